@@ -121,13 +121,20 @@ class Bridge:
 
     @classmethod
     async def open(
-        cls, *, config: Config, pack: Pack, crash: CrashHook, stack: AsyncExitStack, run_directory: Path | None = None
+        cls,
+        *,
+        config: Config,
+        pack: Pack,
+        crash: CrashHook,
+        stack: AsyncExitStack,
+        run_directory: Path | None = None,
+        take_over: bool = False,
     ) -> Self:
         """Open files, settle what a crash left, and listen. What is opened is closed by the stack, last first.
 
-        `run_directory`: where `bridge.json` is written; without it there is none.
+        `run_directory`: where `bridge.json` is written; without it there is none. `take_over`: see `Resources`.
         """
-        resources = await Resources.open(config=config, pack=pack, crash=crash, stack=stack)
+        resources = await Resources.open(config=config, pack=pack, crash=crash, stack=stack, take_over=take_over)
         bridge = cls(resources, run_directory=run_directory)
         if bridge._bridge_file is not None:
             bridge._bridge_file.remove()

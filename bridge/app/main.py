@@ -20,7 +20,7 @@ from bridge import config as configuration
 from bridge.app.bridge import Bridge
 from bridge.app.line_files import CannotStart
 from bridge.config import Config, ConfigError
-from bridge.matrix.api.http_client import ReplacedByAnother
+from bridge.matrix.api.http_client import IdentityInUse, ReplacedByAnother
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook, never_crash
 from policies.load import PackError
@@ -35,9 +35,19 @@ REPLACED = (
     "Two bridges on one line would delete each other's for ever. Stop the other, and start this one fifteen minutes later"
 )
 
+IN_USE = (
+    "in use by another bridge: this data directory is new, and the homeserver has keys of this identity that are not made "
+    "here, or a device that was used within fifteen minutes, or at a time that it does not tell. Nothing changed there; "
+    "for a drill use another homeserver. If the other bridge is gone for good, or the line was restored from a backup, "
+    "start this one with --take-over: it signs the other's devices out, and with a new vault key staff see a new identity"
+)
 
-def main(path: Path, *, crash: CrashHook = never_crash) -> int:
-    """Run until SIGTERM or SIGINT. Returns 0, 1 when something broke, 2 when starting again cannot help."""
+
+def main(path: Path, *, crash: CrashHook = never_crash, take_over: bool = False) -> int:
+    """Run until SIGTERM or SIGINT. Returns 0, 1 when something broke, 2 when starting again cannot help.
+
+    `take_over`: see `Resources`.
+    """
     os.umask(0o077)
     try:
         config = configuration.load(path)
@@ -53,13 +63,13 @@ def main(path: Path, *, crash: CrashHook = never_crash) -> int:
         except BlockingIOError:
             return _report_problems([f"{config.data_dir}: another bridge runs on this directory"])
         try:
-            asyncio.run(_run_until_stopped(config, pack, crash, run_directory))
+            asyncio.run(_run_until_stopped(config, pack, crash, run_directory, take_over=take_over))
         except CannotStart as error:
             return _report_problems(error.problems)
         except BaseExceptionGroup as group:
             leaves = _leaf_errors(group)
-            if replaced := [leaf for leaf in leaves if isinstance(leaf, ReplacedByAnother)]:
-                return _report_problems([f"{replaced[0].user_id}: {REPLACED}"])
+            if final := _final_problems(leaves):
+                return _report_problems(final)
             for leaf in leaves:
                 log.failure("bridge.failed", leaf)
             return EXIT_PROBLEMS
@@ -73,7 +83,7 @@ class _StopRequested(Exception):  # noqa: N818 - not an error: somebody told us 
     """Ends the task group."""
 
 
-async def _run_until_stopped(config: Config, pack: Pack, crash: CrashHook, run_directory: Path) -> None:
+async def _run_until_stopped(config: Config, pack: Pack, crash: CrashHook, run_directory: Path, *, take_over: bool) -> None:
     # The thread that comes back from the disk asks for the interpreter as often as this, in place of every 5 ms.
     sys.setswitchinterval(SWITCH_INTERVAL)
     stop = asyncio.Event()
@@ -81,7 +91,9 @@ async def _run_until_stopped(config: Config, pack: Pack, crash: CrashHook, run_d
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        bridge = await Bridge.open(config=config, pack=pack, crash=crash, stack=stack, run_directory=run_directory)
+        bridge = await Bridge.open(
+            config=config, pack=pack, crash=crash, stack=stack, run_directory=run_directory, take_over=take_over
+        )
         # What was made by now stays. To look through all of it for garbage would hold texts up by tens of milliseconds.
         gc.collect()
         gc.freeze()
@@ -116,6 +128,20 @@ def _report_problems(problems: list[str]) -> int:
     for problem in problems:
         sys.stderr.write(f"{problem}\n")
     return EXIT_USAGE
+
+
+def _final_problems(leaves: list[BaseException]) -> list[str]:
+    """Say what another start cannot mend; empty when there is nothing of that kind."""
+    problems: list[str] = []
+    for leaf in leaves:
+        match leaf:
+            case CannotStart(problems=found):
+                problems += found
+            case ReplacedByAnother(user_id=user_id):
+                problems.append(f"{user_id}: {REPLACED}")
+            case IdentityInUse(user_id=user_id):
+                problems.append(f"{user_id}: {IN_USE}")
+    return problems
 
 
 def _leaf_errors(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

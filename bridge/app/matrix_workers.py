@@ -121,6 +121,7 @@ class MatrixWorkers:
             bury=ingest.bury,
             device_gone=self._report_device_gone,
             has_urgent_timers=partial(self._timers.is_set, undo_window.TIMER),
+            take_over=resources.take_over,
         )
 
     def _make_room_sender(self, matrix: MatrixService, module_client: ModuleClient) -> RoomSender:

@@ -41,9 +41,13 @@ class Resources:
     puppet_database: Database
     carrier: Carrier
     suppression: Suppression
+    take_over: bool = False
+    """A person said that this bridge takes the line's identities over from another (`bridge/matrix/olm/identity.py`)."""
 
     @classmethod
-    async def open(cls, *, config: Config, pack: Pack, crash: CrashHook, stack: AsyncExitStack) -> Self:
+    async def open(
+        cls, *, config: Config, pack: Pack, crash: CrashHook, stack: AsyncExitStack, take_over: bool = False
+    ) -> Self:
         """Open the files of the data directory, and bring them to today's schema. Raises `CannotStart`."""
         data = config.data_dir
         line_files.check_presence(data)
@@ -84,4 +88,5 @@ class Resources:
             suppression=Suppression(
                 key=bytes.fromhex(read_secret(config.keys.suppression_key_file)), line=config.line.slug
             ),
+            take_over=take_over,
         )

@@ -193,13 +193,18 @@ class MatrixService:
         bury: UnhandledSink = drop_unhandled,
         device_gone: Callable[[], Awaitable[None]] = tell_nobody,
         has_urgent_timers: Callable[[], Awaitable[bool]] = no_urgent_timers,
+        take_over: bool = False,
     ) -> Self:
         """Load both identities; at the very first start, make them, waiting for the homeserver as long as it takes.
 
         `bury`, `has_urgent_timers`: see `SyncLoop`. `device_gone`: tells people that a device of ours was deleted.
-        `database` was opened with `schema.MAIN_MIGRATIONS`, `puppet_database` with `schema.PUPPET_MIGRATIONS`. Raises
-        `Permanent` when the homeserver refuses us.
+        `take_over`: see `Identity.open`; the voice follows the policy bot: where that one was introduced before, a lost
+        `voice.db` is no other bridge. `database` was opened with `schema.MAIN_MIGRATIONS`, `puppet_database` with
+        `schema.PUPPET_MIGRATIONS`. Raises `Permanent` when the homeserver refuses us, `IdentityInUse` when another bridge
+        may speak for this line.
         """
+        query = "SELECT 1 FROM matrix_identity WHERE user_id=$1 AND ready"
+        introduced = await database.fetchval(query, policy_mxid) is not None
         policy, puppet = [
             await retry_until_done(
                 "matrix.identity_open",
@@ -213,6 +218,7 @@ class MatrixService:
                     device_prefix=prefix,
                     display_name=name,
                     vault=vault,
+                    take_over=take_over or introduced,
                 ),
             )
             for where, user_id, prefix, name in (

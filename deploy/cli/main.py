@@ -36,6 +36,11 @@ EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE = 0, 1, 2
 PARALLEL_OPTIONS: Final = ("-n", "6", "--dist", "loadfile", "--no-loadscope-reorder")
 """How pytest runs the whole suite; the groups are those of `tests/conftest.py`. More than the cores: kill tests wait."""
 
+_TAKE_OVER = click.option(
+    "--take-over",
+    is_flag=True,
+    help="In a new data directory: sign out the devices that another bridge of this line has at the homeserver.",
+)
 _PASS_THROUGH = {"ignore_unknown_options": True, "help_option_names": []}
 
 
@@ -56,7 +61,8 @@ cli.add_command(policy)
     type=click.IntRange(1, 65533),
     help="Homeserver here, bridge and carrier on the two ports above, all on 127.0.0.1.",
 )
-def up(layout: Layout, port_base: int) -> None:
+@_TAKE_OVER
+def up(layout: Layout, port_base: int, take_over: bool) -> None:
     """Run a line on this machine until Ctrl-C: homeserver, bridge, and, for a rehearsal, handsets in a browser.
 
     The first run makes everything under the directory, a rehearsal where there is no config.yaml; when the line is ready,
@@ -69,7 +75,7 @@ def up(layout: Layout, port_base: int) -> None:
     os.umask(0o077)
     with status_output() as output:
         try:
-            code = asyncio.run(run(layout, Ports(port_base), output))
+            code = asyncio.run(run(layout, Ports(port_base), output, take_over=take_over))
         except SetupError as error:
             problems = error.problems
             code = EXIT_USAGE
@@ -238,7 +244,8 @@ def bench(arguments: tuple[str, ...]) -> None:
 
 @cli.command()
 @optional_line_options
-def bridge(layout: Layout | None) -> None:
+@_TAKE_OVER
+def bridge(layout: Layout | None, take_over: bool) -> None:
     """Run the bridge alone, in front, beside a homeserver that runs already. `up` does both.
 
     It ends with SIGTERM. Exit code 0 stopped, 1 something broke, 2 the configuration cannot be used.
@@ -253,7 +260,7 @@ def bridge(layout: Layout | None) -> None:
     disable_core_dumps()
     with contextlib.suppress(ConfigError, OSError):  # whatever is wrong the bridge says itself
         exclude_from_backups(make_private_directory(load(layout.config).data_dir))
-    sys.exit(run(layout.config))
+    sys.exit(run(layout.config, take_over=take_over))
 
 
 cli.add_command(practices)

@@ -57,7 +57,7 @@ class StatusOutput:
     message: Callable[[str], None]
 
 
-def children(layout: Layout) -> tuple[Child, ...]:
+def children(layout: Layout, *, take_over: bool = False) -> tuple[Child, ...]:
     """Describe the three children; only a rehearsal starts the carrier. Their bounds for stopping add up to less than 30 s.
 
     Rule: design.md, "Contracts with the outside".
@@ -66,7 +66,7 @@ def children(layout: Layout) -> tuple[Child, ...]:
         homeserver_child(layout),
         Child(
             name="bridge",
-            command=("deploy", "bridge", "--config", str(layout.config)),
+            command=("deploy", "bridge", "--config", str(layout.config), *(("--take-over",) if take_over else ())),
             stop_seconds=14.0,
             refusal=2,
         ),
@@ -79,10 +79,18 @@ def children(layout: Layout) -> tuple[Child, ...]:
     )
 
 
-async def up(layout: Layout, ports: Ports, output: StatusOutput, *, run: Sequence[Child] | None = None) -> int:
+async def up(
+    layout: Layout,
+    ports: Ports,
+    output: StatusOutput,
+    *,
+    run: Sequence[Child] | None = None,
+    take_over: bool = False,
+) -> int:
     """Start everything, stay until SIGTERM, SIGINT or SIGHUP, stop everything. Returns the exit code.
 
-    `run`: other children than :func:`children`, under the same names. Raises :class:`SetupError` with all problems.
+    `run`: other children than :func:`children`, under the same names. `take_over`: the bridge is told so. Raises
+    :class:`SetupError` with all problems.
     """
     with _exclusive_lock(layout), _stop_signals() as stop:
         for stale in (layout.ready, layout.bridge_file):
@@ -98,7 +106,8 @@ async def up(layout: Layout, ports: Ports, output: StatusOutput, *, run: Sequenc
             return 0
         stack = LocalStack(layout=layout, ports=ports, config=config)
         supervisor = Supervisor(paths=child_paths(layout), child_started=stack.child_started)
-        supervisor.start(child for child in (children(layout) if run is None else run) if child.name in names)
+        started = children(layout, take_over=take_over) if run is None else run
+        supervisor.start(child for child in started if child.name in names)
         try:
             return await _run_until_stopped(stack, supervisor, stop, output)
         finally:

@@ -67,6 +67,14 @@ class UnknownDevice(Transient):
     """
 
 
+class IdentityInUse(HomeserverError):  # noqa: N818 - it says what is so
+    """At its introduction: the homeserver has keys of this identity that are not ours, or a device that may be in use."""
+
+    def __init__(self, user_id: str) -> None:
+        super().__init__(0, "QUIETLINE_IDENTITY_IN_USE")
+        self.user_id = user_id
+
+
 class ReplacedByAnother(HomeserverError):  # noqa: N818 - it says what happened
     """Our device is gone, and a device that we did not make is in use: another bridge has taken this identity over."""
 

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from bridge.matrix.api.http_client import Permanent, ReplacedByAnother, TokenRefused, UnknownDevice
 from bridge.matrix.api.json_fields import Json, objects_in
-from bridge.matrix.olm.identity import Identity
+from bridge.matrix.olm.identity import IN_USE_MS, Identity
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.storage.database import Database, Transaction
@@ -27,7 +27,6 @@ from bridge.storage.sqlite_connection import SqliteConnection
 
 MIN_INTERVAL_MS: Final = 3_600_000
 """Between two devices: somebody who deletes them on purpose, or a fault of ours, makes no flood of them."""
-IN_USE_MS: Final = 900_000
 RETRY_SECONDS: Final = 60.0
 
 
@@ -64,7 +63,7 @@ class DeviceRenewal:
                 await self._refuse_if_replaced(devices)
                 await self._replace()
             account = await self._identity.use_device(self._identity.device_id)
-            await self._identity.register(account)
+            await self._identity.register(account, take_over=True)
             self._identity.client.device_id = self._identity.device_id
             self._identity.client.suspended = self._notified = False
             log.event("device_renewal.renewed")

@@ -2,9 +2,11 @@
 
 Rule of this module: everything that the homeserver is sent was committed before, so that after a crash at any step the same
 request is sent again and means the same. A database without the identity gets a new device, and the devices of an earlier
-database are signed out: a device id never has two keys. A device that the homeserver has lost is replaced by another of the
-same identity (`device_renewal`). The cross-signing keys derive from the vault's key and are stored nowhere: the vault key
-recovers them, and staff see no change of identity after a restore.
+database are signed out: a device id never has two keys. Before that it is seen whether another bridge speaks for this
+identity: cross-signing keys that are not ours, or a device that was seen within fifteen minutes or at a time that is not
+told, end the start, unless a person said that this bridge takes over. A device that the homeserver has lost is replaced by
+another of the same identity (`device_renewal`). The cross-signing keys derive from the vault's key and are stored nowhere:
+the vault key recovers them, and staff see no change of identity after a restore with the same key.
 
 Sources: facts-matrix.md, "Who may send", "Late joiners"; MSC4190 (devices of application services); MSC2732 (fallback
 keys).
@@ -13,15 +15,24 @@ keys).
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Self, TypeVar
 
 import aiohttp
 from mautrix.crypto.account import OlmAccount
 
-from bridge.matrix.api.http_client import HomeserverClient, Permanent
+from bridge.matrix.api.http_client import HomeserverClient, IdentityInUse, Permanent
 from bridge.matrix.api.json_fields import Json, object_at, objects_in
-from bridge.matrix.olm.cross_signing import MEGOLM, OLM, CrossSigningSeeds, device_signing_body, self_sign, with_signature
+from bridge.matrix.olm.cross_signing import (
+    MEGOLM,
+    OLM,
+    CrossSigningSeeds,
+    device_signing_body,
+    master_key_of,
+    self_sign,
+    with_signature,
+)
 from bridge.matrix.olm.olm_store import OlmStore
 from bridge.matrix.olm.sessions import OlmChannel
 from bridge.storage.database import Database, Transaction
@@ -32,6 +43,8 @@ T = TypeVar("T")
 MIN_ONE_TIME_KEYS: Final = 25
 TARGET_ONE_TIME_KEYS: Final = 50
 """One-time keys on the homeserver: below the first, fill up to the second."""
+IN_USE_MS: Final = 900_000
+"""Since a device was last seen: for as long it counts as used by another bridge."""
 
 
 class Identity:
@@ -73,11 +86,13 @@ class Identity:
         device_prefix: str,
         display_name: str,
         vault: Vault,
+        take_over: bool = False,
     ) -> Self:
         """Load the identity or make it, and see that the homeserver knows all of it.
 
-        `device_prefix`: `QLPOLICY` or `QLVOICE`; the device id has a random end.
-        Raises what `HomeserverClient` raises; it may be called again after any failure or crash.
+        `device_prefix`: `QLPOLICY` or `QLVOICE`; the device id has a random end. `take_over`: sign the devices of another
+        bridge out. Raises `IdentityInUse` where that was not said, and what `HomeserverClient` raises; it may be called
+        again after any failure or crash.
         """
         olm_store = OlmStore(user_id=user_id, pickle_key=vault.derive(f"matrix {user_id} pickles").hex())
         row: Any = await database.fetchrow("SELECT device_id, ready FROM matrix_identity WHERE user_id=$1", user_id)
@@ -95,9 +110,14 @@ class Identity:
         )
         account = await self._load_account()
         if not row["ready"]:
-            await self.register(account)
+            await self.register(account, take_over=take_over or await self._was_introduced())
         self.client.device_id = self.device_id
         return self
+
+    async def _was_introduced(self) -> bool:
+        """Whether an earlier device of this database is known: then `device_renewal` has looked for another bridge."""
+        query = "SELECT 1 FROM matrix_earlier_device WHERE user_id=$1 AND ours"
+        return await self.database.fetchval(query, self.user_id) is not None
 
     async def replace_device(self, conn: Transaction, device_id: str, *, now_ms: int) -> None:
         """Make a new device, with an account of its own, the identity's; the cross-signing keys stay. Then `register`.
@@ -154,8 +174,11 @@ class Identity:
         if missing or fallback:
             await self._publish(await self.commit(generate), {}, self.client)
 
-    async def register(self, account: OlmAccount) -> None:
-        """Register, make the device, publish keys, cross-sign; each step may have been done before."""
+    async def register(self, account: OlmAccount, *, take_over: bool) -> None:
+        """Register, make the device, publish keys, cross-sign; each step may have been done before.
+
+        Raises `IdentityInUse`, unless `take_over`, before anything of another bridge's is replaced.
+        """
         client = self.client.without_device()
         try:
             await client.request(
@@ -170,6 +193,8 @@ class Identity:
         except Permanent as error:
             if error.errcode != "M_USER_IN_USE":
                 raise
+            if not take_over:
+                await self._refuse_if_in_use(client)
         await client.request("PUT", "devices", self.device_id, body={"display_name": self._display_name})
         client.device_id = self.device_id
         own = self.olm.device_keys
@@ -183,6 +208,19 @@ class Identity:
         await self.database.commit(
             lambda conn: conn.execute("UPDATE matrix_identity SET ready=$2 WHERE user_id=$1", self.user_id, True)
         )
+
+    async def _refuse_if_in_use(self, client: HomeserverClient) -> None:
+        answer = await client.request("POST", "keys", "query", body={"device_keys": {self.user_id: []}})
+        if master_key_of(answer, self.user_id) not in {"", master_key(self)}:
+            raise IdentityInUse(self.user_id)
+        devices = await client.request("GET", "devices")
+        since = int(time.time() * 1000) - IN_USE_MS
+        for device in objects_in(devices.get("devices")):
+            if device.get("device_id") == self.device_id:
+                continue
+            seen = device.get("last_seen_ts")
+            if not isinstance(seen, int) or isinstance(seen, bool) or seen > since:
+                raise IdentityInUse(self.user_id)
 
     async def _delete_other_devices(self, client: HomeserverClient) -> None:
         devices = await client.request("GET", "devices")

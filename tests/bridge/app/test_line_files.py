@@ -12,7 +12,7 @@ from bridge.app import main
 from bridge.app.bridge import Bridge
 from bridge.app.line_files import CannotStart
 from bridge.config import load
-from bridge.matrix.api.http_client import ReplacedByAnother
+from bridge.matrix.api.http_client import IdentityInUse, ReplacedByAnother
 from bridge.runtime import log
 from bridge.runtime.crash_points import never_crash
 from bridge.storage.sqlite_connection import SqliteConnection
@@ -114,8 +114,9 @@ async def test_a_newer_program_wrote_it(papers: Papers) -> None:
     [
         (CannotStart(["/keys.db: missing"]), "keys.db: missing"),
         (ExceptionGroup("", [ExceptionGroup("", [ReplacedByAnother("@policy:x")])]), "@policy:x: replaced by another"),
+        (ExceptionGroup("", [IdentityInUse("@policy:x")]), "start this one with --take-over"),
     ],
-    ids=["files", "another bridge"],
+    ids=["files", "another bridge", "a second bridge"],
 )
 def test_the_process_says_it_and_ends_with_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], error: Exception, said: str

@@ -44,14 +44,14 @@ class Rig:
         self._open = contextlib.AsyncExitStack()
         self._running: asyncio.Task[None] | None = None
 
-    async def start(self, *, run: bool = True) -> None:
+    async def start(self, *, run: bool = True, take_over: bool = False, vault_key: bytes = bytes(range(32))) -> None:
         """Open everything, and run it unless told not to."""
         self.database = SqliteDatabase(self.directory / "main.db", migrations=MAIN_MIGRATIONS)
         self.puppet_database = SqliteDatabase(self.directory / "voice.db", migrations=PUPPET_MIGRATIONS)
         keys = KeyFile(path=self.directory / "keys.db")
         await keys.open()
         self._open.push_async_callback(keys.close)
-        self.vault = Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
+        self.vault = Vault(keys=keys, vault_key=vault_key, index_key=bytes(range(1, 33)))
         for database in (self.database, self.puppet_database):
             await database.open()
             self._open.push_async_callback(database.close)
@@ -72,6 +72,7 @@ class Rig:
             bury=self._bury,
             device_gone=self._device_gone,
             committed=lambda: None,
+            take_over=take_over,
         )
         self.room_client = self.matrix.room_client
         if run:

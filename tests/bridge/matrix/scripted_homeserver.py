@@ -52,6 +52,7 @@ class ScriptedHomeserver:
     devices: list[str] = field(default_factory=list)
     device_table: dict[str, dict[str, int | None]] = field(default_factory=dict)
     knows_devices: bool = False
+    masters: dict[str, dict[str, Any]] = field(default_factory=dict)
     joined: list[str] = field(default_factory=list)
     members: dict[str, Any] = field(default_factory=dict)
     membership: str = ""
@@ -125,11 +126,19 @@ class ScriptedHomeserver:
         match parts:
             case ["sync"]:
                 return await self._sync(asked)
+            case ["register"] if user_id in self.masters:
+                return web.json_response({"errcode": "M_USER_IN_USE"}, status=400)
+            case ["register"]:
+                self.masters[user_id] = {}
+            case ["keys", "device_signing", "upload"]:
+                self.masters[user_id] = asked.body["master_key"]
             case ["keys", "upload"]:
                 self._uploaded(asked)
             case ["keys", "query"]:
                 users = asked.body["device_keys"]
-                return web.json_response(_merge(self.people[u].keys_query_response() for u in users if u in self.people))
+                answer = _merge(self.people[u].keys_query_response() for u in users if u in self.people)
+                answer["master_keys"] |= {u: self.masters[u] for u in users if self.masters.get(u)}
+                return web.json_response(answer)
             case ["keys", "claim"]:
                 claimed: dict[str, Any] = {}
                 for user, devices in asked.body["one_time_keys"].items():

@@ -178,6 +178,13 @@ def test_the_real_children_can_be_stopped_in_time(tmp_path: Path) -> None:
     assert sum(child.stop_seconds for child in real) < 29
 
 
+@pytest.mark.parametrize("take_over", [False, True])
+def test_taking_over_is_said_by_a_person(tmp_path: Path, take_over: bool) -> None:
+    """`up --take-over` reaches the bridge alone; without it no bridge is told so."""
+    told = {child.name for child in children(Layout(tmp_path), take_over=take_over) if "--take-over" in child.command}
+    assert told == ({"bridge"} if take_over else set())
+
+
 def test_a_second_up_exits_2(tmp_path: Path) -> None:
     """A second `up` on the same directory says so, exits 2, and the first one does not notice."""
     base = free_port_base()

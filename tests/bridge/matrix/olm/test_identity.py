@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from bridge.matrix.api.http_client import Permanent
+from bridge.matrix.api.http_client import IdentityInUse, Permanent
 from bridge.matrix.olm.cross_signing import has_valid_signature
 from bridge.matrix.olm.identity import master_key
 from tests.bridge.matrix.client_device import ClientDevice
@@ -94,14 +95,63 @@ async def test_making_it_may_be_interrupted_anywhere(
 async def test_a_lost_database_makes_a_new_device_of_the_same_identity(
     rig: Rig, server: ScriptedHomeserver, new_rig: Callable[[str], Rig]
 ) -> None:
-    """After a restore the old device is signed out, the new one has another id, and staff see the same master key."""
+    """A person says so: the old device is signed out, the new one has another id, staff see the same master key."""
     old, master = rig.matrix.policy.device_id, master_key(rig.matrix.policy)
     server.devices = [old]
     restored = new_rig("restored")
-    await restored.start(run=False)
+    await restored.start(run=False, take_over=True)
     assert restored.matrix.policy.device_id != old
     assert master_key(restored.matrix.policy) == master
     assert ("DELETE", f"/_matrix/client/v3/devices/{old}") in [(a.method, a.path) for a in server.requests]
+
+
+CHANGES = ("PUT", "DELETE")
+
+
+@pytest.mark.parametrize("other", ["seen now", "seen at a time that is not told", "with keys of its own"])
+async def test_a_second_bridge_changes_nothing(
+    rig: Rig, server: ScriptedHomeserver, new_rig: Callable[[str], Rig], other: str
+) -> None:
+    """A drill in a new directory: it ends before a device is made, signed out or an identity replaced, each time."""
+    await rig.stop()
+    server.knows_devices = True
+    device = rig.matrix.policy.device_id
+    seen = {"seen now": time.time() * 1000, "with keys of its own": time.time() * 1000 - 900_001}.get(other)
+    server.device_table[POLICY] = {device: None if seen is None else int(seen)}
+    masters, second = dict(server.masters), new_rig("second")
+    server.requests.clear()
+    key = bytes(range(2, 34)) if other == "with keys of its own" else bytes(range(32))
+    for _ in range(2):
+        with pytest.raises(IdentityInUse):
+            await second.start(run=False, vault_key=key)
+        await second.stop()
+    assert [a for a in server.requests if a.method in CHANGES or a.path.endswith("/upload")] == []
+    assert (server.masters, set(server.device_table[POLICY])) == (masters, {device})
+    await second.start(run=False, vault_key=key, take_over=True)
+    assert set(server.device_table[POLICY]) == {second.matrix.policy.device_id} != {device}
+
+
+async def test_devices_that_nobody_uses_are_signed_out(
+    rig: Rig, server: ScriptedHomeserver, new_rig: Callable[[str], Rig]
+) -> None:
+    """With our own identity there, and its devices last seen more than fifteen minutes ago, nobody has to be asked."""
+    await rig.stop()
+    server.knows_devices = True
+    for mxid in (POLICY, PUPPET):
+        server.device_table[mxid] = {"QLOLD": int(time.time() * 1000) - 900_001}
+    second = new_rig("second")
+    await second.start(run=False)
+    assert set(server.device_table[POLICY]) == {second.matrix.policy.device_id}
+
+
+async def test_a_lost_store_of_the_voice_is_no_other_bridge(rig: Rig, server: ScriptedHomeserver) -> None:
+    """The policy bot of this database was introduced: its voice makes another device without a question."""
+    await rig.stop()
+    server.knows_devices = True
+    for file in rig.directory.glob("voice.db*"):
+        file.unlink()
+    await rig.start(run=False)
+    assert set(server.device_table[PUPPET]) == {rig.matrix.puppet.device_id}
 
 
 async def test_keys_are_replaced_before_they_run_out(rig: Rig, server: ScriptedHomeserver) -> None:
