@@ -72,6 +72,11 @@ class KeySettings(Section):
     index_key_file: Path
     suppression_key_file: Path
 
+    @property
+    def files(self) -> dict[str, Path]:
+        """The three files, each by the name of its key."""
+        return {"vault": self.vault_key_file, "index": self.index_key_file, "suppression": self.suppression_key_file}
+
 
 class Staff(Section):
     """Who is invited to the desk at first start, and as what."""

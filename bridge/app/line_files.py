@@ -8,26 +8,36 @@ missing is not made beside the ones that are there: it would be in the way when 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from bot.model.actions import DESK
 from bot.model.desk import Desk
 from bridge.engine.engine import AGGREGATE
+from bridge.runtime.settings import read_secret
 from bridge.storage import serialization
 from bridge.storage.database import Database
 from bridge.storage.errors import Corrupt, DatabaseError, UnsupportedSchema
 from bridge.storage.key_file import holds_keys
 from bridge.storage.sqlite_connection import SqliteConnection
-from bridge.storage.vault import CannotOpen, Vault
-from bridge.tables import desk_state
+from bridge.storage.vault import CannotOpen, Vault, key_check_value
+from bridge.tables import desk_state, line_state
 
 MAIN, KEYS, PUPPET = "main.db", "keys.db", "voice.db"
 RESTORE: Final = (
     "Without it no conversation of this line can be opened again. If it is lost, `quietline restore` makes the line anew "
     "from a backup, in a new directory: number, packs, staff and STOP list come back, conversations do not"
 )
+
+LOST_KEY: Final = {
+    "vault": RESTORE,
+    "index": f"With another one nobody who texts is known again, and has two conversations at once. {RESTORE}",
+    "suppression": (
+        "With another one the line would text phones that said STOP or are blocked. If it is lost, every backup has it"
+    ),
+}
+"""What is lost with a key, by its name in `KeySettings.files`."""
 
 PUPPET_REMEDY: Final = "Move it away: the texter puppet makes itself a new device then, and nothing else is lost"
 
@@ -61,12 +71,25 @@ def opening(path: Path) -> Iterator[None]:
         raise CannotStart([f"{path}: written by a newer version of this program, which has to be used"]) from None
 
 
-async def check_vault(vault: Vault, path: Path) -> None:
+async def check_vault(vault: Vault, path: Path, key_file: Path) -> None:
     """Raise `CannotStart` when no key in `keys.db` is under this vault key."""
     try:
         await vault.check_key()
     except ValueError as error:
-        raise CannotStart([f"{path}: {error}"]) from None
+        remedy = f"Put the right one back into {key_file}, or the right {path.name} beside it. {RESTORE}"
+        raise CannotStart([f"{path}: {error}. {remedy}."]) from None
+
+
+async def check_keys(database: Database, files: Mapping[str, Path]) -> None:
+    """Raise `CannotStart` when a key is not the one that this database was written with. `files`: by name of the key.
+
+    A database that has no check values gets them; to be called when the desk was opened, so that the vault key is right.
+    """
+    values = {name: key_check_value(bytes.fromhex(read_secret(file))) for name, file in files.items()}
+    wrong = await database.commit(lambda conn: line_state.settle_keys(conn, values))
+    if wrong:
+        belongs = "is not the one that the database of this line was written with. Put that one back"
+        raise CannotStart([f"{files[name]}: this {name} key {belongs}. {LOST_KEY[name]}." for name in wrong])
 
 
 async def check_desk(database: Database, vault: Vault, data: Path) -> None:

@@ -61,7 +61,7 @@ class Resources:
             vault_key=bytes.fromhex(read_secret(config.keys.vault_key_file)),
             index_key=bytes.fromhex(read_secret(config.keys.index_key_file)),
         )
-        await line_files.check_vault(vault, data / line_files.KEYS)
+        await line_files.check_vault(vault, data / line_files.KEYS, config.keys.vault_key_file)
         database = SqliteDatabase(data / line_files.MAIN, migrations=(schema.MIGRATIONS, *MAIN_MIGRATIONS))
         puppet_database = SqliteDatabase(data / line_files.PUPPET, migrations=PUPPET_MIGRATIONS)
         for name, each in ((line_files.MAIN, database), (line_files.PUPPET, puppet_database)):
@@ -69,6 +69,7 @@ class Resources:
             with line_files.opening(data / name):
                 await each.open()
         await line_files.check_desk(database, vault, data)
+        await line_files.check_keys(database, config.keys.files)
         carrier = registry.make_carrier(
             config.line.carrier,
             public_base_url=config.listen.public_base_url,

@@ -162,6 +162,11 @@ class Vault:
         return cached
 
 
+def key_check_value(key: bytes) -> str:
+    """Return what recognises a key and tells nothing of it: an HMAC under the key itself, in hex."""
+    return hmac.digest(key, _join("check value"), hashlib.sha256).hex()
+
+
 def _join(*parts: str) -> bytes:
     """Join so that no two lists of parts give the same bytes. Lone surrogates (carriers send anything) pass."""
     raw = [part.encode("utf-8", "surrogatepass") for part in ("quietline 1", *parts)]

@@ -6,6 +6,7 @@ whoever names it, and every name is listed here, so that no two facts share one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from bridge.storage.database import Reader, Transaction
@@ -23,6 +24,8 @@ CLOCK_SAMPLE: Final = "clock_last"
 """The machine's clocks, once a minute (`clock_trust`)."""
 CONFIGURATION: Final = "configured"
 """A keyed digest of the configuration of the last start."""
+KEY_CHECK: Final = "key_check_"
+"""With the name of a key behind it (`KeySettings.files`): the check value of the key this database was written with."""
 LAST_BACKUP: Final = "backed_up"
 """When the last backup was made: seconds since the epoch."""
 RESTORE: Final = "restored"
@@ -61,6 +64,24 @@ def peek(connection: SqliteConnection, name: str) -> str | None:
     """Return the value of that name, or None, to a verb that reads beside the bridge."""
     value: str | None = connection.fetchval(GET, name)
     return value
+
+
+def peek_wrong_keys(connection: SqliteConnection, check_values: Mapping[str, str]) -> list[str]:
+    """Name the keys whose check values are others than this database has. What it has none of is not wrong."""
+    stored = {name: peek(connection, KEY_CHECK + name) for name in check_values}
+    return [name for name, value in check_values.items() if stored[name] not in {None, value}]
+
+
+async def settle_keys(transaction: Transaction, check_values: Mapping[str, str]) -> list[str]:
+    """Name the keys whose check values are others than this database has; note those of which it has none.
+
+    Nothing is noted where one is wrong: which of them belongs to this database is not known then.
+    """
+    stored = {name: await get(transaction, KEY_CHECK + name) for name in check_values}
+    wrong = [name for name, value in check_values.items() if stored[name] not in {None, value}]
+    for name, value in () if wrong else check_values.items():
+        await put(transaction, KEY_CHECK + name, value)
+    return wrong
 
 
 async def put(transaction: Transaction, name: str, value: str) -> None:

@@ -9,6 +9,8 @@ import json
 import time
 from typing import TYPE_CHECKING, Final
 
+from bridge.runtime.settings import read_secret
+from bridge.storage.vault import key_check_value
 from bridge.tables import inspection, line_state
 from deploy.inspect.audit_report import read_audit
 from deploy.inspect.status import CheckResult
@@ -34,6 +36,7 @@ def database_checks(db: SqliteConnection, config: Config, pack: Pack, *, begun: 
     now = time.time()
     age = (now - begun.stat().st_mtime) / DAY if begun.exists() else 0.0
     yield check_clock(db)
+    yield check_keys(db, config)
     yield from check_vacuums(db, now, age)
     yield check_backup(db, config, now, age)
     yield check_holds(db)
@@ -48,6 +51,19 @@ def check_clock(db: SqliteConnection) -> CheckResult:
     what = "is doubted: nothing is erased by its age" if doubted else "is trusted"
     do = "Look at the machine's clock; then a supervisor says !time ok at the desk." if doubted else ""
     return CheckResult(name="clock", ok=not doubted, what=what, do=do)
+
+
+def check_keys(db: SqliteConnection, config: Config) -> CheckResult:
+    """Whether the three keys are those that this database was written with."""
+    files = config.keys.files
+    values = {name: key_check_value(bytes.fromhex(read_secret(file))) for name, file in files.items()}
+    if wrong := line_state.peek_wrong_keys(db, values):
+        what = f"not those that this database was written with: {', '.join(f'{name} ({files[name]})' for name in wrong)}"
+        do = "Put the right files back. The line does not start without: it would not know its STOPs, or who texts."
+        return CheckResult(name="keys", ok=False, what=what, do=do)
+    if line_state.peek(db, line_state.KEY_CHECK + "vault") is None:
+        return CheckResult(name="keys", ok=True, what="the next start notes which keys this database is written with")
+    return CheckResult(name="keys", ok=True, what="vault, index and suppression key are those of this database")
 
 
 def check_vacuums(db: SqliteConnection, now: float, age: float) -> Iterator[CheckResult]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -95,8 +96,47 @@ async def test_a_damaged_file_is_named(papers: Papers, name: str) -> None:
 async def test_another_vault_key(papers: Papers) -> None:
     """A vault key of another installation is named with the file that it does not open."""
     papers.write("vault_key", secrets.token_hex(32))
-    with pytest.raises(CannotStart, match=r"keys.db: the vault key does not open"):
+    with pytest.raises(CannotStart, match=r"keys.db: the vault key does not open") as refused:
         await start(papers)
+    assert str(papers.directory / "vault_key") in refused.value.problems[0]
+
+
+@pytest.mark.parametrize(("key", "lost"), [("index_key", "nobody who texts"), ("suppression_key", "said STOP")])
+async def test_another_key_is_named_with_its_file(papers: Papers, key: str, lost: str) -> None:
+    """A line that has forgotten its STOPs, or its texters, does not run: the file is named, at each start."""
+    papers.write(key, secrets.token_hex(32))
+    for _ in range(2):
+        with pytest.raises(CannotStart) as refused:
+            await start(papers)
+        [problem] = refused.value.problems
+        assert problem.startswith(f"{papers.directory / key}: this {key.removesuffix('_key')} key is not the one")
+        assert lost in problem
+    papers.write(key, papers.secrets[key])
+    await start(papers)
+
+
+def stored_check_values(papers: Papers) -> dict[str, str]:
+    with contextlib.closing(SqliteConnection(papers.directory / "bridge" / "main.db")) as connection:
+        rows = connection.fetch("SELECT name, value FROM line WHERE name LIKE 'key_check_%'")
+        return {row["name"]: row["value"] for row in rows}
+
+
+async def test_an_older_database_gets_check_values_when_its_desk_opens(papers: Papers) -> None:
+    """Without check values the next start notes them; they are no part of a key; a desk that does not open gets none."""
+    noted = stored_check_values(papers)
+    assert set(noted) == {"key_check_vault", "key_check_index", "key_check_suppression"}
+    assert set(noted.values()).isdisjoint(papers.secrets.values())
+    with contextlib.closing(SqliteConnection(papers.directory / "bridge" / "main.db")) as connection:
+        connection.execute("DELETE FROM line WHERE name LIKE 'key_check_%'")
+        desk = connection.fetchval("SELECT aggregate FROM desk")
+        connection.execute("UPDATE desk SET aggregate = $1", b"damaged")
+    with pytest.raises(CannotStart, match="does not open the desk"):
+        await start(papers)
+    assert stored_check_values(papers) == {}
+    with contextlib.closing(SqliteConnection(papers.directory / "bridge" / "main.db")) as connection:
+        connection.execute("UPDATE desk SET aggregate = $1", desk)
+    await start(papers)
+    assert stored_check_values(papers) == noted
 
 
 async def test_a_newer_program_wrote_it(papers: Papers) -> None:

@@ -131,6 +131,7 @@ async def test_rows_of_a_new_line_are_well(line: LineDirectory) -> None:
             "INSERT INTO dead_letter (short_id, owner, kind, body, at) VALUES ('x', 'desk', 'MessageSent', X'00', 1)",
             "dead letters",
         ),
+        ("INSERT INTO line (name, value) VALUES ('key_check_suppression', 'of another key')", "keys"),
         ("INSERT INTO audit (hour, about, kind, mac) VALUES (0, 'desk', 'hold', X'00')", "audit"),
     ],
 )
