@@ -8,6 +8,7 @@ homeserver does. Stop: the reverse; a commit that has begun is finished. The pro
 from __future__ import annotations
 
 import asyncio
+import errno
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final, Self
@@ -16,6 +17,7 @@ from aiohttp import web
 
 from bot.model.actions import DESK
 from bridge.app.bridge_file import BridgeFile
+from bridge.app.line_files import CannotStart
 from bridge.app.matrix_workers import MatrixWorkers
 from bridge.app.resources import Resources
 from bridge.carriers.adapter import DeliveryReport
@@ -46,6 +48,9 @@ from policies.pack import Pack
 
 PUBLISH_SECONDS: Final = 1.0
 """Seconds between two looks at whether `bridge.json` says what is so; a question at `/ready` looks as well."""
+PORT_WAIT_SECONDS: Final = 30.0
+"""For how long a port may still be taken, by a bridge that ends for instance."""
+PORT_RETRY_SECONDS: Final = 0.5
 
 
 class Bridge:
@@ -173,7 +178,12 @@ class Bridge:
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         where = self._resources.config.listen
-        await web.TCPSite(runner, where.host, where.port).start()
+        deadline = asyncio.get_running_loop().time() + PORT_WAIT_SECONDS
+        while not await _listen_at(runner, where.host, where.port):
+            if asyncio.get_running_loop().time() >= deadline:
+                remedy = "End the program that listens there, or set listen.port and public_base_url in the configuration"
+                raise CannotStart([f"port {where.port}: in use by another program. {remedy}."])
+            await asyncio.sleep(PORT_RETRY_SECONDS)
         log.event("bridge.listening", port=where.port)
 
     async def run(self) -> None:
@@ -236,3 +246,16 @@ class Bridge:
             await vault.destroy(owner)
         if orphans:
             log.event("bridge.orphan_keys_destroyed", count=len(orphans))
+
+
+async def _listen_at(runner: web.AppRunner, host: str, port: int) -> bool:
+    """Listen there; False while another program does."""
+    site = web.TCPSite(runner, host, port)
+    try:
+        await site.start()
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        await site.stop()
+        return False
+    return True

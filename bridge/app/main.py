@@ -2,25 +2,30 @@
 
 Rule of this module: it makes no part of the line, and no text of an error leaves the process. SIGTERM and SIGINT are no
 errors; whatever else ends `Bridge.run` is logged by its type and place. What another start cannot mend is said in a
-sentence and ends with 2, so that nothing starts it again and again.
+sentence and ends with 2, so that nothing starts it again and again, after the person on call was called.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import gc
 import os
 import signal
 import sys
+import time
 from contextlib import AsyncExitStack
 from pathlib import Path
+
+import aiohttp
 
 from bridge import config as configuration
 from bridge.app.bridge import Bridge
 from bridge.app.line_files import CannotStart
 from bridge.config import Config, ConfigError
 from bridge.matrix.api.http_client import IdentityInUse, ReplacedByAnother
+from bridge.outbound import pager
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook, never_crash
 from policies.load import PackError
@@ -35,6 +40,7 @@ REPLACED = (
     "Two bridges on one line would delete each other's for ever. Stop the other, and start this one fifteen minutes later"
 )
 
+CALL_INTERVAL_SECONDS = 3600.0
 IN_USE = (
     "in use by another bridge: this data directory is new, and the homeserver has keys of this identity that are not made "
     "here, or a device that was used within fifteen minutes, or at a time that it does not tell. Nothing changed there; "
@@ -65,11 +71,13 @@ def main(path: Path, *, crash: CrashHook = never_crash, take_over: bool = False)
         try:
             asyncio.run(_run_until_stopped(config, pack, crash, run_directory, take_over=take_over))
         except CannotStart as error:
-            return _report_problems(error.problems)
+            return _refuse(config, error.problems)
         except BaseExceptionGroup as group:
             leaves = _leaf_errors(group)
             if final := _final_problems(leaves):
-                return _report_problems(final)
+                # A second bridge is started by a person, who reads it; nothing that ran has ended.
+                call = not any(isinstance(leaf, IdentityInUse) for leaf in leaves)
+                return _refuse(config, final, call=call)
             for leaf in leaves:
                 log.failure("bridge.failed", leaf)
             return EXIT_PROBLEMS
@@ -122,6 +130,22 @@ def _load_pack(config: Config, *, near: Path) -> Pack:
         if problems:
             raise ConfigError(problems)
     return pack
+
+
+def _refuse(config: Config, problems: list[str], *, call: bool = True) -> int:
+    """Say what another start cannot mend, and call the person on call; once an hour, where something starts us again."""
+    code = _report_problems(problems)
+    note = config.data_dir / "last_call"
+    if call and (not note.exists() or not 0 <= time.time() - note.stat().st_mtime < CALL_INTERVAL_SECONDS):
+        with contextlib.suppress(OSError):
+            note.touch()
+        asyncio.run(_call(config))
+    return code
+
+
+async def _call(config: Config) -> None:
+    async with aiohttp.ClientSession() as http:
+        await pager.call(config.line.on_call, http)
 
 
 def _report_problems(problems: list[str]) -> int:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import Final
 
 from bot.model.actions import DESK
 from bot.model.events import Event
 from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind
 from bot.sending import undo_window
+from bridge.app.line_files import CannotStart
 from bridge.app.resources import Resources
 from bridge.engine import startup_notices
 from bridge.engine.engine import Engine
@@ -21,6 +23,7 @@ from bridge.erasure.nightly import NightlyMaintenance
 from bridge.erasure.service import ErasureAlert, ErasureService, module_client_of
 from bridge.inbound.matrix_event_ingest import MatrixEventIngest
 from bridge.inbound.sync_watchdog import SyncWatchdog
+from bridge.matrix.api.http_client import HomeserverClient, HomeserverError, TokenRefused
 from bridge.matrix.api.module_api import ModuleClient
 from bridge.matrix.rooms.media import UploadCleanup
 from bridge.matrix.service import MatrixService
@@ -32,6 +35,10 @@ from bridge.outbound.room_refusals import RoomRefusals
 from bridge.outbound.room_sender import RoomSender
 from bridge.runtime.settings import read_secret
 from bridge.tables import inbox
+
+TOKEN_WAIT_SECONDS: Final = 60.0
+"""For how long a token may be refused: a homeserver that was started without its registration heals."""
+TOKEN_RETRY_SECONDS: Final = 5.0
 
 
 class MatrixWorkers:
@@ -60,7 +67,45 @@ class MatrixWorkers:
         return self._room_provisioner.desk_room or None
 
     async def run(self) -> None:
-        """Reach the homeserver, then work until cancelled."""
+        """Reach the homeserver, then work until cancelled.
+
+        A refused token ends the process, and the next start tries it; raises `CannotStart` when it is refused for a minute.
+        Texts are taken in meanwhile.
+        """
+        try:
+            await self._run_workers()
+        except* TokenRefused:
+            await self._see_whether_token_is_refused()
+            raise
+
+    async def _see_whether_token_is_refused(self) -> None:
+        config, loop = self._resources.config, asyncio.get_running_loop()
+        deadline = loop.time() + TOKEN_WAIT_SECONDS
+        while await self._is_token_refused():
+            if loop.time() >= deadline:
+                problem = f"{config.homeserver.as_token_file}: the homeserver refuses this token"
+                remedy = "Is it the as_token of the registration that the homeserver was started with?"
+                raise CannotStart([f"{problem}. {remedy} Start both again when it is."])
+            await asyncio.sleep(TOKEN_RETRY_SECONDS)
+
+    async def _is_token_refused(self) -> bool:
+        """Ask with the token as it is in its file now; False also when the homeserver is away."""
+        config = self._resources.config
+        client = HomeserverClient(
+            session=self._resources.http,
+            url=config.homeserver.url,
+            token=read_secret(config.homeserver.as_token_file),
+            user_id=config.policy_mxid,
+        )
+        try:
+            await client.request("GET", "account", "whoami")
+        except TokenRefused:
+            return True
+        except HomeserverError:
+            return False
+        return False
+
+    async def _run_workers(self) -> None:
         resources, services = self._resources, self._resources.services
         matrix = await self._open_matrix()
         module_client = await module_client_of(resources.config, matrix, resources.http)

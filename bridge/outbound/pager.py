@@ -18,7 +18,7 @@ import aiohttp
 
 from bot.model.actions import DESK
 from bot.model.line_incidents import PageFailed
-from bridge.config import OnCall
+from bridge.config import Email, OnCall
 from bridge.outbound.dispatcher import OutboxTask, RetryLater
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
@@ -71,39 +71,43 @@ class Pager:
 
     async def page(self) -> bool:
         """Call by every way there is; without a configured way nothing is done, and that is no failure."""
-        if self._on_call is None:
-            return True
-        took: list[bool] = []
-        if self._on_call.webhook_file is not None:
-            took.append(await self._webhook(self._on_call.webhook_file))
-        if self._on_call.email is not None:
-            took.append(await asyncio.to_thread(self._email))
-        return any(took) or not took
+        return await call(self._on_call, self._http)
 
-    async def _webhook(self, file: Path) -> bool:
-        try:
-            async with self._http.post(read_secret(file), json={"text": MESSAGE}, timeout=TIMEOUT) as answer:
-                return answer.status < 300
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            log.failure("pager.webhook_failed", error)
-            return False
 
-    def _email(self) -> bool:
-        email = self._on_call.email if self._on_call else None
-        if email is None:
-            return False
-        message = EmailMessage()
-        message["From"], message["To"], message["Subject"] = email.sender, ", ".join(email.to), MESSAGE
-        message.set_content(MESSAGE)
-        try:
-            with smtplib.SMTP(email.host, email.port, timeout=10) as server:
-                if email.starttls:
-                    # Without a context of ours the server's certificate is not looked at, and the password follows.
-                    server.starttls(context=ssl.create_default_context())
-                if email.user is not None and email.password_file is not None:
-                    server.login(email.user, read_secret(email.password_file))
-                server.send_message(message)
-        except (smtplib.SMTPException, OSError, ValueError) as error:
-            log.failure("pager.email_failed", error)
-            return False
+async def call(on_call: OnCall | None, http: aiohttp.ClientSession) -> bool:
+    """Call once, by every way there is; False when none of them took it. Without a configured way nothing is done."""
+    if on_call is None:
         return True
+    took: list[bool] = []
+    if on_call.webhook_file is not None:
+        took.append(await _call_webhook(on_call.webhook_file, http))
+    if on_call.email is not None:
+        took.append(await asyncio.to_thread(_send_email, on_call.email))
+    return any(took) or not took
+
+
+async def _call_webhook(file: Path, http: aiohttp.ClientSession) -> bool:
+    try:
+        async with http.post(read_secret(file), json={"text": MESSAGE}, timeout=TIMEOUT) as answer:
+            return answer.status < 300
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        log.failure("pager.webhook_failed", error)
+        return False
+
+
+def _send_email(email: Email) -> bool:
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = email.sender, ", ".join(email.to), MESSAGE
+    message.set_content(MESSAGE)
+    try:
+        with smtplib.SMTP(email.host, email.port, timeout=10) as server:
+            if email.starttls:
+                # Without a context of ours the server's certificate is not looked at, and the password follows.
+                server.starttls(context=ssl.create_default_context())
+            if email.user is not None and email.password_file is not None:
+                server.login(email.user, read_secret(email.password_file))
+            server.send_message(message)
+    except (smtplib.SMTPException, OSError, ValueError) as error:
+        log.failure("pager.email_failed", error)
+        return False
+    return True

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 
+from bridge.app import bridge as bridge_module
+from bridge.app import matrix_workers
 from bridge.app.bridge import Bridge
+from bridge.app.line_files import CannotStart
 from bridge.config import load
+from bridge.matrix.api.http_client import TokenRefused
 from bridge.runtime.crash_points import never_crash
 from bridge.storage.database import Transaction
 from bridge.storage.errors import Unavailable
@@ -79,3 +85,83 @@ async def test_ready_tells_a_role_and_no_name(tmp_path: Path, monkeypatch: pytes
             assert await ask("/ready") == (200, '{"role": "leader"}')
             assert '"!desk"' in (run / "bridge.json").read_text()
         assert not (run / "bridge.json").exists()
+
+
+async def start(papers: Papers, stack: AsyncExitStack) -> Bridge:
+    config = load(papers.save())
+    config.data_dir.mkdir(exist_ok=True)
+    pack = load_pack(config.line.packs, near=papers.directory)
+    return await Bridge.open(config=config, pack=pack, crash=never_crash, stack=stack)
+
+
+@pytest.fixture
+def taken_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Papers, socket.socket]:
+    """Make a line, and another program that listens on its port."""
+    papers = Papers(tmp_path)
+    port = papers.raw["listen"]["port"] = free_port_base()
+    other = socket.create_server(("127.0.0.1", port))
+    monkeypatch.setattr(bridge_module, "PORT_RETRY_SECONDS", 0.01)
+    return papers, other
+
+
+async def test_a_port_that_stays_taken_ends_the_start(
+    taken_port: tuple[Papers, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It names the port and what to do, and is no failure that is tried again."""
+    papers, other = taken_port
+    monkeypatch.setattr(bridge_module, "PORT_WAIT_SECONDS", 0.05)
+    with other:
+        async with AsyncExitStack() as stack:
+            with pytest.raises(CannotStart, match=rf"port {papers.raw['listen']['port']}: in use"):
+                await start(papers, stack)
+
+
+async def test_a_port_that_is_freed_is_listened_on(
+    taken_port: tuple[Papers, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bridge that is just ending lets go of it: the next one waits."""
+    papers, other = taken_port
+    tries: list[int] = []
+    listen = bridge_module._listen_at
+
+    async def listen_at(runner: web.AppRunner, host: str, port: int) -> bool:
+        tries.append(port)
+        if len(tries) == 3:
+            other.close()
+        return await listen(runner, host, port)
+
+    monkeypatch.setattr(bridge_module, "_listen_at", listen_at)
+    async with AsyncExitStack() as stack:
+        await start(papers, stack)
+    assert len(tries) == 3
+
+
+@pytest.mark.parametrize("heals", [False, True], ids=["for a minute", "for a moment"])
+async def test_a_token_that_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heals: bool) -> None:
+    """Refused for a minute it ends the start, with its file; refused for a moment it is for the next start to try."""
+    papers = Papers(tmp_path)
+    papers.raw["listen"]["port"] = free_port_base()
+    monkeypatch.setattr(matrix_workers, "TOKEN_WAIT_SECONDS", 0.02)
+    monkeypatch.setattr(matrix_workers, "TOKEN_RETRY_SECONDS", 0.01)
+
+    async def answer(request: web.Request) -> web.Response:
+        if heals and request.path.endswith("/whoami"):
+            return web.json_response({"user_id": "@policy:quietline.localhost"})
+        return web.json_response({"errcode": "M_UNKNOWN_TOKEN"}, status=401)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    port = free_port_base()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    papers.raw["homeserver"]["url"] = f"http://127.0.0.1:{port}"
+    try:
+        async with AsyncExitStack() as stack:
+            bridge = await start(papers, stack)
+            with pytest.raises(ExceptionGroup) as ended:
+                await bridge.run()
+    finally:
+        await runner.cleanup()
+    assert ended.group_contains(TokenRefused) == heals
+    assert ended.group_contains(CannotStart, match=r"as_token: the homeserver refuses") != heals

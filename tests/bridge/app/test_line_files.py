@@ -14,6 +14,7 @@ from bridge.app.bridge import Bridge
 from bridge.app.line_files import CannotStart
 from bridge.config import load
 from bridge.matrix.api.http_client import IdentityInUse, ReplacedByAnother
+from bridge.outbound import pager
 from bridge.runtime import log
 from bridge.runtime.crash_points import never_crash
 from bridge.storage.sqlite_connection import SqliteConnection
@@ -149,19 +150,39 @@ async def test_a_newer_program_wrote_it(papers: Papers) -> None:
         await start(papers)
 
 
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Count the calls to the person on call."""
+    made: list[object] = []
+
+    async def call(on_call: object, _http: object) -> bool:
+        made.append(on_call)
+        return True
+
+    monkeypatch.setattr(pager, "call", call)
+    return made
+
+
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "said", "called"),
     [
-        (CannotStart(["/keys.db: missing"]), "keys.db: missing"),
-        (ExceptionGroup("", [ExceptionGroup("", [ReplacedByAnother("@policy:x")])]), "@policy:x: replaced by another"),
-        (ExceptionGroup("", [IdentityInUse("@policy:x")]), "start this one with --take-over"),
+        (CannotStart(["/keys.db: missing"]), "keys.db: missing", 1),
+        (ExceptionGroup("", [CannotStart(["/as_token: refused"])]), "as_token: refused", 1),
+        (ExceptionGroup("", [ExceptionGroup("", [ReplacedByAnother("@policy:x")])]), "@policy:x: replaced by another", 1),
+        (ExceptionGroup("", [IdentityInUse("@policy:x")]), "start this one with --take-over", 0),
     ],
-    ids=["files", "another bridge", "a second bridge"],
+    ids=["files", "later", "another bridge", "a second bridge"],
 )
 def test_the_process_says_it_and_ends_with_2(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], error: Exception, said: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    calls: list[object],
+    error: Exception,
+    said: str,
+    called: int,
 ) -> None:
-    """Whoever supervises it knows by the code that another start cannot help."""
+    """The code says that another start cannot help; who is on call is called, once an hour where it is started again."""
     made = Papers(tmp_path)
 
     async def refuse(**_options: object) -> None:
@@ -170,4 +191,6 @@ def test_the_process_says_it_and_ends_with_2(
     monkeypatch.setattr(Bridge, "open", refuse)
     monkeypatch.setattr(log, "configure", lambda _level: None)
     assert main.main(made.save()) == main.EXIT_USAGE
+    assert main.main(made.save()) == main.EXIT_USAGE
     assert said in capfd.readouterr().err
+    assert len(calls) == called
