@@ -33,6 +33,7 @@ from bridge.inbound.carrier_backfill import CarrierBackfill
 from bridge.inbound.hourly_alerts import HourlyAlerts
 from bridge.inbound.screening import NewThreadRateLimit, Screening
 from bridge.inbound.webhook import Webhook, make_runner
+from bridge.matrix.service import CONFIRMATIONS_SIGNED
 from bridge.outbound.dispatcher import OutboxDispatcher
 from bridge.outbound.pager import Pager
 from bridge.outbound.room_provisioner import Designations
@@ -241,7 +242,7 @@ class Bridge:
         database, vault = self._resources.services.database, self._resources.services.vault
         await database.commit(forget_unassigned_rooms)
         needed = await threads.key_owners(database)
-        orphans = await vault.owners() - needed - {DESK, COPIES}
+        orphans = await vault.owners() - needed - {DESK, COPIES, CONFIRMATIONS_SIGNED}
         for owner in orphans:
             await vault.destroy(owner)
         if orphans:

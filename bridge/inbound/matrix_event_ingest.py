@@ -35,6 +35,7 @@ from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind,
 from bridge.matrix.api import events
 from bridge.matrix.api.json_fields import BAD_DATA, strings_in
 from bridge.matrix.api.message_body import Plain, mentions_user, read
+from bridge.matrix.room_keys.confirmed_identities import TrustMac
 from bridge.matrix.room_keys.device_lists import has_trusted_device
 from bridge.matrix.rooms.media import record_linked_media
 from bridge.matrix.rooms.room_state import Room, levels_of, room_of
@@ -69,6 +70,7 @@ class MatrixEventIngest:
 
     def __init__(self, services: Services, *, policy: str, puppet: str, lifetime: int) -> None:
         self._vault, self._clock, self._wake = services.vault, services.clock, services.wake
+        self._trust_mac = TrustMac(services.vault)
         self._puppet, self._ours, self._lifetime = puppet, frozenset((policy, puppet)), lifetime
         self._self_removed = False
         self._earlier_owners: set[str] = set()
@@ -246,7 +248,7 @@ class MatrixEventIngest:
                     event_id=item.event_id,
                     key=key[:32],
                     target="" if known is None else known.ref,
-                    trusted=await has_trusted_device(conn, item.sender),
+                    trusted=await has_trusted_device(conn, item.sender, self._trust_mac),
                 )
                 if known is None:
                     await room_events.record_early_reaction(

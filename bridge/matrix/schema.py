@@ -252,12 +252,20 @@ async def _withheld(conn: Transaction) -> None:
     """)
 
 
+async def _trust_macs(conn: Transaction) -> None:
+    # Who writes this database and has not the vault key can confirm nobody, and add no device to an identity.
+    for table in ("matrix_confirmed", "matrix_device"):
+        await conn.execute(f"ALTER TABLE {table} ADD COLUMN mac {conn.dialect.blob}")
+
+
 OLM: Final = Migrations(version_table="crypto_version", steps=(_olm, _olm_alone), base_version=9)
 """A file that mautrix made stands at its version 10, which the first step leads to."""
 IDENTITY: Final = Migrations(
     version_table="matrix_identity_version", steps=(_identities, _session_recovery, _earlier_devices)
 )
-ROOMS: Final = Migrations(version_table="matrix_version", steps=(_rooms, _inbound_limits, _announced, _withheld))
+ROOMS: Final = Migrations(
+    version_table="matrix_version", steps=(_rooms, _inbound_limits, _announced, _withheld, _trust_macs)
+)
 
 PUPPET_MIGRATIONS: Final = (OLM, IDENTITY)
 """What the database of the line voice needs."""

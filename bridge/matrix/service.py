@@ -20,6 +20,7 @@ from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox
 from bridge.matrix.room_client import RoomClient
 from bridge.matrix.room_comparison import RoomComparison
+from bridge.matrix.room_keys.confirmed_identities import SIGNED, sign_earlier
 from bridge.matrix.room_keys.device_lists import DeviceLists, EventSink
 from bridge.matrix.room_keys.history import RoomHistory
 from bridge.matrix.room_keys.inbound_sessions import InboundSessions
@@ -46,6 +47,8 @@ from bridge.storage.vault import Vault
 
 POLICY_PREFIX, PUPPET_PREFIX = "QLPOLICY", "QLVOICE"
 """How the ids of our devices begin."""
+CONFIRMATIONS_SIGNED: Final = SIGNED
+"""Owner of a key in `keys.db` that is of no thread and no room."""
 PUPPET_SYNC_SECONDS: Final = 10.0
 """Seconds between two looks at the line voice's key counts and letters; nobody waits for either."""
 
@@ -84,6 +87,7 @@ class MatrixService:
             clock=clock,
             sink=sink,
             committed=committed,
+            vault=vault,
         )
         self.key_sharing = RoomKeySharing(database=database, devices=self.devices, identities=(policy, puppet), vault=vault)
         self.outbound_sessions = OutboundSessions(database=database, key_sharing=self.key_sharing, vault=vault, clock=clock)
@@ -203,6 +207,7 @@ class MatrixService:
         `schema.PUPPET_MIGRATIONS`. Raises `Permanent` when the homeserver refuses us, `IdentityInUse` when another bridge
         may speak for this line.
         """
+        await sign_earlier(database, vault)
         query = "SELECT 1 FROM matrix_identity WHERE user_id=$1 AND ready"
         introduced = await database.fetchval(query, policy_mxid) is not None
         policy, puppet = [

@@ -15,6 +15,7 @@ from bot.model.audit_kinds import AuditKind
 from bridge.matrix.room_keys.confirmed_identities import (
     NotThatFingerprint,
     SeenIdentity,
+    TrustMac,
     confirm_fingerprint,
     confirmed_supervisors,
     seen_identities,
@@ -42,7 +43,7 @@ SET_UP: Final = (
 def read_identities(config: Config) -> list[SeenIdentity]:
     """Return everybody who was seen with an identity, confirmed or not. Raises `DatabaseError`."""
     with offline.read_transaction(config) as db:
-        return seen_identities(db)
+        return seen_identities(db, _trust_mac(config))
 
 
 def read_without_identity(config: Config) -> list[str]:
@@ -63,7 +64,7 @@ async def confirm_identity(config: Config, mxid: str, fingerprint: str) -> bool:
         return True
 
     async def confirm(conn: Transaction) -> None:
-        await confirm_fingerprint(conn, mxid, entered)
+        await confirm_fingerprint(conn, mxid, entered, _trust_mac(config))
 
     try:
         await offline.record_audit(config, AuditKind.TRUST, confirm)
@@ -96,7 +97,7 @@ def as_text(identities: Sequence[SeenIdentity], without: Sequence[str] = ()) -> 
 
 def check_first_supervisor(db: SqliteConnection, config: Config) -> CheckResult:
     """Whether anybody can confirm the others: a supervisor at the desk whose own identity is confirmed."""
-    count = confirmed_supervisors(db)
+    count = confirmed_supervisors(db, _trust_mac(config))
     if count:
         return CheckResult(name="first supervisor", ok=True, what=f"{count} with a confirmed identity at the desk")
     what = "no supervisor's identity is confirmed: nobody at the desk is heard, and nobody can read what the line says"
@@ -118,6 +119,10 @@ def tell_first_supervisor(config: Config) -> list[CheckResult]:
 def grouped(key: str) -> str:
     """Write a key as clients show it, in groups of four."""
     return " ".join(key[n : n + 4] for n in range(0, len(key), 4))
+
+
+def _trust_mac(config: Config) -> TrustMac:
+    return TrustMac(offline.open_vault(config))
 
 
 def _as_object(seen: SeenIdentity) -> dict[str, Any]:

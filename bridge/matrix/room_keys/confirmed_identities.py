@@ -1,7 +1,9 @@
 """Confirmed identities, for the bridge and for `quietline trust` beside it.
 
 Rules of this module: a fingerprint is compared with the identity that was last seen, inside the commit that confirms it;
-nothing is written for any other. A confirmation made beside the bridge is marked, and the bridge tells the desk of it once.
+nothing is written for any other. A confirmation, and a device of a confirmed identity, count only with a code under a key
+of the vault's: who can write the database alone confirms nobody. A confirmation made beside the bridge is marked, and the
+bridge tells the desk of it once.
 
 Source: https://spec.matrix.org/latest/client-server-api/#cross-signing; a fingerprint is the public Ed25519 key in
 unpadded base64, which clients show in groups of four.
@@ -9,16 +11,19 @@ unpadded base64, which clients show in groups of four.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bridge.storage.database import Transaction
+from bridge.matrix.olm.cross_signing import Device
+from bridge.storage.database import Database, Transaction
 from bridge.storage.sqlite_connection import SqliteConnection
+from bridge.storage.vault import Vault
 
 IDENTITIES: Final = """
-    SELECT s.user_id, s.master_key, c.master_key AS confirmed, d.device_id, d.ed25519
+    SELECT s.user_id, s.master_key, c.master_key AS confirmed, c.mac, d.device_id, d.ed25519
     FROM matrix_seen_identity s
     LEFT JOIN matrix_confirmed c ON c.user_id = s.user_id
     LEFT JOIN matrix_device d ON d.user_id = s.user_id AND d.master_key = s.master_key AND d.cross_signed
@@ -28,18 +33,25 @@ IDENTITIES: Final = """
 
 WITHOUT_IDENTITY: Final = "SELECT user_id FROM matrix_seen_identity WHERE master_key = '' ORDER BY user_id"
 CONFIRMED_SUPERVISORS: Final = """
-    SELECT COUNT(DISTINCT m.user_id) FROM matrix_room r
+    SELECT DISTINCT c.user_id, c.master_key, c.mac FROM matrix_room r
     JOIN matrix_member m ON m.room_id = r.room_id AND m.membership = 'join'
     JOIN matrix_level l ON l.room_id = r.room_id AND l.user_id = m.user_id AND l.level >= 50
     JOIN matrix_seen_identity s ON s.user_id = m.user_id
     JOIN matrix_confirmed c ON c.user_id = s.user_id AND c.master_key = s.master_key
     WHERE r.kind = 'desk'
 """
-"""SQL: how many supervisors at the desk have a confirmed identity. The level: `bridge/matrix/rooms/room_templates.py`."""
+"""SQL: the confirmed identities of supervisors at the desk. The level: `bridge/matrix/rooms/room_templates.py`."""
 
+TRUST_COLUMNS: Final = """
+    d.user_id, d.device_id, d.curve25519, d.ed25519, d.master_key, d.mac AS device_mac, c.mac AS confirmed_mac
+"""
+"""SQL: what `TrustMac.is_trusted` looks at, of a device `d` and a confirmed identity `c`."""
+SIGNED: Final = "matrix confirmed identities"
+"""Owner of a key in `keys.db` that says: a confirmation without a code is none."""
 CONFIRM: Final = """
-    INSERT INTO matrix_confirmed (user_id, master_key, announced) VALUES ($1, $2, $3)
-    ON CONFLICT (user_id) DO UPDATE SET master_key=excluded.master_key, announced=excluded.announced
+    INSERT INTO matrix_confirmed (user_id, master_key, announced, mac) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (user_id) DO UPDATE SET
+    master_key=excluded.master_key, announced=excluded.announced, mac=excluded.mac
 """
 MARK_DIRTY: Final = """
     INSERT INTO matrix_dirty (user_id, mark, stale, due_ms) VALUES ($1, 1, $3, $2)
@@ -71,9 +83,68 @@ class SeenIdentity:
         return any(hmac.compare_digest(key.encode(), fingerprint.encode()) for key in keys)
 
 
-def seen_identities(connection: SqliteConnection) -> list[SeenIdentity]:
+class TrustMac:
+    """The codes of confirmed identities and of the devices that they signed, under a key that derives from the vault's.
+
+    Source: RFC 2104 (HMAC), with the lengths of the parts before them.
+    """
+
+    def __init__(self, vault: Vault) -> None:
+        self._key = vault.derive("matrix confirmed identities")
+
+    def of_identity(self, user_id: str, master_key: str) -> bytes:
+        """Return the 32 bytes of a confirmation."""
+        return self._mac("identity", user_id, master_key)
+
+    def of_device(self, device: Device, master_key: str, *, cross_signed: bool) -> bytes:
+        """Return the 32 bytes of a device as its list had it; of one that is not cross-signed they vouch for nothing."""
+        kind = "device" if cross_signed else "unsigned device"
+        return self._mac(kind, device.user_id, device.device_id, device.curve25519, device.ed25519, master_key)
+
+    def is_confirmed(self, user_id: str, master_key: str | None, mac: bytes | None) -> bool:
+        """Whether a row of confirmed identities was written with the vault key."""
+        if master_key is None or mac is None:
+            return False
+        return hmac.compare_digest(bytes(mac), self.of_identity(user_id, master_key))
+
+    def is_trusted(self, row: Any) -> bool:
+        """Whether a row with `TRUST_COLUMNS` is a device that a confirmed identity signed, both written with the key."""
+        if row["device_mac"] is None or not self.is_confirmed(row["user_id"], row["master_key"], row["confirmed_mac"]):
+            return False
+        wanted = self.of_device(device_of(row), row["master_key"], cross_signed=True)
+        return hmac.compare_digest(bytes(row["device_mac"]), wanted)
+
+    def _mac(self, *parts: str) -> bytes:
+        raw = [part.encode("utf-8", "surrogatepass") for part in parts]
+        return hmac.digest(self._key, b"".join(len(part).to_bytes(4, "big") + part for part in raw), hashlib.sha256)
+
+
+def device_of(row: Any) -> Device:
+    """Make the device of a row that has its columns."""
+    return Device(**{name: row[name] for name in ("user_id", "device_id", "curve25519", "ed25519")})
+
+
+async def sign_earlier(database: Database, vault: Vault) -> None:
+    """Sign what a program without codes confirmed: once in the life of `keys.db`, which then has a key of `SIGNED`.
+
+    After a crash before that key, it is done again; a confirmation that has a code is left as it is.
+    """
+    if await vault.has_key(SIGNED):
+        return
+    trust_mac = TrustMac(vault)
+
+    async def sign(conn: Transaction) -> None:
+        for row in await conn.fetch("SELECT user_id, master_key FROM matrix_confirmed WHERE mac IS NULL"):
+            mac = trust_mac.of_identity(row["user_id"], row["master_key"])
+            await conn.execute("UPDATE matrix_confirmed SET mac=$2 WHERE user_id=$1", row["user_id"], mac)
+
+    await database.commit(sign)
+    await vault.create(SIGNED)
+
+
+def seen_identities(connection: SqliteConnection, trust_mac: TrustMac) -> list[SeenIdentity]:
     """Return everybody who was seen with an identity, by Matrix id, to a verb that reads beside the bridge."""
-    return _identities(connection.fetch(IDENTITIES))
+    return _identities(connection.fetch(IDENTITIES), trust_mac)
 
 
 def without_identity(connection: SqliteConnection) -> list[str]:
@@ -81,20 +152,22 @@ def without_identity(connection: SqliteConnection) -> list[str]:
     return [row["user_id"] for row in connection.fetch(WITHOUT_IDENTITY)]
 
 
-def confirmed_supervisors(connection: SqliteConnection) -> int:
+def confirmed_supervisors(connection: SqliteConnection, trust_mac: TrustMac) -> int:
     """Count the supervisors at the desk whose identity is confirmed, for a verb that reads beside the bridge."""
-    return int(connection.fetchval(CONFIRMED_SUPERVISORS))
+    rows = connection.fetch(CONFIRMED_SUPERVISORS)
+    return sum(trust_mac.is_confirmed(row["user_id"], row["master_key"], row["mac"]) for row in rows)
 
 
-async def confirm_fingerprint(conn: Transaction, user_id: str, fingerprint: str) -> None:
+async def confirm_fingerprint(conn: Transaction, user_id: str, fingerprint: str, trust_mac: TrustMac) -> None:
     """Confirm somebody's newest identity if the fingerprint is its own, or that of a device that it signed.
 
     For a verb beside the bridge, which does what follows: the devices get the keys, the desk is told. Raises
     :class:`NotThatFingerprint`.
     """
-    for seen in _identities(await conn.fetch(IDENTITIES)):
+    for seen in _identities(await conn.fetch(IDENTITIES), trust_mac):
         if seen.user_id == user_id and seen.is_named_by(fingerprint):
-            await conn.execute(CONFIRM, user_id, seen.master_key, False)
+            mac = trust_mac.of_identity(user_id, seen.master_key)
+            await conn.execute(CONFIRM, user_id, seen.master_key, False, mac)
             await conn.execute(MARK_DIRTY, user_id, AT_ONCE, True)
             return
     raise NotThatFingerprint
@@ -110,7 +183,7 @@ async def take_unannounced(conn: Transaction, users: Iterable[str]) -> list[str]
     return found
 
 
-def _identities(rows: Iterable[Any]) -> list[SeenIdentity]:
+def _identities(rows: Iterable[Any], trust_mac: TrustMac) -> list[SeenIdentity]:
     devices: dict[str, list[tuple[str, str]]] = {}
     seen: dict[str, Any] = {}
     for row in rows:
@@ -123,7 +196,8 @@ def _identities(rows: Iterable[Any]) -> list[SeenIdentity]:
             user_id=user_id,
             master_key=row["master_key"],
             devices=tuple(devices[user_id]),
-            confirmed=row["confirmed"] == row["master_key"],
+            confirmed=row["confirmed"] == row["master_key"]
+            and trust_mac.is_confirmed(user_id, row["confirmed"], row["mac"]),
         )
         for user_id, row in seen.items()
     ]

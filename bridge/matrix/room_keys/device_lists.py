@@ -18,16 +18,17 @@ from bridge.matrix.api.events import IdentityChanged, MatrixEvent
 from bridge.matrix.api.json_fields import Json, object_at
 from bridge.matrix.olm.cross_signing import Device, devices_of, master_key_of
 from bridge.matrix.olm.identity import Identity
-from bridge.matrix.room_keys.confirmed_identities import CONFIRM, MARK_DIRTY
+from bridge.matrix.room_keys.confirmed_identities import CONFIRM, MARK_DIRTY, TRUST_COLUMNS, TrustMac, device_of
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS
 from bridge.runtime.clock import Clock
 from bridge.storage.database import Database, Transaction, placeholders
+from bridge.storage.vault import Vault
 
 TRUSTED: Final = """
     matrix_device d JOIN matrix_confirmed c
     ON c.user_id = d.user_id AND c.master_key = d.master_key AND d.cross_signed
 """
-"""SQL: the trusted devices, as `d`."""
+"""SQL: the trusted devices, as `d`; each row of them counts only when `TrustMac.is_trusted` says so."""
 
 SENT_KEYS_OF: Final = """user_id=$1 AND device_id=$2
     AND session_id IN (SELECT session_id FROM matrix_session WHERE user_id=$3)"""
@@ -39,9 +40,10 @@ DAY_SECONDS: Final = 86_400.0
 EventSink = Callable[[Transaction, Sequence[MatrixEvent]], Awaitable[None]]
 
 
-async def has_trusted_device(conn: Transaction | Database, user_id: str) -> bool:
+async def has_trusted_device(conn: Transaction | Database, user_id: str, trust_mac: TrustMac) -> bool:
     """Whether the user has a device that may give commands."""
-    return await conn.fetchval(f"SELECT 1 FROM {TRUSTED} WHERE d.user_id=$1 LIMIT 1", user_id) is not None  # noqa: S608
+    rows = await conn.fetch(f"SELECT {TRUST_COLUMNS} FROM {TRUSTED} WHERE d.user_id=$1", user_id)  # noqa: S608
+    return any(trust_mac.is_trusted(row) for row in rows)
 
 
 class DeviceAge(NamedTuple):
@@ -64,7 +66,9 @@ class DeviceLists:
         clock: Clock,
         sink: EventSink,
         committed: Callable[[], None],
+        vault: Vault,
     ) -> None:
+        self.trust_mac = TrustMac(vault)
         self._database = database
         self._client = identity.client
         self._ours = frozenset(ours)
@@ -76,10 +80,10 @@ class DeviceLists:
     async def trusted(self, user_id: str) -> list[Device]:
         """Return the devices of a user that may have keys and give commands."""
         rows = await self._database.fetch(
-            f"SELECT d.user_id, d.device_id, d.curve25519, d.ed25519 FROM {TRUSTED} WHERE d.user_id=$1",  # noqa: S608
+            f"SELECT {TRUST_COLUMNS} FROM {TRUSTED} WHERE d.user_id=$1",  # noqa: S608
             user_id,
         )
-        return [Device(**dict(row)) for row in rows]
+        return [device_of(row) for row in rows if self.trust_mac.is_trusted(row)]
 
     async def ages(self, user_id: str) -> list[DeviceAge]:
         """Return every device of a user, trusted or not, by its id, with the day on which it was last heard."""
@@ -105,18 +109,19 @@ class DeviceLists:
     async def unconfirmed(self) -> list[IdentityChanged]:
         """Return those whose newest master key is not confirmed."""
         rows = await self._database.fetch("""
-            SELECT s.user_id, s.master_key, c.master_key AS confirmed FROM matrix_seen_identity s
-            LEFT JOIN matrix_confirmed c ON c.user_id = s.user_id
-            WHERE s.master_key <> '' AND (c.master_key IS NULL OR c.master_key <> s.master_key)
+            SELECT s.user_id, s.master_key, c.master_key AS confirmed, c.mac FROM matrix_seen_identity s
+            LEFT JOIN matrix_confirmed c ON c.user_id = s.user_id WHERE s.master_key <> ''
         """)
         return [
             IdentityChanged(user_id=row["user_id"], master_key=row["master_key"], first=row["confirmed"] is None)
             for row in rows
+            if row["confirmed"] != row["master_key"]
+            or not self.trust_mac.is_confirmed(row["user_id"], row["confirmed"], row["mac"])
         ]
 
     async def confirm(self, conn: Transaction, user_id: str, master_key: str) -> None:
         """Trust this master key of the user from now on, and mark the user, so that keys go to its devices."""
-        await conn.execute(CONFIRM, user_id, master_key, True)
+        await conn.execute(CONFIRM, user_id, master_key, True, self.trust_mac.of_identity(user_id, master_key))
         await self.mark(conn, [user_id])
 
     async def record_last_seen(self, conn: Transaction, device: Device) -> None:
@@ -134,21 +139,17 @@ class DeviceLists:
     async def find(self, conn: Transaction | Database, user_id: str, curve25519: str) -> tuple[Device, bool] | None:
         """Return a user's device by its identity key, and whether it is trusted; None when it is not known."""
         row: Any = await conn.fetchrow(
-            """
-            SELECT d.user_id, d.device_id, d.curve25519, d.ed25519,
-                   (d.cross_signed AND c.master_key IS NOT NULL) AS trusted
-            FROM matrix_device d
+            f"""
+            SELECT {TRUST_COLUMNS} FROM matrix_device d
             LEFT JOIN matrix_confirmed c ON c.user_id = d.user_id AND c.master_key = d.master_key
             WHERE d.user_id=$1 AND d.curve25519=$2
-            """,
+            """,  # noqa: S608 - a constant
             user_id,
             curve25519,
         )
         if row is None:
             return None
-        found = dict(row)
-        trusted = bool(found.pop("trusted"))
-        return Device(**found), trusted
+        return device_of(row), self.trust_mac.is_trusted(row)
 
     async def is_member_device(self, user_id: str, curve25519: str) -> bool:
         """Whether a user has a device of that identity key, as last committed, and is in a room of ours or invited."""
@@ -236,7 +237,11 @@ class DeviceLists:
 
     async def _apply_identity(self, conn: Transaction, user_id: str, master_key: str) -> list[IdentityChanged]:
         seen = await conn.fetchval("SELECT master_key FROM matrix_seen_identity WHERE user_id=$1", user_id)
-        confirmed = await conn.fetchval("SELECT master_key FROM matrix_confirmed WHERE user_id=$1", user_id)
+        row: Any = await conn.fetchrow("SELECT master_key, mac FROM matrix_confirmed WHERE user_id=$1", user_id)
+        confirmed = None if row is None else row["master_key"]
+        forged = row is not None and not self.trust_mac.is_confirmed(user_id, confirmed, row["mac"])
+        if forged:  # it is told once, as an identity that nobody confirmed
+            await conn.execute("DELETE FROM matrix_confirmed WHERE user_id=$1", user_id)
         await conn.execute(
             """
             INSERT INTO matrix_seen_identity (user_id, master_key, queried_ms) VALUES ($1, $2, $3)
@@ -246,10 +251,12 @@ class DeviceLists:
             master_key,
             int(self._clock.now() * 1000),
         )
+        if forged and master_key:
+            return [IdentityChanged(user_id=user_id, master_key=master_key, first=False)]
         if not master_key or master_key in {seen, confirmed}:
             return []
         if confirmed is None and self._trust_on_first_use:
-            await conn.execute("INSERT INTO matrix_confirmed (user_id, master_key) VALUES ($1, $2)", user_id, master_key)
+            await conn.execute(CONFIRM, user_id, master_key, True, self.trust_mac.of_identity(user_id, master_key))
             return []
         return [IdentityChanged(user_id=user_id, master_key=master_key, first=confirmed is None)]
 
@@ -262,8 +269,8 @@ class DeviceLists:
         for device, cross_signed in now:
             await conn.execute(
                 """
-                INSERT INTO matrix_device (user_id, device_id, curve25519, ed25519, cross_signed, master_key)
-                VALUES ($1, $2, $3, $4, $5, $6)
+                INSERT INTO matrix_device (user_id, device_id, curve25519, ed25519, cross_signed, master_key, mac)
+                VALUES ($1, $2, $3, $4, $5, $6, $7)
                 """,
                 user_id,
                 device.device_id,
@@ -271,6 +278,7 @@ class DeviceLists:
                 device.ed25519,
                 cross_signed,
                 master_key,
+                self.trust_mac.of_device(device, master_key, cross_signed=cross_signed),
             )
             if device.device_id not in before:
                 await self.record_last_seen(conn, device)  # from when it is known on
@@ -284,8 +292,8 @@ class DeviceLists:
     async def _rotate_untrusted(self, conn: Transaction, user_id: str, rekeyed: Collection[str]) -> None:
         """Rotate the sessions that a device has which is gone, rekeyed or no longer trusted."""
         had = await conn.fetch("SELECT DISTINCT device_id FROM matrix_sent WHERE user_id=$1", user_id)
-        rows = await conn.fetch(f"SELECT d.device_id FROM {TRUSTED} WHERE d.user_id=$1", user_id)  # noqa: S608
-        good = {row["device_id"] for row in rows} - set(rekeyed)
+        rows = await conn.fetch(f"SELECT {TRUST_COLUMNS} FROM {TRUSTED} WHERE d.user_id=$1", user_id)  # noqa: S608
+        good = {row["device_id"] for row in rows if self.trust_mac.is_trusted(row)} - set(rekeyed)
         for device_id in {row["device_id"] for row in had} - good:
             await conn.execute(
                 """

@@ -15,6 +15,7 @@ from typing import Any
 from bridge.matrix.olm.cross_signing import MEGOLM, Device
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_sender import ToDevicePayload, ToDeviceSender
+from bridge.matrix.room_keys.confirmed_identities import TRUST_COLUMNS
 from bridge.matrix.room_keys.device_lists import TRUSTED, DeviceLists
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS
 from bridge.matrix.rooms.room_templates import UNREADABLE
@@ -78,9 +79,9 @@ class RoomKeySharing:
     async def _owed(self, sender: str, users: Sequence[str], room_id: str | None, *, again: bool) -> list[Any]:
         where = _WHERE_MEMBER if room_id is None else f"s.room_id = ${len(users) + 2}"
         had = "" if again else _NOT_SENT
-        return await self._database.fetch(
+        rows = await self._database.fetch(
             f"""
-            SELECT s.session_id, s.room_id, s.first_key, r.key_owner, d.user_id, d.device_id, d.curve25519, d.ed25519
+            SELECT s.session_id, s.room_id, s.first_key, r.key_owner, {TRUST_COLUMNS}
             FROM matrix_session s JOIN matrix_room r ON r.room_id = s.room_id CROSS JOIN {TRUSTED}
             WHERE s.user_id = $1 AND d.user_id IN ({placeholders(len(users), after=1)}) AND {where} {had}
             ORDER BY s.begun_ms DESC
@@ -89,6 +90,7 @@ class RoomKeySharing:
             *users,
             *([] if room_id is None else [room_id]),
         )
+        return [row for row in rows if self._devices.trust_mac.is_trusted(row)]
 
     async def _payloads(self, owed: Sequence[Any]) -> list[ToDevicePayload]:
         keys: dict[str, str | None] = {}

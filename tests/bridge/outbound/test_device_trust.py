@@ -73,6 +73,7 @@ class DeviceTrustHarness:
             clock=harness.clock,
             sink=_nowhere,
             committed=lambda: None,
+            vault=harness.vault,
         )
         trust = DeviceTrustCommands(
             harness.services_with(WakeUps()),

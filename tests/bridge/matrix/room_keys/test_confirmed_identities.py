@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.matrix.api.events import IdentityConfirmed
+from bridge.matrix.api.events import IdentityChanged, IdentityConfirmed
 from bridge.matrix.olm.cross_signing import MEGOLM
-from bridge.matrix.room_keys.confirmed_identities import NotThatFingerprint, confirm_fingerprint, seen_identities
+from bridge.matrix.room_keys.confirmed_identities import (
+    CONFIRM,
+    SIGNED,
+    NotThatFingerprint,
+    TrustMac,
+    confirm_fingerprint,
+    seen_identities,
+    sign_earlier,
+)
+from bridge.matrix.room_keys.device_lists import has_trusted_device
 from bridge.storage.sqlite_connection import SqliteConnection
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import Rig
@@ -29,11 +38,11 @@ async def ada(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
 
 
 async def confirm(rig: Rig, user: str, fingerprint: str) -> None:
-    await rig.database.commit(lambda conn: confirm_fingerprint(conn, user, fingerprint))
+    await rig.database.commit(lambda conn: confirm_fingerprint(conn, user, fingerprint, TrustMac(rig.vault)))
 
 
 def seen(rig: Rig) -> list[tuple[str, str, tuple[tuple[str, str], ...], bool]]:
-    found = seen_identities(SqliteConnection(rig.directory / "main.db", read_only=True))
+    found = seen_identities(SqliteConnection(rig.directory / "main.db", read_only=True), TrustMac(rig.vault))
     return [(each.user_id, each.master_key, each.devices, each.confirmed) for each in found]
 
 
@@ -117,3 +126,64 @@ async def test_a_changed_identity_is_unconfirmed_again(rig: Rig, server: Scripte
     await rig.matrix.device_updates.run_once()
     assert [(user, key, confirmed) for user, key, _, confirmed in seen(rig)] == [(ada.mxid, ada.master_key, False)]
     assert await rig.matrix.devices.trusted(ada.mxid) == []
+
+
+async def trusts(rig: Rig, user: str) -> bool:
+    """Whether the bridge trusts a device of the user, everywhere that it is asked."""
+    asked = [
+        bool(await rig.matrix.devices.trusted(user)),
+        await has_trusted_device(rig.database, user, TrustMac(rig.vault)),
+        bool(await rig.matrix.key_sharing._owed(rig.matrix.policy.user_id, [user], ROOM, again=True)),
+    ]
+    assert len(set(asked)) == 1
+    return asked[0]
+
+
+@pytest.mark.parametrize("forged", ["without a code", "with the code of another person"])
+async def test_a_confirmation_that_was_written_without_the_key_is_none(
+    rig: Rig, server: ScriptedHomeserver, ada: ClientDevice, forged: str
+) -> None:
+    """Who writes the database alone confirms nobody: no key, no command; the desk hears of it once."""
+    bea = ClientDevice("@bea:x")
+    server.register(bea)
+    await rig.matrix.devices.refresh_stale([bea.mxid])
+    await confirm(rig, bea.mxid, bea.master_key)
+    await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
+    mac = TrustMac(rig.vault).of_identity(bea.mxid, bea.master_key) if forged == "with the code of another person" else None
+    await rig.database.commit(lambda conn: conn.execute(CONFIRM, ada.mxid, ada.master_key, True, mac))
+    assert not await trusts(rig, ada.mxid)
+    assert [found[0] for found in seen(rig) if found[3]] == [bea.mxid]
+    assert ada.mxid in {found.user_id for found in await rig.matrix.devices.unconfirmed()}
+    for _ in range(2):
+        await rig.database.commit(lambda conn: rig.matrix.devices.mark(conn, [ada.mxid]))
+        await rig.matrix.device_updates.run_once()
+    heard = [event for event in rig.events if isinstance(event, IdentityChanged) and event.user_id == ada.mxid]
+    assert len([event for event in heard if not event.first]) == 1
+    await confirm(rig, ada.mxid, ada.master_key)
+    assert await trusts(rig, ada.mxid)
+
+
+async def test_a_device_that_was_written_without_the_key_is_not_trusted(rig: Rig, ada: ClientDevice) -> None:
+    """A row that makes a stranger's device one of a confirmed identity gets no key, whatever code it copies."""
+    await confirm(rig, ada.mxid, ada.master_key)
+    await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
+    assert await trusts(rig, ada.mxid)
+    query = "UPDATE matrix_device SET curve25519 = 'stranger' WHERE user_id = $1"
+    await rig.database.commit(lambda conn: conn.execute(query, ada.mxid))
+    assert not await trusts(rig, ada.mxid)
+    assert await rig.matrix.devices.find(rig.database, ada.mxid, "stranger") is not None
+    _, trusted = await rig.matrix.devices.find(rig.database, ada.mxid, "stranger") or (None, True)
+    assert not trusted
+
+
+async def test_what_an_older_program_confirmed_is_signed_once(rig: Rig, ada: ClientDevice) -> None:
+    """The first start signs what stands; from then on a row without a code is no confirmation, also at a start."""
+    await confirm(rig, ada.mxid, ada.master_key)
+    await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
+    unsign = "UPDATE matrix_confirmed SET mac = NULL"
+    await rig.database.commit(lambda conn: conn.execute(unsign))
+    await sign_earlier(rig.database, rig.vault)
+    assert not await trusts(rig, ada.mxid)
+    await rig.vault.destroy(SIGNED)
+    await sign_earlier(rig.database, rig.vault)
+    assert await trusts(rig, ada.mxid)
