@@ -44,12 +44,14 @@ class ConfigError(Exception):
 class Homeserver(Section):
     """Where the homeserver is, and the application service token (file, mode 0600).
 
+    `public_url`: where clients reach the homeserver that `up` runs; it answers it to them. None: on this machine only.
     `admin_token_file`: an administrator's, only for a homeserver that cannot load our module.
     """
 
     url: BaseUrl
     server_name: str
     as_token_file: Path
+    public_url: BaseUrl | None = None
     admin_token_file: Path | None = None
     policy_localpart: str = "policy"
 

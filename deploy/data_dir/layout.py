@@ -1,7 +1,7 @@
 """Where everything lies under a data directory, and on which ports.
 
 Rule of this module: a path or a port is spelled out here and nowhere else, and no name of a file tells anything about a
-person.
+person, but a hand-out's, which is the name of an account.
 """
 
 from __future__ import annotations
@@ -60,6 +60,11 @@ class Layout:
     def secrets(self) -> Path:
         """Keys, tokens and passwords; mode 0700, files 0600."""
         return self.data / "secrets"
+
+    @property
+    def handout(self) -> Path:
+        """Of a real line, for each of its first people how to sign in (`deploy/data_dir/handouts.py`)."""
+        return self.data / "handout"
 
     @property
     def homeserver(self) -> Path:

@@ -125,14 +125,15 @@ class Secrets:
         """The secret that makes accounts at the first start; removed after it."""
         return self.directory / "registration_secret"
 
-    def make(self, *, provisioned: bool, sealed: bool) -> None:
+    def make(self, *, provisioned: bool, sealed: bool, accounts: bool = True) -> None:
         """Make what is missing. Raises :class:`SetupError` when data exist that only a lost secret could open.
 
         `provisioned`: the homeserver has its database and accounts. `sealed`: the bridge has sealed something.
+        `accounts`: this is a rehearsal, whose first passwords are among the secrets; a real line has hand-outs.
         """
         make_private_directory(self.directory)
         keys = dict.fromkeys((self.vault_key, self.index_key, self.suppression_key), _key)
-        kept = {**keys, self.signing_key: _signing_key, self.accounts: _accounts}
+        kept = {**keys, self.signing_key: _signing_key, **({self.accounts: _accounts} if accounts else {})}
         renewed = (self.as_token, self.hs_token, self.carrier_token, self.carrier_signing_key, self.macaroon, self.form)
         needed = [*(kept if provisioned else ()), *(keys if sealed and not provisioned else ())]
         lost = [path for path in needed if not path.is_file()]

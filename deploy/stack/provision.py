@@ -22,6 +22,7 @@ import yaml
 
 from bridge.config import Config, ConfigError, PhoneLine, load
 from deploy.data_dir.atomic_files import exclude_from_backups, make_private_directory, write_atomically
+from deploy.data_dir.handouts import Handout, complete, handout_file
 from deploy.data_dir.layout import CHILDREN, HOST, REAL_LINE_CHILDREN, Layout, Ports
 from deploy.data_dir.secret_files import STAFF, Account, Secrets, SetupError
 from deploy.stack import synapse_config
@@ -47,9 +48,9 @@ _CONFIG_HEADER: Final = """\
 """
 
 
-def mxid(user: str) -> str:
+def mxid(user: str, server_name: str = synapse_config.SERVER_NAME) -> str:
     """Make the Matrix id of a localpart on the embedded homeserver."""
-    return f"@{user}:{synapse_config.SERVER_NAME}"
+    return f"@{user}:{server_name}"
 
 
 def children_of(layout: Layout) -> tuple[str, ...]:
@@ -77,11 +78,14 @@ def write_line_files(layout: Layout, ports: Ports) -> Config:
         for directory in (layout.data, layout.run, layout.logs, layout.bridge):
             make_private_directory(directory)
         exclude_from_backups(layout.bridge)
-        secrets.make(provisioned=_provisioned(layout), sealed=(layout.bridge / "keys.db").exists())
-        synapse_config.write(layout, ports, secrets)
-        exclude_from_backups(layout.homeserver)
+        made = {"provisioned": _provisioned(layout), "sealed": (layout.bridge / "keys.db").exists()}
+        secrets.make(**made, accounts=_is_rehearsal(layout))
         _write_config(layout, ports, secrets)
         config = load(layout.config)
+        site = synapse_config.Site.of(config.homeserver)
+        synapse_config.write(layout, ports, secrets, site)
+        exclude_from_backups(layout.homeserver)
+        complete(layout.handout, site.client_url(ports), _handed_out(layout, config))
         if config.line.rehearsal:
             write_atomically(layout.carrier, json.dumps(_carrier_settings(config.line, ports, secrets), indent=2) + "\n")
     except OSError as error:
@@ -94,6 +98,7 @@ def write_line_files(layout: Layout, ports: Ports) -> Config:
 async def make_accounts(layout: Layout, ports: Ports, progress: Callable[[str], None] = lambda _: None) -> None:
     """At the first time only: start Synapse once with a registration secret, make the accounts, stop it again.
 
+    Their passwords are those of the hand-outs, of a rehearsal those among the secrets.
     The secret is then deleted; no later start knows one. Raises :class:`SetupError` when an account is refused, or the
     homeserver dies again and again.
     """
@@ -114,7 +119,21 @@ async def provision(layout: Layout, ports: Ports) -> tuple[Account, ...]:
     """Everything a first run makes, short of starting the line. Returns the accounts with their passwords."""
     write_line_files(layout, ports)
     await make_accounts(layout, ports)
-    return open_secrets(layout).read_accounts()
+    return first_accounts(layout)
+
+
+def first_accounts(layout: Layout) -> tuple[Account, ...]:
+    """Read who has an account from the start: of a rehearsal from its secrets, of a real line from its hand-outs.
+
+    Raises :class:`SetupError` when something of that cannot be read.
+    """
+    secrets = open_secrets(layout)
+    if secrets.accounts.is_file():  # a line that was a rehearsal once has them as well
+        return secrets.read_accounts()
+    read = [
+        (staff.role, Handout.read(handout_file(layout.handout, staff.mxid))) for staff in load(layout.config).line.staff
+    ]
+    return tuple(Account(user=each.localpart, role=role, password=each.password) for role, each in read)
 
 
 @contextlib.asynccontextmanager
@@ -155,7 +174,7 @@ async def _register_accounts(layout: Layout, ports: Ports, deaths: Mapping[str, 
     """Make the first accounts, none of them an administrator, also while the homeserver is being started again."""
     secrets = open_secrets(layout)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
-        for account in secrets.read_accounts():
+        for account in first_accounts(layout):
             deadline = time.monotonic() + REGISTER_TIMEOUT_SECONDS
             while not await _register_account(session, ports.url("homeserver"), secrets, account):
                 if deaths["homeserver"] >= MAX_DEATHS or time.monotonic() > deadline:
@@ -188,7 +207,7 @@ async def _register_account(session: aiohttp.ClientSession, url: str, secrets: S
         return False
     # In use: an earlier attempt was cut off after making it, with the same password file.
     if response.status != HTTPStatus.OK and answer.get("errcode") != "M_USER_IN_USE":
-        raise SetupError([f"{secrets.accounts}: the homeserver refuses to make an account ({response.status})"])
+        raise SetupError([f"{secrets.directory}: the homeserver refuses to make an account ({response.status})"])
     return True
 
 
@@ -236,6 +255,25 @@ def _carrier_settings(line: PhoneLine, ports: Ports, secrets: Secrets) -> dict[s
     }
 
 
+def _handed_out(layout: Layout, config: Config) -> list[str]:
+    """Name who has a hand-out: before the first start all of a real line's staff, afterwards those whose file is there."""
+    people = [staff.mxid for staff in config.line.staff]
+    if not _provisioned(layout) and not open_secrets(layout).accounts.is_file():
+        return people
+    return [mxid for mxid in people if handout_file(layout.handout, mxid).is_file()]
+
+
+def _is_rehearsal(layout: Layout) -> bool:
+    """Whether the line is a rehearsal, or what its configuration says of that cannot be read: its reader tells why."""
+    try:
+        told = yaml.safe_load(layout.config.read_text(encoding="utf-8"))
+        return bool(told["lines"][0]["rehearsal"])
+    except KeyError:
+        return False
+    except (OSError, ValueError, TypeError, IndexError, yaml.YAMLError, RecursionError):
+        return True
+
+
 def _write_config(layout: Layout, ports: Ports, secrets: Secrets) -> None:
     """Write `config.yaml` when there is none, or make the ports in it follow, leaving every other letter as it is."""
     if not layout.config.is_file():
@@ -254,6 +292,8 @@ def _write_config(layout: Layout, ports: Ports, secrets: Secrets) -> None:
 def _with_ports(text: str, ports: Ports) -> str:
     """Put our four addresses on these ports, in their places. Raises what YAML raises."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
+    homeserver = list(_children_of(root, "homeserver"))
+    proxied = any(url.value for part in homeserver for url in _children_of(part, "public_url"))
     replacements = [
         *(
             (node, ports.url("homeserver"))
@@ -261,9 +301,10 @@ def _with_ports(text: str, ports: Ports) -> str:
             for node in _children_of(part, "url")
         ),
         *((node, str(ports.bridge)) for part in _children_of(root, "listen") for node in _children_of(part, "port")),
+        # With a public URL there is a proxy, and what the carrier was told is the proxy's address.
         *(
             (node, ports.url("bridge"))
-            for part in _children_of(root, "listen")
+            for part in (() if proxied else _children_of(root, "listen"))
             for node in _children_of(part, "public_base_url")
         ),
         *((node, ports.url("carrier")) for node in _rehearsal_bases(root)),

@@ -7,7 +7,8 @@ Settings: Synapse's configuration manual and its source, 1.163.2; measured facts
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import yaml
 
@@ -15,10 +16,12 @@ from deploy.data_dir.atomic_files import make_private_directory, write_atomicall
 from deploy.data_dir.layout import HOST
 
 if TYPE_CHECKING:
+    from bridge.config import Homeserver
     from deploy.data_dir.layout import Layout, Ports
     from deploy.data_dir.secret_files import Secrets
 
 SERVER_NAME: Final = "quietline.localhost"
+"""Of a rehearsal, and of a real line whose configuration keeps it."""
 MODULE: Final = "synapse.app.homeserver"
 
 _HEADER: Final = """\
@@ -26,24 +29,41 @@ _HEADER: Final = """\
 """
 
 
-def settings(layout: Layout, ports: Ports, secrets: Secrets) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What the homeserver is called, for ever, and where clients reach it (None: on this machine only)."""
+
+    server_name: str = SERVER_NAME
+    public_url: str | None = None
+
+    @classmethod
+    def of(cls, homeserver: Homeserver) -> Self:
+        """Take it from the bridge's configuration."""
+        return cls(server_name=homeserver.server_name, public_url=homeserver.public_url)
+
+    def client_url(self, ports: Ports) -> str:
+        """Return what clients are told (`/.well-known/matrix/client`), without a slash at the end."""
+        return self.public_url or ports.url("homeserver")
+
+
+def settings(layout: Layout, ports: Ports, secrets: Secrets, site: Site) -> dict[str, Any]:
     """Synapse's configuration (`homeserver.yaml`) as a mapping."""
     return {
-        **_location(layout, ports, secrets),
+        **_location(layout, ports, secrets, site),
         **_closed_access(),
         **_retention(),
         **_rate_limits(),
     }
 
 
-def registration(secrets: Secrets) -> dict[str, Any]:
+def registration(secrets: Secrets, server_name: str = SERVER_NAME) -> dict[str, Any]:
     """Make the application service registration: the policy bot and the line voices.
 
     `url: null`: nothing is pushed to us, `/sync` is used instead (facts-matrix.md, "Application service and mautrix").
     `sender_localpart` is a third user that nobody uses, because Synapse cannot answer `/sync` for an application service's
     own sender.
     """
-    domain = SERVER_NAME.replace(".", r"\.")
+    domain = server_name.replace(".", r"\.")
     return {
         "id": "quietline",
         "url": None,
@@ -81,15 +101,17 @@ def logging_settings() -> dict[str, Any]:
     }
 
 
-def write(layout: Layout, ports: Ports, secrets: Secrets) -> None:
+def write(layout: Layout, ports: Ports, secrets: Secrets, site: Site) -> None:
     """Write `homeserver.yaml`, `registration.yaml` and `log.yaml`, each whole and of mode 0600."""
     make_private_directory(layout.homeserver)
     make_private_directory(layout.homeserver / "media")
     write_atomically(
-        layout.homeserver / "registration.yaml", _HEADER + yaml.safe_dump(registration(secrets), sort_keys=False)
+        layout.homeserver / "registration.yaml",
+        _HEADER + yaml.safe_dump(registration(secrets, site.server_name), sort_keys=False),
     )
     write_atomically(layout.homeserver / "log.yaml", _HEADER + yaml.safe_dump(logging_settings(), sort_keys=False))
-    write_atomically(layout.homeserver_config, _HEADER + yaml.safe_dump(settings(layout, ports, secrets), sort_keys=False))
+    written = yaml.safe_dump(settings(layout, ports, secrets, site), sort_keys=False)
+    write_atomically(layout.homeserver_config, _HEADER + written)
 
 
 def command(layout: Layout, *, first: bool = False) -> tuple[str, ...]:
@@ -98,17 +120,18 @@ def command(layout: Layout, *, first: bool = False) -> tuple[str, ...]:
     return (MODULE, *(argument for config in configs for argument in ("--config-path", str(config))))
 
 
-def _location(layout: Layout, ports: Ports, secrets: Secrets) -> dict[str, Any]:
+def _location(layout: Layout, ports: Ports, secrets: Secrets, site: Site) -> dict[str, Any]:
     return {
-        "server_name": SERVER_NAME,
-        "public_baseurl": f"{ports.url('homeserver')}/",
+        "server_name": site.server_name,
+        "public_baseurl": f"{site.client_url(ports)}/",
         "listeners": [
             {
                 "type": "http",
                 "port": ports.homeserver,
                 "bind_addresses": [HOST],
                 "tls": False,
-                "x_forwarded": False,
+                # Only a proxy on this machine reaches the port, and says who asks.
+                "x_forwarded": site.public_url is not None,
                 "resources": [{"names": ["client"], "compress": False}],
             }
         ],
@@ -127,7 +150,7 @@ def _location(layout: Layout, ports: Ports, secrets: Secrets) -> dict[str, Any]:
                 "module": "quietline_synapse.Quietline",
                 "config": {
                     "registration": str(layout.homeserver / "registration.yaml"),
-                    "policy": f"@policy:{SERVER_NAME}",
+                    "policy": f"@policy:{site.server_name}",
                 },
             }
         ],

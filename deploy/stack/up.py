@@ -30,10 +30,11 @@ from deploy.stack.provision import (
 )
 from deploy.stack.readiness import BridgeReady, ReadinessProbe
 from deploy.stack.supervisor import Child, Supervisor, kill_stale_processes
-from deploy.stack.synapse_config import SERVER_NAME
+from deploy.stack.synapse_config import Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from bridge.config import Config
     from deploy.data_dir.layout import Layout, Ports
@@ -179,8 +180,8 @@ class LocalStack:
             return [
                 "Quietline is ready.",
                 f"  Carrier:                 {self._config.line.carrier.kind}; `quietline carrier check` tries it",
-                f"  For any Matrix client:   {self._ports.url('homeserver')}",
-                f"  Passwords of the first accounts are in: {open_secrets(self._layout).accounts}",
+                f"  For any Matrix client:   {Site.of(self._config.homeserver).client_url(self._ports)}",
+                f"  First passwords are in:  {self._first_passwords()}",
                 "  Then: `quietline trust` says who signed in, and confirms the first supervisor.",
                 "  To stop: Ctrl-C, or SIGTERM to this process.",
             ]
@@ -194,12 +195,16 @@ class LocalStack:
             "  To stop: Ctrl-C, or SIGTERM to this process.",
         ]
 
+    def _first_passwords(self) -> Path:
+        accounts = open_secrets(self._layout).accounts
+        return accounts if accounts.is_file() else self._layout.handout
+
     def _ready_json(self, bridge: BridgeReady) -> dict[str, Any]:
         """Make what `ready.json` says; the shape is design.md, "Contracts with the outside"."""
         phone_line = self._config.line
         return {
             "homeserver": self._ports.url("homeserver"),
-            "server_name": SERVER_NAME,
+            "server_name": self._config.homeserver.server_name,
             "bridge": self._ports.url("bridge"),
             "carrier": self._ports.url("carrier") if self._rehearsal else None,
             "bot": bridge.bot,
@@ -210,7 +215,12 @@ class LocalStack:
                 "desk_room": bridge.desk_room,
             },
             "accounts": [
-                {"user": account.user, "mxid": mxid(account.user), "password": account.password, "role": account.role}
+                {
+                    "user": account.user,
+                    "mxid": mxid(account.user, self._config.homeserver.server_name),
+                    "password": account.password,
+                    "role": account.role,
+                }
                 for account in self._accounts
             ],
             "pids": {"up": os.getpid(), **self._pids},

@@ -21,7 +21,15 @@ from bridge.config import load
 from deploy.data_dir.layout import Layout, Ports
 from deploy.data_dir.secret_files import SetupError
 from deploy.stack import provision as provisioning
-from deploy.stack.provision import MAX_DEATHS, make_accounts, open_secrets, provision, run_homeserver, write_line_files
+from deploy.stack.provision import (
+    MAX_DEATHS,
+    first_accounts,
+    make_accounts,
+    open_secrets,
+    provision,
+    run_homeserver,
+    write_line_files,
+)
 from deploy.stack.supervisor import MALLOC_TUNABLES
 from tests.deploy.homeserver_api import RunningHomeserver
 from tests.deploy.processes import eventually, free_port_base, is_running, read_ready_file, run_up
@@ -318,3 +326,52 @@ async def test_a_homeserver_that_cannot_start_is_told(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match=r"homeserver\.log"):
         await make_accounts(layout, ports)
     eventually(lambda: not layout.provisioned.exists())
+
+
+def test_a_real_line_has_its_own_name_address_and_people(tmp_path: Path) -> None:
+    """Of a real line the homeserver takes name and public URL from the configuration, and its staff get hand-outs.
+
+    There is no list of first accounts, and what the carrier was told stays when ports move.
+    """
+    layout = Layout(tmp_path / "line")
+    write_line_files(layout, Ports(20000))
+    (layout.secrets / "accounts.json").unlink()
+    for name in ("password", "segment"):
+        (layout.secrets / name).write_text("x" * 40)
+        (layout.secrets / name).chmod(0o600)
+    told = yaml.safe_load(layout.config.read_text())
+    told["homeserver"] |= {"server_name": "agency.org", "public_url": "http://127.0.0.1:9"}
+    told["listen"]["public_base_url"] = "http://127.0.0.1:9"
+    told["lines"][0] |= {
+        "rehearsal": False,
+        "staff": [{"mxid": "@mira:agency.org", "role": "supervisor"}],
+        "carrier": {
+            "kind": "kannel",
+            "api_base": "http://127.0.0.1:13013",
+            "username": "quietline",
+            "password_file": str(layout.secrets / "password"),
+            "path_secret_file": str(layout.secrets / "segment"),
+            "plain_numbers": "international",
+            "region": "US",
+        },
+    }
+    layout.config.write_text(yaml.safe_dump(told))
+    config = write_line_files(layout, Ports(30000))
+    assert config.listen.public_base_url == "http://127.0.0.1:9"
+    assert config.homeserver.url == "http://127.0.0.1:30000"
+    synapse = yaml.safe_load(layout.homeserver_config.read_text())
+    assert (synapse["server_name"], synapse["public_baseurl"]) == ("agency.org", "http://127.0.0.1:9/")
+    assert synapse["listeners"][0]["x_forwarded"] is True
+    assert synapse["listeners"][0]["bind_addresses"] == ["127.0.0.1"]
+    assert synapse["modules"][0]["config"]["policy"] == "@policy:agency.org"
+    registration = yaml.safe_load((layout.homeserver / "registration.yaml").read_text())
+    assert registration["namespaces"]["users"][0]["regex"] == r"@policy:agency\.org"
+    assert not (layout.secrets / "accounts.json").exists()
+    (account,) = first_accounts(layout)
+    assert (account.user, account.role) == ("mira", "supervisor")
+    assert f"password: {account.password}\n" in (layout.handout / "mira.txt").read_text()
+    (layout.homeserver / "homeserver.db").touch()
+    layout.provisioned.touch()
+    (layout.handout / "mira.txt").unlink()
+    write_line_files(layout, Ports(30000))
+    assert not (layout.handout / "mira.txt").exists(), "a password that no account has"
