@@ -33,6 +33,7 @@ from policies.pack import (
     Settings,
     TextName,
     Wording,
+    text_digest,
 )
 from policies.schema import MOST_SEGMENTS, HoursPart, PackFile, TextPart, WeekPart, WordingPart
 from policies.segments import segments
@@ -227,8 +228,8 @@ def _text(name: str, parts: Sequence[TextPart], path: str, languages: Iterable[s
     wordings = {
         language: Wording(
             text=merged[language].text,
-            reviewed_by=merged[language].reviewed_by,
-            reviewed_on=merged[language].reviewed_on,
+            reviewed_by=merged[language].reviewed_by if _is_as_reviewed(merged[language]) else None,
+            reviewed_on=merged[language].reviewed_on if _is_as_reviewed(merged[language]) else None,
             sample=merged[language].sample,
         )
         for language in languages
@@ -245,6 +246,11 @@ def _text(name: str, parts: Sequence[TextPart], path: str, languages: Iterable[s
         wordings=MappingProxyType(wordings),
         statute=next((part.statute for part in reversed(parts) if part.statute), ""),
     )
+
+
+def _is_as_reviewed(part: WordingPart) -> bool:
+    """Whether the words are those that were reviewed, as far as a digest of them was stored."""
+    return part.reviewed_digest is None or part.reviewed_digest == text_digest(part.text)
 
 
 def _keywords(files: Sequence[PackFile], languages: Sequence[str], problems: list[str]) -> Keywords:

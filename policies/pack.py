@@ -6,6 +6,7 @@ Rule of this module: it is data and the standard library only, because `bot` rea
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -253,6 +254,11 @@ class Pack:
         for text in (*self.texts.values(), *self.canned.values()):
             for language, wording in text.wordings.items():
                 yield text, language, wording
+
+
+def text_digest(text: str) -> str:
+    """Return what stands for exactly these words in a review: SHA-256 of their UTF-8, in hex."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def unreviewed(pack: Pack) -> tuple[str, ...]:

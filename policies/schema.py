@@ -104,11 +104,15 @@ class Part(BaseModel):
 
 
 class WordingPart(Part):
-    """A text in one language. A later pack replaces it whole, so a review never outlives the words it was for."""
+    """A text in one language. A later pack replaces it whole, so a review never outlives the words it was for.
+
+    `reviewed_digest`: :func:`policies.pack.text_digest` of the words that were reviewed; other words are unreviewed.
+    """
 
     text: Annotated[str, AfterValidator(printable), AfterValidator(short_enough)]
     reviewed_by: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     reviewed_on: date | None = None
+    reviewed_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     sample: bool = False
 
     @model_validator(mode="after")

@@ -89,11 +89,12 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "policies bridge/runtime bridge/carriers bridge/carriers/vendors bridge/config bridge/erasure "
         "bridge/inbound deploy/inspect"
     ),
+    "deploy/init": "policies bridge/runtime bridge/carriers bridge/config deploy/data_dir deploy/stack",
     "deploy/docs": "policies bot/model bot/commands bot/display bot/safety bot/staffing",
     "deploy/rehearsal": "policies bridge/runtime bridge/carriers",
     "deploy/cli": (
         "policies bot/model bridge/storage bridge/carriers bridge/config bridge/app deploy/data_dir deploy/stack "
-        "deploy/backup deploy/inspect deploy/packs deploy/carrier"
+        "deploy/backup deploy/inspect deploy/packs deploy/carrier deploy/init"
     ),
     "deploy": "deploy/cli",
 }

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from bridge.storage.errors import DatabaseError
+from deploy.cli.init import init
 from deploy.cli.options import line_options, optional_line_options
 from deploy.cli.policy import policy
 from deploy.cli.records import VERBS, exit_on_errors
@@ -263,6 +264,7 @@ def bridge(layout: Layout | None, take_over: bool) -> None:
     sys.exit(run(layout.config, take_over=take_over))
 
 
+cli.add_command(init)
 cli.add_command(practices)
 cli.add_command(report)
 cli.add_command(trust)

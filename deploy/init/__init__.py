@@ -1,0 +1,1 @@
+"""What `quietline init` writes: a line's directory, from answers."""

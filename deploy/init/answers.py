@@ -1,0 +1,266 @@
+"""The answers from which a line is made: one YAML file, read strictly.
+
+Rules of this module: every problem is told at once, by its key, and no value is shown; the file holds secrets, so one that
+others can read is refused. The keys are a contract: none is renamed or taken away.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import stat
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+
+from bridge.runtime.settings import BaseUrl, E164Number, NonEmpty, Section
+from deploy.data_dir.secret_files import Role, SetupError
+from deploy.stack.synapse_config import SERVER_NAME
+from policies.load import PACKS
+from policies.schema import Language
+
+_LABELS: Final = re.compile(r"(?=.{1,230}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+_ACCOUNT: Final = re.compile(r"[a-z0-9][a-z0-9._=+-]{0,60}")
+_DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_COUNTRIES: Final = {"us": "us", "usa": "us", "uk": "uk", "gb": "uk"}
+
+
+def _check_server_name(value: str) -> str:
+    if _is_address(value):
+        raise ValueError("is an address; accounts bear this name for ever, so give a name of your own domain")
+    if ":" in value or "/" in value:
+        raise ValueError("must be a name alone, without a port, scheme or path; `public_url` says where it is reached")
+    if value != value.lower():
+        raise ValueError("must not have capital letters; clients compare it letter by letter")
+    if not _LABELS.fullmatch(value):
+        raise ValueError("must be a host's name, such as chat.your-agency.org")
+    return value
+
+
+def _is_address(value: str) -> bool:
+    for form in (value, value.removeprefix("[").partition("]")[0], value.partition(":")[0]):
+        try:
+            ipaddress.ip_address(form)
+        except ValueError:
+            continue
+        return True
+    return False
+
+
+def _check_public_url(value: str) -> str:
+    if urlsplit(value).path:
+        raise ValueError("must be scheme and host alone: clients and the carrier ask for paths of their own")
+    return value
+
+
+def _check_account(value: str) -> str:
+    if not _ACCOUNT.fullmatch(value):
+        raise ValueError("must be an account's name: small letters, digits and . _ = + -, beginning with a letter or digit")
+    if value in {"policy", "quietline"} or value.startswith("line-"):
+        raise ValueError("is a name of the software's own; choose another one")
+    return value
+
+
+def _country(value: Any) -> Any:
+    if isinstance(value, str) and value.lower() in _COUNTRIES:
+        return _COUNTRIES[value.lower()]
+    raise ValueError("must be US or UK: wordings name a country's emergency number, and there are no others yet")
+
+
+def _days(value: Any) -> Any:
+    """Turn `mon-fri` and the like into single days; `always` stays."""
+    if value == "always":
+        return value
+    if not isinstance(value, dict) or not value:
+        raise ValueError('must be `always`, or days with their hours, such as {"mon-fri": "09:00-17:00"}')
+    week: dict[str, list[str]] = {}
+    for days, hours in value.items():
+        periods = [hours] if isinstance(hours, str) else hours
+        if not isinstance(periods, list) or not all(isinstance(period, str) for period in periods):
+            raise ValueError('must have hours in quotes, such as "09:00-17:00"')
+        for day in _single_days(days):
+            week.setdefault(day, []).extend(periods)
+    return {day: week[day] for day in _DAYS if day in week}
+
+
+def _single_days(said: Any) -> Iterator[str]:
+    for part in str(said).lower().replace(" ", "").split(","):
+        first, _, last = part.partition("-")
+        if first not in _DAYS or (last or first) not in _DAYS or _DAYS.index(last or first) < _DAYS.index(first):
+            raise ValueError(f"must name days as {', '.join(_DAYS)}, or some in a row, such as mon-fri")
+        yield from _DAYS[_DAYS.index(first) : _DAYS.index(last or first) + 1]
+
+
+ServerName: TypeAlias = Annotated[str, AfterValidator(_check_server_name)]
+PublicUrl: TypeAlias = Annotated[BaseUrl, AfterValidator(_check_public_url)]
+
+
+class LineAnswer(Section):
+    """The line's name within the configuration, and its number."""
+
+    slug: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")] = "main"
+    number: E164Number
+    numbers: list[E164Number] = Field(default_factory=list)
+
+
+class StaffAnswer(Section):
+    """A person: the name of the account, and the role."""
+
+    name: Annotated[str, AfterValidator(_check_account)]
+    role: Role
+
+
+class AgencyAnswer(Section):
+    """What the agency's pack is filled from. `voice_number`: where a person answers by voice, as texts write it."""
+
+    name: NonEmpty | None = None
+    country: Annotated[Literal["us", "uk"], BeforeValidator(_country)]
+    state: NonEmpty | None = None
+    time_zone: NonEmpty
+    languages: Annotated[list[Language], Field(min_length=1)]
+    hours: Annotated[Literal["always"] | dict[str, list[str]], BeforeValidator(_days)]
+    voice_number: NonEmpty
+
+    @property
+    def packs(self) -> list[str]:
+        """The packs that come with Quietline and stand before the agency's own."""
+        country = ["uk"] if self.country == "uk" else []
+        return ["base", *country, *([f"us/{self.state.lower()}"] if self.state else [])]
+
+    @model_validator(mode="after")
+    def _there_is_a_pack(self) -> Self:
+        if self.state and self.country != "us":
+            raise ValueError("a state is for the US only; leave it out")
+        if self.state and not (PACKS / "us" / f"{self.state.lower()}.yaml").is_file():
+            raise ValueError("state: must be the two letters of a state, such as CA")
+        if self.country == "uk" and self.languages != ["en"]:
+            raise ValueError("languages: the pack of this country speaks en only; the base pack's others name 911")
+        return self
+
+
+class ReviewAnswer(Section):
+    """Who read the legal wordings that `init --dry-run` printed, and when."""
+
+    by: Annotated[NonEmpty, Field(max_length=200)]
+    on: date
+
+
+class BackupAnswer(Section):
+    """Into which directory backups go, and the passphrase's file."""
+
+    to: Path
+    passphrase_file: Path
+
+    @model_validator(mode="after")
+    def _absolute(self) -> Self:
+        if not (self.to.is_absolute() and self.passphrase_file.is_absolute()):
+            raise ValueError("both must be whole paths: a timer has no directory of its own")
+        return self
+
+
+class Answers(Section):
+    """Everything that is asked. `carrier` and `on_call` have the keys of the configuration, each `x_file` also as `x`."""
+
+    mode: Literal["embedded", "join", "rehearsal"]
+    server_name: ServerName | None = None
+    public_url: PublicUrl | None = None
+    line: LineAnswer
+    carrier: dict[str, Any] | None = None
+    staff: Annotated[list[StaffAnswer], Field(min_length=1)]
+    agency: AgencyAnswer
+    reviewed: ReviewAnswer | None = None
+    on_call: dict[str, Any] | None = None
+    backup: BackupAnswer | None = None
+    database: dict[str, Any] | None = None
+    homeserver: dict[str, Any] | None = None
+    proxy: Literal["caddy", "nginx", "none"] | None = None
+    service: Literal["systemd", "compose", "none"] = "systemd"
+
+    @property
+    def name(self) -> str:
+        """The homeserver's name."""
+        return self.server_name or SERVER_NAME
+
+    @property
+    def proxy_kind(self) -> str:
+        """Which proxy to write for: Caddy when nothing is said and there is a public URL."""
+        return self.proxy or ("caddy" if self.public_url else "none")
+
+
+def read_answers(path: Path) -> dict[str, Any]:
+    """Read the file as a mapping. Raises :class:`SetupError` when others can read it, or it is none."""
+    try:
+        mode, text = path.stat().st_mode, path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SetupError([f"{path}: cannot be read ({error.strerror})"]) from None
+    except UnicodeDecodeError:
+        raise SetupError([f"{path}: is not UTF-8"]) from None
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise SetupError([f"{path}: holds secrets and must be readable by its owner only (chmod 600)"])
+    try:
+        raw = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise SetupError([f"{path}: is not YAML"]) from None
+    if not isinstance(raw, dict):
+        raise SetupError([f"{path}: is not a mapping of keys to answers"])
+    review = raw.get("reviewed")
+    if isinstance(review, dict) and True in review:  # to YAML 1.1 the key `on` is a boolean
+        review["on"] = review.pop(True)
+    return raw
+
+
+def check_answers(raw: dict[str, Any]) -> Answers:
+    """Check the answers. Raises :class:`SetupError` with all problems, each by its key."""
+    try:
+        answers = Answers.model_validate(raw)
+    except ValidationError as error:
+        raise SetupError([*problems_of(error), *_cross_problems(raw)]) from None
+    if problems := list(_cross_problems(raw)):
+        raise SetupError(problems)
+    return answers
+
+
+def _cross_problems(raw: dict[str, Any]) -> Iterator[str]:
+    """Find what one answer makes of another, also where some of them are wrong by themselves."""
+    mode, staff = raw.get("mode"), raw.get("staff")
+    people = [each for each in staff if isinstance(each, dict)] if isinstance(staff, list) else []
+    names = [str(each.get("name")) for each in people]
+    if len(set(names)) != len(names):
+        yield "staff: a name is there twice"
+    if raw.get("database"):
+        yield "database: this version keeps everything in SQLite; leave it out"
+    if mode == "join":
+        yield "mode: join is not written by this version; the module's README says how to join a homeserver by hand"
+    elif raw.get("homeserver"):
+        yield "homeserver: is for `mode: join` only; leave it out"
+    carrier = raw.get("carrier")
+    kind = carrier.get("kind") if isinstance(carrier, dict) else None
+    if mode == "rehearsal":
+        if carrier is not None and kind != "rehearsal":
+            yield "carrier: a rehearsal reaches no phones; leave it out"
+        return
+    if carrier is None:
+        yield "carrier: is needed"
+    elif kind == "rehearsal":
+        yield "carrier.kind: the rehearsal carrier is for `mode: rehearsal` only"
+    if mode == "embedded" and raw.get("server_name") is None:
+        yield "server_name: is needed; it is the second half of every account's id, and never changes"
+    if people and not any(each.get("role") == "supervisor" for each in people):
+        yield "staff: a supervisor is needed, who confirms the others"
+    if raw.get("public_url") is None and raw.get("proxy") in ("caddy", "nginx"):
+        yield "public_url: is needed for a proxy"
+
+
+def problems_of(error: ValidationError, before: str = "") -> list[str]:
+    """Write what pydantic found as sentences, each with its key; no value is shown."""
+    problems = []
+    for each in error.errors(include_input=False, include_url=False):
+        place = ".".join(str(part) for part in each["loc"])
+        what = "unknown key" if each["type"] == "extra_forbidden" else each["msg"].removeprefix("Value error, ")
+        problems += [f"{before}{place}{': ' if before or place else ''}{one}" for one in what.split("; ")]
+    return problems

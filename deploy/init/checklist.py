@@ -1,0 +1,109 @@
+"""`CHECKLIST.md`: the one page of what is left to do, with the settings of the vendor's console.
+
+Rule of this module: what to set at a vendor is written once, in `deploy/examples`; here it gets this line's address. No
+number, name or secret is on the page.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from deploy.init.service_files import user_name
+from policies.pack import unreviewed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from deploy.data_dir.layout import Layout
+    from deploy.init.answers import Answers
+    from policies.pack import Pack
+
+EXAMPLES: Final = Path(__file__).resolve().parent.parent / "examples"
+EXAMPLE_ADDRESS: Final = "https://text.example.org/carriers/main"
+
+
+def checklist(answers: Answers, layout: Layout, pack: Pack) -> str:
+    """Write the page, as Markdown."""
+    steps = list(_steps(answers, layout, pack))
+    lines = [f"{number}. [ ] {step}" for number, step in enumerate(steps, 1)]
+    return "\n".join(["# Before the first text", "", *lines, "", *_vendor(answers)])
+
+
+def _steps(answers: Answers, layout: Layout, pack: Pack) -> Iterator[str]:
+    data = f"--data {layout.data}"
+    if answers.mode == "rehearsal":
+        yield f"`./quietline up {data}`; handsets are in a browser, and `{layout.ready}` says where everything is."
+        return
+    if open_texts := unreviewed(pack):
+        yield (
+            f"Counsel reads {len(open_texts)} legal wordings (`./quietline policy lint {data}` names them); then "
+            "reviewed_by and reviewed_on go into `agency.yaml`. The line does not start before."
+        )
+    yield from _address(answers)
+    if answers.service == "systemd":
+        units = f"Copy the files in `{layout.data}/units/` to `/etc/systemd/system/`; "
+        units += "`systemctl daemon-reload`; `systemctl enable --now quietline`. "
+        yield units + f"They run it as `{user_name()}`, whose files these are."
+    elif answers.service == "compose":
+        yield f"In `{layout.data}`: what the head of `compose.yaml` says, then `docker compose up -d`."
+    else:
+        yield f"`./quietline up {data}`, under whatever starts it again at boot."
+    yield "Set up the vendor's console (below), then `./quietline carrier check " + data + "`."
+    yield (
+        f"Give each person the file of their name in `{layout.handout}`, by hand or another safe way; they sign in, "
+        "change the password, and the file is deleted."
+    )
+    yield (
+        f"`./quietline trust {data}` shows the fingerprint of the first supervisor who signed in; compare it with what "
+        "their client shows, and confirm it."
+    )
+    yield f"`./quietline doctor {data}`: everything that it says is put right."
+    if answers.backup is None:
+        yield f"Backups: `./quietline backup {data} --to FILE --passphrase-file FILE`, on a timer of yours."
+    elif answers.service == "systemd":
+        yield "Backups: `systemctl enable --now quietline-backup.timer`."
+    else:
+        to = f"--to {answers.backup.to}/NAME --passphrase-file {answers.backup.passphrase_file}"
+        yield f"Backups on a timer of yours: `./quietline backup {data} {to}`."
+    if answers.on_call is None:
+        yield "Somebody on call: give `lines.0.on_call` in `config.yaml` a `webhook_file` or an `email`."
+    yield "Text the line from a phone of your own before anybody else does."
+
+
+def _address(answers: Answers) -> Iterator[str]:
+    if answers.public_url is None:
+        yield "This line is reached from this machine only. Phones need `homeserver.public_url` and a proxy."
+        return
+    host = urlsplit(answers.public_url).hostname
+    yield f"DNS: `{host}` leads to this machine; ports 80 and 443 are open, and no others of the line."
+    if answers.proxy_kind == "none":
+        yield (
+            f"Your proxy passes `/carriers/` to the bridge, `/_matrix/` and `/.well-known/matrix/client` to the homeserver "
+            f"(`X-Forwarded-For` set by it), nothing else, and logs no requests of `{host}`."
+        )
+    else:
+        yield f"Load the file in `proxy/` into {answers.proxy_kind}."
+    if host != answers.name:
+        body = json.dumps({"m.homeserver": {"base_url": answers.public_url}})
+        yield (
+            f"So that clients find the homeserver by the name `{answers.name}`: "
+            f"`https://{answers.name}/.well-known/matrix/client` answers `{body}` with `Access-Control-Allow-Origin: *`. "
+            "Without it people type the address of their hand-out."
+        )
+
+
+def _vendor(answers: Answers) -> list[str]:
+    kind = str((answers.carrier or {}).get("kind", "rehearsal"))
+    example = EXAMPLES / f"{kind}.yaml"
+    if answers.mode == "rehearsal" or not example.is_file():
+        return []
+    address = f"{answers.public_url or 'http://127.0.0.1:8449'}/carriers/{answers.line.slug}"
+    head = []
+    for line in example.read_text(encoding="utf-8").splitlines():
+        if line.strip() == "#":
+            break
+        head.append(line.removeprefix("#").removeprefix(" ").replace(EXAMPLE_ADDRESS, address))
+    return ["## At the vendor", "", *head, ""]

@@ -1,0 +1,225 @@
+"""The directory that `quietline init` makes.
+
+Rules of this module: all of it or nothing. It is written under another name, looked at as a start would look at it, and
+renamed; what exists is never written over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from bridge.carriers.registry import CARRIER_KINDS, AnyCarrierSettings
+from bridge.config import ConfigError, OnCall
+from bridge.config import load as load_config
+from deploy.data_dir import handouts
+from deploy.data_dir.atomic_files import make_private_directory, write_atomically
+from deploy.data_dir.layout import DEFAULT_PORT_BASE, HOST, Layout, Ports
+from deploy.data_dir.secret_files import Secrets, SetupError
+from deploy.init.agency_pack import agency_pack, pack_text
+from deploy.init.answers import Answers, check_answers, problems_of
+from deploy.init.checklist import checklist
+from deploy.init.config_text import config_text
+from deploy.init.proxy_files import proxy_files
+from deploy.init.secret_answers import write_secrets
+from deploy.init.service_files import service_files
+from deploy.stack.provision import mxid
+from policies.load import PackError
+from policies.load import load as load_packs
+from policies.pack import samples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from policies.pack import Pack
+
+PACK_FILE = "agency.yaml"
+PORTS = Ports(DEFAULT_PORT_BASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What was written, and what counsel has to read in it."""
+
+    answers: Answers
+    pack: Pack
+
+
+def init(directory: Path, raw: dict[str, Any], *, dry_run: bool = False) -> Written:
+    """Make the directory from answers. Raises :class:`SetupError` with all problems, and has then written nothing.
+
+    `dry_run`: everything is made and looked at, and nothing stays.
+    """
+    layout = Layout(directory.absolute())
+    if not dry_run and os.path.lexists(layout.data):
+        raise SetupError([f"{layout.data}: exists; a line is never made over something"])
+    with _staging(layout.data) as staging:
+        staged = Layout(staging)
+        written = _write(staged, layout, raw)
+        if not dry_run:
+            try:
+                staging.rename(layout.data)
+            except OSError as error:
+                raise SetupError([f"{layout.data}: {error.strerror}"]) from None
+    return written
+
+
+@contextlib.contextmanager
+def _staging(data: Path) -> Iterator[Path]:
+    """Give a private directory beside the one that is made; what is left of it, and parents that were made, go again."""
+    made = [parent for parent in data.parents if not parent.exists()]
+    staging = data.with_name(f".{data.name}.half")
+    try:
+        make_private_directory(data.parent)
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(mode=0o700)
+        yield staging
+    except OSError as error:
+        raise SetupError([f"{error.filename}: {error.strerror}"]) from None
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        for parent in made:
+            with contextlib.suppress(OSError):  # not empty: the line is in it
+                parent.rmdir()
+
+
+def _write(staged: Layout, layout: Layout, raw: dict[str, Any]) -> Written:
+    problems: list[str] = []
+    secrets = Secrets(directory=staged.secrets)
+    secrets.make(provisioned=False, sealed=False, accounts=False)
+    carrier = _carrier(raw, secrets, problems)
+    on_call = _on_call(raw, secrets, problems)
+    try:
+        answers = check_answers(raw)
+    except SetupError as error:
+        raise SetupError([*error.problems, *problems]) from None
+    if problems:
+        raise SetupError(problems)
+    try:
+        pack = agency_pack(answers.agency, answers.reviewed)
+    except PackError as error:
+        raise SetupError([f"agency: {problem}" for problem in error.problems]) from None
+    write_atomically(staged.data / PACK_FILE, pack_text(pack))
+    text = config_text(_config(staged, answers, carrier, on_call))
+    merged = _looked_at(staged, text)
+    write_atomically(staged.config, text.replace(str(staged.data), str(layout.data)))
+    _write_people(staged, answers, secrets)
+    files = {
+        **proxy_files(answers, PORTS),
+        **service_files(answers, layout),
+        "CHECKLIST.md": checklist(answers, layout, merged),
+    }
+    for name, content in files.items():
+        make_private_directory((staged.data / name).parent)
+        write_atomically(staged.data / name, content)
+    return Written(answers=answers, pack=merged)
+
+
+def _carrier(raw: dict[str, Any], secrets: Secrets, problems: list[str]) -> dict[str, Any]:
+    told = raw.get("carrier")
+    if raw.get("mode") == "rehearsal" and (told is None or told == {"kind": "rehearsal"}):
+        return {
+            "kind": "rehearsal",
+            "api_base": PORTS.url("carrier"),
+            "token_file": str(secrets.carrier_token),
+            "signing_key_file": str(secrets.carrier_signing_key),
+        }
+    kind = CARRIER_KINDS.get(str(told.get("kind"))) if isinstance(told, dict) else None
+    if not isinstance(told, dict) or kind is None:
+        if told is not None:
+            problems.append(f"carrier.kind: must be one of {', '.join(CARRIER_KINDS)}")
+        return {}
+    found = write_secrets(kind.settings, told, secrets.directory, "carrier.", problems)
+    try:
+        TypeAdapter(AnyCarrierSettings).validate_python(found)
+    except ValidationError as error:
+        known = "".join(problems)
+        said = [problem.replace(f"carrier.{told['kind']}.", "carrier.", 1) for problem in problems_of(error, "carrier.")]
+        problems += [problem for problem in said if problem not in known]
+    return found
+
+
+def _on_call(raw: dict[str, Any], secrets: Secrets, problems: list[str]) -> dict[str, Any] | None:
+    told = raw.get("on_call")
+    if not isinstance(told, dict):
+        return None  # the answers' own check says what is wrong
+    found = write_secrets(OnCall, told, secrets.directory, "on_call.", problems)
+    try:
+        OnCall.model_validate(found)
+    except ValidationError as error:
+        problems += problems_of(error, "on_call.")
+    return found
+
+
+def _config(staged: Layout, answers: Answers, carrier: dict[str, Any], on_call: dict[str, Any] | None) -> dict[str, Any]:
+    secrets = Secrets(directory=staged.secrets)
+    rehearsal = answers.mode == "rehearsal"
+    line: dict[str, Any] = {
+        "slug": answers.line.slug,
+        "number": answers.line.number,
+        **({"numbers": answers.line.numbers} if answers.line.numbers else {}),
+        **({"rehearsal": True} if rehearsal else {}),
+        # A rehearsal is open at all hours, whatever the agency's are.
+        "packs": [*answers.agency.packs, PACK_FILE, *(["rehearsal"] if rehearsal else [])],
+        "carrier": carrier,
+        "staff": [{"mxid": mxid(each.name, answers.name), "role": each.role} for each in answers.staff],
+        **({"on_call": on_call} if on_call else {}),
+    }
+    return {
+        "data_dir": str(staged.bridge),
+        "homeserver": {
+            "url": PORTS.url("homeserver"),
+            "server_name": answers.name,
+            "as_token_file": str(secrets.as_token),
+            **({"public_url": answers.public_url} if answers.public_url else {}),
+        },
+        "listen": {
+            "host": HOST,
+            "port": PORTS.bridge,
+            "public_base_url": answers.public_url or PORTS.url("bridge"),
+        },
+        "keys": {
+            "vault_key_file": str(secrets.vault_key),
+            "index_key_file": str(secrets.index_key),
+            "suppression_key_file": str(secrets.suppression_key),
+        },
+        "lines": [line],
+    }
+
+
+def _looked_at(staged: Layout, text: str) -> Pack:
+    """Read configuration and packs as a start does. Raises :class:`SetupError` with what would keep it from starting.
+
+    A legal wording that nobody reviewed is left: it is for counsel, and `quietline policy lint` names it.
+    """
+    write_atomically(staged.config, text)
+    problems: list[str] = []
+    try:
+        config = load_config(staged.config)
+        pack = load_packs(config.line.packs, near=staged.data)
+    except (ConfigError, PackError) as error:
+        raise SetupError([problem.removeprefix(f"{staged.config}: ") for problem in error.problems]) from None
+    if not config.line.rehearsal:
+        problems = [f"agency.voice_number: {name} holds an example's number" for name in samples(pack)]
+    if problems:
+        raise SetupError(problems)
+    return pack
+
+
+def _write_people(staged: Layout, answers: Answers, secrets: Secrets) -> None:
+    """Write a hand-out for each person; a rehearsal keeps the passwords among its secrets as well, for `ready.json`."""
+    url = answers.public_url or PORTS.url("homeserver")
+    made = handouts.complete(staged.handout, url, [mxid(each.name, answers.name) for each in answers.staff])
+    if answers.mode == "rehearsal":
+        accounts = [
+            {"user": each.name, "role": each.role, "password": handout.password}
+            for each, handout in zip(answers.staff, made, strict=True)
+        ]
+        write_atomically(secrets.accounts, json.dumps(accounts, indent=2) + "\n")

@@ -1,0 +1,106 @@
+"""The reverse proxy in front of a line: a file for Caddy or nginx.
+
+Rules of this module: `/carriers/` goes to the bridge, `/_matrix/` and the well-known file to the homeserver, and nothing
+else anywhere: no administration, no readiness, no metrics. Nothing about a request is logged, since the path of a webhook
+may hold a secret and an address tells who texts or who works here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from deploy.data_dir.layout import Ports
+    from deploy.init.answers import Answers
+
+WELL_KNOWN: Final = "/.well-known/matrix/client"
+MAX_BODY: Final = "25m"
+"""Uploads to the homeserver are up to 20 MiB, webhooks of a phone with pictures up to 16."""
+
+
+def proxy_files(answers: Answers, ports: Ports) -> Mapping[str, str]:
+    """Return the files by name; none without a proxy or without a public URL."""
+    if answers.public_url is None or answers.proxy_kind == "none":
+        return {}
+    if answers.proxy_kind == "caddy":
+        return {"proxy/Caddyfile": _caddy(answers.public_url, ports)}
+    return {"proxy/nginx.conf": _nginx(answers.public_url, ports)}
+
+
+def _caddy(public_url: str, ports: Ports) -> str:
+    return f"""\
+# Caddy 2: it fetches and renews the certificate itself. Written by `quietline init`; ports are those of `quietline up`.
+{{
+	# Errors of requests are logged with path and address: not here.
+	log {{
+		level ERROR
+		exclude http.log.error http.handlers.reverse_proxy
+	}}
+}}
+
+{public_url} {{
+	request_body {{
+		max_size {MAX_BODY}b
+	}}
+	handle /carriers/* {{
+		reverse_proxy {_upstream(ports.url("bridge"))}
+	}}
+	@homeserver path /_matrix/* {WELL_KNOWN}
+	handle @homeserver {{
+		reverse_proxy {_upstream(ports.url("homeserver"))}
+	}}
+	handle {{
+		respond 404
+	}}
+}}
+"""
+
+
+def _nginx(public_url: str, ports: Ports) -> str:
+    parts = urlsplit(public_url)
+    host, secure = parts.hostname or "", parts.scheme == "https"
+    port = parts.port or (443 if secure else 80)
+    certificate = f"""
+    ssl_certificate /etc/letsencrypt/live/{host}/fullchain.pem;
+    ssl_certificate_key /etc/letsencrypt/live/{host}/privkey.pem;
+    ssl_protocols TLSv1.2 TLSv1.3;"""
+    return f"""\
+# nginx, for a folder such as sites-enabled. Written by `quietline init`; ports are those of `quietline up`.
+server {{
+    listen {port}{" ssl" if secure else ""};
+    listen [::]:{port}{" ssl" if secure else ""};
+    server_name {host};{certificate if secure else ""}
+
+    # Neither who asks nor for what is written down.
+    access_log off;
+    error_log /dev/null crit;
+
+    client_max_body_size {MAX_BODY};
+    proxy_http_version 1.1;
+    proxy_set_header Host $host;
+    proxy_set_header X-Forwarded-For $remote_addr;
+    proxy_set_header X-Forwarded-Proto $scheme;
+    # A sync waits for up to 30 s, and longer when a client asks for it.
+    proxy_read_timeout 180s;
+
+    location /carriers/ {{
+        proxy_pass {ports.url("bridge")};
+    }}
+    location /_matrix/ {{
+        proxy_pass {ports.url("homeserver")};
+    }}
+    location = {WELL_KNOWN} {{
+        proxy_pass {ports.url("homeserver")};
+    }}
+    location / {{
+        return 404;
+    }}
+}}
+"""
+
+
+def _upstream(url: str) -> str:
+    return url.removeprefix("http://")

@@ -1,0 +1,46 @@
+"""Secrets that were answered in clear, on their way into files of their own.
+
+Rule of this module: `x` stands for `x_file` only where the configuration has that key, and a value is never shown.
+"""
+
+from __future__ import annotations
+
+import types
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin
+
+from bridge.runtime.settings import Section
+from deploy.data_dir.atomic_files import write_atomically
+
+
+def write_secrets(
+    model: type[Section], raw: dict[str, Any], directory: Path, before: str, problems: list[str]
+) -> dict[str, Any]:
+    """Return the keys as the model has them; each secret in clear becomes a file in `directory`, named after its key.
+
+    `before` stands before the keys, in problems (`carrier.`) and in names (`carrier_password`).
+    """
+    told: dict[str, Any] = {}
+    for key, value in raw.items():
+        field, file = model.model_fields.get(str(key)), f"{key}_file"
+        part = None if field is None else _section(field.annotation)
+        if part is not None and isinstance(value, dict):
+            told[key] = write_secrets(part, value, directory, f"{before}{key}.", problems)
+        elif field is not None or file not in model.model_fields:
+            own = field is not None and str(key).endswith("_file") and isinstance(value, str)
+            told[key] = str(Path(value).absolute()) if own else value
+        elif file in raw:
+            problems.append(f"{before}{key}: is said twice, here and as {file}")
+        elif not isinstance(value, str) or not value.strip():
+            problems.append(f"{before}{key}: must be a secret, in quotes")
+        else:
+            path = directory / f"{before}{key}".replace(".", "_")
+            write_atomically(path, value.strip() + "\n")
+            told[file] = str(path)
+    return told
+
+
+def _section(annotation: Any) -> type[Section] | None:
+    """Return the section that a field holds, with or without `| None`."""
+    kinds = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), None)

@@ -1,0 +1,229 @@
+"""`quietline init`: all of a line's directory, or nothing."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from bridge.config import load
+from deploy.cli.main import cli
+from deploy.data_dir.handouts import Handout
+from deploy.data_dir.layout import Layout, Ports
+from deploy.stack.provision import first_accounts, write_line_files
+from policies.load import load as load_packs
+from policies.pack import samples, unreviewed
+from tests.deploy.init.answers import PASSWORD, PATH_SECRET, answers, run_init
+
+REVIEW = {"by": "Counsel", "on": date(2027, 1, 15)}
+EXAMPLE = Path(__file__).parents[3] / "deploy" / "examples" / "init" / "answers.yaml"
+
+
+def tree(directory: Path) -> set[str]:
+    return {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()}
+
+
+def pack_of(line: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    pack = load_packs(load(line / "config.yaml").line.packs, near=line)
+    return unreviewed(pack), samples(pack)
+
+
+def test_everything_is_written_private(tmp_path: Path) -> None:
+    """Each part is there, closed to others; configuration and packs are such that a line starts with them."""
+    ended = run_init(tmp_path, answers(reviewed=REVIEW))
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    line = tmp_path / "line"
+    assert {
+        "config.yaml",
+        "agency.yaml",
+        "CHECKLIST.md",
+        "handout/mira.txt",
+        "handout/noor.txt",
+        "proxy/Caddyfile",
+        "units/quietline.service",
+        "secrets/carrier_password",
+        "secrets/vault.key",
+    } <= tree(line)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in line.rglob("*") if path.is_file()} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in [line, *line.rglob("*")] if path.is_dir()} == {0o700}
+    assert {path.name for path in tmp_path.iterdir()} == {"line", "answers.yaml"}
+    config = load(line / "config.yaml")
+    assert (config.homeserver.server_name, config.listen.public_base_url) == ("text.agency.org", "https://text.agency.org")
+    assert [staff.mxid for staff in config.line.staff] == ["@mira:text.agency.org", "@noor:text.agency.org"]
+    assert pack_of(line) == ((), ())
+    text = "".join(path.read_text() for path in line.rglob("*") if path.is_file() and path.parent.name != "secrets")
+    assert PASSWORD not in text
+    assert PATH_SECRET not in text
+    mira = Handout.read(line / "handout" / "mira.txt")
+    assert (mira.homeserver, mira.user) == ("https://text.agency.org", "@mira:text.agency.org")
+    assert text.count(mira.password) == 1
+
+
+def test_the_line_keeps_the_passwords_of_its_hand_outs(tmp_path: Path) -> None:
+    """What `up` makes accounts with is what the people were given; nothing that init wrote is changed but ports."""
+    run_init(tmp_path, answers(reviewed=REVIEW, public_url=None, proxy=None))
+    layout = Layout(tmp_path / "line")
+    before = {name: (layout.data / name).read_text() for name in tree(layout.data)}
+    write_line_files(layout, Ports(20000))
+    told = {account.user: (account.role, account.password) for account in first_accounts(layout)}
+    handed = {name: Handout.read(layout.handout / f"{name}.txt") for name in ("mira", "noor")}
+    assert told == {"mira": ("supervisor", handed["mira"].password), "noor": ("advocate", handed["noor"].password)}
+    assert {each.homeserver for each in handed.values()} == {"http://127.0.0.1:20000"}
+    assert not (layout.secrets / "accounts.json").exists()
+    changed = {name for name, text in before.items() if (layout.data / name).read_text() != text}
+    assert changed == {"config.yaml", "handout/mira.txt", "handout/noor.txt"}
+
+
+def test_without_a_review_the_legal_words_are_left_for_counsel(tmp_path: Path) -> None:
+    """It is written all the same; what keeps it from starting is what counsel has to read, and nothing else."""
+    assert run_init(tmp_path, answers()).exit_code == 0
+    open_texts, examples = pack_of(tmp_path / "line")
+    assert {"limits.en", "limits.es", "rights.es"} <= set(open_texts)
+    assert examples == ()
+    assert f"Counsel reads {len(open_texts)} legal wordings" in (tmp_path / "line" / "CHECKLIST.md").read_text()
+
+
+def test_a_word_changed_after_the_review_is_unreviewed(tmp_path: Path) -> None:
+    """The review is of exactly the words that were read: one more letter, and that text alone is to be read again."""
+    run_init(tmp_path, answers(reviewed=REVIEW))
+    file = tmp_path / "line" / "agency.yaml"
+    pack = yaml.safe_load(file.read_text())
+    pack["texts"]["limits"]["wordings"]["es"]["text"] += "!"
+    file.write_text(yaml.safe_dump(pack))
+    assert pack_of(tmp_path / "line") == (("limits.es",), ())
+
+
+def test_a_dry_run_prints_the_legal_words_and_writes_nothing(tmp_path: Path) -> None:
+    """Counsel gets each legal text as the phone will get it, with its statute; no directory is made."""
+    ended = run_init(tmp_path, answers(), "--dry-run")
+    assert ended.exit_code == 0
+    assert "limits.en (Cal. Penal Code § 11164 et seq.):\n  Before you share more: the law may make us" in ended.stdout
+    assert {path.name for path in tmp_path.iterdir()} == {"answers.yaml"}
+
+
+def test_a_rehearsal_has_the_people_of_the_answers(tmp_path: Path) -> None:
+    """It needs no carrier; its accounts are the staff of the answers, for `ready.json` and in hand-outs alike."""
+    ended = run_init(tmp_path, answers(mode="rehearsal", carrier=None, server_name=None, public_url=None))
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    layout = Layout(tmp_path / "line")
+    config = write_line_files(layout, Ports(20000))
+    assert (config.line.rehearsal, config.line.packs[-1]) == (True, "rehearsal")
+    assert load_packs(config.line.packs, near=layout.data).hours.always
+    (mira, noor) = first_accounts(layout)
+    assert [mira.user, noor.user] == ["mira", "noor"]
+    assert Handout.read(layout.handout / "noor.txt").password == noor.password
+    assert Handout.read(layout.handout / "noor.txt").homeserver == "http://127.0.0.1:20000"
+
+
+def test_nothing_is_written_over(tmp_path: Path) -> None:
+    """A directory, even an empty one, a file and a dangling link are left as they are."""
+    makers: tuple[Callable[[Path], object], ...] = (
+        Path.mkdir,
+        Path.touch,
+        lambda path: path.symlink_to(path.parent / "nowhere"),
+    )
+    for make in makers:
+        make(line := tmp_path / "line")
+        before = line.lstat()
+        ended = run_init(tmp_path, answers())
+        assert ended.exit_code == 2
+        assert "exists" in ended.stderr
+        assert line.lstat() == before
+        if line.is_dir():
+            line.rmdir()
+        else:
+            line.unlink()
+
+
+def test_missing_parents_go_again_with_what_failed(tmp_path: Path) -> None:
+    """A failure leaves no directory that was not there before, and a success makes the parents."""
+    nested = tmp_path / "a"
+    file = tmp_path / "answers.yaml"
+    for each, code in ((answers(staff=[]), 2), (answers(), 0)):
+        file.write_text(yaml.safe_dump(each))
+        file.chmod(0o600)
+        ended = CliRunner().invoke(cli, ["init", str(nested / "b" / "line"), "--answers", str(file)])
+        assert (ended.exit_code, nested.exists()) == (code, code == 0)
+
+
+HALF = [
+    ({"staff": None}, ["staff: Field required"]),
+    ({"agency": None, "server_name": None}, ["agency: Field required", "server_name: is needed"]),
+    ({"server_name": "192.0.2.7"}, ["server_name: is an address"]),
+    ({"server_name": "[2001:db8::1]"}, ["server_name: is an address"]),
+    ({"server_name": "Text.agency.org"}, ["server_name: must not have capital letters"]),
+    ({"server_name": "text.agency.org:8448"}, ["server_name: must be a name alone, without a port"]),
+    ({"server_name": "https://text.agency.org"}, ["server_name: must be a name alone"]),
+    ({"public_url": "https://text.agency.org/matrix"}, ["public_url: must be scheme and host alone"]),
+    ({"public_url": "http://text.agency.org"}, ["public_url: only https"]),
+    ({"carrier": {"kind": "rehearsal"}}, ["carrier.kind: the rehearsal carrier is for `mode: rehearsal` only"]),
+    ({"carrier": {"kind": "pigeon"}}, ["carrier.kind: must be one of"]),
+    ({"carrier": {"kind": "kannel", "password": 12345}}, ["carrier.password: must be a secret", "carrier.username: Field"]),
+    ({"carrier": {**answers()["carrier"], "path_secret": "short"}}, ["carrier.path_secret_file: the file must hold 32"]),
+    (
+        {"staff": [{"name": "mira", "role": "advocate"}] * 2},
+        ["staff: a name is there twice", "staff: a supervisor is needed"],
+    ),
+    ({"staff": [{"name": "policy", "role": "supervisor"}]}, ["staff.0.name: is a name of the software's own"]),
+    ({"staff": [{"name": "../mira", "role": "supervisor"}]}, ["staff.0.name: must be an account's name"]),
+    ({"agency": {**answers()["agency"], "voice_number": "555-555-0123"}}, ["agency.voice_number: after_hours.en holds"]),
+    ({"agency": {**answers()["agency"], "time_zone": "Mars/Olympus"}}, ["hours.timezone: this machine knows no such"]),
+    ({"agency": {**answers()["agency"], "languages": ["en", "fr"]}}, ["texts.greeting.wordings.fr: no pack says it"]),
+    ({"agency": {**answers()["agency"], "hours": {"fri-mon": "09:00-17:00"}}}, ["agency.hours: must name days"]),
+    ({"agency": {**answers()["agency"], "hours": {"fri": "22:00-04:00"}}}, ["hours.week.fri.0: must end after it starts"]),
+    ({"agency": {**answers()["agency"], "state": "ZZ"}}, ["agency: state: must be the two letters"]),
+    ({"agency": {**answers()["agency"], "country": "FR"}}, ["agency.country: must be US or UK"]),
+    ({"database": {"bridge_url": "postgresql://x"}}, ["database: this version keeps everything in SQLite"]),
+    ({"mode": "join"}, ["mode: join is not written by this version"]),
+    ({"on_call": {"webhook": "x", "webhook_file": "y"}}, ["on_call.webhook: is said twice"]),
+    ({"nonsense": 1, "proxy": "caddy", "public_url": None}, ["nonsense: unknown key", "public_url: is needed for a proxy"]),
+]
+
+
+@pytest.mark.parametrize(("changed", "said"), HALF)
+def test_half_answers_write_nothing(tmp_path: Path, changed: dict[str, object], said: list[str]) -> None:
+    """Exit code 2, every problem at once with its key, no secret in it, and no file or directory."""
+    ended = run_init(tmp_path, answers(**changed))
+    assert ended.exit_code == 2, ended.output
+    assert not [one for one in said if f"quietline: {one}" not in ended.stderr and one not in ended.stderr], ended.stderr
+    assert PASSWORD not in ended.output
+    assert PATH_SECRET not in ended.output
+    assert "Traceback" not in ended.output
+    assert {path.name for path in tmp_path.iterdir()} == {"answers.yaml"}
+
+
+def test_answers_that_others_can_read_are_refused(tmp_path: Path) -> None:
+    """They hold secrets: mode 0640 is 2; so is a secret's own file that others can read, and what is no mapping."""
+    assert "chmod 600" in (ended := run_init(tmp_path, answers(), mode=0o640)).stderr
+    assert ended.exit_code == 2
+    secret = tmp_path / "password"
+    secret.write_text(PASSWORD)
+    secret.chmod(0o644)
+    carrier = {key: value for key, value in answers()["carrier"].items() if key != "password"}
+    ended = run_init(tmp_path, answers(carrier={**carrier, "password_file": str(secret)}))
+    assert ended.exit_code == 2
+    assert "lines.0.carrier.password_file: the file must be readable by its owner only" in ended.stderr
+    for text in ("- a\n", "a: [", "\x00"):
+        assert run_init(tmp_path, text).exit_code == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"answers.yaml", "password"}
+
+
+def test_the_example_is_whole_but_for_the_numbers(tmp_path: Path) -> None:
+    """The answers that come with Quietline are refused for their example's number alone, and taken with a true one."""
+    text = EXAMPLE.read_text()
+    ended = run_init(tmp_path, text)
+    assert ended.exit_code == 2
+    assert {line.split(":")[1].strip() for line in ended.stderr.splitlines()} == {"agency.voice_number"}
+    text = text.replace("+15555550123", "+15038675309")
+    for key in ("reviewed", "on_call", "backup"):
+        text = text.replace(f"# {key}:", f"{key}:")
+    ended = run_init(tmp_path, text)
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    assert (tmp_path / "line" / "units" / "quietline-backup.timer").is_file()
+    assert load(tmp_path / "line" / "config.yaml").line.on_call is not None
+    assert pack_of(tmp_path / "line") == ((), ())
