@@ -82,7 +82,8 @@ MAY_IMPORT: Final[dict[str, str]] = {
     ),
     "deploy/inspect": (
         "policies bot/model bridge/runtime bridge/storage bridge/carriers bridge/config bridge/tables "
-        "bridge/matrix/api bridge/matrix/olm bridge/matrix/room_keys bridge/erasure deploy/data_dir deploy/stack"
+        "bridge/matrix/api bridge/matrix/olm bridge/matrix/rooms bridge/matrix/room_keys bridge/erasure "
+        "deploy/data_dir deploy/stack"
     ),
     "deploy/packs": "policies bot/model bot/guard bot/sending bot/decide deploy/inspect",
     "deploy/carrier": (
@@ -90,11 +91,15 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "bridge/inbound deploy/inspect"
     ),
     "deploy/init": "policies bridge/runtime bridge/carriers bridge/config deploy/data_dir deploy/stack",
+    "deploy/preflight": (
+        "policies bridge/runtime bridge/storage bridge/config bridge/matrix/api deploy/data_dir deploy/stack "
+        "deploy/inspect deploy/carrier"
+    ),
     "deploy/docs": "policies bot/model bot/commands bot/display bot/safety bot/staffing",
     "deploy/rehearsal": "policies bridge/runtime bridge/carriers",
     "deploy/cli": (
         "policies bot/model bridge/storage bridge/carriers bridge/config bridge/app deploy/data_dir deploy/stack "
-        "deploy/backup deploy/inspect deploy/packs deploy/carrier deploy/init"
+        "deploy/backup deploy/inspect deploy/packs deploy/carrier deploy/init deploy/preflight"
     ),
     "deploy": "deploy/cli",
 }

@@ -99,6 +99,8 @@ PASSED_OVER: Final = {
     (Thread, line_incidents.DeadLetterRecorded): "told to the desk, which has people",
     (Thread, line_incidents.PageFailed): "told to the desk, which has people",
     (Thread, line_incidents.InviteFailed): "told to the desk, which has people",
+    (Thread, line_incidents.StaffAdded): "told to the desk, whose roster it is about",
+    (Thread, line_incidents.StaffRemoved): "told to the desk, which tells its threads when they have left",
     (Thread, line_incidents.SyncStalled): "told to the desk, which has people",
     (Thread, line_incidents.HomeserverIncident): "told to the desk, which has people",
     (Thread, line_incidents.ClockJumped): "told to the desk; timers that destroy wait by themselves",

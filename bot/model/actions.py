@@ -195,9 +195,10 @@ class SendRecap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestorePowerLevels:
-    """Write a room's power levels as it was made with, but for who supervises now."""
+    """Write a room's power levels as it was made with, but for who supervises now, and `supervisors` besides."""
 
     place: str
+    supervisors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

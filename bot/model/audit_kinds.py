@@ -66,3 +66,4 @@ class AuditKind(Enum):
     BACKUP = "backup"
     RESTORE = "restore"
     CONFIGURATION = "configuration"
+    STAFF = "staff"

@@ -19,6 +19,8 @@ from bot.model.line_incidents import (
     LineRestored,
     PageFailed,
     RoomLost,
+    StaffAdded,
+    StaffRemoved,
     StrayTextArrived,
     SyncStalled,
     TextsMissing,
@@ -261,6 +263,8 @@ Event: TypeAlias = (
     | PageFailed
     | ClockJumped
     | InviteFailed
+    | StaffAdded
+    | StaffRemoved
     | SyncStalled
     | HomeserverIncident
     | StrayTextArrived

@@ -136,3 +136,18 @@ class LineRestored:
 
     hours: int
     unfinished: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaffAdded:
+    """The technician made an account for that person (`quietline staff add`), as a supervisor or as an advocate."""
+
+    user: str
+    supervisor: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaffRemoved:
+    """The technician ended that person's account (`quietline staff remove`)."""
+
+    user: str

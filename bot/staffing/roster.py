@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bot.display.thread_card import localpart
 from bot.model.actions import (
     DESK,
     OFFICE,
@@ -24,7 +25,7 @@ from bot.model.actions import (
 from bot.model.desk import Desk, DeskMember, Facts, Role
 from bot.model.events import MemberJoined, MemberLeft, PowerLevelsChanged
 from bot.model.feature import Step
-from bot.model.line_incidents import RoomLoss, RoomLost
+from bot.model.line_incidents import RoomLoss, RoomLost, StaffAdded, StaffRemoved
 from bot.model.thread_desk_events import MemberRemoved
 from bot.model.transactional_actions import SendEvent
 from policies.pack import Pack
@@ -84,6 +85,25 @@ def update_power_levels(pack: Pack, facts: Facts, desk: Desk, event: PowerLevels
     )
     notice = SendMessage(place=DESK, body=body, notice=False, mentions=facts.supervisors)
     return Step(desk, (RestorePowerLevels(place=DESK), notice))
+
+
+def staff_added(pack: Pack, facts: Facts, desk: Desk, event: StaffAdded) -> Step[Desk]:
+    """Invite somebody for whom the technician made an account; a supervisor's rank comes before the invitation."""
+    role = "a supervisor" if event.supervisor else "an advocate"
+    body = (
+        f"The technician made an account for {localpart(event.user)}, {role}, who is invited here. Nobody you know? Remove "
+        "them from this room, and call the technician."
+    )
+    rank = (RestorePowerLevels(place=DESK, supervisors=(event.user,)),) if event.supervisor else ()
+    notice = SendMessage(place=DESK, body=body, notice=False, mentions=facts.supervisors)
+    return Step(desk, (notice, *rank, Invite(place=DESK, user=event.user)))
+
+
+def staff_removed(pack: Pack, facts: Facts, desk: Desk, event: StaffRemoved) -> Step[Desk]:
+    """Remove somebody from the desk whose account the technician ended; `member_left` does the rest."""
+    body = f"The technician ended {localpart(event.user)}'s account: signed out everywhere, and removed from every room."
+    notice = SendMessage(place=DESK, body=body, notice=False, mentions=facts.supervisors)
+    return Step(desk, (notice, KickMember(place=DESK, user=event.user)))
 
 
 _OFFICE = "This is your office: only you and the software are here. Numbers and codewords belong here, not at the desk."

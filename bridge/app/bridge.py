@@ -25,6 +25,7 @@ from bridge.config import Config
 from bridge.engine import startup_notices
 from bridge.engine.cold_outreach import ColdOutreach
 from bridge.engine.engine import Engine
+from bridge.engine.staff_changes import StaffChanges
 from bridge.engine.timers import Timers
 from bridge.engine.transactional_actions import TransactionalActions
 from bridge.erasure.carrier_copies import COPIES, CarrierCopies
@@ -199,6 +200,7 @@ class Bridge:
             group.create_task(self.outbox.run("carrier", self.startup_hold.wrap(self.sms_sender.perform)))
             group.create_task(self.outbox.run("page", self.pager.perform))
             group.create_task(self.matrix_workers.run())
+            group.create_task(StaffChanges(self._resources.services).loop.run())
             group.create_task(self._keep_bridge_file())
             for database in (self._resources.services.database, self._resources.puppet_database):
                 group.create_task(database.wait_for_failure())

@@ -9,7 +9,7 @@ Sources: facts-matrix.md, "Late joiners", "Rooms"; https://spec.matrix.org/lates
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from bot.model.actions import Speaker
@@ -29,7 +29,13 @@ from bridge.matrix.rooms.room_state import (
     rotate_sessions,
     set_membership,
 )
-from bridge.matrix.rooms.room_templates import SUPERVISOR, create_room_body, is_tampered, restored_power_levels
+from bridge.matrix.rooms.room_templates import (
+    SUPERVISOR,
+    are_supervisors,
+    create_room_body,
+    is_tampered,
+    restored_power_levels,
+)
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook, CrashPoint
 from bridge.storage.database import Database, Transaction
@@ -232,12 +238,15 @@ class RoomClient:
         self._crash(CrashPoint.MEMBER_REMOVED)
         await self._database.commit(lambda conn: rotate_sessions(conn, room_id))
 
-    async def restore_power_levels(self, room_id: str) -> None:
-        """Write the power levels as the room was made with, but for who has a role. As they should be is left so."""
+    async def restore_power_levels(self, room_id: str, *, supervisors: Collection[str] = ()) -> None:
+        """Write the power levels as the room was made with, but for who has a role. As they should be is left so.
+
+        `supervisors`: who has that role from now on, besides those who have it.
+        """
         room = await self._rooms.room(room_id)
         now = await self._policy.client.request("GET", "rooms", room_id, "state", "m.room.power_levels", "")
-        if is_tampered(room.kind, now):
-            body = restored_power_levels(room.kind, now)
+        body = restored_power_levels(room.kind, now, supervisors=supervisors)
+        if is_tampered(room.kind, now) or not are_supervisors(now, supervisors):
             await self._policy.client.request("PUT", "rooms", room_id, "state", "m.room.power_levels", "", body=body)
 
     async def leave_unknown_rooms(self) -> None:

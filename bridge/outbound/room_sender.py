@@ -134,7 +134,9 @@ class RoomSender:
             case SendRecap() as recap:
                 await self._recap(task, recap)
             case RestorePowerLevels() as restore:
-                await self._room_client.restore_power_levels(await self._room(task, restore.place))
+                await self._room_client.restore_power_levels(
+                    await self._room(task, restore.place), supervisors=restore.supervisors
+                )
                 await self._finish(task)
             case RedactMessage() as redact:
                 await self._redact(task, redact)
@@ -168,12 +170,13 @@ class RoomSender:
                 raise PermanentFailure("unknown action")
 
     async def _invite(self, task: OutboxTask, invite: Invite) -> None:
-        """Invite whoever is at the desk now; who has left it meanwhile is being removed, and gets no keys."""
+        """Invite whoever is at the desk now, or to the desk; who has left it is being removed, and gets no keys."""
         if invite.place == THREAD:
             room: str | None = await self._room(task, invite.place)
         else:
             room = await room_lookup.room_of(self._database, task.owner, invite.place)
-        if room is not None and await room_state.is_at_desk(self._database, invite.user):
+        welcome = invite.place == DESK or await room_state.is_at_desk(self._database, invite.user)
+        if room is not None and welcome:
             await self._room_client.invite(room, invite.user)
             self._crash(CrashPoint.INVITED)
         await self._finish(task)

@@ -20,11 +20,13 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from bridge.storage.errors import DatabaseError
+from deploy.cli.check import check
 from deploy.cli.init import init
 from deploy.cli.options import line_options, optional_line_options
 from deploy.cli.policy import policy
 from deploy.cli.records import VERBS, exit_on_errors
 from deploy.cli.reports import practices, report
+from deploy.cli.staff import staff
 from deploy.cli.trust import trust
 from deploy.data_dir.layout import DEFAULT_PORT_BASE, Ports
 
@@ -265,8 +267,10 @@ def bridge(layout: Layout | None, take_over: bool) -> None:
 
 
 cli.add_command(init)
+cli.add_command(check)
 cli.add_command(practices)
 cli.add_command(report)
+cli.add_command(staff)
 cli.add_command(trust)
 for _verb in VERBS:
     cli.add_command(_verb)

@@ -76,11 +76,16 @@ def check_packs(config: Config, pack: Pack) -> CheckResult:
 
 def check_on_call(config: Config) -> CheckResult:
     """Whether a person on call is told outside Matrix."""
-    if config.line.on_call is not None and config.line.on_call.is_configured:
+    if has_on_call(config):
         return CheckResult(name="on-call", ok=True, what="somebody outside Matrix is called when nobody comes")
     do = "Give lines.0.on_call a webhook_file or an email, and try it."
     what = "nobody outside Matrix is called when nobody comes"
     return CheckResult(name="on-call", ok=config.line.rehearsal, what=what + _rehearsal_note(config), do=do)
+
+
+def has_on_call(config: Config) -> bool:
+    """Whether there is any way to call a person on call."""
+    return config.line.on_call is not None and config.line.on_call.is_configured
 
 
 def check_carrier(config: Config) -> CheckResult:
@@ -114,7 +119,7 @@ async def check_homeserver(config: Config) -> list[CheckResult]:
     async with aiohttp.ClientSession() as session:
         token = read_secret(config.homeserver.as_token_file)
         wire = HomeserverClient(session=session, url=config.homeserver.url, token=token, user_id=config.policy_mxid)
-        house, module = ModuleClient(client=wire), await _check_module(ModuleClient(client=wire))
+        house, module = ModuleClient(client=wire), await check_module(ModuleClient(client=wire))
         if (path := config.homeserver.admin_token_file) is not None:
             admin = HomeserverClient(
                 session=session, url=config.homeserver.url, token=read_secret(path), user_id=config.policy_mxid
@@ -125,7 +130,8 @@ async def check_homeserver(config: Config) -> list[CheckResult]:
         return [module, await _check_identities(config, wire), devices]
 
 
-async def _check_module(module_client: ModuleClient) -> CheckResult:
+async def check_module(module_client: ModuleClient) -> CheckResult:
+    """Ask the homeserver's module what it enforces."""
     name = "homeserver module"
     try:
         health = await module_client.health()

@@ -6,7 +6,7 @@ Rule of this module: it reads and asks, and changes nothing; every check that is
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bridge.config import ConfigError, load
@@ -21,12 +21,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """One check: `what` was found and what to `do` about it (empty when nothing)."""
+    """One check: `what` was found and what to `do` about it (empty when nothing).
+
+    `asked`: False where nobody could be asked yet, which is not held against the line. `warning`: it is well, and `do` is
+    still to be done.
+    """
 
     name: str
     ok: bool
     what: str
     do: str = ""
+    asked: bool = True
+    warning: bool = False
+
+    def as_object(self) -> dict[str, object]:
+        """Return it for JSON; `asked` and `warning` are there only where they say something."""
+        told: dict[str, object] = {"name": self.name, "ok": self.ok, "what": self.what, "do": self.do}
+        told |= {} if self.asked else {"asked": False}
+        return told | ({"warning": True} if self.warning else {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,16 +57,22 @@ class CheckReport:
 
     def as_json(self) -> str:
         """Write the report for a program."""
-        return json.dumps({"ok": self.ok, "checks": [asdict(check) for check in self.checks]})
+        return json.dumps({"ok": self.ok, "checks": [check.as_object() for check in self.checks]})
 
     def as_text(self) -> list[str]:
         """Write the report for a person, a line for each check and one for what to do."""
         lines = []
         for check in self.checks:
-            lines.append(f"{'ok ' if check.ok else 'NOT'} {check.name}: {check.what}")
+            lines.append(f"{_mark(check)} {check.name}: {check.what}")
             if check.do:
                 lines.append(f"    {check.do}")
         return lines
+
+
+def _mark(check: CheckResult) -> str:
+    if not check.ok:
+        return "NOT"
+    return "!  " if check.warning else "ok " if check.asked else "?  "
 
 
 async def no_carrier_asked() -> list[CheckResult]:

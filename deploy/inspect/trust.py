@@ -43,7 +43,7 @@ SET_UP: Final = (
 def read_identities(config: Config) -> list[SeenIdentity]:
     """Return everybody who was seen with an identity, confirmed or not. Raises `DatabaseError`."""
     with offline.read_transaction(config) as db:
-        return seen_identities(db, _trust_mac(config))
+        return seen_identities(db, trust_mac_of(config))
 
 
 def read_without_identity(config: Config) -> list[str]:
@@ -64,7 +64,7 @@ async def confirm_identity(config: Config, mxid: str, fingerprint: str) -> bool:
         return True
 
     async def confirm(conn: Transaction) -> None:
-        await confirm_fingerprint(conn, mxid, entered, _trust_mac(config))
+        await confirm_fingerprint(conn, mxid, entered, trust_mac_of(config))
 
     try:
         await offline.record_audit(config, AuditKind.TRUST, confirm)
@@ -97,7 +97,7 @@ def as_text(identities: Sequence[SeenIdentity], without: Sequence[str] = ()) -> 
 
 def check_first_supervisor(db: SqliteConnection, config: Config) -> CheckResult:
     """Whether anybody can confirm the others: a supervisor at the desk whose own identity is confirmed."""
-    count = confirmed_supervisors(db, _trust_mac(config))
+    count = confirmed_supervisors(db, trust_mac_of(config))
     if count:
         return CheckResult(name="first supervisor", ok=True, what=f"{count} with a confirmed identity at the desk")
     what = "no supervisor's identity is confirmed: nobody at the desk is heard, and nobody can read what the line says"
@@ -121,7 +121,8 @@ def grouped(key: str) -> str:
     return " ".join(key[n : n + 4] for n in range(0, len(key), 4))
 
 
-def _trust_mac(config: Config) -> TrustMac:
+def trust_mac_of(config: Config) -> TrustMac:
+    """Return what checks the codes of confirmed identities, under the vault key of a configuration."""
     return TrustMac(offline.open_vault(config))
 
 

@@ -151,6 +151,8 @@ def _location(layout: Layout, ports: Ports, secrets: Secrets, site: Site) -> dic
                 "config": {
                     "registration": str(layout.homeserver / "registration.yaml"),
                     "policy": f"@policy:{site.server_name}",
+                    # This homeserver is the line's alone: `quietline staff` makes and ends accounts through the module.
+                    "accounts": True,
                 },
             }
         ],

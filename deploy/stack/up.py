@@ -332,15 +332,24 @@ def _stop_signals() -> Iterator[asyncio.Event]:
 
 def _require_free_ports(ports: Ports, names: Sequence[str]) -> None:
     """Raise :class:`SetupError` with every port of these children that somebody else listens on."""
-    taken = []
-    for name in names:
-        with socket.socket() as trial:
-            # As servers do: a connection that is only lingering does not make a port taken.
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                trial.bind((HOST, ports.of(name)))
-                trial.listen(1)
-            except OSError:
-                taken.append(f"port {ports.of(name)} ({name}) is in use or not allowed; choose others with --port-base N")
+    taken = [
+        f"port {ports.of(name)} ({name}) is in use or not allowed; choose others with --port-base N"
+        for name in names
+        if not is_port_free(HOST, ports.of(name))
+    ]
     if taken:
         raise SetupError(taken)
+
+
+def is_port_free(host: str, port: int) -> bool:
+    """Whether a server of ours could listen there now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as trial:
+        # As servers do: a connection that is only lingering does not make a port taken.
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host, port))
+            trial.listen(1)
+        except OSError:
+            return False
+    return True

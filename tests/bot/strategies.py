@@ -212,6 +212,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "target": st.sampled_from(MESSAGES) | refs,
     "inbound": st.booleans(),
     "thread": st.sampled_from(OWNERS),
+    "supervisor": st.booleans(),
     "trusted": st.booleans(),
     "unfinished": st.integers(min_value=0, max_value=3),
     "user": people,

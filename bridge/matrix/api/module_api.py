@@ -158,6 +158,18 @@ class ModuleClient:
         answer = await self._ask("DELETE", "users", user_id, "devices")
         return SignOutResult(devices=_number(answer, "devices"), everywhere=answer.get("everywhere") is not False)
 
+    async def make_account(self, user_id: str, password: str) -> None:
+        """Make an ordinary account on an embedded homeserver. Rejected with M_USER_IN_USE: it is or was somebody's."""
+        await self._ask("PUT", "users", user_id, body={"password": password})
+
+    async def set_password(self, user_id: str, password: str) -> None:
+        """Give an account another password, and sign it out everywhere."""
+        await self._ask("PUT", "users", user_id, "password", body={"password": password})
+
+    async def end_account(self, user_id: str) -> None:
+        """Sign an account out everywhere, and deactivate it. May be repeated."""
+        await self._ask("DELETE", "users", user_id)
+
     async def vacuum(self) -> VacuumResult:
         """Vacuum the homeserver's database, in quiet hours: SQLite's is held meanwhile, and nothing deleted is left in it.
 
@@ -180,9 +192,9 @@ class ModuleClient:
             problems=tuple(_strings(answer, "problems")),
         )
 
-    async def _ask(self, method: Method, *path: str, seconds: float = TIMEOUT_SECONDS) -> Json:
+    async def _ask(self, method: Method, *path: str, seconds: float = TIMEOUT_SECONDS, body: Json | None = None) -> Json:
         try:
-            return await self._client.request(method, *path, prefix=PREFIX, seconds=seconds)
+            return await self._client.request(method, *path, prefix=PREFIX, seconds=seconds, body=body)
         except Transient as error:
             if error.status in NO_SUCH_PATH:
                 raise ModuleNotLoaded(error.status, error.errcode) from None

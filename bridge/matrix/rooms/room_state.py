@@ -169,13 +169,18 @@ async def levels_of(reader: Reader, room_id: str) -> dict[str, int]:
 
 def peek_desk_levels(connection: SqliteConnection) -> dict[str, int]:
     """Return user id -> power level of who is in the desk room or invited to it, to a command beside the bridge."""
+    return {user: level for user, (_, level) in peek_desk_members(connection).items()}
+
+
+def peek_desk_members(connection: SqliteConnection) -> dict[str, tuple[str, int]]:
+    """Return user id -> membership (join, invite) and power level at the desk, to a command beside the bridge."""
     rows = connection.fetch(
-        f"""SELECT m.user_id, COALESCE(l.level, 0) AS level FROM matrix_room r
+        f"""SELECT m.user_id, m.membership, COALESCE(l.level, 0) AS level FROM matrix_room r
             JOIN matrix_member m ON m.room_id = r.room_id
             LEFT JOIN matrix_level l ON l.room_id = r.room_id AND l.user_id = m.user_id
             WHERE r.kind = 'desk' AND m.membership IN {KEY_MEMBERSHIPS} ORDER BY m.user_id"""  # noqa: S608 - a constant
     )
-    return {row["user_id"]: row["level"] for row in rows}
+    return {row["user_id"]: (row["membership"], row["level"]) for row in rows}
 
 
 class RoomQueries:

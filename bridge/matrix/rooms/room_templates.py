@@ -7,7 +7,7 @@ https://spec.matrix.org/latest/client-server-api/#creation
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from bridge.matrix.olm.cross_signing import MEGOLM
@@ -95,11 +95,22 @@ def is_tampered(kind: RoomKind, levels: Mapping[str, Any]) -> bool:
     return silenced or any(levels.get(name) != value for name, value in ours.items() if name != "users")
 
 
-def restored_power_levels(kind: RoomKind, levels: Mapping[str, Any]) -> dict[str, Any]:
-    """Return power levels as we made them, with the supervisors that there are now."""
+def restored_power_levels(
+    kind: RoomKind, levels: Mapping[str, Any], *, supervisors: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return power levels as we made them, with the supervisors that there are now, and these."""
+    return power_levels(kind, sorted({*_supervisors(levels), *supervisors}))
+
+
+def are_supervisors(levels: Mapping[str, Any], users: Collection[str]) -> bool:
+    """Whether all these users have a supervisor's level."""
+    return set(users) <= _supervisors(levels)
+
+
+def _supervisors(levels: Mapping[str, Any]) -> set[str]:
     users = levels.get("users")
     named = users.items() if isinstance(users, Mapping) else ()
-    return power_levels(kind, sorted(user for user, level in named if isinstance(level, int) and level >= SUPERVISOR))
+    return {user for user, level in named if isinstance(level, int) and level >= SUPERVISOR}
 
 
 def _state(kind: str, content: dict[str, Any]) -> dict[str, Any]:

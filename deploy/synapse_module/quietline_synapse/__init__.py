@@ -1,7 +1,8 @@
 """Quietline's module for Synapse: forgetting for the policy bot's own rooms, and what those rooms never hold.
 
 Rules of this module: it gives its power to nobody but the bearer of our registration's token, and over nothing but rooms
-that the policy bot created, their uploads, and who sits at its desk; whatever it cannot tell it refuses. A Synapse that
+that the policy bot created, their uploads, who sits at its desk, and, where a setting says that the homeserver is the
+line's alone, its accounts; whatever it cannot tell it refuses. A Synapse that
 lacks a part which it needs does not start with it. It imports nothing of the house but itself, so that an agency's own
 Synapse can load it: README.md beside this file says how, and what to do where that is impossible.
 
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 from synapse.module_api import ModuleApi
 
+from quietline_synapse.accounts import Accounts
 from quietline_synapse.media import Media
 from quietline_synapse.redaction_censor import RedactionCensor
 from quietline_synapse.resource import ModuleResource
@@ -56,6 +58,7 @@ class Quietline:
                 media=Media(api=api, internals=internals, rooms=rooms, settings=config),
                 vacuum=vacuum,
                 internals=internals,
+                accounts=Accounts(internals=internals, settings=config, server_name=api.server_name),
             )
             api.register_web_resource(PATH, resource)
             # From the start, for what is deleted in between; a purge sees to it again, in case of a new connection.

@@ -1,7 +1,7 @@
 """The door: `/_synapse/client/quietline/…`, for the bridge and for nobody else.
 
 Rule of this module: the token is compared first, in constant time and only from the header (an address is logged); what a
-path asks for is then one of a fixed list. Bodies are not read. Nothing is logged. Every call may be repeated.
+path asks for is then one of a fixed list. No body is read but a password. Nothing is logged. Every call may be repeated.
 
     GET    health                       -> {"version", "enforces": [..], "problems": [..]}
     GET    rooms/{room_id}              -> {"state": present|purging|gone, "events", "uncensored", "leftovers", "database"}
@@ -10,9 +10,13 @@ path asks for is then one of a fixed list. Bodies are not read. Nothing is logge
     GET    media/{server}/{media_id}    -> {"exists": bool}
     DELETE media/{server}/{media_id}    -> {"exists": false}
     DELETE users/{user_id}/devices      -> {"devices": n, "everywhere": bool}
+    PUT    users/{user_id}              -> {}; body {"password"}: makes an account
+    PUT    users/{user_id}/password     -> {}; body {"password"}: another one, signed out everywhere
+    DELETE users/{user_id}              -> {}; signed out everywhere and deactivated
     POST   vacuum                       -> {"engine", "database", "milliseconds", "bytes"}
 
-Errors: 401 without the token; 403 QUIETLINE_NOT_OURS, QUIETLINE_DESK, QUIETLINE_NOT_AT_DESK; 404 M_UNRECOGNIZED for any
+Errors: 401 without the token; 403 QUIETLINE_NOT_OURS, QUIETLINE_DESK, QUIETLINE_NOT_AT_DESK, QUIETLINE_NO_ACCOUNTS,
+QUIETLINE_NOT_STAFF; 400 M_USER_IN_USE and what else Synapse says of a name; 404 M_UNRECOGNIZED for any
 other path; 503 QUIETLINE_BUSY, QUIETLINE_STILL_THERE, QUIETLINE_LOG_NOT_EMPTY, QUIETLINE_NO_ROOM, QUIETLINE_READERS: try
 again; QUIETLINE_TIMED_OUT: after a day.
 """
@@ -26,6 +30,7 @@ from typing import Any, Final
 from synapse.module_api import DirectServeJsonResource
 from synapse.module_api.errors import SynapseError
 
+from quietline_synapse.accounts import Accounts
 from quietline_synapse.media import Media
 from quietline_synapse.redaction_censor import RedactionCensor
 from quietline_synapse.rooms import PolicyRooms, RoomFacts, refuse
@@ -53,16 +58,20 @@ class ModuleResource(DirectServeJsonResource):  # type: ignore[misc]
         media: Media,
         vacuum: Vacuum,
         internals: SynapseInternals,
+        accounts: Accounts,
     ) -> None:
         super().__init__()
         self._settings, self._rooms, self._redaction_censor = settings, rooms, censor
-        self._media, self._vacuum, self._internals = media, vacuum, internals
+        self._media, self._vacuum, self._internals, self._accounts = media, vacuum, internals, accounts
 
     async def _async_render_GET(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802 - Synapse's word
         return HTTPStatus.OK, await self._answer("GET", request)
 
     async def _async_render_POST(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802
         return HTTPStatus.OK, await self._answer("POST", request)
+
+    async def _async_render_PUT(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802
+        return HTTPStatus.OK, await self._answer("PUT", request)
 
     async def _async_render_DELETE(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802
         return HTTPStatus.OK, await self._answer("DELETE", request)
@@ -91,6 +100,15 @@ class ModuleResource(DirectServeJsonResource):  # type: ignore[misc]
             case "DELETE", ["users", user_id, "devices"]:
                 devices = await self._sign_out(user_id)
                 return {"devices": devices, "everywhere": not self._internals.delegates_logins}
+            case "PUT", ["users", user_id]:
+                await self._accounts.make(user_id, request)
+                return {}
+            case "PUT", ["users", user_id, "password"]:
+                await self._accounts.set_password(user_id, request)
+                return {}
+            case "DELETE", ["users", user_id]:
+                await self._accounts.end(user_id)
+                return {}
             case "POST", ["vacuum"]:
                 return await self._vacuum.run()
         raise _unrecognized()

@@ -15,7 +15,7 @@ from typing import Any, Final
 import yaml
 from synapse.module_api.errors import ConfigError
 
-SETTING_NAMES: Final = {"registration", "policy", "upload_bytes", "full_vacuum_bytes"}
+SETTING_NAMES: Final = {"registration", "policy", "upload_bytes", "full_vacuum_bytes", "accounts"}
 DEFAULT_UPLOAD_BYTES: Final = 65_536
 MIN_TOKEN_LENGTH: Final = 32
 MXID: Final = re.compile(r"@[a-z0-9._=/+-]+:[A-Za-z0-9.:\[\]-]+")
@@ -25,6 +25,7 @@ MXID: Final = re.compile(r"@[a-z0-9._=/+-]+:[A-Za-z0-9.:\[\]-]+")
 class ModuleSettings:
     """`policy`: the policy bot's Matrix id. `ours`: what our identities' ids look like. `upload_bytes`: see `rules`.
 
+    `accounts`: whether accounts are made and ended here (`accounts`); False where others than the line's staff have some.
     `full_vacuum_bytes`: up to which size a table of PostgreSQL is rewritten by a vacuum; 0 (the default): none is.
     """
 
@@ -33,6 +34,7 @@ class ModuleSettings:
     ours: tuple[re.Pattern[str], ...]
     upload_bytes: int
     full_vacuum_bytes: int = 0
+    accounts: bool = False
 
     @classmethod
     def read(cls, config: dict[str, Any]) -> ModuleSettings:
@@ -45,12 +47,22 @@ class ModuleSettings:
         for name, number in (("upload_bytes", size), ("full_vacuum_bytes", full)):
             if not isinstance(number, int) or isinstance(number, bool) or number < 0:
                 problems.append(f"{name}: a number of bytes is needed here, 0 or more")
+        accounts = config.get("accounts", False)
+        if not isinstance(accounts, bool):
+            problems.append("accounts: true or false is needed here")
         token, ours = _registration(config.get("registration"), problems)
         if not problems and not any(pattern.match(str(policy)) for pattern in ours):
             problems.append("policy: the registration's namespaces do not hold this id")
         if problems:
             raise ConfigError("quietline: " + "; ".join(problems))
-        return cls(token=token, policy=str(policy), ours=ours, upload_bytes=int(size), full_vacuum_bytes=int(full))
+        return cls(
+            token=token,
+            policy=str(policy),
+            ours=ours,
+            upload_bytes=int(size),
+            full_vacuum_bytes=int(full),
+            accounts=accounts,
+        )
 
     def check(self, server_name: str) -> None:
         """Raise ConfigError unless the policy bot lives on this homeserver."""

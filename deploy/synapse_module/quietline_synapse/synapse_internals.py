@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import Codes, ConfigError, SynapseError
+from synapse.types import create_requester
 
 from quietline_synapse.rooms import PolicyRooms
 from quietline_synapse.rules import RoomRules
@@ -38,6 +39,15 @@ class SynapseInternals:
         self._auth = _require_method(homeserver, "get_auth_handler")()
         self._pool = _require_part(self._database, "db_pool")
         self._config = _require_part(homeserver, "config")
+        self._registration = _require_method(homeserver, "get_registration_handler")()
+        self._passwords = _require_method(homeserver, "get_set_password_handler")()
+        self._deactivation = _require_method(homeserver, "get_deactivate_account_handler")()
+        _require_method(self._registration, "check_username", "localpart")
+        _require_method(self._registration, "register_user", "localpart", "password_hash", "by_admin")
+        _require_method(self._passwords, "set_password", "user_id", "password_hash", "logout_devices")
+        _require_method(self._deactivation, "deactivate_account", "user_id", "erase_data", "requester", "by_admin")
+        _require_method(self._auth, "hash", "password")
+        _require_method(self._database, "get_user_by_id", "user_id")
         _require_method(self._database, "get_event", "event_id", "allow_rejected", "allow_none")
         _require_method(self._repository, "delete_local_media_ids", "media_ids")
         _require_method(self._paths, "local_media_filepath", "media_id")
@@ -112,6 +122,30 @@ class SynapseInternals:
         await self._devices.delete_all_devices_for_user(user_id)
         await self._auth.delete_access_tokens_for_user(user_id)
         return len(devices)
+
+    async def is_ordinary_account(self, user_id: str, *, ended: bool) -> bool:
+        """Whether this is a person's account without special rights; `ended`: or was one."""
+        found = await self._database.get_user_by_id(user_id)
+        if found is None or found.is_admin or found.is_guest or found.appservice_id is not None:
+            return False
+        return ended or not found.is_deactivated
+
+    async def make_account(self, localpart: str, password: str) -> None:
+        """Make an ordinary account, signed in nowhere. Raises SynapseError, M_USER_IN_USE when there is or was one."""
+        await self._registration.check_username(localpart)
+        await self._registration.register_user(
+            localpart=localpart, password_hash=await self._auth.hash(password), by_admin=True
+        )
+
+    async def set_password(self, user_id: str, password: str) -> None:
+        """Replace the password of an account; every device and token of it goes."""
+        await self._passwords.set_password(user_id, await self._auth.hash(password), logout_devices=True)
+
+    async def end_account(self, user_id: str) -> None:
+        """Sign an account out everywhere and deactivate it: no login, no room, no invitation."""
+        await self.sign_out(user_id)
+        requester = create_requester(user_id)
+        await self._deactivation.deactivate_account(user_id, erase_data=False, requester=requester, by_admin=True)
 
     async def with_connection(self, work: Callable[[Any], T]) -> T:
         """Run `work` in a thread, with a database connection that is outside a transaction."""

@@ -38,6 +38,8 @@ from bot.model.line_incidents import (
     HomeserverIncidentKind,
     InviteFailed,
     PageFailed,
+    StaffAdded,
+    StaffRemoved,
     SyncStalled,
 )
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised, Assigned, MemberRemoved, ThreadQueued
@@ -221,6 +223,28 @@ def test_power_levels_make_supervisors(level: int, role: Role) -> None:
     desk = then(desk, MemberJoined(place=DESK, user=EVE)).aggregate
     roles = {seat.user: seat.role for seat in desk.roster}
     assert roles == {ANA: role, BEN: Role.ADVOCATE, SUE: Role.ADVOCATE, EVE: role}
+
+
+@pytest.mark.parametrize(
+    ("supervisor", "rank"), [(True, [RestorePowerLevels(place=DESK, supervisors=(EVE,))]), (False, [])]
+)
+def test_who_got_an_account_is_invited(supervisor: bool, rank: list[RestorePowerLevels]) -> None:
+    """`quietline staff add`: the desk is told aloud, and a supervisor's rank is there before the invitation."""
+    step = then(staffed_desk(), StaffAdded(user=EVE, supervisor=supervisor))
+    assert of(Invite, step) == [Invite(place=DESK, user=EVE)]
+    assert of(RestorePowerLevels, step) == rank
+    kinds = [type(action) for action in step.actions if type(action) in {RestorePowerLevels, Invite}]
+    assert kinds == sorted(kinds, key=lambda kind: kind is Invite)
+    (post,) = [post for post in of(SendMessage, step) if post.ref != "board"]
+    assert (post.notice, "account for eve" in post.body) == (False, True)
+
+
+def test_who_lost_the_account_is_removed() -> None:
+    """`quietline staff remove`: removed from the desk, which is told; leaving it then ends the rest."""
+    step = then(staffed_desk(), StaffRemoved(user=ANA))
+    assert of(KickMember, step) == [KickMember(place=DESK, user=ANA)]
+    (post,) = [post for post in of(SendMessage, step) if post.ref != "board"]
+    assert (post.notice, "ended ana's account" in post.body) == (False, True)
 
 
 def test_what_else_was_changed_is_put_back() -> None:

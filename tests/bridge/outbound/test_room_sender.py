@@ -142,6 +142,15 @@ async def test_nobody_is_invited_who_has_left_the_desk(harness: BridgeHarness) -
     assert sender.room_client.membership_calls == [("invite", "!room", "@ana:h")]
 
 
+async def test_who_got_an_account_is_invited_to_the_desk(harness: BridgeHarness) -> None:
+    """`quietline staff add`: they are not at the desk yet, and to no other room are they invited for that."""
+    sender = RoomSenderHarness(harness)
+    await desk_with(harness, ana="join")
+    await sender.room_sender.perform(await sender.task(Invite(user="@dan:h", place=DESK)))
+    await sender.room_sender.perform(await sender.task(Invite(user="@dan:h", place=OFFICE + "@dan:h")))
+    assert [(call[0], call[2]) for call in sender.room_client.membership_calls] == [("invite", "@dan:h")]
+
+
 async def test_an_office_that_is_not_there_holds_nothing_up(harness: BridgeHarness) -> None:
     """Removing somebody from their office, or inviting them back, is done at once where they have none."""
     sender = RoomSenderHarness(harness)

@@ -110,9 +110,16 @@ def strange() -> Any:
     paths = SimpleNamespace(local_media_filepath=takes("media_id"), local_media_thumbnail_dir=takes("media_id"))
     repository = SimpleNamespace(filepaths=paths, delete_local_media_ids=takes("media_ids"))
     pool = SimpleNamespace(runWithConnection=takes("func", "db_autocommit"), engine=None)
-    database = SimpleNamespace(get_event=takes("event_id", "allow_rejected", "allow_none"), db_pool=pool)
+    database = SimpleNamespace(
+        get_event=takes("event_id", "allow_rejected", "allow_none"), get_user_by_id=takes("user_id"), db_pool=pool
+    )
     devices = SimpleNamespace(get_devices_by_user=takes("user_id"), delete_all_devices_for_user=takes("user_id"))
-    auth = SimpleNamespace(delete_access_tokens_for_user=takes("user_id"))
+    auth = SimpleNamespace(delete_access_tokens_for_user=takes("user_id"), hash=takes("password"))
+    registration = SimpleNamespace(
+        check_username=takes("localpart"), register_user=takes("localpart", "password_hash", "by_admin")
+    )
+    passwords = SimpleNamespace(set_password=takes("user_id", "password_hash", "logout_devices"))
+    deactivation = SimpleNamespace(deactivate_account=takes("user_id", "erase_data", "requester", "by_admin"))
     events = SimpleNamespace(check_event_allowed=takes("event", "context"))
     internals = SimpleNamespace(
         get_module_api_callbacks=lambda: SimpleNamespace(third_party_event_rules=events),
@@ -120,6 +127,9 @@ def strange() -> Any:
         get_media_repository=lambda: repository,
         get_device_handler=lambda: devices,
         get_auth_handler=lambda: auth,
+        get_registration_handler=lambda: registration,
+        get_set_password_handler=lambda: passwords,
+        get_deactivate_account_handler=lambda: deactivation,
         get_e2e_room_keys_handler=lambda: handler,
         config=SimpleNamespace(),
     )
@@ -133,6 +143,12 @@ def strange() -> Any:
         ("api._hs", "get_media_repository"),
         ("api._hs", "get_device_handler"),
         ("api._hs", "get_e2e_room_keys_handler"),
+        ("api._hs", "get_registration_handler"),
+        ("api._hs.get_registration_handler()", "register_user"),
+        ("api._hs.get_set_password_handler()", "set_password"),
+        ("api._hs.get_deactivate_account_handler()", "deactivate_account"),
+        ("api._hs.get_auth_handler()", "hash"),
+        ("api._hs.get_datastores().main", "get_user_by_id"),
         ("api._hs", "get_module_api_callbacks"),
         ("api._hs.get_module_api_callbacks().third_party_event_rules", "check_event_allowed"),
         ("api._hs.get_datastores().main", "get_event"),
@@ -151,7 +167,7 @@ def test_a_part_that_is_not_there(owner: str, name: str, how: str) -> None:
     check_events(strange(), rooms)
     api = strange()
     place = eval(owner, {"api": api})  # noqa: S307 - names from this file
-    if how == "missing" or name.startswith(("get_m", "get_d", "get_e2e", "_hs")):
+    if how == "missing" or name.startswith(("get_m", "get_d", "get_e2e", "get_registration", "_hs")):
         delattr(place, name)
     else:
         setattr(place, name, lambda _something_else: None)

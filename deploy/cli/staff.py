@@ -1,0 +1,153 @@
+"""The verbs of `quietline staff`.
+
+Rules of this module: as in `deploy.cli.main`, what a verb needs is imported when it is used; exit codes are 0 done, 2
+usage, configuration or a homeserver that refuses. A password is printed on a terminal or written into a new file of mode
+0600, and nowhere else: where neither is given nothing is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from deploy.cli.options import line_options
+from deploy.cli.records import exit_on_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from deploy.data_dir.layout import Layout
+    from deploy.data_dir.secret_files import Role
+
+_JSON: Final = click.option("--json", "as_json", is_flag=True, help="For a program; a password is never in it.")
+_PASSWORD_FILE: Final = click.option(
+    "--password-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A new file for the password, of mode 0600; without it, the password is shown on the terminal.",
+)
+
+
+@click.group()
+def staff() -> None:
+    """Make and end accounts of the people who answer, on the line's own homeserver, while the line runs.
+
+    On a homeserver that is not the line's own it tells what its administrator must do, and ends with 2.
+    """
+
+
+@staff.command(name="add")
+@click.argument("name")
+@click.option("--role", type=click.Choice(["advocate", "supervisor"]), required=True)
+@line_options
+@_PASSWORD_FILE
+@_JSON
+def staff_add(name: str, role: Role, layout: Layout, password_file: Path | None, as_json: bool) -> None:
+    """Make an account for NAME; the running line invites it to the desk within seconds.
+
+    A supervisor then confirms the person's identity with !trust, or `quietline trust` does.
+    """
+    from bridge.config import load  # noqa: PLC0415 - heavy, and only this verb needs it
+    from deploy.inspect import staff as people  # noqa: PLC0415 - the same
+
+    with exit_on_errors():
+        config = load(layout.config)
+        mxid = people.whole_id(config, name)
+        people.require_embedded(layout, config, "add", mxid)
+        with _new_password(password_file) as password:
+            asyncio.run(people.add(layout, config, mxid, role, password))
+    _say({"mxid": mxid, "role": role}, f"{mxid}: {role}. A running line invites them within seconds.", as_json=as_json)
+
+
+@staff.command(name="reset")
+@click.argument("name")
+@line_options
+@_PASSWORD_FILE
+@_JSON
+def staff_reset(name: str, layout: Layout, password_file: Path | None, as_json: bool) -> None:
+    """Give NAME another password, and sign them out everywhere."""
+    from bridge.config import load  # noqa: PLC0415 - heavy, and only this verb needs it
+    from deploy.inspect import staff as people  # noqa: PLC0415 - the same
+
+    with exit_on_errors():
+        config = load(layout.config)
+        mxid = people.whole_id(config, name)
+        people.require_embedded(layout, config, "reset", mxid)
+        with _new_password(password_file) as password:
+            asyncio.run(people.reset(config, mxid, password))
+    _say({"mxid": mxid}, f"{mxid}: has another password, and is signed out everywhere.", as_json=as_json)
+
+
+@staff.command(name="remove")
+@click.argument("name")
+@line_options
+@_JSON
+def staff_remove(name: str, layout: Layout, as_json: bool) -> None:
+    """Sign NAME out everywhere and end the account for good; a running line removes them from every room.
+
+    The name is not given to anybody again.
+    """
+    from bridge.config import load  # noqa: PLC0415 - heavy, and only this verb needs it
+    from deploy.inspect import staff as people  # noqa: PLC0415 - the same
+
+    with exit_on_errors():
+        config = load(layout.config)
+        mxid = people.whole_id(config, name)
+        people.require_embedded(layout, config, "remove", mxid)
+        asyncio.run(people.remove(layout, config, mxid))
+        left = load(layout.config).line.staff
+    if not any(member.role == "supervisor" for member in left):
+        click.echo("quietline: no supervisor is left: add one, who can be confirmed with `quietline trust`.", err=True)
+    _say({"mxid": mxid}, f"{mxid}: signed out everywhere; the account has ended. The desk is told.", as_json=as_json)
+
+
+@staff.command(name="list")
+@line_options
+@_JSON
+def staff_list(layout: Layout, as_json: bool) -> None:
+    """List who is on the staff: role, whether at the desk or invited, and whether their identity is confirmed."""
+    from bridge.config import load  # noqa: PLC0415 - heavy, and only this verb needs it
+    from deploy.inspect import staff as people  # noqa: PLC0415 - the same
+
+    with exit_on_errors():
+        found = people.read_staff(load(layout.config))
+    for line in [people.as_json(found)] if as_json else people.as_text(found):
+        click.echo(line)
+
+
+@contextlib.contextmanager
+def _new_password(file: Path | None) -> Iterator[str]:
+    """Make a password and a place for it first; it is given away when the block has ended well, and gone when not."""
+    from deploy.data_dir.secret_files import SetupError  # noqa: PLC0415 - only these verbs need it
+    from deploy.inspect.staff import make_password  # noqa: PLC0415 - the same
+
+    password = make_password()
+    if file is None:
+        if not sys.stderr.isatty():
+            raise SetupError(["there is no terminal to show a password on: give --password-file FILE"])
+        yield password
+        click.echo(f"password: {password}", err=True)  # not into a pipe that keeps what was said
+        return
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise SetupError([f"{file}: exists already; a password goes into a new file"]) from None
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+            opened.write(password + "\n")
+            opened.flush()
+            os.fsync(opened.fileno())
+        yield password
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
+
+
+def _say(told: dict[str, str], sentence: str, *, as_json: bool) -> None:
+    click.echo(json.dumps(told) if as_json else sentence)

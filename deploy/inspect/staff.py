@@ -1,0 +1,195 @@
+"""`quietline staff`: accounts of the people who answer, on the embedded homeserver.
+
+Rules of this module: accounts are made, changed and ended by the homeserver's module of ours; there is no administrator. A
+password is made here, goes to the file or the terminal that was chosen, and into the one request that sets it. A change is
+in three places, in the order in which a repetition of the verb mends what a kill left: account, database (which the
+running line reads, and invites or removes), configuration (which a new desk is made from).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+
+from bot.model.audit_kinds import AuditKind
+from bridge.matrix.api.http_client import HomeserverClient, HomeserverError
+from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleNotLoaded, ModuleRequestRejected
+from bridge.matrix.room_keys.confirmed_identities import seen_identities
+from bridge.matrix.rooms.room_state import peek_desk_members
+from bridge.runtime.settings import read_secret
+from bridge.storage.errors import DatabaseError
+from bridge.tables import line_state
+from deploy.data_dir import offline
+from deploy.data_dir.secret_files import Role, SetupError
+from deploy.data_dir.staff_file import add_entry, remove_entry
+from deploy.inspect.trust import trust_mac_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from bridge.config import Config
+    from bridge.storage.database import Transaction
+    from deploy.data_dir.layout import Layout
+
+NAME: Final = re.compile(r"[a-z][a-z0-9._-]{0,63}")
+"""A part of what Matrix takes as a localpart (specification, appendix on user ids): what can be said and typed."""
+ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
+"""Without letters that look like others: a password is typed on a phone."""
+GROUPS, GROUP_LENGTH = 4, 6
+SUPERVISOR_LEVEL: Final = 50
+IN_USE: Final = "M_USER_IN_USE"
+BY_HAND: Final = {
+    "add": "Make the account {mxid} there, write it into lines.0.staff, and have a supervisor invite it to the desk.",
+    "reset": "Set another password for {mxid} there, and sign it out everywhere (`!signout` at the desk does that).",
+    "remove": "A supervisor says `!signout {mxid}` and removes it from the desk; then deactivate {mxid} there, and take it "
+    "out of lines.0.staff.",
+}
+"""What the administrator of a homeserver does that is not ours, by verb."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaffMember:
+    """Somebody of the line. `desk`: joined, invited or none; `trusted`: the newest identity is confirmed."""
+
+    name: str
+    mxid: str
+    role: str
+    desk: str
+    trusted: bool
+
+
+def whole_id(config: Config, name: str) -> str:
+    """Return the Matrix id of a name. Raises `SetupError` with a sentence for one that nobody can have."""
+    server = config.homeserver.server_name
+    localpart = name.removeprefix("@").removesuffix(f":{server}")
+    if not NAME.fullmatch(localpart):
+        raise SetupError(["no name for an account: use a to z, digits, dot, hyphen, low line; a letter first; 64 at most"])
+    mxid = f"@{localpart}:{server}"
+    if mxid in {config.policy_mxid, config.puppet_mxid} or localpart == "quietline" or localpart.startswith("line-"):
+        raise SetupError(["that name belongs to the software: choose another"])
+    return mxid
+
+
+def require_embedded(layout: Layout, config: Config, verb: str, mxid: str) -> None:
+    """Raise `SetupError` with what its administrator must do where the homeserver is not ours."""
+    if not layout.homeserver_config.is_file():
+        told = BY_HAND[verb].format(mxid=mxid)
+        raise SetupError([f"{config.homeserver.url} is not the line's own: its administrator does this. {told}"])
+
+
+def make_password() -> str:
+    """Make a password of 118 bits, in groups."""
+    return "-".join("".join(secrets.choice(ALPHABET) for _ in range(GROUP_LENGTH)) for _ in range(GROUPS))
+
+
+async def add(layout: Layout, config: Config, mxid: str, role: Role, password: str) -> None:
+    """Make an account and put the person on the staff. Raises `SetupError`, `DatabaseError`, `OSError`."""
+    if any(member.mxid == mxid for member in config.line.staff):
+        raise SetupError(["is on the staff already; `quietline staff reset` gives another password"])
+
+    async def make(client: ModuleClient) -> None:
+        try:
+            await client.make_account(mxid, password)
+        except ModuleRequestRejected as error:
+            if error.errcode != IN_USE:
+                raise
+            try:  # an earlier try was cut off after it; an account that was ended is refused
+                await client.set_password(mxid, password)
+            except ModuleRequestRejected:
+                raise SetupError(["that name is or was somebody else's: choose another"]) from None
+
+    await _ask(config, make)
+    await _tell(config, mxid, role)
+    add_entry(layout.config, mxid, role)
+
+
+async def reset(config: Config, mxid: str, password: str) -> None:
+    """Give an account another password, and sign it out everywhere. Raises `SetupError`."""
+    await _ask(config, lambda client: client.set_password(mxid, password))
+
+
+async def remove(layout: Layout, config: Config, mxid: str) -> None:
+    """End an account and take the person off the staff. Raises `SetupError`, `DatabaseError`, `OSError`."""
+    await _ask(config, lambda client: client.end_account(mxid))
+    await _tell(config, mxid, "removed")
+    remove_entry(layout.config, mxid)
+
+
+def read_staff(config: Config) -> list[StaffMember]:
+    """Return who is named in the configuration or is at the desk, by name. Nobody is at a desk that is not there yet."""
+    roles = {member.mxid: str(member.role) for member in config.line.staff}
+    desk: dict[str, tuple[str, int]] = {}
+    trusted: set[str] = set()
+    try:
+        with offline.read_transaction(config) as db:
+            desk = peek_desk_members(db)
+            trusted = {seen.user_id for seen in seen_identities(db, trust_mac_of(config)) if seen.confirmed}
+    except DatabaseError:
+        pass
+    for mxid, (membership, level) in desk.items():
+        if mxid not in roles or membership == "join":
+            roles[mxid] = "supervisor" if level >= SUPERVISOR_LEVEL else "advocate"
+    where = {"join": "joined", "invite": "invited"}
+    return [
+        StaffMember(
+            name=mxid[1:].partition(":")[0],
+            mxid=mxid,
+            role=roles[mxid],
+            desk=where.get(desk.get(mxid, ("", 0))[0], "none"),
+            trusted=mxid in trusted,
+        )
+        for mxid in sorted(roles.keys() - {config.policy_mxid, config.puppet_mxid})
+    ]
+
+
+def as_json(staff: Sequence[StaffMember]) -> str:
+    """Write them for a program."""
+    return json.dumps({"staff": [asdict(member) for member in staff]})
+
+
+def as_text(staff: Sequence[StaffMember]) -> list[str]:
+    """Write them for a person."""
+    at_desk = {"joined": "at the desk", "invited": "invited to the desk", "none": "NOT invited to the desk"}
+    return [
+        f"{each.mxid}  {each.role}, {at_desk[each.desk]}, {'trusted' if each.trusted else 'NOT trusted yet'}"
+        for each in staff
+    ]
+
+
+async def _ask(config: Config, call: Callable[[ModuleClient], Awaitable[None]]) -> None:
+    token, url = read_secret(config.homeserver.as_token_file), config.homeserver.url
+    async with aiohttp.ClientSession() as session:
+        client = HomeserverClient(session=session, url=url, token=token, user_id=config.policy_mxid)
+        try:
+            await call(ModuleClient(client=client))
+        except ModuleNotLoaded:
+            raise SetupError([f"{url}: this homeserver has no module of ours; `quietline doctor` says more"]) from None
+        except (HomeserverUnreachable, HomeserverError):
+            raise SetupError([f"{url}: the homeserver does not answer; start the line first"]) from None
+        except ModuleRequestRejected as error:
+            raise SetupError([_refusal(error)]) from None
+
+
+def _refusal(error: ModuleRequestRejected) -> str:
+    if error.errcode == "QUIETLINE_NOT_STAFF":
+        return "nobody of that name has an account here that this verb may change"
+    if error.errcode == "QUIETLINE_NO_ACCOUNTS":
+        return "the homeserver was started by an older version: stop the line and start it again"
+    return f"the homeserver refuses it ({error.status} {error.errcode})"
+
+
+async def _tell(config: Config, mxid: str, role: str) -> None:
+    """Leave the change for the running line; a line that never ran makes its desk from the configuration."""
+    if not (config.data_dir / "main.db").is_file():
+        return
+
+    async def leave(conn: Transaction) -> None:
+        left = json.loads(await line_state.get(conn, line_state.STAFF_CHANGES) or "[]")
+        await line_state.put(conn, line_state.STAFF_CHANGES, json.dumps([*left, {"user": mxid, "role": role}]))
+
+    await offline.record_audit(config, AuditKind.STAFF, leave)

@@ -1,0 +1,86 @@
+"""The line's public address as others see it: its name, and its certificate.
+
+Rule of this module: no answer is no fault, because this machine may see less than the carrier does; a wrong answer is one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import time
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from bridge.runtime.settings import is_loopback_host, is_private_host
+from deploy.inspect.status import CheckResult
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.config import Config
+
+TIMEOUT_SECONDS: Final = 5.0
+MIN_DAYS: Final = 7.0
+"""Days that a certificate should last: programs that renew begin a month before its end."""
+DAY: Final = 86_400.0
+HTTPS_PORT: Final = 443
+
+
+async def check_dns(config: Config) -> CheckResult:
+    """Whether the name of the public address leads to an address that a carrier outside can call."""
+    name, host = "DNS", urlsplit(config.listen.public_base_url).hostname or ""
+    if not needs_outside_view(config):
+        return CheckResult(name=name, ok=True, what="the carrier is in a network of ours: no public name is needed")
+    do = "Have listen.public_base_url's name lead to this machine or its proxy, and ask from another network."
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, TimeoutError, UnicodeError):
+        return CheckResult(name=name, ok=True, asked=False, what="nobody here knows the name", do=do)
+    return judge_addresses([str(address[4][0]) for address in found])
+
+
+def judge_addresses(addresses: Sequence[str]) -> CheckResult:
+    """Tell whether a carrier can call these addresses of the public name."""
+    unreachable = sorted({address for address in addresses if is_private_host(address.partition("%")[0])})
+    if unreachable:
+        what = f"the name leads to {', '.join(unreachable)}, which nobody outside can call"
+        do = "Correct the name's address; where only this network answers so (split DNS), ask from another network."
+        return CheckResult(name="DNS", ok=False, what=what, do=do)
+    return CheckResult(name="DNS", ok=True, what="the name leads to an address that can be called from outside")
+
+
+async def check_certificate(config: Config) -> CheckResult:
+    """Whether the public address shows a certificate that others take, and for how long."""
+    name, base = "certificate", urlsplit(config.listen.public_base_url)
+    if base.scheme != "https":
+        return CheckResult(name=name, ok=True, what="the address is http: none is shown")
+    do = "Is the name right, does the proxy run, and does it renew the certificate by itself?"
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            days = await _days_left(base.hostname or "", base.port or HTTPS_PORT)
+    except ssl.SSLCertVerificationError as error:
+        what = f"the certificate is refused: {error.verify_message}"
+        return CheckResult(name=name, ok=False, what=what, do=do)
+    except ssl.SSLError:
+        return CheckResult(name=name, ok=False, what="what answers there does not speak TLS", do=do)
+    except (OSError, TimeoutError, UnicodeError):
+        return CheckResult(name=name, ok=True, asked=False, what="nobody answers there yet", do=do)
+    ok = days >= MIN_DAYS
+    return CheckResult(name=name, ok=ok, what=f"is taken, for {days:.0f} days more", do="" if ok else do)
+
+
+def needs_outside_view(config: Config) -> bool:
+    """Whether the carrier is outside the networks of ours."""
+    theirs = urlsplit(config.line.carrier.api_base).hostname or ""
+    return not (is_loopback_host(theirs) or is_private_host(theirs))
+
+
+async def _days_left(host: str, port: int) -> float:
+    _, writer = await asyncio.open_connection(host, port, ssl=ssl.create_default_context())
+    try:
+        shown = writer.get_extra_info("peercert")
+    finally:
+        writer.transport.abort()
+    return (ssl.cert_time_to_seconds(shown["notAfter"]) - time.time()) / DAY

@@ -1,0 +1,272 @@
+"""`quietline check`: everything that stops a start, and everything that a first text needs, at once.
+
+Rules of this module: it asks and changes nothing, and prints no secret, no number and no name of staff; rows that exist for
+`doctor`, `carrier check` or `policy lint` are those rows. What needs a running line is not asked without one; it is listed
+as to do before the first text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import re
+import sys
+import time
+from dataclasses import replace
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import aiohttp
+import yaml
+
+from bridge.config import ConfigError, load
+from bridge.matrix.api.http_client import HomeserverClient, HomeserverError, Permanent, TokenRefused
+from bridge.matrix.api.json_fields import strings_in
+from bridge.matrix.api.module_api import ModuleClient
+from bridge.runtime.settings import read_secret
+from bridge.storage.errors import DatabaseError
+from deploy.carrier.carrier_check import check_carrier
+from deploy.data_dir import offline
+from deploy.data_dir.layout import HOST, Layout
+from deploy.inspect import doctor, doctor_database, doctor_files
+from deploy.inspect.status import CheckReport, CheckResult
+from deploy.inspect.trust import check_first_supervisor
+from deploy.preflight.outside_view import check_certificate, check_dns
+from deploy.stack.up import is_port_free
+from policies.lint import lint
+from policies.load import PackError
+from policies.load import load as load_pack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bridge.config import Config
+    from policies.pack import Pack
+
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 14)
+LOCK: Final = Path(__file__).parents[1] / "requirements" / "runtime.txt"
+LOCKED: Final = re.compile(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)", re.MULTILINE)
+TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
+OF_A_RUNNING_LINE: Final = {
+    "webhook": "Start the line, and ask again: `quietline check` then calls the webhook by its public address.",
+    "signature": "Start the line, and ask again; then text it from a phone of your own.",
+}
+
+
+async def run_checks(layout: Layout) -> tuple[CheckReport, bool]:
+    """Check everything. The second value: False when no line could be started with this configuration or these packs."""
+    first = [check_python(), check_versions(), check_disk(layout)]
+    try:
+        config = load(layout.config)
+        pack = load_pack(config.line.packs, near=layout.config.parent)
+    except (ConfigError, PackError) as error:
+        problems = [*error.problems, *(_pack_problems(layout.config) if isinstance(error, ConfigError) else ())]
+        rows = [CheckResult(name="configuration", ok=False, what=problem, do="Put it right.") for problem in problems]
+        return CheckReport(checks=(*rows, *first)), False
+    running = await _is_running(config)
+    rows = [
+        CheckResult(name="configuration", ok=True, what="can be used, with its packs and secrets"),
+        *first,
+        *check_words(config, pack),
+        doctor_files.check_modes(layout, config),
+        check_ports(config, running=running),
+        *check_database(config, layout, running=running),
+        *await check_homeserver(config, layout, running=running),
+        *await _check_carrier(config, running=running),
+        *await asyncio.gather(check_dns(config), check_certificate(config)),
+        _as_warning(doctor.check_on_call(config), missing=not doctor.has_on_call(config)),
+    ]
+    return CheckReport(checks=tuple(rows)), True
+
+
+def as_text(report: CheckReport) -> list[str]:
+    """Write the report for a person; what could not be asked stands at the end once more."""
+    later = [f"  - {check.name}: {check.do}" for check in report.checks if not check.asked]
+    return [*report.as_text(), *(["", "Before the first text:", *later] if later else [])]
+
+
+def check_python() -> CheckResult:
+    """Whether this Python is one that every part was tried with."""
+    found = ".".join(map(str, sys.version_info[:3]))
+    ok = OLDEST_PYTHON <= sys.version_info[:2] <= NEWEST_PYTHON
+    return CheckResult(name="python", ok=ok, what=f"is {found}", do="" if ok else "Use Python 3.11 to 3.14.")
+
+
+def check_versions() -> CheckResult:
+    """Whether the installed packages are the locked ones. Where there is no lock beside the program nothing is compared."""
+    name = "versions"
+    if not LOCK.is_file():
+        return CheckResult(name=name, ok=True, what="there is no lock beside the program: nothing is compared")
+    wrong = []
+    for package, version in LOCKED.findall(LOCK.read_text(encoding="utf-8")):
+        try:
+            installed = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # for another Python or another system
+        if installed != version:
+            wrong.append(f"{package} is {installed}, not {version}")
+    do = "Remove .venv and run ./quietline again, which installs what is locked." if wrong else ""
+    what = "; ".join(wrong) or "what is installed is what is locked"
+    return CheckResult(name=name, ok=not wrong, what=what, do=do)
+
+
+def check_disk(layout: Layout) -> CheckResult:
+    """Whether there is room where the line's directory is, or will be."""
+    there = next(path for path in (layout.data, *layout.data.parents) if path.exists())
+    return doctor.check_disk_space(Layout(there))
+
+
+def check_words(config: Config, pack: Pack) -> Iterator[CheckResult]:
+    """Say what of the packs stops a start, a row for each text that counsel must read or the agency must replace."""
+    yield doctor.check_packs(config, pack)
+    if not config.line.rehearsal:
+        for found in lint(pack):
+            if found.must:
+                yield CheckResult(name=f"{found.path} ({found.rule})", ok=False, what=found.what, do=found.do)
+
+
+def check_ports(config: Config, *, running: bool) -> CheckResult:
+    """Whether the bridge can listen where it is told to."""
+    name, where = "port", config.listen
+    if running:
+        return CheckResult(name=name, ok=True, what=f"{where.port} is the running line's")
+    if is_port_free(where.host, where.port):
+        return CheckResult(name=name, ok=True, what=f"{where.port} is free")
+    do = "Give listen.port another, or end what listens there."
+    return CheckResult(name=name, ok=False, what=f"{where.port} is in use or not allowed", do=do)
+
+
+def check_database(config: Config, layout: Layout, *, running: bool) -> Iterator[CheckResult]:
+    """Check what the line's database says, where there is one: the clock, the backup, who is trusted."""
+    trust = CheckResult(
+        name="trust",
+        ok=True,
+        asked=False,
+        what="the line has not run yet: nobody was seen",
+        do="Start the line, have a supervisor sign in, and confirm them with `quietline trust`.",
+    )
+    no_backup = CheckResult(
+        name="backup", ok=True, what="none was made yet", do="quietline backup, once a week, kept elsewhere.", warning=True
+    )
+    if not (config.data_dir / "main.db").is_file():
+        yield from (
+            CheckResult(name="database", ok=True, what="is made at the first start"),
+            check_clock(),
+            no_backup,
+            trust,
+        )
+        return
+    try:
+        with offline.read_transaction(config) as db:
+            clock, now = doctor_database.check_clock(db), time.time()
+            age = (now - layout.begun.stat().st_mtime) / doctor_database.DAY
+            backup = doctor_database.check_backup(db, config, now, age)
+            first = replace(check_first_supervisor(db, config), name="trust")
+    except (DatabaseError, OSError):
+        do = "Is the disk well, and are the files the line's user's? Restore a backup where it is damaged."
+        yield CheckResult(name="database", ok=False, what="main.db cannot be read", do=do)
+        return
+    yield CheckResult(name="database", ok=True, what="can be read")
+    yield clock if not clock.ok else check_clock()
+    yield _as_warning(backup, missing=bool(backup.do))
+    yield first if first.ok or running else replace(first, ok=True, asked=False)
+
+
+def check_clock() -> CheckResult:
+    """Whether the machine's clock is later than this program, at least."""
+    made = Path(__file__).stat().st_mtime
+    ok = time.time() >= made
+    do = "" if ok else "Set the clock, and have it synchronised: signatures and everything that ends depend on it."
+    return CheckResult(name="clock", ok=ok, what="may be right" if ok else "is before this program was made", do=do)
+
+
+async def check_homeserver(config: Config, layout: Layout, *, running: bool) -> list[CheckResult]:
+    """Ask the homeserver for its version, whose token ours is, and its module. An embedded one runs with the line only."""
+    token, url = read_secret(config.homeserver.as_token_file), config.homeserver.url
+    async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
+        client = HomeserverClient(session=session, url=url, token=token, user_id=config.policy_mxid)
+        try:
+            answer = await client.request("GET", "versions", prefix="/_matrix/client", seconds=5.0)
+        except HomeserverError as error:
+            if not running and (layout.homeserver.is_dir() or _is_embedded(config)):
+                what = "is the line's own, and starts with it"
+                return [
+                    CheckResult(name="homeserver", ok=True, asked=False, what=what, do="Start the line, and ask again.")
+                ]
+            do = "Is homeserver.url right, and does it run?"
+            return [CheckResult(name="homeserver", ok=False, what=f"does not answer ({error.status})", do=do)]
+        newest = (strings_in(answer.get("versions")) or ["nothing that it tells"])[-1]
+        version = CheckResult(name="homeserver", ok=True, what=f"answers, and speaks up to {newest}")
+        return [version, await _check_token(config, client), await doctor.check_module(ModuleClient(client=client))]
+
+
+async def _check_token(config: Config, client: HomeserverClient) -> CheckResult:
+    name, right = "homeserver token", f"is that of {config.policy_mxid}"
+    do = (
+        "Write the registration's as_token into homeserver.as_token_file, and restart the homeserver with the registration."
+    )
+    try:
+        told = (await client.request("GET", "account", "whoami", seconds=5.0)).get("user_id")
+    except TokenRefused:
+        return CheckResult(name=name, ok=False, what="the homeserver does not know it", do=do)
+    except Permanent as error:
+        if error.errcode == "M_FORBIDDEN":  # known, and the account is made at the first start
+            return CheckResult(name=name, ok=True, what="is known; the policy bot's account is made at the first start")
+        return CheckResult(name=name, ok=False, what=f"cannot speak for {config.policy_mxid} ({error.errcode})", do=do)
+    except HomeserverError as error:
+        return CheckResult(name=name, ok=False, what=f"cannot be asked for ({error.status})", do=do)
+    ok = told == config.policy_mxid
+    return CheckResult(name=name, ok=ok, what=right if ok else "is that of another account", do="" if ok else do)
+
+
+async def _check_carrier(config: Config, *, running: bool) -> list[CheckResult]:
+    rows = (await check_carrier(config)).checks
+    if running:
+        return list(rows)
+    if config.line.rehearsal:
+        what, do = "the rehearsal carrier starts with the line", "Start the line, and ask again."
+        return [row if row.ok else CheckResult(name=row.name, ok=True, asked=False, what=what, do=do) for row in rows]
+    what = "needs a running line"
+    return [
+        CheckResult(name=row.name, ok=True, asked=False, what=what, do=OF_A_RUNNING_LINE[row.name])
+        if row.name in OF_A_RUNNING_LINE
+        else row
+        for row in rows
+    ]
+
+
+async def _is_running(config: Config) -> bool:
+    """Whether a bridge answers where this line's would listen."""
+    host = {"0.0.0.0": HOST, "::": "[::1]"}.get(config.listen.host, config.listen.host)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=TIMEOUT) as session,
+            session.get(f"http://{host}:{config.listen.port}/live") as answer,
+        ):
+            return answer.status == HTTPStatus.OK
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+        return False
+
+
+def _is_embedded(config: Config) -> bool:
+    """Whether `up` would run the homeserver: `up` always has it on this machine."""
+    return config.line.rehearsal and urlsplit(config.homeserver.url).hostname == HOST
+
+
+def _as_warning(check: CheckResult, *, missing: bool) -> CheckResult:
+    return replace(check, ok=True, warning=True) if missing else check
+
+
+def _pack_problems(path: Path) -> list[str]:
+    """Say what is wrong with the packs of a configuration that cannot be used either."""
+    try:
+        raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        packs = raw["lines"][0].get("packs", ["base"])
+        load_pack([str(pack) for pack in packs], near=path.parent)
+    except PackError as error:
+        return error.problems
+    except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, yaml.YAMLError, RecursionError):
+        return []
+    return []

@@ -1,0 +1,76 @@
+"""Accounts of an agency's own staff, where the homeserver is embedded: made, given another password, ended.
+
+Rules of this module: nothing here works unless `accounts: true` stands in the module's configuration, which only a
+homeserver that is the agency's line alone has; no administrator and no identity of ours is ever touched; nobody is made an
+administrator or signed in; a name of somebody who has left is not given to another. A password is read from the body,
+compared with nothing, logged nowhere.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from http import HTTPStatus
+from typing import Any, Final
+
+from synapse.module_api.errors import SynapseError
+
+from quietline_synapse.rooms import refuse
+from quietline_synapse.settings import ModuleSettings
+from quietline_synapse.synapse_internals import SynapseInternals
+
+NO_ACCOUNTS: Final = "QUIETLINE_NO_ACCOUNTS"
+NOT_STAFF: Final = "QUIETLINE_NOT_STAFF"
+LOCALPART: Final = re.compile(r"[a-z0-9][a-z0-9._=/+-]{0,199}")
+"""Matrix specification, appendix on user ids, without a low line in front, which Synapse keeps for itself."""
+MIN_PASSWORD_LENGTH: Final = 16
+MAX_BODY_BYTES: Final = 4096
+
+
+class Accounts:
+    """Makes and ends accounts of this homeserver. Users are whole Matrix ids."""
+
+    def __init__(self, *, internals: SynapseInternals, settings: ModuleSettings, server_name: str) -> None:
+        self._internals, self._settings, self._server_name = internals, settings, server_name
+
+    async def make(self, user_id: str, request: Any) -> None:
+        """Make an account with the password of the body. Raises M_USER_IN_USE for a name that is or was somebody's."""
+        localpart = self._localpart(user_id)
+        await self._internals.make_account(localpart, _password(request))
+
+    async def set_password(self, user_id: str, request: Any) -> None:
+        """Give an account the password of the body, and sign it out everywhere."""
+        await self._require_staff(user_id)
+        await self._internals.set_password(user_id, _password(request))
+
+    async def end(self, user_id: str) -> None:
+        """Sign an account out everywhere and end it; also one that is ended."""
+        await self._require_staff(user_id, ended=True)
+        await self._internals.end_account(user_id)
+
+    def _localpart(self, user_id: str) -> str:
+        if not self._settings.accounts:
+            raise refuse(NO_ACCOUNTS)
+        localpart = user_id.removeprefix("@").removesuffix(f":{self._server_name}")
+        if user_id != f"@{localpart}:{self._server_name}" or not LOCALPART.fullmatch(localpart):
+            raise SynapseError(HTTPStatus.BAD_REQUEST, "Not a name of this homeserver", "M_INVALID_USERNAME")
+        if self._settings.is_ours(user_id):
+            raise refuse(NOT_STAFF)
+        return localpart
+
+    async def _require_staff(self, user_id: str, *, ended: bool = False) -> None:
+        self._localpart(user_id)
+        if not await self._internals.is_ordinary_account(user_id, ended=ended):
+            raise refuse(NOT_STAFF)
+
+
+def _password(request: Any) -> str:
+    # Not Synapse's own reader, which logs what it cannot read.
+    try:
+        body: Any = json.loads(request.content.read(MAX_BODY_BYTES))
+    except ValueError:
+        body = None
+    password = body.get("password") if isinstance(body, dict) else None
+    if not isinstance(password, str) or len(password) < MIN_PASSWORD_LENGTH:
+        raise SynapseError(HTTPStatus.BAD_REQUEST, "A longer password is needed", "M_WEAK_PASSWORD")
+    return password

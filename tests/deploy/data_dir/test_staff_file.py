@@ -1,0 +1,80 @@
+"""A person in and out of `config.yaml`: every other letter stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deploy.data_dir.secret_files import SetupError
+from deploy.data_dir.staff_file import add_entry, remove_entry
+
+DAN = "@dan:quietline.localhost"
+BLOCK = """\
+lines: # one
+- slug: main
+  staff:
+  - mxid: "@ada:quietline.localhost"
+    role: advocate # the first
+  # who supervises
+  - mxid: '@sol:quietline.localhost'
+    role: supervisor
+  # what follows
+  packs: [base]
+quiet_hours: [3, 5]
+"""
+WAYS = {
+    "block": BLOCK,
+    "block, indented": BLOCK.replace("  - mxid", "      - mxid").replace("    role", "        role"),
+    "items in braces": "lines:\n  - staff:\n      - {mxid: '@ada:x', role: advocate} # first\n\n    slug: main\n",
+    "in brackets": "lines:\n- staff: [{mxid: '@ada:x', role: advocate}, {mxid: '@sol:x', role: supervisor}]  # all\n",
+    "empty": "lines:\n- staff: [] # nobody\n  slug: main\n",
+    "no line end": "lines:\n- slug: main\n  staff:\n  - mxid: '@ada:x'\n    role: advocate",
+    "carriage returns": BLOCK.replace("\n", "\r\n"),
+}
+
+
+def written(directory: Path, text: str) -> Path:
+    path = directory / "config.yaml"
+    path.write_bytes(text.encode())
+    return path
+
+
+@pytest.mark.parametrize("text", WAYS.values(), ids=WAYS)
+def test_an_entry_comes_and_goes(text: str, tmp_path: Path) -> None:
+    """Added it stands last; taken out the file says what it said, and no comment is lost."""
+    path = written(tmp_path, text)
+    before = yaml.safe_load(text)
+    add_entry(path, DAN, "advocate")
+    changed = path.read_bytes().decode()
+    assert yaml.safe_load(changed)["lines"][0]["staff"] == [
+        *before["lines"][0]["staff"],
+        {"mxid": DAN, "role": "advocate"},
+    ]
+    for comment in (line.partition("#")[2].strip() for line in text.splitlines() if "#" in line):
+        assert comment in changed
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert remove_entry(path, DAN)
+    assert yaml.safe_load(path.read_bytes()) == before
+    assert path.read_bytes().decode().rstrip("\r\n") == text.rstrip("\r\n")
+    assert not remove_entry(path, DAN)
+
+
+@pytest.mark.parametrize("text", WAYS.values(), ids=WAYS)
+def test_each_can_be_taken_out(text: str, tmp_path: Path) -> None:
+    """Also the first, and the last that is left."""
+    staff = [entry["mxid"] for entry in yaml.safe_load(text)["lines"][0]["staff"]]
+    path = written(tmp_path, text)
+    for n, mxid in enumerate(staff):
+        assert remove_entry(path, mxid)
+        assert [entry["mxid"] for entry in yaml.safe_load(path.read_bytes())["lines"][0]["staff"]] == staff[n + 1 :]
+
+
+def test_what_a_program_cannot_change_is_left(tmp_path: Path) -> None:
+    """A list that is named elsewhere: nothing is written, and what to do by hand is said."""
+    text = "all: &all [{mxid: '@ada:x', role: advocate}]\nlines:\n- staff: *all\n"
+    path = written(tmp_path, text)
+    with pytest.raises(SetupError, match="by hand"):
+        add_entry(path, DAN, "advocate")
+    assert path.read_text() == text

@@ -1,0 +1,149 @@
+"""`quietline check`: what stops a start is told at once, and what cannot be asked yet is no fault."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from bridge.config import load
+from deploy.cli import main
+from deploy.data_dir.layout import Layout, Ports
+from deploy.inspect.status import CheckResult
+from deploy.preflight import outside_view, preflight
+from deploy.stack.provision import write_line_files
+from tests.deploy.carrier.test_carrier_check import sample
+from tests.deploy.line_directory import line_directory
+from tests.deploy.processes import free_port_base
+
+
+@pytest.fixture(autouse=True)
+def no_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answer for the outside, which a test must not ask."""
+
+    async def unasked(_config: object) -> CheckResult:
+        return CheckResult(name="outside", ok=True, asked=False, what="was not asked", do="Ask.")
+
+    monkeypatch.setattr(preflight, "check_dns", unasked)
+    monkeypatch.setattr(preflight, "check_certificate", unasked)
+
+
+async def rows_of(layout: Layout) -> dict[str, CheckResult]:
+    report, usable = await preflight.run_checks(layout)
+    assert usable
+    return {row.name: row for row in report.checks}
+
+
+def rehearsal(directory: Path) -> Layout:
+    layout = Layout(directory / "line")
+    write_line_files(layout, Ports(free_port_base()))
+    return layout
+
+
+async def test_a_rehearsal_before_its_first_start_is_well(tmp_path: Path) -> None:
+    """Everything that needs the line running is to do, nothing is wrong, and nothing is made."""
+    layout = rehearsal(tmp_path)
+    before = sorted(layout.data.rglob("*"))
+    report, usable = await preflight.run_checks(layout)
+    rows = {row.name: row for row in report.checks}
+    assert (usable, report.ok) == (True, True)
+    assert {"homeserver", "trust", "webhook", "signature"} <= {name for name, row in rows.items() if not row.asked}
+    assert all(row.do for row in rows.values() if not row.asked or row.warning)
+    assert {name for name, row in rows.items() if row.warning} == {"on-call", "backup"}
+    assert sorted(layout.data.rglob("*")) == before
+    text = preflight.as_text(report)
+    assert [line for line in text[text.index("Before the first text:") :] if "trust: " in line]
+
+
+async def test_a_real_line_says_what_counsel_reads(tmp_path: Path) -> None:
+    """Each text that stops the start is a row; the homeserver of others that does not answer is wrong; warnings are not."""
+    file = sample(tmp_path, "kannel")
+    told = yaml.safe_load(file.read_text())
+    told["lines"][0]["packs"] = ["base"]
+    file.write_text(yaml.safe_dump(told))
+    report, usable = await preflight.run_checks(Layout(tmp_path, config_file=file))
+    rows = {row.name: row for row in report.checks}
+    assert usable
+    assert not report.ok
+    words = [name for name, row in rows.items() if not row.ok and name.startswith("texts.limits")]
+    assert words
+    assert all(rows[name].do for name in words)
+    assert not rows["homeserver"].ok
+    assert (rows["on-call"].ok, rows["on-call"].warning) == (True, True)
+    assert (rows["webhook"].ok, rows["webhook"].asked) == (True, False)
+    assert (rows["trust"].ok, rows["trust"].asked) == (True, False)
+
+
+async def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    """A stranger who listens there is wrong."""
+    layout = rehearsal(tmp_path)
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", load(layout.config).listen.port))
+        stranger.listen(1)
+        assert not (await rows_of(layout))["port"].ok
+    assert (await rows_of(layout))["port"].ok
+
+
+async def test_a_database_that_cannot_be_read(tmp_path: Path) -> None:
+    """It is well when it can be, and wrong when it is no database."""
+    async with line_directory(tmp_path) as line:
+        line.layout.provisioned.touch()
+        assert (await rows_of(line.layout))["database"].ok
+    (line.layout.bridge / "main.db").write_bytes(b"no database at all" * 500)
+    for log in line.layout.bridge.glob("main.db-*"):
+        log.unlink()
+    assert not (await rows_of(line.layout))["database"].ok
+
+
+def test_what_cannot_be_used_is_told_whole(tmp_path: Path) -> None:
+    """All errors of the configuration, its secrets and its packs at once, in JSON too; exit code 2."""
+    layout = rehearsal(tmp_path)
+    (layout.secrets / "vault.key").chmod(0o644)
+    pack = layout.data / "agency.yaml"
+    pack.write_text("name: agency\nnonsense: 1\n")
+    told = yaml.safe_load(layout.config.read_text())
+    told["lines"][0]["packs"].append(str(pack))
+    layout.config.write_text(yaml.safe_dump(told))
+    ended = CliRunner().invoke(main.cli, ["check", "--data", str(layout.data), "--json"])
+    assert ended.exit_code == 2
+    report = json.loads(ended.stdout)
+    wrong = [row["what"] for row in report["checks"] if row["name"] == "configuration"]
+    assert not report["ok"]
+    assert [what for what in wrong if "vault_key_file" in what]
+    assert [what for what in wrong if "agency.yaml" in what]
+    ended = CliRunner().invoke(main.cli, ["check", "--data", str(tmp_path / "nowhere")])
+    assert ended.exit_code == 2
+
+
+def test_the_shape_for_a_program(tmp_path: Path) -> None:
+    """As `doctor`, with `asked` and `warning` only where they say something; exit code 0."""
+    layout = rehearsal(tmp_path)
+    ended = CliRunner().invoke(main.cli, ["check", "--data", str(layout.data), "--json"])
+    assert ended.exit_code == 0, ended.output
+    rows = {row["name"]: row for row in json.loads(ended.stdout)["checks"]}
+    assert rows["configuration"].keys() == {"name", "ok", "what", "do"}
+    assert rows["trust"]["asked"] is False
+    assert rows["on-call"]["warning"] is True
+
+
+def test_versions_are_those_of_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is installed is what is locked; another version is named."""
+    assert preflight.check_versions().ok
+    lock = tmp_path / "runtime.txt"
+    lock.write_text("click==0.0.1 \\\n    --hash=sha256:00\nnobody-has-this==1\n")
+    monkeypatch.setattr(preflight, "LOCK", lock)
+    wrong = preflight.check_versions()
+    assert (wrong.ok, "click is " in wrong.what) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "ok"),
+    [(["93.184.216.34"], True), (["93.184.216.34", "127.0.0.1"], False), (["10.0.0.1"], False), (["fe80::1%eth0"], False)],
+)
+def test_where_the_public_name_leads(addresses: list[str], ok: bool) -> None:
+    """An address that nobody outside can call is a wrong answer."""
+    assert outside_view.judge_addresses(addresses).ok is ok
