@@ -80,7 +80,7 @@ def staff_reset(name: str, layout: Layout, password_file: Path | None, as_json: 
         mxid = people.whole_id(config, name)
         people.require_embedded(layout, config, "reset", mxid)
         with _new_password(password_file) as password:
-            asyncio.run(people.reset(config, mxid, password))
+            asyncio.run(people.reset(layout, config, mxid, password))
     _say({"mxid": mxid}, f"{mxid}: has another password, and is signed out everywhere.", as_json=as_json)
 
 

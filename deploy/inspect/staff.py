@@ -108,9 +108,10 @@ async def add(layout: Layout, config: Config, mxid: str, role: Role, password: s
     add_entry(layout.config, mxid, role)
 
 
-async def reset(config: Config, mxid: str, password: str) -> None:
-    """Give an account another password, and sign it out everywhere. Raises `SetupError`."""
+async def reset(layout: Layout, config: Config, mxid: str, password: str) -> None:
+    """Give an account another password, and sign it out everywhere. Raises `SetupError` and `OSError`."""
     await _ask(config, lambda client: client.set_password(mxid, password))
+    _forget_first_password(layout, mxid)
 
 
 async def remove(layout: Layout, config: Config, mxid: str) -> None:
@@ -118,6 +119,7 @@ async def remove(layout: Layout, config: Config, mxid: str) -> None:
     await _ask(config, lambda client: client.end_account(mxid))
     await _tell(config, mxid, "removed")
     remove_entry(layout.config, mxid)
+    _forget_first_password(layout, mxid)
 
 
 def read_staff(config: Config) -> list[StaffMember]:
@@ -173,6 +175,11 @@ async def _ask(config: Config, call: Callable[[ModuleClient], Awaitable[None]]) 
             raise SetupError([f"{url}: the homeserver does not answer; start the line first"]) from None
         except ModuleRequestRejected as error:
             raise SetupError([_refusal(error)]) from None
+
+
+def _forget_first_password(layout: Layout, mxid: str) -> None:
+    """Remove the hand-out of an account: the password in it does not work any more."""
+    (layout.handout / f"{mxid[1:].partition(':')[0]}.txt").unlink(missing_ok=True)
 
 
 def _refusal(error: ModuleRequestRejected) -> str:

@@ -30,19 +30,21 @@ HTTPS_PORT: Final = 443
 async def check_dns(config: Config) -> CheckResult:
     """Whether the name of the public address leads to an address that a carrier outside can call."""
     name, host = "DNS", urlsplit(config.listen.public_base_url).hostname or ""
-    if not needs_outside_view(config):
-        return CheckResult(name=name, ok=True, what="the carrier is in a network of ours: no public name is needed")
+    if is_loopback_host(host) or is_private_host(host):
+        return CheckResult(name=name, ok=True, what="the address is of this machine or its network: no name is needed")
     do = "Have listen.public_base_url's name lead to this machine or its proxy, and ask from another network."
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, TimeoutError, UnicodeError):
         return CheckResult(name=name, ok=True, asked=False, what="nobody here knows the name", do=do)
-    return judge_addresses([str(address[4][0]) for address in found])
+    return judge_addresses([str(address[4][0]) for address in found], carrier_outside=is_carrier_outside(config))
 
 
-def judge_addresses(addresses: Sequence[str]) -> CheckResult:
+def judge_addresses(addresses: Sequence[str], *, carrier_outside: bool) -> CheckResult:
     """Tell whether a carrier can call these addresses of the public name."""
+    if not carrier_outside:
+        return CheckResult(name="DNS", ok=True, what="the name is known, and the carrier is in a network of ours")
     unreachable = sorted({address for address in addresses if is_private_host(address.partition("%")[0])})
     if unreachable:
         what = f"the name leads to {', '.join(unreachable)}, which nobody outside can call"
@@ -71,7 +73,7 @@ async def check_certificate(config: Config) -> CheckResult:
     return CheckResult(name=name, ok=ok, what=f"is taken, for {days:.0f} days more", do="" if ok else do)
 
 
-def needs_outside_view(config: Config) -> bool:
+def is_carrier_outside(config: Config) -> bool:
     """Whether the carrier is outside the networks of ours."""
     theirs = urlsplit(config.line.carrier.api_base).hostname or ""
     return not (is_loopback_host(theirs) or is_private_host(theirs))

@@ -88,7 +88,11 @@ async def test_a_fourth_colleague_comes_and_goes(stack: Stack, tmp_path: Path) -
 
     assert (await staff(stack, "add", "dan", "--role", "advocate", "--password-file", str(second)))[0] == 2
     assert not second.exists()
+    handout = stack.data / "handout" / "dan.txt"
+    handout.parent.mkdir()
+    handout.write_text("a first password")
     assert (await staff(stack, "reset", "dan", "--password-file", str(second)))[0] == 0
+    assert not handout.exists(), "its password does not work any more"
     assert (await ask(stack, "GET", "/account/whoami", token))[0] == 401
     status, told = await log_in(stack, "dan", second.read_text().strip())
     assert status == 200

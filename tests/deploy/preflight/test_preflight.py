@@ -78,6 +78,24 @@ async def test_a_real_line_says_what_counsel_reads(tmp_path: Path) -> None:
     assert (rows["trust"].ok, rows["trust"].asked) == (True, False)
 
 
+async def test_a_webhook_that_cannot_be_seen_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside a running line whose public name nobody here knows it is to do, and not wrong; where it is known it is."""
+
+    async def runs(_config: object) -> bool:
+        return True
+
+    async def seen(_config: object) -> CheckResult:
+        return CheckResult(name="outside", ok=True, what="was asked")
+
+    monkeypatch.setattr(preflight, "_is_running", runs)
+    layout = rehearsal(tmp_path)
+    webhook = (await rows_of(layout))["webhook"]
+    assert (webhook.ok, webhook.asked, bool(webhook.do)) == (True, False, True)
+    for name in ("check_dns", "check_certificate"):
+        monkeypatch.setattr(preflight, name, seen)
+    assert not (await rows_of(layout))["webhook"].ok
+
+
 async def test_a_port_that_is_taken(tmp_path: Path) -> None:
     """A stranger who listens there is wrong."""
     layout = rehearsal(tmp_path)
@@ -146,4 +164,5 @@ def test_versions_are_those_of_the_lock(tmp_path: Path, monkeypatch: pytest.Monk
 )
 def test_where_the_public_name_leads(addresses: list[str], ok: bool) -> None:
     """An address that nobody outside can call is a wrong answer."""
-    assert outside_view.judge_addresses(addresses).ok is ok
+    assert outside_view.judge_addresses(addresses, carrier_outside=True).ok is ok
+    assert outside_view.judge_addresses(addresses, carrier_outside=False).ok
