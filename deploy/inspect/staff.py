@@ -67,6 +67,8 @@ def whole_id(config: Config, name: str) -> str:
     """Return the Matrix id of a name. Raises `SetupError` with a sentence for one that nobody can have."""
     server = config.homeserver.server_name
     localpart = name.removeprefix("@").removesuffix(f":{server}")
+    if any(member.mxid == f"@{localpart}:{server}" for member in config.line.staff):
+        return f"@{localpart}:{server}"  # named by hand, perhaps in a way in which none is made here
     if not NAME.fullmatch(localpart):
         raise SetupError(["no name for an account: use a to z, digits, dot, hyphen, low line; a letter first; 64 at most"])
     mxid = f"@{localpart}:{server}"
@@ -179,7 +181,8 @@ async def _ask(config: Config, call: Callable[[ModuleClient], Awaitable[None]]) 
 
 def _forget_first_password(layout: Layout, mxid: str) -> None:
     """Remove the hand-out of an account: the password in it does not work any more."""
-    (layout.handout / f"{mxid[1:].partition(':')[0]}.txt").unlink(missing_ok=True)
+    name = mxid[1:].partition(":")[0].replace("/", "=2f")
+    (layout.handout / f"{name}.txt").unlink(missing_ok=True)
 
 
 def _refusal(error: ModuleRequestRejected) -> str:
