@@ -22,6 +22,7 @@ import aiohttp
 import yaml
 
 from bot.model.transactional_actions import SuppressionReason
+from bridge.matrix.service import CONFIRMATIONS_SIGNED
 from bridge.runtime.crash_points import CrashPoint
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import NUMBER, SLUG, mxid, provision, run_homeserver
@@ -137,7 +138,7 @@ class CrashingStack(Stack):
         return (
             set(wrapped_keys(self.layout.bridge / "keys.db"))
             - {row[0] for row in self.rows("SELECT id FROM thread UNION SELECT key_owner FROM matrix_room")}
-            - {"desk", "copies"}
+            - {"desk", "copies", CONFIRMATIONS_SIGNED}
         )
 
     async def _restart_loop(self) -> None:
