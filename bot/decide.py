@@ -15,7 +15,7 @@ from bot.command_functions import DESK_COMMANDS, OFFICE_COMMANDS, THREAD_COMMAND
 from bot.commands import dispatch
 from bot.commands.dispatch import MessageFeature
 from bot.commands.parser import ParsedCommand, parse, remove_answer
-from bot.display import desk_board, queue_cards, thread_card
+from bot.display import desk_board, queue_cards, ringing, thread_card
 from bot.lifecycle import audit_trail, legal_hold, number_reveal, recap, retention, tally
 from bot.model.actions import THREAD, Action, DeliveryReceipt, EditMessage, SendSms, ShowReceipt
 from bot.model.desk import Desk, Facts, Thread
@@ -282,9 +282,10 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
             break
     if isinstance(aggregate, Desk):
         aggregate, given = auto_assign.assign_waiting(pack, facts, aggregate)
+        aggregate, called = claim_queue.call_people(facts, before, aggregate)
         aggregate, cared = wellbeing.offer_debriefs(pack, facts, before, aggregate)
         aggregate, shown = desk_board.update_board(pack, facts, aggregate)
-        actions += given + cared
+        actions = ringing.ring(aggregate.roster, actions + given + called + cared)
         return Step(aggregate, actions + shown + audit_trail.audit_records(before, aggregate, actions))
     if isinstance(aggregate, Thread):
         if (
@@ -300,6 +301,7 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
         actions = retention.possible_when_parked(
             aggregate, tuple(a for a in actions if not legal_hold.is_held_back(aggregate, a))
         )
+        actions = ringing.ring(facts.roster, actions)
         actions += audit_trail.audit_records(before, aggregate, actions)
     return Step(aggregate, actions)
 

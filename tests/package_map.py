@@ -21,7 +21,9 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "bot/lifecycle": "policies bot/model bot/commands bot/display bot/sending",
     "bot/safety": "policies bot/model bot/language bot/commands bot/display bot/guard bot/sending bot/lifecycle",
     "bot/staffing": "policies bot/model bot/commands bot/display bot/sending",
-    "bot/codeword": "policies bot/model bot/language bot/commands bot/guard bot/sending bot/lifecycle bot/safety",
+    "bot/codeword": (
+        "policies bot/model bot/language bot/commands bot/display bot/guard bot/sending bot/lifecycle bot/safety"
+    ),
     "bot/command_functions": (
         "bot/model bot/commands bot/display bot/sending bot/lifecycle bot/safety bot/staffing bot/codeword"
     ),

@@ -13,6 +13,7 @@ from typing import Final
 
 from bot import guard
 from bot.commands.parser import ParsedCommand, names_a_word
+from bot.display.ringing import nobody_decides, supervisor_note
 from bot.language.codeword_forms import count_words, meaning
 from bot.lifecycle import retention
 from bot.lifecycle.recap import REMOVE_RECAP
@@ -47,7 +48,7 @@ PARTLY_COMPARED: Final = (
 )
 DURESS: Final = (
     "⚠️ DURESS. The duress word came. Act as before: the phone sees what it would after the right word. Nothing you write "
-    "leaves; !cover 1, 2 and 3 do. The desk and the supervisors are told."
+    "leaves; !cover 1, 2 and 3 do."
 )
 
 
@@ -154,8 +155,10 @@ def _word_texted(
     common = (*stopped, CancelTimer(key=TIMER), SetTimer(key=retention.IDLE, due=facts.now + pack.settings.idle))
     if duress:
         thread = replace(thread, codeword=replace(thread.codeword, lock=SendLock.DURESS, duress_at=facts.now))
-        mentions = (thread.assignment.assignee,) if thread.assignment.assignee else ()
-        notice = SendMessage(place=THREAD, body=DURESS, notice=False, mentions=mentions)
+        told = (
+            "The desk and the supervisors are told." if facts.supervisors else f"The desk is told. {nobody_decides(facts)}"
+        )
+        notice = SendMessage(place=THREAD, body=f"{DURESS} {told}", mentions=_assignee(thread))
         mark = SendEvent(owner=DESK, event=DuressFlagChanged(thread=thread.id, duress=True))
         return thread, (*common, notice, mark, _alarm(thread, AlarmKind.DURESS))
     if again:
@@ -168,10 +171,10 @@ def _word_texted(
             "The codeword came late: who has the phone now nobody knows. It verifies nothing; agree on a new one "
             "by phone call."
         )
-        return thread, (*common, SendMessage(place=THREAD, body=body, notice=False))
+        return thread, (*common, SendMessage(place=THREAD, body=body, mentions=_assignee(thread)))
     if count_words(event.body) > MAX_GUESSES:
         body = "The codeword came among many words, as if guessed. It verifies nothing; agree on a new one by phone call."
-        return thread, (*common, SendMessage(place=THREAD, body=body, notice=False))
+        return thread, (*common, SendMessage(place=THREAD, body=body, mentions=_assignee(thread)))
     thread = replace(thread, codeword=replace(thread.codeword, verified_at=event.at))
     how = "as the answer to the challenge" if asked else "without being asked for"
     locked = " What is locked stays so until a supervisor's !unlock." if codeword.lock is not SendLock.NONE else ""
@@ -198,9 +201,8 @@ def _word_missing(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tup
         )
     if thread.codeword.lock is SendLock.NONE:
         thread = replace(thread, codeword=replace(thread.codeword, lock=SendLock.UNVERIFIED))
-    notice = SendMessage(
-        place=THREAD, body=f"⚠️ {count} Unverified, possible duress. {guard.LOCKED[SendLock.UNVERIFIED]}", notice=False
-    )
+    body = f"⚠️ {count} Unverified, possible duress. {guard.LOCKED[SendLock.UNVERIFIED]}{supervisor_note(facts)}"
+    notice = SendMessage(place=THREAD, body=body, mentions=_assignee(thread))
     return thread, (CancelTimer(key=TIMER), notice, _alarm(thread, AlarmKind.UNVERIFIED))
 
 
@@ -224,6 +226,10 @@ def _answer(pack: Pack, facts: Facts, thread: Thread, event: TextArrived, name: 
 
 def _end_challenge(thread: Thread) -> Thread:
     return replace(thread, codeword=replace(thread.codeword, challenge="", challenge_sent_at=0.0))
+
+
+def _assignee(thread: Thread) -> tuple[str, ...]:
+    return (thread.assignment.assignee,) if thread.assignment.assignee else ()
 
 
 def _alarm(thread: Thread, alarm: AlarmKind) -> SendEvent:

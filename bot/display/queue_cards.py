@@ -47,7 +47,7 @@ def claim_card(facts: Facts, entry: QueueEntry, how: str = WAITING) -> SendMessa
     hands = describe_minutes(round((facts.now - entry.other_hands_at) / 60))
     how += f" · ⚠️ other hands {hands} ago" if entry.other_hands_at else ""
     body = f"{CLAIM_REACTION} {name} · {how}{marks(entry)}\nTap {CLAIM_REACTION} or say !claim {name}"
-    return SendMessage(place=DESK, ref=card_ref(entry), body=body, notice=False, reactions=(CLAIM_REACTION,))
+    return SendMessage(place=DESK, ref=card_ref(entry), body=body, reactions=(CLAIM_REACTION,))
 
 
 def marks(entry: QueueEntry) -> str:

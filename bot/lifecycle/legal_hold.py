@@ -88,7 +88,7 @@ def show_hold(pack: Pack, facts: Facts, desk: Desk, event: LegalHoldChanged) -> 
     name = event.designation or "A conversation that is over"
     notice = f"⚖️ {name}: {'ON HOLD, nothing of it is erased.' if event.on_hold else 'the hold is lifted.'}"
     desk = replace(desk, on_legal_hold=(*holds, event.thread) if event.on_hold else holds)
-    return Step(desk, (SendMessage(place=DESK, body=notice, notice=False),))
+    return Step(desk, (SendMessage(place=DESK, body=notice),))
 
 
 def _checklist(pack: Pack) -> str:

@@ -71,7 +71,7 @@ def show_request(pack: Pack, facts: Facts, desk: Desk, event: RevealRequested) -
         "supervisor other "
         f"than {localpart(event.by)} says !reveal yes {event.designation} within ten minutes, or nothing."
     )
-    return Step(desk, (SendMessage(place=DESK, body=body, notice=False, mentions=others),))
+    return Step(desk, (SendMessage(place=DESK, body=body, mentions=others),))
 
 
 def confirm_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:

@@ -132,6 +132,8 @@ class Desk:
     board: str = ""
     """The live board as it was last written."""
     board_at: float = 0.0
+    called_at: float = 0.0
+    """When people on duty were last called to a thread that had just come to wait."""
     claimers: tuple[tuple[str, float], ...] = ()
     """Who asked for the next thread while nobody waited, and until when."""
     rate_limit_reported_at: float = 0.0

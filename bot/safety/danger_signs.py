@@ -60,8 +60,7 @@ def cue_signs(pack: Pack, facts: Facts, thread: Thread, found: frozenset[Sign]) 
     signs = tuple(sorted((shown | {sign.value: facts.now for sign in due}).items()))
     called = (thread.assignment.assignee,) if thread.assignment.assignee else ()
     posts = tuple(
-        SendMessage(place=THREAD, body=f"{'⚠️ ' if sign in DANGERS else ''}{CUES[sign]}", notice=False, mentions=called)
-        for sign in due
+        SendMessage(place=THREAD, body=f"{'⚠️ ' if sign in DANGERS else ''}{CUES[sign]}", mentions=called) for sign in due
     )
     return replace(thread, silence=replace(thread.silence, danger=danger, signs=signs)), posts
 

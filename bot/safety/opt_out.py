@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot.commands.parser import ParsedCommand, answer, mark_as_note
+from bot.display.ringing import supervisor_note
 from bot.language.codeword_forms import meaning
 from bot.lifecycle.retention import LEFT_SILENTLY, park_soon
 from bot.lifecycle.tally import count
@@ -84,7 +85,8 @@ def apply_keyword(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
             thread = replace(thread, silence=replace(thread.silence, left_at=max(thread.silence.left_at, event.at)))
             thread, waiting = drop_pending(retract_sent(thread, lambda _words: True), "the texter left with a silent word")
             dropped += waiting
-        notice = SendMessage(place=THREAD, body=words, mentions=_assignee(thread))
+        spoken = supervisor_note(facts) if means is Meaning.CALL else ""
+        notice = SendMessage(place=THREAD, body=words + spoken, mentions=_assignee(thread))
         closing: tuple[Action, ...] = ()
         if means is Meaning.EXIT_PARK and thread.lifecycle.state is ThreadState.OPEN and not _is_older(thread, event):
             # What nobody has seen yet does not go: a thread that waits is closed by a person. Nor what they texted since.
@@ -230,7 +232,9 @@ def _came_late(thread: Thread) -> Step[Thread]:
 def _texted_since(pack: Pack, thread: Thread, event: TextArrived) -> tuple[Thread, tuple[Action, ...]]:
     """Be as loud about what was texted after a STOP, and shown before it came, as if it had come in its order."""
     thread, how = _may_reply(pack, thread, event)
-    notice = SendMessage(place=THREAD, body=f"This STOP came late: they have texted since, see above.{how}")
+    notice = SendMessage(
+        place=THREAD, body=f"This STOP came late: they have texted since, see above.{how}", mentions=_assignee(thread)
+    )
     return thread, (notice, raise_alarm(thread, AlarmKind.TEXT_AFTER_STOP))
 
 
@@ -250,7 +254,9 @@ def _after_stop(pack: Pack, thread: Thread, event: TextArrived, means: Meaning) 
         body = "This came after a STOP"
         if means not in (Meaning.TAPBACK, Meaning.AUTOMATIC_REPLY):
             thread, how = _may_reply(pack, thread, event)
-    notice = SendMessage(place=THREAD, body=f"{body}: it was not answered, and nothing leaves.{how}")
+    notice = SendMessage(
+        place=THREAD, body=f"{body}: it was not answered, and nothing leaves.{how}", mentions=_assignee(thread)
+    )
     alarms = (alarm, *((SILENT_WORDS[means][0],) if means in SILENT_WORDS else ()))
     return Step(thread, (notice, *(raise_alarm(thread, alarm) for alarm in alarms)), consumed=True)
 

@@ -109,7 +109,7 @@ def remind(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Th
         body = (
             f"No answer for {long}. If it is over for now, !close parks it: nothing reaches the phone. They can come back."
         )
-        cue = SendMessage(place=THREAD, body=body, notice=False, mentions=called)
+        cue = SendMessage(place=THREAD, body=body, mentions=called)
     else:
         body = f"No answer for {long}. Nothing is sent by itself: they may have had to put the phone away."
         cue = SendMessage(place=THREAD, body=body)

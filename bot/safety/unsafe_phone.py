@@ -86,7 +86,7 @@ def stop_phone(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[
             body="UNSAFE: nothing but !cover 1, 2, 3 leaves for the phone until its advocate or a supervisor says !safe. "
             "Nothing was sent. !different ends the conversation without a text. !playbook abuser_on_the_line says what can"
             " be done.",
-            notice=False,
+            mentions=(thread.assignment.assignee,) if thread.assignment.assignee else (),
         )
         actions = (
             *dropped,
@@ -193,7 +193,6 @@ def start_over(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[
         place=THREAD,
         body="Somebody else has the phone: this conversation is over, and their next text begins one of its own. Nothing "
         "here is for them, and nothing on the card was agreed with them.",
-        notice=False,
     )
     # What came was burned, so it could not prove anything again; what is locked stays so.
     codeword = replace(thread.codeword, verified_at=0.0)

@@ -9,6 +9,7 @@ import re
 from typing import Final
 
 from bot.commands.parser import ParsedCommand, answer, mark_as_note
+from bot.display.ringing import on_duty, who_decides
 from bot.display.thread_card import localpart
 from bot.model.actions import DESK, PageOnCall, RetryDeadLetter, SendMessage
 from bot.model.desk import Desk, Facts
@@ -78,8 +79,12 @@ CALLS_SUPERVISORS: Final = (
     AlarmKind.DURESS,
     AlarmKind.OTHER_HANDS,
     AlarmKind.UNVERIFIED,
+    AlarmKind.UNSAFE,
+    AlarmKind.CAME_LATE,
 )
-"""What supervisors are called for by name."""
+"""What supervisors on duty are called for by name; where there is none, everybody on duty."""
+CALLS_ALL: Final = (AlarmKind.URGENT,)
+"""What everybody on duty is called for by name. The other alarms are notices."""
 
 
 SHORT_ID: Final = re.compile(r"[0-9a-f]{8}")
@@ -150,9 +155,14 @@ def show_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step
     """Pass on what a thread has to say to everybody."""
     body = f"⚠️ {event.designation}: {ALARMS[event.alarm]}"
     escalated = event.alarm is AlarmKind.ESCALATED
-    loud = SendMessage(
-        place=DESK, body=body, notice=False, mentions=facts.supervisors if event.alarm in CALLS_SUPERVISORS else ()
+    called = (
+        who_decides(facts)
+        if event.alarm in CALLS_SUPERVISORS
+        else on_duty(facts.roster)
+        if event.alarm in CALLS_ALL
+        else ()
     )
+    loud = SendMessage(place=DESK, body=body, mentions=called)
     # Nobody who could come is here: whoever is on call hears that they are needed, and nothing else.
     # For duress they are called in any case: at the desk nobody may be looking.
     paged = event.alarm is AlarmKind.DURESS or (escalated and not facts.supervisors)
@@ -167,24 +177,23 @@ def dead_letter_recorded(pack: Pack, facts: Facts, desk: Desk, event: DeadLetter
             "back. Nothing that is written there reaches a phone, and its texter's words cannot be shown. Please tell the "
             f"technician: {event.short_id}. The line goes on."
         )
-        return Step(desk, (SendMessage(place=DESK, body=body, notice=False, mentions=facts.supervisors),))
+        return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
     if event.designation or event.new_texter:
         whose = f"{event.designation}: words of the texter" if event.designation else "Words of somebody new"
         body = (
             f"⚠️ {whose} could not be shown, nobody has read them: {event.short_id}. A supervisor can try once more with "
             f"!retry {event.short_id}. Please tell the technician."
         )
-        return Step(desk, (SendMessage(place=DESK, body=body, notice=False, mentions=facts.supervisors),))
+        return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
     body = f"⚠️ Something could not be handled and is kept for the technician: {event.short_id}. The line goes on."
-    return Step(desk, (SendMessage(place=DESK, body=body, notice=False),))
+    return Step(desk, (SendMessage(place=DESK, body=body),))
 
 
 def page_failed(pack: Pack, facts: Facts, desk: Desk, event: PageFailed) -> Step[Desk]:
     """Say that whoever is on call does not hear of it: whoever reads this has a telephone."""
     tried = "is not tried any more" if event.given_up else "is tried for a quarter of an hour"
     body = f"⚠️ Whoever is on call could not be reached. It {tried}. Please phone them, and tell the technician."
-    on_duty = tuple(member.user for member in desk.roster if member.on_duty)
-    return Step(desk, (SendMessage(place=DESK, body=body, notice=False, mentions=on_duty),))
+    return Step(desk, (SendMessage(place=DESK, body=body, mentions=on_duty(desk.roster)),))
 
 
 def invite_failed(pack: Pack, facts: Facts, desk: Desk, event: InviteFailed) -> Step[Desk]:
@@ -195,7 +204,7 @@ def invite_failed(pack: Pack, facts: Facts, desk: Desk, event: InviteFailed) -> 
         "invitations? The "
         "line goes on without."
     )
-    return Step(desk, (SendMessage(place=DESK, body=body, notice=False, mentions=facts.supervisors),))
+    return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
 
 
 def sync_stalled(pack: Pack, facts: Facts, desk: Desk, event: SyncStalled) -> Step[Desk]:
@@ -204,16 +213,14 @@ def sync_stalled(pack: Pack, facts: Facts, desk: Desk, event: SyncStalled) -> St
         f"⚠️ For {event.minutes} minutes or more the line has not heard what is said in its rooms: nothing that you write "
         "reaches a phone until it does. Please tell the technician."
     )
-    return Step(
-        desk, (SendMessage(place=DESK, body=body, notice=False, mentions=facts.supervisors), PageOnCall(reason="unheard"))
-    )
+    return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)), PageOnCall(reason="unheard")))
 
 
 def homeserver_incident(pack: Pack, facts: Facts, desk: Desk, event: HomeserverIncident) -> Step[Desk]:
     """Say what happened at the homeserver, and what that means for those who write in its rooms."""
     where = event.designation or "the desk or in an office"
     body = f"⚠️ {HOMESERVER_INCIDENTS[event.kind].format(where=where)}"
-    told = SendMessage(place=DESK, body=body, notice=False, mentions=facts.supervisors)
+    told = SendMessage(place=DESK, body=body, mentions=who_decides(facts))
     return Step(desk, (told, PageOnCall(reason="homeserver")) if event.kind in CALL_SOMEBODY else (told,))
 
 
@@ -225,7 +232,7 @@ def clock_jumped(pack: Pack, facts: Facts, desk: Desk, event: ClockJumped) -> St
         "Please tell the technician. Opening hours go by its new time at once; answers leave as before. Nothing is erased "
         "by its age until a supervisor says !time ok here."
     )
-    return Step(desk, (SendMessage(place=DESK, body=body, notice=False, mentions=facts.supervisors),))
+    return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
 
 
 def line_restored(pack: Pack, facts: Facts, desk: Desk, event: LineRestored) -> Step[Desk]:
@@ -236,7 +243,7 @@ def line_restored(pack: Pack, facts: Facts, desk: Desk, event: LineRestored) -> 
         f"⚠️ This line was restored from a backup made about {event.hours} h ago. No conversation came back: whoever texts "
         f"begins anew.{unknown if event.unfinished else ''} Texts that came in between are not here."
     )
-    return Step(desk, (SendMessage(place=DESK, body=body, notice=False),))
+    return Step(desk, (SendMessage(place=DESK, body=body, mentions=on_duty(desk.roster)),))
 
 
 def retry(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
@@ -260,17 +267,17 @@ def erasure_failed(pack: Pack, facts: Facts, desk: Desk, event: ErasureFailed) -
     """Say that something is still there which should be gone. Nothing is called erased that is not."""
     since = f" for {event.hours} h" if event.hours else ""
     body = f"⚠️ Not erased yet{since}: {event.what}. It is tried again by itself. Please tell the technician."
-    return Step(desk, (SendMessage(place=DESK, body=body, notice=False, mentions=facts.supervisors),))
+    return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
 
 
 def stray_text(pack: Pack, facts: Facts, desk: Desk, event: StrayTextArrived) -> Step[Desk]:
     """Say that something came which cannot be shown or answered here."""
     notice = f"⚠️ {STRAYS[event.kind]} It was not kept and cannot be answered here. This is said once an hour at most."
-    return Step(desk, (SendMessage(place=DESK, body=notice, notice=False),))
+    return Step(desk, (SendMessage(place=DESK, body=notice, mentions=who_decides(facts)),))
 
 
 def texts_missing(pack: Pack, facts: Facts, desk: Desk, event: TextsMissing) -> Step[Desk]:
     """Say that texts may be missing, why, and where they can be found."""
     since = f"This line was away for about {describe_minutes(event.minutes)}. " if event.kind is GapKind.AWAY else ""
     notice = f"⚠️ {since}{GAPS[event.kind]} This is said once an hour at most."
-    return Step(desk, (SendMessage(place=DESK, body=notice, notice=False),))
+    return Step(desk, (SendMessage(place=DESK, body=notice, mentions=who_decides(facts)),))

@@ -138,7 +138,7 @@ def assign(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Th
             f"⚠️ OTHER HANDS: {age} ago there was a sign that somebody else has this phone. It may be them who texts. Your "
             "first words are held (!anyway). Once you know that it is the texter: !safe. !playbook abuser_on_the_line"
         )
-        shown = (*shown, SendMessage(place=THREAD, body=seen, notice=False, mentions=(event.assignee,)))
+        shown = (*shown, SendMessage(place=THREAD, body=seen, mentions=(event.assignee,)))
     invited = () if event.assignee in assignment.members else (Invite(user=event.assignee),)
     closed = (SendEvent(owner=DESK, event=OfferChanged(thread=thread.id, open=False)),) if offer and not offer.to else ()
     return Step(thread, (*dropped, *invited, CancelTimer(key=OFFER), *closed, *shown))

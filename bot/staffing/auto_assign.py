@@ -42,9 +42,7 @@ def assign_waiting(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Ac
                 "!board here,"
                 f" within {pack.settings.assignment_answer // 60} min; else somebody else is asked."
             )
-            call = SendMessage(
-                place=DESK, ref=ASSIGNED_REF + entry.thread, body=body, notice=False, mentions=(member.user,)
-            )
+            call = SendMessage(place=DESK, ref=ASSIGNED_REF + entry.thread, body=body, mentions=(member.user,))
             actions += (*given, call)
     return desk, actions
 

@@ -21,6 +21,7 @@ from bot.display.queue_cards import (
     next_card,
     thread_of,
 )
+from bot.display.ringing import on_duty
 from bot.display.thread_card import localpart
 from bot.model.actions import DESK, Action, EditMessage, PageOnCall, SendMessage
 from bot.model.desk import Desk, Facts, QueueEntry, Role
@@ -41,6 +42,8 @@ from policies.pack import Pack
 
 NEXT_SECONDS: Final = 30.0
 """Seconds for which a claim on an empty queue stands."""
+CALL_STANDS: Final = 60.0
+"""Seconds for which a call is for whoever comes next as well, while somebody who waited then still waits."""
 
 
 def queue_thread(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued) -> Step[Desk]:
@@ -188,18 +191,45 @@ def call_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[De
     settings = pack.settings
     due = (settings.unclaimed_on_duty, settings.unclaimed_supervisors, settings.unclaimed_on_call)
     step = int(rung)
-    on_duty = [member for member in desk.roster if member.on_duty]
-    called = [member.user for member in on_duty if step != 1 or member.role is Role.SUPERVISOR]
+    people = [member for member in desk.roster if member.on_duty]
+    called = [member.user for member in people if step != 1 or member.role is Role.SUPERVISOR or not facts.supervisors]
     minutes = int((facts.now - entry.since) // 60)
     body = f"{CLAIM_REACTION} {entry.designation} · still waiting, {minutes} min{marks(entry)}"
     actions: list[Action] = [
-        SendMessage(place=DESK, ref=event.key, body=body, notice=False, mentions=tuple(called), reactions=(CLAIM_REACTION,))
+        SendMessage(place=DESK, ref=event.key, body=body, mentions=tuple(called), reactions=(CLAIM_REACTION,))
     ]
-    if step == len(due) - 1 or not on_duty:
+    if step == len(due) - 1 or not people:
         actions.append(PageOnCall(reason="waiting"))
     if step + 1 < len(due):
         actions.append(SetTimer(key=f"{WAIT}{thread}:{step + 1}", due=facts.now + due[step + 1] - due[step]))
     return Step(desk, tuple(actions), consumed=True)
+
+
+def call_people(facts: Facts, before: Desk, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
+    """After any event: call people on duty to a thread that has just come to wait, or to be offered to everybody.
+
+    The card itself is a notice and rings nobody. Several who come at once are one call, unless there is a sign of danger.
+    """
+    free = {entry.thread for entry in before.threads if _is_free(entry)}
+    now = [entry for entry in desk.threads if _is_free(entry)]
+    fresh = 0 <= facts.now - desk.called_at < CALL_STANDS
+    standing = fresh and any(entry.thread in free for entry in now)
+    calls: list[Action] = []
+    for entry in now:
+        called = tuple(user for user in on_duty(desk.roster) if user != entry.assignee)
+        if entry.thread in free or not called or (standing and not entry.danger):
+            continue
+        standing = True
+        why = "is offered to everybody" if entry.offered else "has texted, and is with nobody"
+        body = f"{CLAIM_REACTION} {entry.designation}{marks(entry)} {why}: tap {CLAIM_REACTION}, or !claim"
+        ref = f"{WAIT}{entry.thread}:new{entry.past_cards}"
+        calls.append(SendMessage(place=DESK, ref=ref, body=body, mentions=called, reactions=(CLAIM_REACTION,)))
+    return (replace(desk, called_at=facts.now), tuple(calls)) if calls else (desk, ())
+
+
+def _is_free(entry: QueueEntry) -> bool:
+    """Tell whether a thread has a card and can be claimed by anybody."""
+    return entry.has_card and (entry.assignee is None or entry.offered)
 
 
 def _next_claimer(pack: Pack, facts: Facts, desk: Desk) -> str | None:

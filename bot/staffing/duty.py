@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot.commands.parser import UNKNOWN_MEMBER, ParsedCommand, answer, answer_ref, answer_timer, find_member
+from bot.display.ringing import who_decides
 from bot.display.thread_card import localpart
 from bot.model.actions import DESK, ConfirmIdentity, SendMessage, ShowDevices, SignOut
 from bot.model.desk import Desk, DeskMember, Facts
@@ -71,7 +72,7 @@ def sign_out(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: 
         why = f"{UNKNOWN_MEMBER} Whoever has left the desk receives nothing any more."
         return Step(desk, answer(facts, event, why), consumed=True)
     notice = f"{localpart(user)} is being signed out everywhere, at the word of {localpart(event.sender)}."
-    return Step(desk, (SendMessage(place=DESK, body=notice, notice=False), SignOut(user=user)), consumed=True)
+    return Step(desk, (SendMessage(place=DESK, body=notice), SignOut(user=user)), consumed=True)
 
 
 def devices(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
@@ -119,13 +120,13 @@ def report_identity(pack: Pack, facts: Facts, desk: Desk, event: IdentityChanged
         f"⚠️ {localpart(event.user)} {new}. It receives nothing until a supervisor has asked them in person and says "
         f"!trust @{localpart(event.user)}. Fingerprint: {' '.join(fours(event.master_key))}"
     )
-    return Step(desk, (SendMessage(place=DESK, body=body, notice=False, mentions=facts.supervisors),))
+    return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
 
 
 def note_confirmed_identity(pack: Pack, facts: Facts, desk: Desk, event: IdentityConfirmed) -> Step[Desk]:
     """Tell the desk that an identity was confirmed on the server, and wait for no `!trust` of it any more."""
     body = f"{localpart(event.user)}'s identity is confirmed by the technician, on the server (quietline trust)."
-    return Step(_forget_report(desk, event.user), (SendMessage(place=DESK, body=body, notice=False),))
+    return Step(_forget_report(desk, event.user), (SendMessage(place=DESK, body=body),))
 
 
 def _forget_report(desk: Desk, user: str) -> Desk:

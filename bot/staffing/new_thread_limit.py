@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot.display.queue_cards import WAIT, claim_card
+from bot.display.ringing import who_decides
 from bot.model.actions import DESK, SendMessage
 from bot.model.desk import Desk, Facts, QueueEntry
 from bot.model.events import TimerDue
@@ -48,7 +49,7 @@ def queue_without_card(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued
         "⚠️ More new texters than usual at once, or one number again and again. They queue without a card and are not "
         "answered by the machine; cards follow as fast as this line allows. !claim takes the longest waiting. !board"
     )
-    notice = SendMessage(place=DESK, body=body, notice=False, mentions=facts.supervisors)
+    notice = SendMessage(place=DESK, body=body, mentions=who_decides(facts))
     return Step(replace(desk, rate_limit_reported_at=facts.now), (notice, again), consumed=True)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.commands.parser import ParsedCommand, answer
+from bot.display.ringing import on_duty
 from bot.display.thread_card import localpart
 from bot.model.actions import DESK, SendMessage
 from bot.model.audit_kinds import AuditKind
@@ -36,5 +37,7 @@ def outage(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Pa
     )
     kind = AuditKind.OUTAGE_BEGAN if on else AuditKind.OUTAGE_OVER
     return Step(
-        replace(desk, outage=on), (SendMessage(place=DESK, body=body, notice=False), RecordAudit(kind=kind)), consumed=True
+        replace(desk, outage=on),
+        (SendMessage(place=DESK, body=body, mentions=on_duty(desk.roster)), RecordAudit(kind=kind)),
+        consumed=True,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bot.display.ringing import on_duty, who_decides
 from bot.display.thread_card import localpart
 from bot.model.actions import (
     DESK,
@@ -68,7 +69,7 @@ def room_lost(pack: Pack, facts: Facts, desk: Desk, event: RoomLost) -> Step[Des
         "⚠️ Somebody closed this room (an upgrade does that). Quietline stays here; no other room is the desk."
         " Threads go on. Please tell the technician."
     )
-    said = (SendMessage(place=DESK, body=body, notice=False),) if event.how is RoomLoss.CLOSED else ()
+    said = (SendMessage(place=DESK, body=body, mentions=on_duty(desk.roster)),) if event.how is RoomLoss.CLOSED else ()
     return Step(desk, (*said, PageOnCall(reason="desk")))
 
 
@@ -83,7 +84,7 @@ def update_power_levels(pack: Pack, facts: Facts, desk: Desk, event: PowerLevels
         "⚠️ Somebody changed what people may do in this room. It is put back; supervisors stay supervisors."
         " To take somebody off the roster, remove them from this room."
     )
-    notice = SendMessage(place=DESK, body=body, notice=False, mentions=facts.supervisors)
+    notice = SendMessage(place=DESK, body=body, mentions=who_decides(facts))
     return Step(desk, (RestorePowerLevels(place=DESK), notice))
 
 

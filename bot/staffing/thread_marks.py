@@ -48,7 +48,5 @@ def note_marks(pack: Pack, facts: Facts, desk: Desk, event: ThreadMarked) -> Ste
         body = f"{CLAIM_REACTION} {marked.designation} ⚠️ · waiting, and what they texted may be a sign of danger"
         called = tuple(member.user for member in desk.roster if member.on_duty)
         ref = f"{WAIT}{marked.thread}:danger"
-        actions += (
-            SendMessage(place=DESK, ref=ref, body=body, notice=False, mentions=called, reactions=(CLAIM_REACTION,)),
-        )
+        actions += (SendMessage(place=DESK, ref=ref, body=body, mentions=called, reactions=(CLAIM_REACTION,)),)
     return Step(desk, actions)

@@ -66,7 +66,7 @@ def offer_transfer(pack: Pack, facts: Facts, thread: Thread, event: MessageSent,
     notice: list[Action] = [mark_as_note(event), *before]
     notice += [Invite(user=to)] if to else [SendEvent(owner=DESK, event=OfferChanged(thread=thread.id, open=True))]
     whom_too, taps = ((to,), (YES, NO)) if to else ((), ())
-    notice.append(SendMessage(place=THREAD, ref=OFFER, body=body, notice=False, mentions=whom_too, reactions=taps))
+    notice.append(SendMessage(place=THREAD, ref=OFFER, body=body, mentions=whom_too, reactions=taps))
     if note.casefold().split()[:1] != ["quiet"]:
         handover = pack.say(TextName.HANDOVER, thread.consent.language)
         notice.append(SendMessage(place=THREAD, body=f"Ready for the phone: “{handover}” Say !say handover to send it."))

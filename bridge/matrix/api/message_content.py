@@ -1,6 +1,7 @@
 """The content of the messages that we send.
 
-Rule of this module: every message says who is mentioned, also when nobody is. No message of ours has a formatted body.
+Rules of this module: every message says who is mentioned, also when nobody is. No message of ours has a formatted body.
+What we edit (cards, the board) are notices of the policy bot, and so is every edit: it rings nobody.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ def message_content(post: SendMessage) -> dict[str, Any]:
 def edit_content(edit: EditMessage, target: str) -> dict[str, Any]:
     """Return the content of an edit (Client-Server API, event replacements)."""
     return {
-        "msgtype": "m.text",
+        "msgtype": "m.notice",
         "body": f"* {edit.body}",
         "m.mentions": {},
-        "m.new_content": {"msgtype": "m.text", "body": edit.body, "m.mentions": {}},
+        "m.new_content": {"msgtype": "m.notice", "body": edit.body, "m.mentions": {}},
         "m.relates_to": {"rel_type": "m.replace", "event_id": target},
     }

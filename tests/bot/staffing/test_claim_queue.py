@@ -77,8 +77,9 @@ def winners(step: Step[Any]) -> list[tuple[str, str]]:
 def test_a_waiting_thread_is_a_card_without_content() -> None:
     """A thread that waits is one new message at the desk with "waiting", its designation and how to take it."""
     step = then(staffed_desk(), ThreadQueued(thread="t1", designation="amber heron", since=NOW))
-    (card,) = of(SendMessage, step)
-    assert (card.place, card.ref, card.notice) == (DESK, "card:t1", False)
+    card, call = of(SendMessage, step)
+    assert (card.place, card.ref, card.notice) == (DESK, "card:t1", True)
+    assert (call.place, call.ref, call.mentions) == (DESK, "wait:t1:new0", (ANA, BEN, SUE))
     assert "amber heron · waiting" in card.body
     assert "!claim amber heron" in card.body
 
@@ -90,7 +91,7 @@ def test_a_thread_that_waits_again_is_a_new_card() -> None:
     """
     desk = then(queue(10), tap()).aggregate
     step = then(desk, ThreadQueued(thread="t1", designation="amber heron", since=NOW, requeued=True))
-    assert ["waiting again" in post.body and "amber heron" in post.body for post in of(SendMessage, step)] == [True]
+    assert ["waiting again" in post.body and "amber heron" in post.body for post in of(SendMessage, step)] == [True, False]
     assert [edit.ref for edit in of(EditMessage, step)] == ["card:t1"]
     assert [line.designation for line in step.aggregate.waiting] == ["amber heron"]
 
@@ -289,14 +290,14 @@ def test_what_else_was_changed_is_put_back() -> None:
     ],
 )
 def test_an_alarm_is_a_new_message(event: Any, shown: str) -> None:
-    """Every alarm is one new, loud message at the desk, never an edit; beside it at most a call.
+    """Every alarm is one new message at the desk, never an edit; beside it at most a call.
 
     Rule: design.md, "Contracts with the outside".
     """
     step = then(staffed_desk(), event)
     (post,) = of(SendMessage, step)
     assert not [a for a in step.actions if a != post and not isinstance(a, PageOnCall)]
-    assert (post.place, post.notice, shown in post.body) == (DESK, False, True)
+    assert (post.place, shown in post.body) == (DESK, True)
 
 
 def test_who_is_not_heard_at_the_desk_is_told_why() -> None:

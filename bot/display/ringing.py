@@ -1,0 +1,53 @@
+"""Which of our messages ring: by Matrix's default push rules a notice rings nobody, and a mention rings whom it names.
+
+Rules of this module: a message of the policy bot that mentions somebody is an ordinary message (`m.text`), because
+`.m.rule.suppress_notices` stands before the mention rule; one that mentions nobody is a notice, because any other message
+notifies the whole room. Only people on duty are mentioned. Where supervisors are called and none is on duty, whoever is on
+duty is called. The texter's words are no business of this module: their room is small, and they should ring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from bot.model.actions import OFFICE, Action, SendMessage, Speaker
+from bot.model.desk import DeskMember, Facts
+
+NO_SUPERVISOR: Final = "No supervisor is on duty."
+
+
+def ring(roster: Iterable[DeskMember], actions: tuple[Action, ...]) -> tuple[Action, ...]:
+    """Let messages of the policy bot ring the people on duty whom they mention, and nobody else."""
+    on_duty = {member.user for member in roster if member.on_duty}
+    return tuple(_ringing(on_duty, action) if isinstance(action, SendMessage) else action for action in actions)
+
+
+def _ringing(on_duty: set[str], post: SendMessage) -> SendMessage:
+    if post.speaker is not Speaker.POLICY or post.place.startswith(OFFICE):
+        return post
+    called = tuple(user for user in dict.fromkeys(post.mentions) if user in on_duty)
+    return replace(post, mentions=called, notice=not called)
+
+
+def on_duty(roster: Iterable[DeskMember]) -> tuple[str, ...]:
+    """Return the people on duty."""
+    return tuple(member.user for member in roster if member.on_duty)
+
+
+def who_decides(facts: Facts) -> tuple[str, ...]:
+    """Return whom an alarm calls: the supervisors on duty, or, where there is none, everybody on duty."""
+    return facts.supervisors or on_duty(facts.roster)
+
+
+def supervisor_note(facts: Facts) -> str:
+    """Say that no supervisor is on duty, behind a sentence that speaks of one; empty while one is."""
+    return "" if facts.supervisors else f" {NO_SUPERVISOR}"
+
+
+def nobody_decides(facts: Facts) -> str:
+    """Say who is called where no supervisor is on duty: the person on call, or nobody."""
+    if facts.on_call:
+        return f"{NO_SUPERVISOR} Whoever is on call is being called."
+    return "No supervisor is on duty, and this line calls nobody outside: please phone somebody."

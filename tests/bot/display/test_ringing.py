@@ -1,0 +1,162 @@
+"""Who is rung, by Matrix's default push rules, for every kind of message of ours."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from bot.decide import decide
+from bot.model.actions import DESK, OFFICE, EditMessage, SendMessage, Speaker
+from bot.model.codeword_match import CodewordMatch
+from bot.model.desk import Desk, DeskMember, Facts, Role, Thread
+from bot.model.events import Event
+from bot.model.feature import Step
+from bot.model.line_incidents import (
+    DeadLetterRecorded,
+    HomeserverIncident,
+    HomeserverIncidentKind,
+    LineRestored,
+    PageFailed,
+    StrayKind,
+    StrayTextArrived,
+    SyncStalled,
+)
+from bot.model.thread_desk_events import AlarmKind, AlarmRaised, OfferChanged, ThreadMarked, ThreadQueued
+from bridge.matrix.api.message_content import edit_content, message_content
+from tests.bot.codeword_example import agreed
+from tests.bot.examples import FACTS, arrived, at_desk, held, of, said, staffed_desk, then
+from tests.bot.hypothesis_settings import USUAL
+from tests.bot.push_rules import Push, push
+from tests.bot.staffing.test_claim_queue import tap
+from tests.bot.strategies import ANA, BEN, MEMBERS, NOW, PACK, SUE, any_event, desks, facts, threads
+
+OFF = "@off:line.example"
+ROSTER = (*MEMBERS, DeskMember(user=OFF, role=Role.SUPERVISOR, on_duty=False))
+KNOWN = replace(FACTS, roster=ROSTER)
+ALL = {ANA, BEN, SUE}
+QUEUED = ThreadQueued(thread="t1", designation="amber heron", since=NOW)
+
+
+def desk() -> Desk:
+    return replace(staffed_desk(), roster=ROSTER)
+
+
+def queued() -> Desk:
+    waiting: Desk = then(desk(), QUEUED, KNOWN).aggregate
+    return waiting
+
+
+def claimed() -> Desk:
+    taken: Desk = then(queued(), tap(ANA), KNOWN).aggregate
+    return taken
+
+
+def rung(step: Step[Any], *, among: tuple[str, ...] = (ANA, BEN, SUE, OFF)) -> set[str]:
+    """Return the members whose devices ring for what the policy bot says and edits."""
+    contents = [message_content(post) for post in of(SendMessage, step) if post.speaker is Speaker.POLICY]
+    contents += [edit_content(edit, "$target") for edit in of(EditMessage, step)]
+    return {user for user in among for content in contents if push(content, user) is Push.RING}
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "event", "who"),
+    [
+        pytest.param(desk(), QUEUED, ALL, id="a thread that waits"),
+        pytest.param(queued(), tap(ANA), set(), id="a claim"),
+        pytest.param(queued(), at_desk("!board"), set(), id="an answer at the desk"),
+        pytest.param(queued(), ThreadMarked("t1", danger=True, language=""), ALL, id="danger of one who waits"),
+        pytest.param(
+            then(queued(), tap(ANA), KNOWN).aggregate,
+            OfferChanged(thread="t1", open=True),
+            {BEN, SUE},
+            id="an offer to all",
+        ),
+        *(
+            pytest.param(desk(), AlarmRaised(designation="amber heron", alarm=alarm), who, id=alarm.value)
+            for alarm, who in (
+                (AlarmKind.DURESS, {SUE}),
+                (AlarmKind.UNVERIFIED, {SUE}),
+                (AlarmKind.OTHER_HANDS, {SUE}),
+                (AlarmKind.UNSAFE, {SUE}),
+                (AlarmKind.ESCALATED, {SUE}),
+                (AlarmKind.HELP, {SUE}),
+                (AlarmKind.CALL, {SUE}),
+                (AlarmKind.LEFT_ALARMED, {SUE}),
+                (AlarmKind.URGENT, ALL),
+                (AlarmKind.STOPPED, set()),
+                (AlarmKind.RESUMED, set()),
+                (AlarmKind.SAFE, set()),
+                (AlarmKind.LEFT_QUIETLY, set()),
+                (AlarmKind.BLOCKED, set()),
+            )
+        ),
+        pytest.param(desk(), SyncStalled(minutes=3), {SUE}, id="a dead line"),
+        pytest.param(desk(), HomeserverIncident(kind=HomeserverIncidentKind.DEVICE_GONE), {SUE}, id="a lost device"),
+        pytest.param(desk(), LineRestored(hours=1, unfinished=0), ALL, id="a restored line"),
+        pytest.param(desk(), PageFailed(given_up=True), ALL, id="a page that failed"),
+        pytest.param(desk(), StrayTextArrived(kind=StrayKind.GROUP), {SUE}, id="a stray"),
+        pytest.param(desk(), DeadLetterRecorded(short_id="0badcafe"), set(), id="a technician's matter"),
+        pytest.param(desk(), at_desk("!outage"), ALL, id="an outage"),
+        pytest.param(held(), arrived("STOP"), {ANA}, id="STOP"),
+        pytest.param(held(), arrived("HELP"), {ANA}, id="HELP"),
+        pytest.param(held(), arrived("CALL ME"), {ANA}, id="CALL"),
+        pytest.param(held(), arrived("can't talk"), {ANA}, id="LATER"),
+        pytest.param(held(), arrived("please stop texting me"), {ANA}, id="WISH"),
+        pytest.param(held(), arrived("he has a knife"), {ANA}, id="a sign of danger"),
+        pytest.param(held(), said("!unsafe", sender=BEN), {ANA}, id="unsafe"),
+        pytest.param(held(), said("!status"), set(), id="an answer in a room"),
+        pytest.param(held(), said("!limits"), set(), id="a text that is shown"),
+        pytest.param(held(), said("!transfer @ben"), {BEN}, id="an offer"),
+        pytest.param(held(), said("!close"), set(), id="a closing"),
+    ],
+)
+def test_who_is_rung(aggregate: Desk | Thread, event: Event, who: set[str]) -> None:
+    """Each kind of message rings those whom it is for, if they are on duty, and nobody else."""
+    assert rung(then(aggregate, event, KNOWN)) == who
+
+
+def test_duress_rings_the_advocate_in_the_room() -> None:
+    """The duress word calls the advocate by name."""
+    facts_then = replace(KNOWN, codeword_match=CodewordMatch.DURESS)
+    assert rung(then(agreed(), arrived("masked"), facts_then)) == {ANA}
+
+
+@pytest.mark.parametrize("alarm", [AlarmKind.DURESS, AlarmKind.UNVERIFIED, AlarmKind.OTHER_HANDS, AlarmKind.ESCALATED])
+def test_without_a_supervisor_everybody_on_duty_is_rung(alarm: AlarmKind) -> None:
+    """An alarm for supervisors is no silent one while none is on duty."""
+    roster = (MEMBERS[0], MEMBERS[1], replace(MEMBERS[2], on_duty=False))
+    known = replace(FACTS, roster=roster)
+    step = then(replace(desk(), roster=roster), AlarmRaised(designation="amber heron", alarm=alarm), known)
+    assert rung(step) == {ANA, BEN}
+
+
+def test_several_who_come_at_once_are_one_call() -> None:
+    """While somebody waits whom people were called to a moment ago, the next one rings nobody; one in danger does."""
+    second = replace(QUEUED, thread="t2", designation="quiet maple")
+    assert rung(then(queued(), second, KNOWN)) == set()
+    assert rung(then(queued(), replace(second, danger=True), KNOWN)) == ALL
+    assert rung(then(claimed(), second, KNOWN)) == ALL, "nobody waits any more to whom that call was"
+    assert rung(then(queued(), second, replace(KNOWN, now=NOW + 60))) == ALL
+
+
+@USUAL
+@given(aggregate=desks | threads, event=any_event, known=facts)
+def test_whoever_is_off_duty_is_never_called(aggregate: Desk | Thread, event: Event, known: Facts) -> None:
+    """Whatever happens: who is named is on duty, and what names nobody is a notice."""
+    step: Step[Any] = decide(PACK, known, aggregate, event)
+    roster = step.aggregate.roster if isinstance(step.aggregate, Desk) else known.roster
+    on_duty = {member.user for member in roster if member.on_duty}
+    for post in of(SendMessage, step):
+        if post.speaker is Speaker.POLICY and not post.place.startswith(OFFICE):
+            assert set(post.mentions) <= on_duty
+            assert post.notice is not bool(post.mentions)
+
+
+def test_an_edit_rings_nobody() -> None:
+    """An edit is a notice, as what it changes is: a client does not show the board in another form once it was edited."""
+    content = edit_content(EditMessage(place=DESK, ref="board", body="Queue: 0"), "$target")
+    assert [content["msgtype"], content["m.new_content"]["msgtype"]] == ["m.notice", "m.notice"]
+    assert push(content, ANA) is Push.NOTHING
