@@ -29,6 +29,7 @@ from bot.model.actions import (
     SendMessage,
     SendSms,
 )
+from bot.model.codeword_match import CodewordMatch
 from bot.model.desk import Desk, Facts, Role, Thread
 from bot.model.events import MessageRead, MessageSent, Outcome, Relation, TextArrived, TextOutcome, TimerDue
 from bot.model.feature import Step
@@ -40,6 +41,7 @@ from bot.sending import reply_after_stop
 from bot.sending.retraction import retract_sent
 from bot.sending.undo_window import TIMER
 from policies.pack import Pack
+from policies.thanks import only_thanks
 
 SURVIVES: Final = frozenset({"id", "answerable", "consent", "codeword", "flags", "on_legal_hold"})
 """The slices of a thread that are still there when it is parked. The number is the bridge's, sealed."""
@@ -61,6 +63,7 @@ HOUR: Final = 3600.0
 def begin(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
     """Let a text begin a new conversation where the one before is parked, and take back a closing.
 
+    A text of thanks alone ("ok", "gracias") takes back none: it answers the closing words, and is shown like any other.
     Who has asked for no language is spoken to in the line's first.
     """
     if thread.consent.language not in pack.languages:
@@ -74,6 +77,8 @@ def begin(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
         )
     if not thread.lifecycle.closes_at:
         return Step(replace(thread, lifecycle=replace(thread.lifecycle, close_when_seen=False)))
+    if not event.media and facts.codeword_match is CodewordMatch.NONE and only_thanks(event.body):
+        return Step(thread)
     thread, notice = _reopen(thread, "A text arrived: the closing is taken back.")
     return Step(thread, notice)
 

@@ -1,0 +1,58 @@
+"""A text of thanks does not undo a closing."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.model.codeword_match import CodewordMatch
+from policies.thanks import only_thanks
+from tests.bot.examples import arrived, at, held, said, then
+
+THANKFUL = (
+    "thanks",
+    "Thank you!!",
+    "ok",
+    "OK thx",
+    "gracias",
+    "Muchas gracias por todo.",
+    "\U0001f44d",
+    "ty \u2764\ufe0f",
+)
+MORE = (
+    "",
+    "thanks he is here",
+    "ok but wait",
+    "no",
+    "you",
+    "help",
+    "gracias, y mi hija?",
+    "ok?",
+    "you ok",
+    "...",
+    "thanks " * 9,
+)
+
+
+@pytest.mark.parametrize("body", THANKFUL)
+def test_thanks_alone(body: str) -> None:
+    """Thanks and "ok", in both languages, in any form, leave a closing as it is."""
+    assert only_thanks(body)
+    closing = then(held(), said("!close")).aggregate
+    step = then(closing, arrived(body, seconds=60), at(60))
+    assert step.aggregate.lifecycle.closes_at == closing.lifecycle.closes_at
+
+
+@pytest.mark.parametrize("body", MORE)
+def test_anything_more_takes_the_closing_back(body: str) -> None:
+    """One other word, a question, or nothing at all is no thanks: somebody goes on, and the room stays."""
+    assert not only_thanks(body)
+    closing = then(held(), said("!close")).aggregate
+    assert then(closing, arrived(body, seconds=60), at(60)).aggregate.lifecycle.closes_at == 0.0
+
+
+def test_an_agreed_word_or_a_picture_is_no_thanks() -> None:
+    """What came with a picture, or held an agreed word, takes the closing back whatever it reads like."""
+    closing = then(held(), said("!close")).aggregate
+    assert then(closing, arrived("ok", seconds=60, media=1), at(60)).aggregate.lifecycle.closes_at == 0.0
+    masked = at(60, codeword_match=CodewordMatch.DURESS)
+    assert then(closing, arrived("ok", seconds=60), masked).aggregate.lifecycle.closes_at == 0.0
