@@ -23,6 +23,7 @@ from policies.hours import longest_as_sent
 from policies.keywords import normalize_words
 from policies.pack import (
     AssignmentMode,
+    BreakGlass,
     ExitAction,
     Hours,
     Keywords,
@@ -184,6 +185,7 @@ def _settings(files: Sequence[PackFile], problems: list[str]) -> Settings | None
         return None
     merged["silence_cues"] = tuple(merged["silence_cues"])
     merged["stop_resumes"] = ResumeMode(merged["stop_resumes"])
+    merged["break_glass"] = BreakGlass(merged["break_glass"])
     merged["assignment"] = AssignmentMode(merged["assignment"])
     settings = Settings(**merged)
     for ladder in ORDERED_SETTINGS:

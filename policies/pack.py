@@ -55,6 +55,15 @@ OPENS_PLACEHOLDER: Final = "{opens}"
 
 
 @unique
+class BreakGlass(StrEnum):
+    """Who may let the number be seen while no other supervisor is on duty: nobody, a second advocate, or one alone."""
+
+    NEVER = "never"
+    SECOND = "second_advocate"
+    ALONE = "alone"
+
+
+@unique
 class AssignmentMode(StrEnum):
     """Who gets a waiting thread: the advocate who claims it, the first on duty who may, or the one with the fewest."""
 
@@ -200,6 +209,7 @@ class Settings:
     suppression_ttl: int
     stop_resumes: ResumeMode
     reply_after_stop: bool
+    break_glass: BreakGlass
     assignment: AssignmentMode
     assignment_answer: int
     offer_stands: int

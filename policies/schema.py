@@ -257,6 +257,7 @@ class SettingsPart(Part):
     suppression_ttl: Annotated[Seconds, Field(ge=86400, le=1100 * 86400)] | None = None
     stop_resumes: Literal["at_once", "ask"] | None = None
     reply_after_stop: bool | None = None
+    break_glass: Literal["never", "second_advocate", "alone"] | None = None
     assignment: Literal["none", "first", "least-loaded"] | None = None
     assignment_answer: Duration | None = None
     offer_stands: Duration | None = None

@@ -337,9 +337,11 @@ COMMANDS: Final = (
     Command(
         name="reveal",
         places=(DESK, THREAD),
-        who=Who.ASSIGNEE_OR_SUPERVISOR,
-        arguments="reason|yes|no",
-        help="ask to see the number; once a second person, a supervisor, says yes it is in both offices for a minute",
+        arguments="reason|yes|no|alone reason",
+        help=(
+            "the advocate, or a supervisor, asks to see the number; once a second person, a supervisor, says yes it is in "
+            "both offices for a minute; with no supervisor on duty, as the agency's policy allows"
+        ),
     ),
     Command(name="subpoena", places=(DESK, THREAD), help="what to do with a paper that asks for records"),
     Command(name="audit", places=(DESK,), who=Who.SUPERVISOR, help="what was done lately, by the hour, without content"),

@@ -1,7 +1,9 @@
 """Shows the texter's number: two people, a reason, sixty seconds (design.md, "The life of a thread").
 
 Rules of this module: whoever asks does not confirm; a supervisor confirms; both use encrypted commands from trusted
-devices, never a reaction. The number is in no aggregate, no action and no thread's room: `bridge/outbound/number_reveal.py`
+devices, never a reaction. While no other supervisor is on duty the person on call is paged, the room says so, and the
+agency's policy (`break_glass`) may let a second advocate confirm, or the advocate act alone: an alarm, a page and an audit
+kind of its own. The number is in no aggregate, no action and no thread's room: `bridge/outbound/number_reveal.py`
 shows it in the two offices and takes it back. The reason stays in the room in which it was written (practices.md,
 "Conflicts").
 """
@@ -12,90 +14,122 @@ from dataclasses import replace
 from typing import Final
 
 from bot.commands.parser import ParsedCommand, answer, mark_as_note
+from bot.display.ringing import nobody_decides, on_duty
 from bot.display.thread_card import localpart
-from bot.model.actions import DESK, THREAD, RevealNumber, SendMessage
+from bot.model.actions import DESK, THREAD, Action, PageOnCall, RevealNumber, SendMessage
 from bot.model.audit_kinds import AuditKind
 from bot.model.desk import Desk, Facts, RevealRequest, Role, Thread
 from bot.model.events import MessageSent
 from bot.model.feature import Step
-from bot.model.thread_desk_events import RevealConfirmed, RevealRequested
+from bot.model.thread_desk_events import AlarmKind, AlarmRaised, RevealConfirmed, RevealRequested
 from bot.model.transactional_actions import RecordAudit, SendEvent
-from policies.pack import Pack
+from policies.pack import BreakGlass, Pack
 
 CONFIRM_WITHIN: Final = 600.0
 """Seconds for which a question stands."""
+REQUEST: Final = "reveal:"
+"""The message at the desk that says who asks: `reveal:` and the thread."""
+ALONE: Final = "alone"
 
 
 def ask(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!reveal reason` asks, `!reveal yes` confirms, `!reveal no` drops the question."""
+    """`!reveal reason` asks, `yes` confirms, `no` drops the question; `alone reason` needs nobody, where allowed."""
+    first, _, reason = command.arguments.partition(" ")
     match command.arguments.casefold():
         case "":
             return _refuse(facts, thread, event, "Say why: !reveal and the reason. It stays in this room.")
         case "yes":
-            thread, out, why = _confirm(facts, thread, event.sender)
+            thread, out, why = _confirm(pack, facts, thread, event.sender)
             return Step(thread, (mark_as_note(event), *(out or answer(facts, event, why))), consumed=True)
         case "no":
             notice = "The question is dropped." if thread.reveal_request else "Nobody asked to see the number."
-            return Step(
-                replace(thread, reveal_request=None), (mark_as_note(event), *answer(facts, event, notice)), consumed=True
-            )
-    others = [user for user in facts.supervisors if user != event.sender]
-    if not any(member.role is Role.SUPERVISOR and member.user != event.sender for member in facts.roster):
-        return _refuse(facts, thread, event, "It takes a second person, a supervisor, and there is none at the desk.")
+            over = _over(thread) if thread.reveal_request else ()
+            thread = replace(thread, reveal_request=None)
+            return Step(thread, (mark_as_note(event), *over, *answer(facts, event, notice)), consumed=True)
+    if event.sender != thread.assignment.assignee and facts.role(event.sender) is not Role.SUPERVISOR:
+        return _refuse(facts, thread, event, "!reveal is for the advocate of the thread and supervisors.")
+    others = _others(facts, event.sender)
+    if first.casefold() == ALONE:
+        return _alone(pack, facts, thread, event, reason.strip())
     if thread.reveal_request and facts.now < thread.reveal_request.until and thread.reveal_request.by != event.sender:
         return _refuse(
             facts, thread, event, f"{localpart(thread.reveal_request.by)} has asked: a supervisor says !reveal yes or no."
         )
     request = RevealRequest(by=event.sender, until=facts.now + CONFIRM_WITHIN)
-    notice = f"{localpart(event.sender)} asks to see the number. Another supervisor says !reveal yes, here or at the desk."
+    how = (
+        "Another supervisor says !reveal yes, here or at the desk."
+        if others
+        else f"{_nobody(facts)}{_ways(pack)} A supervisor who comes within ten minutes says !reveal yes."
+    )
+    notice = f"{localpart(event.sender)} asks to see the number. {how}"
     desk = RevealRequested(thread=thread.id, designation=thread.designation, by=event.sender)
+    called = tuple(user for user in others if user in thread.assignment.members)
     return Step(
         replace(thread, reveal_request=request),
         (
             mark_as_note(event),
             RecordAudit(kind=AuditKind.REVEAL_ASKED),
             SendEvent(owner=DESK, event=desk),
-            SendMessage(
-                place=THREAD, body=notice, mentions=tuple(user for user in others if user in thread.assignment.members)
-            ),
+            SendMessage(place=THREAD, body=notice, mentions=called),
         ),
         consumed=True,
     )
 
 
 def show_request(pack: Pack, facts: Facts, desk: Desk, event: RevealRequested) -> Step[Desk]:
-    """Tell the supervisors that somebody asks, and how to answer."""
-    others = tuple(user for user in facts.supervisors if user != event.by)
+    """Tell whoever can say yes that somebody asks, and how to answer; with no supervisor on duty, page."""
+    until = 0.0 if event.over else facts.now + CONFIRM_WITHIN
+    threads = tuple(replace(entry, reveal_until=until) if entry.thread == event.thread else entry for entry in desk.threads)
+    desk = replace(desk, threads=threads)
+    if event.over:
+        return Step(desk)
+    others, asks = _others(facts, event.by), localpart(event.by)
+    called = others or tuple(user for user in on_duty(desk.roster) if user != event.by)
+    missing = "" if others else f" {_nobody(facts)}{_ways(pack)}"
     body = (
-        f"⚠️ {event.designation}: {localpart(event.by)} asks to see the number. The reason is in its room. A "
-        "supervisor other "
-        f"than {localpart(event.by)} says !reveal yes {event.designation} within ten minutes, or nothing."
+        f"⚠️ {event.designation}: {asks} asks to see the number. The reason is in its room.{missing} A supervisor "
+        f"other than {asks} says !reveal yes, here or in its room, within ten minutes, or nothing. Where several ask: "
+        f"!reveal yes {event.designation}, or as a reply to this."
     )
-    return Step(desk, (SendMessage(place=DESK, body=body, mentions=others),))
+    loud = SendMessage(place=DESK, ref=REQUEST + event.thread, body=body, mentions=called)
+    return Step(desk, (loud,) if others else (loud, PageOnCall(reason="reveal")))
 
 
 def confirm_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
-    """`!reveal yes designation`: the second person need not be in the room."""
+    """`!reveal yes [designation]`: the one that is named, or replied to, or the only one that is asked for."""
     yes, _, name = command.arguments.casefold().partition(" ")
-    entry = next((entry for entry in desk.threads if entry.designation == name.strip()), None)
-    if yes != "yes" or entry is None:
-        why = "Here it is !reveal yes and a designation. Asking is done in the thread's room, with a reason."
-        return Step(desk, answer(facts, event, why), consumed=True)
-    notice = RevealConfirmed(user=event.sender, designation=entry.designation)
-    return Step(desk, (SendEvent(owner=entry.thread, event=notice),), consumed=True)
+    name = name.strip()
+    asked = [entry for entry in desk.threads if facts.now <= entry.reveal_until]
+    if name:
+        found = [entry for entry in desk.threads if entry.designation == name]
+    elif event.ref.startswith(REQUEST):
+        found = [entry for entry in desk.threads if REQUEST + entry.thread == event.ref]
+    else:
+        found = asked
+    if yes == "yes" and len(found) == 1:
+        notice = RevealConfirmed(user=event.sender, designation=found[0].designation)
+        return Step(desk, (SendEvent(owner=found[0].thread, event=notice),), consumed=True)
+    if yes != "yes":
+        why = "Here it is !reveal yes. Asking is done in the thread's room, with a reason."
+    elif name or event.ref.startswith(REQUEST):
+        why = "No thread here has that designation."
+    elif asked:
+        names = ", ".join(entry.designation for entry in asked)
+        why = f"Several ask to see a number: {names}. Say !reveal yes and the designation."
+    else:
+        why = "Nobody asks to see a number now. Asking is done in the thread's room, with a reason."
+    return Step(desk, answer(facts, event, why), consumed=True)
 
 
 def confirm_from_desk(pack: Pack, facts: Facts, thread: Thread, event: RevealConfirmed) -> Step[Thread]:
     """Take a yes from the desk; what speaks against it is said in the room, where both questions stand."""
     if event.designation != thread.designation:
         return Step(thread)
-    thread, out, why = _confirm(facts, thread, event.user)
+    thread, out, why = _confirm(pack, facts, thread, event.user)
     return Step(thread, out or (SendMessage(place=THREAD, body=f"{localpart(event.user)} said yes at the desk. {why}"),))
 
 
-def _confirm(
-    facts: Facts, thread: Thread, second: str
-) -> tuple[Thread, tuple[RecordAudit | RevealNumber | SendMessage, ...], str]:
+def _confirm(pack: Pack, facts: Facts, thread: Thread, second: str) -> tuple[Thread, tuple[Action, ...], str]:
     """Return what shows the number, or why it is not shown."""
     question = thread.reveal_request
     if question is None or facts.now > question.until:
@@ -104,8 +138,9 @@ def _confirm(
             (),
             "Nobody asks to see the number, or it was too long ago: !reveal and why.",
         )
-    if facts.role(second) is not Role.SUPERVISOR:
-        return thread, (), "Only a supervisor can say yes."
+    supervises = facts.role(second) is Role.SUPERVISOR
+    if not supervises and (why := _no_second(pack, facts, question.by, second)):
+        return thread, (), why
     if second == question.by:
         return thread, (), "Somebody else has to say yes: it takes two."
     if question.by != thread.assignment.assignee and facts.role(question.by) is not Role.SUPERVISOR:
@@ -115,12 +150,72 @@ def _confirm(
             "Whoever asked is not the advocate any more. !reveal and why asks again.",
         )
     notice = f"The number is shown for a minute in the offices of {localpart(question.by)} and {localpart(second)}."
+    granted: tuple[Action, ...] = (RecordAudit(kind=AuditKind.REVEAL_GRANTED),) if supervises else _loud(thread)
     out = (
-        RecordAudit(kind=AuditKind.REVEAL_GRANTED),
+        *granted,
         RevealNumber(users=(question.by, second), designation=thread.designation),
+        *_over(thread),
         SendMessage(place=THREAD, body=notice),
     )
     return replace(thread, reveal_request=None), out, ""
+
+
+def _no_second(pack: Pack, facts: Facts, by: str, second: str) -> str:
+    """Say why somebody who is no supervisor does not say yes; empty where the agency's policy lets them."""
+    if pack.settings.break_glass is BreakGlass.NEVER:
+        return "Only a supervisor can say yes."
+    if _others(facts, by):
+        return "Only a supervisor can say yes: one is on duty."
+    return "" if second in on_duty(facts.roster) else "Only somebody on duty can say yes."
+
+
+def _alone(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, reason: str) -> Step[Thread]:
+    """Show the number to whoever asks, at their word alone."""
+    if pack.settings.break_glass is not BreakGlass.ALONE:
+        return _refuse(facts, thread, event, "It takes two here: !reveal and the reason asks a second person.")
+    if _others(facts, event.sender):
+        return _refuse(facts, thread, event, "A supervisor is on duty: !reveal and the reason asks them.")
+    if not reason:
+        return _refuse(facts, thread, event, "Say why: !reveal alone and the reason. It stays in this room.")
+    notice = f"The number is shown for a minute in the office of {localpart(event.sender)}. The desk and the audit have it."
+    over = _over(thread) if thread.reveal_request else ()
+    shown = RevealNumber(users=(event.sender,), designation=thread.designation)
+    out = (mark_as_note(event), *_loud(thread), shown, *over, SendMessage(place=THREAD, body=notice))
+    return Step(replace(thread, reveal_request=None), out, consumed=True)
+
+
+def _loud(thread: Thread) -> tuple[Action, ...]:
+    """Note and alarm that a number is shown without a supervisor's yes."""
+    alarm = AlarmRaised(designation=thread.designation, alarm=AlarmKind.BREAK_GLASS)
+    return RecordAudit(kind=AuditKind.REVEAL_BREAK_GLASS), SendEvent(owner=DESK, event=alarm)
+
+
+def _over(thread: Thread) -> tuple[Action, ...]:
+    """Tell the desk that nobody asks any more."""
+    event = RevealRequested(thread=thread.id, designation=thread.designation, by="", over=True)
+    return (SendEvent(owner=DESK, event=event),)
+
+
+def _others(facts: Facts, by: str) -> tuple[str, ...]:
+    """Return the supervisors on duty but the one who asks."""
+    return tuple(user for user in facts.supervisors if user != by)
+
+
+def _nobody(facts: Facts) -> str:
+    """Say that no supervisor, or no other, is on duty, and who is called."""
+    said = nobody_decides(facts)
+    return said.replace("No supervisor", "No other supervisor", 1) if facts.supervisors else said
+
+
+def _ways(pack: Pack) -> str:
+    """Say what the agency's policy allows while no supervisor is on duty."""
+    match pack.settings.break_glass:
+        case BreakGlass.SECOND:
+            return " A second advocate on duty may say !reveal yes."
+        case BreakGlass.ALONE:
+            return " A second advocate on duty may say !reveal yes; if it cannot wait: !reveal alone and why."
+        case BreakGlass.NEVER:
+            return ""
 
 
 def _refuse(facts: Facts, thread: Thread, event: MessageSent, why: str) -> Step[Thread]:

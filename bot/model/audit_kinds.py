@@ -60,6 +60,8 @@ class AuditKind(Enum):
     UNHOLD = "unhold"
     REVEAL_ASKED = "reveal_asked"
     REVEAL_GRANTED = "reveal_granted"
+    REVEAL_BREAK_GLASS = "reveal_break_glass"
+    """Granted without a supervisor, as the agency's policy allows."""
     TRUST = "trust"
     SIGN_OUT = "sign_out"
     LOOKUP = "lookup"

@@ -115,6 +115,8 @@ class QueueEntry:
     """Something that they wrote may be a sign of danger."""
     language: str = ""
     """The language of the agency's texts for them; empty: the line's first."""
+    reveal_until: float = 0.0
+    """Until then a second person can say yes to whoever asks to see its number; 0: nobody asks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

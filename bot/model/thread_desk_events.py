@@ -57,6 +57,7 @@ class AlarmKind(Enum):
     BLOCKED = "blocked"
     UNBLOCKED = "unblocked"
     OTHER_HANDS = "other_hands"
+    BREAK_GLASS = "break_glass"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,16 +248,17 @@ class LegalHoldChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevealRequested:
-    """From a thread to the desk: this person asks to see the number."""
+    """From a thread to the desk: this person asks to see the number; or, when it is `over`, nobody asks any more."""
 
     thread: str
     designation: str
     by: str
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevealConfirmed:
-    """From the desk to a thread: this supervisor says yes to whoever asks there."""
+    """From the desk to a thread: this person says yes to whoever asks there."""
 
     user: str
     designation: str

@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 from bot.display.desk_board import describe_duration
+from bot.display.ringing import supervisor_note
 from bot.language.codeword_forms import meaning
 from bot.language.time_windows import is_safe, local
 from bot.model.actions import THREAD, SendMessage
@@ -95,7 +96,10 @@ def find_cues(
         "picture": event.media > 0,
     }
     new = [name for name, there in found.items() if there and name not in thread.silence.cues_shown]
-    posts = tuple(SendMessage(place=THREAD, body=CUES[name]) for name in new)
+    spoken = supervisor_note(facts)
+    posts = tuple(
+        SendMessage(place=THREAD, body=f"{CUES[name]}{spoken if 'supervisor' in CUES[name] else ''}") for name in new
+    )
     if (why := what_changed(pack, facts, thread)) is not None:
         return frozenset({*new, ASK}), (safe_check_cue(why), *posts)
     return frozenset(new), posts

@@ -73,7 +73,7 @@ def apply_keyword(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
     if means is Meaning.START:
         return _start(pack, facts, thread, event)
     if thread.consent.stopped:
-        return _after_stop(pack, thread, event, means)
+        return _after_stop(pack, facts, thread, event, means)
     if means in SILENT_WORDS:
         alarm, words = SILENT_WORDS[means]
         dropped: tuple[Action, ...] = ()
@@ -172,7 +172,7 @@ def _stop(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
     if asks:
         actions += _ask_resume(thread)
     elif _is_older(thread, event) and not again:
-        thread, since = _texted_since(pack, thread, event)
+        thread, since = _texted_since(pack, facts, thread, event)
         actions += since
     if again:
         return Step(thread, actions, consumed=True)
@@ -229,23 +229,23 @@ def _came_late(thread: Thread) -> Step[Thread]:
     return Step(thread, (notice, raise_alarm(thread, AlarmKind.CAME_LATE)), consumed=True)
 
 
-def _texted_since(pack: Pack, thread: Thread, event: TextArrived) -> tuple[Thread, tuple[Action, ...]]:
+def _texted_since(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> tuple[Thread, tuple[Action, ...]]:
     """Be as loud about what was texted after a STOP, and shown before it came, as if it had come in its order."""
-    thread, how = _may_reply(pack, thread, event)
+    thread, how = _may_reply(pack, facts, thread, event)
     notice = SendMessage(
         place=THREAD, body=f"This STOP came late: they have texted since, see above.{how}", mentions=_assignee(thread)
     )
     return thread, (notice, raise_alarm(thread, AlarmKind.TEXT_AFTER_STOP))
 
 
-def _may_reply(pack: Pack, thread: Thread, event: TextArrived) -> tuple[Thread, str]:
+def _may_reply(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> tuple[Thread, str]:
     if not pack.settings.reply_after_stop:
         return thread, ""
     thread = replace(thread, consent=replace(thread.consent, text_after_stop=event.id))
-    return thread, " A supervisor may send one reply: !reply and the words."
+    return thread, f" A supervisor may send one reply: !reply and the words.{supervisor_note(facts)}"
 
 
-def _after_stop(pack: Pack, thread: Thread, event: TextArrived, means: Meaning) -> Step[Thread]:
+def _after_stop(pack: Pack, facts: Facts, thread: Thread, event: TextArrived, means: Meaning) -> Step[Thread]:
     """Be loud, whatever it says. Somebody who texts after their STOP may be in trouble, or may be somebody else."""
     how, alarm = "", AlarmKind.TEXT_AFTER_STOP
     if compare(moment(event), thread.consent.last_keyword) is TextOrder.BEFORE:
@@ -253,7 +253,7 @@ def _after_stop(pack: Pack, thread: Thread, event: TextArrived, means: Meaning) 
     else:
         body = "This came after a STOP"
         if means not in (Meaning.TAPBACK, Meaning.AUTOMATIC_REPLY):
-            thread, how = _may_reply(pack, thread, event)
+            thread, how = _may_reply(pack, facts, thread, event)
     notice = SendMessage(
         place=THREAD, body=f"{body}: it was not answered, and nothing leaves.{how}", mentions=_assignee(thread)
     )

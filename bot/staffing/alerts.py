@@ -66,6 +66,10 @@ ALARMS: Final = {
     AlarmKind.BLOCKED: "is blocked by a supervisor: nothing leaves, and what it sends is dropped.",
     AlarmKind.UNBLOCKED: "is not blocked any more.",
     AlarmKind.OTHER_HANDS: "somebody else may have the phone. Nothing was sent; what waited is held. Please look.",
+    AlarmKind.BREAK_GLASS: (
+        "BREAK-GLASS. Its number is shown without a supervisor's yes, as the agency's policy allows. The reason is in its "
+        "room. Please look."
+    ),
 }
 CALLS_SUPERVISORS: Final = (
     AlarmKind.ESCALATED,
@@ -81,6 +85,7 @@ CALLS_SUPERVISORS: Final = (
     AlarmKind.UNVERIFIED,
     AlarmKind.UNSAFE,
     AlarmKind.CAME_LATE,
+    AlarmKind.BREAK_GLASS,
 )
 """What supervisors on duty are called for by name; where there is none, everybody on duty."""
 CALLS_ALL: Final = (AlarmKind.URGENT,)
@@ -164,8 +169,8 @@ def show_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step
     )
     loud = SendMessage(place=DESK, body=body, mentions=called)
     # Nobody who could come is here: whoever is on call hears that they are needed, and nothing else.
-    # For duress they are called in any case: at the desk nobody may be looking.
-    paged = event.alarm is AlarmKind.DURESS or (escalated and not facts.supervisors)
+    # For duress, and a number shown without a supervisor, they are called in any case.
+    paged = event.alarm in (AlarmKind.DURESS, AlarmKind.BREAK_GLASS) or (escalated and not facts.supervisors)
     return Step(desk, (loud, PageOnCall(reason="escalated")) if paged else (loud,))
 
 

@@ -49,7 +49,7 @@ REFUSALS: Final = {
     NumberKind.FOREIGN: "That number is in another country. It is not texted from here.",
     NumberKind.SPECIAL: "That is a toll-free or paid number, not somebody's phone.",
     NumberKind.OURS: "That is this line's own number.",
-    NumberKind.TAKEN: "That phone has a conversation here already, or had one lately. Ask a supervisor.",
+    NumberKind.TAKEN: "That phone has a conversation here already, or had one lately. Only a supervisor can look into it.",
     NumberKind.BARRED: "That phone may not be texted: it said STOP, is blocked, or nobody can tell now.",
 }
 ENDS: Final = frozenset({NumberKind.EMERGENCY, NumberKind.TAKEN, NumberKind.BARRED})

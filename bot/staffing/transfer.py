@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot.commands.parser import UNKNOWN_MEMBER, ParsedCommand, answer, find_member, mark_as_note
+from bot.display.ringing import nobody_decides, supervisor_note
 from bot.display.thread_card import localpart
 from bot.model.actions import DESK, OFFICE, THREAD, Action, Invite, KickMember, SendMessage
 from bot.model.desk import Facts, Role, Thread
@@ -29,6 +30,7 @@ from bot.model.thread_desk_events import (
 )
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from bot.staffing.assignment import OFFER, note_offer_end, release_to_queue, withdraw
+from bot.staffing.wellbeing import TALK, TALK_LATER
 from policies.pack import Pack, TextName
 
 INTERPRETER_TIMER: Final = "seat:"
@@ -149,9 +151,7 @@ def escalate(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comma
         if called
         else "You are the only supervisor on duty; the desk was told."
         if facts.supervisors
-        else "No supervisor is on duty. Whoever is on call is being called; the desk was told."
-        if facts.on_call
-        else "No supervisor is on duty, and this line calls nobody outside. The desk was told: please phone somebody."
+        else f"{nobody_decides(facts)} The desk was told."
     )
     invited = tuple(Invite(user=user) for user in called)
     return Step(thread, (mark_as_note(event), *invited, alarm, *answer(facts, event, body)), consumed=True)
@@ -227,7 +227,8 @@ def release(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comman
 
 def offer_debrief(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!debrief` offers a talk, where colleagues do not see it."""
-    offer = "Some conversations stay with one. A supervisor can take a quiet quarter of an hour with you: just ask."
+    talk = TALK if any(user != event.sender for user in facts.supervisors) else TALK_LATER
+    offer = f"Some conversations stay with one. {talk}"
     return Step(thread, (mark_as_note(event), SendMessage(place=OFFICE + event.sender, body=offer)), consumed=True)
 
 
@@ -257,7 +258,8 @@ def _cannot_take(pack: Pack, facts: Facts, thread: Thread, by: str, to: str) -> 
     if not _is_on_duty(facts, to):
         return f"{localpart(to)} is off duty. Say !transfer and who else, or !transfer all."
     if facts.load.get(to, 0) >= pack.settings.cap and facts.role(by) is not Role.SUPERVISOR:
-        return f"{localpart(to)} has {pack.settings.cap} threads open, the most. A supervisor may all the same: !escalate."
+        full = f"{localpart(to)} has {pack.settings.cap} threads open, the most."
+        return f"{full} A supervisor may all the same: !escalate.{supervisor_note(facts)}"
     return None
 
 

@@ -30,9 +30,11 @@ OFFER_AGAIN_AFTER: Final = 4 * HOUR
 """Seconds for which nobody is told unasked a second time."""
 MINUTE: Final = 60.0
 
-OFFER: Final = (
-    "What you have just carried may stay with you for a while. A supervisor can take a quiet quarter of an hour with you,"
-    " now or later: just ask. Nobody else was told of this."
+OFFER: Final = "What you have just carried may stay with you for a while. {talk} Nobody else was told of this."
+TALK: Final = "A supervisor can take a quiet quarter of an hour with you, now or later: just ask."
+TALK_LATER: Final = (
+    "No supervisor is on duty now, so nobody is promised: once one is, ask for a quiet quarter of an hour. If it cannot "
+    "wait, tell the desk."
 )
 
 
@@ -80,7 +82,9 @@ def offer_debriefs(pack: Pack, facts: Facts, before: Desk, desk: Desk) -> tuple[
     notice: tuple[Action, ...] = ()
     members = []
     for member in desk.roster:
-        words = OFFER if member.user in gone else _workload_notice(pack, facts, before, desk, member)
+        supervised = any(user != member.user for user in facts.supervisors)
+        talk = TALK if supervised else TALK_LATER
+        words = OFFER.format(talk=talk) if member.user in gone else _workload_notice(pack, facts, before, desk, member)
         # A clock that was set back is no reason to say it twice.
         if words and (not member.debrief_offered_at or facts.now - member.debrief_offered_at >= OFFER_AGAIN_AFTER):
             notice += (SendMessage(place=OFFICE + member.user, body=words),)

@@ -163,6 +163,7 @@ refs = st.sampled_from(
 
 DIGESTS: Final = Digests(salt="00", safe="01", duress="02", lengths=(8, 9))
 FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
+    "over": st.booleans(),
     "requeued": st.booleans(),
     "given_up": st.booleans(),
     "tampered": st.booleans(),

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from policies.load import load
-from policies.pack import AssignmentMode, Pack, ResumeMode, TextName, samples, unreviewed
+from policies.pack import AssignmentMode, BreakGlass, Pack, ResumeMode, TextName, samples, unreviewed
 from policies.segments import breaks_gsm7, segments
 
 # practices.md, "Texts of the base pack": the numbers are lengths
@@ -78,6 +78,7 @@ DEFAULTS = {
     "return_cue": 1800,
     "stop_resumes": ResumeMode.AT_ONCE,
     "reply_after_stop": True,
+    "break_glass": BreakGlass.NEVER,
     "assignment": AssignmentMode.NONE,
     "assignment_answer": 180,
     "offer_stands": 600,

@@ -214,8 +214,6 @@ MAY_SAY = {
     "hold": {SUE},
     "unhold": {SUE},
     "audit": {SUE},
-    "reveal in desk": {SUE},
-    "reveal": {ANA, SUE},
     **{name: {ANA, SUE} for name in ("close", "reopen", "continue")},
     "release": {ANA, SUE},
     **{name: {ANA} for name in ("say", "again", "anyway", "long")},

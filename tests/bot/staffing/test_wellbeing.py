@@ -9,7 +9,7 @@ import pytest
 from bot.model.actions import DESK, OFFICE, SendMessage
 from bot.model.events import MemberLeft, Outcome
 from bot.model.thread_desk_events import DuressFlagChanged, ThreadActivity
-from bot.staffing.wellbeing import LONG_CONVERSATION, OFFER, OFFER_AGAIN_AFTER
+from bot.staffing.wellbeing import LONG_CONVERSATION, OFFER, OFFER_AGAIN_AFTER, TALK, TALK_LATER
 from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, BEN, NAMED, OWNERS, PACK, SUE, with_settings
 
@@ -18,7 +18,7 @@ T1, T2 = OWNERS[:2]
 
 def offers(world: Simulation, user: str) -> int:
     """Count how often somebody was offered a talk unasked, in their own office."""
-    return sum(post.body == OFFER for room, post in world.rooms if room == OFFICE + user)
+    return sum(post.body == OFFER.format(talk=TALK) for room, post in world.rooms if room == OFFICE + user)
 
 
 def open_one(pack: object = None) -> Simulation:
@@ -66,6 +66,20 @@ def test_an_offer_after_what_may_stay_with_one(what: Callable[[Simulation], None
     world.settle()
     assert offers(world, ANA) == count
     assert [offers(world, user) for user in (BEN, SUE)] == [0, 0]
+
+
+def test_no_supervisor_is_promised_who_is_not_there() -> None:
+    """With no supervisor on duty the offer, and the answer to `!debrief`, say so."""
+    world = open_one()
+    world.say(DESK, SUE, "!off")
+    world.say(T1, ANA, "!escalate")
+    world.settle()
+    world.say(T1, ANA, "!debrief")
+    world.say(T1, ANA, "!release")
+    world.settle()
+    assert offers(world, ANA) == 0
+    assert world.seen(OFFICE + ANA).count(TALK_LATER) == 2
+    assert TALK not in world.seen(OFFICE + ANA)
 
 
 def test_an_offer_is_not_made_twice_in_a_few_hours() -> None:
