@@ -29,7 +29,7 @@ BLANKS: Final = (
 """What may stand before a mark without being seen: spaces, and the invisible marks that some keyboards put there."""
 OTHER_MARKS: Final = ("\u00a1", "\uff01")
 ANSWER_TTL: Final = 600.0
-"""Seconds after which an answer disappears."""
+"""Seconds after which an answer in an office disappears."""
 ANSWER_TIMER: Final = "fade:"
 CODEWORD_COMMANDS: Final = ("codeword", "forgetword", "verify")
 """The commands about an agreed word, without their hyphens; none of them has anything behind it."""
@@ -128,11 +128,15 @@ def remove_answer(pack: Pack, facts: Facts, aggregate: A, event: TimerDue) -> St
 
 
 def answer(facts: Facts, event: MessageSent | ReactionAdded, body: str) -> tuple[Action, ...]:
-    """Answer a person's message, or their tap, with a notice that disappears after a while."""
+    """Answer a person's message, or their tap, with a notice.
+
+    In an office it disappears after a while; elsewhere it goes with the rest, by its age, and leaves no "deleted" behind.
+    """
     reply_to = ""
     if isinstance(event, MessageSent):
         reply_to = event.target if event.relation is Relation.EDIT else event.event_id
-    return SendMessage(place=event.place, body=body, reply_to=reply_to, ref=answer_ref(event)), answer_timer(facts, event)
+    said = SendMessage(place=event.place, body=body, reply_to=reply_to, ref=answer_ref(event))
+    return (said, _answer_timer(facts, event)) if event.place.startswith(OFFICE) else (said,)
 
 
 def answer_ref(event: MessageSent | ReactionAdded) -> str:
@@ -140,7 +144,7 @@ def answer_ref(event: MessageSent | ReactionAdded) -> str:
     return f"answer:{event.event_id}"
 
 
-def answer_timer(facts: Facts, event: MessageSent | ReactionAdded) -> SetTimer:
+def _answer_timer(facts: Facts, event: MessageSent | ReactionAdded) -> SetTimer:
     """Let the answer to a message or a tap disappear after a while."""
     return SetTimer(key=f"{ANSWER_TIMER}{event.place}|{answer_ref(event)}", due=facts.now + ANSWER_TTL)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bot.commands.parser import ParsedCommand, answer_ref, answer_timer
+from bot.commands.parser import ParsedCommand, answer_ref
 from bot.model.actions import DESK, Action, ConfirmIdentity, ShowAudit, SignOut
 from bot.model.audit_kinds import AuditKind
 from bot.model.desk import Desk, Facts, Thread
@@ -34,7 +34,7 @@ KINDS_BY_VALUE: Final = {kind.value: kind for kind in AuditKind}
 def show_audit(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
     """`!audit`: what was noted last, for supervisors."""
     tell = ShowAudit(place=DESK, reply_to=event.event_id, ref=answer_ref(event))
-    return Step(desk, (tell, answer_timer(facts, event)), consumed=True)
+    return Step(desk, (tell,), consumed=True)
 
 
 def audit_records(before: Thread | Desk, after: Thread | Desk, actions: tuple[Action, ...]) -> tuple[RecordAudit, ...]:

@@ -17,6 +17,7 @@ from bot.model.codeword_state import CodewordState, Enrolment, SendLock
 from bot.model.dialled_number import ColdOutreach, DialledNumber
 from bot.model.hold_signs import HoldSigns
 from bot.model.thread import Assignment, Consent, ConsentFlags, Lifecycle, Sending, Silence
+from bot.model.thread_desk_events import AlarmKind
 
 
 @unique
@@ -120,6 +121,16 @@ class QueueEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShownAlarm:
+    """An alarm of a thread that stands at the desk: since when, and how often it came since."""
+
+    designation: str
+    alarm: AlarmKind
+    at: float
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """Roster and queue of a line; serial, so that two claims in one second have one winner."""
 
@@ -134,6 +145,8 @@ class Desk:
     board: str = ""
     """The live board as it was last written."""
     board_at: float = 0.0
+    alarms: tuple[ShownAlarm, ...] = ()
+    """The alarms of the last minutes: the same one again edits its message."""
     called_at: float = 0.0
     """When people on duty were last called to a thread that had just come to wait."""
     claimers: tuple[tuple[str, float], ...] = ()

@@ -32,7 +32,7 @@ class ThreadQueued:
 
 @unique
 class AlarmKind(Enum):
-    """What the desk is told loudly, always in a new message."""
+    """What the desk is told: a new message for each kind, an edit of it when the same comes again within minutes."""
 
     STOPPED = "stopped"
     TEXT_AFTER_STOP = "text_after_stop"

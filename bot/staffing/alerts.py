@@ -1,18 +1,20 @@
 """Alarms at the desk, and answers to people whose message was not accepted.
 
-Rule of this module: an alarm is a new message, never an edit, and holds a designation at most.
+Rules of this module: an alarm holds a designation at most, and is a new message. Only the same alarm of the same thread
+that comes again within minutes is an edit of the one before; duress, and what a person asks for, are always new.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Final
 
 from bot.commands.parser import ParsedCommand, answer, mark_as_note
 from bot.display.ringing import on_duty, who_decides
 from bot.display.thread_card import localpart
-from bot.model.actions import DESK, PageOnCall, RetryDeadLetter, SendMessage
-from bot.model.desk import Desk, Facts
+from bot.model.actions import DESK, EditMessage, PageOnCall, RetryDeadLetter, SendMessage
+from bot.model.desk import Desk, Facts, ShownAlarm
 from bot.model.events import MessageIgnored, MessageSent
 from bot.model.feature import Step
 from bot.model.line_incidents import (
@@ -88,6 +90,10 @@ CALLS_SUPERVISORS: Final = (
     AlarmKind.BREAK_GLASS,
 )
 """What supervisors on duty are called for by name; where there is none, everybody on duty."""
+ALWAYS_NEW: Final = (AlarmKind.DURESS, AlarmKind.ESCALATED, AlarmKind.BREAK_GLASS)
+"""Alarms that ring each time that they come."""
+SAME_ALARM: Final = 300.0
+"""Seconds within which the same alarm of the same thread edits the message of the one before."""
 CALLS_ALL: Final = (AlarmKind.URGENT,)
 """What everybody on duty is called for by name. The other alarms are notices."""
 
@@ -159,6 +165,14 @@ def explain_ignored(pack: Pack, facts: Facts, desk: Desk, event: MessageIgnored)
 def show_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk]:
     """Pass on what a thread has to say to everybody."""
     body = f"⚠️ {event.designation}: {ALARMS[event.alarm]}"
+    fresh = tuple(shown for shown in desk.alarms if 0 <= facts.now - shown.at < SAME_ALARM)
+    old = next((shown for shown in fresh if (shown.designation, shown.alarm) == (event.designation, event.alarm)), None)
+    if old is not None and event.alarm not in ALWAYS_NEW:
+        again = replace(old, times=old.times + 1)
+        desk = replace(desk, alarms=tuple(again if shown is old else shown for shown in fresh))
+        return Step(desk, (EditMessage(place=DESK, ref=_ref(old), body=f"{body} ({again.times} times)"),))
+    new = ShownAlarm(designation=event.designation, alarm=event.alarm, at=facts.now)
+    desk = replace(desk, alarms=(*(shown for shown in fresh if shown is not old), new))
     escalated = event.alarm is AlarmKind.ESCALATED
     called = (
         who_decides(facts)
@@ -167,11 +181,15 @@ def show_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step
         if event.alarm in CALLS_ALL
         else ()
     )
-    loud = SendMessage(place=DESK, body=body, mentions=called)
+    loud = SendMessage(place=DESK, ref=_ref(new), body=body, mentions=called)
     # Nobody who could come is here: whoever is on call hears that they are needed, and nothing else.
     # For duress, and a number shown without a supervisor, they are called in any case.
     paged = event.alarm in (AlarmKind.DURESS, AlarmKind.BREAK_GLASS) or (escalated and not facts.supervisors)
     return Step(desk, (loud, PageOnCall(reason="escalated")) if paged else (loud,))
+
+
+def _ref(shown: ShownAlarm) -> str:
+    return f"alarm:{shown.designation}:{shown.alarm.value}:{shown.at:.0f}"
 
 
 def dead_letter_recorded(pack: Pack, facts: Facts, desk: Desk, event: DeadLetterRecorded) -> Step[Desk]:

@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from bot.commands.parser import UNKNOWN_MEMBER, ParsedCommand, answer, answer_ref, answer_timer, find_member
+from bot.commands.parser import UNKNOWN_MEMBER, ParsedCommand, answer, answer_ref, find_member
 from bot.display.ringing import who_decides
 from bot.display.thread_card import localpart
 from bot.model.actions import DESK, ConfirmIdentity, SendMessage, ShowDevices, SignOut
@@ -81,7 +81,7 @@ def devices(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: P
     if user is None:
         return Step(desk, answer(facts, event, UNKNOWN_MEMBER), consumed=True)
     tell = ShowDevices(place=DESK, user=user, reply_to=event.event_id, ref=answer_ref(event))
-    return Step(desk, (tell, answer_timer(facts, event)), consumed=True)
+    return Step(desk, (tell,), consumed=True)
 
 
 def trust(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:

@@ -66,7 +66,7 @@ def commands_page() -> str:
             " is only suggested;"
             " what is in square brackets may be left out; `@who` is a mention, a full Matrix id, or a name, with or without"
             " `@`, that only one person has."
-            f" Answers disappear after {format_duration(ANSWER_TTL)}."
+            f" Answers in an office disappear after {format_duration(ANSWER_TTL)}."
         ),
     ]
     for place, title, what in PLACES:

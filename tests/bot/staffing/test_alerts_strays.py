@@ -1,13 +1,16 @@
-"""What the desk hears of texts that are none to this line, and of those that it may never see."""
+"""What the desk hears of texts that are none to this line, of those that it may never see, and of one alarm many times."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from bot.model.actions import DESK, SendMessage
+from bot.model.actions import DESK, EditMessage, SendMessage
 from bot.model.desk import Desk
 from bot.model.line_incidents import GapKind, StrayKind, StrayTextArrived, TextsMissing
-from tests.bot.examples import of, then
+from bot.model.thread_desk_events import AlarmKind, AlarmRaised
+from tests.bot.examples import at, of, then
 from tests.bot.strategies import MEMBERS, SUE
 
 
@@ -30,3 +33,25 @@ def test_what_may_be_missing_is_told_with_what_to_do(kind: GapKind) -> None:
     assert "portal" in post.body
     assert "technician" in post.body
     assert ("away for about 2 h" in post.body) is (kind is GapKind.AWAY)
+
+
+@pytest.mark.parametrize("alarm", list(AlarmKind))
+def test_the_same_alarm_again_is_an_edit(alarm: AlarmKind) -> None:
+    """Each kind of a thread is a new message; the same one within minutes edits it. Duress and a person's call never do."""
+    raised = AlarmRaised(designation="amber heron", alarm=alarm)
+    step = then(Desk(roster=MEMBERS), raised)
+    again = then(step.aggregate, raised, at(30))
+    new = [post for post in of(SendMessage, again) if post.ref != "board"]
+    edits = [edit for edit in of(EditMessage, again) if edit.ref != "board"]
+    if alarm in (AlarmKind.DURESS, AlarmKind.ESCALATED, AlarmKind.BREAK_GLASS):
+        assert (len(new), edits) == (1, [])
+        return
+    (edit,) = edits
+    assert (new, edit.body.endswith("(2 times)")) == ([], True)
+    assert edit.ref in [post.ref for post in of(SendMessage, step)]
+    for later, event in (
+        (300, raised),
+        (30, replace(raised, designation="quiet maple")),
+        (30, replace(raised, alarm=AlarmKind.DURESS)),
+    ):
+        assert [p for p in of(SendMessage, then(again.aggregate, event, at(later))) if p.ref != "board"], "a new message"
