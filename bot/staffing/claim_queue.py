@@ -259,6 +259,9 @@ def _claim(
     how = AssignmentKind.ACCEPTED if entry.assignee is not None else AssignmentKind.CLAIMED
     desk = replace(desk, claimers=tuple((u, t) for u, t in desk.claimers if u != user and t >= facts.now))
     desk, actions = assign(facts, desk, user, entry, how)
+    if isinstance(event, ReactionAdded):
+        # The card that they tapped says so, and their invitation comes: the desk needs no third message.
+        return desk, actions
     notice = f"{entry.designation} is yours, {localpart(user)}: accept the invitation."
     return desk, (*actions, *_reply(facts, event, notice))
 

@@ -115,6 +115,13 @@ def test_a_claim(body: str, thread: str | None) -> None:
     assert [edit.ref for edit in of(EditMessage, step)] == ([f"card:{thread}"] if thread else [])
 
 
+def test_a_claim_by_a_tap_needs_no_answer() -> None:
+    """The tapped card says with whom the thread is now, and nothing else is said at the desk."""
+    step = then(queue(10), tap())
+    assert [edit.body for edit in of(EditMessage, step)] == ["amber heron · with ana"]
+    assert not of(SendMessage, step)
+
+
 def test_an_empty_queue_says_so() -> None:
     """A claim with nobody waiting is answered."""
     assert words(then(staffed_desk(), at_desk("!claim"))).startswith("Nobody is waiting.")
