@@ -102,11 +102,11 @@ def advocate_page() -> str:
         (
             "A tap never sends anything to a phone and never changes whom we trust."
             f" An offer stands for {format_duration(s.offer_stands)}. What rings is a message that names you, and"
-            " only people on duty are named (`!off`); cards, answers and the board ring nobody. Set the desk to mentions only"
-            " in your app, so that calls to others stay silent. Alone at night: with no supervisor on duty the room says so,"
-            " and `!escalate`, `!reveal` and a duress word page whoever is on call. `!reveal yes` is said in the room, at the"
-            " desk, or as a reply to the alert there; whether another advocate may say it then is the agency's choice"
-            " (`break_glass`)."
+            " only people on duty are named (`!off`); cards, answers and the board ring nobody. Set the desk to mentions"
+            " only in your app, so that calls to others stay silent. Alone at night: with no supervisor on duty the room"
+            " says so, and `!escalate`, `!reveal` and a duress word page whoever is on call. `!reveal yes` is said in the"
+            " room, at the desk, or as a reply to the alert there; whether another advocate may say it then is the"
+            " agency's choice (`break_glass`)."
         ),
         "## What the marks on your messages say",
         _table(("mark", "what it means"), [f"| {mark.value} | {MARK_MEANINGS[mark]} |" for mark in DeliveryReceipt]),
