@@ -212,7 +212,7 @@ async def upgraded(floor: Floor) -> None:
 
 Row = tuple[Callable[[Floor], Awaitable[None]], str, str]
 ROWS: list[Row] = [
-    (unsigned_tap, "desk", "is yours, ada"),
+    (unsigned_tap, "desk", "bea: verify your device first"),
     (forged_edits, "thread", ""),
     (to_somebody_off, "desk", "on duty"),
     (to_oneself, "thread", "ada is the advocate already"),
