@@ -52,18 +52,22 @@ def report(layout: Layout, month: str | None, as_json: bool) -> None:
 def practices(layout: Layout, as_json: bool) -> None:
     """Tell, for each of the 41 practices, whether this configuration meets it, who does, and which tests show it.
 
-    Exit code 1 when any is not met beyond the one that no text message can meet.
+    Without a configuration it is about the packs that a line begins with, and says so. Exit code 1 when any is not met
+    beyond the one that no text message can meet.
     """
     from deploy.inspect import practices as kept  # noqa: PLC0415 - only this verb needs it
     from policies.load import PackError  # noqa: PLC0415 - only this verb needs it
     from policies.load import load as load_pack  # noqa: PLC0415 - only this verb needs it
 
-    loaded = _load_config(layout.config)
+    # A file that was named has to be there; the line's own is not, before its first start.
+    loaded = _load_config(layout.config) if layout.config_file or layout.config.exists() else None
     try:
-        pack = load_pack(loaded.line.packs, near=layout.config.parent)
+        pack = load_pack(loaded.line.packs if loaded else kept.DEFAULT_PACKS, near=layout.config.parent)
     except PackError as error:
         _exit_usage(error.problems)
     results = kept.evaluate(loaded, pack)
+    if loaded is None:
+        click.echo(kept.WITHOUT_CONFIGURATION, err=as_json)
     for line in [kept.as_json(results)] if as_json else kept.as_text(results):
         click.echo(line)
     sys.exit(EXIT_OK if kept.all_met(results) else EXIT_PROBLEMS)

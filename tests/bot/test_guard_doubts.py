@@ -249,6 +249,7 @@ def test_talk_about_the_texter_beside_a_colleagues_note_is_held() -> None:
     assert found(held(), 60, "Is she with you?") == ()
 
 
+@pytest.mark.practice(24)
 @pytest.mark.parametrize(
     ("body", "doubts"),
     [

@@ -75,6 +75,7 @@ def test_a_call_says_nothing() -> None:
     assert [page.reason for page in pages] == ["waiting", "escalated"]
 
 
+@pytest.mark.practice(30)
 def test_an_escalation_calls_supervisors_on_duty_only() -> None:
     """With a supervisor on duty the desk's alarm mentions them and nobody is called outside."""
     tom = DeskMember(user="@tom:line.example", role=MEMBERS[2].role, on_duty=False)

@@ -204,7 +204,6 @@ def test_an_interpreter_has_a_seat_for_two_hours() -> None:
     assert then(gone, TimerDue(key=f"seat:{BEN}"), at(7200)).actions == ()
 
 
-@pytest.mark.practice(32)
 def test_quiet_is_a_word_of_its_own() -> None:
     """`quiet` right behind the name leaves the handover text out; in a note it is a word like any other."""
     step = then(held(), said(f"!transfer {BEN} it is quiet now, she sleeps", event_id="$o"))

@@ -56,6 +56,7 @@ def nothing(world: Simulation) -> None:
     [(escalates, 1), (duress, 1), (long, 1), (breaks_off, 1), (nothing, 0)],
     ids=["escalates", "duress", "long", "breaks_off", "nothing"],
 )
+@pytest.mark.practice(32)
 def test_an_offer_after_what_may_stay_with_one(what: Callable[[Simulation], None], count: int) -> None:
     """After a heavy, long or broken-off conversation has left their hands, and not before, somebody is offered a talk."""
     world = open_one()
@@ -100,6 +101,7 @@ def test_an_offer_is_not_made_twice_in_a_few_hours() -> None:
     assert offers(world, ANA) == 2
 
 
+@pytest.mark.practice(32)
 def test_it_names_nobody_and_is_for_one_alone() -> None:
     """No designation, no word of anybody, no mention at the desk; somebody who left the desk is not written to."""
     world = open_one()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -13,10 +13,19 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from bridge.config import Config, load
+from bridge.config import Config, OnCall, load
 from deploy.cli.main import cli
 from deploy.data_dir.layout import Layout, Ports
-from deploy.inspect.practices import DOWNGRADES, PRACTICES_FILE, SHOWN_FILE, UNMEETABLE, PracticeStatus, all_met, evaluate
+from deploy.inspect.practice_downgrades import DOWNGRADES, PracticeStatus
+from deploy.inspect.practices import (
+    PRACTICES_FILE,
+    SHOWN_FILE,
+    UNMEETABLE,
+    WITHOUT_CONFIGURATION,
+    PracticeResult,
+    all_met,
+    evaluate,
+)
 from deploy.stack.provision import write_line_files
 from policies.load import load as load_pack
 from policies.pack import Pack, TextName
@@ -81,20 +90,134 @@ def test_the_configuration_is_looked_at(line: tuple[Config, Pack]) -> None:
     """Unreviewed limits, example hours, nobody on call, a handset in the path, texting first: each lowers its row."""
     config, pack = line
     found = standings(line)
-    assert (found[26], found[29], found[30]) == (PracticeStatus.NOT_MET, PracticeStatus.MET, PracticeStatus.POLICY)
+    assert (found[26], found[30]) == (PracticeStatus.NOT_MET, PracticeStatus.POLICY)
     assert found[15] is PracticeStatus.MET
-    example = replace(pack, hours=replace(pack.hours, sample=True))
-    assert standings((config, example))[29] is PracticeStatus.NOT_MET
     first = replace(pack, settings=replace(pack.settings, cold_outbound=True))
     assert standings((config, first))[15] is PracticeStatus.STAFF
     handset = config.line.carrier.model_copy(update={"kind": "smsgate"})
     with_handset = config.model_copy(update={"lines": [config.line.model_copy(update={"carrier": handset})]})
     assert standings((with_handset, pack))[3] is PracticeStatus.POLICY
-    text = pack.texts[TextName.LIMITS]
-    words = {k: replace(w, reviewed_by="counsel", reviewed_on=date(2027, 1, 1)) for k, w in text.wordings.items()}
-    texts = {name: replace(text, legal=name == TextName.LIMITS, wordings=words) for name, text in pack.texts.items()}
-    assert standings((config, replace(pack, texts=texts)))[26] is PracticeStatus.STAFF
     assert not all_met(evaluate(*line, dict(ALL)))
+
+
+def ready(pack: Pack) -> Pack:
+    """Return the pack as an agency has it that did everything: its own words, reviewed, and its own hours."""
+    texts = {
+        name: replace(
+            text,
+            wordings={
+                language: replace(
+                    wording,
+                    text=wording.text.replace("555-555-0123", "212-664-7665"),
+                    reviewed_by="counsel",
+                    reviewed_on=date(2027, 1, 1),
+                    sample=False,
+                )
+                for language, wording in text.wordings.items()
+            },
+        )
+        for name, text in pack.texts.items()
+    }
+    return replace(pack, texts=texts, hours=replace(pack.hours, sample=False), leak_words=frozenset({"harborlight"}))
+
+
+def changed(pack: Pack, name: TextName, **changes: object) -> Pack:
+    """Return the pack with every wording of a text changed."""
+    text = pack.texts[name]
+    words = {language: replace(wording, **changes) for language, wording in text.wordings.items()}  # type: ignore[arg-type]
+    return replace(pack, texts={**pack.texts, name: replace(text, wordings=words)})
+
+
+def with_settings(pack: Pack, **settings: int) -> Pack:
+    return replace(pack, settings=replace(pack.settings, **settings))  # type: ignore[arg-type]
+
+
+def row(config: Config | None, pack: Pack, number: int) -> PracticeResult:
+    return next(result for result in evaluate(config, pack, dict(ALL)) if result.number == number)
+
+
+def on_call(config: Config) -> Config:
+    called = OnCall(webhook_file=Path("hook"))
+    return config.model_copy(update={"lines": [config.line.model_copy(update={"on_call": called})]})
+
+
+def test_a_line_that_is_ready_meets_all_but_one(line: tuple[Config, Pack]) -> None:
+    """With reviewed words of its own, its hours, the agency's words and somebody on call, nothing is left to doubt."""
+    config, pack = line
+    results = evaluate(on_call(config), ready(pack), dict(ALL))
+    assert [(result.number, result.why) for result in results if result.why] == []
+    assert all_met(results)
+
+
+HOUR = 3_600
+SAMPLE: dict[str, object] = {"sample": True}
+LONG: dict[str, object] = {"text": "Please be so kind as to extend considerable communicative patience. " * 4}
+POLICY, STAFF, NOT_MET = PracticeStatus.POLICY, PracticeStatus.STAFF, PracticeStatus.NOT_MET
+
+
+@pytest.mark.parametrize(
+    ("number", "change", "standing", "why"),
+    [
+        (2, lambda p: changed(p, TextName.OPTIONS, **SAMPLE), NOT_MET, "options.en"),
+        (2, lambda p: with_settings(p, hold_first_no=24 * HOUR), NOT_MET, "24 h (settings.hold_first_no)"),
+        (9, lambda p: changed(p, TextName.COVER_2, **SAMPLE), NOT_MET, "cover_2.en"),
+        (9, lambda p: changed(p, TextName.DIFFERENT, text="This is the crisis line."), NOT_MET, "crisis"),
+        (9, lambda p: replace(p, signs={}), POLICY, "other_hands"),
+        (10, lambda p: changed(p, TextName.CHALLENGE, **SAMPLE), NOT_MET, "challenge.en"),
+        (10, lambda p: changed(p, TextName.UNVERIFIED, text="That was not it."), NOT_MET, "unverified.en differs"),
+        (11, lambda p: changed(p, TextName.SAFE_CHECK, **SAMPLE), NOT_MET, "safe_check.en"),
+        (11, lambda p: with_settings(p, return_cue=30 * 24 * HOUR), NOT_MET, "720 h (settings.return_cue)"),
+        (12, lambda p: changed(p, TextName.SWITCH, **SAMPLE), NOT_MET, "switch.en"),
+        (12, lambda p: replace(p, keywords=replace(p.keywords, exit={})), NOT_MET, "keywords.exit"),
+        (12, lambda p: replace(p, languages=("en", "pl")), POLICY, "(leaving) in pl"),
+        (12, lambda p: with_settings(p, hold_after_silence=24 * HOUR), NOT_MET, "settings.hold_after_silence"),
+        (20, lambda p: changed(p, TextName.PICTURE, **SAMPLE), NOT_MET, "picture.en"),
+        (24, lambda p: replace(p, leak_words=frozenset()), POLICY, "leak_words is empty"),
+        (25, lambda p: changed(p, TextName.OPTIONS, **SAMPLE), NOT_MET, "options.en"),
+        (25, lambda p: replace(p, languages=("en",)), POLICY, "no Spanish wording"),
+        (26, lambda p: changed(p, TextName.RIGHTS, reviewed_by=None), NOT_MET, "nobody reviewed rights.en, rights.es"),
+        (28, lambda p: changed(p, TextName.GREETING, **LONG), STAFF, "greeting.en 2 segments"),
+        (28, lambda p: replace(p, languages=("en",)), STAFF, "no Spanish wording"),
+        (29, lambda p: replace(p, hours=replace(p.hours, sample=True)), NOT_MET, "opening hours"),
+        (29, lambda p: changed(p, TextName.UNAVAILABLE, **SAMPLE), NOT_MET, "unavailable.en"),
+        (29, lambda p: with_settings(p, hold_after_promise=24 * HOUR), NOT_MET, "settings.hold_after_promise"),
+        (30, lambda p: with_settings(p, unclaimed_on_call=24 * HOUR), POLICY, "settings.unclaimed_on_call"),
+        (31, lambda p: changed(p, TextName.URGENT, text="Call 555-555-0123."), NOT_MET, "urgent.en"),
+        (39, lambda p: replace(p, playbooks={}), NOT_MET, "no playbook prank"),
+        (39, lambda p: replace(p, signs={}), POLICY, "suicide"),
+    ],
+)
+def test_what_the_line_does_now_decides(
+    line: tuple[Config, Pack], number: int, change: Callable[[Pack], Pack], standing: PracticeStatus, why: str
+) -> None:
+    """A setting so long that it is off, words that are an example's or unreviewed, a language that lacks: each is told."""
+    config, pack = line
+    result = row(on_call(config), change(ready(pack)), number)
+    assert result.standing is standing
+    assert why in result.why
+
+
+def test_the_lowest_status_and_every_reason(line: tuple[Config, Pack]) -> None:
+    """With several reasons the worst status is told, and all reasons are."""
+    config, pack = line
+    result = row(config, with_settings(ready(pack), hold_after_silence=24 * HOUR), 30)
+    assert result.standing is NOT_MET
+    assert "nobody is on call" in result.why
+    assert "settings.hold_after_silence" in result.why
+
+
+def test_before_the_first_start_it_is_about_the_default_packs(tmp_path: Path) -> None:
+    """Without a configuration the verb judges the packs that a line begins with and says so; JSON stays JSON."""
+    run = CliRunner().invoke
+    told = run(cli, ["practices", "--data", str(tmp_path / "none")])
+    assert told.stdout.splitlines()[0] == WITHOUT_CONFIGURATION
+    assert told.exit_code == 1
+    told = run(cli, ["practices", "--json", "--data", str(tmp_path / "none")])
+    rows = {r["number"]: r for r in json.loads(told.stdout)}
+    assert told.stderr.strip() == WITHOUT_CONFIGURATION
+    assert rows[30]["standing"] == POLICY.value
+    assert "no carrier is chosen" in rows[18]["why"]
+    assert not (tmp_path / "none").exists()
 
 
 def test_the_verb_prints_it(tmp_path: Path, line: tuple[Config, Pack]) -> None:
