@@ -291,7 +291,7 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
         if (
             aggregate.assignment.epoch
             and before.assignment.epoch
-            and thread_card.card(aggregate) != thread_card.card(before)
+            and thread_card.card(pack, aggregate) != thread_card.card(pack, before)
         ):
             actions += (EditMessage(place=THREAD, ref="card", body=thread_card.pinned(pack, aggregate)),)
         actions += thread_marks.report_marks(pack, before, aggregate)

@@ -12,7 +12,7 @@ from typing import Final
 
 from bot.commands.parser import ParsedCommand
 from bot.model.desk import Facts, Thread
-from policies.hours import opening_text
+from policies.hours import open_at, opening_text
 from policies.pack import Pack, TextName
 
 TEXT_COMMANDS: Final = {
@@ -47,6 +47,10 @@ NOT_BY_HAND: Final = frozenset(
 """Texts that have their own moment: after a STOP, in a check of the agreed word, under duress."""
 
 
+OPEN_NOW: Final = (
+    "the line is open now, and that text says when it opens again. Say !say unavailable, or in words of your own:"
+    " !say after-hours: words."
+)
 ALONE: Final = "!different takes no words. Say it alone; what you know can stand here as a note (//)."
 
 
@@ -102,6 +106,8 @@ def _say(pack: Pack, facts: Facts, thread: Thread, said: str) -> CannedText | Re
     if name is None:
         why = f"!say {loose} takes words of your own only behind a colon: !say {loose}: words."
         return Refused(why=ALONE if loose == TextName.DIFFERENT else why)
+    if not colon and name == TextName.AFTER_HOURS and open_at(pack.hours, facts.wall_clock):
+        return Refused(why=OPEN_NOW)
     if not colon:
         return _of(pack, facts, thread, name)
     if name == TextName.DIFFERENT:
@@ -131,6 +137,10 @@ def exists(pack: Pack, name: str) -> bool:
 
 
 def wording(pack: Pack, facts: Facts, thread: Thread, name: str) -> str:
-    """Return the pack's words of a text, in the texter's language."""
-    language = thread.consent.language
-    return pack.say(name, language, opens=opening_text(pack.hours, facts.wall_clock, language))
+    """Return the pack's words of a text, in the texter's language.
+
+    When the line opens again is said only while it is closed.
+    """
+    language, now = thread.consent.language, facts.wall_clock
+    opens = None if open_at(pack.hours, now) else opening_text(pack.hours, now, language)
+    return pack.say(name, language, opens=opens)

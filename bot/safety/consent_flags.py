@@ -2,11 +2,13 @@
 
 Rules of this module: the person who asked notes an agreement; it is never guessed. A text of the agency counts as given
 when the carrier took it in the agency's own words. Other words count when the assignee says so with `!told`, and the audit
-has a kind of its own for that. Nothing here is free text, because it outlives the conversation.
+has a kind of its own for that. Nothing here is free text, because it outlives the conversation: what a person writes for
+people in free words stays in the room as their note, and the card says that there is one.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Final
 
@@ -25,6 +27,10 @@ from bot.sending.delivery_receipts import first_accepted
 from policies.pack import Pack, TextName
 
 CHANNELS: Final = ("call", "chat", "email", "visit")
+IN_WORDS: Final = "agreed in words, in a note of that conversation"
+"""The other way, where it is none of `CHANNELS`. The words themselves are not kept."""
+DIGITS: Final = re.compile(r"\d(?:\D{0,3}\d){2}")
+"""What may be a number by which somebody is reached: it is not for a room either."""
 COVERS: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
 ANSWERS: Final = {"yes": True, "no": False}
 TIPS: Final = frozenset({TextName.DEVICE, TextName.TIPS_IPHONE, TextName.TIPS_ANDROID})
@@ -45,10 +51,14 @@ def note_agreement(pack: Pack, facts: Facts, thread: Thread, event: MessageSent,
     if flags is None:
         why = (
             "Say !agreed times 9-15:30 20-22 (or weekdays 9-15 sat 20-22, or any), !agreed first yes (or no), "
-            f"!agreed channel {', '.join(CHANNELS)} (or none), or !agreed unsafe cover 1 (or another text, or nothing)."
+            f"!agreed channel {', '.join(CHANNELS)} (or none, or words for this room), "
+            "or !agreed unsafe cover 1 (or another text, or nothing)."
         )
         return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)
     noted = f" Safe to text: {time_windows.describe(flags)}." if what == "times" else ""
+    if what == "channel" and flags.channel == IN_WORDS:
+        note = "Noted: the card says that another way was agreed, and your words stay in this room as a note."
+        return Step(replace(thread, flags=flags), (mark_as_note(event), *answer(facts, event, note)), consumed=True)
     notice = answer(facts, event, f"Noted on the card.{noted} It stays for their next conversation too.")
     return Step(replace(thread, flags=flags), (mark_as_note(event), *notice), consumed=True)
 
@@ -117,6 +127,8 @@ def _with(pack: Pack, flags: ConsentFlags, what: str, value: str) -> ConsentFlag
         return replace(flags, text_first=ANSWERS[value])
     if what == "channel" and value in (*CHANNELS, "none"):
         return replace(flags, channel="" if value == "none" else value)
+    if what == "channel" and re.search(r"[^\W\d_]", value) and not DIGITS.search(value):
+        return replace(flags, channel=IN_WORDS)
     if what == "unsafe" and value == "nothing":
         return replace(flags, unsafe_line="")
     if what == "unsafe" and (name := _chosen(pack, value)) is not None:

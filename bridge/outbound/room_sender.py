@@ -81,7 +81,7 @@ class RoomSender:
         self._wake, self._crash, self._room_client = services.wake, services.crash, room_client
         self._device_trust, self._lifetime, self._dead_letter_retry = device_trust, lifetime, dead_letter_retry
         self._room_refusals = room_refusals
-        self._edit_throttle = EditThrottle(services)
+        self._zone, self._edit_throttle = zone, EditThrottle(services)
         self._recap_sender = RecapSender(services, room_client=room_client, zone=zone, lifetime=lifetime)
         self.number_reveals = NumberReveals(services, room_client=room_client, lifetime=lifetime)
 
@@ -163,9 +163,8 @@ class RoomSender:
             case RetryDeadLetter() as retry:
                 await self._reply(task, retry, await self._dead_letter_retry.retry(retry.short_id))
             case ShowAudit() as tell:
-                await self._reply(
-                    task, tell, audit_log.format_entries(await audit_log.newest_entries(self._database, AUDIT_ENTRIES))
-                )
+                entries = await audit_log.newest_entries(self._database, AUDIT_ENTRIES)
+                await self._reply(task, tell, audit_log.format_entries(entries, self._zone))
             case _:
                 raise PermanentFailure("unknown action")
 

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from bot.model.actions import DESK
 from bot.model.audit_kinds import AuditKind
@@ -158,9 +159,18 @@ async def newest_entries(conn: Any, most: int) -> list[AuditEntry]:
     return [AuditEntry(**{**dict(row), "mac": bytes(row["mac"])}) for row in reversed(rows)]
 
 
-def format_entries(found: Sequence[AuditEntry]) -> str:
-    """Say entries for a person: hour, kind, and the letters that tell threads apart."""
-    shown = [f"{format_hour(e.hour)}  {e.kind}{'' if e.about in NON_THREAD_SUBJECTS else '  ' + e.about}" for e in found]
+def format_entries(found: Sequence[AuditEntry], zone: str = "") -> str:
+    """Say entries for a person: hour, kind, and the letters that tell threads apart.
+
+    `zone`: the time zone of the hours, as a room shows them; without it they are in UTC.
+    """
+    hours = [
+        f"{datetime.fromtimestamp(e.hour, ZoneInfo(zone)):%Y-%m-%d %H}h" if zone else format_hour(e.hour) for e in found
+    ]
+    shown = [
+        f"{hour}  {e.kind}{'' if e.about in NON_THREAD_SUBJECTS else '  ' + e.about}"
+        for hour, e in zip(hours, found, strict=True)
+    ]
     return "\n".join(shown) or "Nothing is noted."
 
 

@@ -58,9 +58,9 @@ def test_duress_is_told_to_assignee_desk_and_whoever_is_on_call(before: object) 
 
 def test_the_card_says_duress_and_not_verified() -> None:
     """Nobody who opens the room takes a thread under duress for a verified one."""
-    assert "DURESS" in card(comes(asked(), CodewordMatch.DURESS, 20).aggregate)
+    assert "DURESS" in card(PACK, comes(asked(), CodewordMatch.DURESS, 20).aggregate)
     assert "verified:" not in card(
-        comes(comes(asked(), CodewordMatch.SAFE, 20).aggregate, CodewordMatch.DURESS, 30).aggregate
+        PACK, comes(comes(asked(), CodewordMatch.SAFE, 20).aggregate, CodewordMatch.DURESS, 30).aggregate
     )
 
 
@@ -161,7 +161,7 @@ def test_the_lock_outlives_a_change_of_assignee() -> None:
     """The lock belongs to the phone: whoever takes the thread has the same cover lines and nothing else."""
     thread = then(locked(SendLock.DURESS), said("!release", event_id="$r")).aggregate
     thread = then(thread, Assigned(assignee=BEN)).aggregate
-    assert "DURESS" in card(thread)
+    assert "DURESS" in card(PACK, thread)
     assert then(thread, said("I am Ben", sender=BEN, event_id="$n")).aggregate.sending.pending == ()
 
 

@@ -188,9 +188,11 @@ def test_texts_with_their_own_moment_are_not_said_by_hand(name: str) -> None:
 
 def test_after_hours_by_hand_says_when_the_line_opens() -> None:
     """A text that names the opening is filled in, or says nothing of it, by hand as by itself."""
-    step = then(held(), said("!say after_hours"))
-    assert "{" not in words(step)
-    assert "{" not in texts(due(step.aggregate, UNDO))[0]
+    closed = replace(PACK, hours=replace(PACK.hours, always=False, week=(((0, 1),),) * 7))
+    step = decide(closed, FACTS, held(), said("!say after_hours"))
+    (text,) = step.aggregate.sending.pending
+    assert "12:00 AM" in text.body
+    assert "{" not in words(step) + text.body
 
 
 @pytest.mark.practice(36, 38)
@@ -199,3 +201,14 @@ def test_clarify_quotes_nothing() -> None:
     thread = then(held(), arrived("he has marzipan", id="b")).aggregate
     reply = said("!clarify", relation=Relation.TEXTER_REPLY, target="in:b:0")
     assert texts(due(then(thread, reply).aggregate, UNDO)) == [PACK.say(TextName.CLARIFY)]
+
+
+def test_an_open_line_does_not_say_when_it_opens_again() -> None:
+    """On an open line `!say after-hours` sends nothing and says what to say; own words in its place leave as ever."""
+    always = replace(PACK, hours=replace(PACK.hours, always=True))
+    step = decide(always, FACTS, held(), said("!say after-hours"))
+    assert step.aggregate.sending.pending == ()
+    assert "the line is open now" in words(step)
+    own = decide(always, FACTS, held(), said("!say after-hours: back at nine"))
+    assert [text.body for text in own.aggregate.sending.pending] == ["back at nine"]
+    assert canned_texts.wording(always, FACTS, held(), TextName.AFTER_HOURS) == PACK.say(TextName.UNAVAILABLE, "en")

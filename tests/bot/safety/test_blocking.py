@@ -47,7 +47,7 @@ def test_a_supervisor_blocks_for_a_while(said_so: str, seconds: int) -> None:
     assert SetTimer(key="block", due=until) in step.actions
     assert (alarms(step), marks(step)["$m1"]) == (["blocked"], DeliveryReceipt.NOT_SENT)
     assert texts(due(step.aggregate, UNDO)) == []
-    assert "BLOCKED" in card(step.aggregate)
+    assert "BLOCKED" in card(PACK, step.aggregate)
     assert guard.BLOCKED in words(then(step.aggregate, said("but", event_id="$m2")))
 
 
@@ -110,4 +110,4 @@ def test_a_block_that_is_over_does_not_outlive_a_conversation() -> None:
     assert (thread.designation, thread.consent.blocked_until) == ("still brook", 0)
     thread = then(thread, Assigned(assignee=ANA), at(7210)).aggregate
     assert marks(then(thread, said("I am here"), at(7220))) == {"$m1": DeliveryReceipt.LEAVING}
-    assert "BLOCKED" not in card(thread)
+    assert "BLOCKED" not in card(PACK, thread)

@@ -119,7 +119,7 @@ def test_a_text_that_asks_who_this_is(body: str) -> None:
     assert alarms(step) == ["other_hands"]
     assert texts(due(step.aggregate, 60)) == []
     assert [event.other_hands_at for event in told(step.actions, DESK) if isinstance(event, OtherHandsChanged)] == [NOW + 3]
-    assert "OTHER HANDS" in card(step.aggregate)
+    assert "OTHER HANDS" in card(PACK, step.aggregate)
     again = then(step.aggregate, arrived("who is this", id="c", seconds=5), at(5))
     assert alarms(again) == [], "one alarm, not one a text"
     assert marks(say(again.aggregate, "hello", 10, event_id="$w2")) == {"$w2": DeliveryReceipt.HELD}
@@ -166,7 +166,7 @@ def test_safe_clears_it(sender: str) -> None:
     thread = then(held(), arrived("who is this", id="b")).aggregate
     step = say(thread, "!safe", 5, sender=sender)
     assert [event.other_hands_at for event in told(step.actions, DESK) if isinstance(event, OtherHandsChanged)] == [0.0]
-    assert "OTHER HANDS" not in card(step.aggregate)
+    assert "OTHER HANDS" not in card(PACK, step.aggregate)
     assert marks(say(step.aggregate, "hello", 10, event_id="$w2")) == {"$w2": DeliveryReceipt.LEAVING}
     assert "not marked" in words(say(step.aggregate, "!safe", 11, event_id="$s2"))
 
@@ -183,7 +183,7 @@ def test_after_unsafe_different_ends_without_a_text() -> None:
     assert (over.flags.unsafe, over.flags.other_hands_at) == (True, NOW + 5)
     back = then(over, arrived("hello?", id="b", seconds=60), at(60, new_designation="still brook"))
     assert texts(back) == []
-    assert "UNSAFE" in card(back.aggregate)
+    assert "UNSAFE" in card(PACK, back.aggregate)
     reason = say(thread, "!different he took it", 5, event_id="$d")
     assert "takes no words" in words(reason)
     assert reason.aggregate.lifecycle.closes_at == 0.0
@@ -209,7 +209,10 @@ def test_duress_is_shown_with_age_and_changes_nothing_that_the_phone_shows() -> 
     assert texts(step) == [PACK.say(TextName.GREETING, "en")]
     (queued,) = [event for event in told(step.actions, DESK) if isinstance(event, ThreadQueued)]
     assert queued.other_hands_at == NOW - 600
-    assert "the duress word came: 2027-01-15 07:50 UTC" in card(step.aggregate)
+    assert (
+        "⚠️ DURESS: nothing leaves but !cover 1, 2, 3, until a supervisor's !unlock (the word came 2027-01-15 07:50)"
+        in card(PACK, step.aggregate)
+    )
     free = replace(step.aggregate, codeword=replace(locked, lock=SendLock.NONE))
     assert free.other_hands_at == 0.0
 

@@ -12,7 +12,7 @@ from bot.commands.spec import COMMANDS
 from bot.decide import decide
 from bot.display.thread_card import card
 from bot.language import time_windows
-from bot.model.actions import THREAD, DeliveryReceipt, EditMessage, SendMessage
+from bot.model.actions import THREAD, DeliveryReceipt, EditMessage, SendMessage, SendSms, ShowReceipt
 from bot.model.desk import Thread
 from bot.model.events import Event, Outcome, Relation, TextOutcome
 from bot.model.thread import ConsentFlags, Silence
@@ -105,10 +105,10 @@ def test_a_stray_word_does_not_silence_the_cue_at_a_disclosure() -> None:
     disclosure = arrived("my husband hits our son", id="d", seconds=90)
     for command in ("!limits please", "!say limits: please"):
         thread = sent(held(), command)
-        assert "limits: NOT GIVEN YET" in card(thread)
+        assert "limits: NOT GIVEN YET" in card(PACK, thread)
         assert "before they knew the limits" in words(then(thread, disclosure, at(90)))
         thread = then(thread, said("!told limits", event_id="$t"), at(20)).aggregate
-        assert "limits: given" in card(thread)
+        assert "limits: given" in card(PACK, thread)
         assert "before they knew the limits" not in words(then(thread, disclosure, at(90)))
 
 
@@ -128,8 +128,8 @@ def test_what_was_told_in_other_words_is_noted_by_the_voice(rest: str, flag: str
     step = then(thread, said(f"!told {rest}"))
     assert marks(step) == {"$m1": DeliveryReceipt.NOTE}
     assert getattr(step.aggregate.flags, flag)
-    assert line in card(step.aggregate)
-    assert ("ask again" in card(step.aggregate)) == (rest != "safe")
+    assert line in card(PACK, step.aggregate)
+    assert ("ask again" in card(PACK, step.aggregate)) == (rest != "safe")
     assert [audit.kind.value for audit in of(RecordAudit, step)] == [kind]
     assert step.aggregate.sending == thread.sending
     assert texts(due(step.aggregate, UNDO)) == []
@@ -213,11 +213,11 @@ def test_what_was_not_said_is_not_in_the_audit() -> None:
 def test_safe_to_text_says_when_it_was_asked() -> None:
     """The card says when the question was last put, by the line's clock, and stops asking for it (practice 11)."""
     thread = replace(held(), silence=replace(held().silence, recheck_safety=True))
-    assert "ask again (!safecheck)" in card(thread)
+    assert "ask again (!safecheck)" in card(PACK, thread)
     thread = sent(thread, "!safecheck")
     when = datetime.fromtimestamp(NOW + 10, ZoneInfo(PACK.hours.timezone))
-    assert f"safe to text: asked {when:%Y-%m-%d %H:%M}" in card(thread)
-    assert "ask again" not in card(thread)
+    assert f"safe to text: asked {when:%Y-%m-%d %H:%M}" in card(PACK, thread)
+    assert "ask again" not in card(PACK, thread)
 
 
 @pytest.mark.practice(2)
@@ -232,6 +232,7 @@ def test_safe_to_text_says_when_it_was_asked() -> None:
         ("first no", "may we text first: no"),
         ("FIRST No", "may we text first: no"),
         ("channel call", "another way: call"),
+        ("channel call her sister", "another way: agreed in words, in a note of that conversation"),
         ("unsafe cover", None),
         ("unsafe later", "chose a line for !unsafe"),
         ("unsafe cover 2", "chose a line for !unsafe"),
@@ -246,7 +247,7 @@ def test_what_was_agreed_is_on_the_card(rest: str, line: str | None) -> None:
     if line is None:
         assert step.aggregate == held()
         return
-    assert line in card(step.aggregate)
+    assert line in card(PACK, step.aggregate)
     edits = [edit for edit in of(EditMessage, step) if edit.ref == "card"]
     assert [line in edit.body for edit in edits] == ([] if rest == "times any" else [True])
 
@@ -274,6 +275,16 @@ def test_what_cannot_be_read_is_not_noted(rest: str) -> None:
     step = then(held(), said(f"!agreed {rest}"))
     assert step.aggregate == held()
     assert "!agreed times" in words(step)
+
+
+def test_another_way_in_words_stays_in_the_room() -> None:
+    """Free words about another way are a note in the room: the card says that there is one, and no word is kept or sent."""
+    step = then(held(), said("!agreed channel call her sister"))
+    assert "sister" not in repr(step.aggregate)
+    assert "stay in this room as a note" in words(step)
+    assert not of(SendSms, step)
+    assert [mark.receipt for mark in of(ShowReceipt, step)] == [DeliveryReceipt.NOTE]
+    assert step.aggregate.sending == held().sending
 
 
 def test_agreements_can_be_taken_back() -> None:
@@ -321,14 +332,14 @@ def test_lang_chooses_the_language_of_the_agencys_texts(rest: str, language: str
 @pytest.mark.practice(26)
 def test_a_new_thread_has_nothing_agreed() -> None:
     """The card of a new thread says what was not given and not asked yet, and nags about the limits (practice 26)."""
-    shown = card(waiting())
+    shown = card(PACK, waiting())
     for line in ("limits: NOT GIVEN YET (!limits)", "safe to text: not asked yet", "may we text first: not asked"):
         assert line in shown
 
 
 def test_the_cards_last_line_is_the_tables() -> None:
     """Every card ends with the eight commands of design.md, "Commands", each good in its room."""
-    last = card(waiting()).splitlines()[-1]
+    last = card(PACK, waiting()).splitlines()[-1]
     assert last.split(" · ") == [*(f"!{command.name}" for command in COMMANDS if command.card), "!more"]
     eight = ("claim", "limits", "options", "unsafe", "escalate", "transfer", "close", "off")
     assert {command.name for command in COMMANDS if command.card} == set(eight)
@@ -339,7 +350,7 @@ def test_the_card_says_whose_turn_it_is_and_since_when() -> None:
     """What the line answers by itself is no answer; the first unanswered text counts, and the first answer to it."""
 
     def last(thread: Thread) -> str:
-        return next(line for line in card(thread).splitlines() if line.startswith("last text: "))
+        return next(line for line in card(PACK, thread).splitlines() if line.startswith("last text: "))
 
     greeted = then(waiting(), TextOutcome(ref="greeting:first", outcome=Outcome.ACCEPTED), at(1)).aggregate
     assert last(greeted) == "last text: theirs, unanswered since Fri 07:59"

@@ -124,9 +124,9 @@ def test_a_later_sign_marks_the_thread_at_the_desk_once() -> None:
 def test_the_card_says_which_signs_there_were() -> None:
     """Who takes the thread over sees the names of the signs of danger, and no word of the text."""
     thread = then(held(), arrived("he has a knife and he's here", id="b")).aggregate
-    line = next(line for line in card(thread).splitlines() if "signs" in line)
+    line = next(line for line in card(PACK, thread).splitlines() if "signs" in line)
     assert line == "⚠️ signs of danger: weapon"
-    assert "signs" not in card(then(held(), arrived("he's here", id="b")).aggregate)
+    assert "signs" not in card(PACK, then(held(), arrived("he's here", id="b")).aggregate)
 
 
 def test_a_stopped_or_unsafe_phone_has_signs_as_well() -> None:

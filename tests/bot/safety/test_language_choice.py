@@ -34,7 +34,7 @@ def test_a_first_text_in_spanish_is_answered_in_spanish(body: str) -> None:
     """One text leaves, the Spanish greeting; desk, card and room know the language."""
     step = then(NEW, arrived(body))
     assert texts(step) == [PACK.say(TextName.GREETING, "es")]
-    assert "language: es" in card(step.aggregate)
+    assert "language: es" in card(PACK, step.aggregate)
     (queued,) = (event for event in told(step.actions, "desk") if isinstance(event, ThreadQueued))
     assert queued.language == "es"
     assert len(lines(step)) == 1

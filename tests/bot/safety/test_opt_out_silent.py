@@ -196,12 +196,12 @@ def test_the_carriers_own_block_is_told_and_shown_until_a_text_gets_through() ->
     from bot.model.events import Outcome, TextOutcome
 
     step = then(held(), TextOutcome(ref="say:$m1", outcome=Outcome.OPTED_OUT, code="21610"))
-    assert "opted out" in card(step.aggregate)
+    assert "opted out" in card(PACK, step.aggregate)
     assert alarms(step) == ["opted_out"]
     taken = then(step.aggregate, TextOutcome(ref="say:$m2", outcome=Outcome.ACCEPTED)).aggregate
-    assert "opted out" in card(taken)
+    assert "opted out" in card(PACK, taken)
     for event in (arrived("START", id="t"), TextOutcome(ref="say:$m2", outcome=Outcome.DELIVERED)):
-        assert "opted out" not in card(then(taken, event).aggregate)
+        assert "opted out" not in card(PACK, then(taken, event).aggregate)
 
 
 @pytest.mark.practice(12)

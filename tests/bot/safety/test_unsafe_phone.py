@@ -70,7 +70,7 @@ def test_anybody_in_the_room_stops_everything(sender: str) -> None:
     assert alarms(step) == ["unsafe"]
     assert [audit.kind.value for audit in of(RecordAudit, step)] == ["unsafe"]
     assert any("UNSAFE" in post.body and not post.notice for post in of(SendMessage, step))
-    assert "UNSAFE" in card(step.aggregate)
+    assert "UNSAFE" in card(PACK, step.aggregate)
     assert texts(due(step.aggregate, UNDO + 2)) == []
 
 

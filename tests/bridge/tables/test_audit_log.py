@@ -10,7 +10,7 @@ from bot.model.events import MemberJoined, MessageSent, PowerLevelsChanged
 from bot.model.thread_desk_events import Assigned
 from bridge.storage.vault import Vault
 from bridge.tables import audit_log
-from bridge.tables.audit_log import AuditLog
+from bridge.tables.audit_log import AuditEntry, AuditLog
 from bridge.tables.line_state import AUDIT_FLOOR, AUDIT_HEAD
 from tests.fakes.bridge_harness import BridgeHarness
 
@@ -178,3 +178,10 @@ async def test_no_entry_names_a_thread_for_longer_than_it_lives(harness: BridgeH
     await harness.database.commit(lambda conn: audit.record(conn, owner, [AuditKind.END], now=harness.clock.at))
     assert (await audit_log.newest_entries(harness.database, 1))[0].about == "gone"
     assert audit_log.format_entries([]) == "Nothing is noted."
+
+
+def test_a_room_shows_the_hours_of_the_lines_clock() -> None:
+    """With the line's zone the hours are those on its wall; without one they are in UTC, and say so."""
+    entry = AuditEntry(seq=1, hour=1_800_000_000, about="ab12cd", kind="end", mac=b"")
+    assert audit_log.format_entries([entry], "America/New_York") == "2027-01-15 03h  end  ab12cd"
+    assert audit_log.format_entries([entry]) == "2027-01-15T08Z  end  ab12cd"
