@@ -47,6 +47,7 @@ THREAD_COMMANDS: Final[Functions] = {
     "lang": consent_flags.set_language,
     "agreed": consent_flags.note_agreement,
     "told": consent_flags.note_told,
+    "note": dispatch.note,
     "playbook": playbooks.playbook,
     "again": release_held.release,
     "anyway": release_held.release,

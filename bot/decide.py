@@ -17,7 +17,7 @@ from bot.commands.dispatch import MessageFeature
 from bot.commands.parser import ParsedCommand, parse, remove_answer
 from bot.display import desk_board, queue_cards, ringing, thread_card
 from bot.lifecycle import audit_trail, legal_hold, number_reveal, recap, retention, tally
-from bot.model.actions import THREAD, Action, DeliveryReceipt, EditMessage, SendSms, ShowReceipt
+from bot.model.actions import THREAD, Action, DeliveryReceipt, SendSms, ShowReceipt
 from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import (
     Event,
@@ -293,7 +293,7 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
             and before.assignment.epoch
             and thread_card.card(pack, aggregate) != thread_card.card(pack, before)
         ):
-            actions += (EditMessage(place=THREAD, ref="card", body=thread_card.pinned(pack, aggregate)),)
+            actions += (thread_card.edited(pack, aggregate),)
         actions += thread_marks.report_marks(pack, before, aggregate)
         if aggregate.sending.held != before.sending.held:
             actions += held_texts.expiry_timer(pack, aggregate)

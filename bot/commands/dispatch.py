@@ -8,10 +8,12 @@ name to function for each place (`bot.command_functions`), because the modules t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any, Final, TypeAlias
 
-from bot.commands.parser import ParsedCommand, answer, describe_commands, is_taken, mark_as_note
+from bot.commands.help_text import help_text
+from bot.commands.parser import ParsedCommand, answer, is_taken, mark_as_note
 from bot.commands.spec import COMMANDS, Who
 from bot.model.actions import DESK, OFFICE, THREAD
 from bot.model.desk import Desk, Facts, Role, Thread
@@ -25,7 +27,7 @@ SYNONYMS: Final = {
     word: hint
     for words, hint in (
         ("undo unsend recall delete", "To take words back, delete your message while it waits (⏳)."),
-        ("note notes memo comment", "A note begins with // and no command; the phone does not get it."),
+        ("notes memo comment", "A note begins with // or !note; the phone does not get it."),
         ("call phone voice llamar", "!urgent gives them the voice number; !escalate calls a supervisor."),
         ("spanish espanol español es", "!lang es: the agency's texts leave in Spanish. !with @who interpreter."),
         ("english ingles inglés en", "!lang en: the agency's texts leave in English."),
@@ -89,14 +91,22 @@ def show_commands_in_thread(
     pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand
 ) -> Step[Thread]:
     """`!help` and `!more` in a thread's room."""
-    shown = describe_commands(THREAD, every=command.name == "more")
-    return Step(thread, (mark_as_note(event), *answer(facts, event, shown)), consumed=True)
+    shown = help_text(pack, THREAD, every=command.name == "more")
+    return Step(thread, (mark_as_note(event), *answer(facts, event, shown, formatted=True)), consumed=True)
 
 
 def show_commands_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
     """`!help` and `!more` at the desk or in an office."""
-    shown = describe_commands(event.place, every=command.name == "more")
-    return Step(desk, answer(facts, event, shown), consumed=True)
+    shown = help_text(pack, event.place, every=command.name == "more")
+    return Step(desk, answer(facts, event, shown, formatted=True), consumed=True)
+
+
+def note(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
+    """`!note words`: a note like one behind `//`, where a client keeps that for itself."""
+    if event.sender != thread.assignment.assignee:
+        thread = replace(thread, signs=replace(thread.signs, colleague_at=facts.now))
+    said = () if command.words.strip() else answer(facts, event, "A note is !note and words, or // and words.")
+    return Step(thread, (mark_as_note(event), *said), consumed=True)
 
 
 def _refusal(facts: Facts, parsed: ParsedCommand, event: MessageSent, here: str, *, is_assignee: bool) -> str | None:

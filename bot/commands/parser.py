@@ -127,7 +127,7 @@ def remove_answer(pack: Pack, facts: Facts, aggregate: A, event: TimerDue) -> St
     return Step(aggregate, (RedactMessage(place=place, ref=ref),), consumed=True)
 
 
-def answer(facts: Facts, event: MessageSent | ReactionAdded, body: str) -> tuple[Action, ...]:
+def answer(facts: Facts, event: MessageSent | ReactionAdded, body: str, *, formatted: bool = False) -> tuple[Action, ...]:
     """Answer a person's message, or their tap, with a notice.
 
     In an office it disappears after a while; elsewhere it goes with the rest, by its age, and leaves no "deleted" behind.
@@ -135,7 +135,7 @@ def answer(facts: Facts, event: MessageSent | ReactionAdded, body: str) -> tuple
     reply_to = ""
     if isinstance(event, MessageSent):
         reply_to = event.target if event.relation is Relation.EDIT else event.event_id
-    said = SendMessage(place=event.place, body=body, reply_to=reply_to, ref=answer_ref(event))
+    said = SendMessage(place=event.place, body=body, reply_to=reply_to, ref=answer_ref(event), formatted=formatted)
     return (said, _answer_timer(facts, event)) if event.place.startswith(OFFICE) else (said,)
 
 
@@ -152,14 +152,6 @@ def _answer_timer(facts: Facts, event: MessageSent | ReactionAdded) -> SetTimer:
 def mark_as_note(event: MessageSent) -> ShowReceipt:
     """Mark a command in a thread's room as what it is for the phone: a note."""
     return ShowReceipt(place=THREAD, event_id=event.event_id, receipt=DeliveryReceipt.NOTE)
-
-
-def describe_commands(place: str, *, every: bool) -> str:
-    """Return the commands of a place as text, one a line: those on the card, or all."""
-    here = OFFICE if place.startswith(OFFICE) else place
-    shown = [c for c in COMMANDS if here in c.places and (every or c.card)]
-    said = [f"!{c.name}{' ' + c.arguments if c.arguments else ''} — {c.help}" for c in shown]
-    return "\n".join(said if every else [*said, "!more — all of them"])
 
 
 def find_member(facts: Facts, event: MessageSent, word: str) -> str | None:

@@ -23,4 +23,8 @@ def playbook(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comma
         return Step(thread, (mark_as_note(event), *answer(facts, event, body)), consumed=True)
     book = pack.playbooks[chosen[0]]
     steps = (f"{number}. {step}" for number, step in enumerate(book.steps, start=1))
-    return Step(thread, (mark_as_note(event), *answer(facts, event, "\n".join((book.title, *steps)))), consumed=True)
+    return Step(
+        thread,
+        (mark_as_note(event), *answer(facts, event, "\n".join((book.title, *steps)), formatted=True)),
+        consumed=True,
+    )

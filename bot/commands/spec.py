@@ -204,6 +204,12 @@ COMMANDS: Final = (
         help="you told them the limits or their rights, or asked whether it is safe, in your own words: noted as told by"
         " you, and nothing is sent",
     ),
+    Command(
+        name="note",
+        places=(THREAD,),
+        arguments="words",
+        help="a note for this room, as with // before it: the phone does not get it",
+    ),
     Command(name="playbook", places=(THREAD,), arguments="[name]", help="what to do, step by step; for your eyes only"),
     Command(
         name="outage",

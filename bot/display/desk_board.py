@@ -32,7 +32,7 @@ MAX_ROWS: Final = 40
 
 def board(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
     """Answer `!board`."""
-    return Step(desk, answer(facts, event, board_text(pack, facts, desk)), consumed=True)
+    return Step(desk, answer(facts, event, board_text(pack, facts, desk), formatted=True), consumed=True)
 
 
 def status(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
@@ -46,7 +46,7 @@ def status(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
             f"in the undo window: {len(thread.sending.pending)}",
         )
     )
-    return Step(thread, (mark_as_note(event), *answer(facts, event, body)), consumed=True)
+    return Step(thread, (mark_as_note(event), *answer(facts, event, body, formatted=True)), consumed=True)
 
 
 def update_board(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
@@ -64,14 +64,18 @@ def update_board(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Acti
     first = not desk.board
     desk = replace(desk, board=now, board_at=facts.now)
     if first:
-        return desk, (SendMessage(place=DESK, ref=BOARD, body=now), PinMessage(place=DESK, ref=BOARD), *again)
-    return desk, (EditMessage(place=DESK, ref=BOARD, body=now), *again)
+        return desk, (
+            SendMessage(place=DESK, ref=BOARD, body=now, formatted=True),
+            PinMessage(place=DESK, ref=BOARD),
+            *again,
+        )
+    return desk, (EditMessage(place=DESK, ref=BOARD, body=now, formatted=True), *again)
 
 
 def restore_board(pack: Pack, facts: Facts, desk: Desk, event: MessageRedacted) -> Step[Desk]:
     """Show the board again that somebody redacted, or its newest edit: nobody may work by an old one."""
     if event.ref == EDIT + BOARD:
-        return Step(desk, (EditMessage(place=DESK, ref=BOARD, body=desk.board),))
+        return Step(desk, (EditMessage(place=DESK, ref=BOARD, body=desk.board, formatted=True),))
     return Step(replace(desk, board="") if event.ref == BOARD else desk)
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from bot.commands.spec import COMMANDS
 from bot.language import time_windows
+from bot.model.actions import THREAD, EditMessage
 from bot.model.codeword_state import SendLock
 from bot.model.desk import Thread
 from policies.pack import Pack
@@ -57,6 +58,11 @@ def pinned(pack: Pack, thread: Thread) -> str:
     erases = f"erases: what is said here, {hours} h after it was seen; all of it after !close"
     state, _, commands = card(pack, thread).rpartition("\n")
     return f"{state}\n{erases}\n{commands}"
+
+
+def edited(pack: Pack, thread: Thread) -> EditMessage:
+    """Bring the card up to date in the room."""
+    return EditMessage(place=THREAD, ref="card", body=pinned(pack, thread), formatted=True)
 
 
 def _alarms(pack: Pack, thread: Thread) -> list[str]:

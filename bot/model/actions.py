@@ -66,15 +66,18 @@ class SendMessage:
     mentions: tuple[str, ...] = ()
     reactions: tuple[str, ...] = ()
     """Reactions that we put on it ourselves, so that whoever wants to tap finds them there."""
+    formatted: bool = False
+    """Clients that can show it with headings and commands set apart; the words are the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditMessage:
-    """Replace the body of a message of ours, in place."""
+    """Replace the body of a message of ours, in place. Every edit is a notice. `formatted`: as of what it changes."""
 
     place: str
     ref: str
     body: str = field(repr=False)
+    formatted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

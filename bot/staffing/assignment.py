@@ -128,7 +128,10 @@ def assign(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Th
     thread = replace(thread, assignment=assignment, lifecycle=life, signs=signs)
     shown: tuple[Action, ...]
     if first:
-        shown = (SendMessage(place=THREAD, ref="card", body=pinned(pack, thread)), PinMessage(place=THREAD, ref="card"))
+        shown = (
+            SendMessage(place=THREAD, ref="card", body=pinned(pack, thread), formatted=True),
+            PinMessage(place=THREAD, ref="card"),
+        )
     else:
         notice = f"{localpart(event.assignee)} is the advocate now: the phone hears them, and nobody else."
         shown = (SendMessage(place=THREAD, body=notice, mentions=(event.assignee,)),)

@@ -139,8 +139,14 @@ def _newest_first(said: Sequence[DecryptedMessage]) -> Iterator[tuple[DecryptedM
         edit = edits.get((each.event_id, each.sender))
         first = _words(each.content)
         words = first if edit is None else _words(_mapping(edit.content, "m.new_content"))
-        if first and words and not any(parse(body) is not None or names_a_word(body) for body in (first, words)):
+        if first and words and not any(_is_command(body) or names_a_word(body) for body in (first, words)):
             yield each, words, {each.event_id} if edit is None else {each.event_id, edit.event_id}
+
+
+def _is_command(body: str) -> bool:
+    """Tell whether words are a command; a note is told like other words."""
+    command = parse(body)
+    return command is not None and command.name != "note"
 
 
 def _replaces(said: DecryptedMessage) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from bot.commands.help_text import by_heading
 from bot.commands.parser import ANSWER_TTL
 from bot.commands.spec import COMMANDS, Command, Who
 from bot.display.queue_cards import CLAIM_REACTION
@@ -70,9 +71,12 @@ def commands_page() -> str:
         ),
     ]
     for place, title, what in PLACES:
-        here = [command for command in COMMANDS if place in command.places]
-        rows = [f"| `{_usage(c)}` | {WHO[c.who]} | {c.help}{' **·** on every card' if c.card else ''} |" for c in here]
-        parts += [f"## {title}", f"{what[0].upper()}{what[1:]}.", _table(("command", "who", "what it does"), rows)]
+        parts += [f"## {title}", f"{what[0].upper()}{what[1:]}."]
+        for heading, commands in by_heading(place):
+            rows = [
+                f"| `{_usage(c)}` | {WHO[c.who]} | {c.help}{' **·** on every card' if c.card else ''} |" for c in commands
+            ]
+            parts += [f"### {heading}", _table(("command", "who", "what it does"), rows)]
     return _page(parts)
 
 
@@ -93,7 +97,7 @@ def advocate_page() -> str:
         _table(("command", "where", "what it does"), card),
         (
             f"`!claim` with nobody waiting: whoever comes within {int(NEXT_SECONDS)} seconds is yours. `!more` "
-            "lists all commands."
+            "lists all commands, `!help` what one mostly wants, with the playbooks."
             " A command is a message of its own, or a reply; by an edit, or in a thread, it does nothing and says so;"
             " only `!unsafe` is taken in every form."
         ),
@@ -122,10 +126,11 @@ def advocate_page() -> str:
         ),
         "## What is never sent",
         (
-            "Begin with `//` to write a note. Notes as well: replies to anybody but the texter, anything in a Matrix"
-            " thread, anything that mentions a colleague, pictures and files, anything said with `/me`. What you quote is"
-            " left out: leave an empty line after the quote. Held until you say so: phone numbers, street addresses, words"
-            f" that your app shows otherwise than you typed them (`!anyway`), more than {s.segments_without_long} texts at"
+            "Begin with `//` or `!note` to write a note. Notes as well: replies to anybody but the texter, anything in a"
+            " Matrix thread, anything that mentions a colleague, pictures and files, anything said with `/me`. What you"
+            " quote is left out: leave an empty line after the quote. Held until you say so: phone numbers, street"
+            " addresses, words that your app shows otherwise than you typed them (`!anyway`), more than"
+            f" {s.segments_without_long} texts at"
             " once (`!long`). Say such a word as a reply to your message, or to the answer that asks for it; alone, it is"
             " about your last one.\n\n"
             "Held as well, also the agency's texts, when the phone does not expect them: their last text is older than"

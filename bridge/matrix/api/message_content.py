@@ -1,14 +1,21 @@
 """The content of the messages that we send.
 
-Rules of this module: every message says who is mentioned, also when nobody is. No message of ours has a formatted body.
-What we edit (cards, the board) are notices of the policy bot, and so is every edit: it rings nobody.
+Rules of this module: every message says who is mentioned, also when nobody is. What we edit (cards, the board, alarms that
+come again) are messages of the policy bot, and every edit is a notice: it rings nobody. A formatted body is made of the
+body, has the same words and no others, and is for what we say ourselves: never for words of a texter or of an advocate.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import html
+import re
+from typing import Any, Final
 
 from bot.model.actions import EditMessage, SendMessage
+
+COMMAND: Final = re.compile(r"(?<!\w)![a-z]+(?:-[a-z]+)*")
+LOUD: Final = re.compile(r"⚠️|[A-Z]{4,}\b")
+"""How a line begins that says what stops or endangers a phone."""
 
 
 def message_content(post: SendMessage) -> dict[str, Any]:
@@ -16,6 +23,7 @@ def message_content(post: SendMessage) -> dict[str, Any]:
     content: dict[str, Any] = {
         "msgtype": "m.notice" if post.notice else "m.text",
         "body": post.body,
+        **(_formatted(post.body) if post.formatted else {}),
         "m.mentions": {"user_ids": list(post.mentions)} if post.mentions else {},
     }
     if post.reply_to:
@@ -24,11 +32,32 @@ def message_content(post: SendMessage) -> dict[str, Any]:
 
 
 def edit_content(edit: EditMessage, target: str) -> dict[str, Any]:
-    """Return the content of an edit (Client-Server API, event replacements)."""
+    """Return the content of an edit (Client-Server API, event replacements).
+
+    What is formatted is only so in the new content: twice, with the fallback, a full board would be too long for an event.
+    """
+    new = {"msgtype": "m.notice", "body": edit.body, "m.mentions": {}}
     return {
         "msgtype": "m.notice",
         "body": f"* {edit.body}",
         "m.mentions": {},
-        "m.new_content": {"msgtype": "m.notice", "body": edit.body, "m.mentions": {}},
+        "m.new_content": new | (_formatted(edit.body) if edit.formatted else {}),
         "m.relates_to": {"rel_type": "m.replace", "event_id": target},
     }
+
+
+def _formatted(body: str) -> dict[str, str]:
+    """Return the body as HTML: a line for each line, what is alarming or a heading in bold, commands as code."""
+    return {"format": "org.matrix.custom.html", "formatted_body": "<br>".join(map(_line, body.split("\n")))}
+
+
+def _line(line: str) -> str:
+    wanted, dash, what = line.partition(" — ")
+    if dash and not COMMAND.match(wanted):
+        return f"<strong>{_codes(wanted)}</strong>{dash}{_codes(what)}"
+    return f"<strong>{_codes(line)}</strong>" if LOUD.match(line) or line.endswith(":") else _codes(line)
+
+
+def _codes(words: str) -> str:
+    """Escape words, and set commands among them apart."""
+    return COMMAND.sub(r"<code>\g<0></code>", html.escape(words, quote=False))

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from bot.commands.parser import describe_commands, parse
+from bot.commands.help_text import HEADINGS, by_heading, help_text
+from bot.commands.parser import parse
 from bot.commands.spec import COMMANDS, Command
 from bot.model.actions import (
     DESK,
@@ -27,7 +28,7 @@ from bot.model.feature import Step
 from bot.model.thread_desk_events import ClaimRequested, ListenRequested, ThreadQueued
 from bot.model.transactional_actions import SendEvent, SetTimer
 from tests.bot.examples import at, at_desk, held, marks, of, said, staffed_desk, texts, then, words
-from tests.bot.strategies import ANA, BEN, EVE, MEMBERS, NOW, STAFF, SUE
+from tests.bot.strategies import ANA, BEN, EVE, MEMBERS, NOW, PACK, STAFF, SUE
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_what_is_not_meant_as_a_command(body: str) -> None:
     [
         ("!clam", "!claim"),
         ("!undo", "delete your message"),
-        ("!note she has a dog", "begins with //"),
+        ("!notes she has a dog", "begins with //"),
         ("!call", "!urgent"),
         ("!Spanish", "!lang es"),
         ("!911", "!playbook"),
@@ -123,16 +124,57 @@ def test_a_command_in_the_wrong_place_says_the_right_one(place: str, body: str, 
 
 
 @pytest.mark.parametrize("place", [THREAD, DESK, OFFICE + ANA])
-def test_help_lists_what_there_is_in_a_place(place: str) -> None:
-    """`!more` lists exactly the commands of its place, one a line with its words of help; `!help` those of the card."""
+def test_more_lists_every_command_of_a_place_under_a_heading(place: str) -> None:
+    """`!more` lists exactly the commands of its place, each once, a line with its words of help, under headings."""
     here = OFFICE if place.startswith(OFFICE) else place
-    for word in ("more", "help"):
-        step = then(held(), said(f"!{word}")) if place == THREAD else then(staffed_desk(), said(f"!{word}", place=place))
-        listed = words(step).splitlines()
-        assert listed == describe_commands(place, every=word == "more").splitlines()
-        expected = [f"!{c.name}" for c in COMMANDS if here in c.places and (c.card or word == "more")]
-        assert [line.split()[0] for line in listed] == [*expected, *(["!more"] if word == "help" else [])]
-        assert all(c.help in words(step) for c in COMMANDS if f"!{c.name}" in expected)
+    step = then(held(), said("!more")) if place == THREAD else then(staffed_desk(), said("!more", place=place))
+    lines = words(step).splitlines()
+    listed = [line.split()[0] for line in lines if line.startswith("!")]
+    assert sorted(listed) == sorted(f"!{c.name}" for c in COMMANDS if here in c.places)
+    assert [line for line in lines if not line.startswith("!")] == [f"{title}:" for title, _ in by_heading(here)]
+    assert all(c.help.replace("`", "") in words(step) for c in COMMANDS if here in c.places)
+    assert "`" not in words(step)
+
+
+def test_every_command_stands_under_one_heading() -> None:
+    """The headings name each command of the registry exactly once, and no other."""
+    assert sorted(name for _, names in HEADINGS for name in names) == sorted(command.name for command in COMMANDS)
+
+
+@pytest.mark.parametrize("place", [THREAD, DESK, OFFICE + ANA])
+def test_help_is_seven_lines_by_what_one_wants(place: str) -> None:
+    """`!help` is at most seven lines, each of something wanted; it names commands of the place only, or says where."""
+    here = OFFICE if place.startswith(OFFICE) else place
+    step = then(held(), said("!help")) if place == THREAD else then(staffed_desk(), said("!help", place=place))
+    lines = words(step).splitlines()
+    assert lines == help_text(PACK, place, every=False).splitlines()
+    assert len(lines) == {OFFICE: 2}.get(here, 7)
+    assert all(" — " in line and not line.startswith("!") for line in lines)
+    named = {name for line in lines for name in re.findall(r"!([a-z-]+)", line.partition("in a thread's room")[0])}
+    assert named <= {command.name for command in COMMANDS if here in command.places}
+    assert ("more" in named, "escalate" in words(step)) == (True, here != OFFICE)
+
+
+def test_help_in_a_room_has_the_playbooks() -> None:
+    """Every playbook of the line is named where help is asked for: nobody has to know that there are any."""
+    (line,) = [line for line in words(then(held(), said("!help"))).splitlines() if line.startswith("I need help")]
+    assert all(name in line for name in PACK.playbooks)
+
+
+@pytest.mark.parametrize("body", ["!note she has a dog", "!note: she has a dog", "!NOTE  she\nhas a dog"])
+def test_a_note_where_slashes_cannot_be_typed(body: str) -> None:
+    """`!note words` is a note and nothing else: it is marked so, nothing waits or leaves, and nothing is answered."""
+    step = then(held(), said(body))
+    assert marks(step) == {"$m1": DeliveryReceipt.NOTE}
+    assert (texts(step), words(step)) == ([], "")
+    assert step.aggregate.sending == held().sending
+    assert "!note and words" in words(then(held(), said("!note")))
+
+
+def test_a_colleagues_note_by_command_counts_as_theirs() -> None:
+    """What a colleague wrote by `!note` is something that a colleague wrote: words about "her" after it are held."""
+    assert then(held(), said("!note she is lying", sender=BEN)).aggregate.signs.colleague_at == NOW
+    assert then(held(), said("!note she is lying")).aggregate.signs.colleague_at == 0.0
 
 
 def test_status_tells_how_things_stand() -> None:
@@ -267,7 +309,7 @@ def test_no_command_is_passed_over_in_silence(command: Command, place: str, send
         or (isinstance(action, SendMessage) and action.ref != "board")
         or (isinstance(action, SendEvent) and isinstance(action.event, ClaimRequested | ListenRequested))
     ]
-    assert answers or (command.name == "say" and texts(step))
+    assert answers or (command.name == "say" and texts(step)) or (command.name == "note" and rest)
 
 
 @pytest.mark.parametrize("rest", ["", f" {BEN}", " nonsense"])

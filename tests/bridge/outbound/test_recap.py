@@ -90,6 +90,7 @@ async def test_who_when_and_which_words(harness: BridgeHarness) -> None:
         harness,
         typed("How are you?"),
         typed("// she sounds tired", minute=1, sender=BEA),
+        typed("!note she has a dog", minute=1, sender=BEA),
         typed("photo.jpg", minute=2, msgtype="m.image"),
         typed("bold", minute=3, format="org.matrix.custom.html", formatted_body="<b>very</b> bold"),
     )
@@ -97,6 +98,7 @@ async def test_who_when_and_which_words(harness: BridgeHarness) -> None:
     assert told == [
         "ada, Fri 12:00: How are you?",
         "bea, Fri 12:01: // she sounds tired",
+        "bea, Fri 12:01: !note she has a dog",
         "ada, Fri 12:02: (a file)",
         "ada, Fri 12:03: very bold",
     ]

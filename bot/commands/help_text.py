@@ -1,0 +1,107 @@
+"""`!help` and `!more`: the commands of a place, by what a person wants to do.
+
+Rules of this module: `!help` is seven lines at most, each begins with what is wanted; `!more` has every command of the
+place once, under a heading. Every command stands under exactly one heading (a test compares the table with the registry).
+Nothing here asks for words ("Say something"): in a thread's room they would go to the phone.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bot.commands.spec import COMMANDS, Command
+from bot.model.actions import DESK, OFFICE, THREAD
+from policies.pack import Pack
+
+HEADINGS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    ("Take somebody who waits", ("claim", "board", "on", "off", "languages", "listen")),
+    (
+        "To the phone",
+        (
+            "say",
+            "limits",
+            "options",
+            "tips",
+            "rights",
+            "clarify",
+            "later",
+            "lang",
+            "again",
+            "anyway",
+            "long",
+            "reply",
+            "text",
+        ),
+    ),
+    ("A note for the room", ("note", "agreed", "told", "tally")),
+    (
+        "It is not safe",
+        (
+            "unsafe",
+            "safe",
+            "safecheck",
+            "switch",
+            "urgent",
+            "different",
+            "codeword",
+            "verify",
+            "cover",
+            "unlock",
+            "forget-word",
+        ),
+    ),
+    ("Pass it on", ("transfer", "accept", "decline", "with", "take", "speak", "release")),
+    ("I need help", ("escalate", "playbook", "debrief", "reveal", "subpoena", "recap", "status")),
+    ("End it", ("close", "reopen", "continue", "stopped", "resume", "block", "redact", "hold", "unhold")),
+    ("Look after the line", ("trust", "devices", "signout", "outage", "time", "retry", "audit")),
+    ("All commands", ("help", "more")),
+)
+"""Every command by what a person wants, in the order in which `!more` and the page of commands show them."""
+SHORT: Final[dict[str, tuple[tuple[str, str], ...]]] = {
+    THREAD: (
+        (
+            "To the phone",
+            "what you write goes to the phone; !limits, !options, !tips, !rights, !say name: the agency's texts",
+        ),
+        ("A note for the room", "// or !note before it: the phone does not get it"),
+        ("It is not safe", "!unsafe or a tap on 🛑 stops everything and sends nothing; !safecheck, !switch, !urgent"),
+        ("Pass it on", "!transfer @who, !with @who, !release, !off; with nobody yet: !claim"),
+        ("I need help", "!escalate calls a supervisor; !playbook and one of: {playbooks}"),
+        ("End it", "!close, and !reopen takes it back; they asked us to stop: !stopped"),
+        ("Anything else", "!status, !recap, !more"),
+    ),
+    DESK: (
+        ("Take somebody who waits", "a tap on ✋, or !claim"),
+        ("See how it stands", "!board"),
+        ("Come and go", "!on, !off; what you speak: !languages"),
+        ("A device or an identity", "!devices; supervisors: !trust, !signout"),
+        ("Texts do not work", "!outage, and !outage over"),
+        ("I need help", "in a thread's room: !escalate, !playbook; a paper that asks for records: !subpoena"),
+        ("Anything else", "!more"),
+    ),
+    OFFICE: (("Text somebody first who asked for it", "!text"), ("Anything else", "!more")),
+}
+"""What `!help` says in a place: what is wanted, and what does it."""
+
+
+def by_heading(place: str) -> tuple[tuple[str, tuple[Command, ...]], ...]:
+    """Return the commands of a place under their headings; a heading with none is left out."""
+    named = {command.name: command for command in COMMANDS}
+    here = ((title, tuple(named[name] for name in names if place in named[name].places)) for title, names in HEADINGS)
+    return tuple((title, commands) for title, commands in here if commands)
+
+
+def help_text(pack: Pack, place: str, *, every: bool) -> str:
+    """Return what `!help` says in a place, or `!more` (`every`): lines without markup."""
+    here = OFFICE if place.startswith(OFFICE) else place
+    if not every:
+        books = ", ".join(pack.playbooks)
+        return "\n".join(f"{title} — {what.replace('{playbooks}', books)}" for title, what in SHORT[here])
+    lines: list[str] = []
+    for title, commands in by_heading(here):
+        lines += [f"{title}:", *(_line(command) for command in commands)]
+    return "\n".join(lines).replace("`", "")
+
+
+def _line(command: Command) -> str:
+    return f"!{command.name}{' ' + command.arguments if command.arguments else ''} — {command.help}"
