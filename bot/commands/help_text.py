@@ -14,7 +14,17 @@ from bot.model.actions import DESK, OFFICE, THREAD
 from policies.pack import Pack
 
 HEADINGS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
-    ("Take somebody who waits", ("claim", "board", "on", "off", "languages", "listen")),
+    (
+        "Take somebody who waits",
+        (
+            "claim",
+            "board",
+            "on",
+            "off",
+            "languages",
+            "listen",
+        ),
+    ),
     (
         "To the phone",
         (
