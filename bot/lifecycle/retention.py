@@ -17,6 +17,7 @@ from bot.commands.parser import ParsedCommand, answer, mark_as_note
 from bot.commands.room_notes import for_the_phone
 from bot.lifecycle import tally
 from bot.lifecycle.recap import REMOVE_RECAP
+from bot.lifecycle.thanks import only_thanks
 from bot.model.actions import (
     DESK,
     ROOM_ACTIONS,
@@ -41,7 +42,6 @@ from bot.sending import reply_after_stop
 from bot.sending.retraction import retract_sent
 from bot.sending.undo_window import TIMER
 from policies.pack import Pack
-from policies.thanks import only_thanks
 
 SURVIVES: Final = frozenset({"id", "answerable", "consent", "codeword", "flags", "on_legal_hold"})
 """The slices of a thread that are still there when it is parked. The number is the bridge's, sealed."""

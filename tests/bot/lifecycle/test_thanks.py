@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bot.lifecycle.thanks import only_thanks
 from bot.model.codeword_match import CodewordMatch
-from policies.thanks import only_thanks
 from tests.bot.examples import arrived, at, held, said, then
 
 THANKFUL = (
