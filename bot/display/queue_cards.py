@@ -22,6 +22,8 @@ from policies.pack import Pack
 
 CLAIM_REACTION: Final = "✋"
 CARD: Final = "card:"
+REMINDERS: Final = 3
+"""Reminders of a thread that waits, at most: of people on duty, of supervisors, of who is on call."""
 WAIT: Final = "wait:"
 """Reminders that somebody waits, and the timers that make them: `wait:`, the thread, a colon, the rung."""
 EDIT: Final = "edit:"
@@ -70,8 +72,12 @@ def next_card(entry: QueueEntry) -> tuple[QueueEntry, tuple[Action, ...]]:
 
 
 def expire_cards(entry: QueueEntry) -> tuple[Action, ...]:
-    """Let every card that the thread had go."""
-    return tuple(ExpireMessage(ref=card_ref(replace(entry, past_cards=number))) for number in range(entry.past_cards + 1))
+    """Let every card of a thread go, and every call and reminder: their names hold the thread's id."""
+    numbers = range(entry.past_cards + 1)
+    calls = (*(f"{WAIT}{entry.thread}:new{number}" for number in numbers), f"{WAIT}{entry.thread}:danger")
+    reminders = (f"{WAIT}{entry.thread}:{rung}" for rung in range(REMINDERS))
+    refs = (*(card_ref(replace(entry, past_cards=number)) for number in numbers), *calls, *reminders)
+    return tuple(ExpireMessage(ref=ref) for ref in refs)
 
 
 def restore_card(pack: Pack, facts: Facts, desk: Desk, event: MessageRedacted) -> Step[Desk]:

@@ -12,6 +12,7 @@ from typing import Final
 from bot.commands.parser import ParsedCommand, answer
 from bot.display.queue_cards import (
     CLAIM_REACTION,
+    REMINDERS,
     WAIT,
     assigned_card,
     card_ref,
@@ -75,7 +76,7 @@ def queue_thread(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued) -> S
 
 def forget_thread(pack: Pack, facts: Facts, desk: Desk, event: ThreadParked) -> Step[Desk]:
     """Forget a conversation that is over, and let its card go."""
-    timers = tuple(CancelTimer(key=f"{WAIT}{event.thread}:{rung}") for rung in range(3))
+    timers = tuple(CancelTimer(key=f"{WAIT}{event.thread}:{rung}") for rung in range(REMINDERS))
     roster = tuple(
         replace(member, last_thread="") if member.last_thread == event.thread else member for member in desk.roster
     )
@@ -285,7 +286,7 @@ def assign(
     )
     desk = replace(desk, threads=tuple(changed if known.thread == entry.thread else known for known in desk.threads))
     show = EditMessage if entry.has_card else SendMessage
-    timers = tuple(CancelTimer(key=f"{WAIT}{entry.thread}:{rung}") for rung in range(3))
+    timers = tuple(CancelTimer(key=f"{WAIT}{entry.thread}:{rung}") for rung in range(REMINDERS))
     return desk, (
         SendEvent(
             owner=entry.thread, event=Assigned(assignee=user, how=how, answer_by=answer_by, designation=entry.designation)

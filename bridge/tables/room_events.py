@@ -139,9 +139,9 @@ async def mark_seen(conn: Transaction, room_id: str, event_id: str, *, said: boo
 
 
 async def expire_now(conn: Transaction, owner: str, ref: str, *, expires: int) -> None:
-    """Let a message that lasted, and its newest edit, go."""
+    """Let a message, and its newest edit, go by then: one that lasted, or one that would have gone later."""
     await conn.execute(
-        "UPDATE event SET expires = $4 WHERE owner = $1 AND ref IN ($2, $3) AND expires IS NULL",
+        "UPDATE event SET expires = $4 WHERE owner = $1 AND ref IN ($2, $3) AND (expires IS NULL OR expires > $4)",
         owner,
         ref,
         EDIT_PREFIX + ref,

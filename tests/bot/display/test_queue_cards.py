@@ -50,7 +50,10 @@ def test_an_edit_that_comes_late_reaches_the_card_it_was_meant_for() -> None:
         assert edits(step) == [(old, "amber heron · back in the queue, see below")]
         desk = step.aggregate
     gone = then(desk, ThreadParked(thread="t1"))
-    assert of(ExpireMessage, gone) == [ExpireMessage(ref=ref) for ref in ("card:t1", "card:t1:1", "card:t1:2", "card:t1:3")]
+    named = [action.ref for action in of(ExpireMessage, gone)]
+    assert [ref for ref in named if ref.startswith("card:")] == ["card:t1", "card:t1:1", "card:t1:2", "card:t1:3"]
+    calls = {f"wait:t1:{name}" for name in ("new0", "new1", "new2", "new3", "danger", "0", "1", "2")}
+    assert calls <= set(named), "whatever bears the id of the thread in its name goes with it"
 
 
 def test_an_offer_to_all_is_a_card_of_its_own() -> None:
