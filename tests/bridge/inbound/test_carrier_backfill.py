@@ -101,7 +101,7 @@ async def test_an_older_word_of_the_listing_changes_nothing(
     assert (len(harness.carrier.sent), await harness.count("suppression")) == (sent, remembered)
     assert harness.messages_shown(owner) == [by_webhook, by_listing]
     assert any("came late" in body for body in harness.messages_shown(owner, notices=True))
-    assert any("came late and out of its order" in body for body in harness.messages_shown("desk"))
+    assert any("came late and out of its order" in body for body in harness.messages_shown("desk", notices=True))
 
 
 async def test_a_listing_that_fails_for_long_is_told(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +130,10 @@ async def test_a_listing_that_fails_for_long_is_told(harness: BridgeHarness, mon
             with pytest.raises(ConnectionError) if broken else nullcontext():
                 await reconcile.run_and_alert()
         await harness.wait_until_drained()
-        assert len([body for body in harness.messages_shown("desk") if "does not say which texts came" in body]) == words
+        assert (
+            len([body for body in harness.messages_shown("desk", notices=True) if "does not say which texts came" in body])
+            == words
+        )
 
 
 @pytest.mark.parametrize(("lists", "away", "words"), [(False, 7260, 1), (False, 300, 0), (True, 7260, 0)])
@@ -150,8 +153,11 @@ async def test_after_a_long_time_away_people_look_for_themselves(
     for _ in range(2):
         await reconcile.report_absence()
     await harness.wait_until_drained()
-    assert len([body for body in harness.messages_shown("desk") if "This line was away for about 2 h" in body]) == words
-    assert not [body for body in harness.messages_shown("desk") if "away" in body and not words]
+    assert (
+        len([body for body in harness.messages_shown("desk", notices=True) if "This line was away for about 2 h" in body])
+        == words
+    )
+    assert not [body for body in harness.messages_shown("desk", notices=True) if "away" in body and not words]
 
 
 async def test_nothing_older_than_our_memory_is_asked_for(harness: BridgeHarness) -> None:

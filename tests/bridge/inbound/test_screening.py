@@ -271,7 +271,7 @@ async def test_who_cannot_be_looked_up_is_a_dead_letter(harness: BridgeHarness) 
     await harness.wait_until_drained()
     assert (harness.messages_shown(owner), harness.messages_shown(other)) == ([], ["hi"])
     short_id = await harness.database.fetchval("SELECT short_id FROM dead_letter")
-    (alert,) = [body for body in harness.messages_shown("desk") if short_id in body]
+    (alert,) = [body for body in harness.messages_shown("desk", notices=True) if short_id in body]
     assert "somebody new could not be shown" in alert
     assert f"!retry {short_id}" in alert
 

@@ -27,6 +27,14 @@ def verbs(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Com
             yield f"{before}{name}", verb
 
 
+WORDS = {
+    "backup": ["--passphrase-file", "x", "--to", "y"],
+    "restore": ["--passphrase-file", "x", "y"],
+    "staff add": ["ana", "--role", "advocate"],
+    "staff reset": ["ana"],
+    "staff remove": ["ana"],
+}
+"""What a verb needs besides, to come as far as the line."""
 VERBS = {name: verb for name, verb in verbs(cli) if name not in NOT_ABOUT_A_LINE}
 
 
@@ -34,7 +42,7 @@ VERBS = {name: verb for name, verb in verbs(cli) if name not in NOT_ABOUT_A_LINE
 def test_every_verb_about_a_line_takes_both(name: str, tmp_path: Path) -> None:
     """Each has `--data` and `--config`, and both at once are 2 and make nothing."""
     assert {"data", "config"} <= {parameter.name for parameter in VERBS[name].params}
-    words = {"backup": ["--passphrase-file", "x", "--to", "y"], "restore": ["--passphrase-file", "x", "y"]}.get(name, [])
+    words = WORDS.get(name, [])
     both = ["--data", str(tmp_path / "a"), "--config", str(tmp_path / "b")]
     ended = CliRunner().invoke(cli, [*name.split(), *words, *both])
     assert (ended.exit_code, list(tmp_path.iterdir())) == (2, [])

@@ -215,7 +215,7 @@ async def test_nobody_without_the_token(line: ModuleHomeserver, method: str, pat
         ("POST", "rooms/!x/purge/again", 404, "M_UNRECOGNIZED"),
         ("POST", "health", 404, "M_UNRECOGNIZED"),
         ("POST", "vacuum/", 404, "M_UNRECOGNIZED"),
-        ("PUT", "rooms/!x/purge", 405, "M_UNRECOGNIZED"),
+        ("PUT", "rooms/!x/purge", 404, "M_UNRECOGNIZED"),
         ("GET", "rooms/%ff", 404, "M_UNRECOGNIZED"),
         ("GET", "media/quietline.localhost/..%2f..%2f..%2fhomeserver.db", 400, "M_INVALID_PARAM"),
         ("DELETE", "media/quietline.localhost/..%2f..%2fregistration.yaml", 400, "M_INVALID_PARAM"),
