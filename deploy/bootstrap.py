@@ -32,6 +32,7 @@ STRICT_GLIBC: Final = (2, 38)
 EXIT_CANNOT: Final = 3
 HEARTBEAT_SECONDS: Final = 15.0
 STOP_TIMEOUT_SECONDS: Final = 5.0
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 """How long what is run here may take to end when it is told to."""
 
 
@@ -185,9 +186,23 @@ def run(command: list[str], *, quiet: bool = False) -> int:
     """Run a command to its end, with a sign of life now and then. Its output goes to standard error, or nowhere."""
     output = subprocess.DEVNULL if quiet else sys.stderr.fileno()
     begun = time.monotonic()
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output) as process:  # noqa: S603 - the command is ours
+    # Until `wait` can be interrupted, a signal stays pending: raised within Popen it would leave the command running.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        process = subprocess.Popen(  # noqa: S603 - the command is ours
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            preexec_fn=deliver_signals,  # noqa: PLW1509 - this process has one thread; a command inherits what is blocked
+        )
+    except OSError:
+        deliver_signals()
+        raise
+    with process:
         while True:
             try:
+                deliver_signals()
                 return process.wait(timeout=HEARTBEAT_SECONDS)
             except subprocess.TimeoutExpired:
                 say(f"still at it after {time.monotonic() - begun:.0f} s.")
@@ -198,6 +213,11 @@ def run(command: list[str], *, quiet: bool = False) -> int:
                 except subprocess.TimeoutExpired:
                     process.kill()
                 raise
+
+
+def deliver_signals() -> None:
+    """Have signals to stop delivered again, a pending one at once."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
 def end_on_signals() -> None:

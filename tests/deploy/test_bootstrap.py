@@ -190,6 +190,38 @@ def test_a_signal_to_the_launcher_ends_the_build(
     assert json.loads((root / ".venv" / "quietline.json").read_text())["making"] == "runtime"
 
 
+EARLY = """\
+import os, signal, subprocess, sys
+from deploy import bootstrap
+
+class Early(subprocess.Popen):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        print(self.pid, flush=True)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+subprocess.Popen = Early
+bootstrap.end_on_signals()
+try:
+    bootstrap.run([sys.executable, "-c", "import time; time.sleep(20)"])
+except KeyboardInterrupt:
+    sys.exit(9)
+"""
+
+
+@pytest.mark.crash
+def test_a_signal_before_the_command_is_known_ends_it() -> None:
+    """A signal after a command has begun and before its process id is known here ends the command all the same."""
+    ended = subprocess.run(
+        [sys.executable, "-c", EARLY], cwd=ROOT, capture_output=True, text=True, check=False, timeout=STEP_TIMEOUT
+    )
+    pid = int(ended.stdout)
+    left = is_running(pid)
+    if left:
+        os.kill(pid, signal.SIGKILL)
+    assert (left, ended.returncode) == (False, 9)
+
+
 class FakePip:
     """Instead of running commands: makes what they would make, and fails or is killed where the test says."""
 
