@@ -86,7 +86,7 @@ async def check_keys(database: Database, files: Mapping[str, Path]) -> None:
     A database that has no check values gets them; to be called when the desk was opened, so that the vault key is right.
     """
     values = {name: key_check_value(bytes.fromhex(read_secret(file))) for name, file in files.items()}
-    wrong = await database.commit(lambda conn: line_state.settle_keys(conn, values))
+    wrong = await database.commit(lambda transaction: line_state.settle_keys(transaction, values))
     if wrong:
         belongs = "is not the one that the database of this line was written with. Put that one back"
         raise CannotStart([f"{files[name]}: this {name} key {belongs}. {LOST_KEY[name]}." for name in wrong])

@@ -213,5 +213,5 @@ class MatrixWorkers:
     async def _notify_desk(self, event: Event) -> None:
         services = self._resources.services
         inbox_row = await inbox.seal(services.vault, DESK, event)
-        await services.database.commit(lambda conn: inbox.append(conn, inbox_row))
+        await services.database.commit(lambda transaction: inbox.append(transaction, inbox_row))
         services.wake.engine(DESK)

@@ -37,9 +37,9 @@ class PendingThread:
     ) -> None:
         self.owner, self._vault, self._insert, self._wake, self._inserted = owner, vault, insert, wake, False
 
-    async def write(self, conn: Transaction) -> None:
+    async def write(self, transaction: Transaction) -> None:
         """Make the thread, within the decision's commit, unless its phone has texted us in the meantime."""
-        self._inserted = await self._insert(conn)
+        self._inserted = await self._insert(transaction)
 
     async def after_commit(self) -> None:
         """After the commit: have the thread looked up like any other. The key of one that is not there is destroyed."""
@@ -83,11 +83,13 @@ class ColdOutreach:
         sealed = await self._vault.seal(owner, PHONE_CONTEXT, phone.reveal().encode())
         inbox_row = await inbox.seal(self._vault, owner, ThreadCreated(assignee=first.assignee))
 
-        async def insert(conn: Transaction) -> bool:
-            if await threads.find_by_phone(conn, phone_hash) is not None:
+        async def insert(transaction: Transaction) -> bool:
+            if await threads.find_by_phone(transaction, phone_hash) is not None:
                 return False
-            await screening.insert_thread(conn, self._vault, owner=owner, phone_hash=phone_hash, sealed=sealed, phone=phone)
-            await inbox.append(conn, inbox_row)
+            await screening.insert_thread(
+                transaction, self._vault, owner=owner, phone_hash=phone_hash, sealed=sealed, phone=phone
+            )
+            await inbox.append(transaction, inbox_row)
             return True
 
         return PendingThread(owner=owner, vault=self._vault, insert=insert, wake=self._wake)

@@ -93,7 +93,7 @@ class Engine:
         sealed = await desk_state.get(self._database)
         if sealed is None:
             body = await self._vault.seal(DESK, AGGREGATE, serialization.encode(self._desk))
-            await self._database.commit(lambda conn: desk_state.insert(conn, body))
+            await self._database.commit(lambda transaction: desk_state.insert(transaction, body))
         else:
             self._desk = serialization.decode_as(Desk, await self._vault.open(DESK, AGGREGATE, sealed))
         for owner in await inbox.owners(self._database):
@@ -110,7 +110,7 @@ class Engine:
                 stored = None if owner == DESK else await threads.get(self._database, owner)
                 if owner != DESK and stored is None:
                     # It has ended: what the desk still had to tell it concerns nobody.
-                    await self._database.commit(lambda conn: inbox.delete(conn, row.seq))
+                    await self._database.commit(lambda transaction: inbox.delete(transaction, row.seq))
                     return
                 aggregate: Any = self._desk if stored is None else await self._open_thread(owner, stored)
                 body = await self._vault.open(owner, inbox.CONTEXT, row.inbox_row.body)
@@ -164,23 +164,23 @@ class Engine:
         pending_thread = await self._cold_outreach.prepare(matched.event, step.actions) if self._cold_outreach else None
         created = int(facts.now)
 
-        async def commit(conn: Transaction) -> list[tuple[int, OutboxRow]]:
+        async def commit(transaction: Transaction) -> list[tuple[int, OutboxRow]]:
             for effect in effects:
-                await self._perform(conn, row, effect, phone)
+                await self._perform(transaction, row, effect, phone)
             if renamed:
-                await threads.set_designation(conn, owner, step.aggregate.designation)
+                await threads.set_designation(transaction, owner, step.aggregate.designation)
             if sealed is not None and owner == DESK:
-                await desk_state.set_aggregate(conn, sealed)
+                await desk_state.set_aggregate(transaction, sealed)
             elif sealed is not None:
-                await threads.set_aggregate(conn, owner, sealed)
+                await threads.set_aggregate(transaction, owner, sealed)
             for inbox_row in notices:
-                await inbox.append(conn, inbox_row)
+                await inbox.append(transaction, inbox_row)
             for timer in set_:
-                await timers.write(conn, owner, timer)
-            placed = [(await self._outbox.put(conn, owner, item, created), item) for item in rows]
+                await timers.write(transaction, owner, timer)
+            placed = [(await self._outbox.put(transaction, owner, item, created), item) for item in rows]
             if pending_thread is not None:
-                await pending_thread.write(conn)
-            await inbox.delete(conn, row.seq)
+                await pending_thread.write(transaction)
+            await inbox.delete(transaction, row.seq)
             return placed
 
         # The outbox lets nothing out before this is synced. Acts do not go through it: a key, say, is gone at once.
@@ -208,14 +208,16 @@ class Engine:
     async def _open_thread(self, owner: str, stored: StoredThread) -> Thread:
         return serialization.decode_as(Thread, await self._vault.open(owner, AGGREGATE, stored.aggregate))
 
-    async def _perform(self, conn: Transaction, row: SequencedRow, effect: TransactionalAction, phone: bytes) -> None:
+    async def _perform(
+        self, transaction: Transaction, row: SequencedRow, effect: TransactionalAction, phone: bytes
+    ) -> None:
         owner = row.inbox_row.owner
         if isinstance(effect, ParkThread | EraseTexter):
-            if await threads.is_held(conn, owner) or await inbox.has_text_after(conn, owner, row.seq):
+            if await threads.is_held(transaction, owner) or await inbox.has_text_after(transaction, owner, row.seq):
                 raise _StaleFacts
-            if isinstance(effect, ParkThread) and not effect.drop_unsent and await outbox.has_sms(conn, owner):
+            if isinstance(effect, ParkThread) and not effect.drop_unsent and await outbox.has_sms(transaction, owner):
                 raise _StaleFacts
-        await self._transactional_actions.perform(conn, owner, effect, phone=phone)
+        await self._transactional_actions.perform(transaction, owner, effect, phone=phone)
 
     async def _phone_of(self, owner: str) -> Phone:
         stored = await threads.get_phone(self._database, owner)

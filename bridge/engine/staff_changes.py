@@ -37,12 +37,12 @@ class StaffChanges:
             return LOOK_INTERVAL
         rows = [await inbox.seal(services.vault, DESK, _event(**change)) for change in json.loads(left)]
 
-        async def commit(conn: Transaction) -> None:
-            if await line_state.get(conn, line_state.STAFF_CHANGES) != left:
+        async def commit(transaction: Transaction) -> None:
+            if await line_state.get(transaction, line_state.STAFF_CHANGES) != left:
                 return  # the verb left another one meanwhile: the next look takes both
             for row in rows:
-                await inbox.append(conn, row)
-            await line_state.delete(conn, line_state.STAFF_CHANGES)
+                await inbox.append(transaction, row)
+            await line_state.delete(transaction, line_state.STAFF_CHANGES)
 
         await services.database.commit(commit)
         services.wake.engine(DESK)

@@ -35,10 +35,10 @@ async def report_restore(database: Database, vault: Vault, clock: Clock) -> None
     inbox_row = await inbox.seal(vault, DESK, LineRestored(hours=hours, unfinished=int(told["unfinished"])))
     audit = AuditLog(vault=vault)
 
-    async def commit(conn: Transaction) -> None:
-        await inbox.append(conn, inbox_row)
-        await audit.record(conn, LINE_SUBJECT, [AuditKind.RESTORE], now=now)
-        await line_state.delete(conn, line_state.RESTORE)
+    async def commit(transaction: Transaction) -> None:
+        await inbox.append(transaction, inbox_row)
+        await audit.record(transaction, LINE_SUBJECT, [AuditKind.RESTORE], now=now)
+        await line_state.delete(transaction, line_state.RESTORE)
 
     await database.commit(commit)
     log.event("bridge.restored")
@@ -58,9 +58,9 @@ async def record_configuration(database: Database, vault: Vault, clock: Clock, c
         return
     audit = AuditLog(vault=vault)
 
-    async def commit(conn: Transaction) -> None:
+    async def commit(transaction: Transaction) -> None:
         if before is not None:
-            await audit.record(conn, LINE_SUBJECT, [AuditKind.CONFIGURATION], now=clock.now())
-        await line_state.put(conn, line_state.CONFIGURATION, digest)
+            await audit.record(transaction, LINE_SUBJECT, [AuditKind.CONFIGURATION], now=clock.now())
+        await line_state.put(transaction, line_state.CONFIGURATION, digest)
 
     await database.commit(commit)

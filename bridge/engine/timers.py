@@ -76,14 +76,14 @@ class Timers:
         inbox_rows = [(row, await inbox.try_seal(self._vault, row.owner, TimerDue(key=row.key))) for row in due]
         self._crash(CrashPoint.TIMER_DUE)
 
-        async def commit(conn: Transaction) -> None:
+        async def commit(transaction: Transaction) -> None:
             for row, inbox_row in inbox_rows:
                 if inbox_row is None:
                     # Its thread has ended since the row was read, and the row with it; or the row stands without its key,
                     # as after somebody put an older keys.db back, and must not keep others from their turn.
-                    await timer_table.postpone(conn, row, now + NO_KEY_DELAY)
-                elif await timer_table.take(conn, row):
-                    await inbox.append(conn, inbox_row)
+                    await timer_table.postpone(transaction, row, now + NO_KEY_DELAY)
+                elif await timer_table.take(transaction, row):
+                    await inbox.append(transaction, inbox_row)
 
         await self._database.commit(commit)
         self._crash(CrashPoint.TIMER_FIRED)
@@ -108,19 +108,19 @@ class Timers:
     async def _record_jump(self, seconds: int) -> None:
         inbox_row = await inbox.seal(self._vault, DESK, ClockJumped(seconds=seconds))
 
-        async def commit(conn: Transaction) -> None:
-            await clock_trust.distrust(conn)
-            await inbox.append(conn, inbox_row)
+        async def commit(transaction: Transaction) -> None:
+            await clock_trust.distrust(transaction)
+            await inbox.append(transaction, inbox_row)
 
         await self._database.commit(commit)
         log.event("timers.clock_jumped", seconds=seconds)
         self._wake.engine(DESK)
 
 
-async def write(conn: Transaction, owner: str, timer: SetTimer | CancelTimer) -> None:
+async def write(transaction: Transaction, owner: str, timer: SetTimer | CancelTimer) -> None:
     """Set a timer, or forget one, inside the commit of the decision that asked for it."""
     match timer:
         case SetTimer():
-            await timer_table.put(conn, Timer(owner, timer.key, timer.due), destroys=timer.key in DESTRUCTIVE)
+            await timer_table.put(transaction, Timer(owner, timer.key, timer.due), destroys=timer.key in DESTRUCTIVE)
         case CancelTimer():
-            await timer_table.delete(conn, owner, timer.key)
+            await timer_table.delete(transaction, owner, timer.key)

@@ -72,30 +72,36 @@ class TransactionalActions:
     def __init__(self, services: Services, *, settings: Settings, audit: AuditLog, suppression: Suppression) -> None:
         self._clock, self._settings, self._audit, self.suppression = services.clock, settings, audit, suppression
 
-    async def perform(self, conn: Transaction, owner: str, action: TransactionalAction, *, phone: bytes = b"") -> None:
+    async def perform(
+        self, transaction: Transaction, owner: str, action: TransactionalAction, *, phone: bytes = b""
+    ) -> None:
         """Do one, inside the commit of the decision that asked for it. `phone`: its slow digest, for `Suppress`."""
         now = self._clock.now()
         match action:
             case MarkSeen():
-                if (room_id := await threads.room_of(conn, owner)) is not None:
+                if (room_id := await threads.room_of(transaction, owner)) is not None:
                     until = int(now) + self._settings.message_ttl
-                    await room_events.mark_seen(conn, room_id, action.event_id, said=action.by_message, expires=until)
+                    await room_events.mark_seen(
+                        transaction, room_id, action.event_id, said=action.by_message, expires=until
+                    )
             case ExpireMessage():
-                await room_events.expire_now(conn, DESK, action.ref, expires=int(now))
+                await room_events.expire_now(transaction, DESK, action.ref, expires=int(now))
             case ParkThread():
-                await _park(conn, owner, patience=action.grace, now=now)
+                await _park(transaction, owner, patience=action.grace, now=now)
             case EraseTexter():
-                await _end(conn, owner, now=now)
+                await _end(transaction, owner, now=now)
             case TrustClock():
-                await clock_trust.trust(conn)
+                await clock_trust.trust(transaction)
             case RecordAudit():
-                await self._audit.record(conn, owner, [action.kind], now=now)
+                await self._audit.record(transaction, owner, [action.kind], now=now)
             case Suppress():
-                await write(conn, phone, action, now=now)
+                await write(transaction, phone, action, now=now)
             case IncrementCounter():
-                await desk_state.increment_tally(conn, month=action.month, language=action.language, kind=action.kind)
+                await desk_state.increment_tally(
+                    transaction, month=action.month, language=action.language, kind=action.kind
+                )
             case SetLegalHold():
-                await threads.set_held(conn, owner, held=action.on)
+                await threads.set_held(transaction, owner, held=action.on)
 
 
 def is_transactional(action: Action) -> TypeGuard[TransactionalAction]:
@@ -105,43 +111,47 @@ def is_transactional(action: Action) -> TypeGuard[TransactionalAction]:
 
 async def place_hold(database: Database, thread: str) -> bool:
     """Freeze every deleter of one thread, for what still exists of it. False when there is no such thread."""
-    return await database.commit(lambda conn: threads.set_held(conn, thread, held=True))
+    return await database.commit(lambda transaction: threads.set_held(transaction, thread, held=True))
 
 
 async def release_hold(database: Database, thread: str) -> bool:
     """Let a thread's deletions go on where they stopped."""
-    return await database.commit(lambda conn: threads.set_held(conn, thread, held=False))
+    return await database.commit(lambda transaction: threads.set_held(transaction, thread, held=False))
 
 
-async def _park(conn: Transaction, thread: str, *, patience: float, now: float) -> None:
-    room_id = await threads.room_of(conn, thread)
+async def _park(transaction: Transaction, thread: str, *, patience: float, now: float) -> None:
+    room_id = await threads.room_of(transaction, thread)
     if room_id is not None:
-        await erasure_jobs.begin(conn, kind=erasure_jobs.ROOM, subject=room_id, thread=thread, patience=patience, now=now)
-        await set_owner(conn, room_id, "")
-        await room_events.release_room(conn, room_id)
-    await threads.park(conn, thread)
-    await _delete_rows(conn, thread, now=now)
+        await erasure_jobs.begin(
+            transaction, kind=erasure_jobs.ROOM, subject=room_id, thread=thread, patience=patience, now=now
+        )
+        await set_owner(transaction, room_id, "")
+        await room_events.release_room(transaction, room_id)
+    await threads.park(transaction, thread)
+    await _delete_rows(transaction, thread, now=now)
 
 
-async def _end(conn: Transaction, thread: str, *, now: float) -> None:
-    await _delete_rows(conn, thread, now=now)
-    await inbox.delete_all(conn, thread)
-    await threads.delete(conn, thread)
-    await erasure_jobs.forget_thread(conn, thread)
-    job_id = await erasure_jobs.begin(conn, kind=erasure_jobs.PERSON, subject=thread, thread="", patience=0.0, now=now)
-    await carrier_copies.reassign(conn, thread, job_id)
+async def _end(transaction: Transaction, thread: str, *, now: float) -> None:
+    await _delete_rows(transaction, thread, now=now)
+    await inbox.delete_all(transaction, thread)
+    await threads.delete(transaction, thread)
+    await erasure_jobs.forget_thread(transaction, thread)
+    job_id = await erasure_jobs.begin(
+        transaction, kind=erasure_jobs.PERSON, subject=thread, thread="", patience=0.0, now=now
+    )
+    await carrier_copies.reassign(transaction, thread, job_id)
 
 
-async def _delete_rows(conn: Transaction, thread: str, *, now: float) -> None:
+async def _delete_rows(transaction: Transaction, thread: str, *, now: float) -> None:
     """Delete what does not outlive a conversation: everything of a thread but its texts that are still to be decided."""
-    if under_way := await outbox.count_sending_sms(conn, thread):
-        await carrier_copies.count_result(conn, thread, carrier_copies.WITHOUT_ID, more=under_way)
-    await outbox.delete_all(conn, thread)
-    await timers.delete_all(conn, thread)
-    await dead_letters.delete_all(conn, thread)
-    await room_events.delete_early_reactions(conn, thread)
-    await sent_texts.delete_all(conn, thread)
-    await inbox.delete_all_but_texts(conn, thread)
+    if under_way := await outbox.count_sending_sms(transaction, thread):
+        await carrier_copies.count_result(transaction, thread, carrier_copies.WITHOUT_ID, more=under_way)
+    await outbox.delete_all(transaction, thread)
+    await timers.delete_all(transaction, thread)
+    await dead_letters.delete_all(transaction, thread)
+    await room_events.delete_early_reactions(transaction, thread)
+    await sent_texts.delete_all(transaction, thread)
+    await inbox.delete_all_but_texts(transaction, thread)
     # What stands in an office stays there for its time, and no longer says of whom it was.
-    await room_events.reassign(conn, thread, DESK)
-    await carrier_copies.expedite(conn, thread, now)
+    await room_events.reassign(transaction, thread, DESK)
+    await carrier_copies.expedite(transaction, thread, now)

@@ -131,12 +131,12 @@ class CarrierCopies:
         tries = copy.tries + 1
         wait = min(max(after, 2.0 ** min(tries, 14)), carrier_copies.MAX_WAIT)
         due = self._clock.now() + wait
-        await self._database.commit(lambda conn: carrier_copies.postpone(conn, copy.n, tries=tries, due=due))
+        await self._database.commit(lambda transaction: carrier_copies.postpone(transaction, copy.n, tries=tries, due=due))
         if tries in ALERT_AFTER_TRIES:
             await self._alert("a copy of a text at the carrier", copy.noted)
 
     async def _finish(self, copy: CarrierCopy, result: str) -> None:
-        await self._database.commit(lambda conn: carrier_copies.settle(conn, copy.n, result))
+        await self._database.commit(lambda transaction: carrier_copies.settle(transaction, copy.n, result))
         self._wake.erasure()
 
 

@@ -134,7 +134,7 @@ class ExpiryWorker:
         self._crash(CrashPoint.EVENT_EXPIRED)
         gone = {event.n for event in (*found, *(event for event in events if event.is_state))}
         names = [event.event_id for event in events if event.n in gone]
-        await self._database.commit(lambda conn: room_events.delete(conn, names))
+        await self._database.commit(lambda transaction: room_events.delete(transaction, names))
         # Not those that somebody holds by now: they wait as they are.
         left = [event for event in said if event.n not in gone and await room_events.may_expire(self._database, event.n)]
         if left:
@@ -145,7 +145,7 @@ class ExpiryWorker:
 
     async def _postpone(self, events: list[IndexedEvent], now: int) -> None:
         numbers = [event.n for event in events]
-        await self._database.commit(lambda conn: room_events.postpone(conn, numbers, now + RETRY_SECONDS))
+        await self._database.commit(lambda transaction: room_events.postpone(transaction, numbers, now + RETRY_SECONDS))
 
     async def _overwrite_redacted(self, room_id: str) -> None:
         try:
@@ -155,9 +155,9 @@ class ExpiryWorker:
             log.event("expiry.not_overwritten", status=error.status)
 
     async def _delete_expired_rows(self, now: int) -> None:
-        async def commit(conn: Transaction) -> None:
-            await leftovers.delete_expired(conn, now)
-            await dead_letters.expire(conn, before=now - DEAD_LETTER_RETENTION)
+        async def commit(transaction: Transaction) -> None:
+            await leftovers.delete_expired(transaction, now)
+            await dead_letters.expire(transaction, before=now - DEAD_LETTER_RETENTION)
 
         await self._database.commit(commit)
 

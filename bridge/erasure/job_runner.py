@@ -120,7 +120,7 @@ class ErasureRunner:
         if not await self._database.vacuum():
             raise StepNotDone("the database is in use")
         self._crash(CrashPoint.DATABASE_REWRITTEN)
-        await self._database.commit(lambda conn: erasure_jobs.delete(conn, signed))
+        await self._database.commit(lambda transaction: erasure_jobs.delete(transaction, signed))
         return ""
 
     async def _advance(self, job: ErasureJob, following: str) -> None:
@@ -129,25 +129,29 @@ class ErasureRunner:
         due = now + (job.patience if following == PURGE else heard)
         # A step that is done again has not got on yet.
         tries = job.tries if following == job.step else 0
-        await self._database.commit(lambda conn: erasure_jobs.advance(conn, job, following, due=due, tries=tries))
+        await self._database.commit(
+            lambda transaction: erasure_jobs.advance(transaction, job, following, due=due, tries=tries)
+        )
 
     async def _retry_later(self, job: ErasureJob, what: str, after: float) -> None:
         tries = job.tries + 1
         due = self._clock.now() + min(max(after, 0.2 * 2.0 ** min(tries, 12)), MAX_WAIT)
-        await self._database.commit(lambda conn: erasure_jobs.postpone(conn, job, due=due, tries=tries))
+        await self._database.commit(lambda transaction: erasure_jobs.postpone(transaction, job, due=due, tries=tries))
         log.event("erasure.step_retry", kind=job.step, attempt=tries)
         if tries in ALERT_AFTER_TRIES:
             noun = "a room" if job.kind == erasure_jobs.ROOM else "what was kept of a texter"
             await self._alert(f"{noun} ({what})", job.began)
 
 
-async def close_job(conn: Transaction, job: ErasureJob, certificate: ErasureCertificate, *, now: float, until: int) -> None:
+async def close_job(
+    transaction: Transaction, job: ErasureJob, certificate: ErasureCertificate, *, now: float, until: int
+) -> None:
     """Keep the receipt until then, and with it forget what a case was about; what is left of it says nothing.
 
     It is due after those that are due already, so that what they left is overwritten together.
     """
     await erasure_jobs.store_certificate(
-        conn, certificate.id, body=certificate.body, signature=certificate.signature, until=until
+        transaction, certificate.id, body=certificate.body, signature=certificate.signature, until=until
     )
-    await erasure_jobs.forget_subject(conn, job.id, step=FLUSH, due=now)
-    await carrier_copies.delete_results(conn, job.id)
+    await erasure_jobs.forget_subject(transaction, job.id, step=FLUSH, due=now)
+    await carrier_copies.delete_results(transaction, job.id)

@@ -66,7 +66,7 @@ class NightlyMaintenance:
             return CHECK_INTERVAL
         now = self._clock.now()
         if abs(now - self._audit_expired_at) >= AUDIT_INTERVAL:
-            await self._database.commit(lambda conn: self._audit.expire(conn, now - self._retention))
+            await self._database.commit(lambda transaction: self._audit.expire(transaction, now - self._retention))
             self._audit_expired_at = now
         if not self.is_quiet(self._clock.system_time()):
             return CHECK_INTERVAL
@@ -74,7 +74,7 @@ class NightlyMaintenance:
             await self._wait_for_pause(MAX_PAUSE_WAIT)
             rewritten = [await ours.vacuum() for ours in (self._database, self._puppet_database)]
             if all(rewritten):
-                await self._database.commit(lambda conn: line_state.put(conn, line_state.REWRITTEN, str(now)))
+                await self._database.commit(lambda transaction: line_state.put(transaction, line_state.REWRITTEN, str(now)))
         if await self._due(line_state.VACUUMED, now):
             await self._vacuum_homeserver(now)
         return CHECK_INTERVAL
@@ -84,20 +84,20 @@ class NightlyMaintenance:
         if not await self._due(line_state.VACUUM_BEGUN, now):
             return
         await self._wait_for_pause(MAX_PAUSE_WAIT)
-        await self._database.commit(lambda conn: line_state.put(conn, line_state.VACUUM_BEGUN, str(now)))
+        await self._database.commit(lambda transaction: line_state.put(transaction, line_state.VACUUM_BEGUN, str(now)))
         try:
             vacuumed = await self._module_client.vacuum()
         except HomeserverUnreachable as error:
             if error.status in NOT_BEGUN and error.errcode != TIMED_OUT:
-                await self._database.commit(lambda conn: line_state.delete(conn, line_state.VACUUM_BEGUN))
+                await self._database.commit(lambda transaction: line_state.delete(transaction, line_state.VACUUM_BEGUN))
             raise
         log.event("nightly.vacuumed", seconds=round(vacuumed.seconds, 1))
         result = json.dumps({"database": vacuumed.database or vacuumed.engine, "seconds": round(vacuumed.seconds, 1)})
 
-        async def commit(conn: Transaction) -> None:
-            await line_state.delete(conn, line_state.VACUUM_BEGUN)
-            await line_state.put(conn, line_state.VACUUMED, str(now))
-            await line_state.put(conn, line_state.VACUUM_RESULT, result)
+        async def commit(transaction: Transaction) -> None:
+            await line_state.delete(transaction, line_state.VACUUM_BEGUN)
+            await line_state.put(transaction, line_state.VACUUMED, str(now))
+            await line_state.put(transaction, line_state.VACUUM_RESULT, result)
 
         await self._database.commit(commit)
 

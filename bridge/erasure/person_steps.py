@@ -61,10 +61,10 @@ class PersonSteps:
         self._crash(CrashPoint.ERASURE_SIGNED)
         until = int(done) + self._retention
 
-        async def commit(conn: Transaction) -> int:
-            if count := await count_leftovers(conn, PERSON_COLUMNS, job.subject):
+        async def commit(transaction: Transaction) -> int:
+            if count := await count_leftovers(transaction, PERSON_COLUMNS, job.subject):
                 return count
-            await close_job(conn, job, certificate, now=done, until=until)
+            await close_job(transaction, job, certificate, now=done, until=until)
             return 0
 
         if await self._database.commit(commit):

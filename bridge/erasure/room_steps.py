@@ -82,7 +82,7 @@ class RoomSteps:
         redacted = await self.redact_all(room_id, events, again=job.counts.get(REDACTED_AGAIN, 0))
         self._crash(CrashPoint.ROOM_REDACTED)
         numbers = [event.n for event in redacted]
-        await self._database.commit(lambda conn: room_events.mark_redacted(conn, numbers))
+        await self._database.commit(lambda transaction: room_events.mark_redacted(transaction, numbers))
         return "redact"
 
     async def redact_all(self, room_id: str, events: Sequence[IndexedEvent], *, again: int = 0) -> list[IndexedEvent]:
@@ -163,7 +163,7 @@ class RoomSteps:
         await self._vault.destroy(f"room:{job.subject}")
         self._on_keys_destroyed(job.subject)
         self._crash(CrashPoint.ROOM_KEY_DESTROYED)
-        await self._database.commit(lambda conn: destroy_keys(conn, job.subject))
+        await self._database.commit(lambda transaction: destroy_keys(transaction, job.subject))
         return "purge"
 
     async def purge(self, job: ErasureJob) -> str:
@@ -206,10 +206,10 @@ class RoomSteps:
     async def forget(self, job: ErasureJob) -> str:
         """Delete our own rows of the room, and empty the log that still holds them."""
 
-        async def commit(conn: Transaction) -> None:
-            await room_events.delete_room(conn, job.subject)
-            await media.delete_uploads_of(conn, job.subject)
-            await delete_room(conn, job.subject)
+        async def commit(transaction: Transaction) -> None:
+            await room_events.delete_room(transaction, job.subject)
+            await media.delete_uploads_of(transaction, job.subject)
+            await delete_room(transaction, job.subject)
 
         await self._database.commit(commit)
         if not await self._database.checkpoint():
@@ -225,10 +225,10 @@ class RoomSteps:
         self._crash(CrashPoint.ERASURE_SIGNED)
         until = int(done) + self._retention
 
-        async def commit(conn: Transaction) -> int:
-            if count := await count_leftovers(conn, ROOM_COLUMNS, job.subject):
+        async def commit(transaction: Transaction) -> int:
+            if count := await count_leftovers(transaction, ROOM_COLUMNS, job.subject):
                 return count
-            await close_job(conn, job, certificate, now=done, until=until)
+            await close_job(transaction, job, certificate, now=done, until=until)
             return 0
 
         if await self._database.commit(commit):
@@ -241,13 +241,13 @@ class RoomSteps:
         found = await self._unredacted(room_id)
         now = self._clock.now()
 
-        async def commit(conn: Transaction) -> bool:
+        async def commit(transaction: Transaction) -> bool:
             known = False
             for event_id, at in found:
                 known |= not await room_events.record(
-                    conn, event_id=event_id, room_id=room_id, owner="", place=THREAD, at=at, now=now, lifetime=0
+                    transaction, event_id=event_id, room_id=room_id, owner="", place=THREAD, at=at, now=now, lifetime=0
                 )
-                await room_events.mark_readable(conn, event_id)
+                await room_events.mark_readable(transaction, event_id)
             return known
 
         again = bool(found) and await self._database.commit(commit)

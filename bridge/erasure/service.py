@@ -46,7 +46,7 @@ class ErasureAlert:
         """Say what, and that it should have been gone since then (seconds since the epoch)."""
         hours = max(0, int((self._clock.now() - since) // 3600))
         inbox_row = await inbox.seal(self._vault, DESK, ErasureFailed(what=what, hours=hours))
-        await self._database.commit(lambda conn: inbox.append(conn, inbox_row))
+        await self._database.commit(lambda transaction: inbox.append(transaction, inbox_row))
         log.event("erasure.failed")
         self._wake.engine(DESK)
 

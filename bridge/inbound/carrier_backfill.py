@@ -103,7 +103,7 @@ class CarrierBackfill:
                 await self._hourly_alerts.alert(TextsMissing(kind=GapKind.UNREADABLE))
             self._missing = missing
 
-        async def commit(conn: Transaction) -> None:
-            await line_state.put(conn, line_state.CARRIER_WATERMARK, str(mark or began))
+        async def commit(transaction: Transaction) -> None:
+            await line_state.put(transaction, line_state.CARRIER_WATERMARK, str(mark or began))
 
         await self._database.commit(commit)

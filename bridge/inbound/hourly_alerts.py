@@ -39,12 +39,12 @@ class HourlyAlerts:
             return
         inbox_row = await inbox.seal(self._vault, DESK, event)
 
-        async def commit(conn: Transaction) -> float:
-            told = await line_state.get_time(conn, name)
+        async def commit(transaction: Transaction) -> float:
+            told = await line_state.get_time(transaction, name)
             if 0 <= now - told < MIN_INTERVAL:
                 return told
-            await line_state.put(conn, name, str(now))
-            await inbox.append(conn, inbox_row)
+            await line_state.put(transaction, name, str(now))
+            await inbox.append(transaction, inbox_row)
             return now
 
         self._last_alerts[event.kind] = await self._database.commit(commit)

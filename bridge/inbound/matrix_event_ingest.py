@@ -76,65 +76,65 @@ class MatrixEventIngest:
         self._earlier_owners: set[str] = set()
         self._touched_owners: set[str] = set()
 
-    async def ingest(self, conn: Transaction, items: Sequence[events.MatrixEvent]) -> None:
+    async def ingest(self, transaction: Transaction, items: Sequence[events.MatrixEvent]) -> None:
         """Put what concerns us into the inbox. Runs inside the sync's commit."""
         # Two commits may follow each other before the first is told about; whom either touched must hear of it.
         self._earlier_owners |= self._touched_owners
         self._touched_owners = set()
-        if await attempt(conn, partial(self._ingest, items)) is not None:
+        if await attempt(transaction, partial(self._ingest, items)) is not None:
             for item in items:
-                if (failed := await attempt(conn, partial(self._ingest, (item,)))) is not None:
+                if (failed := await attempt(transaction, partial(self._ingest, (item,)))) is not None:
                     log.failure("matrix_events.failed", failed)
-                    await self.bury(conn, _unhandled(item))
+                    await self.bury(transaction, _unhandled(item))
 
-    async def bury(self, conn: Transaction, unhandled: events.UnhandledEvent) -> None:
+    async def bury(self, transaction: Transaction, unhandled: events.UnhandledEvent) -> None:
         """Keep a dead letter of what could not be handled, and tell its author. Runs inside the sync's commit."""
-        place = await self._target_of(conn, unhandled.room_id) if unhandled.room_id else None
+        place = await self._target_of(transaction, unhandled.room_id) if unhandled.room_id else None
         owner = place.owner if place is not None and place.owner else DESK
         kind, now = dead_letters.UNHANDLED, self._clock.now()
-        if await dead_letters.record_unhandled(conn, self._vault, owner, kind, now=now, raw=unhandled.raw):
+        if await dead_letters.record_unhandled(transaction, self._vault, owner, kind, now=now, raw=unhandled.raw):
             self._touched_owners.add(DESK)
         if unhandled.encrypted and unhandled.event_id and unhandled.sender:
             unread = events.UndecryptableEvent(
                 event_id=unhandled.event_id, room_id=unhandled.room_id, sender=unhandled.sender, at=unhandled.at
             )
-            if (failed := await attempt(conn, partial(self._ingest, (unread,)))) is not None:
+            if (failed := await attempt(transaction, partial(self._ingest, (unread,)))) is not None:
                 log.failure("matrix_events.author_not_told", failed)
 
-    async def _ingest(self, items: Sequence[events.MatrixEvent], conn: Transaction) -> None:
+    async def _ingest(self, items: Sequence[events.MatrixEvent], transaction: Transaction) -> None:
         for item in items:
             if isinstance(item, events.IdentityChanged):
                 changed = IdentityChanged(user=item.user_id, master_key=item.master_key, first=item.first)
-                await self._put(conn, DESK, changed)
+                await self._put(transaction, DESK, changed)
                 continue
             if isinstance(item, events.IdentityConfirmed):
-                await self._put(conn, DESK, IdentityConfirmed(user=item.user_id))
+                await self._put(transaction, DESK, IdentityConfirmed(user=item.user_id))
                 continue
             if isinstance(item, events.SelfRemoved):
                 self._self_removed = True
                 continue
-            place = await self._target_of(conn, item.room_id)
+            place = await self._target_of(transaction, item.room_id)
             if isinstance(item, events.GapTruncated):
-                await self._report_gap(conn, place)
+                await self._report_gap(transaction, place)
                 continue
             if isinstance(item, events.ReadReceipt):
                 if place is not None and place.owner and place.name == THREAD:
                     read = MessageRead(place=THREAD, user=item.user_id, event_id=item.event_id)
-                    await self._put(conn, place.owner, read)
+                    await self._put(transaction, place.owner, read)
                 continue
             if place is None:
                 continue
             try:
-                is_new = await self._record(conn, place, item)
-                event = await self._to_event(conn, place, item) if is_new and place.owner else None
+                is_new = await self._record(transaction, place, item)
+                event = await self._to_event(transaction, place, item) if is_new and place.owner else None
             except BAD_DATA as error:
                 log.failure("matrix_events.malformed", error)
-                event = await self._record_undecodable(conn, place, item)
+                event = await self._record_undecodable(transaction, place, item)
             if isinstance(event, MemberJoined) and place.name == DESK:
                 # What the room was created with is not told by any event of somebody else's.
-                await self._put(conn, DESK, await self._power_levels(conn, item.room_id))
+                await self._put(transaction, DESK, await self._power_levels(transaction, item.room_id))
             if event is not None:
-                await self._put(conn, place.owner, event)
+                await self._put(transaction, place.owner, event)
 
     def after_commit(self) -> None:
         """Wake whoever got something, and the keeper of rooms when one of ours is to be brought back."""
@@ -145,28 +145,28 @@ class MatrixEventIngest:
             self._wake.engine(owner)
         self._earlier_owners.clear()
 
-    async def _put(self, conn: Transaction, owner: str, event: Event) -> None:
+    async def _put(self, transaction: Transaction, owner: str, event: Event) -> None:
         inbox_row = await inbox.try_seal(self._vault, owner, event)
         if inbox_row is not None:
-            await inbox.append(conn, inbox_row)
+            await inbox.append(transaction, inbox_row)
             self._touched_owners.add(owner)
         elif not isinstance(event, MessageRead):
             # Its row stands without its key, as after an older keys.db was put back.
             kind = dead_letters.WITHOUT_KEY
-            if await dead_letters.record_unhandled(conn, self._vault, owner, kind, now=self._clock.now()):
+            if await dead_letters.record_unhandled(transaction, self._vault, owner, kind, now=self._clock.now()):
                 self._touched_owners.add(DESK)
 
-    async def _report_gap(self, conn: Transaction, place: InboxTarget | None) -> None:
+    async def _report_gap(self, transaction: Transaction, place: InboxTarget | None) -> None:
         if place is None or not place.owner:
             return
-        named = await threads.designation_of(conn, place.owner)
-        await self._put(conn, DESK, HomeserverIncident(kind=HomeserverIncidentKind.GAP, designation=named))
+        named = await threads.designation_of(transaction, place.owner)
+        await self._put(transaction, DESK, HomeserverIncident(kind=HomeserverIncidentKind.GAP, designation=named))
 
-    async def _power_levels(self, conn: Transaction, room_id: str) -> PowerLevelsChanged:
-        return PowerLevelsChanged(users=tuple((await levels_of(conn, room_id)).items()))
+    async def _power_levels(self, transaction: Transaction, room_id: str) -> PowerLevelsChanged:
+        return PowerLevelsChanged(users=tuple((await levels_of(transaction, room_id)).items()))
 
-    async def _target_of(self, conn: Transaction, room_id: str) -> InboxTarget | None:
-        match await room_of(conn, room_id):
+    async def _target_of(self, transaction: Transaction, room_id: str) -> InboxTarget | None:
+        match await room_of(transaction, room_id):
             case Room(kind="desk"):
                 return InboxTarget(DESK, DESK)
             case Room(kind="office", owner=user):
@@ -176,14 +176,14 @@ class MatrixEventIngest:
                 return InboxTarget(thread, THREAD)
         return None
 
-    async def _record(self, conn: Transaction, place: InboxTarget, item: events.RoomEvent) -> bool:
+    async def _record(self, transaction: Transaction, place: InboxTarget, item: events.RoomEvent) -> bool:
         """Note the event for deletion; an event noted before is not taken again."""
         for address in self._upload_uris(item):
             await record_linked_media(
-                conn, address, room_id=item.room_id, event_id=item.event_id, at_ms=self._at_ms(item.at)
+                transaction, address, room_id=item.room_id, event_id=item.event_id, at_ms=self._at_ms(item.at)
             )
         return await room_events.record(
-            conn,
+            transaction,
             event_id=item.event_id,
             room_id=item.room_id,
             owner=place.owner,
@@ -195,21 +195,25 @@ class MatrixEventIngest:
             state=isinstance(item, events.Membership | events.PowerLevels),
         )
 
-    async def _record_undecodable(self, conn: Transaction, place: InboxTarget, item: events.RoomEvent) -> Event | None:
+    async def _record_undecodable(
+        self, transaction: Transaction, place: InboxTarget, item: events.RoomEvent
+    ) -> Event | None:
         """Note the event for deletion without looking into it; what a person said in it was not heard."""
         bare = events.UndecryptableEvent(event_id=item.event_id, room_id=item.room_id, sender=item.sender, at=item.at)
-        await self._record(conn, place, bare)
+        await self._record(transaction, place, bare)
         return (
-            await self._to_event(conn, place, bare) if isinstance(item, events.DecryptedMessage) and place.owner else None
+            await self._to_event(transaction, place, bare)
+            if isinstance(item, events.DecryptedMessage) and place.owner
+            else None
         )
 
     def _at_ms(self, at: int) -> int:
         return round(to_bridge_time(self._clock, at / 1000) * 1000)
 
-    async def _to_event(self, conn: Transaction, place: InboxTarget, item: events.RoomEvent) -> Event | None:
+    async def _to_event(self, transaction: Transaction, place: InboxTarget, item: events.RoomEvent) -> Event | None:
         match item:
             case events.DecryptedMessage(type=kind) if kind == "m.room.message" or kind in SHOWN_LIKE_MESSAGES:
-                return await self._from_message(conn, place, item)
+                return await self._from_message(transaction, place, item)
             case events.UntrustedMessage():
                 return MessageIgnored(
                     place=place.name,
@@ -223,7 +227,7 @@ class MatrixEventIngest:
                     place=place.name, sender=item.sender, event_id=item.event_id, reason=IgnoreReason.UNREADABLE
                 )
             case events.UnencryptedEvent():
-                return await self._from_unencrypted(conn, place, item)
+                return await self._from_unencrypted(transaction, place, item)
             case events.Membership(membership="join"):
                 return MemberJoined(place=place.name, user=item.user_id) if item.previous != "join" else None
             case events.Membership(membership="leave" | "ban"):
@@ -234,29 +238,31 @@ class MatrixEventIngest:
                 return RoomLost(place=DESK, how=RoomLoss(item.how))
         return None
 
-    async def _from_unencrypted(self, conn: Transaction, place: InboxTarget, item: events.UnencryptedEvent) -> Event | None:
+    async def _from_unencrypted(
+        self, transaction: Transaction, place: InboxTarget, item: events.UnencryptedEvent
+    ) -> Event | None:
         match item.type:
             case "m.reaction":
                 relation = _mapping(item.content, "m.relates_to")
                 target, key = relation.get("event_id"), relation.get("key")
                 if not isinstance(target, str) or not isinstance(key, str):
                     return None
-                known = await room_events.find_in_room(conn, target, item.room_id)
+                known = await room_events.find_in_room(transaction, target, item.room_id)
                 reaction = ReactionAdded(
                     place=place.name,
                     sender=item.sender,
                     event_id=item.event_id,
                     key=key[:32],
                     target="" if known is None else known.ref,
-                    trusted=await has_trusted_device(conn, item.sender, self._trust_mac),
+                    trusted=await has_trusted_device(transaction, item.sender, self._trust_mac),
                 )
                 if known is None:
                     await room_events.record_early_reaction(
-                        conn, self._vault, place.owner, reaction, target, now=self._clock.now()
+                        transaction, self._vault, place.owner, reaction, target, now=self._clock.now()
                     )
                 return reaction
             case "m.room.redaction" if item.redacts:
-                redacted = await room_events.find(conn, item.redacts)
+                redacted = await room_events.find(transaction, item.redacts)
                 ref = "" if redacted is None else redacted.ref
                 return MessageRedacted(place=place.name, sender=item.sender, target=item.redacts, ref=ref)
             case "m.room.message":
@@ -265,10 +271,12 @@ class MatrixEventIngest:
                 )
         return None
 
-    async def _from_message(self, conn: Transaction, place: InboxTarget, item: events.DecryptedMessage) -> MessageSent:
+    async def _from_message(
+        self, transaction: Transaction, place: InboxTarget, item: events.DecryptedMessage
+    ) -> MessageSent:
         inner, clear = _mapping(item.content, "m.relates_to"), item.clear_relation or {}
         new = _mapping(item.content, "m.new_content")
-        relation, target, ref = await self._relation(conn, inner, clear)
+        relation, target, ref = await self._relation(transaction, inner, clear)
         shown = new if relation is Relation.EDIT and new else item.content
         plain = read(shown) or Plain(words="")
         said = item.type == "m.room.message" and isinstance(shown.get("body"), str)
@@ -289,7 +297,7 @@ class MatrixEventIngest:
         )
 
     async def _relation(
-        self, conn: Transaction, inner: Mapping[str, Any], clear: Mapping[str, Any]
+        self, transaction: Transaction, inner: Mapping[str, Any], clear: Mapping[str, Any]
     ) -> tuple[Relation, str, str]:
         """Return how it stands to another message, which one that is, and our own name for that one."""
         kinds = {_string(inner, "rel_type"), _string(clear, "rel_type")}
@@ -304,7 +312,7 @@ class MatrixEventIngest:
             return (Relation.OTHER_REPLY if related else Relation.NONE), "", ""
         if not isinstance(reply, str):
             return Relation.OTHER_REPLY, "", ""
-        known = await room_events.find(conn, reply) or room_events.KnownEvent("", "")
+        known = await room_events.find(transaction, reply) or room_events.KnownEvent("", "")
         # Whoever answers a notice of ours means the message that it is on.
         target, ref = known.about or reply, known.ref
         return (Relation.TEXTER_REPLY if ref.startswith("in:") else Relation.OTHER_REPLY), target, ref

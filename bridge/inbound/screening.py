@@ -101,16 +101,16 @@ class Screening:
         flood = is_text and self._rate_limit.record_and_check(phone_hash, now)
         resealed = await self._seal_as_rate_limited(first) if first is not None and flood else None
 
-        async def commit(conn: Transaction) -> None:
-            if not await threads.is_unscreened(conn, owner):
+        async def commit(transaction: Transaction) -> None:
+            if not await threads.is_unscreened(transaction, owner):
                 return
-            warm = None if flood else await thread_rooms.take(conn)
+            warm = None if flood else await thread_rooms.take(transaction)
             designation = warm.designation if warm is not None else self._new_designation()
             if warm is not None:
-                await set_owner(conn, warm.room_id, owner)
+                await set_owner(transaction, warm.room_id, owner)
             thread = replace(_new_thread(owner, phone), designation=designation, consent=Consent(stopped=stopped))
             await threads.admit(
-                conn,
+                transaction,
                 owner,
                 room_id=warm.room_id if warm is not None else None,
                 designation=designation,
@@ -118,7 +118,7 @@ class Screening:
                 crowded=flood,
             )
             if resealed is not None:
-                await inbox.set_body(conn, resealed.seq, resealed.inbox_row.body)
+                await inbox.set_body(transaction, resealed.seq, resealed.inbox_row.body)
 
         await self._database.commit(commit)
         self._crash(CrashPoint.SCREENED)
@@ -134,14 +134,14 @@ class Screening:
         """Keep nothing of a blocked phone: its row goes, then its key; the desk counts each text."""
         dropped = await inbox.seal(self._vault, DESK, TextDropped())
 
-        async def commit(conn: Transaction) -> None:
-            texts = await inbox.count_texts(conn, owner)
-            await inbox.delete_all(conn, owner)
-            await threads.delete(conn, owner)
+        async def commit(transaction: Transaction) -> None:
+            texts = await inbox.count_texts(transaction, owner)
+            await inbox.delete_all(transaction, owner)
+            await threads.delete(transaction, owner)
             # Nor is anything left at the carrier, as far as it deletes; whose it was is not known any more.
-            await carrier_copies.disown(conn, owner, now)
+            await carrier_copies.disown(transaction, owner, now)
             for _ in range(texts):
-                await inbox.append(conn, dropped)
+                await inbox.append(transaction, dropped)
 
         await self._database.commit(commit)
         self._crash(CrashPoint.TURNED_AWAY)
@@ -159,11 +159,11 @@ class Screening:
 
 
 async def insert_thread(
-    conn: Transaction, vault: Vault, *, owner: str, phone_hash: bytes, sealed: bytes, phone: Phone
+    transaction: Transaction, vault: Vault, *, owner: str, phone_hash: bytes, sealed: bytes, phone: Phone
 ) -> None:
     """Make a thread that is still to be looked up, inside a commit. `sealed`: the phone under the thread's key."""
     aggregate = await vault.seal(owner, "aggregate", serialization.encode(_new_thread(owner, phone)))
-    await threads.insert(conn, owner, phone_hash=phone_hash, phone=sealed, aggregate=aggregate)
+    await threads.insert(transaction, owner, phone_hash=phone_hash, phone=sealed, aggregate=aggregate)
 
 
 def _new_thread(owner: str, phone: Phone) -> Thread:

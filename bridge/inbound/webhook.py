@@ -215,23 +215,23 @@ class Webhook:
         number = await reply_number.seal(self._vault, owner, text.to, when) if text.to else None
         copy = await self._carrier_copies.seal(text.message_id)
 
-        async def commit(conn: Transaction) -> Callable[[str], None] | None:
-            existing = await threads.get_number(conn, owner)
+        async def commit(transaction: Transaction) -> Callable[[str], None] | None:
+            existing = await threads.get_number(transaction, owner)
             if known is not None and existing is None:
                 raise _ThreadEnded
-            if not await inbox.mark_seen(conn, seen, until=int(now) + ID_RETENTION):
+            if not await inbox.mark_seen(transaction, seen, until=int(now) + ID_RETENTION):
                 return None
             if known is None:
                 await screening.insert_thread(
-                    conn, self._vault, owner=owner, phone_hash=phone_hash, sealed=phone, phone=text.sender
+                    transaction, self._vault, owner=owner, phone_hash=phone_hash, sealed=phone, phone=text.sender
                 )
             stands = existing.number if existing is not None else None
             if number is not None and not await reply_number.is_older(self._vault, owner, stands, when, now=now):
-                await threads.set_number(conn, owner, number)
-            await inbox.append(conn, inbox_row)
+                await threads.set_number(transaction, owner, number)
+            await inbox.append(transaction, inbox_row)
             due = now + carrier_copies.SHOW_WAIT
             ref = f"in:{event.id}"
-            await carrier_copies.record(conn, hash_=seen, owner=owner, ref=ref, sealed=copy, due=due, now=now)
+            await carrier_copies.record(transaction, hash_=seen, owner=owner, ref=ref, sealed=copy, due=due, now=now)
             return self._wake.engine if existing is not None and existing.screened else self._wake.screening
 
         # It is decided on while it is on its way to the disk; nothing leaves and nothing is answered before it is there.
@@ -260,14 +260,14 @@ class Webhook:
         now = self._clock.now()
         until = int(now) + ID_RETENTION
 
-        async def commit(conn: Transaction) -> str | None:
+        async def commit(transaction: Transaction) -> str | None:
             if outcome is not Outcome.ACCEPTED:
-                await carrier_copies.release_reported(conn, digest, now)
+                await carrier_copies.release_reported(transaction, digest, now)
             # Looked up in here: the text's result may be on its way into the database right now.
-            known = await sent_texts.find(conn, digest)
+            known = await sent_texts.find(transaction, digest)
             if known is not None and outcome is Outcome.ACCEPTED and not known.unknown:
                 return None
-            if not await inbox.mark_seen(conn, seen, until=until):
+            if not await inbox.mark_seen(transaction, seen, until=until):
                 return None
             code = delivery_report.code[:20]
             if known is not None:
@@ -276,12 +276,12 @@ class Webhook:
                     inbox_row = await inbox.seal(self._vault, known.owner, event)
                 except CannotOpen:
                     return None
-                await inbox.append(conn, inbox_row)
+                await inbox.append(transaction, inbox_row)
                 return inbox_row.owner
             # Its result is on its way, or never came: then this is all that says under which id the carrier has it.
             due = now + (carrier_copies.REPORT_WAIT if outcome is Outcome.ACCEPTED else carrier_copies.EARLY_REPORT_WAIT)
-            await carrier_copies.record(conn, hash_=digest, owner="", ref="", sealed=copy, due=due, now=now)
-            await sent_texts.put_early_report(conn, digest, outcome=outcome, code=code, until=until)
+            await carrier_copies.record(transaction, hash_=digest, owner="", ref="", sealed=copy, due=due, now=now)
+            await sent_texts.put_early_report(transaction, digest, outcome=outcome, code=code, until=until)
             return None
 
         owner = await self._database.commit(commit)

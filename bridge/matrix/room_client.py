@@ -153,7 +153,7 @@ class RoomClient:
         self._crash(CrashPoint.ROOM_KEY_WRITTEN)
         members = dict.fromkeys([self._policy.user_id, *invite], "join")
         levels = dict.fromkeys(supervisors, SUPERVISOR) if kind == "desk" else {}
-        await self._database.commit(lambda conn: record_room(conn, room, members=members, levels=levels))
+        await self._database.commit(lambda transaction: record_room(transaction, room, members=members, levels=levels))
         return room_id
 
     async def set_puppet_name(self, room_id: str, name: str) -> None:
@@ -201,7 +201,7 @@ class RoomClient:
             await self._try_key_bundle(room_id, user)
             body = {"user_id": user, "reason": REASONS[room.kind]}
             await self._policy.client.request("POST", "rooms", room_id, "invite", body=body)
-        await self._database.commit(lambda conn: _record_invite(conn, room_id, user, before))
+        await self._database.commit(lambda transaction: _record_invite(transaction, room_id, user, before))
 
     async def share_room_keys(self, room_id: str, user: str, *, again: bool = False) -> None:
         """Send every live first key of the room to the user's trusted devices that have not had it; `again`: to all."""
@@ -236,7 +236,7 @@ class RoomClient:
         if await self._membership(room_id, user) in {"join", "invite", "knock"}:
             await self._policy.client.request("POST", "rooms", room_id, "kick", body={"user_id": user})
         self._crash(CrashPoint.MEMBER_REMOVED)
-        await self._database.commit(lambda conn: rotate_sessions(conn, room_id))
+        await self._database.commit(lambda transaction: rotate_sessions(transaction, room_id))
 
     async def restore_power_levels(self, room_id: str, *, supervisors: Collection[str] = ()) -> None:
         """Write the power levels as the room was made with, but for who has a role. As they should be is left so.
@@ -285,10 +285,10 @@ class RoomClient:
         return self._policy if speaker is Speaker.POLICY else self._puppet
 
 
-async def _record_invite(conn: Transaction, room_id: str, user: str, before: object) -> None:
+async def _record_invite(transaction: Transaction, room_id: str, user: str, before: object) -> None:
     """Write what the sync will tell in a moment, unless it has told something since."""
-    if await conn.fetchval(SELECT_MEMBERSHIP, room_id, user) == before and before != "join":
-        await set_membership(conn, room_id, user, "invite")
+    if await transaction.fetchval(SELECT_MEMBERSHIP, room_id, user) == before and before != "join":
+        await set_membership(transaction, room_id, user, "invite")
 
 
 def _event_id(answer: Json) -> str:

@@ -68,7 +68,7 @@ class RoomComparison:
             log.event("room_comparison.members_refused", status=error.errcode or error.status)
             return 0
         told = dict(_memberships(answer))
-        changed = await self._database.commit(lambda conn: self._correct(conn, room_id, noted, told))
+        changed = await self._database.commit(lambda transaction: self._correct(transaction, room_id, noted, told))
         if changed:
             log.event("room_comparison.members_corrected", count=changed)
             self._committed()
@@ -91,7 +91,9 @@ class RoomComparison:
                 raise
             return False
 
-    async def _correct(self, conn: Transaction, room_id: str, noted: Mapping[str, str], told: Mapping[str, Json]) -> int:
+    async def _correct(
+        self, transaction: Transaction, room_id: str, noted: Mapping[str, str], told: Mapping[str, Json]
+    ) -> int:
         items: list[Membership] = []
         changed = 0
         for user_id in sorted(noted.keys() | told.keys()):
@@ -100,17 +102,17 @@ class RoomComparison:
             before = noted.get(user_id, "")
             if now == before or (now in {"leave", "ban"} and before in {"", "leave", "ban"}):
                 continue
-            if (await conn.fetchval(SELECT_MEMBERSHIP, room_id, user_id) or "") != before:
+            if (await transaction.fetchval(SELECT_MEMBERSHIP, room_id, user_id) or "") != before:
                 continue  # the sync has told of a change meanwhile
             changed += 1
-            await set_membership(conn, room_id, user_id, now)
-            await self._devices.mark(conn, [user_id])
+            await set_membership(transaction, room_id, user_id, now)
+            await self._devices.mark(transaction, [user_id])
             if before in {"join", "invite"} and now not in {"join", "invite"}:
-                await rotate_sessions(conn, room_id)
+                await rotate_sessions(transaction, room_id)
             if event is not None and user_id not in self._ours:
                 items.append(_item(room_id, user_id, now, before, event))
         if items:
-            await self._sink(conn, items)
+            await self._sink(transaction, items)
         return changed
 
 

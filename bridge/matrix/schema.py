@@ -14,23 +14,23 @@ from bridge.storage.database import Transaction
 from bridge.storage.migrations import Migrations
 
 
-async def _olm(conn: Transaction) -> None:
+async def _olm(transaction: Transaction) -> None:
     # Times are text: see `bridge.matrix.olm.olm_store`.
-    await conn.execute(f"""
+    await transaction.execute(f"""
         CREATE TABLE crypto_account (
             account_id TEXT    PRIMARY KEY,
             device_id  TEXT    NOT NULL,
             shared     BOOLEAN NOT NULL,
             sync_token TEXT    NOT NULL,
-            account    {conn.dialect.blob} NOT NULL
+            account    {transaction.dialect.blob} NOT NULL
         )
     """)
-    await conn.execute(f"""
+    await transaction.execute(f"""
         CREATE TABLE crypto_olm_session (
             account_id     TEXT,
             session_id     TEXT,
             sender_key     TEXT NOT NULL,
-            session        {conn.dialect.blob} NOT NULL,
+            session        {transaction.dialect.blob} NOT NULL,
             created_at     TEXT NOT NULL,
             last_decrypted TEXT NOT NULL,
             last_encrypted TEXT NOT NULL,
@@ -39,10 +39,10 @@ async def _olm(conn: Transaction) -> None:
     """)
 
 
-async def _olm_alone(conn: Transaction) -> None:
+async def _olm_alone(transaction: Transaction) -> None:
     # mautrix made these too; nothing ever stood in them, for room keys are handed out and kept by our own code.
     for table in _NEVER_USED:
-        await conn.execute(f"DROP TABLE IF EXISTS {table}")
+        await transaction.execute(f"DROP TABLE IF EXISTS {table}")
 
 
 _NEVER_USED: Final = (
@@ -56,8 +56,8 @@ _NEVER_USED: Final = (
 )
 
 
-async def _identities(conn: Transaction) -> None:
-    await conn.execute("""
+async def _identities(transaction: Transaction) -> None:
+    await transaction.execute("""
         CREATE TABLE matrix_identity (
             user_id   TEXT    PRIMARY KEY,
             device_id TEXT    NOT NULL,
@@ -65,7 +65,7 @@ async def _identities(conn: Transaction) -> None:
             cursor    TEXT    NOT NULL
         )
     """)
-    await conn.execute("""
+    await transaction.execute("""
         CREATE TABLE matrix_wedged (
             identity   TEXT    NOT NULL,
             user_id    TEXT    NOT NULL,
@@ -77,9 +77,9 @@ async def _identities(conn: Transaction) -> None:
     """)
 
 
-async def _rooms(conn: Transaction) -> None:
+async def _rooms(transaction: Transaction) -> None:
     for statement in _ROOM_TABLES:
-        await conn.execute(statement)
+        await transaction.execute(statement)
 
 
 _ROOM_TABLES: Final = (
@@ -196,9 +196,9 @@ _ROOM_TABLES: Final = (
 )
 
 
-async def _session_recovery(conn: Transaction) -> None:
+async def _session_recovery(transaction: Transaction) -> None:
     # Whose device began a new Olm session with the line voice, until its keys are owed in the main store.
-    await conn.execute("""
+    await transaction.execute("""
         CREATE TABLE matrix_anew (
             user_id    TEXT NOT NULL,
             sender_key TEXT NOT NULL,
@@ -207,13 +207,13 @@ async def _session_recovery(conn: Transaction) -> None:
     """)
 
 
-async def _inbound_limits(conn: Transaction) -> None:
+async def _inbound_limits(transaction: Transaction) -> None:
     # `floor`: no index below it is read any more. `accepted`: something said with it was read, by a device that was trusted
     # then. `learned_ms`: when its key came. Of what stands already only the present is known.
     for column in ("floor BIGINT NOT NULL DEFAULT 0", "accepted BOOLEAN NOT NULL DEFAULT FALSE", _LEARNED):
-        await conn.execute(f"ALTER TABLE matrix_inbound ADD COLUMN {column}")
-    await conn.execute("UPDATE matrix_inbound SET floor = first_index")
-    await conn.execute(
+        await transaction.execute(f"ALTER TABLE matrix_inbound ADD COLUMN {column}")
+    await transaction.execute("UPDATE matrix_inbound SET floor = first_index")
+    await transaction.execute(
         """UPDATE matrix_inbound SET accepted = TRUE WHERE EXISTS (SELECT 1 FROM matrix_read m
            WHERE m.room_id = matrix_inbound.room_id AND m.session_id = matrix_inbound.session_id)"""
     )
@@ -222,9 +222,9 @@ async def _inbound_limits(conn: Transaction) -> None:
 _LEARNED: Final = "learned_ms BIGINT NOT NULL DEFAULT 0"
 
 
-async def _earlier_devices(conn: Transaction) -> None:
+async def _earlier_devices(transaction: Transaction) -> None:
     # Devices of the identity that we do not use: ours of before (`ours`), until when; others, and when they were first met.
-    await conn.execute("""
+    await transaction.execute("""
         CREATE TABLE matrix_earlier_device (
             user_id   TEXT    NOT NULL,
             device_id TEXT    NOT NULL,
@@ -235,14 +235,14 @@ async def _earlier_devices(conn: Transaction) -> None:
     """)
 
 
-async def _announced(conn: Transaction) -> None:
+async def _announced(transaction: Transaction) -> None:
     # False for an identity that was confirmed beside the bridge, until the bridge has told the desk of it.
-    await conn.execute("ALTER TABLE matrix_confirmed ADD COLUMN announced BOOLEAN NOT NULL DEFAULT TRUE")
+    await transaction.execute("ALTER TABLE matrix_confirmed ADD COLUMN announced BOOLEAN NOT NULL DEFAULT TRUE")
 
 
-async def _withheld(conn: Transaction) -> None:
+async def _withheld(transaction: Transaction) -> None:
     # Whose device was told that it gets no key of a session, and why.
-    await conn.execute("""
+    await transaction.execute("""
         CREATE TABLE matrix_withheld (
             session_id TEXT NOT NULL REFERENCES matrix_session (session_id) ON DELETE CASCADE,
             user_id    TEXT NOT NULL,
@@ -252,10 +252,10 @@ async def _withheld(conn: Transaction) -> None:
     """)
 
 
-async def _trust_macs(conn: Transaction) -> None:
+async def _trust_macs(transaction: Transaction) -> None:
     # Who writes this database and has not the vault key can confirm nobody, and add no device to an identity.
     for table in ("matrix_confirmed", "matrix_device"):
-        await conn.execute(f"ALTER TABLE {table} ADD COLUMN mac {conn.dialect.blob}")
+        await transaction.execute(f"ALTER TABLE {table} ADD COLUMN mac {transaction.dialect.blob}")
 
 
 OLM: Final = Migrations(version_table="crypto_version", steps=(_olm, _olm_alone), base_version=9)

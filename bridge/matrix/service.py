@@ -120,9 +120,9 @@ class MatrixService:
         )
         session_recovery = SessionRecovery(database=database, identity=puppet, devices=self.devices, crash=crash)
 
-        async def take(conn: Transaction, response: Json, batch: ToDeviceBatch, gaps: TimelineGaps) -> None:
-            if items := await parser.take(conn, response, batch, gaps):
-                await sink(conn, items)
+        async def take(transaction: Transaction, response: Json, batch: ToDeviceBatch, gaps: TimelineGaps) -> None:
+            if items := await parser.take(transaction, response, batch, gaps):
+                await sink(transaction, items)
 
         def told() -> None:
             committed()

@@ -37,14 +37,14 @@ class DeadLetterRetry:
             return NOT_STORED
         now = int(self._clock.now())
 
-        async def commit(conn: Transaction) -> int | None:
-            if not await dead_letters.take(conn, short_id):
+        async def commit(transaction: Transaction) -> int | None:
+            if not await dead_letters.take(transaction, short_id):
                 return None
             if letter.is_text:
-                await inbox.append(conn, row)
+                await inbox.append(transaction, row)
                 return 0
             outbox_row = OutboxRow(letter.lane, letter.transport, row.kind, letter.txn, row.body)
-            return await outbox.append(conn, row.owner, outbox_row, created=now)
+            return await outbox.append(transaction, row.owner, outbox_row, created=now)
 
         number = await self._database.commit(commit)
         if number is None:

@@ -25,7 +25,7 @@ class DeviceTrustCommands:
 
     async def confirm(self, user: str, master_key: str) -> None:
         """Let this master key of a user be the one that gets keys and gives commands."""
-        await self._database.commit(lambda conn: self._devices.confirm(conn, user, master_key))
+        await self._database.commit(lambda transaction: self._devices.confirm(transaction, user, master_key))
         self._wake.device_lists()
 
     async def devices(self, user: str) -> str:

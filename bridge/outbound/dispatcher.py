@@ -105,9 +105,9 @@ class OutboxDispatcher:
         body = await self._vault.seal(owner, f"outbox {txn}", serialization.encode(action))
         return OutboxRow(lane, transport, serialization.kind_name(type(action)), txn, body)
 
-    async def put(self, conn: Transaction, owner: str, item: OutboxRow, created: int) -> int:
+    async def put(self, transaction: Transaction, owner: str, item: OutboxRow, created: int) -> int:
         """Put a row in and return its number."""
-        return await outbox.append(conn, owner, item, created=created)
+        return await outbox.append(transaction, owner, item, created=created)
 
     def wake(self, number: int, owner: str, lane: str, transport: str) -> None:
         """Say that this row was committed."""
@@ -191,7 +191,7 @@ class OutboxDispatcher:
                 log.failure("outbox.dead_letter", error, kind=row.kind, short_id=letter.short_id)
                 await self._record_dead_letter(number, action, letter)
                 return
-            await self._database.commit(lambda conn: outbox.delete(conn, number))
+            await self._database.commit(lambda transaction: outbox.delete(transaction, number))
         except PermanentFailure as verdict:
             log.event("outbox.rejected", kind=row.kind, status=verdict.code, short_id=letter.short_id)
             await self._record_dead_letter(number, action, letter)
@@ -217,11 +217,11 @@ class OutboxDispatcher:
             notices = []
         at = self._clock.now()
 
-        async def commit(conn: Transaction) -> None:
+        async def commit(transaction: Transaction) -> None:
             # A row that was cleared away meanwhile, because its conversation is over, leaves no letter behind.
-            if not await outbox.delete(conn, number) or not notices:
+            if not await outbox.delete(transaction, number) or not notices:
                 return
-            await dead_letters.record(conn, letter, at=at, notices=notices)
+            await dead_letters.record(transaction, letter, at=at, notices=notices)
 
         await self._database.commit(commit)
         for notice in notices:

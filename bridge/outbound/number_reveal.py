@@ -59,11 +59,11 @@ class NumberReveals:
         self._crash(CrashPoint.REVEAL_SENT)
         now, until = self._clock.now(), task.created + REVEAL_SECONDS
 
-        async def commit(conn: Transaction) -> None:
+        async def commit(transaction: Transaction) -> None:
             for room, event_id in found:
-                await number_reveals.record(conn, RevealedNumber(event_id, room, task.created, until))
+                await number_reveals.record(transaction, RevealedNumber(event_id, room, task.created, until))
                 await room_events.record(
-                    conn,
+                    transaction,
                     event_id=event_id,
                     room_id=room,
                     owner=DESK,
@@ -72,7 +72,7 @@ class NumberReveals:
                     now=now,
                     lifetime=self._lifetime,
                 )
-            await outbox.delete(conn, task.number)
+            await outbox.delete(transaction, task.number)
 
         await self._database.commit(commit)
 
@@ -98,14 +98,14 @@ class NumberReveals:
             if error.errcode not in GONE:
                 log.event("number_reveal.redaction_rejected", status=error.status)
                 later = self._clock.now() + REVEAL_SECONDS
-                await self._database.commit(lambda conn: number_reveals.postpone(conn, event_id, later))
+                await self._database.commit(lambda transaction: number_reveals.postpone(transaction, event_id, later))
                 return
         self._crash(CrashPoint.REVEAL_TAKEN_BACK)
 
-        async def commit(conn: Transaction) -> None:
-            await delete_sessions_since(conn, shown.room_id, shown.granted)
-            await number_reveals.delete(conn, event_id)
-            await room_events.delete(conn, [event_id])
+        async def commit(transaction: Transaction) -> None:
+            await delete_sessions_since(transaction, shown.room_id, shown.granted)
+            await number_reveals.delete(transaction, event_id)
+            await room_events.delete(transaction, [event_id])
 
         await self._database.commit(commit)
 

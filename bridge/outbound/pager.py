@@ -47,7 +47,7 @@ class Pager:
         """Call once. While no way takes it, it is tried again, for a quarter of an hour. Raises :class:`RetryLater`."""
         if await self.page():
             self._crash(CrashPoint.PAGED)
-            await self._database.commit(lambda conn: outbox.delete(conn, task.number))
+            await self._database.commit(lambda transaction: outbox.delete(transaction, task.number))
             return
         failing = self._clock.now() - task.created
         if failing >= ALERT_AFTER:
@@ -60,9 +60,9 @@ class Pager:
         inbox_row = await inbox.seal(self._vault, DESK, PageFailed(given_up=given_up))
         write = outbox.delete if given_up else outbox.mark_told
 
-        async def commit(conn: Transaction) -> bool:
-            if fresh := await write(conn, task.number):
-                await inbox.append(conn, inbox_row)
+        async def commit(transaction: Transaction) -> bool:
+            if fresh := await write(transaction, task.number):
+                await inbox.append(transaction, inbox_row)
             return fresh
 
         if await self._database.commit(commit):

@@ -189,7 +189,7 @@ class RoomProvisioner:
             room_id = await self._create("desk", "desk", owner=DESK, supervisors=supervisors)
         if await line_state.get(self._database, line_state.STAFF_INVITED) is None:
             await self._invite(room_id, self._staff)
-            await self._database.commit(lambda conn: line_state.put(conn, line_state.STAFF_INVITED, "yes"))
+            await self._database.commit(lambda transaction: line_state.put(transaction, line_state.STAFF_INVITED, "yes"))
         self._wake.waiting_outbox(DESK)
         return room_id
 
@@ -253,17 +253,17 @@ class RoomProvisioner:
         # Before it is the thread's: after a crash in between all of it is done again, with another room.
         invited = thread is not None and await self._invite_from_lost_rooms(thread, room_id)
 
-        async def commit(conn: Transaction) -> bool:
+        async def commit(transaction: Transaction) -> bool:
             if thread is not None:
-                if await threads.assign_room(conn, thread, name, room_id):
-                    await thread_rooms.settle_lost(conn, thread, room_id)
+                if await threads.assign_room(transaction, thread, name, room_id):
+                    await thread_rooms.settle_lost(transaction, thread, room_id)
                     return True
                 if invited:  # no room for somebody else's words: it is left like any that we do not know
-                    await room_state.delete_room(conn, room_id)
+                    await room_state.delete_room(transaction, room_id)
                     return False
                 # The conversation was over before its room was there: nobody was in it, and another may have it.
-                await room_state.set_owner(conn, room_id, "")
-            await thread_rooms.add(conn, WarmRoom(room_id, name))
+                await room_state.set_owner(transaction, room_id, "")
+            await thread_rooms.add(transaction, WarmRoom(room_id, name))
             return False
 
         assigned = await self._database.commit(commit)

@@ -324,9 +324,9 @@ class RoomSender:
     async def _expire_after_hold(self, task: OutboxTask, event_ids: Sequence[str]) -> None:
         """Leave to the sweep what should go, which takes it as soon as nobody holds the thread."""
 
-        async def commit(conn: Transaction) -> None:
-            await room_events.expire_after_hold(conn, event_ids)
-            await outbox.delete(conn, task.number)
+        async def commit(transaction: Transaction) -> None:
+            await room_events.expire_after_hold(transaction, event_ids)
+            await outbox.delete(transaction, task.number)
 
         await self._database.commit(commit, synced=False)
 
@@ -351,15 +351,15 @@ class RoomSender:
     ) -> None:
         now = self._clock.now()
 
-        async def commit(conn: Transaction) -> bool:
+        async def commit(transaction: Transaction) -> bool:
             delivered = False
-            await room_events.delete(conn, gone)
+            await room_events.delete(transaction, gone)
             if event_id:
                 # The conversation may be over since the room was looked up: then nobody asks for this event by its name.
-                over = place == THREAD and not await threads.owns_room(conn, task.owner, room)
+                over = place == THREAD and not await threads.owns_room(transaction, task.owner, room)
                 for noted, name, on in ((event_id, ref, about), *((tap, "", event_id) for tap in taps if tap)):
                     await room_events.record(
-                        conn,
+                        transaction,
                         event_id=noted,
                         room_id=room,
                         owner="" if over else task.owner,
@@ -372,10 +372,12 @@ class RoomSender:
                         until=until,
                     )
                 if ref.startswith("in:"):
-                    await carrier_copies.release_shown(conn, task.owner, ref, now)
+                    await carrier_copies.release_shown(transaction, task.owner, ref, now)
                 if ref and not over:
-                    delivered = await room_events.deliver_early_reactions(conn, self._vault, task.owner, event_id, ref)
-            await outbox.delete(conn, task.number)
+                    delivered = await room_events.deliver_early_reactions(
+                        transaction, self._vault, task.owner, event_id, ref
+                    )
+            await outbox.delete(transaction, task.number)
             return delivered
 
         # Not synced: what a power cut takes back is done again, which does not show.

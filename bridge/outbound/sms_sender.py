@@ -118,9 +118,9 @@ class SmsSender:
             for outcome in (Outcome.LATE, Outcome.REFUSED, Outcome.UNKNOWN)
         ]
 
-        async def commit(conn: Transaction) -> tuple[Phone, str] | float | None:
-            sealed = await threads.sealed_thread(conn, task.owner)
-            state = await outbox.state_of(conn, task.number)
+        async def commit(transaction: Transaction) -> tuple[Phone, str] | float | None:
+            sealed = await threads.sealed_thread(transaction, task.owner)
+            state = await outbox.state_of(transaction, task.number)
             if sealed is None or state is None:
                 # The conversation is over since this row was read: nothing leaves any more.
                 return None
@@ -128,18 +128,18 @@ class SmsSender:
             number = await self._reply_number(task.owner, sealed.number)
             # Marked before by us: a commit that failed may have been kept all the same. Twice is worse than not.
             begun = state is RowState.SENDING
-            if not begun and await inbox.has_rows(conn, task.owner):
+            if not begun and await inbox.has_rows(transaction, task.owner):
                 return RECHECK_SECONDS
-            why = guard.may_send(self._pack, thread, text, now, await threads.other_designations(conn, task.owner))
+            why = guard.may_send(self._pack, thread, text, now, await threads.other_designations(transaction, task.owner))
             if why is not None or begun:
                 verdict = late if why is guard.LATE else refused
-                await inbox.append(conn, unknown if begun else verdict)
-                await outbox.delete(conn, task.number)
+                await inbox.append(transaction, unknown if begun else verdict)
+                await outbox.delete(transaction, task.number)
                 self._pace.cancel(number, task.number)
                 return None
             if wait := self._pace.acquire(number, task.number, cost=cost):
                 return wait
-            await outbox.set_state(conn, task.number, RowState.SENDING)
+            await outbox.set_state(transaction, task.number, RowState.SENDING)
             return Phone((await self._vault.open(task.owner, PHONE_CONTEXT, sealed.phone)).decode()), number
 
         marked = await self._database.commit(commit)
@@ -156,11 +156,11 @@ class SmsSender:
         log.event("sms.dead_letter", kind=row.kind, short_id=short_id)
         notice = await dead_letters.seal_notice(self._vault, short_id)
 
-        async def commit(conn: Transaction) -> None:
-            await dead_letters.record(conn, letter, at=at, notices=[notice])
-            await outbox.delete(conn, stored.number)
-            if whose := await carrier_copies.owner_of_copies(conn, stored.owner):
-                await carrier_copies.count_result(conn, whose, carrier_copies.WITHOUT_ID, more=1)
+        async def commit(transaction: Transaction) -> None:
+            await dead_letters.record(transaction, letter, at=at, notices=[notice])
+            await outbox.delete(transaction, stored.number)
+            if whose := await carrier_copies.owner_of_copies(transaction, stored.owner):
+                await carrier_copies.count_result(transaction, whose, carrier_copies.WITHOUT_ID, more=1)
 
         await self._database.commit(commit)
 
@@ -186,7 +186,7 @@ class SmsSender:
                 result = TextOutcome(ref=text.ref, outcome=Outcome.UNKNOWN)
                 await self._commit_outcome(task.number, task.owner, result, message_id=outcome.message_id)
             case TryLater():
-                await self._database.commit(lambda conn: outbox.set_state(conn, task.number, RowState.QUEUED))
+                await self._database.commit(lambda transaction: outbox.set_state(transaction, task.number, RowState.QUEUED))
                 raise RetryLater(outcome.retry_after)
         self._crash(CrashPoint.SMS_RESULT)
         self._wake.engine(task.owner)
@@ -201,30 +201,30 @@ class SmsSender:
         now = self._clock.now()
         until = int(now) + ID_RETENTION
 
-        async def commit(conn: Transaction) -> None:
-            over = not await outbox.delete(conn, number)
+        async def commit(transaction: Transaction) -> None:
+            over = not await outbox.delete(transaction, number)
             # Also of a text whose conversation ended while it was under way: then nothing needs its copy any more.
-            whose = await carrier_copies.owner_of_copies(conn, owner)
+            whose = await carrier_copies.owner_of_copies(transaction, owner)
             if message_id:
                 due = now + (0.0 if over else carrier_copies.REPORT_WAIT)
                 ref = "" if over else result.ref
-                await carrier_copies.record(conn, hash_=digest, owner=whose, ref=ref, sealed=copy, due=due, now=now)
+                await carrier_copies.record(transaction, hash_=digest, owner=whose, ref=ref, sealed=copy, due=due, now=now)
             unnamed = result.outcome is Outcome.UNKNOWN and not message_id
             if whose and unnamed is not over:
                 # What was under way at the end was counted as without an id then.
-                await carrier_copies.count_result(conn, whose, carrier_copies.WITHOUT_ID, more=1 if unnamed else -1)
+                await carrier_copies.count_result(transaction, whose, carrier_copies.WITHOUT_ID, more=1 if unnamed else -1)
             if over or inbox_row is None:
                 return
-            await inbox.append(conn, inbox_row)
+            await inbox.append(transaction, inbox_row)
             if message_id:
                 sent = SentText(owner, result.ref, unknown=result.outcome is Outcome.UNKNOWN)
-                await sent_texts.record(conn, digest, sent, until=until)
-                early = await sent_texts.take_early_report(conn, digest)
+                await sent_texts.record(transaction, digest, sent, until=until)
+                early = await sent_texts.take_early_report(transaction, digest)
                 if early is not None:
                     if early.outcome is not Outcome.ACCEPTED:
-                        await carrier_copies.release_reported(conn, digest, now)
+                        await carrier_copies.release_reported(transaction, digest, now)
                     report = TextOutcome(ref=result.ref, outcome=early.outcome, code=early.code)
-                    await inbox.append(conn, await inbox.seal(self._vault, owner, report))
+                    await inbox.append(transaction, await inbox.seal(self._vault, owner, report))
 
         await self._database.commit(commit)
         self._wake.carrier_copies()

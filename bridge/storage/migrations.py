@@ -36,22 +36,22 @@ class Migrations:
         for number, step in enumerate(self.steps, self.base_version + 1):
             await commit(self._upgrade(step, number))
 
-    async def _check_version(self, conn: Transaction) -> None:
-        await conn.execute(f"CREATE TABLE IF NOT EXISTS {self.version_table} (version INTEGER PRIMARY KEY)")
-        version = await self._version(conn)
+    async def _check_version(self, transaction: Transaction) -> None:
+        await transaction.execute(f"CREATE TABLE IF NOT EXISTS {self.version_table} (version INTEGER PRIMARY KEY)")
+        version = await self._version(transaction)
         if version > self.base_version + len(self.steps) or 0 < version < self.base_version:
             raise UnsupportedSchema(self.version_table)
 
     def _upgrade(self, step: Step, number: int) -> Work[None]:
-        async def work(conn: Transaction) -> None:
-            if await self._version(conn) >= number:
+        async def work(transaction: Transaction) -> None:
+            if await self._version(transaction) >= number:
                 return
-            await step(conn)
-            await conn.execute(f"DELETE FROM {self.version_table}")  # noqa: S608 - a name of ours
-            await conn.execute(f"INSERT INTO {self.version_table} (version) VALUES ($1)", number)  # noqa: S608
+            await step(transaction)
+            await transaction.execute(f"DELETE FROM {self.version_table}")  # noqa: S608 - a name of ours
+            await transaction.execute(f"INSERT INTO {self.version_table} (version) VALUES ($1)", number)  # noqa: S608
 
         return work
 
-    async def _version(self, conn: Transaction) -> int:
-        version = await conn.fetchval(f"SELECT version FROM {self.version_table}")  # noqa: S608 - a name of ours
+    async def _version(self, transaction: Transaction) -> int:
+        version = await transaction.fetchval(f"SELECT version FROM {self.version_table}")  # noqa: S608 - a name of ours
         return 0 if version is None else int(version)

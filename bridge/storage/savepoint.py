@@ -13,19 +13,19 @@ from bridge.storage.database import Transaction, Work
 from bridge.storage.errors import Unavailable
 
 
-async def attempt(conn: Transaction, work: Work[None]) -> Exception | None:
+async def attempt(transaction: Transaction, work: Work[None]) -> Exception | None:
     """Run `work` inside the commit; return what it raised, and then nothing of it is kept, or None.
 
     Raises `Unavailable` and `OSError`, after which the commit cannot go on.
     """
-    await conn.execute("SAVEPOINT attempt")
+    await transaction.execute("SAVEPOINT attempt")
     failed: Exception | None = None
     try:
-        await work(conn)
+        await work(transaction)
     except (Unavailable, OSError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever a bug raises, the rest of the commit goes on without this part
         failed = error
-        await conn.execute("ROLLBACK TO SAVEPOINT attempt")
-    await conn.execute("RELEASE SAVEPOINT attempt")
+        await transaction.execute("ROLLBACK TO SAVEPOINT attempt")
+    await transaction.execute("RELEASE SAVEPOINT attempt")
     return failed

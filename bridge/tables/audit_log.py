@@ -58,42 +58,42 @@ class AuditLog:
     def __init__(self, *, vault: Vault) -> None:
         self._vault, self._key = vault, vault.derive(KEY_LABEL)
 
-    async def record(self, conn: Transaction, owner: str, kinds: Iterable[AuditKind], *, now: float) -> None:
+    async def record(self, transaction: Transaction, owner: str, kinds: Iterable[AuditKind], *, now: float) -> None:
         """Note these kinds, inside the commit of what they are about."""
         hour, about = int(now) - int(now) % HOUR, await self._subject(owner)
         for kind in kinds:
             try:
-                head = self._read_mark(await line_state.get(conn, AUDIT_HEAD), AUDIT_HEAD)
+                head = self._read_mark(await line_state.get(transaction, AUDIT_HEAD), AUDIT_HEAD)
             except ValueError:
                 # Somebody changed it: `verify` will say so, and the line goes on.
                 log.event("audit.mark_tampered")
                 head = None
             before = head.mac if head else GENESIS_MAC
             mac = self._mac(before.hex(), str(hour), about, kind.value)
-            seq = await conn.fetchval(
+            seq = await transaction.fetchval(
                 "INSERT INTO audit (hour, about, kind, mac) VALUES ($1, $2, $3, $4) RETURNING seq",
                 hour,
                 about,
                 kind.value,
                 mac,
             )
-            await self._write_mark(conn, AUDIT_HEAD, AuditEntry(seq=seq, hour=hour, about="", kind="", mac=mac))
+            await self._write_mark(transaction, AUDIT_HEAD, AuditEntry(seq=seq, hour=hour, about="", kind="", mac=mac))
 
-    async def expire(self, conn: Transaction, before: float) -> int:
+    async def expire(self, transaction: Transaction, before: float) -> int:
         """Forget entries of hours before that time; return how many. The mark that takes their place is sealed."""
-        rows = await conn.fetch("SELECT seq, hour, mac FROM audit WHERE hour < $1 ORDER BY seq", int(before))
+        rows = await transaction.fetch("SELECT seq, hour, mac FROM audit WHERE hour < $1 ORDER BY seq", int(before))
         if not rows:
             return 0
         last = rows[-1]
         # A clock that was set may have left a younger hour before an older one: only what leads without a gap goes.
-        count = await conn.fetchval("SELECT COUNT(*) FROM audit WHERE seq <= $1", last["seq"])
+        count = await transaction.fetchval("SELECT COUNT(*) FROM audit WHERE seq <= $1", last["seq"])
         if count != len(rows):
             return 0
         entry = AuditEntry(
             seq=last["seq"], hour=max(row["hour"] for row in rows), about="", kind="", mac=bytes(last["mac"])
         )
-        await self._write_mark(conn, AUDIT_FLOOR, entry)
-        await conn.execute("DELETE FROM audit WHERE seq <= $1", last["seq"])
+        await self._write_mark(transaction, AUDIT_FLOOR, entry)
+        await transaction.execute("DELETE FROM audit WHERE seq <= $1", last["seq"])
         return len(rows)
 
     def verify(self, rows: Sequence[AuditEntry], head: str | None, floor: str | None, *, expired: float) -> list[str]:
@@ -128,10 +128,10 @@ class AuditLog:
         except CannotOpen:
             return "gone"
 
-    async def _write_mark(self, conn: Transaction, name: str, entry: AuditEntry) -> None:
+    async def _write_mark(self, transaction: Transaction, name: str, entry: AuditEntry) -> None:
         told = json.dumps([entry.seq, entry.hour, entry.mac.hex()])
         value = json.dumps([told, self._mac(name, told).hex()])
-        await line_state.put(conn, name, value)
+        await line_state.put(transaction, name, value)
 
     def _read_mark(self, value: str | None, name: str) -> AuditEntry | None:
         """Read a mark. Raises ValueError when it is not ours."""
@@ -153,9 +153,9 @@ class AuditLog:
         return hmac.digest(self._key, whole, hashlib.sha256)
 
 
-async def newest_entries(conn: Any, most: int) -> list[AuditEntry]:
-    """Return the newest entries, the oldest of them first. `conn`: or a store."""
-    rows = await conn.fetch("SELECT seq, hour, about, kind, mac FROM audit ORDER BY seq DESC LIMIT $1", most)
+async def newest_entries(transaction: Any, most: int) -> list[AuditEntry]:
+    """Return the newest entries, the oldest of them first. `transaction`: or a store."""
+    rows = await transaction.fetch("SELECT seq, hour, about, kind, mac FROM audit ORDER BY seq DESC LIMIT $1", most)
     return [AuditEntry(**{**dict(row), "mac": bytes(row["mac"])}) for row in reversed(rows)]
 
 

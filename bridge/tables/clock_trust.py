@@ -65,7 +65,7 @@ class ClockCheck:
         if abs(sample.since_boot - self._noted) < SAMPLE_SECONDS:
             return
         self._noted = sample.since_boot
-        await self._database.commit(lambda conn: line_state.put(conn, line_state.CLOCK_SAMPLE, sample.text()))
+        await self._database.commit(lambda transaction: line_state.put(transaction, line_state.CLOCK_SAMPLE, sample.text()))
 
 
 def jump_between(last: str, now: ClockSample) -> int:
@@ -84,11 +84,11 @@ async def is_distrusted(reader: Reader) -> bool:
     return await line_state.get(reader, line_state.CLOCK_DISTRUSTED) is not None
 
 
-async def distrust(conn: Transaction) -> None:
+async def distrust(transaction: Transaction) -> None:
     """Doubt the clock until a person says that it is right."""
-    await line_state.put(conn, line_state.CLOCK_DISTRUSTED, "yes")
+    await line_state.put(transaction, line_state.CLOCK_DISTRUSTED, "yes")
 
 
-async def trust(conn: Transaction) -> None:
+async def trust(transaction: Transaction) -> None:
     """Take the clock as right."""
-    await line_state.delete(conn, line_state.CLOCK_DISTRUSTED)
+    await line_state.delete(transaction, line_state.CLOCK_DISTRUSTED)

@@ -52,10 +52,10 @@ async def delete_expired(transaction: Transaction, now: int) -> None:
         await transaction.execute(f"DELETE FROM {table} WHERE until < $1", now)  # noqa: S608 - names from above
 
 
-async def count_leftovers(conn: Transaction, where: tuple[tuple[str, str], ...], value: str) -> int:
+async def count_leftovers(transaction: Transaction, where: tuple[tuple[str, str], ...], value: str) -> int:
     """Count the rows that still name a room or a thread. Runs in the caller's commit."""
     count = 0
     for table, column in where:
         query = f"SELECT COUNT(*) FROM {table} WHERE {column} = $1"  # noqa: S608 - names from above
-        count += int(await conn.fetchval(query, value))
+        count += int(await transaction.fetchval(query, value))
     return count

@@ -64,7 +64,7 @@ def is_permanent(ref: str) -> bool:
 
 
 async def record(
-    conn: Transaction,
+    transaction: Transaction,
     *,
     event_id: str,
     room_id: str,
@@ -83,7 +83,7 @@ async def record(
     `until`: when it goes, where that is not what its place says.
     """
     if ref:
-        await conn.execute(
+        await transaction.execute(
             "UPDATE event SET ref = NULL, expires = COALESCE(expires, $3) WHERE owner = $1 AND ref = $2 AND event_id <> $4",
             owner,
             ref,
@@ -91,9 +91,9 @@ async def record(
             event_id,
         )
     expires = until
-    if until is None and place != THREAD and not await _is_current(conn, ref):
+    if until is None and place != THREAD and not await _is_current(transaction, ref):
         expires = int(now) + lifetime
-    noted: Any = await conn.fetchval(
+    noted: Any = await transaction.fetchval(
         """INSERT INTO event (event_id, room_id, owner, ref, about, at, expires, state)
            SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE EXISTS (SELECT 1 FROM matrix_room WHERE room_id = $2)
            ON CONFLICT (event_id) DO NOTHING RETURNING n""",
@@ -107,7 +107,7 @@ async def record(
         state,
     )
     if noted is None and ref:
-        await conn.execute("UPDATE event SET ref = $2 WHERE event_id = $1 AND owner = $3", event_id, ref, owner)
+        await transaction.execute("UPDATE event SET ref = $2 WHERE event_id = $1 AND owner = $3", event_id, ref, owner)
     return noted is not None
 
 
@@ -123,12 +123,14 @@ async def find_in_room(reader: Reader, event_id: str, room_id: str) -> KnownEven
     return None if row is None else KnownEvent(row["ref"] or "", row["about"] or "")
 
 
-async def mark_seen(conn: Transaction, room_id: str, event_id: str, *, said: bool, expires: int) -> None:
+async def mark_seen(transaction: Transaction, room_id: str, event_id: str, *, said: bool, expires: int) -> None:
     """Give what was seen in a thread's room up to this event its time."""
-    mark: Any = await conn.fetchrow("SELECT n, at FROM event WHERE event_id = $1 AND room_id = $2", event_id, room_id)
+    mark: Any = await transaction.fetchrow(
+        "SELECT n, at FROM event WHERE event_id = $1 AND room_id = $2", event_id, room_id
+    )
     if mark is None:
         return
-    await conn.execute(
+    await transaction.execute(
         f"""UPDATE event SET expires = $2 WHERE room_id = $1 AND expires IS NULL AND NOT state AND {NOT_THREAD_CARD}
             AND ((n <= $3 AND at <= $4) OR n = $3)""",  # noqa: S608 - a constant
         room_id,
@@ -138,9 +140,9 @@ async def mark_seen(conn: Transaction, room_id: str, event_id: str, *, said: boo
     )
 
 
-async def expire_now(conn: Transaction, owner: str, ref: str, *, expires: int) -> None:
+async def expire_now(transaction: Transaction, owner: str, ref: str, *, expires: int) -> None:
     """Let a message, and its newest edit, go by then: one that lasted, or one that would have gone later."""
-    await conn.execute(
+    await transaction.execute(
         "UPDATE event SET expires = $4 WHERE owner = $1 AND ref IN ($2, $3) AND (expires IS NULL OR expires > $4)",
         owner,
         ref,
@@ -183,16 +185,16 @@ async def reassign(transaction: Transaction, owner: str, to: str) -> None:
     await transaction.execute("UPDATE event SET owner = $2, ref = NULL WHERE owner = $1", owner, to)
 
 
-async def delete(conn: Transaction, event_ids: Iterable[str]) -> None:
+async def delete(transaction: Transaction, event_ids: Iterable[str]) -> None:
     """Delete rows of events that are redacted."""
     for event_id in event_ids:
-        await conn.execute("DELETE FROM event WHERE event_id = $1", event_id)
+        await transaction.execute("DELETE FROM event WHERE event_id = $1", event_id)
 
 
-async def expire_after_hold(conn: Transaction, event_ids: Iterable[str]) -> None:
+async def expire_after_hold(transaction: Transaction, event_ids: Iterable[str]) -> None:
     """Let events go as soon as nobody holds their thread. The time before all times: a recap on hold leaves them out."""
     for event_id in event_ids:
-        await conn.execute("UPDATE event SET expires = -1 WHERE event_id = $1", event_id)
+        await transaction.execute("UPDATE event SET expires = -1 WHERE event_id = $1", event_id)
 
 
 async def event_of(reader: Reader, owner: str, ref: str) -> str | None:
@@ -253,7 +255,7 @@ def _indexed(rows: Collection[Row]) -> list[IndexedEvent]:
     return [IndexedEvent(row["n"], row["event_id"], row["room_id"], bool(row["state"])) for row in rows]
 
 
-async def _is_current(conn: Transaction, ref: str) -> bool:
+async def _is_current(transaction: Transaction, ref: str) -> bool:
     """Whether something lasts now: the card of a thread that is parked by now does not."""
     if not is_permanent(ref):
         return False
@@ -261,7 +263,7 @@ async def _is_current(conn: Transaction, ref: str) -> bool:
     if not plain.startswith(CARD_PREFIX):
         return True
     thread = plain.removeprefix(CARD_PREFIX).partition(":")[0]
-    return await conn.fetchval("SELECT 1 FROM thread WHERE id = $1 AND designation <> ''", thread) is not None
+    return await transaction.fetchval("SELECT 1 FROM thread WHERE id = $1 AND designation <> ''", thread) is not None
 
 
 async def record_early_reaction(

@@ -177,20 +177,20 @@ TABLES: Final = (
 )
 
 
-async def first(conn: Transaction) -> None:
+async def first(transaction: Transaction) -> None:
     """Make the first tables: threads, inbox, outbox, timers."""
     for statement in TABLES:
-        await conn.execute(statement.format(seq=conn.dialect.sequence, blob=conn.dialect.blob))
+        await transaction.execute(statement.format(seq=transaction.dialect.sequence, blob=transaction.dialect.blob))
 
 
-async def second(conn: Transaction) -> None:
+async def second(transaction: Transaction) -> None:
     """Remember which of the line's numbers a texter texts (sealed), so that they are answered from it."""
-    await conn.execute(f"ALTER TABLE thread ADD COLUMN number {conn.dialect.blob}")
+    await transaction.execute(f"ALTER TABLE thread ADD COLUMN number {transaction.dialect.blob}")
 
 
-async def third(conn: Transaction) -> None:
+async def third(transaction: Transaction) -> None:
     """Remember since when an event should be gone that the homeserver did not let go, for its `expires` moves on."""
-    await conn.execute("ALTER TABLE event ADD COLUMN refused BIGINT")
+    await transaction.execute("ALTER TABLE event ADD COLUMN refused BIGINT")
 
 
 MIGRATIONS: Final = Migrations(version_table="quietline_version", steps=(first, second, third))

@@ -52,11 +52,11 @@ class Suppression:
         return slow_hash(keyed, salt)
 
 
-async def write(conn: Transaction, digest: bytes, told: Suppress, *, now: float) -> None:
+async def write(transaction: Transaction, digest: bytes, told: Suppress, *, now: float) -> None:
     """Write an entry or take it away, within a commit; what is over goes with it."""
-    await conn.execute("DELETE FROM suppression WHERE until <= $1", int(now))
-    await conn.execute("DELETE FROM suppression WHERE hash = $1 AND muted = $2", digest, told.reason.value)
+    await transaction.execute("DELETE FROM suppression WHERE until <= $1", int(now))
+    await transaction.execute("DELETE FROM suppression WHERE hash = $1 AND muted = $2", digest, told.reason.value)
     if told.until > now:
-        await conn.execute(
+        await transaction.execute(
             "INSERT INTO suppression (hash, muted, until) VALUES ($1, $2, $3)", digest, told.reason.value, int(told.until)
         )

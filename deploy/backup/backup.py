@@ -77,7 +77,9 @@ async def backup(layout: Layout, to: Path, passphrase: bytes) -> Backup:
     found = collect(layout, config)
     write_new_file(to, encrypt(found, passphrase))
     made = str(time.time())
-    await offline.record_audit(config, AuditKind.BACKUP, lambda conn: line_state.put(conn, line_state.LAST_BACKUP, made))
+    await offline.record_audit(
+        config, AuditKind.BACKUP, lambda transaction: line_state.put(transaction, line_state.LAST_BACKUP, made)
+    )
     return found
 
 

@@ -89,7 +89,7 @@ async def _write_staging(found: Backup, layout: Layout, staging: Path) -> None:
     database = SqliteDatabase(bridge / "main.db", migrations=(schema.MIGRATIONS, *MAIN_MIGRATIONS))
     await database.open()
     try:
-        await database.commit(lambda conn: _insert_rows(conn, found))
+        await database.commit(lambda transaction: _insert_rows(transaction, found))
     finally:
         await database.close()
 
@@ -116,14 +116,14 @@ def _destinations(found: Backup, layout: Layout) -> list[RestoredFile]:
     return destinations
 
 
-async def _insert_rows(conn: Transaction, found: Backup) -> None:
-    await backup_rows.insert(conn, found.tables)
+async def _insert_rows(transaction: Transaction, found: Backup) -> None:
+    await backup_rows.insert(transaction, found.tables)
     facts: dict[str, Any] = {
         line_state.RESTORE: {"made": found.made, "unfinished": found.unfinished},
         line_state.RESTORED_ROSTER: found.roster,
     }
     for name, value in facts.items():
-        await line_state.put(conn, name, json.dumps(value))
+        await line_state.put(transaction, name, json.dumps(value))
 
 
 def _staged(staging: Path, layout: Layout, path: Path) -> Path:

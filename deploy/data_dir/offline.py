@@ -52,10 +52,10 @@ async def record_audit(config: Config, kind: AuditKind, work: Work[None] | None 
     await database.open()
     try:
 
-        async def commit(conn: Transaction) -> None:
+        async def commit(transaction: Transaction) -> None:
             if work is not None:
-                await work(conn)
-            await audit.record(conn, LINE_ENTRY, [kind], now=time.time())
+                await work(transaction)
+            await audit.record(transaction, LINE_ENTRY, [kind], now=time.time())
 
         await database.commit(commit)
     finally:

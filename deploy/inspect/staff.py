@@ -198,8 +198,8 @@ async def _tell(config: Config, mxid: str, role: str) -> None:
     if not (config.data_dir / "main.db").is_file():
         return
 
-    async def leave(conn: Transaction) -> None:
-        left = json.loads(await line_state.get(conn, line_state.STAFF_CHANGES) or "[]")
-        await line_state.put(conn, line_state.STAFF_CHANGES, json.dumps([*left, {"user": mxid, "role": role}]))
+    async def leave(transaction: Transaction) -> None:
+        left = json.loads(await line_state.get(transaction, line_state.STAFF_CHANGES) or "[]")
+        await line_state.put(transaction, line_state.STAFF_CHANGES, json.dumps([*left, {"user": mxid, "role": role}]))
 
     await offline.record_audit(config, AuditKind.STAFF, leave)

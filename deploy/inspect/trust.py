@@ -63,8 +63,8 @@ async def confirm_identity(config: Config, mxid: str, fingerprint: str) -> bool:
     if any(seen.confirmed for seen in known):
         return True
 
-    async def confirm(conn: Transaction) -> None:
-        await confirm_fingerprint(conn, mxid, entered, trust_mac_of(config))
+    async def confirm(transaction: Transaction) -> None:
+        await confirm_fingerprint(transaction, mxid, entered, trust_mac_of(config))
 
     try:
         await offline.record_audit(config, AuditKind.TRUST, confirm)

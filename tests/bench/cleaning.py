@@ -33,11 +33,15 @@ async def cleaning(_line: BenchLine, *, full: bool) -> list[Figure]:
 
 async def _measure(database: SqliteDatabase, size: int, *, rounds: int) -> Figure:
     rows = size // (ROW_BYTES + 100)
-    await database.commit(lambda conn: conn.execute("CREATE TABLE heap (name TEXT PRIMARY KEY, data BLOB) WITHOUT ROWID"))
+    await database.commit(
+        lambda transaction: transaction.execute("CREATE TABLE heap (name TEXT PRIMARY KEY, data BLOB) WITHOUT ROWID")
+    )
     rng = random.Random(1)  # noqa: S311 - the same rows each time
     for begin in range(0, rows, ROWS_A_COMMIT):
-        await database.commit(lambda conn, begin=begin: _fill(conn, rng, begin))  # type: ignore[misc]
-    await database.commit(lambda conn: conn.execute("CREATE TABLE small (n INTEGER PRIMARY KEY AUTOINCREMENT, data BLOB)"))
+        await database.commit(lambda transaction, begin=begin: _fill(transaction, rng, begin))  # type: ignore[misc]
+    await database.commit(
+        lambda transaction: transaction.execute("CREATE TABLE small (n INTEGER PRIMARY KEY AUTOINCREMENT, data BLOB)")
+    )
     await database.checkpoint()
     beside: list[float] = []
     after: list[float] = []
@@ -45,7 +49,7 @@ async def _measure(database: SqliteDatabase, size: int, *, rounds: int) -> Figur
     whole: list[float] = []
     case: list[float] = []
     for number in range(rounds):
-        await database.commit(lambda conn, number=number: _drop(conn, number))  # type: ignore[misc]
+        await database.commit(lambda transaction, number=number: _drop(transaction, number))  # type: ignore[misc]
         database._scrubber.require_whole_file()
         alone += await _commits_beside(database, asyncio.create_task(asyncio.sleep(1)))
         for times, taken in ((beside, whole), (after, case)):
@@ -77,13 +81,13 @@ async def _measure(database: SqliteDatabase, size: int, *, rounds: int) -> Figur
     )
 
 
-async def _fill(conn: Transaction, rng: random.Random, begin: int) -> None:
+async def _fill(transaction: Transaction, rng: random.Random, begin: int) -> None:
     for _ in range(begin, begin + ROWS_A_COMMIT):
-        await conn.execute("INSERT INTO heap VALUES ($1, $2)", rng.randbytes(8).hex(), rng.randbytes(ROW_BYTES))
+        await transaction.execute("INSERT INTO heap VALUES ($1, $2)", rng.randbytes(8).hex(), rng.randbytes(ROW_BYTES))
 
 
-async def _drop(conn: Transaction, number: int) -> None:
-    await conn.execute("DELETE FROM heap WHERE name LIKE $1", f"{number:x}%")
+async def _drop(transaction: Transaction, number: int) -> None:
+    await transaction.execute("DELETE FROM heap WHERE name LIKE $1", f"{number:x}%")
 
 
 async def _commits_beside(database: SqliteDatabase, what: asyncio.Task[object]) -> list[float]:
@@ -91,7 +95,7 @@ async def _commits_beside(database: SqliteDatabase, what: asyncio.Task[object]) 
     times: list[float] = []
     while not (times and what.done()):
         begun = time.perf_counter()
-        await database.commit(lambda conn: conn.execute("INSERT INTO small (data) VALUES (x'00')"))
+        await database.commit(lambda transaction: transaction.execute("INSERT INTO small (data) VALUES (x'00')"))
         times.append(time.perf_counter() - begun)
         await asyncio.sleep(PAUSE)
     return times

@@ -18,14 +18,14 @@ async def fill_and_delete(database: Database) -> list[bytes]:
     rng = random.Random(11)  # noqa: S311 - the same story each time
     rows = [(rng.randbytes(8).hex(), rng.randbytes(rng.randint(20, 900))) for _ in range(ROWS)]
 
-    async def fill(conn: Transaction) -> None:
-        await conn.execute("CREATE TABLE litter (name TEXT PRIMARY KEY, data BLOB) WITHOUT ROWID")
+    async def fill(transaction: Transaction) -> None:
+        await transaction.execute("CREATE TABLE litter (name TEXT PRIMARY KEY, data BLOB) WITHOUT ROWID")
         for name, data in rows:
-            await conn.execute("INSERT INTO litter VALUES ($1, $2)", name, data)
+            await transaction.execute("INSERT INTO litter VALUES ($1, $2)", name, data)
 
-    async def clear(conn: Transaction) -> None:
+    async def clear(transaction: Transaction) -> None:
         for name, _ in rows[::2]:
-            await conn.execute("DELETE FROM litter WHERE name = $1", name)
+            await transaction.execute("DELETE FROM litter WHERE name = $1", name)
 
     await database.commit(fill)
     await database.commit(clear)

@@ -32,7 +32,7 @@ class LineDirectory:
 
     async def execute(self, query: str, *values: Value) -> None:
         """Commit one statement."""
-        await self.harness.database.commit(lambda conn: conn.execute(query, *values))
+        await self.harness.database.commit(lambda transaction: transaction.execute(query, *values))
 
     async def desk(self) -> None:
         """Have a desk with an advocate and a supervisor."""

@@ -211,9 +211,9 @@ class BridgeHarness:
         """Put events into an inbox, in one commit, and wake the engine."""
         inbox_rows = [await inbox.seal(self.vault, owner, event) for event in events]
 
-        async def commit(conn: Transaction) -> None:
+        async def commit(transaction: Transaction) -> None:
             for inbox_row in inbox_rows:
-                await inbox.append(conn, inbox_row)
+                await inbox.append(transaction, inbox_row)
 
         await self.database.commit(commit)
         self.engine.queue.wake(owner)
@@ -277,7 +277,9 @@ class BridgeHarness:
             raise PermanentFailure("M_TOO_LARGE")
         self._showing += 1
         try:
-            await self.database.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE id = $1", task.number))
+            await self.database.commit(
+                lambda transaction: transaction.execute("DELETE FROM outbox WHERE id = $1", task.number)
+            )
             self.shown.append((task.owner, task.action))
         finally:
             self._showing -= 1
@@ -286,7 +288,7 @@ class BridgeHarness:
         """Note a room as a thread's."""
         query = """INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ($1, 'thread', $2, $3)
                    ON CONFLICT (room_id) DO NOTHING"""
-        await self.database.commit(lambda conn: conn.execute(query, room, owner, f"room:{room}"))
+        await self.database.commit(lambda transaction: transaction.execute(query, room, owner, f"room:{room}"))
 
     async def _accept_report(self, delivery_report: DeliveryReport) -> None:
         await self.webhook.accept_report(delivery_report)

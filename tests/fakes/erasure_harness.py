@@ -149,15 +149,15 @@ class ErasureHarness:
         await harness.vault.create(f"room:{ROOM}")
         await harness.note_room(ROOM, owner)
 
-        async def commit(conn: Transaction) -> None:
-            await conn.execute("UPDATE thread SET room_id = $1 WHERE id = $2", ROOM, owner)
+        async def commit(transaction: Transaction) -> None:
+            await transaction.execute("UPDATE thread SET room_id = $1 WHERE id = $2", ROOM, owner)
             for number in range(uploads):
                 self.rooms.media.add(f"mxc://x/upload{number}")
                 query = "INSERT INTO matrix_upload (mxc, room_id, at_ms, due_ms) VALUES ($1, $2, 0, 0)"
-                await conn.execute(query, f"mxc://x/upload{number}", ROOM)
+                await transaction.execute(query, f"mxc://x/upload{number}", ROOM)
             query = """INSERT INTO matrix_session (session_id, room_id, user_id, first_key, next_index, active, begun_ms)
                        VALUES ('s', $1, '@voice:x', $2, 0, $3, 0)"""
-            await conn.execute(query, ROOM, b"sealed", True)
+            await transaction.execute(query, ROOM, b"sealed", True)
 
         await harness.database.commit(commit)
         for number in range(events):
@@ -169,8 +169,8 @@ class ErasureHarness:
         self.rooms.events[event_id] = "words"
         now = self.harness.clock.now()
         await self.harness.database.commit(
-            lambda conn: room_events.record(
-                conn,
+            lambda transaction: room_events.record(
+                transaction,
                 event_id=event_id,
                 room_id=ROOM,
                 owner=owner,

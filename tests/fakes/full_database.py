@@ -20,8 +20,8 @@ class FullDatabase(SqliteDatabase):
     async def commit(self, work: Work[T], *, synced: bool = True) -> T:
         """Refuse while it is full."""
 
-        async def then_full(conn: Transaction) -> T:
-            await work(conn)
+        async def then_full(transaction: Transaction) -> T:
+            await work(transaction)
             self.rejected_commits += 1
             raise Unavailable("SQLITE_FULL")
 

@@ -45,23 +45,23 @@ class IngestHarness:
             (THREAD_ROOM, "thread", self.thread),
         )
 
-        async def commit(conn: Any) -> None:
-            await conn.execute("DELETE FROM inbox")
+        async def commit(transaction: Any) -> None:
+            await transaction.execute("DELETE FROM inbox")
             for room_id, kind, owner in rooms:
                 query = "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ($1, $2, $3, $4)"
-                await conn.execute(query, room_id, kind, owner, f"room:{room_id}")
+                await transaction.execute(query, room_id, kind, owner, f"room:{room_id}")
 
         await self.harness.database.commit(commit)
 
     async def take(self, *seen: events.MatrixEvent) -> list[tuple[str, Event]]:
         """Take items in by one commit; returns what is in the inboxes after it, and empties them."""
-        await self.harness.database.commit(lambda conn: self.ingest.ingest(conn, seen))
+        await self.harness.database.commit(lambda transaction: self.ingest.ingest(transaction, seen))
         self.ingest.after_commit()
         return await self.drain_inboxes()
 
     async def drain_inboxes(self) -> list[tuple[str, Event]]:
         rows = await self.harness.database.fetch("SELECT owner, kind, body FROM inbox ORDER BY seq")
-        await self.harness.database.commit(lambda conn: conn.execute("DELETE FROM inbox"))
+        await self.harness.database.commit(lambda transaction: transaction.execute("DELETE FROM inbox"))
         vault = self.harness.vault
         return [
             (r["owner"], serialization.decode(r["kind"], await vault.open(r["owner"], "inbox", r["body"]))) for r in rows
@@ -77,7 +77,7 @@ class IngestHarness:
     async def record_own_event(self, event_id: str, ref: str) -> None:
         """Note an event of ours in the thread's room."""
         await self.harness.database.commit(
-            lambda conn: conn.execute(
+            lambda transaction: transaction.execute(
                 "INSERT INTO event (event_id, room_id, owner, ref, at) VALUES ($1, $2, $3, $4, 0)",
                 event_id,
                 THREAD_ROOM,

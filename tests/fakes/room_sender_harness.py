@@ -102,7 +102,7 @@ class RoomSenderHarness:
     async def task(self, action: Action, *, room: str | None = "!room") -> OutboxTask:
         owner = await self.harness.receive_text("hello", message_id="1")
         await self.harness.database.commit(
-            lambda conn: conn.execute("UPDATE thread SET room_id = $1 WHERE id = $2", room, owner)
+            lambda transaction: transaction.execute("UPDATE thread SET room_id = $1 WHERE id = $2", room, owner)
         )
         if room is not None:
             await self.harness.note_room(room, owner)

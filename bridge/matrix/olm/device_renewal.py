@@ -91,7 +91,9 @@ class DeviceRenewal:
             for device in devices
             if isinstance(device_id := device.get("device_id"), str) and device_id not in ours
         ]
-        await self._identity.database.commit(lambda conn: self._note_met(conn, [name for name, _ in strange], now))
+        await self._identity.database.commit(
+            lambda transaction: self._note_met(transaction, [name for name, _ in strange], now)
+        )
         for device_id, seen in strange:
             used = seen if isinstance(seen, int) and not isinstance(seen, bool) else met.get(device_id, now)
             if now - used < IN_USE_MS:
@@ -100,9 +102,9 @@ class DeviceRenewal:
         if last is not None and 0 <= now - last < MIN_INTERVAL_MS:
             raise UnknownDevice(0, "QUIETLINE_DEVICE_TOO_SOON", RETRY_SECONDS)
 
-    async def _note_met(self, conn: Transaction, devices: list[str], now: int) -> None:
+    async def _note_met(self, transaction: Transaction, devices: list[str], now: int) -> None:
         for device_id in devices:
-            await conn.execute(
+            await transaction.execute(
                 """INSERT INTO matrix_earlier_device (user_id, device_id, ours, at_ms) VALUES ($1, $2, $3, $4)
                    ON CONFLICT DO NOTHING""",
                 self._identity.user_id,
@@ -114,16 +116,20 @@ class DeviceRenewal:
     async def _replace(self) -> None:
         user_id, now = self._identity.user_id, int(self._clock.now() * 1000)
         # First, because the identity's database may be another: what is retired twice is retired once.
-        await self._main.commit(lambda conn: _retire_sessions(conn, user_id))
+        await self._main.commit(lambda transaction: _retire_sessions(transaction, user_id))
         device_id = f"{self._prefix}{secrets.token_hex(4).upper()}"
-        await self._identity.database.commit(lambda conn: self._identity.replace_device(conn, device_id, now_ms=now))
+        await self._identity.database.commit(
+            lambda transaction: self._identity.replace_device(transaction, device_id, now_ms=now)
+        )
         # Nobody knows the new device yet: what is sent before it is registered could be read by nobody.
         self._identity.client.suspended = True
         self._identity.device_id = device_id
 
 
-async def _retire_sessions(conn: Transaction, user_id: str) -> Any:
-    await conn.execute("UPDATE matrix_session SET active=$2, ratchet=NULL WHERE user_id=$1 AND active", user_id, False)
+async def _retire_sessions(transaction: Transaction, user_id: str) -> Any:
+    await transaction.execute(
+        "UPDATE matrix_session SET active=$2, ratchet=NULL WHERE user_id=$1 AND active", user_id, False
+    )
 
 
 def peek_device_id(connection: SqliteConnection, user_id: str) -> str | None:

@@ -98,7 +98,9 @@ class Identity:
         row: Any = await database.fetchrow("SELECT device_id, ready FROM matrix_identity WHERE user_id=$1", user_id)
         if row is None:
             row = await database.commit(
-                lambda conn: _create(conn, user_id, olm_store, f"{device_prefix}{secrets.token_hex(4).upper()}")
+                lambda transaction: _create(
+                    transaction, user_id, olm_store, f"{device_prefix}{secrets.token_hex(4).upper()}"
+                )
             )
         self = cls(
             database=database,
@@ -119,16 +121,16 @@ class Identity:
         query = "SELECT 1 FROM matrix_earlier_device WHERE user_id=$1 AND ours"
         return await self.database.fetchval(query, self.user_id) is not None
 
-    async def replace_device(self, conn: Transaction, device_id: str, *, now_ms: int) -> None:
+    async def replace_device(self, transaction: Transaction, device_id: str, *, now_ms: int) -> None:
         """Make a new device, with an account of its own, the identity's; the cross-signing keys stay. Then `register`.
 
         The Olm sessions of the old one go with it, because nobody can reach it any more. The cursor stays: what was said
         meanwhile is heard.
         """
-        await self._olm_store.delete_sessions(conn)
-        await self._olm_store.add_account(conn, OlmAccount(), device_id)
-        await conn.execute("DELETE FROM matrix_wedged WHERE identity=$1", self.user_id)
-        await conn.execute(
+        await self._olm_store.delete_sessions(transaction)
+        await self._olm_store.add_account(transaction, OlmAccount(), device_id)
+        await transaction.execute("DELETE FROM matrix_wedged WHERE identity=$1", self.user_id)
+        await transaction.execute(
             """INSERT INTO matrix_earlier_device (user_id, device_id, ours, at_ms) VALUES ($1, $2, $3, $4)
                ON CONFLICT (user_id, device_id) DO UPDATE SET ours=excluded.ours, at_ms=excluded.at_ms""",
             self.user_id,
@@ -137,7 +139,7 @@ class Identity:
             now_ms,
         )
         query = "UPDATE matrix_identity SET device_id=$2, ready=$3 WHERE user_id=$1"
-        await conn.execute(query, self.user_id, device_id, False)
+        await transaction.execute(query, self.user_id, device_id, False)
 
     async def use_device(self, device_id: str) -> OlmAccount:
         """Speak as this device, which is committed, and return its account."""
@@ -153,8 +155,8 @@ class Identity:
     async def commit(self, work: Callable[[Transaction, OlmAccount], Awaitable[T]]) -> T:
         """Commit to the identity's store, with its Olm account as the database has it."""
 
-        async def begun(conn: Transaction) -> T:
-            return await work(conn, await self.olm.begin(conn))
+        async def begun(transaction: Transaction) -> T:
+            return await work(transaction, await self.olm.begin(transaction))
 
         return await self.database.commit(begun)
 
@@ -162,13 +164,13 @@ class Identity:
         """Give the homeserver new one-time keys when it has only `count`, and a new fallback key when `fallback`."""
         missing = TARGET_ONE_TIME_KEYS - count if count is not None and count < MIN_ONE_TIME_KEYS else 0
 
-        async def generate(conn: Transaction, account: OlmAccount) -> OlmAccount:
+        async def generate(transaction: Transaction, account: OlmAccount) -> OlmAccount:
             unpublished = len(account.one_time_keys["curve25519"])
             if missing > unpublished:
                 account.generate_one_time_keys(missing - unpublished)
             if fallback and not account.fallback_key["curve25519"]:
                 account.generate_fallback_key()
-            await self.olm.save(conn, account)
+            await self.olm.save(transaction, account)
             return account
 
         if missing or fallback:
@@ -206,7 +208,9 @@ class Identity:
         await client.request("PUT", "profile", self.user_id, "displayname", body={"displayname": self._display_name})
         await self._delete_other_devices(client)
         await self.database.commit(
-            lambda conn: conn.execute("UPDATE matrix_identity SET ready=$2 WHERE user_id=$1", self.user_id, True)
+            lambda transaction: transaction.execute(
+                "UPDATE matrix_identity SET ready=$2 WHERE user_id=$1", self.user_id, True
+            )
         )
 
     async def _refuse_if_in_use(self, client: HomeserverClient) -> None:
@@ -229,12 +233,12 @@ class Identity:
             if isinstance(device_id, str) and device_id != self.device_id:
                 await client.request("DELETE", "devices", device_id)
 
-    async def _prepare(self, conn: Transaction, account: OlmAccount) -> OlmAccount:
+    async def _prepare(self, transaction: Transaction, account: OlmAccount) -> OlmAccount:
         """Have keys ready to publish before the account was ever shared."""
         if not account.shared and not account.one_time_keys["curve25519"]:
             account.generate_one_time_keys(TARGET_ONE_TIME_KEYS)
             account.generate_fallback_key()
-            await self.olm.save(conn, account)
+            await self.olm.save(transaction, account)
         return account
 
     async def _publish(self, account: OlmAccount, device: Json, client: HomeserverClient) -> None:
@@ -253,12 +257,12 @@ class Identity:
         }
         await client.request("POST", "keys", "upload", body={name: part for name, part in body.items() if part})
 
-        async def mark(conn: Transaction, current: OlmAccount) -> None:
+        async def mark(transaction: Transaction, current: OlmAccount) -> None:
             # only if nothing was generated meanwhile: what is unpublished is uploaded again, which is harmless
             if current.one_time_keys["curve25519"].keys() <= one_time.keys():
                 current.mark_keys_as_published()
             current.shared = True
-            await self.olm.save(conn, current)
+            await self.olm.save(transaction, current)
 
         await self.commit(mark)
 
@@ -287,9 +291,9 @@ def derive_master_key(vault: Vault, user_id: str) -> str:
     return str(next(iter(keys.values())))
 
 
-async def _create(conn: Transaction, user_id: str, olm_store: OlmStore, device_id: str) -> dict[str, Any]:
-    await olm_store.add_account(conn, OlmAccount(), device_id)
-    await conn.execute(
+async def _create(transaction: Transaction, user_id: str, olm_store: OlmStore, device_id: str) -> dict[str, Any]:
+    await olm_store.add_account(transaction, OlmAccount(), device_id)
+    await transaction.execute(
         "INSERT INTO matrix_identity (user_id, device_id, ready, cursor) VALUES ($1, $2, $3, $4)",
         user_id,
         device_id,

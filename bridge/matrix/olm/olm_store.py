@@ -31,17 +31,17 @@ class OlmStore:
         self._user_id = user_id
         self._pickle_key = pickle_key
 
-    async def account(self, conn: Transaction) -> OlmAccount | None:
+    async def account(self, transaction: Transaction) -> OlmAccount | None:
         """Return the account, or None before there is one."""
         query = "SELECT shared, account FROM crypto_account WHERE account_id = $1"
-        row = await conn.fetchrow(query, self._user_id)
+        row = await transaction.fetchrow(query, self._user_id)
         if row is None:
             return None
         return OlmAccount.from_pickle(row["account"], passphrase=self._pickle_key, shared=bool(row["shared"]))
 
-    async def add_account(self, conn: Transaction, account: OlmAccount, device_id: str) -> None:
+    async def add_account(self, transaction: Transaction, account: OlmAccount, device_id: str) -> None:
         """Write the account of a new device."""
-        await conn.execute(
+        await transaction.execute(
             """INSERT INTO crypto_account (account_id, device_id, shared, sync_token, account)
                VALUES ($1, $2, $3, '', $4)
                ON CONFLICT (account_id) DO UPDATE
@@ -52,38 +52,38 @@ class OlmStore:
             account.pickle(self._pickle_key),
         )
 
-    async def delete_sessions(self, conn: Transaction) -> None:
+    async def delete_sessions(self, transaction: Transaction) -> None:
         """Delete every session: those of an account that is replaced."""
-        await conn.execute("DELETE FROM crypto_olm_session WHERE account_id = $1", self._user_id)
+        await transaction.execute("DELETE FROM crypto_olm_session WHERE account_id = $1", self._user_id)
 
-    async def update_account(self, conn: Transaction, account: OlmAccount) -> None:
+    async def update_account(self, transaction: Transaction, account: OlmAccount) -> None:
         """Write what has become of the account."""
-        await conn.execute(
+        await transaction.execute(
             "UPDATE crypto_account SET shared = $2, account = $3 WHERE account_id = $1",
             self._user_id,
             account.shared,
             account.pickle(self._pickle_key),
         )
 
-    async def has_session(self, conn: Transaction, sender_key: str) -> bool:
+    async def has_session(self, transaction: Transaction, sender_key: str) -> bool:
         """Whether there is a session with the device of that identity key."""
-        return await self.latest_session(conn, sender_key) is not None
+        return await self.latest_session(transaction, sender_key) is not None
 
-    async def sessions(self, conn: Transaction, sender_key: str) -> list[Session]:
+    async def sessions(self, transaction: Transaction, sender_key: str) -> list[Session]:
         """Return the sessions with a device; the one that last decrypted something comes first, and is mostly the one."""
-        rows = await conn.fetch(_SESSIONS, self._user_id, sender_key)
-        return [session for row in rows if (session := await self._read_or_delete(conn, row)) is not None]
+        rows = await transaction.fetch(_SESSIONS, self._user_id, sender_key)
+        return [session for row in rows if (session := await self._read_or_delete(transaction, row)) is not None]
 
-    async def latest_session(self, conn: Transaction, sender_key: str) -> Session | None:
+    async def latest_session(self, transaction: Transaction, sender_key: str) -> Session | None:
         """Return the session with a device that last decrypted something, or None without any."""
-        while (row := await conn.fetchrow(f"{_SESSIONS} LIMIT 1", self._user_id, sender_key)) is not None:
-            if (session := await self._read_or_delete(conn, row)) is not None:
+        while (row := await transaction.fetchrow(f"{_SESSIONS} LIMIT 1", self._user_id, sender_key)) is not None:
+            if (session := await self._read_or_delete(transaction, row)) is not None:
                 return session
         return None
 
-    async def add_session(self, conn: Transaction, sender_key: str, session: Session) -> None:
+    async def add_session(self, transaction: Transaction, sender_key: str, session: Session) -> None:
         """Write a new session."""
-        await conn.execute(
+        await transaction.execute(
             """INSERT INTO crypto_olm_session
                (account_id, session_id, sender_key, session, created_at, last_encrypted, last_decrypted)
                VALUES ($1, $2, $3, $4, $5, $6, $7)""",
@@ -96,9 +96,9 @@ class OlmStore:
             _written(session.last_decrypted),
         )
 
-    async def update_session(self, conn: Transaction, session: Session) -> None:
+    async def update_session(self, transaction: Transaction, session: Session) -> None:
         """Write what has become of a session."""
-        await conn.execute(
+        await transaction.execute(
             """UPDATE crypto_olm_session SET session = $3, last_encrypted = $4, last_decrypted = $5
                WHERE account_id = $1 AND session_id = $2""",
             self._user_id,
@@ -108,9 +108,9 @@ class OlmStore:
             _written(session.last_decrypted),
         )
 
-    async def prune(self, conn: Transaction, sender_key: str, *, most: int) -> None:
+    async def prune(self, transaction: Transaction, sender_key: str, *, most: int) -> None:
         """Delete all sessions with a device but the `most` that last decrypted something."""
-        await conn.execute(
+        await transaction.execute(
             """DELETE FROM crypto_olm_session WHERE account_id = $1 AND sender_key = $2 AND session_id NOT IN (
                    SELECT session_id FROM crypto_olm_session WHERE account_id = $1 AND sender_key = $2
                    ORDER BY last_decrypted DESC LIMIT $3
@@ -120,13 +120,13 @@ class OlmStore:
             most,
         )
 
-    async def _read_or_delete(self, conn: Transaction, row: Row) -> Session | None:
+    async def _read_or_delete(self, transaction: Transaction, row: Row) -> Session | None:
         try:
             return self._session(row)
         except (OlmSessionError, ValueError, TypeError) as error:
             log.failure("olm_store.session_unreadable", error)
             query = "DELETE FROM crypto_olm_session WHERE account_id = $1 AND session_id = $2"
-            await conn.execute(query, self._user_id, row["session_id"])
+            await transaction.execute(query, self._user_id, row["session_id"])
             return None
 
     def _session(self, row: Row) -> Session:

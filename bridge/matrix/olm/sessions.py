@@ -57,18 +57,18 @@ class OlmChannel:
         """Speak as this device from now on."""
         self._device_id, self.device_keys = device_id, device_keys
 
-    async def begin(self, conn: Transaction) -> OlmAccount:
+    async def begin(self, transaction: Transaction) -> OlmAccount:
         """Load the account. First in every commit."""
-        account = await self._olm_store.account(conn)
+        account = await self._olm_store.account(transaction)
         if account is None:
             raise RuntimeError("the identity has no Olm account")
         return account
 
-    async def save(self, conn: Transaction, account: OlmAccount) -> None:
+    async def save(self, transaction: Transaction, account: OlmAccount) -> None:
         """Write the account."""
-        await self._olm_store.update_account(conn, account)
+        await self._olm_store.update_account(transaction, account)
 
-    async def decrypt(self, conn: Transaction, account: OlmAccount, sender: str, content: Json) -> ToDeviceMessage:
+    async def decrypt(self, transaction: Transaction, account: OlmAccount, sender: str, content: Json) -> ToDeviceMessage:
         """Decrypt one `m.room.encrypted` to-device message. Raises `Malformed` or :class:`Wedged`."""
         if content.get("algorithm") != OLM:
             raise Malformed("algorithm")
@@ -77,24 +77,24 @@ class OlmChannel:
         kind, body = int_field(own, "type"), string_field(own, "body")
         if kind not in {0, 1}:
             raise Malformed("type")
-        payload = loads(await self._plaintext(conn, account, sender_key, OlmMsgType(kind), body))
+        payload = loads(await self._plaintext(transaction, account, sender_key, OlmMsgType(kind), body))
         return self._message(payload, account, sender, sender_key)
 
-    async def has_session(self, conn: Transaction, device: Device) -> bool:
+    async def has_session(self, transaction: Transaction, device: Device) -> bool:
         """Whether there is an Olm session with the device."""
-        return await self._olm_store.has_session(conn, device.curve25519)
+        return await self._olm_store.has_session(transaction, device.curve25519)
 
-    async def open(self, conn: Transaction, account: OlmAccount, device: Device, one_time_key: str) -> None:
+    async def open(self, transaction: Transaction, account: OlmAccount, device: Device, one_time_key: str) -> None:
         """Begin a session with one of the device's one-time keys. Raises `OlmSessionError` when the keys are no keys."""
         key = IdentityKey(device.curve25519)
         session = account.new_outbound_session(key, IdentityKey(one_time_key))
-        await self._olm_store.add_session(conn, device.curve25519, session)
+        await self._olm_store.add_session(transaction, device.curve25519, session)
 
     async def encrypt(
-        self, conn: Transaction, account: OlmAccount, device: Device, kind: str, content: Json
+        self, transaction: Transaction, account: OlmAccount, device: Device, kind: str, content: Json
     ) -> dict[str, Any]:
         """Encrypt for a device that is reached; the content of an `m.room.encrypted` to-device event."""
-        session = await self._olm_store.latest_session(conn, device.curve25519)
+        session = await self._olm_store.latest_session(transaction, device.curve25519)
         if session is None:
             raise RuntimeError("there is no Olm session with the device")
         payload = {
@@ -108,23 +108,25 @@ class OlmChannel:
             "sender_device_keys": self.device_keys,
         }
         message = session.encrypt(dumps(payload))
-        await self._olm_store.update_session(conn, session)
+        await self._olm_store.update_session(transaction, session)
         return {
             "algorithm": OLM,
             "sender_key": account.identity_key,
             "ciphertext": {device.curve25519: {"type": int(message.type), "body": message.body}},
         }
 
-    async def _plaintext(self, conn: Transaction, account: OlmAccount, sender_key: str, kind: OlmMsgType, body: str) -> str:
+    async def _plaintext(
+        self, transaction: Transaction, account: OlmAccount, sender_key: str, kind: OlmMsgType, body: str
+    ) -> str:
         key, message = IdentityKey(sender_key), OlmCiphertext(type=kind, body=body)
-        for session in await self._olm_store.sessions(conn, sender_key):
+        for session in await self._olm_store.sessions(transaction, sender_key):
             if kind == OlmMsgType.PREKEY and not session.matches(body):
                 continue
             try:
                 plaintext = session.decrypt(message)
             except OlmSessionError:
                 continue
-            await self._olm_store.update_session(conn, session)
+            await self._olm_store.update_session(transaction, session)
             return str(plaintext)
         if kind != OlmMsgType.PREKEY:
             raise Wedged(sender_key)
@@ -133,9 +135,9 @@ class OlmChannel:
             plaintext = made.decrypt(message)
         except OlmSessionError:
             raise Wedged(sender_key) from None
-        await self._olm_store.update_account(conn, account)
-        await self._olm_store.add_session(conn, sender_key, made)
-        await self._olm_store.prune(conn, sender_key, most=MAX_SESSIONS)
+        await self._olm_store.update_account(transaction, account)
+        await self._olm_store.add_session(transaction, sender_key, made)
+        await self._olm_store.prune(transaction, sender_key, most=MAX_SESSIONS)
         return str(plaintext)
 
     def _message(self, payload: Json, account: OlmAccount, sender: str, sender_key: str) -> ToDeviceMessage:

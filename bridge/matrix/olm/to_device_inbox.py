@@ -60,16 +60,16 @@ class ToDeviceInbox:
         self._clock = clock
         self._is_member_device = is_member_device
 
-    async def take(self, conn: Transaction, response: Json) -> ToDeviceBatch:
+    async def take(self, transaction: Transaction, response: Json) -> ToDeviceBatch:
         """Open every message of a sync response. Most have none: to load the account costs as much as all the rest."""
         batch = ToDeviceBatch()
         events = list(objects_in(object_at(response, "to_device").get("events")))
         if not events:
             return batch
-        account = await self._identity.olm.begin(conn)
+        account = await self._identity.olm.begin(transaction)
         for event in events:
             try:
-                await self._open_event(conn, account, event, batch)
+                await self._open_event(transaction, account, event, batch)
             except BAD_DATA:
                 batch.dropped += 1
         return batch
@@ -84,7 +84,7 @@ class ToDeviceInbox:
     async def mark_recovered(self, user_id: str, sender_key: str) -> None:
         """Note that a new session was begun; it is not begun again within the hour."""
         await self._identity.database.commit(
-            lambda conn: conn.execute(
+            lambda transaction: transaction.execute(
                 "UPDATE matrix_wedged SET open=$4 WHERE identity=$1 AND user_id=$2 AND sender_key=$3",
                 self._identity.user_id,
                 user_id,
@@ -93,14 +93,14 @@ class ToDeviceInbox:
             )
         )
 
-    async def _open_event(self, conn: Transaction, account: OlmAccount, event: Json, batch: ToDeviceBatch) -> None:
+    async def _open_event(self, transaction: Transaction, account: OlmAccount, event: Json, batch: ToDeviceBatch) -> None:
         sender, kind = string_field(event, "sender", longest=255), string_field(event, "type", longest=255)
         content = object_at(event, "content")
         if kind == "m.room.encrypted":
             try:
-                message = await self._identity.olm.decrypt(conn, account, sender, content)
+                message = await self._identity.olm.decrypt(transaction, account, sender, content)
             except Wedged as wedged:
-                await self._note_wedged(conn, sender, wedged.sender_key)
+                await self._note_wedged(transaction, sender, wedged.sender_key)
                 batch.dropped += 1
                 return
             if message.type != "m.key.verification.request":
@@ -116,14 +116,16 @@ class ToDeviceInbox:
                 )
             )
 
-    async def _note_wedged(self, conn: Transaction, sender: str, sender_key: str) -> None:
+    async def _note_wedged(self, transaction: Transaction, sender: str, sender_key: str) -> None:
         if not await self._is_member_device(sender, sender_key):
             return  # anybody can send what cannot be read, under any key
         own, now = self._identity.user_id, int(self._clock.now() * 1000)
-        await conn.execute("DELETE FROM matrix_wedged WHERE identity=$1 AND NOT open AND since_ms < $2", own, now - HOUR_MS)
-        count: Any = await conn.fetchval("SELECT COUNT(*) FROM matrix_wedged WHERE identity=$1", own)
+        await transaction.execute(
+            "DELETE FROM matrix_wedged WHERE identity=$1 AND NOT open AND since_ms < $2", own, now - HOUR_MS
+        )
+        count: Any = await transaction.fetchval("SELECT COUNT(*) FROM matrix_wedged WHERE identity=$1", own)
         if count < MAX_WEDGED:
-            await conn.execute(
+            await transaction.execute(
                 """
                 INSERT INTO matrix_wedged (identity, user_id, sender_key, since_ms, open)
                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING

@@ -103,17 +103,17 @@ class ToDeviceSender:
     async def _send(self, payloads: Sequence[ToDevicePayload], keys: Mapping[Device, str]) -> list[ToDevicePayload]:
         olm = self._identity.olm
 
-        async def encrypt(conn: Transaction, account: OlmAccount) -> list[tuple[ToDevicePayload, dict[str, Any]]]:
+        async def encrypt(transaction: Transaction, account: OlmAccount) -> list[tuple[ToDevicePayload, dict[str, Any]]]:
             done = []
             for m in payloads:
                 if m.device in keys:
                     try:
-                        await olm.open(conn, account, m.device, keys[m.device])
+                        await olm.open(transaction, account, m.device, keys[m.device])
                     except OlmSessionError:
                         continue
-                elif not await olm.has_session(conn, m.device):
+                elif not await olm.has_session(transaction, m.device):
                     continue
-                done.append((m, await olm.encrypt(conn, account, m.device, m.type, m.content)))
+                done.append((m, await olm.encrypt(transaction, account, m.device, m.type, m.content)))
             return done
 
         encrypted = await self._identity.commit(encrypt)

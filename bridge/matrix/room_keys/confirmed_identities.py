@@ -133,10 +133,10 @@ async def sign_earlier(database: Database, vault: Vault) -> None:
         return
     trust_mac = TrustMac(vault)
 
-    async def sign(conn: Transaction) -> None:
-        for row in await conn.fetch("SELECT user_id, master_key FROM matrix_confirmed WHERE mac IS NULL"):
+    async def sign(transaction: Transaction) -> None:
+        for row in await transaction.fetch("SELECT user_id, master_key FROM matrix_confirmed WHERE mac IS NULL"):
             mac = trust_mac.of_identity(row["user_id"], row["master_key"])
-            await conn.execute("UPDATE matrix_confirmed SET mac=$2 WHERE user_id=$1", row["user_id"], mac)
+            await transaction.execute("UPDATE matrix_confirmed SET mac=$2 WHERE user_id=$1", row["user_id"], mac)
 
     await database.commit(sign)
     await vault.create(SIGNED)
@@ -158,27 +158,27 @@ def confirmed_supervisors(connection: SqliteConnection, trust_mac: TrustMac) -> 
     return sum(trust_mac.is_confirmed(row["user_id"], row["master_key"], row["mac"]) for row in rows)
 
 
-async def confirm_fingerprint(conn: Transaction, user_id: str, fingerprint: str, trust_mac: TrustMac) -> None:
+async def confirm_fingerprint(transaction: Transaction, user_id: str, fingerprint: str, trust_mac: TrustMac) -> None:
     """Confirm somebody's newest identity if the fingerprint is its own, or that of a device that it signed.
 
     For a verb beside the bridge, which does what follows: the devices get the keys, the desk is told. Raises
     :class:`NotThatFingerprint`.
     """
-    for seen in _identities(await conn.fetch(IDENTITIES), trust_mac):
+    for seen in _identities(await transaction.fetch(IDENTITIES), trust_mac):
         if seen.user_id == user_id and seen.is_named_by(fingerprint):
             mac = trust_mac.of_identity(user_id, seen.master_key)
-            await conn.execute(CONFIRM, user_id, seen.master_key, False, mac)
-            await conn.execute(MARK_DIRTY, user_id, AT_ONCE, True)
+            await transaction.execute(CONFIRM, user_id, seen.master_key, False, mac)
+            await transaction.execute(MARK_DIRTY, user_id, AT_ONCE, True)
             return
     raise NotThatFingerprint
 
 
-async def take_unannounced(conn: Transaction, users: Iterable[str]) -> list[str]:
+async def take_unannounced(transaction: Transaction, users: Iterable[str]) -> list[str]:
     """Return those of these users who were confirmed beside the bridge since this was last asked."""
     found = []
     for user_id in users:
         query = "UPDATE matrix_confirmed SET announced=$2 WHERE user_id=$1 AND NOT announced RETURNING user_id"
-        if await conn.fetchval(query, user_id, True) is not None:
+        if await transaction.fetchval(query, user_id, True) is not None:
             found.append(user_id)
     return found
 

@@ -40,9 +40,9 @@ DAY_SECONDS: Final = 86_400.0
 EventSink = Callable[[Transaction, Sequence[MatrixEvent]], Awaitable[None]]
 
 
-async def has_trusted_device(conn: Transaction | Database, user_id: str, trust_mac: TrustMac) -> bool:
+async def has_trusted_device(transaction: Transaction | Database, user_id: str, trust_mac: TrustMac) -> bool:
     """Whether the user has a device that may give commands."""
-    rows = await conn.fetch(f"SELECT {TRUST_COLUMNS} FROM {TRUSTED} WHERE d.user_id=$1", user_id)  # noqa: S608
+    rows = await transaction.fetch(f"SELECT {TRUST_COLUMNS} FROM {TRUSTED} WHERE d.user_id=$1", user_id)  # noqa: S608
     return any(trust_mac.is_trusted(row) for row in rows)
 
 
@@ -119,14 +119,14 @@ class DeviceLists:
             or not self.trust_mac.is_confirmed(row["user_id"], row["confirmed"], row["mac"])
         ]
 
-    async def confirm(self, conn: Transaction, user_id: str, master_key: str) -> None:
+    async def confirm(self, transaction: Transaction, user_id: str, master_key: str) -> None:
         """Trust this master key of the user from now on, and mark the user, so that keys go to its devices."""
-        await conn.execute(CONFIRM, user_id, master_key, True, self.trust_mac.of_identity(user_id, master_key))
-        await self.mark(conn, [user_id])
+        await transaction.execute(CONFIRM, user_id, master_key, True, self.trust_mac.of_identity(user_id, master_key))
+        await self.mark(transaction, [user_id])
 
-    async def record_last_seen(self, conn: Transaction, device: Device) -> None:
+    async def record_last_seen(self, transaction: Transaction, device: Device) -> None:
         """Note that a device has just been heard, to the day: more nobody needs to know of a colleague."""
-        await conn.execute(
+        await transaction.execute(
             """
             INSERT INTO matrix_heard (user_id, device_id, at_ms) VALUES ($1, $2, $3)
             ON CONFLICT (user_id, device_id) DO UPDATE SET at_ms=excluded.at_ms WHERE matrix_heard.at_ms < excluded.at_ms
@@ -136,9 +136,9 @@ class DeviceLists:
             int(self._clock.now() // DAY_SECONDS * DAY_SECONDS * 1000),
         )
 
-    async def find(self, conn: Transaction | Database, user_id: str, curve25519: str) -> tuple[Device, bool] | None:
+    async def find(self, transaction: Transaction | Database, user_id: str, curve25519: str) -> tuple[Device, bool] | None:
         """Return a user's device by its identity key, and whether it is trusted; None when it is not known."""
-        row: Any = await conn.fetchrow(
+        row: Any = await transaction.fetchrow(
             f"""
             SELECT {TRUST_COLUMNS} FROM matrix_device d
             LEFT JOIN matrix_confirmed c ON c.user_id = d.user_id AND c.master_key = d.master_key
@@ -165,36 +165,38 @@ class DeviceLists:
             is not None
         )
 
-    async def mark(self, conn: Transaction, users: Iterable[str], *, stale: bool = True, seconds: float = 0.0) -> None:
+    async def mark(
+        self, transaction: Transaction, users: Iterable[str], *, stale: bool = True, seconds: float = 0.0
+    ) -> None:
         """Mark users dirty, to be seen to after `seconds`; `stale`: nothing is said about their devices before that."""
         due = int((self._clock.now() + seconds) * 1000)
         for user_id in sorted(set(users) - self._ours):
-            await conn.execute(MARK_DIRTY, user_id, due, stale)
+            await transaction.execute(MARK_DIRTY, user_id, due, stale)
 
-    async def mark_queried(self, conn: Transaction, marks: Iterable[tuple[str, int]]) -> None:
+    async def mark_queried(self, transaction: Transaction, marks: Iterable[tuple[str, int]]) -> None:
         """Note that the list is fresh, unless the user was marked again meanwhile; keys are still owed."""
         for user_id, mark in marks:
-            await conn.execute("UPDATE matrix_dirty SET stale=$3 WHERE user_id=$1 AND mark=$2", user_id, mark, False)
+            await transaction.execute("UPDATE matrix_dirty SET stale=$3 WHERE user_id=$1 AND mark=$2", user_id, mark, False)
 
-    async def postpone(self, conn: Transaction, users: Iterable[str], *, seconds: float) -> None:
+    async def postpone(self, transaction: Transaction, users: Iterable[str], *, seconds: float) -> None:
         """Put dirty users off, after the homeserver refused something about them."""
         due = int((self._clock.now() + seconds) * 1000)
         for user_id in users:
-            await conn.execute("UPDATE matrix_dirty SET due_ms=$2 WHERE user_id=$1", user_id, due)
+            await transaction.execute("UPDATE matrix_dirty SET due_ms=$2 WHERE user_id=$1", user_id, due)
 
-    async def clear_marks(self, conn: Transaction, marks: Iterable[tuple[str, int]]) -> None:
+    async def clear_marks(self, transaction: Transaction, marks: Iterable[tuple[str, int]]) -> None:
         """Remove these marks, unless the user was marked again meanwhile."""
         for user_id, mark in marks:
-            await conn.execute("DELETE FROM matrix_dirty WHERE user_id=$1 AND mark=$2", user_id, mark)
+            await transaction.execute("DELETE FROM matrix_dirty WHERE user_id=$1 AND mark=$2", user_id, mark)
 
-    async def mark_all_dirty(self, conn: Transaction) -> None:
+    async def mark_all_dirty(self, transaction: Transaction) -> None:
         """Mark everybody who is in a room of ours: at every start."""
-        rows = await conn.fetch(f"SELECT DISTINCT user_id FROM matrix_member WHERE membership IN {KEY_MEMBERSHIPS}")  # noqa: S608
-        await self.mark(conn, [row["user_id"] for row in rows])
+        rows = await transaction.fetch(f"SELECT DISTINCT user_id FROM matrix_member WHERE membership IN {KEY_MEMBERSHIPS}")  # noqa: S608
+        await self.mark(transaction, [row["user_id"] for row in rows])
 
-    async def is_stale(self, conn: Transaction, user_id: str) -> bool:
+    async def is_stale(self, transaction: Transaction, user_id: str) -> bool:
         """Whether the user's devices must be asked for before anything is said about them."""
-        return await conn.fetchval("SELECT 1 FROM matrix_dirty WHERE user_id=$1 AND stale", user_id) is not None
+        return await transaction.fetchval("SELECT 1 FROM matrix_dirty WHERE user_id=$1 AND stale", user_id) is not None
 
     async def refresh_stale(self, users: Iterable[str]) -> None:
         """Ask for users whose list may be out of date: never asked for, stale, or in no room with us.
@@ -214,35 +216,35 @@ class DeviceLists:
         )
         if stale := sorted(set(wanted) - {row["user_id"] for row in rows}):
             answer = await self.query(stale)
-            await self._database.commit(lambda conn: self._apply_and_notify(conn, stale, answer))
+            await self._database.commit(lambda transaction: self._apply_and_notify(transaction, stale, answer))
             self._committed()
 
     async def query(self, users: Sequence[str]) -> Json:
         """Ask the homeserver. Never inside a commit."""
         return await self._client.request("POST", "keys", "query", body={"device_keys": {user: [] for user in users}})
 
-    async def apply_query(self, conn: Transaction, users: Sequence[str], answer: Json) -> list[IdentityChanged]:
+    async def apply_query(self, transaction: Transaction, users: Sequence[str], answer: Json) -> list[IdentityChanged]:
         """Replace what we know of these users' devices; return what changed about their identities."""
         changed: list[IdentityChanged] = []
         for user_id in users:
             if user_id.partition(":")[2] in object_at(answer, "failures"):
                 continue
-            changed += await self._apply_identity(conn, user_id, master_key_of(answer, user_id))
-            await self._apply_devices(conn, user_id, answer)
+            changed += await self._apply_identity(transaction, user_id, master_key_of(answer, user_id))
+            await self._apply_devices(transaction, user_id, answer)
         return changed
 
-    async def _apply_and_notify(self, conn: Transaction, users: Sequence[str], answer: Json) -> None:
-        if changed := await self.apply_query(conn, users, answer):
-            await self._sink(conn, changed)
+    async def _apply_and_notify(self, transaction: Transaction, users: Sequence[str], answer: Json) -> None:
+        if changed := await self.apply_query(transaction, users, answer):
+            await self._sink(transaction, changed)
 
-    async def _apply_identity(self, conn: Transaction, user_id: str, master_key: str) -> list[IdentityChanged]:
-        seen = await conn.fetchval("SELECT master_key FROM matrix_seen_identity WHERE user_id=$1", user_id)
-        row: Any = await conn.fetchrow("SELECT master_key, mac FROM matrix_confirmed WHERE user_id=$1", user_id)
+    async def _apply_identity(self, transaction: Transaction, user_id: str, master_key: str) -> list[IdentityChanged]:
+        seen = await transaction.fetchval("SELECT master_key FROM matrix_seen_identity WHERE user_id=$1", user_id)
+        row: Any = await transaction.fetchrow("SELECT master_key, mac FROM matrix_confirmed WHERE user_id=$1", user_id)
         confirmed = None if row is None else row["master_key"]
         forged = row is not None and not self.trust_mac.is_confirmed(user_id, confirmed, row["mac"])
         if forged:  # it is told once, as an identity that nobody confirmed
-            await conn.execute("DELETE FROM matrix_confirmed WHERE user_id=$1", user_id)
-        await conn.execute(
+            await transaction.execute("DELETE FROM matrix_confirmed WHERE user_id=$1", user_id)
+        await transaction.execute(
             """
             INSERT INTO matrix_seen_identity (user_id, master_key, queried_ms) VALUES ($1, $2, $3)
             ON CONFLICT (user_id) DO UPDATE SET master_key=excluded.master_key, queried_ms=excluded.queried_ms
@@ -256,18 +258,18 @@ class DeviceLists:
         if not master_key or master_key in {seen, confirmed}:
             return []
         if confirmed is None and self._trust_on_first_use:
-            await conn.execute(CONFIRM, user_id, master_key, True, self.trust_mac.of_identity(user_id, master_key))
+            await transaction.execute(CONFIRM, user_id, master_key, True, self.trust_mac.of_identity(user_id, master_key))
             return []
         return [IdentityChanged(user_id=user_id, master_key=master_key, first=confirmed is None)]
 
-    async def _apply_devices(self, conn: Transaction, user_id: str, answer: Json) -> None:
-        rows = await conn.fetch("SELECT device_id, curve25519, ed25519 FROM matrix_device WHERE user_id=$1", user_id)
+    async def _apply_devices(self, transaction: Transaction, user_id: str, answer: Json) -> None:
+        rows = await transaction.fetch("SELECT device_id, curve25519, ed25519 FROM matrix_device WHERE user_id=$1", user_id)
         before = {row["device_id"]: (row["curve25519"], row["ed25519"]) for row in rows}
         now = devices_of(answer, user_id)
         master_key = master_key_of(answer, user_id)
-        await conn.execute("DELETE FROM matrix_device WHERE user_id=$1", user_id)
+        await transaction.execute("DELETE FROM matrix_device WHERE user_id=$1", user_id)
         for device, cross_signed in now:
-            await conn.execute(
+            await transaction.execute(
                 """
                 INSERT INTO matrix_device (user_id, device_id, curve25519, ed25519, cross_signed, master_key, mac)
                 VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -281,21 +283,21 @@ class DeviceLists:
                 self.trust_mac.of_device(device, master_key, cross_signed=cross_signed),
             )
             if device.device_id not in before:
-                await self.record_last_seen(conn, device)  # from when it is known on
+                await self.record_last_seen(transaction, device)  # from when it is known on
         for device_id in before.keys() - {device.device_id for device, _ in now}:
-            await conn.execute("DELETE FROM matrix_heard WHERE user_id=$1 AND device_id=$2", user_id, device_id)
+            await transaction.execute("DELETE FROM matrix_heard WHERE user_id=$1 AND device_id=$2", user_id, device_id)
         rekeyed = {
             d.device_id for d, _ in now if before.get(d.device_id, (d.curve25519, d.ed25519)) != (d.curve25519, d.ed25519)
         }
-        await self._rotate_untrusted(conn, user_id, rekeyed)
+        await self._rotate_untrusted(transaction, user_id, rekeyed)
 
-    async def _rotate_untrusted(self, conn: Transaction, user_id: str, rekeyed: Collection[str]) -> None:
+    async def _rotate_untrusted(self, transaction: Transaction, user_id: str, rekeyed: Collection[str]) -> None:
         """Rotate the sessions that a device has which is gone, rekeyed or no longer trusted."""
-        had = await conn.fetch("SELECT DISTINCT device_id FROM matrix_sent WHERE user_id=$1", user_id)
-        rows = await conn.fetch(f"SELECT {TRUST_COLUMNS} FROM {TRUSTED} WHERE d.user_id=$1", user_id)  # noqa: S608
+        had = await transaction.fetch("SELECT DISTINCT device_id FROM matrix_sent WHERE user_id=$1", user_id)
+        rows = await transaction.fetch(f"SELECT {TRUST_COLUMNS} FROM {TRUSTED} WHERE d.user_id=$1", user_id)  # noqa: S608
         good = {row["device_id"] for row in rows if self.trust_mac.is_trusted(row)} - set(rekeyed)
         for device_id in {row["device_id"] for row in had} - good:
-            await conn.execute(
+            await transaction.execute(
                 """
                 UPDATE matrix_session SET active=$3, ratchet=NULL WHERE active AND session_id IN
                 (SELECT session_id FROM matrix_sent WHERE user_id=$1 AND device_id=$2)
@@ -304,9 +306,9 @@ class DeviceLists:
                 device_id,
                 False,
             )
-            await conn.execute("DELETE FROM matrix_sent WHERE user_id=$1 AND device_id=$2", user_id, device_id)
+            await transaction.execute("DELETE FROM matrix_sent WHERE user_id=$1 AND device_id=$2", user_id, device_id)
 
-    async def owe_keys_again(self, conn: Transaction, device: Device, sender: str) -> None:
+    async def owe_keys_again(self, transaction: Transaction, device: Device, sender: str) -> None:
         """Owe a device every live key of one of our identities once more; at most once an hour.
 
         Of that one alone: if it lost its session with the other as well, it will say so. That it had them stays noted
@@ -314,8 +316,8 @@ class DeviceLists:
         so that a commit which fails can be done again.
         """
         now, whose = int(self._clock.now() * 1000), (device.user_id, device.device_id, sender)
-        asked = await conn.fetchval(f"SELECT MAX(again_ms) FROM matrix_sent WHERE {SENT_KEYS_OF}", *whose)  # noqa: S608
+        asked = await transaction.fetchval(f"SELECT MAX(again_ms) FROM matrix_sent WHERE {SENT_KEYS_OF}", *whose)  # noqa: S608
         if asked is None or 0 <= now - asked < RESEND_INTERVAL_MS:
             return
-        await conn.execute(f"UPDATE matrix_sent SET owed=$4, again_ms=$5 WHERE {SENT_KEYS_OF}", *whose, True, now)  # noqa: S608
-        await self.mark(conn, [device.user_id], stale=False)
+        await transaction.execute(f"UPDATE matrix_sent SET owed=$4, again_ms=$5 WHERE {SENT_KEYS_OF}", *whose, True, now)  # noqa: S608
+        await self.mark(transaction, [device.user_id], stale=False)

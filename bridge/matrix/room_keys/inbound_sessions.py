@@ -107,7 +107,7 @@ class InboundSessions:
         self._vault = vault
         self._clock = clock
 
-    async def add_room_key(self, conn: Transaction, message: ToDeviceMessage) -> tuple[str, str] | None:
+    async def add_room_key(self, transaction: Transaction, message: ToDeviceMessage) -> tuple[str, str] | None:
         """Keep the key of an `m.room_key` message; returns (room id, session id) if it is new.
 
         Raises `Malformed`, and `NotMember` when its sender is not in that room as far as we know now.
@@ -116,7 +116,7 @@ class InboundSessions:
             raise Malformed("algorithm")
         room_id = string_field(message.content, "room_id", longest=255)
         session_id = string_field(message.content, "session_id", longest=64)
-        room = await room_of(conn, room_id)
+        room = await room_of(transaction, room_id)
         if room is None:
             return None
         try:
@@ -125,10 +125,10 @@ class InboundSessions:
             raise Malformed("session_key") from None
         if session.id != session_id:
             raise Malformed("session_id")
-        if not await self._is_member(conn, room_id, message.sender):
+        if not await self._is_member(transaction, room_id, message.sender):
             raise NotMember
         where = (room_id, session_id, message.sender)
-        floor = await conn.fetchval(
+        floor = await transaction.fetchval(
             "SELECT floor FROM matrix_inbound WHERE room_id=$1 AND session_id=$2 AND sender=$3", *where
         )
         if floor is not None and session.first_known_index < floor:
@@ -138,8 +138,8 @@ class InboundSessions:
         except CannotOpen:  # the room's key is destroyed: what is said there now is not for us
             return None
         if floor is None:
-            await self._make_space(conn, room_id, message.sender)
-        stored = await conn.fetchval(
+            await self._make_space(transaction, room_id, message.sender)
+        stored = await transaction.fetchval(
             """
             INSERT INTO matrix_inbound
             (room_id, session_id, sender, sender_key, signing_key, first_index, ratchet, learned_ms)
@@ -159,13 +159,13 @@ class InboundSessions:
         )
         return None if stored is None else (room_id, session_id)
 
-    async def _is_member(self, conn: Transaction, room_id: str, user_id: str) -> bool:
+    async def _is_member(self, transaction: Transaction, room_id: str, user_id: str) -> bool:
         query = f"SELECT 1 FROM matrix_member WHERE room_id=$1 AND user_id=$2 AND membership IN {KEY_MEMBERSHIPS}"  # noqa: S608
-        return await conn.fetchval(query, room_id, user_id) is not None
+        return await transaction.fetchval(query, room_id, user_id) is not None
 
-    async def _make_space(self, conn: Transaction, room_id: str, sender: str) -> None:
+    async def _make_space(self, transaction: Transaction, room_id: str, sender: str) -> None:
         """Keep so many sessions of one sender in a room that one more has its place; the one learned first goes."""
-        await conn.execute(
+        await transaction.execute(
             """DELETE FROM matrix_inbound WHERE room_id=$1 AND sender=$2 AND session_id NOT IN (
                    SELECT session_id FROM matrix_inbound WHERE room_id=$1 AND sender=$2
                    ORDER BY accepted DESC, learned_ms DESC LIMIT $3)""",
@@ -174,7 +174,9 @@ class InboundSessions:
             MAX_SESSIONS - 1,
         )
 
-    async def decrypt(self, conn: Transaction, event: EncryptedEvent, *, fresh: Collection[str] = ()) -> MatrixEvent | None:
+    async def decrypt(
+        self, transaction: Transaction, event: EncryptedEvent, *, fresh: Collection[str] = ()
+    ) -> MatrixEvent | None:
         """Return what the event is, or None: it waits, is redacted, or was read at another place before.
 
         `fresh`: users whose devices were asked for just now, of whom no better answer is to be expected.
@@ -182,45 +184,45 @@ class InboundSessions:
         if not event.content:  # redacted before we saw it
             return None
         try:
-            item = await self._decrypt_trusted(conn, event, fresh)
+            item = await self._decrypt_trusted(transaction, event, fresh)
         except _MustWait as wait:
-            await self._store_waiting(conn, event, wait.needs)
+            await self._store_waiting(transaction, event, wait.needs)
             return None
         except BAD_DATA:
             item = event.undecryptable()
-        await self.drop_waiting(conn, event.event_id)
+        await self.drop_waiting(transaction, event.event_id)
         return item
 
-    async def retry_with_key(self, conn: Transaction, room_id: str, session_id: str) -> list[MatrixEvent]:
+    async def retry_with_key(self, transaction: Transaction, room_id: str, session_id: str) -> list[MatrixEvent]:
         """Try again what waited for this session."""
-        rows = await conn.fetch(
+        rows = await transaction.fetch(
             f"SELECT {WAITING} FROM matrix_waiting WHERE room_id=$1 AND session_id=$2 ORDER BY arrived",  # noqa: S608
             room_id,
             session_id,
         )
-        return await self._retry(conn, rows, ())
+        return await self._retry(transaction, rows, ())
 
-    async def retry_with_devices(self, conn: Transaction, users: Collection[str]) -> list[MatrixEvent]:
+    async def retry_with_devices(self, transaction: Transaction, users: Collection[str]) -> list[MatrixEvent]:
         """Try again what waited for the devices of these users, who were asked for just now."""
         items: list[MatrixEvent] = []
         for user_id in users:
-            rows = await conn.fetch(
+            rows = await transaction.fetch(
                 f"SELECT {WAITING} FROM matrix_waiting WHERE sender=$1 AND needs='device' ORDER BY arrived",  # noqa: S608
                 user_id,
             )
-            items += await self._retry(conn, rows, users)
+            items += await self._retry(transaction, rows, users)
         return items
 
-    async def expire_waiting(self, conn: Transaction) -> list[MatrixEvent]:
+    async def expire_waiting(self, transaction: Transaction) -> list[MatrixEvent]:
         """Return what has waited too long for its key, or a day for its sender's devices, and keep it no longer.
 
         Only what is returned is put on the deletion index: nothing may wait for ever.
         """
         query = f"SELECT {WAITING}, needs FROM matrix_waiting WHERE {EXPIRED} ORDER BY arrived"  # noqa: S608
-        rows = await conn.fetch(query, *self._deadlines())
+        rows = await transaction.fetch(query, *self._deadlines())
         items: list[MatrixEvent] = []
         for row in rows:
-            await self.drop_waiting(conn, row["event_id"])
+            await self.drop_waiting(transaction, row["event_id"])
             try:
                 event = EncryptedEvent.read(loads(row["event"]), row["room_id"])
             except BAD_DATA:
@@ -238,17 +240,17 @@ class InboundSessions:
         now = int(self._clock.now() * 1000)
         return now, now - DEVICE_GRACE_MS
 
-    async def drop_waiting(self, conn: Transaction, event_id: str) -> None:
+    async def drop_waiting(self, transaction: Transaction, event_id: str) -> None:
         """Keep an event no longer: it was read, given up or redacted."""
-        await conn.execute("DELETE FROM matrix_waiting WHERE event_id=$1", event_id)
+        await transaction.execute("DELETE FROM matrix_waiting WHERE event_id=$1", event_id)
 
     async def _decrypt_trusted(
-        self, conn: Transaction, event: EncryptedEvent, fresh: Collection[str]
+        self, transaction: Transaction, event: EncryptedEvent, fresh: Collection[str]
     ) -> MatrixEvent | None:
         if event.content.get("algorithm") != MEGOLM:
             raise Malformed("algorithm")
         session_id = string_field(event.content, "session_id", longest=64)
-        row: Any = await conn.fetchrow(
+        row: Any = await transaction.fetchrow(
             """
             SELECT i.sender_key, i.signing_key, i.ratchet, i.floor, i.accepted, r.key_owner FROM matrix_inbound i
             JOIN matrix_room r ON r.room_id = i.room_id WHERE i.room_id=$1 AND i.session_id=$2 AND i.sender=$3
@@ -262,22 +264,22 @@ class InboundSessions:
         payload, index = await self._decrypt(row, event, session_id)
         if index < row["floor"]:
             raise Malformed("index")
-        known = await self._devices.find(conn, event.sender, row["sender_key"])
+        known = await self._devices.find(transaction, event.sender, row["sender_key"])
         trusted = known is not None and known[1] and known[0].ed25519 == row["signing_key"]
         if event.sender not in fresh:
-            stale = await self._devices.is_stale(conn, event.sender)
+            stale = await self._devices.is_stale(transaction, event.sender)
             if known is None and not stale:
-                await self._devices.mark(conn, [event.sender])
+                await self._devices.mark(transaction, [event.sender])
             if known is None or stale:
                 raise _MustWait("device")
         if known is None or not trusted:
             return event.untrusted(command_of(event, payload))
-        if not await self._claim_index(conn, event, session_id, index):
+        if not await self._claim_index(transaction, event, session_id, index):
             return None
         if not row["accepted"]:
             query = "UPDATE matrix_inbound SET accepted=$4 WHERE room_id=$1 AND session_id=$2 AND sender=$3"
-            await conn.execute(query, event.room_id, session_id, event.sender, True)
-        await self._devices.record_last_seen(conn, known[0])
+            await transaction.execute(query, event.room_id, session_id, event.sender, True)
+        await self._devices.record_last_seen(transaction, known[0])
         return parse_plaintext(event, payload, known[0].device_id)
 
     async def _decrypt(self, row: Any, event: EncryptedEvent, session_id: str) -> tuple[str, int]:
@@ -290,8 +292,8 @@ class InboundSessions:
         except OlmGroupSessionError:  # perhaps a key that reaches further back is on its way
             raise _MustWait("key") from None
 
-    async def _claim_index(self, conn: Transaction, event: EncryptedEvent, session_id: str, index: int) -> bool:
-        await conn.execute(
+    async def _claim_index(self, transaction: Transaction, event: EncryptedEvent, session_id: str, index: int) -> bool:
+        await transaction.execute(
             """
             INSERT INTO matrix_read (room_id, session_id, position, event_id) VALUES ($1, $2, $3, $4)
             ON CONFLICT DO NOTHING
@@ -301,7 +303,7 @@ class InboundSessions:
             index,
             event.event_id,
         )
-        reader = await conn.fetchval(
+        reader = await transaction.fetchval(
             "SELECT event_id FROM matrix_read WHERE room_id=$1 AND session_id=$2 AND position=$3",
             event.room_id,
             session_id,
@@ -309,7 +311,9 @@ class InboundSessions:
         )
         return bool(reader == event.event_id)
 
-    async def _store_waiting(self, conn: Transaction, event: EncryptedEvent, needs: Literal["key", "device"]) -> None:
+    async def _store_waiting(
+        self, transaction: Transaction, event: EncryptedEvent, needs: Literal["key", "device"]
+    ) -> None:
         kept = {
             "event_id": event.event_id,
             "sender": event.sender,
@@ -317,7 +321,7 @@ class InboundSessions:
             "content": event.content,
         }
         session_id = event.content.get("session_id")
-        await conn.execute(
+        await transaction.execute(
             """
             INSERT INTO matrix_waiting (event_id, room_id, session_id, sender, event, needs, arrived, deadline_ms)
             VALUES ($1, $2, $3, $4, $5, $6, (SELECT COALESCE(MAX(arrived), 0) + 1 FROM matrix_waiting), $7)
@@ -332,19 +336,21 @@ class InboundSessions:
             int(self._clock.now() * 1000) + KEY_TIMEOUT_MS,
         )
 
-    async def _retry(self, conn: Transaction, rows: list[Any], fresh: Collection[str]) -> list[MatrixEvent]:
+    async def _retry(self, transaction: Transaction, rows: list[Any], fresh: Collection[str]) -> list[MatrixEvent]:
         """Try again, each row alone: on whatever one of them fails, it is given up, and its author hears so."""
         items: list[MatrixEvent] = []
         for row in rows:
-            failed = await attempt(conn, partial(self._retry_one, row, fresh, items))
+            failed = await attempt(transaction, partial(self._retry_one, row, fresh, items))
             if failed is not None:
                 log.failure("matrix.waiting_event_failed", failed)
-                await self.drop_waiting(conn, row["event_id"])
+                await self.drop_waiting(transaction, row["event_id"])
                 items.append(self._damaged(row))
         return items
 
-    async def _retry_one(self, row: Any, fresh: Collection[str], items: list[MatrixEvent], conn: Transaction) -> None:
-        item = await self.decrypt(conn, EncryptedEvent.read(loads(row["event"]), row["room_id"]), fresh=fresh)
+    async def _retry_one(
+        self, row: Any, fresh: Collection[str], items: list[MatrixEvent], transaction: Transaction
+    ) -> None:
+        item = await self.decrypt(transaction, EncryptedEvent.read(loads(row["event"]), row["room_id"]), fresh=fresh)
         if item is not None:
             items.append(item)
 

@@ -55,7 +55,9 @@ class KeyBundles:
         url = await self._identity.client.create_media()
         at = int(self._clock.now() * 1000)
 
-        await self._database.commit(lambda conn: record_upload(conn, url, room_id=room_id, user_id=user, at_ms=at))
+        await self._database.commit(
+            lambda transaction: record_upload(transaction, url, room_id=room_id, user_id=user, at_ms=at)
+        )
         self._crash(CrashPoint.BUNDLE_NOTED)
         await self._identity.client.upload_media(url, bytes(data))
         self._crash(CrashPoint.BUNDLE_UPLOADED)

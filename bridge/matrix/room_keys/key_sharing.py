@@ -73,7 +73,7 @@ class RoomKeySharing:
             await self._say_withheld(sender, to_device, users)
         if without_key:
             late = {device.user_id for device in without_key}
-            await self._database.commit(lambda conn: self._devices.mark(conn, late, stale=False, seconds=60))
+            await self._database.commit(lambda transaction: self._devices.mark(transaction, late, stale=False, seconds=60))
         return without_key
 
     async def _owed(self, sender: str, users: Sequence[str], room_id: str | None, *, again: bool) -> list[Any]:
@@ -145,14 +145,14 @@ class RoomKeySharing:
                 "sender_key": to_device.curve25519,
             }
             await to_device.send_unencrypted("m.room_key.withheld", row["user_id"], row["device_id"], content)
-            await self._database.commit(lambda conn, row=row: _write_withheld(conn, row))  # type: ignore[misc]
+            await self._database.commit(lambda transaction, row=row: _write_withheld(transaction, row))  # type: ignore[misc]
 
     async def _note_sent(self, payloads: Sequence[ToDevicePayload]) -> None:
-        await self._database.commit(lambda conn: _write_sent(conn, payloads))
+        await self._database.commit(lambda transaction: _write_sent(transaction, payloads))
 
 
-async def _write_withheld(conn: Transaction, row: Any) -> None:
-    await conn.execute(
+async def _write_withheld(transaction: Transaction, row: Any) -> None:
+    await transaction.execute(
         """
         INSERT INTO matrix_withheld (session_id, user_id, device_id)
         SELECT session_id, $2, $3 FROM matrix_session WHERE session_id=$1
@@ -164,9 +164,9 @@ async def _write_withheld(conn: Transaction, row: Any) -> None:
     )
 
 
-async def _write_sent(conn: Transaction, payloads: Sequence[ToDevicePayload]) -> None:
+async def _write_sent(transaction: Transaction, payloads: Sequence[ToDevicePayload]) -> None:
     for m in payloads:
-        await conn.execute(
+        await transaction.execute(
             """
             INSERT INTO matrix_sent (session_id, user_id, device_id)
             SELECT session_id, $2, $3 FROM matrix_session WHERE session_id=$1

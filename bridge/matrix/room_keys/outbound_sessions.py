@@ -106,7 +106,7 @@ class OutboundSessions:
 
     async def rotate(self, room_id: str) -> None:
         """Retire the room's present sessions, after somebody left; the next message begins a fresh one."""
-        await self._database.commit(lambda conn: rotate_sessions(conn, room_id))
+        await self._database.commit(lambda transaction: rotate_sessions(transaction, room_id))
 
     async def _session(self, user_id: str, room_id: str) -> _Session:
         key = (user_id, room_id)
@@ -119,7 +119,7 @@ class OutboundSessions:
                 return session
             session = await self._load(user_id, room_id)
             if session is None or self._expired(session):
-                session = await self._database.commit(lambda conn: self._create(conn, user_id, room_id))
+                session = await self._database.commit(lambda transaction: self._create(transaction, user_id, room_id))
             # also after a restart, because the process may have ended before everybody had the key
             await self._key_sharing.share(room_id, await self._members(room_id))
             self._cache[key] = session
@@ -152,11 +152,11 @@ class OutboundSessions:
         ratchet = OutboundGroupSession.from_pickle(pickle, session_id)
         return _Session(room=room, ratchet=ratchet, begun_ms=row["begun_ms"], reserved=ratchet.message_index)
 
-    async def _create(self, conn: Transaction, user_id: str, room_id: str) -> _Session:
-        room = await room_of(conn, room_id)
+    async def _create(self, transaction: Transaction, user_id: str, room_id: str) -> _Session:
+        room = await room_of(transaction, room_id)
         if room is None:
             raise UnknownRoom
-        await conn.execute(
+        await transaction.execute(
             "UPDATE matrix_session SET active=$3, ratchet=NULL WHERE room_id=$1 AND user_id=$2 AND active",
             room_id,
             user_id,
@@ -165,7 +165,7 @@ class OutboundSessions:
         now = int(self._clock.now() * 1000)
         session = _Session(room=room, ratchet=OutboundGroupSession(), begun_ms=now, reserved=RESERVED_INDICES)
         session_id = session.ratchet.id
-        await conn.execute(
+        await transaction.execute(
             """
             INSERT INTO matrix_session (session_id, room_id, user_id, first_key, ratchet, next_index, active, begun_ms)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -194,8 +194,8 @@ class OutboundSessions:
                 raise _Retired
             return session.ratchet.encrypt(payload)
 
-    async def _reserve(self, session: _Session, index: int, conn: Transaction) -> int:
-        stored = await conn.fetchval(
+    async def _reserve(self, session: _Session, index: int, transaction: Transaction) -> int:
+        stored = await transaction.fetchval(
             """
             UPDATE matrix_session SET ratchet=$2, next_index=$3
             WHERE session_id=$1 AND active AND next_index <= $4 RETURNING next_index

@@ -53,16 +53,16 @@ _DELETE_RETIRED: Final = f"""
 """  # noqa: S608 - a constant
 
 
-async def delete_retired_sessions(conn: Transaction) -> None:
+async def delete_retired_sessions(transaction: Transaction) -> None:
     """Delete first keys of desk and offices with which nothing is read any more."""
-    await conn.execute(_DELETE_RETIRED)
+    await transaction.execute(_DELETE_RETIRED)
 
 
-async def delete_sessions_since(conn: Transaction, room_id: str, since: float) -> None:
+async def delete_sessions_since(transaction: Transaction, room_id: str, since: float) -> None:
     """Delete what was begun in a room since then (seconds), and let nothing be encrypted with it any more."""
-    await rotate_sessions(conn, room_id)
+    await rotate_sessions(transaction, room_id)
     query = "DELETE FROM matrix_session WHERE room_id = $1 AND NOT active AND begun_ms >= $2"
-    await conn.execute(query, room_id, int(since * 1000))
+    await transaction.execute(query, room_id, int(since * 1000))
 
 
 async def prune_ratchets(database: Database, vault: Vault) -> int:
@@ -92,9 +92,9 @@ async def _advance_ratchet(vault: Vault, row: Any, first: int) -> bytes:
     return await vault.seal(row["key_owner"], context, later.pickle(session_id))
 
 
-async def _store_ratchet(conn: Transaction, *, row: Any, first: int, sealed: bytes) -> int:
+async def _store_ratchet(transaction: Transaction, *, row: Any, first: int, sealed: bytes) -> int:
     where = (row["room_id"], row["session_id"])
-    done = await conn.fetchval(
+    done = await transaction.fetchval(
         """UPDATE matrix_inbound SET ratchet = $5, first_index = $4, floor = $4
            WHERE room_id = $1 AND session_id = $2 AND sender = $3 AND first_index = $6 RETURNING session_id""",
         *where,
@@ -105,5 +105,7 @@ async def _store_ratchet(conn: Transaction, *, row: Any, first: int, sealed: byt
     )
     if done is None:  # a key that reaches further back came meanwhile: the next time
         return 0
-    await conn.execute("DELETE FROM matrix_read WHERE room_id = $1 AND session_id = $2 AND position < $3", *where, first)
+    await transaction.execute(
+        "DELETE FROM matrix_read WHERE room_id = $1 AND session_id = $2 AND position < $3", *where, first
+    )
     return 1

@@ -38,9 +38,9 @@ RETRY_SECONDS: Final = 600.0
 """Seconds until the homeserver is asked again about an upload that it would not delete."""
 
 
-async def record_upload(conn: Transaction, mxc: str, *, room_id: str, user_id: str, at_ms: int) -> None:
+async def record_upload(transaction: Transaction, mxc: str, *, room_id: str, user_id: str, at_ms: int) -> None:
     """Note an upload before it is made, for whom it is, and when it is due at the latest."""
-    await conn.execute(
+    await transaction.execute(
         """
         INSERT INTO matrix_upload (mxc, room_id, user_id, at_ms, due_ms, joined) VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT DO NOTHING
@@ -54,9 +54,9 @@ async def record_upload(conn: Transaction, mxc: str, *, room_id: str, user_id: s
     )
 
 
-async def record_linked_media(conn: Transaction, mxc: str, *, room_id: str, event_id: str, at_ms: int) -> None:
+async def record_linked_media(transaction: Transaction, mxc: str, *, room_id: str, event_id: str, at_ms: int) -> None:
     """Note what a message pointed to, in the commit that puts the message on the deletion index."""
-    await conn.execute(
+    await transaction.execute(
         "INSERT INTO matrix_upload (mxc, room_id, event_id, at_ms) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
         mxc,
         room_id,
@@ -106,9 +106,9 @@ class UploadCleanup:
             await self._database.commit(partial(delete_upload, mxc=mxc))
         return INTERVAL
 
-    async def _update_due_times(self, conn: Transaction) -> None:
+    async def _update_due_times(self, transaction: Transaction) -> None:
         """Let what was for somebody who has come in be due soon, and for somebody who has gone, now."""
-        rows = await conn.fetch(
+        rows = await transaction.fetch(
             """
             SELECT u.mxc, m.membership FROM matrix_upload u
             JOIN matrix_member m ON m.room_id = u.room_id AND m.user_id = u.user_id
@@ -120,11 +120,13 @@ class UploadCleanup:
         for row in rows:
             soon = DELAY_AFTER_JOIN if row["membership"] == "join" else 0.0
             due = self._now() + int(soon * 1000)
-            await conn.execute("UPDATE matrix_upload SET due_ms = $2, joined = $3 WHERE mxc = $1", row["mxc"], due, True)
+            await transaction.execute(
+                "UPDATE matrix_upload SET due_ms = $2, joined = $3 WHERE mxc = $1", row["mxc"], due, True
+            )
 
     def _now(self) -> int:
         return int(self._clock.now() * 1000)
 
 
-async def _postpone(conn: Transaction, *, mxc: str, due: int) -> None:
-    await conn.execute("UPDATE matrix_upload SET due_ms = $2 WHERE mxc = $1", mxc, due)
+async def _postpone(transaction: Transaction, *, mxc: str, due: int) -> None:
+    await transaction.execute("UPDATE matrix_upload SET due_ms = $2 WHERE mxc = $1", mxc, due)

@@ -1,7 +1,7 @@
 """Which rooms are ours, who is in them, and with which power level.
 
 Rule of this module: the tables hold what the homeserver said up to the committed cursor, no more and no less. A room that
-was not noted does not exist for us. Functions that take `conn` run inside the caller's commit.
+was not noted does not exist for us. Functions that take `transaction` run inside the caller's commit.
 """
 
 from __future__ import annotations
@@ -42,9 +42,11 @@ class Room:
     key_owner: str
 
 
-async def record_room(conn: Transaction, room: Room, *, members: Mapping[str, str], levels: Mapping[str, int]) -> None:
+async def record_room(
+    transaction: Transaction, room: Room, *, members: Mapping[str, str], levels: Mapping[str, int]
+) -> None:
     """Note a room, with the memberships and power levels it was created with; noting it again changes its owner only."""
-    await conn.execute(
+    await transaction.execute(
         """
         INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ($1, $2, $3, $4)
         ON CONFLICT (room_id) DO UPDATE SET owner=excluded.owner
@@ -55,14 +57,14 @@ async def record_room(conn: Transaction, room: Room, *, members: Mapping[str, st
         room.key_owner,
     )
     for user_id, membership in members.items():
-        await conn.execute(
+        await transaction.execute(
             "INSERT INTO matrix_member (room_id, user_id, membership) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
             room.room_id,
             user_id,
             membership,
         )
     for user_id, level in levels.items():
-        await conn.execute(
+        await transaction.execute(
             "INSERT INTO matrix_level (room_id, user_id, level) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
             room.room_id,
             user_id,
@@ -70,30 +72,34 @@ async def record_room(conn: Transaction, room: Room, *, members: Mapping[str, st
         )
 
 
-async def set_owner(conn: Transaction, room_id: str, owner: str) -> None:
+async def set_owner(transaction: Transaction, room_id: str, owner: str) -> None:
     """Give a room to a thread, or with an empty owner to nobody: what happens in it is nobody's event."""
-    await conn.execute("UPDATE matrix_room SET owner=$2 WHERE room_id=$1", room_id, owner)
+    await transaction.execute("UPDATE matrix_room SET owner=$2 WHERE room_id=$1", room_id, owner)
 
 
-async def delete_room(conn: Transaction, room_id: str) -> None:
+async def delete_room(transaction: Transaction, room_id: str) -> None:
     """Delete everything the Matrix edge has about a room: members, sessions, first keys, waiting ciphertext."""
-    await conn.execute("DELETE FROM matrix_room WHERE room_id=$1", room_id)
+    await transaction.execute("DELETE FROM matrix_room WHERE room_id=$1", room_id)
 
 
-async def destroy_keys(conn: Transaction, room_id: str) -> None:
+async def destroy_keys(transaction: Transaction, room_id: str) -> None:
     """Delete a room's Megolm sessions, both ways, and what waits for a key; the room stays noted until it is purged."""
     for table in ("matrix_session", "matrix_inbound", "matrix_read", "matrix_waiting"):
-        await conn.execute(f"DELETE FROM {table} WHERE room_id=$1", room_id)  # noqa: S608 - names from the line above
+        await transaction.execute(f"DELETE FROM {table} WHERE room_id=$1", room_id)  # noqa: S608 - names from the line above
 
 
-async def rotate_sessions(conn: Transaction, room_id: str) -> None:
+async def rotate_sessions(transaction: Transaction, room_id: str) -> None:
     """Let no present session of ours encrypt again in this room; the next message begins a fresh one."""
-    await conn.execute("UPDATE matrix_session SET active=$2, ratchet=NULL WHERE room_id=$1 AND active", room_id, False)
+    await transaction.execute(
+        "UPDATE matrix_session SET active=$2, ratchet=NULL WHERE room_id=$1 AND active", room_id, False
+    )
 
 
-async def room_of(conn: Transaction | Database, room_id: str) -> Room | None:
+async def room_of(transaction: Transaction | Database, room_id: str) -> Room | None:
     """Return the room, or None when it is not ours."""
-    row: Any = await conn.fetchrow("SELECT room_id, kind, owner, key_owner FROM matrix_room WHERE room_id=$1", room_id)
+    row: Any = await transaction.fetchrow(
+        "SELECT room_id, kind, owner, key_owner FROM matrix_room WHERE room_id=$1", room_id
+    )
     return None if row is None else Room(**dict(row))
 
 
@@ -137,10 +143,10 @@ async def joined_or_invited_at_desk(reader: Reader) -> set[str]:
     return {row["user_id"] for row in rows}
 
 
-async def set_membership(conn: Transaction, room_id: str, user_id: str, membership: str) -> str:
+async def set_membership(transaction: Transaction, room_id: str, user_id: str, membership: str) -> str:
     """Write a membership and return the one before, or an empty string."""
-    before = await conn.fetchval(SELECT_MEMBERSHIP, room_id, user_id)
-    await conn.execute(
+    before = await transaction.fetchval(SELECT_MEMBERSHIP, room_id, user_id)
+    await transaction.execute(
         """
         INSERT INTO matrix_member (room_id, user_id, membership) VALUES ($1, $2, $3)
         ON CONFLICT (room_id, user_id) DO UPDATE SET membership=excluded.membership
@@ -152,11 +158,11 @@ async def set_membership(conn: Transaction, room_id: str, user_id: str, membersh
     return str(before or "")
 
 
-async def set_levels(conn: Transaction, room_id: str, levels: Mapping[str, int]) -> None:
+async def set_levels(transaction: Transaction, room_id: str, levels: Mapping[str, int]) -> None:
     """Replace a room's power levels."""
-    await conn.execute("DELETE FROM matrix_level WHERE room_id=$1", room_id)
+    await transaction.execute("DELETE FROM matrix_level WHERE room_id=$1", room_id)
     for user_id, level in levels.items():
-        await conn.execute(
+        await transaction.execute(
             "INSERT INTO matrix_level (room_id, user_id, level) VALUES ($1, $2, $3)", room_id, user_id, level
         )
 

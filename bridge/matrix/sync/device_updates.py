@@ -86,38 +86,40 @@ class DeviceListUpdates:
         users = [user_id for user_id, _ in marks]
         try:
             answer = await self._devices.query(users)
-            await self._database.commit(lambda conn: self._apply(conn, marks, answer))
+            await self._database.commit(lambda transaction: self._apply(transaction, marks, answer))
             self._committed()
             await self._key_sharing.share_everywhere(users)
         except TokenRefused:
             raise
         except Permanent:
             if len(marks) == 1:
-                await self._database.commit(lambda conn: self._devices.postpone(conn, users, seconds=REJECTED_SECONDS))
+                await self._database.commit(
+                    lambda transaction: self._devices.postpone(transaction, users, seconds=REJECTED_SECONDS)
+                )
                 raise
             for mark in marks:  # what is refused about one of them is not to be the others' trouble
                 await self._refresh([mark])
         else:
-            await self._database.commit(lambda conn: self._devices.clear_marks(conn, marks))
+            await self._database.commit(lambda transaction: self._devices.clear_marks(transaction, marks))
 
-    async def _apply(self, conn: Transaction, marks: Sequence[tuple[str, int]], answer: Json) -> None:
+    async def _apply(self, transaction: Transaction, marks: Sequence[tuple[str, int]], answer: Json) -> None:
         users = [user_id for user_id, _ in marks]
-        items: list[MatrixEvent] = [*await self._devices.apply_query(conn, users, answer)]
-        items += [IdentityConfirmed(user_id=user_id) for user_id in await take_unannounced(conn, users)]
-        await self._devices.mark_queried(conn, marks)
-        fresh = [user_id for user_id in users if not await self._devices.is_stale(conn, user_id)]
-        items += await self._inbound_sessions.retry_with_devices(conn, fresh)
+        items: list[MatrixEvent] = [*await self._devices.apply_query(transaction, users, answer)]
+        items += [IdentityConfirmed(user_id=user_id) for user_id in await take_unannounced(transaction, users)]
+        await self._devices.mark_queried(transaction, marks)
+        fresh = [user_id for user_id in users if not await self._devices.is_stale(transaction, user_id)]
+        items += await self._inbound_sessions.retry_with_devices(transaction, fresh)
         if items:
-            await self._sink(conn, items)
+            await self._sink(transaction, items)
 
     async def _expire_waiting(self) -> None:
         if await self._inbound_sessions.has_expired(self._database):
             await self._database.commit(self._expire)
             self._committed()
 
-    async def _expire(self, conn: Transaction) -> None:
-        if items := await self._inbound_sessions.expire_waiting(conn):
-            await self._sink(conn, items)
+    async def _expire(self, transaction: Transaction) -> None:
+        if items := await self._inbound_sessions.expire_waiting(transaction):
+            await self._sink(transaction, items)
 
     async def _until_next(self) -> float:
         due = await self._database.fetchval("""

@@ -27,7 +27,7 @@ class SessionRecovery:
     def __init__(self, *, database: Database, identity: Identity, devices: DeviceLists, crash: CrashHook) -> None:
         self._database, self._identity, self._devices, self._crash = database, identity, devices, crash
 
-    async def take(self, conn: Transaction, _response: Json, batch: ToDeviceBatch, _gaps: TimelineGaps) -> None:
+    async def take(self, transaction: Transaction, _response: Json, batch: ToDeviceBatch, _gaps: TimelineGaps) -> None:
         """Note who began anew, in the commit of the sync; every other letter only kept its Olm session."""
         for message in batch.messages:
             if message.type != "m.dummy":
@@ -35,24 +35,26 @@ class SessionRecovery:
             known = await self._devices.find(self._database, message.sender, message.sender_key)
             if known is not None and known[1]:
                 query = "INSERT INTO matrix_anew (user_id, sender_key) VALUES ($1, $2) ON CONFLICT DO NOTHING"
-                await conn.execute(query, message.sender, message.sender_key)
+                await transaction.execute(query, message.sender, message.sender_key)
 
     async def owe_keys(self) -> None:
         """Owe each of them every live key of the line voice once more."""
         rows = await self._identity.database.fetch("SELECT user_id, sender_key FROM matrix_anew")
         if not rows:
             return
-        await self._database.commit(lambda conn: self._owe_keys(conn, rows))
+        await self._database.commit(lambda transaction: self._owe_keys(transaction, rows))
         self._crash(CrashPoint.KEYS_OWED)
-        await self._identity.database.commit(lambda conn: _delete_rows(conn, rows))
+        await self._identity.database.commit(lambda transaction: _delete_rows(transaction, rows))
 
-    async def _owe_keys(self, conn: Transaction, rows: Sequence[Any]) -> None:
+    async def _owe_keys(self, transaction: Transaction, rows: Sequence[Any]) -> None:
         for row in rows:
-            known = await self._devices.find(conn, row["user_id"], row["sender_key"])
+            known = await self._devices.find(transaction, row["user_id"], row["sender_key"])
             if known is not None and known[1]:
-                await self._devices.owe_keys_again(conn, known[0], self._identity.user_id)
+                await self._devices.owe_keys_again(transaction, known[0], self._identity.user_id)
 
 
-async def _delete_rows(conn: Transaction, rows: Sequence[Any]) -> None:
+async def _delete_rows(transaction: Transaction, rows: Sequence[Any]) -> None:
     for row in rows:
-        await conn.execute("DELETE FROM matrix_anew WHERE user_id=$1 AND sender_key=$2", row["user_id"], row["sender_key"])
+        await transaction.execute(
+            "DELETE FROM matrix_anew WHERE user_id=$1 AND sender_key=$2", row["user_id"], row["sender_key"]
+        )

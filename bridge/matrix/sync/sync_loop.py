@@ -161,7 +161,9 @@ class SyncLoop:
         response = await self._poll(since)
         gaps = await self._gaps(response, since)
         self._crash(CrashPoint.SYNC_RECEIVED)
-        batch, next_batch = await self._identity.database.commit(lambda conn: self._write(conn, response, gaps))
+        batch, next_batch = await self._identity.database.commit(
+            lambda transaction: self._write(transaction, response, gaps)
+        )
         self._crash(CrashPoint.SYNC_COMMITTED)
         self._since = next_batch
         self._pause = _pause_after(response)
@@ -191,31 +193,37 @@ class SyncLoop:
                     gaps[room_id] = await _fetch_gap(self._identity.client, room_id, since, timeline.get("prev_batch"))
         return gaps
 
-    async def _write(self, conn: Transaction, response: Json, gaps: TimelineGaps) -> tuple[ToDeviceBatch, str]:
+    async def _write(self, transaction: Transaction, response: Json, gaps: TimelineGaps) -> tuple[ToDeviceBatch, str]:
         next_batch = response.get("next_batch")
         if not isinstance(next_batch, str) or not next_batch:
             raise Transient(0, "QUIETLINE_NO_CURSOR")
         batch = ToDeviceBatch()
-        failed = await attempt(conn, partial(self._write_part, response=response, gaps=gaps, whole=batch))
+        failed = await attempt(transaction, partial(self._write_part, response=response, gaps=gaps, whole=batch))
         if failed is not None:
             log.failure("matrix.sync_response_failed", failed)
             for part in response_parts(response, gaps):
-                failed = await attempt(conn, partial(self._write_part, response=part.response, gaps=part.gaps, whole=batch))
+                failed = await attempt(
+                    transaction, partial(self._write_part, response=part.response, gaps=part.gaps, whole=batch)
+                )
                 if failed is not None:
                     log.failure("matrix.sync_event_failed", failed)
-                    if (failed := await attempt(conn, partial(self._put_aside, part.unhandled))) is not None:
+                    if (failed := await attempt(transaction, partial(self._put_aside, part.unhandled))) is not None:
                         log.failure("matrix.sync_event_not_kept", failed)
-        await conn.execute("UPDATE matrix_identity SET cursor=$2 WHERE user_id=$1", self._identity.user_id, next_batch)
+        await transaction.execute(
+            "UPDATE matrix_identity SET cursor=$2 WHERE user_id=$1", self._identity.user_id, next_batch
+        )
         return batch, next_batch
 
-    async def _write_part(self, conn: Transaction, *, response: Json, gaps: TimelineGaps, whole: ToDeviceBatch) -> None:
+    async def _write_part(
+        self, transaction: Transaction, *, response: Json, gaps: TimelineGaps, whole: ToDeviceBatch
+    ) -> None:
         """Write a response, or a part of one; what its to-device messages were is added to the batch when all is well."""
-        batch = await self._inbox.take(conn, response)
-        await self._take(conn, response, batch, gaps)
+        batch = await self._inbox.take(transaction, response)
+        await self._take(transaction, response, batch, gaps)
         whole.add(batch)
 
-    async def _put_aside(self, unhandled: UnhandledEvent, conn: Transaction) -> None:
-        await self._bury(conn, unhandled)
+    async def _put_aside(self, unhandled: UnhandledEvent, transaction: Transaction) -> None:
+        await self._bury(transaction, unhandled)
 
     async def _back_off(self, error: Exception) -> None:
         self.caught_up.clear()

@@ -79,45 +79,47 @@ class SyncResponseParser:
         self._ours = frozenset(ours)
         self._early_keys: Sequence[ToDeviceMessage] = ()
 
-    async def take(self, conn: Transaction, response: Json, batch: ToDeviceBatch, gaps: TimelineGaps) -> list[MatrixEvent]:
+    async def take(
+        self, transaction: Transaction, response: Json, batch: ToDeviceBatch, gaps: TimelineGaps
+    ) -> list[MatrixEvent]:
         """Write what a response tells and return its items; what is malformed is counted in `batch.dropped`."""
         items: list[MatrixEvent] = []
-        await self._devices.mark(conn, strings_in(object_at(response, "device_lists").get("changed")))
+        await self._devices.mark(transaction, strings_in(object_at(response, "device_lists").get("changed")))
         held, self._early_keys = self._early_keys, ()
-        early = await self._to_device_messages(conn, (*held, *batch.messages), batch, items)
+        early = await self._to_device_messages(transaction, (*held, *batch.messages), batch, items)
         for room_id, told in object_at(response, "rooms", "join").items():
-            if await room_of(conn, room_id) is None:
+            if await room_of(transaction, room_id) is None:
                 continue
             gap = gaps.get(room_id, NO_GAP)
             if gap.truncated:
                 items.append(GapTruncated(room_id=room_id))
             for event in timeline_events(told, gap.events):
                 try:
-                    item = await self._event(conn, room_id, event)
+                    item = await self._event(transaction, room_id, event)
                 except BAD_DATA:
                     batch.dropped += 1
                 else:
                     items += [] if item is None else [item]
             items += self._read_receipts(room_id, told)
         for room_id, told in object_at(response, "rooms", "leave").items():
-            if await room_of(conn, room_id) is not None:
+            if await room_of(transaction, room_id) is not None:
                 items += [
                     lost
                     for event in timeline_events(told, ())
                     if (lost := self._removed_from_room(room_id, event)) is not None
                 ]
         # Who has just joined, by this response, has sent their key before its rooms were worked through.
-        self._early_keys = (await self._to_device_messages(conn, early, batch, items))[-MAX_EARLY_KEYS:]
+        self._early_keys = (await self._to_device_messages(transaction, early, batch, items))[-MAX_EARLY_KEYS:]
         return items
 
     async def _to_device_messages(
-        self, conn: Transaction, messages: Sequence[ToDeviceMessage], batch: ToDeviceBatch, items: list[MatrixEvent]
+        self, transaction: Transaction, messages: Sequence[ToDeviceMessage], batch: ToDeviceBatch, items: list[MatrixEvent]
     ) -> list[ToDeviceMessage]:
         """Work through messages; return room keys of those who are not in that room, as far as we know."""
         early: list[ToDeviceMessage] = []
         for message in messages:
             try:
-                items += await self._to_device(conn, message)
+                items += await self._to_device(transaction, message)
             except NotMember:
                 early.append(message)
             except BAD_DATA:
@@ -154,25 +156,25 @@ class SyncResponseParser:
                         newest[user_id] = event_id
         return [ReadReceipt(room_id=room_id, user_id=user_id, event_id=event_id) for user_id, event_id in newest.items()]
 
-    async def _to_device(self, conn: Transaction, message: ToDeviceMessage) -> list[MatrixEvent]:
+    async def _to_device(self, transaction: Transaction, message: ToDeviceMessage) -> list[MatrixEvent]:
         if message.type == "m.room_key":
-            learned = await self._inbound_sessions.add_room_key(conn, message)
-            return [] if learned is None else await self._inbound_sessions.retry_with_key(conn, *learned)
+            learned = await self._inbound_sessions.add_room_key(transaction, message)
+            return [] if learned is None else await self._inbound_sessions.retry_with_key(transaction, *learned)
         if message.type == "m.dummy":
             # the device began a new Olm session because it could not read our last message, which may have been a key
-            known = await self._devices.find(conn, message.sender, message.sender_key)
+            known = await self._devices.find(transaction, message.sender, message.sender_key)
             if known is not None and known[1]:
-                await self._devices.owe_keys_again(conn, known[0], self._policy)
+                await self._devices.owe_keys_again(transaction, known[0], self._policy)
         return []
 
-    async def _event(self, conn: Transaction, room_id: str, event: Json) -> MatrixEvent | None:
+    async def _event(self, transaction: Transaction, room_id: str, event: Json) -> MatrixEvent | None:
         kind, sender = string_field(event, "type", longest=255), string_field(event, "sender", longest=255)
         if "state_key" in event:
             match kind:
                 case "m.room.member":
-                    return await self._member(conn, room_id, event, sender)
+                    return await self._member(transaction, room_id, event, sender)
                 case "m.room.power_levels" if event["state_key"] == "":
-                    return await self._levels(conn, room_id, event, sender)
+                    return await self._levels(transaction, room_id, event, sender)
                 case "m.room.tombstone" if event["state_key"] == "":
                     return _room_lost(room_id, event, "closed")
                 case _:
@@ -180,11 +182,13 @@ class SyncResponseParser:
         if sender in self._ours:
             return None
         if kind == "m.room.encrypted":
-            return await self._inbound_sessions.decrypt(conn, EncryptedEvent.read(event, room_id))
+            return await self._inbound_sessions.decrypt(transaction, EncryptedEvent.read(event, room_id))
         content = encodable(object_at(event, "content"))
         redacts = content.get("redacts", event.get("redacts"))
         if kind == "m.room.redaction":
-            await self._inbound_sessions.drop_waiting(conn, string_field({"redacts": redacts}, "redacts", longest=255))
+            await self._inbound_sessions.drop_waiting(
+                transaction, string_field({"redacts": redacts}, "redacts", longest=255)
+            )
         return UnencryptedEvent(
             event_id=string_field(event, "event_id", longest=255),
             room_id=room_id,
@@ -195,24 +199,24 @@ class SyncResponseParser:
             at=int_field(event, "origin_server_ts", default=0),
         )
 
-    async def _member(self, conn: Transaction, room_id: str, event: Json, sender: str) -> MatrixEvent | None:
+    async def _member(self, transaction: Transaction, room_id: str, event: Json, sender: str) -> MatrixEvent | None:
         user_id = string_field(event, "state_key", longest=255)
         membership = string_field(as_object(event.get("content"), "content"), "membership", longest=16)
         event_id, at = string_field(event, "event_id", longest=255), int_field(event, "origin_server_ts", default=0)
         if membership not in MEMBERSHIPS:
             raise Malformed("membership")
-        previous = await set_membership(conn, room_id, user_id, membership)
+        previous = await set_membership(transaction, room_id, user_id, membership)
         if membership == "invite":  # perhaps noted by us already, and a session may have begun between invite and note
-            await self._devices.mark(conn, [user_id])
+            await self._devices.mark(transaction, [user_id])
         if previous == membership:  # somebody's name or picture
             return None
         if user_id in self._ours:
             removed = membership in {"leave", "ban"} and sender not in self._ours
             return SelfRemoved(room_id=room_id, user_id=user_id) if removed else None
         if membership == "join":
-            await self._devices.mark(conn, [user_id])
+            await self._devices.mark(transaction, [user_id])
         elif previous in {"join", "invite"}:
-            await rotate_sessions(conn, room_id)
+            await rotate_sessions(transaction, room_id)
         return Membership(
             room_id=room_id,
             user_id=user_id,
@@ -223,7 +227,7 @@ class SyncResponseParser:
             at=at,
         )
 
-    async def _levels(self, conn: Transaction, room_id: str, event: Json, sender: str) -> MatrixEvent | None:
+    async def _levels(self, transaction: Transaction, room_id: str, event: Json, sender: str) -> MatrixEvent | None:
         named = object_at(event, "content", "users")
         users = {
             user: level
@@ -231,10 +235,10 @@ class SyncResponseParser:
             if isinstance(level, int) and not isinstance(level, bool) and abs(level) <= MAX_INTEGER
         }
         event_id, at = string_field(event, "event_id", longest=255), int_field(event, "origin_server_ts", default=0)
-        await set_levels(conn, room_id, users)
+        await set_levels(transaction, room_id, users)
         if sender in self._ours:
             return None
-        room = await room_of(conn, room_id)
+        room = await room_of(transaction, room_id)
         tampered = room is not None and is_tampered(room.kind, encodable(object_at(event, "content")))
         return PowerLevels(room_id=room_id, users=users, sender=sender, event_id=event_id, at=at, tampered=tampered)
 

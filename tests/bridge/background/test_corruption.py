@@ -54,8 +54,8 @@ async def test_a_damaged_page_ends_no_loop(
     harness = erasure.harness
     owner = await erasure.create_thread_room(uploads=0)
 
-    async def filled(conn: Transaction) -> None:
-        await conn.execute("UPDATE event SET expires = 1")
+    async def filled(transaction: Transaction) -> None:
+        await transaction.execute("UPDATE event SET expires = 1")
 
     await harness.database.commit(filled)
     await damage(harness, index)

@@ -119,7 +119,7 @@ class CarrierLine:
     async def decide(self) -> None:
         """Take everything out of the inbox, as the engine does."""
         self._decided += await self._standing()
-        await self.database.commit(lambda conn: conn.execute("DELETE FROM inbox"))
+        await self.database.commit(lambda transaction: transaction.execute("DELETE FROM inbox"))
 
     async def _standing(self) -> list[Any]:
         rows = await self.database.fetch("SELECT owner, kind, body FROM inbox ORDER BY seq")
@@ -146,8 +146,8 @@ class CarrierLine:
         txn = secrets.token_hex(4)
         sealed = await self.vault.seal(owner, f"outbox {txn}", serialization.encode(text))
 
-        async def commit(conn: Transaction) -> int:
-            number: int = await conn.fetchval(
+        async def commit(transaction: Transaction) -> int:
+            number: int = await transaction.fetchval(
                 """INSERT INTO outbox (owner, lane, way, kind, txn, body, created)
                    VALUES ($1, $2, 'carrier', 'SendSms', $3, $4, 0) RETURNING id""",
                 owner,
@@ -184,7 +184,9 @@ async def carrier_line(
     database = SqliteDatabase(directory / "main.db", migrations=(schema.MIGRATIONS,))
     await database.open()
     await database.commit(
-        lambda conn: conn.execute("CREATE TABLE IF NOT EXISTS matrix_room (room_id TEXT, owner TEXT, key_owner TEXT)")
+        lambda transaction: transaction.execute(
+            "CREATE TABLE IF NOT EXISTS matrix_room (room_id TEXT, owner TEXT, key_owner TEXT)"
+        )
     )
     made = CarrierLine(database=database, vault=vault, carrier=carrier, numbers=numbers, clock=clock or Clock())
     runner = make_runner(made.webhook.routes(), largest=made.webhook.largest, patience=0.1)

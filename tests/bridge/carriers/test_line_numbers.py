@@ -126,7 +126,7 @@ async def test_a_number_without_its_time(line: CarrierLine) -> None:
     """A number that stands without its moment answers until the next text comes."""
     owner = await arrive(line, "1", to="")
     sealed = await line.vault.seal(owner, "number", SECOND.encode())
-    await line.database.commit(lambda conn: conn.execute("UPDATE thread SET number = $1", sealed))
+    await line.database.commit(lambda transaction: transaction.execute("UPDATE thread SET number = $1", sealed))
     assert await line.number_of(owner) == SECOND
     await arrive(line, "2", to=MAIN, age=1800)
     assert await line.number_of(owner) == MAIN
@@ -209,7 +209,7 @@ async def test_a_database_of_before(tmp_path: Path, carrier: Writing) -> None:
     columns = await database.fetch("SELECT name FROM pragma_table_info('thread')")
     assert "number" not in {row["name"] for row in columns}
     await database.commit(
-        lambda conn: conn.execute("INSERT INTO thread (id, designation, aggregate) VALUES ('a', 'b', 'c')")
+        lambda transaction: transaction.execute("INSERT INTO thread (id, designation, aggregate) VALUES ('a', 'b', 'c')")
     )
     await database.close()
     async with carrier_line(tmp_path, carrier, numbers=(MAIN,)) as line:

@@ -65,7 +65,7 @@ class TimersHarness:
     async def set(self, key: str, due: float, *, owner: str = "t1") -> None:
         """Write a timer's row, as the engine does."""
         await self.harness.vault.create(owner)
-        await self.harness.database.commit(lambda conn: timers.write(conn, owner, SetTimer(key=key, due=due)))
+        await self.harness.database.commit(lambda transaction: timers.write(transaction, owner, SetTimer(key=key, due=due)))
         self.timers.loop.wake()
 
     async def fired(self) -> list[tuple[str, str]]:
@@ -106,9 +106,9 @@ async def test_timers_without_a_key_keep_nobody_waiting(timers_harness: TimersHa
     await timers_harness.harness.vault.create("gone")
     gone = [SetTimer(key=f"key{n}", due=due) for n in range(BATCH)]
 
-    async def commit(conn: Any) -> None:
+    async def commit(transaction: Any) -> None:
         for timer in gone:
-            await timers.write(conn, "gone", timer)
+            await timers.write(transaction, "gone", timer)
 
     await timers_harness.harness.vault.destroy("gone")
     await timers_harness.harness.database.commit(commit)
@@ -163,7 +163,7 @@ async def test_a_timer_that_was_due_in_the_downtime_fires_at_the_start(tmp_path:
     timers_harness = TimersHarness(first)
     await timers_harness.set("send", first.clock.at + 10)
     await timers_harness.set("gone", first.clock.at + 10)
-    await first.database.commit(lambda conn: timers.write(conn, "t1", CancelTimer(key="gone")))
+    await first.database.commit(lambda transaction: timers.write(transaction, "t1", CancelTimer(key="gone")))
     await first.close()
     again = BridgeHarness(tmp_path, clock=ManualClock(first.clock.at + 3600))
     await again.open()
@@ -208,9 +208,9 @@ async def test_more_than_a_batch_fires(timers_harness: TimersHarness) -> None:
     now = timers_harness.harness.clock.at
     await timers_harness.harness.vault.create("t1")
 
-    async def many(conn: Any) -> None:
+    async def many(transaction: Any) -> None:
         for n in range(BATCH + 20):
-            await timers.write(conn, "t1", SetTimer(key=f"k{n:03}", due=now - 1000 + n))
+            await timers.write(transaction, "t1", SetTimer(key=f"k{n:03}", due=now - 1000 + n))
 
     await timers_harness.harness.database.commit(many)
     timers_harness.timers.loop.wake()
@@ -223,9 +223,9 @@ async def test_the_next_batch_waits_until_the_last_one_is_decided(timers_harness
     now = timers_harness.harness.clock.at
     await timers_harness.harness.vault.create("t1")
 
-    async def many(conn: Any) -> None:
+    async def many(transaction: Any) -> None:
         for n in range(3 * BATCH):
-            await timers.write(conn, "t1", SetTimer(key=f"k{n:03}", due=now - 1000 + n))
+            await timers.write(transaction, "t1", SetTimer(key=f"k{n:03}", due=now - 1000 + n))
 
     timers_harness.rest.clear()
     await timers_harness.harness.database.commit(many)

@@ -46,7 +46,9 @@ async def results(harness: BridgeHarness) -> dict[str, int]:
 async def shown(harness: BridgeHarness, owner: str) -> None:
     """Say that a text is in its room, as `posts` does."""
     ref = await harness.database.fetchval("SELECT ref FROM carrier_copy WHERE owner = $1 ORDER BY n LIMIT 1", owner)
-    await harness.database.commit(lambda conn: carrier_copies.release_shown(conn, owner, f"{ref}:0", harness.clock.at))
+    await harness.database.commit(
+        lambda transaction: carrier_copies.release_shown(transaction, owner, f"{ref}:0", harness.clock.at)
+    )
 
 
 @pytest.mark.practice(18)
@@ -85,7 +87,9 @@ async def test_a_copy_gives_way_to_words_and_not_for_long(
         await yields.wait()
         assert archive.asked == []
         if held:
-            await harness.database.commit(lambda conn: conn.execute("UPDATE thread SET held = TRUE WHERE id = $1", owner))
+            await harness.database.commit(
+                lambda transaction: transaction.execute("UPDATE thread SET held = TRUE WHERE id = $1", owner)
+            )
         goes_on.set()
         async with asyncio.timeout(STEP_TIMEOUT):
             await going

@@ -36,7 +36,7 @@ async def expiring(erasure: ErasureHarness) -> set[str]:
 async def held(erasure: ErasureHarness) -> str:
     """Return a thread whose assignee is Ada."""
     owner = await erasure.create_thread_room(events=0, uploads=0)
-    await erasure.harness.database.commit(lambda conn: conn.execute("DELETE FROM event"))
+    await erasure.harness.database.commit(lambda transaction: transaction.execute("DELETE FROM event"))
     await erasure.harness.deliver(owner, Assigned(assignee=ADA), MemberJoined(place="thread", user=ADA))
     await erasure.harness.wait_until_drained()
     return owner
@@ -104,7 +104,7 @@ async def test_a_doubted_clock_lets_nothing_go(erasure: ErasureHarness) -> None:
     """After a jump neither an event nor a parked room goes by its age, until a supervisor says `!time ok` at the desk."""
     owner = await held(erasure)
     await erasure.add_event(owner, "$text")
-    await erasure.harness.database.commit(lambda conn: conn.execute("UPDATE event SET expires = 1"))
+    await erasure.harness.database.commit(lambda transaction: transaction.execute("UPDATE event SET expires = 1"))
     await erasure.harness.database.commit(clock_trust.distrust)
     assert await erasure.expiry.run_once() > 0
     assert erasure.rooms.events["$text"]
@@ -122,7 +122,7 @@ async def test_one_that_cannot_be_redacted_holds_up_no_other(erasure: ErasureHar
     owner = await held(erasure)
     for name in ("$one", "$two"):
         await erasure.add_event(owner, name)
-    await erasure.harness.database.commit(lambda conn: conn.execute("UPDATE event SET expires = 1"))
+    await erasure.harness.database.commit(lambda transaction: transaction.execute("UPDATE event SET expires = 1"))
     erasure.rooms.faults.extend(
         [Permanent(403, "M_FORBIDDEN"), Permanent(403, "M_FORBIDDEN"), Permanent(403, "M_FORBIDDEN")]
     )
@@ -137,7 +137,7 @@ async def test_what_is_remembered_until_a_time_is_forgotten_after_it(erasure: Er
     await erasure.harness.receive_text("words", message_id="id1")
     await erasure.harness.wait_until_drained()
     query = "INSERT INTO receipt (id, body, signature, until) VALUES ($1, '', $2, $3)"
-    await database.commit(lambda conn: conn.execute(query, "old", b"", now + ID_RETENTION + 1))
+    await database.commit(lambda transaction: transaction.execute(query, "old", b"", now + ID_RETENTION + 1))
     tables = ("seen", "receipt")
     for later, kept in ((ID_RETENTION, True), (ID_RETENTION + 2, False)):
         erasure.harness.clock.at = now + later
@@ -157,8 +157,16 @@ async def test_a_superseded_edit_goes_and_the_newest_stays(erasure: ErasureHarne
     async def edit(event_id: str) -> None:
         now = erasure.harness.clock.now()
         await erasure.harness.database.commit(
-            lambda conn: room_events.record(
-                conn, event_id=event_id, room_id=ROOM, owner=DESK, place=DESK, ref="edit:board", at=0, now=now, lifetime=DAY
+            lambda transaction: room_events.record(
+                transaction,
+                event_id=event_id,
+                room_id=ROOM,
+                owner=DESK,
+                place=DESK,
+                ref="edit:board",
+                at=0,
+                now=now,
+                lifetime=DAY,
             )
         )
 
@@ -193,7 +201,7 @@ async def test_what_was_redacted_and_can_still_be_read_is_not_gone(erasure: Eras
     for name in ("$gone", "$stays"):
         await erasure.add_event(owner, name)
     erasure.rooms.unredactable.add("$stays")
-    await erasure.harness.database.commit(lambda conn: conn.execute("UPDATE event SET expires = 1"))
+    await erasure.harness.database.commit(lambda transaction: transaction.execute("UPDATE event SET expires = 1"))
     await erasure.expiry.run_once()
     assert [row["event_id"] for row in await erasure.harness.database.fetch("SELECT event_id FROM event")] == ["$stays"]
     assert erasure.harness.alerts == ["a message whose time has come (it was redacted and can still be read)"]
@@ -210,11 +218,11 @@ async def test_what_is_swept_is_overwritten_at_once(erasure: ErasureHarness) -> 
     """Each room of which something was redacted is overwritten; a homeserver that cannot keeps nothing from going."""
     owner = await held(erasure)
     await erasure.add_event(owner, "$one")
-    await erasure.harness.database.commit(lambda conn: conn.execute("UPDATE event SET expires = 1"))
+    await erasure.harness.database.commit(lambda transaction: transaction.execute("UPDATE event SET expires = 1"))
     await erasure.expiry.run_once()
     assert erasure.rooms.requests == ["redact", "event", "censor"]
     await erasure.add_event(owner, "$two")
-    await erasure.harness.database.commit(lambda conn: conn.execute("UPDATE event SET expires = 1"))
+    await erasure.harness.database.commit(lambda transaction: transaction.execute("UPDATE event SET expires = 1"))
     erasure.rooms.uncensored = ModuleNotLoaded(404)
     await erasure.expiry.run_once()
     assert await erasure.harness.count("event") == 0
@@ -225,7 +233,7 @@ async def test_a_hold_stops_a_sweep_in_its_middle(erasure: ErasureHarness) -> No
     owner = await held(erasure)
     for number in range(20):
         await erasure.add_event(owner, f"$x{number}")
-    await erasure.harness.database.commit(lambda conn: conn.execute("UPDATE event SET expires = 1"))
+    await erasure.harness.database.commit(lambda transaction: transaction.execute("UPDATE event SET expires = 1"))
     erasure.rooms.on_redact = lambda: transactional_actions.place_hold(erasure.harness.database, owner)
     await erasure.expiry.run_once()
     erasure.rooms.on_redact = None
@@ -244,11 +252,11 @@ async def test_what_offices_say_of_a_held_thread_stays(erasure: ErasureHarness) 
     owner = await held(erasure)
     now = erasure.harness.clock.at
 
-    async def commit(conn: Transaction) -> None:
+    async def commit(transaction: Transaction) -> None:
         query = "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ('!off', 'office', $1, 'room:!off')"
-        await conn.execute(query, ADA)
+        await transaction.execute(query, ADA)
         await room_events.record(
-            conn, event_id="$o", room_id="!off", owner=owner, place=OFFICE + ADA, at=0, now=now, lifetime=60
+            transaction, event_id="$o", room_id="!off", owner=owner, place=OFFICE + ADA, at=0, now=now, lifetime=60
         )
 
     await erasure.harness.database.commit(commit)
@@ -263,11 +271,11 @@ async def test_entries_and_dead_letters_end_by_themselves(erasure: ErasureHarnes
     database, now = erasure.harness.database, int(erasure.harness.clock.at)
     owner = await held(erasure)
 
-    async def commit(conn: Transaction) -> None:
-        await suppress(conn, b"h" * 32, Suppress(reason=SuppressionReason.STOP, until=now + 100), now=now)
+    async def commit(transaction: Transaction) -> None:
+        await suppress(transaction, b"h" * 32, Suppress(reason=SuppressionReason.STOP, until=now + 100), now=now)
         for short_id, whose in (("d", DESK), ("t", owner)):
             query = "INSERT INTO dead_letter (short_id, owner, kind, body, at) VALUES ($1, $2, 'MessageSent', $3, $4)"
-            await conn.execute(query, short_id, whose, b"sealed", now)
+            await transaction.execute(query, short_id, whose, b"sealed", now)
 
     await database.commit(commit)
     for later, entries, inbox_rows in ((90, 1, {"d", "t"}), (7 * DAY + 1, 0, {"t"})):
@@ -282,14 +290,14 @@ async def in_three_rooms(erasure: ErasureHarness) -> None:
     """Have three events in each of three offices, noted in turns, all of them over."""
     now = erasure.harness.clock.at
 
-    async def commit(conn: Transaction) -> None:
+    async def commit(transaction: Transaction) -> None:
         for n in range(9):
             room = f"!{n % 3}"
             query = """INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ($1, 'office', $2, $3)
                        ON CONFLICT DO NOTHING"""
-            await conn.execute(query, room, f"@{room}:x", f"room:{room}")
+            await transaction.execute(query, room, f"@{room}:x", f"room:{room}")
             await room_events.record(
-                conn, event_id=f"${n}", room_id=room, owner=ADA, place=OFFICE + ADA, at=0, now=now - 61, lifetime=60
+                transaction, event_id=f"${n}", room_id=room, owner=ADA, place=OFFICE + ADA, at=0, now=now - 61, lifetime=60
             )
             erasure.rooms.events[f"${n}"] = "words"
 

@@ -45,13 +45,21 @@ async def over(erasure: ErasureHarness, rooms: FailingRooms, *, broken: int, oth
     erasure.expiry._rooms._room_client = rooms  # type: ignore[attr-defined]
     erasure.expiry._rooms._erasure_probe = rooms  # type: ignore[attr-defined]
 
-    async def commit(conn: Transaction) -> None:
+    async def commit(transaction: Transaction) -> None:
         for room_id, count, expires in ((BROKEN, broken, now - 10), (OTHER, other, now)):
             for n in range(count):
                 event_id = f"${room_id}{n}"
                 rooms.events[event_id] = "words"
                 await room_events.record(
-                    conn, event_id=event_id, room_id=room_id, owner="", place="", at=0, now=now, lifetime=0, until=expires
+                    transaction,
+                    event_id=event_id,
+                    room_id=room_id,
+                    owner="",
+                    place="",
+                    at=0,
+                    now=now,
+                    lifetime=0,
+                    until=expires,
                 )
 
     await erasure.harness.database.commit(commit)

@@ -195,7 +195,7 @@ async def test_a_hold_keeps_a_thread_from_being_closed(erasure: ErasureHarness) 
     await erasure.send_message(owner, "!close", sender="@sol:x", event_id="$c2")
     await _pass(erasure, owner, 600, "close")
     assert (await erasure.harness.thread(owner)).lifecycle.state is not ThreadState.PARKED
-    await erasure.harness.database.commit(lambda conn: conn.execute("UPDATE event SET expires = 1"))
+    await erasure.harness.database.commit(lambda transaction: transaction.execute("UPDATE event SET expires = 1"))
     assert await erasure.expiry.run_once() > 0
     assert all(erasure.rooms.events.values())
     await transactional_actions.release_hold(erasure.harness.database, owner)
@@ -269,7 +269,7 @@ async def _pass(erasure: ErasureHarness, owner: str, seconds: float, key: str) -
     """Let time pass, and that timer be due."""
     erasure.harness.clock.at += seconds
     await erasure.harness.database.commit(
-        lambda conn: conn.execute("DELETE FROM timer WHERE owner = $1 AND key = $2", owner, key)
+        lambda transaction: transaction.execute("DELETE FROM timer WHERE owner = $1 AND key = $2", owner, key)
     )
     await erasure.harness.deliver(owner, TimerDue(key=key))
     await erasure.harness.wait_until_drained()
@@ -282,7 +282,7 @@ async def test_an_order_does_not_wait_behind_what_is_over_by_itself(erasure: Era
                VALUES ($1, 'room', $1, '', 'redact', $2, $3, 0)"""
     for number in range(10):
         values = (f"!old{number}", erasure.harness.clock.at - 60, CLIENTS)
-        await erasure.harness.database.commit(lambda conn, values=values: conn.execute(query, *values))  # type: ignore[misc]
+        await erasure.harness.database.commit(lambda transaction, values=values: transaction.execute(query, *values))  # type: ignore[misc]
     await erasure.send_message(owner, "!close now")
     while await erasure.harness.database.fetchval("SELECT step FROM erasure WHERE subject = $1", ROOM) != "empty":
         assert (

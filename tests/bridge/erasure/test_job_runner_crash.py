@@ -52,7 +52,9 @@ async def test_killed_on_the_way_down_it_goes_on(tmp_path: Path, point: CrashPoi
     erasure = ErasureHarness(harness, rooms)
     owner = await erasure.create_thread_room(uploads=0 if point is CrashPoint.EVENT_EXPIRED else 1)
     if point is CrashPoint.EVENT_EXPIRED:
-        await harness.database.commit(lambda conn: conn.execute("UPDATE event SET expires = 1 WHERE event_id = '$e0'"))
+        await harness.database.commit(
+            lambda transaction: transaction.execute("UPDATE event SET expires = 1 WHERE event_id = '$e0'")
+        )
     harness.crash = death
     with pytest.raises(ProcessDied):
         await to_the_end(erasure, owner)

@@ -92,7 +92,7 @@ async def test_one_run_serves_all_that_end_together(erasure: ErasureHarness, mon
                VALUES ($1, 'room', $1, '', 'sign', $2, 0, 0)"""
     for number in range(20):
         values = (f"!old{number}", harness.clock.at - 60 + number)
-        await harness.database.commit(lambda conn, values=values: conn.execute(query, *values))  # type: ignore[misc]
+        await harness.database.commit(lambda transaction, values=values: transaction.execute(query, *values))  # type: ignore[misc]
     await erasure.run_to_end()
     assert (runs, len(await erasure.certificates())) == (1, 20)
 

@@ -39,7 +39,9 @@ async def test_a_copy_that_the_carrier_refuses_to_delete(harness: BridgeHarness,
     monkeypatch.setattr(harness.carrier, "delete_copy", refuse)
     owner = await harness.receive_text("words", message_id="SM1")
     ref = await harness.database.fetchval("SELECT ref FROM carrier_copy")
-    await harness.database.commit(lambda conn: carrier_copies.release_shown(conn, owner, f"{ref}:0", harness.clock.at))
+    await harness.database.commit(
+        lambda transaction: carrier_copies.release_shown(transaction, owner, f"{ref}:0", harness.clock.at)
+    )
     assert wrong(harness) == set()
     looks = []
     for _ in range(24):
@@ -55,7 +57,7 @@ async def test_an_event_that_the_homeserver_refuses_to_redact(erasure: ErasureHa
     await erasure.create_thread_room(events=1, uploads=0)
     clock = erasure.harness.clock
     start = int(clock.at)
-    await erasure.harness.database.commit(lambda conn: conn.execute("UPDATE event SET expires = $1", start))
+    await erasure.harness.database.commit(lambda transaction: transaction.execute("UPDATE event SET expires = $1", start))
     while clock.at < start + 3 * DAY:
         erasure.rooms.faults.clear()
         erasure.rooms.faults.append(Permanent(403, "M_FORBIDDEN"))

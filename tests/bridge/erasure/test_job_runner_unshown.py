@@ -49,14 +49,14 @@ async def passes(erasure: ErasureHarness, seconds: float) -> None:
     while await erasure.harness.timers.fire_due() <= 0:
         await wait_until("all is decided", decided, every=0.01)
     # Nobody is on call here, and a call would stand in the outbox.
-    await erasure.harness.database.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE way = 'page'"))
+    await erasure.harness.database.commit(lambda transaction: transaction.execute("DELETE FROM outbox WHERE way = 'page'"))
     await erasure.harness.wait_until_drained()
 
 
 async def set_(erasure: ErasureHarness, owner: str, key: str) -> None:
     """Have that timer be due now."""
     timer = SetTimer(key=key, due=erasure.harness.clock.at)
-    await erasure.harness.database.commit(lambda conn: timers.write(conn, owner, timer))
+    await erasure.harness.database.commit(lambda transaction: timers.write(transaction, owner, timer))
 
 
 @pytest.mark.parametrize("shown", [False, True])
@@ -118,6 +118,7 @@ async def test_words_that_were_not_kept_are_not_waited_for(erasure: ErasureHarne
         ("c", "MessageSent", b"x", ""),
     )
     for short_id, kind, body, row_way in inbox_rows:
-        await erasure.harness.database.commit(lambda conn: conn.execute(query, short_id, owner, kind, body, at, row_way))  # noqa: B023
+        values = (short_id, owner, kind, body, at, row_way)
+        await erasure.harness.database.commit(lambda transaction, values=values: transaction.execute(query, *values))  # type: ignore[misc]
     await erasure.send_message(owner, "!close now")
     assert (await erasure.harness.count("dead_letter"), await erasure.harness.count("thread")) == (0, 0)

@@ -177,7 +177,9 @@ async def test_what_was_vacuumed_and_for_how_long_is_kept(harness: BridgeHarness
 async def test_a_doubted_clock_stops_both(harness: BridgeHarness) -> None:
     """Nobody knows whether it is night, or how old anything is."""
     module_client, audit = FakeModuleClient(), AuditLog(vault=harness.vault)
-    await harness.database.commit(lambda conn: audit.record(conn, "desk", [AuditKind.HOLD], now=at(1, 3) - 40 * 86_400))
+    await harness.database.commit(
+        lambda transaction: audit.record(transaction, "desk", [AuditKind.HOLD], now=at(1, 3) - 40 * 86_400)
+    )
     await harness.database.commit(clock_trust.distrust)
     harness.clock.at = at(1, 3)
     await nightly_at(harness, module_client).run_once()

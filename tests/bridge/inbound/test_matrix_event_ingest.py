@@ -101,12 +101,14 @@ async def test_a_commit_that_fails_keeps_nothing(ingest: IngestHarness) -> None:
 async def test_nobody_is_forgotten_between_two_commits(ingest: IngestHarness) -> None:
     """Whoever got something is woken, also when a second commit comes before the first was told of."""
     database, intake = ingest.harness.database, ingest.ingest
-    await database.commit(lambda conn: intake.ingest(conn, [message(text_content("hi"))]))
-    await database.commit(lambda conn: intake.ingest(conn, [message(text_content("hi"), room=DESK_ROOM, event_id="$2")]))
+    await database.commit(lambda transaction: intake.ingest(transaction, [message(text_content("hi"))]))
+    await database.commit(
+        lambda transaction: intake.ingest(transaction, [message(text_content("hi"), room=DESK_ROOM, event_id="$2")])
+    )
     intake.after_commit()
     assert set(ingest.woken) == {ingest.thread, DESK}
     ingest.woken.clear()
-    await database.commit(lambda conn: intake.ingest(conn, [message(text_content("hi"), event_id="$3")]))
+    await database.commit(lambda transaction: intake.ingest(transaction, [message(text_content("hi"), event_id="$3")]))
     intake.after_commit()
     assert ingest.thread in ingest.woken
 
@@ -296,11 +298,11 @@ async def test_a_tap_knows_what_it_is_on_and_who_may(ingest: IngestHarness) -> N
     expected = ReactionAdded(place=THREAD, sender=ADA, event_id="$plain", key="✋", target="card:1", trusted=False)
     assert await ingest.take(reaction("$card", room=THREAD_ROOM)) == [(ingest.thread, expected)]
 
-    async def trust(conn: Any) -> None:
+    async def trust(transaction: Any) -> None:
         mac, device = TrustMac(ingest.harness.vault), Device(user_id=ADA, device_id="D", curve25519="c", ed25519="e")
-        await conn.execute(CONFIRM, ADA, "k", True, mac.of_identity(ADA, "k"))
+        await transaction.execute(CONFIRM, ADA, "k", True, mac.of_identity(ADA, "k"))
         signed = mac.of_device(device, "k", cross_signed=True)
-        await conn.execute("INSERT INTO matrix_device VALUES ($1, 'D', 'c', 'e', TRUE, 'k', $2)", ADA, signed)
+        await transaction.execute("INSERT INTO matrix_device VALUES ($1, 'D', 'c', 'e', TRUE, 'k', $2)", ADA, signed)
 
     await ingest.harness.database.commit(trust)
     again = dataclasses.replace(reaction("$card", room=THREAD_ROOM), event_id="$again")

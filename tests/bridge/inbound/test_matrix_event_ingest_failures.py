@@ -37,7 +37,7 @@ async def test_a_thread_without_its_key_costs_its_own_events(ingest: IngestHarne
     """An older keys.db was put back: what is said at the desk in that commit arrives, and the desk hears once, by name."""
     await ingest.harness.vault.destroy(ingest.thread)
     query = "UPDATE thread SET designation = 'amber heron' WHERE id = $1"
-    await ingest.harness.database.commit(lambda conn: conn.execute(query, ingest.thread))
+    await ingest.harness.database.commit(lambda transaction: transaction.execute(query, ingest.thread))
     receipt = events.ReadReceipt(room_id=THREAD_ROOM, user_id=ADA, event_id="$x")
     told = await ingest.take(
         receipt,
@@ -64,10 +64,10 @@ async def test_what_the_program_fails_on_costs_itself(ingest: IngestHarness, mon
     """A bug in one event: those before and after it arrive, its author hears, the desk hears, the words are not kept."""
     original = ingest.ingest._from_message
 
-    async def fails(conn: object, place: object, item: events.DecryptedMessage) -> MessageSent:
+    async def fails(transaction: object, place: object, item: events.DecryptedMessage) -> MessageSent:
         if item.content["body"] == "bad":
             raise RuntimeError("a bug")
-        return await original(conn, place, item)  # type: ignore[arg-type]
+        return await original(transaction, place, item)  # type: ignore[arg-type]
 
     monkeypatch.setattr(ingest.ingest, "_from_message", fails)
     told = await ingest.take(
@@ -105,7 +105,9 @@ async def test_a_series_is_told_once_and_bounded(ingest: IngestHarness) -> None:
 
     async def bury(at: float) -> bool:
         return await database.commit(
-            lambda conn: dead_letters.record_unhandled(conn, vault, DESK, UNHANDLED, now=at, raw='{"type":"x"}')
+            lambda transaction: dead_letters.record_unhandled(
+                transaction, vault, DESK, UNHANDLED, now=at, raw='{"type":"x"}'
+            )
         )
 
     assert [await bury(now), await bury(now + SERIES_SECONDS - 1)] == [True, False]
@@ -122,9 +124,11 @@ async def test_a_damaged_tap_costs_itself(ingest: IngestHarness) -> None:
     """A row of a tap that cannot be read does not undo the commit that notes our own event."""
     await ingest.take(reaction("$ours", room=THREAD_ROOM))
     database = ingest.harness.database
-    await database.commit(lambda conn: conn.execute("UPDATE early_tap SET body = $1", b"damaged"))
+    await database.commit(lambda transaction: transaction.execute("UPDATE early_tap SET body = $1", b"damaged"))
     assert await database.commit(
-        lambda conn: room_events.deliver_early_reactions(conn, ingest.harness.vault, ingest.thread, "$ours", "in:1")
+        lambda transaction: room_events.deliver_early_reactions(
+            transaction, ingest.harness.vault, ingest.thread, "$ours", "in:1"
+        )
     )
     assert await ingest.harness.count("early_tap") == 0
 
@@ -135,7 +139,7 @@ async def test_a_damaged_tap_costs_itself(ingest: IngestHarness) -> None:
 async def test_a_gap_that_was_cut_is_told_at_the_desk(ingest: IngestHarness, room: str, told: str | None) -> None:
     """The desk hears in which room words may not have been taken; a room in which nobody writes is nobody's concern."""
     query = "UPDATE thread SET designation = 'amber heron' WHERE id = $1"
-    await ingest.harness.database.commit(lambda conn: conn.execute(query, ingest.thread))
+    await ingest.harness.database.commit(lambda transaction: transaction.execute(query, ingest.thread))
     incidents_told = await ingest.take(events.GapTruncated(room_id=room))
     expected = [] if told is None else [HomeserverIncident(kind=HomeserverIncidentKind.GAP, designation=told)]
     assert incidents_told == [(DESK, incident) for incident in expected]

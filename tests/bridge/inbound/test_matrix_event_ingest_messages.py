@@ -177,7 +177,7 @@ async def test_who_answers_a_notice_means_what_it_is_about(ingest: IngestHarness
     sender = RoomSenderHarness(ingest.harness)
     notice = SendMessage(place=THREAD, body="Held: say !anyway.", reply_to="$held")
     await ingest.harness.database.commit(
-        lambda conn: conn.execute("UPDATE thread SET room_id = $1 WHERE id = $2", THREAD_ROOM, ingest.thread)
+        lambda transaction: transaction.execute("UPDATE thread SET room_id = $1 WHERE id = $2", THREAD_ROOM, ingest.thread)
     )
     await sender.room_sender.perform(OutboxTask(number=1, owner=ingest.thread, txn="q1.0", created=0, action=notice))
     await ingest.record_own_event("$card", "card:1")

@@ -68,7 +68,7 @@ async def remembered(harness: BridgeHarness, muted: SuppressionReason, sender: s
     """Remember something of a phone, as an earlier thread of it would have."""
     digest = await harness.suppression.digest(Phone(sender))
     told = Suppress(reason=muted, until=harness.clock.at + DAY)
-    await harness.database.commit(lambda conn: write(conn, digest, told, now=harness.clock.at))
+    await harness.database.commit(lambda transaction: write(transaction, digest, told, now=harness.clock.at))
 
 
 async def again(harness: BridgeHarness, directory: Path) -> BridgeHarness:
@@ -265,7 +265,7 @@ async def test_who_cannot_be_looked_up_is_a_dead_letter(harness: BridgeHarness) 
     """A thread whose phone does not open holds nobody else up; what came of it is kept, and the desk hears of it."""
     owner = await comes(harness, "hello", "m1")
     broken = "UPDATE thread SET phone = $2 WHERE id = $1"
-    await harness.database.commit(lambda conn: conn.execute(broken, owner, b"\x01 no phone"))
+    await harness.database.commit(lambda transaction: transaction.execute(broken, owner, b"\x01 no phone"))
     await harness.run()
     other = await comes(harness, "hi", "m2", OTHER)
     await harness.wait_until_drained()
@@ -301,5 +301,5 @@ async def _keyless(harness: BridgeHarness, owners: list[str]) -> bool | None:
     return not await harness.vault.owners() & set(owners) or None
 
 
-async def _warm(conn: Transaction) -> None:
-    await conn.execute("INSERT INTO warm_room (room_id, designation) VALUES ('!warm', 'amber heron')")
+async def _warm(transaction: Transaction) -> None:
+    await transaction.execute("INSERT INTO warm_room (room_id, designation) VALUES ('!warm', 'amber heron')")

@@ -111,12 +111,12 @@ class Rig:
     async def _bury(self, _conn: Transaction, unhandled: UnhandledEvent) -> None:
         self.buried.append(unhandled)
 
-    async def _sink(self, conn: Transaction, events: Sequence[MatrixEvent]) -> None:
+    async def _sink(self, transaction: Transaction, events: Sequence[MatrixEvent]) -> None:
         # as the product's: an event is new once, and kept exactly if the commit is
-        await conn.execute("CREATE TABLE IF NOT EXISTS kept (event_id TEXT PRIMARY KEY)")
+        await transaction.execute("CREATE TABLE IF NOT EXISTS kept (event_id TEXT PRIMARY KEY)")
         for item in events:
             if event_id := getattr(item, "event_id", None):
-                await conn.execute("INSERT INTO kept (event_id) VALUES ($1) ON CONFLICT DO NOTHING", event_id)
+                await transaction.execute("INSERT INTO kept (event_id) VALUES ($1) ON CONFLICT DO NOTHING", event_id)
         if self.sink_fails is not None:
             raise self.sink_fails
         self.events += events

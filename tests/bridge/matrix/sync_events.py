@@ -20,7 +20,7 @@ async def record_our_room(
     await rig.vault.create(f"room:{room_id}")
     room = Room(room_id=room_id, kind=kind, owner="t", key_owner=f"room:{room_id}")
     members = dict.fromkeys((POLICY, PUPPET, *people), "join")
-    await rig.database.commit(lambda conn: record_room(conn, room, members=members, levels={}))
+    await rig.database.commit(lambda transaction: record_room(transaction, room, members=members, levels={}))
 
 
 def timeline(*events: dict[str, Any], room_id: str = ROOM, **more: Any) -> dict[str, Any]:

@@ -128,7 +128,7 @@ async def test_the_line_voice_is_brought_back(rig: Rig, server: ScriptedHomeserv
     """The policy bot invites, the voice joins, under its name in a thread; done again it does what is still missing."""
     await record_our_room(rig)
     assert await rig.room_client.rooms_without_puppet() == []
-    await rig.database.commit(lambda conn: set_membership(conn, ROOM, PUPPET, before))
+    await rig.database.commit(lambda transaction: set_membership(transaction, ROOM, PUPPET, before))
     assert await rig.room_client.rooms_without_puppet() == ([] if before == "join" else [ROOM])
     server.membership = before
     asked = len(server.requests)

@@ -102,7 +102,7 @@ async def test_a_change_that_the_sync_has_told_meanwhile_stands(
     async def request(*args: Any, **options: Any) -> Any:
         answer = await original(*args, **options)
         if args[-1] == "members":
-            await rig.database.commit(lambda conn: set_membership(conn, ROOM, ada.mxid, "join"))
+            await rig.database.commit(lambda transaction: set_membership(transaction, ROOM, ada.mxid, "join"))
         return answer
 
     server.members = told(ada="invite")

@@ -310,7 +310,7 @@ async def test_another_identity_has_to_be_confirmed(live: LiveHomeserver, bea: N
     seen = await bea.find(live.desk, "the event is there", lambda i: i.event_id == unread)
     assert seen.kind == "undecryptable"
     devices = live.rig.matrix.devices
-    await live.rig.database.commit(lambda conn: devices.confirm(conn, bea.mxid, changed.master_key))
+    await live.rig.database.commit(lambda transaction: devices.confirm(transaction, bea.mxid, changed.master_key))
     live.rig.matrix.device_updates.wake()
     await bea.find(live.desk, "it is readable now", lambda i: i.event_id == unread and i.kind == "message")
     said = await bea.say(live.desk, "and now?")

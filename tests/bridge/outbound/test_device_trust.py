@@ -113,7 +113,7 @@ async def trust(tmp_path: Path) -> AsyncIterator[DeviceTrustHarness]:
     harness = BridgeHarness(tmp_path)
     await harness.open()
     await harness.database.commit(
-        lambda conn: conn.execute(
+        lambda transaction: transaction.execute(
             "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ('!desk', 'desk', 'desk', 'k')"
         )
     )
@@ -124,9 +124,9 @@ async def trust(tmp_path: Path) -> AsyncIterator[DeviceTrustHarness]:
 async def known(trust: DeviceTrustHarness, *names: str) -> None:
     """Have Ben have these devices."""
 
-    async def note(conn: Transaction) -> None:
+    async def note(transaction: Transaction) -> None:
         for name in names:
-            await conn.execute(
+            await transaction.execute(
                 """INSERT INTO matrix_device (user_id, device_id, curve25519, ed25519, cross_signed, master_key)
                    VALUES ($1, $2, $2, $2, FALSE, '')""",
                 BEN,
@@ -141,11 +141,13 @@ async def test_a_device_that_was_silent_for_a_month_is_stale(trust: DeviceTrustH
     await known(trust, "OLD", "NEW")
     devices = [Device(user_id=BEN, device_id=name, curve25519=name, ed25519=name) for name in ("OLD", "NEW")]
     for device in devices:
-        await trust.harness.database.commit(lambda conn, device=device: trust.devices.record_last_seen(conn, device))  # type: ignore[misc]
+        await trust.harness.database.commit(
+            lambda transaction, device=device: trust.devices.record_last_seen(transaction, device)  # type: ignore[misc]
+        )
     trust.harness.clock.at += 30 * DAY_SECONDS
     assert "STALE" not in await trust.device_trust.devices(BEN)
     trust.harness.clock.at += DAY_SECONDS
-    await trust.harness.database.commit(lambda conn: trust.devices.record_last_seen(conn, devices[1]))
+    await trust.harness.database.commit(lambda transaction: trust.devices.record_last_seen(transaction, devices[1]))
     told = (await trust.device_trust.devices(BEN)).splitlines()
     assert ["STALE" in line for line in told] == [False, True]
     assert "31 days" in told[1]

@@ -64,7 +64,7 @@ class DispatcherHarness:
         item = OutboxRow(lane, way, type(action).__name__, txn, sealed)
         created = int(self.harness.clock.now())
         number = await self.harness.database.commit(
-            lambda conn: self.harness.outbox.put(conn, owner, item, created), synced=synced
+            lambda transaction: self.harness.outbox.put(transaction, owner, item, created), synced=synced
         )
         self.harness.outbox.wake(number, owner, lane, way)
 
@@ -75,7 +75,9 @@ class DispatcherHarness:
         if self.first is not None:
             await self.first(task)
         self.done.append(body)
-        await self.harness.database.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE id = $1", task.number))
+        await self.harness.database.commit(
+            lambda transaction: transaction.execute("DELETE FROM outbox WHERE id = $1", task.number)
+        )
 
     def run(self, perform: Callable[[OutboxTask], Awaitable[None]] | None = None) -> None:
         self._running = asyncio.create_task(self.harness.outbox.run("matrix", perform or self.perform))
@@ -297,7 +299,7 @@ async def test_what_does_not_open_is_dropped_only_without_a_key(
         await rows.harness.vault.destroy("t1")
     else:
         query = "UPDATE outbox SET body = $1"
-        await rows.harness.database.commit(lambda conn: conn.execute(query, b"\x01" + bytes(40)))
+        await rows.harness.database.commit(lambda transaction: transaction.execute(query, b"\x01" + bytes(40)))
     rows.run()
     await rows.empty()
     inbox_rows = await rows.harness.database.fetch("SELECT short_id FROM dead_letter")

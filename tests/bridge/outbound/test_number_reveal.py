@@ -69,7 +69,7 @@ class RevealHarness:
         task = await RoomSenderHarness(self.harness).task(GRANT)
         for user in (ANA, SUE) if offices else ():
             await self.harness.database.commit(
-                lambda conn, user=user: conn.execute(  # type: ignore[misc]
+                lambda transaction, user=user: transaction.execute(  # type: ignore[misc]
                     "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ($1, 'office', $2, $1)",
                     f"!{user[1:4]}",
                     user,
@@ -192,7 +192,7 @@ async def test_the_number_has_a_session_of_its_own(offices: RevealHarness) -> No
         begun = int(offices.harness.clock.at * 1000)
         query = """INSERT INTO matrix_session (session_id, room_id, user_id, first_key, next_index, active, begun_ms)
                    VALUES ($1, $2, '@policy:x', $3, 0, $4, $5)"""
-        await database.commit(lambda conn: conn.execute(query, name, room, b"sealed", True, begun))
+        await database.commit(lambda transaction: transaction.execute(query, name, room, b"sealed", True, begun))
 
     offices.harness.clock.at -= 60
     for room in ("!ana", "!sue"):

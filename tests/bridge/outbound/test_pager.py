@@ -86,7 +86,7 @@ class PagerHarness:
             body = await harness.vault.seal(DESK, "outbox page", serialization.encode(PageOnCall(reason=REASON)))
             item = OutboxRow("conversation", "page", "PageOnCall", "page", body)
             at = int(harness.clock.now())
-            await harness.database.commit(lambda conn: harness.outbox.put(conn, DESK, item, at))
+            await harness.database.commit(lambda transaction: harness.outbox.put(transaction, DESK, item, at))
         row: Any = await harness.database.fetchrow("SELECT id, created FROM outbox")
         task = OutboxTask(
             number=row["id"], owner=DESK, txn="page", created=row["created"], action=PageOnCall(reason=REASON)

@@ -61,8 +61,8 @@ class RecapHarness:
             until = (expires or {}).get(each.event_id)
             noted = {"event_id": each.event_id, "room_id": ROOM, "owner": self.task.owner, "place": THREAD}
             await self.harness.database.commit(
-                lambda conn, noted=noted, until=until: room_events.record(  # type: ignore[misc]
-                    conn, **noted, at=0, now=now, lifetime=60, until=until
+                lambda transaction, noted=noted, until=until: room_events.record(  # type: ignore[misc]
+                    transaction, **noted, at=0, now=now, lifetime=60, until=until
                 )
             )
 
@@ -139,7 +139,7 @@ async def test_what_is_not_on_the_index_is_not_said_again(harness: BridgeHarness
     said = (typed("stays"), typed("soon"), typed("edited"), edit("$edited", "edited anew"), typed("gone"))
     recap = RecapHarness(harness)
     await recap.has(*said, expires={"$stays": until, "$soon": until - 1, "$* edited anew": until - 1})
-    await harness.database.commit(lambda conn: room_events.delete(conn, ["$gone"]))
+    await harness.database.commit(lambda transaction: room_events.delete(transaction, ["$gone"]))
     told = await recap.told()
     assert told.split("\n")[1:-1] == ["ada, Fri 12:00: stays"]
     assert "3 that will be gone" in told
@@ -186,7 +186,9 @@ async def test_it_stands_for_a_while(harness: BridgeHarness) -> None:
     until = recap.task.created + int(ANSWER_TTL)
     row = await recap.standing()
     assert (row["event_id"], row["expires"], row["about"]) == ("$q1.0", until, "$asked")
-    await harness.database.commit(lambda conn: room_events.mark_seen(conn, ROOM, "$q1.0", said=False, expires=until + 1))
+    await harness.database.commit(
+        lambda transaction: room_events.mark_seen(transaction, ROOM, "$q1.0", said=False, expires=until + 1)
+    )
     assert (await recap.standing())["expires"] == until
     assert [event.event_id for event in await room_events.due(harness.database, until, 9)] == ["$q1.0"]
 
@@ -228,12 +230,12 @@ async def test_it_waits_for_an_agreed_word_to_be_gone(harness: BridgeHarness) ->
     recap = RecapHarness(harness)
     await recap.has(typed("it is marmalade"))
     said = await harness.outbox.seal(recap.task.owner, "q0.0", RedactEvent(place=THREAD, event_id="$it is marmalade"))
-    number = await harness.database.commit(lambda conn: harness.outbox.put(conn, recap.task.owner, said, 0))
+    number = await harness.database.commit(lambda transaction: harness.outbox.put(transaction, recap.task.owner, said, 0))
     with pytest.raises(RetryLater) as again:
         await recap.told(number + 1)
     assert again.value.in_turn
     assert recap.room_client.sent == []
-    await harness.database.commit(lambda conn: conn.execute("DELETE FROM outbox"))
+    await harness.database.commit(lambda transaction: transaction.execute("DELETE FROM outbox"))
     await recap.told(number + 1)
     assert recap.room_client.sent == [f"q{number + 1}.0"]
 
@@ -280,12 +282,12 @@ async def test_on_hold_all_is_said_and_nothing_taken_away(harness: BridgeHarness
     """What only a hold keeps is said again and goes with it; the recap before stays, for nothing is erased meanwhile."""
     recap = RecapHarness(harness)
     await recap.has(typed("one"), expires={"$one": 1})
-    await harness.database.commit(lambda conn: conn.execute("UPDATE thread SET held = $1", True))
+    await harness.database.commit(lambda transaction: transaction.execute("UPDATE thread SET held = $1", True))
     for number in (1, 2):
         assert "ada, Fri 12:00: one" in await recap.told(number)
     assert recap.room_client.redacted == []
     assert await room_events.due(harness.database, harness.clock.now(), 9) == []
-    await harness.database.commit(lambda conn: conn.execute("UPDATE thread SET held = $1", False))
+    await harness.database.commit(lambda transaction: transaction.execute("UPDATE thread SET held = $1", False))
     gone = await room_events.due(harness.database, harness.clock.now(), 9)
     assert [event.event_id for event in gone] == ["$one", "$q1.0", "$q2.0"]
 
@@ -321,7 +323,7 @@ async def test_a_conversation_that_is_over_meanwhile(harness: BridgeHarness) -> 
     """Without its room it waits, as everything does; its row goes with the conversation."""
     recap = RecapHarness(harness)
     await recap.has(typed("one"))
-    await harness.database.commit(lambda conn: conn.execute("UPDATE thread SET room_id = NULL"))
+    await harness.database.commit(lambda transaction: transaction.execute("UPDATE thread SET room_id = NULL"))
     with pytest.raises(RetryLater) as again:
         await recap.told()
     assert again.value.after is None

@@ -62,7 +62,7 @@ class FakeRoomClient:
         self.made.append((kind, name, owner))
         self.supervisors[kind] = supervisors
         room = Room(room_id=room_id, kind=kind, owner=owner, key_owner=f"room:{room_id}")
-        await self._harness.database.commit(lambda conn: record_room(conn, room, members={}, levels={}))
+        await self._harness.database.commit(lambda transaction: record_room(transaction, room, members={}, levels={}))
         return room_id
 
     async def prepare_sessions(self, room_id: str) -> None:
@@ -74,7 +74,7 @@ class FakeRoomClient:
         if user in self.blocks:
             raise Permanent(403, "M_FORBIDDEN")
         self.invited.append((room_id, user))
-        await self._harness.database.commit(lambda conn: set_membership(conn, room_id, user, "invite"))
+        await self._harness.database.commit(lambda transaction: set_membership(transaction, room_id, user, "invite"))
 
     puppet = "@line-main:x"
 
@@ -327,7 +327,7 @@ async def test_everybody_at_the_desk_has_an_office_once(provisioner: Provisioner
     office = f"!{len(provisioner.room_client.made) - 1}"
     assert provisioner.room_client.made[-1] == ("office", "office", ada)
     await wait_until("she is invited", lambda: _invited(provisioner, office, ada), every=0.01)
-    await provisioner.harness.database.commit(lambda conn: set_membership(conn, office, ada, "leave"))
+    await provisioner.harness.database.commit(lambda transaction: set_membership(transaction, office, ada, "leave"))
     await provisioner.look()
     assert provisioner.room_client.invited.count((office, ada)) == 1
     assert [kind for kind, _, _ in provisioner.room_client.made].count("office") == 1
@@ -395,14 +395,14 @@ async def test_a_room_that_was_noted_and_not_given_is_forgotten(provisioner: Pro
     await provisioner.stop()
     before = {room.room_id for room in await RoomQueries(database=provisioner.harness.database).rooms()}
     stray = Room(room_id="!stray", kind="thread", owner="", key_owner="room:!stray")
-    await provisioner.harness.database.commit(lambda conn: record_room(conn, stray, members={}, levels={}))
+    await provisioner.harness.database.commit(lambda transaction: record_room(transaction, stray, members={}, levels={}))
     await provisioner.harness.database.commit(forget_unassigned_rooms)
     assert {room.room_id for room in await RoomQueries(database=provisioner.harness.database).rooms()} == before
 
 
-async def parked(conn: Transaction) -> None:
+async def parked(transaction: Transaction) -> None:
     """Have a thread that is parked, and bears no designation."""
-    await conn.execute("INSERT INTO thread (id, designation, aggregate) VALUES ('parked', '', $1)", b"")
+    await transaction.execute("INSERT INTO thread (id, designation, aggregate) VALUES ('parked', '', $1)", b"")
 
 
 async def test_designations_are_not_given_twice(provisioner: ProvisionerHarness) -> None:
@@ -435,7 +435,9 @@ async def test_a_desk_left_by_everybody_is_offered_to_its_supervisors_again(prov
 
     async def goes(*users: str) -> None:
         for user in users:
-            await provisioner.harness.database.commit(lambda conn, user=user: set_membership(conn, "!0", user, "leave"))  # type: ignore[misc]
+            await provisioner.harness.database.commit(
+                lambda transaction, user=user: set_membership(transaction, "!0", user, "leave")  # type: ignore[misc]
+            )
         await provisioner.look()
 
     ada, sol = (staff.mxid for staff in STAFF)
@@ -469,7 +471,7 @@ async def test_the_line_voice_is_brought_back_where_it_was_removed(provisioner: 
     taken = await _named(provisioner, "SELECT room_id, designation FROM thread WHERE id = $1", thread)
     warm = await _named(provisioner, "SELECT room_id, designation FROM warm_room ORDER BY room_id LIMIT 1")
     over = Room(room_id="!over", kind="thread", owner="", key_owner="room:!over")
-    await provisioner.harness.database.commit(lambda conn: record_room(conn, over, members={}, levels={}))
+    await provisioner.harness.database.commit(lambda transaction: record_room(transaction, over, members={}, levels={}))
     provisioner.room_client.outside = ["!0", taken[0], warm[0], "!over"]
     provisioner.room_client.fails = [Transient(0, "", retry_after=0.001)]
     provisioner.rooms.loop.wake()

@@ -26,11 +26,11 @@ async def with_thread(provisioner: ProvisionerHarness) -> tuple[str, str]:
     await provisioner.furnished()
     room = str(await provisioner.harness.database.fetchval("SELECT room_id FROM thread WHERE id = $1", thread))
 
-    async def people(conn: Transaction) -> None:
+    async def people(transaction: Transaction) -> None:
         for user, membership in (("@ada:x", "join"), ("@bea:x", "invite"), ("@gone:x", "leave"), ("@line-main:x", "join")):
-            await set_membership(conn, room, user, membership)
+            await set_membership(transaction, room, user, membership)
         query = "INSERT INTO event (event_id, room_id, owner, ref, at) VALUES ('$card', $1, $2, 'card', 0)"
-        await conn.execute(query, room, thread)
+        await transaction.execute(query, room, thread)
 
     await provisioner.harness.database.commit(people)
     return thread, room

@@ -104,7 +104,7 @@ async def test_who_asks_for_the_keys_gets_both_sides(harness: BridgeHarness, aga
     """`!recap` in a thread sends the texter's side, also to devices that have had it, and what colleagues typed."""
     sender = RoomSenderHarness(harness)
     task = await sender.task(ShareRoomKeys(place=THREAD, user="@ana:line.example", resend=again))
-    await harness.database.commit(lambda conn: set_membership(conn, "!room", "@ana:line.example", "join"))
+    await harness.database.commit(lambda transaction: set_membership(transaction, "!room", "@ana:line.example", "join"))
     await sender.room_sender.perform(task)
     assert sender.room_client.sent == [f"keys again={again}", "bundle"]
 
@@ -115,7 +115,7 @@ async def test_who_is_not_in_the_room_gets_no_keys(harness: BridgeHarness, membe
     sender = RoomSenderHarness(harness)
     task = await sender.task(ShareRoomKeys(place=THREAD, user="@ana:line.example", resend=True))
     await sender.room_sender.perform(task)
-    await harness.database.commit(lambda conn: set_membership(conn, "!room", "@ana:line.example", membership))
+    await harness.database.commit(lambda transaction: set_membership(transaction, "!room", "@ana:line.example", membership))
     await sender.room_sender.perform(task)
     assert sender.room_client.sent == []
 
@@ -123,12 +123,12 @@ async def test_who_is_not_in_the_room_gets_no_keys(harness: BridgeHarness, membe
 async def desk_with(harness: BridgeHarness, **memberships: str) -> None:
     """Note a desk room with these members."""
 
-    async def commit(conn: Transaction) -> None:
+    async def commit(transaction: Transaction) -> None:
         query = "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ($1, $2, $3, $4)"
-        await conn.execute(query, "!desk", "desk", DESK, "room:!desk")
-        await conn.execute(query, "!office", "office", "@ben:h", "room:!office")
+        await transaction.execute(query, "!desk", "desk", DESK, "room:!desk")
+        await transaction.execute(query, "!office", "office", "@ben:h", "room:!office")
         for name, membership in memberships.items():
-            await set_membership(conn, "!desk", f"@{name}:h", membership)
+            await set_membership(transaction, "!desk", f"@{name}:h", membership)
 
     await harness.database.commit(commit)
 
@@ -267,6 +267,6 @@ async def test_an_edit_behind_very_many_posts_looks_at_some(harness: BridgeHarne
     late = replace(first, number=1_000_000)
     with pytest.raises(RetryLater):
         await sender.room_sender.perform(late)
-    await harness.database.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE txn = 'q2.0'"))
+    await harness.database.commit(lambda transaction: transaction.execute("DELETE FROM outbox WHERE txn = 'q2.0'"))
     await sender.room_sender.perform(late)
     assert sender.room_client.sent == []

@@ -328,9 +328,9 @@ async def queued(harness: BridgeHarness, owner: str, body: str, *, state: str = 
     sealed = await harness.vault.seal(owner, "outbox x1", serialization.encode(text))
     item = OutboxRow("conversation", "carrier", "SendSms", "x1", sealed)
 
-    async def commit(conn: Any) -> int:
-        number = await harness.outbox.put(conn, owner, item, int(harness.clock.now()))
-        await conn.execute("UPDATE outbox SET state = $1 WHERE id = $2", state, number)
+    async def commit(transaction: Any) -> int:
+        number = await harness.outbox.put(transaction, owner, item, int(harness.clock.now()))
+        await transaction.execute("UPDATE outbox SET state = $1 WHERE id = $2", state, number)
         return number
 
     return await harness.database.commit(commit)
@@ -342,7 +342,7 @@ async def test_a_row_that_does_not_open_ends_no_start(harness: BridgeHarness, tm
     await harness.stop()
     number = await queued(harness, owner, "cannot be opened", state="sending")
     query = "UPDATE outbox SET body = $1, txn = 'x0' WHERE id = $2"
-    await harness.database.commit(lambda conn: conn.execute(query, b"\x01" + bytes(40), number))
+    await harness.database.commit(lambda transaction: transaction.execute(query, b"\x01" + bytes(40), number))
     await queued(harness, owner, "under way", state="sending")
     await harness.close()
     again = BridgeHarness(tmp_path)

@@ -32,8 +32,8 @@ async def put(harness: BridgeHarness, action: Action, lane: str) -> None:
     body = await harness.vault.seal(DESK, f"outbox {lane}", serialization.encode(action))
     item = OutboxRow(lane, "matrix", type(action).__name__, lane, body)
 
-    async def commit(conn: Transaction) -> int:
-        return await harness.outbox.put(conn, DESK, item, 0)
+    async def commit(transaction: Transaction) -> int:
+        return await harness.outbox.put(transaction, DESK, item, 0)
 
     harness.outbox.wake(await harness.database.commit(commit), DESK, lane, "matrix")
 
@@ -48,7 +48,9 @@ async def test_erasing_waits_for_words_on_their_way(harness: BridgeHarness, lane
     async def perform(task: OutboxTask) -> None:
         arrived.set()
         await done.wait()
-        await harness.database.commit(lambda conn: conn.execute("DELETE FROM outbox WHERE id = $1", task.number))
+        await harness.database.commit(
+            lambda transaction: transaction.execute("DELETE FROM outbox WHERE id = $1", task.number)
+        )
 
     running = asyncio.create_task(harness.outbox.run("matrix", perform))
     action: Action = (

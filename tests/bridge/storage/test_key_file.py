@@ -322,11 +322,11 @@ async def test_inside_a_commit_of_the_main_database(vault: Vault, tmp_path: Path
     database = SqliteDatabase(tmp_path / "main.db")
     await database.open()
 
-    async def work(conn: Transaction) -> bytes:
-        await conn.execute("CREATE TABLE t (body BLOB)")
+    async def work(transaction: Transaction) -> bytes:
+        await transaction.execute("CREATE TABLE t (body BLOB)")
         await vault.create("t1")
         sealed = await vault.seal("t1", "body", b"words")
-        await conn.execute("INSERT INTO t VALUES ($1)", sealed)
+        await transaction.execute("INSERT INTO t VALUES ($1)", sealed)
         return sealed
 
     sealed = await database.commit(work)

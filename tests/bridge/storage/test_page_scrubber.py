@@ -45,7 +45,7 @@ async def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     made = SqliteDatabase(tmp_path / "main.db")
     await made.open()
     for table in TABLES:
-        await made.commit(lambda conn, table=table: conn.execute(table))  # type: ignore[misc]
+        await made.commit(lambda transaction, table=table: transaction.execute(table))  # type: ignore[misc]
     yield made
     await made.close()
 
@@ -65,29 +65,29 @@ class Life:
 
     async def touch(self) -> None:
         """Change every row that is left, and no mark."""
-        await self.database.commit(lambda conn: conn.execute("UPDATE heap SET other = other + 1"))
-        await self.database.commit(lambda conn: conn.execute("UPDATE list SET other = other + 1"))
+        await self.database.commit(lambda transaction: transaction.execute("UPDATE heap SET other = other + 1"))
+        await self.database.commit(lambda transaction: transaction.execute("UPDATE list SET other = other + 1"))
 
-    async def _some_changes(self, conn: Transaction) -> None:
+    async def _some_changes(self, transaction: Transaction) -> None:
         for _ in range(self.random.randint(1, 8)):
             change = self.random.choice((self._put, self._put, self._drop, self._change))
-            await (change if self.marks else self._put)(conn)
+            await (change if self.marks else self._put)(transaction)
 
-    async def _put(self, conn: Transaction) -> None:
+    async def _put(self, transaction: Transaction) -> None:
         key = self.random.choice(("heap", "list")), self.random.randbytes(6).hex()
         self.marks[key], data = self._data()
-        await conn.execute(PUT[key[0]], key[1], data)
+        await transaction.execute(PUT[key[0]], key[1], data)
 
-    async def _drop(self, conn: Transaction) -> None:
+    async def _drop(self, transaction: Transaction) -> None:
         key = self.random.choice(list(self.marks))
         self.gone += [self.marks.pop(key), key[1].encode()]
-        await conn.execute(DROP[key[0]], key[1])
+        await transaction.execute(DROP[key[0]], key[1])
 
-    async def _change(self, conn: Transaction) -> None:
+    async def _change(self, transaction: Transaction) -> None:
         key = self.random.choice(list(self.marks))
         self.gone.append(self.marks[key])
         self.marks[key], data = self._data()
-        await conn.execute(CHANGE[key[0]], key[1], data)
+        await transaction.execute(CHANGE[key[0]], key[1], data)
 
     def _data(self) -> tuple[bytes, bytes]:
         mark = self.random.randbytes(12)
@@ -176,11 +176,13 @@ async def test_nobody_waits_while_the_file_is_gone_through(
     vacuum = asyncio.create_task(database.vacuum())
     async with asyncio.timeout(STEP_TIMEOUT):
         await asyncio.to_thread(begun.wait, STEP_TIMEOUT)
-        await database.commit(lambda conn: conn.execute("UPDATE heap SET other = 1 WHERE name = 'nobody'"))
+        await database.commit(lambda transaction: transaction.execute("UPDATE heap SET other = 1 WHERE name = 'nobody'"))
         assert not vacuum.done()
         goes_on.set()
         assert await vacuum
-        await database.commit(lambda conn: conn.execute("INSERT INTO list (name, data) VALUES ('one', x'01')"))
+        await database.commit(
+            lambda transaction: transaction.execute("INSERT INTO list (name, data) VALUES ('one', x'01')")
+        )
         assert await database.vacuum()
     pages = await database.fetchval("PRAGMA page_count")
     assert pages > 50

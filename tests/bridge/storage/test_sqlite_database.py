@@ -40,13 +40,13 @@ async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
     made = SqliteDatabase(tmp_path / "main.db")
     await made.open()
     for table in TABLES:
-        await made.commit(lambda conn, table=table: conn.execute(table))  # type: ignore[misc]
+        await made.commit(lambda transaction, table=table: transaction.execute(table))  # type: ignore[misc]
     yield made
     await made.close()
 
 
-async def put(conn: Transaction, number: int = 1) -> int:
-    await conn.execute("INSERT INTO parent (id) VALUES ($1)", number)
+async def put(transaction: Transaction, number: int = 1) -> int:
+    await transaction.execute("INSERT INTO parent (id) VALUES ($1)", number)
     return number
 
 
@@ -63,7 +63,7 @@ async def test_a_directory_may_have_any_name(tmp_path: Path, name: str) -> None:
     directory.mkdir()
     made = SqliteDatabase(directory / "main.db")
     await made.open()
-    await made.commit(lambda conn: conn.execute("CREATE TABLE one (id INTEGER)"))
+    await made.commit(lambda transaction: transaction.execute("CREATE TABLE one (id INTEGER)"))
     assert await made.fetchval("SELECT COUNT(*) FROM one") == 0
     await made.close()
     assert files(tmp_path) == [directory / "main.db"]
@@ -76,8 +76,8 @@ def files(directory: Path) -> list[Path]:
 async def test_nothing_of_a_failed_commit_is_kept(database: SqliteDatabase) -> None:
     """An exception goes to whoever asked, nothing of the work is kept, and the next commit is not touched by it."""
 
-    async def fails(conn: Transaction) -> None:
-        await put(conn)
+    async def fails(transaction: Transaction) -> None:
+        await put(transaction)
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -89,8 +89,8 @@ async def test_nothing_of_a_failed_commit_is_kept(database: SqliteDatabase) -> N
 async def test_a_refused_commit_leaves_no_transaction_open(database: SqliteDatabase) -> None:
     """When it is the COMMIT itself that fails, its work is rolled back and the next commit works."""
 
-    async def orphan(conn: Transaction) -> None:
-        await conn.execute("INSERT INTO child (id) VALUES (7)")
+    async def orphan(transaction: Transaction) -> None:
+        await transaction.execute("INSERT INTO child (id) VALUES (7)")
 
     with pytest.raises(ConstraintViolation):
         await database.commit(orphan)
@@ -102,16 +102,16 @@ async def test_a_full_disk_is_unavailable_and_passes(database: SqliteDatabase) -
     """A database that cannot grow refuses the commit whole, keeps what was there, and works again when there is room."""
     await database.commit(put)
     pages = await database.fetchval("PRAGMA page_count")
-    await database.commit(lambda conn: conn.fetchval(f"PRAGMA max_page_count = {pages}"))
+    await database.commit(lambda transaction: transaction.fetchval(f"PRAGMA max_page_count = {pages}"))
 
-    async def much(conn: Transaction) -> None:
-        await put(conn, 2)
-        await conn.execute("INSERT INTO heap (data) VALUES (zeroblob(1000000))")
+    async def much(transaction: Transaction) -> None:
+        await put(transaction, 2)
+        await transaction.execute("INSERT INTO heap (data) VALUES (zeroblob(1000000))")
 
     with pytest.raises(Unavailable):
         await database.commit(much)
     assert await database.fetchval("SELECT COUNT(*) FROM parent") == 1
-    await database.commit(lambda conn: conn.fetchval("PRAGMA max_page_count = 100000"))
+    await database.commit(lambda transaction: transaction.fetchval("PRAGMA max_page_count = 100000"))
     await database.commit(much)
     assert await database.fetchval("SELECT COUNT(*) FROM parent") == 2
 
@@ -120,11 +120,11 @@ async def test_a_commit_survives_the_cancellation_of_its_caller(database: Sqlite
     """A commit once begun is finished although its caller is cancelled in the middle of it."""
     begun, goes_on = asyncio.Event(), asyncio.Event()
 
-    async def slow(conn: Transaction) -> None:
-        await put(conn, 1)
+    async def slow(transaction: Transaction) -> None:
+        await put(transaction, 1)
         begun.set()
         await goes_on.wait()
-        await put(conn, 2)
+        await put(transaction, 2)
 
     caller = asyncio.create_task(database.commit(slow))
     await begun.wait()
@@ -132,7 +132,7 @@ async def test_a_commit_survives_the_cancellation_of_its_caller(database: Sqlite
     with pytest.raises(asyncio.CancelledError):
         await caller
     goes_on.set()
-    await database.commit(lambda conn: put(conn, 3))
+    await database.commit(lambda transaction: put(transaction, 3))
     assert await database.fetchval("SELECT COUNT(*) FROM parent") == 3
 
 
@@ -140,8 +140,8 @@ async def test_closing_finishes_what_was_asked_for(tmp_path: Path) -> None:
     """Commits that stand in the queue are kept when the database is closed, although nobody waits for them any more."""
     database = SqliteDatabase(tmp_path / "main.db")
     await database.open()
-    await database.commit(lambda conn: conn.execute(TABLES[0]))
-    callers = [asyncio.create_task(database.commit(lambda conn, n=n: put(conn, n))) for n in range(5)]  # type: ignore[misc]
+    await database.commit(lambda transaction: transaction.execute(TABLES[0]))
+    callers = [asyncio.create_task(database.commit(lambda transaction, n=n: put(transaction, n))) for n in range(5)]  # type: ignore[misc]
     await asyncio.sleep(0)
     for caller in callers:
         caller.cancel()
@@ -156,11 +156,11 @@ async def test_nobody_reads_half_a_commit(database: SqliteDatabase) -> None:
     """A read that comes in the middle of a commit waits for nobody, and sees nothing of it."""
     begun, goes_on = asyncio.Event(), asyncio.Event()
 
-    async def slow(conn: Transaction) -> None:
-        await put(conn, 1)
+    async def slow(transaction: Transaction) -> None:
+        await put(transaction, 1)
         begun.set()
         await goes_on.wait()
-        await put(conn, 2)
+        await put(transaction, 2)
 
     commit = asyncio.create_task(database.commit(slow))
     await begun.wait()
@@ -176,21 +176,21 @@ async def test_many_callers_one_transaction_at_a_time(database: SqliteDatabase) 
     inside: list[int] = []
     order: list[int] = []
 
-    async def work(conn: Transaction, number: int) -> None:
+    async def work(transaction: Transaction, number: int) -> None:
         inside.append(number)
         assert inside == [number]
-        await put(conn, number)
+        await put(transaction, number)
         order.append(number)
         inside.remove(number)
 
-    await asyncio.gather(*(database.commit(lambda conn, n=n: work(conn, n)) for n in range(20)))  # type: ignore[misc]
+    await asyncio.gather(*(database.commit(lambda transaction, n=n: work(transaction, n)) for n in range(20)))  # type: ignore[misc]
     assert order == list(range(20))
 
 
 @pytest.mark.parametrize(("pragma", "value"), [("secure_delete", 1), ("journal_mode", "wal")])
 async def test_a_deletion_overwrites(database: SqliteDatabase, pragma: str, value: object) -> None:
     """What is deleted is overwritten; that a power cut loses no commit, `test_sqlite_database_durability` shows."""
-    assert await database.commit(lambda conn: conn.fetchval(f"PRAGMA {pragma}")) == value
+    assert await database.commit(lambda transaction: transaction.fetchval(f"PRAGMA {pragma}")) == value
 
 
 async def test_what_was_deleted_is_in_no_byte_once_it_is_rewritten(database: SqliteDatabase, tmp_path: Path) -> None:
@@ -205,12 +205,12 @@ async def test_what_was_deleted_is_in_no_byte_once_it_is_rewritten(database: Sql
 
 async def test_a_rewrite_that_somebody_reads_past_is_said(database: SqliteDatabase, tmp_path: Path) -> None:
     """While a reader holds what was before, its bytes stand: that is False, never a lie; afterwards it works."""
-    await database.commit(lambda conn: conn.execute("INSERT INTO heap VALUES ($1)", b"words to forget"))
+    await database.commit(lambda transaction: transaction.execute("INSERT INTO heap VALUES ($1)", b"words to forget"))
     await database.checkpoint()
     with contextlib.closing(SqliteConnection(tmp_path / "main.db")) as reader:
         reader.execute("BEGIN")
         reader.fetchval("SELECT COUNT(*) FROM heap")
-        await database.commit(lambda conn: conn.execute("DELETE FROM heap"))
+        await database.commit(lambda transaction: transaction.execute("DELETE FROM heap"))
         assert not await database.vacuum()
         assert b"words to forget" in (tmp_path / "main.db").read_bytes()
         assert await database.commit(put) == 1
@@ -252,19 +252,19 @@ async def test_what_breaks_between_two_commits_ends_nothing(
     assert await database.commit(put) == 1
 
 
-async def one(conn: Transaction) -> None:
+async def one(transaction: Transaction) -> None:
     """Step."""
-    await conn.execute("CREATE TABLE one (id INTEGER)")
+    await transaction.execute("CREATE TABLE one (id INTEGER)")
 
 
-async def two(conn: Transaction) -> None:
+async def two(transaction: Transaction) -> None:
     """Step."""
-    await conn.execute("CREATE TABLE two (id INTEGER)")
+    await transaction.execute("CREATE TABLE two (id INTEGER)")
 
 
-async def breaks(conn: Transaction) -> None:
+async def breaks(transaction: Transaction) -> None:
     """Step."""
-    await conn.execute("CREATE TABLE three (id INTEGER)")
+    await transaction.execute("CREATE TABLE three (id INTEGER)")
     raise RuntimeError
 
 
@@ -328,8 +328,8 @@ async def test_a_panic_fails_its_commit_and_nothing_else(database: SqliteDatabas
     class Panic(BaseException):
         pass
 
-    async def panics(conn: Transaction) -> None:
-        await put(conn)
+    async def panics(transaction: Transaction) -> None:
+        await put(transaction)
         raise Panic
 
     with pytest.raises(RuntimeError, match="Panic"):
@@ -342,9 +342,11 @@ async def test_a_panic_fails_its_commit_and_nothing_else(database: SqliteDatabas
 async def test_values_and_rows_come_back_as_they_are(database: SqliteDatabase) -> None:
     """Every kind of value, a NUL, an index out of order; a row by name, by position, as a dict; its text shows none."""
     values = ("with a NUL \0 and ü", b"\0\xff", 2**62, 0.5, None)
-    await database.commit(lambda conn: conn.execute("CREATE TABLE kinds (a, b, c, d, e)"))
+    await database.commit(lambda transaction: transaction.execute("CREATE TABLE kinds (a, b, c, d, e)"))
     query = "INSERT INTO kinds VALUES ($2, $1, $4, $3, $5) RETURNING a, b AS bytes, c, d, e"
-    row = await database.commit(lambda conn: conn.fetchrow(query, values[1], values[0], values[3], values[2], values[4]))
+    row = await database.commit(
+        lambda transaction: transaction.fetchrow(query, values[1], values[0], values[3], values[2], values[4])
+    )
     assert row is not None
     assert tuple(row) == values
     assert (row["bytes"], row[0], len(row)) == (values[1], values[0], 5)
@@ -371,7 +373,7 @@ async def test_an_error_names_its_reason_and_no_value(
     """The class tells what a caller can do; the text is the database's name of it, and has no cause that says more."""
     await database.commit(put)
     with pytest.raises(error) as told:
-        await database.commit(lambda conn: conn.execute(statement, *values))
+        await database.commit(lambda transaction: transaction.execute(statement, *values))
     assert str(told.value) in {"SQLITE_ERROR", "SQLITE_CONSTRAINT_PRIMARYKEY", "BindingsError"}
     assert (told.value.__cause__, told.value.__suppress_context__) == (None, True)
 
@@ -395,15 +397,15 @@ async def test_a_commit_that_is_over_lets_nothing_through(database: SqliteDataba
     """What is kept of it afterwards cannot write into another's commit."""
     kept: list[Transaction] = []
 
-    async def leaks(conn: Transaction) -> None:
-        kept.append(conn)
+    async def leaks(transaction: Transaction) -> None:
+        kept.append(transaction)
 
     await database.commit(leaks)
 
-    async def other(conn: Transaction) -> None:
+    async def other(transaction: Transaction) -> None:
         with pytest.raises(RuntimeError, match="over"):
             await put(kept[0])
-        await put(conn, 2)
+        await put(transaction, 2)
 
     await database.commit(other)
     assert [row["id"] for row in await database.fetch("SELECT id FROM parent")] == [2]
@@ -412,11 +414,11 @@ async def test_a_commit_that_is_over_lets_nothing_through(database: SqliteDataba
 async def test_the_rest_of_a_commit_that_was_rolled_back_is_not_kept(database: SqliteDatabase) -> None:
     """SQLite may roll back by itself at an error that the work passes over: half of a commit is none."""
 
-    async def passes_over(conn: Transaction) -> None:
-        await put(conn, 1)
+    async def passes_over(transaction: Transaction) -> None:
+        await put(transaction, 1)
         with contextlib.suppress(Unavailable):
-            await conn.execute("ROLLBACK")
-        await put(conn, 2)
+            await transaction.execute("ROLLBACK")
+        await put(transaction, 2)
 
     with pytest.raises(Unavailable, match="rolled back"):
         await database.commit(passes_over)
@@ -432,7 +434,7 @@ async def test_the_loop_goes_on_while_another_process_writes(
     with contextlib.closing(SqliteConnection(tmp_path / "main.db")) as other:
         other.execute("BEGIN IMMEDIATE")
         other.execute("INSERT INTO parent (id) VALUES (1)")
-        waiting = asyncio.create_task(database.commit(lambda conn: put(conn, 2)))
+        waiting = asyncio.create_task(database.commit(lambda transaction: put(transaction, 2)))
         # Long enough for some tries; one that did not wait for the lock would fail, and be done, at once.
         for _ in range(3):
             await asyncio.sleep(0.01)
@@ -472,7 +474,7 @@ async def test_the_log_begins_again_in_the_checkpoint(
     checkpoint = sqlite_maintenance.checkpoint
     monkeypatch.setattr(sqlite_maintenance, "checkpoint", copied)
     for number in range(40):
-        await database.commit(lambda conn, number=number: put(conn, number))  # type: ignore[misc]
+        await database.commit(lambda transaction, number=number: put(transaction, number))  # type: ignore[misc]
     assert [row["log"] for row in frames if row is not None] == [1, 1]
     assert not threads & {"MainThread"}
     assert await database.fetchval("SELECT COUNT(*) FROM parent") == 40
@@ -492,7 +494,7 @@ async def test_checkpoints_wait_for_a_pause_and_not_for_ever(
 
     monkeypatch.setattr(sqlite_maintenance, "checkpoint", copied)
     await asyncio.gather(
-        *(database.commit(lambda conn, n=n: put(conn, n)) for n in range(40))  # type: ignore[misc]
+        *(database.commit(lambda transaction, n=n: put(transaction, n)) for n in range(40))  # type: ignore[misc]
     )
     await database.checkpoint()  # behind the last of them
     assert after == [27, 40]  # three tables were made before; the rest is copied when nobody waits any more
@@ -509,7 +511,7 @@ async def test_a_checkpoint_that_fails_ends_nothing(
         raise error
 
     monkeypatch.setattr(sqlite_maintenance, "checkpoint", fails)
-    assert [await database.commit(lambda conn, n=n: put(conn, n)) for n in range(3)] == [0, 1, 2]  # type: ignore[misc]
+    assert [await database.commit(lambda transaction, n=n: put(transaction, n)) for n in range(3)] == [0, 1, 2]  # type: ignore[misc]
 
 
 async def test_after_the_end_all_bytes_is_unavailable(tmp_path: Path) -> None:

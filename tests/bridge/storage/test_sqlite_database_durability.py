@@ -36,7 +36,7 @@ async def database(disk: FakeDisk) -> AsyncIterator[SqliteDatabase]:
     made = SqliteDatabase(disk.path)
     await made.open()
     for table in TABLES:
-        await made.commit(lambda conn, table=table: conn.execute(table))  # type: ignore[misc]
+        await made.commit(lambda transaction, table=table: transaction.execute(table))  # type: ignore[misc]
     yield made
     await made.close()
 
@@ -44,8 +44,8 @@ async def database(disk: FakeDisk) -> AsyncIterator[SqliteDatabase]:
 def puts(number: int, *, fails: BaseException | None = None) -> Callable[[Transaction], Awaitable[int]]:
     """Make a work that writes one row, and then perhaps fails."""
 
-    async def work(conn: Transaction) -> int:
-        await conn.execute("INSERT INTO parent (id) VALUES ($1)", number)
+    async def work(transaction: Transaction) -> int:
+        await transaction.execute("INSERT INTO parent (id) VALUES ($1)", number)
         if fails is not None:
             raise fails
         return number
@@ -190,8 +190,8 @@ async def test_a_failure_takes_back_its_own_commit_only(database: SqliteDatabase
 async def test_a_commit_sees_those_before_it(database: SqliteDatabase) -> None:
     """Works run in the order in which they were asked for, and see what the earlier wrote."""
 
-    async def count(conn: Transaction) -> int:
-        return int(await conn.fetchval("SELECT COUNT(*) FROM parent"))
+    async def count(transaction: Transaction) -> int:
+        return int(await transaction.fetchval("SELECT COUNT(*) FROM parent"))
 
     works = [puts(1), count, puts(2), count]
     assert await asyncio.gather(*(database.commit(work) for work in works)) == [1, 1, 2, 2]
@@ -200,8 +200,8 @@ async def test_a_commit_sees_those_before_it(database: SqliteDatabase) -> None:
 async def test_what_the_database_takes_back_by_itself(database: SqliteDatabase) -> None:
     """The database may roll back by itself: who asked is told, the others are kept."""
 
-    async def taken_back(conn: Transaction) -> None:
-        await conn.execute("ROLLBACK")
+    async def taken_back(transaction: Transaction) -> None:
+        await transaction.execute("ROLLBACK")
         raise Unavailable("SQLITE_IOERR")
 
     works = [puts(1), taken_back, puts(3), puts(4)]
@@ -213,8 +213,8 @@ async def test_what_the_database_takes_back_by_itself(database: SqliteDatabase) 
 async def test_a_refused_commit_is_refused_to_who_asked(database: SqliteDatabase) -> None:
     """When the COMMIT itself fails, nothing of it is kept, and the others' works are."""
 
-    async def orphan(conn: Transaction) -> None:
-        await conn.execute("INSERT INTO child (id) VALUES (7)")
+    async def orphan(transaction: Transaction) -> None:
+        await transaction.execute("INSERT INTO child (id) VALUES (7)")
 
     works = [puts(1), orphan, puts(2)]
     answers = await asyncio.gather(*(database.commit(work) for work in works), return_exceptions=True)
@@ -237,9 +237,9 @@ async def test_others_have_their_turn_during_a_long_commit(database: SqliteDatab
     """A commit of thousands of statements does not stop all_bytes else until it is done."""
     turns = 0
 
-    async def long(conn: Transaction) -> None:
+    async def long(transaction: Transaction) -> None:
         for number in range(2000):
-            await conn.execute("INSERT INTO parent (id) VALUES ($1)", number)
+            await transaction.execute("INSERT INTO parent (id) VALUES ($1)", number)
 
     async def count() -> None:
         nonlocal turns
@@ -258,9 +258,9 @@ async def test_others_have_their_turn_between_many_commits(database: SqliteDatab
     turns, during = 0, list[int]()
 
     def counted(number: int) -> Callable[[Transaction], Awaitable[int]]:
-        async def work(conn: Transaction) -> int:
+        async def work(transaction: Transaction) -> int:
             during.append(turns)
-            return await puts(number)(conn)
+            return await puts(number)(transaction)
 
         return work
 

@@ -23,7 +23,9 @@ async def write(harness: BridgeHarness, count: int = 5, *, owner: str = "desk") 
     audit = AuditLog(vault=harness.vault)
     for n, kind in enumerate(list(AuditKind)[:count]):
         now = harness.clock.at + n * HOUR + 1234
-        await harness.database.commit(lambda conn, now=now, kind=kind: audit.record(conn, owner, [kind], now=now))  # type: ignore[misc]
+        await harness.database.commit(
+            lambda transaction, now=now, kind=kind: audit.record(transaction, owner, [kind], now=now)  # type: ignore[misc]
+        )
     return audit
 
 
@@ -75,10 +77,12 @@ async def test_the_order_of_what_was_said_can_be_told_from_it_alone(harness: Bri
     # What the two said last, put before what they said first.
     last, first = (next(e.seq for e in found if e.kind == kind and e.seq > 6) for kind in ("limits", "first_words_out"))
     await harness.database.commit(
-        lambda conn: conn.execute("UPDATE audit SET seq = -seq WHERE seq IN ($1, $2)", first, last)
+        lambda transaction: transaction.execute("UPDATE audit SET seq = -seq WHERE seq IN ($1, $2)", first, last)
     )
     await harness.database.commit(
-        lambda conn: conn.execute("UPDATE audit SET seq = CASE seq WHEN -$1 THEN $2 ELSE $1 END WHERE seq < 0", first, last)
+        lambda transaction: transaction.execute(
+            "UPDATE audit SET seq = CASE seq WHEN -$1 THEN $2 ELSE $1 END WHERE seq < 0", first, last
+        )
     )
     assert await check(harness, audit)
 
@@ -111,7 +115,7 @@ async def test_an_empty_audit_is_well(harness: BridgeHarness) -> None:
 async def test_whoever_has_the_database_alone_is_seen(harness: BridgeHarness, statement: str) -> None:
     """Changed, dropped, cut off at either end, inserted, reordered, without its marks or with false ones: it is told."""
     audit = await write(harness)
-    await harness.database.commit(lambda conn: conn.execute(statement))
+    await harness.database.commit(lambda transaction: transaction.execute(statement))
     assert await check(harness, audit)
 
 
@@ -120,12 +124,12 @@ async def test_what_is_old_is_forgotten_and_the_rest_still_holds(harness: Bridge
     audit = await write(harness)
     before = harness.clock.at + 3 * HOUR
     old = await harness.database.fetchrow("SELECT value FROM line WHERE name = 'audit_head'")
-    assert await harness.database.commit(lambda conn: audit.expire(conn, before)) == 3
+    assert await harness.database.commit(lambda transaction: audit.expire(transaction, before)) == 3
     assert [entry.seq for entry in await audit_log.newest_entries(harness.database, 100)] == [4, 5]
     assert await check(harness, audit, expired=before) == []
     assert await check(harness, audit, expired=before - 2 * HOUR) == ["entries were forgotten before their time"]
     assert old is not None
-    await harness.database.commit(lambda conn: conn.execute("DELETE FROM audit WHERE seq = 4"))
+    await harness.database.commit(lambda transaction: transaction.execute("DELETE FROM audit WHERE seq = 4"))
     assert await check(harness, audit, expired=before)
 
 
@@ -133,10 +137,10 @@ async def test_all_can_be_forgotten_and_it_goes_on(harness: BridgeHarness) -> No
     """When everything has expired the next entry follows from what was."""
     audit = await write(harness)
     later = harness.clock.at + 100 * HOUR
-    assert await harness.database.commit(lambda conn: audit.expire(conn, later)) == 5
-    assert await harness.database.commit(lambda conn: audit.expire(conn, later)) == 0
+    assert await harness.database.commit(lambda transaction: audit.expire(transaction, later)) == 5
+    assert await harness.database.commit(lambda transaction: audit.expire(transaction, later)) == 0
     assert await check(harness, audit, expired=later) == []
-    await harness.database.commit(lambda conn: audit.record(conn, "desk", [AuditKind.HOLD], now=later))
+    await harness.database.commit(lambda transaction: audit.record(transaction, "desk", [AuditKind.HOLD], now=later))
     assert await check(harness, audit, expired=later) == []
 
 
@@ -144,16 +148,22 @@ async def test_a_clock_that_was_set_back_loses_nothing(harness: BridgeHarness) -
     """A young hour before an old one is kept until both are old."""
     audit = AuditLog(vault=harness.vault)
     for now in (9 * HOUR, 2 * HOUR):
-        await harness.database.commit(lambda conn, now=now: audit.record(conn, "desk", [AuditKind.HOLD], now=now))  # type: ignore[misc]
-    assert await harness.database.commit(lambda conn: audit.expire(conn, 5 * HOUR)) == 0
-    assert await harness.database.commit(lambda conn: audit.expire(conn, 10 * HOUR)) == 2
+        await harness.database.commit(
+            lambda transaction, now=now: audit.record(transaction, "desk", [AuditKind.HOLD], now=now)  # type: ignore[misc]
+        )
+    assert await harness.database.commit(lambda transaction: audit.expire(transaction, 5 * HOUR)) == 0
+    assert await harness.database.commit(lambda transaction: audit.expire(transaction, 10 * HOUR)) == 2
 
 
 async def test_a_broken_mark_does_not_stop_the_line(harness: BridgeHarness) -> None:
     """Entries are made all the same, and the break stays visible."""
     audit = await write(harness)
-    await harness.database.commit(lambda conn: conn.execute("UPDATE line SET value = 'x' WHERE name = 'audit_head'"))
-    await harness.database.commit(lambda conn: audit.record(conn, "desk", [AuditKind.HOLD], now=harness.clock.at))
+    await harness.database.commit(
+        lambda transaction: transaction.execute("UPDATE line SET value = 'x' WHERE name = 'audit_head'")
+    )
+    await harness.database.commit(
+        lambda transaction: audit.record(transaction, "desk", [AuditKind.HOLD], now=harness.clock.at)
+    )
     assert await harness.count("audit") == 6
     assert await check(harness, audit)
 
@@ -175,7 +185,9 @@ async def test_no_entry_names_a_thread_for_longer_than_it_lives(harness: BridgeH
     assert owner not in repr(found)
     assert audit_log.format_entries(found).split()[1:3] == ["first_text_in", found[0].about]
     await harness.vault.destroy(owner)
-    await harness.database.commit(lambda conn: audit.record(conn, owner, [AuditKind.END], now=harness.clock.at))
+    await harness.database.commit(
+        lambda transaction: audit.record(transaction, owner, [AuditKind.END], now=harness.clock.at)
+    )
     assert (await audit_log.newest_entries(harness.database, 1))[0].about == "gone"
     assert audit_log.format_entries([]) == "Nothing is noted."
 

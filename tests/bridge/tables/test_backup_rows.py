@@ -14,7 +14,7 @@ CELL: Final[dict[str, str | int]] = {"month": "2026-01", "language": "en", "kind
 async def test_only_named_tables_are_written_and_read(harness: BridgeHarness) -> None:
     """A file that names other tables writes nothing into them; what came in is what goes out."""
     hostile: dict[str, list[dict[str, Any]]] = {"tally": [CELL], "line": [{"name": "restored", "value": "{}"}]}
-    await harness.database.commit(lambda conn: backup_rows.insert(conn, hostile))
+    await harness.database.commit(lambda transaction: backup_rows.insert(transaction, hostile))
     assert await harness.database.fetchval("SELECT COUNT(*) FROM line WHERE name = 'restored'") == 0
     with snapshot(harness.directory / "main.db") as connection:
         assert backup_rows.read(connection) == {"suppression": [], "tally": [CELL]}
@@ -23,5 +23,5 @@ async def test_only_named_tables_are_written_and_read(harness: BridgeHarness) ->
 async def test_a_column_is_an_identifier(harness: BridgeHarness) -> None:
     """A column's name that is a piece of SQL is passed over."""
     hostile: dict[str, list[dict[str, Any]]] = {"tally": [CELL | {"number) VALUES (1); --": 9}]}
-    await harness.database.commit(lambda conn: backup_rows.insert(conn, hostile))
+    await harness.database.commit(lambda transaction: backup_rows.insert(transaction, hostile))
     assert [dict(row) for row in await harness.database.fetch("SELECT * FROM tally")] == [CELL]

@@ -50,7 +50,7 @@ class FakeMachine:
 
 
 async def set_timer(harness: BridgeHarness, key: str, due: float) -> None:
-    await harness.database.commit(lambda conn: module.write(conn, "t1", SetTimer(key=key, due=due)))
+    await harness.database.commit(lambda transaction: module.write(transaction, "t1", SetTimer(key=key, due=due)))
 
 
 async def fired(harness: BridgeHarness) -> list[str]:

@@ -76,7 +76,7 @@ async def test_erase_takes_the_message_its_edits_and_its_receipt(harness: Bridge
     task = await sender.task(EraseMessage(place=THREAD, event_id="$said"))
     for event_id, about in (("$said", None), ("$edit", "$said"), ("$mark", "$said"), ("$other", None)):
         query = "INSERT INTO event (event_id, room_id, owner, about, at) VALUES ($1, '!room', '', $2, 0)"
-        await harness.database.commit(lambda conn, e=event_id, a=about, q=query: conn.execute(q, e, a))  # type: ignore[misc]
+        await harness.database.commit(lambda transaction, e=event_id, a=about, q=query: transaction.execute(q, e, a))  # type: ignore[misc]
     redacted: list[str] = []
 
     async def redact(room_id: str, event_id: str, txn: str) -> str:
@@ -98,7 +98,7 @@ async def test_erase_takes_an_edit_whose_message_has_gone(harness: BridgeHarness
     sender = RoomSenderHarness(harness)
     task = await sender.task(EraseMessage(place=THREAD, event_id="$said"))
     query = "INSERT INTO event (event_id, room_id, owner, about, at) VALUES ('$edit', '!room', '', '$said', 0)"
-    await harness.database.commit(lambda conn: conn.execute(query))
+    await harness.database.commit(lambda transaction: transaction.execute(query))
     await sender.room_sender.perform(task)
     assert sender.room_client.sent == ["q1.0.0"]
     assert await index(harness) == {}
@@ -114,7 +114,7 @@ async def test_nothing_is_erased_of_what_somebody_holds_by_now(
     sender = RoomSenderHarness(harness)
     task = await sender.task(action)
     query = "INSERT INTO event (event_id, room_id, owner, ref, at) VALUES ('$said', '!room', $1, 'answer:$x', 0)"
-    await harness.database.commit(lambda conn: conn.execute(query, task.owner))
+    await harness.database.commit(lambda transaction: transaction.execute(query, task.owner))
     await transactional_actions.place_hold(harness.database, task.owner)
     await sender.room_sender.perform(task)
     assert (sender.room_client.sent, set(await index(harness))) == ([], {"$said"})
@@ -169,10 +169,10 @@ async def test_a_card_lasts_as_long_as_its_thread_waits(harness: BridgeHarness) 
     sender = RoomSenderHarness(harness)
     task = await sender.task(SendMessage(place=DESK, body="amber heron waits"))
     query = "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ('!desk', 'desk', 'desk', 'desk')"
-    await harness.database.commit(lambda conn: conn.execute(query))
+    await harness.database.commit(lambda transaction: transaction.execute(query))
     for number, gone, later in ((2, False, ""), (4, False, ":1"), (3, True, ""), (5, True, ":1")):
         if gone:
-            await harness.database.commit(lambda conn: conn.execute("UPDATE thread SET designation = ''"))
+            await harness.database.commit(lambda transaction: transaction.execute("UPDATE thread SET designation = ''"))
         card = SendMessage(place=DESK, body="x", ref=f"card:{task.owner}{later}")
         await sender.room_sender.perform(OutboxTask(number=number, owner=DESK, txn=f"q{number}.0", created=0, action=card))
         expires = {name: row["expires"] for name, row in (await index(harness)).items()}
@@ -194,7 +194,7 @@ async def test_a_room_on_its_way_down_is_noted_and_not_heard(harness: BridgeHarn
     ingest = IngestHarness(harness)
     await ingest.create_rooms()
     await harness.database.commit(
-        lambda conn: conn.execute("UPDATE matrix_room SET owner = '' WHERE room_id = $1", THREAD_ROOM)
+        lambda transaction: transaction.execute("UPDATE matrix_room SET owner = '' WHERE room_id = $1", THREAD_ROOM)
     )
     assert await ingest.take(message({"msgtype": "m.text", "body": "too late"}, event_id="$late")) == []
     assert set(await index(harness)) == {"$late"}

@@ -44,10 +44,10 @@ async def end_thread(harness: BridgeHarness, sender: str = HANDSET) -> None:
     """Let a thread be gone as an end leaves it: no row, no key."""
     owner = await harness.thread_id(sender)
 
-    async def gone(conn: Transaction) -> None:
+    async def gone(transaction: Transaction) -> None:
         for table in ("outbox", "timer", "inbox"):
-            await conn.execute(f"DELETE FROM {table} WHERE owner = $1", owner)  # noqa: S608 - one of three words
-        await conn.execute("DELETE FROM thread WHERE id = $1", owner)
+            await transaction.execute(f"DELETE FROM {table} WHERE owner = $1", owner)  # noqa: S608 - one of three words
+        await transaction.execute("DELETE FROM thread WHERE id = $1", owner)
 
     await harness.database.commit(gone)
     await harness.vault.destroy(owner)
@@ -107,7 +107,7 @@ async def test_an_entry_ends(harness: BridgeHarness) -> None:
     assert await harness.suppression.lookup(harness.database, Phone(HANDSET), now=later + 1) == frozenset()
     digest = await harness.suppression.digest(Phone(OTHER))
     told = Suppress(reason=SuppressionReason.STOP, until=later + DAY)
-    await harness.database.commit(lambda conn: write(conn, digest, told, now=later + 1))
+    await harness.database.commit(lambda transaction: write(transaction, digest, told, now=later + 1))
     assert [row["hash"] for row in await harness.database.fetch("SELECT hash FROM suppression")] == [digest]
 
 

@@ -55,7 +55,7 @@ async def planted(line: LineDirectory) -> str:
     owner = await line.harness.receive_text(WORDS, message_id="carrier-id-of-it")
     text = SendSms(ref="say:$1", body=WORDS, origin=Origin.ADVOCATE, epoch=1, since=0.0)
     item = await line.harness.outbox.seal(owner, "q1.0", text)
-    await line.harness.database.commit(lambda conn: line.harness.outbox.put(conn, owner, item, 0))
+    await line.harness.database.commit(lambda transaction: line.harness.outbox.put(transaction, owner, item, 0))
     await line.execute("UPDATE outbox SET state = 'sending'")
     await line.desk()
     return owner
@@ -95,7 +95,7 @@ async def test_a_backup_opened_with_every_key_holds_no_conversation(line: LineDi
     acts = TransactionalActions(
         line.harness.services, settings=line.harness.pack.settings, audit=audit, suppression=line.harness.suppression
     )
-    await line.harness.database.commit(lambda conn: acts.perform(conn, owner, EraseTexter()))
+    await line.harness.database.commit(lambda transaction: acts.perform(transaction, owner, EraseTexter()))
     await line.harness.vault.destroy(owner)
     there = Layout(tmp_path / "again")
     await restore(found, there)

@@ -31,7 +31,7 @@ async def write(line: LineDirectory) -> None:
         (await line.harness.receive_text("hello", message_id="1"), AuditKind.HOLD),
     ):
         await line.harness.database.commit(
-            lambda conn, owner=owner, kind=kind: audit.record(conn, owner, [kind], now=time.time())  # type: ignore[misc]
+            lambda transaction, owner=owner, kind=kind: audit.record(transaction, owner, [kind], now=time.time())  # type: ignore[misc]
         )
 
 

@@ -40,7 +40,7 @@ async def test_deleted_and_strange_devices_are_named(
     for file, user, device in ((doctor.MAIN_FILE, POLICY, "A"), (doctor.PUPPET_FILE, PUPPET, "B")):
         database = SqliteDatabase(tmp_path / file, migrations=PUPPET_MIGRATIONS)
         await database.open()
-        await database.commit(lambda conn, user=user, device=device: conn.execute(INSERT, user, device))  # type: ignore[misc]
+        await database.commit(lambda transaction, user=user, device=device: transaction.execute(INSERT, user, device))  # type: ignore[misc]
         await database.close()
     server.device_table = {POLICY: dict.fromkeys(policy), PUPPET: dict.fromkeys(puppet)}
     async with aiohttp.ClientSession() as session:

@@ -36,9 +36,9 @@ async def data(tmp_path: Path) -> Path:
     await harness.open()
     counted = "INSERT INTO tally (month, language, kind, number) VALUES ($1, $2, $3, $4)"
 
-    async def commit(conn: Transaction) -> None:
+    async def commit(transaction: Transaction) -> None:
         for cell in CELLS:
-            await conn.execute(counted, *cell)
+            await transaction.execute(counted, *cell)
 
     await harness.database.commit(commit)
     await harness.close()

@@ -95,7 +95,9 @@ async def test_at_most_once_an_hour(rig: Rig, server: ScriptedHomeserver) -> Non
         await sync_once(rig, POLICY)
     assert rig.matrix.policy.device_id == second
     assert server.device_table[POLICY] == {}
-    await rig.database.commit(lambda conn: conn.execute("UPDATE matrix_earlier_device SET at_ms = at_ms - 3600000"))
+    await rig.database.commit(
+        lambda transaction: transaction.execute("UPDATE matrix_earlier_device SET at_ms = at_ms - 3600000")
+    )
     await sync_once(rig, POLICY)
     assert set(server.device_table[POLICY]) == {rig.matrix.policy.device_id} != {second}
 
@@ -121,7 +123,9 @@ async def test_a_device_that_nobody_uses_is_replaced(rig: Rig, server: ScriptedH
     if last is None:
         with pytest.raises(ReplacedByAnother):
             await sync_once(rig, POLICY)
-        await rig.database.commit(lambda conn: conn.execute("UPDATE matrix_earlier_device SET at_ms = at_ms - 900001"))
+        await rig.database.commit(
+            lambda transaction: transaction.execute("UPDATE matrix_earlier_device SET at_ms = at_ms - 900001")
+        )
     await sync_once(rig, POLICY)
     assert set(server.device_table[POLICY]) == {rig.matrix.policy.device_id}
 

@@ -31,7 +31,7 @@ async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
     made = SqliteDatabase(tmp_path / "voice.db")
     await made.open()
     for table in MADE_BY_MAUTRIX:
-        await made.commit(lambda conn, table=table: conn.execute(table))  # type: ignore[misc]
+        await made.commit(lambda transaction, table=table: transaction.execute(table))  # type: ignore[misc]
     yield made
     await made.close()
 
@@ -56,11 +56,11 @@ async def test_an_account_comes_back_as_it_was_written(database: SqliteDatabase,
     """None before there is one; its keys and whether it was shared afterwards; another identity has none."""
     account = OlmAccount()
 
-    async def work(conn: Transaction) -> None:
-        assert await store.account(conn) is None
-        await store.add_account(conn, account, "QLVOICE1")
+    async def work(transaction: Transaction) -> None:
+        assert await store.account(transaction) is None
+        await store.add_account(transaction, account, "QLVOICE1")
         account.shared = True
-        await store.update_account(conn, account)
+        await store.update_account(transaction, account)
 
     await database.commit(work)
     found = await database.commit(store.account)
@@ -73,8 +73,8 @@ async def test_an_account_comes_back_as_it_was_written(database: SqliteDatabase,
 async def test_a_new_device_takes_the_place_of_the_old(database: SqliteDatabase, store: OlmStore) -> None:
     """There is one account for each identity."""
     old, new = OlmAccount(), OlmAccount()
-    await database.commit(lambda conn: store.add_account(conn, old, "OLD"))
-    await database.commit(lambda conn: store.add_account(conn, new, "NEW"))
+    await database.commit(lambda transaction: store.add_account(transaction, old, "OLD"))
+    await database.commit(lambda transaction: store.add_account(transaction, new, "NEW"))
     found = await database.commit(store.account)
     assert found is not None
     assert found.identity_keys == new.identity_keys
@@ -87,17 +87,17 @@ async def test_sessions_are_those_of_one_device_and_the_latest_comes_first(
     """By when they last decrypted something; what has become of one is read the next time."""
     older, newer, elsewhere = session(1), session(2), session(3)
 
-    async def work(conn: Transaction) -> list[str]:
-        assert not await store.has_session(conn, "device")
-        assert await store.latest_session(conn, "device") is None
-        await store.add_session(conn, "device", older)
-        await store.add_session(conn, "device", newer)
-        await store.add_session(conn, "another", elsewhere)
-        assert await store.has_session(conn, "device")
-        first = [found.id for found in await store.sessions(conn, "device")]
+    async def work(transaction: Transaction) -> list[str]:
+        assert not await store.has_session(transaction, "device")
+        assert await store.latest_session(transaction, "device") is None
+        await store.add_session(transaction, "device", older)
+        await store.add_session(transaction, "device", newer)
+        await store.add_session(transaction, "another", elsewhere)
+        assert await store.has_session(transaction, "device")
+        first = [found.id for found in await store.sessions(transaction, "device")]
         older.last_decrypted = elsewhere.last_decrypted
-        await store.update_session(conn, older)
-        latest = await store.latest_session(conn, "device")
+        await store.update_session(transaction, older)
+        latest = await store.latest_session(transaction, "device")
         assert latest is not None
         assert latest.last_decrypted == elsewhere.last_decrypted
         return [*first, latest.id]
@@ -109,13 +109,13 @@ async def test_only_the_latest_sessions_are_kept(database: SqliteDatabase, store
     """Whoever begins sessions without end does not fill the database; another device keeps its own."""
     many, elsewhere = [session(number) for number in range(5)], session(0)
 
-    async def work(conn: Transaction) -> list[str]:
+    async def work(transaction: Transaction) -> list[str]:
         for each in many:
-            await store.add_session(conn, "device", each)
-        await store.add_session(conn, "another", elsewhere)
-        await store.prune(conn, "device", most=2)
-        assert await store.has_session(conn, "another")
-        return [found.id for found in await store.sessions(conn, "device")]
+            await store.add_session(transaction, "device", each)
+        await store.add_session(transaction, "another", elsewhere)
+        await store.prune(transaction, "device", most=2)
+        assert await store.has_session(transaction, "another")
+        return [found.id for found in await store.sessions(transaction, "device")]
 
     assert await database.commit(work) == [many[4].id, many[3].id]
 
@@ -124,10 +124,10 @@ async def test_only_the_latest_sessions_are_kept(database: SqliteDatabase, store
 async def test_what_mautrix_wrote_is_read(database: SqliteDatabase, store: OlmStore, written: str) -> None:
     """Times stand as Python's sqlite3 wrote them, without a fraction when there is none."""
     made = session(0)
-    await database.commit(lambda conn: store.add_session(conn, "device", made))
+    await database.commit(lambda transaction: store.add_session(transaction, "device", made))
     query = "UPDATE crypto_olm_session SET created_at = $1, last_encrypted = $1, last_decrypted = $1"
-    await database.commit(lambda conn: conn.execute(query, written))
-    found = await database.commit(lambda conn: store.latest_session(conn, "device"))
+    await database.commit(lambda transaction: transaction.execute(query, written))
+    found = await database.commit(lambda transaction: store.latest_session(transaction, "device"))
     assert found is not None
     assert (found.id, found.last_decrypted) == (made.id, datetime.fromisoformat(written))
 
@@ -136,13 +136,13 @@ async def test_a_file_that_mautrix_made_is_taken_over(tmp_path: Path, store: Olm
     """Account and sessions stay as they are; what nothing ever stood in goes; a new file has the same tables."""
     path, account, made = tmp_path / "voice.db", OlmAccount(), session(0)
 
-    async def as_before(conn: Transaction) -> None:
+    async def as_before(transaction: Transaction) -> None:
         for table in (*MADE_BY_MAUTRIX, "CREATE TABLE crypto_device (user_id TEXT, device_id TEXT)"):
-            await conn.execute(table)
-        await conn.execute("CREATE TABLE crypto_version (version INTEGER PRIMARY KEY)")
-        await conn.execute("INSERT INTO crypto_version VALUES (10)")
-        await store.add_account(conn, account, "QLVOICE1")
-        await store.add_session(conn, "device", made)
+            await transaction.execute(table)
+        await transaction.execute("CREATE TABLE crypto_version (version INTEGER PRIMARY KEY)")
+        await transaction.execute("INSERT INTO crypto_version VALUES (10)")
+        await store.add_account(transaction, account, "QLVOICE1")
+        await store.add_session(transaction, "device", made)
 
     before = SqliteDatabase(path)
     await before.open()
@@ -155,7 +155,7 @@ async def test_a_file_that_mautrix_made_is_taken_over(tmp_path: Path, store: Olm
     names = [row["name"] for row in await again.fetch(tables)]
     assert names == [row["name"] for row in await new.fetch(tables)]
     found = await again.commit(store.account)
-    latest = await again.commit(lambda conn: store.latest_session(conn, "device"))
+    latest = await again.commit(lambda transaction: store.latest_session(transaction, "device"))
     await new.close()
     await again.close()
     crypto = ["crypto_account", "crypto_olm_session", "crypto_version"]
@@ -168,15 +168,15 @@ async def test_a_file_that_mautrix_made_is_taken_over(tmp_path: Path, store: Olm
 async def test_it_remembers_nothing_that_was_rolled_back(database: SqliteDatabase, store: OlmStore) -> None:
     """After a commit that failed the database says what there is."""
 
-    async def fails(conn: Transaction) -> None:
-        await store.add_account(conn, OlmAccount(), "QLVOICE1")
-        await store.add_session(conn, "device", session(0))
+    async def fails(transaction: Transaction) -> None:
+        await store.add_account(transaction, OlmAccount(), "QLVOICE1")
+        await store.add_session(transaction, "device", session(0))
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
         await database.commit(fails)
 
-    async def looks(conn: Transaction) -> tuple[bool, bool]:
-        return await store.account(conn) is None, await store.has_session(conn, "device")
+    async def looks(transaction: Transaction) -> tuple[bool, bool]:
+        return await store.account(transaction) is None, await store.has_session(transaction, "device")
 
     assert await database.commit(looks) == (True, False)

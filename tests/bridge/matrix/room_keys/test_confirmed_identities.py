@@ -38,7 +38,7 @@ async def ada(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
 
 
 async def confirm(rig: Rig, user: str, fingerprint: str) -> None:
-    await rig.database.commit(lambda conn: confirm_fingerprint(conn, user, fingerprint, TrustMac(rig.vault)))
+    await rig.database.commit(lambda transaction: confirm_fingerprint(transaction, user, fingerprint, TrustMac(rig.vault)))
 
 
 def seen(rig: Rig) -> list[tuple[str, str, tuple[tuple[str, str], ...], bool]]:
@@ -64,7 +64,7 @@ async def test_a_fingerprint_confirms_and_the_bridge_acts_on_it(
     assert len(server.sent_to(ada)) == 1
     assert rig.events == [IdentityConfirmed(user_id=ada.mxid)]
     assert seen(rig) == [(ada.mxid, ada.master_key, ((ada.device_id, key),), True)]
-    await rig.database.commit(lambda conn: rig.matrix.devices.mark(conn, [ada.mxid]))
+    await rig.database.commit(lambda transaction: rig.matrix.devices.mark(transaction, [ada.mxid]))
     await rig.matrix.device_updates.run_once()
     assert rig.events == [IdentityConfirmed(user_id=ada.mxid)]
 
@@ -100,7 +100,7 @@ async def test_what_is_not_the_fingerprint_changes_nothing(rig: Rig, server: Scr
     server.register(unsigned, other)
     await rig.matrix.devices.refresh_stale([unsigned.mxid, other.mxid])
     ada.new_identity()
-    await rig.database.commit(lambda conn: rig.matrix.devices.mark(conn, [ada.mxid]))
+    await rig.database.commit(lambda transaction: rig.matrix.devices.mark(transaction, [ada.mxid]))
     await rig.matrix.device_updates.run_once()
     wrong = [
         (ada.mxid, before),
@@ -122,7 +122,7 @@ async def test_a_changed_identity_is_unconfirmed_again(rig: Rig, server: Scripte
     await confirm(rig, ada.mxid, ada.master_key)
     await rig.matrix.device_updates.run_once()
     ada.new_identity()
-    await rig.database.commit(lambda conn: rig.matrix.devices.mark(conn, [ada.mxid]))
+    await rig.database.commit(lambda transaction: rig.matrix.devices.mark(transaction, [ada.mxid]))
     await rig.matrix.device_updates.run_once()
     assert [(user, key, confirmed) for user, key, _, confirmed in seen(rig)] == [(ada.mxid, ada.master_key, False)]
     assert await rig.matrix.devices.trusted(ada.mxid) == []
@@ -150,12 +150,12 @@ async def test_a_confirmation_that_was_written_without_the_key_is_none(
     await confirm(rig, bea.mxid, bea.master_key)
     await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
     mac = TrustMac(rig.vault).of_identity(bea.mxid, bea.master_key) if forged == "with the code of another person" else None
-    await rig.database.commit(lambda conn: conn.execute(CONFIRM, ada.mxid, ada.master_key, True, mac))
+    await rig.database.commit(lambda transaction: transaction.execute(CONFIRM, ada.mxid, ada.master_key, True, mac))
     assert not await trusts(rig, ada.mxid)
     assert [found[0] for found in seen(rig) if found[3]] == [bea.mxid]
     assert ada.mxid in {found.user_id for found in await rig.matrix.devices.unconfirmed()}
     for _ in range(2):
-        await rig.database.commit(lambda conn: rig.matrix.devices.mark(conn, [ada.mxid]))
+        await rig.database.commit(lambda transaction: rig.matrix.devices.mark(transaction, [ada.mxid]))
         await rig.matrix.device_updates.run_once()
     heard = [event for event in rig.events if isinstance(event, IdentityChanged) and event.user_id == ada.mxid]
     assert len([event for event in heard if not event.first]) == 1
@@ -169,7 +169,7 @@ async def test_a_device_that_was_written_without_the_key_is_not_trusted(rig: Rig
     await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
     assert await trusts(rig, ada.mxid)
     query = "UPDATE matrix_device SET curve25519 = 'stranger' WHERE user_id = $1"
-    await rig.database.commit(lambda conn: conn.execute(query, ada.mxid))
+    await rig.database.commit(lambda transaction: transaction.execute(query, ada.mxid))
     assert not await trusts(rig, ada.mxid)
     assert await rig.matrix.devices.find(rig.database, ada.mxid, "stranger") is not None
     _, trusted = await rig.matrix.devices.find(rig.database, ada.mxid, "stranger") or (None, True)
@@ -181,7 +181,7 @@ async def test_what_an_older_program_confirmed_is_signed_once(rig: Rig, ada: Cli
     await confirm(rig, ada.mxid, ada.master_key)
     await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
     unsign = "UPDATE matrix_confirmed SET mac = NULL"
-    await rig.database.commit(lambda conn: conn.execute(unsign))
+    await rig.database.commit(lambda transaction: transaction.execute(unsign))
     await sign_earlier(rig.database, rig.vault)
     assert not await trusts(rig, ada.mxid)
     await rig.vault.destroy(SIGNED)

@@ -63,7 +63,7 @@ async def test_another_identity_is_not_trusted_until_it_is_confirmed(rig: Rig, s
     assert await rig.matrix.devices.trusted(ada.mxid) == []
     await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
     assert server.sent_to(ada) == []
-    await rig.database.commit(lambda conn: rig.matrix.devices.confirm(conn, ada.mxid, ada.master_key))
+    await rig.database.commit(lambda transaction: rig.matrix.devices.confirm(transaction, ada.mxid, ada.master_key))
     await rig.matrix.device_updates.run_once()
     assert len(server.sent_to(ada)) == 1
     server.queue_sync(timeline(ada.room_message(ROOM, "and now")))
@@ -104,12 +104,12 @@ async def test_a_key_under_a_false_name(rig: Rig, server: ScriptedHomeserver) ->
 async def test_a_mark_set_during_a_query_survives_it(rig: Rig) -> None:
     """What changed while the answer was under way is asked for again."""
     devices = rig.matrix.devices
-    await rig.database.commit(lambda conn: devices.mark(conn, ["@ada:x"]))
+    await rig.database.commit(lambda transaction: devices.mark(transaction, ["@ada:x"]))
     asked = await rig.database.fetchval("SELECT mark FROM matrix_dirty")
-    await rig.database.commit(lambda conn: devices.mark(conn, ["@ada:x"]))
-    await rig.database.commit(lambda conn: devices.mark_queried(conn, [("@ada:x", asked)]))
-    await rig.database.commit(lambda conn: devices.clear_marks(conn, [("@ada:x", asked)]))
-    assert await rig.database.commit(lambda conn: devices.is_stale(conn, "@ada:x"))
+    await rig.database.commit(lambda transaction: devices.mark(transaction, ["@ada:x"]))
+    await rig.database.commit(lambda transaction: devices.mark_queried(transaction, [("@ada:x", asked)]))
+    await rig.database.commit(lambda transaction: devices.clear_marks(transaction, [("@ada:x", asked)]))
+    assert await rig.database.commit(lambda transaction: devices.is_stale(transaction, "@ada:x"))
 
 
 async def test_words_of_another_room_or_another_person(rig: Rig, server: ScriptedHomeserver) -> None:
@@ -128,7 +128,7 @@ async def test_words_of_another_room_or_another_person(rig: Rig, server: Scripte
     server.queue_sync({"to_device": {"events": keys}, **timeline(stolen, moved)})
     await rig.matrix.sync.run_once()
     rig.matrix.sync.caught_up.set()
-    await rig.database.commit(lambda conn: conn.execute("UPDATE matrix_waiting SET deadline_ms = 0"))
+    await rig.database.commit(lambda transaction: transaction.execute("UPDATE matrix_waiting SET deadline_ms = 0"))
     await rig.matrix.device_updates.run_once()
     assert {item.event_id for item in rig.events if isinstance(item, UndecryptableEvent)} == {"$stolen", moved["event_id"]}
     assert bodies(rig.events) == []
@@ -147,7 +147,9 @@ async def test_nothing_waits_for_a_device_list_for_ever(rig: Rig, server: Script
     await rig.matrix.sync.run_once()
     assert await rig.database.fetchval("SELECT needs FROM matrix_waiting") == "device"
     for deadline, told in ((int(time.time() * 1000) - DEVICE_GRACE_MS + 60_000, 0), (0, 1)):
-        await rig.database.commit(lambda conn, at=deadline: conn.execute("UPDATE matrix_waiting SET deadline_ms = $1", at))  # type: ignore[misc]
+        await rig.database.commit(
+            lambda transaction, at=deadline: transaction.execute("UPDATE matrix_waiting SET deadline_ms = $1", at)  # type: ignore[misc]
+        )
         await rig.matrix.device_updates._expire_waiting()
         assert len([item for item in rig.events if isinstance(item, UntrustedMessage)]) == told
     assert bodies(rig.events) == []
@@ -182,11 +184,13 @@ async def test_when_a_device_was_last_heard(rig: Rig, server: ScriptedHomeserver
     today = await heard()
     assert today is not None
     assert today % 86_400_000 == 0
-    await rig.database.commit(lambda conn: conn.execute("UPDATE matrix_heard SET at_ms = 0"))
+    await rig.database.commit(lambda transaction: transaction.execute("UPDATE matrix_heard SET at_ms = 0"))
     key = ada.room_key_message(server.ours[POLICY], ROOM)
     server.queue_sync({"to_device": {"events": [key]}, **timeline(ada.room_message(ROOM, "hello"))})
     await rig.matrix.sync.run_once()
     assert await heard() == today
     server.people.clear()
-    await rig.database.commit(lambda conn: rig.matrix.devices.apply_query(conn, [ada.mxid], {"device_keys": {}}))
+    await rig.database.commit(
+        lambda transaction: rig.matrix.devices.apply_query(transaction, [ada.mxid], {"device_keys": {}})
+    )
     assert await heard() is None

@@ -118,7 +118,7 @@ async def test_below_the_floor_nothing_is_read(rig: Rig, server: ScriptedHomeser
     ada = await with_ada(rig, server)
     key = ada.room_key_message(server.ours[POLICY], ROOM)
     await take(rig, server, {"to_device": {"events": [key]}})
-    await rig.database.commit(lambda conn: conn.execute("UPDATE matrix_inbound SET floor = 1"))
+    await rig.database.commit(lambda transaction: transaction.execute("UPDATE matrix_inbound SET floor = 1"))
     await take(rig, server, timeline(ada.room_message(ROOM, "gone"), ada.room_message(ROOM, "new")))
     assert bodies(rig.events) == ["new"]
     assert [type(item) for item in rig.events] == [UndecryptableEvent, type(rig.events[1])]
@@ -149,17 +149,19 @@ async def test_older_rows_open(rig: Rig, server: ScriptedHomeserver, tmp_path: A
     old = SqliteDatabase(tmp_path / "old.db", migrations=(OLM, IDENTITY, before))
     await old.open()
 
-    async def fill(conn: Transaction) -> None:
-        await conn.execute("INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ('!r', 'desk', '', 'k')")
+    async def fill(transaction: Transaction) -> None:
+        await transaction.execute(
+            "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ('!r', 'desk', '', 'k')"
+        )
         for session, first in (("read", 7), ("unread", 0)):
-            await conn.execute(
+            await transaction.execute(
                 """INSERT INTO matrix_inbound (room_id, session_id, sender, sender_key, signing_key, first_index, ratchet)
                    VALUES ('!r', $1, '@ada:x', 'c', 'e', $2, $3)""",
                 session,
                 first,
                 b"x",
             )
-        await conn.execute(
+        await transaction.execute(
             "INSERT INTO matrix_read (room_id, session_id, position, event_id) VALUES ('!r', 'read', 8, '$e')"
         )
 
@@ -175,5 +177,7 @@ async def test_older_rows_open(rig: Rig, server: ScriptedHomeserver, tmp_path: A
 async def _make_event_table(rig: Rig) -> None:
     """Make an empty deletion index, as the bridge has beside these tables."""
     await rig.database.commit(
-        lambda conn: conn.execute("CREATE TABLE event (event_id TEXT, room_id TEXT, state BOOLEAN, at BIGINT)")
+        lambda transaction: transaction.execute(
+            "CREATE TABLE event (event_id TEXT, room_id TEXT, state BOOLEAN, at BIGINT)"
+        )
     )

@@ -121,7 +121,9 @@ async def test_the_line_voice_sends_its_keys_again(rig: Rig, server: ScriptedHom
     first, second = (event for event in server.sent_to(ada) if event["sender"] == PUPPET)
     again = ada.decrypt_to_device(second)["content"]
     assert again == ada.decrypt_to_device(first)["content"]
-    await rig.database.commit(lambda conn: conn.execute("UPDATE matrix_sent SET again_ms = again_ms - 3600000"))
+    await rig.database.commit(
+        lambda transaction: transaction.execute("UPDATE matrix_sent SET again_ms = again_ms - 3600000")
+    )
     await heard(rig, server, ada)
     await rig.matrix.device_updates.run_once()
     assert senders(server, ada)[4:] == [PUPPET], "after an hour it may ask again"

@@ -144,7 +144,7 @@ async def test_a_one_time_key_that_the_device_did_not_sign(rig: Rig, server: Scr
     await encrypt(rig)
     assert server.sent_to(ada) == []
     ada.signs_one_time_keys = True
-    await rig.database.commit(lambda conn: conn.execute("UPDATE matrix_dirty SET due_ms = 0"))
+    await rig.database.commit(lambda transaction: transaction.execute("UPDATE matrix_dirty SET due_ms = 0"))
     await rig.matrix.device_updates.run_once()
     assert len(server.sent_to(ada)) == 1
 
@@ -190,7 +190,7 @@ async def test_a_retired_session_never_encrypts_again(rig: Rig, server: Scripted
     """Once the commit that retires it has returned, also not while it is still at hand in memory with indices to use."""
     await with_ada(rig, server)
     before = await encrypt(rig)
-    await rig.database.commit(lambda conn: rotate_sessions(conn, ROOM))
+    await rig.database.commit(lambda transaction: rotate_sessions(transaction, ROOM))
     assert rig.matrix.outbound_sessions._cache
     after = await encrypt(rig)
     assert before["session_id"] != after["session_id"]
@@ -257,7 +257,7 @@ async def test_keys_are_sealed_and_die_with_their_owner(rig: Rig, server: Script
     server.register(sol)
     assert await rig.matrix.key_sharing.share(ROOM, [sol.mxid]) == []
     assert server.sent_to(sol) == []
-    await rig.database.commit(lambda conn: destroy_keys(conn, ROOM))
+    await rig.database.commit(lambda transaction: destroy_keys(transaction, ROOM))
     assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_session") == 0
 
 

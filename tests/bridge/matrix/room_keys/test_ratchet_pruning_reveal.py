@@ -20,7 +20,7 @@ async def test_the_key_of_what_was_revealed_is_gone(rig: Rig, server: ScriptedHo
     rig.matrix.outbound_sessions._clock = clock
     await rig.vault.create(f"room:{OFFICE}")
     room = Room(room_id=OFFICE, kind="office", owner=ada.mxid, key_owner=f"room:{OFFICE}")
-    await rig.database.commit(lambda conn: record_room(conn, room, members={POLICY: "join"}, levels={}))
+    await rig.database.commit(lambda transaction: record_room(transaction, room, members={POLICY: "join"}, levels={}))
 
     async def said(body: str) -> str:
         content = {"msgtype": "m.notice", "body": body}
@@ -30,9 +30,9 @@ async def test_the_key_of_what_was_revealed_is_gone(rig: Rig, server: ScriptedHo
     before = await said("a notice")
     clock.at += 1
     granted = clock.now()
-    await rig.database.commit(lambda conn: rotate_sessions(conn, OFFICE))
+    await rig.database.commit(lambda transaction: rotate_sessions(transaction, OFFICE))
     shown = await said("amber heron: +12065550199")
-    await rig.database.commit(lambda conn: delete_sessions_since(conn, OFFICE, granted))
+    await rig.database.commit(lambda transaction: delete_sessions_since(transaction, OFFICE, granted))
     after = await said("another notice")
     assert len({before, shown, after}) == 3
     kept = {row["session_id"] for row in await rig.database.fetch("SELECT session_id FROM matrix_session")}

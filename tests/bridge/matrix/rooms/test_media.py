@@ -51,7 +51,7 @@ class UploadScene:
         )
 
     async def becomes(self, membership: str) -> None:
-        await self.database.commit(lambda conn: set_membership(conn, ROOM, BEN, membership))
+        await self.database.commit(lambda transaction: set_membership(transaction, ROOM, BEN, membership))
 
     async def after(self, seconds: float) -> list[str]:
         """Let time pass and look; return what is gone by now."""
@@ -69,9 +69,9 @@ async def stand(tmp_path: Path) -> AsyncIterator[UploadScene]:
     await database.open()
     made = UploadScene(database)
     room = Room(room_id=ROOM, kind="thread", owner="t1", key_owner="k")
-    await database.commit(lambda conn: record_room(conn, room, members={BEN: "invite"}, levels={}))
+    await database.commit(lambda transaction: record_room(transaction, room, members={BEN: "invite"}, levels={}))
     at = int(made.clock.now() * 1000)
-    await database.commit(lambda conn: record_upload(conn, MXC, room_id=ROOM, user_id=BEN, at_ms=at))
+    await database.commit(lambda transaction: record_upload(transaction, MXC, room_id=ROOM, user_id=BEN, at_ms=at))
     yield made
     await database.close()
 
@@ -91,7 +91,9 @@ async def test_what_was_uploaded_after_the_join_goes_minutes_after_it(stand: Upl
     await stand.becomes("join")
     assert await stand.after(DELAY_AFTER_JOIN) == []
     at = int(stand.clock.now() * 1000)
-    await stand.database.commit(lambda conn: record_upload(conn, "mxc://x/two", room_id=ROOM, user_id=BEN, at_ms=at))
+    await stand.database.commit(
+        lambda transaction: record_upload(transaction, "mxc://x/two", room_id=ROOM, user_id=BEN, at_ms=at)
+    )
     assert await stand.after(DELAY_AFTER_JOIN) == [MXC]
     assert await stand.after(DELAY_AFTER_JOIN - 1) == [MXC]
     assert await stand.after(1) == [MXC, "mxc://x/two"]
@@ -138,13 +140,13 @@ async def test_what_a_message_pointed_to_goes_with_the_message(stand: UploadScen
     """A colleague's picture stands while its message does, however long, and goes when the message has gone."""
     at = int(stand.clock.now() * 1000)
     note: dict[str, Any] = {"event_id": "$said", "room_id": ROOM, "owner": "t1", "place": "thread", "lifetime": 60}
-    await stand.database.commit(lambda conn: room_events.record(conn, **note, at=at, now=stand.clock.now()))
+    await stand.database.commit(lambda transaction: room_events.record(transaction, **note, at=at, now=stand.clock.now()))
     await stand.database.commit(
-        lambda conn: record_linked_media(conn, "mxc://x/two", room_id=ROOM, event_id="$said", at_ms=at)
+        lambda transaction: record_linked_media(transaction, "mxc://x/two", room_id=ROOM, event_id="$said", at_ms=at)
     )
     await stand.becomes("leave")
     assert await stand.after(10 * MAX_AGE) == [MXC]
-    await stand.database.commit(lambda conn: room_events.delete(conn, ["$said"]))
+    await stand.database.commit(lambda transaction: room_events.delete(transaction, ["$said"]))
     assert await stand.after(1) == [MXC, "mxc://x/two"]
 
 
@@ -152,8 +154,8 @@ async def test_nothing_of_a_thread_on_hold_is_deleted(stand: UploadScene) -> Non
     """Whatever its time: while somebody holds the thread its uploads stay, and go when that ends."""
     insert = """INSERT INTO thread (id, phone_hash, phone, room_id, designation, aggregate, held)
                 VALUES ('t1', $1, $1, $2, 'amber heron', $1, $3)"""
-    await stand.database.commit(lambda conn: conn.execute(insert, b"", ROOM, True))
+    await stand.database.commit(lambda transaction: transaction.execute(insert, b"", ROOM, True))
     await stand.becomes("leave")
     assert await stand.after(2 * MAX_AGE) == []
-    await stand.database.commit(lambda conn: conn.execute("UPDATE thread SET held = $1", False))
+    await stand.database.commit(lambda transaction: transaction.execute("UPDATE thread SET held = $1", False))
     assert await stand.after(1) == [MXC]

@@ -22,8 +22,8 @@ def fails_on(monkeypatch: pytest.MonkeyPatch, event_id: str, error: Exception) -
     """Have the parser fail on one event."""
     original = SyncResponseParser._event
 
-    async def fails(self: SyncResponseParser, conn: Transaction, room_id: str, event: Json) -> MatrixEvent | None:
-        item = await original(self, conn, room_id, event)
+    async def fails(self: SyncResponseParser, transaction: Transaction, room_id: str, event: Json) -> MatrixEvent | None:
+        item = await original(self, transaction, room_id, event)
         if event.get("event_id") == event_id:
             raise error
         return item
@@ -86,10 +86,10 @@ async def test_one_to_device_message_fails(
     ada = await known(rig, server)
     original = ToDeviceInbox._open_event
 
-    async def fails(self: ToDeviceInbox, conn: Transaction, account: Any, event: Json, batch: Any) -> None:
+    async def fails(self: ToDeviceInbox, transaction: Transaction, account: Any, event: Json, batch: Any) -> None:
         if event.get("type") == "bad":
             raise RuntimeError("a bug")
-        await original(self, conn, account, event, batch)
+        await original(self, transaction, account, event, batch)
 
     monkeypatch.setattr(ToDeviceInbox, "_open_event", fails)
     bad = {"type": "bad", "sender": "@eve:x", "content": {"\ud800": 1}}
@@ -116,7 +116,7 @@ async def test_a_damaged_waiting_row_costs_itself(rig: Rig, server: ScriptedHome
     server.queue_sync(timeline(bad, good))
     await rig.matrix.sync.run_once()
     query = "UPDATE matrix_waiting SET event = '{' WHERE event_id = $1"
-    await rig.database.commit(lambda conn: conn.execute(query, bad["event_id"]))
+    await rig.database.commit(lambda transaction: transaction.execute(query, bad["event_id"]))
     server.queue_sync({"to_device": {"events": [key]}})
     await rig.matrix.sync.run_once()
     assert bodies(rig.events) == ["good"]
@@ -130,7 +130,9 @@ async def test_a_damaged_waiting_row_is_given_up_in_time(rig: Rig, server: Scrip
     server.queue_sync(timeline(ada.room_message(ROOM, "bad")))
     await rig.matrix.sync.run_once()
     rig.matrix.sync.caught_up.set()
-    await rig.database.commit(lambda conn: conn.execute("UPDATE matrix_waiting SET event = '{', deadline_ms = 0"))
+    await rig.database.commit(
+        lambda transaction: transaction.execute("UPDATE matrix_waiting SET event = '{', deadline_ms = 0")
+    )
     await rig.matrix.device_updates.run_once()
     assert [type(item) for item in rig.events] == [UndecryptableEvent]
 
@@ -141,7 +143,9 @@ async def test_a_damaged_olm_session_is_replaced(rig: Rig, server: ScriptedHomes
     first = ada.room_key_message(server.ours[POLICY], ROOM)
     server.queue_sync({"to_device": {"events": [first]}})
     await rig.matrix.sync.run_once()
-    await rig.database.commit(lambda conn: conn.execute("UPDATE crypto_olm_session SET session = $1", b"damaged"))
+    await rig.database.commit(
+        lambda transaction: transaction.execute("UPDATE crypto_olm_session SET session = $1", b"damaged")
+    )
     server.queue_sync({"to_device": {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]}})
     await rig.matrix.sync.run_once()
     await rig.matrix.key_uploads[POLICY].run_once()

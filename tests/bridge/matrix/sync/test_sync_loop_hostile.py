@@ -109,7 +109,7 @@ class Stage:
     async def survives(self, response: dict[str, Any]) -> list[str]:
         """Sync a response with one good event at its end, and return what was said."""
         self.rig.events.clear()
-        await self.rig.database.commit(lambda conn: conn.execute("DELETE FROM matrix_dirty"))
+        await self.rig.database.commit(lambda transaction: transaction.execute("DELETE FROM matrix_dirty"))
         cursor = self.server.queue_sync(response)
         await self.rig.matrix.sync.run_once()
         await self.rig.matrix.device_updates.run_once()

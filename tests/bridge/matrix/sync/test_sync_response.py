@@ -61,7 +61,7 @@ async def test_a_key_that_does_not_come(rig: Rig, server: ScriptedHomeserver) ->
     ada = ClientDevice("@ada:x")
     server.queue_sync(timeline(ada.room_message(ROOM, "lost")))
     await rig.matrix.sync.run_once()
-    await rig.database.commit(lambda conn: conn.execute("UPDATE matrix_waiting SET deadline_ms = 0"))
+    await rig.database.commit(lambda transaction: transaction.execute("UPDATE matrix_waiting SET deadline_ms = 0"))
     await rig.matrix.device_updates.run_once()
     assert rig.events == []
     rig.matrix.sync.caught_up.set()
@@ -167,13 +167,13 @@ async def test_a_full_disk_under_the_voice_s_sessions_costs_no_letter(
     ada = ClientDevice("@ada:x")
     server.register(ada)
     database = rig.puppet_database
-    await database.commit(lambda conn: conn.fetchval("PRAGMA max_page_count = 1"))
+    await database.commit(lambda transaction: transaction.fetchval("PRAGMA max_page_count = 1"))
     filler = """INSERT INTO crypto_olm_session VALUES
                 ('filler', hex(randomblob(8)), 'key', zeroblob(100), '2026-01-01', '2026-01-01', '2026-01-01')"""
 
     async def fill() -> None:
         for _ in range(1000):
-            await database.commit(lambda conn: conn.execute(filler))
+            await database.commit(lambda transaction: transaction.execute(filler))
 
     with pytest.raises(Unavailable, match="FULL"):
         await fill()
@@ -187,7 +187,7 @@ async def test_a_full_disk_under_the_voice_s_sessions_costs_no_letter(
         await rig.matrix.puppet_sync.run_once()
     assert await database.fetchval("SELECT cursor FROM matrix_identity") == ""
     assert await database.fetchval(OURS) == 0
-    await database.commit(lambda conn: conn.fetchval("PRAGMA max_page_count = 100000"))
+    await database.commit(lambda transaction: transaction.fetchval("PRAGMA max_page_count = 100000"))
     await rig.matrix.puppet_sync.run_once()
     assert await database.fetchval(OURS) == 1
 
