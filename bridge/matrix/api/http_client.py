@@ -19,7 +19,6 @@ import aiohttp
 from yarl import URL
 
 from bridge.matrix.api.json_fields import Json, Malformed, dumps
-from bridge.runtime import log
 
 Method: TypeAlias = Literal["GET", "PUT", "POST", "DELETE"]
 
@@ -81,14 +80,6 @@ class ReplacedByAnother(HomeserverError):  # noqa: N818 - it says what happened
     def __init__(self, user_id: str) -> None:
         super().__init__(0, "QUIETLINE_REPLACED")
         self.user_id = user_id
-
-
-def log_retry(name: str, error: Exception, *, attempt: int) -> None:
-    """Log that something waits to be tried again: of the homeserver the status, of anything else type and place."""
-    if isinstance(error, HomeserverError):
-        log.event(name, status=error.status, attempt=attempt)
-    else:
-        log.failure(name, error, attempt=attempt)
 
 
 class HomeserverClient:

@@ -14,20 +14,20 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final, TypeAlias
 
+from bridge.background.backoff import Waits
+from bridge.background.loop import BackgroundLoop
 from bridge.matrix.api.events import UnhandledEvent
 from bridge.matrix.api.http_client import (
     HomeserverClient,
-    HomeserverError,
     Permanent,
-    ReplacedByAnother,
     TokenRefused,
     Transient,
     UnknownDevice,
-    log_retry,
 )
 from bridge.matrix.api.json_fields import Json, object_at, objects_in, strings_in
 from bridge.matrix.olm.identity import Identity
@@ -38,12 +38,11 @@ from bridge.matrix.sync.sync_response import STATE_AFTER, TRACKED_STATE, Timelin
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook, CrashPoint
 from bridge.storage.database import Transaction
-from bridge.storage.errors import Unavailable
 from bridge.storage.savepoint import attempt
 
 POLL_SECONDS: Final = 30
-MAX_RETRY_WAIT: Final = 2.0
-"""Seconds between tries: the homeserver is the agency's own, and people wait for it."""
+RETRY_WAITS: Final[Waits] = (0.1, 2.0)
+"""Seconds between tries, the first and the largest: the homeserver is the agency's own, and people wait for it."""
 PAUSE_PER_EVENT: Final = 0.02
 MAX_PAUSE: Final = 1.0
 """Seconds between two questions, per event that came: see `_pause_after`."""
@@ -121,35 +120,33 @@ class SyncLoop:
         self._committed = committed
         self._crash = crash
         self._since: str | None = None
-        self._failures = 0
         self._pause = 0.0
         self.caught_up = asyncio.Event()
         """Set while the homeserver answers: what is not here then will not come by waiting a little longer."""
 
     async def run(self) -> None:
         """Sync until cancelled."""
-        while True:
-            try:
-                await self._run_once_or_renew()
-            except (TokenRefused, ReplacedByAnother):
-                raise
-            except (HomeserverError, Unavailable, OSError) as error:
-                await self._back_off(error)
-            else:
-                self._failures = 0
-                self.caught_up.set()
-                await asyncio.sleep(self._interval or self._pause)
+        loop = BackgroundLoop("matrix.sync", self._run_once_or_renew, max_sleep=math.inf, retry=RETRY_WAITS)
+        await loop.run()
 
-    async def _run_once_or_renew(self) -> None:
+    async def _run_once_or_renew(self) -> float:
+        """Return the seconds until the next question."""
         try:
             await self.run_once()
         except UnknownDevice:
+            self.caught_up.clear()
             await self._renew_device()
             raise
         except Permanent as error:
+            self.caught_up.clear()
             if error.errcode == "M_FORBIDDEN":  # the user itself may be unknown, as after a homeserver was put back
                 await self._renew_device()
             raise
+        except Exception:
+            self.caught_up.clear()
+            raise
+        self.caught_up.set()
+        return self._interval or self._pause
 
     async def run_once(self) -> None:
         """Ask once, and commit what comes. Raises what the wire and the store raise, with nothing committed."""
@@ -224,15 +221,6 @@ class SyncLoop:
 
     async def _put_aside(self, unhandled: UnhandledEvent, transaction: Transaction) -> None:
         await self._bury(transaction, unhandled)
-
-    async def _back_off(self, error: Exception) -> None:
-        self.caught_up.clear()
-        self._failures += 1
-        wait = min(0.05 * 2.0 ** min(self._failures, 10), MAX_RETRY_WAIT)
-        if isinstance(error, Transient):
-            wait = max(wait, error.retry_after)
-        log_retry("matrix.sync_retry", error, attempt=self._failures)
-        await asyncio.sleep(wait)
 
 
 def _pause_after(response: Json) -> float:
