@@ -40,16 +40,18 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "bridge/tables": "bot/model bridge/runtime bridge/storage",
     "bridge/matrix/api": "bot/model bridge/runtime",
     "bridge/background": "bridge/runtime bridge/storage bridge/matrix/api",
-    "bridge/matrix/olm": "bridge/runtime bridge/storage bridge/matrix/api",
+    "bridge/matrix/olm": "bridge/runtime bridge/storage bridge/services bridge/matrix/api",
     "bridge/matrix/rooms": "bridge/runtime bridge/storage bridge/matrix/api bridge/background bridge/matrix/olm",
-    "bridge/matrix/room_keys": "bridge/runtime bridge/storage bridge/matrix/api bridge/matrix/olm bridge/matrix/rooms",
+    "bridge/matrix/room_keys": (
+        "bridge/runtime bridge/storage bridge/services bridge/matrix/api bridge/matrix/olm bridge/matrix/rooms"
+    ),
     "bridge/matrix/sync": (
-        "bridge/runtime bridge/storage bridge/matrix/api bridge/background bridge/matrix/olm bridge/matrix/rooms "
-        "bridge/matrix/room_keys"
+        "bridge/runtime bridge/storage bridge/services bridge/matrix/api bridge/background bridge/matrix/olm "
+        "bridge/matrix/rooms bridge/matrix/room_keys"
     ),
     "bridge/matrix": (
-        "bot/model bridge/runtime bridge/storage bridge/matrix/api bridge/background bridge/matrix/olm "
-        "bridge/matrix/rooms bridge/matrix/room_keys bridge/matrix/sync"
+        "bot/model bridge/runtime bridge/storage bridge/services bridge/matrix/api bridge/background "
+        "bridge/matrix/olm bridge/matrix/rooms bridge/matrix/room_keys bridge/matrix/sync"
     ),
     "bridge/erasure": (
         "policies bot/model bridge/runtime bridge/storage bridge/carriers bridge/config bridge/services "

@@ -150,16 +150,13 @@ class MatrixWorkers:
             lifetime=resources.pack.settings.message_ttl,
         )
         return await MatrixService.open(
-            database=services.database,
+            services,
             puppet_database=resources.puppet_database,
             session=resources.http,
             url=config.homeserver.url,
             token=read_secret(config.homeserver.as_token_file),
             policy_mxid=config.policy_mxid,
             puppet_mxid=config.puppet_mxid,
-            vault=services.vault,
-            clock=services.clock,
-            crash=services.crash,
             trust_on_first_use=config.line.rehearsal,
             sink=ingest.ingest,
             committed=ingest.after_commit,

@@ -37,9 +37,10 @@ from bridge.matrix.rooms.room_templates import (
     restored_power_levels,
 )
 from bridge.runtime import log
-from bridge.runtime.crash_points import CrashHook, CrashPoint
-from bridge.storage.database import Database, Transaction
-from bridge.storage.vault import CannotOpen, Vault
+from bridge.runtime.crash_points import CrashPoint
+from bridge.services import Services
+from bridge.storage.database import Transaction
+from bridge.storage.vault import CannotOpen
 
 __all__ = ["HomeserverError", "Permanent", "RoomClient", "TokenRefused", "Transient"]
 
@@ -58,27 +59,25 @@ class RoomClient:
 
     def __init__(
         self,
+        services: Services,
         *,
-        database: Database,
-        vault: Vault,
         policy: Identity,
         puppet: Identity,
         outbound_sessions: OutboundSessions,
         key_sharing: RoomKeySharing,
         key_bundles: KeyBundles,
         history: RoomHistory,
-        crash: CrashHook,
     ) -> None:
-        self._database = database
-        self._vault = vault
+        self._database = services.database
+        self._vault = services.vault
         self._policy = policy
         self._puppet = puppet
         self._outbound_sessions = outbound_sessions
         self._key_sharing = key_sharing
         self._key_bundles = key_bundles
         self._history = history
-        self._crash = crash
-        self._rooms = RoomQueries(database=database)
+        self._crash = services.crash
+        self._rooms = RoomQueries(database=services.database)
         self.puppet = puppet.user_id
 
     async def send(self, room_id: str, speaker: Speaker, txn: str, kind: str, content: Json) -> str:

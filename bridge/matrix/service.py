@@ -40,10 +40,8 @@ from bridge.matrix.sync.sync_loop import (
     no_urgent_timers,
 )
 from bridge.matrix.sync.sync_response import SyncResponseParser, TimelineGaps
-from bridge.runtime.clock import Clock
-from bridge.runtime.crash_points import CrashHook
+from bridge.services import Services
 from bridge.storage.database import Database, Transaction
-from bridge.storage.vault import Vault
 
 POLICY_PREFIX, PUPPET_PREFIX = "QLPOLICY", "QLVOICE"
 """How the ids of our devices begin."""
@@ -62,11 +60,8 @@ class MatrixService:
 
     def __init__(
         self,
+        services: Services,
         *,
-        database: Database,
-        vault: Vault,
-        clock: Clock,
-        crash: CrashHook,
         policy: Identity,
         puppet: Identity,
         trust_on_first_use: bool,
@@ -78,47 +73,40 @@ class MatrixService:
     ) -> None:
         ours = (policy.user_id, puppet.user_id)
         self.policy, self.puppet = policy, puppet
-        self.members = RoomQueries(database=database)
+        self.members = RoomQueries(database=services.database)
         self.devices = DeviceLists(
-            database=database,
+            services,
             identity=policy,
             ours=ours,
             trust_on_first_use=trust_on_first_use,
-            clock=clock,
             sink=sink,
             committed=committed,
-            vault=vault,
         )
-        self.key_sharing = RoomKeySharing(database=database, devices=self.devices, identities=(policy, puppet), vault=vault)
-        self.outbound_sessions = OutboundSessions(database=database, key_sharing=self.key_sharing, vault=vault, clock=clock)
+        self.key_sharing = RoomKeySharing(services, devices=self.devices, identities=(policy, puppet))
+        self.outbound_sessions = OutboundSessions(services, key_sharing=self.key_sharing)
         self.room_comparison = RoomComparison(
-            database=database, policy=policy, puppet=puppet, devices=self.devices, sink=sink, committed=committed
+            database=services.database, policy=policy, puppet=puppet, devices=self.devices, sink=sink, committed=committed
         )
         key_bundles = KeyBundles(
-            database=database,
-            vault=vault,
-            clock=clock,
+            services,
             identity=policy,
             devices=self.devices,
             to_device=self.key_sharing.to_device(policy),
-            crash=crash,
         )
         self.room_client = RoomClient(
-            database=database,
-            vault=vault,
+            services,
             policy=policy,
             puppet=puppet,
             outbound_sessions=self.outbound_sessions,
             key_sharing=self.key_sharing,
             key_bundles=key_bundles,
-            history=RoomHistory(database=database, vault=vault, identity=policy, ours=ours),
-            crash=crash,
+            history=RoomHistory(services, identity=policy, ours=ours),
         )
-        inbound_sessions = InboundSessions(devices=self.devices, vault=vault, clock=clock)
+        inbound_sessions = InboundSessions(services, devices=self.devices)
         parser = SyncResponseParser(
             devices=self.devices, inbound_sessions=inbound_sessions, policy=policy.user_id, ours=ours
         )
-        session_recovery = SessionRecovery(database=database, identity=puppet, devices=self.devices, crash=crash)
+        session_recovery = SessionRecovery(services, identity=puppet, devices=self.devices)
 
         async def take(transaction: Transaction, response: Json, batch: ToDeviceBatch, gaps: TimelineGaps) -> None:
             if items := await parser.take(transaction, response, batch, gaps):
@@ -129,11 +117,11 @@ class MatrixService:
             self.device_updates.wake()
 
         self.renewals = {
-            who.user_id: DeviceRenewal(identity=who, device_prefix=prefix, main=database, clock=clock, notify=device_gone)
+            who.user_id: DeviceRenewal(services, identity=who, device_prefix=prefix, notify=device_gone)
             for who, prefix in ((policy, POLICY_PREFIX), (puppet, PUPPET_PREFIX))
         }
         inboxes = {
-            who.user_id: ToDeviceInbox(identity=who, clock=clock, is_member_device=self.devices.is_member_device)
+            who.user_id: ToDeviceInbox(identity=who, clock=services.clock, is_member_device=self.devices.is_member_device)
             for who in (policy, puppet)
         }
         self.key_uploads = {
@@ -151,7 +139,7 @@ class MatrixService:
             renew_device=self.renewals[policy.user_id].renew,
             bury=bury,
             committed=told,
-            crash=crash,
+            crash=services.crash,
             has_urgent_timers=has_urgent_timers,
         )
         self.puppet_sync = SyncLoop(
@@ -166,7 +154,7 @@ class MatrixService:
             interval=PUPPET_SYNC_SECONDS,
         )
         self.device_updates = DeviceListUpdates(
-            database=database,
+            services,
             devices=self.devices,
             key_sharing=self.key_sharing,
             inbound_sessions=inbound_sessions,
@@ -174,23 +162,19 @@ class MatrixService:
             session_recovery=session_recovery,
             sink=sink,
             committed=committed,
-            clock=clock,
         )
 
     @classmethod
     async def open(
         cls,
+        services: Services,
         *,
-        database: Database,
         puppet_database: Database,
         session: aiohttp.ClientSession,
         url: str,
         token: str,
         policy_mxid: str,
         puppet_mxid: str,
-        vault: Vault,
-        clock: Clock,
-        crash: CrashHook,
         trust_on_first_use: bool,
         sink: EventSink,
         committed: Callable[[], None],
@@ -203,13 +187,13 @@ class MatrixService:
 
         `bury`, `has_urgent_timers`: see `SyncLoop`. `device_gone`: tells people that a device of ours was deleted.
         `take_over`: see `Identity.open`; the voice follows the policy bot: where that one was introduced before, a lost
-        `voice.db` is no other bridge. `database` was opened with `schema.MAIN_MIGRATIONS`, `puppet_database` with
+        `voice.db` is no other bridge. the main database was opened with `schema.MAIN_MIGRATIONS`, `puppet_database` with
         `schema.PUPPET_MIGRATIONS`. Raises `Permanent` when the homeserver refuses us, `IdentityInUse` when another bridge
         may speak for this line.
         """
-        await sign_earlier(database, vault)
+        await sign_earlier(services.database, services.vault)
         query = "SELECT 1 FROM matrix_identity WHERE user_id=$1 AND ready"
-        introduced = await database.fetchval(query, policy_mxid) is not None
+        introduced = await services.database.fetchval(query, policy_mxid) is not None
         policy, puppet = [
             await retry_until_done(
                 "matrix.identity_open",
@@ -222,20 +206,17 @@ class MatrixService:
                     user_id=user_id,
                     device_prefix=prefix,
                     display_name=name,
-                    vault=vault,
+                    vault=services.vault,
                     take_over=take_over or introduced,
                 ),
             )
             for where, user_id, prefix, name in (
-                (database, policy_mxid, POLICY_PREFIX, "Quietline"),
+                (services.database, policy_mxid, POLICY_PREFIX, "Quietline"),
                 (puppet_database, puppet_mxid, PUPPET_PREFIX, "Line"),
             )
         ]
         return cls(
-            database=database,
-            vault=vault,
-            clock=clock,
-            crash=crash,
+            services,
             policy=policy,
             puppet=puppet,
             trust_on_first_use=trust_on_first_use,

@@ -21,8 +21,8 @@ from bridge.matrix.api.http_client import Permanent, ReplacedByAnother, TokenRef
 from bridge.matrix.api.json_fields import Json, objects_in
 from bridge.matrix.olm.identity import IN_USE_MS, Identity
 from bridge.runtime import log
-from bridge.runtime.clock import Clock
-from bridge.storage.database import Database, Transaction
+from bridge.services import Services
+from bridge.storage.database import Transaction
 from bridge.storage.sqlite_connection import SqliteConnection
 
 MIN_INTERVAL_MS: Final = 3_600_000
@@ -31,18 +31,18 @@ RETRY_SECONDS: Final = 60.0
 
 
 class DeviceRenewal:
-    """Renews one identity's device; `main`: the database of outbound sessions. `notify`: tells people, once a loss."""
+    """Renews one identity's device; outbound sessions are in the main database. `notify`: tells people, once a loss."""
 
     def __init__(
         self,
+        services: Services,
         *,
         identity: Identity,
         device_prefix: str,
-        main: Database,
-        clock: Clock,
         notify: Callable[[], Awaitable[None]],
     ) -> None:
-        self._identity, self._prefix, self._main, self._clock, self._notify = identity, device_prefix, main, clock, notify
+        self._identity, self._prefix, self._notify = identity, device_prefix, notify
+        self._main, self._clock = services.database, services.clock
         self._lock = asyncio.Lock()
         self._notified = False
 

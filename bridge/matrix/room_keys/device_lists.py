@@ -20,9 +20,8 @@ from bridge.matrix.olm.cross_signing import Device, devices_of, master_key_of
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.room_keys.confirmed_identities import CONFIRM, MARK_DIRTY, TRUST_COLUMNS, TrustMac, device_of
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS
-from bridge.runtime.clock import Clock
+from bridge.services import Services
 from bridge.storage.database import Database, Transaction, placeholders
-from bridge.storage.vault import Vault
 
 TRUSTED: Final = """
     matrix_device d JOIN matrix_confirmed c
@@ -58,22 +57,20 @@ class DeviceLists:
 
     def __init__(
         self,
+        services: Services,
         *,
-        database: Database,
         identity: Identity,
         ours: Collection[str],
         trust_on_first_use: bool,
-        clock: Clock,
         sink: EventSink,
         committed: Callable[[], None],
-        vault: Vault,
     ) -> None:
-        self.trust_mac = TrustMac(vault)
-        self._database = database
+        self.trust_mac = TrustMac(services.vault)
+        self._database = services.database
         self._client = identity.client
         self._ours = frozenset(ours)
         self._trust_on_first_use = trust_on_first_use
-        self._clock = clock
+        self._clock = services.clock
         self._sink = sink
         self._committed = committed
 

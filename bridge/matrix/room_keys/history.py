@@ -19,8 +19,7 @@ from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError
 from bridge.matrix.room_keys.accepted_sessions import accepted_sessions
 from bridge.matrix.room_keys.inbound_sessions import EncryptedEvent, parse_plaintext
-from bridge.storage.database import Database
-from bridge.storage.vault import Vault
+from bridge.services import Services
 
 PAGE: Final = 100
 MAX_PAGES: Final = 5
@@ -42,8 +41,9 @@ class RecentMessages:
 class RoomHistory:
     """Reads as the policy bot. `ours`: the user ids of both identities, whose words are passed over."""
 
-    def __init__(self, *, database: Database, vault: Vault, identity: Identity, ours: Collection[str]) -> None:
-        self._database, self._vault, self._client, self._ours = database, vault, identity.client, frozenset(ours)
+    def __init__(self, services: Services, *, identity: Identity, ours: Collection[str]) -> None:
+        self._database, self._vault = services.database, services.vault
+        self._client, self._ours = identity.client, frozenset(ours)
 
     async def recent_messages(self, room_id: str) -> RecentMessages:
         """Return what others typed last in a room, edits as they are. Raises what `Wire` raises."""

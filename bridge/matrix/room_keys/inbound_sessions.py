@@ -37,10 +37,10 @@ from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSession
 from bridge.matrix.room_keys.device_lists import DeviceLists
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS, room_of
 from bridge.runtime import log
-from bridge.runtime.clock import Clock
+from bridge.services import Services
 from bridge.storage.database import Database, Transaction
 from bridge.storage.savepoint import attempt
-from bridge.storage.vault import CannotOpen, Vault
+from bridge.storage.vault import CannotOpen
 
 KEY_TIMEOUT_MS: Final = 30_000
 """How long an event may wait for its key."""
@@ -102,10 +102,10 @@ class _MustWait(Exception):  # noqa: N818 - an answer, not a failure
 class InboundSessions:
     """Reads encrypted events of rooms of ours and keeps what must wait."""
 
-    def __init__(self, *, devices: DeviceLists, vault: Vault, clock: Clock) -> None:
+    def __init__(self, services: Services, *, devices: DeviceLists) -> None:
         self._devices = devices
-        self._vault = vault
-        self._clock = clock
+        self._vault = services.vault
+        self._clock = services.clock
 
     async def add_room_key(self, transaction: Transaction, message: ToDeviceMessage) -> tuple[str, str] | None:
         """Keep the key of an `m.room_key` message; returns (room id, session id) if it is new.

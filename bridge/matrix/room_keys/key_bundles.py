@@ -20,10 +20,8 @@ from bridge.matrix.olm.vodozemac_olm import OlmGroupSessionError
 from bridge.matrix.room_keys.accepted_sessions import accepted_sessions
 from bridge.matrix.room_keys.device_lists import DeviceLists
 from bridge.matrix.rooms.media import record_upload
-from bridge.runtime.clock import Clock
-from bridge.runtime.crash_points import CrashHook, CrashPoint
-from bridge.storage.database import Database
-from bridge.storage.vault import Vault
+from bridge.runtime.crash_points import CrashPoint
+from bridge.services import Services
 
 EVENT_TYPE: Final = "m.room_key_bundle"
 
@@ -33,16 +31,14 @@ class KeyBundles:
 
     def __init__(
         self,
+        services: Services,
         *,
-        database: Database,
-        vault: Vault,
-        clock: Clock,
         identity: Identity,
         devices: DeviceLists,
         to_device: ToDeviceSender,
-        crash: CrashHook,
     ) -> None:
-        self._database, self._vault, self._clock, self._crash = database, vault, clock, crash
+        self._database, self._vault = services.database, services.vault
+        self._clock, self._crash = services.clock, services.crash
         self._identity, self._devices, self._to_device = identity, devices, to_device
 
     async def share(self, room_id: str, user: str) -> int:

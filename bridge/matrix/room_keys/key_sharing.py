@@ -19,8 +19,9 @@ from bridge.matrix.room_keys.confirmed_identities import TRUST_COLUMNS
 from bridge.matrix.room_keys.device_lists import TRUSTED, DeviceLists
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS
 from bridge.matrix.rooms.room_templates import UNREADABLE
-from bridge.storage.database import Database, Transaction, placeholders
-from bridge.storage.vault import CannotOpen, Vault
+from bridge.services import Services
+from bridge.storage.database import Transaction, placeholders
+from bridge.storage.vault import CannotOpen
 
 _WHERE_MEMBER = f"""EXISTS (
     SELECT 1 FROM matrix_member m
@@ -36,11 +37,11 @@ _NOT_SENT = """AND NOT EXISTS (
 class RoomKeySharing:
     """Delivers first keys as each of our identities."""
 
-    def __init__(self, *, database: Database, devices: DeviceLists, identities: Sequence[Identity], vault: Vault) -> None:
-        self._database = database
+    def __init__(self, services: Services, *, devices: DeviceLists, identities: Sequence[Identity]) -> None:
+        self._database = services.database
         self._devices = devices
         self._senders = {identity.user_id: ToDeviceSender(identity=identity) for identity in identities}
-        self._vault = vault
+        self._vault = services.vault
 
     def to_device(self, identity: Identity) -> ToDeviceSender:
         """Return the identity's post, of which there must be one only."""

@@ -28,9 +28,8 @@ from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.vodozemac_olm import OutboundGroupSession
 from bridge.matrix.room_keys.key_sharing import RoomKeySharing, first_key_seal_context
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS, Room, UnknownRoom, room_of, rotate_sessions
-from bridge.runtime.clock import Clock
-from bridge.storage.database import Database, Transaction
-from bridge.storage.vault import Vault
+from bridge.services import Services
+from bridge.storage.database import Transaction
 
 MAX_MESSAGES: Final = 1000
 MAX_AGE_MS: Final = 7 * 24 * 3600 * 1000
@@ -60,11 +59,11 @@ class _Retired(Exception):  # noqa: N818 - an answer, not a failure
 class OutboundSessions:
     """Encrypts for rooms of ours; a new session's key is delivered before its first event exists."""
 
-    def __init__(self, *, database: Database, key_sharing: RoomKeySharing, vault: Vault, clock: Clock) -> None:
-        self._database = database
+    def __init__(self, services: Services, *, key_sharing: RoomKeySharing) -> None:
+        self._database = services.database
         self._key_sharing = key_sharing
-        self._vault = vault
-        self._clock = clock
+        self._vault = services.vault
+        self._clock = services.clock
         self._cache: OrderedDict[tuple[str, str], _Session] = OrderedDict()
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 

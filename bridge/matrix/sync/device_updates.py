@@ -19,8 +19,8 @@ from bridge.matrix.room_keys.inbound_sessions import InboundSessions
 from bridge.matrix.room_keys.key_sharing import RoomKeySharing
 from bridge.matrix.sync.session_recovery import SessionRecovery
 from bridge.matrix.sync.sync_loop import SyncLoop
-from bridge.runtime.clock import Clock
-from bridge.storage.database import Database, Transaction
+from bridge.services import Services
+from bridge.storage.database import Transaction
 
 BATCH_SIZE: Final = 50
 REJECTED_SECONDS: Final = 600.0
@@ -35,8 +35,8 @@ class DeviceListUpdates:
 
     def __init__(
         self,
+        services: Services,
         *,
-        database: Database,
         devices: DeviceLists,
         key_sharing: RoomKeySharing,
         inbound_sessions: InboundSessions,
@@ -44,9 +44,8 @@ class DeviceListUpdates:
         session_recovery: SessionRecovery,
         sink: EventSink,
         committed: Callable[[], None],
-        clock: Clock,
     ) -> None:
-        self._database = database
+        self._database = services.database
         self._devices = devices
         self._key_sharing = key_sharing
         self._inbound_sessions = inbound_sessions
@@ -54,7 +53,7 @@ class DeviceListUpdates:
         self._session_recovery = session_recovery
         self._sink = sink
         self._committed = committed
-        self._clock = clock
+        self._clock = services.clock
         self._loop = BackgroundLoop("matrix.device_lists", self._turn, max_sleep=MAX_SLEEP)
 
     def wake(self) -> None:

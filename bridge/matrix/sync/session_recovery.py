@@ -17,15 +17,17 @@ from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch
 from bridge.matrix.room_keys.device_lists import DeviceLists
 from bridge.matrix.sync.sync_response import TimelineGaps
-from bridge.runtime.crash_points import CrashHook, CrashPoint
-from bridge.storage.database import Database, Transaction
+from bridge.runtime.crash_points import CrashPoint
+from bridge.services import Services
+from bridge.storage.database import Transaction
 
 
 class SessionRecovery:
-    """Takes the line voice's letters. `database`: the main one, where devices and keys are."""
+    """Takes the line voice's letters; devices and keys are in the main database."""
 
-    def __init__(self, *, database: Database, identity: Identity, devices: DeviceLists, crash: CrashHook) -> None:
-        self._database, self._identity, self._devices, self._crash = database, identity, devices, crash
+    def __init__(self, services: Services, *, identity: Identity, devices: DeviceLists) -> None:
+        self._database, self._crash = services.database, services.crash
+        self._identity, self._devices = identity, devices
 
     async def take(self, transaction: Transaction, _response: Json, batch: ToDeviceBatch, _gaps: TimelineGaps) -> None:
         """Note who began anew, in the commit of the sync; every other letter only kept its Olm session."""

@@ -18,6 +18,7 @@ from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS
 from bridge.matrix.service import MatrixService
 from bridge.runtime.clock import SteadyClock
 from bridge.runtime.crash_points import CrashHook, CrashPoint, never_crash
+from bridge.services import Services
 from bridge.storage.database import Transaction
 from bridge.storage.key_file import KeyFile
 from bridge.storage.sqlite_database import SqliteDatabase
@@ -57,16 +58,13 @@ class Rig:
             self._open.push_async_callback(database.close)
         self.http = await self._open.enter_async_context(aiohttp.ClientSession())
         self.matrix = await MatrixService.open(
-            database=self.database,
+            Services(database=self.database, vault=self.vault, clock=SteadyClock(), crash=self._crashes),
             puppet_database=self.puppet_database,
             session=self.http,
             url=self.url,
             token=self.token,
             policy_mxid=POLICY,
             puppet_mxid=PUPPET,
-            vault=self.vault,
-            clock=SteadyClock(),
-            crash=self._crashes,
             trust_on_first_use=self.trust_on_first_use,
             sink=self._sink,
             bury=self._bury,

@@ -66,14 +66,12 @@ class DeviceTrustHarness:
     def __init__(self, harness: BridgeHarness) -> None:
         self.harness, self.module_client, self.room_client = harness, FakeModuleClient(), RecordingRoomClient()
         self.devices = DeviceLists(
-            database=harness.database,
+            harness.services_with(WakeUps()),
             identity=cast("Identity", _NoIdentity()),
             ours=(),
             trust_on_first_use=True,
-            clock=harness.clock,
             sink=_nowhere,
             committed=lambda: None,
-            vault=harness.vault,
         )
         trust = DeviceTrustCommands(
             harness.services_with(WakeUps()),
