@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
 
-async def until(true: Callable[[], bool], *, within: float = 5.0) -> None:
+async def until(true: Callable[[], bool], *, within: float = 30.0) -> None:
     """Wait for something that other tasks bring about; an AssertionError when it does not come."""
     end = asyncio.get_running_loop().time() + within
     while not true():
@@ -26,10 +26,14 @@ async def until(true: Callable[[], bool], *, within: float = 5.0) -> None:
 
 
 class WebhookReceiver:
-    """Where webhooks arrive. `answers` are the statuses of the next requests, then `otherwise`."""
+    """Where webhooks arrive. `answers` are the statuses of the next requests, then `otherwise`.
+
+    `times`: when each request was read, by the loop's clock, before it was answered.
+    """
 
     def __init__(self) -> None:
         self.requests: list[WebhookRequest] = []
+        self.times: list[float] = []
         self.answers: list[int] = []
         self.otherwise = 204
         self.port = 0
@@ -64,6 +68,7 @@ class WebhookReceiver:
 
     async def _take(self, request: web.Request) -> web.Response:
         body = await request.read()
+        self.times.append(asyncio.get_running_loop().time())
         self.requests.append(WebhookRequest(raw_path=request.raw_path, headers=request.headers.copy(), body=body))
         status = self.answers.pop(0) if self.answers else self.otherwise
         return web.Response(status=status, headers={"Location": "/elsewhere"} if 300 <= status < 400 else None)
