@@ -24,7 +24,7 @@ from bot.model.transactional_actions import (
 )
 from bridge.matrix.rooms.room_state import set_owner
 from bridge.services import Services
-from bridge.storage.database import Database, Transaction
+from bridge.storage.database import Transaction
 from bridge.tables import (
     carrier_copies,
     clock_trust,
@@ -107,16 +107,6 @@ class TransactionalActions:
 def is_transactional(action: Action) -> TypeGuard[TransactionalAction]:
     """Whether an action is done in the decision's own commit, and not by the outbox."""
     return isinstance(action, TRANSACTIONAL_ACTIONS)
-
-
-async def place_hold(database: Database, thread: str) -> bool:
-    """Freeze every deleter of one thread, for what still exists of it. False when there is no such thread."""
-    return await database.commit(lambda transaction: threads.set_held(transaction, thread, held=True))
-
-
-async def release_hold(database: Database, thread: str) -> bool:
-    """Let a thread's deletions go on where they stopped."""
-    return await database.commit(lambda transaction: threads.set_held(transaction, thread, held=False))
 
 
 async def _park(transaction: Transaction, thread: str, *, patience: float, now: float) -> None:

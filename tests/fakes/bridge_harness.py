@@ -43,7 +43,7 @@ from bridge.storage import serialization
 from bridge.storage.database import Database, Transaction
 from bridge.storage.key_file import KeyFile
 from bridge.storage.vault import Vault
-from bridge.tables import inbox, schema
+from bridge.tables import inbox, schema, threads
 from bridge.tables.audit_log import AuditLog
 from bridge.tables.suppression import Suppression
 from policies.load import load
@@ -226,6 +226,10 @@ class BridgeHarness:
     async def count(self, table: str) -> int:
         """Count the rows of a table."""
         return int(await self.database.fetchval(f"SELECT COUNT(*) FROM {table}"))  # noqa: S608 - the test's own word
+
+    async def set_held(self, thread: str, *, held: bool) -> bool:
+        """Set or lift a legal hold as a decision does; return whether there is such a thread."""
+        return await self.database.commit(lambda transaction: threads.set_held(transaction, thread, held=held))
 
     def messages_shown(self, owner: str, *, notices: bool = False) -> list[str]:
         """Bodies shown for an owner: by default the texter's own words only."""

@@ -11,7 +11,6 @@ import pytest
 
 from bot.model.events import TextOutcome
 from bridge.carriers.adapter import Deleted, DeleteLater, DeleteOutcome, DeliveryReport, Status, UnknownOutcome
-from bridge.engine import transactional_actions
 from bridge.erasure.carrier_copies import COPIES
 from bridge.runtime.crash_points import CrashPoint
 from bridge.tables import carrier_copies, clock_trust
@@ -235,9 +234,9 @@ async def test_a_held_threads_copies_stay(harness: BridgeHarness) -> None:
     archive = FakeArchive(harness)
     owner = await harness.receive_text("words", message_id=ID)
     await shown(harness, owner)
-    await transactional_actions.place_hold(harness.database, owner)
+    await harness.set_held(owner, held=True)
     assert await harness.carrier_copies.run_once() > 0
-    await transactional_actions.release_hold(harness.database, owner)
+    await harness.set_held(owner, held=False)
     await harness.database.commit(clock_trust.distrust)
     assert await harness.carrier_copies.run_once() > 0
     await harness.database.commit(clock_trust.trust)
@@ -276,11 +275,11 @@ async def test_nobodys_copy_waits_for_whom_it_may_concern(harness: BridgeHarness
     await harness.run()
     owner = await harness.receive_text("hello", message_id="in0")
     await harness.wait_until_drained()
-    await transactional_actions.place_hold(harness.database, owner)
+    await harness.set_held(owner, held=True)
     await harness.webhook.accept_report(DeliveryReport(message_id="vendor-77", status="delivered"))
     harness.clock.at += SHOW_WAIT
     assert await harness.carrier_copies.run_once() > 0
-    await transactional_actions.release_hold(harness.database, owner)
+    await harness.set_held(owner, held=False)
     await harness.carrier_copies.run_once()
     assert "vendor-77" in archive.asked
 
@@ -293,7 +292,7 @@ async def test_a_hold_stops_a_batch_of_deletions(harness: BridgeHarness) -> None
     harness.clock.at += SHOW_WAIT
 
     async def delete_copy(message_id: str) -> DeleteOutcome:
-        await transactional_actions.place_hold(harness.database, owner)
+        await harness.set_held(owner, held=True)
         return await archive.delete_copy(message_id)
 
     harness.carrier.delete_copy = delete_copy  # type: ignore[method-assign]

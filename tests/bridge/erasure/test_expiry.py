@@ -12,7 +12,6 @@ from bot.model.actions import DESK, OFFICE
 from bot.model.events import MemberJoined, MessageRead, MessageSent
 from bot.model.thread_desk_events import Assigned
 from bot.model.transactional_actions import Suppress, SuppressionReason
-from bridge.engine import transactional_actions
 from bridge.matrix.api.module_api import ModuleNotLoaded
 from bridge.matrix.room_client import Permanent, Transient
 from bridge.outbound.sms_sender import ID_RETENTION
@@ -234,7 +233,7 @@ async def test_a_hold_stops_a_sweep_in_its_middle(erasure: ErasureHarness) -> No
     for number in range(20):
         await erasure.add_event(owner, f"$x{number}")
     await erasure.harness.database.commit(lambda transaction: transaction.execute("UPDATE event SET expires = 1"))
-    erasure.rooms.on_redact = lambda: transactional_actions.place_hold(erasure.harness.database, owner)
+    erasure.rooms.on_redact = lambda: erasure.harness.set_held(owner, held=True)
     await erasure.expiry.run_once()
     erasure.rooms.on_redact = None
     kept = sum(bool(says) for says in erasure.rooms.events.values())
@@ -242,7 +241,7 @@ async def test_a_hold_stops_a_sweep_in_its_middle(erasure: ErasureHarness) -> No
     assert await erasure.harness.count("event") == kept
     assert erasure.harness.alerts == []
     assert await erasure.expiry.run_once() > 0
-    await transactional_actions.release_hold(erasure.harness.database, owner)
+    await erasure.harness.set_held(owner, held=False)
     await erasure.expiry.run_once()
     assert not any(erasure.rooms.events.values())
 
@@ -260,9 +259,9 @@ async def test_what_offices_say_of_a_held_thread_stays(erasure: ErasureHarness) 
         )
 
     await erasure.harness.database.commit(commit)
-    await transactional_actions.place_hold(erasure.harness.database, owner)
+    await erasure.harness.set_held(owner, held=True)
     assert await room_events.due(erasure.harness.database, now + 61, 48) == []
-    await transactional_actions.release_hold(erasure.harness.database, owner)
+    await erasure.harness.set_held(owner, held=False)
     assert [event.event_id for event in await room_events.due(erasure.harness.database, now + 61, 48)] == ["$o"]
 
 

@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from bot.model.events import TimerDue
 from bot.model.thread import ThreadState
-from bridge.engine import transactional_actions
 from bridge.erasure.certificate import ErasureCertificate
 from bridge.erasure.job_runner import REDACTION_DELIVERY_SECONDS
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleNotLoaded, ModuleRequestRejected
@@ -173,7 +172,7 @@ async def test_a_hold_stops_before_the_next_step_and_release_goes_on(erasure: Er
     await erasure.send_message(owner, "!close")
     await _pass(erasure, owner, 600, "close")
     await erasure.runner.run_once()
-    assert await transactional_actions.place_hold(erasure.harness.database, owner)
+    assert await erasure.harness.set_held(owner, held=True)
     asked = len(erasure.rooms.requests)
     for _ in range(20):
         await erasure.runner.run_once()
@@ -181,7 +180,7 @@ async def test_a_hold_stops_before_the_next_step_and_release_goes_on(erasure: Er
     assert len(erasure.rooms.requests) == asked
     await _pass(erasure, owner, GRACE, "end")
     assert await erasure.harness.vault.has_key(owner), "a hold keeps what still exists"
-    assert await transactional_actions.release_hold(erasure.harness.database, owner)
+    assert await erasure.harness.set_held(owner, held=False)
     await _pass(erasure, owner, 2 * 3600, "end")
     await erasure.run_to_end()
     assert len(await erasure.certificates()) == 2
@@ -190,7 +189,7 @@ async def test_a_hold_stops_before_the_next_step_and_release_goes_on(erasure: Er
 async def test_a_hold_keeps_a_thread_from_being_closed(erasure: ErasureHarness) -> None:
     """A held thread is neither closed now, nor parked when its time comes, nor do its messages expire."""
     owner = await erasure.create_thread_room()
-    await transactional_actions.place_hold(erasure.harness.database, owner)
+    await erasure.harness.set_held(owner, held=True)
     await erasure.send_message(owner, "!close now")
     await erasure.send_message(owner, "!close", sender="@sol:x", event_id="$c2")
     await _pass(erasure, owner, 600, "close")
@@ -198,7 +197,7 @@ async def test_a_hold_keeps_a_thread_from_being_closed(erasure: ErasureHarness) 
     await erasure.harness.database.commit(lambda transaction: transaction.execute("UPDATE event SET expires = 1"))
     assert await erasure.expiry.run_once() > 0
     assert all(erasure.rooms.events.values())
-    await transactional_actions.release_hold(erasure.harness.database, owner)
+    await erasure.harness.set_held(owner, held=False)
     await erasure.expiry.run_once()
     assert not any(erasure.rooms.events.values())
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from bot.model.events import TimerDue
-from bridge.engine import transactional_actions
 from bridge.erasure.certificate import FOREIGN_UPLOADS
 from bridge.erasure.room_steps import NOT_OURS
 from bridge.matrix.api.module_api import ModuleRequestRejected
@@ -89,14 +88,14 @@ async def test_a_hold_stops_at_any_step(erasure: ErasureHarness, step: str) -> N
         erasure.harness.clock.at += await erasure.runner.run_once()
     else:
         raise AssertionError("it never came to this step")
-    assert await transactional_actions.place_hold(erasure.harness.database, owner)
+    assert await erasure.harness.set_held(owner, held=True)
     asked = len(erasure.rooms.requests)
     for _ in range(20):
         await erasure.runner.run_once()
         erasure.harness.clock.at += CLIENTS
     assert (await _step(erasure), len(erasure.rooms.requests)) == (step, asked)
     assert await erasure.certificates() == []
-    assert await transactional_actions.release_hold(erasure.harness.database, owner)
+    assert await erasure.harness.set_held(owner, held=False)
     await erasure.run_to_end()
     assert [told["what"] for told in await erasure.certificates()] == ["conversation"]
     assert not erasure.rooms.present
