@@ -66,7 +66,7 @@ def stop_by_reaction(pack: Pack, facts: Facts, thread: Thread, event: ReactionAd
 
 
 def stop_from_any_device(pack: Pack, facts: Facts, thread: Thread, event: MessageIgnored) -> Step[Thread]:
-    """`!unsafe` of a member's device that nobody verified stops the phone; nothing else of it is taken."""
+    """`!unsafe` of a member stops the phone from an unverified device and in clear; nothing else of it is taken."""
     command = parse(event.command)
     is_member = facts.role(event.sender) is not None and event.sender in thread.assignment.members
     if command is None or command.name != STOPS or not is_member:

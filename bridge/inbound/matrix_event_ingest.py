@@ -34,7 +34,7 @@ from bot.model.events import (
 from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind, RoomLoss, RoomLost
 from bridge.matrix.api import events
 from bridge.matrix.api.json_fields import BAD_DATA, strings_in
-from bridge.matrix.api.message_body import Plain, mentions_user, read
+from bridge.matrix.api.message_body import Plain, command_in, mentions_user, read
 from bridge.matrix.room_keys.confirmed_identities import TrustMac
 from bridge.matrix.room_keys.device_lists import has_trusted_device
 from bridge.matrix.rooms.media import record_linked_media
@@ -267,7 +267,11 @@ class MatrixEventIngest:
                 return MessageRedacted(place=place.name, sender=item.sender, target=item.redacts, ref=ref)
             case "m.room.message":
                 return MessageIgnored(
-                    place=place.name, sender=item.sender, event_id=item.event_id, reason=IgnoreReason.UNENCRYPTED
+                    place=place.name,
+                    sender=item.sender,
+                    event_id=item.event_id,
+                    reason=IgnoreReason.UNENCRYPTED,
+                    command=command_in(item.content) if place.name == THREAD else "",
                 )
         return None
 

@@ -27,6 +27,9 @@ BLOCKQUOTE: Final = "<blockquote"
 REPLY_TAGS: Final = ("<mx-reply>", "</mx-reply>")
 ITEM: Final = re.compile(r"(?:[-*+•]|(\d{1,9})[.)])\s+")
 """The mark of a list item, and its number."""
+COMMAND_MARKS: Final = ("!", "\u00a1", "\uff01")
+LONGEST_COMMAND: Final = 40
+"""Characters that are looked at of a message that is not taken: enough for a command's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +91,13 @@ def mentions_user(html: str) -> bool:
         kept.append(html[at:begun])
         at = ended + len(REPLY_TAGS[1])
     return USER_LINK.search("".join([*kept, html[at:]])) is not None
+
+
+def command_in(content: Mapping[str, Any]) -> str:
+    """Return the beginning of a message that looks like a command; empty for any other. Only what stops may act on it."""
+    body = content.get("body")
+    looks_so = isinstance(body, str) and body.strip().startswith(COMMAND_MARKS)
+    return str(body).strip()[:LONGEST_COMMAND] if looks_so else ""
 
 
 def _words(own: str, shown: Rendered, *, differs: bool) -> str:

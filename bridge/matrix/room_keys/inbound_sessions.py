@@ -31,6 +31,7 @@ from bridge.matrix.api.json_fields import (
     object_at,
     string_field,
 )
+from bridge.matrix.api.message_body import command_in
 from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.olm.sessions import ToDeviceMessage
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError
@@ -82,11 +83,6 @@ class EncryptedEvent:
         return UntrustedMessage(
             event_id=self.event_id, room_id=self.room_id, sender=self.sender, at=self.at, command=command
         )
-
-
-COMMAND_MARKS: Final = ("!", "\u00a1", "\uff01")
-LONGEST_COMMAND: Final = 40
-"""Characters of a message of an untrusted device that are looked at: enough for a command's name."""
 
 
 class NotMember(Exception):  # noqa: N818 - an answer, not a failure
@@ -383,11 +379,9 @@ def parse_plaintext(event: EncryptedEvent, plaintext: str, device_id: str = "") 
 def command_of(event: EncryptedEvent, plaintext: str) -> str:
     """Return the beginning of a decrypted message that looks like a command; empty for any other, whoever said it."""
     try:
-        body = parse_plaintext(event, plaintext).content.get("body")
+        return command_in(parse_plaintext(event, plaintext).content)
     except BAD_DATA:
         return ""
-    looks_so = isinstance(body, str) and body.strip().startswith(COMMAND_MARKS)
-    return str(body).strip()[:LONGEST_COMMAND] if looks_so else ""
 
 
 def inbound_seal_context(session_id: str) -> str:

@@ -380,12 +380,15 @@ def test_a_tap_lifts_nothing() -> None:
         ("!unsafe", SUE, False),
     ],
 )
-def test_stopping_needs_no_verified_device(command: str, sender: str, stops: bool) -> None:
-    """A member's `!unsafe` from a device that nobody verified stops the phone; nothing else is taken, and both hear why."""
-    event = MessageIgnored(place=THREAD, sender=sender, event_id="$i", reason=IgnoreReason.UNTRUSTED, command=command)
+@pytest.mark.parametrize(
+    ("reason", "told"), [(IgnoreReason.UNTRUSTED, "not verified"), (IgnoreReason.UNENCRYPTED, "not encrypted")]
+)
+def test_stopping_needs_membership_only(reason: IgnoreReason, told: str, command: str, sender: str, stops: bool) -> None:
+    """A member's `!unsafe`, unverified or in clear, stops the phone; nothing else is taken, and both hear why."""
+    event = MessageIgnored(place=THREAD, sender=sender, event_id="$i", reason=reason, command=command)
     thread = then(held(), said("hello", event_id="$m0")).aggregate
     step = then(thread, event, at(2))
     assert step.aggregate.flags.unsafe == stops
     assert (marks(step).get("$m0") is DeliveryReceipt.NOT_SENT) == stops
-    assert "not verified" in words(step)
+    assert told in words(step)
     assert then(unsafe(), replace(event, command="!safe")).aggregate.flags.unsafe, "what lifts it takes a trusted device"

@@ -132,6 +132,13 @@ async def test_what_stops_a_phone_reaches_its_thread_from_any_device(ingest: Ing
     item = events.UntrustedMessage(event_id="$e", room_id=THREAD_ROOM, sender=ADA, at=0, command="!unsafe")
     ignored = MessageIgnored(place=THREAD, sender=ADA, event_id="$e", reason=IgnoreReason.UNTRUSTED, command="!unsafe")
     assert await ingest.take(item) == [(ingest.thread, ignored)]
+    clear = unencrypted("m.room.message", text_content(" !unsafe "), room=THREAD_ROOM)
+    (_, heard), *rest = await ingest.take(dataclasses.replace(clear, event_id="$c"))
+    assert heard == dataclasses.replace(ignored, event_id="$c", reason=IgnoreReason.UNENCRYPTED)
+    words = unencrypted("m.room.message", text_content("is it unsafe?"), room=THREAD_ROOM)
+    (_, unheard), *more = await ingest.take(dataclasses.replace(words, event_id="$w"))
+    assert isinstance(unheard, MessageIgnored)
+    assert (unheard.command, rest, more) == ("", [], [])
     at_desk = dataclasses.replace(item, event_id="$d", room_id=DESK_ROOM)
     assert [event.command for _, event in await ingest.take(at_desk) if isinstance(event, MessageIgnored)] == [""]
 
