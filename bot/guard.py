@@ -104,6 +104,21 @@ ADDRESS: Final = re.compile(
     re.IGNORECASE,
 )
 """A number and a street in English, a street and a number in Spanish; a post office box in both."""
+NOT_A_PLACE: Final = (
+    "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?"
+    "|dec(?:ember)?|mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:rs(?:day)?)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?"
+    "|[ap]m|i|the|my|your|his|her|our|their|this|that|it|he|she|we|they|you|est|pst|cst|mst|utc|gmt"
+)
+PLACE: Final = re.compile(
+    # A number and a name with a capital, behind a word that leads to a place: "she is at 44 Elm".
+    rf"\b(?:at|to|near|off|by|from)\s+(?:1[3-9]|[2-9]\d|\d{{3,5}})[a-z]?\s+(?!(?:{NOT_A_PLACE})\b)(?-i:[A-Z])[\w'-]+"
+    # Two streets that cross: "Elm & 3rd", "5th and Main".
+    rf"|\b(?!(?:{NOT_A_PLACE})\b)(?-i:[A-Z])[\w'-]+\s+(?:&|and)\s+\d{{1,3}}(?:st|nd|rd|th)\b"
+    rf"|\b\d{{1,3}}(?:st|nd|rd|th)\s+(?:&|and)\s+(?!(?:{NOT_A_PLACE})\b)(?-i:[A-Z])[\w'-]+"
+    r"|\b(?:apt|apartment|depto|departamento|apto)\b\.?\s*\#?\s*(?:\d{1,5}[a-z]?|[a-z]\d{1,4})\b",
+    re.IGNORECASE,
+)
+"""A place without the word "street" or its like. Numbers up to 12 are left out: "at 10 Tom rings" is a time."""
 
 
 def may_send(pack: Pack, thread: Thread, text: SendSms, now: float, designations: Iterable[str]) -> str | None:
@@ -217,7 +232,7 @@ def warns(body: str, *, differs: bool = False) -> str | None:
     """
     seen = skeleton(body)
     what = "holds a phone number" if NUMBER.search(DATES.sub("—", seen)) else None
-    if what is None and ADDRESS.search(seen):
+    if what is None and (ADDRESS.search(seen) or PLACE.search(seen)):
         what = "looks like a street address"
     if not differs:
         return f"it {what}. If that may stand on this phone, say !anyway." if what else None
