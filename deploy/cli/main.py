@@ -227,7 +227,10 @@ def test(arguments: tuple[str, ...]) -> None:
     """Check style and types, then run the tests. Arguments are passed to pytest; paths are from the project's root.
 
     Without arguments everything runs, in several processes: tests wait more than they compute.
+    With --long [PART…] what takes long runs instead, within an hour: kills, fuzz, soak; one line a figure.
     """
+    if arguments[:1] == ("--long",):
+        sys.exit(_run(sys.executable, "-P", "-m", "tests.long", *arguments[1:]))
     python = (sys.executable, "-P", "-m")
     checks = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
     failed = [" ".join(words) for words in checks if _run(*python, *words) != 0]

@@ -97,6 +97,11 @@ class Layout:
         return self.data / "carrier.json"
 
     @property
+    def carrier_store(self) -> Path:
+        """What the rehearsal carrier keeps over its restart, sealed."""
+        return self.data / "carrier.journal"
+
+    @property
     def homeserver_config(self) -> Path:
         """Synapse's configuration, rewritten at every start."""
         return self.homeserver / "homeserver.yaml"

@@ -101,6 +101,11 @@ class Secrets:
         return self.directory / "carrier_signing_key"
 
     @property
+    def carrier_store_key(self) -> Path:
+        """Seals what the rehearsal carrier keeps over its restart: 32 bytes in hex."""
+        return self.directory / "carrier_store.key"
+
+    @property
     def macaroon(self) -> Path:
         """Synapse's `macaroon_secret_key`."""
         return self.directory / "macaroon_secret"
@@ -145,6 +150,8 @@ class Secrets:
                 ]
             )
         makers: dict[Path, Callable[[], str]] = {**kept, **dict.fromkeys(renewed, _token)}
+        if accounts:
+            makers[self.carrier_store_key] = _key
         for path, maker in makers.items():
             if not path.is_file():
                 write_atomically(path, maker() + "\n")

@@ -45,6 +45,9 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(level=logging.WARNING, handlers=[output])
     try:
         asyncio.run(_serve(settings))
+    except SettingsError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - said to who started it
+        return 2
     except OSError as error:
         print(f"cannot listen: {error.strerror}", file=sys.stderr)  # noqa: T201 - said to who started it
         return 1

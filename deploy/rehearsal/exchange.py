@@ -1,7 +1,8 @@
 """What the carrier holds: handsets, its own copies, and the faults it was told to have.
 
-Rule of this module: everything is in memory and goes with the process; a handset keeps its texts as a phone does, and the
-carrier keeps its copy of each, either direction, until that copy is deleted. STOP blocks nothing: that is the line's to do.
+Rule of this module: a handset keeps its texts as a phone does, until the data directory goes; the carrier keeps its copy of
+each, either direction, until that copy is deleted. STOP blocks nothing: that is the line's to do. Faults go with the
+process.
 """
 
 from __future__ import annotations
@@ -9,17 +10,18 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from policies.segments import segments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 Direction: TypeAlias = Literal["in", "out"]
 """Seen from the line: `out` goes to the handset."""
 Status: TypeAlias = Literal["queued", "sent", "delivered", "failed"]
 InboundFault: TypeAlias = Literal["duplicate", "reorder"]
+ALL_REPORTS: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +34,10 @@ class Attachment:
 
 @dataclass(slots=True, kw_only=True)
 class SmsRecord:
-    """One text and what has become of it: only `status` changes."""
+    """One text and what has become of it: only `status`, `copy_held` and `reports` change.
+
+    `reports`: how many of the two reports about a text of the line's, sent and delivered, it need not be told any more.
+    """
 
     id: str
     sequence: int
@@ -44,6 +49,8 @@ class SmsRecord:
     at: datetime
     segments: int
     status: Status
+    copy_held: bool = True
+    reports: int = 0
 
     @property
     def time(self) -> str:
@@ -76,14 +83,29 @@ class Faults:
 class Exchange:
     """All handsets and all copies. `clock` is the wall clock in seconds since 1970."""
 
-    def __init__(self, *, number: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        *,
+        number: str,
+        clock: Callable[[], float],
+        put: Callable[[SmsRecord], None] = lambda _: None,
+        records: Iterable[SmsRecord] = (),
+    ) -> None:
+        """Make it. `put`: keeps a text as it is now over a restart. `records`: what was kept, oldest first."""
         self.number = number
         self.faults = Faults()
-        self._clock = clock
+        self._clock, self._put = clock, put
         self._handsets: dict[str, list[SmsRecord]] = {}
         self._copies: dict[str, SmsRecord] = {}
         self._last = datetime.fromtimestamp(0, UTC)
         self._sequence = 0
+        for record in records:
+            self._file(record)
+
+    def owed(self) -> tuple[SmsRecord, ...]:
+        """Texts of which the line was not yet told everything, oldest first."""
+        kept = sorted((t for texts in self._handsets.values() for t in texts), key=lambda t: t.sequence)
+        return tuple(t for t in kept if (t.status == "queued" if t.direction == "in" else t.reports < ALL_REPORTS))
 
     def inbound(self, *, sender: str, text: str, media: tuple[Attachment, ...] = ()) -> SmsRecord:
         """Take a text from a handset to the line."""
@@ -107,7 +129,12 @@ class Exchange:
 
     def delete_copy(self, message_id: str) -> bool:
         """Delete the carrier's copy; the handset keeps its own. False when there was none."""
-        return self._copies.pop(message_id, None) is not None
+        deleted = self._copies.pop(message_id, None)
+        if deleted is None:
+            return False
+        deleted.copy_held = False
+        self._put(deleted)
+        return True
 
     def listed(self, *, since: datetime, after: int, limit: int) -> tuple[SmsRecord, ...]:
         """List inbound copies at or after `since` and beyond the sequence `after`: the `limit` oldest, in order."""
@@ -117,21 +144,26 @@ class Exchange:
     def _keep(
         self, direction: Direction, sender: str, recipient: str, text: str, media: tuple[Attachment, ...]
     ) -> SmsRecord:
-        self._sequence += 1
         # Strictly ascending even when the wall clock is set back, so that a listing from a watermark misses nothing.
-        self._last = max(datetime.fromtimestamp(self._clock(), UTC), self._last + timedelta(microseconds=1))
+        at = max(datetime.fromtimestamp(self._clock(), UTC), self._last + timedelta(microseconds=1))
         kept = SmsRecord(
             id=secrets.token_hex(12),
-            sequence=self._sequence,
+            sequence=self._sequence + 1,
             direction=direction,
             sender=sender,
             recipient=recipient,
             text=text,
             media=media,
-            at=self._last,
+            at=at,
             segments=segments(text).count,
             status="queued" if direction == "in" else "sent",
         )
-        self._handsets.setdefault(sender if direction == "in" else recipient, []).append(kept)
-        self._copies[kept.id] = kept
+        self._put(kept)
+        self._file(kept)
         return kept
+
+    def _file(self, record: SmsRecord) -> None:
+        self._last, self._sequence = max(self._last, record.at), max(self._sequence, record.sequence)
+        self._handsets.setdefault(record.sender if record.direction == "in" else record.recipient, []).append(record)
+        if record.copy_held:
+            self._copies[record.id] = record

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from deploy.rehearsal.exchange import Exchange
+from deploy.rehearsal.record_store import RecordStore
 from deploy.rehearsal.server import Server
 from deploy.rehearsal.webhook_sender import WebhookSender
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from deploy.rehearsal.exchange import SmsRecord
     from deploy.rehearsal.settings import Settings
 
 _SHUTDOWN_SECONDS = 0.5
@@ -26,9 +28,14 @@ _SHUTDOWN_SECONDS = 0.5
 
 @asynccontextmanager
 async def run_carrier(settings: Settings) -> AsyncIterator[int]:
-    """Run the carrier; the value is the port it listens on. Raises `OSError` when it cannot listen."""
-    exchange = Exchange(number=settings.number, clock=time.time)
-    webhooks = WebhookSender(settings=settings, faults=exchange.faults, clock=time.time)
+    """Run the carrier; the value is the port it listens on.
+
+    Raises `OSError` when it cannot listen, and :class:`SettingsError` when its store is of another key.
+    """
+    store, records = RecordStore.open(settings.store, settings.store_key) if settings.store else (None, [])
+    put, note = (store.put, store.note) if store else (_keep_nothing, _keep_nothing)
+    exchange = Exchange(number=settings.number, clock=time.time, put=put, records=records)
+    webhooks = WebhookSender(settings=settings, faults=exchange.faults, clock=time.time, note=note)
     server = Server(settings=settings, exchange=exchange, webhooks=webhooks)
     # A client that gives up cancels its request: a send that hangs ends with it.
     runner = web.AppRunner(
@@ -42,7 +49,14 @@ async def run_carrier(settings: Settings) -> AsyncIterator[int]:
         await runner.setup()
         site = web.TCPSite(runner, settings.host, settings.port)
         await site.start()
+        webhooks.resume(exchange.owed())
         yield site.port
     finally:
         await runner.cleanup()
         await webhooks.close()
+        if store is not None:
+            store.close()
+
+
+def _keep_nothing(_record: SmsRecord) -> None:
+    """Keep nothing over a restart."""

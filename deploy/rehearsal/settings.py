@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _KEYS = {"host": str, "port": int, "number": str, "token_file": str, "signing_key_file": str, "webhook_base": str}
+_STORE_KEYS = {"store": str, "store_key_file": str}
+"""Both or neither: where texts are kept over a restart, and the key that seals them, 32 bytes in hex."""
+STORE_KEY_BYTES = 32
 
 
 class SettingsError(Exception):
@@ -50,7 +53,10 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Port 0 lets the system choose. Webhooks go to `webhook_base` + `/inbound` and `/status`."""
+    """Port 0 lets the system choose. Webhooks go to `webhook_base` + `/inbound` and `/status`.
+
+    `store`: the file that keeps texts over a restart, or None where they go with the process.
+    """
 
     host: str
     port: int
@@ -59,10 +65,14 @@ class Settings:
     signing_key: str = field(repr=False)
     webhook_base: str
     timing: Timing = field(default_factory=Timing)
+    store: Path | None = None
+    store_key: bytes = field(default=b"", repr=False)
 
 
 def load(path: Path) -> Settings:
     """Read the JSON file `{"host","port","number","token_file","signing_key_file","webhook_base"}`.
+
+    With `"store","store_key_file"` texts are kept over a restart.
 
     Raises :class:`SettingsError` with all problems.
     """
@@ -74,7 +84,7 @@ def load(path: Path) -> Settings:
         raise SettingsError([f"{path}: is not JSON"]) from None
     if not isinstance(raw, dict):
         raise SettingsError([f"{path}: is not a JSON object"])
-    problems = [f"{key}: not a setting" for key in raw if key not in _KEYS]
+    problems = [f"{key}: not a setting" for key in raw if key not in _KEYS and key not in _STORE_KEYS]
     problems += [f"{key}: missing, or not of type {type_.__name__}" for key, type_ in _KEYS.items() if not _is(raw, key)]
     if _is(raw, "number") and not E164_PATTERN.fullmatch(raw["number"]):
         problems.append("number: not E.164")
@@ -84,6 +94,7 @@ def load(path: Path) -> Settings:
         problems.append("webhook_base: not an http or https URL without query")
     token = _secret(raw, "token_file", problems)
     signing_key = _secret(raw, "signing_key_file", problems)
+    store, store_key = _store(raw, problems)
     if problems:
         raise SettingsError([f"{path}: {problem}" for problem in problems])
     return Settings(
@@ -93,7 +104,26 @@ def load(path: Path) -> Settings:
         token=token,
         signing_key=signing_key,
         webhook_base=raw["webhook_base"].rstrip("/"),
+        store=store,
+        store_key=store_key,
     )
+
+
+def _store(raw: Mapping[str, Any], problems: list[str]) -> tuple[Path | None, bytes]:
+    given = [key for key in _STORE_KEYS if key in raw]
+    if not given:
+        return None, b""
+    if wrong := [key for key in _STORE_KEYS if not isinstance(raw.get(key), str)]:
+        problems += [f"{key}: missing, or not of type str; store and store_key_file go together" for key in wrong]
+        return None, b""
+    hexadecimal = _secret(raw, "store_key_file", problems)
+    try:
+        key = bytes.fromhex(hexadecimal)
+    except ValueError:
+        key = b""
+    if hexadecimal and len(key) != STORE_KEY_BYTES:
+        problems.append(f"store_key_file: not {STORE_KEY_BYTES} bytes in hex")
+    return Path(raw["store"]), key
 
 
 def _is(raw: Mapping[str, Any], key: str) -> bool:
@@ -110,7 +140,7 @@ def _is_http(value: str) -> bool:
 
 
 def _secret(raw: Mapping[str, Any], key: str, problems: list[str]) -> str:
-    if not _is(raw, key):
+    if not isinstance(raw.get(key), str):
         return ""
     file = Path(raw[key])
     try:

@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from yarl import URL
 
+from deploy.rehearsal.exchange import ALL_REPORTS
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
 
     from deploy.rehearsal.exchange import Faults, SmsRecord
     from deploy.rehearsal.settings import Settings
@@ -47,8 +49,16 @@ class _Queue:
 class WebhookSender:
     """Delivers webhooks. Made inside the running event loop; `clock` is the wall clock in seconds since 1970."""
 
-    def __init__(self, *, settings: Settings, faults: Faults, clock: Callable[[], float]) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        faults: Faults,
+        clock: Callable[[], float],
+        note: Callable[[SmsRecord], None] = lambda _: None,
+    ) -> None:
+        """Make it. `note`: keeps what has become of a text over a restart."""
+        self._settings, self._note = settings, note
         self._faults = faults
         self._clock = clock
         self._queues: dict[str, _Queue] = {}
@@ -61,10 +71,7 @@ class WebhookSender:
 
     def inbound(self, text: SmsRecord) -> None:
         """Put a text behind the earlier ones of its handset."""
-        queue = self._queues.get(text.sender)
-        if queue is None:
-            queue = self._queues[text.sender] = _Queue()
-            self._start_task(self._deliver_queue(text.sender, queue))
+        queue = self._queue_of(text.sender)
         copies = 2 if self._faults.use_up("duplicate") else 1
         if queue.partner_wanted:
             overtaken, queue.partner_wanted = False, False
@@ -79,12 +86,28 @@ class WebhookSender:
         self._start_task(self._mark_delivered(text, delivered))
         self._start_task(self._report(text, delivered))
 
+    def resume(self, owed: Iterable[SmsRecord]) -> None:
+        """Go on with what was owed when the carrier ended, oldest first; each webhook is tried for its whole time again."""
+        for text in owed:
+            if text.direction == "in":
+                queue = self._queue_of(text.sender)
+                queue.items.append(_QueuedText(text=text, copies=1, overtaken=False))
+            else:
+                self.sent(text)
+
     async def close(self) -> None:
-        """Stop everything; what was not delivered is gone, as everything here is."""
+        """Stop everything; what was not delivered is owed, and goes on at the next start."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._session.close()
+
+    def _queue_of(self, handset: str) -> _Queue:
+        queue = self._queues.get(handset)
+        if queue is None:
+            queue = self._queues[handset] = _Queue()
+            self._start_task(self._deliver_queue(handset, queue))
+        return queue
 
     def _start_task(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -123,16 +146,24 @@ class WebhookSender:
         # Duplicates go out side by side: that is the harder case for the receiver, which has to tell them apart.
         done = await asyncio.gather(*(self._deliver("/inbound", payload) for _ in range(item.copies)))
         text.status = "delivered" if all(done) else "failed"
+        self._note(text)
 
     async def _mark_delivered(self, text: SmsRecord, delivered: asyncio.Event) -> None:
         await asyncio.sleep(self._settings.timing.delivery)
         text.status = "delivered"
+        self._note(text)
         delivered.set()
 
     async def _report(self, text: SmsRecord, delivered: asyncio.Event) -> None:
-        await self._deliver("/status", {"type": "report", "id": text.id, "status": "sent", "code": ""})
+        """Report what was not reported before; a report that nobody takes in its time is given up."""
+        if text.reports == 0:
+            await self._deliver("/status", {"type": "report", "id": text.id, "status": "sent", "code": ""})
+            text.reports = 1
+            self._note(text)
         await delivered.wait()
         await self._deliver("/status", {"type": "report", "id": text.id, "status": "delivered", "code": ""})
+        text.reports = ALL_REPORTS
+        self._note(text)
 
     async def _deliver(self, path: str, payload: dict[str, Any]) -> bool:
         """Try until a 2xx; False when that did not come in time."""

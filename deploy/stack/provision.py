@@ -87,7 +87,9 @@ def write_line_files(layout: Layout, ports: Ports) -> Config:
         exclude_from_backups(layout.homeserver)
         complete(layout.handout, site.client_url(ports), _handed_out(layout, config))
         if config.line.rehearsal:
-            write_atomically(layout.carrier, json.dumps(_carrier_settings(config.line, ports, secrets), indent=2) + "\n")
+            write_atomically(
+                layout.carrier, json.dumps(_carrier_settings(config.line, ports, layout, secrets), indent=2) + "\n"
+            )
     except OSError as error:
         raise SetupError([f"{error.filename}: {error.strerror}"]) from None
     except ConfigError as error:
@@ -244,7 +246,7 @@ def _bridge_settings(layout: Layout, ports: Ports, secrets: Secrets) -> dict[str
     }
 
 
-def _carrier_settings(line: PhoneLine, ports: Ports, secrets: Secrets) -> dict[str, Any]:
+def _carrier_settings(line: PhoneLine, ports: Ports, layout: Layout, secrets: Secrets) -> dict[str, Any]:
     return {
         "host": HOST,
         "port": ports.carrier,
@@ -252,6 +254,8 @@ def _carrier_settings(line: PhoneLine, ports: Ports, secrets: Secrets) -> dict[s
         "token_file": str(secrets.carrier_token),
         "signing_key_file": str(secrets.carrier_signing_key),
         "webhook_base": f"{ports.url('bridge')}/carriers/{line.slug}",
+        "store": str(layout.carrier_store),
+        "store_key_file": str(secrets.carrier_store_key),
     }
 
 

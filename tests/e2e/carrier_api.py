@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import Counter
 from datetime import datetime
 from typing import Any
 
@@ -89,7 +90,11 @@ class CarrierApi:
         async def probe() -> bool | None:
             return len(await self.texts_acknowledged(number)) >= count or None
 
-        await wait_until(f"the line acknowledged {count} text(s) of the handset", probe, within=within)
+        async def seen() -> str:
+            told = Counter(t["status"] for t in await self.texts(number) if t["direction"] == "in")
+            return ", ".join(f"{status}: {times}" for status, times in told.items()) or "nothing"
+
+        await wait_until(f"the line acknowledged {count} text(s) of the handset", probe, within=within, seen=seen)
 
     async def answered_after(self, number: str) -> float:
         """Return the seconds between the last text of a handset and the last that reached it (the carrier's stamps)."""

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
-from tests.e2e.carrier_api import handset
 from tests.e2e.conftest import StrictClientFactory
+from tests.e2e.kill_scenario import Load, count, play
 from tests.e2e.polling import wait_until
 from tests.e2e.stack import Stack
 from tests.e2e.staff_client import StaffClient
-from tests.e2e.staffed_line import Conversation, StaffedLine
+from tests.e2e.staffed_line import StaffedLine
 
-SEED = 20260101
-HANDSETS, TEXTS, ANSWERS, KILLS = 6, 10, 2, 4
-LOAD_SECONDS = 15.0
+LOAD = Load(conversations=6, texts=10, answers=2, kills=4, seconds=15.0, seed=20260101)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -48,55 +44,23 @@ async def test_nothing_is_lost_or_doubled_when_anything_is_killed(own: Stack, st
     Counted after bridge and homeserver were killed at random under load, and again after `up` was killed and started
     again; in between no process is left behind.
     """
-    chance = random.Random(SEED)  # noqa: S311 - chosen once, so that a failure can be repeated
     staffed_line = StaffedLine(stack=own, ready=own.ready)
     for client in staff:
         await staffed_line.bring_to_desk(client)
-    conversations = [
-        await staffed_line.start_conversation(staff[n % 2], handset(), f"first text of handset {n}")
-        for n in range(HANDSETS)
-    ]
-
-    sent = {conversation.room: [f"first text of handset {n}"] for n, conversation in enumerate(conversations)}
-    said: dict[str, list[str]] = {conversation.room: [] for conversation in conversations}
-    moments = {conversation.room: chance.sample(range(TEXTS), ANSWERS) for conversation in conversations}
-
-    async def converse(conversation: Conversation) -> None:
-        for number in range(TEXTS):
-            await asyncio.sleep(LOAD_SECONDS / TEXTS)
-            words = f"text {number} in {conversation.designation}"
-            await staffed_line.carrier.text(conversation.handset, words)
-            sent[conversation.room].append(words)
-            if number in moments[conversation.room]:
-                said[conversation.room].append(answer := f"answer at {number} in {conversation.designation}")
-                await conversation.client.say(conversation.room, answer)
-
-    async def kill() -> None:
-        for _ in range(KILLS):
-            await asyncio.sleep(chance.uniform(0.5, 2 * LOAD_SECONDS / KILLS - 0.5))
-            await own.kill(chance.choice(["bridge", "homeserver"]))
-
-    await asyncio.gather(kill(), *(converse(conversation) for conversation in conversations))
-    for conversation in conversations:
-        await staffed_line.carrier.wait_for_acknowledgements(conversation.handset, TEXTS + 1, within=90)
-        await conversation.wait_for_text(sent[conversation.room][-1])
-        assert await conversation.texts_in_room(whole=True) == sent[conversation.room]
-    for conversation in conversations:
-        for answer in said[conversation.room]:
-            await _one_receipt(conversation, answer)
-        received = await staffed_line.carrier.texts_delivered(conversation.handset)
-        assert all(received.count(answer) <= 1 for answer in said[conversation.room])
-        assert set(received[1:]) <= set(said[conversation.room])
+    story = await play(staffed_line, staff, LOAD)
+    result = await count(staffed_line, story, LOAD)
+    assert result.is_good, result
+    assert result.texts == LOAD.conversations * (LOAD.texts + 1)
 
     await own.kill_up()
     await wait_until("nothing of a killed `up` runs any more", lambda: _nobody(own))
     await own.start()
-    for number, conversation in enumerate(conversations):
+    for number, conversation in enumerate(story.conversations):
         await staffed_line.carrier.text(conversation.handset, f"after the last start {number}")
-        await conversation.wait_for_text(f"after the last start {number}")
-        assert await conversation.texts_in_room(whole=True) == [*sent[conversation.room], f"after the last start {number}"]
-        received = await staffed_line.carrier.texts_delivered(conversation.handset)
-        assert all(received.count(answer) <= 1 for answer in said[conversation.room])
+        story.texts[conversation.room].append(f"after the last start {number}")
+    after = await count(staffed_line, story, LOAD)
+    assert after.is_good, after
+    assert after.texts == result.texts + LOAD.conversations
 
 
 async def test_sigterm_ends_everything_in_time(own: Stack) -> None:
@@ -112,18 +76,3 @@ async def test_sigterm_ends_everything_in_time(own: Stack) -> None:
 
 async def _nobody(own: Stack) -> bool | None:
     return not own.processes() or None
-
-
-async def _one_receipt(conversation: Conversation, answer: str) -> None:
-    """Wait until an answer carries exactly one receipt, and a final one."""
-    bot = conversation.staffed_line.ready.bot
-
-    def final(marks: tuple[str, ...]) -> bool:
-        return len(marks) == 1 and any(word in marks[0] for word in ("delivered", "not sent", "unknown", "held"))
-
-    await conversation.client.find(
-        conversation.room,
-        "the answer has one final receipt",
-        lambda i: i.body == answer and final(i.marks(bot)),
-        within=60,
-    )

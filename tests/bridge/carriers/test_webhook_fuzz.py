@@ -17,7 +17,7 @@ from multidict import CIMultiDict
 
 from bot.model.line_incidents import GapKind, TextsMissing
 from bridge.carriers.adapter import WebhookRequest
-from tests.bridge.carriers.carrier_line import CarrierLine, carrier_line
+from tests.bridge.carriers.carrier_line import carrier_line
 from tests.bridge.carriers.harness import CANARY, AdapterRow
 from tests.bridge.carriers.rows import ROWS
 from tests.bridge.carriers.steps import PROXIES
@@ -48,14 +48,6 @@ def blank(body: bytes) -> bytes:
 def twice(body: bytes) -> bytes:
     """Repeat each field, of an object or of a form."""
     return b"{" + body[1:-1] + b"," + body[1:] if body[:1] == b"{" else body + b"&" + body
-
-
-async def rows(opened: CarrierLine) -> int:
-    count: int = await opened.database.fetchval(
-        """SELECT (SELECT count(*) FROM inbox WHERE kind <> 'TextsMissing') + (SELECT count(*) FROM thread)
-           + (SELECT count(*) FROM early_report)"""
-    )
-    return count
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -112,7 +104,7 @@ async def test_strangers(row: AdapterRow, tmp_path: Path, caplog: pytest.LogCapt
             ),
             attempt,
         )
-        assert await rows(opened) == 0
+        assert await opened.count_rows() == 0
         told = await opened.events()
         assert {event.kind for event in told if isinstance(event, TextsMissing)} <= {GapKind.REFUSED, GapKind.REPORTS}
         # Once each, whatever number of them came.

@@ -219,7 +219,7 @@ def test_secrets_are_made_once_and_never_replaced(tmp_path: Path) -> None:
     write_line_files(layout, Ports(20000))
     secrets = open_secrets(layout)
     before = {path.name: path.read_text() for path in secrets.directory.iterdir()}
-    assert len(set(before.values())) == len(before) == 11
+    assert len(set(before.values())) == len(before) == 12
     write_line_files(layout, Ports(20000))
     assert {path.name: path.read_text() for path in secrets.directory.iterdir()} == before
     layout.provisioned.touch()

@@ -1,0 +1,135 @@
+"""Bridge, homeserver and both are killed at random under load, and then everything is counted.
+
+Rules of this module: every text must be in its room exactly once and in order; every answer at most once on its phone, with
+one final receipt; an answer whose receipt says "delivered" is on the phone. Nothing is asserted of times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from tests.e2e.carrier_api import handset
+from tests.e2e.staff_client import StaffClient
+from tests.e2e.staffed_line import Conversation, StaffedLine
+
+FINAL: Final = ("delivered", "not sent", "unknown", "held")
+"""What the last receipt on an answer says, one of these."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """How much is said while it is killed. `texts` and `answers` are of each conversation; `settle` is in seconds."""
+
+    conversations: int
+    texts: int
+    answers: int
+    kills: int
+    seconds: float
+    seed: int
+    settle: float = 90.0
+
+
+@dataclass
+class Story:
+    """What was said in each conversation."""
+
+    conversations: list[Conversation]
+    texts: dict[str, list[str]] = field(default_factory=dict)
+    answers: dict[str, list[str]] = field(default_factory=dict)
+    kills: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class Result:
+    """What became of it, counted."""
+
+    texts: int = 0
+    lost: int = 0
+    doubled: int = 0
+    out_of_order: int = 0
+    answers: Counter[str] = field(default_factory=Counter)
+    """Answers by the word of their receipt."""
+    answers_doubled: int = 0
+    answers_strange: int = 0
+    """Texts on a phone that nobody said, and answers marked delivered that are not on it."""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing was lost, doubled, out of order or strange."""
+        return not (self.lost or self.doubled or self.out_of_order or self.answers_doubled or self.answers_strange)
+
+
+async def play(line: StaffedLine, staff: Sequence[StaffClient], load: Load) -> Story:
+    """Hold the conversations while processes are killed; return what was said."""
+    chance = random.Random(load.seed)  # noqa: S311 - chosen once, so that a failure can be repeated
+    first = [f"first text of handset {n}" for n in range(load.conversations)]
+    story = Story([await line.start_conversation(staff[n % len(staff)], handset(), text) for n, text in enumerate(first)])
+    for conversation, text in zip(story.conversations, first, strict=True):
+        story.texts[conversation.room], story.answers[conversation.room] = [text], []
+    moments = {each.room: frozenset(chance.sample(range(load.texts), load.answers)) for each in story.conversations}
+
+    async def converse(conversation: Conversation) -> None:
+        for number in range(load.texts):
+            await asyncio.sleep(load.seconds / load.texts)
+            words = f"text {number} in {conversation.designation}"
+            await line.carrier.text(conversation.handset, words)
+            story.texts[conversation.room].append(words)
+            if number in moments[conversation.room]:
+                answer = f"answer at {number} in {conversation.designation}"
+                story.answers[conversation.room].append(answer)
+                await conversation.client.say(conversation.room, answer)
+
+    async def kill() -> None:
+        for _ in range(load.kills):
+            await asyncio.sleep(chance.uniform(0.5, max(0.5, 2 * load.seconds / load.kills - 0.5)))
+            victims = chance.choice((("bridge",), ("homeserver",), ("bridge", "homeserver")))
+            await asyncio.gather(*(line.stack.kill(victim) for victim in victims))
+            story.kills[" and ".join(victims)] += 1
+
+    await asyncio.gather(kill(), *(converse(each) for each in story.conversations))
+    return story
+
+
+async def count(line: StaffedLine, story: Story, load: Load) -> Result:
+    """Wait until nothing is under way, and count."""
+    result = Result()
+    for conversation in story.conversations:
+        sent = story.texts[conversation.room]
+        await line.carrier.wait_for_acknowledgements(conversation.handset, len(sent), within=load.settle)
+        await conversation.wait_for_text(sent[-1])
+        shown = await conversation.texts_in_room(whole=True)
+        in_room, texted = Counter(shown), Counter(sent)
+        result.texts += len(sent)
+        result.lost += (texted - in_room).total()
+        result.doubled += (in_room - texted).total()
+        result.out_of_order += list(dict.fromkeys(shown)) != [text for text in sent if text in in_room]
+    for conversation in story.conversations:
+        said = story.answers[conversation.room]
+        words = {answer: await _receipt(conversation, answer, load) for answer in said}
+        received = Counter((await line.carrier.texts_delivered(conversation.handset))[1:])
+        result.answers.update(words.values())
+        result.answers_doubled += sum(received[answer] > 1 for answer in said)
+        result.answers_strange += sum(text not in words for text in received)
+        result.answers_strange += sum(word == "delivered" and not received[answer] for answer, word in words.items())
+    return result
+
+
+async def _receipt(conversation: Conversation, answer: str, load: Load) -> str:
+    """Wait until an answer carries exactly one receipt, and a final one; return its word."""
+    bot = conversation.staffed_line.ready.bot
+
+    def final(marks: tuple[str, ...]) -> str | None:
+        return next((word for word in FINAL if word in marks[0]), None) if len(marks) == 1 else None
+
+    item = await conversation.client.find(
+        conversation.room,
+        "the answer has one final receipt",
+        lambda i: i.body == answer and final(i.marks(bot)) is not None,
+        within=load.settle,
+    )
+    return str(final(item.marks(bot)))

@@ -1,0 +1,1 @@
+"""What takes long: counted runs of kills, fuzzed webhooks and hours of conversation, each runnable alone."""

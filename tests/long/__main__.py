@@ -1,0 +1,92 @@
+"""`./quietline test --long [PART…]`: run what takes long, print one line a figure, end with 1 when something was wrong.
+
+Rule of this module: all parts together end within an hour. A part that could not do in its time what it set out to do says
+how much it did.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeAlias
+
+from tests.e2e.polling import StepFailed
+from tests.long import fuzz, kills, soak
+
+Figures: TypeAlias = list[tuple[str, object, bool]]
+"""Name, value, and whether it is as it must be."""
+
+
+async def _kills(options: argparse.Namespace) -> Figures:
+    story, result = await kills.run(kills.load_for(options.texts, options.minutes or 12.0))
+    return [
+        ("kill -9", ", ".join(f"{who} {times}" for who, times in sorted(story.kills.items())) + ", up 1", True),
+        ("texts", result.texts, result.texts > 0),
+        ("texts lost", result.lost, not result.lost),
+        ("texts doubled", result.doubled, not result.doubled),
+        ("conversations out of order", result.out_of_order, not result.out_of_order),
+        ("answers", ", ".join(f"{word} {times}" for word, times in sorted(result.answers.items())), True),
+        ("answers doubled on a phone", result.answers_doubled, not result.answers_doubled),
+        ("texts on a phone that nobody said, or marked delivered and not there", result.answers_strange, result.is_good),
+    ]
+
+
+async def _fuzz(options: argparse.Namespace) -> Figures:
+    count = await fuzz.run(options.requests, seconds=60 * (options.minutes or 25.0))
+    return [
+        ("requests", f"{count.requests} of {options.requests}", True),
+        ("refused without their signature", count.refused, True),
+        ("authentic ones answered 200 or 400", count.taken, True),
+        ("taken without a signature, 5xx, no answer", count.errors, not count.errors),
+        ("log records with a request's content", count.logged, not count.logged),
+        *(("wrong", what, False) for what in count.wrong),
+    ]
+
+
+async def _soak(options: argparse.Namespace) -> Figures:
+    told = await soak.run(options.minutes or 8.0)
+    return [
+        ("conversations begun and ended", told.conversations, told.rounds > 0),
+        ("MiB of memory, round by round", " ".join(map(str, told.memory)), True),
+        ("open files, round by round", " ".join(map(str, told.files)), True),
+        ("MiB of main database, round by round", " ".join(map(str, told.database)), True),
+    ]
+
+
+PARTS: Final[dict[str, Callable[[argparse.Namespace], Coroutine[Any, Any, Figures]]]] = {
+    "kills": _kills,
+    "fuzz": _fuzz,
+    "soak": _soak,
+}
+
+
+def main() -> int:
+    """Run the parts that were asked for, all when none was."""
+    parser = argparse.ArgumentParser(prog="quietline test --long", description="Run what takes long, within an hour.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--texts", type=int, default=10_000, help="texts of `kills` (10,000)")
+    parser.add_argument("--requests", type=int, default=1_000_000, help="requests of `fuzz` (1,000,000)")
+    parser.add_argument("--minutes", type=float, help="how long each part makes its load (12, at most 25, 8)")
+    options = parser.parse_args()
+    if unknown := [name for name in options.parts if name not in PARTS]:
+        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    well = True
+    for name in options.parts or PARTS:
+        begun = time.monotonic()
+        try:
+            figures = asyncio.run(PARTS[name](options))
+        except StepFailed as failure:
+            figures = [("ended", str(failure), False)]
+        figures.append(("minutes", round((time.monotonic() - begun) / 60, 1), True))
+        for figure, value, good in figures:
+            sys.stdout.write(f"{name}: {figure}: {value}{'' if good else '   <-- wrong'}\n")
+            well = well and good
+        sys.stdout.flush()
+    return 0 if well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""Conversations that begin, go on and end for a long time, to see whether memory or a file grows without end.
+
+Rule of this module: it says what it measured. What is wrong is a text or an answer that does not come; growth is a figure,
+read at the same point of each round, after everything of the round has ended.
+
+Run alone: `python -P -m tests.long soak [--minutes M]`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from tests.e2e.carrier_api import handset
+from tests.e2e.conftest import StrictClientFactory
+from tests.e2e.separate_line import HURRIED, bring_people, run_line
+from tests.e2e.staffed_line import Conversation, StaffedLine
+
+CONVERSATIONS: Final = 4
+TEXTS: Final = 5
+
+
+@dataclass
+class Soak:
+    """What each round left: the bridge's resident memory in MiB, its open files, the main database in MiB."""
+
+    rounds: int = 0
+    conversations: int = 0
+    memory: list[float] = field(default_factory=list)
+    files: list[int] = field(default_factory=list)
+    database: list[float] = field(default_factory=list)
+
+
+async def run(minutes: float) -> Soak:
+    """Hold conversations, round by round. Raises what a step of an end-to-end test raises."""
+    soak = Soak()
+    end = asyncio.get_running_loop().time() + minutes * 60
+    with tempfile.TemporaryDirectory(prefix="quietline-soak-") as directory:
+        async with run_line(Path(directory), settings=HURRIED) as line:
+            factory, ready = StrictClientFactory(fallbacks=[]), line.ready
+            logins = [factory.log_in(ready.homeserver, ready.account("advocate", 0))]
+            async with bring_people(line, logins) as (client,):
+                while asyncio.get_running_loop().time() < end:
+                    begun = [
+                        await line.start_conversation(client, handset(), f"round {soak.rounds}")
+                        for _ in range(CONVERSATIONS)
+                    ]
+                    await asyncio.gather(*(_converse(each) for each in begun))
+                    for conversation in begun:
+                        await client.say(conversation.room, "!close now")
+                    await asyncio.sleep(10)
+                    soak.rounds, soak.conversations = soak.rounds + 1, soak.conversations + len(begun)
+                    _measure(line, soak)
+    return soak
+
+
+async def _converse(conversation: Conversation) -> None:
+    carrier = conversation.staffed_line.carrier
+    for number in range(TEXTS):
+        await carrier.text(conversation.handset, f"text {number}")
+        await conversation.wait_for_text(f"text {number}")
+    said = await conversation.client.say(conversation.room, f"answer in {conversation.designation}")
+    await carrier.wait_for_delivery(conversation.handset, said.body)
+
+
+def _measure(line: StaffedLine, soak: Soak) -> None:
+    process = Path("/proc") / str(line.stack.ready.pids["bridge"])
+    pages = int((process / "statm").read_text().split()[1])
+    soak.memory.append(round(pages * 4096 / 2**20, 1))
+    soak.files.append(len(list((process / "fd").iterdir())))
+    soak.database.append(round((line.stack.data / "bridge" / "main.db").stat().st_size / 2**20, 2))
