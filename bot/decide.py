@@ -40,6 +40,7 @@ from bot.model.line_incidents import (
     ClockJumped,
     DeadLetterRecorded,
     ErasureFailed,
+    FactsBehind,
     HomeserverIncident,
     InviteFailed,
     LineRestored,
@@ -262,6 +263,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, ErasureFailed): (alerts.erasure_failed,),
     (Desk, ThreadParked): (claim_queue.forget_thread,),
     (Desk, LineRestored): (alerts.line_restored,),
+    (Desk, FactsBehind): (alerts.facts_behind,),
     (Desk, LegalHoldChanged): (legal_hold.show_hold,),
     (Desk, RevealRequested): (number_reveal.show_request,),
 }

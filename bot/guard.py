@@ -32,6 +32,7 @@ UNSAFE: Final = (
     "!different ends the conversation without a text."
 )
 OTHER_HANDS: Final = "somebody else may have the phone: only people answer it, until !safe."
+STOP_UNKNOWN: Final = "nobody knows now whether this phone said STOP before: only people answer it."
 STOP_IS_OVER: Final = "the STOP that it belongs to is over."
 BLOCKED: Final = "a supervisor blocked this phone. !block off ends that."
 PARKED: Final = "the conversation is over."
@@ -139,8 +140,11 @@ def may_send(pack: Pack, thread: Thread, text: SendSms, now: float, designations
         or (text.origin is Origin.ADVOCATE and _is_one_of(pack, text.body, COVER))
     ):
         return UNSAFE
-    if text.origin is Origin.AUTO_REPLY and thread.flags.other_hands_at and not text.ref.startswith(TO_ANYBODY):
-        return OTHER_HANDS
+    if text.origin is Origin.AUTO_REPLY and not text.ref.startswith(TO_ANYBODY):
+        if thread.flags.other_hands_at:
+            return OTHER_HANDS
+        if thread.consent.unknown:
+            return STOP_UNKNOWN
     if text.origin is Origin.REPLY_AFTER_STOP:
         if not thread.consent.stopped or text.ref != thread.consent.reply_ref:
             return STOP_IS_OVER

@@ -1,4 +1,4 @@
-"""What nearly every part of the bridge uses: the database, the vault, the clock, the crash points and the wake-ups.
+"""What nearly every part of the bridge uses: database, vault, clock, marked sets, crash points and wake-ups.
 
 Rules of this module: `Services` is made once at the start and handed to every part; it holds no state of a part. A wake-up
 says that rows were committed for a part; it carries no content, because the rows are the truth. A part puts its own call
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from bridge.runtime.clock import Clock
 from bridge.runtime.crash_points import CrashHook, never_crash
 from bridge.storage.database import Database
+from bridge.storage.marked_sets import Marks
 from bridge.storage.vault import Vault
 
 
@@ -56,5 +57,6 @@ class Services:
     database: Database
     vault: Vault
     clock: Clock
+    marks: Marks
     crash: CrashHook = never_crash
     wake: WakeUps = field(default_factory=WakeUps)

@@ -14,6 +14,7 @@ from bot.model.line_incidents import (
     ClockJumped,
     DeadLetterRecorded,
     ErasureFailed,
+    FactsBehind,
     HomeserverIncident,
     InviteFailed,
     LineRestored,
@@ -295,4 +296,5 @@ Event: TypeAlias = (
     | RevealRequested
     | RevealConfirmed
     | LineRestored
+    | FactsBehind
 )

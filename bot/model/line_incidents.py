@@ -138,6 +138,28 @@ class LineRestored:
     unfinished: int
 
 
+@unique
+class MarkedFacts(Enum):
+    """Facts whose newest version stands apart from the database: STOP and blocks, locks of phones, confirmed identities."""
+
+    SUPPRESSION = "suppression"
+    LOCKS = "locks"
+    CONFIRMED = "confirmed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactsBehind:
+    """Facts in the database are older than they were, or were changed beside us.
+
+    `accepted`: it is only their mark that is older, and they count. `designation`: of the one thread whose locks were taken
+    back; else empty.
+    """
+
+    kind: MarkedFacts
+    accepted: bool = False
+    designation: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaffAdded:
     """The technician made an account for that person (`quietline staff add`), as a supervisor or as an advocate."""

@@ -101,6 +101,8 @@ class Consent:
     before it changes nothing any more, whenever it comes."""
     last_start: Moment | None = None
     """When the last START was texted: a STOP that was not surely texted after it may be ended by a person."""
+    unknown: bool = False
+    """Whether this phone said STOP in an earlier conversation is not known: nothing leaves for it by itself."""
     blocked_until: float = 0.0
     """Until when a supervisor's block stands (seconds since the epoch): nothing leaves, nothing is kept."""
 

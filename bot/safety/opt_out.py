@@ -278,7 +278,13 @@ def _set_stopped(thread: Thread, ref: str, why: str, *, may_resume: bool) -> tup
 def _resume(thread: Thread, words: str) -> Step[Thread]:
     thread, unsent = drop_reply(thread, "the STOP is over: it can be said by the advocate")
     consent: Consent = replace(
-        thread.consent, stopped=False, confirmation_ref="", may_resume=False, text_after_stop="", reply_ref=""
+        thread.consent,
+        stopped=False,
+        unknown=False,
+        confirmation_ref="",
+        may_resume=False,
+        text_after_stop="",
+        reply_ref="",
     )
     notice = SendMessage(place=THREAD, body=words)
     actions = (*unsent, notice, Suppress(reason=SuppressionReason.STOP), raise_alarm(thread, AlarmKind.RESUMED))

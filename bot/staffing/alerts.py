@@ -21,11 +21,13 @@ from bot.model.line_incidents import (
     ClockJumped,
     DeadLetterRecorded,
     ErasureFailed,
+    FactsBehind,
     GapKind,
     HomeserverIncident,
     HomeserverIncidentKind,
     InviteFailed,
     LineRestored,
+    MarkedFacts,
     PageFailed,
     StrayKind,
     StrayTextArrived,
@@ -99,6 +101,24 @@ CALLS_ALL: Final = (AlarmKind.URGENT,)
 
 
 SHORT_ID: Final = re.compile(r"[0-9a-f]{8}")
+MARKED_FACTS: Final = {
+    MarkedFacts.SUPPRESSION: "Who said STOP or is blocked",
+    MarkedFacts.LOCKS: "Which phones are stopped or locked",
+    MarkedFacts.CONFIRMED: "Whose identity is confirmed",
+}
+BEHIND: Final = {
+    MarkedFacts.SUPPRESSION: (
+        "Nobody knows now which phones said STOP in an earlier conversation: nobody can be texted first, and a new texter "
+        "is not answered by itself. People can answer."
+    ),
+    MarkedFacts.LOCKS: (
+        "Every conversation of before is locked: only !cover 1, 2 and 3 leave, until a supervisor says !unlock in it."
+    ),
+    MarkedFacts.CONFIRMED: (
+        "Nobody is confirmed: no device gets keys and no command counts. The technician confirms a supervisor with "
+        "quietline trust, and that supervisor the others with !trust."
+    ),
+}
 STRAYS: Final = {
     StrayKind.CHANNEL: "Somebody wrote over another channel than text messages, such as WhatsApp.",
     StrayKind.GROUP: "Somebody wrote to this line in a group message.",
@@ -267,6 +287,29 @@ def line_restored(pack: Pack, facts: Facts, desk: Desk, event: LineRestored) -> 
         f"begins anew.{unknown if event.unfinished else ''} Texts that came in between are not here."
     )
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=on_duty(desk.roster)),))
+
+
+def facts_behind(pack: Pack, facts: Facts, desk: Desk, event: FactsBehind) -> Step[Desk]:
+    """Say which facts were put back to an earlier state, what is safe until a person has looked, and what to do."""
+    if event.designation:
+        body = (
+            f"⚠️ {event.designation}: a STOP, a lock or a block of this phone was taken out of the database beside this "
+            "program. It holds again. Please tell the technician: somebody may have written there."
+        )
+        return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
+    if event.accepted:
+        body = (
+            f"⚠️ {MARKED_FACTS[event.kind]}: keys.db is older than the database, as after a backup of it was put back. The "
+            "database counts. If nobody did that, please tell the technician."
+        )
+        return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
+    body = (
+        f"⚠️ {MARKED_FACTS[event.kind]}: the database is older than it was, or was changed beside this program. "
+        f"{BEHIND[event.kind]} Please tell the technician now: did somebody put an old database back? Then, and only then: "
+        f"stop the line, and quietline accept-facts {event.kind.value}. Else somebody may have written there: quietline "
+        "restore from a backup."
+    )
+    return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)), PageOnCall(reason="facts")))
 
 
 def retry(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:

@@ -158,6 +158,7 @@ class Bridge:
         await self.startup_hold.load()
         await self._destroy_orphan_keys()
         await self.designations.load()
+        await startup_notices.report_marks(services.database, services.vault, self._resources.marks_found)
         await self.engine.load()
         await self.screening.load()
         await startup_notices.report_restore(services.database, services.vault, services.clock)
@@ -237,7 +238,8 @@ class Bridge:
     async def _is_suppressed(self, phone: Phone) -> bool:
         """Tell whether nobody may text this phone first: it said STOP once, or is blocked."""
         services = self._resources.services
-        return bool(await self._resources.suppression.lookup(services.database, phone, now=services.clock.now()))
+        suppression = self._resources.suppression
+        return not suppression.is_known or bool(await suppression.lookup(phone, now=services.clock.now()))
 
     async def _destroy_orphan_keys(self) -> None:
         """Destroy keys whose thread or room never came to be, because a crash came between."""

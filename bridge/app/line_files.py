@@ -14,7 +14,6 @@ from typing import Final
 
 from bot.model.actions import DESK
 from bot.model.desk import Desk
-from bridge.engine.engine import AGGREGATE
 from bridge.runtime.settings import read_secret
 from bridge.storage import serialization
 from bridge.storage.database import Database
@@ -23,6 +22,7 @@ from bridge.storage.key_file import holds_keys
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.vault import CannotOpen, Vault, key_check_value
 from bridge.tables import desk_state, line_state
+from bridge.tables.threads import AGGREGATE
 
 MAIN, KEYS, PUPPET = "main.db", "keys.db", "voice.db"
 RESTORE: Final = (

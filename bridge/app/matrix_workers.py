@@ -118,6 +118,7 @@ class MatrixWorkers:
             matrix=matrix,
             module_client=module_client,
             priority_gate=self._outbox.priority_gate,
+            suppression=resources.suppression,
             alert=self._alert,
         )
         nightly = NightlyMaintenance(

@@ -6,6 +6,7 @@ Rule of this module: the exit stack closes whatever is opened, last first; nothi
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Self
@@ -16,6 +17,7 @@ from bridge.app import line_files
 from bridge.carriers import registry
 from bridge.carriers.adapter import Carrier
 from bridge.config import Config
+from bridge.matrix.room_keys import confirmed_identities
 from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS
 from bridge.runtime.clock import SteadyClock
 from bridge.runtime.crash_points import CrashHook
@@ -23,10 +25,12 @@ from bridge.runtime.settings import read_secret
 from bridge.services import Services
 from bridge.storage.database import Database
 from bridge.storage.key_file import KeyFile
+from bridge.storage.marked_sets import Found, Marks, SetName
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.storage.vault import Vault
 from bridge.tables import schema
 from bridge.tables.suppression import Suppression
+from bridge.tables.threads import LockedPhones
 from policies.pack import Pack
 
 
@@ -41,6 +45,8 @@ class Resources:
     puppet_database: Database
     carrier: Carrier
     suppression: Suppression
+    marks_found: Mapping[SetName, Found]
+    """What this start found about each marked set."""
     take_over: bool = False
     """A person said that this bridge takes the line's identities over from another (`bridge/matrix/olm/identity.py`)."""
 
@@ -70,6 +76,16 @@ class Resources:
                 await each.open()
         await line_files.check_desk(database, vault, data)
         await line_files.check_keys(database, config.keys.files)
+        await confirmed_identities.sign_earlier(database, vault)
+        marks = Marks(database=database, vault=vault, crash=crash)
+        stack.push_async_callback(marks.close)
+        key = bytes.fromhex(read_secret(config.keys.suppression_key_file))
+        suppression = Suppression(key=key, line=config.line.slug, marked=marks.suppression)
+        marks_found = {
+            SetName.SUPPRESSION: await suppression.load(database),
+            SetName.LOCKS: await LockedPhones(marked=marks.locks, vault=vault).load(database),
+            SetName.CONFIRMED: await confirmed_identities.load(database, vault, marks.confirmed),
+        }
         carrier = registry.make_carrier(
             config.line.carrier,
             public_base_url=config.listen.public_base_url,
@@ -82,12 +98,11 @@ class Resources:
         return cls(
             config=config,
             pack=pack,
-            services=Services(database=database, vault=vault, clock=SteadyClock(), crash=crash),
+            services=Services(database=database, vault=vault, clock=SteadyClock(), marks=marks, crash=crash),
             http=http,
             puppet_database=puppet_database,
             carrier=carrier,
-            suppression=Suppression(
-                key=bytes.fromhex(read_secret(config.keys.suppression_key_file)), line=config.line.slug
-            ),
+            suppression=suppression,
+            marks_found=marks_found,
             take_over=take_over,
         )

@@ -8,12 +8,15 @@ thread is on hold. A thread that has ended gets no more events.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from bot.decide import decide
 from bot.model.actions import DESK
 from bot.model.desk import Desk, Thread
 from bot.model.events import Event
+from bot.model.line_incidents import FactsBehind, MarkedFacts
+from bot.model.phone_locks import UNLOCKED, locked, locks_of
 from bot.model.transactional_actions import (
     CancelTimer,
     CreateThread,
@@ -43,10 +46,9 @@ from bridge.tables import dead_letters, desk_state, inbox, outbox, threads
 from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import InboxRow, SequencedRow
 from bridge.tables.outbox import OutboxRow
-from bridge.tables.threads import StoredThread
+from bridge.tables.threads import AGGREGATE, LockedPhones, StoredThread
 from policies.pack import Pack
 
-AGGREGATE: Final = "aggregate"
 MAX_IN_FLIGHT: Final = 32
 
 
@@ -77,6 +79,7 @@ class Engine:
         self._lookup = FactsLookup(
             services, pack=pack, fresh=designations.allocate, on_call=on_call, cold_outreach=cold_outreach
         )
+        self._locked_phones = LockedPhones(marked=services.marks.locks, vault=services.vault)
         self._codeword_matcher = CodewordMatcher(vault=services.vault, pack=pack)
         self.queue = OwnerQueue("engine", self._work, workers=MAX_IN_FLIGHT)
         services.wake.engine = self.queue.wake
@@ -112,7 +115,8 @@ class Engine:
                     # It has ended: what the desk still had to tell it concerns nobody.
                     await self._database.commit(lambda transaction: inbox.delete(transaction, row.seq))
                     return
-                aggregate: Any = self._desk if stored is None else await self._open_thread(owner, stored)
+                opened: Any = self._desk if stored is None else await self._open_thread(owner, stored)
+                aggregate = opened if stored is None else locked(opened, self._locked_phones.of(owner))
                 body = await self._vault.open(owner, inbox.CONTEXT, row.inbox_row.body)
                 event: Event = serialization.decode(row.inbox_row.kind, body)
                 try:
@@ -125,7 +129,8 @@ class Engine:
                 # A dead letter is kept; the word that stood in it is not.
                 inbox_row = row.inbox_row if matched.event is event else await inbox.seal(self._vault, owner, matched.event)
                 try:
-                    await self._decide(row, aggregate, matched, frozen=stored is not None and stored.held)
+                    frozen = stored is not None and stored.held
+                    await self._decide(row, aggregate, matched, frozen=frozen, behind=aggregate is not opened)
                 except _StaleFacts:
                     continue
                 except (Unavailable, OSError):
@@ -138,7 +143,10 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - a row that cannot be read is put aside as well
             await self._record_dead_letter(row, error)
 
-    async def _decide(self, row: SequencedRow, aggregate: Any, matched: MatchedEvent, *, frozen: bool) -> None:
+    async def _decide(
+        self, row: SequencedRow, aggregate: Any, matched: MatchedEvent, *, frozen: bool, behind: bool
+    ) -> None:
+        """Decide and commit. `behind`: the aggregate that is stored lacks locks which this one has."""
         owner = row.inbox_row.owner
         now = self._clock.now()
         facts = await self._lookup.facts(
@@ -148,9 +156,12 @@ class Engine:
         self._crash(CrashPoint.ENGINE_DECIDED)
         effects = [action for action in step.actions if is_transactional(action)]
         renamed = isinstance(aggregate, Thread) and step.aggregate.designation != aggregate.designation
-        changed = step.aggregate != aggregate
+        changed = behind or step.aggregate != aggregate
         sealed = await self._vault.seal(owner, AGGREGATE, serialization.encode(step.aggregate)) if changed else None
         sent_events = [(a.owner, a.event) for a in step.actions if isinstance(a, SendEvent)]
+        if behind:
+            log.event("engine.locks_taken_back")
+            sent_events.append((DESK, FactsBehind(kind=MarkedFacts.LOCKS, designation=aggregate.designation)))
         notices = [inbox_row for to in sent_events if (inbox_row := await inbox.try_seal(self._vault, *to)) is not None]
         set_ = [a for a in step.actions if isinstance(a, SetTimer | CancelTimer)]
         rows = [
@@ -159,6 +170,7 @@ class Engine:
             if not isinstance(action, SendEvent | SetTimer | CancelTimer | CreateThread) and not is_transactional(action)
         ]
         # Before the commit: it takes some tens of milliseconds, and a commit waits for nothing.
+        erases = any(isinstance(effect, EraseTexter) for effect in effects)
         suppresses = any(isinstance(effect, Suppress) for effect in effects)
         phone = await self._transactional_actions.suppression.digest(await self._phone_of(owner)) if suppresses else b""
         pending_thread = await self._cold_outreach.prepare(matched.event, step.actions) if self._cold_outreach else None
@@ -169,10 +181,11 @@ class Engine:
                 await self._perform(transaction, row, effect, phone)
             if renamed:
                 await threads.set_designation(transaction, owner, step.aggregate.designation)
-            if sealed is not None and owner == DESK:
-                await desk_state.set_aggregate(transaction, sealed)
-            elif sealed is not None:
+            if sealed is not None and isinstance(step.aggregate, Thread):
                 await threads.set_aggregate(transaction, owner, sealed)
+                await self._locked_phones.write(transaction, owner, UNLOCKED if erases else locks_of(step.aggregate))
+            elif sealed is not None:
+                await desk_state.set_aggregate(transaction, sealed)
             for inbox_row in notices:
                 await inbox.append(transaction, inbox_row)
             for timer in set_:
@@ -190,20 +203,31 @@ class Engine:
             if changed:
                 self._wake.rooms()
         self._crash(CrashPoint.ENGINE_COMMITTED)
-        for number, item in placed:
-            self._wake.outbox(number, owner, item.lane, item.transport)
-        for inbox_row in notices:
-            self._wake.engine(inbox_row.owner)
-        if set_:
-            self._wake.timers()
+        self._wake_parts(owner, placed, notices, has_timers=bool(set_), has_effects=bool(effects))
         if pending_thread is not None:
             await pending_thread.after_commit()
-        if effects:
-            self._wake.erasure()
         if renamed:
             # The words of one that is over are free again; one that begins needs a room.
             self._designations.release(aggregate.designation)
             self._wake.rooms()
+
+    def _wake_parts(
+        self,
+        owner: str,
+        placed: Iterable[tuple[int, OutboxRow]],
+        notices: Iterable[InboxRow],
+        *,
+        has_timers: bool,
+        has_effects: bool,
+    ) -> None:
+        for number, item in placed:
+            self._wake.outbox(number, owner, item.lane, item.transport)
+        for inbox_row in notices:
+            self._wake.engine(inbox_row.owner)
+        if has_timers:
+            self._wake.timers()
+        if has_effects:
+            self._wake.erasure()
 
     async def _open_thread(self, owner: str, stored: StoredThread) -> Thread:
         return serialization.decode_as(Thread, await self._vault.open(owner, AGGREGATE, stored.aggregate))

@@ -1,4 +1,4 @@
-"""What a start notes once: that the line was restored from a backup, and that its configuration is another than before.
+"""What a start notes once: that the line was restored, that its configuration changed, and which facts are behind.
 
 Rules of this module: `quietline restore` leaves its notice in the table `line`; the first start sends it to the desk in the
 commit that deletes it. Texts that were on their way when the backup was made are unknown: they are counted, and never sent.
@@ -8,15 +8,17 @@ Of the configuration a keyed hash is kept, which shows that it changed and nothi
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Final
 
 from bot.model.actions import DESK
 from bot.model.audit_kinds import AuditKind
-from bot.model.line_incidents import LineRestored
+from bot.model.line_incidents import FactsBehind, LineRestored, MarkedFacts
 from bridge.config import Config, Staff
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.storage.database import Database, Transaction
+from bridge.storage.marked_sets import Found, SetName
 from bridge.storage.vault import Vault
 from bridge.tables import inbox, line_state
 from bridge.tables.audit_log import AuditLog
@@ -42,6 +44,27 @@ async def report_restore(database: Database, vault: Vault, clock: Clock) -> None
 
     await database.commit(commit)
     log.event("bridge.restored")
+
+
+async def report_marks(database: Database, vault: Vault, found: Mapping[SetName, Found]) -> None:
+    """Tell the desk of each marked set that is older than its mark, or whose mark is older than it. At the start."""
+    told = {name: each for name, each in found.items() if each is not Found.AS_WRITTEN}
+    inbox_rows = [
+        await inbox.seal(vault, DESK, FactsBehind(kind=MarkedFacts(name.value), accepted=each is Found.AHEAD))
+        for name, each in told.items()
+    ]
+    behind = json.dumps([name.value for name, each in told.items() if each is Found.BEHIND])
+    if not told and await line_state.get(database, line_state.FACTS_BEHIND) in {None, behind}:
+        return
+
+    async def commit(transaction: Transaction) -> None:
+        for inbox_row in inbox_rows:
+            await inbox.append(transaction, inbox_row)
+        await line_state.put(transaction, line_state.FACTS_BEHIND, behind)
+
+    await database.commit(commit)
+    for name, each in told.items():
+        log.event("bridge.facts_behind" if each is Found.BEHIND else "bridge.mark_behind", kind=name.value)
 
 
 async def first_roster(database: Database, configured: list[Staff]) -> list[Staff]:

@@ -39,7 +39,7 @@ from bridge.tables import (
     timers,
 )
 from bridge.tables.audit_log import AuditLog
-from bridge.tables.suppression import Suppression, write
+from bridge.tables.suppression import Suppression
 from policies.pack import Settings
 
 TransactionalAction: TypeAlias = (
@@ -95,7 +95,7 @@ class TransactionalActions:
             case RecordAudit():
                 await self._audit.record(transaction, owner, [action.kind], now=now)
             case Suppress():
-                await write(transaction, phone, action, now=now)
+                await self.suppression.write(transaction, phone, action, now=now)
             case IncrementCounter():
                 await desk_state.increment_tally(
                     transaction, month=action.month, language=action.language, kind=action.kind

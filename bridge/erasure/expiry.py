@@ -26,6 +26,7 @@ from bridge.services import Services
 from bridge.storage.database import Transaction
 from bridge.tables import clock_trust, dead_letters, leftovers, room_events
 from bridge.tables.room_events import IndexedEvent
+from bridge.tables.suppression import Suppression
 
 BATCH: Final = 96
 INTERVAL: Final = 5.0
@@ -58,9 +59,10 @@ class RoomEraser(Protocol):
 class ExpiryWorker:
     """Lets what is old go. `run` until cancelled."""
 
-    def __init__(self, services: Services, *, rooms: RoomEraser, alert: AlertCallback) -> None:
+    def __init__(self, services: Services, *, rooms: RoomEraser, suppression: Suppression, alert: AlertCallback) -> None:
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._rooms, self._alert, self._crash = rooms, alert, services.crash
+        self._suppression = suppression
         self._pruned = 0.0
         self._backoff = RoomBackoff()
         self.loop = BackgroundLoop(
@@ -157,6 +159,7 @@ class ExpiryWorker:
     async def _delete_expired_rows(self, now: int) -> None:
         async def commit(transaction: Transaction) -> None:
             await leftovers.delete_expired(transaction, now)
+            await self._suppression.delete_expired(transaction, now)
             await dead_letters.expire(transaction, before=now - DEAD_LETTER_RETENTION)
 
         await self._database.commit(commit)

@@ -28,6 +28,7 @@ from bridge.runtime.priority_gate import PriorityGate
 from bridge.runtime.settings import read_secret
 from bridge.services import Services
 from bridge.tables import inbox
+from bridge.tables.suppression import Suppression
 from policies.pack import Settings
 
 
@@ -72,6 +73,7 @@ class ErasureService:
         matrix: MatrixService,
         module_client: ModuleClient,
         priority_gate: PriorityGate,
+        suppression: Suppression,
         alert: AlertCallback,
     ) -> None:
         signer = CertificateSigner(vault=services.vault)
@@ -92,7 +94,7 @@ class ErasureService:
             yield_to_foreground=priority_gate.yield_to_foreground,
             alert=alert,
         )
-        self._expiry = ExpiryWorker(services, rooms=rooms, alert=alert)
+        self._expiry = ExpiryWorker(services, rooms=rooms, suppression=suppression, alert=alert)
         services.wake.erasure_jobs = self._erasure.loop.wake
 
     async def run(self) -> None:

@@ -70,7 +70,7 @@ class MatrixEventIngest:
 
     def __init__(self, services: Services, *, policy: str, puppet: str, lifetime: int) -> None:
         self._vault, self._clock, self._wake = services.vault, services.clock, services.wake
-        self._trust_mac = TrustMac(services.vault)
+        self._trust_mac = TrustMac(services.vault, services.marks.confirmed)
         self._puppet, self._ours, self._lifetime = puppet, frozenset((policy, puppet)), lifetime
         self._self_removed = False
         self._earlier_owners: set[str] = set()

@@ -18,6 +18,7 @@ from typing import Final
 from bot.model.actions import DESK
 from bot.model.desk import Thread
 from bot.model.events import TextArrived
+from bot.model.phone_locks import locked, locks_of
 from bot.model.thread import Consent
 from bot.model.thread_desk_events import TextDropped
 from bot.model.transactional_actions import SuppressionReason
@@ -36,6 +37,7 @@ from bridge.tables import carrier_copies, dead_letters, inbox, thread_rooms, thr
 from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import SequencedRow
 from bridge.tables.suppression import Suppression
+from bridge.tables.threads import AGGREGATE, LockedPhones
 
 MAX_IN_FLIGHT: Final = 2
 """Look-ups under way. A STOP that has to be remembered meanwhile waits for one of them to end, and no longer."""
@@ -59,6 +61,7 @@ class Screening:
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash = services.wake, services.crash
         self._suppression, self._rate_limit, self._new_designation = suppression, rate_limit, new_designation
+        self._locked_phones = LockedPhones(marked=services.marks.locks, vault=services.vault)
         self.queue = OwnerQueue("screening", self._work, workers=MAX_IN_FLIGHT)
         services.wake.screening = self.queue.wake
 
@@ -86,7 +89,7 @@ class Screening:
             now = self._clock.now()
             phone = Phone((await self._vault.open(owner, PHONE_CONTEXT, stored.phone)).decode("utf-8", "surrogatepass"))
             # Nothing is added meanwhile: only a thread of this phone could do that, and this one decides nothing yet.
-            muted = await self._suppression.lookup(self._database, phone, now=now)
+            muted = await self._suppression.lookup(phone, now=now)
             if SuppressionReason.BLOCK in muted:
                 await self._drop_blocked(owner, now)
                 return
@@ -108,13 +111,17 @@ class Screening:
             designation = warm.designation if warm is not None else self._new_designation()
             if warm is not None:
                 await set_owner(transaction, warm.room_id, owner)
-            thread = replace(_new_thread(owner, phone), designation=designation, consent=Consent(stopped=stopped))
+            consent = Consent(stopped=stopped, unknown=not self._suppression.is_known)
+            begun = replace(_new_thread(owner, phone), designation=designation, consent=consent)
+            # Locks of a thread of this phone that nobody ended: its row was deleted beside us.
+            thread = locked(begun, await self._locked_phones.take_over(transaction, phone_hash))
+            await self._locked_phones.write(transaction, owner, locks_of(thread))
             await threads.admit(
                 transaction,
                 owner,
                 room_id=warm.room_id if warm is not None else None,
                 designation=designation,
-                aggregate=await self._vault.seal(owner, "aggregate", serialization.encode(thread)),
+                aggregate=await self._vault.seal(owner, AGGREGATE, serialization.encode(thread)),
                 crowded=flood,
             )
             if resealed is not None:
@@ -162,7 +169,7 @@ async def insert_thread(
     transaction: Transaction, vault: Vault, *, owner: str, phone_hash: bytes, sealed: bytes, phone: Phone
 ) -> None:
     """Make a thread that is still to be looked up, inside a commit. `sealed`: the phone under the thread's key."""
-    aggregate = await vault.seal(owner, "aggregate", serialization.encode(_new_thread(owner, phone)))
+    aggregate = await vault.seal(owner, AGGREGATE, serialization.encode(_new_thread(owner, phone)))
     await threads.insert(transaction, owner, phone_hash=phone_hash, phone=sealed, aggregate=aggregate)
 
 

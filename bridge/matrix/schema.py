@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from bridge.storage import marked_sets
 from bridge.storage.database import Transaction
 from bridge.storage.migrations import Migrations
 
@@ -270,5 +271,5 @@ ROOMS: Final = Migrations(
 PUPPET_MIGRATIONS: Final = (OLM, IDENTITY)
 """What the database of the line voice needs."""
 
-MAIN_MIGRATIONS: Final = (OLM, IDENTITY, ROOMS)
+MAIN_MIGRATIONS: Final = (OLM, IDENTITY, ROOMS, marked_sets.MIGRATIONS)
 """What the main database needs for the Matrix edge."""

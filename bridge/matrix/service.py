@@ -20,7 +20,7 @@ from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox
 from bridge.matrix.room_client import RoomClient
 from bridge.matrix.room_comparison import RoomComparison
-from bridge.matrix.room_keys.confirmed_identities import SIGNED, sign_earlier
+from bridge.matrix.room_keys.confirmed_identities import SIGNED
 from bridge.matrix.room_keys.device_lists import DeviceLists, EventSink
 from bridge.matrix.room_keys.history import RoomHistory
 from bridge.matrix.room_keys.inbound_sessions import InboundSessions
@@ -187,11 +187,10 @@ class MatrixService:
 
         `bury`, `has_urgent_timers`: see `SyncLoop`. `device_gone`: tells people that a device of ours was deleted.
         `take_over`: see `Identity.open`; the voice follows the policy bot: where that one was introduced before, a lost
-        `voice.db` is no other bridge. the main database was opened with `schema.MAIN_MIGRATIONS`, `puppet_database` with
-        `schema.PUPPET_MIGRATIONS`. Raises `Permanent` when the homeserver refuses us, `IdentityInUse` when another bridge
-        may speak for this line.
+        `voice.db` is no other bridge. The main database was opened with `schema.MAIN_MIGRATIONS`, `puppet_database` with
+        `schema.PUPPET_MIGRATIONS`; `services.marks` were read. Raises `Permanent` when the homeserver refuses us,
+        `IdentityInUse` when another bridge may speak for this line.
         """
-        await sign_earlier(services.database, services.vault)
         query = "SELECT 1 FROM matrix_identity WHERE user_id=$1 AND ready"
         introduced = await services.database.fetchval(query, policy_mxid) is not None
         policy, puppet = [

@@ -16,6 +16,7 @@ from bot import guard
 from bot.model.actions import SendSms
 from bot.model.desk import Thread
 from bot.model.events import Outcome, TextOutcome
+from bot.model.phone_locks import locked
 from bridge.background.backoff import retry_until_done
 from bridge.carriers.adapter import Accepted, Carrier, Rejected, SendOutcome, TryLater, UnknownOutcome
 from bridge.carriers.rate_limit import RateLimiter
@@ -34,6 +35,7 @@ from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import InboxRow
 from bridge.tables.outbox import RowState, StoredRow
 from bridge.tables.sent_texts import SentText
+from bridge.tables.threads import AGGREGATE, LockedPhones
 from policies.pack import Pack
 from policies.segments import segments
 
@@ -63,6 +65,7 @@ class SmsSender:
         self._wake, self._crash, self._pack = services.wake, services.crash, pack
         self._carrier, self._numbers, self._pace = carrier, numbers, RateLimiter(carrier.rate)
         self._carrier_copies = carrier_copies
+        self._locked_phones = LockedPhones(marked=services.marks.locks, vault=services.vault)
         self._sending: set[asyncio.Task[None]] = set()
 
     async def recover(self) -> None:
@@ -124,7 +127,8 @@ class SmsSender:
             if sealed is None or state is None:
                 # The conversation is over since this row was read: nothing leaves any more.
                 return None
-            thread = serialization.decode_as(Thread, await self._vault.open(task.owner, "aggregate", sealed.aggregate))
+            opened = serialization.decode_as(Thread, await self._vault.open(task.owner, AGGREGATE, sealed.aggregate))
+            thread = locked(opened, self._locked_phones.of(task.owner, transaction))
             number = await self._reply_number(task.owner, sealed.number)
             # Marked before by us: a commit that failed may have been kept all the same. Twice is worse than not.
             begun = state is RowState.SENDING

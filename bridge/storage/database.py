@@ -72,6 +72,12 @@ class Transaction(Reader, Protocol):
     async def execute(self, statement: str, /, *values: Value) -> None:
         """Run a statement for what it changes."""
 
+    def after_commit(self, call: Callable[[], None], /) -> None:
+        """Have this called when the commit is made and before the next one begins; never when nothing of it is kept.
+
+        It must not raise. A power cut may still take the commit back: `Database.synced`.
+        """
+
 
 Work: TypeAlias = Callable[[Transaction], Awaitable[T]]
 """What is done in one commit."""

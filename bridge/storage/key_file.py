@@ -100,6 +100,10 @@ class KeyFile:
         """
         return await self._run(lambda: self._insert(owner, wrapped))
 
+    async def replace(self, owner: str, wrapped: bytes) -> None:
+        """Write 61 bytes for an owner in place of those that stand, durably. For marks: the journal may keep what stood."""
+        await self._run(lambda: self._replace(owner, wrapped))
+
     async def read(self, owner: str) -> bytes | None:
         """Return an owner's wrapped key, or None."""
         return await self._run(lambda: self._read(owner))
@@ -194,6 +198,17 @@ class KeyFile:
         slots.taken[owner] = n
         self._slots = slots
         return wrapped
+
+    def _replace(self, owner: str, wrapped: bytes) -> None:
+        slots = self._current_slots()
+        n = slots.taken.get(owner)
+        if n is None:
+            self._insert(owner, wrapped)
+            return
+        if len(wrapped) != WRAPPED_BYTES:
+            raise ValueError(f"a wrapped key has {WRAPPED_BYTES} bytes, not {len(wrapped)}")
+        self._execute_change(FILL, _pad_owner(owner), wrapped, n)
+        self._slots = slots
 
     def _read(self, owner: str) -> bytes | None:
         n = self._current_slots().taken.get(owner)

@@ -10,7 +10,7 @@ lock).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 
 from bridge.storage.database import Dialect, Row, Value, Work
@@ -34,6 +34,7 @@ class SqliteTransaction:
         self._connection = connection
         self._statements = statements
         self._ended = False
+        self._after_commit: list[Callable[[], None]] = []
 
     async def execute(self, statement: str, /, *values: Value) -> None:
         """Run a statement for what it changes."""
@@ -54,6 +55,15 @@ class SqliteTransaction:
         """Run a statement and return the first value of its first row, or None."""
         await self._before_statement()
         return self._connection.fetchval(statement, *values)
+
+    def after_commit(self, call: Callable[[], None], /) -> None:
+        """Have this called when the commit is made and before the next one begins; never when nothing of it is kept."""
+        self._after_commit.append(call)
+
+    def committed(self) -> None:
+        """Make these calls."""
+        for call in self._after_commit:
+            call()
 
     def end(self) -> None:
         """Let nothing more through: what comes later would be part of another's commit."""
@@ -86,6 +96,7 @@ async def transact(writer: SqliteConnection, statements: Iterator[int], work: Wo
         if writer.in_transaction:
             writer.execute("ROLLBACK")
         raise
+    transaction.committed()
     return value
 
 

@@ -26,6 +26,8 @@ KEY_BYTES = 32
 NONCE_BYTES = 12
 TAG_BYTES = 16
 VERSION = b"\x01"
+MARK = "mark "
+"""With the name of a mark behind it: its owner in `keys.db`, where it takes the place of a key."""
 CACHED_KEYS = 1024
 """Of about 2.5 KiB each. A key that is not among them is read again, in some tens of microseconds."""
 
@@ -61,7 +63,7 @@ class Vault:
 
     async def check_key(self) -> None:
         """Raise ValueError when the vault key is not the one that `keys.db` was written with. For the start."""
-        owners = await self._keys.owners()
+        owners = await self.owners()
         for owner in owners:
             try:
                 await self.load(owner)
@@ -102,6 +104,21 @@ class Vault:
         _, cipher = self._cached(owner) or await self._key(owner)
         return _decrypt(cipher, sealed, _join(owner, context))
 
+    async def read_mark(self, name: str) -> bytes | None:
+        """Return the 32 bytes of a mark (`marked_sets`), or None. Raises :class:`CannotOpen` for a damaged one."""
+        owner = MARK + name
+        wrapped = await self._keys.read(owner)
+        return None if wrapped is None else _decrypt(self._wrap, wrapped, _join("mark", owner))
+
+    async def write_mark(self, name: str, mark: bytes) -> None:
+        """Write a mark of 32 bytes. It survives a power cut when this returns. Written in the order of the calls."""
+        owner = MARK + name
+        await self._keys.replace(owner, _encrypt(self._wrap, mark, _join("mark", owner)))
+
+    async def forget_mark(self, name: str) -> None:
+        """Remove a mark, durably. None is no error."""
+        await self._keys.delete(MARK + name)
+
     async def destroy(self, owner: str) -> None:
         """Destroy an owner's key, in memory and on the disk, durably. No key is no error; may be repeated."""
         # Counted before the deletion is queued: a key read before it is not remembered, one read after it is not found.
@@ -115,7 +132,7 @@ class Vault:
 
     async def owners(self) -> set[str]:
         """Return everybody who has a key: at the start, those without a thread are orphans and are destroyed."""
-        return await self._keys.owners()
+        return {owner for owner in await self._keys.owners() if not owner.startswith(MARK)}
 
     def phone_hash(self, line: str, phone: Phone) -> bytes:
         """Return 32 bytes that find a phone's thread on one line, and cannot be linked between lines."""

@@ -42,8 +42,8 @@ PERSON_COLUMNS: Final = (
 )
 """Table and column, for a thread's id."""
 
-EXPIRING_TABLES: Final = ("seen", "sent_text", "early_report", "early_tap", "receipt", "suppression")
-"""Tables whose rows say until when they stand, in `until`: seconds since the epoch."""
+EXPIRING_TABLES: Final = ("seen", "sent_text", "early_report", "early_tap", "receipt")
+"""Tables whose rows say until when they stand, in `until`: seconds since the epoch. `suppression` deletes its own."""
 
 
 async def delete_expired(transaction: Transaction, now: int) -> None:

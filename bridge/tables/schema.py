@@ -193,4 +193,10 @@ async def third(transaction: Transaction) -> None:
     await transaction.execute("ALTER TABLE event ADD COLUMN refused BIGINT")
 
 
-MIGRATIONS: Final = Migrations(version_table="quietline_version", steps=(first, second, third))
+async def fourth(transaction: Transaction) -> None:
+    """Remember which phones are locked, beside their threads (`threads.LockedPhones`): by keyed hash, sealed."""
+    blob = transaction.dialect.blob
+    await transaction.execute(f"CREATE TABLE phone_lock (hash {blob} PRIMARY KEY, body {blob} NOT NULL)")
+
+
+MIGRATIONS: Final = Migrations(version_table="quietline_version", steps=(first, second, third, fourth))

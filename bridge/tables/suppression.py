@@ -2,7 +2,9 @@
 
 Rules of this module: the number is not kept, only a slow keyed hash of it, under a key that is no other key and stands in
 its own file; every entry ends, because numbers are given to others (practices.md, "Conflicts"). The entries are in the main
-database and so in a backup; the key is restored beside it, or they mean nothing.
+database and so in a backup; the key is restored beside it, or they mean nothing. They are a marked set
+(`bridge/storage/marked_sets.py`): while it is behind its mark, nobody knows who said STOP, and so nobody is texted first
+and no new texter is answered by itself.
 
 Why slow: there are only some ten thousand million numbers, so whoever has the database and the key can try them all. With
 this at about 25 ms each, that is years of one core instead of an hour. Source: RFC 2104 (HMAC).
@@ -17,18 +19,20 @@ from typing import Final
 from bot.model.transactional_actions import Suppress, SuppressionReason
 from bridge.runtime.phone_number import Phone
 from bridge.storage.database import Database, Transaction
+from bridge.storage.marked_sets import Found, MarkedSet
 from bridge.storage.slow_hash import SALT_BYTES, SlowHashPool, slow_hash
 
 KEY_BYTES: Final = 32
+TIME_BYTES: Final = 8
 
 
 class Suppression:
-    """Finds and keeps entries of one line. Raises ValueError when the key is not 32 bytes."""
+    """Finds and keeps entries of one line. `load` first. Raises ValueError when the key is not 32 bytes."""
 
-    def __init__(self, *, key: bytes, line: str) -> None:
+    def __init__(self, *, key: bytes, line: str, marked: MarkedSet) -> None:
         if len(key) != KEY_BYTES:
             raise ValueError(f"the suppression key must be {KEY_BYTES} bytes, not {len(key)}")
-        self._key, self._line = key, line
+        self._key, self._line, self._marked = key, line, marked
         self._hash_pool = SlowHashPool()
 
     async def digest(self, phone: Phone) -> bytes:
@@ -38,12 +42,42 @@ class Suppression:
         """
         return await self._hash_pool.run(self._slow_digest, phone.reveal().encode("utf-8", "surrogatepass"))
 
-    async def lookup(self, database: Database, phone: Phone, *, now: float) -> frozenset[SuppressionReason]:
-        """Return what is remembered of a phone. For a new texter; whoever has a thread is judged by it."""
-        rows = await database.fetch(
-            "SELECT muted FROM suppression WHERE hash = $1 AND until > $2", await self.digest(phone), int(now)
+    @property
+    def is_known(self) -> bool:
+        """Whether the entries are those that were written; while they are not, a phone without one may have said STOP."""
+        return self._marked.is_intact
+
+    async def load(self, database: Database) -> Found:
+        """Read the entries, at the start."""
+        rows = await database.fetch("SELECT hash, muted, until FROM suppression")
+        return await self._marked.load(
+            {_entry_key(bytes(row["hash"]), SuppressionReason(row["muted"])): _time(row["until"]) for row in rows}
         )
-        return frozenset(SuppressionReason(row["muted"]) for row in rows)
+
+    async def lookup(self, phone: Phone, *, now: float) -> frozenset[SuppressionReason]:
+        """Return what is remembered of a phone. For a new texter; whoever has a thread is judged by it."""
+        digest, entries = await self.digest(phone), self._marked.entries
+        until = {reason: entries.get(_entry_key(digest, reason), b"") for reason in SuppressionReason}
+        return frozenset(reason for reason, value in until.items() if int.from_bytes(value, "big") > int(now))
+
+    async def write(self, transaction: Transaction, digest: bytes, told: Suppress, *, now: float) -> None:
+        """Write an entry or take it away, within a commit; what is over goes with it."""
+        await self.delete_expired(transaction, now)
+        stands = told.until > now
+        key, until = _entry_key(digest, told.reason), int(told.until)
+        await self._marked.change(transaction, {key: _time(until) if stands else None})
+        await transaction.execute("DELETE FROM suppression WHERE hash = $1 AND muted = $2", digest, told.reason.value)
+        if stands:
+            query = "INSERT INTO suppression (hash, muted, until) VALUES ($1, $2, $3)"
+            await transaction.execute(query, digest, told.reason.value, until)
+
+    async def delete_expired(self, transaction: Transaction, now: float) -> None:
+        """Delete the entries whose time is over, within a commit."""
+        at = int(now)
+        over = {key: None for key, value in self._marked.entries.items() if int.from_bytes(value, "big") <= at}
+        if over:
+            await self._marked.change(transaction, over)
+        await transaction.execute("DELETE FROM suppression WHERE until <= $1", at)
 
     def _slow_digest(self, number: bytes) -> bytes:
         line = self._line.encode()
@@ -52,11 +86,9 @@ class Suppression:
         return slow_hash(keyed, salt)
 
 
-async def write(transaction: Transaction, digest: bytes, told: Suppress, *, now: float) -> None:
-    """Write an entry or take it away, within a commit; what is over goes with it."""
-    await transaction.execute("DELETE FROM suppression WHERE until <= $1", int(now))
-    await transaction.execute("DELETE FROM suppression WHERE hash = $1 AND muted = $2", digest, told.reason.value)
-    if told.until > now:
-        await transaction.execute(
-            "INSERT INTO suppression (hash, muted, until) VALUES ($1, $2, $3)", digest, told.reason.value, int(told.until)
-        )
+def _entry_key(digest: bytes, reason: SuppressionReason) -> bytes:
+    return digest + reason.value.encode()
+
+
+def _time(until: int) -> bytes:
+    return int(until).to_bytes(TIME_BYTES, "big")

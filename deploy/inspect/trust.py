@@ -123,7 +123,7 @@ def grouped(key: str) -> str:
 
 def trust_mac_of(config: Config) -> TrustMac:
     """Return what checks the codes of confirmed identities, under the vault key of a configuration."""
-    return TrustMac(offline.open_vault(config))
+    return TrustMac(offline.open_vault(config), None)
 
 
 def _as_object(seen: SeenIdentity) -> dict[str, Any]:

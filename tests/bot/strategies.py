@@ -228,6 +228,8 @@ OTHERWISE: Final[dict[tuple[type, str], st.SearchStrategy[Any]]] = {
     (line_incidents.InviteFailed, "place"): st.sampled_from((DESK, OFFICE)),
     (line_incidents.StrayTextArrived, "kind"): st.sampled_from(line_incidents.StrayKind),
     (line_incidents.HomeserverIncident, "kind"): st.sampled_from(line_incidents.HomeserverIncidentKind),
+    (line_incidents.FactsBehind, "kind"): st.sampled_from(line_incidents.MarkedFacts),
+    (line_incidents.FactsBehind, "accepted"): st.booleans(),
     (line_incidents.TextsMissing, "kind"): st.sampled_from(line_incidents.GapKind),
 }
 """Fields whose name means something else in that event."""

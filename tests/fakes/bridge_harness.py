@@ -24,6 +24,7 @@ from bridge.carriers.adapter import (
     DeliveryReport,
     InboundText,
 )
+from bridge.engine import startup_notices
 from bridge.engine.engine import Engine
 from bridge.engine.timers import Timers
 from bridge.engine.transactional_actions import TransactionalActions
@@ -31,6 +32,7 @@ from bridge.erasure.carrier_copies import CarrierCopies
 from bridge.inbound.hourly_alerts import HourlyAlerts
 from bridge.inbound.screening import NewThreadRateLimit, Screening
 from bridge.inbound.webhook import Webhook
+from bridge.matrix.room_keys import confirmed_identities
 from bridge.matrix.schema import MAIN_MIGRATIONS
 from bridge.outbound.dispatcher import OutboxDispatcher, OutboxTask, Perform, PermanentFailure, RetryLater
 from bridge.outbound.room_provisioner import Designations
@@ -42,10 +44,12 @@ from bridge.services import Services, WakeUps
 from bridge.storage import serialization
 from bridge.storage.database import Database, Transaction
 from bridge.storage.key_file import KeyFile
+from bridge.storage.marked_sets import Marks, SetName
 from bridge.storage.vault import Vault
 from bridge.tables import inbox, schema, threads
 from bridge.tables.audit_log import AuditLog
 from bridge.tables.suppression import Suppression
+from bridge.tables.threads import LockedPhones
 from policies.load import load
 from policies.pack import Pack
 from tests.e2e.polling import wait_until
@@ -108,9 +112,16 @@ class BridgeHarness:
         self.database = FullDatabase(self.directory / "main.db", migrations=(schema.MIGRATIONS, *MAIN_MIGRATIONS))
         await self.database.open()
         self._stack.push_async_callback(self.database.close)
+        self.marks = Marks(database=self.database, vault=self.vault, crash=self._crash)
+        self._stack.push_async_callback(self.marks.close)
         self.services = self.services_with(WakeUps(), crash=self._crash)
         services = self.services
-        suppression = self.suppression = Suppression(key=bytes(range(2, 34)), line=LINE)
+        suppression = self.suppression = Suppression(key=bytes(range(2, 34)), line=LINE, marked=self.marks.suppression)
+        self.marks_found = {
+            SetName.SUPPRESSION: await suppression.load(self.database),
+            SetName.LOCKS: await LockedPhones(marked=self.marks.locks, vault=self.vault).load(self.database),
+            SetName.CONFIRMED: await confirmed_identities.load(self.database, self.vault, self.marks.confirmed),
+        }
         self.outbox = OutboxDispatcher(services)
         self.startup_hold = StartupHold(services, max_hold=self.max_hold)
         self.alerts: list[str] = []
@@ -158,12 +169,15 @@ class BridgeHarness:
 
     def services_with(self, wake: WakeUps, *, crash: CrashHook = never_crash) -> Services:
         """Return the same database, vault and clock with other wake-ups, for a part that is tried alone."""
-        return Services(database=self.database, vault=self.vault, clock=self.clock, crash=crash, wake=wake)
+        return Services(
+            database=self.database, vault=self.vault, clock=self.clock, marks=self.marks, crash=crash, wake=wake
+        )
 
     async def run(self) -> None:
         """Settle what stands from before, and begin to work."""
         await self.sms_sender.recover()
         await self.startup_hold.load()
+        await startup_notices.report_marks(self.database, self.vault, self.marks_found)
         await self.engine.load()
         await self.screening.load()
         await self.outbox.load()

@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +24,9 @@ import yaml
 from bot.model.transactional_actions import SuppressionReason
 from bridge.matrix.service import CONFIRMATIONS_SIGNED
 from bridge.runtime.crash_points import CrashPoint
+from bridge.storage.key_file import OWNER_BYTES
+from bridge.storage.marked_sets import SetName
+from bridge.storage.vault import MARK
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import NUMBER, SLUG, mxid, provision, run_homeserver
 from deploy.stack.readiness import BridgeReady
@@ -51,6 +54,7 @@ class CrashingStack(Stack):
         super().__init__(directory)
         self.layout, self.ports = Layout(data=self.data), Ports(base=self.base)
         self.crashes = 0
+        self._before_start: list[Callable[[], None]] = []
         self._crash_file = directory / "order"
         self._accounts: tuple[Account, ...] = ()
         self._desk = ""
@@ -128,10 +132,31 @@ class CrashingStack(Stack):
         """Read the main database beside the running bridge: tuples."""
         return [tuple(row) for row in rows(self.layout.bridge / "main.db", query)]
 
-    def suppress(self, digest: bytes, muted: SuppressionReason) -> None:
-        """Remember something of a phone for a day, as an earlier thread of it would have."""
-        query = "INSERT INTO suppression (hash, muted, until) VALUES ($1, $2, $3)"
-        write(self.layout.bridge / "main.db", query, digest, muted.value, int(time.time()) + 86_400)
+    async def suppress(self, digest: bytes, muted: SuppressionReason) -> None:
+        """Remember something of a phone for a day, as an earlier thread of it would have: the bridge starts with it."""
+        main, keys = self.layout.bridge / "main.db", self.layout.bridge / "keys.db"
+        mark = f"{MARK}{SetName.SUPPRESSION.value}".encode().ljust(OWNER_BYTES, b"\0")
+
+        def edit() -> None:
+            query = "INSERT INTO suppression (hash, muted, until) VALUES ($1, $2, $3)"
+            write(main, query, digest, muted.value, int(time.time()) + 86_400)
+            write(main, "DELETE FROM marked_set WHERE name = $1", SetName.SUPPRESSION.value)
+            write(keys, "UPDATE slot SET owner = zeroblob(264), wrapped = zeroblob(61) WHERE owner = $1", mark)
+
+        await self.between_starts(edit)
+
+    async def between_starts(self, edit: Callable[[], None]) -> None:
+        """Kill the bridge, change its files before it starts again, and wait until it is ready."""
+        deaths = self.crashes
+        self._before_start.append(edit)
+        assert self._bridge is not None
+        self._bridge.kill()
+
+        async def died() -> bool | None:
+            return self.crashes > deaths or None
+
+        await wait_until("the bridge was killed", died, within=START_SECONDS)
+        await self.up()
 
     def orphan_keys(self) -> set[str]:
         """Return owners in `keys.db` that own nothing."""
@@ -139,6 +164,7 @@ class CrashingStack(Stack):
             set(wrapped_keys(self.layout.bridge / "keys.db"))
             - {row[0] for row in self.rows("SELECT id FROM thread UNION SELECT key_owner FROM matrix_room")}
             - {"desk", "copies", CONFIRMATIONS_SIGNED}
+            - {MARK + name.value for name in SetName}
         )
 
     async def _restart_loop(self) -> None:
@@ -147,6 +173,8 @@ class CrashingStack(Stack):
             code = await self._bridge.wait()
             assert code == -signal.SIGKILL, f"the bridge ended by itself with {code}: {await self.tail()}"
             self.crashes += 1
+            while self._before_start:
+                self._before_start.pop()()
 
     async def _spawn(self, module: str, *arguments: str, log: str) -> Process:
         with self.layout.log(log).open("ab") as out:

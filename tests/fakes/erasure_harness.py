@@ -133,7 +133,7 @@ class ErasureHarness:
             yield_to_foreground=harness.outbox.priority_gate.yield_to_foreground,
             alert=harness._alert,
         )
-        self.expiry = ExpiryWorker(services, rooms=steps, alert=harness._alert)
+        self.expiry = ExpiryWorker(services, rooms=steps, suppression=harness.suppression, alert=harness._alert)
 
     async def create_thread_room(self, *, events: int = 3, uploads: int = 1, sender: str = "+12065550199") -> str:
         """Let a texter have a room with some events and uploads, and the desk somebody who supervises."""

@@ -2,8 +2,9 @@
 
 Rules of this module: a fingerprint is compared with the identity that was last seen, inside the commit that confirms it;
 nothing is written for any other. A confirmation, and a device of a confirmed identity, count only with a code under a key
-of the vault's: who can write the database alone confirms nobody. A confirmation made beside the bridge is marked, and the
-bridge tells the desk of it once.
+of the vault's: who can write the database alone confirms nobody. Those of a running bridge are a marked set
+(`bridge/storage/marked_sets.py`): a confirmation of before that is put back counts for nothing. One made beside the bridge
+has a code for the version that the set has then; the bridge takes it into the set, once, and tells the desk of it.
 
 Source: https://spec.matrix.org/latest/client-server-api/#cross-signing; a fingerprint is the public Ed25519 key in
 unpadded base64, which clients show in groups of four.
@@ -13,33 +14,36 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from bridge.matrix.olm.cross_signing import Device
-from bridge.storage.database import Database, Transaction
+from bridge.storage.database import Database, Reader, Transaction
+from bridge.storage.marked_sets import Found, MarkedSet
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.vault import Vault
 
-IDENTITIES: Final = """
-    SELECT s.user_id, s.master_key, c.master_key AS confirmed, c.mac, d.device_id, d.ed25519
+VERSION: Final = "COALESCE((SELECT version FROM marked_set WHERE name = 'confirmed'), 0)"
+"""SQL: the version of the set of confirmed identities, 0 before the first start that knows sets."""
+IDENTITIES: Final = f"""
+    SELECT s.user_id, s.master_key, c.master_key AS confirmed, c.mac, d.device_id, d.ed25519, {VERSION} AS version
     FROM matrix_seen_identity s
     LEFT JOIN matrix_confirmed c ON c.user_id = s.user_id
     LEFT JOIN matrix_device d ON d.user_id = s.user_id AND d.master_key = s.master_key AND d.cross_signed
     WHERE s.master_key <> '' ORDER BY s.user_id, d.device_id
-"""
+"""  # noqa: S608 - a constant
 """SQL: a row for each device that the newest identity of its user signed; one without a device where there is none."""
 
 WITHOUT_IDENTITY: Final = "SELECT user_id FROM matrix_seen_identity WHERE master_key = '' ORDER BY user_id"
-CONFIRMED_SUPERVISORS: Final = """
-    SELECT DISTINCT c.user_id, c.master_key, c.mac FROM matrix_room r
+CONFIRMED_SUPERVISORS: Final = f"""
+    SELECT DISTINCT c.user_id, c.master_key, c.mac, {VERSION} AS version FROM matrix_room r
     JOIN matrix_member m ON m.room_id = r.room_id AND m.membership = 'join'
     JOIN matrix_level l ON l.room_id = r.room_id AND l.user_id = m.user_id AND l.level >= 50
     JOIN matrix_seen_identity s ON s.user_id = m.user_id
     JOIN matrix_confirmed c ON c.user_id = s.user_id AND c.master_key = s.master_key
     WHERE r.kind = 'desk'
-"""
+"""  # noqa: S608 - a constant
 """SQL: the confirmed identities of supervisors at the desk. The level: `bridge/matrix/rooms/room_templates.py`."""
 
 TRUST_COLUMNS: Final = """
@@ -86,30 +90,53 @@ class SeenIdentity:
 class TrustMac:
     """The codes of confirmed identities and of the devices that they signed, under a key that derives from the vault's.
 
-    Source: RFC 2104 (HMAC), with the lengths of the parts before them.
+    `confirmed`: the set of a running bridge, without which a code alone confirms nobody; None for a verb beside it, which
+    cannot read it and judges by the codes. Source: RFC 2104 (HMAC), with the lengths of the parts before them.
     """
 
-    def __init__(self, vault: Vault) -> None:
+    def __init__(self, vault: Vault, confirmed: MarkedSet | None) -> None:
         self._key = vault.derive("matrix confirmed identities")
+        self._confirmed = confirmed
 
     def of_identity(self, user_id: str, master_key: str) -> bytes:
         """Return the 32 bytes of a confirmation."""
         return self._mac("identity", user_id, master_key)
+
+    def of_new_identity(self, user_id: str, master_key: str, version: int) -> bytes:
+        """Return the 32 bytes of a confirmation made beside the bridge, for this version of the set alone."""
+        return self._mac("new identity", user_id, master_key, str(version))
 
     def of_device(self, device: Device, master_key: str, *, cross_signed: bool) -> bytes:
         """Return the 32 bytes of a device as its list had it; of one that is not cross-signed they vouch for nothing."""
         kind = "device" if cross_signed else "unsigned device"
         return self._mac(kind, device.user_id, device.device_id, device.curve25519, device.ed25519, master_key)
 
-    def is_confirmed(self, user_id: str, master_key: str | None, mac: bytes | None) -> bool:
-        """Whether a row of confirmed identities was written with the vault key."""
+    def is_confirmed(self, user_id: str, master_key: str | None, mac: bytes | None, reader: Reader | None = None) -> bool:
+        """Whether a row of confirmed identities was written with the vault key, and is in the set of a running bridge.
+
+        `reader`: the commit that asks, where one does, which sees what it has changed itself.
+        """
+        if not self.is_signed(user_id, master_key, mac) or master_key is None:
+            return False
+        return self._confirmed is None or self._confirmed.get(user_id.encode(), reader) == master_key.encode()
+
+    def is_signed(self, user_id: str, master_key: str | None, mac: bytes | None) -> bool:
+        """Whether a row of confirmed identities was written with the vault key, at any time."""
         if master_key is None or mac is None:
             return False
         return hmac.compare_digest(bytes(mac), self.of_identity(user_id, master_key))
 
-    def is_trusted(self, row: Any) -> bool:
+    def is_new(self, user_id: str, master_key: str | None, mac: bytes | None, version: int) -> bool:
+        """Whether a row was written beside the bridge, with the vault key, since this version of the set."""
+        if master_key is None or mac is None:
+            return False
+        return hmac.compare_digest(bytes(mac), self.of_new_identity(user_id, master_key, version))
+
+    def is_trusted(self, row: Any, reader: Reader | None = None) -> bool:
         """Whether a row with `TRUST_COLUMNS` is a device that a confirmed identity signed, both written with the key."""
-        if row["device_mac"] is None or not self.is_confirmed(row["user_id"], row["master_key"], row["confirmed_mac"]):
+        if row["device_mac"] is None:
+            return False
+        if not self.is_confirmed(row["user_id"], row["master_key"], row["confirmed_mac"], reader):
             return False
         wanted = self.of_device(device_of(row), row["master_key"], cross_signed=True)
         return hmac.compare_digest(bytes(row["device_mac"]), wanted)
@@ -131,7 +158,7 @@ async def sign_earlier(database: Database, vault: Vault) -> None:
     """
     if await vault.has_key(SIGNED):
         return
-    trust_mac = TrustMac(vault)
+    trust_mac = TrustMac(vault, None)
 
     async def sign(transaction: Transaction) -> None:
         for row in await transaction.fetch("SELECT user_id, master_key FROM matrix_confirmed WHERE mac IS NULL"):
@@ -140,6 +167,58 @@ async def sign_earlier(database: Database, vault: Vault) -> None:
 
     await database.commit(sign)
     await vault.create(SIGNED)
+
+
+async def load(database: Database, vault: Vault, confirmed: MarkedSet) -> Found:
+    """Read the set, at the start, after `sign_earlier`. While it is behind its mark nobody is confirmed."""
+    trust_mac = TrustMac(vault, None)
+    rows = await database.fetch("SELECT user_id, master_key, mac FROM matrix_confirmed")
+    signed = [row for row in rows if trust_mac.is_signed(row["user_id"], row["master_key"], row["mac"])]
+    found = await confirmed.load({row["user_id"].encode(): row["master_key"].encode() for row in signed})
+    if found is Found.BEHIND:
+        confirmed.assume({})
+    return found
+
+
+class Confirmations:
+    """Writes confirmed identities, in the table and in the marked set, within the commits of a running bridge."""
+
+    def __init__(self, vault: Vault, confirmed: MarkedSet) -> None:
+        self.trust_mac = TrustMac(vault, confirmed)
+        self._confirmed = confirmed
+
+    async def confirm(self, transaction: Transaction, user_id: str, master_key: str) -> None:
+        """Confirm an identity that a supervisor said is the right one."""
+        await self.take_new(transaction)  # a change of the set ends the version that these were made for
+        await self._change(transaction, {user_id: master_key})
+        await transaction.execute(CONFIRM, user_id, master_key, True, self.trust_mac.of_identity(user_id, master_key))
+
+    async def remove(self, transaction: Transaction, user_id: str) -> None:
+        """Let nobody of that name be confirmed."""
+        await self.take_new(transaction)
+        await self._change(transaction, {user_id: None})
+        await transaction.execute("DELETE FROM matrix_confirmed WHERE user_id=$1", user_id)
+
+    async def take_new(self, transaction: Transaction) -> None:
+        """Take what was confirmed beside the bridge into the set; what was so for an earlier version counts for nothing."""
+        rows = await transaction.fetch(
+            "SELECT user_id, master_key, mac FROM matrix_confirmed WHERE NOT announced ORDER BY user_id"
+        )
+        version = self._confirmed.version
+        new = {
+            row["user_id"]: row["master_key"]
+            for row in rows
+            if self.trust_mac.is_new(row["user_id"], row["master_key"], row["mac"], version)
+        }
+        await self._change(transaction, new)
+        for user_id, master_key in new.items():
+            mac = self.trust_mac.of_identity(user_id, master_key)
+            await transaction.execute("UPDATE matrix_confirmed SET mac=$2 WHERE user_id=$1", user_id, mac)
+
+    async def _change(self, transaction: Transaction, changes: Mapping[str, str | None]) -> None:
+        encoded = {user: None if key is None else key.encode() for user, key in changes.items()}
+        if encoded:
+            await self._confirmed.change(transaction, {user.encode(): key for user, key in encoded.items()})
 
 
 def seen_identities(connection: SqliteConnection, trust_mac: TrustMac) -> list[SeenIdentity]:
@@ -155,7 +234,7 @@ def without_identity(connection: SqliteConnection) -> list[str]:
 def confirmed_supervisors(connection: SqliteConnection, trust_mac: TrustMac) -> int:
     """Count the supervisors at the desk whose identity is confirmed, for a verb that reads beside the bridge."""
     rows = connection.fetch(CONFIRMED_SUPERVISORS)
-    return sum(trust_mac.is_confirmed(row["user_id"], row["master_key"], row["mac"]) for row in rows)
+    return sum(_is_confirmed(trust_mac, row, row["master_key"]) for row in rows)
 
 
 async def confirm_fingerprint(transaction: Transaction, user_id: str, fingerprint: str, trust_mac: TrustMac) -> None:
@@ -166,7 +245,8 @@ async def confirm_fingerprint(transaction: Transaction, user_id: str, fingerprin
     """
     for seen in _identities(await transaction.fetch(IDENTITIES), trust_mac):
         if seen.user_id == user_id and seen.is_named_by(fingerprint):
-            mac = trust_mac.of_identity(user_id, seen.master_key)
+            version = int(await transaction.fetchval(f"SELECT {VERSION}"))
+            mac = trust_mac.of_new_identity(user_id, seen.master_key, version)
             await transaction.execute(CONFIRM, user_id, seen.master_key, False, mac)
             await transaction.execute(MARK_DIRTY, user_id, AT_ONCE, True)
             return
@@ -196,8 +276,13 @@ def _identities(rows: Iterable[Any], trust_mac: TrustMac) -> list[SeenIdentity]:
             user_id=user_id,
             master_key=row["master_key"],
             devices=tuple(devices[user_id]),
-            confirmed=row["confirmed"] == row["master_key"]
-            and trust_mac.is_confirmed(user_id, row["confirmed"], row["mac"]),
+            confirmed=row["confirmed"] == row["master_key"] and _is_confirmed(trust_mac, row, row["confirmed"]),
         )
         for user_id, row in seen.items()
     ]
+
+
+def _is_confirmed(trust_mac: TrustMac, row: Any, master_key: str | None) -> bool:
+    """Whether a row counts to a verb beside the bridge: the bridge wrote it, or will take it into its set."""
+    user_id, mac = row["user_id"], row["mac"]
+    return trust_mac.is_confirmed(user_id, master_key, mac) or trust_mac.is_new(user_id, master_key, mac, row["version"])

@@ -18,7 +18,13 @@ from bridge.matrix.api.events import IdentityChanged, MatrixEvent
 from bridge.matrix.api.json_fields import Json, object_at
 from bridge.matrix.olm.cross_signing import Device, devices_of, master_key_of
 from bridge.matrix.olm.identity import Identity
-from bridge.matrix.room_keys.confirmed_identities import CONFIRM, MARK_DIRTY, TRUST_COLUMNS, TrustMac, device_of
+from bridge.matrix.room_keys.confirmed_identities import (
+    MARK_DIRTY,
+    TRUST_COLUMNS,
+    Confirmations,
+    TrustMac,
+    device_of,
+)
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS
 from bridge.services import Services
 from bridge.storage.database import Database, Transaction, placeholders
@@ -42,7 +48,7 @@ EventSink = Callable[[Transaction, Sequence[MatrixEvent]], Awaitable[None]]
 async def has_trusted_device(transaction: Transaction | Database, user_id: str, trust_mac: TrustMac) -> bool:
     """Whether the user has a device that may give commands."""
     rows = await transaction.fetch(f"SELECT {TRUST_COLUMNS} FROM {TRUSTED} WHERE d.user_id=$1", user_id)  # noqa: S608
-    return any(trust_mac.is_trusted(row) for row in rows)
+    return any(trust_mac.is_trusted(row, transaction) for row in rows)
 
 
 class DeviceAge(NamedTuple):
@@ -65,7 +71,8 @@ class DeviceLists:
         sink: EventSink,
         committed: Callable[[], None],
     ) -> None:
-        self.trust_mac = TrustMac(services.vault)
+        self._confirmations = Confirmations(services.vault, services.marks.confirmed)
+        self.trust_mac = self._confirmations.trust_mac
         self._database = services.database
         self._client = identity.client
         self._ours = frozenset(ours)
@@ -118,7 +125,7 @@ class DeviceLists:
 
     async def confirm(self, transaction: Transaction, user_id: str, master_key: str) -> None:
         """Trust this master key of the user from now on, and mark the user, so that keys go to its devices."""
-        await transaction.execute(CONFIRM, user_id, master_key, True, self.trust_mac.of_identity(user_id, master_key))
+        await self._confirmations.confirm(transaction, user_id, master_key)
         await self.mark(transaction, [user_id])
 
     async def record_last_seen(self, transaction: Transaction, device: Device) -> None:
@@ -146,7 +153,7 @@ class DeviceLists:
         )
         if row is None:
             return None
-        return device_of(row), self.trust_mac.is_trusted(row)
+        return device_of(row), self.trust_mac.is_trusted(row, transaction)
 
     async def is_member_device(self, user_id: str, curve25519: str) -> bool:
         """Whether a user has a device of that identity key, as last committed, and is in a room of ours or invited."""
@@ -223,6 +230,7 @@ class DeviceLists:
     async def apply_query(self, transaction: Transaction, users: Sequence[str], answer: Json) -> list[IdentityChanged]:
         """Replace what we know of these users' devices; return what changed about their identities."""
         changed: list[IdentityChanged] = []
+        await self._confirmations.take_new(transaction)
         for user_id in users:
             if user_id.partition(":")[2] in object_at(answer, "failures"):
                 continue
@@ -238,9 +246,9 @@ class DeviceLists:
         seen = await transaction.fetchval("SELECT master_key FROM matrix_seen_identity WHERE user_id=$1", user_id)
         row: Any = await transaction.fetchrow("SELECT master_key, mac FROM matrix_confirmed WHERE user_id=$1", user_id)
         confirmed = None if row is None else row["master_key"]
-        forged = row is not None and not self.trust_mac.is_confirmed(user_id, confirmed, row["mac"])
+        forged = row is not None and not self.trust_mac.is_confirmed(user_id, confirmed, row["mac"], transaction)
         if forged:  # it is told once, as an identity that nobody confirmed
-            await transaction.execute("DELETE FROM matrix_confirmed WHERE user_id=$1", user_id)
+            await self._confirmations.remove(transaction, user_id)
         await transaction.execute(
             """
             INSERT INTO matrix_seen_identity (user_id, master_key, queried_ms) VALUES ($1, $2, $3)
@@ -255,7 +263,7 @@ class DeviceLists:
         if not master_key or master_key in {seen, confirmed}:
             return []
         if confirmed is None and self._trust_on_first_use:
-            await transaction.execute(CONFIRM, user_id, master_key, True, self.trust_mac.of_identity(user_id, master_key))
+            await self._confirmations.confirm(transaction, user_id, master_key)
             return []
         return [IdentityChanged(user_id=user_id, master_key=master_key, first=confirmed is None)]
 

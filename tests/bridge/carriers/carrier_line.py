@@ -29,6 +29,7 @@ from bridge.services import Services
 from bridge.storage import serialization
 from bridge.storage.database import Database, Transaction
 from bridge.storage.key_file import KeyFile
+from bridge.storage.marked_sets import Marks
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.storage.vault import Vault
 from bridge.tables import schema
@@ -79,7 +80,8 @@ class CarrierLine:
         async def at_once() -> None:
             """Nobody talks here."""
 
-        services = Services(database=database, vault=vault, clock=BridgeClock(clock))
+        marks = Marks(database=database, vault=vault)
+        services = Services(database=database, vault=vault, clock=BridgeClock(clock), marks=marks)
         self.carrier_copies = CarrierCopies(
             services, carrier=carrier, alert=loud, accept_report=self._report, yield_to_foreground=at_once
         )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from bot.model.transactional_actions import SuppressionReason
 from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.phone_number import Phone
+from bridge.storage.marked_sets import MarkedSet
 from bridge.tables.suppression import Suppression
 from deploy.stack.provision import SLUG, open_secrets
 from tests.bridge.crash.agency import Agency, crashed
@@ -38,9 +41,12 @@ async def test_nothing_is_lost_or_doubled(agency: Agency, point: CrashPoint, mom
 async def test_nothing_of_a_blocked_phone_outlives_a_death(agency: Agency) -> None:
     """Killed when its thread is gone and its key is not: after the start nothing of it stands, and it was counted once."""
     line, number = agency.line, handset()
-    deaths, secrets = line.crashes, open_secrets(line.layout)
-    suppression = Suppression(key=bytes.fromhex(secrets.read(secrets.suppression_key)), line=SLUG)
-    line.suppress(await suppression.digest(Phone(number)), SuppressionReason.BLOCK)
+    secrets = open_secrets(line.layout)
+    suppression = Suppression(
+        key=bytes.fromhex(secrets.read(secrets.suppression_key)), line=SLUG, marked=cast("MarkedSet", None)
+    )
+    await line.suppress(await suppression.digest(Phone(number)), SuppressionReason.BLOCK)
+    deaths = line.crashes
     threads, copies = line.rows("SELECT id FROM thread"), "SELECT n FROM carrier_copy WHERE owner = ''"
     line.crash_at(CrashPoint.TURNED_AWAY)
     try:

@@ -18,7 +18,6 @@ from bridge.outbound.sms_sender import ID_RETENTION
 from bridge.runtime.priority_gate import MAX_BACKGROUND
 from bridge.storage.database import Transaction
 from bridge.tables import clock_trust, room_events
-from bridge.tables.suppression import write as suppress
 from tests.fakes.erasure_harness import ADA, ROOM, SOL, ErasureHarness
 
 DAY = 86_400
@@ -271,7 +270,8 @@ async def test_entries_and_dead_letters_end_by_themselves(erasure: ErasureHarnes
     owner = await held(erasure)
 
     async def commit(transaction: Transaction) -> None:
-        await suppress(transaction, b"h" * 32, Suppress(reason=SuppressionReason.STOP, until=now + 100), now=now)
+        stop = Suppress(reason=SuppressionReason.STOP, until=now + 100)
+        await erasure.harness.suppression.write(transaction, b"h" * 32, stop, now=now)
         for short_id, whose in (("d", DESK), ("t", owner)):
             query = "INSERT INTO dead_letter (short_id, owner, kind, body, at) VALUES ($1, $2, 'MessageSent', $3, $4)"
             await transaction.execute(query, short_id, whose, b"sealed", now)

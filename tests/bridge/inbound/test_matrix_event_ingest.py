@@ -24,7 +24,7 @@ from bot.model.events import (
 from bridge.matrix.api import events
 from bridge.matrix.api.json_fields import BAD_DATA
 from bridge.matrix.olm.cross_signing import Device
-from bridge.matrix.room_keys.confirmed_identities import CONFIRM, TrustMac
+from bridge.matrix.room_keys.confirmed_identities import Confirmations
 from bridge.outbound.dispatcher import OutboxTask
 from bridge.storage.errors import Unavailable
 from bridge.tables.room_events import EARLY_REACTION_RETENTION
@@ -306,9 +306,10 @@ async def test_a_tap_knows_what_it_is_on_and_who_may(ingest: IngestHarness) -> N
     assert await ingest.take(reaction("$card", room=THREAD_ROOM)) == [(ingest.thread, expected)]
 
     async def trust(transaction: Any) -> None:
-        mac, device = TrustMac(ingest.harness.vault), Device(user_id=ADA, device_id="D", curve25519="c", ed25519="e")
-        await transaction.execute(CONFIRM, ADA, "k", True, mac.of_identity(ADA, "k"))
-        signed = mac.of_device(device, "k", cross_signed=True)
+        confirmations = Confirmations(ingest.harness.vault, ingest.harness.marks.confirmed)
+        device = Device(user_id=ADA, device_id="D", curve25519="c", ed25519="e")
+        await confirmations.confirm(transaction, ADA, "k")
+        signed = confirmations.trust_mac.of_device(device, "k", cross_signed=True)
         await transaction.execute("INSERT INTO matrix_device VALUES ($1, 'D', 'c', 'e', TRUE, 'k', $2)", ADA, signed)
 
     await ingest.harness.database.commit(trust)

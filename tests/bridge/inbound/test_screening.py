@@ -15,7 +15,7 @@ from bridge.inbound.screening import MAX_IN_FLIGHT, NewThreadRateLimit
 from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.phone_number import Phone
 from bridge.storage.database import Transaction
-from bridge.tables.suppression import Suppression, write
+from bridge.tables.suppression import Suppression
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
 
@@ -68,7 +68,9 @@ async def remembered(harness: BridgeHarness, muted: SuppressionReason, sender: s
     """Remember something of a phone, as an earlier thread of it would have."""
     digest = await harness.suppression.digest(Phone(sender))
     told = Suppress(reason=muted, until=harness.clock.at + DAY)
-    await harness.database.commit(lambda transaction: write(transaction, digest, told, now=harness.clock.at))
+    await harness.database.commit(
+        lambda transaction: harness.suppression.write(transaction, digest, told, now=harness.clock.at)
+    )
 
 
 async def again(harness: BridgeHarness, directory: Path) -> BridgeHarness:

@@ -14,6 +14,7 @@ from typing import TypeVar
 import aiohttp
 
 from bridge.matrix.api.events import MatrixEvent, UnhandledEvent
+from bridge.matrix.room_keys import confirmed_identities
 from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS
 from bridge.matrix.service import MatrixService
 from bridge.runtime.clock import SteadyClock
@@ -21,6 +22,7 @@ from bridge.runtime.crash_points import CrashHook, CrashPoint, never_crash
 from bridge.services import Services
 from bridge.storage.database import Transaction
 from bridge.storage.key_file import KeyFile
+from bridge.storage.marked_sets import Marks
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.storage.vault import Vault
 from tests.e2e.polling import wait_until
@@ -56,9 +58,13 @@ class Rig:
         for database in (self.database, self.puppet_database):
             await database.open()
             self._open.push_async_callback(database.close)
+        self.marks = Marks(database=self.database, vault=self.vault)
+        self._open.push_async_callback(self.marks.close)
+        await confirmed_identities.sign_earlier(self.database, self.vault)
+        self.confirmed_found = await confirmed_identities.load(self.database, self.vault, self.marks.confirmed)
         self.http = await self._open.enter_async_context(aiohttp.ClientSession())
         self.matrix = await MatrixService.open(
-            Services(database=self.database, vault=self.vault, clock=SteadyClock(), crash=self._crashes),
+            Services(database=self.database, vault=self.vault, marks=self.marks, clock=SteadyClock(), crash=self._crashes),
             puppet_database=self.puppet_database,
             session=self.http,
             url=self.url,

@@ -21,7 +21,7 @@ from bot.model.events import MessageSent
 from bot.model.transactional_actions import Suppress, SuppressionReason
 from bridge.runtime.phone_number import Phone
 from bridge.storage.database import Transaction
-from bridge.tables.suppression import Suppression, write
+from bridge.tables.suppression import Suppression
 from tests.bot.hypothesis_settings import COMMON, EXPLORES
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
@@ -86,14 +86,17 @@ async def test_it_survives_a_restart_and_a_restored_database(harness: BridgeHarn
     await harness.receive_text("STOP", message_id="m1")
     await harness.wait_until_drained()
     (row,) = await harness.database.fetch("SELECT hash, muted, until FROM suppression")
-    now = harness.clock.at
+    now, marked = harness.clock.at, harness.marks.suppression
     phone = Phone(HANDSET)
-    assert await harness.suppression.lookup(harness.database, phone, now=now) == {SuppressionReason.STOP}
-    again = Suppression(key=bytes(range(2, 34)), line="main")
+    assert await harness.suppression.lookup(phone, now=now) == {SuppressionReason.STOP}
+    again = Suppression(key=bytes(range(2, 34)), line="main", marked=marked)
     assert await again.digest(phone) == row["hash"]
-    assert await again.lookup(harness.database, Phone(OTHER), now=now) == frozenset()
-    for stranger in (Suppression(key=bytes(32), line="main"), Suppression(key=bytes(range(2, 34)), line="other")):
-        assert await stranger.lookup(harness.database, phone, now=now) == frozenset()
+    assert await again.lookup(Phone(OTHER), now=now) == frozenset()
+    for stranger in (
+        Suppression(key=bytes(32), line="main", marked=marked),
+        Suppression(key=bytes(range(2, 34)), line="other", marked=marked),
+    ):
+        assert await stranger.lookup(phone, now=now) == frozenset()
 
 
 async def test_an_entry_ends(harness: BridgeHarness) -> None:
@@ -103,11 +106,11 @@ async def test_an_entry_ends(harness: BridgeHarness) -> None:
     ttl = harness.pack.settings.suppression_ttl
     assert ttl == 180 * DAY
     later = harness.clock.at + ttl
-    assert await harness.suppression.lookup(harness.database, Phone(HANDSET), now=later - 2) == {SuppressionReason.STOP}
-    assert await harness.suppression.lookup(harness.database, Phone(HANDSET), now=later + 1) == frozenset()
+    assert await harness.suppression.lookup(Phone(HANDSET), now=later - 2) == {SuppressionReason.STOP}
+    assert await harness.suppression.lookup(Phone(HANDSET), now=later + 1) == frozenset()
     digest = await harness.suppression.digest(Phone(OTHER))
     told = Suppress(reason=SuppressionReason.STOP, until=later + DAY)
-    await harness.database.commit(lambda transaction: write(transaction, digest, told, now=later + 1))
+    await harness.database.commit(lambda transaction: harness.suppression.write(transaction, digest, told, now=later + 1))
     assert [row["hash"] for row in await harness.database.fetch("SELECT hash FROM suppression")] == [digest]
 
 

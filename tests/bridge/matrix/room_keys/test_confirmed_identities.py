@@ -38,11 +38,13 @@ async def ada(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
 
 
 async def confirm(rig: Rig, user: str, fingerprint: str) -> None:
-    await rig.database.commit(lambda transaction: confirm_fingerprint(transaction, user, fingerprint, TrustMac(rig.vault)))
+    await rig.database.commit(
+        lambda transaction: confirm_fingerprint(transaction, user, fingerprint, TrustMac(rig.vault, None))
+    )
 
 
 def seen(rig: Rig) -> list[tuple[str, str, tuple[tuple[str, str], ...], bool]]:
-    found = seen_identities(SqliteConnection(rig.directory / "main.db", read_only=True), TrustMac(rig.vault))
+    found = seen_identities(SqliteConnection(rig.directory / "main.db", read_only=True), TrustMac(rig.vault, None))
     return [(each.user_id, each.master_key, each.devices, each.confirmed) for each in found]
 
 
@@ -132,7 +134,7 @@ async def trusts(rig: Rig, user: str) -> bool:
     """Whether the bridge trusts a device of the user, everywhere that it is asked."""
     asked = [
         bool(await rig.matrix.devices.trusted(user)),
-        await has_trusted_device(rig.database, user, TrustMac(rig.vault)),
+        await has_trusted_device(rig.database, user, rig.matrix.devices.trust_mac),
         bool(await rig.matrix.key_sharing._owed(rig.matrix.policy.user_id, [user], ROOM, again=True)),
     ]
     assert len(set(asked)) == 1
@@ -149,7 +151,11 @@ async def test_a_confirmation_that_was_written_without_the_key_is_none(
     await rig.matrix.devices.refresh_stale([bea.mxid])
     await confirm(rig, bea.mxid, bea.master_key)
     await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
-    mac = TrustMac(rig.vault).of_identity(bea.mxid, bea.master_key) if forged == "with the code of another person" else None
+    mac = (
+        TrustMac(rig.vault, None).of_identity(bea.mxid, bea.master_key)
+        if forged == "with the code of another person"
+        else None
+    )
     await rig.database.commit(lambda transaction: transaction.execute(CONFIRM, ada.mxid, ada.master_key, True, mac))
     assert not await trusts(rig, ada.mxid)
     assert [found[0] for found in seen(rig) if found[3]] == [bea.mxid]
@@ -160,12 +166,14 @@ async def test_a_confirmation_that_was_written_without_the_key_is_none(
     heard = [event for event in rig.events if isinstance(event, IdentityChanged) and event.user_id == ada.mxid]
     assert len([event for event in heard if not event.first]) == 1
     await confirm(rig, ada.mxid, ada.master_key)
+    await rig.matrix.device_updates.run_once()
     assert await trusts(rig, ada.mxid)
 
 
 async def test_a_device_that_was_written_without_the_key_is_not_trusted(rig: Rig, ada: ClientDevice) -> None:
     """A row that makes a stranger's device one of a confirmed identity gets no key, whatever code it copies."""
     await confirm(rig, ada.mxid, ada.master_key)
+    await rig.matrix.device_updates.run_once()
     await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
     assert await trusts(rig, ada.mxid)
     query = "UPDATE matrix_device SET curve25519 = 'stranger' WHERE user_id = $1"
@@ -179,6 +187,7 @@ async def test_a_device_that_was_written_without_the_key_is_not_trusted(rig: Rig
 async def test_what_an_older_program_confirmed_is_signed_once(rig: Rig, ada: ClientDevice) -> None:
     """The first start signs what stands; from then on a row without a code is no confirmation, also at a start."""
     await confirm(rig, ada.mxid, ada.master_key)
+    await rig.matrix.device_updates.run_once()
     await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
     unsign = "UPDATE matrix_confirmed SET mac = NULL"
     await rig.database.commit(lambda transaction: transaction.execute(unsign))

@@ -1,0 +1,62 @@
+"""What keeps texts from a phone until a person or the texter lifts it: the part of a thread that nobody may put back.
+
+Rule of this module: two sets of locks are joined to the stricter of both, whichever is the newer one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from bot.model.codeword_state import SendLock
+from bot.model.desk import Thread
+
+_BY_STRICTNESS: Final = (SendLock.NONE, SendLock.UNVERIFIED, SendLock.DURESS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneLocks:
+    """The locks of one phone. `blocked_until` in seconds since the epoch, 0 where there is no block."""
+
+    stopped: bool = False
+    blocked_until: float = 0.0
+    lock: SendLock = SendLock.NONE
+    unsafe: bool = False
+
+    def joined(self, other: PhoneLocks) -> PhoneLocks:
+        """Return the stricter of both in each part."""
+        return PhoneLocks(
+            stopped=self.stopped or other.stopped,
+            blocked_until=max(self.blocked_until, other.blocked_until),
+            lock=max(self.lock, other.lock, key=_BY_STRICTNESS.index),
+            unsafe=self.unsafe or other.unsafe,
+        )
+
+
+UNLOCKED: Final = PhoneLocks()
+DOUBTED: Final = PhoneLocks(lock=SendLock.UNVERIFIED)
+"""Of a phone of which nobody knows how it stands: a supervisor says `!unlock`."""
+
+
+def locks_of(thread: Thread) -> PhoneLocks:
+    """Return the locks that a thread says its phone has."""
+    return PhoneLocks(
+        stopped=thread.consent.stopped,
+        blocked_until=thread.consent.blocked_until,
+        lock=thread.codeword.lock,
+        unsafe=thread.flags.unsafe,
+    )
+
+
+def locked(thread: Thread, locks: PhoneLocks) -> Thread:
+    """Return the thread with these locks besides its own; the same thread where it has them."""
+    own = locks_of(thread)
+    wanted = own.joined(locks)
+    if wanted == own:
+        return thread
+    return replace(
+        thread,
+        consent=replace(thread.consent, stopped=wanted.stopped, blocked_until=wanted.blocked_until),
+        codeword=replace(thread.codeword, lock=wanted.lock),
+        flags=replace(thread.flags, unsafe=wanted.unsafe),
+    )

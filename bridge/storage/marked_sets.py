@@ -1,0 +1,278 @@
+"""Sets of facts whose newest version stands in `keys.db`: who can write the main database alone takes none of them back.
+
+Rules of this module: each set has a version and a code over all its entries in the main database, and the version that is
+about to come stands in `keys.db` before the commit that brings it. The entries of a running line are in memory, as they
+were committed; a row that is put back or deleted beside it changes nothing, and the next start finds it. A set that is
+older than its mark, or not what was written, is *behind*: nothing is read from it, and nothing that is committed makes it
+whole again, until a person accepts it (`quietline accept-facts`).
+
+The mark of a set is its epoch and two versions: `settled`, which is on the disk in both files, and `intended`, which may
+be. A crash between the two files leaves the database at one of them or between, which is no attack. A version is used once;
+so a database is ahead of its mark only where an older `keys.db` was put back, and that is accepted and told. The epoch is
+new whenever a set is accepted as it stands, so that no version of before fits a mark of after.
+
+What a change costs: one HMAC for each entry that changes, one for the version, two synced writes of 61 bytes to `keys.db`,
+the second after the answer. A commit that changes no entry costs nothing.
+
+Why the digest is an XOR of HMACs, and is never written: each entry goes in and out in constant time, whatever the size of
+the set. Who has seen digests of many sets could solve for another set with the same one; who has only the code over it
+cannot. Source: Clarke and others, "Incremental Multiset Hash Functions and Their Application to Memory Integrity Checking"
+(ASIACRYPT 2003), MSet-XOR-Hash; RFC 2104 (HMAC).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum, unique
+from typing import Any, Final
+
+from bridge.runtime import log
+from bridge.runtime.crash_points import CrashHook, CrashPoint, never_crash
+from bridge.storage.database import Database, Reader, Transaction
+from bridge.storage.migrations import Migrations
+from bridge.storage.vault import CannotOpen, Vault
+
+EPOCH_BYTES: Final = 16
+VERSION_BYTES: Final = 8
+"""With two versions a mark is as long as a key, in whose place in `keys.db` it stands."""
+PUT: Final = """
+    INSERT INTO marked_set (name, version, mac) VALUES ($1, $2, $3)
+    ON CONFLICT (name) DO UPDATE SET version=excluded.version, mac=excluded.mac
+"""
+
+
+async def _first(transaction: Transaction) -> None:
+    # The version of each set, and the code over it and all its entries.
+    blob = transaction.dialect.blob
+    await transaction.execute(
+        f"CREATE TABLE marked_set (name TEXT PRIMARY KEY, version BIGINT NOT NULL, mac {blob} NOT NULL)"
+    )
+
+
+MIGRATIONS: Final = Migrations(version_table="marked_set_version", steps=(_first,))
+
+
+@unique
+class SetName(Enum):
+    """Which facts have a mark. The value is their name in both files."""
+
+    SUPPRESSION = "suppression"
+    LOCKS = "locks"
+    CONFIRMED = "confirmed"
+
+
+@unique
+class Found(Enum):
+    """What a start found. `AHEAD`: the mark is older than the set, which is accepted. `BEHIND`: the set is not accepted."""
+
+    AS_WRITTEN = "as written"
+    AHEAD = "ahead"
+    BEHIND = "behind"
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """What `keys.db` has of a set: 32 bytes. `settled` 0: the first version is not on the disk yet."""
+
+    epoch: bytes
+    settled: int
+    intended: int
+
+    def encode(self) -> bytes:
+        versions = (n.to_bytes(VERSION_BYTES, "big") for n in (self.settled, self.intended))
+        return self.epoch + b"".join(versions)
+
+    @classmethod
+    def decode(cls, raw: bytes) -> _Mark:
+        settled, intended = (raw[n : n + VERSION_BYTES] for n in (EPOCH_BYTES, EPOCH_BYTES + VERSION_BYTES))
+        return cls(raw[:EPOCH_BYTES], int.from_bytes(settled, "big"), int.from_bytes(intended, "big"))
+
+
+@dataclass(slots=True)
+class _Pending:
+    """What a commit that is not made yet changes."""
+
+    transaction: Transaction
+    version: int
+    total: int
+    changes: dict[bytes, bytes | None] = field(default_factory=dict)
+
+
+class MarkedSet:
+    """One set. `load` once, with the entries of its table; then `change` inside each commit that changes that table."""
+
+    def __init__(self, name: SetName, *, database: Database, vault: Vault, crash: CrashHook) -> None:
+        self.name = name
+        self._database, self._vault, self._crash = database, vault, crash
+        self._key = vault.derive(f"marked set {name.value}")
+        self._entries: dict[bytes, bytes] = {}
+        self._total = 0
+        self._mark = _Mark(bytes(EPOCH_BYTES), 0, 0)
+        self._version = 0
+        self._intact = False
+        self._pending: _Pending | None = None
+        self._settling: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether the entries are those that were committed last; False before `load` as well."""
+        return self._intact
+
+    @property
+    def version(self) -> int:
+        """The version that was committed last."""
+        return self._version
+
+    @property
+    def entries(self) -> Mapping[bytes, bytes]:
+        """The entries as last committed, by key. Of a set that is behind: what the table says, or what is assumed."""
+        return self._entries
+
+    def get(self, key: bytes, reader: Reader | None = None) -> bytes | None:
+        """Return an entry as last committed, or as the commit that reads it has made it, or None."""
+        pending = self._pending
+        if pending is not None and pending.transaction is reader and key in pending.changes:
+            return pending.changes[key]
+        return self._entries.get(key)
+
+    async def load(self, entries: Mapping[bytes, bytes]) -> Found:
+        """Compare the entries of the table with the mark; a set without a mark gets one. Raises `DatabaseError`."""
+        self._entries = dict(entries)
+        self._total = self._digest(self._entries.items())
+        row: Any = await self._database.fetchrow("SELECT version, mac FROM marked_set WHERE name = $1", self.name.value)
+        version = self._version = 0 if row is None else int(row["version"])
+        try:
+            raw = await self._vault.read_mark(self.name.value)
+        except CannotOpen:
+            return self._behind()
+        mark = None if raw is None else _Mark.decode(raw)
+        if mark is None or not mark.settled:
+            await self._adopt(max(version, mark.intended if mark else 0) + 1)
+            return Found.AHEAD if mark is None and row is not None else Found.AS_WRITTEN
+        self._mark = mark
+        if version < mark.settled or not hmac.compare_digest(bytes(row["mac"]), self._mac(version, self._total)):
+            return self._behind()
+        self._intact = True
+        if version > mark.settled:
+            self._mark = replace(mark, settled=version, intended=max(version, mark.intended))
+            await self._write(self._mark)
+        return Found.AHEAD if version > mark.intended else Found.AS_WRITTEN
+
+    async def change(self, transaction: Transaction, changes: Mapping[bytes, bytes | None]) -> None:
+        """Change entries within a commit that changes the table likewise; None takes one away.
+
+        They are read as changed when the commit is made. Not inside a savepoint. Raises `DatabaseError` and `OSError` when
+        `keys.db` cannot be written: then nothing of the commit may be kept.
+        """
+        pending, begins = self._pending, False
+        if pending is None or pending.transaction is not transaction:
+            pending, begins = _Pending(transaction, self._mark.intended + 1, self._total), True
+        total = pending.total
+        for key, value in changes.items():
+            before = pending.changes[key] if key in pending.changes else self._entries.get(key)
+            total ^= self._element(key, before) ^ self._element(key, value)
+        if total == pending.total:
+            return
+        if begins:
+            if self._intact:
+                self._mark = replace(self._mark, intended=pending.version)
+                await self._write(self._mark)
+                self._crash(CrashPoint.MARK_WRITTEN)
+            self._pending = pending
+            transaction.after_commit(self._committed)
+        pending.total = total
+        pending.changes |= changes
+        if self._intact:
+            await transaction.execute(PUT, self.name.value, pending.version, self._mac(pending.version, total))
+
+    def assume(self, entries: Mapping[bytes, bytes]) -> None:
+        """Read these entries in place of those of a set that is behind, until the next start."""
+        self._entries = dict(entries)
+
+    async def close(self) -> None:
+        """Wait until the marks of what was committed are settled, as far as that can be had."""
+        if self._settling:
+            await asyncio.wait(self._settling)
+
+    def _committed(self) -> None:
+        pending, self._pending = self._pending, None
+        if pending is None:
+            return
+        for key, value in pending.changes.items():
+            if value is None:
+                self._entries.pop(key, None)
+            else:
+                self._entries[key] = value
+        self._total = pending.total
+        if self._intact:
+            self._version = pending.version
+            task = asyncio.get_running_loop().create_task(self._settle(pending.version))
+            self._settling.add(task)
+            task.add_done_callback(self._settling.discard)
+
+    async def _settle(self, version: int) -> None:
+        """Write that a version is committed, once it is on the disk: a power cut may not leave the database behind."""
+        try:
+            await self._database.synced()
+            self._crash(CrashPoint.MARK_COMMITTED)
+            self._mark = replace(self._mark, settled=max(version, self._mark.settled))
+            await self._write(self._mark)
+        except Exception as error:  # noqa: BLE001 - the next change, or the next start, settles it
+            log.failure("marks.not_settled", error)
+
+    async def _adopt(self, version: int) -> None:
+        """Take the set as it stands for what was written, under a new epoch."""
+        self._mark = _Mark(os.urandom(EPOCH_BYTES), 0, version)
+        await self._write(self._mark)
+        mac = self._mac(version, self._total)
+        await self._database.commit(lambda transaction: transaction.execute(PUT, self.name.value, version, mac))
+        self._mark, self._version = replace(self._mark, settled=version), version
+        await self._write(self._mark)
+        self._intact = True
+
+    def _behind(self) -> Found:
+        self._intact = False
+        return Found.BEHIND
+
+    async def _write(self, mark: _Mark) -> None:
+        await self._vault.write_mark(self.name.value, mark.encode())
+
+    def _digest(self, entries: Iterable[tuple[bytes, bytes]]) -> int:
+        total = 0
+        for key, value in entries:
+            total ^= self._element(key, value)
+        return total
+
+    def _element(self, key: bytes, value: bytes | None) -> int:
+        if value is None:
+            return 0
+        bound = b"entry" + len(key).to_bytes(4, "big") + key + value
+        return int.from_bytes(hmac.digest(self._key, bound, hashlib.sha256), "big")
+
+    def _mac(self, version: int, total: int) -> bytes:
+        bound = b"set" + self._mark.epoch + version.to_bytes(VERSION_BYTES, "big") + total.to_bytes(32, "big")
+        return hmac.digest(self._key, bound, hashlib.sha256)
+
+
+class Marks:
+    """All sets of a line, over its main database and its vault."""
+
+    def __init__(self, *, database: Database, vault: Vault, crash: CrashHook = never_crash) -> None:
+        self.suppression, self.locks, self.confirmed = (
+            MarkedSet(name, database=database, vault=vault, crash=crash) for name in SetName
+        )
+
+    async def close(self) -> None:
+        """Wait until the marks of what was committed are settled. While both files are open."""
+        for each in (self.suppression, self.locks, self.confirmed):
+            await each.close()
+
+
+async def forget(transaction: Transaction, name: SetName) -> None:
+    """Forget the version of a set, for a person who accepts it; its mark goes with `Vault.forget_mark`, after this."""
+    await transaction.execute("DELETE FROM marked_set WHERE name = $1", name.value)

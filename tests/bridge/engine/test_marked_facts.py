@@ -1,0 +1,200 @@
+"""A STOP, a lock and a block that somebody takes out of the main database hold all the same, and people are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from bot.model.actions import DESK
+from bot.model.codeword_state import SendLock
+from bot.model.events import MemberJoined, MessageSent, PowerLevelsChanged
+from bot.model.phone_locks import PhoneLocks, locked, locks_of
+from bot.model.thread_desk_events import Assigned
+from bridge.storage import marked_sets, serialization
+from bridge.storage.database import Transaction
+from bridge.storage.marked_sets import Found, SetName
+from bridge.tables import threads
+from bridge.tables.threads import AGGREGATE, LockedPhones
+from tests.fakes.bridge_harness import HANDSET, BridgeHarness
+
+ADA, SUE = "@ada:quietline.localhost", "@sue:quietline.localhost"
+OTHER: Final = "+12065550123"
+PUT_BACK: Final = "UPDATE thread SET aggregate = $2 WHERE id = $1"
+DURESS: Final = PhoneLocks(lock=SendLock.DURESS)
+
+
+async def talk(harness: BridgeHarness) -> str:
+    """Have a thread whose assignee is Ada, with Sue as a supervisor at the desk; returns its id."""
+    await harness.run()
+    joined = (MemberJoined(place="desk", user=ADA), MemberJoined(place="desk", user=SUE))
+    await harness.deliver(DESK, *joined, PowerLevelsChanged(users=((SUE, 50),)))
+    await harness.wait_until_drained()
+    owner = await harness.receive_text("hello", message_id="first")
+    await harness.deliver(owner, Assigned(assignee=ADA))
+    await harness.wait_until_drained()
+    return owner
+
+
+async def say(harness: BridgeHarness, owner: str, body: str, sender: str = ADA, *, pages: int = 0) -> None:
+    """Have a person say something in the thread, and wait until it was settled. `pages`: calls that nobody performs."""
+    said = MessageSent(place="thread", sender=sender, event_id=f"${body}", body=body, at=harness.clock.now())
+    await harness.deliver(owner, said)
+    await harness.wait_until_drained(standing=pages)
+
+
+async def lock(harness: BridgeHarness, owner: str, locks: PhoneLocks) -> None:
+    """Lock a thread's phone as a decision does: aggregate and locks in one commit."""
+    thread = locked(await harness.thread(owner), locks)
+    sealed = await harness.vault.seal(owner, AGGREGATE, serialization.encode(thread))
+
+    async def commit(transaction: Transaction) -> None:
+        await threads.set_aggregate(transaction, owner, sealed)
+        await LockedPhones(marked=harness.marks.locks, vault=harness.vault).write(transaction, owner, locks_of(thread))
+
+    await harness.database.commit(commit)
+
+
+async def aggregate(harness: BridgeHarness, owner: str) -> bytes:
+    """Return a thread's aggregate as it stands, to be put back later."""
+    return bytes(await harness.database.fetchval("SELECT aggregate FROM thread WHERE id = $1", owner))
+
+
+async def beside(harness: BridgeHarness, statement: str, *values: str | bytes) -> None:
+    """Write as somebody does who has the database and no key."""
+    await harness.database.commit(lambda transaction: transaction.execute(statement, *values))
+
+
+async def again(harness: BridgeHarness, directory: Path, *, pages: int = 0) -> BridgeHarness:
+    """End the process and begin anew on its files. `pages`: how often the person on call is called."""
+    await harness.close()
+    made = BridgeHarness(directory)
+    await made.open()
+    await made.run()
+    await made.wait_until_drained(standing=pages)
+    return made
+
+
+def told(harness: BridgeHarness, words: str) -> list[str]:
+    """Return what the desk was told that has these words."""
+    return [body for body in harness.messages_shown(DESK) if words in body]
+
+
+async def test_a_stop_holds_although_its_aggregate_is_put_back(harness: BridgeHarness) -> None:
+    """The aggregate of before the STOP: the next text is not answered, nothing leaves, and the desk is told which phone."""
+    owner = await talk(harness)
+    before = await aggregate(harness, owner)
+    await harness.receive_text("STOP", message_id="stop")
+    await harness.wait_until_drained()
+    await beside(harness, PUT_BACK, owner, before)
+    harness.carrier.sent.clear()
+    await harness.receive_text("hello?", message_id="after")
+    await say(harness, owner, "may I")
+    assert harness.carrier.sent == []
+    assert (await harness.thread(owner)).consent.stopped
+    (message,) = told(harness, "taken out of the database")
+    assert (await harness.thread(owner)).designation in message
+
+
+@pytest.mark.parametrize("locks", [DURESS, PhoneLocks(unsafe=True), PhoneLocks(blocked_until=4e9)], ids=repr)
+async def test_words_on_their_way_meet_the_lock_that_was_taken_back(harness: BridgeHarness, locks: PhoneLocks) -> None:
+    """The words were decided on before the lock, and the aggregate of that time is put back: the last look refuses them."""
+    owner = await talk(harness)
+    before = await aggregate(harness, owner)
+    harness.carrier.sent.clear()
+    await lock(harness, owner, locks)
+    await beside(harness, PUT_BACK, owner, before)
+    await say(harness, owner, "here I am")
+    assert harness.carrier.sent == []
+    assert locks_of(await harness.thread(owner)) == locks
+
+
+async def test_a_lock_is_for_the_phone_whose_thread_was_deleted(harness: BridgeHarness) -> None:
+    """The thread's row is deleted: the next text begins a thread that has the lock, and only that one is left."""
+    owner = await talk(harness)
+    await lock(harness, owner, DURESS)
+    await beside(harness, "DELETE FROM thread WHERE id = $1", owner)
+    begun = await harness.receive_text("hello again", message_id="again")
+    stranger = await harness.receive_text("hello", message_id="other", sender=OTHER)
+    await harness.wait_until_drained()
+    assert begun != owner
+    assert locks_of(await harness.thread(begun)) == DURESS
+    assert locks_of(await harness.thread(stranger)) == PhoneLocks()
+    assert await harness.count("phone_lock") == 1
+
+
+async def test_a_lock_goes_with_its_thread_and_with_the_word_that_lifts_it(harness: BridgeHarness) -> None:
+    """`!unlock` takes it away for good; nothing of it is left in the table, in which no thread is named."""
+    owner = await talk(harness)
+    await lock(harness, owner, DURESS)
+    written = await harness.database.fetchrow("SELECT hash, body FROM phone_lock")
+    assert written is not None
+    assert not any(shown in bytes(value) for value in written for shown in (owner.encode(), b"duress", HANDSET.encode()))
+    await say(harness, owner, "!unlock", SUE)
+    assert await harness.count("phone_lock") == 0
+    await say(harness, owner, "here I am")
+    assert harness.carrier.sent[-1] == (HANDSET, "here I am")
+    assert told(harness, "taken out of the database") == []
+
+
+async def test_an_older_database_locks_what_it_has_and_says_how_to_go_on(harness: BridgeHarness, tmp_path: Path) -> None:
+    """Locks behind their mark: each conversation of before is locked, at each start, until a supervisor looks into it."""
+    owner = await talk(harness)
+    before = await aggregate(harness, owner)
+    await lock(harness, owner, DURESS)
+    await beside(harness, PUT_BACK, owner, before)
+    await beside(harness, "DELETE FROM phone_lock")
+    harness = await again(harness, tmp_path, pages=1)
+    assert harness.marks_found[SetName.LOCKS] is Found.BEHIND
+    (message,) = told(harness, "Every conversation of before is locked")
+    assert "quietline accept-facts locks" in message
+    await say(harness, owner, "here I am", pages=1)
+    assert harness.carrier.sent == []
+    await say(harness, owner, "!unlock", SUE, pages=1)
+    await say(harness, owner, "now it may", pages=1)
+    assert harness.carrier.sent == [(HANDSET, "now it may")]
+    stranger = await harness.receive_text("hello", message_id="other", sender=OTHER)
+    await harness.wait_until_drained(standing=1)
+    assert locks_of(await harness.thread(stranger)) == PhoneLocks()
+    await harness.close()
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM suppression", "UPDATE suppression SET until = until - 1"])
+async def test_while_nobody_knows_who_said_stop_only_people_answer(
+    harness: BridgeHarness, tmp_path: Path, statement: str
+) -> None:
+    """A suppression entry was taken away or changed: new texters are not answered by themselves; people answer."""
+    await harness.run()
+    await harness.receive_text("STOP", message_id="stop")
+    await harness.wait_until_drained()
+    await beside(harness, statement)
+    harness = await again(harness, tmp_path, pages=1)
+    assert not harness.suppression.is_known
+    (message,) = told(harness, "Nobody knows now which phones said STOP")
+    assert "quietline accept-facts suppression" in message
+    owner = await harness.receive_text("hello", message_id="new", sender=OTHER)
+    await harness.deliver(owner, Assigned(assignee=ADA))
+    await harness.wait_until_drained(standing=1)
+    assert harness.carrier.sent == []
+    await say(harness, owner, "here I am", pages=1)
+    assert harness.carrier.sent == [(OTHER, "here I am")]
+    await harness.close()
+
+
+async def test_locks_of_before_there_was_a_mark_are_taken_from_the_threads(harness: BridgeHarness, tmp_path: Path) -> None:
+    """A line of an earlier version: its STOP has a lock and a mark after the first start, and nobody is alarmed."""
+    owner = await talk(harness)
+    await harness.receive_text("STOP", message_id="stop")
+    await harness.wait_until_drained()
+    await beside(harness, "DELETE FROM phone_lock")
+    for name in SetName:
+        await harness.database.commit(lambda transaction, name=name: marked_sets.forget(transaction, name))  # type: ignore[misc]
+        await harness.vault.forget_mark(name.value)
+    harness = await again(harness, tmp_path)
+    assert set(harness.marks_found.values()) == {Found.AS_WRITTEN}
+    assert LockedPhones(marked=harness.marks.locks, vault=harness.vault).of(owner) == PhoneLocks(stopped=True)
+    assert harness.marks.locks.is_intact
+    assert harness.suppression.is_known
+    assert told(harness, "⚠️") == []
+    await harness.close()

@@ -1,0 +1,281 @@
+"""Sets of facts that nobody takes back in the main database alone, whatever a crash leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.runtime.crash_points import CrashPoint
+from bridge.storage import marked_sets
+from bridge.storage.database import Transaction
+from bridge.storage.key_file import KeyFile
+from bridge.storage.marked_sets import Found, MarkedSet, Marks, SetName
+from bridge.storage.migrations import Migrations
+from bridge.storage.sqlite_database import SqliteDatabase
+from bridge.storage.vault import Vault
+from tests.bot.hypothesis_settings import COMMON, EXPLORES
+
+KEYS: Final = (b"a", b"b", b"c")
+SYNCED: Final = (CrashPoint.MARK_WRITTEN, CrashPoint.MARK_COMMITTED)
+
+
+class _Killed(Exception):  # noqa: N818 - what happens to a process
+    """The process dies here: nothing more of it is written."""
+
+
+async def _table(transaction: Transaction) -> None:
+    await transaction.execute("CREATE TABLE fact (key BLOB PRIMARY KEY, value BLOB NOT NULL)")
+
+
+MIGRATIONS: Final = (Migrations(version_table="fact_version", steps=(_table,)), marked_sets.MIGRATIONS)
+
+
+class Files:
+    """One set over the two files of a directory, as one run of a bridge has it. `dies_at`: where that run ends."""
+
+    def __init__(self, directory: Path) -> None:
+        self.main, self.keys = directory / "main.db", directory / "keys.db"
+        self.dies_at: CrashPoint | None = None
+        self.writes = 0
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[tuple[MarkedSet, Found]]:
+        """Start, and stop when the block ends."""
+        keys = KeyFile(path=self.keys)
+        await keys.open()
+        self.vault = Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
+        self.database = SqliteDatabase(self.main, migrations=MIGRATIONS)
+        await self.database.open()
+        marks = Marks(database=self.database, vault=self.vault, crash=self._crash)
+        try:
+            rows = await self.database.fetch("SELECT key, value FROM fact")
+            found = await marks.suppression.load({bytes(row["key"]): bytes(row["value"]) for row in rows})
+            yield marks.suppression, found
+        finally:
+            await marks.close()
+            await self.database.close()
+            await keys.close()
+
+    async def change(self, marked: MarkedSet, changes: Mapping[bytes, bytes | None]) -> None:
+        """Change entries as an owner does: table and set in one commit."""
+
+        async def commit(transaction: Transaction) -> None:
+            await marked.change(transaction, changes)
+            for key, value in changes.items():
+                await transaction.execute("DELETE FROM fact WHERE key = $1", key)
+                if value is not None:
+                    await transaction.execute("INSERT INTO fact (key, value) VALUES ($1, $2)", key, value)
+
+        await self.database.commit(commit)
+        await marked.close()
+
+    async def once(self, changes: Mapping[bytes, bytes | None] | None = None) -> tuple[Found, dict[bytes, bytes] | None]:
+        """Run once, with a change or none; return what was found, and the entries, None where they do not count."""
+        async with self.running() as (marked, found):
+            with contextlib.suppress(_Killed):
+                await self.change(marked, changes or {})
+            return found, dict(marked.entries) if marked.is_intact else None
+
+    async def beside(self, statement: str, *values: bytes) -> None:
+        """Write the main database as somebody does who has no key."""
+        database = SqliteDatabase(self.main)
+        await database.open()
+        await database.commit(lambda transaction: transaction.execute(statement, *values))
+        await database.close()
+
+    def copy(self, of: Path) -> Path:
+        """Keep a copy of a file as it is between two runs."""
+        self.writes += 1
+        return Path(shutil.copy(of, of.with_name(f"{of.name}.{self.writes}")))
+
+    def put_back(self, copy: Path, to: Path) -> None:
+        """Put a copy back, without what a log or a journal adds to it."""
+        for beside in to.parent.glob(f"{to.name}-*"):
+            beside.unlink()
+        shutil.copy(copy, to)
+
+    def _crash(self, point: CrashPoint) -> None:
+        if point is self.dies_at:
+            raise _Killed
+
+
+@pytest.fixture
+async def files(tmp_path: Path) -> Files:
+    """Return a set with two entries, whose mark is settled; nothing runs."""
+    made = Files(tmp_path)
+    assert await made.once({b"a": b"1"}) == (Found.AS_WRITTEN, {b"a": b"1"})
+    assert await made.once({b"b": b"2"}) == (Found.AS_WRITTEN, {b"a": b"1", b"b": b"2"})
+    return made
+
+
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [
+        ("DELETE FROM fact WHERE key = $1", (b"b",)),
+        ("UPDATE fact SET value = $2 WHERE key = $1", (b"b", b"0")),
+        ("INSERT INTO fact (key, value) VALUES ($1, $2)", (b"c", b"3")),
+        ("DELETE FROM marked_set", ()),
+        ("UPDATE marked_set SET version = version + 1", ()),
+        ("UPDATE marked_set SET version = version - 1", ()),
+    ],
+    ids=["delete a row", "change a row", "add a row", "delete the version", "a later version", "an earlier version"],
+)
+async def test_what_is_written_beside_the_program_is_found(files: Files, statement: str, values: tuple[bytes, ...]) -> None:
+    """A row or a version that was not written with the vault key: the set counts for nothing, at every start."""
+    await files.beside(statement, *values)
+    assert await files.once() == (Found.BEHIND, None)
+    assert await files.once({b"c": b"4"}) == (Found.BEHIND, None), "nothing that is committed makes it whole"
+    assert await files.once() == (Found.BEHIND, None)
+
+
+async def test_an_old_row_with_its_old_version_is_found(files: Files) -> None:
+    """The whole of the main database as it was before one change: its version and code are right, and too old."""
+    old = files.copy(files.main)
+    assert await files.once({b"b": None}) == (Found.AS_WRITTEN, {b"a": b"1"})
+    files.put_back(old, files.main)
+    assert await files.once() == (Found.BEHIND, None)
+
+
+async def test_a_running_line_does_not_read_what_was_written_beside_it(files: Files) -> None:
+    """A deleted row still counts in memory; the next start finds that it is gone, whatever was committed meanwhile."""
+    async with files.running() as (marked, _):
+        await files.beside("DELETE FROM fact WHERE key = $1", b"a")
+        assert marked.get(b"a") == b"1"
+        await files.change(marked, {b"c": b"3"})
+        assert marked.get(b"a") == b"1"
+    assert await files.once() == (Found.BEHIND, None)
+
+
+async def test_an_older_key_file_is_accepted_and_told(files: Files) -> None:
+    """The database is ahead of its mark: it counts, once told, and the mark follows."""
+    old = files.copy(files.keys)
+    assert await files.once({b"c": b"3"}) == (Found.AS_WRITTEN, {b"a": b"1", b"b": b"2", b"c": b"3"})
+    newer = files.copy(files.main)
+    files.put_back(old, files.keys)
+    whole = {b"a": b"1", b"b": b"2", b"c": b"3"}
+    assert await files.once() == (Found.AHEAD, whole)
+    assert await files.once({b"c": None}) == (Found.AS_WRITTEN, {b"a": b"1", b"b": b"2"})
+    files.put_back(newer, files.main)
+    assert await files.once() == (Found.BEHIND, None)
+
+
+async def test_a_key_file_without_marks_is_accepted_and_told(files: Files) -> None:
+    """As one of before there were marks: the set counts as it stands, under a new epoch, in which no old version fits."""
+    old = files.copy(files.main)
+    async with files.running():
+        await files.vault.forget_mark(SetName.SUPPRESSION.value)
+    assert await files.once({b"b": None}) == (Found.AHEAD, {b"a": b"1"})
+    files.put_back(old, files.main)
+    assert await files.once() == (Found.BEHIND, None)
+
+
+async def test_a_person_accepts_a_set_as_it_stands(files: Files) -> None:
+    """After `forget` and without its mark it is adopted, without a word; and so is a restored line's, which has neither."""
+    await files.beside("DELETE FROM fact WHERE key = $1", b"b")
+    assert await files.once() == (Found.BEHIND, None)
+    async with files.running():
+        await files.database.commit(lambda transaction: marked_sets.forget(transaction, SetName.SUPPRESSION))
+        await files.vault.forget_mark(SetName.SUPPRESSION.value)
+    assert await files.once() == (Found.AS_WRITTEN, {b"a": b"1"})
+
+
+@pytest.mark.parametrize("point", SYNCED)
+async def test_a_death_between_the_two_files_is_no_attack(files: Files, point: CrashPoint) -> None:
+    """Killed before the commit or after it: the next start takes what stands, and what is older than that is found."""
+    old = files.copy(files.main)
+    files.dies_at = point
+    await files.once({b"b": None})
+    files.dies_at = None
+    stands = {b"a": b"1", b"b": b"2"} if point is CrashPoint.MARK_WRITTEN else {b"a": b"1"}
+    assert await files.once() == (Found.AS_WRITTEN, stands)
+    assert await files.once({b"c": b"3"}) == (Found.AS_WRITTEN, stands | {b"c": b"3"})
+    files.put_back(old, files.main)
+    assert await files.once() == (Found.BEHIND, None)
+
+
+async def test_what_changes_nothing_costs_nothing(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit that leaves each entry as it is writes no mark and no version."""
+    async with files.running() as (marked, _):
+        written: list[str] = []
+
+        async def write_mark(name: str, _mark: bytes) -> None:
+            written.append(name)
+
+        monkeypatch.setattr(files.vault, "write_mark", write_mark)
+        version = await files.database.fetchval("SELECT version FROM marked_set")
+        await files.change(marked, {b"a": b"1", b"c": None})
+        await files.change(marked, {b"c": None})
+        assert (written, await files.database.fetchval("SELECT version FROM marked_set")) == ([], version)
+        await files.change(marked, {b"c": b"3"})
+        assert len(written) == 2, "before the commit and after it"
+
+
+async def test_a_commit_sees_its_own_change_and_others_do_not(files: Files) -> None:
+    """Until the commit is made only it reads the change, and after one that fails nobody does."""
+    async with files.running() as (marked, _):
+
+        async def fails(transaction: Transaction) -> None:
+            await marked.change(transaction, {b"a": None, b"c": b"3"})
+            await marked.change(transaction, {b"c": b"4"})
+            assert (marked.get(b"a", transaction), marked.get(b"c", transaction)) == (None, b"4")
+            assert (marked.get(b"a"), marked.get(b"c")) == (b"1", None)
+            raise _Killed
+
+        with pytest.raises(_Killed):
+            await files.database.commit(fails)
+        assert dict(marked.entries) == {b"a": b"1", b"b": b"2"}
+        await files.change(marked, {b"a": None})
+    assert await files.once() == (Found.AS_WRITTEN, {b"b": b"2"})
+
+
+moves = st.lists(
+    st.tuples(
+        st.dictionaries(st.sampled_from(KEYS), st.none() | st.sampled_from((b"1", b"2")), max_size=2),
+        st.sampled_from((None, *SYNCED)),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(COMMON, max_examples=60 if EXPLORES else 15)
+@given(moves=moves, back=st.integers(0, 5))
+def test_whatever_happened_before_what_stands_counts_and_what_is_older_does_not(
+    moves: list[tuple[dict[bytes, bytes | None], CrashPoint | None]], back: int
+) -> None:
+    """Changes, deaths and starts in any order: no start calls a death an attack, and an older database is always found."""
+    with tempfile.TemporaryDirectory() as directory:
+        asyncio.run(_walk(Path(directory), moves, back))
+
+
+async def _walk(directory: Path, moves: list[tuple[dict[bytes, bytes | None], CrashPoint | None]], back: int) -> None:
+    files = Files(directory)
+    stands: dict[bytes, bytes] = {}
+    assert await files.once() == (Found.AS_WRITTEN, stands)
+    copies = [(files.copy(files.main), 0)]
+    settled = 0
+    for changes, dies_at in moves:
+        files.dies_at = dies_at
+        after = {key: value for key, value in (stands | changes).items() if value is not None}
+        changed = after != stands
+        found, _ = await files.once(changes)
+        assert found is Found.AS_WRITTEN
+        if not (changed and dies_at is CrashPoint.MARK_WRITTEN):
+            stands = after
+            settled += changed
+        files.dies_at = None
+        assert await files.once() == (Found.AS_WRITTEN, stands)
+        copies.append((files.copy(files.main), settled))
+    copy, version = copies[min(back, len(copies) - 1)]
+    files.put_back(copy, files.main)
+    expected = (Found.AS_WRITTEN, stands) if version == settled else (Found.BEHIND, None)
+    assert await files.once() == expected
