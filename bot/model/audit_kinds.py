@@ -67,5 +67,6 @@ class AuditKind(Enum):
     LOOKUP = "lookup"
     BACKUP = "backup"
     RESTORE = "restore"
+    ACCEPT_FACTS = "accept_facts"
     CONFIGURATION = "configuration"
     STAFF = "staff"

@@ -66,6 +66,30 @@ def audit(layout: Layout, as_json: bool) -> None:
     sys.exit(EXIT_PROBLEMS if found.problems else EXIT_OK)
 
 
+@click.command(name="accept-facts")
+@line_options
+@click.argument("facts", type=click.Choice(["suppression", "locks", "confirmed"]))
+def accept_facts(layout: Layout, facts: str) -> None:
+    """Take facts of the database as they stand, after an old database was put back. The line must be stopped.
+
+    FACTS is what the desk was told: suppression (who said STOP), locks (which phones are locked) or confirmed (whose
+    identity is: those are forgotten, and confirmed once more). Only when you know who put the old database back: else
+    somebody may have written there, and `quietline restore` from a backup is right.
+    """
+    from bridge.config import load  # noqa: PLC0415 - only this verb needs it
+    from bridge.storage.marked_sets import SetName  # noqa: PLC0415 - only this verb needs it
+    from deploy.data_dir.accept_facts import LineRuns  # noqa: PLC0415 - only this verb needs it
+    from deploy.data_dir.accept_facts import accept_facts as accept  # noqa: PLC0415 - only this verb needs it
+
+    with exit_on_errors():
+        try:
+            asyncio.run(accept(load(layout.config), SetName(facts)))
+        except LineRuns:
+            click.echo(f"quietline: {layout.data}: the line runs; stop it first", err=True)
+            sys.exit(EXIT_USAGE)
+    click.echo(f"{facts}: the next start takes it as it stands.")
+
+
 @click.command()
 @line_options
 @click.option("--hold", "then", flag_value="hold", help="Put it on hold first: nothing of it is erased.")
@@ -191,5 +215,5 @@ def exit_on_errors() -> Iterator[None]:
     sys.exit(EXIT_USAGE)
 
 
-VERBS: Final = (exposure, doctor, audit, lookup, backup, restore)
+VERBS: Final = (exposure, doctor, accept_facts, audit, lookup, backup, restore)
 """What `cli` adds to the command."""

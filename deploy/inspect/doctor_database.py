@@ -37,6 +37,7 @@ def database_checks(db: SqliteConnection, config: Config, pack: Pack, *, begun: 
     age = (now - begun.stat().st_mtime) / DAY if begun.exists() else 0.0
     yield check_clock(db)
     yield check_keys(db, config)
+    yield check_marked_facts(db)
     yield from check_vacuums(db, now, age)
     yield check_backup(db, config, now, age)
     yield check_holds(db)
@@ -64,6 +65,19 @@ def check_keys(db: SqliteConnection, config: Config) -> CheckResult:
     if line_state.peek(db, line_state.KEY_CHECK + "vault") is None:
         return CheckResult(name="keys", ok=True, what="the next start notes which keys this database is written with")
     return CheckResult(name="keys", ok=True, what="vault, index and suppression key are those of this database")
+
+
+def check_marked_facts(db: SqliteConnection) -> CheckResult:
+    """Whether the last start found STOPs, locks and confirmed identities as they were written."""
+    behind = json.loads(line_state.peek(db, line_state.FACTS_BEHIND) or "[]")
+    if not behind:
+        return CheckResult(name="facts", ok=True, what="no STOP, lock or confirmed identity was taken out of the database")
+    what = f"older than their mark in keys.db, or changed beside the program: {', '.join(behind)}"
+    do = (
+        "Did you put an old database back? Then stop the line, and quietline accept-facts with each name. Else somebody "
+        "may have written there: keep a copy, and quietline restore from a backup."
+    )
+    return CheckResult(name="facts", ok=False, what=what, do=do)
 
 
 def check_vacuums(db: SqliteConnection, now: float, age: float) -> Iterator[CheckResult]:

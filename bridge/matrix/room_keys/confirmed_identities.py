@@ -253,6 +253,11 @@ async def confirm_fingerprint(transaction: Transaction, user_id: str, fingerprin
     raise NotThatFingerprint
 
 
+async def forget_confirmations(transaction: Transaction) -> None:
+    """Let nobody be confirmed, for a verb beside a stopped bridge: each identity is compared once more."""
+    await transaction.execute("DELETE FROM matrix_confirmed")
+
+
 async def take_unannounced(transaction: Transaction, users: Iterable[str]) -> list[str]:
     """Return those of these users who were confirmed beside the bridge since this was last asked."""
     found = []

@@ -62,6 +62,34 @@ async def test_nothing_of_a_blocked_phone_outlives_a_death(agency: Agency) -> No
     assert await agency.scene.carrier.texts_delivered(number) == []
 
 
+@pytest.mark.parametrize("point", [CrashPoint.MARK_WRITTEN, CrashPoint.MARK_COMMITTED])
+async def test_a_stop_survives_a_death_between_the_two_files(agency: Agency, point: CrashPoint) -> None:
+    """Killed between `keys.db` and the main database, before the commit or after it: it is stopped, nobody is alarmed."""
+    line, number, carrier = agency.line, handset(), agency.scene.carrier
+    await carrier.text(number, "hello")
+    await wait_until("it was answered", lambda: _delivered(agency, number, 1))
+    await wait_until("nothing is on its way any more", lambda: at_rest(line))
+    deaths, before = line.crashes, line.rows("SELECT COUNT(*) FROM suppression")[0][0]
+    line.crash_at(point)
+    try:
+        await carrier.text(number, "STOP")
+        await wait_until("it died", lambda: crashed(line, deaths), within=20)
+    finally:
+        line.cancel_crash()
+    await line.up()
+    await wait_until("the STOP was confirmed", lambda: _delivered(agency, number, 2))
+    await carrier.text(number, "hello?")
+    await wait_until("nothing is on its way any more", lambda: at_rest(line))
+    assert len(await carrier.texts_delivered(number)) == 2
+    assert line.rows("SELECT COUNT(*) FROM suppression")[0][0] == before + 1
+    assert line.rows("SELECT value FROM line WHERE name = 'facts_behind'") in ([], [("[]",)])
+    assert line.rows("SELECT short_id FROM dead_letter") == []
+
+
+async def _delivered(agency: Agency, number: str, count: int) -> bool | None:
+    return len(await agency.scene.carrier.texts_delivered(number)) >= count or None
+
+
 async def _none(line: CrashingStack, query: str) -> bool | None:
     return not line.rows(query) or None
 
@@ -79,5 +107,7 @@ def test_every_point_has_its_story() -> None:
         CrashPoint.STATUS_TAKEN,
         CrashPoint.PAGED,
         CrashPoint.KEYS_OWED,
+        CrashPoint.MARK_WRITTEN,
+        CrashPoint.MARK_COMMITTED,
     }
     assert MOMENTS.keys() | ERASURE_CRASH_POINTS | elsewhere | MEMBERS == set(CrashPoint)

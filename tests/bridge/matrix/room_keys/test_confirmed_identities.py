@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bridge.matrix.api.events import IdentityChanged, IdentityConfirmed
@@ -16,6 +18,8 @@ from bridge.matrix.room_keys.confirmed_identities import (
     sign_earlier,
 )
 from bridge.matrix.room_keys.device_lists import has_trusted_device
+from bridge.storage.database import Transaction, placeholders
+from bridge.storage.marked_sets import Found
 from bridge.storage.sqlite_connection import SqliteConnection
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import Rig
@@ -196,3 +200,66 @@ async def test_what_an_older_program_confirmed_is_signed_once(rig: Rig, ada: Cli
     await rig.vault.destroy(SIGNED)
     await sign_earlier(rig.database, rig.vault)
     assert await trusts(rig, ada.mxid)
+
+
+async def rows_of(rig: Rig, user: str) -> dict[str, list[Any]]:
+    """Return what the database says of a user's identity, to be put back later."""
+    tables = ("matrix_confirmed", "matrix_seen_identity", "matrix_device")
+    return {
+        table: await rig.database.fetch(f"SELECT * FROM {table} WHERE user_id = $1", user)  # noqa: S608 - one of three words
+        for table in tables
+    }
+
+
+async def put_back(rig: Rig, user: str, kept: dict[str, list[Any]]) -> None:
+    """Write rows of before as somebody does who has the database and no key."""
+
+    async def commit(transaction: Transaction) -> None:
+        for table, rows in kept.items():
+            await transaction.execute(f"DELETE FROM {table} WHERE user_id = $1", user)  # noqa: S608 - as above
+            for row in rows:
+                query = f"INSERT INTO {table} VALUES ({placeholders(len(row))})"  # noqa: S608 - as above
+                await transaction.execute(query, *row)
+
+    await rig.database.commit(commit)
+
+
+async def test_a_confirmation_of_before_that_is_put_back_is_none(
+    rig: Rig, server: ScriptedHomeserver, ada: ClientDevice
+) -> None:
+    """All rows of a lost identity, each with its right code: no key, no command; after the next start nobody has any."""
+    await confirm(rig, ada.mxid, ada.master_key)
+    await rig.matrix.device_updates.run_once()
+    await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
+    assert await trusts(rig, ada.mxid)
+    lost = await rows_of(rig, ada.mxid)
+    ada.new_identity()
+    await rig.database.commit(lambda transaction: rig.matrix.devices.mark(transaction, [ada.mxid]))
+    await rig.matrix.device_updates.run_once()
+    await rig.database.commit(lambda transaction: rig.matrix.devices.confirm(transaction, ada.mxid, ada.master_key))
+    assert await trusts(rig, ada.mxid)
+    await put_back(rig, ada.mxid, lost)
+    assert not await trusts(rig, ada.mxid)
+    await rig.stop()
+    await rig.start(run=False)
+    assert rig.confirmed_found is Found.BEHIND
+    assert not await trusts(rig, ada.mxid)
+
+
+async def test_a_confirmation_from_beside_counts_once(rig: Rig, server: ScriptedHomeserver, ada: ClientDevice) -> None:
+    """The row of `quietline trust` is of one version: put back after the set has changed, it confirms nobody."""
+    bea = ClientDevice("@bea:x")
+    server.register(bea)
+    await rig.matrix.devices.refresh_stale([bea.mxid])
+    await confirm(rig, ada.mxid, ada.master_key)
+    await confirm(rig, bea.mxid, bea.master_key)
+    fresh = await rows_of(rig, ada.mxid)
+    await rig.matrix.device_updates.run_once()
+    assert {found[0] for found in seen(rig) if found[3]} == {ada.mxid, bea.mxid}
+    await rig.database.commit(lambda transaction: rig.matrix.devices._confirmations.remove(transaction, ada.mxid))
+    await put_back(rig, ada.mxid, fresh)
+    await rig.database.commit(lambda transaction: rig.matrix.devices.mark(transaction, [ada.mxid]))
+    await rig.matrix.device_updates.run_once()
+    assert not await rig.matrix.devices.trusted(ada.mxid)
+    assert await rig.matrix.devices.trusted(bea.mxid)
+    assert {found[0] for found in seen(rig) if found[3]} == {bea.mxid}

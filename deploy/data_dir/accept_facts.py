@@ -1,0 +1,56 @@
+"""`quietline accept-facts`: a person takes a marked set as it stands, for instance after an old database was put back.
+
+Rules of this module: the line is stopped, for `keys.db` belongs to the running bridge alone; what is interrupted is done
+again by the same command; who was confirmed is not taken as it stands, but forgotten.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+from typing import TYPE_CHECKING
+
+from bot.model.audit_kinds import AuditKind
+from bridge.matrix.room_keys.confirmed_identities import forget_confirmations
+from bridge.runtime.settings import read_secret
+from bridge.storage import marked_sets
+from bridge.storage.key_file import KeyFile
+from bridge.storage.marked_sets import SetName
+from bridge.storage.vault import Vault
+from deploy.data_dir import offline
+
+if TYPE_CHECKING:
+    from bridge.config import Config
+    from bridge.storage.database import Transaction
+
+
+class LineRuns(Exception):  # noqa: N818 - an answer, not a failure
+    """A bridge runs on that directory."""
+
+
+async def accept_facts(config: Config, name: SetName) -> None:
+    """Have the next start take the set as it stands. Raises `LineRuns`, `DatabaseError`, `OSError`."""
+    with contextlib.ExitStack() as stack:
+        lock = stack.enter_context((config.data_dir / "lock").open("w"))
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LineRuns from None
+
+        async def forget(transaction: Transaction) -> None:
+            await marked_sets.forget(transaction, name)
+            if name is SetName.CONFIRMED:
+                await forget_confirmations(transaction)
+
+        await offline.record_audit(config, AuditKind.ACCEPT_FACTS, forget)
+        keys = KeyFile(path=config.data_dir / "keys.db")
+        await keys.open()
+        try:
+            vault = Vault(
+                keys=keys,
+                vault_key=bytes.fromhex(read_secret(config.keys.vault_key_file)),
+                index_key=bytes.fromhex(read_secret(config.keys.index_key_file)),
+            )
+            await vault.forget_mark(name.value)
+        finally:
+            await keys.close()
