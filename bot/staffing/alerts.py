@@ -115,8 +115,8 @@ BEHIND: Final = {
         "Every conversation of before is locked: only !cover 1, 2 and 3 leave, until a supervisor says !unlock in it."
     ),
     MarkedFacts.CONFIRMED: (
-        "Nobody is confirmed: no device gets keys and no command counts. The technician confirms a supervisor with "
-        "quietline trust, and that supervisor the others with !trust."
+        "Nobody is confirmed: no device gets keys and no command counts. Afterwards each is confirmed once more: a "
+        "supervisor with quietline trust, the others with !trust."
     ),
 }
 STRAYS: Final = {

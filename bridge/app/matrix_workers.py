@@ -7,8 +7,11 @@ is made, no message is read and nothing is erased.
 from __future__ import annotations
 
 import asyncio
+import re
 from functools import partial
 from typing import Final
+
+import aiohttp
 
 from bot.model.actions import DESK
 from bot.model.events import Event
@@ -16,6 +19,7 @@ from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind
 from bot.sending import undo_window
 from bridge.app.line_files import CannotStart
 from bridge.app.resources import Resources
+from bridge.background.backoff import retry_until_done
 from bridge.engine import startup_notices
 from bridge.engine.engine import Engine
 from bridge.engine.timers import Timers
@@ -23,7 +27,7 @@ from bridge.erasure.nightly import NightlyMaintenance
 from bridge.erasure.service import ErasureAlert, ErasureService, module_client_of
 from bridge.inbound.matrix_event_ingest import MatrixEventIngest
 from bridge.inbound.sync_watchdog import SyncWatchdog
-from bridge.matrix.api.http_client import HomeserverClient, HomeserverError, TokenRefused
+from bridge.matrix.api.http_client import HomeserverClient, HomeserverError, TokenRefused, Transient
 from bridge.matrix.api.module_api import ModuleClient
 from bridge.matrix.rooms.media import UploadCleanup
 from bridge.matrix.service import MatrixService
@@ -39,6 +43,11 @@ from bridge.tables import inbox
 TOKEN_WAIT_SECONDS: Final = 60.0
 """For how long a token may be refused: a homeserver that was started without its registration heals."""
 TOKEN_RETRY_SECONDS: Final = 5.0
+OLDEST_SYNAPSE: Final = (1, 155)
+"""The first release that the module starts with (`deploy/synapse_module/README.md`)."""
+SYNAPSE: Final = re.compile(r"Synapse/(\d+)\.(\d+)")
+VERSIONS: Final = "/_matrix/client/versions"
+"""Source: https://spec.matrix.org/latest/client-server-api/#get_matrixclientversions"""
 
 
 class MatrixWorkers:
@@ -105,7 +114,25 @@ class MatrixWorkers:
             return False
         return False
 
+    async def _require_synapse(self) -> None:
+        """Raise `CannotStart` for a Synapse that is too old; a homeserver that does not say what it is may be tried."""
+        found = SYNAPSE.match(await retry_until_done("matrix.version", self._server_header))
+        if found is not None and (int(found[1]), int(found[2])) < OLDEST_SYNAPSE:
+            needed = ".".join(map(str, OLDEST_SYNAPSE))
+            problem = f"{self._resources.config.homeserver.url}: Synapse {found[1]}.{found[2]} is too old"
+            raise CannotStart([f"{problem}. Update it to {needed} or newer, then start the line again."])
+
+    async def _server_header(self) -> str:
+        """Return the `Server` header, which Synapse puts its version into. Raises `Transient` while there is no answer."""
+        url = self._resources.config.homeserver.url.rstrip("/") + VERSIONS
+        try:
+            async with self._resources.http.get(url, timeout=aiohttp.ClientTimeout(total=10)) as answer:
+                return str(answer.headers.get("Server", ""))
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            raise Transient(0, "") from None
+
     async def _run_workers(self) -> None:
+        await self._require_synapse()
         resources, services = self._resources, self._resources.services
         matrix = await self._open_matrix()
         module_client = await module_client_of(resources.config, matrix, resources.http)

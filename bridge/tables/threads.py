@@ -301,7 +301,9 @@ class LockedPhones:
             if (value := stand.get(row["id"].encode())) is not None:
                 locks = locks.joined(_locks(value))
             if locks != UNLOCKED:
-                await self._insert(transaction, row["id"], _lock_value(bytes(row["phone_hash"]), locks))
+                await self._insert(
+                    transaction, row["id"], _lock_value(bytes(row["phone_hash"] or bytes(PHONE_HASH_BYTES)), locks)
+                )
 
     async def _insert(self, transaction: Transaction, thread: str, value: bytes) -> None:
         body = await self._vault.seal(DESK, LOCK_CONTEXT, thread.encode() + b"\0" + value)

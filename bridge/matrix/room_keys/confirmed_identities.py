@@ -200,7 +200,12 @@ class Confirmations:
         await transaction.execute("DELETE FROM matrix_confirmed WHERE user_id=$1", user_id)
 
     async def take_new(self, transaction: Transaction) -> None:
-        """Take what was confirmed beside the bridge into the set; what was so for an earlier version counts for nothing."""
+        """Take what was confirmed beside the bridge into the set; what was so for an earlier version counts for nothing.
+
+        Nor does anything while the set is behind: then nobody knows whether its version, and such a row, is one of before.
+        """
+        if not self._confirmed.is_intact:
+            return
         rows = await transaction.fetch(
             "SELECT user_id, master_key, mac FROM matrix_confirmed WHERE NOT announced ORDER BY user_id"
         )

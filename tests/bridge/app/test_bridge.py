@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from bridge.app import bridge as bridge_module
-from bridge.app import matrix_workers
+from bridge.app import main, matrix_workers
 from bridge.app.bridge import Bridge
 from bridge.app.line_files import CannotStart
 from bridge.config import load
@@ -165,3 +165,55 @@ async def test_a_token_that_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
         await runner.cleanup()
     assert ended.group_contains(TokenRefused) == heals
     assert ended.group_contains(CannotStart, match=r"as_token: the homeserver refuses") != heals
+
+
+@pytest.mark.parametrize(
+    ("server", "too_old"),
+    [
+        ("Synapse/1.154.0", True),
+        ("Synapse/0.99.5", True),
+        ("Synapse/1.155.0", False),
+        ("Synapse/9.0", False),
+        ("caddy", False),
+    ],
+)
+async def test_a_synapse_that_is_too_old_ends_the_start(tmp_path: Path, server: str, too_old: bool) -> None:
+    """Its address, its version and what to do; a newer one is tried, and so is one behind a proxy that hides what it is."""
+    papers = Papers(tmp_path)
+    papers.raw["listen"]["port"] = free_port_base()
+    asked = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.Response:
+        if not request.path.endswith("/versions"):
+            asked.set()
+        return web.json_response({"errcode": "M_UNKNOWN"}, status=500, headers={"Server": server})
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    port = free_port_base()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    papers.raw["homeserver"]["url"] = f"http://127.0.0.1:{port}"
+    try:
+        async with AsyncExitStack() as stack:
+            bridge = await start(papers, stack)
+            running = asyncio.create_task(bridge.run())
+            waiting = asyncio.create_task(asked.wait())
+            await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
+            assert running.done() == too_old
+            running.cancel()
+            waiting.cancel()
+            (ended, _) = await asyncio.gather(running, waiting, return_exceptions=True)
+    finally:
+        await runner.cleanup()
+    if too_old:
+        assert isinstance(ended, ExceptionGroup)
+        (problem,) = _problems(ended)
+        assert f"http://127.0.0.1:{port}: Synapse {server[8:].rpartition('.')[0]} is too old" in problem
+        assert "1.155" in problem
+
+
+def _problems(group: ExceptionGroup[Exception]) -> list[str]:
+    """Return what the start would say."""
+    return main._final_problems(main._leaf_errors(group))
