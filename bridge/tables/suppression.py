@@ -50,21 +50,19 @@ class Suppression:
     async def load(self, database: Database) -> Found:
         """Read the entries, at the start."""
         rows = await database.fetch("SELECT hash, muted, until FROM suppression")
-        return await self._marked.load(
-            {_entry_key(bytes(row["hash"]), SuppressionReason(row["muted"])): _time(row["until"]) for row in rows}
-        )
+        return await self._marked.load({_entry_key(bytes(row["hash"]), row["muted"]): _time(row["until"]) for row in rows})
 
     async def lookup(self, phone: Phone, *, now: float) -> frozenset[SuppressionReason]:
         """Return what is remembered of a phone. For a new texter; whoever has a thread is judged by it."""
         digest, entries = await self.digest(phone), self._marked.entries
-        until = {reason: entries.get(_entry_key(digest, reason), b"") for reason in SuppressionReason}
+        until = {reason: entries.get(_entry_key(digest, reason.value), b"") for reason in SuppressionReason}
         return frozenset(reason for reason, value in until.items() if int.from_bytes(value, "big") > int(now))
 
     async def write(self, transaction: Transaction, digest: bytes, told: Suppress, *, now: float) -> None:
         """Write an entry or take it away, within a commit; what is over goes with it."""
         await self.delete_expired(transaction, now)
         stands = told.until > now
-        key, until = _entry_key(digest, told.reason), int(told.until)
+        key, until = _entry_key(digest, told.reason.value), int(told.until)
         await self._marked.change(transaction, {key: _time(until) if stands else None})
         await transaction.execute("DELETE FROM suppression WHERE hash = $1 AND muted = $2", digest, told.reason.value)
         if stands:
@@ -86,8 +84,8 @@ class Suppression:
         return slow_hash(keyed, salt)
 
 
-def _entry_key(digest: bytes, reason: SuppressionReason) -> bytes:
-    return digest + reason.value.encode()
+def _entry_key(digest: bytes, reason: str) -> bytes:
+    return digest + reason.encode()
 
 
 def _time(until: int) -> bytes:
