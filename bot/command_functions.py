@@ -12,7 +12,7 @@ from typing import Final
 from bot.codeword import codeword_commands
 from bot.commands import dispatch, playbooks
 from bot.commands.dispatch import Functions
-from bot.display import desk_board
+from bot.display import desk_board, reading_language
 from bot.lifecycle import audit_trail, legal_hold, number_reveal, recap, retention, tally
 from bot.model.actions import DESK, OFFICE, THREAD
 from bot.safety import blocking, consent_flags, opt_out, unsafe_phone
@@ -86,6 +86,7 @@ DESK_COMMANDS: Final[Functions] = {
     "signout": duty.sign_out,
     "devices": duty.devices,
     "listen": duty.listen,
+    "lang": reading_language.choose_at_desk,
     "outage": outage.outage,
     "time": alerts.trust_clock,
     "retry": alerts.retry,
@@ -96,6 +97,7 @@ DESK_COMMANDS: Final[Functions] = {
     "more": dispatch.show_commands_at_desk,
 }
 OFFICE_COMMANDS: Final[Functions] = {
+    "lang": reading_language.choose_at_desk,
     "text": cold_outreach.begin,
     "help": dispatch.show_commands_at_desk,
     "more": dispatch.show_commands_at_desk,

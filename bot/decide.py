@@ -15,7 +15,8 @@ from bot.command_functions import DESK_COMMANDS, OFFICE_COMMANDS, THREAD_COMMAND
 from bot.commands import dispatch
 from bot.commands.dispatch import MessageFeature
 from bot.commands.parser import ParsedCommand, parse, remove_answer
-from bot.display import desk_board, queue_cards, ringing, thread_card
+from bot.display import desk_board, queue_cards, reading_language, ringing, thread_card
+from bot.display.readers import put_into_words
 from bot.lifecycle import audit_trail, legal_hold, number_reveal, recap, retention, tally
 from bot.model.actions import THREAD, Action, DeliveryReceipt, SendSms, ShowReceipt
 from bot.model.desk import Desk, Facts, Thread
@@ -69,6 +70,7 @@ from bot.model.thread_desk_events import (
     OfferChanged,
     OtherHandsChanged,
     OutreachStarted,
+    ReadingLanguageChosen,
     RevealConfirmed,
     RevealRequested,
     TextDropped,
@@ -246,6 +248,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, EnrolmentRequested): (enrolment.ask_codeword,),
     (Desk, OfferChanged): (claim_queue.show_offer,),
     (Desk, OffDutyRequested): (duty.go_off_duty,),
+    (Desk, ReadingLanguageChosen): (reading_language.keep_choice,),
     (Desk, AssigneeSpoke): (duty.note_last_thread,),
     (Desk, ThreadQueued): (
         new_thread_flood.queue_without_card,
@@ -288,7 +291,8 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
         aggregate, cared = wellbeing.offer_debriefs(pack, facts, before, aggregate)
         aggregate, shown = desk_board.update_board(pack, facts, aggregate)
         actions = ringing.ring(aggregate.roster, actions + given + called + cared)
-        return Step(aggregate, actions + shown + audit_trail.audit_records(before, aggregate, actions))
+        shown = put_into_words(pack, facts, aggregate, event, actions + shown)
+        return Step(aggregate, shown + audit_trail.audit_records(before, aggregate, actions))
     if isinstance(aggregate, Thread):
         if (
             aggregate.assignment.epoch
@@ -303,7 +307,7 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
         actions = retention.possible_when_parked(
             aggregate, tuple(a for a in actions if not legal_hold.is_held_back(aggregate, a))
         )
-        actions = ringing.ring(facts.roster, actions)
+        actions = put_into_words(pack, facts, aggregate, event, ringing.ring(facts.roster, actions))
         actions += audit_trail.audit_records(before, aggregate, actions)
     return Step(aggregate, actions)
 

@@ -19,37 +19,33 @@ from bot.model.desk import Facts, Thread
 from bot.model.hold_signs import Doubt
 from bot.model.text_order import describe_minutes
 from bot.model.thread import ThreadState
+from bot.wording.notice import joined, notice_of
 from policies.agency_words import find_leak
 from policies.confusables import find_name, skeleton
 from policies.pack import Pack, TextName
 from policies.segments import segments
 
-STOPPED: Final = "the texter said STOP. Nothing leaves until they text START."
-UNANSWERABLE: Final = "this sender is a short code or a name; it cannot be answered."
-LATE: Final = "it could not leave for more than five minutes. !again if it still fits."
-UNSAFE: Final = (
-    "the phone may be in other hands. Only !cover 1, 2 and 3 leave until its advocate or a supervisor says !safe; "
-    "!different ends the conversation without a text."
-)
-OTHER_HANDS: Final = "somebody else may have the phone: only people answer it, until !safe."
-STOP_UNKNOWN: Final = "nobody knows now whether this phone said STOP before: only people answer it."
-STOP_IS_OVER: Final = "the STOP that it belongs to is over."
-BLOCKED: Final = "a supervisor blocked this phone. !block off ends that."
-PARKED: Final = "the conversation is over."
-RETRACTED: Final = "it was taken back before it left."
-LEFT_SILENTLY: Final = "the texter left with a silent word since: nothing is sent back."
-ASSIGNEE_CHANGED: Final = "the advocate has changed since it was said."
+STOPPED: Final = notice_of("guard.the_texter_said_stop_nothing")
+UNANSWERABLE: Final = notice_of("guard.this_sender_is_a_short")
+LATE: Final = notice_of("guard.it_could_not_leave_for")
+UNSAFE: Final = notice_of("guard.the_phone_may_be_in")
+OTHER_HANDS: Final = notice_of("guard.somebody_else_may_have_the")
+STOP_UNKNOWN: Final = notice_of("guard.nobody_knows_now_whether_this")
+STOP_IS_OVER: Final = notice_of("guard.the_stop_that_it_belongs")
+BLOCKED: Final = notice_of("guard.a_supervisor_blocked_this_phone")
+PARKED: Final = notice_of("guard.the_conversation_is_over")
+RETRACTED: Final = notice_of("guard.it_was_taken_back_before")
+LEFT_SILENTLY: Final = notice_of("guard.the_texter_left_with_a")
+ASSIGNEE_CHANGED: Final = notice_of("guard.the_advocate_has_changed_since")
 LOCKED: Final = {
-    SendLock.DURESS: "the duress word came from this phone. Only !cover 1, 2 and 3 leave, until a supervisor's !unlock. "
-    "What is held then leaves by !again alone.",
-    SendLock.UNVERIFIED: "this phone failed the agreed word. Only !cover 1, 2 and 3 leave, until a supervisor's !unlock. "
-    "What is held then leaves by !again alone.",
+    SendLock.DURESS: notice_of("guard.the_duress_word_came_from"),
+    SendLock.UNVERIFIED: notice_of("guard.this_phone_failed_the_agreed"),
 }
-EMPTY: Final = "it is empty."
-QUOTED: Final = "all of it is quoted, and what is quoted does not go to the phone. Leave an empty line after the quote."
-NOT_ASKED: Final = "a challenge leaves only by !verify, and only while it waits for its answer."
-NOT_NOW: Final = "their last text is more than five minutes old, and the phone may be in other hands. Wait for a text."
-IS_RIGHT: Final = "If that is right, say !anyway; if not, edit your message."
+EMPTY: Final = notice_of("guard.it_is_empty")
+QUOTED: Final = notice_of("guard.all_of_it_is_quoted")
+NOT_ASKED: Final = notice_of("guard.a_challenge_leaves_only_by")
+NOT_NOW: Final = notice_of("guard.their_last_text_is_more")
+IS_RIGHT: Final = notice_of("guard.if_that_is_right_say")
 MOST_SHOWN: Final = 2_000
 """Letters of what would leave that are shown to its author; a text of this length is more than any carrier takes."""
 FROM_PEOPLE: Final = (Origin.ADVOCATE, Origin.REPLY_AFTER_STOP)
@@ -194,11 +190,11 @@ def leaks(pack: Pack, body: str, designations: Iterable[str]) -> str | None:
     """Say what in an advocate's words must not reach a phone, or None (the leak firewall, design.md, "Who is heard")."""
     seen = skeleton(body)
     if MATRIX_WORDS.search(seen):
-        return "it holds a Matrix address or link. Take that out and say it again."
+        return notice_of("guard.it_holds_a_matrix_address")
     if find_name(re.findall(r"[a-z]+", seen.casefold()), designations, plural=True) is not None:
-        return "it names another thread. Take that out and say it again."
+        return notice_of("guard.it_names_another_thread_take")
     if find_leak(pack, body) is not None:
-        return "it holds a word that the agency keeps from phones. Take that out and say it again."
+        return notice_of("guard.it_holds_a_word_that")
     return None
 
 
@@ -226,7 +222,7 @@ def too_long(pack: Pack, body: str) -> str | None:
     count, most = segments(body).count, pack.settings.segments_without_long
     if count <= most:
         return None
-    return f"it is {count} texts long, more than {most}. Say it in shorter messages, or !long to send it as it is."
+    return notice_of("guard.it_is_texts_long_more", count=count, most=most)
 
 
 def warns(body: str, *, differs: bool = False) -> str | None:
@@ -235,14 +231,14 @@ def warns(body: str, *, differs: bool = False) -> str | None:
     `differs`: they are what their author's client shows, and not what was typed; then it is said what would leave.
     """
     seen = skeleton(body)
-    what = "holds a phone number" if NUMBER.search(DATES.sub("—", seen)) else None
+    what = notice_of("guard.holds_a_phone_number") if NUMBER.search(DATES.sub("—", seen)) else None
     if what is None and (ADDRESS.search(seen) or PLACE.search(seen)):
-        what = "looks like a street address"
+        what = notice_of("guard.looks_like_a_street_address")
     if not differs:
-        return f"it {what}. If that may stand on this phone, say !anyway." if what else None
-    shown = body if len(body) <= MOST_SHOWN else f"{body[:MOST_SHOWN]}… (it goes on)"
-    also = f" It {what}, too." if what else ""
-    return f"your app may show other words or numbers than you typed. This would leave: “{shown}”{also} {IS_RIGHT}"
+        return notice_of("guard.it_if_that_may_stand", what=what) if what else None
+    shown = body if len(body) <= MOST_SHOWN else notice_of("guard.it_goes_on", body=body[:MOST_SHOWN])
+    also = notice_of("guard.it_too", what=what) if what else ""
+    return notice_of("guard.your_app_may_show_other", shown=shown, also=also, is_right=IS_RIGHT)
 
 
 SITUATION: Final = frozenset({Doubt.OTHER_HANDS, Doubt.OFFER})
@@ -300,30 +296,34 @@ def last_text_at(thread: Thread) -> float:
 
 def describe_doubts(facts: Facts, thread: Thread, found: Iterable[Doubt], body: str, *, command: str = "anyway") -> str:
     """Say doubts in one line, and by which command the words leave all the same."""
-    why = [_DOUBTS[doubt] for doubt in found if doubt is not Doubt.SILENCE]
+    about = {
+        "times": time_windows.describe(thread.flags),
+        "hands": _age(facts, thread.flags.other_hands_at),
+        "command": bare_command(body) or "",
+    }
+    why = [notice_of(_DOUBTS[doubt], **about) for doubt in found if doubt is not Doubt.SILENCE]
     if any(doubt in (Doubt.SILENCE, Doubt.FIRST_NO, Doubt.PROMISE) for doubt in found):
         age = _age(facts, last_text_at(thread))
-        why.append(f"their last text is {age} old" if thread.lifecycle.last_inbound else f"no text came in the {age} since")
-    said = "; ".join(why).format(
-        times=time_windows.describe(thread.flags),
-        hands=_age(facts, thread.flags.other_hands_at),
-        command=bare_command(body) or "",
-    )
-    return f"{said}. If you are sure: !{command}"
+        why.append(
+            notice_of("guard.their_last_text_is_old", age=age)
+            if thread.lifecycle.last_inbound
+            else notice_of("guard.no_text_came_in_the", age=age)
+        )
+    return notice_of("guard.if_you_are_sure", said=joined("; ", why), command=command)
 
 
 _DOUBTS: Final = {
     Doubt.SILENCE: "",
-    Doubt.LEFT: "they left with a silent word and have not texted since",
-    Doubt.TIMES: "now is outside the times that they called safe ({times})",
-    Doubt.FIRST_NO: "they said not to be texted first",
-    Doubt.PROMISE: "the line told them that we do not text first",
-    Doubt.PLEA: "their last text may have asked for no more texts",
-    Doubt.OTHER_HANDS: "the phone may be in other hands, as was seen {hands} ago (!safe, once you know that it is not)",
-    Doubt.OFFER: "this thread is offered to somebody, or was just now, so this may be for a colleague",
-    Doubt.COLLEAGUE: "a colleague wrote here just now, and this talks about the texter",
-    Doubt.NAME: "it holds the name of a colleague",
-    Doubt.BARE_COMMAND: "it is a command without its mark (!{command}, if you meant that)",
+    Doubt.LEFT: "guard.they_left_with_a_silent",
+    Doubt.TIMES: "guard.now_is_outside_the_times",
+    Doubt.FIRST_NO: "guard.they_said_not_to_be",
+    Doubt.PROMISE: "guard.the_line_told_them_that",
+    Doubt.PLEA: "guard.their_last_text_may_have",
+    Doubt.OTHER_HANDS: "guard.the_phone_may_be_in_2",
+    Doubt.OFFER: "guard.this_thread_is_offered_to",
+    Doubt.COLLEAGUE: "guard.a_colleague_wrote_here_just",
+    Doubt.NAME: "guard.it_holds_the_name_of",
+    Doubt.BARE_COMMAND: "guard.it_is_a_command_without",
 }
 
 

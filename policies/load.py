@@ -36,7 +36,7 @@ from policies.pack import (
     Wording,
     text_digest,
 )
-from policies.schema import MOST_SEGMENTS, HoursPart, PackFile, TextPart, WeekPart, WordingPart
+from policies.schema import MOST_SEGMENTS, HoursPart, PackFile, PlaybookPart, TextPart, WeekPart, WordingPart
 from policies.segments import segments
 from policies.word_lists import function_words, sign_matchers
 
@@ -143,9 +143,10 @@ def _merge(files: Sequence[PackFile], problems: list[str]) -> Pack | None:
         name: _text(name, [f.canned[name] for f in files if name in f.canned], f"canned.{name}", languages, problems)
         for name in dict.fromkeys(name for file in files for name in file.canned)
     }
-    playbooks = {
-        name: Playbook(title=part.title, steps=tuple(part.steps)) for file in files for name, part in file.playbooks.items()
-    }
+    staff_language = next((file.staff_language for file in reversed(files) if file.staff_language), "")
+    if not staff_language:
+        problems.append("staff_language: no pack says it")
+    playbooks = {name: _playbook(part) for file in files for name, part in file.playbooks.items()}
     # The guard knows these by their words, so a cover line that is the challenge would never leave.
     challenges = {wording.text for wording in texts[TextName.CHALLENGE].wordings.values()}
     problems += [
@@ -163,6 +164,7 @@ def _merge(files: Sequence[PackFile], problems: list[str]) -> Pack | None:
     return Pack(
         names=tuple(file.name for file in files),
         languages=languages,
+        staff_language=staff_language,
         settings=settings,
         hours=hours,
         keywords=keywords,
@@ -173,6 +175,13 @@ def _merge(files: Sequence[PackFile], problems: list[str]) -> Pack | None:
         signs=MappingProxyType(signs),
         function_words=MappingProxyType(function_words([file.words for file in files], languages)),
     )
+
+
+def _playbook(part: PlaybookPart) -> Playbook:
+    others: dict[str, Playbook] = {
+        code: Playbook(title=o.title, steps=tuple(o.steps)) for code, o in part.translations.items()
+    }
+    return Playbook(title=part.title, steps=tuple(part.steps), translations=MappingProxyType(others))
 
 
 def _settings(files: Sequence[PackFile], problems: list[str]) -> Settings | None:

@@ -122,6 +122,8 @@ class Playbook:
 
     title: str
     steps: tuple[str, ...]
+    translations: Mapping[str, Playbook] = field(default_factory=dict)
+    """The same in other languages, by code, for staff who read those."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,11 +232,13 @@ class Pack:
 
     `canned`: the agency's own texts, by the name that `!say` takes. `leak_words`: what must never reach a phone, in the
     form that `policies.agency_words` looks for. `signs`: the lists of each language of which a pack has any, also of those
-    that the line does not speak; `function_words`: of the line's languages.
+    that the line does not speak; `function_words`: of the line's languages. `staff_language`: in which the software
+    speaks to staff who chose none.
     """
 
     names: tuple[str, ...]
     languages: tuple[str, ...]
+    staff_language: str
     settings: Settings
     hours: Hours
     keywords: Keywords

@@ -79,6 +79,8 @@ def holiday_rules(value: str) -> str:
 
 
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+StaffLanguage = Literal["en", "es"]
+"""Languages in which the software can speak to staff (`bot.wording`)."""
 Keyword = Annotated[str, AfterValidator(normalized_keyword)]
 ShortText = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(printable)]
 OwnName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
@@ -130,11 +132,19 @@ class TextPart(Part):
     wordings: dict[Language, WordingPart] = Field(default_factory=dict)
 
 
+class PlaybookTranslation(Part):
+    """A playbook in another language that staff read."""
+
+    title: ShortText
+    steps: Annotated[list[ShortText], Field(min_length=1, max_length=20)]
+
+
 class PlaybookPart(Part):
     """Steps for the people in the room. A later pack replaces a playbook whole."""
 
     title: ShortText
     steps: Annotated[list[ShortText], Field(min_length=1, max_length=20)]
+    translations: dict[StaffLanguage, PlaybookTranslation] = Field(default_factory=dict)
 
 
 class KeywordsPart(Part):
@@ -283,6 +293,7 @@ class PackFile(Part):
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}(/[a-z][a-z0-9-]{0,30})?$")]
     languages: Annotated[list[Language], Field(min_length=1)] | None = None
+    staff_language: StaffLanguage | None = None
     settings: SettingsPart = SettingsPart()
     hours: HoursPart | None = None
     keywords: KeywordsPart = KeywordsPart()

@@ -12,17 +12,23 @@ from typing import Final
 
 MAY_IMPORT: Final[dict[str, str]] = {
     "policies": "",
-    "bot/model": "policies",
-    "bot/language": "policies bot/model",
-    "bot/commands": "policies bot/model",
-    "bot/display": "policies bot/model bot/language bot/commands",
-    "bot/guard": "policies bot/model bot/language bot/commands",
-    "bot/sending": "policies bot/model bot/language bot/commands bot/guard",
-    "bot/lifecycle": "policies bot/model bot/commands bot/display bot/sending",
-    "bot/safety": "policies bot/model bot/language bot/commands bot/display bot/guard bot/sending bot/lifecycle",
-    "bot/staffing": "policies bot/model bot/commands bot/display bot/sending",
+    "bot/wording/english": "",
+    "bot/wording/spanish": "",
+    "bot/wording": "bot/wording/english bot/wording/spanish",
+    "bot/model": "policies bot/wording",
+    "bot/language": "policies bot/wording bot/model",
+    "bot/commands": "policies bot/wording/spanish bot/wording bot/model",
+    "bot/display": "policies bot/wording bot/model bot/language bot/commands",
+    "bot/guard": "policies bot/wording bot/model bot/language bot/commands",
+    "bot/sending": "policies bot/wording bot/model bot/language bot/commands bot/guard",
+    "bot/lifecycle": "policies bot/wording bot/model bot/commands bot/display bot/sending",
+    "bot/safety": (
+        "policies bot/wording bot/model bot/language bot/commands bot/display bot/guard bot/sending bot/lifecycle"
+    ),
+    "bot/staffing": "policies bot/wording bot/model bot/commands bot/display bot/sending",
     "bot/codeword": (
-        "policies bot/model bot/language bot/commands bot/display bot/guard bot/sending bot/lifecycle bot/safety"
+        "policies bot/wording bot/model bot/language bot/commands bot/display bot/guard bot/sending bot/lifecycle "
+        "bot/safety"
     ),
     "bot/command_functions": (
         "bot/model bot/commands bot/display bot/sending bot/lifecycle bot/safety bot/staffing bot/codeword"

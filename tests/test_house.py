@@ -88,6 +88,7 @@ PASSED_OVER: Final = {
     (Thread, thread_desk_events.ClaimRequested): "said by threads to the desk",
     (Thread, thread_desk_events.OfferChanged): "said by threads to the desk",
     (Thread, thread_desk_events.OffDutyRequested): "said by threads to the desk",
+    (Thread, thread_desk_events.ReadingLanguageChosen): "said by threads to the desk",
     (Thread, thread_desk_events.AssigneeSpoke): "said by threads to the desk",
     (Thread, thread_desk_events.DuressFlagChanged): "said by threads to the desk",
     (Thread, thread_desk_events.OtherHandsChanged): "said by threads to the desk",

@@ -27,6 +27,7 @@ from bot.model.thread_desk_events import AlarmKind, AlarmRaised, DuressFlagChang
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from bot.safety import inbound_cues
 from bot.sending.undo_window import cancel
+from bot.wording.notice import joined, notice_of
 from policies.keywords import Meaning
 from policies.pack import Pack, TextName
 
@@ -37,19 +38,9 @@ MAX_GUESSES: Final = 12
 """Words of a text beyond which an agreed word in it may be one guess of many: then it is burned, and verifies nothing."""
 CLOCK_TOLERANCE: Final = 2.0
 """Seconds by which a carrier's clock, or its rounding, may put a text before the challenge that it answers."""
-WRITTEN_IN_ROOM: Final = (
-    "a word that stood in a room is none any more, for others may have read it. Choose another one by "
-    "phone call, and say the "
-    "command with nothing behind it: you are asked in your office."
-)
-PARTLY_COMPARED: Final = (
-    "That text is too long to be compared to the end. A word in it may have been missed, and stands there then: treat it "
-    "as if it might be there."
-)
-DURESS: Final = (
-    "⚠️ DURESS. The duress word came. Act as before: the phone sees what it would after the right word. Nothing you write "
-    "leaves; !cover 1, 2 and 3 do."
-)
+WRITTEN_IN_ROOM: Final = notice_of("check.a_word_that_stood_in")
+PARTLY_COMPARED: Final = notice_of("check.that_text_is_too_long")
+DURESS: Final = notice_of("check.duress_the_duress_word_came")
 
 
 def check_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
@@ -97,9 +88,7 @@ def end_challenge(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> 
         or facts.now < thread.codeword.challenge_sent_at + pack.settings.challenge_window
     ):
         return Step(thread, consumed=True)
-    notice = SendMessage(
-        place=THREAD, body="The challenge was not answered in time. Nothing is counted; what comes now is no answer."
-    )
+    notice = SendMessage(place=THREAD, body=notice_of("check.the_challenge_was_not_answered"))
     return Step(_end_challenge(thread), (notice,), consumed=True)
 
 
@@ -107,16 +96,16 @@ def redact_codeword(
     pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
 ) -> Step[Thread]:
     """Take a word out of the room that a colleague wrote there, an agreed one or one to be: it neither stays nor leaves."""
-    notice = "That held an agreed word: it was redacted, and nothing of it leaves. Never write it, here or to the phone."
+    notice = notice_of("check.that_held_an_agreed_word")
     if names_a_word(event.body):
-        notice = f"Redacted, and not taken: {WRITTEN_IN_ROOM}"
+        notice = notice_of("check.redacted_and_not_taken", written_in_room=WRITTEN_IN_ROOM)
     elif facts.codeword_match is CodewordMatch.NONE:
         return Step(thread)
     edit = event.relation is Relation.EDIT
     marks = () if edit else (ShowReceipt(place=THREAD, event_id=event.event_id, receipt=DeliveryReceipt.NOT_SENT),)
     # What an edit was to replace is not what its author wants to say any more.
     mine = edit and any(p.event_id == event.target and p.author == event.sender for p in thread.sending.pending)
-    thread, stopped = cancel(thread, event.target, "its author was changing it") if mine else (thread, ())
+    thread, stopped = cancel(thread, event.target, notice_of("check.its_author_was_changing_it")) if mine else (thread, ())
     redacted = RedactEvent(place=THREAD, event_id=event.event_id)
     return Step(thread, (*marks, *stopped, redacted, REMOVE_RECAP, SendMessage(place=THREAD, body=notice)), consumed=True)
 
@@ -147,7 +136,9 @@ def _word_texted(
     again = codeword.spent
     # A challenge that has not left would come after its answer.
     thread, stopped = (
-        cancel(thread, codeword.challenge, "the word has come already") if codeword.challenge else (thread, ())
+        cancel(thread, codeword.challenge, notice_of("check.the_word_has_come_already"))
+        if codeword.challenge
+        else (thread, ())
     )
     thread = _end_challenge(thread)
     failures = codeword.failures if again else ()
@@ -156,31 +147,26 @@ def _word_texted(
     if duress:
         thread = replace(thread, codeword=replace(thread.codeword, lock=SendLock.DURESS, duress_at=facts.now))
         told = (
-            "The desk and the supervisors are told." if facts.supervisors else f"The desk is told. {nobody_decides(facts)}"
+            notice_of("check.the_desk_and_the_supervisors")
+            if facts.supervisors
+            else notice_of("check.the_desk_is_told", nobody_decides=nobody_decides(facts))
         )
-        notice = SendMessage(place=THREAD, body=f"{DURESS} {told}", mentions=_assignee(thread))
+        notice = SendMessage(place=THREAD, body=joined(" ", (DURESS, told)), mentions=_assignee(thread))
         mark = SendEvent(owner=DESK, event=DuressFlagChanged(thread=thread.id, duress=True))
         return thread, (*common, notice, mark, _alarm(thread, AlarmKind.DURESS))
     if again:
-        notice = SendMessage(
-            place=THREAD, body="The burned codeword came once more. It proves nothing: agree on a new one by phone call."
-        )
+        notice = SendMessage(place=THREAD, body=notice_of("check.the_burned_codeword_came_once"))
         return thread, (*common, notice)
     if facts.now - event.at > pack.settings.late_after_seconds:
-        body = (
-            "The codeword came late: who has the phone now nobody knows. It verifies nothing; agree on a new one "
-            "by phone call."
-        )
+        body = notice_of("check.the_codeword_came_late_who")
         return thread, (*common, SendMessage(place=THREAD, body=body, mentions=_assignee(thread)))
     if count_words(event.body) > MAX_GUESSES:
-        body = "The codeword came among many words, as if guessed. It verifies nothing; agree on a new one by phone call."
+        body = notice_of("check.the_codeword_came_among_many")
         return thread, (*common, SendMessage(place=THREAD, body=body, mentions=_assignee(thread)))
     thread = replace(thread, codeword=replace(thread.codeword, verified_at=event.at))
-    how = "as the answer to the challenge" if asked else "without being asked for"
-    locked = " What is locked stays so until a supervisor's !unlock." if codeword.lock is not SendLock.NONE else ""
-    body = (
-        f"✓ The codeword came, {how}. It is burned now, for it is on that phone: agree on a new one by phone call.{locked}"
-    )
+    how = notice_of("check.as_the_answer_to_the") if asked else notice_of("check.without_being_asked_for")
+    locked = notice_of("check.what_is_locked_stays_so") if codeword.lock is not SendLock.NONE else ""
+    body = notice_of("check.the_codeword_came_it_is", how=how, locked=locked)
     return thread, (*common, SendMessage(place=THREAD, body=body))
 
 
@@ -191,17 +177,22 @@ def _word_missing(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tup
     failures = (*recent, facts.now)[-settings.codeword_failures :]
     thread = _end_challenge(thread)
     thread = replace(thread, codeword=replace(thread.codeword, failures=failures))
-    count = f"✗ The answer does not hold the codeword ({len(failures)} of {settings.codeword_failures})."
+    count = notice_of("check.the_answer_does_not_hold", failures=len(failures), most=settings.codeword_failures)
     if len(failures) < settings.codeword_failures:
         # It may be a slip, and it may be somebody else: something has changed (practice 11).
         thread = replace(thread, silence=replace(thread.silence, recheck_safety=True))
         return thread, (
             CancelTimer(key=TIMER),
-            inbound_cues.safe_check_cue(f"{count} A slip, perhaps: !verify asks again."),
+            inbound_cues.safe_check_cue(notice_of("check.a_slip_perhaps_verify_asks", count=count)),
         )
     if thread.codeword.lock is SendLock.NONE:
         thread = replace(thread, codeword=replace(thread.codeword, lock=SendLock.UNVERIFIED))
-    body = f"⚠️ {count} Unverified, possible duress. {guard.LOCKED[SendLock.UNVERIFIED]}{supervisor_note(facts)}"
+    body = notice_of(
+        "check.unverified_possible_duress",
+        count=count,
+        locked=guard.LOCKED[SendLock.UNVERIFIED],
+        supervisor_note=supervisor_note(facts),
+    )
     notice = SendMessage(place=THREAD, body=body, mentions=_assignee(thread))
     return thread, (CancelTimer(key=TIMER), notice, _alarm(thread, AlarmKind.UNVERIFIED))
 
@@ -221,7 +212,7 @@ def _answer(pack: Pack, facts: Facts, thread: Thread, event: TextArrived, name: 
     )
     if guard.may_send(pack, thread, answer, facts.now, facts.designations) is not None:
         return ()
-    return (answer, SendMessage(place=THREAD, body=f"Answered by itself ({name}): {body}"))
+    return (answer, SendMessage(place=THREAD, body=notice_of("sending.answered_by_itself", name=name, body=body)))
 
 
 def _end_challenge(thread: Thread) -> Thread:

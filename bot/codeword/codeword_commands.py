@@ -22,25 +22,23 @@ from bot.model.thread import PendingText, ThreadState
 from bot.model.thread_desk_events import DuressFlagChanged, EnrolmentFinished, EnrolmentRequested
 from bot.model.transactional_actions import CancelTimer, RecordAudit, SendEvent
 from bot.sending.undo_window import start_undo
+from bot.wording.notice import notice_of
 from policies.pack import Pack, TextName
 
 COVER_LINES: Final = {"1": TextName.COVER_1, "2": TextName.COVER_2, "3": TextName.COVER_3}
-KEPT: Final = "It is kept: nobody sees it again, you and I included. Once it comes in a text it is used up."
-NOT_KEPT: Final = (
-    "No codeword was kept: the conversation was over, its advocate changed, or the phone was locked, in between. Say "
-    "!codeword again."
-)
-NEVER_BY_TEXT: Final = "Only a word agreed in person or by phone call is one: never agree on it by text."
+KEPT: Final = notice_of("codeword_commands.it_is_kept_nobody_sees")
+NOT_KEPT: Final = notice_of("codeword_commands.no_codeword_was_kept_the")
+NEVER_BY_TEXT: Final = notice_of("codeword_commands.only_a_word_agreed_in")
 
 
 def codeword(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!codeword`: have its sender asked for the word in their office."""
     if thread.codeword.lock is not SendLock.NONE:
-        return _refuse(facts, thread, event, "First a supervisor's !unlock, once they have spoken with her by phone.")
+        return _refuse(facts, thread, event, notice_of("codeword_commands.first_a_supervisors_unlock_once"))
     wanted = EnrolmentRequested(
         thread=thread.id, designation=thread.designation, user=event.sender, language=thread.consent.language
     )
-    notice = f"{NEVER_BY_TEXT} You are asked for it in your office, where it is redacted at once."
+    notice = notice_of("codeword_commands.you_are_asked_for_it", never_by_text=NEVER_BY_TEXT)
     return Step(
         thread, (mark_as_note(event), SendEvent(owner=DESK, event=wanted), *answer(facts, event, notice)), consumed=True
     )
@@ -49,15 +47,15 @@ def codeword(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comma
 def forget_word(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!forget-word`: compare texts with no word any more."""
     if thread.codeword.digests is None:
-        return _refuse(facts, thread, event, "No codeword is kept for this phone.")
+        return _refuse(facts, thread, event, notice_of("codeword_commands.no_codeword_is_kept_for"))
     if thread.codeword.lock is not SendLock.NONE:
-        return _refuse(facts, thread, event, "First a supervisor's !unlock: until then the words are still listened for.")
+        return _refuse(facts, thread, event, notice_of("codeword_commands.first_a_supervisors_unlock_until"))
     kept = CodewordState(
         failures=thread.codeword.failures,
         ever_texted=thread.codeword.ever_texted,
         last_text_at=thread.codeword.last_text_at,
     )
-    notice = "The codeword is forgotten: texts are not compared any more."
+    notice = notice_of("codeword_commands.the_codeword_is_forgotten_texts")
     thread = replace(thread, codeword=kept)
     return Step(thread, (mark_as_note(event), CancelTimer(key=TIMER), *answer(facts, event, notice)), consumed=True)
 
@@ -74,7 +72,7 @@ def keep_digests(pack: Pack, facts: Facts, thread: Thread, event: EnrolmentFinis
         last_text_at=thread.codeword.last_text_at,
     )
     thread = replace(thread, codeword=replace(kept, digests=event.digests))
-    notice = "A codeword is agreed. From now every text is compared with it, and it is masked when it comes."
+    notice = notice_of("codeword_commands.a_codeword_is_agreed_from")
     return Step(
         thread, (CancelTimer(key=TIMER), SendMessage(place=THREAD, body=notice), SendMessage(place=place, body=KEPT))
     )
@@ -84,18 +82,18 @@ def verify(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
     """`!verify`: put the challenge into the undo window."""
     state = thread.codeword
     if state.digests is None:
-        return _refuse(facts, thread, event, f"There is no codeword to ask for. !codeword keeps one. {NEVER_BY_TEXT}")
-    if state.lock is not SendLock.NONE:
-        return _refuse(facts, thread, event, f"Not sent: {guard.LOCKED[state.lock]}")
-    if state.spent:
         return _refuse(
-            facts, thread, event, "The codeword is burned: it stands on that phone. Agree on a new one by phone call."
+            facts, thread, event, notice_of("codeword_commands.there_is_no_codeword_to", never_by_text=NEVER_BY_TEXT)
         )
+    if state.lock is not SendLock.NONE:
+        return _refuse(facts, thread, event, notice_of("sending.not_sent", why=guard.LOCKED[state.lock]))
+    if state.spent:
+        return _refuse(facts, thread, event, notice_of("codeword_commands.the_codeword_is_burned_it"))
     if facts.now - state.last_text_at > pack.settings.challenge_window:
-        return _refuse(facts, thread, event, f"Not now: {guard.NOT_NOW}")
+        return _refuse(facts, thread, event, notice_of("codeword_commands.not_now", why=guard.NOT_NOW))
     body = pack.say(TextName.CHALLENGE, thread.consent.language)
     if (why_not := _cannot_send(pack, facts, thread, body)) is not None:
-        return _refuse(facts, thread, event, f"Not sent: {why_not}")
+        return _refuse(facts, thread, event, notice_of("sending.not_sent", why=why_not))
     thread = replace(thread, codeword=replace(state, challenge=event.event_id, challenge_sent_at=0.0))
     return _send(pack, facts, thread, event, body)
 
@@ -108,18 +106,16 @@ def cover(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
         return _refuse(facts, thread, event, listed)
     body = pack.say(COVER_LINES[which], language)
     if (why := _cannot_send(pack, facts, thread, body)) is not None:
-        return _refuse(facts, thread, event, f"Not sent: {why}")
+        return _refuse(facts, thread, event, notice_of("sending.not_sent", why=why))
     return _send(pack, facts, thread, event, body)
 
 
 def unlock(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!unlock`: let free words leave again. The table lets only supervisors say it."""
     if thread.codeword.lock is SendLock.NONE:
-        return _refuse(facts, thread, event, "Nothing is locked here.")
+        return _refuse(facts, thread, event, notice_of("codeword_commands.nothing_is_locked_here"))
     thread = replace(thread, codeword=replace(thread.codeword, lock=SendLock.NONE, failures=()))
-    notice = SendMessage(
-        place=THREAD, body="Unlocked by a supervisor: the advocate's words leave again. Words on that phone stay burned."
-    )
+    notice = SendMessage(place=THREAD, body=notice_of("codeword_commands.unlocked_by_a_supervisor_the"))
     mark = SendEvent(owner=DESK, event=DuressFlagChanged(thread=thread.id, duress=False))
     return Step(thread, (mark_as_note(event), notice, mark, RecordAudit(kind=AuditKind.UNLOCK)), consumed=True)
 
@@ -133,7 +129,7 @@ def _cannot_send(pack: Pack, facts: Facts, thread: Thread, body: str) -> str | N
 def _send(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, body: str) -> Step[Thread]:
     words = PendingText(event_id=event.event_id, body=body, author=event.sender, said_at=event.at, send_at=facts.now)
     thread, actions = start_undo(pack, facts, thread, words)
-    notice = f"Leaving in a moment: “{body}” Redact your command to stop it."
+    notice = notice_of("codeword_commands.leaving_in_a_moment_redact", body=body)
     return Step(thread, (*actions, SendMessage(place=THREAD, body=notice, reply_to=event.event_id)), consumed=True)
 
 

@@ -13,13 +13,14 @@ from typing import Final
 from bot.codeword.check import WRITTEN_IN_ROOM
 from bot.commands.parser import ParsedCommand, names_a_word
 from bot.model.actions import OFFICE, RedactEvent, SendMessage
-from bot.model.codeword_match import Flaw
+from bot.model.codeword_match import LONGEST, MOST_WORDS, SHORTEST, Flaw
 from bot.model.codeword_state import Enrolment
 from bot.model.desk import Desk, Facts
 from bot.model.events import Content, IgnoreReason, MemberLeft, MessageIgnored, MessageSent, Relation, TimerDue
 from bot.model.feature import Step
 from bot.model.thread_desk_events import EnrolmentFinished, EnrolmentRequested
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
+from bot.wording.notice import notice_of
 from policies.pack import Pack, TextName
 
 TIMER: Final = "word:"
@@ -28,12 +29,9 @@ ANSWER_WITHIN: Final = 300.0
 REDACT_FOR: Final = 600.0
 """Seconds after that in which what is said there is still redacted: people answer late, and it is no word any more."""
 MAX_EVENT_IDS: Final = 20
-ASK_DURESS_WORD: Final = (
-    "Redacted and taken. Now the duress word, which they would text when somebody makes them: unlike the first. "
-    "Or say - if there is none."
-)
-WORDS_TAKEN: Final = "Redacted and taken. It is kept once I say so here."
-WORD_ALONE: Final = "here a word is written alone, when I ask for it. !codeword in the thread makes me ask."
+ASK_DURESS_WORD: Final = notice_of("enrolment.redacted_and_taken_now_the")
+WORDS_TAKEN: Final = notice_of("enrolment.redacted_and_taken_it_is")
+WORD_ALONE: Final = notice_of("enrolment.here_a_word_is_written")
 COVER_LINES: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
 PLAIN_RELATIONS: Final = (Relation.NONE, Relation.TEXTER_REPLY, Relation.OTHER_REPLY)
 
@@ -58,12 +56,7 @@ def ask_codeword(pack: Pack, facts: Facts, desk: Desk, event: EnrolmentRequested
         return Step(desk)
     until = facts.now + ANSWER_WITHIN
     enrolment = Enrolment(user=event.user, thread=event.thread, designation=event.designation, until=until)
-    body = (
-        f"Codeword for {event.designation}. Only one that they chose in person or by phone call, never by "
-        "text. Tell them: it "
-        "is heard alone or between other words of one text; not with letters added (cherry is not heard in cherries), nor "
-        "parted over two texts. Write it here now, within five minutes, and nothing else; I redact it at once."
-    )
+    body = notice_of("enrolment.codeword_for_only_one_that", designation=event.designation)
     actions = (
         SendMessage(place=OFFICE + event.user, body=body),
         SendMessage(place=OFFICE + event.user, body=_what_the_phone_shows(pack, event.language)),
@@ -72,13 +65,19 @@ def ask_codeword(pack: Pack, facts: Facts, desk: Desk, event: EnrolmentRequested
     return Step(_with(desk, event.user, enrolment), actions)
 
 
+def _flaw(flaw: Flaw) -> str:
+    """Say why a word is not taken."""
+    return notice_of(f"flaw.{flaw.name.lower()}", shortest=SHORTEST, most_words=MOST_WORDS, longest=LONGEST)
+
+
 def _what_the_phone_shows(pack: Pack, language: str) -> str:
     """Return what the survivor has to know to recognise it: the question for the word, what follows, the cover lines."""
     lines = " ".join(f"“{pack.say(name, language)}”" for name in COVER_LINES)
-    return (
-        f"They need these, by voice as well. !verify asks for the word by “{pack.say(TextName.CHALLENGE, language)}”, and "
-        f"whatever they answer, the phone then shows “{pack.say(TextName.VERIFIED, language)}” !cover 1, 2, 3 are "
-        f"{lines} These may come when writing freely is not safe: they mean that we have understood."
+    return notice_of(
+        "enrolment.they_need_these_by_voice",
+        challenge=pack.say(TextName.CHALLENGE, language),
+        answer=pack.say(TextName.VERIFIED, language),
+        lines=lines,
     )
 
 
@@ -91,7 +90,7 @@ def redact_codeword(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, co
     if not names_a_word(event.body) and not (seems and _enrolment(desk, event) is not None):
         return Step(desk)
     own = event.place == OFFICE + event.sender
-    notice = f"Redacted, and not taken: {WORD_ALONE if own else WRITTEN_IN_ROOM}"
+    notice = notice_of("check.redacted_and_not_taken", written_in_room=WORD_ALONE if own else WRITTEN_IN_ROOM)
     redacted = RedactEvent(place=event.place, event_id=event.event_id)
     return Step(desk, (redacted, SendMessage(place=event.place, body=notice)), consumed=True)
 
@@ -102,9 +101,7 @@ def take_word(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command:
     if event.relation is Relation.EDIT and event.target in desk.codeword_event_ids:
         # Whoever changes a word that was taken meant another one.
         user = event.place.removeprefix(OFFICE)
-        why = SendMessage(
-            place=event.place, body="Redacted as well. A word that is taken is not changed: say !codeword again."
-        )
+        why = SendMessage(place=event.place, body=notice_of("enrolment.redacted_as_well_a_word"))
         return Step(_with(desk, user, None), (redacted, CancelTimer(key=TIMER + user), why), consumed=True)
     enrolment = pending_answer(desk, event, command)
     if enrolment is None or facts.enrolment_answer is None:
@@ -112,15 +109,11 @@ def take_word(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command:
     desk = replace(desk, codeword_event_ids=(*desk.codeword_event_ids, event.event_id)[-MAX_EVENT_IDS:])
     user, over = enrolment.user, CancelTimer(key=TIMER + enrolment.user)
     if facts.now > enrolment.until:
-        why = SendMessage(
-            place=event.place, body="Redacted, and not taken: it came too late. Say !codeword in the thread again."
-        )
+        why = SendMessage(place=event.place, body=notice_of("enrolment.redacted_and_not_taken_it"))
         return Step(_with(desk, user, None), (redacted, over, why), consumed=True)
     flaw, digests = facts.enrolment_answer.flaw, facts.enrolment_answer.digests
     if flaw is Flaw.LOST:
-        why = SendMessage(
-            place=event.place, body=f"Redacted. {flaw.value} Nothing is kept. Say !codeword in the thread again."
-        )
+        why = SendMessage(place=event.place, body=notice_of("enrolment.redacted_nothing_is_kept_say", flaw=_flaw(flaw)))
         return Step(_with(desk, user, None), (redacted, over, why), consumed=True)
     if digests is not None:
         chosen = SendEvent(owner=enrolment.thread, event=EnrolmentFinished(user=user, digests=digests))
@@ -129,7 +122,7 @@ def take_word(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command:
     enrolment = replace(
         enrolment, until=facts.now + ANSWER_WITHIN, wants_duress_word=enrolment.wants_duress_word or flaw is None
     )
-    body = ASK_DURESS_WORD if flaw is None else f"Redacted, and not taken. {flaw.value} Another one, please."
+    body = ASK_DURESS_WORD if flaw is None else notice_of("enrolment.redacted_and_not_taken_another", flaw=_flaw(flaw))
     notice = (redacted, SendMessage(place=event.place, body=body), SetTimer(key=over.key, due=enrolment.until))
     return Step(_with(desk, user, enrolment), notice, consumed=True)
 
@@ -142,7 +135,7 @@ def redact_ignored(pack: Pack, facts: Facts, desk: Desk, event: MessageIgnored) 
     redacted = RedactEvent(place=event.place, event_id=event.event_id)
     if event.reason is not IgnoreReason.UNENCRYPTED:
         return Step(desk, (redacted,))
-    why = SendMessage(place=event.place, body="Redacted. It was not encrypted: if that was the word, agree on another one.")
+    why = SendMessage(place=event.place, body=notice_of("enrolment.redacted_it_was_not_encrypted"))
     return Step(_with(desk, enrolment.user, None), (redacted, CancelTimer(key=TIMER + enrolment.user), why))
 
 
@@ -155,11 +148,7 @@ def end_enrolment(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step
         return Step(desk, consumed=True)
     if facts.now >= enrolment.until + REDACT_FOR:
         return Step(_with(desk, enrolment.user, None), consumed=True)
-    body = (
-        f"Five minutes are over: no codeword is kept for {enrolment.designation}. What you write here in the "
-        "next ten minutes "
-        "I redact all the same, for it may be the word."
-    )
+    body = notice_of("enrolment.five_minutes_are_over_no", designation=enrolment.designation)
     again = SetTimer(key=event.key, due=enrolment.until + REDACT_FOR)
     return Step(desk, (SendMessage(place=OFFICE + enrolment.user, body=body), again), consumed=True)
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from bot.commands.parser import ParsedCommand
 from bot.model.desk import Facts, Thread
+from bot.wording.notice import notice_of
 from policies.hours import open_at, opening_text
 from policies.pack import Pack, TextName
 
@@ -47,11 +48,8 @@ NOT_BY_HAND: Final = frozenset(
 """Texts that have their own moment: after a STOP, in a check of the agreed word, under duress."""
 
 
-OPEN_NOW: Final = (
-    "the line is open now, and that text says when it opens again. Say !say unavailable, or in words of your own:"
-    " !say after-hours: words."
-)
-ALONE: Final = "!different takes no words. Say it alone; what you know can stand here as a note (//)."
+OPEN_NOW: Final = notice_of("canned_texts.the_line_is_open_now")
+ALONE: Final = notice_of("canned_texts.different_takes_no_words_say")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +91,7 @@ def read(pack: Pack, facts: Facts, thread: Thread, command: ParsedCommand, *, ed
         return _of(pack, facts, thread, ALSO[name], said)
     if name == "different":
         return Refused(why=ALONE)
-    return Refused(why=f"no words are taken behind !{name}. Say it alone, or in words of your own: !say {name}: words.")
+    return Refused(why=notice_of("canned_texts.no_words_are_taken_behind", name=name))
 
 
 def _say(pack: Pack, facts: Facts, thread: Thread, said: str) -> CannedText | Refused:
@@ -102,9 +100,9 @@ def _say(pack: Pack, facts: Facts, thread: Thread, said: str) -> CannedText | Re
     word = (said.split(maxsplit=1) or [""])[0]
     name = _meant(pack, head.strip()) if colon else _meant(pack, said)
     if name is None and (loose := _meant(pack, word.partition(":")[0])) is None:
-        return Refused(why=f"no text has that name. Say !say and one of: {', '.join(known_names(pack))}.")
+        return Refused(why=notice_of("canned_texts.no_text_has_that_name", known_names=", ".join(known_names(pack))))
     if name is None:
-        why = f"!say {loose} takes words of your own only behind a colon: !say {loose}: words."
+        why = notice_of("canned_texts.say_takes_words_of_your", loose=loose)
         return Refused(why=ALONE if loose == TextName.DIFFERENT else why)
     if not colon and name == TextName.AFTER_HOURS and open_at(pack.hours, facts.wall_clock):
         return Refused(why=OPEN_NOW)
@@ -113,7 +111,7 @@ def _say(pack: Pack, facts: Facts, thread: Thread, said: str) -> CannedText | Re
     if name == TextName.DIFFERENT:
         return Refused(why=ALONE)
     own = own.strip()
-    return _of(pack, facts, thread, name, own) if own else Refused(why="no words stand behind the colon.")
+    return _of(pack, facts, thread, name, own) if own else Refused(why=notice_of("canned_texts.no_words_stand_behind_the"))
 
 
 def _of(pack: Pack, facts: Facts, thread: Thread, name: str, own: str = "") -> CannedText:

@@ -19,6 +19,7 @@ from bot.model.actions import DESK, OFFICE, THREAD
 from bot.model.desk import Desk, Facts, Role, Thread
 from bot.model.events import Content, MessageSent, Relation
 from bot.model.feature import Step
+from bot.wording.notice import joined, notice_of
 from policies.pack import Pack
 
 NEAR: Final = 0.72
@@ -26,21 +27,21 @@ NEAR: Final = 0.72
 SYNONYMS: Final = {
     word: hint
     for words, hint in (
-        ("undo unsend recall delete", "To take words back, delete your message while it waits (⏳)."),
-        ("notes memo comment", "A note begins with // or !note; the phone does not get it."),
-        ("call phone voice llamar", "!urgent gives them the voice number; !escalate calls a supervisor."),
-        ("spanish espanol español es", "!lang es: the agency's texts leave in Spanish. !with @who interpreter."),
-        ("english ingles inglés en", "!lang en: the agency's texts leave in English."),
-        ("911 police policia policía ambulance emergency", "!escalate calls a supervisor. !playbook lists what to do."),
-        ("suicide suicidal suicidio overdose", "!playbook suicide says what to do. !escalate calls a supervisor."),
+        ("undo unsend recall delete", notice_of("dispatch.to_take_words_back_delete")),
+        ("notes memo comment", notice_of("dispatch.a_note_begins_with_or")),
+        ("call phone voice llamar", notice_of("dispatch.urgent_gives_them_the_voice")),
+        ("spanish espanol español es", notice_of("dispatch.lang_es_the_agencys_texts")),
+        ("english ingles inglés en", notice_of("dispatch.lang_en_the_agencys_texts")),
+        ("911 police policia policía ambulance emergency", notice_of("dispatch.escalate_calls_a_supervisor_playbook")),
+        ("suicide suicidal suicidio overdose", notice_of("dispatch.playbook_suicide_says_what_to")),
         (
             "report cps minor abuse",
-            "!playbook minor says what to do, and talk to a supervisor before any report: !escalate",
+            notice_of("dispatch.playbook_minor_says_what_to"),
         ),
-        ("end done finish bye stop", "!close ends the conversation. If they asked us to stop: !stopped"),
-        ("who list queue waiting", "!board at the desk shows who waits, and who talks with whom."),
-        ("supervisor super boss help-me ayuda", "!escalate calls the supervisors on duty."),
-        ("handover handoff pass give", "!transfer @who offers the thread to somebody."),
+        ("end done finish bye stop", notice_of("dispatch.close_ends_the_conversation_if")),
+        ("who list queue waiting", notice_of("dispatch.board_at_the_desk_shows")),
+        ("supervisor super boss help-me ayuda", notice_of("dispatch.escalate_calls_the_supervisors_on")),
+        ("handover handoff pass give", notice_of("dispatch.transfer_who_offers_the_thread")),
     )
     for word in words.split()
 }
@@ -51,7 +52,11 @@ MessageFeature: TypeAlias = Callable[[Pack, Facts, Any, MessageSent, ParsedComma
 """`(pack, facts, aggregate, event, command) -> Step`: a feature for messages; `command` is `parse` of the body."""
 Functions: TypeAlias = Mapping[str, CommandFunction]
 """The function of each command, by its name, for one place."""
-PLACES: Final = {DESK: "at the desk", THREAD: "in the thread's own room", OFFICE: "in your office"}
+PLACES: Final = {
+    DESK: notice_of("dispatch.at_the_desk"),
+    THREAD: notice_of("dispatch.in_the_threads_own_room"),
+    OFFICE: notice_of("dispatch.in_your_office"),
+}
 
 
 def in_thread(functions: Functions) -> MessageFeature:
@@ -105,7 +110,7 @@ def note(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
     """`!note words`: a note like one behind `//`, where a client keeps that for itself."""
     if event.sender != thread.assignment.assignee:
         thread = replace(thread, signs=replace(thread.signs, colleague_at=facts.now))
-    said = () if command.words.strip() else answer(facts, event, "A note is !note and words, or // and words.")
+    said = () if command.words.strip() else answer(facts, event, notice_of("dispatch.a_note_is_note_and"))
     return Step(thread, (mark_as_note(event), *said), consumed=True)
 
 
@@ -114,15 +119,27 @@ def _refusal(facts: Facts, parsed: ParsedCommand, event: MessageSent, here: str,
     command = parsed.command
     if command is None:
         near = get_close_matches(parsed.word.casefold(), [c.name for c in COMMANDS], n=1, cutoff=NEAR)
-        hint = f"Did you mean !{near[0]}? Say it as a new message." if near else "!help lists what there is."
-        return f"There is no such command, and nothing was sent. {SYNONYMS.get(parsed.word.casefold(), hint)}"
+        hint = (
+            notice_of("dispatch.did_you_mean_say_it", near=near[0])
+            if near
+            else notice_of("dispatch.help_lists_what_there_is")
+        )
+        return notice_of("dispatch.there_is_no_such_command", hint=SYNONYMS.get(parsed.word.casefold(), hint))
     if not is_taken(event):
         # Lest somebody believes that it was.
-        way = "in a thread of the room" if event.relation is Relation.THREAD else "by changing a message"
-        return f"!{command.name} did nothing: no command is taken {way}. Say it as a new message."
+        way = (
+            notice_of("dispatch.in_a_thread_of_the")
+            if event.relation is Relation.THREAD
+            else notice_of("dispatch.by_changing_a_message")
+        )
+        return notice_of("dispatch.did_nothing_no_command_is", name=command.name, way=way)
     if here not in command.places:
-        where = " or ".join(name for place, name in PLACES.items() if place in command.places)
-        return f"!{command.name} is said {where}; here it does nothing."
+        where = joined(notice_of("word.or"), (name for place, name in PLACES.items() if place in command.places))
+        return notice_of("dispatch.is_said_here_it_does", name=command.name, where=where)
+    if command.about_sender and (
+        here != THREAD or parsed.arguments.casefold().split(maxsplit=1)[:1] == [command.about_sender]
+    ):
+        return None
     is_supervisor = facts.role(event.sender) is Role.SUPERVISOR
     allowed = {
         Who.ANYBODY: True,
@@ -133,7 +150,11 @@ def _refusal(facts: Facts, parsed: ParsedCommand, event: MessageSent, here: str,
     if allowed[command.who]:
         return None
     if command.who is Who.SUPERVISOR:
-        what = "!escalate calls those on duty" if here == THREAD else "!board shows who that is"
+        what = (
+            notice_of("dispatch.escalate_calls_those_on_duty")
+            if here == THREAD
+            else notice_of("dispatch.board_shows_who_that_is")
+        )
     else:
-        what = "!status says who that is"
-    return f"!{command.name} is for {command.who.value}. {what}."
+        what = notice_of("dispatch.status_says_who_that_is")
+    return notice_of("dispatch.is_for", name=command.name, who=notice_of(f"who.{command.who.name.lower()}"), what=what)

@@ -7,10 +7,13 @@ Nothing here asks for words ("Say something"): in a thread's room they would go 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from bot.commands.spec import COMMANDS, Command
 from bot.model.actions import DESK, OFFICE, THREAD
+from bot.wording.notice import written
+from bot.wording.spanish import help as spanish
 from policies.pack import Pack
 
 HEADINGS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
@@ -35,7 +38,6 @@ HEADINGS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "rights",
             "clarify",
             "later",
-            "lang",
             "again",
             "anyway",
             "long",
@@ -64,6 +66,7 @@ HEADINGS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("I need help", ("escalate", "playbook", "debrief", "reveal", "subpoena", "recap", "status")),
     ("End it", ("close", "reopen", "continue", "stopped", "resume", "block", "redact", "hold", "unhold")),
     ("Look after the line", ("trust", "devices", "signout", "outage", "time", "retry", "audit")),
+    ("In which language", ("lang",)),
     ("All commands", ("help", "more")),
 )
 """Every command by what a person wants, in the order in which `!more` and the page of commands show them."""
@@ -78,7 +81,7 @@ SHORT: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("Pass it on", "!transfer @who, !with @who, !release, !off; with nobody yet: !claim"),
         ("I need help", "!escalate calls a supervisor; !playbook and one of: {playbooks}"),
         ("End it", "!close, and !reopen takes it back; they asked us to stop: !stopped"),
-        ("Anything else", "!status, !recap, !more"),
+        ("Anything else", "!status, !recap, !more; en español: !lang me es"),
     ),
     DESK: (
         ("Take somebody who waits", "a tap on ✋, or !claim"),
@@ -87,9 +90,9 @@ SHORT: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("A device or an identity", "!devices; supervisors: !trust, !signout"),
         ("Texts do not work", "!outage, and !outage over"),
         ("I need help", "in a thread's room: !escalate, !playbook; a paper that asks for records: !subpoena"),
-        ("Anything else", "!more"),
+        ("Anything else", "!more; en español: !lang me es"),
     ),
-    OFFICE: (("Text somebody first who asked for it", "!text"), ("Anything else", "!more")),
+    OFFICE: (("Text somebody first who asked for it", "!text"), ("Anything else", "!more; en español: !lang me es")),
 }
 """What `!help` says in a place: what is wanted, and what does it."""
 
@@ -102,16 +105,34 @@ def by_heading(place: str) -> tuple[tuple[str, tuple[Command, ...]], ...]:
 
 
 def help_text(pack: Pack, place: str, *, every: bool) -> str:
-    """Return what `!help` says in a place, or `!more` (`every`): lines without markup."""
+    """Return what `!help` says in a place, or `!more` (`every`): lines without markup, in each language of staff."""
     here = OFFICE if place.startswith(OFFICE) else place
     if not every:
         books = ", ".join(pack.playbooks)
-        return "\n".join(f"{title} — {what.replace('{playbooks}', books)}" for title, what in SHORT[here])
-    lines: list[str] = []
-    for title, commands in by_heading(here):
-        lines += [f"{title}:", *(_line(command) for command in commands)]
-    return "\n".join(lines).replace("`", "")
+        short = ((title, what.replace("{playbooks}", books)) for title, what in SHORT[here])
+        other = (
+            (spanish.HEADINGS[title], spanish.SHORT[what].replace("{playbooks}", books)) for title, what in SHORT[here]
+        )
+        return written(_pairs(short), {"es": _pairs(other)})
+    headings = by_heading(here)
+    lines = (f"{title}:\n{_pairs((usage(c), c.help) for c in commands)}" for title, commands in headings)
+    others = (
+        f"{spanish.HEADINGS[title]}:\n{_pairs((usage(c, 'es'), help_in(c, 'es')) for c in commands)}"
+        for title, commands in headings
+    )
+    return written("\n".join(lines).replace("`", ""), {"es": "\n".join(others).replace("`", "")})
 
 
-def _line(command: Command) -> str:
-    return f"!{command.name}{' ' + command.arguments if command.arguments else ''} — {command.help}"
+def usage(command: Command, language: str = "en") -> str:
+    """Return how a command is typed, as people of that language read it."""
+    words = spanish.ARGUMENTS.get(command.name, command.arguments) if language == "es" else command.arguments
+    return f"!{command.name}{' ' + words if words else ''}"
+
+
+def help_in(command: Command, language: str) -> str:
+    """Return what a command does, in a language of staff."""
+    return spanish.COMMANDS[command.name] if language == "es" else command.help
+
+
+def _pairs(rows: Iterable[tuple[str, str]]) -> str:
+    return "\n".join(f"{what} — {how}" for what, how in rows)

@@ -18,6 +18,7 @@ from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import Content, MessageSent, ReactionAdded, Relation, TimerDue
 from bot.model.feature import Step
 from bot.model.transactional_actions import SetTimer
+from bot.wording.notice import notice_of
 from policies.pack import Pack
 
 A = TypeVar("A", Thread, Desk)
@@ -42,10 +43,7 @@ STOP_WORDS: Final = frozenset({"danger", "notsafe", "panic", "peligro", "insegur
 """What people say for it."""
 FINAL: Final = " .,;!?\u2026\u3002\uff01\uff0c\uff0e\uff1f"
 """Punctuation that keyboards and habits put behind a command."""
-UNKNOWN_MEMBER: Final = (
-    "That is nobody at the desk. Say the command with a name that one person has, with a full Matrix id, or mention them in"
-    " it, not as a reply."
-)
+UNKNOWN_MEMBER: Final = notice_of("parser.that_is_nobody_at_the")
 REPLIES: Final = (Relation.TEXTER_REPLY, Relation.OTHER_REPLY)
 
 

@@ -9,7 +9,8 @@ from bot.commands.parser import ParsedCommand, answer, mark_as_note
 from bot.model.desk import Facts, Thread
 from bot.model.events import MessageSent
 from bot.model.feature import Step
-from policies.pack import Pack
+from bot.wording.notice import notice_of, written
+from policies.pack import Pack, Playbook
 
 
 def playbook(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
@@ -19,12 +20,20 @@ def playbook(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comma
     exact = [name for name in alike if name.replace("-", "_") == wanted]
     chosen = exact or alike
     if len(chosen) != 1:
-        body = "Say !playbook and one of: " + ", ".join(pack.playbooks)
+        body = notice_of("playbooks.say_playbook_and_one_of") + ", ".join(pack.playbooks)
         return Step(thread, (mark_as_note(event), *answer(facts, event, body)), consumed=True)
     book = pack.playbooks[chosen[0]]
-    steps = (f"{number}. {step}" for number, step in enumerate(book.steps, start=1))
     return Step(
         thread,
-        (mark_as_note(event), *answer(facts, event, "\n".join((book.title, *steps)), formatted=True)),
+        (mark_as_note(event), *answer(facts, event, steps_of(book), formatted=True)),
         consumed=True,
     )
+
+
+def steps_of(book: Playbook) -> str:
+    """Return a playbook as it is read: its title, and its steps with their numbers, in every language that it has."""
+    return written(_listed(book), {language: _listed(other) for language, other in book.translations.items()})
+
+
+def _listed(book: Playbook) -> str:
+    return "\n".join((book.title, *(f"{number}. {step}" for number, step in enumerate(book.steps, start=1))))

@@ -13,6 +13,7 @@ from typing import Final
 from bot.commands import canned_texts
 from bot.commands.parser import BLANKS, ParsedCommand, is_taken, parse
 from bot.model.events import Content, MessageSent, Relation
+from bot.wording.notice import notice_of
 from policies.confusables import skeleton
 
 MENTION: Final = re.compile(r"(?<!\w)@\w")
@@ -20,9 +21,9 @@ MENTION: Final = re.compile(r"(?<!\w)@\w")
 TO_THE_PHONE: Final = (*canned_texts.COMMANDS, "verify", "cover", "again", "anyway", "long")
 """Commands that say something to the phone."""
 ONLY_WORDS: Final = {
-    Content.FILE: "pictures and files do not go to the phone.",
-    Content.EMOTE: "what is said with /me does not go to the phone. Say it again without /me.",
-    Content.OTHER: "only written words go to the phone, no stickers, polls or places.",
+    Content.FILE: notice_of("room_notes.pictures_and_files_do_not"),
+    Content.EMOTE: notice_of("room_notes.what_is_said_with_me"),
+    Content.OTHER: notice_of("room_notes.only_written_words_go_to"),
 }
 """Why what is no text is a note, also when the assignee says it."""
 

@@ -27,7 +27,8 @@ class Who(Enum):
 class Command:
     """One row: `places` where it may be said, `who` may say it, `arguments` and `help` as people read them.
 
-    `card`: it is one of those on every card; the others are behind `!more`.
+    `card`: it is one of those on every card; the others are behind `!more`. `about_sender`: the first word behind it
+    where it is about its sender alone; then anybody may say it, and at the desk and in an office it does nothing else.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Command:
     who: Who = Who.ANYBODY
     arguments: str = ""
     card: bool = False
+    about_sender: str = ""
 
 
 COMMANDS: Final = (
@@ -183,10 +185,12 @@ COMMANDS: Final = (
     ),
     Command(
         name="lang",
-        places=(THREAD,),
+        places=(DESK, THREAD, OFFICE),
         who=Who.ASSIGNEE,
-        arguments="[language]",
-        help="in which language the agency's texts leave",
+        arguments="[language] | me en|es",
+        about_sender="me",
+        help="in which language the agency's texts leave; `!lang me es`, anywhere and by anybody: in which the software"
+        " speaks to you, Spanish or English; the phone notices nothing of it",
     ),
     Command(
         name="agreed",

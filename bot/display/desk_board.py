@@ -17,6 +17,7 @@ from bot.model.desk import Desk, DeskMember, Facts, QueueEntry, Role, Thread
 from bot.model.events import MessageRedacted, MessageSent
 from bot.model.feature import Step
 from bot.model.transactional_actions import SetTimer
+from bot.wording.notice import in_language, joined, notice_of
 from policies.pack import Pack
 
 BOARD: Final = "board"
@@ -38,13 +39,24 @@ def board(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Par
 def status(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """Answer `!status`: assignee, last texts, what is still in the undo window."""
     life = thread.lifecycle
-    body = "\n".join(
+    body = joined(
+        "\n",
         (
             pinned(pack, thread),
-            f"last text in: {describe_duration(facts.now - life.last_inbound) if life.last_inbound else 'none'}",
-            f"last text out: {describe_duration(facts.now - life.last_outbound) if life.last_outbound else 'none'}",
-            f"in the undo window: {len(thread.sending.pending)}",
-        )
+            notice_of(
+                "desk_board.last_text_in",
+                last_inbound=describe_duration(facts.now - life.last_inbound)
+                if life.last_inbound
+                else notice_of("word.none"),
+            ),
+            notice_of(
+                "desk_board.last_text_out",
+                last_outbound=describe_duration(facts.now - life.last_outbound)
+                if life.last_outbound
+                else notice_of("word.none"),
+            ),
+            notice_of("desk_board.in_the_undo_window", pending=len(thread.sending.pending)),
+        ),
     )
     return Step(thread, (mark_as_note(event), *answer(facts, event, body, formatted=True)), consumed=True)
 
@@ -53,7 +65,7 @@ def update_board(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Acti
     """Bring the pinned board up to date after any event of the desk, and look again while there are threads."""
     if not desk.roster:
         return desk, ()
-    now = board_text(pack, facts, desk)
+    now = in_language(board_text(pack, facts, desk), pack.staff_language)
     later = MINUTE if desk.waiting else STEP_MINUTES * MINUTE
     again: tuple[Action, ...] = (SetTimer(key=BOARD, due=facts.now + later),) if desk.threads else ()
     if now == desk.board:
@@ -82,7 +94,12 @@ def restore_board(pack: Pack, facts: Facts, desk: Desk, event: MessageRedacted) 
 def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
     """Return the board: who waits how long, who talks with whom, who is here and with how much."""
     waiting = [
-        f"{entry.designation}{_marks(facts, desk, entry)} · queued {describe_duration(facts.now - entry.since)}"
+        notice_of(
+            "desk_board.queued",
+            designation=entry.designation,
+            marks=_marks(facts, desk, entry),
+            duration=describe_duration(facts.now - entry.since),
+        )
         for entry in desk.waiting
     ]
     opened = sorted(
@@ -90,30 +107,57 @@ def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
         key=lambda entry: (not entry.duress, not entry.danger),
     )
     claimed = [
-        f"{entry.designation}{_marks(facts, desk, entry)} · with {localpart(entry.assignee or '')}"
-        f"{' · offered to all' if entry.offered else ''} · open {_steps(facts.now - entry.opened_at)}{_last(facts, entry)}"
+        notice_of(
+            "desk_board.with_open",
+            designation=entry.designation,
+            marks=_marks(facts, desk, entry),
+            assignee=localpart(entry.assignee or ""),
+            offered=notice_of("desk_board.offered_to_all") if entry.offered else "",
+            steps=_steps(facts.now - entry.opened_at),
+            last=_last(facts, entry),
+        )
         for entry in opened
     ]
     people = [
-        f"{localpart(member.user)}{' (supervisor)' if member.role is Role.SUPERVISOR else ''}"
-        f" {len(desk.assigned_to(member.user))}/{pack.settings.cap}{_spoken(member)}{_shift(facts, member)}"
+        joined(
+            "",
+            (
+                localpart(member.user),
+                notice_of("desk_board.supervisor") if member.role is Role.SUPERVISOR else "",
+                f" {len(desk.assigned_to(member.user))}/{pack.settings.cap}",
+                _spoken(member),
+                _shift(facts, member),
+            ),
+        )
         for member in desk.roster
     ]
-    blocked = [f"Dropped from blocked phones: {desk.dropped_texts}"] if desk.dropped_texts else []
+    blocked = (
+        [notice_of("desk_board.dropped_from_blocked_phones", dropped_texts=desk.dropped_texts)]
+        if desk.dropped_texts
+        else []
+    )
     on_hold = sum(entry.thread in desk.on_legal_hold for entry in desk.threads)
-    counts = (("duress", sum(entry.duress for entry in desk.threads)), ("on hold", on_hold))
+    counts = (
+        (notice_of("desk_board.of_duress"), sum(entry.duress for entry in desk.threads)),
+        (notice_of("desk_board.on_hold"), on_hold),
+    )
     over = len(set(desk.on_legal_hold) - {entry.thread for entry in desk.threads})
-    return "\n".join(
+    return joined(
+        "\n",
         (
-            f"Queue: {len(waiting)}",
+            notice_of("desk_board.queue", waiting=len(waiting)),
             *_few(waiting),
-            *(["⚠️ Outage: whoever texts is told that the line is down"] if desk.outage else []),
-            f"Open: {len(claimed)}{''.join(f' · {count} {name}' for name, count in counts if count)}",
+            *([notice_of("desk_board.outage_whoever_texts_is_told")] if desk.outage else []),
+            notice_of(
+                "desk_board.open",
+                claimed=len(claimed),
+                counts=joined("", (joined("", (f" · {count} ", name)) for name, count in counts if count)),
+            ),
             *_few(claimed),
-            *([f"On hold, their conversation over: {over}"] if over else []),
+            *([notice_of("desk_board.on_hold_their_conversation_over", over=over)] if over else []),
             *blocked,
-            f"Here: {', '.join(people)}",
-        )
+            notice_of("desk_board.here", people=joined(", ", people)),
+        ),
     )
 
 
@@ -121,22 +165,32 @@ def describe_duration(seconds: float) -> str:
     """Say a length of time as people do."""
     minutes = int(max(seconds, 0) // 60)
     if minutes < 1:
-        return "less than a minute"
+        return notice_of("desk_board.less_than_a_minute")
     if minutes < 120:
-        return f"{minutes} min"
+        return notice_of("time.minutes", minutes=minutes)
     return f"{minutes // 60} h"
 
 
 def _marks(facts: Facts, desk: Desk, entry: QueueEntry) -> str:
-    hands = f" · ⚠️ other hands {_steps(facts.now - entry.other_hands_at)} ago" if entry.other_hands_at else ""
-    duress = " · DURESS" if entry.duress else ""
-    return f"{marks(entry)}{hands}{duress}{' · ON HOLD' if entry.thread in desk.on_legal_hold else ''}"
+    hands = (
+        notice_of("desk_board.other_hands_ago", steps=_steps(facts.now - entry.other_hands_at))
+        if entry.other_hands_at
+        else ""
+    )
+    duress = notice_of("desk_board.duress") if entry.duress else ""
+    return joined(
+        "", (marks(entry), hands, duress, notice_of("desk_board.on_hold_2") if entry.thread in desk.on_legal_hold else "")
+    )
 
 
 def _last(facts: Facts, entry: QueueEntry) -> str:
     """Say whose the last text was and how long ago."""
     return (
-        f" · {'theirs' if entry.last_was_inbound else 'ours'} {_steps(facts.now - entry.last_activity)} ago"
+        notice_of(
+            "desk_board.ago",
+            whose=notice_of("desk_board.theirs") if entry.last_was_inbound else notice_of("desk_board.ours"),
+            steps=_steps(facts.now - entry.last_activity),
+        )
         if entry.last_activity
         else ""
     )
@@ -149,9 +203,9 @@ def _spoken(member: DeskMember) -> str:
 
 def _shift(facts: Facts, member: DeskMember) -> str:
     if not member.on_duty:
-        return " · off"
+        return notice_of("desk_board.off")
     return (
-        f" · {describe_duration(facts.now - member.on_duty_since)} on duty"
+        notice_of("desk_board.on_duty", duration=describe_duration(facts.now - member.on_duty_since))
         if member.on_duty_since and facts.now - member.on_duty_since >= LONG_SHIFT
         else ""
     )
@@ -160,8 +214,10 @@ def _shift(facts: Facts, member: DeskMember) -> str:
 def _steps(seconds: float) -> str:
     """Say a length of time in steps of five minutes, so that a board which nothing happens to is not edited each minute."""
     minutes = int(max(seconds, 0) // 60) // STEP_MINUTES * STEP_MINUTES
-    return describe_duration(minutes * MINUTE) if minutes else f"under {STEP_MINUTES} min"
+    return describe_duration(minutes * MINUTE) if minutes else notice_of("desk_board.under_min", step_minutes=STEP_MINUTES)
 
 
 def _few(rows: list[str]) -> list[str]:
-    return rows if len(rows) <= MAX_ROWS else [*rows[:MAX_ROWS], f"… and {len(rows) - MAX_ROWS} more"]
+    return (
+        rows if len(rows) <= MAX_ROWS else [*rows[:MAX_ROWS], notice_of("desk_board.and_more", count=len(rows) - MAX_ROWS)]
+    )

@@ -18,6 +18,7 @@ from bot.model.events import MessageRedacted
 from bot.model.feature import Step
 from bot.model.text_order import describe_minutes
 from bot.model.transactional_actions import ExpireMessage
+from bot.wording.notice import notice_of
 from policies.pack import Pack
 
 CLAIM_REACTION: Final = "✋"
@@ -28,7 +29,7 @@ WAIT: Final = "wait:"
 """Reminders that somebody waits, and the timers that make them: `wait:`, the thread, a colon, the rung."""
 EDIT: Final = "edit:"
 """What the bridge puts before the `card_ref` of a message to name its newest edit."""
-WAITING: Final = "waiting"
+WAITING: Final = notice_of("state.waiting")
 
 
 def card_ref(entry: QueueEntry) -> str:
@@ -45,10 +46,14 @@ def thread_of(name: str) -> str:
 def claim_card(facts: Facts, entry: QueueEntry, how: str = WAITING) -> SendMessage:
     """Return the card of a thread that can be claimed."""
     name = entry.designation
-    how = f"{localpart(entry.assignee)} offers it to everybody" if entry.assignee is not None else how
+    how = (
+        notice_of("queue_cards.offers_it_to_everybody", assignee=localpart(entry.assignee))
+        if entry.assignee is not None
+        else how
+    )
     hands = describe_minutes(round((facts.now - entry.other_hands_at) / 60))
-    how += f" · ⚠️ other hands {hands} ago" if entry.other_hands_at else ""
-    body = f"{CLAIM_REACTION} {name} · {how}{marks(entry)}\nTap {CLAIM_REACTION} or say !claim {name}"
+    how += notice_of("queue_cards.other_hands_ago", hands=hands) if entry.other_hands_at else ""
+    body = notice_of("queue_cards.tap_or_say_claim", tap=CLAIM_REACTION, name=name, how=how, marks=marks(entry))
     return SendMessage(place=DESK, ref=card_ref(entry), body=body, reactions=(CLAIM_REACTION,))
 
 
@@ -59,7 +64,7 @@ def marks(entry: QueueEntry) -> str:
 
 def assigned_card(entry: QueueEntry) -> str:
     """Return what a card says once its thread has an assignee."""
-    return f"{entry.designation} · with {localpart(entry.assignee or '')}"
+    return notice_of("queue_cards.with", designation=entry.designation, assignee=localpart(entry.assignee or ""))
 
 
 def next_card(entry: QueueEntry) -> tuple[QueueEntry, tuple[Action, ...]]:

@@ -14,8 +14,9 @@ from typing import Final
 
 from bot.model.actions import OFFICE, Action, SendMessage, Speaker
 from bot.model.desk import DeskMember, Facts
+from bot.wording.notice import joined, notice_of
 
-NO_SUPERVISOR: Final = "No supervisor is on duty."
+NO_SUPERVISOR: Final = notice_of("ringing.no_supervisor_is_on_duty")
 
 
 def ring(roster: Iterable[DeskMember], actions: tuple[Action, ...]) -> tuple[Action, ...]:
@@ -43,11 +44,14 @@ def who_decides(facts: Facts) -> tuple[str, ...]:
 
 def supervisor_note(facts: Facts) -> str:
     """Say that no supervisor is on duty, behind a sentence that speaks of one; empty while one is."""
-    return "" if facts.supervisors else f" {NO_SUPERVISOR}"
+    return "" if facts.supervisors else joined(" ", ("", NO_SUPERVISOR))
 
 
 def nobody_decides(facts: Facts) -> str:
-    """Say who is called where no supervisor is on duty: the person on call, or nobody."""
+    """Say who is called where no supervisor, or no other, is on duty: the person on call, or nobody."""
     if facts.on_call:
-        return f"{NO_SUPERVISOR} Whoever is on call is being called."
-    return "No supervisor is on duty, and this line calls nobody outside: please phone somebody."
+        nobody = notice_of("ringing.no_other_supervisor_is_on_duty") if facts.supervisors else NO_SUPERVISOR
+        return notice_of("ringing.whoever_is_on_call_is", no_supervisor=nobody)
+    return notice_of(
+        "ringing.no_other_supervisor_and_no_call" if facts.supervisors else "ringing.no_supervisor_and_no_call"
+    )

@@ -11,53 +11,63 @@ from typing import Final
 
 from bot.commands.spec import COMMANDS
 from bot.language import time_windows
+from bot.language.time_windows import DAYS
 from bot.model.actions import THREAD, EditMessage
 from bot.model.codeword_state import SendLock
 from bot.model.desk import Thread
+from bot.wording.notice import joined, notice_of
 from policies.pack import Pack
 from policies.signs import DANGERS
 
 COMMANDS_LINE: Final = " · ".join([f"!{command.name}" for command in COMMANDS if command.card] + ["!more"])
 """The last line of every card, from the table."""
+CHANNELS: Final = {
+    str(said): said for said in (notice_of(f"channel.{name}") for name in ("call", "chat", "email", "visit", "in_words"))
+}
+"""How another way is called that was agreed (`bot.safety.consent_flags`), by what is kept of it."""
 
 
 def card(pack: Pack, thread: Thread) -> str:
     """Return the thread's card: short lines, no content, nothing that changes by itself."""
-    life, consent = thread.lifecycle, thread.consent
-    assignee = localpart(thread.assignment.assignee) if thread.assignment.assignee else "nobody"
-    taken = f" (taken from {localpart(thread.assignment.taken_from)})" if thread.assignment.taken_from else ""
-    offer = thread.assignment.offer
-    lines = [
-        *_alarms(pack, thread),
-        f"{thread.designation} · {life.state.value}",
-        f"with {assignee}{taken}",
-        *([f"offered to {localpart(offer.to) if offer.to else 'everybody'}"] if offer else []),
-        f"last text: {_last(thread)}",
-        *(["closing: soon everything here goes; !reopen takes it back"] if life.closes_at else []),
-        *(["ON HOLD: nothing of this is erased"] if thread.on_legal_hold else []),
-        *(["continuing: number and flags are kept longer"] if life.continuing else []),
-        f"language: {consent.language}",
-        *_signs(thread),
-        *_codeword(pack, thread),
-        *_flags(thread),
-        *(
-            ["after the STOP they texted: !reply, once, by a supervisor"]
-            if consent.stopped and consent.text_after_stop
-            else []
-        ),
-        *(["the carrier says they opted out: they have to text START"] if consent.carrier_block else []),
-        *(["a short code or name: it cannot be answered"] if not thread.answerable else []),
-        COMMANDS_LINE,
-    ]
-    return "\n".join(lines)
+    return joined("\n", (*_state(pack, thread), COMMANDS_LINE))
 
 
 def pinned(pack: Pack, thread: Thread) -> str:
     """Return the card as it stands in the room: with what holds for every thread of the line, before the commands."""
-    hours = pack.settings.message_ttl // 3600
-    erases = f"erases: what is said here, {hours} h after it was seen; all of it after !close"
-    state, _, commands = card(pack, thread).rpartition("\n")
-    return f"{state}\n{erases}\n{commands}"
+    erases = notice_of("thread_card.erases_what_is_said_here", hours=pack.settings.message_ttl // 3600)
+    return joined("\n", (*_state(pack, thread), erases, COMMANDS_LINE))
+
+
+def _state(pack: Pack, thread: Thread) -> list[str]:
+    life, consent = thread.lifecycle, thread.consent
+    assignee = localpart(thread.assignment.assignee) if thread.assignment.assignee else notice_of("word.nobody")
+    taken = (
+        notice_of("thread_card.taken_from", taken_from=localpart(thread.assignment.taken_from))
+        if thread.assignment.taken_from
+        else ""
+    )
+    offer = thread.assignment.offer
+    return [
+        *_alarms(pack, thread),
+        joined(" · ", (thread.designation, notice_of(f"state.{life.state.value}"))),
+        notice_of("thread_card.with", assignee=assignee, taken=taken),
+        *(
+            [notice_of("thread_card.offered_to", to=localpart(offer.to) if offer.to else notice_of("word.everybody"))]
+            if offer
+            else []
+        ),
+        notice_of("thread_card.last_text", last=_last(thread)),
+        *([notice_of("thread_card.closing_soon_everything_here_goes")] if life.closes_at else []),
+        *([notice_of("thread_card.on_hold_nothing_of_this")] if thread.on_legal_hold else []),
+        *([notice_of("thread_card.continuing_number_and_flags_are")] if life.continuing else []),
+        notice_of("thread_card.language", language=consent.language),
+        *_signs(thread),
+        *_codeword(pack, thread),
+        *_flags(thread),
+        *([notice_of("thread_card.after_the_stop_they_texted")] if consent.stopped and consent.text_after_stop else []),
+        *([notice_of("thread_card.the_carrier_says_they_opted")] if consent.carrier_block else []),
+        *([notice_of("thread_card.a_short_code_or_name")] if not thread.answerable else []),
+    ]
 
 
 def edited(pack: Pack, thread: Thread) -> EditMessage:
@@ -69,15 +79,19 @@ def _alarms(pack: Pack, thread: Thread) -> list[str]:
     """Return what stops the phone or endangers it, a line each: before everything else on the card."""
     flags, consent, codeword = thread.flags, thread.consent, thread.codeword
     hands = flags.other_hands_seen
-    came = f" (the word came {_moment(pack, codeword.duress_at)})" if codeword.duress_at else ""
-    until = "nothing leaves but !cover 1, 2, 3, until a supervisor's !unlock"
+    came = notice_of("thread_card.the_word_came", moment=_moment(pack, codeword.duress_at)) if codeword.duress_at else ""
+    until = notice_of("thread_card.nothing_leaves_but_cover_until")
     return [
-        *(["⚠️ UNSAFE: nothing leaves until !safe"] if flags.unsafe else []),
-        *([f"⚠️ DURESS: {until}{came}"] if codeword.lock is SendLock.DURESS else []),
-        *([f"⚠️ UNVERIFIED, possible duress: {until}"] if codeword.lock is SendLock.UNVERIFIED else []),
-        *(["STOPPED: nothing leaves until they text START"] if consent.stopped else []),
-        *(["BLOCKED: nothing leaves, nothing is kept"] if consent.blocked_until else []),
-        *([f"⚠️ OTHER HANDS, seen {hands}: words are asked about; !safe, once it is the texter"] if hands else []),
+        *([notice_of("thread_card.unsafe_nothing_leaves_until_safe")] if flags.unsafe else []),
+        *([notice_of("thread_card.duress", until=until, came=came)] if codeword.lock is SendLock.DURESS else []),
+        *(
+            [notice_of("thread_card.unverified_possible_duress", until=until)]
+            if codeword.lock is SendLock.UNVERIFIED
+            else []
+        ),
+        *([notice_of("thread_card.stopped_nothing_leaves_until_they")] if consent.stopped else []),
+        *([notice_of("thread_card.blocked_nothing_leaves_nothing_is")] if consent.blocked_until else []),
+        *([notice_of("thread_card.other_hands_seen_words_are", hands=hands)] if hands else []),
     ]
 
 
@@ -89,46 +103,72 @@ def _last(thread: Thread) -> str:
     """Say whose the last text was, and since when: what the line answers by itself is no answer."""
     silence = thread.silence
     if not (silence.heard_at or silence.spoke_at):
-        return "none yet"
+        return notice_of("thread_card.none_yet")
     return (
-        f"theirs, unanswered since {silence.turn_since}"
+        notice_of("thread_card.theirs_unanswered_since", since=_weekday(silence.turn_since))
         if silence.heard_at > silence.spoke_at
-        else f"ours, since {silence.turn_since}"
+        else notice_of("thread_card.ours_since", since=_weekday(silence.turn_since))
     )
+
+
+def _weekday(moment: str) -> str:
+    """Return a day of the week and a time, as they are kept, so that the day can be said in every language."""
+    day, _, time = moment.partition(" ")
+    return joined(" ", (DAYS[day], time)) if day in DAYS else moment
 
 
 def _signs(thread: Thread) -> list[str]:
     """Name the signs of danger of this conversation, without a word of it."""
-    names = [name.replace("_", " ") for name, _ in thread.silence.signs if name in DANGERS]
-    return [f"⚠️ signs of danger: {', '.join(names)}"] if names else []
+    names = [notice_of(f"sign.{name}") for name, _ in thread.silence.signs if name in DANGERS]
+    return [notice_of("thread_card.signs_of_danger", names=joined(", ", names))] if names else []
 
 
 def _codeword(pack: Pack, thread: Thread) -> list[str]:
     codeword = thread.codeword
     lines = []
     if codeword.digests is not None:
-        state = "burned, it is on that phone now: agree on a new one by phone call" if codeword.spent else "agreed"
-        lines.append(f"codeword: {state}")
+        state = notice_of("thread_card.burned_it_is_on_that") if codeword.spent else notice_of("word.agreed")
+        lines.append(notice_of("thread_card.codeword", state=state))
     if codeword.verified_at and codeword.lock is SendLock.NONE:
-        lines.append(f"verified: {_moment(pack, codeword.verified_at)}")
+        lines.append(notice_of("thread_card.verified", moment=_moment(pack, codeword.verified_at)))
     return lines
 
 
 def _flags(thread: Thread) -> list[str]:
     """Return what was told and agreed, and what is still to be asked (practices 2, 11, 26)."""
     flags = thread.flags
-    asked = f"asked {flags.safe_check_asked}" if flags.safe_check_asked else "not asked yet (!safecheck)"
-    first = {True: "yes", False: "no", None: "not asked (!agreed first)"}[flags.text_first]
-    notice = [name for name, at in (("tips", flags.tips), ("rights", flags.rights)) if at]
+    asked = (
+        notice_of("thread_card.asked", moment=flags.safe_check_asked)
+        if flags.safe_check_asked
+        else notice_of("thread_card.not_asked_yet_safecheck")
+    )
+    first = {
+        True: notice_of("word.yes"),
+        False: notice_of("word.no"),
+        None: notice_of("thread_card.not_asked_agreed_first"),
+    }[flags.text_first]
+    told = [name for name, at in (("tips", flags.tips), ("rights", flags.rights)) if at]
     return [
-        f"limits: {'given' if flags.limits else 'NOT GIVEN YET (!limits)'}{''.join(f', {name} given' for name in notice)}",
-        (
-            f"safe to text: {asked}{'; ask again (!safecheck)' if thread.silence.recheck_safety else ''} · "
-            f"{time_windows.describe(flags)}"
+        notice_of(
+            "thread_card.limits",
+            limits=notice_of("thread_card.limits_given") if flags.limits else notice_of("thread_card.not_given_yet_limits"),
+            told=joined("", (notice_of(f"thread_card.{name}_given") for name in told)),
         ),
-        f"may we text first: {first}",
-        *([f"another way: {flags.channel}"] if flags.channel else []),
-        *(["chose a line for !unsafe"] if flags.unsafe_line else []),
+        (
+            notice_of(
+                "thread_card.safe_to_text",
+                asked=asked,
+                again=notice_of("thread_card.ask_again_safecheck") if thread.silence.recheck_safety else "",
+                times=time_windows.describe(flags),
+            )
+        ),
+        notice_of("thread_card.may_we_text_first", first=first),
+        *(
+            [notice_of("thread_card.another_way", channel=CHANNELS.get(flags.channel, flags.channel))]
+            if flags.channel
+            else []
+        ),
+        *([notice_of("thread_card.chose_a_line_for_unsafe")] if flags.unsafe_line else []),
     ]
 
 

@@ -15,11 +15,16 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from bot.model.thread import ConsentFlags
+from bot.wording.notice import joined, notice_of
 from policies.pack import Pack
 
 SPAN: Final = re.compile(r"([01]?\d|2[0-3])(?::([0-5]\d))?(am|pm)?-(?:([01]?\d|2[0-3])(?::([0-5]\d))?(am|pm)?|24(?::00)?)")
 MAX_SPANS: Final = 5
-DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+DAYS: Final = {
+    str(day): day for day in (notice_of(f"day.{name}") for name in ["mon", "tue", "wed", "thu", "fri", "sat", "sun"])
+}
+"""The days of the week by their short English names, in order."""
+_DAYS: Final = tuple(DAYS.values())
 DAY_NAMES: Final = {
     name: day
     for day, names in enumerate(
@@ -65,8 +70,12 @@ def is_safe(flags: ConsentFlags, moment: datetime) -> bool:
 def describe(flags: ConsentFlags) -> str:
     """Say the safe times."""
     spans = dict.fromkeys((a, b) for _, a, b in flags.safe_days)
-    of_days = [f"{_days([day for day, *span in flags.safe_days if tuple(span) == (a, b)])} {_span(a, b)}" for a, b in spans]
-    return ", ".join((*(_span(a, b) for a, b in flags.safe_times), *of_days)) or "any time"
+    of_days = [
+        joined(" ", (_days([day for day, *span in flags.safe_days if tuple(span) == (a, b)]), _span(a, b)))
+        for a, b in spans
+    ]
+    said = (*(_span(a, b) for a, b in flags.safe_times), *of_days)
+    return joined(", ", said) if said else notice_of("word.any_time")
 
 
 def with_safe_times(flags: ConsentFlags, words: str) -> ConsentFlags | None:
@@ -132,7 +141,7 @@ def _span(a: int, b: int) -> str:
 
 def _days(days: list[int]) -> str:
     """Say days of the week, those that follow each other as from the first to the last."""
-    return " ".join(DAYS[a] if a == b else f"{DAYS[a]}-{DAYS[b]}" for a, b in _runs(sorted(set(days))))
+    return joined(" ", (_DAYS[a] if a == b else joined("-", (_DAYS[a], _DAYS[b])) for a, b in _runs(sorted(set(days)))))
 
 
 def _runs(days: list[int]) -> Iterator[tuple[int, int]]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot.commands.parser import ANSWER_TIMER, ParsedCommand, answer, mark_as_note
+from bot.commands.playbooks import steps_of
 from bot.model.actions import DESK, THREAD, Action, EraseMessage, RedactMessage, SendMessage
 from bot.model.audit_kinds import AuditKind
 from bot.model.desk import Desk, Facts, Thread
@@ -18,6 +19,7 @@ from bot.model.events import MessageSent, TimerDue
 from bot.model.feature import Step
 from bot.model.thread_desk_events import LegalHoldChanged
 from bot.model.transactional_actions import RecordAudit, SendEvent, SetLegalHold, SetTimer
+from bot.wording.notice import joined, notice_of
 from policies.pack import Pack
 
 HOUR: Final = 3600.0
@@ -29,14 +31,9 @@ def hold(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
     """`!hold` and `!unhold`, by supervisors."""
     on = command.name == "hold"
     if on == thread.on_legal_hold:
-        notice = "It is on hold already: !unhold lifts it." if on else "It is not on hold."
+        notice = notice_of("legal_hold.it_is_on_hold_already") if on else notice_of("legal_hold.it_is_not_on_hold")
         return Step(thread, (mark_as_note(event), *answer(facts, event, notice)), consumed=True)
-    body = (
-        "ON HOLD: nothing of this thread is erased, by age or by closing, until a supervisor says !unhold. What people "
-        "take out with their own clients is not held; nor is what the carrier keeps or deletes."
-        if on
-        else "The hold is lifted: what has come to the end of its time goes, as before."
-    )
+    body = notice_of("legal_hold.on_hold_nothing_of_this") if on else notice_of("legal_hold.the_hold_is_lifted_what")
     return Step(
         replace(thread, on_legal_hold=on),
         (
@@ -85,8 +82,16 @@ def show_hold(pack: Pack, facts: Facts, desk: Desk, event: LegalHoldChanged) -> 
     holds = tuple(thread for thread in desk.on_legal_hold if thread != event.thread)
     if (event.thread in desk.on_legal_hold) == event.on_hold:
         return Step(desk)
-    name = event.designation or "A conversation that is over"
-    notice = f"⚖️ {name}: {'ON HOLD, nothing of it is erased.' if event.on_hold else 'the hold is lifted.'}"
+    name = event.designation or notice_of("legal_hold.a_conversation_that_is_over")
+    notice = joined(
+        "",
+        (
+            "⚖️ ",
+            name,
+            ": ",
+            notice_of("legal_hold.on_hold_nothing_of_it") if event.on_hold else notice_of("legal_hold.the_hold_is_lifted"),
+        ),
+    )
     desk = replace(desk, on_legal_hold=(*holds, event.thread) if event.on_hold else holds)
     return Step(desk, (SendMessage(place=DESK, body=notice),))
 
@@ -94,6 +99,5 @@ def show_hold(pack: Pack, facts: Facts, desk: Desk, event: LegalHoldChanged) -> 
 def _checklist(pack: Pack) -> str:
     book = pack.playbooks.get(SUBPOENA)
     if book is None:
-        return "No checklist is in the agency's packs. Give nothing, say neither that there are records nor that there are \
-none, and call counsel now."
-    return "\n".join((book.title, *(f"{number}. {step}" for number, step in enumerate(book.steps, start=1))))
+        return notice_of("legal_hold.no_checklist_is_in_the")
+    return steps_of(book)

@@ -23,6 +23,7 @@ from bot.model.events import MessageSent
 from bot.model.feature import Step
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised, RevealConfirmed, RevealRequested
 from bot.model.transactional_actions import RecordAudit, SendEvent
+from bot.wording.notice import joined, notice_of
 from policies.pack import BreakGlass, Pack
 
 CONFIRM_WITHIN: Final = 600.0
@@ -37,31 +38,38 @@ def ask(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: P
     first, _, reason = command.arguments.partition(" ")
     match command.arguments.casefold():
         case "":
-            return _refuse(facts, thread, event, "Say why: !reveal and the reason. It stays in this room.")
+            return _refuse(facts, thread, event, notice_of("number_reveal.say_why_reveal_and_the"))
         case "yes":
             thread, out, why = _confirm(pack, facts, thread, event.sender)
             return Step(thread, (mark_as_note(event), *(out or answer(facts, event, why))), consumed=True)
         case "no":
-            notice = "The question is dropped." if thread.reveal_request else "Nobody asked to see the number."
+            notice = (
+                notice_of("number_reveal.the_question_is_dropped")
+                if thread.reveal_request
+                else notice_of("number_reveal.nobody_asked_to_see_the")
+            )
             over = _over(thread) if thread.reveal_request else ()
             thread = replace(thread, reveal_request=None)
             return Step(thread, (mark_as_note(event), *over, *answer(facts, event, notice)), consumed=True)
     if event.sender != thread.assignment.assignee and facts.role(event.sender) is not Role.SUPERVISOR:
-        return _refuse(facts, thread, event, "!reveal is for the advocate of the thread and supervisors.")
+        return _refuse(facts, thread, event, notice_of("number_reveal.reveal_is_for_the_advocate"))
     others = _others(facts, event.sender)
     if first.casefold() == ALONE:
         return _alone(pack, facts, thread, event, reason.strip())
     if thread.reveal_request and facts.now < thread.reveal_request.until and thread.reveal_request.by != event.sender:
         return _refuse(
-            facts, thread, event, f"{localpart(thread.reveal_request.by)} has asked: a supervisor says !reveal yes or no."
+            facts,
+            thread,
+            event,
+            notice_of("number_reveal.has_asked_a_supervisor_says", by=localpart(thread.reveal_request.by)),
         )
     request = RevealRequest(by=event.sender, until=facts.now + CONFIRM_WITHIN)
     how = (
-        "Another supervisor says !reveal yes, here or at the desk."
+        notice_of("number_reveal.another_supervisor_says_reveal_yes")
         if others
-        else f"{_nobody(facts)}{_ways(pack)} A supervisor who comes within ten minutes says !reveal yes."
+        else notice_of("number_reveal.a_supervisor_who_comes_within", nobody=_nobody(facts), ways=_ways(pack))
     )
-    notice = f"{localpart(event.sender)} asks to see the number. {how}"
+    notice = notice_of("number_reveal.asks_to_see_the_number", sender=localpart(event.sender), how=how)
     desk = RevealRequested(thread=thread.id, designation=thread.designation, by=event.sender)
     called = tuple(user for user in others if user in thread.assignment.members)
     return Step(
@@ -85,12 +93,8 @@ def show_request(pack: Pack, facts: Facts, desk: Desk, event: RevealRequested) -
         return Step(desk)
     others, asks = _others(facts, event.by), localpart(event.by)
     called = others or tuple(user for user in on_duty(desk.roster) if user != event.by)
-    missing = "" if others else f" {_nobody(facts)}{_ways(pack)}"
-    body = (
-        f"⚠️ {event.designation}: {asks} asks to see the number. The reason is in its room.{missing} A supervisor "
-        f"other than {asks} says !reveal yes, here or in its room, within ten minutes, or nothing. Where several ask: "
-        f"!reveal yes {event.designation}, or as a reply to this."
-    )
+    missing = "" if others else joined("", (" ", _nobody(facts), _ways(pack)))
+    body = notice_of("number_reveal.asks_to_see_the_number_2", designation=event.designation, asks=asks, missing=missing)
     loud = SendMessage(place=DESK, ref=REQUEST + event.thread, body=body, mentions=called)
     return Step(desk, (loud,) if others else (loud, PageOnCall(reason="reveal")))
 
@@ -110,14 +114,14 @@ def confirm_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, co
         notice = RevealConfirmed(user=event.sender, designation=found[0].designation)
         return Step(desk, (SendEvent(owner=found[0].thread, event=notice),), consumed=True)
     if yes != "yes":
-        why = "Here it is !reveal yes. Asking is done in the thread's room, with a reason."
+        why = notice_of("number_reveal.here_it_is_reveal_yes")
     elif name or event.ref.startswith(REQUEST):
-        why = "No thread here has that designation."
+        why = notice_of("number_reveal.no_thread_here_has_that")
     elif asked:
         names = ", ".join(entry.designation for entry in asked)
-        why = f"Several ask to see a number: {names}. Say !reveal yes and the designation."
+        why = notice_of("number_reveal.several_ask_to_see_a", names=names)
     else:
-        why = "Nobody asks to see a number now. Asking is done in the thread's room, with a reason."
+        why = notice_of("number_reveal.nobody_asks_to_see_a")
     return Step(desk, answer(facts, event, why), consumed=True)
 
 
@@ -126,7 +130,15 @@ def confirm_from_desk(pack: Pack, facts: Facts, thread: Thread, event: RevealCon
     if event.designation != thread.designation:
         return Step(thread)
     thread, out, why = _confirm(pack, facts, thread, event.user)
-    return Step(thread, out or (SendMessage(place=THREAD, body=f"{localpart(event.user)} said yes at the desk. {why}"),))
+    return Step(
+        thread,
+        out
+        or (
+            SendMessage(
+                place=THREAD, body=notice_of("number_reveal.said_yes_at_the_desk", user=localpart(event.user), why=why)
+            ),
+        ),
+    )
 
 
 def _confirm(pack: Pack, facts: Facts, thread: Thread, second: str) -> tuple[Thread, tuple[Action, ...], str]:
@@ -136,20 +148,20 @@ def _confirm(pack: Pack, facts: Facts, thread: Thread, second: str) -> tuple[Thr
         return (
             replace(thread, reveal_request=None),
             (),
-            "Nobody asks to see the number, or it was too long ago: !reveal and why.",
+            notice_of("number_reveal.nobody_asks_to_see_the"),
         )
     supervises = facts.role(second) is Role.SUPERVISOR
     if not supervises and (why := _no_second(pack, facts, question.by, second)):
         return thread, (), why
     if second == question.by:
-        return thread, (), "Somebody else has to say yes: it takes two."
+        return thread, (), notice_of("number_reveal.somebody_else_has_to_say")
     if question.by != thread.assignment.assignee and facts.role(question.by) is not Role.SUPERVISOR:
         return (
             replace(thread, reveal_request=None),
             (),
-            "Whoever asked is not the advocate any more. !reveal and why asks again.",
+            notice_of("number_reveal.whoever_asked_is_not_the"),
         )
-    notice = f"The number is shown for a minute in the offices of {localpart(question.by)} and {localpart(second)}."
+    notice = notice_of("number_reveal.the_number_is_shown_for", by=localpart(question.by), second=localpart(second))
     granted: tuple[Action, ...] = (RecordAudit(kind=AuditKind.REVEAL_GRANTED),) if supervises else _loud(thread)
     out = (
         *granted,
@@ -163,21 +175,21 @@ def _confirm(pack: Pack, facts: Facts, thread: Thread, second: str) -> tuple[Thr
 def _no_second(pack: Pack, facts: Facts, by: str, second: str) -> str:
     """Say why somebody who is no supervisor does not say yes; empty where the agency's policy lets them."""
     if pack.settings.break_glass is BreakGlass.NEVER:
-        return "Only a supervisor can say yes."
+        return notice_of("number_reveal.only_a_supervisor_can_say")
     if _others(facts, by):
-        return "Only a supervisor can say yes: one is on duty."
-    return "" if second in on_duty(facts.roster) else "Only somebody on duty can say yes."
+        return notice_of("number_reveal.only_a_supervisor_can_say_2")
+    return "" if second in on_duty(facts.roster) else notice_of("number_reveal.only_somebody_on_duty_can")
 
 
 def _alone(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, reason: str) -> Step[Thread]:
     """Show the number to whoever asks, at their word alone."""
     if pack.settings.break_glass is not BreakGlass.ALONE:
-        return _refuse(facts, thread, event, "It takes two here: !reveal and the reason asks a second person.")
+        return _refuse(facts, thread, event, notice_of("number_reveal.it_takes_two_here_reveal"))
     if _others(facts, event.sender):
-        return _refuse(facts, thread, event, "A supervisor is on duty: !reveal and the reason asks them.")
+        return _refuse(facts, thread, event, notice_of("number_reveal.a_supervisor_is_on_duty"))
     if not reason:
-        return _refuse(facts, thread, event, "Say why: !reveal alone and the reason. It stays in this room.")
-    notice = f"The number is shown for a minute in the office of {localpart(event.sender)}. The desk and the audit have it."
+        return _refuse(facts, thread, event, notice_of("number_reveal.say_why_reveal_alone_and"))
+    notice = notice_of("number_reveal.the_number_is_shown_for_2", sender=localpart(event.sender))
     over = _over(thread) if thread.reveal_request else ()
     shown = RevealNumber(users=(event.sender,), designation=thread.designation)
     out = (mark_as_note(event), *_loud(thread), shown, *over, SendMessage(place=THREAD, body=notice))
@@ -203,17 +215,16 @@ def _others(facts: Facts, by: str) -> tuple[str, ...]:
 
 def _nobody(facts: Facts) -> str:
     """Say that no supervisor, or no other, is on duty, and who is called."""
-    said = nobody_decides(facts)
-    return said.replace("No supervisor", "No other supervisor", 1) if facts.supervisors else said
+    return nobody_decides(facts)
 
 
 def _ways(pack: Pack) -> str:
     """Say what the agency's policy allows while no supervisor is on duty."""
     match pack.settings.break_glass:
         case BreakGlass.SECOND:
-            return " A second advocate on duty may say !reveal yes."
+            return notice_of("number_reveal.a_second_advocate_on_duty")
         case BreakGlass.ALONE:
-            return " A second advocate on duty may say !reveal yes; if it cannot wait: !reveal alone and why."
+            return notice_of("number_reveal.a_second_advocate_on_duty_2")
         case BreakGlass.NEVER:
             return ""
 

@@ -41,6 +41,7 @@ from bot.sending import held_texts as held
 from bot.sending import reply_after_stop
 from bot.sending.retraction import retract_sent
 from bot.sending.undo_window import TIMER
+from bot.wording.notice import notice_of
 from policies.pack import Pack
 
 SURVIVES: Final = frozenset({"id", "answerable", "consent", "codeword", "flags", "on_legal_hold"})
@@ -56,7 +57,7 @@ END: Final = "end"
 DESTRUCTIVE: Final = frozenset({CLOSE, IDLE, END, held.TIMER})
 """Timers that destroy: after the machine's clock was set they wait for a person (design.md, "Flows")."""
 RETRY_SECONDS: Final = 1.0
-LEFT_SILENTLY: Final = "They left with a silent word."
+LEFT_SILENTLY: Final = notice_of("retention.they_left_with_a_silent")
 HOUR: Final = 3600.0
 
 
@@ -79,7 +80,7 @@ def begin(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
         return Step(replace(thread, lifecycle=replace(thread.lifecycle, close_when_seen=False)))
     if not event.media and facts.codeword_match is CodewordMatch.NONE and only_thanks(event.body):
         return Step(thread)
-    thread, notice = _reopen(thread, "A text arrived: the closing is taken back.")
+    thread, notice = _reopen(thread, notice_of("retention.a_text_arrived_the_closing"))
     return Step(thread, notice)
 
 
@@ -117,45 +118,42 @@ def close(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
     if (how := command.arguments.casefold().split()) in (["now"], ["now", "anyway"]):
         return _close_now(pack, facts, thread, event, anyway=len(how) > 1)
     if command.arguments:
-        return _reply(facts, thread, event, "Say !close, or !close now, and nothing behind it.")
-    thread, closing = park_soon(pack, facts, thread, "Closing.")
+        return _reply(facts, thread, event, notice_of("retention.say_close_or_close_now"))
+    thread, closing = park_soon(pack, facts, thread, notice_of("retention.closing"))
     return Step(thread, (mark_as_note(event), *closing), consumed=True)
 
 
 def reopen(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!reopen`: cancel a `!close` whose undo time is not over."""
     if not (thread.lifecycle.closes_at or thread.lifecycle.close_when_seen):
-        return _reply(facts, thread, event, "It is not being closed.")
-    thread, back = _reopen(thread, "The closing is taken back.")
+        return _reply(facts, thread, event, notice_of("retention.it_is_not_being_closed"))
+    thread, back = _reopen(thread, notice_of("retention.the_closing_is_taken_back"))
     return Step(thread, (mark_as_note(event), *back), consumed=True)
 
 
 def keep_longer(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!continue [no]`: choose how long number and flags are kept after the close."""
     if command.arguments.casefold() not in {"", "no"}:
-        return _reply(facts, thread, event, "Say !continue, or !continue no.")
+        return _reply(facts, thread, event, notice_of("retention.say_continue_or_continue_no"))
     yes = not command.arguments
     thread = replace(thread, lifecycle=replace(thread.lifecycle, continuing=yes))
     kept = pack.settings.continuing if yes else pack.settings.grace
-    why = (
-        f"After the close number and flags are kept for {_describe_duration(kept)}, sealed; what was said is "
-        "not. Ask them first."
-    )
+    why = notice_of("retention.after_the_close_number_and", duration=_describe_duration(kept))
     return _reply(facts, thread, event, why)
 
 
 def redact(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!redact` as a reply: that message leaves the room now, and does not leave for the phone if it has not yet."""
     if not event.target:
-        return _reply(facts, thread, event, "Say it as a reply to the message that should go.")
+        return _reply(facts, thread, event, notice_of("retention.say_it_as_a_reply"))
     if event.ref == "card":
-        return _reply(facts, thread, event, "That is this room's card: it holds no word of theirs, and goes with the room.")
+        return _reply(facts, thread, event, notice_of("retention.that_is_this_rooms_card"))
     sending, target = thread.sending, event.target
     mine: tuple[PendingText | HeldText | SentText, ...] = (*sending.pending, *sending.held, *sending.sent)
     own = any(words.event_id == target and words.author == event.sender for words in mine)
     of_texter = event.relation is Relation.TEXTER_REPLY and event.sender == thread.assignment.assignee
     if not (own or of_texter or facts.role(event.sender) is Role.SUPERVISOR):
-        why = "Only supervisors take out what others wrote. Your own message you can remove in your client."
+        why = notice_of("retention.only_supervisors_take_out_what")
         return _reply(facts, thread, event, why)
     if facts.on_legal_hold:
         return _reply(facts, thread, event, ON_HOLD)
@@ -165,11 +163,11 @@ def redact(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
     thread = replace(thread, sending=replace(sending, pending=pending, held=held))
     thread = retract_sent(thread, lambda words: words.event_id == target)
     timer = SetTimer(key=TIMER, due=pending[0].send_at) if pending else CancelTimer(key=TIMER)
-    stays = " It has left already: it stays on the phone."
-    stops = " It is stopped, if it has not left yet; its receipt will say."
+    stays = notice_of("retention.it_has_left_already_it")
+    stops = notice_of("retention.it_is_stopped_if_it")
     thread, dropped = reply_after_stop.retract_redacted(thread, target)
     leaving = any(words.receipt == DeliveryReceipt.LEAVING.name for words in left)
-    notice = "It is taken out of the room." + (stops if leaving else stays if left else "")
+    notice = notice_of("retention.it_is_taken_out_of") + (stops if leaving else stays if left else "")
     gone = (EraseMessage(place=THREAD, event_id=target), REMOVE_RECAP)
     return Step(thread, (mark_as_note(event), *gone, *dropped, timer, *answer(facts, event, notice)), consumed=True)
 
@@ -216,10 +214,7 @@ def park_soon(pack: Pack, facts: Facts, thread: Thread, why: str) -> tuple[Threa
     if thread.lifecycle.closes_at or thread.lifecycle.state is ThreadState.PARKED:
         return thread, ()
     thread = replace(thread, lifecycle=replace(thread.lifecycle, closes_at=facts.now + undo))
-    notice = (
-        f"{why} In {_describe_duration(undo)} everything here goes, and this room. A text of theirs, or "
-        "!reopen, takes it back."
-    )
+    notice = notice_of("retention.in_everything_here_goes_and", why=why, duration=_describe_duration(undo))
     return thread, (
         SendMessage(place=THREAD, body=notice),
         *tally.ask_kind(thread),
@@ -245,21 +240,18 @@ def possible_when_parked(thread: Thread, actions: tuple[Action, ...]) -> tuple[A
     )
 
 
-ON_HOLD: Final = "This thread is on hold: nothing of it is erased before a supervisor releases it."
-NEVER_SHOWN: Final = "Not closed: words of theirs were never shown. !retry at the desk, or “!close now anyway” drops them."
-NOT_SENT_YET: Final = (
-    "Not closed: words have not left for the phone yet. Take them back or wait for their ✓, then !close now;"
-    " “!close now anyway” drops them."
-)
+ON_HOLD: Final = notice_of("retention.this_thread_is_on_hold")
+NEVER_SHOWN: Final = notice_of("retention.not_closed_words_of_theirs")
+NOT_SENT_YET: Final = notice_of("retention.not_closed_words_have_not")
 
 
 def _close_now(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, *, anyway: bool) -> Step[Thread]:
     if facts.role(event.sender) is not Role.SUPERVISOR:
-        return _reply(facts, thread, event, "!close now is for supervisors: it cannot be taken back. Say !close.")
+        return _reply(facts, thread, event, notice_of("retention.close_now_is_for_supervisors"))
     if facts.on_legal_hold:
         return _reply(facts, thread, event, ON_HOLD)
     if facts.display_pending or facts.inbound_pending or thread.lifecycle.last_inbound > event.at:
-        return _reply(facts, thread, event, "Not closed: a text is just arriving. Look at it, then !close now.")
+        return _reply(facts, thread, event, notice_of("retention.not_closed_a_text_is"))
     if not anyway and (
         why := NEVER_SHOWN if facts.has_dead_letters else NOT_SENT_YET if _has_unsent(facts, thread) else ""
     ):
@@ -335,5 +327,9 @@ def _describe_duration(seconds: float) -> str:
     """Say a length of time as people do."""
     minutes = round(seconds / 60)
     if minutes < 120:
-        return f"{minutes} minutes" if minutes != 1 else "a minute"
-    return f"{minutes // 60} hours" if minutes < 72 * 60 else f"{minutes // 1440} days"
+        return notice_of("retention.minutes", minutes=minutes) if minutes != 1 else notice_of("retention.a_minute")
+    return (
+        notice_of("retention.hours", hours=minutes // 60)
+        if minutes < 72 * 60
+        else notice_of("retention.days", days=minutes // 1440)
+    )

@@ -18,6 +18,7 @@ from bot.model.events import MessageSent, ReactionAdded
 from bot.model.feature import Step
 from bot.model.thread_desk_events import Assigned
 from bot.model.transactional_actions import IncrementCounter
+from bot.wording.notice import joined, notice_of
 from policies.pack import Pack
 
 QUESTION: Final = "tally"
@@ -51,8 +52,8 @@ def ask_kind(thread: Thread) -> tuple[Action, ...]:
     if thread.assignment.epoch == 0:
         return ()
     taps = " · ".join(f"{tap} {kind}" for kind, tap in KINDS.items())
-    asked = "What was it about? Tap what fits (or !tally and the word). It is counted without any link to this thread."
-    return (SendMessage(place=THREAD, ref=QUESTION, body=f"{asked}\n{taps}"),)
+    asked = notice_of("tally.what_was_it_about_tap")
+    return (SendMessage(place=THREAD, ref=QUESTION, body=joined("\n", (asked, taps))),)
 
 
 def tally(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
@@ -66,9 +67,9 @@ def tally(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
     elif kind in KINDS and not rest:
         thread, actions = _once(thread, kind, count(facts, thread, kind))
     else:
-        how = f"Say !tally and one of: {', '.join(KINDS)}; or !tally unmet and the language's two letters (vi, ht, zh)."
+        how = notice_of("tally.say_tally_and_one_of", kinds=", ".join(KINDS))
         return Step(thread, (mark_as_note(event), *answer(facts, event, how)), consumed=True)
-    notice = "Counted." if actions else "That was counted already."
+    notice = notice_of("tally.counted") if actions else notice_of("tally.that_was_counted_already")
     return Step(thread, (mark_as_note(event), *actions, *answer(facts, event, notice)), consumed=True)
 
 

@@ -83,6 +83,8 @@ class DeskMember:
     heavy_threads: int = 0
     debrief_offered_at: float = 0.0
     languages: tuple[str, ...] = ()
+    reads: str = ""
+    """The language in which the software speaks to them (`!lang me`); empty: the line's, for its staff."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

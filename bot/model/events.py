@@ -43,6 +43,7 @@ from bot.model.thread_desk_events import (
     OfferChanged,
     OtherHandsChanged,
     OutreachStarted,
+    ReadingLanguageChosen,
     RevealConfirmed,
     RevealRequested,
     TextDropped,
@@ -274,6 +275,7 @@ Event: TypeAlias = (
     | ClaimRequested
     | AssignmentRefused
     | OffDutyRequested
+    | ReadingLanguageChosen
     | OfferChanged
     | AssigneeSpoke
     | ListenRequested

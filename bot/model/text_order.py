@@ -13,6 +13,7 @@ from typing import Final
 
 from bot.model.events import TextArrived
 from bot.model.thread import Moment
+from bot.wording.notice import notice_of
 
 CLOCK_TOLERANCE: Final = 120.0
 """Seconds by which a carrier's clock and ours may differ. A told time further ahead than that is none."""
@@ -60,5 +61,5 @@ def newest(new: Moment, old: Moment | None) -> Moment:
 def describe_minutes(minutes: int) -> str:
     """Say a length of time as people do."""
     if minutes < 120:
-        return f"{max(minutes, 1)} min"
-    return f"{minutes // 60} h" if minutes < 72 * 60 else f"{minutes // 1440} days"
+        return notice_of("time.minutes", minutes=max(minutes, 1))
+    return f"{minutes // 60} h" if minutes < 72 * 60 else notice_of("time.days", days=minutes // 1440)

@@ -118,6 +118,14 @@ class OffDutyRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingLanguageChosen:
+    """From a thread to the desk: in which language the software speaks to this person from now on."""
+
+    user: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AssignmentRefused:
     """From the desk to a thread: that person is not its assignee, for this reason."""
 

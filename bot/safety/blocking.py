@@ -21,6 +21,7 @@ from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer, Su
 from bot.safety.opt_out import raise_alarm
 from bot.sending.reply_after_stop import drop_reply
 from bot.sending.undo_window import drop_pending
+from bot.wording.notice import notice_of
 from policies.pack import Pack
 
 TIMER: Final = "block"
@@ -29,7 +30,7 @@ DEFAULT_SECONDS: Final = 7 * DAY
 MAX_SECONDS: Final = 90 * DAY
 UNIT: Final = {"min": 60, "h": 3600, "d": DAY, "day": DAY, "days": DAY}
 DURATION: Final = re.compile(r"(\d{1,5}) ?(min|h|d|days?)")
-USAGE: Final = "Nothing was blocked. Say !block, or !block and how long (12 h, 30 days; 90 days at most), or !block off."
+USAGE: Final = notice_of("blocking.nothing_was_blocked_say_block")
 
 
 def block(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
@@ -37,20 +38,19 @@ def block(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
     said = command.arguments
     if said.casefold() == "off":
         if not thread.consent.blocked_until:
-            return Step(thread, (mark_as_note(event), *answer(facts, event, "It is not blocked.")), consumed=True)
-        thread, actions = _end_block(thread, "The block is over: texts are shown and may be answered again.")
+            return Step(
+                thread, (mark_as_note(event), *answer(facts, event, notice_of("blocking.it_is_not_blocked"))), consumed=True
+            )
+        thread, actions = _end_block(thread, notice_of("blocking.the_block_is_over_texts"))
         return Step(thread, (mark_as_note(event), CancelTimer(key=TIMER), *actions), consumed=True)
     seconds = _seconds(said)
     if seconds is None:
         return Step(thread, (mark_as_note(event), *answer(facts, event, USAGE)), consumed=True)
     until = facts.now + seconds
-    thread, dropped = drop_pending(thread, "the phone was blocked")
-    thread, unsent = drop_reply(thread, "the phone was blocked.")
+    thread, dropped = drop_pending(thread, notice_of("blocking.the_phone_was_blocked"))
+    thread, unsent = drop_reply(thread, notice_of("blocking.the_phone_was_blocked_2"))
     thread = replace(thread, consent=replace(thread.consent, blocked_until=until))
-    notice = (
-        f"Blocked for {describe_days(seconds)}: nothing leaves, and what this phone sends is dropped unread. "
-        "!block off ends it."
-    )
+    notice = notice_of("blocking.blocked_for_nothing_leaves_and", duration=describe_days(seconds))
     return Step(
         thread,
         (
@@ -79,7 +79,7 @@ def end_block(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step
         return Step(thread)
     if not thread.consent.blocked_until or blocked(thread, facts.now) is not None:
         return Step(thread, consumed=True)
-    return Step(*_end_block(thread, "The block's time is over: texts are shown and may be answered again."), consumed=True)
+    return Step(*_end_block(thread, notice_of("blocking.the_blocks_time_is_over")), consumed=True)
 
 
 def count_dropped(pack: Pack, facts: Facts, desk: Desk, event: TextDropped) -> Step[Desk]:
@@ -93,8 +93,8 @@ def describe_days(seconds: int) -> str:
     """Say how long a block is."""
     for unit, name in ((DAY, "day"), (3600, "hour"), (60, "minute")):
         if seconds % unit == 0 and seconds >= unit:
-            return f"{seconds // unit} {name}{'' if seconds == unit else 's'}"
-    return f"{seconds} seconds"
+            return notice_of(f"blocking.{name}{'' if seconds == unit else 's'}", count=seconds // unit)
+    return notice_of("blocking.seconds", seconds=seconds)
 
 
 def _end_block(thread: Thread, words: str) -> tuple[Thread, tuple[Action, ...]]:

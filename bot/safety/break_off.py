@@ -21,15 +21,16 @@ from bot.model.thread_desk_events import AlarmKind, AlarmRaised, OtherHandsChang
 from bot.model.transactional_actions import SendEvent
 from bot.safety.danger_signs import cue_signs, signs_of
 from bot.sending.undo_window import hold_pending
+from bot.wording.notice import notice_of
 from policies.keywords import Meaning
 from policies.pack import Pack
 from policies.signs import BREAKS_OFF, Sign
 
 OTHER_PERSON: Final = frozenset({Sign.OTHER_HANDS, Sign.THIRD_PARTY})
 """Signs of which the phone keeps a note: whoever writes to it next is asked first."""
-SIGN: Final = "somebody else may have the phone"
-LEAVING: Final = "they may have to break off, or not be alone"
-PLEADED: Final = "the texter may have asked for no more texts just now"
+SIGN: Final = notice_of("break_off.somebody_else_may_have_the")
+LEAVING: Final = notice_of("break_off.they_may_have_to_break")
+PLEADED: Final = notice_of("break_off.the_texter_may_have_asked")
 
 
 def note_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:

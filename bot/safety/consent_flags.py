@@ -14,6 +14,7 @@ from typing import Final
 
 from bot.commands import canned_texts
 from bot.commands.parser import ParsedCommand, answer, mark_as_note
+from bot.display import reading_language
 from bot.language import time_windows
 from bot.model.actions import Action
 from bot.model.audit_kinds import AuditKind
@@ -24,10 +25,11 @@ from bot.model.thread import ConsentFlags
 from bot.model.transactional_actions import RecordAudit
 from bot.sending.auto_replies import PICTURE_ANSWERED
 from bot.sending.delivery_receipts import first_accepted
+from bot.wording.notice import notice_of
 from policies.pack import Pack, TextName
 
 CHANNELS: Final = ("call", "chat", "email", "visit")
-IN_WORDS: Final = "agreed in words, in a note of that conversation"
+IN_WORDS: Final = str(notice_of("channel.in_words"))
 """The other way, where it is none of `CHANNELS`. The words themselves are not kept."""
 DIGITS: Final = re.compile(r"\d(?:\D{0,3}\d){2}")
 """What may be a number by which somebody is reached: it is not for a room either."""
@@ -49,17 +51,13 @@ def note_agreement(pack: Pack, facts: Facts, thread: Thread, event: MessageSent,
     what, _, value = command.arguments.casefold().partition(" ")
     flags = _with(pack, thread.flags, what, value.strip())
     if flags is None:
-        why = (
-            "Say !agreed times 9-15:30 20-22 (or weekdays 9-15 sat 20-22, or any), !agreed first yes (or no), "
-            f"!agreed channel {', '.join(CHANNELS)} (or none, or words for this room), "
-            "or !agreed unsafe cover 1 (or another text, or nothing)."
-        )
+        why = notice_of("consent_flags.say_agreed_times_or_weekdays", channels=", ".join(CHANNELS))
         return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)
-    noted = f" Safe to text: {time_windows.describe(flags)}." if what == "times" else ""
+    noted = notice_of("consent_flags.safe_to_text", times=time_windows.describe(flags)) if what == "times" else ""
     if what == "channel" and flags.channel == IN_WORDS:
-        note = "Noted: the card says that another way was agreed, and your words stay in this room as a note."
+        note = notice_of("consent_flags.noted_the_card_says_that")
         return Step(replace(thread, flags=flags), (mark_as_note(event), *answer(facts, event, note)), consumed=True)
-    notice = answer(facts, event, f"Noted on the card.{noted} It stays for their next conversation too.")
+    notice = answer(facts, event, notice_of("consent_flags.noted_on_the_card_it", noted=noted))
     return Step(replace(thread, flags=flags), (mark_as_note(event), *notice), consumed=True)
 
 
@@ -70,24 +68,26 @@ def note_told(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comm
     """
     what = (command.arguments.casefold().split() or [""])[0].strip(",.:;")
     if what not in TELLS:
-        why = "Say !told limits, !told rights, or !told safe (asked whether texting is safe). It sends nothing."
+        why = notice_of("consent_flags.say_told_limits_told_rights")
         return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)
     name, kind = TELLS[what]
     thread = _told(pack, facts, thread, name)
-    noted_so = "Noted, as told by you. Nothing was sent."
+    noted_so = notice_of("consent_flags.noted_as_told_by_you")
     return Step(thread, (mark_as_note(event), RecordAudit(kind=kind), *answer(facts, event, noted_so)), consumed=True)
 
 
 def set_language(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!lang es`: in which language the agency's texts leave. Alone it tells which that is."""
+    """`!lang es`: in which language the agency's texts leave. Alone it tells which that is. `!lang me es`: its sender's."""
+    if reading_language.is_about_sender(command):
+        return reading_language.choose_in_thread(pack, facts, thread, event, command)
     wanted = command.arguments.casefold()
     if wanted and wanted not in pack.languages:
-        why = f"This line has texts in {', '.join(pack.languages)}. Anything else: !with @who interpreter."
+        why = notice_of("consent_flags.this_line_has_texts_in", languages=", ".join(pack.languages))
         return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)
     if wanted:
         consent = replace(thread.consent, language=wanted, language_chosen=True)
         thread = replace(thread, consent=consent, silence=replace(thread.silence, told_language=wanted))
-    notice = answer(facts, event, f"The agency's texts for this phone are in {thread.consent.language}.")
+    notice = answer(facts, event, notice_of("consent_flags.the_agencys_texts_for_this", language=thread.consent.language))
     return Step(thread, (mark_as_note(event), *notice), consumed=True)
 
 

@@ -16,27 +16,20 @@ from bot.model.desk import Facts, Thread
 from bot.model.events import TextArrived
 from bot.model.feature import Step
 from bot.safety.inbound_cues import TALK
+from bot.wording.notice import joined, notice_of
 from policies.pack import Pack
 from policies.signs import DANGERS, Sign, find_signs
 
 MAX_SEARCHED: Final = 1_600
 """Characters of a text in which signs are looked for: as many as carriers join to one text."""
 CUES: Final = {
-    Sign.DANGER_NOW: "They may be in danger right now. !playbook danger · !urgent · !escalate",
-    Sign.SUICIDE: "They may be thinking of dying, or have taken something. !playbook suicide · !escalate",
-    Sign.STRANGLED: "They may have been choked: a doctor today, even without marks. !playbook medical · !escalate",
-    Sign.WEAPON: "There may be a weapon. !playbook danger · !urgent · !escalate",
-    Sign.OTHER_HANDS: (
-        "Somebody else may have the phone, or read along. !unsafe stops everything for it. !playbook abuser_on_the_line"
-    ),
-    Sign.THIRD_PARTY: (
-        "This may be somebody else, who asks what this number is. !unsafe stops everything for it, !different steps back. "
-        "!playbook abuser_on_the_line"
-    ),
-    Sign.LEAVING: (
-        "They may have to break off, or not be alone: another text of ours lights up that phone. Best wait until they text "
-        "again."
-    ),
+    Sign.DANGER_NOW: notice_of("danger_signs.they_may_be_in_danger"),
+    Sign.SUICIDE: notice_of("danger_signs.they_may_be_thinking_of"),
+    Sign.STRANGLED: notice_of("danger_signs.they_may_have_been_choked"),
+    Sign.WEAPON: notice_of("danger_signs.there_may_be_a_weapon"),
+    Sign.OTHER_HANDS: (notice_of("danger_signs.somebody_else_may_have_the")),
+    Sign.THIRD_PARTY: (notice_of("danger_signs.this_may_be_somebody_else")),
+    Sign.LEAVING: (notice_of("danger_signs.they_may_have_to_break")),
 }
 """What the room is told of each sign. The order is that in which cues stand in the room."""
 
@@ -60,7 +53,8 @@ def cue_signs(pack: Pack, facts: Facts, thread: Thread, found: frozenset[Sign]) 
     signs = tuple(sorted((shown | {sign.value: facts.now for sign in due}).items()))
     called = (thread.assignment.assignee,) if thread.assignment.assignee else ()
     posts = tuple(
-        SendMessage(place=THREAD, body=f"{'⚠️ ' if sign in DANGERS else ''}{CUES[sign]}", mentions=called) for sign in due
+        SendMessage(place=THREAD, body=joined("", ("⚠️ " if sign in DANGERS else "", CUES[sign])), mentions=called)
+        for sign in due
     )
     return replace(thread, silence=replace(thread.silence, danger=danger, signs=signs)), posts
 

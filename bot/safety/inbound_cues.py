@@ -17,6 +17,7 @@ from bot.model.actions import THREAD, SendMessage
 from bot.model.desk import Facts, Thread
 from bot.model.events import TextArrived
 from bot.model.thread import ThreadState
+from bot.wording.notice import joined, notice_of
 from policies.keywords import Meaning
 from policies.pack import Pack
 
@@ -64,22 +65,16 @@ FORWARDED: Final = re.compile(
     re.IGNORECASE,
 )
 
-PICTURE: Final = (
-    "Pictures are not opened or kept here. Where they could keep it, once it is safe to say so: !playbook evidence_offered"
-)
+PICTURE: Final = notice_of("inbound_cues.pictures_are_not_opened_or")
 CUES: Final = {
-    "minor": ("They may be under age. First read !playbook minor, and talk to a supervisor before any report: !escalate"),
-    "disclosure": (
-        "They may have told of a child being hurt before they knew the limits. It cannot be unsaid: talk to a supervisor "
-        "before any report (!escalate), tell them what would be told and to whom, and !limits before they tell more."
-    ),
-    "forwarded": (
-        "This looks like somebody else's messages, passed on. They are not kept as proof here: ask for it in the texter's "
-        "own words. !playbook evidence_offered"
-    ),
+    "minor": (notice_of("inbound_cues.they_may_be_under_age")),
+    "disclosure": (notice_of("inbound_cues.they_may_have_told_of")),
+    "forwarded": (notice_of("inbound_cues.this_looks_like_somebody_elses")),
     "picture": PICTURE,
 }
 """What the room is told once in a conversation."""
+SPEAKS_OF_SUPERVISOR: Final = ("minor", "disclosure")
+"""Those that send people to a supervisor."""
 
 
 def find_cues(
@@ -98,7 +93,8 @@ def find_cues(
     new = [name for name, there in found.items() if there and name not in thread.silence.cues_shown]
     spoken = supervisor_note(facts)
     posts = tuple(
-        SendMessage(place=THREAD, body=f"{CUES[name]}{spoken if 'supervisor' in CUES[name] else ''}") for name in new
+        SendMessage(place=THREAD, body=joined("", (CUES[name], spoken if name in SPEAKS_OF_SUPERVISOR else "")))
+        for name in new
     )
     if (why := what_changed(pack, facts, thread)) is not None:
         return frozenset({*new, ASK}), (safe_check_cue(why), *posts)
@@ -114,24 +110,21 @@ def what_changed(pack: Pack, facts: Facts, thread: Thread) -> str | None:
     last = max(silence.heard_at, silence.spoke_at)
     away = facts.now - last
     if last and away >= settings.dormant_cue:
-        return (
-            f"They are back after {describe_duration(away)}: the number may have a new owner. Say nothing of what "
-            "was said before."
-        )
+        return notice_of("inbound_cues.they_are_back_after_the", duration=describe_duration(away))
     odd = not is_safe(thread.flags, here)
     was_odd = bool(silence.heard_at) and not is_safe(thread.flags, there)
     if odd and (not was_odd or away >= settings.return_cue):
-        return "They text outside the times that they called safe."
+        return notice_of("inbound_cues.they_text_outside_the_times")
     if last and away >= settings.return_cue:
-        return f"They are back after {describe_duration(away)}."
+        return notice_of("inbound_cues.they_are_back_after", duration=describe_duration(away))
     if silence.heard_at and here.date() != there.date():
-        return "It is a new day."
+        return notice_of("inbound_cues.it_is_a_new_day")
     return None
 
 
 def safe_check_cue(why: str) -> SendMessage:
     """Return the cue to ask once more, for a reason that is a sentence. For whoever finds that something has changed."""
-    return SendMessage(place=THREAD, body=f"{why} Before anything else, ask whether it is still a good time: !safecheck")
+    return SendMessage(place=THREAD, body=notice_of("inbound_cues.before_anything_else_ask_whether", why=why))
 
 
 def _forwarded(body: str) -> bool:

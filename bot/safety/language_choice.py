@@ -16,10 +16,11 @@ from bot.model.desk import Facts, Thread
 from bot.model.events import TextArrived
 from bot.model.feature import Step
 from bot.model.thread import ThreadState
+from bot.wording.notice import READ, notice_of
 from policies.language_guess import guess_language
 from policies.pack import Pack
 
-NAMES: Final = {"en": "English", "es": "Spanish"}
+NAMES: Final = {code: notice_of(f"language.{code}") for code in READ}
 HINT: Final = "language hint"
 
 
@@ -43,18 +44,13 @@ def tell_language(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
     """Tell the room once when the agency's texts leave in another language than it knows, or perhaps should."""
     silence, now = thread.silence, thread.consent.language
     if now != (silence.told_language or pack.languages[0]):
-        body = (
-            f"Language: {_name(now)}. The agency's texts for this phone leave in it now; !lang changes that. For your own "
-            "words: !with @who interpreter, or !transfer."
-        )
+        body = notice_of("language_choice.language_the_agencys_texts_for", name=_name(now))
         return Step(replace(thread, silence=replace(silence, told_language=now)), (SendMessage(place=THREAD, body=body),))
     means = meaning(event.body, pack)
     written = _written_in(pack, event) if means.from_a_person and not means.language else None
     if written in (None, now) or HINT in silence.cues_shown:
         return Step(thread)
-    body = (
-        f"This seems to be {_name(written or '')}. The agency's texts leave in {_name(now)}: !lang {written} changes that."
-    )
+    body = notice_of("language_choice.this_seems_to_be_the", name=_name(written or ""), leaves=_name(now), written=written)
     silence = replace(silence, cues_shown=silence.cues_shown | {HINT})
     return Step(replace(thread, silence=silence), (SendMessage(place=THREAD, body=body),))
 

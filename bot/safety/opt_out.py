@@ -28,6 +28,7 @@ from bot.sending.auto_replies import answer_help
 from bot.sending.reply_after_stop import drop_reply
 from bot.sending.retraction import retract_sent
 from bot.sending.undo_window import drop_pending
+from bot.wording.notice import notice_of
 from policies.keywords import Meaning
 from policies.pack import Pack, ResumeMode, TextName
 
@@ -37,26 +38,23 @@ LIVE_SECONDS: Final = 1800.0
 SILENT_WORDS: Final = {
     Meaning.EXIT_PARK: (
         AlarmKind.LEFT_QUIETLY,
-        "The texter left with a silent word. Nothing was sent back. Please write nothing more.",
+        notice_of("opt_out.the_texter_left_with_a"),
     ),
     Meaning.EXIT_ALERT: (
         AlarmKind.LEFT_ALARMED,
-        "The texter cannot go on now. Nothing was sent back. Please write nothing until they text again.",
+        notice_of("opt_out.the_texter_cannot_go_on"),
     ),
     Meaning.CALL: (
         AlarmKind.CALL,
-        "The texter asks for a call. Nothing was sent back. !escalate: a supervisor says who calls, and if it is safe.",
+        notice_of("opt_out.the_texter_asks_for_a"),
     ),
     Meaning.HELP: (
         AlarmKind.HELP,
-        "The texter said a word for help. No person has answered it: please do, now.",
+        notice_of("opt_out.the_texter_said_a_word"),
     ),
 }
 """Words that are not answered by the machine (HELP only where a carrier forces it): what desk and room are told."""
-UNSEEN: Final = (
-    "What they wrote before that was neither read nor answered, as far as can be told. Please read it now; it is closed "
-    "soon after you have, or by !close."
-)
+UNSEEN: Final = notice_of("opt_out.what_they_wrote_before_that")
 EXITS: Final = (Meaning.EXIT_PARK, Meaning.EXIT_ALERT)
 
 
@@ -83,7 +81,9 @@ def apply_keyword(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
             dropped = _count_given_up(facts, thread)
             # Nor does what waits for its turn at the carrier, be it a person's words or an answer to a text of before.
             thread = replace(thread, silence=replace(thread.silence, left_at=max(thread.silence.left_at, event.at)))
-            thread, waiting = drop_pending(retract_sent(thread, lambda _words: True), "the texter left with a silent word")
+            thread, waiting = drop_pending(
+                retract_sent(thread, lambda _words: True), notice_of("opt_out.the_texter_left_with_a_2")
+            )
             dropped += waiting
         spoken = supervisor_note(facts) if means is Meaning.CALL else ""
         notice = SendMessage(place=THREAD, body=words + spoken, mentions=_assignee(thread))
@@ -97,10 +97,7 @@ def apply_keyword(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
                 thread, closing = park_soon(pack, facts, thread, LEFT_SILENTLY)
         return Step(thread, (*dropped, notice, raise_alarm(thread, alarm), *closing), consumed=True)
     if means is Meaning.WISH:
-        words = (
-            "They may be asking us to stop. If they are, say !stopped: it counts as their STOP, and sends nothing. "
-            "If not, go on."
-        )
+        words = notice_of("opt_out.they_may_be_asking_us")
         return Step(thread, (SendMessage(place=THREAD, body=words, mentions=_assignee(thread)),), consumed=True)
     return Step(thread)
 
@@ -108,14 +105,16 @@ def apply_keyword(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
 def stop_by_hand(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """Let a person honour a wish in free words as a STOP (`!stopped`)."""
     if thread.consent.stopped:
-        return Step(thread, (mark_as_note(event), *answer(facts, event, "It is stopped already.")), consumed=True)
-    thread, dropped = _set_stopped(thread, "", "the texter asked us to stop", may_resume=True)
+        return Step(
+            thread, (mark_as_note(event), *answer(facts, event, notice_of("opt_out.it_is_stopped_already"))), consumed=True
+        )
+    thread, dropped = _set_stopped(thread, "", notice_of("opt_out.the_texter_asked_us_to"), may_resume=True)
     # It stands for everything that was texted until now, and for nothing after it.
     settled = thread.lifecycle.newest_text or Moment(at=facts.now)
     thread = replace(thread, consent=replace(thread.consent, last_keyword=settled))
     notice = SendMessage(
         place=THREAD,
-        body="Stopped, as they asked: nothing leaves until they text START. If it was a slip, !resume takes it back.",
+        body=notice_of("opt_out.stopped_as_they_asked_nothing"),
     )
     actions = (
         mark_as_note(event),
@@ -130,11 +129,15 @@ def stop_by_hand(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, c
 def resume_by_hand(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """End a STOP where that is for a person to decide (`!resume`)."""
     if not thread.consent.may_resume:
-        why = "The texter said STOP. Only their START ends it." if thread.consent.stopped else "Nothing is stopped here."
+        why = (
+            notice_of("opt_out.the_texter_said_stop_only")
+            if thread.consent.stopped
+            else notice_of("opt_out.nothing_is_stopped_here")
+        )
         return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)
     # The START is what counts then, if there was one: a STOP that nobody has seen yet is not taken back with a slip.
     thread = replace(thread, consent=replace(thread.consent, last_keyword=thread.consent.last_start))
-    step = _resume(thread, "Resumed: texts may be answered again.")
+    step = _resume(thread, notice_of("opt_out.resumed_texts_may_be_answered"))
     return Step(step.aggregate, (mark_as_note(event), *step.actions), consumed=True)
 
 
@@ -160,11 +163,11 @@ def _stop(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
     ref = consent.confirmation_ref if again else f"stop:{event.id}"
     # A START that was texted after this STOP, or with it, may have come before it.
     asks = compare(said, consent.last_start) is not TextOrder.AFTER
-    thread, dropped = _set_stopped(thread, ref, "the texter said STOP", may_resume=asks)
+    thread, dropped = _set_stopped(thread, ref, notice_of("opt_out.the_texter_said_stop"), may_resume=asks)
     thread = replace(thread, consent=replace(thread.consent, last_keyword=newest(said, consent.last_keyword)))
     notice = SendMessage(
         place=THREAD,
-        body="The texter said STOP. Nothing leaves for the phone until they text START.",
+        body=notice_of("opt_out.the_texter_said_stop_nothing"),
         mentions=_assignee(thread),
     )
     alarm = raise_alarm(thread, AlarmKind.STOPPED_LIVE if live and not again else AlarmKind.STOPPED)
@@ -200,7 +203,7 @@ def _start(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step
         consent = replace(consent, carrier_block=False)
         if pack.settings.stop_resumes is ResumeMode.AT_ONCE:
             thread = replace(thread, consent=replace(consent, last_keyword=said))
-            resumed = "The texter said START: texts may be answered again."
+            resumed = notice_of("opt_out.the_texter_said_start_texts")
             return _resume(thread, resumed) if consent.stopped else Step(thread)
     if not consent.stopped:
         return Step(replace(thread, consent=consent))
@@ -211,7 +214,7 @@ def _start(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step
 def _ask_resume(thread: Thread) -> tuple[Action, ...]:
     notice = SendMessage(
         place=THREAD,
-        body="The texter said START. If it is them, !resume lets texts leave again; until then nothing does.",
+        body=notice_of("opt_out.the_texter_said_start_if"),
         mentions=_assignee(thread),
     )
     return notice, raise_alarm(thread, AlarmKind.START_ASKS)
@@ -220,11 +223,7 @@ def _ask_resume(thread: Thread) -> tuple[Action, ...]:
 def _came_late(thread: Thread) -> Step[Thread]:
     """Be loud about a STOP or a START that came late, and change nothing: they texted the other one after it."""
     stopped = thread.consent.stopped
-    body = (
-        "This was texted before the STOP that counts: it changes nothing, and nothing leaves."
-        if stopped
-        else "This STOP was texted before their START: it changes nothing. If they want us to stop, say !stopped."
-    )
+    body = notice_of("opt_out.this_was_texted_before_the") if stopped else notice_of("opt_out.this_stop_was_texted_before")
     notice = SendMessage(place=THREAD, body=body, mentions=_assignee(thread))
     return Step(thread, (notice, raise_alarm(thread, AlarmKind.CAME_LATE)), consumed=True)
 
@@ -233,7 +232,7 @@ def _texted_since(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
     """Be as loud about what was texted after a STOP, and shown before it came, as if it had come in its order."""
     thread, how = _may_reply(pack, facts, thread, event)
     notice = SendMessage(
-        place=THREAD, body=f"This STOP came late: they have texted since, see above.{how}", mentions=_assignee(thread)
+        place=THREAD, body=notice_of("opt_out.this_stop_came_late_they", how=how), mentions=_assignee(thread)
     )
     return thread, (notice, raise_alarm(thread, AlarmKind.TEXT_AFTER_STOP))
 
@@ -242,20 +241,20 @@ def _may_reply(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> 
     if not pack.settings.reply_after_stop:
         return thread, ""
     thread = replace(thread, consent=replace(thread.consent, text_after_stop=event.id))
-    return thread, f" A supervisor may send one reply: !reply and the words.{supervisor_note(facts)}"
+    return thread, notice_of("opt_out.a_supervisor_may_send_one", supervisor_note=supervisor_note(facts))
 
 
 def _after_stop(pack: Pack, facts: Facts, thread: Thread, event: TextArrived, means: Meaning) -> Step[Thread]:
     """Be loud, whatever it says. Somebody who texts after their STOP may be in trouble, or may be somebody else."""
     how, alarm = "", AlarmKind.TEXT_AFTER_STOP
     if compare(moment(event), thread.consent.last_keyword) is TextOrder.BEFORE:
-        body, alarm = "This was texted before their STOP and came after it", AlarmKind.CAME_LATE
+        body, alarm = notice_of("opt_out.this_was_texted_before_their"), AlarmKind.CAME_LATE
     else:
-        body = "This came after a STOP"
+        body = notice_of("opt_out.this_came_after_a_stop")
         if means not in (Meaning.TAPBACK, Meaning.AUTOMATIC_REPLY):
             thread, how = _may_reply(pack, facts, thread, event)
     notice = SendMessage(
-        place=THREAD, body=f"{body}: it was not answered, and nothing leaves.{how}", mentions=_assignee(thread)
+        place=THREAD, body=notice_of("opt_out.it_was_not_answered_and", body=body, how=how), mentions=_assignee(thread)
     )
     alarms = (alarm, *((SILENT_WORDS[means][0],) if means in SILENT_WORDS else ()))
     return Step(thread, (notice, *(raise_alarm(thread, alarm) for alarm in alarms)), consumed=True)
@@ -276,7 +275,7 @@ def _set_stopped(thread: Thread, ref: str, why: str, *, may_resume: bool) -> tup
 
 
 def _resume(thread: Thread, words: str) -> Step[Thread]:
-    thread, unsent = drop_reply(thread, "the STOP is over: it can be said by the advocate")
+    thread, unsent = drop_reply(thread, notice_of("opt_out.the_stop_is_over_it"))
     consent: Consent = replace(
         thread.consent,
         stopped=False,

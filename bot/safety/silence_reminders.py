@@ -22,6 +22,7 @@ from bot.model.transactional_actions import CancelTimer, RecordAudit, SetTimer
 from bot.safety import inbound_cues
 from bot.safety.consent_flags import KINDS
 from bot.sending.delivery_receipts import first_accepted
+from bot.wording.notice import notice_of
 from policies.pack import Pack
 
 TIMER: Final = "silence"
@@ -47,10 +48,7 @@ def note_inbound(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -
     )
     actions: list[Action] = [CancelTimer(key=TIMER)] if before.spoke_at else [] if before.heard_at else [_audit(first=True)]
     if exchanges > before.exchanges and exchanges in REMIND_LIMITS_AT and not thread.flags.limits:
-        notice = (
-            "They were not told the limits yet, and a disclosure cannot be interrupted: !limits. If you told them in your "
-            "own words: !told limits."
-        )
+        notice = notice_of("silence_reminders.they_were_not_told_the")
         posts = (*posts, SendMessage(place=THREAD, body=notice))
     return Step(replace(thread, silence=silence), (*actions, *posts))
 
@@ -106,12 +104,10 @@ def remind(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Th
     if last:
         member = facts.member(thread.assignment.assignee)
         called = (thread.assignment.assignee,) if member is not None and member.on_duty else ()
-        body = (
-            f"No answer for {long}. If it is over for now, !close parks it: nothing reaches the phone. They can come back."
-        )
+        body = notice_of("silence_reminders.no_answer_for_if_it", long=long)
         cue = SendMessage(place=THREAD, body=body, mentions=called)
     else:
-        body = f"No answer for {long}. Nothing is sent by itself: they may have had to put the phone away."
+        body = notice_of("silence_reminders.no_answer_for_nothing_is", long=long)
         cue = SendMessage(place=THREAD, body=body)
     thread = replace(thread, silence=replace(silence, cue_count=silence.cue_count + 1))
     again = () if last else (SetTimer(key=TIMER, due=silence.spoke_at + rungs[silence.cue_count + 1]),)

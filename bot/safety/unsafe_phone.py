@@ -30,10 +30,11 @@ from bot.sending.release_held import say
 from bot.sending.retraction import retract_sent
 from bot.sending.undo_window import TIMER as UNDONE
 from bot.sending.undo_window import cannot_send, drop_pending, start_undo
+from bot.wording.notice import notice_of
 from policies.pack import Pack, TextName
 
 STOP_REACTION: Final = "🛑"
-ALREADY: Final = "It is marked unsafe already: nothing leaves."
+ALREADY: Final = notice_of("unsafe_phone.it_is_marked_unsafe_already")
 
 
 def unsafe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
@@ -78,14 +79,12 @@ def stop_phone(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[
     """Let nothing leave for this phone any more; no actions where that is so already."""
     actions: tuple[Action, ...] = ()
     if not thread.flags.unsafe:
-        thread, dropped = drop_pending(thread, "the phone is unsafe")
+        thread, dropped = drop_pending(thread, notice_of("unsafe_phone.the_phone_is_unsafe"))
         thread = replace(thread, flags=replace(thread.flags, unsafe=True, unsafe_line_ref=""))
         thread, told = note_other_hands(pack, facts, thread, alarm=False)
         notice = SendMessage(
             place=THREAD,
-            body="UNSAFE: nothing but !cover 1, 2, 3 leaves for the phone until its advocate or a supervisor says !safe. "
-            "Nothing was sent. !different ends the conversation without a text. !playbook abuser_on_the_line says what can"
-            " be done.",
+            body=notice_of("unsafe_phone.unsafe_nothing_but_cover_leaves"),
             mentions=(thread.assignment.assignee,) if thread.assignment.assignee else (),
         )
         actions = (
@@ -103,25 +102,29 @@ def _with_line(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, act
     """Let the line leave that the texter chose for this, if they did."""
     text_name = thread.flags.unsafe_line
     if text_name and not canned_texts.exists(pack, text_name):
-        gone = SendMessage(place=THREAD, body="The line that they chose for this is not among the agency's texts any more.")
+        gone = SendMessage(place=THREAD, body=notice_of("unsafe_phone.the_line_that_they_chose"))
         return Step(thread, (mark_as_note(event), *actions, gone), consumed=True)
     if not text_name or _line_is_out(thread):
         already = () if actions else answer(facts, event, ALREADY)
         return Step(thread, (mark_as_note(event), *actions, *already), consumed=True)
     words = canned_texts.wording(pack, facts, thread, text_name)
     if event.sender != thread.assignment.assignee:
-        shown = f"They chose a line for this: “{words}” It leaves when the advocate says !unsafe as well."
+        shown = notice_of("unsafe_phone.they_chose_a_line_for", words=words)
         return Step(thread, (mark_as_note(event), *actions, SendMessage(place=THREAD, body=shown)), consumed=True)
     ref = f"say:{event.event_id}"
     chosen = replace(thread, flags=replace(thread.flags, unsafe_line_ref=ref))
     if not thread.answerable or thread.consent.stopped:
         why = guard.UNANSWERABLE if not thread.answerable else guard.STOPPED
-        return Step(thread, (mark_as_note(event), *actions, *answer(facts, event, f"Not sent: {why}")), consumed=True)
+        return Step(
+            thread,
+            (mark_as_note(event), *actions, *answer(facts, event, notice_of("sending.not_sent", why=why))),
+            consumed=True,
+        )
     pending = PendingText(
         event_id=event.event_id, body=words, author=event.sender, said_at=event.at, send_at=facts.now, name=text_name
     )
     thread, taken_in = start_undo(pack, facts, chosen, pending)
-    shown = f"Leaving in a moment, because they chose it for this: “{words}” Redact your command to stop it."
+    shown = notice_of("unsafe_phone.leaving_in_a_moment_because", words=words)
     return Step(
         thread, (*actions, *taken_in, SendMessage(place=THREAD, body=shown, reply_to=event.event_id)), consumed=True
     )
@@ -130,11 +133,15 @@ def _with_line(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, act
 def safe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!safe`: the phone may be texted again. A person has found out, by a way that is not this phone."""
     if not (thread.flags.unsafe or thread.flags.other_hands_at):
-        return Step(thread, (mark_as_note(event), *answer(facts, event, "It was not marked unsafe.")), consumed=True)
+        return Step(
+            thread,
+            (mark_as_note(event), *answer(facts, event, notice_of("unsafe_phone.it_was_not_marked_unsafe"))),
+            consumed=True,
+        )
     flags = replace(thread.flags, unsafe=False, unsafe_line_ref="")
     thread = replace(thread, flags=flags, silence=replace(thread.silence, recheck_safety=True))
     thread, cleared = clear_other_hands(thread)
-    notice = safe_check_cue("Texts may leave again.")
+    notice = safe_check_cue(notice_of("unsafe_phone.texts_may_leave_again"))
     return Step(
         thread,
         (mark_as_note(event), notice, *cleared, _alarm(thread, AlarmKind.SAFE), RecordAudit(kind=AuditKind.SAFE)),
@@ -148,7 +155,9 @@ def different(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comm
     For a phone that is unsafe the conversation ends without it: to send it somebody would have to say that it is safe.
     """
     # What waits for its turn at the carrier was for whoever had the phone before.
-    thread, dropped = drop_pending(retract_sent(thread, lambda _words: True), "somebody else has the phone")
+    thread, dropped = drop_pending(
+        retract_sent(thread, lambda _words: True), notice_of("unsafe_phone.somebody_else_has_the_phone")
+    )
     if thread.flags.unsafe and isinstance(canned_texts.read(pack, facts, thread, command), canned_texts.CannedText):
         thread, over = start_over(pack, facts, thread)
         return Step(thread, (mark_as_note(event), *dropped, *over), consumed=True)
@@ -191,8 +200,7 @@ def start_over(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[
     )
     notice = SendMessage(
         place=THREAD,
-        body="Somebody else has the phone: this conversation is over, and their next text begins one of its own. Nothing "
-        "here is for them, and nothing on the card was agreed with them.",
+        body=notice_of("unsafe_phone.somebody_else_has_the_phone_2"),
     )
     # What came was burned, so it could not prove anything again; what is locked stays so.
     codeword = replace(thread.codeword, verified_at=0.0)

@@ -20,6 +20,7 @@ from bot.model.desk import Facts, Thread
 from bot.model.events import TextArrived
 from bot.model.feature import Step
 from bot.model.thread import ThreadState
+from bot.wording.notice import notice_of
 from policies.hours import open_at
 from policies.keywords import normalize_keyword
 from policies.pack import Pack, TextName
@@ -128,7 +129,7 @@ def _auto_reply(
     # What it is stands in its name: the carrier's report of this text, and of no other, is noted as that (practice 26).
     ref = f"{kind or name}:{event.id}"
     answer = SendSms(ref=ref, body=body, origin=Origin.AUTO_REPLY, epoch=thread.assignment.epoch, since=event.at)
-    return answer, SendMessage(place=THREAD, body=f"Answered by itself ({name}): {body}")
+    return answer, SendMessage(place=THREAD, body=notice_of("sending.answered_by_itself", name=name, body=body))
 
 
 def _note_greeted(facts: Facts, thread: Thread, name: str) -> Thread:

@@ -17,6 +17,7 @@ from bot.model.thread_desk_events import AlarmKind, AlarmRaised
 from bot.model.transactional_actions import SendEvent
 from bot.sending.held_texts import MAX_HELD
 from bot.sending.retraction import retraction_outcome
+from bot.wording.notice import notice_of
 from policies.pack import Pack
 
 RECEIPTS: Final = {
@@ -43,15 +44,15 @@ ENDS_HOLD: Final = frozenset({Outcome.ACCEPTED, Outcome.DELIVERED, Outcome.OPTED
 """After these nothing of a text is held any more: it left after all, or must not leave again."""
 
 OUTCOME_TEXTS: Final = {
-    Outcome.REJECTED: "Not sent: the carrier refused it{code}. Try other words, or another way to reach them.",
-    Outcome.OPTED_OUT: "Not sent: the carrier says this phone opted out. It has to text START first.",
-    Outcome.FAILED: "Not delivered: the carrier gave up{code}. The phone may be off; you can say it again.",
-    Outcome.UNKNOWN: "Unknown: it may or may not be on the phone. It is not sent again by itself; you can say it again.",
-    Outcome.LATE: "Held: it could not leave for more than five minutes. !again if it still fits.",
-    Outcome.REFUSED: "Not sent: when it was about to leave, it might not any more. Look at the card, and at its words.",
+    Outcome.REJECTED: "delivery_receipts.not_sent_the_carrier_refused",
+    Outcome.OPTED_OUT: "delivery_receipts.not_sent_the_carrier_says",
+    Outcome.FAILED: "delivery_receipts.not_delivered_the_carrier_gave",
+    Outcome.UNKNOWN: "delivery_receipts.unknown_it_may_or_may",
+    Outcome.LATE: "delivery_receipts.held_it_could_not_leave",
+    Outcome.REFUSED: "delivery_receipts.not_sent_when_it_was",
 }
 
-AUTO_REPLY_LATE: Final = "The automatic answer did not leave within five minutes, and does not leave any more."
+AUTO_REPLY_LATE: Final = notice_of("delivery_receipts.the_automatic_answer_did_not")
 
 RESENDABLE: Final = {Outcome.UNKNOWN: HeldReason.UNKNOWN, Outcome.LATE: HeldReason.LATE, Outcome.FAILED: HeldReason.UNKNOWN}
 """What a person may send once more by one word."""
@@ -84,7 +85,9 @@ def show_outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -
     """Move the receipt forward and say in words what a person has to know."""
     if event.outcome is Outcome.ACCEPTED:
         thread = replace(thread, lifecycle=replace(thread.lifecycle, last_outbound=facts.now))
-    words = OUTCOME_TEXTS.get(event.outcome, "").format(code=f" (code {event.code})" if event.code else "")
+    code = notice_of("delivery_receipts.code", code=event.code) if event.code else ""
+    key = OUTCOME_TEXTS.get(event.outcome)
+    words = "" if key is None else notice_of(key, code=code)
     alarms = tuple(
         SendEvent(owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=alarm))
         for happened, alarm in ((Outcome.UNKNOWN, AlarmKind.UNKNOWN_SEND), (Outcome.OPTED_OUT, AlarmKind.OPTED_OUT))
@@ -92,7 +95,13 @@ def show_outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -
     )
     event_id = event_id_of(event.ref)
     if not event_id:
-        words = AUTO_REPLY_LATE if event.outcome is Outcome.LATE else f"The automatic answer. {words}" if words else ""
+        words = (
+            AUTO_REPLY_LATE
+            if event.outcome is Outcome.LATE
+            else notice_of("delivery_receipts.the_automatic_answer", words=words)
+            if words
+            else ""
+        )
         notice = (SendMessage(place=THREAD, body=words),) if words else ()
         return Step(thread, (*notice, *alarms))
     new = RECEIPTS[event.outcome]

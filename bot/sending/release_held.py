@@ -23,6 +23,7 @@ from bot.model.thread_desk_events import AlarmKind, AlarmRaised
 from bot.model.transactional_actions import SendEvent
 from bot.sending.held_texts import hold_text
 from bot.sending.undo_window import needs_confirmation, start_undo, take_text
+from bot.wording.notice import joined, notice_of
 from policies.pack import Pack, TextName
 
 RELEASES: Final = {
@@ -31,9 +32,9 @@ RELEASES: Final = {
     "long": (HeldReason.LONG,),
 }
 UNNOTED: Final[dict[str, str]] = {
-    TextName.LIMITS: " Own words are not noted as the limits: if they are, !told limits.",
-    TextName.RIGHTS: " Own words are not noted as the rights: if they are, !told rights.",
-    TextName.SAFE_CHECK: " Own words are not noted as the question: if they are, !told safe.",
+    TextName.LIMITS: notice_of("release_held.own_words_are_not_noted"),
+    TextName.RIGHTS: notice_of("release_held.own_words_are_not_noted_2"),
+    TextName.SAFE_CHECK: notice_of("release_held.own_words_are_not_noted_3"),
 }
 
 
@@ -49,7 +50,7 @@ def release(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comman
     if name == "again" and not event.target and chosen and chosen[0].reason is not HeldReason.UNKNOWN:
         chosen = [h for h in held if h.reason is not HeldReason.UNKNOWN]
     if not chosen:
-        notice = f"Nothing of yours is held that !{name} would send."
+        notice = notice_of("release_held.nothing_of_yours_is_held", name=name)
         return Step(thread, (mark_as_note(event), *answer(facts, event, notice)), consumed=True)
     actions: tuple[Action, ...] = ()
     said: list[str] = []
@@ -57,7 +58,7 @@ def release(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comman
         thread, more, notice = _release(pack, facts, thread, words, name)
         actions += more
         said += [notice] if notice else []
-    told = answer(facts, event, "\n".join(dict.fromkeys(said))) if said else ()
+    told = answer(facts, event, joined("\n", dict.fromkeys(said))) if said else ()
     return Step(thread, (mark_as_note(event), *actions, *told), consumed=True)
 
 
@@ -66,7 +67,7 @@ def _release(
 ) -> tuple[Thread, tuple[Action, ...], str]:
     """Let held words leave, or hold them on; return what their author is told, if anything."""
     if (why := guard.refuses(pack, thread, words.body, facts.designations)) is not None:
-        return thread, (), f"Not sent: {why}"
+        return thread, (), notice_of("sending.not_sent", why=why)
     pending = _pending(facts, words)
     ours = canned_texts.exists(pack, words.name) and words.body == canned_texts.wording(pack, facts, thread, words.name)
     if words.reason is HeldReason.LOCKED:
@@ -75,12 +76,12 @@ def _release(
         return thread, actions, ""
     if name == "long" and (held := needs_confirmation(pack, facts, thread, pending, own=not ours, long=True)) is not None:
         text, why = held
-        return hold_text(thread, replace(text, held_since=words.held_since)), (), f"Held: {why}"
+        return hold_text(thread, replace(text, held_since=words.held_since)), (), notice_of("sending.held", why=why)
     # Words that were said before they came to be unknown, or late, were looked at then; the moment is another one now.
     doubts = guard.doubts(pack, facts, thread, words.body, words.author, own=name != "again" and not ours)
     if new := [doubt for doubt in doubts if doubt not in words.told]:
         why = guard.describe_doubts(facts, thread, new, words.body, command=name)
-        return hold_text(thread, replace(words, told=words.told | {*new})), (), f"Held: {why}"
+        return hold_text(thread, replace(words, told=words.told | {*new})), (), notice_of("sending.held", why=why)
     thread = _without(_answered(thread, words), words)
     sent = tuple(s for s in thread.sending.sent if s.event_id != words.event_id)
     thread = replace(thread, sending=replace(thread.sending, sent=sent))
@@ -106,12 +107,16 @@ def say(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: P
     """
     text = canned_texts.read(pack, facts, thread, command)
     if isinstance(text, canned_texts.Refused):
-        return Step(thread, (mark_as_note(event), *answer(facts, event, f"Nothing was sent: {text.why}")), consumed=True)
+        return Step(
+            thread,
+            (mark_as_note(event), *answer(facts, event, notice_of("release_held.nothing_was_sent", why=text.why))),
+            consumed=True,
+        )
     alarm: tuple[Action, ...] = ()
     if text.name == TextName.URGENT:
         alarm = (SendEvent(owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=AlarmKind.URGENT)),)
     if would_be_note(event, text.body):
-        why = "Not sent: own words that are a note, or that call a colleague, are not for the phone."
+        why = notice_of("release_held.not_sent_own_words_that")
         return Step(thread, (*alarm, mark_as_note(event), *answer(facts, event, why)), consumed=True)
     words = PendingText(
         event_id=event.event_id,
@@ -125,13 +130,16 @@ def say(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: P
     thread, actions = take_text(pack, facts, thread, words, looked_at=not text.own)
     if words.event_id not in (p.event_id for p in thread.sending.pending):
         return Step(thread, (*alarm, *actions), consumed=True)
-    changes = f"To change it, edit your command to !say {text.name}: and your words; redact it to stop it."
-    changes = "Redact your command to stop it." if text.name == TextName.DIFFERENT else changes
-    notice = f"Leaving in a moment: “{text.body}” {changes}{UNNOTED.get(text.name, '') if text.own else ''}"
+    changes = notice_of("release_held.to_change_it_edit_your", name=text.name)
+    changes = notice_of("sending.redact_to_stop") if text.name == TextName.DIFFERENT else changes
+    notice = notice_of(
+        "release_held.leaving_in_a_moment",
+        body=text.body,
+        changes=changes,
+        own=UNNOTED.get(text.name, "") if text.own else "",
+    )
     if (locked := guard.locked(pack, thread, text.body)) is not None:
-        notice = (
-            f"Nothing leaves: {locked} The conversation is over in a moment all the same; redact your command to stop that."
-        )
+        notice = notice_of("release_held.nothing_leaves_the_conversation_is", locked=locked)
     shown = SendMessage(place=THREAD, body=notice, reply_to=event.event_id)
     return Step(thread, (*alarm, *actions, shown), consumed=True)
 

@@ -19,13 +19,14 @@ from bot.model.events import MessageRedacted, MessageSent, Outcome, Relation, Te
 from bot.model.feature import Step
 from bot.model.thread import ReplyAfterStop
 from bot.model.transactional_actions import CancelTimer, SetTimer
+from bot.wording.notice import notice_of
 from policies.pack import Pack
 
 TIMER: Final = "reply"
-NOTHING_TO_REPLY_TO: Final = "There is no text after a STOP that waits for a reply: one for each, and only after it."
-TOO_LATE: Final = "it could not leave for more than five minutes. !reply once more if it still fits."
+NOTHING_TO_REPLY_TO: Final = notice_of("reply_after_stop.there_is_no_text_after")
+TOO_LATE: Final = notice_of("reply_after_stop.it_could_not_leave_for")
 CONFIRMATIONS: Final = ("!anyway", "!long")
-CARRIER_BLOCK: Final = "the carrier keeps this opt-out itself and would refuse it. The texter has to text START."
+CARRIER_BLOCK: Final = notice_of("reply_after_stop.the_carrier_keeps_this_opt")
 
 
 def reply(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
@@ -35,7 +36,7 @@ def reply(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
         return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)
     words = ReplyAfterStop(event_id=event.event_id, body=body, author=event.sender, said_at=event.at)
     consent = replace(thread.consent, text_after_stop="", reply=words, reply_ref="")
-    notice = "Leaving in a moment, as the one reply to this text. Edit your command to change it, redact it to stop it."
+    notice = notice_of("reply_after_stop.leaving_in_a_moment_as")
     return Step(
         replace(thread, consent=consent),
         (
@@ -54,9 +55,9 @@ def edit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
     if event.relation is not Relation.EDIT or not mine or words is None:
         return Step(thread)
     body, sure = _read(command)
-    why = _unfit(pack, facts, thread, event, body, sure) if body else "Not sent: it is not a !reply any more."
+    why = _unfit(pack, facts, thread, event, body, sure) if body else notice_of("reply_after_stop.not_sent_it_is_not")
     if why is not None:
-        thread, actions = drop_reply(thread, why.removeprefix("Not sent: "), again=True)
+        thread, actions = drop_reply(thread, why, again=True)
         return Step(thread, actions, consumed=True)
     words = replace(words, body=body, edit_event_id=event.event_id)
     again = SetTimer(key=TIMER, due=facts.now + pack.settings.undo_seconds)
@@ -83,7 +84,7 @@ def send(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thre
     if words is None:
         return Step(thread, consumed=True)
     if facts.role(words.author) is not Role.SUPERVISOR:
-        thread, actions = drop_reply(thread, "whoever said it does not supervise any more.", again=True)
+        thread, actions = drop_reply(thread, notice_of("reply_after_stop.whoever_said_it_does_not"), again=True)
         return Step(thread, actions, consumed=True)
     ref = f"say:{words.event_id}"
     text = SendSms(
@@ -107,7 +108,11 @@ def note_outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -
         return Step(thread)
     event_id = event.ref.removeprefix("say:")
     mark = ShowReceipt(place=THREAD, event_id=event_id, receipt=DeliveryReceipt.NOT_SENT)
-    return Step(thread, (mark, SendMessage(place=THREAD, body=f"Not sent: {TOO_LATE}", reply_to=event_id)), consumed=True)
+    return Step(
+        thread,
+        (mark, SendMessage(place=THREAD, body=notice_of("sending.not_sent", why=TOO_LATE), reply_to=event_id)),
+        consumed=True,
+    )
 
 
 def drop_reply(thread: Thread, why: str, *, again: bool = False) -> tuple[Thread, tuple[Action, ...]]:
@@ -117,14 +122,14 @@ def drop_reply(thread: Thread, why: str, *, again: bool = False) -> tuple[Thread
         return thread, ()
     consent = replace(thread.consent, reply=None, text_after_stop=words.event_id if again else "")
     mark = ShowReceipt(place=THREAD, event_id=words.event_id, receipt=DeliveryReceipt.NOT_SENT)
-    notice = SendMessage(place=THREAD, body=f"Not sent: {why}", reply_to=words.event_id)
+    notice = SendMessage(place=THREAD, body=notice_of("sending.not_sent", why=why), reply_to=words.event_id)
     return replace(thread, consent=consent), (mark, notice, CancelTimer(key=TIMER))
 
 
 def retract_redacted(thread: Thread, event_id: str) -> tuple[Thread, tuple[Action, ...]]:
     """Stop the reply that a person takes out of the room, in its undo window or on its way to the carrier."""
     if thread.consent.reply is not None and thread.consent.reply.event_id == event_id:
-        return drop_reply(thread, "it was taken out of the room.", again=True)
+        return drop_reply(thread, notice_of("reply_after_stop.it_was_taken_out_of"), again=True)
     if thread.consent.reply_ref == f"say:{event_id}":
         thread = replace(thread, consent=replace(thread.consent, reply_ref=""))
     return thread, ()
@@ -133,17 +138,17 @@ def retract_redacted(thread: Thread, event_id: str) -> tuple[Thread, tuple[Actio
 def _cannot_reply(pack: Pack, facts: Facts, thread: Thread, body: str) -> str | None:
     consent = thread.consent
     if not pack.settings.reply_after_stop:
-        return "This line sends no replies after a STOP."
+        return notice_of("reply_after_stop.this_line_sends_no_replies")
     if not consent.stopped:
-        return "Nothing is stopped here: the advocate can answer."
+        return notice_of("reply_after_stop.nothing_is_stopped_here_the")
     if not consent.text_after_stop or consent.reply is not None:
         return NOTHING_TO_REPLY_TO
     if not body:
-        return "Say !reply and the words."
+        return notice_of("reply_after_stop.say_reply_and_the_words")
     if consent.carrier_block:
-        return f"Not sent: {CARRIER_BLOCK}"
+        return notice_of("sending.not_sent", why=CARRIER_BLOCK)
     why = guard.blocked(thread, facts.now)
-    return f"Not sent: {why}" if why else None
+    return notice_of("sending.not_sent", why=why) if why else None
 
 
 def _read(command: ParsedCommand | None) -> tuple[str, frozenset[str]]:
@@ -163,9 +168,9 @@ def _unfit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, body: s
     Rule: design.md, "Who is heard".
     """
     if (why := guard.leaks(pack, body, facts.designations)) is not None:
-        return f"Not sent: {why}"
+        return why
     if would_be_note(event, body):
-        return "Not sent: words that are a note, or that call a colleague, are not for the phone."
+        return notice_of("reply_after_stop.not_sent_words_that_are")
     found = guard.doubts(pack, facts, thread, body, event.sender, own=True)
     moment = guard.describe_doubts(facts, thread, found, body, command="reply !anyway") if found else None
     doubts = (
@@ -174,4 +179,6 @@ def _unfit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, body: s
         ("!anyway", moment),
     )
     doubt = next(((word, why) for word, why in doubts if why is not None and word not in sure), None)
-    return f"Not sent: {doubt[1]} Here: !reply {doubt[0]} and the words." if doubt is not None else None
+    return (
+        notice_of("reply_after_stop.not_sent_here_reply_and", why=doubt[1], doubt=doubt[0]) if doubt is not None else None
+    )

@@ -14,8 +14,9 @@ from bot.model.actions import DeliveryReceipt
 from bot.model.desk import Thread
 from bot.model.events import Outcome
 from bot.model.thread import SentText
+from bot.wording.notice import notice_of
 
-ALREADY_SENT: Final = "That text has left already: it stays on the phone."
+ALREADY_SENT: Final = notice_of("retraction.that_text_has_left_already")
 
 
 def retract_sent(thread: Thread, which: Callable[[SentText], bool]) -> Thread:
@@ -36,6 +37,6 @@ def retraction_outcome(outcome: Outcome, receipt: DeliveryReceipt, words: str) -
         case Outcome.ACCEPTED:
             return receipt, ALREADY_SENT
         case Outcome.UNKNOWN:
-            return receipt, "Unknown: it may have left before it was taken back. It is not sent again."
+            return receipt, notice_of("retraction.unknown_it_may_have_left")
         case Outcome.DELIVERED | Outcome.FAILED:
             return receipt, words

@@ -23,11 +23,12 @@ from bot.model.thread_desk_events import AlarmKind, AlarmRaised, AssigneeSpoke
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from bot.sending.held_texts import hold_text, to_held
 from bot.sending.retraction import ALREADY_SENT, retract_sent
+from bot.wording.notice import notice_of
 from policies.pack import Pack, TextName
 
 TIMER = "send"
 MAX_SENT = 50
-AUTHOR_GONE = "whoever said it is not at the desk any more."
+AUTHOR_GONE = notice_of("undo_window.whoever_said_it_is_not")
 
 
 def take_message(
@@ -39,7 +40,9 @@ def take_message(
             thread = replace(thread, signs=replace(thread.signs, colleague_at=facts.now))
         note: Action = ShowReceipt(place=THREAD, event_id=event.event_id, receipt=DeliveryReceipt.NOTE)
         if event.content is not Content.TEXT and event.sender == thread.assignment.assignee:
-            return Step(thread, (note, _explain(event.event_id, f"Not sent: {ONLY_WORDS[event.content]}")))
+            return Step(
+                thread, (note, _explain(event.event_id, notice_of("sending.not_sent", why=ONLY_WORDS[event.content])))
+            )
         return Step(thread, (note,))
     words = PendingText(
         event_id=event.event_id,
@@ -67,11 +70,11 @@ def take_text(
     if why is not None:
         why = guard.QUOTED if quotes and why == guard.EMPTY else why
         refused = ShowReceipt(place=THREAD, event_id=words.event_id, receipt=DeliveryReceipt.NOT_SENT)
-        return thread, (refused, _explain(words.event_id, f"Not sent: {why}"))
+        return thread, (refused, _explain(words.event_id, notice_of("sending.not_sent", why=why)))
     if (held := needs_confirmation(pack, facts, thread, words, own=not looked_at)) is not None:
         text, why = held
         mark = ShowReceipt(place=THREAD, event_id=words.event_id, receipt=DeliveryReceipt.HELD)
-        return hold_text(thread, text), (mark, _explain(words.event_id, f"Held: {why}"))
+        return hold_text(thread, text), (mark, _explain(words.event_id, notice_of("sending.held", why=why)))
     return start_undo(pack, facts, thread, words)
 
 
@@ -99,7 +102,7 @@ def edit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
     if old is None and not left and command is not None and command.command is not None:
         return Step(thread)  # No command is taken this way, and its author hears so.
     if old is None or (isinstance(old, HeldText) and old.reason is HeldReason.UNKNOWN):
-        notice = _explain(event.target, "That text has left the undo window: the edit changes nothing on the phone.")
+        notice = _explain(event.target, notice_of("undo_window.that_text_has_left_the"))
         # What the room shows now is not what `!again` would send.
         thread = _without(thread, event.target) if old is not None else thread
         mine = any(sent.event_id == event.target and sent.author == event.sender for sent in thread.sending.sent)
@@ -108,13 +111,13 @@ def edit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
     if event.sender != thread.assignment.assignee:
         # What waits here of somebody who is not heard is a challenge or a cover line: nothing else may take its place.
         thread = replace(thread, codeword=_without_challenge(thread, event.target))
-        why = "a command for a check or a cover line is not changed. Say it once more."
-        return _stops(thread, event.target, f"Not sent: {why}")
+        why = notice_of("undo_window.a_command_for_a_check")
+        return _stops(thread, event.target, notice_of("sending.not_sent", why=why))
     thread = replace(thread, codeword=_without_challenge(thread, event.target))
     says_text = command is not None and command.name in canned_texts.COMMANDS
     text = canned_texts.read(pack, facts, thread, command, edit=True) if command is not None and says_text else None
     if (no := _not_this(old, text)) is not None:
-        return _stops(thread, event.target, f"Nothing was sent, and what waited is stopped: {no} Say it as a new message.")
+        return _stops(thread, event.target, notice_of("undo_window.nothing_was_sent_and_what", no=no))
     body, name = (text.body, text.stands_for) if isinstance(text, canned_texts.CannedText) else (event.body, "")
     words = PendingText(
         event_id=event.target,
@@ -127,9 +130,11 @@ def edit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
         differs=event.differs,
     )
     if would_be_note(event, body):
-        return _stops(thread, event.target, "Not sent: it has become a note.")
+        return _stops(thread, event.target, notice_of("undo_window.not_sent_it_has_become"))
     looked_at = isinstance(text, canned_texts.CannedText) and not text.own
-    shown: tuple[Action, ...] = (_explain(event.target, f"Leaving in a moment: “{body}”"),) if looked_at else ()
+    shown: tuple[Action, ...] = (
+        (_explain(event.target, notice_of("undo_window.leaving_in_a_moment", body=body)),) if looked_at else ()
+    )
     if isinstance(text, canned_texts.CannedText) and text.name == TextName.URGENT:
         shown = (*shown, SendEvent(owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=AlarmKind.URGENT)))
     new, actions = take_text(pack, facts, _without(thread, event.target), words, looked_at=looked_at, quotes=event.quotes)
@@ -157,7 +162,7 @@ def retract(pack: Pack, facts: Facts, thread: Thread, event: MessageRedacted) ->
         thread = _without(thread, mine.event_id)
         if not isinstance(mine, HeldText) or mine.reason is not HeldReason.UNKNOWN:
             retracted = ShowReceipt(place=THREAD, event_id=mine.event_id, receipt=DeliveryReceipt.RETRACTED)
-            notice = _explain(mine.event_id, "Not sent: the edit was taken back. Say it again.")
+            notice = _explain(mine.event_id, notice_of("undo_window.not_sent_the_edit_was"))
             return Step(thread, (retracted, *((notice,) if event.target == mine.edit_event_id else ()), *_timer(thread)))
     sent = next((s for s in thread.sending.sent if s.event_id == event.target), None)
     if sent is not None and sent.receipt == DeliveryReceipt.LEAVING.name and sent.author == event.sender:
@@ -192,7 +197,7 @@ def send_due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[
         mark = DeliveryReceipt.NOT_SENT if reason is None else DeliveryReceipt.HELD
         actions += [
             ShowReceipt(place=THREAD, event_id=words.event_id, receipt=mark),
-            _explain(words.event_id, f"{'Not sent' if reason is None else 'Held'}: {why}"),
+            _explain(words.event_id, notice_of("sending.not_sent" if reason is None else "sending.held", why=why)),
         ]
     sending = replace(thread.sending, pending=tuple(waiting), sent=tuple(sent[-MAX_SENT:]))
     thread = replace(thread, sending=sending)
@@ -216,9 +221,7 @@ def drop_pending(thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:
     if not ids:
         return thread, ()
     marks = tuple(ShowReceipt(place=THREAD, event_id=event_id, receipt=DeliveryReceipt.NOT_SENT) for event_id in ids)
-    notice = SendMessage(
-        place=THREAD, body=f"Not sent: {len(ids)} message(s) still in the undo window or held, because {why}."
-    )
+    notice = SendMessage(place=THREAD, body=notice_of("undo_window.not_sent_message_s_still", count=len(ids), why=why))
     return thread, (*marks, notice, CancelTimer(key=TIMER))
 
 
@@ -243,7 +246,11 @@ def hold_pending(pack: Pack, facts: Facts, thread: Thread, why: str) -> tuple[Th
         told = frozenset(guard.doubts(pack, facts, thread, words.body, words.author, own=True))
         held = replace(to_held(facts, words, HeldReason.UNPROMPTED), told=told)
         thread = thread if over else hold_text(thread, held)
-        end = f"Not sent: {why}. Say it again if it is still right" if over else f"Held: {why}. If you are sure: !anyway"
+        end = (
+            notice_of("undo_window.not_sent_say_it_again", why=why)
+            if over
+            else notice_of("undo_window.held_if_you_are_sure", why=why)
+        )
         actions.append(_explain(words.event_id, end))
     return thread, (*actions, *_timer(thread))
 
@@ -252,7 +259,7 @@ def cancel(thread: Thread, event_id: str, why: str) -> tuple[Thread, tuple[Actio
     """Stop one message that waits its undo window, and say why."""
     if not any(pending.event_id == event_id for pending in thread.sending.pending):
         return thread, ()
-    step = _stops(thread, event_id, f"Not sent: {why}")
+    step = _stops(thread, event_id, notice_of("sending.not_sent", why=why))
     return step.aggregate, step.actions
 
 
@@ -271,7 +278,7 @@ def _locked(
         free = replace(thread, codeword=replace(thread.codeword, lock=SendLock.NONE))
         free, actions = take_text(pack, facts, free, words, looked_at=looked_at)
         return replace(free, codeword=replace(free.codeword, lock=lock)), actions
-    notice = _explain(words.event_id, f"Held: {why}")
+    notice = _explain(words.event_id, notice_of("sending.held", why=why))
     return hold_text(thread, to_held(facts, words, HeldReason.LOCKED)), (
         ShowReceipt(place=THREAD, event_id=words.event_id, receipt=DeliveryReceipt.HELD),
         notice,
@@ -307,7 +314,7 @@ def needs_confirmation(
         return None
     asked = guard.describe_doubts(facts, thread, doubts, words.body) if doubts else ""
     reason = HeldReason.UNPROMPTED if warning is None else HeldReason.WARNED
-    why = asked if warning is None else f"{warning} And {asked}" if asked else warning
+    why = asked if warning is None else notice_of("undo_window.and", warning=warning, asked=asked) if asked else warning
     return replace(to_held(facts, words, reason), told=frozenset(doubts)), why
 
 
@@ -352,7 +359,7 @@ def _timer(thread: Thread) -> tuple[Action, ...]:
 
 def _explain_quote(event: MessageSent) -> tuple[Action, ...]:
     """Say that what its author quoted is left out, where something else is left."""
-    notice = "What is quoted in it does not go to the phone; the rest does, once it leaves."
+    notice = notice_of("undo_window.what_is_quoted_in_it")
     reply_to = event.target if event.relation is Relation.EDIT else event.event_id
     return (_explain(reply_to, notice),) if event.quotes and event.body.strip() else ()
 

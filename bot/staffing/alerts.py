@@ -38,42 +38,34 @@ from bot.model.text_order import describe_minutes
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised
 from bot.model.transactional_actions import TrustClock
 from bot.staffing.assignment import EXPLAINED
+from bot.wording.notice import joined, loud, notice_of
 from policies.pack import Pack
 
 ALARMS: Final = {
-    AlarmKind.STOPPED: "said STOP. Nothing leaves until they text START.",
-    AlarmKind.TEXT_AFTER_STOP: "texted after a STOP. It was not answered. Please look.",
-    AlarmKind.CAME_LATE: "what they texted around a STOP came late and out of its order. Nothing left for it. Please look.",
-    AlarmKind.RESUMED: "said START: texts may be answered again.",
-    AlarmKind.UNKNOWN_SEND: "a text may or may not have reached the phone. It is not sent again by itself.",
-    AlarmKind.OPTED_OUT: "the carrier says this phone opted out.",
-    AlarmKind.ESCALATED: "its advocate asks for a supervisor.",
-    AlarmKind.DURESS: (
-        "DURESS. The duress word came. Nothing leaves but !cover 1, 2 and 3. Supervisors: !listen, then decide."
-    ),
-    AlarmKind.UNVERIFIED: (
-        "unverified, possible duress. Nothing leaves but !cover 1, 2 and 3, until a supervisor's !unlock."
-    ),
-    AlarmKind.URGENT: "it is urgent: its advocate asks them to call. Whoever answers calls should know.",
-    AlarmKind.UNSAFE: "the phone may be in other hands. Nothing leaves for it until somebody there says !safe.",
-    AlarmKind.SAFE: "texting is safe again, its people say.",
-    AlarmKind.STOPPED_LIVE: "said STOP in the middle of a conversation. It is honoured. Is it still them? Please look.",
-    AlarmKind.STOPPED_BY_STAFF: "asked us to stop in their own words. Nothing leaves until they text START.",
-    AlarmKind.START_ASKS: "said START. A person decides: !resume in the thread.",
-    AlarmKind.LEFT_QUIETLY: "left with a silent word. Nothing was sent; write nothing more.",
-    AlarmKind.LEFT_UNSEEN: (
-        "what they wrote before the silent word was not seen yet. Its advocate, or a supervisor: please look."
-    ),
-    AlarmKind.LEFT_ALARMED: "cannot go on now. Nothing was sent; write nothing until they text again.",
-    AlarmKind.CALL: "asks for a call. Nothing was sent.",
-    AlarmKind.HELP: "said a word for help. A person has to answer.",
-    AlarmKind.BLOCKED: "is blocked by a supervisor: nothing leaves, and what it sends is dropped.",
-    AlarmKind.UNBLOCKED: "is not blocked any more.",
-    AlarmKind.OTHER_HANDS: "somebody else may have the phone. Nothing was sent; what waited is held. Please look.",
-    AlarmKind.BREAK_GLASS: (
-        "BREAK-GLASS. Its number is shown without a supervisor's yes, as the agency's policy allows. The reason is in its "
-        "room. Please look."
-    ),
+    AlarmKind.STOPPED: notice_of("alerts.said_stop_nothing_leaves_until"),
+    AlarmKind.TEXT_AFTER_STOP: notice_of("alerts.texted_after_a_stop_it"),
+    AlarmKind.CAME_LATE: notice_of("alerts.what_they_texted_around_a"),
+    AlarmKind.RESUMED: notice_of("alerts.said_start_texts_may_be"),
+    AlarmKind.UNKNOWN_SEND: notice_of("alerts.a_text_may_or_may"),
+    AlarmKind.OPTED_OUT: notice_of("alerts.the_carrier_says_this_phone"),
+    AlarmKind.ESCALATED: notice_of("alerts.its_advocate_asks_for_a"),
+    AlarmKind.DURESS: (notice_of("alerts.duress_the_duress_word_came")),
+    AlarmKind.UNVERIFIED: (notice_of("alerts.unverified_possible_duress_nothing_leaves")),
+    AlarmKind.URGENT: notice_of("alerts.it_is_urgent_its_advocate"),
+    AlarmKind.UNSAFE: notice_of("alerts.the_phone_may_be_in"),
+    AlarmKind.SAFE: notice_of("alerts.texting_is_safe_again_its"),
+    AlarmKind.STOPPED_LIVE: notice_of("alerts.said_stop_in_the_middle"),
+    AlarmKind.STOPPED_BY_STAFF: notice_of("alerts.asked_us_to_stop_in"),
+    AlarmKind.START_ASKS: notice_of("alerts.said_start_a_person_decides"),
+    AlarmKind.LEFT_QUIETLY: notice_of("alerts.left_with_a_silent_word"),
+    AlarmKind.LEFT_UNSEEN: (notice_of("alerts.what_they_wrote_before_the")),
+    AlarmKind.LEFT_ALARMED: notice_of("alerts.cannot_go_on_now_nothing"),
+    AlarmKind.CALL: notice_of("alerts.asks_for_a_call_nothing"),
+    AlarmKind.HELP: notice_of("alerts.said_a_word_for_help"),
+    AlarmKind.BLOCKED: notice_of("alerts.is_blocked_by_a_supervisor"),
+    AlarmKind.UNBLOCKED: notice_of("alerts.is_not_blocked_any_more"),
+    AlarmKind.OTHER_HANDS: notice_of("alerts.somebody_else_may_have_the"),
+    AlarmKind.BREAK_GLASS: (notice_of("alerts.break_glass_its_number_is")),
 }
 CALLS_SUPERVISORS: Final = (
     AlarmKind.ESCALATED,
@@ -120,52 +112,26 @@ BEHIND: Final = {
     ),
 }
 STRAYS: Final = {
-    StrayKind.CHANNEL: "Somebody wrote over another channel than text messages, such as WhatsApp.",
-    StrayKind.GROUP: "Somebody wrote to this line in a group message.",
+    StrayKind.CHANNEL: notice_of("alerts.somebody_wrote_over_another_channel"),
+    StrayKind.GROUP: notice_of("alerts.somebody_wrote_to_this_line"),
 }
-CHECK_PORTAL: Final = "Please look in the carrier's portal for texts that are not here, and tell the technician"
+CHECK_PORTAL: Final = notice_of("alerts.please_look_in_the_carriers")
 GAPS: Final = {
-    GapKind.UNREADABLE: f"The carrier brought something that could not be read: a text may be missing. {CHECK_PORTAL}.",
-    GapKind.REFUSED: (
-        "Requests to the carrier's address were refused, because they are not signed by the carrier. If texts are missing, "
-        f"its key or its address is set wrong. {CHECK_PORTAL} (quietline carrier check). If none are, it was "
-        "a stranger, and there "
-        "is nothing to do."
-    ),
-    GapKind.LARGE: (
-        "Requests to the carrier's address were refused, because they are larger than any text. If texts are missing, they "
-        f"may have come with pictures. {CHECK_PORTAL}. If none are, it was a stranger, and there is nothing to do."
-    ),
-    GapKind.REPORTS: (
-        "Reports of what became of our texts were refused or could not be read. If texts stay without ✓✓ that arrived, the "
-        "carrier's key or the address for its reports is set wrong: please look in the carrier's portal, and tell the "
-        "technician (quietline carrier check). If none do, it was a stranger, and there is nothing to do."
-    ),
-    GapKind.UNLISTED: (
-        f"The carrier does not say which texts came while the line was away. It is asked again by itself. {CHECK_PORTAL} "
-        "(quietline carrier check)."
-    ),
-    GapKind.AWAY: (
-        f"Its carrier cannot be asked what came meanwhile, and may have given up on some. {CHECK_PORTAL}, if any are."
-    ),
+    GapKind.UNREADABLE: notice_of("alerts.the_carrier_brought_something_that", check_portal=CHECK_PORTAL),
+    GapKind.REFUSED: (notice_of("alerts.requests_to_the_carriers_address", check_portal=CHECK_PORTAL)),
+    GapKind.LARGE: (notice_of("alerts.requests_to_the_carriers_address_2", check_portal=CHECK_PORTAL)),
+    GapKind.REPORTS: (notice_of("alerts.reports_of_what_became_of")),
+    GapKind.UNLISTED: (notice_of("alerts.the_carrier_does_not_say", check_portal=CHECK_PORTAL)),
+    GapKind.AWAY: (notice_of("alerts.its_carrier_cannot_be_asked", check_portal=CHECK_PORTAL)),
 }
 
 
 HOMESERVER_INCIDENTS: Final = {
-    HomeserverIncidentKind.GAP: (
-        "While the line did not hear its rooms, more was written in {where} than it can fetch. The oldest of it was not "
-        "taken: it has no mark, and reached no phone. Please look there for words without a mark."
-    ),
-    HomeserverIncidentKind.DEVICE_GONE: (
-        "Somebody deleted a device of this line at the homeserver, as signing it out everywhere does. It makes itself "
-        "another, and what waits is shown then. If nobody of the agency did it, please call the technician."
-    ),
-    HomeserverIncidentKind.ROOMS_LOST: (
-        "The homeserver does not have some rooms of this line any more, as after its database was put back. They are made "
-        "again, and whoever was in one is invited. What was written there is gone. Please tell the technician."
-    ),
+    HomeserverIncidentKind.GAP: "alerts.while_the_line_did_not",
+    HomeserverIncidentKind.DEVICE_GONE: "alerts.somebody_deleted_a_device_of",
+    HomeserverIncidentKind.ROOMS_LOST: "alerts.the_homeserver_does_not_have",
 }
-"""`where`: the place that it is about."""
+"""What is said of each; `where`: the place that it is about."""
 CALL_SOMEBODY: Final = (HomeserverIncidentKind.DEVICE_GONE,)
 """What whoever is on call hears of as well: what is said at the desk may not get through."""
 
@@ -184,13 +150,14 @@ def explain_ignored(pack: Pack, facts: Facts, desk: Desk, event: MessageIgnored)
 
 def show_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk]:
     """Pass on what a thread has to say to everybody."""
-    body = f"⚠️ {event.designation}: {ALARMS[event.alarm]}"
+    body: str = joined("", ("⚠️ ", event.designation, ": ", ALARMS[event.alarm]))
     fresh = tuple(shown for shown in desk.alarms if 0 <= facts.now - shown.at < SAME_ALARM)
     old = next((shown for shown in fresh if (shown.designation, shown.alarm) == (event.designation, event.alarm)), None)
     if old is not None and event.alarm not in ALWAYS_NEW:
         again = replace(old, times=old.times + 1)
         desk = replace(desk, alarms=tuple(again if shown is old else shown for shown in fresh))
-        return Step(desk, (EditMessage(place=DESK, ref=_ref(old), body=f"{body} ({again.times} times)"),))
+        body = _said(event.alarm, notice_of("alerts.times", body=body, times=again.times))
+        return Step(desk, (EditMessage(place=DESK, ref=_ref(old), body=body),))
     new = ShownAlarm(designation=event.designation, alarm=event.alarm, at=facts.now)
     desk = replace(desk, alarms=(*(shown for shown in fresh if shown is not old), new))
     escalated = event.alarm is AlarmKind.ESCALATED
@@ -201,11 +168,16 @@ def show_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step
         if event.alarm in CALLS_ALL
         else ()
     )
-    loud = SendMessage(place=DESK, ref=_ref(new), body=body, mentions=called)
+    alarm = SendMessage(place=DESK, ref=_ref(new), body=_said(event.alarm, body), mentions=called)
     # Nobody who could come is here: whoever is on call hears that they are needed, and nothing else.
     # For duress, and a number shown without a supervisor, they are called in any case.
     paged = event.alarm in (AlarmKind.DURESS, AlarmKind.BREAK_GLASS) or (escalated and not facts.supervisors)
-    return Step(desk, (loud, PageOnCall(reason="escalated")) if paged else (loud,))
+    return Step(desk, (alarm, PageOnCall(reason="escalated")) if paged else (alarm,))
+
+
+def _said(alarm: AlarmKind, body: str) -> str:
+    """Let everybody at the desk read in their language what calls people."""
+    return loud(body) if alarm in CALLS_SUPERVISORS + CALLS_ALL else body
 
 
 def _ref(shown: ShownAlarm) -> str:
@@ -215,76 +187,69 @@ def _ref(shown: ShownAlarm) -> str:
 def dead_letter_recorded(pack: Pack, facts: Facts, desk: Desk, event: DeadLetterRecorded) -> Step[Desk]:
     """Say that something could not be handled, with the id that whoever looks after the machine will ask for."""
     if event.keyless:
-        body = (
-            f"⚠️ {event.designation or 'A conversation'}: its key is not on the machine, as after an older keys.db was put "
-            "back. Nothing that is written there reaches a phone, and its texter's words cannot be shown. Please tell the "
-            f"technician: {event.short_id}. The line goes on."
+        body = notice_of(
+            "alerts.its_key_is_not_on",
+            designation=event.designation or notice_of("alerts.a_conversation"),
+            short_id=event.short_id,
         )
         return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
     if event.designation or event.new_texter:
-        whose = f"{event.designation}: words of the texter" if event.designation else "Words of somebody new"
-        body = (
-            f"⚠️ {whose} could not be shown, nobody has read them: {event.short_id}. A supervisor can try once more with "
-            f"!retry {event.short_id}. Please tell the technician."
+        whose = (
+            notice_of("alerts.words_of_the_texter", designation=event.designation)
+            if event.designation
+            else notice_of("alerts.words_of_somebody_new")
         )
+        body = notice_of("alerts.could_not_be_shown_nobody", whose=whose, short_id=event.short_id)
         return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
-    body = f"⚠️ Something could not be handled and is kept for the technician: {event.short_id}. The line goes on."
+    body = notice_of("alerts.something_could_not_be_handled", short_id=event.short_id)
     return Step(desk, (SendMessage(place=DESK, body=body),))
 
 
 def page_failed(pack: Pack, facts: Facts, desk: Desk, event: PageFailed) -> Step[Desk]:
     """Say that whoever is on call does not hear of it: whoever reads this has a telephone."""
-    tried = "is not tried any more" if event.given_up else "is tried for a quarter of an hour"
-    body = f"⚠️ Whoever is on call could not be reached. It {tried}. Please phone them, and tell the technician."
+    tried = notice_of("alerts.is_not_tried_any_more") if event.given_up else notice_of("alerts.is_tried_for_a_quarter")
+    body = notice_of("alerts.whoever_is_on_call_could", tried=tried)
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=on_duty(desk.roster)),))
 
 
 def invite_failed(pack: Pack, facts: Facts, desk: Desk, event: InviteFailed) -> Step[Desk]:
     """Say that the homeserver would not invite somebody; a person finds out why."""
-    where = "the desk" if event.place == DESK else "their office, where numbers and codewords are asked for"
-    body = (
-        f"⚠️ {localpart(event.user)} could not be invited to {where}. Is the account there, and does it take "
-        "invitations? The "
-        "line goes on without."
-    )
+    where = notice_of("alerts.the_desk") if event.place == DESK else notice_of("alerts.their_office_where_numbers_and")
+    body = notice_of("alerts.could_not_be_invited_to", user=localpart(event.user), where=where)
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
 
 
 def sync_stalled(pack: Pack, facts: Facts, desk: Desk, event: SyncStalled) -> Step[Desk]:
     """Say that nobody was heard for a while, and call whoever is on call: this word may not get through either."""
-    body = (
-        f"⚠️ For {event.minutes} minutes or more the line has not heard what is said in its rooms: nothing that you write "
-        "reaches a phone until it does. Please tell the technician."
-    )
+    body = notice_of("alerts.for_minutes_or_more_the", minutes=event.minutes)
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)), PageOnCall(reason="unheard")))
 
 
 def homeserver_incident(pack: Pack, facts: Facts, desk: Desk, event: HomeserverIncident) -> Step[Desk]:
     """Say what happened at the homeserver, and what that means for those who write in its rooms."""
-    where = event.designation or "the desk or in an office"
-    body = f"⚠️ {HOMESERVER_INCIDENTS[event.kind].format(where=where)}"
+    where = event.designation or notice_of("alerts.the_desk_or_in_an")
+    body = joined("", ("⚠️ ", notice_of(HOMESERVER_INCIDENTS[event.kind], where=where)))
     told = SendMessage(place=DESK, body=body, mentions=who_decides(facts))
     return Step(desk, (told, PageOnCall(reason="homeserver")) if event.kind in CALL_SOMEBODY else (told,))
 
 
 def clock_jumped(pack: Pack, facts: Facts, desk: Desk, event: ClockJumped) -> Step[Desk]:
     """Say that the machine's clock was set: from now on nothing goes because its time has come, until a person says so."""
-    way = "forward" if event.seconds > 0 else "back"
-    body = (
-        f"⚠️ The machine's clock was set {way} by about {abs(event.seconds)} seconds. "
-        "Please tell the technician. Opening hours go by its new time at once; answers leave as before. Nothing is erased "
-        "by its age until a supervisor says !time ok here."
-    )
+    way = notice_of("alerts.forward") if event.seconds > 0 else notice_of("alerts.back")
+    body = notice_of("alerts.the_machines_clock_was_set", way=way, seconds=abs(event.seconds))
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
 
 
 def line_restored(pack: Pack, facts: Facts, desk: Desk, event: LineRestored) -> Step[Desk]:
     """Say that the line began anew from a backup, and what that means for whoever was texting."""
-    texts = "1 text was" if event.unfinished == 1 else f"{event.unfinished} texts were"
-    unknown = f" {texts} on the way to phones then: whether they arrived is unknown, and they are not sent again."
-    body = (
-        f"⚠️ This line was restored from a backup made about {event.hours} h ago. No conversation came back: whoever texts "
-        f"begins anew.{unknown if event.unfinished else ''} Texts that came in between are not here."
+    texts = (
+        notice_of("alerts.text_was")
+        if event.unfinished == 1
+        else notice_of("alerts.texts_were", unfinished=event.unfinished)
+    )
+    unknown = notice_of("alerts.on_the_way_to_phones", texts=texts)
+    body = notice_of(
+        "alerts.this_line_was_restored_from", hours=event.hours, unfinished=unknown if event.unfinished else ""
     )
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=on_duty(desk.roster)),))
 
@@ -316,7 +281,7 @@ def retry(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Par
     """`!retry id`: a supervisor lets words be shown after all."""
     short_id = command.arguments.casefold()
     if not SHORT_ID.fullmatch(short_id):
-        return Step(desk, answer(facts, event, "Say !retry and the id that the alert gave."), consumed=True)
+        return Step(desk, answer(facts, event, notice_of("alerts.say_retry_and_the_id")), consumed=True)
     again = RetryDeadLetter(place=DESK, reply_to=event.event_id, short_id=short_id)
     return Step(desk, (mark_as_note(event), again), consumed=True)
 
@@ -324,26 +289,30 @@ def retry(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Par
 def trust_clock(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
     """`!time ok`: a supervisor looked at the clock and found it right."""
     if command.arguments.casefold() != "ok":
-        return Step(desk, answer(facts, event, "Look at the machine's clock; if it is right, say !time ok."), consumed=True)
-    notice = answer(facts, event, "The clock is taken as right: what has come to the end of its time goes again.")
+        return Step(desk, answer(facts, event, notice_of("alerts.look_at_the_machines_clock")), consumed=True)
+    notice = answer(facts, event, notice_of("alerts.the_clock_is_taken_as"))
     return Step(desk, (TrustClock(), *notice), consumed=True)
 
 
 def erasure_failed(pack: Pack, facts: Facts, desk: Desk, event: ErasureFailed) -> Step[Desk]:
     """Say that something is still there which should be gone. Nothing is called erased that is not."""
-    since = f" for {event.hours} h" if event.hours else ""
-    body = f"⚠️ Not erased yet{since}: {event.what}. It is tried again by itself. Please tell the technician."
+    since = notice_of("alerts.for_h", hours=event.hours) if event.hours else ""
+    body = notice_of("alerts.not_erased_yet_it_is", since=since, what=event.what)
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
 
 
 def stray_text(pack: Pack, facts: Facts, desk: Desk, event: StrayTextArrived) -> Step[Desk]:
     """Say that something came which cannot be shown or answered here."""
-    notice = f"⚠️ {STRAYS[event.kind]} It was not kept and cannot be answered here. This is said once an hour at most."
+    notice = notice_of("alerts.it_was_not_kept_and", strays=STRAYS[event.kind])
     return Step(desk, (SendMessage(place=DESK, body=notice, mentions=who_decides(facts)),))
 
 
 def texts_missing(pack: Pack, facts: Facts, desk: Desk, event: TextsMissing) -> Step[Desk]:
     """Say that texts may be missing, why, and where they can be found."""
-    since = f"This line was away for about {describe_minutes(event.minutes)}. " if event.kind is GapKind.AWAY else ""
-    notice = f"⚠️ {since}{GAPS[event.kind]} This is said once an hour at most."
+    since = (
+        notice_of("alerts.this_line_was_away_for", duration=describe_minutes(event.minutes))
+        if event.kind is GapKind.AWAY
+        else ""
+    )
+    notice = notice_of("alerts.this_is_said_once_an", since=since, gaps=GAPS[event.kind])
     return Step(desk, (SendMessage(place=DESK, body=notice, mentions=who_decides(facts)),))

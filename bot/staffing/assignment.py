@@ -43,6 +43,7 @@ from bot.model.thread_desk_events import (
 from bot.model.transactional_actions import CancelTimer, SendEvent
 from bot.sending.undo_window import drop_pending
 from bot.staffing.thread_marks import marks
+from bot.wording.notice import notice_of
 from policies.pack import Pack
 
 OFFER = "offer"
@@ -52,12 +53,9 @@ MAX_CHARACTERS = 7_000
 and encryption makes four out of three."""
 
 EXPLAINED = {
-    IgnoreReason.UNTRUSTED: (
-        "This device is not verified, so nothing it says is taken but !unsafe. Verify it in your client's settings. 🛑 on "
-        "any message of a thread stops its phone from here, too."
-    ),
-    IgnoreReason.UNREADABLE: "This message could not be read here: its key never came. Please send it again.",
-    IgnoreReason.UNENCRYPTED: "This message was not encrypted, so it is not taken. Please send it again, encrypted.",
+    IgnoreReason.UNTRUSTED: (notice_of("assignment.this_device_is_not_verified")),
+    IgnoreReason.UNREADABLE: notice_of("assignment.this_message_could_not_be"),
+    IgnoreReason.UNENCRYPTED: notice_of("assignment.this_message_was_not_encrypted"),
 }
 
 
@@ -69,11 +67,9 @@ def show_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> S
         for n, piece in enumerate(pieces)
     ]
     if event.media:
-        posts.append(
-            SendMessage(place=THREAD, body=f"{event.media} picture(s) or file(s) came with it and were not fetched.")
-        )
+        posts.append(SendMessage(place=THREAD, body=notice_of("assignment.picture_s_or_file_s", media=event.media)))
     elif not pieces:
-        posts.append(SendMessage(place=THREAD, body="A text without words arrived."))
+        posts.append(SendMessage(place=THREAD, body=notice_of("assignment.a_text_without_words_arrived")))
     if (late := _late(pack, facts, thread, event)) is not None:
         posts.append(SendMessage(place=THREAD, body=late))
     # A thread that we began is with its assignee already.
@@ -108,12 +104,9 @@ def assign(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Th
     before, offer = thread.assignment.assignee, thread.assignment.offer
     if event.how is not AssignmentKind.CLAIMED and before is None:
         # Its assignee left while the desk decided; the desk learns of it next, and puts it on the queue.
-        why = (
-            f"{localpart(event.assignee)} is not the advocate: the thread went back to the queue first. !claim it "
-            "at the desk."
-        )
+        why = notice_of("assignment.is_not_the_advocate_the", assignee=localpart(event.assignee))
         return Step(thread, (SendMessage(place=THREAD, body=why),))
-    thread, dropped = drop_pending(thread, "the advocate changed")
+    thread, dropped = drop_pending(thread, notice_of("assignment.the_advocate_changed"))
     assignment = replace(
         thread.assignment,
         assignee=event.assignee,
@@ -133,14 +126,11 @@ def assign(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Th
             PinMessage(place=THREAD, ref="card"),
         )
     else:
-        notice = f"{localpart(event.assignee)} is the advocate now: the phone hears them, and nobody else."
+        notice = notice_of("assignment.is_the_advocate_now_the", assignee=localpart(event.assignee))
         shown = (SendMessage(place=THREAD, body=notice, mentions=(event.assignee,)),)
     if thread.flags.other_hands_at:
         age = describe_minutes(round((facts.now - thread.flags.other_hands_at) / 60))
-        seen = (
-            f"⚠️ OTHER HANDS: {age} ago there was a sign that somebody else has this phone. It may be them who texts. Your "
-            "first words are held (!anyway). Once you know that it is the texter: !safe. !playbook abuser_on_the_line"
-        )
+        seen = notice_of("assignment.other_hands_ago_there_was", age=age)
         shown = (*shown, SendMessage(place=THREAD, body=seen, mentions=(event.assignee,)))
     invited = () if event.assignee in assignment.members else (Invite(user=event.assignee),)
     closed = (SendEvent(owner=DESK, event=OfferChanged(thread=thread.id, open=False)),) if offer and not offer.to else ()
@@ -169,7 +159,7 @@ def member_left(pack: Pack, facts: Facts, thread: Thread, event: MemberLeft) -> 
     thread, forgotten = _forget_member(facts, thread, event.user)
     if event.user != thread.assignment.assignee:
         return Step(thread, forgotten)
-    return Step(*release_to_queue(thread, facts, "the advocate left"))
+    return Step(*release_to_queue(thread, facts, notice_of("assignment.the_advocate_left")))
 
 
 def remove_member(pack: Pack, facts: Facts, thread: Thread, event: MemberRemoved) -> Step[Thread]:
@@ -181,7 +171,7 @@ def remove_member(pack: Pack, facts: Facts, thread: Thread, event: MemberRemoved
     thread, forgotten = _forget_member(facts, thread, event.user)
     if event.user != thread.assignment.assignee:
         return Step(thread, (out, *forgotten))
-    thread, actions = release_to_queue(thread, facts, "the advocate left the desk")
+    thread, actions = release_to_queue(thread, facts, notice_of("assignment.the_advocate_left_the_desk"))
     return Step(thread, (out, *actions))
 
 
@@ -202,7 +192,7 @@ def release_to_queue(thread: Thread, facts: Facts, why: str) -> tuple[Thread, tu
     thread = replace(
         thread, assignment=assignment, lifecycle=replace(thread.lifecycle, state=ThreadState.WAITING, since=facts.now)
     )
-    notice = SendMessage(place=THREAD, body="This thread is in the queue again: nobody is heard until somebody claims it.")
+    notice = SendMessage(place=THREAD, body=notice_of("assignment.this_thread_is_in_the"))
     return thread, (*dropped, notice, CancelTimer(key=OFFER), _queue(thread, facts.now, requeued=True))
 
 
@@ -217,8 +207,14 @@ def withdraw(facts: Facts, thread: Thread, how: str) -> tuple[Thread, tuple[Acti
     offer = thread.assignment.offer
     if offer is None:
         return thread, ()
+    assignee = thread.assignment.assignee
     notice = SendMessage(
-        place=THREAD, body=f"The offer {how}. {localpart(thread.assignment.assignee or 'Nobody')} is still heard."
+        place=THREAD,
+        body=notice_of(
+            "assignment.the_offer_is_still_heard",
+            how=how,
+            assignee=localpart(assignee) if assignee else notice_of("assignment.nobody"),
+        ),
     )
     closed = () if offer.to else (SendEvent(owner=DESK, event=OfferChanged(thread=thread.id, open=False)),)
     thread = note_offer_end(facts, replace(thread, assignment=replace(thread.assignment, offer=None)))
@@ -227,17 +223,21 @@ def withdraw(facts: Facts, thread: Thread, how: str) -> tuple[Thread, tuple[Acti
 
 def _late(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> str | None:
     """Say that a text came late, so that nobody takes it for their last word, or for news; None when it did not."""
-    when = f"{describe_minutes(round((facts.now - event.at) / 60))} ago"
+    when = notice_of("assignment.ago", duration=describe_minutes(round((facts.now - event.at) / 60)))
     if compare(moment(event), thread.lifecycle.newest_text) is TextOrder.BEFORE:
-        return f"⏱ This came late: it was texted {when}, before what stands above it."
-    return f"⏱ This came late: it was texted {when}." if facts.now - event.at > pack.settings.late_after_seconds else None
+        return notice_of("assignment.this_came_late_it_was", when=when)
+    return (
+        notice_of("assignment.this_came_late_it_was_2", when=when)
+        if facts.now - event.at > pack.settings.late_after_seconds
+        else None
+    )
 
 
 def _forget_member(facts: Facts, thread: Thread, user: str) -> tuple[Thread, tuple[Action, ...]]:
     """Nobody who is gone can be given the assignee back, or accept it."""
     notice: tuple[Action, ...] = ()
     if thread.assignment.offer is not None and user in (thread.assignment.offer.to, thread.assignment.offer.by):
-        thread, notice = withdraw(facts, thread, f"is over: {localpart(user)} has gone")
+        thread, notice = withdraw(facts, thread, notice_of("assignment.is_over_has_gone", user=localpart(user)))
     before = None if thread.assignment.taken_from == user else thread.assignment.taken_from
     assignment = replace(thread.assignment, taken_from=before, interpreters=thread.assignment.interpreters - {user})
     return replace(thread, assignment=assignment), notice

@@ -20,6 +20,7 @@ from bot.model.thread_desk_events import Assigned, AssigneePresent, AssignmentKi
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from bot.staffing.assignment import release_to_queue
 from bot.staffing.claim_queue import assign, cannot_claim
+from bot.wording.notice import notice_of
 from policies.pack import AssignmentMode, Pack
 
 ANSWER: Final = "answer"
@@ -37,10 +38,11 @@ def assign_waiting(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Ac
         if (member := _choose(pack, desk, entry)) is not None:
             until = facts.now + pack.settings.assignment_answer
             desk, given = assign(facts, desk, member.user, entry, AssignmentKind.CLAIMED, answer_by=until)
-            body = (
-                f"{localpart(member.user)}: {entry.designation} is yours. Accept the invitation, tap anything or say "
-                "!board here,"
-                f" within {pack.settings.assignment_answer // 60} min; else somebody else is asked."
+            body = notice_of(
+                "auto_assign.is_yours_accept_the_invitation",
+                user=localpart(member.user),
+                designation=entry.designation,
+                assignment_answer=pack.settings.assignment_answer // 60,
             )
             call = SendMessage(place=DESK, ref=ASSIGNED_REF + entry.thread, body=body, mentions=(member.user,))
             actions += (*given, call)
@@ -104,7 +106,9 @@ def take_back(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step
         return Step(thread)
     if not 0 < thread.assignment.answer_by <= facts.now or thread.assignment.assignee is None:
         return Step(thread, consumed=True)
-    thread, actions = release_to_queue(_answer_until(thread, 0.0), facts, "the advocate did not answer")
+    thread, actions = release_to_queue(
+        _answer_until(thread, 0.0), facts, notice_of("auto_assign.the_advocate_did_not_answer")
+    )
     return Step(thread, actions, consumed=True)
 
 

@@ -14,6 +14,7 @@ from bot.display.queue_cards import (
     CLAIM_REACTION,
     REMINDERS,
     WAIT,
+    WAITING,
     assigned_card,
     card_ref,
     claim_card,
@@ -39,6 +40,7 @@ from bot.model.thread_desk_events import (
     ThreadQueued,
 )
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
+from bot.wording.notice import notice_of
 from policies.pack import Pack
 
 NEXT_SECONDS: Final = 30.0
@@ -60,10 +62,14 @@ def queue_thread(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued) -> S
     if old is not None and old.has_card:
         entry, over = next_card(entry)
         before = (
-            EditMessage(place=DESK, ref=card_ref(old), body=f"{event.designation} · back in the queue, see below"),
+            EditMessage(
+                place=DESK,
+                ref=card_ref(old),
+                body=notice_of("claim_queue.back_in_the_queue_see", designation=event.designation),
+            ),
             *over,
         )
-    card = claim_card(facts, entry, "waiting again: its advocate has left" if event.requeued else "waiting")
+    card = claim_card(facts, entry, notice_of("claim_queue.waiting_again_its_advocate_has") if event.requeued else WAITING)
     entry = replace(entry, has_card=True)
     ladder = SetTimer(key=f"{WAIT}{event.thread}:0", due=facts.now + pack.settings.unclaimed_on_duty)
     actions: tuple[Action, ...] = (*before, card, ladder)
@@ -101,11 +107,11 @@ def claim(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Par
     elif not name:
         claimers = (*((u, t) for u, t in desk.claimers if u != event.sender), (event.sender, facts.now + NEXT_SECONDS))
         desk = replace(desk, claimers=claimers)
-        why = "Nobody is waiting. Whoever comes within the next 30 seconds is yours."
+        why = notice_of("claim_queue.nobody_is_waiting_whoever_comes")
     elif taken is not None and taken.assignee is not None:
-        why = f"{taken.designation} is with {localpart(taken.assignee)} already."
+        why = notice_of("claim_queue.is_with_already", designation=taken.designation, assignee=localpart(taken.assignee))
     else:
-        why = "No waiting thread has that designation. !board shows who waits."
+        why = notice_of("claim_queue.no_waiting_thread_has_that")
     return Step(desk, answer(facts, event, why), consumed=True)
 
 
@@ -117,12 +123,19 @@ def claim_by_reaction(pack: Pack, facts: Facts, desk: Desk, event: ReactionAdded
     if entry is None:
         return Step(desk)
     if not event.trusted:
-        why = f"{localpart(event.sender)}: verify your device first; until then you could not read {entry.designation}."
+        why = notice_of(
+            "claim_queue.verify_your_device_first_until", sender=localpart(event.sender), designation=entry.designation
+        )
         return Step(desk, answer(facts, event, why))
     if entry.assignee is not None and not entry.offered:
         if entry.assignee == event.sender:
             return Step(desk)
-        why = f"{localpart(event.sender)}: {entry.designation} is with {localpart(entry.assignee)} already."
+        why = notice_of(
+            "claim_queue.is_with_already_2",
+            sender=localpart(event.sender),
+            designation=entry.designation,
+            assignee=localpart(entry.assignee),
+        )
         return Step(desk, answer(facts, event, why))
     return Step(*_claim(pack, facts, desk, event.sender, entry, event))
 
@@ -137,11 +150,11 @@ def decide_claim(pack: Pack, facts: Facts, desk: Desk, event: ClaimRequested) ->
         return Step(desk)
     why = None
     if member is None:
-        why = "they are not at the desk."
+        why = notice_of("claim_queue.they_are_not_at_the")
     elif event.how is AssignmentKind.CLAIMED and entry.assignee is not None and not entry.offered:
-        why = f"{localpart(entry.assignee)} was quicker."
+        why = notice_of("claim_queue.was_quicker", assignee=localpart(entry.assignee))
     elif event.how is AssignmentKind.TAKEN_OVER and member.role is not Role.SUPERVISOR:
-        why = "only supervisors take a thread over."
+        why = notice_of("claim_queue.only_supervisors_take_a_thread")
     elif not (event.over_cap and member.on_duty):
         why = cannot_claim(pack, desk, event.user)
     if why is not None:
@@ -195,7 +208,13 @@ def call_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[De
     people = [member for member in desk.roster if member.on_duty]
     called = [member.user for member in people if step != 1 or member.role is Role.SUPERVISOR or not facts.supervisors]
     minutes = int((facts.now - entry.since) // 60)
-    body = f"{CLAIM_REACTION} {entry.designation} · still waiting, {minutes} min{marks(entry)}"
+    body = notice_of(
+        "claim_queue.still_waiting_min",
+        tap=CLAIM_REACTION,
+        designation=entry.designation,
+        minutes=minutes,
+        marks=marks(entry),
+    )
     actions: list[Action] = [
         SendMessage(place=DESK, ref=event.key, body=body, mentions=tuple(called), reactions=(CLAIM_REACTION,))
     ]
@@ -221,8 +240,18 @@ def call_people(facts: Facts, before: Desk, desk: Desk) -> tuple[Desk, tuple[Act
         if entry.thread in free or not called or (standing and not entry.danger):
             continue
         standing = True
-        why = "is offered to everybody" if entry.offered else "has texted, and is with nobody"
-        body = f"{CLAIM_REACTION} {entry.designation}{marks(entry)} {why}: tap {CLAIM_REACTION}, or !claim"
+        why = (
+            notice_of("claim_queue.is_offered_to_everybody")
+            if entry.offered
+            else notice_of("claim_queue.has_texted_and_is_with")
+        )
+        body = notice_of(
+            "claim_queue.tap_or_claim",
+            tap=CLAIM_REACTION,
+            designation=entry.designation,
+            marks=marks(entry),
+            why=why,
+        )
         ref = f"{WAIT}{entry.thread}:new{entry.past_cards}"
         calls.append(SendMessage(place=DESK, ref=ref, body=body, mentions=called, reactions=(CLAIM_REACTION,)))
     return (replace(desk, called_at=facts.now), tuple(calls)) if calls else (desk, ())
@@ -243,9 +272,9 @@ def cannot_claim(pack: Pack, desk: Desk, user: str) -> str | None:
     """Say why somebody who is here may not have one more thread: off duty, or as many as the cap unless they supervise."""
     member, cap = desk.member(user), pack.settings.cap
     if member is not None and not member.on_duty:
-        return f"{localpart(user)} is off duty. !on at the desk changes that."
+        return notice_of("claim_queue.is_off_duty_on_at", user=localpart(user))
     if len(desk.assigned_to(user)) >= cap and (member is None or member.role is not Role.SUPERVISOR):
-        return f"{localpart(user)} has {cap} threads open, which is the most. Somebody else should take this one."
+        return notice_of("claim_queue.has_threads_open_which_is", user=localpart(user), cap=cap)
     return None
 
 
@@ -254,7 +283,7 @@ def _claim(
 ) -> tuple[Desk, tuple[Action, ...]]:
     """Give a waiting or offered thread to whoever claims it, unless they have as many as they may have."""
     if entry.assignee == user:
-        return desk, _reply(facts, event, f"{entry.designation} is yours already.")
+        return desk, _reply(facts, event, notice_of("claim_queue.is_yours_already", designation=entry.designation))
     if (why := cannot_claim(pack, desk, user)) is not None:
         return desk, _reply(facts, event, why)
     how = AssignmentKind.ACCEPTED if entry.assignee is not None else AssignmentKind.CLAIMED
@@ -263,7 +292,7 @@ def _claim(
     if isinstance(event, ReactionAdded):
         # The card that they tapped says so, and their invitation comes: the desk needs no third message.
         return desk, actions
-    notice = f"{entry.designation} is yours, {localpart(user)}: accept the invitation."
+    notice = notice_of("claim_queue.is_yours_accept_the_invitation", designation=entry.designation, user=localpart(user))
     return desk, (*actions, *_reply(facts, event, notice))
 
 

@@ -22,6 +22,7 @@ from bot.model.feature import Step
 from bot.model.thread_desk_events import Assigned, OutreachStarted, ThreadCreated, ThreadQueued
 from bot.model.transactional_actions import CreateThread, SendEvent, SetTimer
 from bot.staffing.claim_queue import cannot_claim, queue_thread
+from bot.wording.notice import notice_of
 from policies.keywords import normalize_words
 from policies.pack import Pack
 
@@ -31,26 +32,20 @@ TIMER: Final = "cold:"
 CONFIRMATIONS: Final = frozenset({"she asked", "he asked", "they asked"})
 CANCEL_WORDS: Final = frozenset({"cancel", "no", "stop", "nobody"})
 
-ASK_CONSENT: Final = (
-    "Texting somebody first is for those who asked for it, and told you that this phone is safe now. If so, say:"
-    " she asked. Anything else begins nothing; “cancel” ends it."
-)
-ASK_NUMBER: Final = "Now type the number, with its area code. What you type here is removed at once."
-ASK_AGAIN: Final = "Once more, to be sure that it is right."
-NUMBERS_DIFFER: Final = "The two are not the same. Type it twice again, from the beginning."
-ROOM_OPENS: Final = (
-    "A room is being made: accept the invitation and type the first words yourself; nothing is sent until you do."
-    " If no invitation comes, they have texted us meanwhile: see !board."
-)
+ASK_CONSENT: Final = notice_of("cold_outreach.texting_somebody_first_is_for")
+ASK_NUMBER: Final = notice_of("cold_outreach.now_type_the_number_with")
+ASK_AGAIN: Final = notice_of("cold_outreach.once_more_to_be_sure")
+NUMBERS_DIFFER: Final = notice_of("cold_outreach.the_two_are_not_the")
+ROOM_OPENS: Final = notice_of("cold_outreach.a_room_is_being_made")
 REFUSALS: Final = {
-    NumberKind.UNREADABLE: "That is no telephone number that can be texted. Type it again, with its area code.",
-    NumberKind.EMERGENCY: "That is an emergency number. It is not texted from here: call it.",
-    NumberKind.SHORT: "That is a short code, not somebody's phone.",
-    NumberKind.FOREIGN: "That number is in another country. It is not texted from here.",
-    NumberKind.SPECIAL: "That is a toll-free or paid number, not somebody's phone.",
-    NumberKind.OURS: "That is this line's own number.",
-    NumberKind.TAKEN: "That phone has a conversation here already, or had one lately. Only a supervisor can look into it.",
-    NumberKind.BARRED: "That phone may not be texted: it said STOP, is blocked, or nobody can tell now.",
+    NumberKind.UNREADABLE: notice_of("cold_outreach.that_is_no_telephone_number"),
+    NumberKind.EMERGENCY: notice_of("cold_outreach.that_is_an_emergency_number"),
+    NumberKind.SHORT: notice_of("cold_outreach.that_is_a_short_code"),
+    NumberKind.FOREIGN: notice_of("cold_outreach.that_number_is_in_another"),
+    NumberKind.SPECIAL: notice_of("cold_outreach.that_is_a_toll_free"),
+    NumberKind.OURS: notice_of("cold_outreach.that_is_this_lines_own"),
+    NumberKind.TAKEN: notice_of("cold_outreach.that_phone_has_a_conversation"),
+    NumberKind.BARRED: notice_of("cold_outreach.that_phone_may_not_be"),
 }
 ENDS: Final = frozenset({NumberKind.EMERGENCY, NumberKind.TAKEN, NumberKind.BARRED})
 
@@ -61,7 +56,7 @@ def begin(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Par
         return Step(desk)
     redaction = (_redact(event),) if command.arguments else ()
     if not pack.settings.cold_outbound:
-        why = "This line texts nobody first (cold_outbound in its pack). Whoever texts us is answered."
+        why = notice_of("cold_outreach.this_line_texts_nobody_first")
         return Step(desk, (*redaction, _say(event, why)), consumed=True)
     if (refused := cannot_claim(pack, desk, event.sender)) is not None:
         return Step(desk, (*redaction, _say(event, refused)), consumed=True)
@@ -87,7 +82,9 @@ def answer_outreach(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, co
     if event.relation is not Relation.NONE:
         return Step(desk, (_redact(event),), consumed=True)
     if normalize_words(event.body) in CANCEL_WORDS:
-        return Step(_with(desk, event.sender, None), (_say(event, "Nothing was begun."),), consumed=True)
+        return Step(
+            _with(desk, event.sender, None), (_say(event, notice_of("cold_outreach.nothing_was_begun")),), consumed=True
+        )
     if not outreach.confirmed:
         asked = normalize_words(event.body) in CONFIRMATIONS
         desk = _with(desk, event.sender, replace(outreach, confirmed=True)) if asked else desk
@@ -139,7 +136,9 @@ def show_outreach(pack: Pack, facts: Facts, desk: Desk, event: OutreachStarted) 
         assignee=event.assignee,
         last_was_inbound=False,
     )
-    body = f"{event.designation} · with {localpart(event.assignee)}, who texts first: it was asked for"
+    body = notice_of(
+        "cold_outreach.with_who_texts_first_it", designation=event.designation, assignee=localpart(event.assignee)
+    )
     post = SendMessage(place=DESK, ref=card_ref(entry), body=body)
     desk = replace(desk, threads=(*desk.threads, entry))
     return Step(desk, (post, SendEvent(owner=event.thread, event=Assigned(assignee=event.assignee))))

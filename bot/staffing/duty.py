@@ -19,6 +19,7 @@ from bot.model.events import IdentityChanged, IdentityConfirmed, MessageSent
 from bot.model.feature import Step
 from bot.model.thread_desk_events import AssigneeSpoke, ListenRequested, OffDutyRequested
 from bot.model.transactional_actions import SendEvent
+from bot.wording.notice import notice_of
 from policies.pack import Pack
 
 LANGUAGE: Final = re.compile(r"[a-z]{2,3}")
@@ -32,10 +33,10 @@ def duty(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Pars
     threads = desk.assigned_to(event.sender)
     if not on and threads:
         names = ", ".join(entry.designation for entry in threads)
-        why = f"First hand over (!transfer) or !release: {names}."
+        why = notice_of("duty.first_hand_over_transfer_or", names=names)
         return Step(desk, answer(facts, event, why), consumed=True)
     roster = tuple(_on_duty(member, facts.now, on=on) if member.user == event.sender else member for member in desk.roster)
-    notice = "You are on duty." if on else "You are off duty: nobody calls you here until you say !on."
+    notice = notice_of("duty.you_are_on_duty") if on else notice_of("duty.you_are_off_duty_nobody")
     return Step(replace(desk, roster=roster), answer(facts, event, notice), consumed=True)
 
 
@@ -44,17 +45,17 @@ def languages(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command:
     codes = tuple(dict.fromkeys(command.arguments.casefold().replace(",", " ").split()))
     spoken = () if codes == (NO_LANGUAGES,) else codes
     if not codes or len(codes) > MOST_LANGUAGES or not all(LANGUAGE.fullmatch(code) for code in spoken):
-        why = f"Say !languages and their codes, such as !languages es fr; !languages {NO_LANGUAGES} takes them back."
+        why = notice_of("duty.say_languages_and_their_codes", no_languages=NO_LANGUAGES)
         return Step(desk, answer(facts, event, why), consumed=True)
     roster = tuple(replace(member, languages=spoken) if member.user == event.sender else member for member in desk.roster)
-    notice = f"Noted, and on the board: {', '.join(spoken) or 'none'}."
+    notice = notice_of("duty.noted_and_on_the_board", spoken=", ".join(spoken) or notice_of("word.none"))
     return Step(replace(desk, roster=roster), answer(facts, event, notice), consumed=True)
 
 
 def go_off_duty(pack: Pack, facts: Facts, desk: Desk, event: OffDutyRequested) -> Step[Desk]:
     """Let somebody go who said `!off` in a thread's room, unless a thread came into their hands meanwhile."""
     if threads := desk.assigned_to(event.user):
-        why = f"{localpart(event.user)} stays on duty: first hand over (!transfer) or !release {threads[0].designation}."
+        why = notice_of("duty.stays_on_duty_first_hand", user=localpart(event.user), designation=threads[0].designation)
         return Step(desk, (SendMessage(place=DESK, body=why),))
     roster = tuple(replace(member, on_duty=False) if member.user == event.user else member for member in desk.roster)
     return Step(replace(desk, roster=roster))
@@ -69,9 +70,9 @@ def _on_duty(member: DeskMember, now: float, *, on: bool) -> DeskMember:
 def sign_out(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
     """`!signout @who`: sign somebody out everywhere, because a device is lost or they have gone (practice 13)."""
     if (user := find_member(facts, event, command.arguments)) is None:
-        why = f"{UNKNOWN_MEMBER} Whoever has left the desk receives nothing any more."
+        why = notice_of("duty.whoever_has_left_the_desk", unknown_member=UNKNOWN_MEMBER)
         return Step(desk, answer(facts, event, why), consumed=True)
-    notice = f"{localpart(user)} is being signed out everywhere, at the word of {localpart(event.sender)}."
+    notice = notice_of("duty.is_being_signed_out_everywhere", user=localpart(user), sender=localpart(event.sender))
     return Step(desk, (SendMessage(place=DESK, body=notice), SignOut(user=user)), consumed=True)
 
 
@@ -90,18 +91,18 @@ def trust(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Par
     who, _, fingerprint = command.arguments.partition(" ")
     user = find_member(facts, event, who)
     if user is None or user not in waiting:
-        why = "Nobody of that name waits for it. A new identity is reported here when it is first seen."
+        why = notice_of("duty.nobody_of_that_name_waits")
         return Step(desk, answer(facts, event, why), consumed=True)
     if user == event.sender:
-        return Step(desk, answer(facts, event, "Another supervisor has to confirm yours."), consumed=True)
+        return Step(desk, answer(facts, event, notice_of("duty.another_supervisor_has_to_confirm")), consumed=True)
     if fingerprint and "".join(fingerprint.split()) != waiting[user]:
-        why = f"That is NOT the fingerprint that was reported. Nothing is confirmed. Ask {localpart(user)} in person."
+        why = notice_of("duty.that_is_not_the_fingerprint", user=localpart(user))
         return Step(desk, answer(facts, event, why), consumed=True)
     if not fingerprint and event.at < dict(desk.reported).get(user, 0.0):
-        why = f"{localpart(user)}'s identity changed while you wrote. Nothing is confirmed. Look at the newer report first."
+        why = notice_of("duty.s_identity_changed_while_you", user=localpart(user))
         return Step(desk, answer(facts, event, why), consumed=True)
     desk = _forget_report(desk, user)
-    notice = f"{localpart(user)}'s identity is confirmed by {localpart(event.sender)}."
+    notice = notice_of("duty.s_identity_is_confirmed_by", user=localpart(user), sender=localpart(event.sender))
     return Step(
         desk, (ConfirmIdentity(user=user, master_key=waiting[user]), SendMessage(place=DESK, body=notice)), consumed=True
     )
@@ -115,17 +116,23 @@ def report_identity(pack: Pack, facts: Facts, desk: Desk, event: IdentityChanged
         unconfirmed_identities=(*desk.unconfirmed_identities, (event.user, event.master_key)),
         reported=(*desk.reported, (event.user, facts.now)),
     )
-    new = "has a cryptographic identity that nobody confirmed yet" if event.first else "has a NEW cryptographic identity"
-    body = (
-        f"⚠️ {localpart(event.user)} {new}. It receives nothing until a supervisor has asked them in person and says "
-        f"!trust @{localpart(event.user)}. Fingerprint: {' '.join(fours(event.master_key))}"
+    new = (
+        notice_of("duty.has_a_cryptographic_identity_that")
+        if event.first
+        else notice_of("duty.has_a_new_cryptographic_identity")
+    )
+    body = notice_of(
+        "duty.it_receives_nothing_until_a",
+        user=localpart(event.user),
+        new=new,
+        fingerprint=" ".join(fours(event.master_key)),
     )
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
 
 
 def note_confirmed_identity(pack: Pack, facts: Facts, desk: Desk, event: IdentityConfirmed) -> Step[Desk]:
     """Tell the desk that an identity was confirmed on the server, and wait for no `!trust` of it any more."""
-    body = f"{localpart(event.user)}'s identity is confirmed by the technician, on the server (quietline trust)."
+    body = notice_of("duty.s_identity_is_confirmed_by_2", user=localpart(event.user))
     return Step(_forget_report(desk, event.user), (SendMessage(place=DESK, body=body),))
 
 
@@ -148,8 +155,8 @@ def listen(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Pa
     name = command.arguments.casefold()
     entry = next((entry for entry in desk.threads if entry.designation == name), None)
     if entry is None:
-        return Step(desk, answer(facts, event, "Say !listen and a designation. !board shows them."), consumed=True)
-    notice = answer(facts, event, f"Accept the invitation to {entry.designation}: you read, and what you write is a note.")
+        return Step(desk, answer(facts, event, notice_of("duty.say_listen_and_a_designation")), consumed=True)
+    notice = answer(facts, event, notice_of("duty.accept_the_invitation_to_you", designation=entry.designation))
     return Step(desk, (SendEvent(owner=entry.thread, event=ListenRequested(user=event.sender)), *notice), consumed=True)
 
 

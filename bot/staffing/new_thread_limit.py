@@ -17,6 +17,7 @@ from bot.model.events import TimerDue
 from bot.model.feature import Step
 from bot.model.thread_desk_events import ThreadQueued
 from bot.model.transactional_actions import SetTimer
+from bot.wording.notice import notice_of
 from policies.pack import Pack
 
 TIMER: Final = "flood"
@@ -45,10 +46,7 @@ def queue_without_card(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued
     again = SetTimer(key=TIMER, due=facts.now + CARD_INTERVAL)
     if not fresh:
         return Step(desk, () if _without_card(desk)[1:] else (again,), consumed=True)
-    body = (
-        "⚠️ More new texters than usual at once, or one number again and again. They queue without a card and are not "
-        "answered by the machine; cards follow as fast as this line allows. !claim takes the longest waiting. !board"
-    )
+    body = notice_of("new_thread_limit.more_new_texters_than_usual")
     notice = SendMessage(place=DESK, body=body, mentions=who_decides(facts))
     return Step(replace(desk, rate_limit_reported_at=facts.now), (notice, again), consumed=True)
 

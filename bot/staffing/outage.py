@@ -16,6 +16,7 @@ from bot.model.desk import Desk, Facts
 from bot.model.events import MessageSent
 from bot.model.feature import Step
 from bot.model.transactional_actions import RecordAudit
+from bot.wording.notice import notice_of
 from policies.pack import Pack
 
 
@@ -23,17 +24,16 @@ def outage(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Pa
     """`!outage` begins it, `!outage over` ends it."""
     word = command.arguments.casefold()
     if word not in ("", "on", "over", "off"):
-        return Step(desk, answer(facts, event, "Say !outage, or !outage over."), consumed=True)
+        return Step(desk, answer(facts, event, notice_of("outage.say_outage_or_outage_over")), consumed=True)
     on = word in ("", "on")
     if on == desk.outage:
-        notice = "It is an outage already. !outage over ends it." if on else "There is no outage."
+        notice = notice_of("outage.it_is_an_outage_already") if on else notice_of("outage.there_is_no_outage")
         return Step(desk, answer(facts, event, notice), consumed=True)
     who = localpart(event.sender)
     body = (
-        f"⚠️ OUTAGE, says {who}: whoever texts first hears that texts do not work well now, and the voice number. "
-        "!outage over ends it."
+        notice_of("outage.outage_says_whoever_texts_first", who=who)
         if on
-        else f"The outage is over, says {who}: first texts are greeted as usual."
+        else notice_of("outage.the_outage_is_over_says", who=who)
     )
     kind = AuditKind.OUTAGE_BEGAN if on else AuditKind.OUTAGE_OVER
     return Step(

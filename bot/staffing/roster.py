@@ -29,6 +29,7 @@ from bot.model.feature import Step
 from bot.model.line_incidents import RoomLoss, RoomLost, StaffAdded, StaffRemoved
 from bot.model.thread_desk_events import MemberRemoved
 from bot.model.transactional_actions import SendEvent
+from bot.wording.notice import notice_of
 from policies.pack import Pack
 
 SUPERVISOR_LEVEL = 50
@@ -45,8 +46,8 @@ def member_joined(pack: Pack, facts: Facts, desk: Desk, event: MemberJoined) -> 
         ShareRoomKeys(place=DESK, user=event.user),
         # Who has been here before has an office already, and was removed from it.
         Invite(place=OFFICE + event.user, user=event.user),
-        SendMessage(place=DESK, body="Welcome. Please say !help here once, so that your client learns to read us."),
-        SendMessage(place=DESK, body="This is the line: texters' words come under this identity.", speaker=Speaker.TEXTER),
+        SendMessage(place=DESK, body=notice_of("roster.welcome_please_say_help_here")),
+        SendMessage(place=DESK, body=notice_of("roster.this_is_the_line_texters"), speaker=Speaker.TEXTER),
     )
     return Step(replace(desk, roster=(*desk.roster, member)), greeting)
 
@@ -65,10 +66,7 @@ def member_left(pack: Pack, facts: Facts, desk: Desk, event: MemberLeft) -> Step
 
 def room_lost(pack: Pack, facts: Facts, desk: Desk, event: RoomLost) -> Step[Desk]:
     """Call whoever is on call when the desk's room was closed or taken from us; threads go on in their own rooms."""
-    body = (
-        "⚠️ Somebody closed this room (an upgrade does that). Quietline stays here; no other room is the desk."
-        " Threads go on. Please tell the technician."
-    )
+    body = notice_of("roster.somebody_closed_this_room_an")
     said = (SendMessage(place=DESK, body=body, mentions=on_duty(desk.roster)),) if event.how is RoomLoss.CLOSED else ()
     return Step(desk, (*said, PageOnCall(reason="desk")))
 
@@ -80,21 +78,15 @@ def update_power_levels(pack: Pack, facts: Facts, desk: Desk, event: PowerLevels
     desk = replace(desk, power_levels=tuple(sorted(now.items())), roster=roster)
     if not event.tampered:
         return Step(desk)
-    body = (
-        "⚠️ Somebody changed what people may do in this room. It is put back; supervisors stay supervisors."
-        " To take somebody off the roster, remove them from this room."
-    )
+    body = notice_of("roster.somebody_changed_what_people_may")
     notice = SendMessage(place=DESK, body=body, mentions=who_decides(facts))
     return Step(desk, (RestorePowerLevels(place=DESK), notice))
 
 
 def staff_added(pack: Pack, facts: Facts, desk: Desk, event: StaffAdded) -> Step[Desk]:
     """Invite somebody for whom the technician made an account; a supervisor's rank comes before the invitation."""
-    role = "a supervisor" if event.supervisor else "an advocate"
-    body = (
-        f"The technician made an account for {localpart(event.user)}, {role}, who is invited here. Nobody you know? Remove "
-        "them from this room, and call the technician."
-    )
+    role = notice_of("roster.a_supervisor") if event.supervisor else notice_of("roster.an_advocate")
+    body = notice_of("roster.the_technician_made_an_account", user=localpart(event.user), role=role)
     rank = (RestorePowerLevels(place=DESK, supervisors=(event.user,)),) if event.supervisor else ()
     notice = SendMessage(place=DESK, body=body, notice=False, mentions=facts.supervisors)
     return Step(desk, (notice, *rank, Invite(place=DESK, user=event.user)))
@@ -102,12 +94,12 @@ def staff_added(pack: Pack, facts: Facts, desk: Desk, event: StaffAdded) -> Step
 
 def staff_removed(pack: Pack, facts: Facts, desk: Desk, event: StaffRemoved) -> Step[Desk]:
     """Remove somebody from the desk whose account the technician ended; `member_left` does the rest."""
-    body = f"The technician ended {localpart(event.user)}'s account: signed out everywhere, and removed from every room."
+    body = notice_of("roster.the_technician_ended_s_account", user=localpart(event.user))
     notice = SendMessage(place=DESK, body=body, notice=False, mentions=facts.supervisors)
     return Step(desk, (notice, KickMember(place=DESK, user=event.user)))
 
 
-_OFFICE = "This is your office: only you and the software are here. Numbers and codewords belong here, not at the desk."
+_OFFICE = notice_of("roster.this_is_your_office_only")
 
 
 def _role(levels: dict[str, int], user: str) -> Role:

@@ -15,6 +15,7 @@ from bot.model.feature import Step
 from bot.model.thread import ThreadState
 from bot.model.thread_desk_events import ThreadMarked
 from bot.model.transactional_actions import SendEvent
+from bot.wording.notice import loud, notice_of
 from policies.pack import Pack
 
 
@@ -45,8 +46,8 @@ def note_marks(pack: Pack, facts: Facts, desk: Desk, event: ThreadMarked) -> Ste
     if marked.has_card and (waits or marked.offered):
         actions = (EditMessage(place=DESK, ref=card_ref(marked), body=claim_card(facts, marked).body),)
     if waits and marked.danger and not entry.danger:
-        body = f"{CLAIM_REACTION} {marked.designation} ⚠️ · waiting, and what they texted may be a sign of danger"
+        body = notice_of("thread_marks.waiting_and_what_they_texted", tap=CLAIM_REACTION, designation=marked.designation)
         called = tuple(member.user for member in desk.roster if member.on_duty)
         ref = f"{WAIT}{marked.thread}:danger"
-        actions += (SendMessage(place=DESK, ref=ref, body=body, mentions=called, reactions=(CLAIM_REACTION,)),)
+        actions += (SendMessage(place=DESK, ref=ref, body=loud(body), mentions=called, reactions=(CLAIM_REACTION,)),)
     return Step(desk, actions)

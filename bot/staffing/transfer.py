@@ -31,6 +31,7 @@ from bot.model.thread_desk_events import (
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from bot.staffing.assignment import OFFER, note_offer_end, release_to_queue, withdraw
 from bot.staffing.wellbeing import TALK, TALK_LATER
+from bot.wording.notice import READ, Notice, in_language, joined, notice_of, written
 from policies.pack import Pack, TextName
 
 INTERPRETER_TIMER: Final = "seat:"
@@ -44,11 +45,11 @@ def offer_transfer(pack: Pack, facts: Facts, thread: Thread, event: MessageSent,
     first, _, note = command.arguments.partition(" ")
     assignee = thread.assignment.assignee
     if assignee is None:
-        return _refuse(facts, thread, event, "It is with nobody: it is in the queue, and anybody may claim it.")
+        return _refuse(facts, thread, event, notice_of("transfer.it_is_with_nobody_it"))
     if first.casefold() == "nobody":
         if thread.assignment.offer is None:
-            return _refuse(facts, thread, event, "Nothing is offered here, so there is nothing to take back.")
-        thread, actions = withdraw(facts, thread, "was taken back")
+            return _refuse(facts, thread, event, notice_of("transfer.nothing_is_offered_here_so"))
+        thread, actions = withdraw(facts, thread, notice_of("transfer.was_taken_back"))
         return Step(thread, (mark_as_note(event), *actions), consumed=True)
     everybody = first.casefold() in {"all", "everybody"}
     to = "" if everybody else find_member(facts, event, first)
@@ -56,22 +57,26 @@ def offer_transfer(pack: Pack, facts: Facts, thread: Thread, event: MessageSent,
         return _refuse(facts, note_offer_end(facts, thread), event, UNKNOWN_MEMBER)
     if to and (why := _cannot_take(pack, facts, thread, event.sender, to)):
         return _refuse(facts, note_offer_end(facts, thread), event, why)
-    thread, before = withdraw(facts, thread, "was replaced") if thread.assignment.offer else (thread, ())
+    thread, before = (
+        withdraw(facts, thread, notice_of("transfer.was_replaced")) if thread.assignment.offer else (thread, ())
+    )
     offer = TransferOffer(to=to, by=event.sender, until=facts.now + pack.settings.offer_stands, event_id=event.event_id)
     answered = thread.signs.answered - {Doubt.OFFER}
     assignment, signs = replace(thread.assignment, offer=offer), replace(thread.signs, answered=answered)
     thread = replace(thread, assignment=assignment, signs=signs)
-    whom = localpart(to) if to else "everybody at the desk"
-    how = f"{YES} or !accept takes it, {NO} or !decline does not" if to else "at the desk, ✋ on its card takes it"
+    whom = localpart(to) if to else notice_of("transfer.everybody_at_the_desk")
+    how = notice_of("transfer.or_accept_takes_it_or", yes=YES, no=NO) if to else notice_of("transfer.at_the_desk_on_its")
     heard = localpart(assignee)
-    body = f"{localpart(event.sender)} offers this thread to {whom}: {how}. Until then {heard} is heard."
+    body = notice_of(
+        "transfer.offers_this_thread_to_until", sender=localpart(event.sender), whom=whom, how=how, heard=heard
+    )
     notice: list[Action] = [mark_as_note(event), *before]
     notice += [Invite(user=to)] if to else [SendEvent(owner=DESK, event=OfferChanged(thread=thread.id, open=True))]
     whom_too, taps = ((to,), (YES, NO)) if to else ((), ())
     notice.append(SendMessage(place=THREAD, ref=OFFER, body=body, mentions=whom_too, reactions=taps))
     if note.casefold().split()[:1] != ["quiet"]:
         handover = pack.say(TextName.HANDOVER, thread.consent.language)
-        notice.append(SendMessage(place=THREAD, body=f"Ready for the phone: “{handover}” Say !say handover to send it."))
+        notice.append(SendMessage(place=THREAD, body=notice_of("transfer.ready_for_the_phone_say", handover=handover)))
     return Step(thread, (*notice, SetTimer(key=OFFER, due=offer.until)), consumed=True)
 
 
@@ -91,22 +96,25 @@ def answer_by_reaction(pack: Pack, facts: Facts, thread: Thread, event: Reaction
     if facts.role(event.sender) is None:
         return Step(thread)
     if (why := _cannot_answer(facts, thread, event.sender)) is not None:
-        return Step(thread, answer(facts, event, f"{localpart(event.sender)}: {_lower(why)}"))
+        return Step(thread, answer(facts, event, joined(": ", (localpart(event.sender), _lower(why)))))
     if not event.trusted:
-        return Step(thread, answer(facts, event, f"{localpart(event.sender)}: verify your device first, then tap again."))
+        return Step(
+            thread,
+            answer(facts, event, notice_of("transfer.verify_your_device_first_then", sender=localpart(event.sender))),
+        )
     return Step(*_answer_offer(facts, thread, event.sender, yes=yes))
 
 
 def end_offer(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
     """Let an offer, or an interpreter's seat, end."""
     if event.key == OFFER and thread.assignment.offer is not None and thread.assignment.offer.until <= facts.now:
-        return Step(*withdraw(facts, thread, "has run out"), consumed=True)
+        return Step(*withdraw(facts, thread, notice_of("transfer.has_run_out")), consumed=True)
     if (
         event.key.startswith(INTERPRETER_TIMER)
         and (user := event.key.removeprefix(INTERPRETER_TIMER)) in thread.assignment.interpreters
     ):
         assignment = replace(thread.assignment, interpreters=thread.assignment.interpreters - {user})
-        notice = SendMessage(place=THREAD, body=f"{localpart(user)}'s seat as interpreter has ended.")
+        notice = SendMessage(place=THREAD, body=notice_of("transfer.s_seat_as_interpreter_has", user=localpart(user)))
         return Step(replace(thread, assignment=assignment), (KickMember(user=user), notice), consumed=True)
     return Step(thread)
 
@@ -116,7 +124,7 @@ def withdraw_redacted(pack: Pack, facts: Facts, thread: Thread, event: MessageRe
     offer = thread.assignment.offer
     if offer is None or event.target != offer.event_id or event.sender != offer.by:
         return Step(thread)
-    return Step(*withdraw(facts, thread, "was taken back"))
+    return Step(*withdraw(facts, thread, notice_of("transfer.was_taken_back")))
 
 
 def bring_in(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
@@ -125,12 +133,12 @@ def bring_in(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comma
     user = find_member(facts, event, who)
     if user is None or user == event.sender:
         return _refuse(
-            facts, thread, event, UNKNOWN_MEMBER if user is None else "You are here already. Say !with and who else."
+            facts, thread, event, UNKNOWN_MEMBER if user is None else notice_of("transfer.you_are_here_already_say")
         )
     if user == thread.assignment.assignee:
-        return _refuse(facts, thread, event, f"{localpart(user)} is the advocate, and stays: nobody has to ask them in.")
+        return _refuse(facts, thread, event, notice_of("transfer.is_the_advocate_and_stays", user=localpart(user)))
     if not _is_on_duty(facts, user):
-        return _refuse(facts, thread, event, f"{localpart(user)} is off duty. Say !with and who else.")
+        return _refuse(facts, thread, event, notice_of("transfer.is_off_duty_say_with", user=localpart(user)))
     actions: tuple[Action, ...] = (mark_as_note(event), Invite(user=user))
     others = thread.assignment.interpreters - {user}
     seat: Action = CancelTimer(key=INTERPRETER_TIMER + user)
@@ -138,7 +146,7 @@ def bring_in(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comma
         others, seat = others | {user}, SetTimer(key=INTERPRETER_TIMER + user, due=facts.now + INTERPRETER_SECONDS)
     thread = replace(thread, assignment=replace(thread.assignment, interpreters=others))
     actions += (seat,)
-    notice = f"{localpart(user)} is asked in, to read and to write notes; the phone does not hear them."
+    notice = notice_of("transfer.is_asked_in_to_read", user=localpart(user))
     return Step(thread, (*actions, *answer(facts, event, notice)), consumed=True)
 
 
@@ -147,11 +155,11 @@ def escalate(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comma
     called = [user for user in facts.supervisors if user != event.sender]
     alarm = SendEvent(owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=AlarmKind.ESCALATED))
     body = (
-        f"Called: {', '.join(localpart(user) for user in called)}. They read everything from the first word once they join."
+        notice_of("transfer.called_they_read_everything_from", users=", ".join(localpart(user) for user in called))
         if called
-        else "You are the only supervisor on duty; the desk was told."
+        else notice_of("transfer.you_are_the_only_supervisor")
         if facts.supervisors
-        else f"{nobody_decides(facts)} The desk was told."
+        else notice_of("transfer.the_desk_was_told", nobody_decides=nobody_decides(facts))
     )
     invited = tuple(Invite(user=user) for user in called)
     return Step(thread, (mark_as_note(event), *invited, alarm, *answer(facts, event, body)), consumed=True)
@@ -161,18 +169,18 @@ def claim(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
     """`!claim` in a thread's own room: this thread, if it waits or is offered to everybody; the desk decides."""
     assignee, offer = thread.assignment.assignee, thread.assignment.offer
     if assignee == event.sender:
-        return _refuse(facts, thread, event, "This thread is with you already.")
+        return _refuse(facts, thread, event, notice_of("transfer.this_thread_is_with_you"))
     if assignee is not None and (offer is None or offer.to):
-        return _refuse(facts, thread, event, f"It is with {localpart(assignee)}. Ask for !transfer; supervisors: !take.")
+        return _refuse(facts, thread, event, notice_of("transfer.it_is_with_ask_for", assignee=localpart(assignee)))
     return _request(facts, thread, event, event.sender, AssignmentKind.CLAIMED)
 
 
 def off(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!off` in a thread's room: the desk lets nobody go who has a thread in their hands."""
     if count := facts.load.get(event.sender, 0):
-        why = f"First hand over (!transfer) or !release: you have {count} open, !board at the desk says which."
+        why = notice_of("transfer.first_hand_over_transfer_or", count=count)
         return _refuse(facts, thread, event, why)
-    notice = answer(facts, event, "You are off duty: nobody calls you at the desk until you say !on there.")
+    notice = answer(facts, event, notice_of("transfer.you_are_off_duty_nobody"))
     wanted = SendEvent(owner=DESK, event=OffDutyRequested(user=event.sender))
     return Step(thread, (mark_as_note(event), wanted, *notice), consumed=True)
 
@@ -180,7 +188,7 @@ def off(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: P
 def take(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!take`: a supervisor takes the thread over."""
     if event.sender == thread.assignment.assignee:
-        return _refuse(facts, thread, event, "This thread is with you already.")
+        return _refuse(facts, thread, event, notice_of("transfer.this_thread_is_with_you"))
     return _request(facts, thread, event, event.sender, AssignmentKind.TAKEN_OVER)
 
 
@@ -188,11 +196,9 @@ def speak(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
     """`!speak`: take the thread back from the supervisor who took it."""
     assignment, sender = thread.assignment, event.sender
     if sender == assignment.assignee:
-        return _refuse(facts, thread, event, "This thread is with you already.")
+        return _refuse(facts, thread, event, notice_of("transfer.this_thread_is_with_you"))
     if sender != assignment.taken_from:
-        return _refuse(
-            facts, thread, event, "No supervisor took this thread from you. !claim at the desk, or ask for !transfer."
-        )
+        return _refuse(facts, thread, event, notice_of("transfer.no_supervisor_took_this_thread"))
     return _request(facts, thread, event, sender, AssignmentKind.RETURNED)
 
 
@@ -200,9 +206,9 @@ def listen(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
     """`!listen`: a supervisor gives the thread back to whom they took it from, and stays."""
     assignment = thread.assignment
     if event.sender != assignment.assignee or assignment.taken_from is None:
-        return _refuse(facts, thread, event, "You are here to read and to write notes already.")
+        return _refuse(facts, thread, event, notice_of("transfer.you_are_here_to_read"))
     if not _is_on_duty(facts, assignment.taken_from):
-        why = f"{localpart(assignment.taken_from)} is off duty: !transfer it, or !release it to the queue."
+        why = notice_of("transfer.is_off_duty_transfer_it", taken_from=localpart(assignment.taken_from))
         return _refuse(facts, thread, event, why)
     return _request(facts, thread, event, assignment.taken_from, AssignmentKind.RETURNED)
 
@@ -213,22 +219,26 @@ def release(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comman
     to_queue = command.arguments.casefold() == "queue"
     if sender != assignment.assignee and (assignment.assignee is None or not to_queue):
         why = (
-            "!release queue takes it from its advocate and lets it wait." if assignment.assignee else "It is in the queue."
+            notice_of("transfer.release_queue_takes_it_from")
+            if assignment.assignee
+            else notice_of("transfer.it_is_in_the_queue")
         )
         return _refuse(facts, thread, event, why)
     if to_queue:
-        thread, actions = release_to_queue(thread, facts, f"{localpart(sender)} put the thread back into the queue")
+        thread, actions = release_to_queue(
+            thread, facts, notice_of("transfer.put_the_thread_back_into", sender=localpart(sender))
+        )
         return Step(thread, (mark_as_note(event), *actions), consumed=True)
     if assignment.taken_from is not None and _is_on_duty(facts, assignment.taken_from):
         return _request(facts, thread, event, assignment.taken_from, AssignmentKind.RETURNED)
-    thread, actions = release_to_queue(thread, facts, "the thread was released")
+    thread, actions = release_to_queue(thread, facts, notice_of("transfer.the_thread_was_released"))
     return Step(thread, (mark_as_note(event), *actions), consumed=True)
 
 
 def offer_debrief(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!debrief` offers a talk, where colleagues do not see it."""
     talk = TALK if any(user != event.sender for user in facts.supervisors) else TALK_LATER
-    offer = f"Some conversations stay with one. {talk}"
+    offer = notice_of("transfer.some_conversations_stay_with_one", talk=talk)
     return Step(thread, (mark_as_note(event), SendMessage(place=OFFICE + event.sender, body=offer)), consumed=True)
 
 
@@ -239,7 +249,15 @@ def invite_listener(pack: Pack, facts: Facts, thread: Thread, event: ListenReque
 
 def explain_refusal(pack: Pack, facts: Facts, thread: Thread, event: AssignmentRefused) -> Step[Thread]:
     """Say why somebody is not the assignee."""
-    return Step(thread, (SendMessage(place=THREAD, body=f"{localpart(event.user)} is not the advocate: {event.reason}"),))
+    return Step(
+        thread,
+        (
+            SendMessage(
+                place=THREAD,
+                body=notice_of("transfer.is_not_the_advocate", user=localpart(event.user), reason=event.reason),
+            ),
+        ),
+    )
 
 
 def _refuse(facts: Facts, thread: Thread, event: MessageSent, why: str) -> Step[Thread]:
@@ -254,28 +272,28 @@ def _request(facts: Facts, thread: Thread, event: MessageSent, user: str, how: A
 
 def _cannot_take(pack: Pack, facts: Facts, thread: Thread, by: str, to: str) -> str | None:
     if to == thread.assignment.assignee:
-        return f"{localpart(to)} is the advocate already."
+        return notice_of("transfer.is_the_advocate_already", to=localpart(to))
     if not _is_on_duty(facts, to):
-        return f"{localpart(to)} is off duty. Say !transfer and who else, or !transfer all."
+        return notice_of("transfer.is_off_duty_say_transfer", to=localpart(to))
     if facts.load.get(to, 0) >= pack.settings.cap and facts.role(by) is not Role.SUPERVISOR:
-        full = f"{localpart(to)} has {pack.settings.cap} threads open, the most."
-        return f"{full} A supervisor may all the same: !escalate.{supervisor_note(facts)}"
+        full = notice_of("transfer.has_threads_open_the_most", to=localpart(to), cap=pack.settings.cap)
+        return notice_of("transfer.a_supervisor_may_all_the", full=full, supervisor_note=supervisor_note(facts))
     return None
 
 
 def _cannot_answer(facts: Facts, thread: Thread, user: str) -> str | None:
     offer = thread.assignment.offer
     if offer is None or offer.until <= facts.now:
-        return "Nothing is offered here, or it has run out. Ask for !transfer again."
+        return notice_of("transfer.nothing_is_offered_here_or")
     if not offer.to:
-        return "It is offered to everybody: ✋ on its card at the desk takes it, and nobody has to decline."
-    return None if offer.to == user else "It is offered to somebody else."
+        return notice_of("transfer.it_is_offered_to_everybody")
+    return None if offer.to == user else notice_of("transfer.it_is_offered_to_somebody")
 
 
 def _answer_offer(facts: Facts, thread: Thread, user: str, *, yes: bool) -> tuple[Thread, tuple[Action, ...]]:
     offer = thread.assignment.offer
     if not yes or offer is None:
-        return withdraw(facts, thread, f"was declined by {localpart(user)}")
+        return withdraw(facts, thread, notice_of("transfer.was_declined_by", user=localpart(user)))
     # What is accepted is no longer an offer: nobody accepts it twice, and it cannot be taken back any more.
     # The desk may still refuse it.
     thread = note_offer_end(facts, replace(thread, assignment=replace(thread.assignment, offer=None)))
@@ -285,7 +303,11 @@ def _answer_offer(facts: Facts, thread: Thread, user: str, *, yes: bool) -> tupl
 
 
 def _lower(why: str) -> str:
-    return why[0].lower() + why[1:]
+    """Begin what follows a name with a small letter."""
+    said = why[0].lower() + why[1:]
+    return written(
+        said, {language: _lower(in_language(why, language)) for language in READ[1:]} if isinstance(why, Notice) else {}
+    )
 
 
 def _is_on_duty(facts: Facts, user: str) -> bool:

@@ -17,6 +17,7 @@ from bot.model.feature import Step
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised, DuressFlagChanged, ThreadActivity
 from bot.model.transactional_actions import SendEvent
 from bot.sending.delivery_receipts import event_id_of
+from bot.wording.notice import notice_of
 from policies.pack import Pack
 
 HOUR: Final = 3_600.0
@@ -30,12 +31,9 @@ OFFER_AGAIN_AFTER: Final = 4 * HOUR
 """Seconds for which nobody is told unasked a second time."""
 MINUTE: Final = 60.0
 
-OFFER: Final = "What you have just carried may stay with you for a while. {talk} Nobody else was told of this."
-TALK: Final = "A supervisor can take a quiet quarter of an hour with you, now or later: just ask."
-TALK_LATER: Final = (
-    "No supervisor is on duty now, so nobody is promised: once one is, ask for a quiet quarter of an hour. If it cannot "
-    "wait, tell the desk."
-)
+OFFER: Final = "wellbeing.what_you_have_just_carried"
+TALK: Final = notice_of("wellbeing.a_supervisor_can_take_a")
+TALK_LATER: Final = notice_of("wellbeing.no_supervisor_is_on_duty")
 
 
 def report_activity(pack: Pack, facts: Facts, thread: Thread, event: TextArrived | TextOutcome) -> Step[Thread]:
@@ -84,7 +82,7 @@ def offer_debriefs(pack: Pack, facts: Facts, before: Desk, desk: Desk) -> tuple[
     for member in desk.roster:
         supervised = any(user != member.user for user in facts.supervisors)
         talk = TALK if supervised else TALK_LATER
-        words = OFFER.format(talk=talk) if member.user in gone else _workload_notice(pack, facts, before, desk, member)
+        words = notice_of(OFFER, talk=talk) if member.user in gone else _workload_notice(pack, facts, before, desk, member)
         # A clock that was set back is no reason to say it twice.
         if words and (not member.debrief_offered_at or facts.now - member.debrief_offered_at >= OFFER_AGAIN_AFTER):
             notice += (SendMessage(place=OFFICE + member.user, body=words),)
@@ -118,10 +116,7 @@ def _workload_notice(pack: Pack, facts: Facts, before: Desk, desk: Desk, member:
     heavy = member.heavy_threads >= MANY_HEAVY > was.heavy_threads
     if not (many or heavy or (count and member.on_duty_since and hours * HOUR >= LONG_SHIFT)):
         return ""
-    return (
-        f"You have {count} conversation(s) open and {member.heavy_threads} heavy one(s) behind or before you,"
-        f" {hours} h on duty. It may be time to hand one over (!transfer), or for a break. Only you see this."
-    )
+    return notice_of("wellbeing.you_have_conversation_s_open", count=count, heavy_threads=member.heavy_threads, hours=hours)
 
 
 def _mark_heavy(desk: Desk, thread: str) -> Desk:

@@ -265,6 +265,7 @@ MAY_SAY = {
         name: {ANA} for name in ("limits", "options", "tips", "rights", "clarify", "safecheck", "later", "switch", "urgent")
     },
     **{name: {ANA} for name in ("different", "lang", "agreed", "told")},
+    **{f"lang in {place}": STAFF for place in (DESK, OFFICE)},
 }
 """Who may say what in a thread whose assignee is Ana; whatever is not in here is for everybody."""
 ROWS = [(command, place) for command in COMMANDS for place in (DESK, THREAD, OFFICE) if place in command.places]

@@ -10,6 +10,8 @@ from bot.model.actions import DESK, OFFICE, SendMessage
 from bot.model.events import MemberLeft, Outcome
 from bot.model.thread_desk_events import DuressFlagChanged, ThreadActivity
 from bot.staffing.wellbeing import LONG_CONVERSATION, OFFER, OFFER_AGAIN_AFTER, TALK, TALK_LATER
+from bot.wording.notice import notice_of
+from bot.wording.tables import ENGLISH
 from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, BEN, NAMED, OWNERS, PACK, SUE, with_settings
 
@@ -18,7 +20,7 @@ T1, T2 = OWNERS[:2]
 
 def offers(world: Simulation, user: str) -> int:
     """Count how often somebody was offered a talk unasked, in their own office."""
-    return sum(post.body == OFFER.format(talk=TALK) for room, post in world.rooms if room == OFFICE + user)
+    return sum(post.body == notice_of(OFFER, talk=TALK) for room, post in world.rooms if room == OFFICE + user)
 
 
 def open_one(pack: object = None) -> Simulation:
@@ -110,7 +112,7 @@ def test_it_names_nobody_and_is_for_one_alone() -> None:
     world.tell(DESK, MemberLeft(place=DESK, user=ANA))
     world.settle()
     assert offers(world, ANA) == 0
-    assert not [name for name in NAMED if name in OFFER]
+    assert not [name for name in NAMED if name in ENGLISH[OFFER]]
     assert "debrief" not in world.seen(DESK)
 
 

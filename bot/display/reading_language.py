@@ -1,0 +1,73 @@
+"""`!lang me es`: in which language the software speaks to somebody. It is theirs alone and never touches a phone.
+
+Rules of this module: the desk keeps it, for it is of the person and not of a thread; what `!lang` says about a phone is
+`bot.safety.consent_flags`. The answer is in the language that was chosen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from bot.commands.parser import ParsedCommand, answer, mark_as_note
+from bot.display.thread_card import pinned
+from bot.model.actions import DESK, THREAD, Action, EditMessage
+from bot.model.desk import Desk, Facts, Thread
+from bot.model.events import MessageSent
+from bot.model.feature import Step
+from bot.model.thread_desk_events import ReadingLanguageChosen
+from bot.model.transactional_actions import SendEvent
+from bot.wording.notice import READ, in_language, notice_of
+from policies.pack import Pack
+
+ME: Final = "me"
+"""The first word behind `!lang` where it is about its sender."""
+
+
+def is_about_sender(command: ParsedCommand) -> bool:
+    """Tell whether a `!lang` is about the language of who says it, and not of a phone."""
+    return command.arguments.casefold().split(maxsplit=1)[:1] == [ME]
+
+
+def choose_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
+    """`!lang me es` at the desk or in an office."""
+    language = _chosen(command)
+    if language is None:
+        return Step(desk, _how(facts, event), consumed=True)
+    return Step(_with(desk, event.sender, language), _noted(facts, event, language), consumed=True)
+
+
+def choose_in_thread(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
+    """`!lang me es` in a thread's room, by any member: the desk hears of it, and the assignee's card follows."""
+    language = _chosen(command)
+    if language is None:
+        return Step(thread, (mark_as_note(event), *_how(facts, event)), consumed=True)
+    chosen = SendEvent(owner=DESK, event=ReadingLanguageChosen(user=event.sender, language=language))
+    mine = event.sender == thread.assignment.assignee
+    body = in_language(pinned(pack, thread), language)
+    card: tuple[Action, ...] = (EditMessage(place=THREAD, ref="card", body=body, formatted=True),) if mine else ()
+    return Step(thread, (mark_as_note(event), chosen, *card, *_noted(facts, event, language)), consumed=True)
+
+
+def keep_choice(pack: Pack, facts: Facts, desk: Desk, event: ReadingLanguageChosen) -> Step[Desk]:
+    """Keep what somebody chose in a thread's room."""
+    return Step(_with(desk, event.user, event.language))
+
+
+def _chosen(command: ParsedCommand) -> str | None:
+    """Return the language that is named, if the software can speak it."""
+    said = command.arguments.casefold().split()
+    return said[1] if len(said) == 2 and said[0] == ME and said[1] in READ else None
+
+
+def _with(desk: Desk, user: str, language: str) -> Desk:
+    roster = tuple(replace(member, reads=language) if member.user == user else member for member in desk.roster)
+    return replace(desk, roster=roster)
+
+
+def _noted(facts: Facts, event: MessageSent, language: str) -> tuple[Action, ...]:
+    return answer(facts, event, in_language(notice_of("reading_language.noted"), language))
+
+
+def _how(facts: Facts, event: MessageSent) -> tuple[Action, ...]:
+    return answer(facts, event, notice_of("reading_language.how"))

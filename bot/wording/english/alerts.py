@@ -1,0 +1,157 @@
+"""English: notices of alerts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+NOTICES: Final[dict[str, str]] = {
+    "alerts.a_conversation": "A conversation",
+    "alerts.a_text_may_or_may": "a text may or may not have reached the phone. It is not sent again by itself.",
+    "alerts.asked_us_to_stop_in": "asked us to stop in their own words. Nothing leaves until they text START.",
+    "alerts.asks_for_a_call_nothing": "asks for a call. Nothing was sent.",
+    "alerts.back": "back",
+    "alerts.break_glass_its_number_is": (
+        "BREAK-GLASS. Its number is shown without a supervisor's yes, as the agency's policy allows. The reason is "
+        "in its room. Please look."
+    ),
+    "alerts.cannot_go_on_now_nothing": "cannot go on now. Nothing was sent; write nothing until they text again.",
+    "alerts.could_not_be_invited_to": (
+        "⚠️ {user} could not be invited to {where}. Is the account there, and does it take invitations? The line "
+        "goes on without."
+    ),
+    "alerts.could_not_be_shown_nobody": (
+        "⚠️ {whose} could not be shown, nobody has read them: {short_id}. A supervisor can try once more with "
+        "!retry {short_id}. Please tell the technician."
+    ),
+    "alerts.duress_the_duress_word_came": (
+        "DURESS. The duress word came. Nothing leaves but !cover 1, 2 and 3. Supervisors: !listen, then decide."
+    ),
+    "alerts.for_h": " for {hours} h",
+    "alerts.for_minutes_or_more_the": (
+        "⚠️ For {minutes} minutes or more the line has not heard what is said in its rooms: nothing that you write "
+        "reaches a phone until it does. Please tell the technician."
+    ),
+    "alerts.forward": "forward",
+    "alerts.is_blocked_by_a_supervisor": "is blocked by a supervisor: nothing leaves, and what it sends is dropped.",
+    "alerts.is_not_blocked_any_more": "is not blocked any more.",
+    "alerts.is_not_tried_any_more": "is not tried any more",
+    "alerts.is_tried_for_a_quarter": "is tried for a quarter of an hour",
+    "alerts.it_is_urgent_its_advocate": (
+        "it is urgent: its advocate asks them to call. Whoever answers calls should know."
+    ),
+    "alerts.it_was_not_kept_and": (
+        "⚠️ {strays} It was not kept and cannot be answered here. This is said once an hour at most."
+    ),
+    "alerts.its_advocate_asks_for_a": "its advocate asks for a supervisor.",
+    "alerts.its_carrier_cannot_be_asked": (
+        "Its carrier cannot be asked what came meanwhile, and may have given up on some. {check_portal}, if any are."
+    ),
+    "alerts.its_key_is_not_on": (
+        "⚠️ {designation}: its key is not on the machine, as after an older keys.db was put back. Nothing that is "
+        "written there reaches a phone, and its texter's words cannot be shown. Please tell the technician: "
+        "{short_id}. The line goes on."
+    ),
+    "alerts.left_with_a_silent_word": "left with a silent word. Nothing was sent; write nothing more.",
+    "alerts.look_at_the_machines_clock": "Look at the machine's clock; if it is right, say !time ok.",
+    "alerts.not_erased_yet_it_is": (
+        "⚠️ Not erased yet{since}: {what}. It is tried again by itself. Please tell the technician."
+    ),
+    "alerts.on_the_way_to_phones": (
+        " {texts} on the way to phones then: whether they arrived is unknown, and they are not sent again."
+    ),
+    "alerts.please_look_in_the_carriers": (
+        "Please look in the carrier's portal for texts that are not here, and tell the technician"
+    ),
+    "alerts.reports_of_what_became_of": (
+        "Reports of what became of our texts were refused or could not be read. If texts stay without ✓✓ that "
+        "arrived, the carrier's key or the address for its reports is set wrong: please look in the carrier's "
+        "portal, and tell the technician (quietline carrier check). If none do, it was a stranger, and there is "
+        "nothing to do."
+    ),
+    "alerts.requests_to_the_carriers_address": (
+        "Requests to the carrier's address were refused, because they are not signed by the carrier. If texts are "
+        "missing, its key or its address is set wrong. {check_portal} (quietline carrier check). If none are, it "
+        "was a stranger, and there is nothing to do."
+    ),
+    "alerts.requests_to_the_carriers_address_2": (
+        "Requests to the carrier's address were refused, because they are larger than any text. If texts are "
+        "missing, they may have come with pictures. {check_portal}. If none are, it was a stranger, and there is "
+        "nothing to do."
+    ),
+    "alerts.said_a_word_for_help": "said a word for help. A person has to answer.",
+    "alerts.said_start_a_person_decides": "said START. A person decides: !resume in the thread.",
+    "alerts.said_start_texts_may_be": "said START: texts may be answered again.",
+    "alerts.said_stop_in_the_middle": (
+        "said STOP in the middle of a conversation. It is honoured. Is it still them? Please look."
+    ),
+    "alerts.said_stop_nothing_leaves_until": "said STOP. Nothing leaves until they text START.",
+    "alerts.say_retry_and_the_id": "Say !retry and the id that the alert gave.",
+    "alerts.somebody_deleted_a_device_of": (
+        "Somebody deleted a device of this line at the homeserver, as signing it out everywhere does. It makes "
+        "itself another, and what waits is shown then. If nobody of the agency did it, please call the technician."
+    ),
+    "alerts.somebody_else_may_have_the": (
+        "somebody else may have the phone. Nothing was sent; what waited is held. Please look."
+    ),
+    "alerts.somebody_wrote_over_another_channel": (
+        "Somebody wrote over another channel than text messages, such as WhatsApp."
+    ),
+    "alerts.somebody_wrote_to_this_line": "Somebody wrote to this line in a group message.",
+    "alerts.something_could_not_be_handled": (
+        "⚠️ Something could not be handled and is kept for the technician: {short_id}. The line goes on."
+    ),
+    "alerts.text_was": "1 text was",
+    "alerts.texted_after_a_stop_it": "texted after a STOP. It was not answered. Please look.",
+    "alerts.texting_is_safe_again_its": "texting is safe again, its people say.",
+    "alerts.texts_were": "{unfinished} texts were",
+    "alerts.the_carrier_brought_something_that": (
+        "The carrier brought something that could not be read: a text may be missing. {check_portal}."
+    ),
+    "alerts.the_carrier_does_not_say": (
+        "The carrier does not say which texts came while the line was away. It is asked again by itself. "
+        "{check_portal} (quietline carrier check)."
+    ),
+    "alerts.the_carrier_says_this_phone": "the carrier says this phone opted out.",
+    "alerts.the_clock_is_taken_as": "The clock is taken as right: what has come to the end of its time goes again.",
+    "alerts.the_desk": "the desk",
+    "alerts.the_desk_or_in_an": "the desk or in an office",
+    "alerts.the_homeserver_does_not_have": (
+        "The homeserver does not have some rooms of this line any more, as after its database was put back. They "
+        "are made again, and whoever was in one is invited. What was written there is gone. Please tell the "
+        "technician."
+    ),
+    "alerts.the_machines_clock_was_set": (
+        "⚠️ The machine's clock was set {way} by about {seconds} seconds. Please tell the technician. Opening "
+        "hours go by its new time at once; answers leave as before. Nothing is erased by its age until a "
+        "supervisor says !time ok here."
+    ),
+    "alerts.the_phone_may_be_in": (
+        "the phone may be in other hands. Nothing leaves for it until somebody there says !safe."
+    ),
+    "alerts.their_office_where_numbers_and": "their office, where numbers and codewords are asked for",
+    "alerts.this_is_said_once_an": "⚠️ {since}{gaps} This is said once an hour at most.",
+    "alerts.this_line_was_away_for": "This line was away for about {duration}. ",
+    "alerts.this_line_was_restored_from": (
+        "⚠️ This line was restored from a backup made about {hours} h ago. No conversation came back: whoever "
+        "texts begins anew.{unfinished} Texts that came in between are not here."
+    ),
+    "alerts.times": "{body} ({times} times)",
+    "alerts.unverified_possible_duress_nothing_leaves": (
+        "unverified, possible duress. Nothing leaves but !cover 1, 2 and 3, until a supervisor's !unlock."
+    ),
+    "alerts.what_they_texted_around_a": (
+        "what they texted around a STOP came late and out of its order. Nothing left for it. Please look."
+    ),
+    "alerts.what_they_wrote_before_the": (
+        "what they wrote before the silent word was not seen yet. Its advocate, or a supervisor: please look."
+    ),
+    "alerts.while_the_line_did_not": (
+        "While the line did not hear its rooms, more was written in {where} than it can fetch. The oldest of it "
+        "was not taken: it has no mark, and reached no phone. Please look there for words without a mark."
+    ),
+    "alerts.whoever_is_on_call_could": (
+        "⚠️ Whoever is on call could not be reached. It {tried}. Please phone them, and tell the technician."
+    ),
+    "alerts.words_of_somebody_new": "Words of somebody new",
+    "alerts.words_of_the_texter": "{designation}: words of the texter",
+}

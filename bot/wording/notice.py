@@ -1,0 +1,99 @@
+"""A notice: what the software says to staff, not yet in one language.
+
+Rules of this module: a feature decides what is said (a key and its values); who reads it, and so in which language, is
+decided where the decision ends (`bot.display.readers`). A notice is a string: its English words. So what joins notices uses
+:func:`joined`, because an f-string, `+` or `str.join` would keep the English alone. Texts for a phone are no notices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final, Self
+
+from bot.wording.tables import ENGLISH, TABLES
+
+READ: Final = tuple(TABLES)
+"""The languages in which staff can be spoken to; the first is the one of the tables that are complete by definition."""
+
+
+class Notice(str):
+    """English words that know how they are said in other languages.
+
+    `key`: of the tables; empty for a row of parts. `values`: what stands in its placeholders. `parts`: said one after the
+    other. `others`: by language, where the words come from a pack and not from the tables. `loud`: at the desk it is said
+    in the language of everybody there.
+    """
+
+    __slots__ = ("key", "loud", "others", "parts", "values")
+
+    key: str
+    others: Mapping[str, str]
+    values: dict[str, object]
+    parts: tuple[str, ...]
+    loud: bool
+
+    def __new__(
+        cls,
+        words: str,
+        *,
+        key: str = "",
+        values: dict[str, object] | None = None,
+        parts: tuple[str, ...] = (),
+        others: Mapping[str, str] | None = None,
+        loud: bool = False,
+    ) -> Self:
+        """Return the notice whose English is `words`."""
+        notice = super().__new__(cls, words)
+        notice.key, notice.values, notice.parts, notice.others, notice.loud = key, values or {}, parts, others or {}, loud
+        return notice
+
+    def __add__(self, other: str) -> str:
+        """Return both, one after the other."""
+        return joined("", (self, other))
+
+    def __radd__(self, other: str) -> str:
+        """Return both, one after the other."""
+        return joined("", (other, self))
+
+    def said(self, language: str) -> str:
+        """Return its words in a language; the English ones where it has none in that language."""
+        if language == READ[0] or language not in TABLES:
+            return str(self)
+        if not self.key:
+            return "".join(in_language(part, language) for part in self.parts) or self.others.get(language, str(self))
+        words = TABLES[language][self.key]
+        return words.format_map({name: in_language(value, language) for name, value in self.values.items()})
+
+
+def notice_of(key: str, **values: object) -> str:
+    """Return the notice of what is said under a key of the tables (else KeyError), with a value for each placeholder."""
+    words = ENGLISH[key].format_map({name: str(value) for name, value in values.items()})
+    return Notice(words, key=key, values=values)
+
+
+def joined(between: str, parts: Iterable[str]) -> str:
+    """Return one notice of several notices, or other words, as one, with `between` them."""
+    row: list[str] = []
+    for part in parts:
+        row += [between, part] if row else [part]
+    return Notice("".join(str(part) for part in row), parts=tuple(row))
+
+
+def written(words: str, others: Mapping[str, str]) -> str:
+    """Return what a pack says to staff: its words, and the same in other languages, by code."""
+    return Notice(words, others=others)
+
+
+def loud(said: str) -> str:
+    """Return what everybody at the desk has to understand, each in their language."""
+    return Notice(str(said), parts=(said,), loud=True)
+
+
+def in_language(said: object, language: str) -> str:
+    """Return the words in a language; anything but a notice is said as it is."""
+    return said.said(language) if isinstance(said, Notice) else str(said)
+
+
+def in_languages(said: str, languages: Iterable[str]) -> str:
+    """Return the words in each of several languages, a line each; once, where they do not differ."""
+    return "\n".join(dict.fromkeys(in_language(said, language) for language in languages))

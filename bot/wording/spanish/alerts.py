@@ -1,0 +1,161 @@
+"""Spanish: notices of alerts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+NOTICES: Final[dict[str, str]] = {
+    "alerts.a_conversation": "Una conversación",
+    "alerts.a_text_may_or_may": "un texto puede haber llegado o no al teléfono. No se envía otra vez solo.",
+    "alerts.asked_us_to_stop_in": "pidió con sus palabras que paremos. Nada sale hasta que envíe START.",
+    "alerts.asks_for_a_call_nothing": "pide una llamada. No se envió nada.",
+    "alerts.back": "atrasó",
+    "alerts.break_glass_its_number_is": (
+        "ACCESO DE EMERGENCIA. Su número se muestra sin el sí de supervisión, como lo permite la política de la "
+        "agencia. El motivo está en su sala. Por favor, miren."
+    ),
+    "alerts.cannot_go_on_now_nothing": (
+        "no puede seguir ahora. No se envió nada; no escriban nada hasta que escriba otra vez."
+    ),
+    "alerts.could_not_be_invited_to": (
+        "⚠️ No se pudo invitar a {user} a {where}. ¿Existe la cuenta, y acepta invitaciones? La línea sigue sin esa persona."
+    ),
+    "alerts.could_not_be_shown_nobody": (
+        "⚠️ {whose} no se pudieron mostrar, nadie las ha leído: {short_id}. Supervisión puede intentarlo una vez "
+        "más con !retry {short_id}. Por favor, avisen a soporte técnico."
+    ),
+    "alerts.duress_the_duress_word_came": (
+        "COACCIÓN. Llegó la palabra de coacción. Nada sale salvo !cover 1, 2 y 3. Supervisión: !listen, y después decidan."
+    ),
+    "alerts.for_h": " desde hace {hours} h",
+    "alerts.for_minutes_or_more_the": (
+        "⚠️ Desde hace {minutes} minutos o más la línea no oye lo que se dice en sus salas: nada de lo que "
+        "escriban llega a un teléfono hasta que lo oiga. Por favor, avisen a soporte técnico."
+    ),
+    "alerts.forward": "adelantó",
+    "alerts.is_blocked_by_a_supervisor": "está bloqueado por supervisión: nada sale, y lo que envía se descarta.",
+    "alerts.is_not_blocked_any_more": "ya no está bloqueado.",
+    "alerts.is_not_tried_any_more": "Ya no se intenta más",
+    "alerts.is_tried_for_a_quarter": "Se intenta durante un cuarto de hora",
+    "alerts.it_is_urgent_its_advocate": (
+        "es urgente: quien atiende le pide que llame. Debe saberlo quien responde las llamadas."
+    ),
+    "alerts.it_was_not_kept_and": (
+        "⚠️ {strays} No se guardó y no se puede responder aquí. Esto se dice como máximo una vez por hora."
+    ),
+    "alerts.its_advocate_asks_for_a": "quien atiende pide a supervisión.",
+    "alerts.its_carrier_cannot_be_asked": (
+        "A su operadora no se le puede preguntar qué llegó mientras tanto, y puede haber abandonado algunos. "
+        "{check_portal}, si los hay."
+    ),
+    "alerts.its_key_is_not_on": (
+        "⚠️ {designation}: su clave no está en la máquina, como ocurre cuando se restaura un keys.db antiguo. Nada "
+        "de lo que se escribe allí llega a un teléfono, y no se pueden mostrar las palabras de la persona. Por "
+        "favor, avisen a soporte técnico: {short_id}. La línea sigue."
+    ),
+    "alerts.left_with_a_silent_word": "se fue con una palabra silenciosa. No se envió nada; no escriban nada más.",
+    "alerts.look_at_the_machines_clock": "Mira el reloj de la máquina; si está bien, di !time ok.",
+    "alerts.not_erased_yet_it_is": (
+        "⚠️ No se ha borrado todavía{since}: {what}. Se intenta otra vez automáticamente. Por favor, avisen a "
+        "soporte técnico."
+    ),
+    "alerts.on_the_way_to_phones": (
+        " {texts} en camino hacia teléfonos en ese momento: no se sabe si llegaron, y no se envían otra vez."
+    ),
+    "alerts.please_look_in_the_carriers": (
+        "Por favor, busquen en el portal de la operadora textos que no estén aquí, y avisen a soporte técnico"
+    ),
+    "alerts.reports_of_what_became_of": (
+        "Se rechazaron o no se pudieron leer informes sobre lo que pasó con nuestros textos. Si hay textos que "
+        "llegaron y siguen sin ✓✓, la clave de la operadora o la dirección para sus informes está mal puesta: por "
+        "favor, miren en el portal de la operadora y avisen a soporte técnico (quietline carrier check). Si no, "
+        "fue alguien ajeno, y no hay nada que hacer."
+    ),
+    "alerts.requests_to_the_carriers_address": (
+        "Se rechazaron peticiones a la dirección de la operadora, porque no llevan la firma de la operadora. Si "
+        "faltan textos, su clave o su dirección están mal puestas. {check_portal} (quietline carrier check). Si no "
+        "falta ninguno, fue alguien ajeno, y no hay nada que hacer."
+    ),
+    "alerts.requests_to_the_carriers_address_2": (
+        "Se rechazaron peticiones a la dirección de la operadora, porque son más grandes que cualquier texto. Si "
+        "faltan textos, pueden haber venido con fotos. {check_portal}. Si no falta ninguno, fue alguien ajeno, y "
+        "no hay nada que hacer."
+    ),
+    "alerts.said_a_word_for_help": "dijo una palabra para pedir ayuda. Tiene que responder una persona.",
+    "alerts.said_start_a_person_decides": "dijo START. Decide una persona: !resume en la conversación.",
+    "alerts.said_start_texts_may_be": "dijo START: los textos se pueden responder otra vez.",
+    "alerts.said_stop_in_the_middle": (
+        "dijo STOP en medio de una conversación. Se respeta. ¿Sigue siendo la misma persona? Por favor, miren."
+    ),
+    "alerts.said_stop_nothing_leaves_until": "dijo STOP. Nada sale hasta que envíe START.",
+    "alerts.say_retry_and_the_id": "Di !retry y el id que dio el aviso.",
+    "alerts.somebody_deleted_a_device_of": (
+        "Alguien borró un dispositivo de esta línea en el servidor, como ocurre al cerrar sesión en todas partes. "
+        "La línea se hace otro, y entonces se muestra lo que espera. Si no fue nadie de la agencia, por favor "
+        "llamen a soporte técnico."
+    ),
+    "alerts.somebody_else_may_have_the": (
+        "otra persona puede tener el teléfono. No se envió nada; lo que esperaba está en pausa. Por favor, miren."
+    ),
+    "alerts.somebody_wrote_over_another_channel": "Alguien escribió por otro canal que no son textos, como WhatsApp.",
+    "alerts.somebody_wrote_to_this_line": "Alguien escribió a esta línea en un mensaje de grupo.",
+    "alerts.something_could_not_be_handled": (
+        "⚠️ Algo no se pudo procesar y se guarda para soporte técnico: {short_id}. La línea sigue."
+    ),
+    "alerts.text_was": "1 texto estaba",
+    "alerts.texted_after_a_stop_it": "escribió después de un STOP. No se respondió. Por favor, miren.",
+    "alerts.texting_is_safe_again_its": "es seguro escribir otra vez, dicen quienes le atienden.",
+    "alerts.texts_were": "{unfinished} textos estaban",
+    "alerts.the_carrier_brought_something_that": (
+        "La operadora trajo algo que no se pudo leer: puede faltar un texto. {check_portal}."
+    ),
+    "alerts.the_carrier_does_not_say": (
+        "La operadora no dice qué textos llegaron mientras la línea no estaba. Se le pregunta otra vez "
+        "automáticamente. {check_portal} (quietline carrier check)."
+    ),
+    "alerts.the_carrier_says_this_phone": "la operadora dice que este teléfono se dio de baja.",
+    "alerts.the_clock_is_taken_as": "El reloj se da por bueno: lo que llegó al final de su tiempo se va otra vez.",
+    "alerts.the_desk": "la mesa",
+    "alerts.the_desk_or_in_an": "la mesa o una oficina",
+    "alerts.the_homeserver_does_not_have": (
+        "El servidor ya no tiene algunas salas de esta línea, como ocurre cuando se restaura su base de datos. Se "
+        "hacen otra vez, y se invita a quien estaba en ellas. Lo que se escribió allí se perdió. Por favor, avisen "
+        "a soporte técnico."
+    ),
+    "alerts.the_machines_clock_was_set": (
+        "⚠️ El reloj de la máquina se {way} unos {seconds} segundos. Por favor, avisen a soporte técnico. El "
+        "horario sigue enseguida la hora nueva; las respuestas salen como antes. Nada se borra por su edad hasta "
+        "que supervisión diga !time ok aquí."
+    ),
+    "alerts.the_phone_may_be_in": (
+        "el teléfono puede estar en otras manos. Nada sale hacia él hasta que alguien de esa sala diga !safe."
+    ),
+    "alerts.their_office_where_numbers_and": "su oficina, donde se piden números y palabras acordadas",
+    "alerts.this_is_said_once_an": "⚠️ {since}{gaps} Esto se dice como máximo una vez por hora.",
+    "alerts.this_line_was_away_for": "Esta línea no estuvo disponible durante unos {duration}. ",
+    "alerts.this_line_was_restored_from": (
+        "⚠️ Esta línea se restauró de una copia hecha hace unas {hours} h. Ninguna conversación volvió: quien "
+        "escribe empieza de nuevo.{unfinished} Los textos que llegaron en medio no están aquí."
+    ),
+    "alerts.times": "{body} ({times} veces)",
+    "alerts.unverified_possible_duress_nothing_leaves": (
+        "sin verificar, posible coacción. Nada sale salvo !cover 1, 2 y 3, hasta el !unlock de supervisión."
+    ),
+    "alerts.what_they_texted_around_a": (
+        "lo que escribió alrededor de un STOP llegó tarde y en desorden. Nada salió por ello. Por favor, miren."
+    ),
+    "alerts.what_they_wrote_before_the": (
+        "lo que escribió antes de la palabra silenciosa no se ha visto todavía. Quien atiende, o supervisión: por "
+        "favor, miren."
+    ),
+    "alerts.while_the_line_did_not": (
+        "Mientras la línea no oía sus salas, se escribió en {where} más de lo que puede recuperar. Lo más antiguo "
+        "no se tomó: no tiene marca, y no llegó a ningún teléfono. Por favor, busquen allí palabras sin marca."
+    ),
+    "alerts.whoever_is_on_call_could": (
+        "⚠️ No se pudo avisar a quien está de guardia. {tried}. Por favor, llamen por teléfono a esa persona, y "
+        "avisen a soporte técnico."
+    ),
+    "alerts.words_of_somebody_new": "Hay palabras de alguien nuevo que",
+    "alerts.words_of_the_texter": "{designation}: hay palabras de la persona que",
+}

@@ -1,0 +1,65 @@
+"""A notice: its English is what it was before, and it says the same in another language."""
+
+from __future__ import annotations
+
+import copy
+import re
+
+import pytest
+
+from bot.wording.notice import Notice, in_language, in_languages, joined, loud, notice_of, written
+from bot.wording.tables import ENGLISH
+
+QUOTED = "no {braces} or %s"
+
+
+@pytest.mark.parametrize("key", ENGLISH)
+def test_english_is_the_string_itself(key: str) -> None:
+    """Whoever knows nothing of languages reads English: as a string, and asked for it, or for a language nobody wrote."""
+    values = dict.fromkeys(("why", "user", "designation", "duration"), QUOTED)
+    every = dict.fromkeys(re.findall(r"\{(\w+)\}", ENGLISH[key]), "x") | values
+    said = notice_of(key, **every)
+    assert said == ENGLISH[key].format(**every) == in_language(said, "en") == in_language(said, "xx")
+
+
+def test_notices_within_notices_and_side_by_side() -> None:
+    """What is filled in, joined, added or written by a pack is put into words with the whole."""
+    inner = notice_of("sending.held", why=notice_of("guard.it_is_empty"))
+    assert in_language(inner, "es") == "En pausa: está vacío."
+    row = joined("; ", (inner, "ana", notice_of("word.yes")))
+    assert (row, in_language(row, "es")) == ("Held: it is empty.; ana; yes", "En pausa: está vacío.; ana; sí")
+    assert in_language("- " + inner + "!", "es") == "- En pausa: está vacío.!"
+    book = written("Steps", {"es": "Pasos"})
+    assert [in_language(joined("\n", (book, inner)), code) for code in ("en", "es", "fr")] == [
+        "Steps\nHeld: it is empty.",
+        "Pasos\nEn pausa: está vacío.",
+        "Steps\nHeld: it is empty.",
+    ]
+
+
+def test_values_are_not_read_as_templates() -> None:
+    """A person's words with braces stand as they are."""
+    said = notice_of("sending.held", why=QUOTED)
+    assert (said, in_language(said, "es")) == (f"Held: {QUOTED}", f"En pausa: {QUOTED}")
+
+
+def test_what_is_loud_is_said_in_each_language_once() -> None:
+    """A line for each language; readers of one language get one line."""
+    said = loud(notice_of("word.yes"))
+    assert isinstance(said, Notice)
+    assert said.loud
+    assert in_languages(said, ("en", "es", "en")) == "yes\nsí"
+    assert in_languages(said, ("es",)) == "sí"
+
+
+def test_a_notice_can_be_copied() -> None:
+    """A copy of a notice is its words: what keeps values copies them."""
+    assert copy.deepcopy(notice_of("word.yes")) == "yes"
+
+
+def test_an_unknown_key_or_a_missing_value_is_an_error() -> None:
+    """A notice that cannot be said fails where it is made."""
+    with pytest.raises(KeyError):
+        notice_of("no.such_key")
+    with pytest.raises(KeyError):
+        notice_of("sending.held")
