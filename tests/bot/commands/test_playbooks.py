@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 
+from bot.decide import decide
 from bot.model.actions import DeliveryReceipt, SendMessage
 from bot.model.transactional_actions import RecordAudit
+from policies.pack import Playbook
 from tests.bot.examples import at, at_desk, held, marks, of, said, staffed_desk, texts, then, words
-from tests.bot.strategies import BEN, PACK, STAFF
+from tests.bot.strategies import ANA, BEN, MEMBERS, PACK, STAFF
+
+TYPED = re.compile(r"![a-z]+|\b\d{3}\b|\d-\d{3}-\d{3}-\d{4}")
+"""Commands and telephone numbers."""
 
 
 @pytest.mark.practice(39)
@@ -21,6 +29,23 @@ def test_a_playbook_is_read_in_the_room(name: str, sender: str) -> None:
     assert marks(step) == {"$m1": DeliveryReceipt.NOTE}
     assert texts(step) == []
     assert [post.notice for post in of(SendMessage, step)] == [True]
+
+
+@pytest.mark.parametrize("name", PACK.playbooks)
+def test_a_playbook_is_read_in_the_language_of_its_reader(name: str) -> None:
+    """Who chose Spanish reads every step of the base pack in Spanish: as many, with the same commands and numbers."""
+    english, spanish = PACK.playbooks[name], PACK.playbooks[name].translations["es"]
+    roster = tuple(replace(member, reads="es") if member.user == ANA else member for member in MEMBERS)
+    step = then(held(), said(f"!playbook {name}"), at(0, roster=roster))
+    assert words(step).splitlines() == [spanish.title, *(f"{n}. {text}" for n, text in enumerate(spanish.steps, start=1))]
+    for one, other in zip(english.steps, spanish.steps, strict=True):
+        assert TYPED.findall(one) == TYPED.findall(other)
+
+
+def test_a_playbook_of_the_agency_alone_is_read_as_it_is() -> None:
+    """An agency's own playbook without a translation is read in the words that there are."""
+    pack = replace(PACK, playbooks={"floods": Playbook(title="Water", steps=("Up.",))}, staff_language="es")
+    assert words(decide(pack, at(0), held(), said("!playbook floods"))) == "Water\n1. Up."
 
 
 @pytest.mark.parametrize(("rest", "title"), [("abuser", "abuser_on_the_line"), ("Other Agency", "other_agency")])
