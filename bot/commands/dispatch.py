@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 from bot.commands.help_text import help_text
 from bot.commands.parser import ParsedCommand, answer, is_taken, mark_as_note
 from bot.commands.spec import COMMANDS, Who
+from bot.commands.synonyms import SYNONYMS
 from bot.model.actions import DESK, OFFICE, THREAD
 from bot.model.desk import Desk, Facts, Role, Thread
 from bot.model.events import Content, MessageSent, Relation
@@ -24,28 +25,6 @@ from policies.pack import Pack
 
 NEAR: Final = 0.72
 """How much a word has to be like a command to be taken for one mistyped: "!clam" is, "!shelter" is not like "!later"."""
-SYNONYMS: Final = {
-    word: hint
-    for words, hint in (
-        ("undo unsend recall delete", notice_of("dispatch.to_take_words_back_delete")),
-        ("notes memo comment", notice_of("dispatch.a_note_begins_with_or")),
-        ("call phone voice llamar", notice_of("dispatch.urgent_gives_them_the_voice")),
-        ("spanish espanol español es", notice_of("dispatch.lang_es_the_agencys_texts")),
-        ("english ingles inglés en", notice_of("dispatch.lang_en_the_agencys_texts")),
-        ("911 police policia policía ambulance emergency", notice_of("dispatch.escalate_calls_a_supervisor_playbook")),
-        ("suicide suicidal suicidio overdose", notice_of("dispatch.playbook_suicide_says_what_to")),
-        (
-            "report cps minor abuse",
-            notice_of("dispatch.playbook_minor_says_what_to"),
-        ),
-        ("end done finish bye stop", notice_of("dispatch.close_ends_the_conversation_if")),
-        ("who list queue waiting", notice_of("dispatch.board_at_the_desk_shows")),
-        ("supervisor super boss help-me ayuda", notice_of("dispatch.escalate_calls_the_supervisors_on")),
-        ("handover handoff pass give", notice_of("dispatch.transfer_who_offers_the_thread")),
-    )
-    for word in words.split()
-}
-"""What people say for a command that is called otherwise: told, and never done."""
 CommandFunction: TypeAlias = Callable[[Pack, Facts, Any, MessageSent, ParsedCommand], Step[Any]]
 """`(pack, facts, aggregate, event, command) -> Step`: does a command that its sender may say, where they may say it."""
 MessageFeature: TypeAlias = Callable[[Pack, Facts, Any, MessageSent, ParsedCommand | None], Step[Any]]

@@ -34,7 +34,12 @@ ANSWER_TTL: Final = 600.0
 ANSWER_TIMER: Final = "fade:"
 CODEWORD_COMMANDS: Final = ("codeword", "forgetword", "verify")
 """The commands about an agreed word, without their hyphens; none of them has anything behind it."""
-CODEWORD_ALIASES: Final = frozenset({"code", "word", "password", "safeword", "duress", "duressword"})
+CODEWORD_ALIASES: Final = frozenset(
+    {
+        *("code", "word", "password", "safeword", "duress", "duressword"),
+        *("palabra", "clave", "contraseña", "contrasena", "coaccion", "coacción", "palabraclave", "palabraacordada"),
+    }
+)
 """What people say for `!codeword` when they have forgotten how it is called."""
 SIMILARITY: Final = 0.8
 STOPS: Final = "unsafe"

@@ -38,8 +38,12 @@ NOTICES: Final[dict[str, str]] = {
     "dispatch.in_your_office": "in your office",
     "dispatch.is_for": "!{name} is for {who}. {what}.",
     "dispatch.is_said_here_it_does": "!{name} is said {where}; here it does nothing.",
-    "dispatch.lang_en_the_agencys_texts": "!lang en: the agency's texts leave in English.",
-    "dispatch.lang_es_the_agencys_texts": "!lang es: the agency's texts leave in Spanish. !with @who interpreter.",
+    "dispatch.lang_en_the_agencys_texts": (
+        "!lang en: the agency's texts leave in English. !lang me en: I speak English to you."
+    ),
+    "dispatch.lang_es_the_agencys_texts": (
+        "!lang es: the agency's texts leave in Spanish. !with @who interpreter. !lang me es: I speak Spanish to you."
+    ),
     "dispatch.playbook_minor_says_what_to": (
         "!playbook minor says what to do, and talk to a supervisor before any report: !escalate"
     ),
@@ -57,6 +61,15 @@ NOTICES: Final[dict[str, str]] = {
     "room_notes.only_written_words_go_to": "only written words go to the phone, no stickers, polls or places.",
     "room_notes.pictures_and_files_do_not": "pictures and files do not go to the phone.",
     "room_notes.what_is_said_with_me": "what is said with /me does not go to the phone. Say it again without /me.",
+    "synonyms.claim": "!claim takes a waiting thread.",
+    "synonyms.codeword": "!codeword, with nothing behind it, keeps an agreed word: you are asked in your office.",
+    "synonyms.duty": "!on and !off at the desk: you are on duty, or not.",
+    "synonyms.help": "!help lists what there is. !escalate calls the supervisors on duty.",
+    "synonyms.lang": "!lang es: the agency's texts leave in Spanish. !lang me es: I speak Spanish to you.",
+    "synonyms.playbook": "!playbook lists what to do, step by step.",
+    "synonyms.release": "!release gives the thread back, or to the queue.",
+    "synonyms.safe": "!safe lets texts leave again, once you know that it is safe. !safecheck asks.",
+    "synonyms.texts": "!limits, !options, !tips and !rights are the agency's texts; !say and a name, the others.",
     "who.anybody": "everybody at the desk",
     "who.assignee": "the advocate of the thread",
     "who.assignee_or_supervisor": "the advocate of the thread and supervisors",

@@ -38,8 +38,12 @@ NOTICES: Final[dict[str, str]] = {
     "dispatch.in_your_office": "en tu oficina",
     "dispatch.is_for": "!{name} es para {who}. {what}.",
     "dispatch.is_said_here_it_does": "!{name} se dice {where}; aquí no hace nada.",
-    "dispatch.lang_en_the_agencys_texts": "!lang en: los textos de la agencia salen en inglés.",
-    "dispatch.lang_es_the_agencys_texts": ("!lang es: los textos de la agencia salen en español. !with @who interpreter."),
+    "dispatch.lang_en_the_agencys_texts": (
+        "!lang en: los textos de la agencia salen en inglés. !lang me en: te hablo en inglés."
+    ),
+    "dispatch.lang_es_the_agencys_texts": (
+        "!lang es: los textos de la agencia salen en español. !with @who interpreter. !lang me es: te hablo en español."
+    ),
     "dispatch.playbook_minor_says_what_to": (
         "!playbook minor dice qué hacer; antes de cualquier reporte habla con supervisión: !escalate"
     ),
@@ -59,6 +63,15 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "room_notes.pictures_and_files_do_not": "las fotos y los archivos no llegan al teléfono.",
     "room_notes.what_is_said_with_me": "lo que se dice con /me no llega al teléfono. Dilo otra vez sin /me.",
+    "synonyms.claim": "!claim toma una conversación que espera.",
+    "synonyms.codeword": "!codeword, sin nada detrás, guarda una palabra acordada: se te pregunta en tu oficina.",
+    "synonyms.duty": "!on y !off en la mesa: estás de turno, o no.",
+    "synonyms.help": "!help muestra lo que hay. !escalate llama a supervisión de turno.",
+    "synonyms.lang": "!lang es: los textos de la agencia salen en español. !lang me es: te hablo en español.",
+    "synonyms.playbook": "!playbook muestra qué hacer, paso a paso.",
+    "synonyms.release": "!release devuelve la conversación a quien la tenía, o a la cola.",
+    "synonyms.safe": "!safe deja salir textos otra vez, cuando sepas que es seguro. !safecheck pregunta.",
+    "synonyms.texts": "!limits, !options, !tips y !rights son textos de la agencia; !say y un nombre, los demás.",
     "who.anybody": "todas las personas de la mesa",
     "who.assignee": "quien atiende la conversación",
     "who.assignee_or_supervisor": "quien atiende la conversación y supervisión",

@@ -27,7 +27,7 @@ SAME = {
 }
 """Keys whose words may be the same in both languages."""
 NOT_NOTICES = {
-    "bot/commands/dispatch.py": "what people type for a command that is called otherwise",
+    "bot/commands/synonyms.py": "what people type for a command that is called otherwise",
     "bot/commands/help_text.py": "the English of the help; its Spanish is compared below",
     "bot/commands/spec.py": "the English of the help; its Spanish is compared below",
     "bot/guard.py": "what numbers and addresses look like",
