@@ -1,4 +1,4 @@
-"""Pages made from the tables that drive the product: every command by place, and the advocate's one page.
+"""Pages made from the tables that drive the product: every command by place, and the advocate's one page in two languages.
 
 Rule of this module: what the code knows is not written a second time; a page says only what its table, the base pack or the
 receipts say, and a test compares it with the file. `python -m deploy.docs.generate` writes the pages anew.
@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from bot.commands.help_text import by_heading
+from bot.commands.help_text import by_heading, usage
 from bot.commands.parser import ANSWER_TTL
 from bot.commands.spec import COMMANDS, Command, Who
 from bot.display.queue_cards import CLAIM_REACTION
@@ -20,12 +20,11 @@ from bot.model.actions import DESK, OFFICE, THREAD, DeliveryReceipt
 from bot.safety.unsafe_phone import STOP_REACTION
 from bot.staffing.claim_queue import NEXT_SECONDS
 from bot.staffing.transfer import NO, YES
+from deploy.docs import spanish_page
+from deploy.docs.markdown import GENERATED_NOTICE, cell, page, table
 from policies.load import load
 
 DOCS: Final = Path(__file__).parent
-GENERATED_NOTICE: Final = (
-    "<!-- Made by `python -m deploy.docs.generate` from the tables in the code. Change those, not this page. -->"
-)
 PLACES: Final = (
     (DESK, "At the desk", "where everybody of the line is: who waits, who talks with whom, what is wrong"),
     (THREAD, "In a thread's room", "where one conversation is"),
@@ -74,17 +73,18 @@ def commands_page() -> str:
         parts += [f"## {title}", f"{what[0].upper()}{what[1:]}."]
         for heading, commands in by_heading(place):
             rows = [
-                f"| `{_usage(c)}` | {WHO[c.who]} | {c.help}{' **·** on every card' if c.card else ''} |" for c in commands
+                f"| `{cell(usage(c))}` | {WHO[c.who]} | {c.help}{' **·** on every card' if c.card else ''} |"
+                for c in commands
             ]
-            parts += [f"### {heading}", _table(("command", "who", "what it does"), rows)]
-    return _page(parts)
+            parts += [f"### {heading}", table(("command", "who", "what it does"), rows)]
+    return page(parts)
 
 
 def advocate_page() -> str:
     """Return the advocate's one page: to print, and to have beside one."""
     pack = load(["base"])
     s = pack.settings
-    card = [f"| `{_usage(c)}` | {_places(c)} | {c.help} |" for c in COMMANDS if c.card]
+    card = [f"| `{cell(usage(c))}` | {_places(c)} | {c.help} |" for c in COMMANDS if c.card]
     parts = [
         GENERATED_NOTICE,
         "# Your page",
@@ -94,7 +94,7 @@ def advocate_page() -> str:
             " you have claimed the thread, or taken it over. Everybody else there reads and writes notes."
         ),
         "## The commands on every card",
-        _table(("command", "where", "what it does"), card),
+        table(("command", "where", "what it does"), card),
         (
             f"`!claim` with nobody waiting: whoever comes within {int(NEXT_SECONDS)} seconds is yours. `!more` "
             "lists all commands, `!help` what one mostly wants, with the playbooks."
@@ -102,7 +102,7 @@ def advocate_page() -> str:
             " only `!unsafe` is taken in every form."
         ),
         "## What a tap does",
-        _table(("tap", "where, and what happens"), [f"| {key} | {what} |" for key, what in REACTIONS]),
+        table(("tap", "where, and what happens"), [f"| {key} | {what} |" for key, what in REACTIONS]),
         (
             "A tap never sends anything to a phone and never changes whom we trust."
             f" An offer stands for {format_duration(s.offer_stands)}. What rings is a message that names you, and"
@@ -113,7 +113,7 @@ def advocate_page() -> str:
             " agency's choice (`break_glass`)."
         ),
         "## What the marks on your messages say",
-        _table(("mark", "what it means"), [f"| {mark.value} | {MARK_MEANINGS[mark]} |" for mark in DeliveryReceipt]),
+        table(("mark", "what it means"), [f"| {mark.value} | {MARK_MEANINGS[mark]} |" for mark in DeliveryReceipt]),
         "One mark at a time, the newest. No mark yet: it has not been read here.",
         "## Taking words back",
         (
@@ -163,7 +163,8 @@ def advocate_page() -> str:
             " [How often it is right](signs.md)."
             " Who writes Spanish first is greeted in Spanish. `es` on a card: the agency's texts leave in Spanish for that"
             " phone. `!lang` changes it; what you write yourself nobody translates."
-            " At the desk, `!languages es` says what you speak, and the board shows it."
+            " At the desk, `!languages es` says what you speak, and the board shows it. `!lang me es` is about you: in"
+            " which language the software speaks to you ([this page in Spanish](advocate.es.md))."
         ),
         "## An agreed word",
         (
@@ -188,19 +189,19 @@ def advocate_page() -> str:
             "- A lost device: tell a supervisor at once (`!signout`)."
         ),
     ]
-    return _page(parts)
+    return page(parts)
 
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
-    {"commands.md": commands_page, "advocate.md": advocate_page}
+    {"commands.md": commands_page, "advocate.md": advocate_page, "advocate.es.md": spanish_page.advocate_page}
 )
 
 
 def main() -> int:
     """Write every page anew."""
     DOCS.mkdir(exist_ok=True)
-    for name, page in PAGES.items():
-        (DOCS / name).write_text(page(), encoding="utf-8")
+    for name, made in PAGES.items():
+        (DOCS / name).write_text(made(), encoding="utf-8")
     return 0
 
 
@@ -211,20 +212,8 @@ def format_duration(seconds: float) -> str:
     return "one minute" if seconds < 120 else f"{int(seconds // 60)} minutes"
 
 
-def _usage(command: Command) -> str:
-    return f"!{command.name}{' ' + command.arguments if command.arguments else ''}".replace("|", "\\|")
-
-
 def _places(command: Command) -> str:
     return ", ".join({DESK: "desk", THREAD: "room", OFFICE: "office"}[place] for place in command.places)
-
-
-def _table(head: tuple[str, ...], rows: list[str]) -> str:
-    return "\n".join((f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *rows))
-
-
-def _page(parts: list[str]) -> str:
-    return "\n\n".join(parts) + "\n"
 
 
 if __name__ == "__main__":

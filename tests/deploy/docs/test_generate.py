@@ -10,6 +10,7 @@ import pytest
 from bot.commands.spec import COMMANDS
 from bot.model.actions import DeliveryReceipt
 from deploy.cli.main import cli
+from deploy.docs import spanish_page
 from deploy.docs.generate import DOCS, PAGES, advocate_page, commands_page
 
 
@@ -37,9 +38,22 @@ def test_the_advocates_page_is_a_page() -> None:
     assert len(page.splitlines()) < 80
 
 
+def test_the_spanish_page_is_the_same_page() -> None:
+    """Part by part: as many headings, rows and paragraphs as in English, with the same marks, commands and numbers."""
+    pages = [advocate_page(), spanish_page.advocate_page()]
+    english, spanish = (page.split("\n\n") for page in pages)
+    assert [part.count("\n") for part in english] == [part.count("\n") for part in spanish]
+    assert all(f"| {mark.value} |" in pages[1] for mark in DeliveryReceipt)
+    for one, other in zip(english, spanish, strict=True):
+        assert one.startswith("#") == other.startswith("#")
+        assert set(re.findall(r"\d+", one)) == set(re.findall(r"\d+", other))
+        named = [set(re.findall(r"`!([a-z-]+)", part)) - {"lang", "languages"} for part in (one, other)]
+        assert named[0] == named[1]
+
+
 def test_no_row_is_broken() -> None:
     """A bar within a cell is escaped: each row has as many cells as its head."""
-    for page in (commands_page(), advocate_page()):
+    for page in (made() for made in PAGES.values()):
         cells = 0
         for line in page.splitlines():
             now = line.replace("\\|", "").count("|") if line.startswith("|") else 0

@@ -1,0 +1,24 @@
+"""What the generated pages are put together from."""
+
+from __future__ import annotations
+
+from typing import Final
+
+GENERATED_NOTICE: Final = (
+    "<!-- Made by `python -m deploy.docs.generate` from the tables in the code. Change those, not this page. -->"
+)
+
+
+def table(head: tuple[str, ...], rows: list[str]) -> str:
+    """Return a table: its head, and rows that are lines already."""
+    return "\n".join((f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *rows))
+
+
+def page(parts: list[str]) -> str:
+    """Return a page: parts with an empty line between them."""
+    return "\n\n".join(parts) + "\n"
+
+
+def cell(words: str) -> str:
+    """Return words as they may stand in a cell of a table."""
+    return words.replace("|", "\\|")
