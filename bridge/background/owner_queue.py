@@ -1,6 +1,7 @@
 """A queue of owners: each is worked on by one task at a time, and by as many tasks as there are owners, up to a bound.
 
-Rules of this module: an owner stands in the queue once, however often it is woken. A wake-up that comes while an owner is
+Rules of this module: an owner stands in the queue once, however often it is woken. Whoever has the lower rank when woken
+comes first, and within a rank who was woken first. A wake-up that comes while an owner is
 worked on makes one more turn, so that no row is forgotten. When the database is not available the owner waits its back-off
 and comes again; nothing is lost, because the rows stand.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import count
 from typing import Final
 
 from bridge.runtime import log
@@ -22,10 +24,18 @@ SHORT: Final = 4
 class OwnerQueue:
     """Owners that something stands for. `work` does all of an owner's, and is run until cancelled by `run`."""
 
-    def __init__(self, name: str, work: Callable[[str], Awaitable[None]], *, workers: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[str], Awaitable[None]],
+        *,
+        workers: int,
+        rank: Callable[[str], int] = lambda _owner: 0,
+    ) -> None:
         """Make it. `name`: of its log events. `work` may raise `Unavailable` and OSError; everything else ends `run`."""
-        self._name, self._perform, self._workers = name, work, workers
-        self._ready: asyncio.Queue[str] = asyncio.Queue()
+        self._name, self._perform, self._workers, self._rank = name, work, workers, rank
+        self._ready: asyncio.PriorityQueue[tuple[int, int, str]] = asyncio.PriorityQueue()
+        self._order = count()
         self._present: set[str] = set()
         self._working: set[str] = set()
         self._woken_at_work: set[str] = set()
@@ -38,7 +48,7 @@ class OwnerQueue:
             self._woken_at_work.add(owner)
         elif owner not in self._present:
             self._present.add(owner)
-            self._ready.put_nowait(owner)
+            self._put(owner)
             if len(self._present) > SHORT:
                 self._short.clear()
 
@@ -54,7 +64,7 @@ class OwnerQueue:
 
     async def _work(self) -> None:
         while True:
-            owner = await self._ready.get()
+            _, _, owner = await self._ready.get()
             self._working.add(owner)
             try:
                 await self._perform(owner)
@@ -67,10 +77,13 @@ class OwnerQueue:
                 self._working.discard(owner)
             self._leave(owner)
 
+    def _put(self, owner: str) -> None:
+        self._ready.put_nowait((self._rank(owner), next(self._order), owner))
+
     def _leave(self, owner: str) -> None:
         if owner in self._woken_at_work:
             self._woken_at_work.discard(owner)
-            self._ready.put_nowait(owner)
+            self._put(owner)
             return
         self._present.discard(owner)
         if len(self._present) <= SHORT:

@@ -3,18 +3,21 @@
 Rules of this module: one event at a time per owner, many owners at once. Memory is only a wake-up, SQL is the truth. An
 event that fails as a bug becomes a dead letter, with an alarm and without content, and its owner goes on. When the database
 cannot write, the engine waits. A decision that destroys is made again when, inside its commit, a text has come or the
-thread is on hold. A thread that has ended gets no more events.
+thread is on hold. A thread that has ended gets no more events. Who works first: the desk, then threads with an assignee,
+then strangers. What people do at the desk is one decision and one commit; of what else waits there, many events are decided
+one after another and committed together, and of several edits of one message the last is kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from bot.decide import decide
-from bot.model.actions import DESK
+from bot.model.actions import DESK, EditMessage
 from bot.model.desk import Desk, Thread
 from bot.model.events import Event
+from bot.model.feature import Step
 from bot.model.line_incidents import FactsBehind, MarkedFacts
 from bot.model.phone_locks import UNLOCKED, locked, locks_of
 from bot.model.transactional_actions import (
@@ -29,7 +32,7 @@ from bot.model.transactional_actions import (
 from bridge.background.owner_queue import OwnerQueue
 from bridge.engine import timers
 from bridge.engine.codeword_matching import CodewordMatcher, MatchedEvent
-from bridge.engine.cold_outreach import ColdOutreach
+from bridge.engine.cold_outreach import ColdOutreach, PendingThread
 from bridge.engine.facts import FactsLookup
 from bridge.engine.transactional_actions import TransactionalAction, TransactionalActions, is_transactional
 from bridge.outbound.dispatcher import OutboxDispatcher
@@ -50,6 +53,8 @@ from bridge.tables.threads import AGGREGATE, LockedPhones, StoredThread
 from policies.pack import Pack
 
 MAX_IN_FLIGHT: Final = 32
+MAX_TOGETHER: Final = 50
+"""News of the desk that are committed together: what a command may have to wait for, and a flood is decided by."""
 
 
 class _StaleFacts(Exception):  # noqa: N818 - it says what happened
@@ -81,9 +86,9 @@ class Engine:
         )
         self._locked_phones = LockedPhones(marked=services.marks.locks, vault=services.vault)
         self._codeword_matcher = CodewordMatcher(vault=services.vault, pack=pack)
-        self.queue = OwnerQueue("engine", self._work, workers=MAX_IN_FLIGHT)
+        self.queue = OwnerQueue("engine", self._work, workers=MAX_IN_FLIGHT, rank=self._rank)
         services.wake.engine = self.queue.wake
-        self._desk = Desk()
+        self._desk, self._conversations = Desk(), frozenset[str]()
 
     @property
     def desk(self) -> Desk:
@@ -98,12 +103,46 @@ class Engine:
             body = await self._vault.seal(DESK, AGGREGATE, serialization.encode(self._desk))
             await self._database.commit(lambda transaction: desk_state.insert(transaction, body))
         else:
-            self._desk = serialization.decode_as(Desk, await self._vault.open(DESK, AGGREGATE, sealed))
+            self._set_desk(serialization.decode_as(Desk, await self._vault.open(DESK, AGGREGATE, sealed)))
         for owner in await inbox.owners(self._database):
             self.queue.wake(owner)
 
+    def _rank(self, owner: str) -> int:
+        return 0 if owner == DESK else 1 if owner in self._conversations else 2
+
+    def _set_desk(self, desk: Desk) -> None:
+        self._desk = desk
+        self._conversations = frozenset(entry.thread for entry in desk.threads if entry.assignee is not None)
+
     async def _work(self, owner: str) -> None:
+        if owner == DESK:
+            while rows := await inbox.next_at_desk(self._database, MAX_TOGETHER):
+                await self._process_together(rows)
+            return
         while (row := await inbox.next_to_decide(self._database, owner)) is not None:
+            await self._process(row)
+
+    async def _process_together(self, rows: list[SequencedRow]) -> None:
+        """Decide several events of the desk and commit them at once; one by one when that fails as a bug."""
+        if len(rows) > 1:
+            try:
+                desk, decided = self._desk, list[tuple[SequencedRow, Step[Desk]]]()
+                for row in rows:
+                    event = serialization.decode(
+                        row.inbox_row.kind, await self._vault.open(DESK, inbox.CONTEXT, row.inbox_row.body)
+                    )
+                    step = await self._ask(row, desk, MatchedEvent(event), desk=desk, frozen=False)
+                    decided.append((row, step))
+                    desk = step.aggregate
+                self._crash(CrashPoint.ENGINE_DECIDED)
+                await self._commit(DESK, self._desk, decided)
+            except (Unavailable, OSError):
+                raise
+            except Exception as error:  # noqa: BLE001 - which of them it is, is found one by one
+                log.failure("engine.one_by_one", error)
+            else:
+                return
+        for row in rows:
             await self._process(row)
 
     async def _process(self, row: SequencedRow) -> None:
@@ -147,45 +186,72 @@ class Engine:
         self, row: SequencedRow, aggregate: Any, matched: MatchedEvent, *, frozen: bool, behind: bool
     ) -> None:
         """Decide and commit. `behind`: the aggregate that is stored lacks locks which this one has."""
-        owner = row.inbox_row.owner
-        now = self._clock.now()
-        facts = await self._lookup.facts(
-            owner=owner, seq=row.seq, matched=matched, aggregate=aggregate, desk=self._desk, frozen=frozen, now=now
-        )
-        step = decide(self._pack, facts, aggregate, matched.event)
+        step = await self._ask(row, aggregate, matched, desk=self._desk, frozen=frozen)
         self._crash(CrashPoint.ENGINE_DECIDED)
-        effects = [action for action in step.actions if is_transactional(action)]
-        renamed = isinstance(aggregate, Thread) and step.aggregate.designation != aggregate.designation
-        changed = behind or step.aggregate != aggregate
-        sealed = await self._vault.seal(owner, AGGREGATE, serialization.encode(step.aggregate)) if changed else None
-        sent_events = [(a.owner, a.event) for a in step.actions if isinstance(a, SendEvent)]
+        pending_thread = await self._cold_outreach.prepare(matched.event, step.actions) if self._cold_outreach else None
+        await self._commit(row.inbox_row.owner, aggregate, [(row, step)], pending_thread, behind=behind)
+
+    async def _ask(
+        self, row: SequencedRow, aggregate: Any, matched: MatchedEvent, *, desk: Desk, frozen: bool
+    ) -> Step[Any]:
+        """Look the facts up and decide."""
+        facts = await self._lookup.facts(
+            owner=row.inbox_row.owner,
+            seq=row.seq,
+            matched=matched,
+            aggregate=aggregate,
+            desk=desk,
+            frozen=frozen,
+            now=self._clock.now(),
+        )
+        return decide(self._pack, facts, aggregate, matched.event)
+
+    async def _commit(
+        self,
+        owner: str,
+        before: Any,
+        decided: Sequence[tuple[SequencedRow, Step[Any]]],
+        pending_thread: PendingThread | None = None,
+        *,
+        behind: bool = False,
+    ) -> None:
+        """Commit decisions of one owner, each made on what the one before it left, with everything that follows."""
+        after = decided[-1][1].aggregate
+        acts = [(row, n, action) for row, step in decided for n, action in enumerate(step.actions)]
+        effects = [(row, action) for row, _, action in acts if is_transactional(action)]
+        renamed = isinstance(before, Thread) and after.designation != before.designation
+        changed = behind or after != before
+        sealed = await self._vault.seal(owner, AGGREGATE, serialization.encode(after)) if changed else None
+        sent_events = [(a.owner, a.event) for _, _, a in acts if isinstance(a, SendEvent)]
         if behind:
             log.event("engine.locks_taken_back")
-            sent_events.append((DESK, FactsBehind(kind=MarkedFacts.LOCKS, designation=aggregate.designation)))
+            sent_events.append((DESK, FactsBehind(kind=MarkedFacts.LOCKS, designation=before.designation)))
         notices = [inbox_row for to in sent_events if (inbox_row := await inbox.try_seal(self._vault, *to)) is not None]
-        set_ = [a for a in step.actions if isinstance(a, SetTimer | CancelTimer)]
+        set_ = [a for _, _, a in acts if isinstance(a, SetTimer | CancelTimer)]
+        last_edit = {(a.place, a.ref): a for _, _, a in acts if isinstance(a, EditMessage)}
         rows = [
             await self._outbox.seal(owner, f"q{row.seq}.{n}", action)
-            for n, action in enumerate(step.actions)
-            if not isinstance(action, SendEvent | SetTimer | CancelTimer | CreateThread) and not is_transactional(action)
+            for row, n, action in acts
+            if not isinstance(action, SendEvent | SetTimer | CancelTimer | CreateThread)
+            and not is_transactional(action)
+            and not (isinstance(action, EditMessage) and last_edit[action.place, action.ref] is not action)
         ]
         # Before the commit: it takes some tens of milliseconds, and a commit waits for nothing.
-        erases = any(isinstance(effect, EraseTexter) for effect in effects)
-        suppresses = any(isinstance(effect, Suppress) for effect in effects)
+        erases = any(isinstance(effect, EraseTexter) for _, effect in effects)
+        suppresses = any(isinstance(effect, Suppress) for _, effect in effects)
         phone = await self._transactional_actions.suppression.digest(await self._phone_of(owner)) if suppresses else b""
-        pending_thread = await self._cold_outreach.prepare(matched.event, step.actions) if self._cold_outreach else None
-        created = int(facts.now)
+        created = int(self._clock.now())
 
         async def commit(transaction: Transaction) -> list[tuple[int, OutboxRow]]:
-            for effect in effects:
+            for row, effect in effects:
                 await self._perform(transaction, row, effect, phone)
             if renamed:
-                await threads.set_designation(transaction, owner, step.aggregate.designation)
-            if sealed is not None and isinstance(step.aggregate, Thread):
-                await threads.set_aggregate(transaction, owner, sealed)
-                await self._locked_phones.write(transaction, owner, UNLOCKED if erases else locks_of(step.aggregate))
-            elif sealed is not None:
+                await threads.set_designation(transaction, owner, after.designation)
+            if sealed is not None and owner == DESK:
                 await desk_state.set_aggregate(transaction, sealed)
+            elif sealed is not None:
+                await threads.set_aggregate(transaction, owner, sealed)
+                await self._locked_phones.write(transaction, owner, UNLOCKED if erases else locks_of(after))
             for inbox_row in notices:
                 await inbox.append(transaction, inbox_row)
             for timer in set_:
@@ -193,13 +259,14 @@ class Engine:
             placed = [(await self._outbox.put(transaction, owner, item, created), item) for item in rows]
             if pending_thread is not None:
                 await pending_thread.write(transaction)
-            await inbox.delete(transaction, row.seq)
+            for row, _ in decided:
+                await inbox.delete(transaction, row.seq)
             return placed
 
         # The outbox lets nothing out before this is synced. Acts do not go through it: a key, say, is gone at once.
         placed = await self._database.commit(commit, synced=bool(effects))
-        if isinstance(step.aggregate, Desk):
-            self._desk = step.aggregate
+        if isinstance(after, Desk):
+            self._set_desk(after)
             if changed:
                 self._wake.rooms()
         self._crash(CrashPoint.ENGINE_COMMITTED)
@@ -208,7 +275,7 @@ class Engine:
             await pending_thread.after_commit()
         if renamed:
             # The words of one that is over are free again; one that begins needs a room.
-            self._designations.release(aggregate.designation)
+            self._designations.release(before.designation)
             self._wake.rooms()
 
     def _wake_parts(
@@ -221,9 +288,9 @@ class Engine:
         has_effects: bool,
     ) -> None:
         for number, item in placed:
-            self._wake.outbox(number, owner, item.lane, item.transport)
-        for inbox_row in notices:
-            self._wake.engine(inbox_row.owner)
+            self._outbox.placed(number, owner, item)
+        for to in dict.fromkeys(inbox_row.owner for inbox_row in notices):
+            self._wake.engine(to)
         if has_timers:
             self._wake.timers()
         if has_effects:

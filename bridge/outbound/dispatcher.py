@@ -3,7 +3,8 @@
 Rules of this module: a row stays until a commit holds its result. Performing a row again after a crash must have no visible
 effect (transaction ids, reading first), except for a text, whose performer marks it before the request (`sms_sender`). A
 request that the other side certainly did not take is repeated; a permanent refusal makes a dead letter, with an alarm and
-without content. A row of a thread that has ended is dropped.
+without content. A row of a thread that has ended is dropped. An edit that waits is deleted by the commit of the next edit
+of the same message: nobody would read it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final, TypeAlias
 
-from bot.model.actions import Action, Invite, Lane, SendMessage, SendSms, Speaker
+from bot.model.actions import Action, EditMessage, Invite, Lane, SendMessage, SendSms, Speaker
 from bot.model.events import MemberLeft, Outcome, TextOutcome
 from bridge.outbound.routing import route
 from bridge.runtime import log
@@ -39,7 +40,8 @@ PRIORITY: Final = {lane.value: n for n, lane in enumerate(Lane)}
 CONVERSATION_LANES: Final = frozenset({Lane.CONVERSATION.value, Lane.RECEIPTS.value})
 MAX_WAIT: Final = 30.0
 RECHECK_SECONDS: Final = 15.0
-"""Seconds after which a row that waits for its room looks for it by itself."""
+"""Seconds after which a row that waits for its room looks for it by itself; twice as many each time that there is none."""
+MAX_RECHECKS: Final = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,11 @@ class OutboxDispatcher:
         }
         self._attempts: defaultdict[LaneKey, int] = defaultdict(int)
         self._waiting_for_room: defaultdict[str, set[LaneKey]] = defaultdict(set)
+        self._rechecks: defaultdict[LaneKey, int] = defaultdict(int)
+        self._in_flight: set[int] = set()
+        self._newest_edit: dict[tuple[str, str], int] = {}
+        """The last edit of a message that was put in and not performed yet, by its owner and `OutboxRow.edited`."""
+        self._edited_by: dict[int, tuple[str, str]] = {}
         self._order = count()
         self.priority_gate = PriorityGate()
         services.wake.outbox, services.wake.waiting_outbox = self.wake, self.room_ready
@@ -103,11 +110,22 @@ class OutboxDispatcher:
         """Seal an action for its owner. Before the commit, which waits for nothing."""
         lane, transport = route(action)
         body = await self._vault.seal(owner, f"outbox {txn}", serialization.encode(action))
-        return OutboxRow(lane, transport, serialization.kind_name(type(action)), txn, body)
+        edited = f"{action.place}|{action.ref}" if isinstance(action, EditMessage) else ""
+        return OutboxRow(lane, transport, serialization.kind_name(type(action)), txn, body, edited)
 
     async def put(self, transaction: Transaction, owner: str, item: OutboxRow, created: int) -> int:
-        """Put a row in and return its number."""
+        """Put a row in and return its number. An edit takes the place of one of the same message that still waits."""
+        before = self._newest_edit.get((owner, item.edited)) if item.edited else None
+        if before is not None and before not in self._in_flight:
+            await outbox.delete(transaction, before)
         return await outbox.append(transaction, owner, item, created=created)
+
+    def placed(self, number: int, owner: str, item: OutboxRow) -> None:
+        """Say that the row which `put` gave this number was committed."""
+        if item.edited:
+            self._newest_edit[owner, item.edited] = number
+            self._edited_by[number] = (owner, item.edited)
+        self.wake(number, owner, item.lane, item.transport)
 
     def wake(self, number: int, owner: str, lane: str, transport: str) -> None:
         """Say that this row was committed."""
@@ -119,6 +137,7 @@ class OutboxDispatcher:
     def room_ready(self, owner: str) -> None:
         """Say that an owner's room is there now: rows that waited for it go on."""
         for key in self._waiting_for_room.pop(owner, set()):
+            self._rechecks.pop(key, None)
             self._push(key)
 
     async def run(self, transport: str, perform: Perform) -> None:
@@ -135,6 +154,7 @@ class OutboxDispatcher:
             _, _, key = await queue.get()
             number = self._rows[key][0]
             is_conversation = key[2] == "matrix" and key[1] in CONVERSATION_LANES
+            self._in_flight.add(number)
             try:
                 with self.priority_gate.foreground() if is_conversation else nullcontext():
                     await self._perform(number, key, perform)
@@ -145,19 +165,30 @@ class OutboxDispatcher:
                 log.failure("outbox.database_retry", error)
                 self._retry_later(key, 1.0)
                 continue
+            finally:
+                self._in_flight.discard(number)
             self._attempts.pop(key, None)
+            self._rechecks.pop(key, None)
+            self._forget_edit(number)
             self._rows[key].popleft()
             if self._rows[key]:
                 self._push(key)
             else:
                 del self._rows[key]
 
+    def _forget_edit(self, number: int) -> None:
+        edited = self._edited_by.pop(number, None)
+        if edited is not None and self._newest_edit.get(edited) == number:
+            del self._newest_edit[edited]
+
     def _retry_later(self, key: LaneKey, after: float | None, *, in_turn: bool = False) -> None:
         loop = asyncio.get_running_loop()
         if after is None:
             self._waiting_for_room[key[0]].add(key)
             # The room may have come between the question and this line, and nobody calls twice.
-            loop.call_later(RECHECK_SECONDS, self._recheck_room, key)
+            # Seldom, after a while: thousands may wait, for a flood has no rooms.
+            loop.call_later(RECHECK_SECONDS * 2.0 ** min(self._rechecks[key], MAX_RECHECKS), self._recheck_room, key)
+            self._rechecks[key] += 1
             return
         if in_turn:
             loop.call_later(min(after, MAX_WAIT), self._push, key)

@@ -178,9 +178,7 @@ class RoomProvisioner:
 
     async def _thread_without_room(self) -> RoomlessThread | None:
         """Return a thread that needs a room now. Whoever came in a flood needs one once their card is shown."""
-        waiting = await threads.without_room(self._database)
-        shown = {line.thread for line in self._desk().threads if line.has_card}
-        return next((each for each in waiting if not each.is_crowded or each.id in shown), None)
+        return await threads.without_room(self._database, [line.thread for line in self._desk().threads if line.has_card])
 
     async def _make_desk(self) -> str:
         room_id = await room_state.desk_room(self._database)

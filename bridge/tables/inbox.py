@@ -1,15 +1,33 @@
 """The tables `inbox` and `seen`: events on their way to an aggregate, sealed, and what came from the carrier before.
 
 Rules of this module: an event is put in by the same commit that makes it a fact, and taken out by the commit that holds
-everything that follows from it. Events of an owner are decided smallest sequence first, and none of a thread whose phone
-was not looked up. A message of the carrier is noted as seen by the commit that puts its event in.
+everything that follows from it. Events of a thread are decided smallest sequence first, and none of one whose phone was not
+looked up. The desk has two orders: what people do there and in their offices, as the homeserver gave it (`OF_PEOPLE`), is
+decided before news of threads, timers and incidents, so that no command waits behind a flood; within each of the two the
+smallest sequence is first. A message of the carrier is noted as seen by the commit that puts its event in.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from bot.model.events import Event, TextArrived
+from bot.model.actions import DESK
+from bot.model.events import (
+    Event,
+    IdentityChanged,
+    IdentityConfirmed,
+    MemberJoined,
+    MemberLeft,
+    MessageIgnored,
+    MessageRead,
+    MessageRedacted,
+    MessageSent,
+    PowerLevelsChanged,
+    ReactionAdded,
+    TextArrived,
+)
+from bot.model.line_incidents import RoomLost, StaffAdded, StaffRemoved
 from bridge.storage import serialization
 from bridge.storage.database import Reader, Row, Transaction
 from bridge.storage.serialization import kind_name
@@ -17,6 +35,25 @@ from bridge.storage.vault import CannotOpen, Vault
 
 CONTEXT = "inbox"
 TEXT = kind_name(TextArrived)
+OF_PEOPLE: Final = frozenset(
+    kind_name(kind)
+    for kind in (
+        MessageSent,
+        MessageRedacted,
+        MessageIgnored,
+        MessageRead,
+        ReactionAdded,
+        MemberJoined,
+        MemberLeft,
+        PowerLevelsChanged,
+        RoomLost,
+        IdentityChanged,
+        IdentityConfirmed,
+        StaffAdded,
+        StaffRemoved,
+    )
+)
+"""What people do, and who may do it: at the desk one order with each other, for a command counts by who its sender is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +88,9 @@ async def try_seal(vault: Vault, owner: str, event: Event) -> InboxRow | None:
 
 async def append(transaction: Transaction, row: InboxRow) -> None:
     """Put a sealed event into the inbox."""
-    await transaction.execute("INSERT INTO inbox (owner, kind, body) VALUES ($1, $2, $3)", row.owner, row.kind, row.body)
+    of_people = row.owner == DESK and row.kind in OF_PEOPLE
+    query = "INSERT INTO inbox (owner, kind, body, of_people) VALUES ($1, $2, $3, $4)"
+    await transaction.execute(query, row.owner, row.kind, row.body, of_people)
 
 
 async def owners(reader: Reader) -> list[str]:
@@ -59,8 +98,15 @@ async def owners(reader: Reader) -> list[str]:
     return [row["owner"] for row in await reader.fetch("SELECT DISTINCT owner FROM inbox")]
 
 
+async def next_at_desk(reader: Reader, most: int) -> list[SequencedRow]:
+    """Return what the desk decides next: the oldest event of people alone, or up to `most` others, the oldest first."""
+    query = "SELECT seq, kind, body FROM inbox WHERE owner = $1 AND of_people = $2 ORDER BY seq LIMIT $3"
+    rows = await reader.fetch(query, DESK, True, 1) or await reader.fetch(query, DESK, False, most)
+    return [_sequenced(DESK, row) for row in rows]
+
+
 async def next_to_decide(reader: Reader, owner: str) -> SequencedRow | None:
-    """Return an owner's oldest event; None when there is none, or when its thread's phone was not looked up yet."""
+    """Return a thread's oldest event; None when there is none, or when its phone was not looked up yet."""
     row = await reader.fetchrow(
         """SELECT seq, kind, body FROM inbox WHERE owner = $1
            AND NOT EXISTS (SELECT 1 FROM thread WHERE id = $1 AND NOT screened) ORDER BY seq LIMIT 1""",

@@ -29,13 +29,17 @@ class RowState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """One row to be. `transport` is `matrix`, `carrier` or `page`; `txn` is unique for ever."""
+    """One row to be. `transport` is `matrix`, `carrier` or `page`; `txn` is unique for ever.
+
+    `edited`: place and `ref` of the message that it edits, which is not stored; empty for every other action.
+    """
 
     lane: str
     transport: str
     kind: str
     txn: str
     body: bytes
+    edited: str = ""
 
 
 class QueuedRow(NamedTuple):

@@ -199,4 +199,11 @@ async def fourth(transaction: Transaction) -> None:
     await transaction.execute(f"CREATE TABLE phone_lock (hash {blob} PRIMARY KEY, body {blob} NOT NULL)")
 
 
-MIGRATIONS: Final = Migrations(version_table="quietline_version", steps=(first, second, third, fourth))
+async def fifth(transaction: Transaction) -> None:
+    """Find what people do at the desk before news of threads, and a thread without a room among thousands of a flood."""
+    await transaction.execute("ALTER TABLE inbox ADD COLUMN of_people BOOLEAN NOT NULL DEFAULT FALSE")
+    await transaction.execute("CREATE INDEX inbox_order ON inbox (owner, of_people, seq)")
+    await transaction.execute("CREATE INDEX thread_room ON thread (room_id, crowded)")
+
+
+MIGRATIONS: Final = Migrations(version_table="quietline_version", steps=(first, second, third, fourth, fifth))

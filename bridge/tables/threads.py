@@ -10,6 +10,7 @@ of today.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -64,11 +65,10 @@ class SealedThread:
 
 @dataclass(frozen=True, slots=True)
 class RoomlessThread:
-    """A thread without a room. `is_crowded`: it came in a flood."""
+    """A thread without a room."""
 
     id: str
     designation: str
-    is_crowded: bool
 
 
 async def insert(transaction: Transaction, thread: str, *, phone_hash: bytes, phone: bytes, aggregate: bytes) -> None:
@@ -198,8 +198,13 @@ async def sealed_phone(reader: Reader, thread: str) -> bytes | None:
 
 
 async def other_designations(reader: Reader, thread: str) -> list[str]:
-    """Return the designations of all other threads that are not parked."""
-    rows = await reader.fetch("SELECT designation FROM thread WHERE designation <> '' AND id <> $1", thread)
+    """Return the designations of all other threads that are not parked, but of a flood only where there is a room.
+
+    Without one, nobody has talked under that designation; and no text waits for thousands of them.
+    """
+    query = """SELECT designation FROM thread
+        WHERE designation <> '' AND id <> $1 AND (crowded = 0 OR room_id IS NOT NULL)"""
+    rows = await reader.fetch(query, thread)
     return [row["designation"] for row in rows]
 
 
@@ -208,10 +213,16 @@ async def owns_room(reader: Reader, thread: str, room_id: str) -> bool:
     return await reader.fetchval("SELECT 1 FROM thread WHERE room_id = $1 AND id = $2", room_id, thread) is not None
 
 
-async def without_room(reader: Reader) -> list[RoomlessThread]:
-    """Return the threads that should have a room and have none."""
-    rows = await reader.fetch("SELECT id, designation, crowded FROM thread WHERE room_id IS NULL AND designation <> ''")
-    return [RoomlessThread(row["id"], row["designation"], bool(row["crowded"])) for row in rows]
+async def without_room(reader: Reader, shown: Iterable[str]) -> RoomlessThread | None:
+    """Return a thread that should have a room and has none: of those that came in a flood only one that is `shown`."""
+    query = "SELECT id, designation FROM thread WHERE room_id IS NULL AND crowded = 0 AND designation <> '' LIMIT 1"
+    row = await reader.fetchrow(query)
+    if row is None:
+        query = "SELECT id, designation FROM thread WHERE id = $1 AND room_id IS NULL AND designation <> ''"
+        for thread in shown:
+            if (row := await reader.fetchrow(query, thread)) is not None:
+                break
+    return None if row is None else RoomlessThread(row["id"], row["designation"])
 
 
 async def assign_room(transaction: Transaction, thread: str, designation: str, room_id: str) -> bool:

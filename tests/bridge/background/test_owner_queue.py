@@ -92,3 +92,19 @@ async def test_it_says_when_hardly_anybody_waits() -> None:
     work.go_on.set()
     await waiting
     running.cancel()
+
+
+async def test_who_ranks_lower_comes_first() -> None:
+    """Of owners that wait, those of a lower rank are worked on first, and within a rank in the order of their wake-ups."""
+    done: list[str] = []
+
+    async def work(owner: str) -> None:
+        done.append(owner)
+
+    queue = OwnerQueue("test", work, workers=1, rank=lambda owner: 0 if owner == "desk" else 1)
+    for owner in ("a", "b", "desk", "c"):
+        queue.wake(owner)
+    running = asyncio.create_task(queue.run())
+    await _settle()
+    running.cancel()
+    assert done == ["desk", "a", "b", "c"]

@@ -1,0 +1,159 @@
+"""What people do at the desk comes before news of threads, and many news are one commit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.decide import decide
+from bot.model.actions import DESK, EditMessage, SendMessage
+from bot.model.desk import Desk, Facts
+from bot.model.events import Event, MemberJoined, MessageSent, TimerDue
+from bot.model.feature import Step
+from bot.model.thread_desk_events import ThreadActivity, ThreadQueued
+from bridge.engine import engine
+from bridge.storage.database import Transaction
+from bridge.storage.errors import Unavailable
+from bridge.tables import inbox
+from policies.pack import Pack
+from tests.fakes.bridge_harness import BridgeHarness
+
+ANA = "@ana:line.example"
+
+
+class DecidedEvents:
+    """Notes what is decided, in order; raises for one event if told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, fails: Event | None = None) -> None:
+        self.events: list[Event] = []
+        self._fails = fails
+        monkeypatch.setattr(engine, "decide", self._decide)
+
+    def _decide(self, pack: Pack, facts: Facts, aggregate: Any, event: Event) -> Step[Any]:
+        self.events.append(event)
+        if event == self._fails:
+            raise RuntimeError
+        return decide(pack, facts, aggregate, event)
+
+
+def queued(number: int) -> ThreadQueued:
+    return ThreadQueued(thread=f"{number:032x}", designation=f"word number{number}", since=1_800_000_000.0)
+
+
+def said(body: str, number: int) -> MessageSent:
+    return MessageSent(place=DESK, sender=ANA, event_id=f"$m{number}", body=body, at=1_800_000_000.0)
+
+
+async def commits_of_the_desk(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that grows by how many events of the inbox each commit of the engine takes out."""
+    taken: list[int] = []
+    real = harness.database.commit
+
+    async def counted(work: Any, **how: Any) -> Any:
+        before = await harness.count("inbox")
+        result = await real(work, **how)
+        if (less := before - await harness.count("inbox")) > 0:
+            taken.append(less)
+        return result
+
+    monkeypatch.setattr(harness.database, "commit", counted)
+    return taken
+
+
+async def test_a_command_is_decided_before_all_news_that_stand_before_it(
+    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind two hundred news and timers a person's events are decided first, in their own order; news keep theirs."""
+    await harness.engine.load()
+    news: list[Event] = [queued(n) if n % 3 else TimerDue(key=f"fade:desk|answer:{n}") for n in range(200)]
+    people: list[Event] = [MemberJoined(place=DESK, user=ANA), said("!on", 1), said("!help", 2), said("!claim", 3)]
+    await harness.deliver(DESK, *news[:150], *people[:2], *news[150:], *people[2:])
+    decided = DecidedEvents(monkeypatch)
+    await harness.run()
+    await harness.wait_until_drained()
+    assert decided.events[: len(people)] == people
+    assert [event for event in decided.events if event in news][: len(news)] == news
+
+
+async def test_news_of_the_desk_are_committed_together(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a hundred news no single one has a commit of its own, and each is decided on what the one before it left."""
+    await harness.engine.load()
+    await harness.deliver(DESK, *(queued(n) for n in range(100)))
+    taken = await commits_of_the_desk(harness, monkeypatch)
+    await harness.run()
+    await harness.wait_until_drained()
+    assert taken[:2] == [engine.MAX_TOGETHER] * 2
+    desk = harness.engine.desk
+    assert len(desk.threads) == 100
+
+
+async def test_a_bug_in_one_of_many_news_costs_that_one(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are decided once more, one by one, and none of them is done twice."""
+    await harness.engine.load()
+    await harness.deliver(DESK, *(queued(n) for n in range(20)))
+    DecidedEvents(monkeypatch, fails=queued(7))
+    await harness.run()
+    await harness.wait_until_drained()
+    assert await harness.count("dead_letter") == 1
+    cards = [a.ref for _, a in harness.shown if isinstance(a, SendMessage) and a.ref.startswith("card:")]
+    assert sorted(cards) == [f"card:{n:032x}" for n in range(20) if n != 7]
+
+
+async def test_a_crash_before_the_commit_leaves_every_event(
+    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was decided together and not committed is decided together again: nothing is half done."""
+    await harness.engine.load()
+    await harness.deliver(DESK, *(queued(n) for n in range(30)))
+    harness.database.full = True
+    rows = await inbox.next_at_desk(harness.database, engine.MAX_TOGETHER)
+    with pytest.raises(Unavailable):
+        await harness.engine._process_together(rows)
+    assert await harness.count("inbox") == 30
+    assert (harness.engine.desk, await harness.count("outbox")) == (Desk(), 0)
+    harness.database.full = False
+    await harness.run()
+    await harness.wait_until_drained()
+    assert len(harness.engine.desk.threads) == 30
+
+
+async def test_of_edits_of_one_message_the_last_is_kept(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several news that each edit the same message make one row of the outbox, the newest."""
+    await harness.engine.load()
+
+    def edits(pack: Pack, facts: Facts, aggregate: Any, event: Event) -> Step[Any]:
+        assert isinstance(event, ThreadActivity)
+        return Step(aggregate, (EditMessage(place=DESK, ref="card:a", body=str(event.at)),))
+
+    monkeypatch.setattr(engine, "decide", edits)
+    await harness.deliver(DESK, *(ThreadActivity(thread="a", at=float(n), inbound=True) for n in range(30)))
+    await harness.run()
+    await harness.wait_until_drained()
+    assert [action.body for _, action in harness.shown if isinstance(action, EditMessage)] == ["29.0"]
+
+
+async def test_the_desk_works_before_strangers(harness: BridgeHarness) -> None:
+    """The engine's queue has the desk first, then threads with an assignee, then everybody else."""
+    rank = harness.engine._rank
+    await harness.run()
+    await harness.deliver(DESK, MemberJoined(place=DESK, user=ANA))
+    owner = await harness.receive_text("hello", message_id="1")
+    await harness.wait_until_drained()
+    assert (rank(DESK), rank(owner)) == (0, 2)
+    await harness.deliver(DESK, said("!on", 1), said("!claim", 2))
+    await harness.wait_until_drained()
+    assert rank(owner) == 1
+
+
+async def test_rows_from_before_this_version_are_news(harness: BridgeHarness) -> None:
+    """A row that an older program put in has no mark: it is decided in the order of the others."""
+    await harness.engine.load()
+    row = await inbox.seal(harness.vault, DESK, said("!help", 1))
+
+    async def as_before(transaction: Transaction) -> None:
+        query = "INSERT INTO inbox (owner, kind, body) VALUES ($1, $2, $3)"
+        await transaction.execute(query, row.owner, row.kind, row.body)
+
+    await harness.database.commit(as_before)
+    assert [found.inbox_row for found in await inbox.next_at_desk(harness.database, 5)] == [row]
