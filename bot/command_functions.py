@@ -17,7 +17,7 @@ from bot.lifecycle import audit_trail, legal_hold, number_reveal, recap, retenti
 from bot.model.actions import DESK, OFFICE, THREAD
 from bot.safety import blocking, consent_flags, opt_out, unsafe_phone
 from bot.sending import release_held, reply_after_stop
-from bot.staffing import alerts, claim_queue, cold_outreach, duty, outage, transfer
+from bot.staffing import alerts, claim_queue, close_rest, cold_outreach, duty, outage, transfer
 
 THREAD_COMMANDS: Final[Functions] = {
     "claim": transfer.claim,
@@ -88,6 +88,7 @@ DESK_COMMANDS: Final[Functions] = {
     "listen": duty.listen,
     "lang": reading_language.choose_at_desk,
     "outage": outage.outage,
+    "close-rest": close_rest.close_rest,
     "time": alerts.trust_clock,
     "retry": alerts.retry,
     "reveal": number_reveal.confirm_at_desk,

@@ -51,6 +51,7 @@ ORDERED_SETTINGS = (
     ("undo_seconds", "undo_after_switch_seconds"),
     ("undo_seconds", "undo_after_join_seconds"),
     ("unclaimed_on_duty", "unclaimed_supervisors", "unclaimed_on_call"),
+    ("flood_ends", "flood_begins"),
 )
 
 

@@ -203,6 +203,10 @@ class Settings:
     receipt_retention: int
     new_threads_per_number_per_hour: int
     new_threads_per_minute: int
+    flood_begins: int
+    flood_ends: int
+    flood_calm: int
+    flood_cards: int
     verdict_delay: int
     challenge_window: int
     return_cue: int

@@ -259,6 +259,10 @@ class SettingsPart(Part):
     receipt_retention: Duration | None = None
     new_threads_per_number_per_hour: Count | None = None
     new_threads_per_minute: Count | None = None
+    flood_begins: Annotated[int, Field(ge=2, le=100_000)] | None = None
+    flood_ends: Count | None = None
+    flood_calm: Annotated[Seconds, Field(ge=60, le=86400)] | None = None
+    flood_cards: Annotated[int, Field(ge=1, le=100)] | None = None
     verdict_delay: Annotated[Seconds, Field(ge=2, le=15)] | None = None
     challenge_window: Annotated[Seconds, Field(ge=30, le=300)] | None = None
     return_cue: Duration | None = None

@@ -64,7 +64,7 @@ HEADINGS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ),
     ("Pass it on", ("transfer", "accept", "decline", "with", "take", "speak", "release")),
     ("I need help", ("escalate", "playbook", "debrief", "reveal", "subpoena", "recap", "status")),
-    ("End it", ("close", "reopen", "continue", "stopped", "resume", "block", "redact", "hold", "unhold")),
+    ("End it", ("close", "reopen", "continue", "stopped", "resume", "block", "redact", "hold", "unhold", "close-rest")),
     ("Look after the line", ("trust", "devices", "signout", "outage", "time", "retry", "audit")),
     ("In which language", ("lang",)),
     ("All commands", ("help", "more")),

@@ -221,6 +221,14 @@ COMMANDS: Final = (
         arguments="[over]",
         help="texts do not work well: whoever texts first hears that, and the voice number",
     ),
+    Command(
+        name="close-rest",
+        places=(DESK,),
+        who=Who.SUPERVISOR,
+        arguments="[yes|no]",
+        help="after a flood of new texters: close, unread, the conversations of those who wrote once and show no sign of"
+        " danger; it says how many and asks, `yes` closes them when the undo time is over, `no` takes it back",
+    ),
     Command(name="again", places=(THREAD,), who=Who.ASSIGNEE, help="send once more what is unknown or came too late"),
     Command(
         name="anyway",

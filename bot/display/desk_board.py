@@ -16,12 +16,15 @@ from bot.model.actions import DESK, Action, EditMessage, PinMessage, SendMessage
 from bot.model.desk import Desk, DeskMember, Facts, QueueEntry, Role, Thread
 from bot.model.events import MessageRedacted, MessageSent
 from bot.model.feature import Step
+from bot.model.flood import CrowdEntry
 from bot.model.transactional_actions import SetTimer
 from bot.wording.notice import in_language, joined, notice_of
 from policies.pack import Pack
 
 BOARD: Final = "board"
 EDIT_INTERVAL: Final = 2.0
+FLOOD_INTERVAL: Final = 30.0
+"""Seconds between two edits of the board while many new texters come at once."""
 MINUTE: Final = 60.0
 STEP_MINUTES: Final = 5
 """Minutes in which open threads are counted: an edit a minute all day would be noise."""
@@ -65,14 +68,19 @@ def update_board(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Acti
     """Bring the pinned board up to date after any event of the desk, and look again while there are threads."""
     if not desk.roster:
         return desk, ()
+    interval = FLOOD_INTERVAL if desk.flood.active else EDIT_INTERVAL
+    # A clock that was set back is no reason to wait for it to catch up.
+    soon = 0 <= facts.now - desk.board_at < interval
+    if soon and desk.flood.active:
+        return desk, (SetTimer(key=BOARD, due=desk.board_at + interval),)
     now = in_language(board_text(pack, facts, desk), pack.staff_language)
-    later = MINUTE if desk.waiting else STEP_MINUTES * MINUTE
-    again: tuple[Action, ...] = (SetTimer(key=BOARD, due=facts.now + later),) if desk.threads else ()
+    waits = desk.waiting or desk.flood.crowd
+    later = MINUTE if waits else STEP_MINUTES * MINUTE
+    again: tuple[Action, ...] = (SetTimer(key=BOARD, due=facts.now + later),) if waits or desk.threads else ()
     if now == desk.board:
         return desk, again
-    # A clock that was set back is no reason to wait for it to catch up.
-    if 0 <= facts.now - desk.board_at < EDIT_INTERVAL:
-        return desk, (SetTimer(key=BOARD, due=desk.board_at + EDIT_INTERVAL),)
+    if soon:
+        return desk, (SetTimer(key=BOARD, due=desk.board_at + interval),)
     first = not desk.board
     desk = replace(desk, board=now, board_at=facts.now)
     if first:
@@ -102,6 +110,8 @@ def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
         )
         for entry in desk.waiting
     ]
+    count = len(waiting) + len(desk.flood.crowd)
+    waiting += [_in_crowd(facts, entry) for entry in desk.flood.first(MAX_ROWS)]
     opened = sorted(
         (entry for entry in desk.threads if entry.assignee is not None),
         key=lambda entry: (not entry.duress, not entry.danger),
@@ -145,15 +155,15 @@ def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
     return joined(
         "\n",
         (
-            notice_of("desk_board.queue", waiting=len(waiting)),
-            *_few(waiting),
+            notice_of("desk_board.queue", waiting=count),
+            *_few(waiting, count),
             *([notice_of("desk_board.outage_whoever_texts_is_told")] if desk.outage else []),
             notice_of(
                 "desk_board.open",
                 claimed=len(claimed),
-                counts=joined("", (joined("", (f" · {count} ", name)) for name, count in counts if count)),
+                counts=joined("", (joined("", (f" · {many} ", name)) for name, many in counts if many)),
             ),
-            *_few(claimed),
+            *_few(claimed, len(claimed)),
             *([notice_of("desk_board.on_hold_their_conversation_over", over=over)] if over else []),
             *blocked,
             notice_of("desk_board.here", people=joined(", ", people)),
@@ -217,7 +227,13 @@ def _steps(seconds: float) -> str:
     return describe_duration(minutes * MINUTE) if minutes else notice_of("desk_board.under_min", step_minutes=STEP_MINUTES)
 
 
-def _few(rows: list[str]) -> list[str]:
-    return (
-        rows if len(rows) <= MAX_ROWS else [*rows[:MAX_ROWS], notice_of("desk_board.and_more", count=len(rows) - MAX_ROWS)]
-    )
+def _in_crowd(facts: Facts, entry: CrowdEntry) -> str:
+    """Say of somebody who waits without a card what is known of them."""
+    known = f"{' ⚠️' if entry.in_danger else ''}{' · DURESS' if entry.duress else ''}"
+    known += f"{' · asks for a person' if entry.asks else ''}{f' · {entry.texts} texts' if entry.texts > 1 else ''}"
+    language = f" · {entry.language}" if entry.language else ""
+    return f"{entry.designation}{known}{language} · queued {describe_duration(facts.now - entry.since)}, no card yet"
+
+
+def _few(rows: list[str], count: int) -> list[str]:
+    return [*rows[:MAX_ROWS], *([notice_of("desk_board.and_more", count=count - MAX_ROWS)] if count > MAX_ROWS else [])]

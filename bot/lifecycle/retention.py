@@ -3,7 +3,8 @@
 `waiting`, `open` → (closing, which can be taken back) → `parked` → gone.
 
 Rules of this module: content goes in one decision, the one that parks; it is not made while a text is on its way to us,
-into the room or to the phone, nor while somebody holds the thread; whatever is not named in `SURVIVES` does not outlive it.
+into the room or to the phone, nor while somebody holds the thread (`!close-rest` alone drops words that were never shown);
+whatever is not named in `SURVIVES` does not outlive it.
 What is parked has no room, so nothing is shown and nothing leaves; a text begins a new conversation under two other words,
 and nobody is told that there was one before. Nothing here says anything to a phone (design.md, "Rules of the phone").
 """
@@ -31,11 +32,12 @@ from bot.model.actions import (
     SendSms,
 )
 from bot.model.codeword_match import CodewordMatch
+from bot.model.codeword_state import SendLock
 from bot.model.desk import Desk, Facts, Role, Thread
 from bot.model.events import MessageRead, MessageSent, Outcome, Relation, TextArrived, TextOutcome, TimerDue
 from bot.model.feature import Step
 from bot.model.thread import HeldText, Lifecycle, PendingText, SentText, ThreadState
-from bot.model.thread_desk_events import EnrolmentFinished, ThreadParked
+from bot.model.thread_desk_events import EnrolmentFinished, ThreadParked, UnreadClosed
 from bot.model.transactional_actions import CancelTimer, EraseTexter, MarkSeen, ParkThread, SendEvent, SetTimer
 from bot.sending import held_texts as held
 from bot.sending import reply_after_stop
@@ -196,6 +198,28 @@ def end_due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[T
                 return _wait(thread, END, kept_until)
             return _unless_busy(facts, thread, END) or Step(thread, (EraseTexter(),), consumed=True)
     return Step(thread)
+
+
+def close_unread(pack: Pack, facts: Facts, thread: Thread, event: UnreadClosed) -> Step[Thread]:
+    """Park a conversation that nobody has read, at a supervisor's word (`!close-rest`), unless something speaks against it.
+
+    It looks for itself: the desk may not have heard yet of a sign, of another text, or of somebody who is its assignee.
+    """
+    life = thread.lifecycle
+    stays = (
+        life.state is not ThreadState.WAITING
+        or thread.assignment.epoch
+        or thread.designation != event.designation
+        or life.unseen > 1
+        or thread.silence.danger
+        or thread.other_hands_at
+        or thread.codeword.lock is not SendLock.NONE
+        or facts.on_legal_hold
+        or facts.inbound_pending
+        or facts.has_dead_letters
+        or _has_unsent(facts, thread)
+    )
+    return Step(thread) if stays else _park(pack, facts, thread)
 
 
 def park_now(facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:

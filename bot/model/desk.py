@@ -15,6 +15,7 @@ from typing import TypeAlias
 from bot.model.codeword_match import CodewordMatch, EnrolmentAnswer
 from bot.model.codeword_state import CodewordState, Enrolment, SendLock
 from bot.model.dialled_number import ColdOutreach, DialledNumber
+from bot.model.flood import Flood
 from bot.model.hold_signs import HoldSigns
 from bot.model.thread import Assignment, Consent, ConsentFlags, Lifecycle, Sending, Silence
 from bot.model.thread_desk_events import AlarmKind
@@ -103,7 +104,7 @@ class QueueEntry:
     assignee: str | None = None
     offered: bool = False
     has_card: bool = True
-    """False for a texter who came in a flood, until their card can be shown: no room is made for them before."""
+    """False for a texter who came in a flood and is being claimed: others of a flood are in `Flood.crowd`."""
     past_cards: int = 0
     """How many messages at the desk were its card before the present one."""
     opened_at: float = 0.0
@@ -154,6 +155,8 @@ class Desk:
     claimers: tuple[tuple[str, float], ...] = ()
     """Who asked for the next thread while nobody waited, and until when."""
     rate_limit_reported_at: float = 0.0
+    """When people on duty were last called to a flood."""
+    flood: Flood = field(default_factory=Flood)
     dropped_texts: int = 0
     """Texts from blocked phones, within a day of `dropped_since`."""
     dropped_since: float = 0.0
@@ -170,7 +173,10 @@ class Desk:
 
     @property
     def waiting(self) -> tuple[QueueEntry, ...]:
-        """Threads without an assignee: those with a sign of danger first, and then the longest waiting."""
+        """Threads of the queue without an assignee: those with a sign of danger first, and then the longest waiting.
+
+        Who waits without a card is not among them, but in `flood.crowd`.
+        """
         waiting = (entry for entry in self.threads if entry.assignee is None)
         return tuple(sorted(waiting, key=lambda entry: (not entry.danger, entry.since)))
 

@@ -52,6 +52,7 @@ from bot.model.thread_desk_events import (
     ThreadMarked,
     ThreadParked,
     ThreadQueued,
+    UnreadClosed,
 )
 
 
@@ -294,6 +295,7 @@ Event: TypeAlias = (
     | MessageRead
     | ErasureFailed
     | ThreadParked
+    | UnreadClosed
     | LegalHoldChanged
     | RevealRequested
     | RevealConfirmed

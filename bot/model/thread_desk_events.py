@@ -273,6 +273,16 @@ class RevealConfirmed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadClosed:
+    """From the desk to a thread: a supervisor closes it unread (`!close-rest`), if nothing speaks against it.
+
+    `designation`: of the conversation that is meant.
+    """
+
+    designation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadParked:
     """From a thread to the desk: the conversation is parked, and nothing of it is left to be claimed."""
 

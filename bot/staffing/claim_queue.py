@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot.commands.parser import ParsedCommand, answer
+from bot.display.flood_card import flood_ref
 from bot.display.queue_cards import (
     CLAIM_REACTION,
     REMINDERS,
@@ -40,6 +41,7 @@ from bot.model.thread_desk_events import (
     ThreadQueued,
 )
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
+from bot.staffing.flood import leave_crowd
 from bot.wording.notice import notice_of
 from policies.pack import Pack
 
@@ -96,6 +98,11 @@ def claim(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Par
     name = command.arguments.casefold()
     if not name and (thread := thread_of(event.ref)):
         name = next((entry.designation for entry in desk.threads if entry.thread == thread), "that")
+    if (brought := leave_crowd(desk, name)) is not desk:
+        if (why_not := cannot_claim(pack, desk, event.sender)) is not None:
+            return Step(desk, answer(facts, event, why_not), consumed=True)
+        desk = brought
+        name = desk.threads[-1].designation
     entry = next((entry for entry in desk.waiting if name in ("", entry.designation)), None)
     offered = next((entry for entry in desk.threads if entry.offered and entry.designation == name), None)
     if (entry := entry or offered) is not None:
@@ -120,6 +127,10 @@ def claim_by_reaction(pack: Pack, facts: Facts, desk: Desk, event: ReactionAdded
     if not event.key.startswith(CLAIM_REACTION) or desk.member(event.sender) is None:
         return Step(desk)
     entry = next((entry for entry in desk.threads if entry.thread == thread_of(event.target)), None)
+    if entry is None and event.target == flood_ref(desk.flood) and cannot_claim(pack, desk, event.sender) is None:
+        # A tap on the card of a flood takes whoever comes first, as `!claim` does.
+        desk = leave_crowd(desk)
+        entry = next(iter(desk.waiting), None)
     if entry is None:
         return Step(desk)
     if not event.trusted:
@@ -202,6 +213,9 @@ def call_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[De
     entry = next((entry for entry in desk.waiting if entry.thread == thread), None)
     if entry is None:
         return Step(desk, consumed=True)
+    if desk.flood.active:
+        # The card of the flood calls for all of them: theirs waits until it is over.
+        return Step(desk, (SetTimer(key=event.key, due=facts.now + CALL_STANDS),), consumed=True)
     settings = pack.settings
     due = (settings.unclaimed_on_duty, settings.unclaimed_supervisors, settings.unclaimed_on_call)
     step = int(rung)
@@ -218,8 +232,9 @@ def call_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[De
     actions: list[Action] = [
         SendMessage(place=DESK, ref=event.key, body=body, mentions=tuple(called), reactions=(CLAIM_REACTION,))
     ]
-    if step == len(due) - 1 or not people:
+    if (step == len(due) - 1 or not people) and desk.flood.may_page(facts.now):
         actions.append(PageOnCall(reason="waiting"))
+        desk = replace(desk, flood=replace(desk.flood, paged_at=facts.now))
     if step + 1 < len(due):
         actions.append(SetTimer(key=f"{WAIT}{thread}:{step + 1}", due=facts.now + due[step + 1] - due[step]))
     return Step(desk, tuple(actions), consumed=True)

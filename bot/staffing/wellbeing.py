@@ -44,8 +44,10 @@ def report_activity(pack: Pack, facts: Facts, thread: Thread, event: TextArrived
         return Step(thread)
     theirs, spoke = isinstance(event, TextArrived), thread.silence.spoke_at
     same = theirs == (life.last_inbound >= spoke)
+    # Who texts again while nobody has read the first: among many strangers that says who needs an answer.
+    second = theirs and not thread.assignment.epoch and life.unseen == 1
     # The desk does not know a thread before its first text has made it wait there.
-    if not life.since or (same and facts.now - max(life.last_inbound, spoke) < MINUTE):
+    if not life.since or (same and not second and facts.now - max(life.last_inbound, spoke) < MINUTE):
         return Step(thread)
     return Step(thread, (SendEvent(owner=DESK, event=ThreadActivity(thread=thread.id, at=facts.now, inbound=theirs)),))
 

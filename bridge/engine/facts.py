@@ -14,6 +14,7 @@ from bot.model.actions import DESK, SendMessage, Speaker
 from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import MessageSent, TextArrived, TimerDue
 from bot.model.thread import ThreadState
+from bot.model.thread_desk_events import UnreadClosed
 from bridge.engine.codeword_matching import MatchedEvent
 from bridge.engine.cold_outreach import ColdOutreach
 from bridge.runtime.clock import system_clock_offset
@@ -50,7 +51,7 @@ class FactsLookup:
         """Return the facts for the event of that inbox row."""
         event = matched.event
         asks = owner != DESK and (
-            isinstance(event, MessageSent) or (isinstance(event, TimerDue) and event.key in DESTRUCTIVE)
+            isinstance(event, MessageSent | UnreadClosed) or (isinstance(event, TimerDue) and event.key in DESTRUCTIVE)
         )
         begins = (
             isinstance(aggregate, Thread)

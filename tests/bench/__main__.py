@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.data_dir.atomic_files import write_atomically
-from tests.bench import burst, cleaning, desk, erasure, measures
+from tests.bench import burst, cleaning, desk, erasure, flood, measures
 from tests.bench.bench_line import BenchLine
 from tests.bench.figures import Figure, machine
 
@@ -36,8 +36,9 @@ NAMES = (
     "memory",
     "start",
     "newcomers",
+    "flood",
 )
-"""In this order: the last one leaves a flood, in which most threads have no room."""
+"""In this order: the last two leave a flood, in which most threads have no room."""
 
 
 def main() -> int:
@@ -47,13 +48,19 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there instead of printing them")
     parser.add_argument("--full", action="store_true", help="more repetitions, 1,000 threads: about twenty minutes")
     parser.add_argument("--threads", type=int, metavar="N", help="threads for memory and start (200; 1,000 with --full)")
+    parser.add_argument(
+        "--flood-seconds", type=int, default=flood.SECONDS, metavar="N", help=f"length of the flood ({flood.SECONDS})"
+    )
     asked = parser.parse_args()
     if unknown := [name for name in asked.names if name not in NAMES]:
         parser.error(f"no such figure: {', '.join(unknown)}; there are {', '.join(NAMES)}")
     threads = asked.threads or (1000 if asked.full else 200)
     if threads < 2:
         parser.error("--threads: at least 2")
-    told = json.dumps(asyncio.run(_measure(asked.names or NAMES, full=asked.full, threads=threads)), indent=2) + "\n"
+    measured = asyncio.run(
+        _measure(asked.names or NAMES, full=asked.full, threads=threads, flood_seconds=asked.flood_seconds)
+    )
+    told = json.dumps(measured, indent=2) + "\n"
     if asked.json:
         write_atomically(asked.json, told)
     else:
@@ -61,7 +68,7 @@ def main() -> int:
     return 0
 
 
-async def _measure(names: Sequence[str], *, full: bool, threads: int) -> dict[str, Any]:
+async def _measure(names: Sequence[str], *, full: bool, threads: int, flood_seconds: int) -> dict[str, Any]:
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="quietline-bench-") as directory:
         path = Path(directory)
@@ -79,8 +86,12 @@ async def _measure(names: Sequence[str], *, full: bool, threads: int) -> dict[st
                     "ending": partial(erasure.ending, full=full),
                     "cleaning": partial(cleaning.cleaning, full=full),
                     "desk": partial(desk.desk, full=full),
+                    "flood": partial(flood.flood, full=full, seconds=flood_seconds),
                 }.get(name) or partial(getattr(measures, name), full=full)
-                figures += await measure(line)
+                found = await measure(line)
+                figures += found
+                for one in found:
+                    sys.stderr.write(f"{one.name}: {one.value:.3f} {one.unit} ({one.ceiling:.3f}: {one.ceiling_is})\n")
         told["after"] = machine(path)
     return {**told, "figures": [figure.as_json() for figure in figures]}
 

@@ -10,13 +10,14 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 import aiohttp
+import yaml
 
 from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.olm.vodozemac_olm import OutboundGroupSession
@@ -160,10 +161,10 @@ class BenchLine:
             "in_flight": in_flight,
         }
 
-    async def load(self, job: Job) -> dict[str, Any]:
-        """Do a job in a process of its own."""
+    async def load(self, job: Job, *, within: float = 600) -> dict[str, Any]:
+        """Do a job in a process of its own, in at most so many seconds."""
         async with load_process(job) as process:
-            out, _ = await asyncio.wait_for(process.communicate(), 600)
+            out, _ = await asyncio.wait_for(process.communicate(), within)
             told: dict[str, Any] = json.loads(out)
         assert not told["refused"], f"{told['refused']} requests of a {job['kind']} job were refused"
         return told
@@ -215,6 +216,25 @@ class BenchLine:
     def ask(self, database: Path, query: str, *values: Value) -> Any:
         """Read one value from a database, ours or the homeserver's, which other processes have open."""
         return database_file.rows(database, query, *values)[0][0]
+
+    def rows_of_homeserver(self, query: str, *values: Value) -> list[Any]:
+        """Read rows from the homeserver's database."""
+        return list(database_file.rows(self._homeserver, query, *values))
+
+    @contextmanager
+    def other_config(self, **line: object) -> Iterator[None]:
+        """Change settings of the line, for bridges that start meanwhile."""
+        files = (self.layout.config, self._forwarded)
+        before = [file.read_text(encoding="utf-8") for file in files]
+        try:
+            for file, text in zip(files, before, strict=True):
+                config = yaml.safe_load(text)
+                config["lines"][0] |= line
+                file.write_text(yaml.safe_dump(config), encoding="utf-8")
+            yield
+        finally:
+            for file, text in zip(files, before, strict=True):
+                file.write_text(text, encoding="utf-8")
 
     def _accepted(self, since: int, sender: str) -> tuple[int, float]:
         where = "FROM events WHERE stream_ordering > ? AND sender = ? AND type = 'm.room.encrypted'"

@@ -35,9 +35,10 @@ class TimedSupervisor(NioClient):
     def __init__(self, homeserver: str, account: Account) -> None:
         super().__init__(homeserver, account)
         self._answers: dict[str, float] = {}
+        self._shown: list[tuple[float, str]] = []
         self._client.add_event_callback(self._note, nio.RoomMessage)
 
-    async def ask(self, room: str, words: str) -> float:
+    async def ask(self, room: str, words: str, *, within: float = 30) -> float:
         """Say something; return the seconds from before it is encrypted until a decrypted answer to it is here."""
         begun = time.perf_counter()
         asked = await self._send(room, "m.room.message", {"msgtype": "m.text", "body": words})
@@ -45,9 +46,22 @@ class TimedSupervisor(NioClient):
         async def answered() -> float | None:
             return self._answers.get(asked)
 
-        return await wait_until(f"an answer to {words.split(maxsplit=1)[0]}", answered, within=30, every=0.002) - begun
+        return await wait_until(f"an answer to {words.split(maxsplit=1)[0]}", answered, within=within, every=0.002) - begun
+
+    async def say_quickly(self, room: str, words: str) -> None:
+        """Say something, and wait for nothing but the homeserver."""
+        await self._send(room, "m.room.message", {"msgtype": "m.text", "body": words})
+
+    async def shown(self, words: str, since: float, *, within: float) -> float:
+        """Return when a message with these words was decrypted here, no sooner than `since` (`time.perf_counter`)."""
+
+        async def there() -> float | None:
+            return next((at for at, body in reversed(self._shown) if at >= since and words in body), None)
+
+        return await wait_until("it is shown", there, within=within, every=0.002)
 
     async def _note(self, _room: Any, event: Any) -> None:
+        self._shown = [*self._shown[-500:], (time.perf_counter(), str(event.source["content"].get("body", "")))]
         relation = event.source["content"].get("m.relates_to", {})
         if target := relation.get("m.in_reply_to", {}).get("event_id"):
             self._answers.setdefault(target, time.perf_counter())

@@ -19,6 +19,7 @@ from bot.model.codeword_state import CodewordState, Enrolment, SendLock
 from bot.model.desk import Desk, DeskMember, Facts, QueueEntry, RevealRequest, Role, Thread
 from bot.model.dialled_number import ColdOutreach, DialledNumber, NumberKind
 from bot.model.events import Event
+from bot.model.flood import CrowdEntry, Flood, RestClosing
 from bot.model.hold_signs import Doubt, HoldSigns
 from bot.model.thread import (
     Assignment,
@@ -127,6 +128,7 @@ KEYS: Final = (
         "reply",
         "block",
         "flood",
+        "close-rest",
         "🏠",
         "challenge",
         "close",
@@ -410,8 +412,40 @@ _entries = st.lists(
     max_size=3,
     unique_by=(lambda line: line.thread, lambda line: line.designation),
 ).map(tuple)
+_crowd = st.lists(
+    st.builds(
+        CrowdEntry,
+        thread=st.sampled_from(("f1", "f2", "f3")),
+        designation=st.sampled_from(("stray fern", "stray moss", "stray reed")),
+        since=times,
+        texts=st.integers(min_value=1, max_value=3),
+        danger=st.booleans(),
+        asks=st.booleans(),
+        duress=st.booleans(),
+        closing=st.booleans(),
+        language=FIELDS["language"],
+        other_hands_at=FIELDS["other_hands_at"],
+    ),
+    max_size=3,
+    unique_by=(lambda entry: entry.thread, lambda entry: entry.designation),
+).map(tuple)
+_floods = st.builds(
+    Flood,
+    crowd=_crowd,
+    active=st.booleans(),
+    arrivals=st.lists(times, max_size=3).map(tuple),
+    begun_at=times,
+    came=st.integers(min_value=0, max_value=9),
+    came_before=st.integers(min_value=0, max_value=9),
+    calm_since=times,
+    card=st.sampled_from(("", "⚠️ Many new texters at once")),
+    reminded=st.booleans(),
+    paged_at=times,
+    closing=st.none() | st.builds(RestClosing, before=times, until=times, due=times, closed=st.integers(0, 3)),
+)
 desks: Final = st.builds(
     Desk,
+    flood=_floods,
     roster=_members | st.just(MEMBERS),
     power_levels=FIELDS["users"],
     threads=_entries,

@@ -90,6 +90,10 @@ DEFAULTS = {
     "hold_after_promise": 900,
     "hold_after_offer": 300,
     "hold_after_colleague": 120,
+    "flood_begins": 6,
+    "flood_ends": 2,
+    "flood_calm": 300,
+    "flood_cards": 5,
 }
 
 

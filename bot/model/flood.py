@@ -1,0 +1,117 @@
+"""A flood: more new texters than people can look at. Who waits without a card, and how the incident stands at the desk.
+
+Rules of this module: data and order, no action. Whoever waits without a card is in `crowd` and nowhere else, in as few
+words as the order needs, for there may be tens of thousands. A claim takes them in the order of `urgency`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from heapq import nsmallest
+from typing import Final
+
+PAGE_INTERVAL: Final = 900.0
+"""Seconds between two calls outside because somebody waits, while an incident stands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrowdEntry:
+    """A thread that waits without a card and without a room. `texts`: how many of theirs the desk has heard of.
+
+    `asks`: they said a word that asks for a person; `closing`: its conversation is being closed by `!close-rest`. The
+    others: as in `QueueEntry`.
+    """
+
+    thread: str
+    designation: str
+    since: float
+    texts: int = 1
+    danger: bool = False
+    asks: bool = False
+    duress: bool = False
+    closing: bool = False
+    language: str = ""
+    other_hands_at: float = 0.0
+
+    @property
+    def in_danger(self) -> bool:
+        """Whether there is a sign of danger, of duress or of other hands."""
+        return self.danger or self.duress or bool(self.other_hands_at)
+
+    @property
+    def stands_out(self) -> bool:
+        """Whether something says that this is a person who needs an answer: danger, a word that asks, a second text."""
+        return self.in_danger or self.asks or self.texts > 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestClosing:
+    """A supervisor wants to close the conversations of those who wrote once. `before`: who came later stays.
+
+    `until`: the question stands until then; `due`: when it is done, 0 until somebody confirms it (seconds since the epoch).
+    """
+
+    before: float
+    until: float
+    due: float = 0.0
+    closed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flood:
+    """How the flood stands. `card`: its card as it was last written, empty while there is no incident.
+
+    `active`: new threads get no card of their own; it ends later than it could begin again (`flood_begins`, `flood_ends`
+    and `flood_calm` of the pack). `arrivals`: new threads of the last minute while it is not active; `came`: threads
+    without a card since the incident began, and `came_before` at the last look; `calm_since`: since when few come. Times in
+    seconds since the epoch, 0: never.
+    """
+
+    crowd: tuple[CrowdEntry, ...] = ()
+    active: bool = False
+    arrivals: tuple[float, ...] = ()
+    begun_at: float = 0.0
+    came: int = 0
+    came_before: int = 0
+    calm_since: float = 0.0
+    card: str = ""
+    reminded: bool = False
+    paged_at: float = 0.0
+    closing: RestClosing | None = None
+
+    def find(self, thread: str) -> CrowdEntry | None:
+        """Return the entry of a thread that waits without a card."""
+        return next((entry for entry in self.crowd if entry.thread == thread), None)
+
+    def first(self, most: int) -> list[CrowdEntry]:
+        """Return those who come first, at most so many."""
+        return nsmallest(most, self.crowd, key=urgency)
+
+    def may_page(self, now: float) -> bool:
+        """Whether somebody may be called outside because of who waits: at most once in a while during an incident."""
+        return not self.card or not self.paged_at or not 0 <= now - self.paged_at < PAGE_INTERVAL
+
+
+def urgency(entry: CrowdEntry) -> tuple[bool, bool, bool, float]:
+    """Return the order of those who wait: signs of danger, words that ask, more than one text, the longest waiting."""
+    return not entry.in_danger, not entry.asks, entry.texts <= 1, entry.since
+
+
+def rest_of(flood: Flood, before: float) -> list[CrowdEntry]:
+    """Return whose conversation `!close-rest` may close: who wrote once until then, and nothing that stands out."""
+    return [entry for entry in flood.crowd if entry.since <= before and not entry.stands_out and not entry.closing]
+
+
+def is_flooding(arrivals: tuple[float, ...], now: float, *, begins: int) -> bool:
+    """Whether so many new threads within a minute begin a flood. `arrivals`: those of the last minute, the new one too."""
+    return len(recent(arrivals, now)) >= begins
+
+
+def recent(arrivals: tuple[float, ...], now: float) -> tuple[float, ...]:
+    """Return the arrivals of the last minute; none of a time that a clock which was set back has not come to."""
+    return tuple(at for at in arrivals if 0 <= now - at < 60)
+
+
+def calm_since(before: float, now: float, *, came: int, ends: int) -> float:
+    """Return since when it is calm: 0 while more than `ends` threads came since the last look, a minute ago."""
+    return 0.0 if came > ends else before or now

@@ -1,0 +1,108 @@
+"""`!close-rest`: after a flood, a supervisor closes the conversations of those who wrote once and whom nobody has answered.
+
+Rules of this module: nobody is closed who stands out (a sign of danger, a word that asks for a person, a second text) or
+who came after the question; the thread looks once more for itself. It says how many, asks once more, and can be taken back
+until it is done. Nothing is sent to a phone: who texts again begins a new conversation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from bot.commands.parser import ParsedCommand, answer
+from bot.display.thread_card import localpart
+from bot.model.actions import DESK, SendMessage
+from bot.model.desk import Desk, Facts
+from bot.model.events import MessageSent, TimerDue
+from bot.model.feature import Step
+from bot.model.flood import CrowdEntry, RestClosing, rest_of
+from bot.model.text_order import describe_minutes
+from bot.model.thread_desk_events import UnreadClosed
+from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
+from policies.pack import Pack
+
+TIMER: Final = "close-rest"
+QUESTION_STANDS: Final = 600.0
+"""Seconds for which `!close-rest yes` answers the question before it."""
+AT_ONCE: Final = 50
+"""Threads that are closed in one decision; conversations go on between two."""
+NEXT_AFTER: Final = 1.0
+
+
+def close_rest(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
+    """`!close-rest`, `!close-rest yes`, `!close-rest no`."""
+    word, closing = command.arguments.casefold(), desk.flood.closing
+    if word not in {"", "yes", "no"}:
+        return Step(
+            desk, answer(facts, event, "Say !close-rest, and then !close-rest yes or !close-rest no."), consumed=True
+        )
+    if word == "no":
+        return _take_back(facts, desk, event)
+    if closing is not None and closing.due:
+        why = "They are being closed already; !close-rest no takes back what is not done."
+        return Step(desk, answer(facts, event, why), consumed=True)
+    if word == "yes" and closing is not None and facts.now <= closing.until:
+        return _confirm(pack, facts, desk, event, closing)
+    # Whom an earlier one could not close is asked about again.
+    crowd = tuple(replace(entry, closing=False) if entry.closing else entry for entry in desk.flood.crowd)
+    flood = replace(desk.flood, crowd=crowd)
+    count = len(rest_of(flood, facts.now))
+    if not count:
+        why = "Nobody waits without a card who wrote once and does not stand out: there is nothing to close."
+        return Step(replace(desk, flood=replace(flood, closing=None)), answer(facts, event, why), consumed=True)
+    asked = RestClosing(before=facts.now, until=facts.now + QUESTION_STANDS)
+    stay = len(crowd) - count
+    body = (
+        f"{count} wait without a card who wrote once, without a sign of danger; {stay} others without a card stay. "
+        f"!close-rest yes closes the conversations of the {count}, unread, {_after(pack)} later: nothing is sent, and who "
+        "texts again begins a new one. !close-rest no leaves everything as it is."
+    )
+    return Step(replace(desk, flood=replace(flood, closing=asked)), answer(facts, event, body), consumed=True)
+
+
+def close_due(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
+    """Close some of them, and say how many it were when there are no more."""
+    if event.key != TIMER:
+        return Step(desk)
+    closing = desk.flood.closing
+    if closing is None or not closing.due:
+        return Step(desk, consumed=True)
+    if closing.due > facts.now:
+        return Step(desk, (SetTimer(key=TIMER, due=closing.due),), consumed=True)
+    now = rest_of(desk.flood, closing.before)[:AT_ONCE]
+    if not now:
+        body = f"{closing.closed} conversations are closed, unread, as !close-rest said. {len(desk.flood.crowd)} stay."
+        done = replace(desk.flood, closing=None)
+        return Step(replace(desk, flood=done), (SendMessage(place=DESK, body=body),), consumed=True)
+    chosen = {entry.thread for entry in now}
+    crowd = tuple(replace(entry, closing=True) if entry.thread in chosen else entry for entry in desk.flood.crowd)
+    flood = replace(desk.flood, crowd=crowd, closing=replace(closing, closed=closing.closed + len(now)))
+    again = SetTimer(key=TIMER, due=facts.now + NEXT_AFTER)
+    return Step(replace(desk, flood=flood), (*(_close(entry) for entry in now), again), consumed=True)
+
+
+def _confirm(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, closing: RestClosing) -> Step[Desk]:
+    due = facts.now + pack.settings.close_undo
+    count = len(rest_of(desk.flood, closing.before))
+    desk = replace(desk, flood=replace(desk.flood, closing=replace(closing, due=due)))
+    body = (
+        f"{localpart(event.sender)} closes the conversations of {count} who wrote once, in {_after(pack)}. Until then "
+        "!close-rest no takes it back; who writes again, shows a sign of danger or is claimed stays."
+    )
+    return Step(desk, (*answer(facts, event, body), SetTimer(key=TIMER, due=due)), consumed=True)
+
+
+def _take_back(facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
+    closing = desk.flood.closing
+    desk = replace(desk, flood=replace(desk.flood, closing=None))
+    body = f"Taken back. {closing.closed or 'None'} are closed already." if closing else "Nothing was asked or begun."
+    return Step(desk, (*answer(facts, event, body), CancelTimer(key=TIMER)), consumed=True)
+
+
+def _close(entry: CrowdEntry) -> SendEvent:
+    return SendEvent(owner=entry.thread, event=UnreadClosed(designation=entry.designation))
+
+
+def _after(pack: Pack) -> str:
+    return describe_minutes(max(1, round(pack.settings.close_undo / 60)))

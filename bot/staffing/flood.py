@@ -1,0 +1,252 @@
+"""More new texters than people can look at: they wait in a crowd, without a card and without a room, and nobody is lost.
+
+Rules of this module: one incident has one card, one reminder, and one call outside in a quarter of an hour, however many
+come. It begins when many come within a minute and ends when few have come for some minutes (`flood_begins`, `flood_ends`
+and `flood_calm` of the pack). Once a minute the card is written again and the first of the crowd get cards of their own, a
+few at a time: while it lasts only those who stand out, afterwards everybody in their turn. `!claim` reaches everybody at
+any time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from bot.display.flood_card import flood_card, flood_ref
+from bot.display.queue_cards import WAIT, claim_card
+from bot.display.ringing import on_duty
+from bot.model.actions import DESK, Action, EditMessage, PageOnCall, SendMessage
+from bot.model.desk import Desk, Facts, QueueEntry
+from bot.model.events import TimerDue
+from bot.model.feature import Step
+from bot.model.flood import CrowdEntry, Flood, calm_since, is_flooding, recent, urgency
+from bot.model.thread_desk_events import (
+    AlarmKind,
+    AlarmRaised,
+    DuressFlagChanged,
+    OtherHandsChanged,
+    ThreadActivity,
+    ThreadMarked,
+    ThreadParked,
+    ThreadQueued,
+)
+from bot.model.transactional_actions import SetTimer
+from policies.pack import Pack
+
+TIMER: Final = "flood"
+LOOK_INTERVAL: Final = 60.0
+CARDS_PER_LOOK: Final = 2
+REPORT_AGAIN_AFTER: Final = 1800.0
+"""Seconds after which the card of another incident calls people once more."""
+ASKING: Final = (
+    AlarmKind.CALL,
+    AlarmKind.HELP,
+    AlarmKind.START_ASKS,
+    AlarmKind.LEFT_ALARMED,
+    AlarmKind.TEXT_AFTER_STOP,
+)
+"""Alarms of somebody without a card that bring them forward and are no message of their own."""
+QUIET: Final = (
+    AlarmKind.STOPPED,
+    AlarmKind.STOPPED_LIVE,
+    AlarmKind.RESUMED,
+    AlarmKind.OPTED_OUT,
+    AlarmKind.CAME_LATE,
+    AlarmKind.LEFT_QUIETLY,
+    AlarmKind.LEFT_UNSEEN,
+    AlarmKind.UNKNOWN_SEND,
+)
+"""Alarms of somebody without a card that are no message at the desk: their thread says it to whoever claims it."""
+
+
+def queue_in_crowd(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued) -> Step[Desk]:
+    """Queue a new texter without a card, while many come or when too many came; open the incident with the first."""
+    if event.requeued:
+        return Step(desk)
+    flood = _counted(pack, facts, desk.flood)
+    if not (event.rate_limited or flood.active):
+        return Step(replace(desk, flood=flood))
+    entry = CrowdEntry(
+        thread=event.thread,
+        designation=event.designation,
+        since=event.since,
+        danger=event.danger,
+        language=event.language,
+        other_hands_at=event.other_hands_at,
+    )
+    crowd = (*(known for known in flood.crowd if known.thread != event.thread), entry)
+    flood = replace(flood, crowd=crowd, came=flood.came + 1)
+    threads = tuple(known for known in desk.threads if known.thread != event.thread)
+    desk = replace(desk, threads=threads, flood=flood)
+    return Step(desk, consumed=True) if flood.card else Step(*_open(facts, desk), consumed=True)
+
+
+def look_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
+    """Once a minute: see whether it is over, give cards to the first, remind or call once, and write the card again."""
+    if event.key != TIMER:
+        return Step(desk)
+    desk = _adopt(desk)
+    if not desk.flood.card:
+        return Step(*(_open(facts, desk) if desk.flood.crowd else (desk, ())), consumed=True)
+    flood, settings = desk.flood, pack.settings
+    calm = calm_since(flood.calm_since, facts.now, came=flood.came - flood.came_before, ends=settings.flood_ends)
+    lasts = flood.active and not (calm and facts.now - calm >= settings.flood_calm)
+    desk = replace(desk, flood=replace(flood, active=lasts, calm_since=calm, came_before=flood.came))
+    desk, cards = _show_first(pack, facts, desk)
+    flood, called = _call(pack, facts, desk)
+    body = flood_card(flood)
+    ref = flood_ref(flood)
+    edit = (EditMessage(place=DESK, ref=ref, body=body),) if body != flood.card else ()
+    if not flood.crowd and not flood.active:
+        # The next one is another incident: what was called for this one says nothing of it.
+        return Step(replace(desk, flood=Flood(paged_at=flood.paged_at)), (*cards, *edit), consumed=True)
+    again = SetTimer(key=TIMER, due=facts.now + LOOK_INTERVAL)
+    return Step(replace(desk, flood=replace(flood, card=body)), (*cards, *called, *edit, again), consumed=True)
+
+
+def note_news(
+    pack: Pack,
+    facts: Facts,
+    desk: Desk,
+    event: ThreadActivity | ThreadMarked | OtherHandsChanged | DuressFlagChanged | ThreadParked,
+) -> Step[Desk]:
+    """Note what is new of a thread without a card; nothing of it is a message at the desk."""
+    old = desk.flood.find(event.thread)
+    if old is None:
+        return Step(desk)
+    new: CrowdEntry | None
+    match event:
+        case ThreadActivity():
+            new = replace(old, texts=old.texts + 1) if event.inbound else old
+        case ThreadMarked():
+            new = replace(old, danger=event.danger, language=event.language)
+        case OtherHandsChanged():
+            new = replace(old, other_hands_at=event.other_hands_at)
+        case DuressFlagChanged():
+            new = replace(old, duress=event.duress)
+        case ThreadParked():
+            new = None
+    return Step(_with_entry(desk, old, new), consumed=new is not None)
+
+
+def note_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk]:
+    """Take the alarm of somebody without a card as what brings them forward, unless it is one that has to be heard."""
+    old = next((entry for entry in desk.flood.crowd if entry.designation == event.designation), None)
+    if old is None or event.alarm in QUIET:
+        return Step(desk, consumed=old is not None)
+    asks = event.alarm in ASKING
+    return Step(_with_entry(desk, old, replace(old, asks=asks or old.asks, danger=old.danger or not asks)), consumed=asks)
+
+
+def leave_crowd(desk: Desk, name: str = "") -> Desk:
+    """Let the thread of that designation wait in the queue, or, without one, the first of all if it stands in the crowd."""
+    if name:
+        entry = next((entry for entry in desk.flood.crowd if entry.designation == name), None)
+    else:
+        entry = min(desk.flood.crowd, key=urgency, default=None)
+        if entry is not None and desk.waiting and not (entry.in_danger and not desk.waiting[0].danger):
+            entry = None
+    return desk if entry is None else _moved(desk, entry, has_card=False)
+
+
+def _open(facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
+    """Open an incident: its card calls people on duty, unless another one called them just now."""
+    flood = replace(desk.flood, begun_at=facts.now, calm_since=0.0, reminded=False)
+    flood = replace(flood, card=flood_card(flood))
+    told = 0 <= facts.now - desk.rate_limit_reported_at < REPORT_AGAIN_AFTER
+    called = () if told else on_duty(desk.roster)
+    card = SendMessage(place=DESK, ref=flood_ref(flood), body=flood.card, mentions=called)
+    flood, paged = (flood, ()) if on_duty(desk.roster) else _page(facts, flood)
+    reported = desk.rate_limit_reported_at if told else facts.now
+    desk = replace(desk, flood=flood, rate_limit_reported_at=reported)
+    return desk, (card, *paged, SetTimer(key=TIMER, due=facts.now + LOOK_INTERVAL))
+
+
+def _counted(pack: Pack, facts: Facts, flood: Flood) -> Flood:
+    """Count a new thread, and say whether that makes a flood."""
+    if flood.active:
+        return flood
+    arrivals = (*recent(flood.arrivals, facts.now), facts.now)
+    begins = is_flooding(arrivals, facts.now, begins=pack.settings.flood_begins)
+    return replace(flood, active=begins, arrivals=() if begins else arrivals, calm_since=0.0)
+
+
+def _show_first(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
+    """Give cards to the first of the crowd, as long as few with a card wait."""
+    free = pack.settings.flood_cards - sum(entry.has_card for entry in desk.waiting)
+    first = desk.flood.first(min(CARDS_PER_LOOK, max(free, 0)))
+    actions: tuple[Action, ...] = ()
+    for entry in first:
+        if desk.flood.active and not entry.stands_out:
+            continue
+        desk = _moved(desk, entry, has_card=True)
+        ladder = SetTimer(key=f"{WAIT}{entry.thread}:0", due=facts.now + pack.settings.unclaimed_on_duty)
+        actions += (claim_card(facts, desk.threads[-1]), ladder)
+    return desk, actions
+
+
+def _call(pack: Pack, facts: Facts, desk: Desk) -> tuple[Flood, tuple[Action, ...]]:
+    """Remind people on duty once of an incident, and call whoever is on call when it lasts."""
+    flood, settings = desk.flood, pack.settings
+    lasted, actions = facts.now - flood.begun_at, tuple[Action, ...]()
+    if not flood.crowd:
+        return flood, ()
+    if lasted >= settings.unclaimed_on_duty and not flood.reminded:
+        flood = replace(flood, reminded=True)
+        body = f"⚠️ Still {len(flood.crowd)} new texters wait without a card: !claim takes the next, !board names the first."
+        actions = (SendMessage(place=DESK, ref=f"{flood_ref(flood)}:again", body=body, mentions=on_duty(desk.roster)),)
+    paged = flood.paged_at >= flood.begun_at
+    if (lasted >= settings.unclaimed_on_call or not on_duty(desk.roster)) and (flood.active or not paged):
+        flood, page = _page(facts, flood)
+        actions += page
+    return flood, actions
+
+
+def _page(facts: Facts, flood: Flood) -> tuple[Flood, tuple[Action, ...]]:
+    if not flood.may_page(facts.now):
+        return flood, ()
+    return replace(flood, paged_at=facts.now), (PageOnCall(reason="waiting"),)
+
+
+def _adopt(desk: Desk) -> Desk:
+    """Take into the crowd who waits without a card from before there was a crowd."""
+    stray = [entry for entry in desk.threads if entry.assignee is None and not entry.has_card]
+    if not stray:
+        return desk
+    crowd = tuple(
+        CrowdEntry(
+            thread=entry.thread,
+            designation=entry.designation,
+            since=entry.since,
+            danger=entry.danger,
+            duress=entry.duress,
+            language=entry.language,
+            other_hands_at=entry.other_hands_at,
+        )
+        for entry in stray
+    )
+    flood = replace(desk.flood, crowd=(*desk.flood.crowd, *crowd))
+    return replace(desk, threads=tuple(entry for entry in desk.threads if entry not in stray), flood=flood)
+
+
+def _moved(desk: Desk, entry: CrowdEntry, *, has_card: bool) -> Desk:
+    """Let a thread of the crowd wait in the queue, as its last entry."""
+    queued = QueueEntry(
+        thread=entry.thread,
+        designation=entry.designation,
+        since=entry.since,
+        opened_at=entry.since,
+        last_activity=entry.since,
+        has_card=has_card,
+        danger=entry.danger,
+        duress=entry.duress,
+        language=entry.language,
+        other_hands_at=entry.other_hands_at,
+    )
+    desk = _with_entry(desk, entry, None)
+    return replace(desk, threads=(*desk.threads, queued))
+
+
+def _with_entry(desk: Desk, old: CrowdEntry, new: CrowdEntry | None) -> Desk:
+    entries = (new if entry is old else entry for entry in desk.flood.crowd)
+    return replace(desk, flood=replace(desk.flood, crowd=tuple(entry for entry in entries if entry is not None)))
