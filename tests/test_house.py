@@ -84,6 +84,7 @@ PASSED_OVER: Final = {
     (Thread, events.IdentityChanged): "the desk is told; who receives keys is the bridge's to hold back",
     (Thread, events.IdentityConfirmed): "the desk is told; who receives keys is the bridge's to hold back",
     (Thread, thread_desk_events.ThreadQueued): "said by threads to the desk",
+    (Desk, thread_desk_events.UnreadClosed): "said by the desk to threads",
     (Thread, thread_desk_events.AlarmRaised): "said by threads to the desk",
     (Thread, thread_desk_events.ClaimRequested): "said by threads to the desk",
     (Thread, thread_desk_events.OfferChanged): "said by threads to the desk",

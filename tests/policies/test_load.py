@@ -155,7 +155,7 @@ def test_a_pack_without_the_base_is_told_what_it_lacks() -> None:
     assert "settings.undo_seconds: no pack says it" in found
     assert "languages: no pack says them" in found
     assert "keywords.stop: no pack says any" in found
-    assert len([p for p in found if p.startswith("settings.")]) == len(dataclasses.fields(Settings)) - 3
+    assert len([p for p in found if p.startswith("settings.")]) == len(dataclasses.fields(Settings)) - 4
     with pytest.raises(PackError, match="no pack is named"):
         load([])
 

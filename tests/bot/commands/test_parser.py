@@ -243,6 +243,7 @@ def test_a_stranger_commands_nothing() -> None:
 
 MAY_SAY = {
     "trust": {SUE},
+    "close-rest": {SUE},
     "signout": {SUE},
     "transfer": {ANA, SUE},
     "with": {ANA, SUE},

@@ -9,11 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.model.actions import DESK
+from bot.model.events import MemberJoined, MessageSent, PowerLevelsChanged, TimerDue
 from bridge.inbound.screening import NewThreadRateLimit
 from tests.bot.hypothesis_settings import USUAL
 from tests.bridge.outbound.test_room_provisioner import ProvisionerHarness
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
+
+SUE = "@sue:line.example"
 
 
 @USUAL
@@ -65,8 +69,29 @@ async def test_a_flood_is_kept_and_not_answered(harness: BridgeHarness) -> None:
         sum(len(harness.messages_shown(row["id"])) for row in await harness.database.fetch("SELECT id FROM thread")) == 10
     )
     crowded = await harness.database.fetchval("SELECT COUNT(*) FROM thread WHERE crowded = 1")
-    assert (crowded, len(harness.engine.desk.waiting)) == (7, 10)
-    assert [line.has_card for line in harness.engine.desk.waiting].count(False) == 7
+    desk = harness.engine.desk
+    assert (crowded, len(desk.waiting), len(desk.flood.crowd)) == (7, 3, 7)
+
+
+async def test_who_wrote_once_in_a_flood_is_closed_unread_at_a_supervisors_word(harness: BridgeHarness) -> None:
+    """Their threads are parked without a text to a phone; who is in danger stays, words and all."""
+    for n in range(10):
+        words = "he has a knife" if n == 7 else f"hello {n}"
+        await harness.receive_text(words, message_id=f"m{n}", sender=f"+1206555{n:04}")
+    await harness.wait_until_drained()
+    danger, sent = await harness.thread_id("+12065550007"), len(harness.carrier.sent)
+    await harness.deliver(DESK, MemberJoined(place=DESK, user=SUE), PowerLevelsChanged(users=((SUE, 50),)))
+    for n, words in enumerate(("!close-rest", "!close-rest yes")):
+        await harness.deliver(DESK, MessageSent(place=DESK, sender=SUE, event_id=f"$c{n}", body=words, at=harness.clock.at))
+    await harness.wait_until_drained()
+    harness.clock.at += harness.pack.settings.close_undo
+    await harness.deliver(DESK, TimerDue(key="close-rest"))
+    await harness.wait_until_drained()
+    parked = await harness.database.fetch("SELECT id FROM thread WHERE designation = ''")
+    assert len(parked) == 6
+    assert danger not in {row["id"] for row in parked}
+    assert [entry.thread for entry in harness.engine.desk.flood.crowd] == [danger]
+    assert len(harness.carrier.sent) == sent
 
 
 async def test_rooms_are_made_for_whose_card_is_shown(tmp_path: Path) -> None:

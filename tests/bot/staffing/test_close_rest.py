@@ -1,0 +1,202 @@
+"""`!close-rest`: who wrote once is closed unread, after a question and an undo time; nobody who stands out ever is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.lifecycle.retention import close_unread
+from bot.model.actions import DESK, SendMessage, SendSms
+from bot.model.codeword_state import CodewordState, SendLock
+from bot.model.desk import Desk, Thread
+from bot.model.events import TimerDue
+from bot.model.feature import Step
+from bot.model.thread import ThreadState
+from bot.model.thread_desk_events import (
+    Assigned,
+    ThreadActivity,
+    ThreadMarked,
+    ThreadParked,
+    ThreadQueued,
+    UnreadClosed,
+)
+from bot.model.transactional_actions import EraseTexter, ParkThread, SendEvent, SetTimer
+from bot.staffing.close_rest import AT_ONCE
+from tests.bot.examples import arrived, at, at_desk, of, staffed_desk, then, told
+from tests.bot.hypothesis_settings import USUAL
+from tests.bot.strategies import ANA, NOW, PACK, SUE, threads
+from tests.bot.strategies import facts as any_facts
+
+UNDO = PACK.settings.close_undo
+
+
+def crowd(count: int, *, danger: int = -1, again: int = -1) -> Desk:
+    """Return a desk with so many who wait without a card; one may show a sign of danger, one may have texted again."""
+    desk = staffed_desk()
+    for n in range(count):
+        event = ThreadQueued(
+            thread=f"f{n}", designation=f"word number{n}", since=NOW + n, rate_limited=True, danger=n == danger
+        )
+        desk = then(desk, event, at(n)).aggregate
+    return then(desk, ThreadActivity(thread=f"f{again}", at=NOW, inbound=True), at(count)).aggregate
+
+
+def say(desk: Desk, words: str, seconds: float, sender: str = SUE) -> Step[Desk]:
+    return then(desk, at_desk(words, sender=sender), at(seconds))
+
+
+def body(step: Step[Desk]) -> str:
+    return next(post.body for post in of(SendMessage, step) if post.ref.startswith("answer:"))
+
+
+def closed_threads(step: Step[Desk]) -> list[str]:
+    return [a.owner for a in of(SendEvent, step) if isinstance(a.event, UnreadClosed)]
+
+
+def confirmed(desk: Desk) -> Desk:
+    """Return the desk after the question at 100 s and the yes at 110 s."""
+    return say(say(desk, "!close-rest", 100).aggregate, "!close-rest yes", 110).aggregate
+
+
+def test_it_says_how_many_and_closes_nothing_before_a_yes() -> None:
+    """The question names the number that would be closed and the number that stays; without a yes nothing happens."""
+    step = say(crowd(20, danger=3, again=5), "!close-rest", 100)
+    assert "18 wait" in body(step)
+    assert "2 others" in body(step)
+    assert closed_threads(step) == []
+    assert not [a for a in of(SetTimer, step) if a.key == "close-rest"]
+    later = then(step.aggregate, TimerDue(key="close-rest"), at(100 + UNDO))
+    assert closed_threads(later) == []
+
+
+def test_after_the_undo_time_the_rest_is_closed_and_who_stands_out_stays() -> None:
+    """Who showed danger, wrote again, came later or was claimed meanwhile stays; all others are closed, and counted."""
+    desk = confirmed(crowd(20, danger=3, again=5))
+    assert closed_threads(then(desk, TimerDue(key="close-rest"), at(109 + UNDO))) == []
+    desk = then(desk, ThreadMarked(thread="f7", danger=True, language=""), at(200)).aggregate
+    desk = then(desk, ThreadActivity(thread="f8", at=NOW + 201, inbound=True), at(201)).aggregate
+    late = ThreadQueued(thread="late", designation="late number", since=NOW + 202, rate_limited=True)
+    desk = then(desk, late, at(202)).aggregate
+    desk = say(desk, "!claim word number9", 203, ANA).aggregate
+    step = then(desk, TimerDue(key="close-rest"), at(110 + UNDO))
+    stays = {"f3", "f5", "f7", "f8", "f9", "late"}
+    assert closed_threads(step) == [f"f{n}" for n in range(20) if f"f{n}" not in stays]
+    desk = step.aggregate
+    for thread in closed_threads(step):
+        desk = then(desk, ThreadParked(thread=thread), at(111 + UNDO)).aggregate
+    done = then(desk, TimerDue(key="close-rest"), at(112 + UNDO))
+    assert "15 conversations are closed" in of(SendMessage, done)[0].body
+    assert {entry.thread for entry in done.aggregate.flood.crowd} == stays - {"f9"}
+    assert done.aggregate.flood.closing is None
+
+
+def test_it_can_be_taken_back_until_it_is_done() -> None:
+    """`!close-rest no` within the undo time leaves everybody, and after a part it leaves the others."""
+    desk = confirmed(crowd(AT_ONCE + 10))
+    back = say(desk, "!close-rest no", 120)
+    assert "None are closed" in body(back)
+    assert closed_threads(then(back.aggregate, TimerDue(key="close-rest"), at(110 + UNDO))) == []
+    part = then(desk, TimerDue(key="close-rest"), at(110 + UNDO))
+    assert len(closed_threads(part)) == AT_ONCE
+    back = say(part.aggregate, "!close-rest no", 111 + UNDO)
+    assert f"{AT_ONCE} are closed already" in body(back)
+    assert closed_threads(then(back.aggregate, TimerDue(key="close-rest"), at(112 + UNDO))) == []
+
+
+def test_a_yes_alone_asks() -> None:
+    """Without a question that still stands, `yes` is the question; and other words do nothing."""
+    assert "wait" in body(say(crowd(9), "!close-rest yes", 100))
+    asked = say(crowd(9), "!close-rest", 100).aggregate
+    again = say(asked, "!close-rest yes", 5_000)
+    assert again.aggregate.flood.closing is not None
+    assert again.aggregate.flood.closing.due == 0
+    assert "Say !close-rest" in body(say(asked, "!close-rest all", 101))
+    assert "already" in body(say(confirmed(crowd(9)), "!close-rest", 120))
+    assert "nothing to close" in body(say(staffed_desk(), "!close-rest", 100))
+
+
+def test_it_is_for_supervisors() -> None:
+    """An advocate is refused, and nothing is asked."""
+    step = say(crowd(9), "!close-rest", 100, ANA)
+    assert "for supervisors" in body(step)
+    assert step.aggregate.flood.closing is None
+
+
+def test_whom_the_thread_did_not_close_is_asked_about_again() -> None:
+    """A thread that found something against it stays in the crowd, and is asked about at the next `!close-rest` only."""
+    step = then(confirmed(crowd(3)), TimerDue(key="close-rest"), at(110 + UNDO))
+    assert len(closed_threads(step)) == 3
+    done = then(step.aggregate, TimerDue(key="close-rest"), at(112 + UNDO))
+    assert closed_threads(done) == []
+    assert "3 wait" in body(say(done.aggregate, "!close-rest", 200 + UNDO))
+
+
+def fresh(**changed: Any) -> Thread:
+    """Return a thread that wrote once, in a flood, and waits."""
+    thread = then(Thread(id="t1", designation="amber heron"), arrived("hi", rate_limited=True)).aggregate
+    return replace(thread, **changed)
+
+
+CLOSE = UnreadClosed(designation="amber heron")
+
+
+def test_a_thread_is_parked_without_a_word_to_the_phone() -> None:
+    """It is parked as after `!close`: its number stays sealed for the usual time, and the desk forgets it."""
+    step = then(fresh(), CLOSE, at(60))
+    assert step.aggregate.lifecycle.state is ThreadState.PARKED
+    assert (len(of(ParkThread, step)), of(EraseTexter, step), of(SendSms, step)) == (1, [], [])
+    assert [a.due for a in of(SetTimer, step) if a.key == "end"] == [NOW + 60 + PACK.settings.grace]
+    assert [event for event in told(step.actions, DESK) if isinstance(event, ThreadParked)]
+
+
+@pytest.mark.parametrize(
+    ("thread", "facts", "event"),
+    [
+        (then(fresh(), arrived("he has a knife", id="b"), at(9)).aggregate, at(60), CLOSE),
+        (then(fresh(), arrived("hello?", id="b"), at(9)).aggregate, at(60), CLOSE),
+        (then(fresh(), Assigned(assignee=ANA), at(9)).aggregate, at(60), CLOSE),
+        (fresh(codeword=CodewordState(lock=SendLock.UNVERIFIED)), at(60), CLOSE),
+        (fresh(), at(60, on_legal_hold=True), CLOSE),
+        (fresh(), at(60, inbound_pending=True), CLOSE),
+        (fresh(), at(60, has_dead_letters=True), CLOSE),
+        (fresh(), at(60, outbound_pending=True), CLOSE),
+        (fresh(), at(60), UnreadClosed(designation="quiet maple")),
+    ],
+)
+def test_a_thread_stays_where_something_speaks_against_it(thread: Thread, facts: Any, event: UnreadClosed) -> None:
+    """Danger, another text, somebody who talks with them, a lock, a hold, words on their way, another conversation."""
+    assert of(ParkThread, then(thread, event, facts)) == []
+
+
+@USUAL
+@given(thread=threads, facts=any_facts)
+def test_no_thread_with_a_sign_of_danger_is_closed_unread(thread: Thread, facts: Any) -> None:
+    """Whatever else is so: danger, other hands, a lock, a hold or an assignee keeps a thread."""
+    step = close_unread(PACK, facts, thread, UnreadClosed(designation=thread.designation))
+    if not of(ParkThread, step):
+        return
+    against = (thread.silence.danger, thread.other_hands_at, facts.on_legal_hold, thread.assignment.epoch)
+    assert not any(against)
+    assert thread.codeword.lock is SendLock.NONE
+    assert thread.lifecycle.unseen <= 1
+
+
+@USUAL
+@given(
+    count=st.integers(min_value=1, max_value=12),
+    dangers=st.sets(st.integers(0, 11)),
+    again=st.sets(st.integers(0, 11)),
+)
+def test_danger_is_never_among_those_who_are_closed(count: int, dangers: set[int], again: set[int]) -> None:
+    """For every crowd: who is told to close is exactly who wrote once without a sign of danger."""
+    desk = crowd(count)
+    for n in sorted(dangers & set(range(count))):
+        desk = then(desk, ThreadMarked(thread=f"f{n}", danger=True, language=""), at(50)).aggregate
+    for n in sorted(again & set(range(count))):
+        desk = then(desk, ThreadActivity(thread=f"f{n}", at=NOW, inbound=True), at(51)).aggregate
+    step = then(confirmed(desk), TimerDue(key="close-rest"), at(110 + UNDO))
+    assert closed_threads(step) == [f"f{n}" for n in range(count) if n not in dangers | again]
