@@ -10,7 +10,13 @@ names these parameters (19 MiB, two passes, one lane).
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
 from argon2.exceptions import HashingError
@@ -24,6 +30,8 @@ TIME_COST: Final = 2
 PARALLELISM: Final = 1
 HASH_BYTES: Final = 32
 SALT_BYTES: Final = 16
+BACKGROUND_NICENESS: Final = 10
+"""By how much the priority of a thread is lower whose work can wait: as `nice` does by default."""
 MAX_THREADS: Final = 2
 """So many times 19 MiB, and as many threads: a flood must not take the machine's memory."""
 
@@ -44,14 +52,24 @@ def slow_hash(keyed: bytes, salt: bytes) -> bytes:
 class SlowHashPool:
     """Does slow work in threads, in turns. One for each purpose: agreed words do not wait for a flood of strangers."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, background: bool = False) -> None:
+        """Make it. `background`: its threads have a lower priority (Linux), so that conversations come first."""
         self._slots = asyncio.Semaphore(MAX_THREADS)
+        self._threads = ThreadPoolExecutor(MAX_THREADS, initializer=_lower_priority) if background else None
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what the work returns. Raises `OSError` when the machine has no memory, or no thread, for it now."""
         async with self._slots:
             try:
-                return await asyncio.to_thread(work, *args, **kwargs)
+                return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *args, **kwargs))
             except (HashingError, MemoryError, RuntimeError):
                 # The last is what Python says when it can start no thread.
                 raise OSError("no memory for a slow hash now") from None
+
+
+def _lower_priority() -> None:
+    """Lower the priority of the thread that calls it. Linux alone has one for each thread (setpriority(2), "C library")."""
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        with contextlib.suppress(OSError):  # slower conversations are no reason to refuse a look-up
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + BACKGROUND_NICENESS)

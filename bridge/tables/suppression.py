@@ -33,14 +33,14 @@ class Suppression:
         if len(key) != KEY_BYTES:
             raise ValueError(f"the suppression key must be {KEY_BYTES} bytes, not {len(key)}")
         self._key, self._line, self._marked = key, line, marked
-        self._hash_pool = SlowHashPool()
+        self._hash_pool, self._lookup_pool = SlowHashPool(), SlowHashPool(background=True)
 
     async def digest(self, phone: Phone) -> bytes:
         """Return the 32 bytes under which a phone is remembered on this line. Some tens of milliseconds, in a thread.
 
         Raises OSError when the machine has no memory for it now: whoever asked waits, so that no STOP is lost.
         """
-        return await self._hash_pool.run(self._slow_digest, phone.reveal().encode("utf-8", "surrogatepass"))
+        return await self._hash_pool.run(self._slow_digest, _number(phone))
 
     @property
     def is_known(self) -> bool:
@@ -53,8 +53,11 @@ class Suppression:
         return await self._marked.load({_entry_key(bytes(row["hash"]), row["muted"]): _time(row["until"]) for row in rows})
 
     async def lookup(self, phone: Phone, *, now: float) -> frozenset[SuppressionReason]:
-        """Return what is remembered of a phone. For a new texter; whoever has a thread is judged by it."""
-        digest, entries = await self.digest(phone), self._marked.entries
+        """Return what is remembered of a phone. For a new texter; whoever has a thread is judged by it.
+
+        In a thread of lower priority: thousands of new texters may be looked up while conversations go on.
+        """
+        digest, entries = await self._lookup_pool.run(self._slow_digest, _number(phone)), self._marked.entries
         until = {reason: entries.get(_entry_key(digest, reason.value), b"") for reason in SuppressionReason}
         return frozenset(reason for reason, value in until.items() if int.from_bytes(value, "big") > int(now))
 
@@ -82,6 +85,10 @@ class Suppression:
         keyed = hmac.digest(self._key, b"phone" + len(line).to_bytes(4, "big") + line + number, hashlib.sha256)
         salt = hmac.digest(self._key, b"salt" + line, hashlib.sha256)[:SALT_BYTES]
         return slow_hash(keyed, salt)
+
+
+def _number(phone: Phone) -> bytes:
+    return phone.reveal().encode("utf-8", "surrogatepass")
 
 
 def _entry_key(digest: bytes, reason: str) -> bytes:
