@@ -127,7 +127,8 @@ def claim_by_reaction(pack: Pack, facts: Facts, desk: Desk, event: ReactionAdded
     if not event.key.startswith(CLAIM_REACTION) or desk.member(event.sender) is None:
         return Step(desk)
     entry = next((entry for entry in desk.threads if entry.thread == thread_of(event.target)), None)
-    if entry is None and event.target == flood_ref(desk.flood) and cannot_claim(pack, desk, event.sender) is None:
+    to_flood = event.target == flood_ref(desk.flood) and event.trusted
+    if entry is None and to_flood and cannot_claim(pack, desk, event.sender) is None:
         # A tap on the card of a flood takes whoever comes first, as `!claim` does.
         desk = leave_crowd(desk)
         entry = next(iter(desk.waiting), None)

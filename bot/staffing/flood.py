@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot.display.flood_card import flood_card, flood_ref
-from bot.display.queue_cards import WAIT, claim_card
+from bot.display.queue_cards import CLAIM_REACTION, WAIT, claim_card
 from bot.display.ringing import on_duty
 from bot.model.actions import DESK, Action, EditMessage, PageOnCall, SendMessage
 from bot.model.desk import Desk, Facts, QueueEntry
@@ -155,7 +155,7 @@ def _open(facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
     flood = replace(flood, card=flood_card(flood))
     told = 0 <= facts.now - desk.rate_limit_reported_at < REPORT_AGAIN_AFTER
     called = () if told else on_duty(desk.roster)
-    card = SendMessage(place=DESK, ref=flood_ref(flood), body=flood.card, mentions=called)
+    card = SendMessage(place=DESK, ref=flood_ref(flood), body=flood.card, mentions=called, reactions=(CLAIM_REACTION,))
     flood, paged = (flood, ()) if on_duty(desk.roster) else _page(facts, flood)
     reported = desk.rate_limit_reported_at if told else facts.now
     desk = replace(desk, flood=flood, rate_limit_reported_at=reported)

@@ -124,7 +124,8 @@ class Engine:
 
     async def _process_together(self, rows: list[SequencedRow]) -> None:
         """Decide several events of the desk and commit them at once; one by one when that fails as a bug."""
-        if len(rows) > 1:
+        # A person's message may hold an agreed word, or a number: it is looked at alone, whatever an older program noted.
+        if len(rows) > 1 and not any(row.inbox_row.kind in inbox.OF_PEOPLE for row in rows):
             try:
                 desk, decided = self._desk, list[tuple[SequencedRow, Step[Desk]]]()
                 for row in rows:
