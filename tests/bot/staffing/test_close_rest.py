@@ -42,7 +42,8 @@ def crowd(count: int, *, danger: int = -1, again: int = -1) -> Desk:
             thread=f"f{n}", designation=f"word number{n}", since=NOW + n, rate_limited=True, danger=n == danger
         )
         desk = then(desk, event, at(n)).aggregate
-    return then(desk, ThreadActivity(thread=f"f{again}", at=NOW, inbound=True), at(count)).aggregate
+    done: Step[Desk] = then(desk, ThreadActivity(thread=f"f{again}", at=NOW, inbound=True), at(count))
+    return done.aggregate
 
 
 def say(desk: Desk, words: str, seconds: float, sender: str = SUE) -> Step[Desk]:
@@ -137,8 +138,8 @@ def test_whom_the_thread_did_not_close_is_asked_about_again() -> None:
 
 def fresh(**changed: Any) -> Thread:
     """Return a thread that wrote once, in a flood, and waits."""
-    thread = then(Thread(id="t1", designation="amber heron"), arrived("hi", rate_limited=True)).aggregate
-    return replace(thread, **changed)
+    step: Step[Thread] = then(Thread(id="t1", designation="amber heron"), arrived("hi", rate_limited=True))
+    return replace(step.aggregate, **changed)
 
 
 CLOSE = UnreadClosed(designation="amber heron")
