@@ -298,12 +298,7 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
         shown = put_into_words(pack, facts, aggregate, event, actions + shown)
         return Step(aggregate, shown + audit_trail.audit_records(before, aggregate, actions))
     if isinstance(aggregate, Thread):
-        if (
-            aggregate.assignment.epoch
-            and before.assignment.epoch
-            and thread_card.card(pack, aggregate) != thread_card.card(pack, before)
-        ):
-            actions += (thread_card.edited(pack, aggregate),)
+        actions += thread_card.update_card(pack, before, aggregate)
         actions += thread_marks.report_marks(pack, before, aggregate)
         if aggregate.sending.held != before.sending.held:
             actions += held_texts.expiry_timer(pack, aggregate)

@@ -1,7 +1,9 @@
 """How things stand, in words: the desk's live board and a thread's status. No content, ever.
 
 Rules of this module: the live board is one message, edited in place, at most every two seconds and only when it would say
-something else; the word "waiting" stands on cards alone, so that nobody takes the board for one.
+something else. It is posted anew, in place of the old one, when somebody has come and when an alarm begins or ends; for who
+waits, and who is with whom, at most every quarter of an hour: some clients go on showing it as it was. The word "waiting"
+stands on cards alone, so that nobody takes the board for one.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ STEP_MINUTES: Final = 5
 """Minutes in which open threads are counted: an edit a minute all day would be noise."""
 LONG_SHIFT: Final = 8 * 3_600.0
 """Seconds on duty from which on the board says how long it has been."""
+POST_INTERVAL: Final = 900.0
+"""Seconds until the board may be posted anew because somebody waits, or is with somebody."""
 MAX_ROWS: Final = 40
 """Threads of each kind on the board: a screen, not a ledger."""
 
@@ -82,14 +86,26 @@ def update_board(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Acti
     if soon:
         return desk, (SetTimer(key=BOARD, due=desk.board_at + interval),)
     first = not desk.board
+    alarms, threads = _alarms(desk), tuple(f"{entry.thread} {entry.assignee or ''}" for entry in desk.threads)
+    moved = threads != desk.board_threads and not 0 <= facts.now - desk.board_posted_at < POST_INTERVAL
+    fresh = first or moved or alarms != desk.board_alarms
     desk = replace(desk, board=now, board_at=facts.now)
+    if fresh:
+        desk = replace(desk, board_alarms=alarms, board_threads=threads, board_posted_at=facts.now)
     if first:
         return desk, (
             SendMessage(place=DESK, ref=BOARD, body=now, formatted=True),
             PinMessage(place=DESK, ref=BOARD),
             *again,
         )
-    return desk, (EditMessage(place=DESK, ref=BOARD, body=now, formatted=True), *again)
+    return desk, (EditMessage(place=DESK, ref=BOARD, body=now, formatted=True, fresh=fresh), *again)
+
+
+def _alarms(desk: Desk) -> tuple[str, ...]:
+    """Return what of the board nobody may be wrong about: an outage, who is in danger, who is here."""
+    outage = ("outage",) if desk.outage else ()
+    danger = (entry.thread for entry in desk.threads if entry.danger or entry.duress or entry.other_hands_at)
+    return (*outage, *sorted(danger), *sorted(member.user for member in desk.roster))
 
 
 def restore_board(pack: Pack, facts: Facts, desk: Desk, event: MessageRedacted) -> Step[Desk]:

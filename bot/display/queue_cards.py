@@ -54,7 +54,14 @@ def claim_card(facts: Facts, entry: QueueEntry, how: str = WAITING) -> SendMessa
     hands = describe_minutes(round((facts.now - entry.other_hands_at) / 60))
     how += notice_of("queue_cards.other_hands_ago", hands=hands) if entry.other_hands_at else ""
     body = notice_of("queue_cards.tap_or_say_claim", tap=CLAIM_REACTION, name=name, how=how, marks=marks(entry))
-    return SendMessage(place=DESK, ref=card_ref(entry), body=body, reactions=(CLAIM_REACTION,))
+    return SendMessage(place=DESK, ref=card_ref(entry), body=body, reactions=(CLAIM_REACTION,), formatted=True)
+
+
+def edited_card(facts: Facts, entry: QueueEntry) -> EditMessage:
+    """Bring the card of a thread up to date, whether it can be claimed or is with somebody."""
+    free = entry.assignee is None or entry.offered
+    body = claim_card(facts, entry).body if free else assigned_card(entry)
+    return EditMessage(place=DESK, ref=card_ref(entry), body=body, formatted=True)
 
 
 def marks(entry: QueueEntry) -> str:
@@ -91,12 +98,9 @@ def restore_card(pack: Pack, facts: Facts, desk: Desk, event: MessageRedacted) -
     entry = next((entry for entry in desk.threads if entry.has_card and card_ref(entry) == name), None)
     if entry is None:
         return Step(desk)
-    free = entry.assignee is None or entry.offered
     if name != event.ref:
-        return Step(
-            desk, (EditMessage(place=DESK, ref=name, body=claim_card(facts, entry).body if free else assigned_card(entry)),)
-        )
-    if not free:
+        return Step(desk, (edited_card(facts, entry),))
+    if entry.assignee is not None and not entry.offered:
         return Step(desk)
     again, gone = next_card(entry)
     threads = tuple(again if known is entry else known for known in desk.threads)

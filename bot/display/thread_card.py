@@ -12,7 +12,7 @@ from typing import Final
 from bot.commands.spec import COMMANDS
 from bot.language import time_windows
 from bot.language.time_windows import DAYS
-from bot.model.actions import THREAD, EditMessage
+from bot.model.actions import THREAD, Action, EditMessage
 from bot.model.codeword_state import SendLock
 from bot.model.desk import Thread
 from bot.wording.notice import joined, notice_of
@@ -70,9 +70,39 @@ def _state(pack: Pack, thread: Thread) -> list[str]:
     ]
 
 
-def edited(pack: Pack, thread: Thread) -> EditMessage:
-    """Bring the card up to date in the room."""
-    return EditMessage(place=THREAD, ref="card", body=pinned(pack, thread), formatted=True)
+def edited(pack: Pack, thread: Thread, *, fresh: bool = False) -> EditMessage:
+    """Bring the card up to date in the room; `fresh`: as a new message in place of the old one."""
+    return EditMessage(place=THREAD, ref="card", body=pinned(pack, thread), formatted=True, fresh=fresh)
+
+
+def update_card(pack: Pack, before: Thread, thread: Thread) -> tuple[Action, ...]:
+    """After any event: bring the card up to date, as a new message when somebody must not go by an old one.
+
+    Clients may go on showing a pinned message as it was before its edits (decisions/desk.md, "Cards and the board").
+    """
+    if not (thread.assignment.epoch and before.assignment.epoch):
+        return ()
+    if comes_late(thread, before):
+        return (edited(pack, thread, fresh=True),)
+    if card(pack, thread) == card(pack, before):
+        return ()
+    return (edited(pack, thread, fresh=_matters(pack, thread) != _matters(pack, before)),)
+
+
+def comes_late(thread: Thread, before: Thread) -> bool:
+    """Tell whether somebody has just come into a thread in which others were before."""
+    came = thread.assignment.members - before.assignment.members
+    return bool(came) and (thread.assignment.epoch > 1 or bool(before.assignment.members))
+
+
+def _matters(pack: Pack, thread: Thread) -> tuple[object, ...]:
+    """Return what of the card nobody may be wrong about: what stops the phone, who is heard, a hold."""
+    return (
+        _alarms(pack, thread),
+        thread.assignment.assignee,
+        thread.lifecycle.state,
+        thread.on_legal_hold,
+    )
 
 
 def _alarms(pack: Pack, thread: Thread) -> list[str]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import Final
 
 from bot.commands.parser import ParsedCommand, mark_as_note
-from bot.model.actions import RECAP, THREAD, RedactMessage, SendRecap, ShareRoomKeys
+from bot.model.actions import RECAP, THREAD, DeliveryReceipt, RedactMessage, SendRecap, ShareRoomKeys
 from bot.model.desk import Facts, Thread
 from bot.model.events import MessageRedacted, MessageSent
 from bot.model.feature import Step
 from policies.pack import Pack
 
+MOST_RECEIPTS: Final = 60
+"""More than a recap has lines."""
 REMOVE_RECAP: Final = RedactMessage(place=THREAD, ref=RECAP)
 """What goes with every message that somebody takes out of the room: what is said again may say it."""
 
@@ -22,9 +24,22 @@ REMOVE_RECAP: Final = RedactMessage(place=THREAD, ref=RECAP)
 def recap(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """Send the room's keys once more to whoever asks, and say again what colleagues typed."""
     given = ShareRoomKeys(place=THREAD, user=event.sender, resend=True)
-    return Step(thread, (mark_as_note(event), given, SendRecap(place=THREAD, reply_to=event.event_id)), consumed=True)
+    again = SendRecap(place=THREAD, reply_to=event.event_id, receipts=_receipts(thread))
+    return Step(thread, (mark_as_note(event), given, again), consumed=True)
 
 
 def remove_recap(pack: Pack, facts: Facts, thread: Thread, event: MessageRedacted) -> Step[Thread]:
-    """Take away what is said again when anybody takes anything back: it may have been one of those words."""
-    return Step(thread, (REMOVE_RECAP,))
+    """Take away what is said again when anybody takes anything back: it may have been one of those words.
+
+    The answer to a command goes with it: it may say again why somebody was called.
+    """
+    return Step(thread, (REMOVE_RECAP, RedactMessage(place=THREAD, ref=f"answer:{event.target}")))
+
+
+def _receipts(thread: Thread) -> tuple[tuple[str, str], ...]:
+    """Return what became of the newest words that were meant for the phone, by event id."""
+    sending = thread.sending
+    known = [(sent.event_id, DeliveryReceipt[sent.receipt]) for sent in sending.sent]
+    known += [(held.event_id, DeliveryReceipt.HELD) for held in sending.held]
+    known += [(pending.event_id, DeliveryReceipt.LEAVING) for pending in sending.pending]
+    return tuple((event_id, receipt.value) for event_id, receipt in known[-MOST_RECEIPTS:])

@@ -72,12 +72,17 @@ class SendMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditMessage:
-    """Replace the body of a message of ours, in place. Every edit is a notice. `formatted`: as of what it changes."""
+    """Replace the body of a message of ours, in place. Every edit is a notice. `formatted`: as of what it changes.
+
+    `fresh`: it is posted anew and pinned instead, and the message that bore the name is redacted: clients may go on showing
+    a pinned message as it was before its edits.
+    """
 
     place: str
     ref: str
     body: str = field(repr=False)
     formatted: bool = False
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,10 +195,12 @@ class SendRecap:
     """Say again in a thread's room what colleagues typed there, in answer to `reply_to`, in the place of the one before.
 
     It bears the name `RECAP` and goes after a while by itself; whatever takes a message out of the room redacts it too.
+    `receipts`: event id and :class:`DeliveryReceipt` value of what was meant for the phone, the newest last.
     """
 
     place: str
     reply_to: str
+    receipts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

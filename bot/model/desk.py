@@ -148,6 +148,10 @@ class Desk:
     board: str = ""
     """The live board as it was last written."""
     board_at: float = 0.0
+    board_alarms: tuple[str, ...] = ()
+    board_threads: tuple[str, ...] = ()
+    """What of the board matters, as it was when the board was last posted as a new message, and when that was."""
+    board_posted_at: float = 0.0
     alarms: tuple[ShownAlarm, ...] = ()
     """The alarms of the last minutes: the same one again edits its message."""
     called_at: float = 0.0

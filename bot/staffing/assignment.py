@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.commands.parser import ParsedCommand
-from bot.display.thread_card import localpart, pinned
+from bot.display.thread_card import comes_late, localpart, pinned
 from bot.model.actions import (
     DESK,
     THREAD,
@@ -138,7 +138,7 @@ def assign(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Th
 
 
 def member_joined(pack: Pack, facts: Facts, thread: Thread, event: MemberJoined) -> Step[Thread]:
-    """Note a member and give them the keys once more.
+    """Note a member, give them the keys once more, and say what to do where colleagues have spoken before.
 
     When it is not the assignee who came, undo windows are longer a while.
 
@@ -150,7 +150,10 @@ def member_joined(pack: Pack, facts: Facts, thread: Thread, event: MemberJoined)
     assignment = replace(thread.assignment, members=thread.assignment.members | {event.user})
     if event.user != thread.assignment.assignee:
         assignment = replace(assignment, long_undo_until=facts.now + pack.settings.undo_after_join_window)
-    return Step(replace(thread, assignment=assignment), (ShareRoomKeys(place=THREAD, user=event.user),))
+    joined = replace(thread, assignment=assignment)
+    what = f"{localpart(event.user)}: what colleagues wrote before you came may not show. !recap says it again, here."
+    told = (SendMessage(place=THREAD, body=what),) if comes_late(joined, thread) else ()
+    return Step(joined, (ShareRoomKeys(place=THREAD, user=event.user), *told))
 
 
 def member_left(pack: Pack, facts: Facts, thread: Thread, event: MemberLeft) -> Step[Thread]:

@@ -19,6 +19,7 @@ from bot.display.queue_cards import (
     assigned_card,
     card_ref,
     claim_card,
+    edited_card,
     expire_cards,
     marks,
     next_card,
@@ -68,6 +69,7 @@ def queue_thread(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued) -> S
                 place=DESK,
                 ref=card_ref(old),
                 body=notice_of("claim_queue.back_in_the_queue_see", designation=event.designation),
+                formatted=True,
             ),
             *over,
         )
@@ -190,7 +192,7 @@ def show_offer(pack: Pack, facts: Facts, desk: Desk, event: OfferChanged) -> Ste
     changed, over = next_card(replace(entry, offered=True)) if event.open else (replace(entry, offered=False), ())
     desk = replace(desk, threads=tuple(changed if known is entry else known for known in desk.threads))
     if not event.open:
-        return Step(desk, (EditMessage(place=DESK, ref=card_ref(changed), body=assigned_card(changed)),))
+        return Step(desk, (edited_card(facts, changed),))
     return Step(desk, (*over, claim_card(facts, changed)))
 
 
@@ -203,7 +205,7 @@ def note_other_hands(pack: Pack, facts: Facts, desk: Desk, event: OtherHandsChan
     desk = replace(desk, threads=tuple(changed if known is entry else known for known in desk.threads))
     if not changed.has_card or (changed.assignee is not None and not changed.offered):
         return Step(desk)
-    return Step(desk, (EditMessage(place=DESK, ref=card_ref(changed), body=claim_card(facts, changed).body),))
+    return Step(desk, (edited_card(facts, changed),))
 
 
 def call_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
@@ -336,7 +338,7 @@ def assign(
         SendEvent(
             owner=entry.thread, event=Assigned(assignee=user, how=how, answer_by=answer_by, designation=entry.designation)
         ),
-        show(place=DESK, ref=card_ref(changed), body=assigned_card(changed)),
+        show(place=DESK, ref=card_ref(changed), body=assigned_card(changed), formatted=True),
         *timers,
     )
 

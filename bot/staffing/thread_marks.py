@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.display.queue_cards import CLAIM_REACTION, WAIT, card_ref, claim_card
-from bot.model.actions import DESK, Action, EditMessage, SendMessage
+from bot.display.queue_cards import CLAIM_REACTION, WAIT, edited_card
+from bot.model.actions import DESK, Action, SendMessage
 from bot.model.desk import Desk, Facts, Thread
 from bot.model.feature import Step
 from bot.model.thread import ThreadState
@@ -44,7 +44,7 @@ def note_marks(pack: Pack, facts: Facts, desk: Desk, event: ThreadMarked) -> Ste
     waits = marked.assignee is None
     actions: tuple[Action, ...] = ()
     if marked.has_card and (waits or marked.offered):
-        actions = (EditMessage(place=DESK, ref=card_ref(marked), body=claim_card(facts, marked).body),)
+        actions = (edited_card(facts, marked),)
     if waits and marked.danger and not entry.danger:
         body = notice_of("thread_marks.waiting_and_what_they_texted", tap=CLAIM_REACTION, designation=marked.designation)
         called = tuple(member.user for member in desk.roster if member.on_duty)

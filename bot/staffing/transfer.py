@@ -67,14 +67,21 @@ def offer_transfer(pack: Pack, facts: Facts, thread: Thread, event: MessageSent,
     whom = localpart(to) if to else notice_of("transfer.everybody_at_the_desk")
     how = notice_of("transfer.or_accept_takes_it_or", yes=YES, no=NO) if to else notice_of("transfer.at_the_desk_on_its")
     heard = localpart(assignee)
+    quiet = note.casefold().split()[:1] == ["quiet"]
+    why = " ".join(note.split()[1:] if quiet else note.split())
+    said = f" ({why})" if why else ""
     body = notice_of(
-        "transfer.offers_this_thread_to_until", sender=localpart(event.sender), whom=whom, how=how, heard=heard
+        "transfer.offers_this_thread_to_until",
+        sender=localpart(event.sender),
+        whom=joined("", (whom, said)),
+        how=how,
+        heard=heard,
     )
     notice: list[Action] = [mark_as_note(event), *before]
     notice += [Invite(user=to)] if to else [SendEvent(owner=DESK, event=OfferChanged(thread=thread.id, open=True))]
     whom_too, taps = ((to,), (YES, NO)) if to else ((), ())
     notice.append(SendMessage(place=THREAD, ref=OFFER, body=body, mentions=whom_too, reactions=taps))
-    if note.casefold().split()[:1] != ["quiet"]:
+    if not quiet:
         handover = pack.say(TextName.HANDOVER, thread.consent.language)
         notice.append(SendMessage(place=THREAD, body=notice_of("transfer.ready_for_the_phone_say", handover=handover)))
     return Step(thread, (*notice, SetTimer(key=OFFER, due=offer.until)), consumed=True)
@@ -151,7 +158,10 @@ def bring_in(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comma
 
 
 def escalate(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!escalate [why]`: call the supervisors on duty into the room."""
+    """`!escalate [why]`: call the supervisors on duty into the room.
+
+    Why is said again here: whoever comes later may read what we say, and not what colleagues said before.
+    """
     called = [user for user in facts.supervisors if user != event.sender]
     alarm = SendEvent(owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=AlarmKind.ESCALATED))
     body = (
@@ -161,6 +171,8 @@ def escalate(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comma
         if facts.supervisors
         else notice_of("transfer.the_desk_was_told", nobody_decides=nobody_decides(facts))
     )
+    if why := command.arguments.strip():
+        body = joined(" ", (body, notice_of("transfer.says_why", sender=localpart(event.sender), why=why)))
     invited = tuple(Invite(user=user) for user in called)
     return Step(thread, (mark_as_note(event), *invited, alarm, *answer(facts, event, body)), consumed=True)
 

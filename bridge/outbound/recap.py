@@ -37,7 +37,7 @@ TEXT_TYPES: Final = frozenset({"m.text", "m.notice", "m.emote"})
 FILE_TYPES: Final = frozenset({"m.image", "m.file", "m.video", "m.audio"})
 
 KEYS_SENT: Final = "The keys of this room are on their way to your devices."
-HEADING: Final = "What colleagues typed here, for devices that came later:"
+HEADING: Final = "What colleagues typed here, for devices that came later. In brackets: what became of it for the phone."
 NOBODY: Final = "Nobody of the desk has typed anything here yet."
 NOTHING: Final = "Nothing of what colleagues typed here can be said again."
 LOOKUP_REFUSED: Final = (
@@ -78,7 +78,7 @@ class RecapSender:
         event_id = await self._room_client.find(room, Speaker.POLICY, task.txn) if late else None
         if event_id is None:
             until = now + self._lifetime if late else until
-            body = TOO_LATE if late else await self._body(task, room, until, on_hold=on_hold)
+            body = TOO_LATE if late else await self._body(task, recap, room, until, on_hold=on_hold)
             content = message_content(SendMessage(place=recap.place, body=body, reply_to=recap.reply_to))
             event_id = await self._room_client.send(room, Speaker.POLICY, task.txn, "m.room.message", content)
         self._crash(CrashPoint.MATRIX_SENT)
@@ -88,7 +88,7 @@ class RecapSender:
         await self._room_client.redact(room, old, f"{task.txn}.old")
         return PostedRecap(event_id, until, (old,))
 
-    async def _body(self, task: OutboxTask, room: str, until: int, *, on_hold: bool) -> str:
+    async def _body(self, task: OutboxTask, recap: SendRecap, room: str, until: int, *, on_hold: bool) -> str:
         redaction = serialization.kind_name(RedactEvent)
         if await outbox.rows_before(self._database, task.owner, task.number, redaction, 1):
             raise RetryLater(1.0, in_turn=True)
@@ -100,18 +100,24 @@ class RecapSender:
             return f"{KEYS_SENT} {LOOKUP_REFUSED}"
         standing = await room_events.standing_until(self._database, room, 0 if on_hold else until)
         goes = ON_HOLD if on_hold else f"This goes in {self._lifetime // 60} minutes, or when anybody takes out a message."
-        return recap_body(messages, standing, self._zone, goes)
+        return recap_body(messages, standing, self._zone, goes, dict(recap.receipts))
 
 
-def recap_body(messages: RecentMessages, standing: Collection[str], zone: ZoneInfo, goes: str) -> str:
-    """Return what is said: lines of who, when and which words. `standing`: the events that go no sooner than it."""
+def recap_body(
+    messages: RecentMessages, standing: Collection[str], zone: ZoneInfo, goes: str, receipts: Mapping[str, str]
+) -> str:
+    """Return what is said: lines of who, when, which words, and what became of them on the way to the phone.
+
+    `standing`: the events that go no sooner than it; `receipts`: what became of them, by event id. Words without one are
+    not said to have stayed: a receipt may be forgotten.
+    """
     shown: list[str] = []
     room, going, older = MAX_BYTES, 0, messages.more
     for each, words, on in _newest_first(messages.messages):
         if not on <= set(standing):
             going += 1
             continue
-        line = _line(each, words, zone)
+        line = _line(each, words, zone, receipts.get(each.event_id, ""))
         room -= len(line.encode()) + 1
         if len(shown) == MAX_MESSAGES or room < 0:
             older = True
@@ -165,11 +171,12 @@ def _words(content: Mapping[str, Any]) -> str:
     return ((plain_text(content) if kind in TEXT_TYPES else None) or "").strip()
 
 
-def _line(said: DecryptedMessage, words: str, zone: ZoneInfo) -> str:
+def _line(said: DecryptedMessage, words: str, zone: ZoneInfo, receipt: str) -> str:
     """Return a line; what comes after a break is set in, so that nobody's words look like somebody else's line."""
     words = words if len(words) <= MAX_LETTERS else f"{words[:MAX_LETTERS]} … (it goes on)"
     at = datetime.fromtimestamp(said.at / 1000, zone)
-    return f"{localpart(said.sender)}, {at:%a %H:%M}: " + "\n    ".join(words.splitlines())
+    became = f" [{receipt}]" if receipt else ""
+    return f"{localpart(said.sender)}, {at:%a %H:%M}{became}: " + "\n    ".join(words.splitlines())
 
 
 def _mapping(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -43,6 +43,7 @@ from bridge.outbound.dead_letter_retry import DeadLetterRetry
 from bridge.outbound.device_trust import DeviceTrustCommands
 from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
 from bridge.outbound.edit_throttle import EditThrottle
+from bridge.outbound.message_renewal import MessageRenewal
 from bridge.outbound.number_reveal import NumberReveals
 from bridge.outbound.recap import RecapSender
 from bridge.outbound.room_refusals import RoomRefusals
@@ -82,6 +83,7 @@ class RoomSender:
         self._device_trust, self._lifetime, self._dead_letter_retry = device_trust, lifetime, dead_letter_retry
         self._room_refusals = room_refusals
         self._zone, self._edit_throttle = zone, EditThrottle(services)
+        self._message_renewal = MessageRenewal(services, room_client=room_client)
         self._recap_sender = RecapSender(services, room_client=room_client, zone=zone, lifetime=lifetime)
         self.number_reveals = NumberReveals(services, room_client=room_client, lifetime=lifetime)
 
@@ -281,14 +283,20 @@ class RoomSender:
                 raise RetryLater(1.0)
             # Asked again, because the commit that takes the post's row away is the one that notes its message.
             target = await room_events.event_of(self._database, task.owner, edit.ref)
-        if target is None:
+        if target is None and not edit.fresh:
             await self._finish(task)
             return
+        target = target or ""
         if (wait := self._edit_throttle.seconds_to_wait(target)) > 0:
-            if await self._edit_throttle.is_superseded(task, edit):
+            if not edit.fresh and await self._edit_throttle.is_superseded(task, edit):
                 await self._finish(task)
                 return
             raise RetryLater(wait)
+        if edit.fresh:
+            posted = await self._find_sent(task, room, Speaker.POLICY)
+            event_id, gone = await self._message_renewal.post(task, edit, room=room, old=target, posted=posted)
+            await self._finish(task, room=room, place=edit.place, event_id=event_id, ref=edit.ref, gone=gone)
+            return
         content = edit_content(edit, target)
         ref = room_events.EDIT_PREFIX + edit.ref
         await self._send(task, edit.place, Speaker.POLICY, content, ref=ref, about=target, room=room)

@@ -48,7 +48,8 @@ def seen_apart_from_the_board(step: Step[Any], was: Any) -> Step[Any]:
     if isinstance(step.aggregate, Thread):
         return step
     actions = tuple(a for a in step.actions if getattr(a, "ref", "") != "board" and getattr(a, "key", "") != "board")
-    return Step(replace(step.aggregate, board=was.board, board_at=was.board_at), actions)
+    board = {name: getattr(was, name) for name in ("board", "board_at", "board_alarms", "board_threads", "board_posted_at")}
+    return Step(replace(step.aggregate, **board), actions)
 
 
 @pytest.mark.practice(28)

@@ -52,6 +52,9 @@ class FakeRoomClient:
         self.redacted.append(event_id)
         return f"${txn}"
 
+    async def pin(self, room_id: str, event_id: str) -> None:
+        self.sent.append(f"pin {event_id}")
+
     async def share_room_keys(self, room_id: str, user: str, *, again: bool) -> None:
         self.sent.append(f"keys again={again}")
 

@@ -172,7 +172,8 @@ NOTICES: Final[dict[str, str]] = {
     "transfer.a_supervisor_may_all_the": "{full} A supervisor may all the same: !escalate.{supervisor_note}",
     "transfer.at_the_desk_on_its": "at the desk, ✋ on its card takes it",
     "transfer.called_they_read_everything_from": (
-        "Called: {users}. They read everything from the first word once they join."
+        "Called: {users}. Once they join they read the texter from the first word; for what colleagues wrote they may "
+        "need !recap."
     ),
     "transfer.everybody_at_the_desk": "everybody at the desk",
     "transfer.first_hand_over_transfer_or": (
@@ -204,6 +205,7 @@ NOTICES: Final[dict[str, str]] = {
     "transfer.put_the_thread_back_into": "{sender} put the thread back into the queue",
     "transfer.ready_for_the_phone_say": "Ready for the phone: “{handover}” Say !say handover to send it.",
     "transfer.release_queue_takes_it_from": "!release queue takes it from its advocate and lets it wait.",
+    "transfer.says_why": "{sender} says why: {why}",
     "transfer.s_seat_as_interpreter_has": "{user}'s seat as interpreter has ended.",
     "transfer.some_conversations_stay_with_one": "Some conversations stay with one. {talk}",
     "transfer.the_desk_was_told": "{nobody_decides} The desk was told.",

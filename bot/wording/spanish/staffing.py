@@ -179,7 +179,10 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "transfer.a_supervisor_may_all_the": "{full} Supervisión puede de todos modos: !escalate.{supervisor_note}",
     "transfer.at_the_desk_on_its": "en la mesa, ✋ en su tarjeta la toma",
-    "transfer.called_they_read_everything_from": ("Se llama a: {users}. Leen todo desde la primera palabra cuando entran."),
+    "transfer.called_they_read_everything_from": (
+        "Se llama a: {users}. Cuando entran leen desde la primera palabra a la persona que escribe; para lo que escribieron "
+        "sus colegas pueden necesitar !recap."
+    ),
     "transfer.everybody_at_the_desk": "cualquiera en la mesa",
     "transfer.first_hand_over_transfer_or": (
         "Primero pasa (!transfer) o devuelve (!release): tienes {count} abiertas, !board en la mesa dice cuáles."
@@ -214,6 +217,7 @@ NOTICES: Final[dict[str, str]] = {
     "transfer.put_the_thread_back_into": "{sender} devolvió la conversación a la cola",
     "transfer.ready_for_the_phone_say": "Listo para el teléfono: “{handover}” Di !say handover para enviarlo.",
     "transfer.release_queue_takes_it_from": "!release queue se la quita a quien atiende y la deja esperar.",
+    "transfer.says_why": "{sender} dice por qué: {why}",
     "transfer.s_seat_as_interpreter_has": "Terminó el tiempo de {user} como intérprete.",
     "transfer.some_conversations_stay_with_one": "Algunas conversaciones se quedan con una. {talk}",
     "transfer.the_desk_was_told": "{nobody_decides} Se avisó a la mesa.",

@@ -23,7 +23,8 @@ from bridge.matrix.rooms.media import record_upload
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 
-EVENT_TYPE: Final = "m.room_key_bundle"
+EVENT_TYPES: Final = ("m.room_key_bundle", "io.element.msc4268.room_key_bundle")
+"""The name of the specification, and the one from before that: clients of 2025 know only the second."""
 
 
 class KeyBundles:
@@ -58,7 +59,9 @@ class KeyBundles:
         await self._identity.client.upload_media(url, bytes(data))
         self._crash(CrashPoint.BUNDLE_UPLOADED)
         content = {"room_id": room_id, "file": {**file.serialize(), "url": url}}
-        await self._to_device.send([ToDevicePayload(device=device, type=EVENT_TYPE, content=content) for device in devices])
+        await self._to_device.send(
+            [ToDevicePayload(device=device, type=kind, content=content) for kind in EVENT_TYPES for device in devices]
+        )
         return len(sessions)
 
     async def _sessions(self, room_id: str) -> list[dict[str, Any]]:

@@ -10,8 +10,16 @@ from bot.display.desk_board import describe_duration
 from bot.model.actions import DESK, EditMessage, PinMessage, SendMessage
 from bot.model.desk import Desk
 from bot.model.events import MemberJoined, MemberLeft, Outcome, TimerDue
+from bot.model.feature import Step
 from bot.model.line_incidents import DeadLetterRecorded
-from bot.model.thread_desk_events import AlarmKind, AlarmRaised, DuressFlagChanged, LegalHoldChanged, ThreadQueued
+from bot.model.thread_desk_events import (
+    AlarmKind,
+    AlarmRaised,
+    DuressFlagChanged,
+    LegalHoldChanged,
+    ThreadMarked,
+    ThreadQueued,
+)
 from bot.model.transactional_actions import SetTimer
 from tests.bot.examples import at, at_desk, of, staffed_desk, then, words
 from tests.bot.simulation import Simulation
@@ -197,3 +205,32 @@ def test_marks_on_the_board() -> None:
     for event in (DuressFlagChanged(thread=OWNERS[2], duress=False), replace(held, on_hold=False)):
         waits = then(waits, event, at(15)).aggregate
     assert "Open: 2\n" in words(then(waits, at_desk("!board"), at(20)))
+
+
+def fresh(step: Step[Desk]) -> list[bool]:
+    """Return whether each board that a step brings is a new message."""
+    return [edit.fresh for edit in of(EditMessage, step) if edit.ref == "board"]
+
+
+def test_the_board_is_posted_anew_when_it_matters() -> None:
+    """Who comes finds it newest, and so does everybody after an alarm: some clients show it as it was before its edits."""
+    first = then(Desk(), MemberJoined(place=DESK, user=ANA)).aggregate
+    came = then(first, MemberJoined(place=DESK, user=BEN), at(5))
+    assert fresh(came) == [True]
+    off = then(came.aggregate, at_desk("!off", sender=BEN), at(10))
+    assert fresh(off) == [False]
+    assert fresh(then(off.aggregate, at_desk("!outage", sender=ANA), at(20))) == [True]
+    queued = then(came.aggregate, ThreadQueued(thread=T1, designation=NAMED[0], since=NOW), at(20)).aggregate
+    assert fresh(then(queued, ThreadMarked(thread=T1, danger=True, language=""), at(30))) == [True]
+
+
+def test_the_board_is_posted_anew_for_the_queue_every_quarter_of_an_hour_at_most() -> None:
+    """Who waits and who is with whom is an edit, once in fifteen minutes a new message; ages alone are always edits."""
+    desk = then(then(Desk(), MemberJoined(place=DESK, user=ANA)).aggregate, TimerDue(key="board"), at(5)).aggregate
+    step = then(desk, ThreadQueued(thread=T1, designation=NAMED[0], since=NOW), at(600))
+    assert fresh(step) == [False]
+    step = then(step.aggregate, ThreadQueued(thread=T2, designation=NAMED[1], since=NOW), at(1000))
+    assert fresh(step) == [True]
+    for seconds in (1100, 1200, 2400):
+        step = then(step.aggregate, TimerDue(key="board"), at(seconds))
+        assert fresh(step) == [False]

@@ -69,7 +69,8 @@ def test_an_offer_to_all_is_a_card_of_its_own() -> None:
 def test_one_tap_is_enough() -> None:
     """What can be claimed bears the raised hand already: the card, the one of an offer, and each reminder."""
     desk = waits(staffed_desk()).aggregate
-    assert [card.reactions for card in cards(waits(staffed_desk()))] == [("✋",)]
+    assert [(card.reactions, card.formatted) for card in cards(waits(staffed_desk()))] == [(("✋",), True)]
+    assert all(edit.formatted for edit in of(EditMessage, then(desk, tap("card:t1"))) if edit.ref == "card:t1")
     reminder = then(desk, TimerDue(key="wait:t1:1"), at(300))
     (post,) = [post for post in of(SendMessage, reminder) if "still waiting" in post.body]
     assert post.reactions == ("✋",)

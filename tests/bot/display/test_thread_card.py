@@ -8,10 +8,13 @@ from dataclasses import replace
 import pytest
 
 from bot.display.thread_card import card, pinned
+from bot.model.actions import THREAD, EditMessage, SendMessage
 from bot.model.codeword_state import SendLock
 from bot.model.desk import Thread
-from tests.bot.examples import held
-from tests.bot.strategies import NOW, PACK
+from bot.model.events import Event, MemberJoined
+from bot.model.thread_desk_events import Assigned, AssignmentKind
+from tests.bot.examples import arrived, held, of, said, then
+from tests.bot.strategies import ANA, NOW, PACK, SUE
 
 
 def unsafe(thread: Thread) -> Thread:
@@ -75,3 +78,33 @@ def test_times_are_the_lines() -> None:
     for shown in (card(east, verified), card(east, duress(thread))):
         assert "2027-01-15 03:00" in shown
         assert "UTC" not in shown
+
+
+def shown(before: Thread, event: Event) -> list[bool]:
+    """Return whether each card that an event brings is a fresh one."""
+    return [edit.fresh for edit in of(EditMessage, then(before, event)) if edit.ref == "card"]
+
+
+def test_a_fresh_card_when_it_matters() -> None:
+    """What nobody may be wrong about comes as a new pinned message: some clients show a pinned one as it was before."""
+    thread = replace(held(), assignment=replace(held().assignment, members=frozenset({ANA})))
+    assert shown(thread, said("!unsafe")) == [True]
+    assert shown(thread, arrived("STOP")) == [True]
+    assert shown(thread, Assigned(assignee=SUE, how=AssignmentKind.TAKEN_OVER)) == [True]
+    assert shown(thread, said("!agreed first yes")) == [False], "the rest is an edit"
+    assert shown(thread, said("// a note")) == []
+
+
+def test_a_fresh_card_for_who_comes_late() -> None:
+    """Somebody who comes into a thread in which others were finds the card as the newest message, and what to do."""
+    nobody = replace(held(), assignment=replace(held().assignment, members=frozenset()))
+    assert shown(nobody, MemberJoined(place=THREAD, user=ANA)) == [], "the first one has just been shown it"
+    there = replace(nobody, assignment=replace(nobody.assignment, members=frozenset({ANA})))
+    assert shown(there, MemberJoined(place=THREAD, user=SUE)) == [True]
+    step = then(there, MemberJoined(place=THREAD, user=SUE))
+    (post,) = of(SendMessage, step)
+    assert post.body == "sue: what colleagues wrote before you came may not show. !recap says it again, here."
+    assert post.notice
+    second = replace(nobody, assignment=replace(nobody.assignment, epoch=2))
+    assert shown(second, MemberJoined(place=THREAD, user=ANA)) == [True], "its first advocate has left it"
+    assert shown(there, MemberJoined(place=THREAD, user=ANA)) == [], "who is there already"

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.lifecycle.recap import MOST_RECEIPTS
 from bot.model.actions import (
     RECAP,
     THREAD,
@@ -21,10 +22,10 @@ from bot.model.actions import (
 )
 from bot.model.codeword_match import CodewordMatch
 from bot.model.events import MessageRedacted, ReactionAdded, Relation
-from bot.model.thread import Lifecycle, ThreadState
+from bot.model.thread import HeldReason, HeldText, Lifecycle, PendingText, SentText, ThreadState
 from bot.model.transactional_actions import SetTimer
 from tests.bot.examples import at, held, marks, of, said, then, waiting
-from tests.bot.strategies import ANA, BEN, STAFF, SUE
+from tests.bot.strategies import ANA, BEN, NOW, STAFF, SUE
 
 AGAIN = RedactMessage(place=THREAD, ref=RECAP)
 
@@ -104,3 +105,15 @@ def test_it_does_not_come_to_the_phone_by_a_tap(key: str) -> None:
     """A reaction on it changes nothing."""
     tap = ReactionAdded(place=THREAD, sender=BEN, event_id="$t", key=key, target=RECAP, trusted=True)
     assert then(held(), tap).actions == ()
+
+
+def test_it_says_what_became_of_what_was_meant_for_the_phone() -> None:
+    """The receipts of the newest words go with it: sent and delivered, held, and still leaving; none of a note."""
+    thread = held()
+    sent = tuple(SentText(event_id=f"$s{number}", receipt=DeliveryReceipt.DELIVERED.name) for number in range(80))
+    pending = PendingText(event_id="$p", body="words", author=ANA, said_at=NOW, send_at=NOW + 60)
+    waits = HeldText(event_id="$h", body="words", author=ANA, reason=HeldReason.LATE)
+    thread = replace(thread, sending=replace(thread.sending, sent=sent, pending=(pending,), held=(waits,)))
+    (recap,) = of(SendRecap, then(thread, said("!recap")))
+    assert recap.receipts[-3:] == (("$s79", "✓✓ delivered"), ("$h", "✋ held"), ("$p", "⏳ leaving"))
+    assert len(recap.receipts) == MOST_RECEIPTS

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.lifecycle.recap import REMOVE_RECAP
-from bot.model.actions import DESK, OFFICE, THREAD, DeliveryReceipt, Invite, KickMember, SendMessage
+from bot.model.actions import DESK, OFFICE, THREAD, DeliveryReceipt, Invite, KickMember, RedactMessage, SendMessage
 from bot.model.desk import Thread
 from bot.model.events import MemberJoined, MemberLeft, MessageRedacted, ReactionAdded, TimerDue
 from bot.model.thread import TransferOffer
@@ -55,6 +55,7 @@ def test_an_offer_invites_and_changes_nothing_yet(quiet: bool) -> None:
     assert [timer.due for timer in of(SetTimer, step)] == [NOW + 600]
     assert (HANDOVER in words(step)) != quiet
     assert [post.reactions for post in of(SendMessage, step) if post.ref == "offer"] == [("✅", "❌")], "one tap is enough"
+    assert "to ben (she is at work): ✅" in words(step)
     assert texts(step) == []
     assert wanted(step) == []
 
@@ -143,7 +144,10 @@ def test_an_accepted_offer_is_accepted_once() -> None:
     assert wanted(step) == [ClaimRequested(thread="t1", user=BEN, how=AssignmentKind.ACCEPTED)]
     for event in (said("!accept", sender=BEN, event_id="$2"), said("!decline", sender=BEN, event_id="$2")):
         assert "Nothing is offered here" in words(then(step.aggregate, event))
-    assert then(step.aggregate, MessageRedacted(place=THREAD, sender=ANA, target="$o")).actions == (REMOVE_RECAP,)
+    assert then(step.aggregate, MessageRedacted(place=THREAD, sender=ANA, target="$o")).actions == (
+        REMOVE_RECAP,
+        RedactMessage(place=THREAD, ref="answer:$o"),
+    )
 
 
 @pytest.mark.parametrize("how", [AssignmentKind.ACCEPTED, AssignmentKind.TAKEN_OVER, AssignmentKind.RETURNED])
@@ -180,6 +184,7 @@ def test_escalating_calls_the_supervisors_on_duty() -> None:
     assert [a.user for a in of(Invite, step)] == [SUE]
     assert alarms(step) == ["escalated"]
     assert "at the door" not in repr(told(step.actions, DESK))
+    assert "ana says why: he is at the door" in words(step), "who is called may not be able to read colleagues' words"
     nobody = then(held(), said("!escalate"), at(0, roster=MEMBERS[:2]))
     assert of(Invite, nobody) == []
     assert "calls nobody outside" in words(nobody)

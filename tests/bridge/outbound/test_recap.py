@@ -52,10 +52,16 @@ class RecapHarness:
         self.harness, self.posting = harness, RoomSenderHarness(harness, **more)
         self.room_client = self.posting.room_client
 
-    async def has(self, *said: DecryptedMessage, expires: dict[str, int] | None = None, **more: Any) -> None:
-        """Let the room have these; `expires`: when some of them go."""
+    async def has(
+        self,
+        *said: DecryptedMessage,
+        expires: dict[str, int] | None = None,
+        receipts: tuple[tuple[str, str], ...] = (),
+        **more: Any,
+    ) -> None:
+        """Let the room have these; `expires`: when some of them go; `receipts`: what became of some of them."""
         self.room_client.history = RecentMessages(messages=said, **more)
-        self.task = await self.posting.task(SendRecap(place=THREAD, reply_to="$asked"))
+        self.task = await self.posting.task(SendRecap(place=THREAD, reply_to="$asked", receipts=receipts))
         now = self.harness.clock.now()
         for each in said:
             until = (expires or {}).get(each.event_id)
@@ -328,3 +334,13 @@ async def test_a_conversation_that_is_over_meanwhile(harness: BridgeHarness) -> 
         await recap.told()
     assert again.value.after is None
     assert recap.room_client.sent == []
+
+
+async def test_it_says_what_the_phone_got(harness: BridgeHarness) -> None:
+    """An answer has its receipt beside it, as it is now; of words without one nothing is claimed."""
+    recap = RecapHarness(harness)
+    await recap.has(typed("How are you?"), typed("waves at you", minute=1), receipts=(("$How are you?", "✓✓ delivered"),))
+    assert (await recap.told()).split("\n")[1:-1] == [
+        "ada, Fri 12:00 [✓✓ delivered]: How are you?",
+        "ada, Fri 12:01: waves at you",
+    ]

@@ -270,3 +270,48 @@ async def test_an_edit_behind_very_many_posts_looks_at_some(harness: BridgeHarne
     await harness.database.commit(lambda transaction: transaction.execute("DELETE FROM outbox WHERE txn = 'q2.0'"))
     await sender.room_sender.perform(late)
     assert sender.room_client.sent == []
+
+
+async def edited_card(sender: RoomSenderHarness) -> tuple[OutboxTask, OutboxTask]:
+    """Post a card and edit it; returns these rows' like, and the row of a fresh one."""
+    card = await sender.task(SendMessage(place=THREAD, body="0", ref="card"))
+    await sender.room_sender.perform(card)
+    await sender.room_sender.perform(replace(card, txn="q2.0", action=EditMessage(place=THREAD, ref="card", body="1")))
+    sender.harness.clock.at += 2
+    return card, replace(card, txn="q3.0", action=EditMessage(place=THREAD, ref="card", body="2", fresh=True))
+
+
+async def test_a_fresh_card_takes_the_place_of_the_old_one(harness: BridgeHarness) -> None:
+    """It is posted and pinned before the old one goes, with what is on that; the next edit is one of the new card."""
+    sender = RoomSenderHarness(harness)
+    card, fresh = await edited_card(sender)
+    sender.room_client.sent.clear()
+    for _ in range(2):  # as after a kill before the row had gone
+        await sender.room_sender.perform(fresh)
+    assert sender.room_client.sent == ["q3.0", "pin $q3.0", "q3.0.old0", "q3.0.old1", "q3.0", "pin $q3.0"]
+    assert sender.room_client.redacted == ["$q1.0", "$q2.0"]
+    rows = await harness.database.fetch("SELECT event_id, ref FROM event WHERE event_id LIKE '$q%' ORDER BY n")
+    assert [(row["event_id"], row["ref"]) for row in rows] == [("$q3.0", "card")]
+    await sender.room_sender.perform(replace(card, txn="q4.0", action=EditMessage(place=THREAD, ref="card", body="3")))
+    assert await harness.database.fetchval("SELECT about FROM event WHERE ref = 'edit:card'") == "$q3.0"
+
+
+async def test_a_fresh_card_of_a_thread_on_hold_takes_nothing_away(harness: BridgeHarness) -> None:
+    """Of what somebody holds nothing goes: the new card is pinned beside the old one."""
+    sender = RoomSenderHarness(harness)
+    card, fresh = await edited_card(sender)
+    await harness.database.commit(
+        lambda transaction: transaction.execute("UPDATE thread SET held = $1 WHERE id = $2", True, card.owner)
+    )
+    await sender.room_sender.perform(fresh)
+    assert sender.room_client.redacted == []
+    assert "pin $q3.0" in sender.room_client.sent
+
+
+async def test_a_fresh_card_is_posted_where_the_old_one_is_gone(harness: BridgeHarness) -> None:
+    """Somebody has taken the card away meanwhile: the fresh one stands all the same."""
+    sender = RoomSenderHarness(harness)
+    task = await sender.task(EditMessage(place=THREAD, ref="card", body="2", fresh=True))
+    await sender.room_sender.perform(task)
+    assert sender.room_client.sent == ["q1.0", "pin $q1.0"]
+    assert await harness.database.fetchval("SELECT event_id FROM event WHERE ref = 'card'") == "$q1.0"

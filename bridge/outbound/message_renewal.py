@@ -1,0 +1,41 @@
+"""A message of ours that is posted anew, in the place of the one that bore its name: the card of a thread, the board.
+
+Rules of this module: the new one stands and is pinned before the old one goes, so that there is never none; what is on the
+old one, its edits, goes with it. Of a thread that somebody holds nothing goes.
+"""
+
+from __future__ import annotations
+
+from bot.model.actions import EditMessage, SendMessage, Speaker
+from bridge.matrix.api.message_content import message_content
+from bridge.matrix.room_client import RoomClient
+from bridge.outbound.dispatcher import OutboxTask
+from bridge.runtime.crash_points import CrashPoint
+from bridge.services import Services
+from bridge.tables import room_events, threads
+
+
+class MessageRenewal:
+    """Does what an edit asks for that is `fresh`."""
+
+    def __init__(self, services: Services, *, room_client: RoomClient) -> None:
+        self._database, self._crash, self._room_client = services.database, services.crash, room_client
+
+    async def post(
+        self, task: OutboxTask, edit: EditMessage, *, room: str, old: str, posted: str | None
+    ) -> tuple[str, list[str]]:
+        """Return the event that stands now and those that are gone.
+
+        `old`: the message in whose place it comes, or empty; `posted`: what an earlier try has posted. Raises what
+        `RoomClient` raises; may be repeated.
+        """
+        content = message_content(SendMessage(place=edit.place, body=edit.body, formatted=edit.formatted))
+        event_id = posted or await self._room_client.send(room, Speaker.POLICY, task.txn, "m.room.message", content)
+        self._crash(CrashPoint.MATRIX_SENT)
+        await self._room_client.pin(room, event_id)
+        if old in ("", event_id) or await threads.is_held(self._database, task.owner):
+            return event_id, []
+        gone = await room_events.with_what_is_about_it(self._database, room, old)
+        for number, each in enumerate(gone):
+            await self._room_client.redact(room, each, f"{task.txn}.old{number}")
+        return event_id, gone
