@@ -182,7 +182,7 @@ class KickMember:
 class ShareRoomKeys:
     """Send a room's live keys to somebody's trusted devices, after asking afresh which those are.
 
-    `resend`: also to devices that have had them; somebody asks because they cannot read.
+    `resend`: also to devices that have had them; somebody asks because they cannot read, or has just come in.
     """
 
     place: str

@@ -153,7 +153,7 @@ def member_joined(pack: Pack, facts: Facts, thread: Thread, event: MemberJoined)
     joined = replace(thread, assignment=assignment)
     what = f"{localpart(event.user)}: what colleagues wrote before you came may not show. !recap says it again, here."
     told = (SendMessage(place=THREAD, body=what),) if comes_late(joined, thread) else ()
-    return Step(joined, (ShareRoomKeys(place=THREAD, user=event.user), *told))
+    return Step(joined, (ShareRoomKeys(place=THREAD, user=event.user, resend=True), *told))
 
 
 def member_left(pack: Pack, facts: Facts, thread: Thread, event: MemberLeft) -> Step[Thread]:

@@ -38,12 +38,15 @@ SUPERVISOR_LEVEL = 50
 def member_joined(pack: Pack, facts: Facts, desk: Desk, event: MemberJoined) -> Step[Desk]:
     """Seat a newcomer and greet them with both identities; in an office, hand over its keys."""
     if event.place != DESK:
-        return Step(desk, (ShareRoomKeys(place=event.place, user=event.user), SendMessage(place=event.place, body=_OFFICE)))
+        return Step(
+            desk,
+            (ShareRoomKeys(place=event.place, user=event.user, resend=True), SendMessage(place=event.place, body=_OFFICE)),
+        )
     if desk.member(event.user) is not None:
         return Step(desk)
     member = DeskMember(user=event.user, role=_role(dict(desk.power_levels), event.user), on_duty_since=facts.now)
     greeting: tuple[Action, ...] = (
-        ShareRoomKeys(place=DESK, user=event.user),
+        ShareRoomKeys(place=DESK, user=event.user, resend=True),
         # Who has been here before has an office already, and was removed from it.
         Invite(place=OFFICE + event.user, user=event.user),
         SendMessage(place=DESK, body=notice_of("roster.welcome_please_say_help_here")),
