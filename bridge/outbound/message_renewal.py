@@ -1,7 +1,8 @@
 """A message of ours that is posted anew, in the place of the one that bore its name: the card of a thread, the board.
 
-Rules of this module: the new one stands and is pinned before the old one goes, so that there is never none; what is on the
-old one, its edits, goes with it. Of a thread that somebody holds nothing goes.
+Rules of this module: the new one stands and is pinned before the old one goes, so that there is never none. Its edits stay
+until their time: clients show none of a message that is redacted, and each redaction is a line that says so. Of a thread
+that somebody holds nothing goes.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from bridge.matrix.room_client import RoomClient
 from bridge.outbound.dispatcher import OutboxTask
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
-from bridge.tables import room_events, threads
+from bridge.tables import threads
 
 
 class MessageRenewal:
@@ -35,7 +36,5 @@ class MessageRenewal:
         await self._room_client.pin(room, event_id)
         if old in ("", event_id) or await threads.is_held(self._database, task.owner):
             return event_id, []
-        gone = await room_events.with_what_is_about_it(self._database, room, old)
-        for number, each in enumerate(gone):
-            await self._room_client.redact(room, each, f"{task.txn}.old{number}")
-        return event_id, gone
+        await self._room_client.redact(room, old, f"{task.txn}.old")
+        return event_id, [old]

@@ -214,7 +214,7 @@ def _items(told: list[dict[str, Any]]) -> list[TimelineItem]:
             shield="red NOT_ENCRYPTED" if each["clear"] else each["shield"],
             thread_root=each["thread_root"],
             reactions={key: tuple(senders) for key, senders in each["reactions"].items()},
-            handle=each["formatted_body"],
+            formatted=each["formatted_body"],
         )
         for each in told
     ]

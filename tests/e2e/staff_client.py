@@ -21,12 +21,14 @@ class TimelineItem:
 
     `kind`: `message`, `redacted`, `undecryptable`, `state` or `other`. `body` is the newest one. `shield`: `none`, or
     colour and code (`red UNSIGNED_DEVICE`). `cause`: why it could not be decrypted. `reactions`: key to senders.
+    `formatted`: the newest formatted body, where a client tells it.
     """
 
     sender: str
     kind: str
     event_id: str | None = None
     body: str = ""
+    formatted: str = ""
     msgtype: str = ""
     shield: str = NO_SHIELD
     cause: str = ""

@@ -86,6 +86,26 @@ async def sol(
         await client.stop()
 
 
+async def test_the_desk_rings_once_and_is_formatted(own: tuple[StaffedLine, StaffClient, StaffClient]) -> None:
+    """By the push rules of an account the call of a new texter rings, and neither its card nor the board does.
+
+    Commands on a card stand apart for who sees the formatted body, and the words are the same.
+    """
+    staffed_line, ada, bea = own
+    if not isinstance(bea, ElementClient):
+        pytest.fail("what rings is asked of Element's engine, which has no build for this C library")
+    desk, bot = staffed_line.ready.desk_room, staffed_line.ready.bot
+    card = await staffed_line.wait_for_card(bea, handset(), "does it ring")
+    call = await bea.find(desk, "the call", lambda i: i.sender == bot and "is with nobody" in i.body)
+    (event_id,) = await bea.pinned(desk)
+    board = await bea.find(desk, "the pinned board", lambda i: i.event_id == event_id and i.body.startswith("Queue:"))
+    assert [await bea.rings(desk, item) for item in (call, card, board)] == [True, False, False]
+    assert "<code>!claim</code>" in card.formatted
+    await staffed_line.claim(ada, "", card)
+    taken = await bea.find(desk, "the card is with ada", lambda i: i.event_id == card.event_id and "with ada" in i.body)
+    assert (taken.msgtype, taken.edited) == ("m.notice", True)
+
+
 async def test_a_supervisor_who_logs_in_late(
     own: tuple[StaffedLine, StaffClient, StaffClient], conversation: Conversation, sol: StaffClient
 ) -> None:

@@ -210,9 +210,9 @@ async def sent_to(client: StaffClient) -> list[str]:
 
 
 async def encrypted(staffed_line: StaffedLine, room: str) -> dict[str, tuple[str, str]]:
-    """Return the encrypted events of a room as the homeserver has them: id to sender and session."""
+    """Return the encrypted events of a room that the homeserver has and that are not redacted: id to sender and session."""
     told = await staffed_line.as_bot("GET", f"rooms/{quote(room, safe='')}/messages?dir=b&limit=100")
-    found = (event for event in told["chunk"] if event["type"] == "m.room.encrypted")
+    found = (event for event in told["chunk"] if event["type"] == "m.room.encrypted" and event["content"])
     return {event["event_id"]: (event["sender"], event["content"]["session_id"]) for event in found}
 
 

@@ -282,17 +282,23 @@ async def edited_card(sender: RoomSenderHarness) -> tuple[OutboxTask, OutboxTask
 
 
 async def test_a_fresh_card_takes_the_place_of_the_old_one(harness: BridgeHarness) -> None:
-    """It is posted and pinned before the old one goes, with what is on that; the next edit is one of the new card."""
+    """It is posted and pinned before the old one goes; the next edit is one of the new card, with the name of edits."""
     sender = RoomSenderHarness(harness)
     card, fresh = await edited_card(sender)
     sender.room_client.sent.clear()
     for _ in range(2):  # as after a kill before the row had gone
         await sender.room_sender.perform(fresh)
-    assert sender.room_client.sent == ["q3.0", "pin $q3.0", "q3.0.old0", "q3.0.old1", "q3.0", "pin $q3.0"]
-    assert sender.room_client.redacted == ["$q1.0", "$q2.0"]
-    rows = await harness.database.fetch("SELECT event_id, ref FROM event WHERE event_id LIKE '$q%' ORDER BY n")
-    assert [(row["event_id"], row["ref"]) for row in rows] == [("$q3.0", "card")]
+    assert sender.room_client.sent == ["q3.0", "pin $q3.0", "q3.0.old", "q3.0", "pin $q3.0"]
+    assert sender.room_client.redacted == ["$q1.0"]
     await sender.room_sender.perform(replace(card, txn="q4.0", action=EditMessage(place=THREAD, ref="card", body="3")))
+    rows = await harness.database.fetch(
+        "SELECT event_id, ref, expires IS NULL AS stays FROM event WHERE event_id LIKE '$q%' ORDER BY event_id"
+    )
+    assert [(row["event_id"], row["ref"], bool(row["stays"])) for row in rows] == [
+        ("$q2.0", None, False),
+        ("$q3.0", "card", True),
+        ("$q4.0", "edit:card", True),
+    ]
     assert await harness.database.fetchval("SELECT about FROM event WHERE ref = 'edit:card'") == "$q3.0"
 
 
