@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeVar
 
-from bot import guard
+from bot import canary, guard
 from bot.codeword import check, codeword_commands, enrolment
 from bot.command_functions import DESK_COMMANDS, OFFICE_COMMANDS, THREAD_COMMANDS
 from bot.commands import dispatch
@@ -38,6 +38,8 @@ from bot.model.events import (
 )
 from bot.model.feature import Feature, Step
 from bot.model.line_incidents import (
+    CanaryFailed,
+    CanaryRecovered,
     ClockJumped,
     DeadLetterRecorded,
     ErasureFailed,
@@ -261,6 +263,8 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, AlarmRaised): (flood.note_alarm, alerts.show_alarm, wellbeing.note_escalation),
     (Desk, DeadLetterRecorded): (alerts.dead_letter_recorded,),
     (Desk, PageFailed): (alerts.page_failed,),
+    (Desk, CanaryFailed): (alerts.canary_failed,),
+    (Desk, CanaryRecovered): (alerts.canary_recovered,),
     (Desk, ClockJumped): (alerts.clock_jumped,),
     (Desk, InviteFailed): (alerts.invite_failed,),
     (Desk, SyncStalled): (alerts.sync_stalled,),
@@ -279,6 +283,8 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
 def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
     """Say what follows from an event: the new aggregate and the actions, guarded."""
     before = aggregate
+    if canary.is_canary(aggregate):
+        return Step(before, _guarded(pack, facts, aggregate, canary.actions(pack, facts, aggregate, event)))
     actions: tuple[Action, ...] = ()
     features = () if retention.is_too_late(aggregate, event) else _features(type(aggregate), event)
     if features and isinstance(aggregate, Thread):
@@ -302,7 +308,7 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
         actions += thread_marks.report_marks(pack, before, aggregate)
         if aggregate.sending.held != before.sending.held:
             actions += held_texts.expiry_timer(pack, aggregate)
-        actions = tuple(guarded for action in actions for guarded in _guard(pack, facts, aggregate, action))
+        actions = _guarded(pack, facts, aggregate, actions)
         actions = retention.possible_when_parked(
             aggregate, tuple(a for a in actions if not legal_hold.is_held_back(aggregate, a))
         )
@@ -321,6 +327,10 @@ def _features(kind: type, event: Event) -> tuple[Feature, ...]:
 
 def _with_command(feature: MessageFeature, command: ParsedCommand | None) -> Feature:
     return lambda pack, facts, aggregate, event: feature(pack, facts, aggregate, event, command)
+
+
+def _guarded(pack: Pack, facts: Facts, thread: Thread, actions: tuple[Action, ...]) -> tuple[Action, ...]:
+    return tuple(guarded for action in actions for guarded in _guard(pack, facts, thread, action))
 
 
 def _guard(pack: Pack, facts: Facts, thread: Thread, action: Action) -> tuple[Action, ...]:

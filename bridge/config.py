@@ -20,6 +20,8 @@ from bridge.carriers.registry import AnyCarrierSettings
 from bridge.runtime.settings import BaseUrl, E164Number, Port, Section, read_secret, secret_files
 
 HEX_KEY: Final = re.compile(r"[0-9A-Fa-f]{64}")
+CANARY_ERASURE_SECONDS: Final = 150.0
+"""Seconds in which what a round trip of the canary left is erased: 60 are promised on a machine of one's own."""
 LOCAL_USER: Final = re.compile(r"@[a-z0-9._=/+-]{1,200}")
 """Rooms of a line do not federate, so its people are on its own homeserver (Matrix specification, appendix on user ids)."""
 
@@ -111,6 +113,28 @@ class OnCall(Section):
         return self.webhook_file is not None or self.email is not None
 
 
+class Canary(Section):
+    """The test texts that the line sends itself (`deploy/canary`); without this section there are none.
+
+    `secret_file`: 32 bytes in hex that bridge and canary share, for nothing else. `localpart`: its account, which is
+    nobody's. `handset`: it texts from a handset of the rehearsal carrier, and not by its own route. Seconds: `every`
+    between two texts, more or less; `slow` until one is called slow; `limit` until it is given up, at most 110, so that it
+    is told within two minutes.
+    """
+
+    secret_file: Path
+    localpart: Annotated[str, Field(pattern=r"^[a-z][a-z0-9._-]{0,63}$")] = "canary"
+    handset: bool = False
+    every: Annotated[float, Field(ge=5, le=86_400)] = 600.0
+    slow: Annotated[float, Field(ge=1, le=110)] = 30.0
+    limit: Annotated[float, Field(ge=5, le=110)] = 60.0
+
+    @property
+    def silence(self) -> float:
+        """Seconds without a word of the canary after which it is taken for dead: two intervals, and a trip with its end."""
+        return 2 * self.every + self.limit + CANARY_ERASURE_SECONDS
+
+
 class PhoneLine(Section):
     """One text line: its number, its carrier, its packs in order (the agency's own last) and its first roster.
 
@@ -142,7 +166,13 @@ class Config(Section):
     lines: Annotated[list[PhoneLine], Field(min_length=1, max_length=1)]
     quiet_hours: Annotated[tuple[Hour, Hour], AfterValidator(_check_hours_differ)] = (3, 5)
     """From and to, in the packs' time zone: when the homeserver's database is rewritten (`bridge/erasure/nightly.py`)."""
+    canary: Canary | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @property
+    def canary_mxid(self) -> str:
+        """The canary's account; empty where there is no canary."""
+        return "" if self.canary is None else f"@{self.canary.localpart}:{self.homeserver.server_name}"
 
     @property
     def line(self) -> PhoneLine:
@@ -186,6 +216,7 @@ def load(path: Path) -> Config:
         problems.append(f"{path}: lines.0.numbers: {config.line.carrier.kind} serves one number; leave the others out")
     if config.policy_mxid == config.puppet_mxid:
         problems.append(f"{path}: homeserver.policy_localpart: is the line's own voice; give the policy bot another name")
+    problems += [f"{path}: {problem}" for problem in _canary_problems(config)]
     if problems:
         raise ConfigError(problems)
     return config
@@ -209,6 +240,20 @@ def _staff_problems(config: Config) -> list[str]:
     ]
 
 
+def _canary_problems(config: Config) -> list[str]:
+    if config.canary is None:
+        return []
+    problems = []
+    taken = {config.policy_mxid, config.puppet_mxid, *(staff.mxid for staff in config.line.staff)}
+    if config.canary_mxid in taken or config.canary.localpart.startswith("line-"):
+        problems.append("canary.localpart: is somebody's; the canary needs an account of its own")
+    if config.canary.handset and config.line.carrier.kind != "rehearsal":
+        problems.append("canary.handset: only the rehearsal carrier has a handset for it; leave it out")
+    if config.canary.slow > config.canary.limit:
+        problems.append("canary.slow: must not be more than canary.limit")
+    return problems
+
+
 def _secret_problems(config: Config) -> list[str]:
     problems = []
     values: dict[str, str] = {}
@@ -220,13 +265,13 @@ def _secret_problems(config: Config) -> list[str]:
             continue
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
             problems.append(f"{name}: the file must be readable by its owner only (chmod 600)")
-        if name.startswith("keys.") and not HEX_KEY.fullmatch(values[name]):
+        if name.startswith(("keys.", "canary.")) and not HEX_KEY.fullmatch(values[name]):
             problems.append(f"{name}: the file must hold 32 bytes in hex")
         elif not values[name]:
             problems.append(f"{name}: the file is empty")
         elif not name.endswith("private_key_file") and (len(values[name].splitlines()) > 1 or "\0" in values[name]):
             problems.append(f"{name}: the file must hold one line of text and no more")
-    keys = [value.lower().encode() for name, value in values.items() if name.startswith("keys.") and value]
+    keys = [value.lower().encode() for name, value in values.items() if name.startswith(("keys.", "canary.")) and value]
     if any(hmac.compare_digest(one, other) for one, other in combinations(keys, 2)):
         problems.append("keys: the keys must be different")
     return problems

@@ -18,7 +18,7 @@ from bot.decide import TABLE
 from bot.model.desk import Thread
 from bot.model.events import MessageSent
 from bot.model.thread import ThreadState
-from bridge.erasure.job_runner import FLUSH
+from bridge.tables.erasure_jobs import FLUSH
 from tests.package_map import AGAINST_THE_ORDER, MAY_IMPORT
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -84,7 +84,7 @@ def draw_states() -> str:
     found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     callers = _callers()
     for file, tree in source():
-        if file.startswith("bot/"):
+        if file.startswith("bot/") and file != "bot/canary.py":  # its threads have no states
             module = file.removesuffix(".py").replace("/", ".")
             for name, state in _states_set(tree):
                 found[state, f"{file} {name}"] |= _events_of(f"{module}.{name}", callers)

@@ -33,9 +33,10 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "bot/command_functions": (
         "bot/model bot/commands bot/display bot/sending bot/lifecycle bot/safety bot/staffing bot/codeword"
     ),
+    "bot/canary": "policies bot/model",
     "bot/decide": (
-        "policies bot/model bot/commands bot/display bot/guard bot/sending bot/lifecycle bot/safety bot/staffing "
-        "bot/codeword bot/command_functions"
+        "policies bot/model bot/canary bot/commands bot/display bot/guard bot/sending bot/lifecycle bot/safety "
+        "bot/staffing bot/codeword bot/command_functions"
     ),
     "bridge/runtime": "",
     "bridge/storage": "bot/model bridge/runtime",
@@ -65,22 +66,23 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "bridge/matrix"
     ),
     "bridge/outbound": (
-        "policies bot/model bot/commands bot/display bot/guard bridge/runtime bridge/storage bridge/carriers "
-        "bridge/config bridge/services bridge/tables bridge/matrix/api bridge/background bridge/matrix/rooms "
-        "bridge/matrix/room_keys bridge/matrix bridge/erasure"
+        "policies bot/model bot/commands bot/display bot/guard bot/canary bridge/runtime bridge/storage "
+        "bridge/carriers bridge/config bridge/services bridge/tables bridge/matrix/api bridge/background "
+        "bridge/matrix/rooms bridge/matrix/room_keys bridge/matrix bridge/erasure"
     ),
     "bridge/inbound": (
         "bot/model bridge/runtime bridge/storage bridge/carriers bridge/services bridge/tables bridge/matrix/api "
         "bridge/background bridge/matrix/rooms bridge/matrix/room_keys bridge/erasure bridge/outbound"
     ),
     "bridge/engine": (
-        "policies bot/model bot/language bot/commands bot/lifecycle bot/codeword bot/decide bridge/runtime "
-        "bridge/storage bridge/carriers bridge/config bridge/services bridge/tables bridge/background "
+        "policies bot/model bot/language bot/commands bot/lifecycle bot/codeword bot/canary bot/decide "
+        "bridge/runtime bridge/storage bridge/carriers bridge/config bridge/services bridge/tables bridge/background "
         "bridge/matrix/rooms bridge/outbound bridge/inbound"
     ),
     "bridge/app": (
         "policies bot/model bot/sending bridge/runtime bridge/storage bridge/carriers bridge/config "
-        "bridge/services bridge/tables bridge/matrix/api bridge/matrix/rooms bridge/matrix bridge/erasure "
+        "bridge/services bridge/tables bridge/background bridge/matrix/api bridge/matrix/rooms bridge/matrix "
+        "bridge/erasure "
         "bridge/outbound bridge/inbound bridge/engine"
     ),
     "deploy/synapse_module/quietline_synapse": "",
@@ -105,11 +107,12 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "policies bridge/runtime bridge/storage bridge/config bridge/matrix/api deploy/data_dir deploy/stack "
         "deploy/inspect deploy/carrier"
     ),
+    "deploy/canary": ("bot/model bridge/runtime bridge/config bridge/matrix/olm bridge/outbound deploy/data_dir"),
     "deploy/docs": "policies bot/model bot/commands bot/display bot/safety bot/staffing",
     "deploy/rehearsal": "policies bridge/runtime bridge/carriers",
     "deploy/cli": (
         "policies bot/model bridge/storage bridge/carriers bridge/config bridge/app deploy/data_dir deploy/stack "
-        "deploy/backup deploy/inspect deploy/packs deploy/carrier deploy/init deploy/preflight"
+        "deploy/backup deploy/inspect deploy/packs deploy/carrier deploy/init deploy/preflight deploy/canary"
     ),
     "deploy": "deploy/cli",
 }

@@ -100,6 +100,8 @@ PASSED_OVER: Final = {
     (Thread, thread_desk_events.EnrolmentRequested): "said by threads to the desk",
     (Thread, line_incidents.DeadLetterRecorded): "told to the desk, which has people",
     (Thread, line_incidents.PageFailed): "told to the desk, which has people",
+    (Thread, line_incidents.CanaryFailed): "told to the desk, which has people",
+    (Thread, line_incidents.CanaryRecovered): "told to the desk, which has people",
     (Thread, line_incidents.InviteFailed): "told to the desk, which has people",
     (Thread, line_incidents.StaffAdded): "told to the desk, whose roster it is about",
     (Thread, line_incidents.StaffRemoved): "told to the desk, which tells its threads when they have left",

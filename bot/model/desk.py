@@ -57,6 +57,8 @@ class Thread:
     on_legal_hold: bool = False
     """It is on hold, as last seen here; the database has the truth (`Facts.frozen`)."""
     reveal_request: RevealRequest | None = None
+    canary: str = ""
+    """Of a thread that no person has (`bot.canary`): the one account that may be in it. Empty: it is a texter's."""
 
     @property
     def other_hands_at(self) -> float:

@@ -11,6 +11,8 @@ from enum import Enum, unique
 from typing import TypeAlias
 
 from bot.model.line_incidents import (
+    CanaryFailed,
+    CanaryRecovered,
     ClockJumped,
     DeadLetterRecorded,
     ErasureFailed,
@@ -263,6 +265,8 @@ Event: TypeAlias = (
     | ThreadQueued
     | AlarmRaised
     | DeadLetterRecorded
+    | CanaryFailed
+    | CanaryRecovered
     | PageFailed
     | ClockJumped
     | InviteFailed

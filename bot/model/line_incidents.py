@@ -73,6 +73,32 @@ class HomeserverIncident:
     designation: str = ""
 
 
+@unique
+class CanaryStep(Enum):
+    """How far the canary's round trip came (`deploy.canary`), or that nothing is heard of it (`SILENT`)."""
+
+    ACCOUNT = "account"
+    TEXT = "text"
+    ROOM = "room"
+    KEYS = "keys"
+    ANSWER = "answer"
+    SLOW = "slow"
+    ERASURE = "erasure"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryFailed:
+    """The canary's round trip did not come further than that step. It is told once, until it is well again."""
+
+    step: CanaryStep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryRecovered:
+    """The canary's round trip is well again."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageFailed:
     """Whoever is on call could not be called outside Matrix so far; `given_up`: and is not tried any more."""

@@ -85,16 +85,19 @@ class ExpireMessage:
 class ParkThread:
     """Hand the thread's room over to be erased; `grace`: seconds that clients which are off have to hear of it.
 
-    `drop_unsent`: a person said that texts which have not left yet need not leave any more.
+    `drop_unsent`: a person said that texts which have not left yet need not leave any more. `canary`: see `bot.canary`.
     """
 
     grace: float
     drop_unsent: bool = False
+    canary: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EraseTexter:
-    """Destroy what was kept of the texter: number, flags, key, and that they ever wrote."""
+    """Destroy what was kept of the texter: number, flags, key, and that they ever wrote. `canary`: see `bot.canary`."""
+
+    canary: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,9 @@ from bot.model.desk import Desk, Facts, ShownAlarm
 from bot.model.events import MessageIgnored, MessageSent
 from bot.model.feature import Step
 from bot.model.line_incidents import (
+    CanaryFailed,
+    CanaryRecovered,
+    CanaryStep,
     ClockJumped,
     DeadLetterRecorded,
     ErasureFailed,
@@ -132,6 +135,17 @@ HOMESERVER_INCIDENTS: Final = {
     HomeserverIncidentKind.ROOMS_LOST: "alerts.the_homeserver_does_not_have",
 }
 """What is said of each; `where`: the place that it is about."""
+CANARY_STEPS: Final = {
+    CanaryStep.ACCOUNT: "alerts.canary_account",
+    CanaryStep.TEXT: "alerts.canary_text",
+    CanaryStep.ROOM: "alerts.canary_room",
+    CanaryStep.KEYS: "alerts.canary_keys",
+    CanaryStep.ANSWER: "alerts.canary_answer",
+    CanaryStep.SLOW: "alerts.canary_slow",
+    CanaryStep.ERASURE: "alerts.canary_erasure",
+    CanaryStep.SILENT: "alerts.canary_silent",
+}
+"""Where the test text stopped. What stops it may stop the texts of people."""
 CALL_SOMEBODY: Final = (HomeserverIncidentKind.DEVICE_GONE,)
 """What whoever is on call hears of as well: what is said at the desk may not get through."""
 
@@ -231,6 +245,17 @@ def homeserver_incident(pack: Pack, facts: Facts, desk: Desk, event: HomeserverI
     body = joined("", ("⚠️ ", notice_of(HOMESERVER_INCIDENTS[event.kind], where=where)))
     told = SendMessage(place=DESK, body=body, mentions=who_decides(facts))
     return Step(desk, (told, PageOnCall(reason="homeserver")) if event.kind in CALL_SOMEBODY else (told,))
+
+
+def canary_failed(pack: Pack, facts: Facts, desk: Desk, event: CanaryFailed) -> Step[Desk]:
+    """Say that the line's own test text did not come through, and call whoever is on call: nobody else would notice."""
+    body = notice_of("alerts.canary_failed", step=notice_of(CANARY_STEPS[event.step]))
+    return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)), PageOnCall(reason="canary")))
+
+
+def canary_recovered(pack: Pack, facts: Facts, desk: Desk, event: CanaryRecovered) -> Step[Desk]:
+    """Say that the line's own test text comes through again."""
+    return Step(desk, (SendMessage(place=DESK, body=notice_of("alerts.canary_recovered")),))
 
 
 def clock_jumped(pack: Pack, facts: Facts, desk: Desk, event: ClockJumped) -> Step[Desk]:

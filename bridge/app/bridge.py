@@ -17,6 +17,7 @@ from aiohttp import web
 
 from bot.model.actions import DESK
 from bridge.app.bridge_file import BridgeFile
+from bridge.app.canary_parts import CanaryParts
 from bridge.app.line_files import CannotStart
 from bridge.app.matrix_workers import MatrixWorkers
 from bridge.app.resources import Resources
@@ -89,12 +90,14 @@ class Bridge:
             ),
         )
         self.timers = Timers(services, wait_until_idle=self.engine.queue.wait_until_short)
+        self.canary = None if config.canary is None else CanaryParts(services, config=config, canary=config.canary)
         self.sms_sender = SmsSender(
             services,
             pack=pack,
             carrier=resources.carrier,
             numbers=config.line.all_numbers,
             carrier_copies=self.carrier_copies,
+            canary=None if self.canary is None else self.canary.send,
         )
         self.pager = Pager(services, on_call=config.line.on_call, http=resources.http)
         hourly_alerts = HourlyAlerts(services)
@@ -104,6 +107,7 @@ class Bridge:
             line=config.line.slug,
             carrier_copies=self.carrier_copies,
             hourly_alerts=hourly_alerts,
+            canary=config.canary_mxid if config.canary is not None and config.canary.handset else "",
         )
         self.screening = Screening(
             services,
@@ -174,6 +178,7 @@ class Bridge:
         """Take webhooks and say whether we are ready."""
         routes = [
             *self.webhook.routes(),
+            *(() if self.canary is None else self.canary.routes(self.webhook.accept_canary)),
             web.get("/live", self._answer_live),
             web.get("/ready", self._answer_ready),
         ]
@@ -203,6 +208,8 @@ class Bridge:
             group.create_task(self.matrix_workers.run())
             group.create_task(StaffChanges(self._resources.services).loop.run())
             group.create_task(self._keep_bridge_file())
+            if self.canary is not None:
+                group.create_task(self.canary.watch.loop.run())
             for database in (self._resources.services.database, self._resources.puppet_database):
                 group.create_task(database.wait_for_failure())
 

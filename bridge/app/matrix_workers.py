@@ -17,6 +17,7 @@ from bot.model.actions import DESK
 from bot.model.events import Event
 from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind
 from bot.sending import undo_window
+from bridge.app.canary_account import CanaryAccount
 from bridge.app.line_files import CannotStart
 from bridge.app.resources import Resources
 from bridge.background.backoff import retry_until_done
@@ -168,6 +169,15 @@ class MatrixWorkers:
             group.create_task(uploads.loop.run())
             group.create_task(room_sender.number_reveals.loop.run())
             group.create_task(nightly.loop.run())
+            if (canary := resources.config.canary) is not None:
+                account = CanaryAccount(
+                    services,
+                    secret=read_secret(canary.secret_file),
+                    user_id=resources.config.canary_mxid,
+                    matrix=matrix,
+                    module_client=module_client,
+                )
+                group.create_task(account.loop.run())
 
     async def _open_matrix(self) -> MatrixService:
         resources, config, services = self._resources, self._resources.config, self._resources.services

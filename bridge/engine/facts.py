@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
+from bot import canary
 from bot.lifecycle.retention import DESTRUCTIVE
 from bot.model.actions import DESK, SendMessage, Speaker
 from bot.model.desk import Desk, Facts, Thread
@@ -51,7 +52,8 @@ class FactsLookup:
         """Return the facts for the event of that inbox row."""
         event = matched.event
         asks = owner != DESK and (
-            isinstance(event, MessageSent | UnreadClosed) or (isinstance(event, TimerDue) and event.key in DESTRUCTIVE)
+            isinstance(event, MessageSent | UnreadClosed)
+            or (isinstance(event, TimerDue) and event.key in {*DESTRUCTIVE, canary.TIMER})
         )
         begins = (
             isinstance(aggregate, Thread)

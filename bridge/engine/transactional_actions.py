@@ -87,9 +87,9 @@ class TransactionalActions:
             case ExpireMessage():
                 await room_events.expire_now(transaction, DESK, action.ref, expires=int(now))
             case ParkThread():
-                await _park(transaction, owner, patience=action.grace, now=now)
+                await _park(transaction, owner, patience=action.grace, now=now, canary=action.canary)
             case EraseTexter():
-                await _end(transaction, owner, now=now)
+                await _end(transaction, owner, now=now, canary=action.canary)
             case TrustClock():
                 await clock_trust.trust(transaction)
             case RecordAudit():
@@ -109,11 +109,17 @@ def is_transactional(action: Action) -> TypeGuard[TransactionalAction]:
     return isinstance(action, TRANSACTIONAL_ACTIONS)
 
 
-async def _park(transaction: Transaction, thread: str, *, patience: float, now: float) -> None:
+async def _park(transaction: Transaction, thread: str, *, patience: float, now: float, canary: bool) -> None:
     room_id = await threads.room_of(transaction, thread)
     if room_id is not None:
         await erasure_jobs.begin(
-            transaction, kind=erasure_jobs.ROOM, subject=room_id, thread=thread, patience=patience, now=now
+            transaction,
+            kind=erasure_jobs.ROOM,
+            subject=room_id,
+            thread=thread,
+            patience=patience,
+            now=now,
+            canary=canary,
         )
         await set_owner(transaction, room_id, "")
         await room_events.release_room(transaction, room_id)
@@ -121,13 +127,13 @@ async def _park(transaction: Transaction, thread: str, *, patience: float, now: 
     await _delete_rows(transaction, thread, now=now)
 
 
-async def _end(transaction: Transaction, thread: str, *, now: float) -> None:
+async def _end(transaction: Transaction, thread: str, *, now: float, canary: bool) -> None:
     await _delete_rows(transaction, thread, now=now)
     await inbox.delete_all(transaction, thread)
     await threads.delete(transaction, thread)
     await erasure_jobs.forget_thread(transaction, thread)
     job_id = await erasure_jobs.begin(
-        transaction, kind=erasure_jobs.PERSON, subject=thread, thread="", patience=0.0, now=now
+        transaction, kind=erasure_jobs.PERSON, subject=thread, thread="", patience=0.0, now=now, canary=canary
     )
     await carrier_copies.reassign(transaction, thread, job_id)
 

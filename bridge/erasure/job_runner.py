@@ -30,7 +30,7 @@ from bridge.services import Services
 from bridge.storage.database import Transaction
 from bridge.storage.errors import DatabaseError, Unavailable
 from bridge.tables import carrier_copies, clock_trust, erasure_jobs
-from bridge.tables.erasure_jobs import IMMEDIATE, MAX_IMMEDIATE_WAIT, MAX_WAIT, PURGE, ErasureJob
+from bridge.tables.erasure_jobs import FLUSH, IMMEDIATE, MAX_IMMEDIATE_WAIT, MAX_WAIT, PURGE, ErasureJob
 
 MAX_SLEEP: Final = 5.0
 ALERT_AFTER_TRIES: Final = (5, 50, 500)
@@ -48,7 +48,6 @@ class StepNotDone(Exception):  # noqa: N818 - it is an answer
         self.what, self.after = what, after
 
 
-FLUSH: Final = "flush"
 """The last step of every case."""
 
 Step = Callable[[ErasureJob], Awaitable[str]]

@@ -59,7 +59,7 @@ class PersonSteps:
             id_=job.id, what="person", began=job.began, done=done, counts=counts, carrier=carrier_results
         )
         self._crash(CrashPoint.ERASURE_SIGNED)
-        until = int(done) + self._retention
+        until = int(done) + job.certificate_seconds(self._retention)
 
         async def commit(transaction: Transaction) -> int:
             if count := await count_leftovers(transaction, PERSON_COLUMNS, job.subject):

@@ -223,7 +223,7 @@ class RoomSteps:
             id_=job.id, what="conversation", began=job.began, done=done, counts=job.counts, carrier={}
         )
         self._crash(CrashPoint.ERASURE_SIGNED)
-        until = int(done) + self._retention
+        until = int(done) + job.certificate_seconds(self._retention)
 
         async def commit(transaction: Transaction) -> int:
             if count := await count_leftovers(transaction, ROOM_COLUMNS, job.subject):

@@ -88,19 +88,33 @@ class Screening:
         if not stored.screened:
             now = self._clock.now()
             phone = Phone((await self._vault.open(owner, PHONE_CONTEXT, stored.phone)).decode("utf-8", "surrogatepass"))
+            thread = await self._open_thread(owner)
+            if thread.canary:
+                # Its number is nobody's, so nothing is remembered of it; the slow look-up is for people.
+                await self._admit(thread, stored.phone_hash, now)
+                self._wake.engine(owner)
+                return
             # Nothing is added meanwhile: only a thread of this phone could do that, and this one decides nothing yet.
             muted = await self._suppression.lookup(phone, now=now)
             if SuppressionReason.BLOCK in muted:
                 await self._drop_blocked(owner, now)
                 return
-            await self._admit(owner, phone, stored.phone_hash, now, stopped=SuppressionReason.STOP in muted)
+            stopped = replace(thread, consent=Consent(stopped=SuppressionReason.STOP in muted))
+            await self._admit(stopped, stored.phone_hash, now)
         self._wake.engine(owner)
 
-    async def _admit(self, owner: str, phone: Phone, phone_hash: bytes, now: float, *, stopped: bool) -> None:
+    async def _open_thread(self, owner: str) -> Thread:
+        stored = await threads.get(self._database, owner)
+        if stored is None:
+            raise LookupError("the thread has ended")
+        return serialization.decode_as(Thread, await self._vault.open(owner, AGGREGATE, stored.aggregate))
+
+    async def _admit(self, begun: Thread, phone_hash: bytes, now: float) -> None:
         """Let a thread begin: in a warm room if there is one; otherwise its room is made for it, in a flood later."""
+        owner = begun.id
         first = await inbox.oldest(self._database, owner)
-        # Counted here, so that a blocked phone cannot make a flood of which others would bear the wait.
-        is_text = first is not None and first.inbox_row.kind == inbox.TEXT
+        # Counted here, so that a blocked phone cannot make a flood of which others would bear the wait; nor can the canary.
+        is_text = first is not None and first.inbox_row.kind == inbox.TEXT and not begun.canary
         flood = is_text and self._rate_limit.record_and_check(phone_hash, now)
         resealed = await self._seal_as_rate_limited(first) if first is not None and flood else None
 
@@ -111,11 +125,12 @@ class Screening:
             designation = warm.designation if warm is not None else self._new_designation()
             if warm is not None:
                 await set_owner(transaction, warm.room_id, owner)
-            consent = Consent(stopped=stopped, unknown=not self._suppression.is_known)
-            begun = replace(_new_thread(owner, phone), designation=designation, consent=consent)
-            # Locks of a thread of this phone that nobody ended: its row was deleted beside us.
-            thread = locked(begun, await self._locked_phones.take_over(transaction, phone_hash))
-            await self._locked_phones.write(transaction, owner, locks_of(thread))
+            thread = replace(begun, designation=designation)
+            if not begun.canary:
+                thread = replace(thread, consent=replace(begun.consent, unknown=not self._suppression.is_known))
+                # Locks of a thread of this phone that nobody ended: its row was deleted beside us.
+                thread = locked(thread, await self._locked_phones.take_over(transaction, phone_hash))
+                await self._locked_phones.write(transaction, owner, locks_of(thread))
             await threads.admit(
                 transaction,
                 owner,
@@ -166,15 +181,22 @@ class Screening:
 
 
 async def insert_thread(
-    transaction: Transaction, vault: Vault, *, owner: str, phone_hash: bytes, sealed: bytes, phone: Phone
+    transaction: Transaction,
+    vault: Vault,
+    *,
+    owner: str,
+    phone_hash: bytes,
+    sealed: bytes,
+    phone: Phone,
+    canary: str = "",
 ) -> None:
-    """Make a thread that is still to be looked up, inside a commit. `sealed`: the phone under the thread's key."""
-    aggregate = await vault.seal(owner, AGGREGATE, serialization.encode(_new_thread(owner, phone)))
+    """Make a thread that is still to be looked up, inside a commit. `sealed`: the phone under the thread's key.
+
+    `canary`: see `Thread`.
+    """
+    thread = Thread(id=owner, designation="", answerable=phone.answerable, canary=canary)
+    aggregate = await vault.seal(owner, AGGREGATE, serialization.encode(thread))
     await threads.insert(transaction, owner, phone_hash=phone_hash, phone=sealed, aggregate=aggregate)
-
-
-def _new_thread(owner: str, phone: Phone) -> Thread:
-    return Thread(id=owner, designation="", answerable=phone.answerable)
 
 
 class NewThreadRateLimit:

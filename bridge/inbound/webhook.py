@@ -31,6 +31,7 @@ from bridge.inbound.hourly_alerts import HourlyAlerts, RefusalCounter
 from bridge.outbound import reply_number
 from bridge.outbound.sms_sender import ID_RETENTION, PHONE_CONTEXT
 from bridge.runtime import log
+from bridge.runtime.canary_keys import CANARY_PHONE
 from bridge.runtime.clock import to_bridge_time
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
@@ -42,6 +43,9 @@ from bridge.tables import carrier_copies, inbox, sent_texts, threads
 MAX_LINE_BYTES: Final = 64 * 1024
 """Bytes of a request's first line. aiohttp's own limit is 8190, and a gateway that calls by GET writes each byte of a text
 with three letters: some 1300 letters of a script beyond Latin are more."""
+
+CANARY_ID_RETENTION: Final = 3600
+"""How long ids of texts by the canary's own route are remembered, in seconds: nobody brings one of them again."""
 
 REFUSAL_BODY: Final = b"not signed by the carrier"
 """What a stranger is told: with it `carrier check` knows our refusal from a proxy's."""
@@ -82,7 +86,10 @@ class Webhook:
         line: str,
         carrier_copies: CarrierCopies,
         hourly_alerts: HourlyAlerts,
+        canary: str = "",
     ) -> None:
+        """Make it. `canary`: the account of the canary that has a handset at this carrier; empty: none has."""
+        self._canary = canary
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash = services.wake, services.crash
         self._carrier, self._line, self._carrier_copies = carrier, line, carrier_copies
@@ -172,13 +179,21 @@ class Webhook:
 
     async def accept_text(self, text: InboundText) -> None:
         """Keep one text, once. Raises what the database raises, and `NotStored`."""
-        phone_hash = self._vault.phone_hash(self._line, text.sender)
+        await self._accept_text(text, canary=self._canary if text.sender == CANARY_PHONE else "")
+
+    async def accept_canary(self, text: InboundText, account: str) -> None:
+        """Keep a text that came by the canary's own route, which no carrier has a copy of. Raises like `accept_text`."""
+        await self._accept_text(text, canary=account, at_carrier=False)
+
+    async def _accept_text(self, text: InboundText, *, canary: str, at_carrier: bool = True) -> None:
+        # A thread of the canary is found by its own texts alone, whatever number a stranger's text bears.
+        phone_hash = self._vault.phone_hash(f"{self._line} canary" if canary else self._line, text.sender)
         turn = self._locks.setdefault(phone_hash, asyncio.Lock())
         async with turn:
             for last in (False, True):
                 owner = await threads.find_by_phone(self._database, phone_hash)
                 try:
-                    await self._store_text(text, owner, phone_hash)
+                    await self._store_text(text, owner, phone_hash, canary=canary, at_carrier=at_carrier)
                 except (_ThreadEnded, CannotOpen):
                     # Its key goes right after its row, and neither comes back. Where a row stands without its key, as
                     # after somebody put an older keys.db back, no second look helps.
@@ -187,9 +202,12 @@ class Webhook:
                 else:
                     return
 
-    async def _store_text(self, text: InboundText, known: str | None, phone_hash: bytes) -> None:
+    async def _store_text(
+        self, text: InboundText, known: str | None, phone_hash: bytes, *, canary: str, at_carrier: bool
+    ) -> None:
         now = self._clock.now()
-        seen = self._vault.keyed_hash(f"carrier {self._carrier.kind}", text.message_id)
+        kind = f"carrier {self._carrier.kind}" if at_carrier else "canary"
+        seen = self._vault.keyed_hash(kind, text.message_id)
         owner = known or secrets.token_hex(16)
         if known is None:
             if await inbox.is_seen(self._database, seen):
@@ -219,11 +237,19 @@ class Webhook:
             existing = await threads.get_number(transaction, owner)
             if known is not None and existing is None:
                 raise _ThreadEnded
-            if not await inbox.mark_seen(transaction, seen, until=int(now) + ID_RETENTION):
+            if not await inbox.mark_seen(
+                transaction, seen, until=int(now) + (ID_RETENTION if at_carrier else CANARY_ID_RETENTION)
+            ):
                 return None
             if known is None:
                 await screening.insert_thread(
-                    transaction, self._vault, owner=owner, phone_hash=phone_hash, sealed=phone, phone=text.sender
+                    transaction,
+                    self._vault,
+                    owner=owner,
+                    phone_hash=phone_hash,
+                    sealed=phone,
+                    phone=text.sender,
+                    canary=canary,
                 )
             stands = existing.number if existing is not None else None
             if number is not None and not await reply_number.is_older(self._vault, owner, stands, when, now=now):
@@ -231,7 +257,8 @@ class Webhook:
             await inbox.append(transaction, inbox_row)
             due = now + carrier_copies.SHOW_WAIT
             ref = f"in:{event.id}"
-            await carrier_copies.record(transaction, hash_=seen, owner=owner, ref=ref, sealed=copy, due=due, now=now)
+            if at_carrier:
+                await carrier_copies.record(transaction, hash_=seen, owner=owner, ref=ref, sealed=copy, due=due, now=now)
             return self._wake.engine if existing is not None and existing.screened else self._wake.screening
 
         # It is decided on while it is on its way to the disk; nothing leaves and nothing is answered before it is there.

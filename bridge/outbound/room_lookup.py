@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from bot.canary import is_canary
 from bot.model.actions import DESK, OFFICE
+from bot.model.desk import Thread
 from bridge.matrix.rooms import room_state
 from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
+from bridge.storage import serialization
 from bridge.storage.database import Database
+from bridge.storage.vault import Vault
 from bridge.tables import threads
 
 OFFICE_TIMEOUT: Final = 900.0
@@ -37,3 +41,12 @@ async def require_room(database: Database, task: OutboxTask, place: str, *, now:
     if room_id is None:
         raise RetryLater(None)
     return room_id
+
+
+async def is_canary_of(database: Database, vault: Vault, owner: str, user: str) -> bool:
+    """Whether a thread is the canary's (`bot.canary`), and that user the canary."""
+    stored = await threads.get(database, owner)
+    if stored is None:
+        return False
+    thread = serialization.decode_as(Thread, await vault.open(owner, "aggregate", stored.aggregate))
+    return is_canary(thread) and thread.canary == user

@@ -171,12 +171,17 @@ class RoomSender:
                 raise PermanentFailure("unknown action")
 
     async def _invite(self, task: OutboxTask, invite: Invite) -> None:
-        """Invite whoever is at the desk now, or to the desk; who has left it is being removed, and gets no keys."""
+        """Invite whoever is at the desk now, or to the desk; who has left it is being removed, and gets no keys.
+
+        The canary, which is never at the desk, is invited to its own thread alone.
+        """
         if invite.place == THREAD:
             room: str | None = await self._room(task, invite.place)
         else:
             room = await room_lookup.room_of(self._database, task.owner, invite.place)
         welcome = invite.place == DESK or await room_state.is_at_desk(self._database, invite.user)
+        if invite.place == THREAD and not welcome:
+            welcome = await room_lookup.is_canary_of(self._database, self._vault, task.owner, invite.user)
         if room is not None and welcome:
             await self._room_client.invite(room, invite.user)
             self._crash(CrashPoint.INVITED)

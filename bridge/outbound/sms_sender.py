@@ -3,12 +3,14 @@
 Rules of this module: nothing leaves while an event of the thread is in the inbox, because it may be a STOP. One commit asks
 the guard, takes the number's turn and marks the row `sending`; only then the carrier is asked. A row that is still
 `sending` when the program starts, or whose request ended in doubt, is `unknown` and is never sent again by itself; a report
-that comes later settles it. No text leaves late.
+that comes later settles it. No text leaves late. The canary's number gets nothing from a telephone network, whoever texts
+from it, and a thread of the canary has no other.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
@@ -24,6 +26,7 @@ from bridge.erasure.carrier_copies import CarrierCopies
 from bridge.outbound import reply_number
 from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
 from bridge.runtime import log
+from bridge.runtime.canary_keys import CANARY_PHONE
 from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.phone_number import Phone
 from bridge.services import Services
@@ -60,7 +63,10 @@ class SmsSender:
         carrier: Carrier,
         numbers: tuple[str, ...],
         carrier_copies: CarrierCopies,
+        canary: Callable[[Phone, str], Awaitable[SendOutcome]] | None = None,
     ) -> None:
+        """Make it. `canary`: takes what is for the canary's phone, which no carrier gets; None: there is no such route."""
+        self._canary = canary
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash, self._pack = services.wake, services.crash, pack
         self._carrier, self._numbers, self._pace = carrier, numbers, RateLimiter(carrier.rate)
@@ -105,7 +111,10 @@ class SmsSender:
             await asyncio.wait(self._sending, timeout=STOP_TIMEOUT)
 
     async def _send(self, task: OutboxTask, text: SendSms, phone: Phone, number: str) -> None:
-        outcome = await self._carrier.send(phone, text.body, number=number)
+        if phone == CANARY_PHONE and self._canary is not None:
+            outcome = await self._canary(phone, text.body)
+        else:
+            outcome = await self._carrier.send(phone, text.body, number=number)
         if isinstance(outcome, TryLater):
             self._pace.pause(number, outcome.retry_after)
         self._crash(CrashPoint.SMS_SENT)
@@ -130,21 +139,25 @@ class SmsSender:
             opened = serialization.decode_as(Thread, await self._vault.open(task.owner, AGGREGATE, sealed.aggregate))
             thread = locked(opened, self._locked_phones.of(task.owner, transaction))
             number = await self._reply_number(task.owner, sealed.number)
+            phone = Phone((await self._vault.open(task.owner, PHONE_CONTEXT, sealed.phone)).decode())
             # Marked before by us: a commit that failed may have been kept all the same. Twice is worse than not.
             begun = state is RowState.SENDING
             if not begun and await inbox.has_rows(transaction, task.owner):
                 return RECHECK_SECONDS
             why = guard.may_send(self._pack, thread, text, now, await threads.other_designations(transaction, task.owner))
+            if why is None and (thread.canary or phone == CANARY_PHONE) and not self._may_answer_canary(thread, phone):
+                why = guard.UNANSWERABLE
             if why is not None or begun:
                 verdict = late if why is guard.LATE else refused
                 await inbox.append(transaction, unknown if begun else verdict)
                 await outbox.delete(transaction, task.number)
                 self._pace.cancel(number, task.number)
                 return None
-            if wait := self._pace.acquire(number, task.number, cost=cost):
+            beside = thread.canary and self._canary is not None
+            if not beside and (wait := self._pace.acquire(number, task.number, cost=cost)):
                 return wait
             await outbox.set_state(transaction, task.number, RowState.SENDING)
-            return Phone((await self._vault.open(task.owner, PHONE_CONTEXT, sealed.phone)).decode()), number
+            return phone, number
 
         marked = await self._database.commit(commit)
         if isinstance(marked, float):
@@ -152,6 +165,11 @@ class SmsSender:
         if marked is None:
             self._wake.engine(task.owner)
         return marked
+
+    def _may_answer_canary(self, thread: Thread, phone: Phone) -> bool:
+        """Whether a thread is the canary's with the canary's phone, to which a way leads that is no telephone network."""
+        is_rehearsal = self._carrier.kind == "rehearsal"
+        return bool(thread.canary) and phone == CANARY_PHONE and (self._canary is not None or is_rehearsal)
 
     async def _record_dead_letter(self, stored: StoredRow) -> None:
         row, short_id, at = stored.row, dead_letters.new_short_id(), self._clock.now()

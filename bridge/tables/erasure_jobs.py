@@ -23,6 +23,12 @@ IMMEDIATE: Final = 3600.0
 """Patience up to which the end was a person's order, and no doubt of the clock holds it back."""
 MAX_WAIT: Final = 300.0
 """Seconds between two tries of one step, at most."""
+CANARY: Final = "canary"
+"""What the counts of a job hold that is about the canary (`bot.canary`): its certificate is of no use to anybody."""
+CANARY_CERTIFICATE: Final = 3600
+"""Seconds for which such a certificate is kept."""
+FLUSH: Final = "flush"
+"""The last step: all is gone, and what deleted rows left in the database is overwritten."""
 MAX_IMMEDIATE_WAIT: Final = IMMEDIATE + MAX_WAIT
 """Seconds ahead that nothing wanted at once can be due, unless the clock was set back since: then it is due now."""
 
@@ -42,13 +48,19 @@ class ErasureJob:
     tries: int
     counts: dict[str, int] = field(default_factory=dict)
 
+    def certificate_seconds(self, retention: int) -> int:
+        """Return how long its certificate is kept; `retention`: that of a texter's."""
+        return min(retention, CANARY_CERTIFICATE) if CANARY in self.counts else retention
 
-async def begin(transaction: Transaction, *, kind: str, subject: str, thread: str, patience: float, now: float) -> str:
+
+async def begin(
+    transaction: Transaction, *, kind: str, subject: str, thread: str, patience: float, now: float, canary: bool = False
+) -> str:
     """Put something on its way down; return what the way is called. What is on its way already is left so."""
     job_id = secrets.token_hex(8)
     await transaction.execute(
-        """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $6) ON CONFLICT (subject) DO NOTHING""",
+        """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began, counts)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $6, $8) ON CONFLICT (subject) DO NOTHING""",
         job_id,
         kind,
         subject,
@@ -56,8 +68,15 @@ async def begin(transaction: Transaction, *, kind: str, subject: str, thread: st
         FIRST_STEP[kind],
         now,
         patience,
+        json.dumps({CANARY: 1} if canary else {}),
     )
     return job_id
+
+
+async def count_canary(reader: Reader) -> int:
+    """Return how many jobs about the canary have something to erase still."""
+    rows = await reader.fetch("SELECT counts FROM erasure WHERE step <> $1", FLUSH)
+    return sum(CANARY in json.loads(row["counts"]) for row in rows)
 
 
 async def forget_thread(transaction: Transaction, thread: str) -> None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from bridge.storage.errors import DatabaseError
+from deploy.cli.canary import canary
 from deploy.cli.check import check
 from deploy.cli.init import init
 from deploy.cli.options import line_options, optional_line_options
@@ -269,6 +270,7 @@ def bridge(layout: Layout | None, take_over: bool) -> None:
     sys.exit(run(layout.config, take_over=take_over))
 
 
+cli.add_command(canary)
 cli.add_command(init)
 cli.add_command(check)
 cli.add_command(practices)

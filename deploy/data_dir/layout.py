@@ -132,6 +132,11 @@ class Layout:
         return self.run / "bridge.json"
 
     @property
+    def canary_file(self) -> Path:
+        """How the canary's last round trip went (`deploy/canary/runner.py`)."""
+        return self.run / "canary.json"
+
+    @property
     def lock(self) -> Path:
         """Held by the one `up` of this directory."""
         return self.run / "up.lock"

@@ -44,6 +44,13 @@ COMMENTS: Final[Mapping[str, str]] = types.MappingProxyType(
         "lines.on_call.webhook_file": "A file with a URL.",
         "lines.on_call.email": "A mail server that takes the agency's mail.",
         "quiet_hours": "From and to, in the packs' time zone: when databases are rewritten.",
+        "canary": 'With it the line texts itself to see that it works (deploy/docs/decisions/operations.md, "The canary").',
+        "canary.secret_file": "32 bytes in hex, for nothing else: `openssl rand -hex 32`.",
+        "canary.localpart": "Its account on the homeserver, which is nobody's.",
+        "canary.handset": "True only with the rehearsal carrier: it texts from a handset there.",
+        "canary.every": "Seconds between two texts.",
+        "canary.slow": "Seconds after which one is called slow.",
+        "canary.limit": "Seconds after which one is given up; at most 110.",
         "log_level": "DEBUG, INFO, WARNING or ERROR; none of them logs words or numbers.",
     }
 )

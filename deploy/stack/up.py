@@ -39,8 +39,10 @@ if TYPE_CHECKING:
     from bridge.config import Config
     from deploy.data_dir.layout import Layout, Ports
 
-STOP_ORDER: Final = ("bridge", "carrier", "homeserver")
-"""The bridge first, while it can still say goodbye to the other two (design.md, "Contracts with the outside")."""
+CANARY: Final = "canary"
+"""The child that only a line with a `canary` section has (`deploy/canary`). Nothing waits for it."""
+STOP_ORDER: Final = (CANARY, "bridge", "carrier", "homeserver")
+"""The bridge before those to which it can still say goodbye (design.md, "Contracts with the outside")."""
 
 POLL_SECONDS: Final = 0.1
 REMINDER_SECONDS: Final = 15.0
@@ -59,7 +61,9 @@ class StatusOutput:
 
 
 def children(layout: Layout, *, take_over: bool = False) -> tuple[Child, ...]:
-    """Describe the three children; only a rehearsal starts the carrier. Their bounds for stopping add up to less than 30 s.
+    """Describe the children. Only a rehearsal starts the carrier, only a line with a `canary` section the canary.
+
+    Their bounds for stopping add up to less than 30 s.
 
     Rule: design.md, "Contracts with the outside".
     """
@@ -77,6 +81,7 @@ def children(layout: Layout, *, take_over: bool = False) -> tuple[Child, ...]:
             stop_seconds=5.0,
             refusal=2,
         ),
+        Child(name=CANARY, command=("deploy", "canary", "--config", str(layout.config)), stop_seconds=1.5),
     )
 
 
@@ -94,9 +99,9 @@ async def up(
     :class:`SetupError` with all problems.
     """
     with _exclusive_lock(layout), _stop_signals() as stop:
-        for stale in (layout.ready, layout.bridge_file):
+        for stale in (layout.ready, layout.bridge_file, layout.canary_file):
             stale.unlink(missing_ok=True)
-        if left := kill_stale_processes([layout.pid(name) for name in CHILDREN]):
+        if left := kill_stale_processes([layout.pid(name) for name in (*CHILDREN, CANARY)]):
             raise SetupError(
                 [f"{layout.run / name}: a process of an earlier run holds this and cannot be ended" for name in left]
             )
@@ -108,7 +113,8 @@ async def up(
         stack = LocalStack(layout=layout, ports=ports, config=config)
         supervisor = Supervisor(paths=child_paths(layout), child_started=stack.child_started)
         started = children(layout, take_over=take_over) if run is None else run
-        supervisor.start(child for child in started if child.name in names)
+        wanted = (*names, CANARY) if config.canary is not None else names
+        supervisor.start(child for child in started if child.name in wanted)
         try:
             return await _run_until_stopped(stack, supervisor, stop, output)
         finally:

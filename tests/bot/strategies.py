@@ -208,6 +208,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "relation": st.sampled_from(events.Relation),
     "seconds": st.integers(min_value=-100_000, max_value=100_000),
     "sender": people,
+    "step": st.sampled_from(line_incidents.CanaryStep),
     "sent_at": st.none() | times,
     "unordered_within": st.sampled_from((0.0, 45.0)),
     "short_id": st.just("0badcafe"),

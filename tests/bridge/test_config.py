@@ -99,6 +99,58 @@ def test_a_right_configuration_is_read(papers: Papers) -> None:
     assert config.puppet_mxid == "@line-main:quietline.localhost"
 
 
+def with_canary(papers: Papers, **changed: Any) -> Papers:
+    """Add a canary's section."""
+    papers.secrets["canary"] = secrets.token_hex(32)
+    papers.write("canary", papers.secrets["canary"])
+    papers.raw["canary"] = {"secret_file": papers.file("canary"), **changed}
+    return papers
+
+
+def test_there_is_no_canary_unless_it_is_asked_for(papers: Papers) -> None:
+    """Off by default; with its section and a secret of its own, its account follows from it."""
+    assert (load(papers.save()).canary, load(papers.save()).canary_mxid) == (None, "")
+    config = load(with_canary(papers).save())
+    assert config.canary_mxid == "@canary:quietline.localhost"
+    assert config.canary is not None
+    assert config.canary.limit <= 110, "it is told within two minutes"
+
+
+@pytest.mark.parametrize(
+    ("changed", "path"),
+    [
+        ({"localpart": "ada"}, "canary.localpart"),
+        ({"localpart": "policy"}, "canary.localpart"),
+        ({"localpart": "line-other"}, "canary.localpart"),
+        ({"slow": 60, "limit": 30}, "canary.slow"),
+        ({"limit": 120}, "canary.limit"),
+        ({"every": 1}, "canary.every"),
+    ],
+)
+def test_a_canary_is_nobody_and_in_time(papers: Papers, changed: dict[str, Any], path: str) -> None:
+    """Its account is nobody else's, and what it finds is told within two minutes."""
+    (problem,) = with_canary(papers, **changed).problems()
+    assert problem.startswith(f"{path}: ")
+
+
+def test_a_canary_has_no_handset_in_a_telephone_network(papers: Papers) -> None:
+    """Only the rehearsal carrier has a handset for it; its secret is none of the line's keys."""
+    papers.line["rehearsal"] = False
+    papers.line["carrier"] = {
+        "kind": "kannel",
+        "api_base": "http://127.0.0.1:13013",
+        "username": "quietline",
+        "password_file": papers.file("carrier_token"),
+        "path_secret_file": papers.file("signing_key"),
+        "plain_numbers": "international",
+        "region": "US",
+    }
+    papers.raw["canary"] = {"secret_file": papers.file("vault_key"), "handset": True}
+    problems = papers.problems()
+    assert any(problem.startswith("canary.handset: ") for problem in problems)
+    assert any(problem.startswith("keys: ") for problem in problems)
+
+
 def test_all_errors_are_told_at_once_with_their_paths(papers: Papers) -> None:
     """Several mistakes in several places are one answer, each with the path to it."""
     papers.raw["typo"] = 1

@@ -154,4 +154,17 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "alerts.words_of_somebody_new": "Words of somebody new",
     "alerts.words_of_the_texter": "{designation}: words of the texter",
+    "alerts.canary_account": "its account could not sign in at the homeserver",
+    "alerts.canary_text": "it could not be sent to the line",
+    "alerts.canary_room": "it came to no room",
+    "alerts.canary_keys": "it came to a room, and could not be read there",
+    "alerts.canary_answer": "it was read, and the answer to it did not come back",
+    "alerts.canary_slow": "it came through, and took much longer than it should",
+    "alerts.canary_erasure": "it came through, and what it left is not erased",
+    "alerts.canary_silent": "nothing was heard of it for a while",
+    "alerts.canary_failed": (
+        "⚠️ This line texts itself to see that it works. The last test failed: {step}. Texts of people may be stuck in the "
+        "same place. Please tell the technician. It is said here when a test is well again."
+    ),
+    "alerts.canary_recovered": "The line's own test texts come through again.",
 }

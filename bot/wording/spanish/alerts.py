@@ -158,4 +158,18 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "alerts.words_of_somebody_new": "Hay palabras de alguien nuevo que",
     "alerts.words_of_the_texter": "{designation}: hay palabras de la persona que",
+    "alerts.canary_account": "su cuenta no pudo entrar en el servidor",
+    "alerts.canary_text": "no pudo enviarse a la línea",
+    "alerts.canary_room": "no llegó a ninguna sala",
+    "alerts.canary_keys": "llegó a una sala y allí no pudo leerse",
+    "alerts.canary_answer": "se leyó, y la respuesta no volvió",
+    "alerts.canary_slow": "llegó, y tardó mucho más de lo debido",
+    "alerts.canary_erasure": "llegó, y lo que dejó no está borrado",
+    "alerts.canary_silent": "no se sabe nada de ella desde hace un rato",
+    "alerts.canary_failed": (
+        "⚠️ Esta línea se escribe a sí misma para ver que funciona. La última prueba falló: {step}. Los mensajes de la "
+        "gente pueden estar detenidos en el mismo lugar. Por favor avisa a quien lleva la técnica. Aquí se dice cuando "
+        "una prueba vuelve a salir bien."
+    ),
+    "alerts.canary_recovered": "Las pruebas propias de la línea vuelven a llegar.",
 }

@@ -180,8 +180,8 @@ NOTICES: Final[dict[str, str]] = {
     "transfer.a_supervisor_may_all_the": "{full} Supervisión puede de todos modos: !escalate.{supervisor_note}",
     "transfer.at_the_desk_on_its": "en la mesa, ✋ en su tarjeta la toma",
     "transfer.called_they_read_everything_from": (
-        "Se llama a: {users}. Cuando entran leen desde la primera palabra a la persona que escribe; para lo que escribieron "
-        "sus colegas pueden necesitar !recap."
+        "Se llama a: {users}. Cuando entran leen a la persona que escribe desde la primera palabra; para lo que "
+        "escribieron sus colegas pueden necesitar !recap."
     ),
     "transfer.everybody_at_the_desk": "cualquiera en la mesa",
     "transfer.first_hand_over_transfer_or": (

@@ -15,6 +15,9 @@ from bot.model.desk import Desk, DeskMember, Facts, Role, Thread
 from bot.model.events import Event
 from bot.model.feature import Step
 from bot.model.line_incidents import (
+    CanaryFailed,
+    CanaryRecovered,
+    CanaryStep,
     DeadLetterRecorded,
     HomeserverIncident,
     HomeserverIncidentKind,
@@ -94,6 +97,8 @@ def rung(step: Step[Any], *, among: tuple[str, ...] = (ANA, BEN, SUE, OFF)) -> s
             )
         ),
         pytest.param(desk(), SyncStalled(minutes=3), {SUE}, id="a dead line"),
+        pytest.param(desk(), CanaryFailed(step=CanaryStep.TEXT), {SUE}, id="a test text that did not come through"),
+        pytest.param(desk(), CanaryRecovered(), set(), id="one that did"),
         pytest.param(desk(), HomeserverIncident(kind=HomeserverIncidentKind.DEVICE_GONE), {SUE}, id="a lost device"),
         pytest.param(desk(), LineRestored(hours=1, unfinished=0), ALL, id="a restored line"),
         pytest.param(desk(), PageFailed(given_up=True), ALL, id="a page that failed"),

@@ -32,6 +32,9 @@ from bot.model.events import (
 )
 from bot.model.feature import Step
 from bot.model.line_incidents import (
+    CanaryFailed,
+    CanaryRecovered,
+    CanaryStep,
     ClockJumped,
     DeadLetterRecorded,
     HomeserverIncident,
@@ -292,6 +295,8 @@ def test_what_else_was_changed_is_put_back() -> None:
         (InviteFailed(user=ANA, place=DESK), "ana could not be invited to the desk"),
         (InviteFailed(user=ANA, place=OFFICE), "ana could not be invited to their office"),
         (SyncStalled(minutes=3), "3 minutes"),
+        *((CanaryFailed(step=step), "This line texts itself") for step in CanaryStep),
+        (CanaryRecovered(), "come through again"),
         (IdentityChanged(user=ANA), "ana has a NEW cryptographic identity"),
         (IdentityChanged(user=ANA, first=True), "ana has a cryptographic identity that nobody confirmed"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -229,13 +230,13 @@ async def test_a_text_while_a_thread_ends_is_another_ones(erasure: ErasureHarnes
     keep = erasure.harness.webhook._store_text
     ended: list[str] = []
 
-    async def ends_first(text: object, known: str | None, phone_hash: bytes) -> None:
+    async def ends_first(text: object, known: str | None, phone_hash: bytes, **how: Any) -> None:
         if known is not None and not ended:
             ended.append(known)
             await erasure.send_message(owner, "!close now")
             while await erasure.harness.database.fetchval("SELECT COUNT(*) FROM erasure WHERE step = 'key'"):
                 await erasure.runner.run_once()
-        await keep(text, known, phone_hash)  # type: ignore[arg-type]
+        await keep(text, known, phone_hash, **how)  # type: ignore[arg-type]
 
     erasure.harness.webhook._store_text = ends_first  # type: ignore[method-assign]
     other = await erasure.harness.receive_text("do not lose me", message_id="late", sender=HANDSET)

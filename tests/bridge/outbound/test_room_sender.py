@@ -25,7 +25,9 @@ from bridge.matrix.rooms.room_state import set_membership
 from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
 from bridge.outbound.edit_throttle import MOST_EARLIER
 from bridge.outbound.room_sender import TXN_ID_LIFETIME
+from bridge.storage import serialization
 from bridge.storage.database import Transaction
+from bridge.tables import threads
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.room_sender_harness import RoomSenderHarness
 
@@ -149,6 +151,21 @@ async def test_who_got_an_account_is_invited_to_the_desk(harness: BridgeHarness)
     await sender.room_sender.perform(await sender.task(Invite(user="@dan:h", place=DESK)))
     await sender.room_sender.perform(await sender.task(Invite(user="@dan:h", place=OFFICE + "@dan:h")))
     assert [(call[0], call[2]) for call in sender.room_client.membership_calls] == [("invite", "@dan:h")]
+
+
+async def test_the_canary_is_invited_to_its_own_thread_alone(harness: BridgeHarness) -> None:
+    """The canary's account, which is never at the desk, comes into its own thread and no other; nobody else into that."""
+    sender = RoomSenderHarness(harness)
+    await desk_with(harness, ana="join")
+    task = await sender.task(Invite(user="@canary:h"))
+    await sender.room_sender.perform(task)
+    assert sender.room_client.membership_calls == [], "it is a texter's thread"
+    own = replace(await harness.thread(task.owner), canary="@canary:h")
+    sealed = await harness.vault.seal(task.owner, "aggregate", serialization.encode(own))
+    await harness.database.commit(lambda transaction: threads.set_aggregate(transaction, task.owner, sealed))
+    for user in ("@eve:h", "@canary:h"):
+        await sender.room_sender.perform(await sender.task(Invite(user=user)))
+    assert sender.room_client.membership_calls == [("invite", "!room", "@canary:h")]
 
 
 async def test_an_office_that_is_not_there_holds_nothing_up(harness: BridgeHarness) -> None:

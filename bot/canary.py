@@ -1,0 +1,75 @@
+"""The canary: a thread that no person has, to see that a text reaches a room and an answer reaches a handset.
+
+Rules of this module: a thread is the canary's when it was made so, which only the canary's own route does; it never becomes
+one, and never ceases to be one. No other feature sees such a thread, so it has no card and no greeting, is in no queue, is
+nobody's load, and is counted, audited and told to the desk nowhere. The one account that is invited to it is the canary's,
+and that account is heard in no other thread, for it is not on the roster. It ends with its first answer, or when its time
+is over, and leaves no certificate that is kept.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeGuard
+
+from bot.model.actions import THREAD, Action, Invite, Origin, SendMessage, SendSms, Speaker
+from bot.model.desk import Aggregate, Facts, Thread
+from bot.model.events import Content, Event, MessageSent, Relation, TextArrived, TextOutcome, TimerDue
+from bot.model.transactional_actions import EraseTexter, ParkThread, SetTimer
+from policies.pack import Pack
+
+TIMER: Final = "canary"
+LIFETIME: Final = 180.0
+"""Seconds after its last text at which a thread of the canary ends, whatever became of it."""
+LONGEST_ANSWER: Final = 64
+"""Characters of an answer that is taken: the canary says no more."""
+
+
+def is_canary(aggregate: Aggregate) -> TypeGuard[Thread]:
+    """Whether it is a thread of the canary: no other feature looks at it."""
+    return isinstance(aggregate, Thread) and bool(aggregate.canary)
+
+
+def actions(pack: Pack, facts: Facts, thread: Thread, event: Event) -> tuple[Action, ...]:
+    """Say what follows from an event in a thread of the canary. The thread itself never changes."""
+    match event:
+        case TextArrived():
+            return *_show(thread, event), SetTimer(key=TIMER, due=facts.now + LIFETIME)
+        case MessageSent() if _is_answer(thread, event):
+            text = SendSms(
+                body=event.body,
+                ref=f"say:{event.event_id}",
+                origin=Origin.ADVOCATE,
+                epoch=thread.assignment.epoch,
+                since=facts.now,
+            )
+            return (text,)
+        case TextOutcome():
+            # By the timer, for which it is looked up whether something speaks against the end.
+            return (SetTimer(key=TIMER, due=facts.now),)
+        case TimerDue(key=key) if key == TIMER:
+            return _end(pack, facts)
+    return ()
+
+
+def _show(thread: Thread, event: TextArrived) -> tuple[Action, ...]:
+    post = SendMessage(place=THREAD, body=event.body, speaker=Speaker.TEXTER, notice=False, ref=f"in:{event.id}:0")
+    return post, Invite(user=thread.canary)
+
+
+def _is_answer(thread: Thread, event: MessageSent) -> bool:
+    """Whether the canary said something there as an advocate does; what anybody else says goes nowhere."""
+    return (
+        event.place == THREAD
+        and event.sender == thread.canary
+        and event.content is Content.TEXT
+        and event.relation is Relation.NONE
+        and 0 < len(event.body) <= LONGEST_ANSWER
+    )
+
+
+def _end(pack: Pack, facts: Facts) -> tuple[Action, ...]:
+    """End the thread, unless somebody holds it, or its next text is here already."""
+    if facts.on_legal_hold or facts.inbound_pending:
+        return (SetTimer(key=TIMER, due=facts.now + LIFETIME),)
+    park = ParkThread(grace=pack.settings.close_now_grace, drop_unsent=True, canary=True)
+    return park, EraseTexter(canary=True)

@@ -1,0 +1,66 @@
+"""The canary's account at the homeserver and its identity, as the bridge prepares them.
+
+Rules of this module: only an account that we made gets another password; one that was there before is left as it is. The
+identity is not taken from the homeserver: it derives from the secret that we share with the canary, so that nobody else's
+is ever confirmed here. What fails is logged and ends nothing: the canary's own round trip says that it is not well.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bridge.background.loop import BackgroundLoop
+from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleNotLoaded, ModuleRequestRejected
+from bridge.matrix.service import MatrixService
+from bridge.runtime import log
+from bridge.runtime.canary_keys import CanaryKeys
+from bridge.services import Services
+from bridge.tables import line_state
+
+IN_USE: Final = "M_USER_IN_USE"
+RETRY_SECONDS: Final = 2.0
+REFUSED_RETRY_SECONDS: Final = 600.0
+DONE_SECONDS: Final = 86_400.0
+
+
+class CanaryAccount:
+    """Prepares account and identity of one canary; `loop.run` until cancelled."""
+
+    def __init__(
+        self, services: Services, *, secret: str, user_id: str, matrix: MatrixService, module_client: ModuleClient
+    ) -> None:
+        self._database, self._vault = services.database, services.vault
+        self._keys, self._user_id = CanaryKeys.derive(secret), user_id
+        self._matrix, self._module_client = matrix, module_client
+        self.loop = BackgroundLoop("canary_account", self.run_once, max_sleep=DONE_SECONDS)
+
+    async def run_once(self) -> float:
+        """Confirm the identity and have the account; return the seconds until the next look."""
+        await self._database.commit(
+            lambda transaction: self._matrix.devices.confirm(transaction, self._user_id, self._keys.master_public)
+        )
+        digest = self._vault.keyed_hash("canary account", f"{self._user_id} {self._keys.password}").hex()
+        made = await line_state.get(self._database, line_state.CANARY_ACCOUNT)
+        if made == digest:
+            return DONE_SECONDS
+        try:
+            await (self._make() if made is None else self._renew())
+        except HomeserverUnreachable:
+            return RETRY_SECONDS
+        except (ModuleNotLoaded, ModuleRequestRejected) as error:
+            log.event("canary.account_refused", error=type(error).__name__)
+            return REFUSED_RETRY_SECONDS
+        await self._database.commit(lambda transaction: line_state.put(transaction, line_state.CANARY_ACCOUNT, digest))
+        return DONE_SECONDS
+
+    async def _make(self) -> None:
+        await self._module_client.make_account(self._user_id, self._keys.password)
+
+    async def _renew(self) -> None:
+        """Give the account that we made a password after the secret was changed, or make one of another name."""
+        try:
+            await self._make()
+        except ModuleRequestRejected as error:
+            if error.errcode != IN_USE:
+                raise
+            await self._module_client.set_password(self._user_id, self._keys.password)

@@ -1,0 +1,106 @@
+"""The canary's own way in and out, and where it says how its round trips went.
+
+Rules of this module: whoever does not have the secret gets the answer of a path that does not exist, and causes nothing: no
+alarm, no log line, no row. A text that comes here is the canary's and nobody else's, is from its one number, and begins or
+continues its own thread alone. An answer to it stays in memory until it is fetched; it never reaches a carrier. No vendor's
+webhook is served here, and no signature is checked less for it.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections import deque
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any, Final
+
+from aiohttp import web
+
+from bot.model.line_incidents import CanaryStep
+from bridge.carriers.adapter import Accepted, InboundText, SendOutcome
+from bridge.runtime import log
+from bridge.runtime.canary_keys import CANARY_PHONE
+from bridge.runtime.phone_number import Phone
+from bridge.storage.database import Database
+from bridge.storage.errors import DatabaseError
+from bridge.tables import erasure_jobs
+
+MAX_BYTES: Final = 1024
+"""Bytes of a request that are read."""
+MAX_ANSWERS: Final = 8
+"""Answers that are kept for the canary, the newest."""
+
+
+class CanaryExchange:
+    """The canary's handset, as far as the line knows of one: what was sent to it, in memory."""
+
+    def __init__(self) -> None:
+        self._answers: deque[str] = deque(maxlen=MAX_ANSWERS)
+
+    async def send(self, to: Phone, text: str) -> SendOutcome:
+        """Keep a text for the canary. Raises `ValueError` for any other phone."""
+        if to != CANARY_PHONE:
+            raise ValueError("not the canary's phone")
+        self._answers.append(text)
+        return Accepted("")
+
+    def take(self) -> list[str]:
+        """Return what came since this was last asked, oldest first."""
+        taken = list(self._answers)
+        self._answers.clear()
+        return taken
+
+
+class CanaryRoute:
+    """`POST {"id", "text"}`, `POST {"report", "seconds"}` and `GET`, at one path of the line.
+
+    `exchange`: None where the canary has a handset at the carrier; then no text is taken here. `report`: hears of each
+    round trip; the empty step is one that was well.
+    """
+
+    def __init__(
+        self,
+        *,
+        token: str,
+        line: str,
+        database: Database,
+        exchange: CanaryExchange | None,
+        accept_text: Callable[[InboundText], Awaitable[None]],
+        report: Callable[[CanaryStep | None, float], Awaitable[None]],
+    ) -> None:
+        self._expected, self._path = f"Bearer {token}".encode(), f"/carriers/{line}/canary"
+        self._database, self._exchange, self._accept_text, self._report = database, exchange, accept_text, report
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the route. Of any method, so that none of them answers otherwise than a path that does not exist."""
+        return [web.route("*", self._path, self.answer)]
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Answer the canary: 200, 400, or 503 when a text or a report was not kept. Anybody else: 404."""
+        given = request.headers.get("Authorization", "").encode("utf-8", "surrogatepass")
+        if not hmac.compare_digest(given, self._expected) or request.method not in {"GET", "POST"}:
+            raise web.HTTPNotFound
+        if request.method == "GET":
+            answers = [] if self._exchange is None else self._exchange.take()
+            return web.json_response({"answers": answers, "erasing": await erasure_jobs.count_canary(self._database)})
+        try:
+            told = json.loads(await request.content.read(MAX_BYTES))
+            accepted = await self._take(told)
+        except (DatabaseError, OSError) as error:
+            log.failure("canary.not_stored", error)
+            return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
+        except (ValueError, TypeError, KeyError):
+            accepted = False
+        return web.Response(status=HTTPStatus.OK if accepted else HTTPStatus.BAD_REQUEST)
+
+    async def _take(self, told: Any) -> bool:
+        """Take a text or a report; False for what is neither. Raises what the database raises."""
+        if "report" in told:
+            await self._report(CanaryStep(told["report"]) if told["report"] else None, float(told["seconds"]))
+            return True
+        message_id, text = told["id"], told["text"]
+        if self._exchange is None or not isinstance(message_id, str) or not isinstance(text, str):
+            return False
+        await self._accept_text(InboundText(message_id=message_id, sender=CANARY_PHONE, text=text))
+        return True

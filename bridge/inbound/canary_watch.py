@@ -1,0 +1,66 @@
+"""Hears how the canary's round trips went, and notices when it says nothing any more.
+
+Rules of this module: the desk is told once when it is not well, and once when it is well again, and the person on call with
+the first; a restart repeats neither. Where nothing is heard for two intervals, that is a failure like any other: a dead
+canary must not look like a healthy line.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from bot.model.actions import DESK
+from bot.model.line_incidents import CanaryFailed, CanaryRecovered, CanaryStep
+from bridge.background.loop import BackgroundLoop
+from bridge.runtime import log
+from bridge.services import Services
+from bridge.storage.database import Transaction
+from bridge.tables import inbox, line_state
+
+CHECK_INTERVAL: Final = 5.0
+"""Seconds between two looks at how long ago the canary was heard."""
+OK, NOT_OK = "1", "0"
+"""What `line_state.CANARY_OK` says: the value of the metric `quietline_canary_ok`."""
+
+
+class CanaryWatch:
+    """`report` for each round trip, and `loop` beside. `silence`: seconds without a report that are one too many."""
+
+    def __init__(self, services: Services, *, silence: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._database, self._vault, self._wake = services.database, services.vault, services.wake
+        self._silence, self._monotonic = silence, monotonic
+        self._heard = monotonic()
+        self.loop = BackgroundLoop("canary_watch", self.run_once, max_sleep=CHECK_INTERVAL)
+
+    async def report(self, step: CanaryStep | None, seconds: float) -> None:
+        """Take one report. `step`: where it failed; None: it was well, after `seconds`. Raises what the database raises."""
+        log.event("canary.reported", kind="ok" if step is None else step.value, seconds=round(seconds, 1))
+        await self._note(step)
+        self._heard = self._monotonic()
+
+    async def run_once(self) -> float:
+        """Look once; return the seconds until the next look."""
+        if self._monotonic() - self._heard >= self._silence:
+            await self._note(CanaryStep.SILENT)
+        return CHECK_INTERVAL
+
+    async def _note(self, step: CanaryStep | None) -> None:
+        """Note how it stands, and tell the desk when that has changed."""
+        event = CanaryRecovered() if step is None else CanaryFailed(step=step)
+        told = await inbox.seal(self._vault, DESK, event)
+        now = NOT_OK if step is not None else OK
+
+        async def commit(transaction: Transaction) -> bool:
+            before = await line_state.get(transaction, line_state.CANARY_OK)
+            if before == now:
+                return False
+            await line_state.put(transaction, line_state.CANARY_OK, now)
+            # Of a line that begins well nobody need hear.
+            if is_news := before is not None or step is not None:
+                await inbox.append(transaction, told)
+            return is_news
+
+        if await self._database.commit(commit):
+            self._wake.engine(DESK)

@@ -1,0 +1,190 @@
+"""The canary's Matrix account: matrix-nio, which shares no code with the bridge's own Matrix part but the signing.
+
+Rules of this module: nothing is kept on the disk; each `sign_in` is a new device, and the devices before it go. It is shown
+as offline to everybody. It joins what the policy bot invites it to and nothing else, and leaves whatever it finds itself in
+at the start. Only what the line voice said, encrypted, is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import aiohttp
+import nio
+from nio.store import SqliteMemoryStore
+
+from bridge.runtime import log
+from deploy.canary.cross_signing import sign_device
+from deploy.canary.handsets import Unreachable
+from deploy.canary.polling import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Iterator
+
+    from bridge.config import Config
+    from bridge.runtime.canary_keys import CanaryKeys
+
+R = TypeVar("R")
+
+FAULTS: Final = (aiohttp.ClientError, TimeoutError, OSError, nio.ProtocolError)
+"""What a request raises that fails."""
+DEVICE_NAME: Final = "phone"
+"""What its devices are called. It names nothing that a client would show as special."""
+SYNC_MS: Final = 10_000
+PAUSE_MS: Final = 200
+RETRY_SECONDS: Final = 2.0
+REQUEST_SECONDS: Final = 15.0
+
+
+class Account:
+    """One signed-in device of the canary, for the length of `signed_in`."""
+
+    def __init__(self, client: nio.AsyncClient, *, bot: str, voice: str) -> None:
+        self._client, self._bot, self._voice = client, bot, voice
+        self._events: dict[str, nio.Event] = {}
+        client.add_event_callback(self._keep, nio.Event)
+
+    async def invitation(self) -> str:
+        """Wait for an invitation of the policy bot and accept it; return the room. Raises `Unreachable`."""
+        await wait_until(self._is_invited)
+        room_id = next(self._invitations())
+        await _ask(self._client.join(room_id), nio.JoinResponse)
+        return room_id
+
+    async def read(self, words: str) -> None:
+        """Wait until the line voice has said these words, encrypted, and they can be read."""
+        await wait_until(partial(self._was_said, words))
+
+    async def say(self, room_id: str, words: str) -> None:
+        """Say something there, encrypted, once the room's state is known. Raises `Unreachable`."""
+        await wait_until(partial(self._knows, room_id))
+        content = {"msgtype": "m.text", "body": words}
+        sending = self._client.room_send(room_id, "m.room.message", content, ignore_unverified_devices=True)
+        await _ask(sending, nio.RoomSendResponse)
+
+    async def outside(self, room_id: str) -> None:
+        """Wait until this account is in that room no more. Raises `Unreachable`."""
+        await wait_until(partial(self._is_outside, room_id))
+        self._events.clear()
+        for rooms in (self._client.rooms, self._client.invited_rooms):
+            rooms.pop(room_id, None)
+
+    async def leave_all(self) -> None:
+        """Leave every room, and decline every invitation. Raises `Unreachable`."""
+        for room_id in (*await self._joined(), *self._client.invited_rooms):
+            await _ask(self._client.room_leave(room_id), nio.RoomLeaveResponse)
+        self._client.invited_rooms.clear()
+
+    async def has_synced(self) -> bool:
+        """Whether the first answer of the homeserver's sync is there."""
+        return bool(self._client.next_batch)
+
+    def _invitations(self) -> Iterator[str]:
+        return (room_id for room_id, room in self._client.invited_rooms.items() if room.inviter == self._bot)
+
+    async def _is_invited(self) -> bool:
+        return any(self._invitations())
+
+    async def _was_said(self, words: str) -> bool:
+        return any(self._is_said(event_id, words) for event_id in list(self._events))
+
+    async def _knows(self, room_id: str) -> bool:
+        return room_id in self._client.rooms and self._client.rooms[room_id].encrypted
+
+    async def _is_outside(self, room_id: str) -> bool:
+        return room_id not in await self._joined()
+
+    async def _joined(self) -> list[str]:
+        return list((await _ask(self._client.joined_rooms(), nio.JoinedRoomsResponse)).rooms)
+
+    def _is_said(self, event_id: str, words: str) -> bool:
+        event = self._events[event_id]
+        if isinstance(event, nio.MegolmEvent):
+            # Its key may have come meanwhile; nio does not look again by itself.
+            with contextlib.suppress(nio.EncryptionError):
+                event = self._events[event_id] = self._client.decrypt_event(event)
+        return (
+            isinstance(event, nio.RoomMessageText)
+            and event.decrypted
+            and event.sender == self._voice
+            and event.body == words
+        )
+
+    async def _keep(self, _room: nio.MatrixRoom, event: nio.Event) -> None:
+        if event.sender == self._voice:
+            self._events[event.event_id] = event
+
+
+@contextlib.asynccontextmanager
+async def signed_in(config: Config, keys: CanaryKeys) -> AsyncIterator[Account]:
+    """Sign in as a new device, cross-signed, and be gone from the homeserver after the block. Raises `Unreachable`."""
+    client = nio.AsyncClient(
+        config.homeserver.url,
+        config.canary_mxid,
+        store_path="",
+        config=nio.AsyncClientConfig(
+            encryption_enabled=True,
+            store=SqliteMemoryStore,
+            store_sync_tokens=False,
+            max_timeouts=1,
+            max_limit_exceeded=3,
+            request_timeout=REQUEST_SECONDS,
+        ),
+    )
+    syncing: asyncio.Task[None] | None = None
+    account = Account(client, bot=config.policy_mxid, voice=config.puppet_mxid)
+    try:
+        await _sign_in(client, config, keys)
+        syncing = asyncio.create_task(_sync(client))
+        await wait_until(account.has_synced)
+        await account.leave_all()
+        yield account
+    finally:
+        if syncing is not None:
+            syncing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await syncing
+        with contextlib.suppress(*FAULTS):
+            if client.logged_in:
+                await asyncio.wait_for(client.logout(), REQUEST_SECONDS)
+        await client.close()
+
+
+async def _sign_in(client: nio.AsyncClient, config: Config, keys: CanaryKeys) -> None:
+    await _ask(client.login(keys.password, DEVICE_NAME), nio.LoginResponse)
+    await _ask(client.keys_upload(), nio.KeysUploadResponse)
+    headers = {"Authorization": f"Bearer {client.access_token}"}
+    timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
+    async with aiohttp.ClientSession(config.homeserver.url, headers=headers, timeout=timeout) as http:
+        await sign_device(http, keys, user_id=config.canary_mxid, device_id=client.device_id)
+    known = (await _ask(client.devices(), nio.DevicesResponse)).devices
+    if old := [device.id for device in known if device.id != client.device_id]:
+        identifier = {"type": "m.id.user", "user": config.canary_mxid}
+        auth = {"type": "m.login.password", "identifier": identifier, "password": keys.password}
+        asked = await _ask(client.delete_devices(old), (nio.DeleteDevicesResponse, nio.DeleteDevicesAuthResponse))
+        if isinstance(asked, nio.DeleteDevicesAuthResponse):
+            await _ask(client.delete_devices(old, {**auth, "session": asked.session}), nio.DeleteDevicesResponse)
+
+
+async def _sync(client: nio.AsyncClient) -> None:
+    """Follow the homeserver, whatever it answers, until cancelled."""
+    while True:
+        try:
+            await client.sync_forever(timeout=SYNC_MS, loop_sleep_time=PAUSE_MS, set_presence="offline")
+        except FAULTS as error:
+            log.event("canary.sync_failed", error=type(error).__name__)
+            await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _ask(request: Awaitable[object], kind: type[R] | tuple[type[R], ...]) -> R:
+    """Wait for an answer of that kind. Raises `Unreachable` for any other, and for none."""
+    try:
+        answer = await request
+    except FAULTS as error:
+        raise Unreachable from error
+    if not isinstance(answer, kind):
+        raise Unreachable
+    return answer

@@ -1,0 +1,89 @@
+"""The canary's handset: by the line's own route for it, or a handset of the rehearsal carrier.
+
+Rules of this module: a call raises `Unreachable` and nothing else, and ends after `TIMEOUT`: a frozen bridge is an answer
+too. What is texted is random and says nothing.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import aiohttp
+
+from bridge.runtime.canary_keys import CANARY_NUMBER
+
+if TYPE_CHECKING:
+    from bot.model.line_incidents import CanaryStep
+
+TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
+
+
+class Unreachable(Exception):  # noqa: N818 - it says what happened
+    """What was called did not answer, or refused."""
+
+
+class Handset(Protocol):
+    """Where the canary's texts leave and where the answers arrive."""
+
+    async def text(self, message_id: str, words: str) -> None:
+        """Send a text to the line. Raises `Unreachable`."""
+
+    async def received(self) -> list[str]:
+        """Return texts that came, some perhaps again. Raises `Unreachable`."""
+
+
+class CanaryRouteClient:
+    """The line's route for the canary, as its handset and as where it reports. `url`: the bridge's own listener."""
+
+    def __init__(self, http: aiohttp.ClientSession, *, url: str, slug: str, token: str) -> None:
+        self._http, self._url = http, f"{url}/carriers/{slug}/canary"
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    async def text(self, message_id: str, words: str) -> None:
+        """See `Handset.text`."""
+        await self._ask("POST", {"id": message_id, "text": words})
+
+    async def received(self) -> list[str]:
+        """See `Handset.received`."""
+        return [str(words) for words in (await self._ask("GET")).get("answers", ())]
+
+    async def erasing(self) -> int:
+        """Return how many things of earlier trips are not erased yet. Raises `Unreachable`."""
+        return int((await self._ask("GET")).get("erasing", 0))
+
+    async def report(self, step: CanaryStep | None, seconds: float) -> None:
+        """Say how a trip went; None: well. Raises `Unreachable`."""
+        await self._ask("POST", {"report": "" if step is None else step.value, "seconds": seconds})
+
+    async def _ask(self, method: str, body: dict[str, object] | None = None) -> dict[str, Any]:
+        told: dict[str, Any] = await _ask(self._http, method, self._url, json=body, headers=self._headers)
+        return told
+
+
+class RehearsalHandset:
+    """A handset of the rehearsal carrier (`deploy/rehearsal/server.py`). `url`: the carrier's; `number`: the line's."""
+
+    def __init__(self, http: aiohttp.ClientSession, *, url: str, number: str) -> None:
+        self._http, self._url, self._number = http, url, number
+
+    async def text(self, message_id: str, words: str) -> None:  # noqa: ARG002 - the carrier gives texts ids of its own
+        """See `Handset.text`."""
+        body = {"from": CANARY_NUMBER, "to": self._number, "text": words}
+        await _ask(self._http, "POST", f"{self._url}/api/texts", json=body)
+
+    async def received(self) -> list[str]:
+        """See `Handset.received`."""
+        texts = await _ask(self._http, "GET", f"{self._url}/api/texts", params={"handset": CANARY_NUMBER})
+        return [text["text"] for text in texts if text["direction"] == "out"]
+
+
+async def _ask(http: aiohttp.ClientSession, method: str, url: str, **request: Any) -> Any:
+    """Ask once; return the JSON of the answer, or an empty object where there is none."""
+    try:
+        async with http.request(method, url, timeout=TIMEOUT, allow_redirects=False, **request) as answer:
+            if answer.status not in {HTTPStatus.OK, HTTPStatus.ACCEPTED}:
+                raise Unreachable
+            return await answer.json() if answer.content_type == "application/json" else {}
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        raise Unreachable from error

@@ -1,0 +1,69 @@
+"""One round trip: a text to the line, read in its room, answered there, and the answer back at the handset.
+
+Rules of this module: it says how far it came and how long that took, and nothing else; it ends within its limit, whatever
+is frozen. That what it left is erased is looked for after it was said that it was well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol
+
+from bot.model.line_incidents import CanaryStep
+from deploy.canary.handsets import Unreachable
+from deploy.canary.polling import wait_until
+
+if TYPE_CHECKING:
+    from deploy.canary.handsets import Handset
+
+WORDS_BYTES: Final = 16
+
+
+class Reader(Protocol):
+    """The canary's account, as a trip uses it."""
+
+    async def invitation(self) -> str:
+        """Wait for a room and be in it; return which one."""
+
+    async def read(self, words: str) -> None:
+        """Wait until these words can be read."""
+
+    async def say(self, room_id: str, words: str) -> None:
+        """Say something there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trip:
+    """How a trip went. `step`: what failed, or None; `seconds` that it took; `room`: where it was, or an empty string."""
+
+    step: CanaryStep | None
+    seconds: float
+    room: str = ""
+
+
+async def travel(handset: Handset, reader: Reader, *, slow: float, limit: float) -> Trip:
+    """Make one trip; `slow` and `limit` in seconds."""
+    loop = asyncio.get_running_loop()
+    begun, words, answer = loop.time(), secrets.token_hex(WORDS_BYTES), secrets.token_hex(WORDS_BYTES)
+    step, room = CanaryStep.TEXT, ""
+    try:
+        async with asyncio.timeout(limit):
+            await handset.text(secrets.token_hex(WORDS_BYTES), words)
+            step = CanaryStep.ROOM
+            room = await reader.invitation()
+            step = CanaryStep.KEYS
+            await reader.read(words)
+            step = CanaryStep.ANSWER
+            await reader.say(room, answer)
+            await wait_until(partial(_has_come, handset, answer))
+    except (TimeoutError, Unreachable):
+        return Trip(step=step, seconds=loop.time() - begun, room=room)
+    seconds = loop.time() - begun
+    return Trip(step=CanaryStep.SLOW if seconds > slow else None, seconds=seconds, room=room)
+
+
+async def _has_come(handset: Handset, answer: str) -> bool:
+    return answer in await handset.received()

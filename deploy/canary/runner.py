@@ -1,0 +1,177 @@
+"""Makes round trips for ever, and says how each went: to the line, to the person on call, and in a file.
+
+Rules of this module: a trip that failed is told at once. The line tells the desk and calls the person on call; when the
+line does not take the report, it is called from here, once until a trip is well again. `run/canary.json` says it in any
+case: `{"ok", "step", "seconds", "at"}`, mode 0600. After a failure the next trip comes sooner, so that it is told soon when
+all is well. What fails within the first minutes after the start, before any trip was well, is not told: the line is being
+started beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import signal
+import time
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+
+from bot.model.line_incidents import CanaryStep
+from bridge.config import CANARY_ERASURE_SECONDS
+from bridge.outbound import pager
+from bridge.runtime import log
+from bridge.runtime.canary_keys import CanaryKeys
+from bridge.runtime.settings import read_secret
+from deploy.canary.account import signed_in
+from deploy.canary.handsets import CanaryRouteClient, RehearsalHandset, Unreachable
+from deploy.canary.polling import wait_until
+from deploy.canary.round_trip import Trip, travel
+from deploy.data_dir.atomic_files import make_private_directory, write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bridge.config import Canary, Config
+    from deploy.canary.account import Account
+
+AFTER_FAILURE: Final = 30.0
+"""Seconds until the next trip after one that failed, at most."""
+AT_START: Final = 180.0
+START_RETRY: Final = 5.0
+SESSION_SECONDS: Final = 86_400.0
+"""Seconds after which it signs in as another device."""
+JITTER: Final = 0.2
+"""Part of an interval by which it is longer or shorter."""
+
+
+class Runner:
+    """The canary of one line. `run` until cancelled."""
+
+    def __init__(self, config: Config, canary: Canary, *, state: Path, http: aiohttp.ClientSession) -> None:
+        """Make it. `state`: the file that says how the last trip went."""
+        self._config, self._canary, self._state, self._http = config, canary, state, http
+        self._keys = CanaryKeys.derive(read_secret(canary.secret_file))
+        listen = config.listen
+        host = f"[{listen.host}]" if ":" in listen.host else listen.host
+        self._route = CanaryRouteClient(
+            http, url=f"http://{host}:{listen.port}", slug=config.line.slug, token=self._keys.route
+        )
+        carrier = config.line.carrier
+        self._handset = (
+            RehearsalHandset(http, url=carrier.api_base, number=config.line.number) if canary.handset else self._route
+        )
+        self._random, self._started = random.SystemRandom(), time.monotonic()
+        self._was_well, self._paged = False, False
+
+    async def run(self) -> None:
+        """Sign in and travel, again and again."""
+        while True:
+            try:
+                async with (
+                    asyncio.timeout(self._canary.limit) as signing_in,
+                    signed_in(self._config, self._keys) as account,
+                ):
+                    signing_in.reschedule(None)
+                    await self._travel_with(account)
+            except (Unreachable, TimeoutError):
+                await self._tell(Trip(step=CanaryStep.ACCOUNT, seconds=0.0))
+                await self._pause(well=False)
+
+    async def _travel_with(self, account: Account) -> None:
+        """Make trips with one device, until one fails or the device is a day old."""
+        end = time.monotonic() + SESSION_SECONDS
+        well = True
+        while well and time.monotonic() < end:
+            trip = await travel(self._handset, account, slow=self._canary.slow, limit=self._canary.limit)
+            if trip.step is not None:
+                await self._tell(trip)
+            if trip.step in {None, CanaryStep.SLOW}:
+                erased = await self._wait_for_erasure(account, trip.room)
+                if trip.step is None:
+                    trip = trip if erased else Trip(step=CanaryStep.ERASURE, seconds=trip.seconds)
+                    await self._tell(trip)
+            well = trip.step is None
+            await self._pause(well=well)
+
+    async def _wait_for_erasure(self, account: Account, room: str) -> bool:
+        """Wait until nothing of a trip is left; False when it takes too long."""
+        try:
+            async with asyncio.timeout(CANARY_ERASURE_SECONDS):
+                await account.outside(room)
+                await wait_until(self._is_erased)
+        except (TimeoutError, Unreachable):
+            return False
+        return True
+
+    async def _is_erased(self) -> bool:
+        return not await self._route.erasing()
+
+    async def _tell(self, trip: Trip) -> None:
+        """Say how a trip went."""
+        if trip.step is not None and self._is_starting:
+            log.event("canary.line_starting", kind=trip.step.value)
+            return
+        self._was_well = self._was_well or trip.step is None
+        log.event("canary.trip", kind="ok" if trip.step is None else trip.step.value, seconds=round(trip.seconds, 1))
+        self._write(trip)
+        try:
+            await self._route.report(trip.step, trip.seconds)
+        except Unreachable:
+            if not self._paged:  # also after a trip that was well: then somebody else has stopped the line
+                self._paged = await pager.call(self._config.line.on_call, self._http)
+        else:
+            self._paged = False
+
+    @property
+    def _is_starting(self) -> bool:
+        return not self._was_well and time.monotonic() - self._started < AT_START
+
+    def _write(self, trip: Trip) -> None:
+        told = {
+            "ok": trip.step is None,
+            "step": "" if trip.step is None else trip.step.value,
+            "seconds": round(trip.seconds, 1),
+            "at": int(time.time()),
+        }
+        try:
+            make_private_directory(self._state.parent)
+            write_atomically(self._state, json.dumps(told) + "\n")
+        except OSError as error:
+            log.failure("canary.file_not_written", error)
+
+    async def _pause(self, *, well: bool) -> None:
+        every = self._canary.every * self._random.uniform(1 - JITTER, 1 + JITTER)
+        sooner = START_RETRY if self._is_starting else AFTER_FAILURE
+        await asyncio.sleep(every if well else min(every, sooner))
+
+
+async def run(config: Config, canary: Canary, *, state: Path) -> None:
+    """Run the canary until SIGTERM or SIGINT."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with aiohttp.ClientSession() as http:
+        travelling = asyncio.ensure_future(Runner(config, canary, state=state, http=http).run())
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait((travelling, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not travelling.done():
+            travelling.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await travelling
+        else:
+            travelling.result()
+
+
+def main(config: Config, canary: Canary, *, state: Path) -> None:
+    """Run the canary as a process of its own; what ends it otherwise than a signal is logged by its type and raised."""
+    log.configure(config.log_level)
+    asyncio.run(run(config, canary, state=state))
+
+
+def password(canary: Canary) -> str:
+    """Return the password of its account, for a homeserver on which the bridge makes none."""
+    return CanaryKeys.derive(read_secret(canary.secret_file)).password

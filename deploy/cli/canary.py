@@ -1,0 +1,51 @@
+"""The verb `quietline canary`.
+
+Rule of this module: as in `deploy.cli.main`, what a verb needs is imported when it is used; exit codes are 0 stopped, 1
+something broke, 2 usage or configuration.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from deploy.cli.options import line_options
+
+if TYPE_CHECKING:
+    from deploy.data_dir.layout import Layout
+
+EXIT_USAGE = 2
+
+
+@click.command()
+@line_options
+@click.option("--show-account", is_flag=True, help="Print the name and password of its account, and end.")
+def canary(layout: Layout, show_account: bool) -> None:
+    """Text the line again and again and answer in its room, in front, beside a running line. `up` does it by itself.
+
+    The configuration's `canary` section switches it on. It ends with SIGTERM. Exit code 0 stopped, 1 something broke, 2 the
+    configuration cannot be used.
+    """
+    from bridge.config import ConfigError, load  # noqa: PLC0415 - only this verb needs it
+    from deploy.canary import runner  # noqa: PLC0415 - the same
+    from deploy.stack.child import disable_core_dumps  # noqa: PLC0415 - the same
+
+    try:
+        config = load(layout.config)
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(f"quietline: {problem}", err=True)
+        sys.exit(EXIT_USAGE)
+    if config.canary is None:
+        click.echo(f"quietline: {layout.config}: has no `canary` section", err=True)
+        sys.exit(EXIT_USAGE)
+    if show_account:
+        click.echo(f"{config.canary_mxid} {runner.password(config.canary)}")
+        return
+    disable_core_dumps()
+    try:
+        runner.main(config, config.canary, state=layout.canary_file)
+    finally:
+        layout.canary_file.unlink(missing_ok=True)

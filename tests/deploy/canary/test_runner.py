@@ -1,0 +1,121 @@
+"""What the canary tells, whom, and how often."""
+
+from __future__ import annotations
+
+import json
+import stat
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import aiohttp
+import pytest
+
+from bot.model.line_incidents import CanaryStep
+from bridge.config import Canary, Config
+from bridge.outbound import pager
+from deploy.canary.handsets import CanaryRouteClient, Unreachable
+from deploy.canary.round_trip import Trip
+from deploy.canary.runner import AT_START, Runner
+
+WELL = Trip(step=None, seconds=1.2)
+DEAD = Trip(step=CanaryStep.ROOM, seconds=60.0)
+
+
+class Told:
+    """A runner, what the line heard, and how often the person on call was called."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.reports: list[CanaryStep | None] = []
+        self.calls, self.line_answers, self.somebody_answers, self.now = 0, True, True, 0.0
+        secret = directory / "secret"
+        secret.write_text("ab" * 32)
+        self.state = directory / "run" / "canary.json"
+        config = SimpleNamespace(
+            listen=SimpleNamespace(host="::1", port=9),
+            line=SimpleNamespace(slug="main", carrier=SimpleNamespace(api_base=""), on_call=None, number="+15555550100"),
+        )
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(pager, "call", self._call)
+        monkeypatch.setattr(CanaryRouteClient, "report", self._report)
+        self._runner = Runner(
+            cast("Config", config),
+            Canary(secret_file=secret),
+            state=self.state,
+            http=cast("aiohttp.ClientSession", None),
+        )
+
+    async def _call(self, *_arguments: Any) -> bool:
+        self.calls += 1
+        return self.somebody_answers
+
+    async def _report(self, step: CanaryStep | None, _seconds: float) -> None:
+        if not self.line_answers:
+            raise Unreachable
+        self.reports.append(step)
+
+    async def tell(self, *trips: Trip) -> None:
+        """Have these trips told."""
+        for trip in trips:
+            await self._runner._tell(trip)
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Told:
+    return Told(tmp_path, monkeypatch)
+
+
+async def test_the_line_hears_of_each_trip(told: Told) -> None:
+    """Each trip is reported; where the line takes that, nobody is called from here, for it calls them."""
+    await told.tell(WELL, DEAD, WELL)
+    assert told.reports == [None, CanaryStep.ROOM, None]
+    assert told.calls == 0
+
+
+async def test_the_file_says_how_the_last_trip_went(told: Told) -> None:
+    """`run/canary.json`, of its owner alone."""
+    await told.tell(WELL)
+    said = json.loads(told.state.read_text())
+    assert (said["ok"], said["step"], said["seconds"]) == (True, "", 1.2)
+    assert stat.S_IMODE(told.state.stat().st_mode) == 0o600
+    await told.tell(DEAD)
+    said = json.loads(told.state.read_text())
+    assert (said["ok"], said["step"]) == (False, "room")
+    assert said.keys() == {"ok", "step", "seconds", "at"}
+
+
+async def test_a_line_that_hears_nothing_is_called_for_once(told: Told) -> None:
+    """Where the line takes no report the person on call is called from here, once until it takes one again."""
+    await told.tell(WELL)
+    told.line_answers = False
+    await told.tell(DEAD, DEAD, DEAD)
+    assert told.calls == 1
+    told.line_answers = True
+    await told.tell(WELL)
+    told.line_answers = False
+    await told.tell(DEAD)
+    assert told.calls == 2
+
+
+async def test_a_call_that_nobody_took_is_made_again(told: Told) -> None:
+    """A call that fails is tried with the next trip."""
+    told.line_answers = told.somebody_answers = False
+    told.now = AT_START
+    await told.tell(DEAD, DEAD)
+    assert told.calls == 2
+
+
+async def test_a_line_that_is_being_started_is_no_news(told: Told) -> None:
+    """Before any trip was well, failures of the first minutes are told nobody; later ones are."""
+    await told.tell(DEAD)
+    assert (told.reports, told.calls, told.state.exists()) == ([], 0, False)
+    told.now = AT_START
+    await told.tell(DEAD)
+    assert told.reports == [CanaryStep.ROOM]
+
+
+async def test_after_a_trip_that_was_well_every_failure_is_told(told: Told) -> None:
+    """Once a trip was well, also a failure of the first minutes is told."""
+    await told.tell(WELL, DEAD)
+    assert told.reports == [None, CanaryStep.ROOM]

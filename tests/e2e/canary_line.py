@@ -1,0 +1,170 @@
+"""A rehearsal line with a canary, and what it says of itself.
+
+Rule of this module: it reads `run/canary.json`, the line's databases and the homeserver's, and changes only the
+configuration, before the line is started again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from aiohttp import web
+
+from tests.e2e.polling import wait_until
+from tests.e2e.separate_line import HURRIED
+from tests.e2e.stack import Stack
+from tests.fakes.database_file import rows, write
+
+EVERY, SLOW, LIMIT = 5.0, 15.0, 20.0
+"""Seconds between two trips, until one is slow, and until it is given up: as few as a loaded machine bears."""
+SECONDS = 150.0
+"""Seconds within which a test waits for the canary to say something."""
+
+
+class CanaryLine:
+    """The line; `calls` counts how often the person on call was called."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack, self.calls = stack, 0
+
+    async def wait_for(self, *, ok: bool, step: str = "", after: int = 0) -> dict[str, Any]:
+        """Wait until the canary says so of a trip that ended after that time; returns what it says."""
+
+        async def said() -> dict[str, Any] | None:
+            told = self.told()
+            return told if told.get("ok") is ok and told["step"] == step and told["at"] > after else None
+
+        async def seen() -> str:
+            return f"{self.told()}{await self.stack.tail()}"
+
+        return await wait_until(f"the canary says ok={ok} {step}", said, within=SECONDS, seen=seen)
+
+    def told(self) -> dict[str, Any]:
+        """Return what the canary last said, or nothing."""
+        try:
+            told: dict[str, Any] = json.loads((self.stack.data / "run" / "canary.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        return told
+
+    async def wait_for_call(self, before: int) -> None:
+        """Wait until the person on call was called once more than before."""
+
+        async def called() -> bool | None:
+            return self.calls > before or None
+
+        await wait_until("the person on call is called", called, within=SECONDS, seen=self.stack.tail)
+
+    @asynccontextmanager
+    async def frozen(self, child: str) -> AsyncIterator[None]:
+        """Freeze one process of the line for the length of the block."""
+        pid = self.stack.ready.pids[child]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    @asynccontextmanager
+    async def canary_stopped_after_a_trip(self) -> AsyncIterator[None]:
+        """Freeze the canary between two trips, and wait until what it left is overwritten."""
+        while True:
+            at = self.told()["at"]
+            await self.wait_for(ok=True, after=at)
+            async with self.frozen("canary"):
+                if self._fetch("bridge/main.db", "SELECT id FROM thread"):
+                    continue  # it was frozen in its next trip
+
+                async def flushed() -> bool | None:
+                    return not self._fetch("bridge/main.db", "SELECT id FROM erasure") or None
+
+                await wait_until("what was erased is overwritten", flushed, within=SECONDS, seen=self.stack.tail)
+                yield
+                return
+
+    async def left_behind(self) -> list[str]:
+        """Return what there is of trips that have ended: table or place, and how much."""
+        counts = {
+            name: len(self._fetch("bridge/main.db", query))
+            for name, query in {
+                "threads": "SELECT id FROM thread",
+                "inbox": "SELECT seq FROM inbox",
+                "outbox": "SELECT owner FROM outbox",
+                "timers": "SELECT key FROM timer WHERE owner <> 'desk'",
+                "texts": "SELECT owner FROM sent_text",
+                "copies": "SELECT owner FROM carrier_copy",
+                "tally": "SELECT kind FROM tally",
+                "audit": "SELECT kind FROM audit WHERE about NOT IN ('line', 'desk')",
+                "members": "SELECT room_id FROM matrix_member WHERE user_id LIKE '@canary:%'",
+                "certificates": "SELECT id FROM receipt WHERE until > unixepoch() + 3700",
+            }.items()
+        }
+        memberships = "SELECT room_id FROM local_current_membership WHERE user_id LIKE '@canary:%'"
+        counts["memberships"] = len(self._fetch("homeserver/homeserver.db", memberships))
+        counts["events"] = len(
+            self._fetch("homeserver/homeserver.db", "SELECT event_id FROM events WHERE sender LIKE '@canary:%'")
+        )
+        counts["carrier"] = len(await self.stack.carrier.records())
+        return [f"{name}: {count}" for name, count in counts.items() if count]
+
+    def metric(self) -> str:
+        """Return what the bridge has noted for the metric."""
+        (row,) = self._fetch("bridge/main.db", "SELECT value FROM line WHERE name = 'canary_ok'")
+        return str(row["value"])
+
+    def execute(self, statement: str) -> None:
+        """Change the bridge's database beside it."""
+        write(self.stack.data / "bridge" / "main.db", statement)
+
+    def _fetch(self, file: str, query: str) -> list[Any]:
+        return rows(self.stack.data / file, query)
+
+    async def answer_call(self, _request: web.Request) -> web.Response:
+        """Take a call for whoever is on call."""
+        self.calls += 1
+        return web.Response()
+
+
+@asynccontextmanager
+async def run_canary_line(directory: Path, *, handset: bool = False) -> AsyncIterator[CanaryLine]:
+    """Run a line with a canary for the length of the block, from the first trip that was well."""
+    stack = Stack(directory)
+    line = CanaryLine(stack)
+    app = web.Application()
+    app.add_routes([web.post("/call", line.answer_call)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        await stack.start()
+        await stack.stop()
+        _configure(stack, site.name, handset=handset)
+        await stack.start()
+        await line.wait_for(ok=True)
+        yield line
+    finally:
+        await stack.end()
+        await runner.cleanup()
+
+
+def _configure(stack: Stack, call_url: str, *, handset: bool) -> None:
+    for name, value in (("canary", secrets.token_hex(32)), ("call", f"{call_url}/call")):
+        path = stack.data / "secrets" / name
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+            file.write(value)
+    pack = stack.data / "own.yaml"
+    pack.write_text(yaml.safe_dump({"name": "own", "settings": dict(HURRIED)}), encoding="utf-8")
+    lines = yaml.safe_load((stack.data / "config.yaml").read_text(encoding="utf-8"))["lines"]
+    lines[0]["packs"].append(str(pack))
+    lines[0]["on_call"] = {"webhook_file": str(stack.data / "secrets" / "call")}
+    canary = {"secret_file": str(stack.data / "secrets" / "canary"), "handset": handset}
+    stack.configure(lines=lines, canary={**canary, "every": EVERY, "slow": SLOW, "limit": LIMIT})
