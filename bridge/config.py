@@ -11,13 +11,23 @@ import re
 import stat
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 import yaml
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from bridge.carriers.registry import AnyCarrierSettings
-from bridge.runtime.settings import BaseUrl, E164Number, Port, Section, read_secret, secret_files
+from bridge.runtime.settings import (
+    BaseUrl,
+    E164Number,
+    ListenAddress,
+    Port,
+    Section,
+    is_own_network_host,
+    read_secret,
+    secret_files,
+    split_listen_address,
+)
 
 HEX_KEY: Final = re.compile(r"[0-9A-Fa-f]{64}")
 CANARY_ERASURE_SECONDS: Final = 150.0
@@ -64,6 +74,30 @@ class ListenSettings(Section):
     host: str = "127.0.0.1"
     port: Port
     public_base_url: BaseUrl
+
+
+class MetricsSettings(Section):
+    """Where Prometheus finds the metrics. `exposed`: a person's word that networks of others may reach that address.
+
+    Metrics name nobody, and say when texts come and how many people are on duty.
+    """
+
+    listen: ListenAddress
+    exposed: bool = False
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        return split_listen_address(self.listen)
+
+    @model_validator(mode="after")
+    def _check_exposure(self) -> Self:
+        if not self.exposed and not is_own_network_host(self.address[0]):
+            raise ValueError(
+                "listen: others may reach that address, and learn when texts come: give one of this machine or of its own "
+                "network; or `exposed: true`, where a firewall lets Prometheus through and nobody else"
+            )
+        return self
 
 
 class KeySettings(Section):
@@ -168,6 +202,7 @@ class Config(Section):
     """From and to, in the packs' time zone: when the homeserver's database is rewritten (`bridge/erasure/nightly.py`)."""
     canary: Canary | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    metrics: MetricsSettings | None = None
 
     @property
     def canary_mxid(self) -> str:
@@ -214,6 +249,8 @@ def load(path: Path) -> Config:
         )
     if config.line.carrier.one_number and len(config.line.all_numbers) > 1:
         problems.append(f"{path}: lines.0.numbers: {config.line.carrier.kind} serves one number; leave the others out")
+    if config.metrics is not None and config.metrics.address[1] == config.listen.port:
+        problems.append(f"{path}: metrics.listen: is the port of the webhooks; a listener of its own needs another")
     if config.policy_mxid == config.puppet_mxid:
         problems.append(f"{path}: homeserver.policy_localpart: is the line's own voice; give the policy bot another name")
     problems += [f"{path}: {problem}" for problem in _canary_problems(config)]

@@ -30,6 +30,8 @@ SECOND_LINE: Final = re.compile(r"^SECOND_LINE = True$", re.MULTILINE)
 several, with a line of that process."""
 STRICT_FALLBACKS: Final = pytest.StashKey[list[str]]()
 """The clients that could not be the ones who looked: each time one stepped aside, its name."""
+MISSING_TOOLS: Final = pytest.StashKey[list[str]]()
+"""Programs of others that check our files and could not be had, once for each check that was left out."""
 
 SLOW: Final = (HealthCheck.too_slow,)
 """What Hypothesis says of a busy machine, and not of a test."""
@@ -45,6 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("dist", "no") == "no":
         stop_ignoring_signals()
     config.stash[STRICT_FALLBACKS] = []
+    config.stash[MISSING_TOOLS] = []
 
 
 def stop_ignoring_signals() -> None:
@@ -62,12 +65,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Tell the process that prints, when this is one of several."""
     if (told := getattr(session.config, "workeroutput", None)) is not None:
         told["stood_in"] = session.config.stash[STRICT_FALLBACKS]
+        told["missing_tools"] = session.config.stash[MISSING_TOOLS]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Take in what another process told."""
     node.config.stash[STRICT_FALLBACKS] += getattr(node, "workeroutput", {}).get("stood_in", [])
+    node.config.stash[MISSING_TOOLS] += getattr(node, "workeroutput", {}).get("missing_tools", [])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -75,6 +80,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     stood_in = config.stash[STRICT_FALLBACKS]
     for client, count in Counter(stood_in).items():
         text = f"{client.upper()} STEPPED ASIDE FOR NIO {count} TIME(S): its wheels need a newer {platform.libc_ver()}"
+        terminalreporter.write_line(text, red=True, bold=True)
+    if missing := config.stash[MISSING_TOOLS]:
+        text = f"{len(missing)} CHECK(S) LEFT OUT, WITHOUT THESE PROGRAMS: {', '.join(sorted(set(missing)))}"
         terminalreporter.write_line(text, red=True, bold=True)
 
 

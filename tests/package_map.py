@@ -35,8 +35,8 @@ MAY_IMPORT: Final[dict[str, str]] = {
     ),
     "bot/canary": "policies bot/model",
     "bot/decide": (
-        "policies bot/model bot/canary bot/commands bot/display bot/guard bot/sending bot/lifecycle bot/safety "
-        "bot/staffing bot/codeword bot/command_functions"
+        "policies bot/model bot/commands bot/display bot/guard bot/sending bot/lifecycle bot/safety bot/staffing "
+        "bot/codeword bot/command_functions bot/canary"
     ),
     "bridge/runtime": "",
     "bridge/storage": "bot/model bridge/runtime",
@@ -76,17 +76,20 @@ MAY_IMPORT: Final[dict[str, str]] = {
     ),
     "bridge/engine": (
         "policies bot/model bot/language bot/commands bot/lifecycle bot/codeword bot/canary bot/decide "
-        "bridge/runtime bridge/storage bridge/carriers bridge/config bridge/services bridge/tables bridge/background "
-        "bridge/matrix/rooms bridge/outbound bridge/inbound"
+        "bridge/runtime bridge/storage bridge/carriers bridge/config bridge/services bridge/tables "
+        "bridge/background bridge/matrix/rooms bridge/outbound bridge/inbound"
+    ),
+    "bridge/metrics": (
+        "bot/model bridge/runtime bridge/storage bridge/config bridge/services bridge/tables bridge/background"
     ),
     "bridge/app": (
         "policies bot/model bot/sending bridge/runtime bridge/storage bridge/carriers bridge/config "
-        "bridge/services bridge/tables bridge/background bridge/matrix/api bridge/matrix/rooms bridge/matrix "
-        "bridge/erasure "
-        "bridge/outbound bridge/inbound bridge/engine"
+        "bridge/services bridge/tables bridge/matrix/api bridge/background bridge/matrix/rooms "
+        "bridge/matrix/room_keys bridge/matrix bridge/erasure bridge/outbound bridge/inbound bridge/engine "
+        "bridge/metrics"
     ),
     "deploy/synapse_module/quietline_synapse": "",
-    "deploy/data_dir": "bot/model bridge/runtime bridge/storage bridge/config bridge/tables",
+    "deploy/data_dir": "bot/model bridge/runtime bridge/storage bridge/config bridge/tables bridge/matrix/room_keys",
     "deploy/stack": "bridge/config deploy/data_dir",
     "deploy/backup": (
         "policies bot/model bridge/runtime bridge/storage bridge/config bridge/tables bridge/matrix/rooms "
@@ -107,7 +110,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "policies bridge/runtime bridge/storage bridge/config bridge/matrix/api deploy/data_dir deploy/stack "
         "deploy/inspect deploy/carrier"
     ),
-    "deploy/canary": ("bot/model bridge/runtime bridge/config bridge/matrix/olm bridge/outbound deploy/data_dir"),
+    "deploy/canary": "bot/model bridge/runtime bridge/config bridge/matrix/olm bridge/outbound deploy/data_dir",
     "deploy/docs": "policies bot/model bot/commands bot/display bot/safety bot/staffing",
     "deploy/rehearsal": "policies bridge/runtime bridge/carriers",
     "deploy/cli": (
@@ -133,6 +136,7 @@ NO_MODULE_OF_ITS_NAME: Final = {
     "tests/bridge/carriers/test_line_numbers.py": "several numbers of one line, every vendor",
     "tests/bridge/carriers/test_webhook_fuzz.py": "generated webhooks, every vendor",
     "tests/bridge/carriers/test_webhook_refusal.py": "refused webhooks, every vendor",
+    "tests/bridge/metrics/test_monitoring.py": "rules, board and page of monitoring, beside the names of the metrics",
     "tests/bridge/matrix/test_crash_members.py": "a crash between membership and keys, across packages",
     "tests/deploy/rehearsal/test_access.py": "the rehearsal carrier as a process, from outside",
     "tests/deploy/rehearsal/test_faults.py": "the rehearsal carrier as a process, from outside",

@@ -36,6 +36,7 @@ from bridge.inbound.hourly_alerts import HourlyAlerts
 from bridge.inbound.screening import NewThreadRateLimit, Screening
 from bridge.inbound.webhook import Webhook, make_runner
 from bridge.matrix.service import CONFIRMATIONS_SIGNED
+from bridge.metrics.server import MetricsServer
 from bridge.outbound.dispatcher import OutboxDispatcher
 from bridge.outbound.pager import Pager
 from bridge.outbound.room_provisioner import Designations
@@ -129,6 +130,19 @@ class Bridge:
             designations=self.designations,
             alert=self.alert,
         )
+        self.metrics = (
+            MetricsServer(
+                services,
+                config=config,
+                settings=config.metrics,
+                http=resources.http,
+                desk=lambda: self.engine.desk,
+                is_ready=lambda: self.matrix_workers.desk_room() is not None,
+                run_directory=run_directory,
+            )
+            if config.metrics is not None
+            else None
+        )
 
     @classmethod
     async def open(
@@ -210,6 +224,8 @@ class Bridge:
             group.create_task(self._keep_bridge_file())
             if self.canary is not None:
                 group.create_task(self.canary.watch.loop.run())
+            if self.metrics is not None:
+                group.create_task(self.metrics.run())
             for database in (self._resources.services.database, self._resources.puppet_database):
                 group.create_task(database.wait_for_failure())
 

@@ -187,6 +187,11 @@ class MatrixWorkers:
             puppet=config.puppet_mxid,
             lifetime=resources.pack.settings.message_ttl,
         )
+
+        def committed() -> None:
+            services.measurements.synced()
+            ingest.after_commit()
+
         return await MatrixService.open(
             services,
             puppet_database=resources.puppet_database,
@@ -197,7 +202,7 @@ class MatrixWorkers:
             puppet_mxid=config.puppet_mxid,
             trust_on_first_use=config.line.rehearsal,
             sink=ingest.ingest,
-            committed=ingest.after_commit,
+            committed=committed,
             bury=ingest.bury,
             device_gone=self._report_device_gone,
             has_urgent_timers=partial(self._timers.is_set, undo_window.TIMER),

@@ -39,7 +39,7 @@ class CarrierBackfill:
     """Asks at the start and every hour; `run` until cancelled."""
 
     def __init__(self, services: Services, *, carrier: Carrier, webhook: Webhook, hourly_alerts: HourlyAlerts) -> None:
-        self._database, self._clock = services.database, services.clock
+        self._database, self._clock, self._measurements = services.database, services.clock, services.measurements
         self._carrier, self._webhook, self._hourly_alerts = carrier, webhook, hourly_alerts
         self._failing_since, self._missing = 0.0, 0
         self.caught_up = asyncio.Event()
@@ -73,6 +73,7 @@ class CarrierBackfill:
         try:
             await self.run_once()
         except ConnectionError:
+            self._measurements.carrier_asked(answered=False)
             now = self._clock.now()
             self._failing_since = self._failing_since or now
             if now - self._failing_since >= LISTING_GRACE:
@@ -94,11 +95,13 @@ class CarrierBackfill:
                 except NotStored:
                     # One thread without its key, and everybody else's texts behind it. It stays asked for.
                     missing += 1
+                    self._measurements.text_not_kept()
                     continue
                 taken += 1
                 if text.at is not None and not missing:
                     mark = max(mark, min(text.at.timestamp(), began))
             log.event("carrier_backfill.listed", count=taken)
+            self._measurements.carrier_asked(answered=True)
             if missing and not self._missing:
                 await self._hourly_alerts.alert(TextsMissing(kind=GapKind.UNREADABLE))
             self._missing = missing

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable, Iterable
 from typing import Final
 from weakref import WeakValueDictionary
@@ -34,11 +35,12 @@ from bridge.runtime import log
 from bridge.runtime.canary_keys import CANARY_PHONE
 from bridge.runtime.clock import to_bridge_time
 from bridge.runtime.crash_points import CrashPoint
+from bridge.runtime.measurements import INBOUND, REPORT
 from bridge.services import Services
 from bridge.storage.database import Transaction
 from bridge.storage.errors import DatabaseError
 from bridge.storage.vault import CannotOpen
-from bridge.tables import carrier_copies, inbox, sent_texts, threads
+from bridge.tables import carrier_copies, inbox, line_state, sent_texts, threads
 
 MAX_LINE_BYTES: Final = 64 * 1024
 """Bytes of a request's first line. aiohttp's own limit is 8190, and a gateway that calls by GET writes each byte of a text
@@ -91,7 +93,8 @@ class Webhook:
         """Make it. `canary`: the account of the canary that has a handset at this carrier; empty: none has."""
         self._canary = canary
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
-        self._wake, self._crash = services.wake, services.crash
+        self._wake, self._crash, self._measurements = services.wake, services.crash, services.measurements
+        self._hour_of_last_text = 0
         self._carrier, self._line, self._carrier_copies = carrier, line, carrier_copies
         # One at a time per texter: a new texter gets one thread, and texts keep the order in which they came.
         self._locks: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
@@ -115,6 +118,19 @@ class Webhook:
 
         `Carrier.refusal_status` without signature, 400 malformed, 413 too large, 503 not kept.
         """
+        began, status = time.monotonic(), 500
+        try:
+            answer = await self._receive(request)
+            status = answer.status
+        except web.HTTPException as refusal:
+            status = refusal.status
+            raise
+        finally:
+            brought = INBOUND if _is_inbound_route(request) else REPORT
+            self._measurements.webhook_answered(brought, status=status, seconds=time.monotonic() - began)
+        return answer
+
+    async def _receive(self, request: web.Request) -> web.Response:
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
@@ -141,10 +157,12 @@ class Webhook:
         try:
             if arrived is None and _is_inbound_route(request):
                 await self._hourly_alerts.alert(TextsMissing(kind=GapKind.UNREADABLE))
+                self._count_text_not_kept(request)
             for item in arrived or ():
                 await self._accept(item)
         except (DatabaseError, OSError) as error:
             log.failure("webhook.not_stored", error)
+            self._count_text_not_kept(request)
             return web.Response(status=503)
         if arrived is None:
             if concerns and not _is_inbound_route(request):
@@ -167,6 +185,11 @@ class Webhook:
                 log.event("webhook.ignored", kind=item.reason)
                 if (told := INCIDENT_OF_UNWANTED.get(item.reason)) is not None:
                     await self._hourly_alerts.alert(told)
+
+    def _count_text_not_kept(self, request: web.Request) -> None:
+        """Count what was signed by the carrier: a stranger's request must not ring anywhere."""
+        if _is_inbound_route(request):
+            self._measurements.text_not_kept()
 
     async def _count_refusal(self, kind: GapKind) -> None:
         """Tell the desk when what could be the carrier's is refused again and again: its key or address may be wrong."""
@@ -232,6 +255,7 @@ class Webhook:
         when = moment(event)
         number = await reply_number.seal(self._vault, owner, text.to, when) if text.to else None
         copy = await self._carrier_copies.seal(text.message_id)
+        hour = int(now) // 3600 * 3600
 
         async def commit(transaction: Transaction) -> Callable[[str], None] | None:
             existing = await threads.get_number(transaction, owner)
@@ -255,6 +279,8 @@ class Webhook:
             if number is not None and not await reply_number.is_older(self._vault, owner, stands, when, now=now):
                 await threads.set_number(transaction, owner, number)
             await inbox.append(transaction, inbox_row)
+            if hour != self._hour_of_last_text:
+                await line_state.put(transaction, line_state.LAST_TEXT, str(hour))
             due = now + carrier_copies.SHOW_WAIT
             ref = f"in:{event.id}"
             if at_carrier:
@@ -270,6 +296,8 @@ class Webhook:
             await self._database.synced()
             return
         self._crash(CrashPoint.INBOUND_COMMITTED)
+        self._hour_of_last_text = hour
+        self._measurements.text_arrived(event.id)
         wake(owner)
         await self._database.synced()
 

@@ -80,6 +80,7 @@ class RoomSender:
         """Make it. `lifetime`: seconds that what is said stands; `zone`: the line's time zone."""
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash, self._room_client = services.wake, services.crash, room_client
+        self._measurements = services.measurements
         self._device_trust, self._lifetime, self._dead_letter_retry = device_trust, lifetime, dead_letter_retry
         self._room_refusals = room_refusals
         self._zone, self._edit_throttle = zone, EditThrottle(services)
@@ -119,6 +120,7 @@ class RoomSender:
                     about=post.reply_to,
                     taps=post.reactions,
                 )
+                self._measurements.text_shown(post.ref)
             case EditMessage() as edit:
                 await self._edit(task, edit)
             case ShowReceipt() as mark:

@@ -51,6 +51,9 @@ RECHECK_SECONDS: Final = 0.05
 ID_RETENTION: Final = 8 * 86_400
 """How long carriers' ids are remembered, in seconds: longer than any of them retries or lists."""
 
+OUTCOME_WORDS: Final = {Accepted: "accepted", Rejected: "rejected", TryLater: "try_later", UnknownOutcome: "unknown"}
+"""What an answer of the carrier is counted as (`bridge/runtime/measurements.py`)."""
+
 
 class SmsSender:
     """Performs `SendSms` rows through one carrier. `numbers` are the line's, the main one first."""
@@ -69,6 +72,7 @@ class SmsSender:
         self._canary = canary
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash, self._pack = services.wake, services.crash, pack
+        self._measurements = services.measurements
         self._carrier, self._numbers, self._pace = carrier, numbers, RateLimiter(carrier.rate)
         self._carrier_copies = carrier_copies
         self._locked_phones = LockedPhones(marked=services.marks.locks, vault=services.vault)
@@ -115,6 +119,7 @@ class SmsSender:
             outcome = await self._canary(phone, text.body)
         else:
             outcome = await self._carrier.send(phone, text.body, number=number)
+            self._measurements.text_sent(OUTCOME_WORDS[type(outcome)])
         if isinstance(outcome, TryLater):
             self._pace.pause(number, outcome.retry_after)
         self._crash(CrashPoint.SMS_SENT)

@@ -66,6 +66,32 @@ def _ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | No
 BaseUrl: TypeAlias = Annotated[str, AfterValidator(_check_base_url)]
 """What stands before a path: `https://api.example.com/v1`. In clear (`http`) only where no network of others is crossed."""
 
+
+def split_listen_address(value: str) -> tuple[str, int]:
+    """Return host and port of `HOST:PORT`; an IPv6 address stands in brackets. Raises `ValueError`."""
+    parts = urlsplit(f"//{value}")
+    if not parts.hostname or not parts.port or parts.netloc != value or parts.username is not None:
+        raise ValueError("give HOST:PORT, such as 127.0.0.1:9464")
+    return parts.hostname, parts.port
+
+
+def _check_listen_address(value: str) -> str:
+    try:
+        split_listen_address(value)
+    except ValueError:
+        raise ValueError("give HOST:PORT, such as 127.0.0.1:9464") from None
+    return value
+
+
+def is_own_network_host(host: str) -> bool:
+    """Whether only this machine or its own network reaches what listens there: not all addresses of this machine."""
+    address = _ip_address(host)
+    return is_private_host(host) and not (address is not None and address.is_unspecified)
+
+
+ListenAddress: TypeAlias = Annotated[str, AfterValidator(_check_listen_address)]
+"""Where something listens: `HOST:PORT`."""
+
 Port: TypeAlias = Annotated[int, Field(ge=1, le=65535)]
 
 E164Number: TypeAlias = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]

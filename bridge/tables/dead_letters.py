@@ -162,3 +162,8 @@ async def expire(transaction: Transaction, *, before: float) -> None:
 async def delete_all(transaction: Transaction, owner: str) -> None:
     """Delete every dead letter of an owner."""
     await transaction.execute("DELETE FROM dead_letter WHERE owner = $1", owner)
+
+
+async def count(reader: Reader) -> int:
+    """Return how many are kept."""
+    return int(await reader.fetchval("SELECT COUNT(*) FROM dead_letter"))

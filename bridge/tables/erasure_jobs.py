@@ -139,3 +139,10 @@ async def store_certificate(
         signature,
         until,
     )
+
+
+async def count_failing(reader: Reader, *, tries: int) -> int:
+    """Return how many jobs, none of them on legal hold, have a step that was tried so often without success."""
+    query = """SELECT COUNT(*) FROM erasure e WHERE e.tries >= $1
+               AND NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = e.thread AND t.held)"""
+    return int(await reader.fetchval(query, tries))

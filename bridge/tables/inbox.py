@@ -189,3 +189,8 @@ async def newest_seq(reader: Reader) -> int | None:
     """Return the sequence number of the newest event, or None when there is none."""
     seq: int | None = await reader.fetchval("SELECT MAX(seq) FROM inbox")
     return seq
+
+
+async def count(reader: Reader) -> int:
+    """Return how many events are not decided yet."""
+    return int(await reader.fetchval("SELECT COUNT(*) FROM inbox"))

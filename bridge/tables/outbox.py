@@ -180,5 +180,19 @@ async def owners_with_texts_pending(reader: Reader, *, desk: str) -> list[str]:
     return [row["owner"] for row in rows]
 
 
+async def count_by_transport(reader: Reader) -> dict[str, int]:
+    """Return how many rows there are of each transport that has any."""
+    return {
+        row["way"]: int(row["number"])
+        for row in await reader.fetch("SELECT way, COUNT(*) AS number FROM outbox GROUP BY way")
+    }
+
+
+async def oldest_created(reader: Reader) -> int | None:
+    """Return when the oldest row was put in, in seconds since the epoch; None when there is none."""
+    created: int | None = await reader.fetchval("SELECT MIN(created) FROM outbox")
+    return created
+
+
 def _bodies(rows: Iterable[Row]) -> list[SealedBody]:
     return [SealedBody(row["txn"], row["body"]) for row in rows]

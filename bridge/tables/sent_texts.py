@@ -75,3 +75,8 @@ async def take_early_report(transaction: Transaction, digest: bytes) -> EarlyRep
 async def delete_all(transaction: Transaction, owner: str) -> None:
     """Forget which texts of an owner the carrier was given."""
     await transaction.execute("DELETE FROM sent_text WHERE owner = $1", owner)
+
+
+async def count_unknown(reader: Reader) -> int:
+    """Return of how many texts nobody knows whether they left."""
+    return int(await reader.fetchval("SELECT COUNT(*) FROM sent_text WHERE unknown = 1"))

@@ -51,6 +51,9 @@ COMMENTS: Final[Mapping[str, str]] = types.MappingProxyType(
         "canary.every": "Seconds between two texts.",
         "canary.slow": "Seconds after which one is called slow.",
         "canary.limit": "Seconds after which one is given up; at most 110.",
+        "metrics": "Where Prometheus finds the metrics, on a listener of its own (deploy/docs/monitoring.md).",
+        "metrics.listen": "HOST:PORT, such as 127.0.0.1:9464.",
+        "metrics.exposed": "True where networks of others may reach that address, all addresses (0.0.0.0) among them.",
         "log_level": "DEBUG, INFO, WARNING or ERROR; none of them logs words or numbers.",
     }
 )

@@ -284,6 +284,39 @@ def test_a_rehearsal_cannot_use_a_carrier_that_reaches_phones(papers: Papers) ->
     assert load(papers.save()).line.carrier.kind == "twilio"
 
 
+@pytest.mark.parametrize(
+    ("listen", "exposed", "well"),
+    [
+        ("127.0.0.1:9464", False, True),
+        ("localhost:9464", False, True),
+        ("[::1]:9464", False, True),
+        ("10.1.2.3:9464", False, True),
+        ("0.0.0.0:9464", False, False),
+        ("[::]:9464", False, False),
+        ("93.184.216.34:9464", False, False),
+        ("metrics.example.org:9464", False, False),
+        ("0.0.0.0:9464", True, True),
+        ("127.0.0.1:9", False, False),
+        ("127.0.0.1", True, False),
+        ("127.0.0.1:0", True, False),
+        (":9464", True, False),
+        ("http://127.0.0.1:9464", True, False),
+        ("127.0.0.1:9464/metrics", True, False),
+        ("a@127.0.0.1:9464", True, False),
+    ],
+)
+def test_metrics_listen_where_the_own_network_reaches_them(papers: Papers, listen: str, exposed: bool, well: bool) -> None:
+    """All addresses and public ones need a word, for metrics say when texts come; the webhooks' port is never shared."""
+    papers.raw["metrics"] = {"listen": listen} | ({"exposed": True} if exposed else {})
+    if well:
+        config = load(papers.save())
+        assert config.metrics is not None
+        host, port = config.metrics.address
+        assert listen.replace("[", "").replace("]", "") == f"{host}:{port}"
+    else:
+        assert [problem.split(":")[0].split(".")[0] for problem in papers.problems()] == ["metrics"]
+
+
 @pytest.mark.parametrize("lines", [[], None, "x"])
 def test_there_is_exactly_one_line(papers: Papers, lines: Any) -> None:
     """No line, or no list, is an error."""

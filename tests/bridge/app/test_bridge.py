@@ -23,8 +23,10 @@ from bridge.storage.database import Transaction
 from bridge.storage.errors import Unavailable
 from bridge.storage.sqlite_database import SqliteDatabase
 from policies.load import load as load_pack
+from tests.bridge.metrics.samples import value
 from tests.bridge.test_config import Papers
 from tests.deploy.processes import free_port_base
+from tests.e2e.polling import wait_until
 
 
 @pytest.mark.parametrize("of_puppet", [False, True], ids=["main.db", "voice.db"])
@@ -217,3 +219,30 @@ async def test_a_synapse_that_is_too_old_ends_the_start(tmp_path: Path, server: 
 def _problems(group: ExceptionGroup[Exception]) -> list[str]:
     """Return what the start would say."""
     return main._final_problems(main._leaf_errors(group))
+
+
+async def test_metrics_are_served_before_the_homeserver_is_reached(tmp_path: Path) -> None:
+    """On a port of their own, where one is configured: a line whose homeserver is away says so there."""
+    papers = Papers(tmp_path)
+    papers.raw["listen"]["port"] = base = free_port_base()
+    papers.raw["metrics"] = {"listen": f"127.0.0.1:{base + 1}"}
+    config = load(papers.save())
+    config.data_dir.mkdir()
+
+    async def scraped() -> bytes | None:
+        with contextlib.suppress(aiohttp.ClientError):
+            async with http.get(f"http://127.0.0.1:{base + 1}/metrics") as answer:
+                return await answer.read()
+        return None
+
+    async with AsyncExitStack() as stack, aiohttp.ClientSession() as http:
+        pack = load_pack(config.line.packs, near=tmp_path)
+        bridge = await Bridge.open(config=config, pack=pack, crash=never_crash, stack=stack)
+        running = asyncio.create_task(bridge.run())
+        text = await wait_until("the metrics answer", scraped, every=0.02)
+        assert value(text, "quietline_ready") == 0
+        async with http.get(f"http://127.0.0.1:{base}/metrics") as answer:
+            assert answer.status == 404  # what a proxy shows the carrier
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from prometheus_client.exposition import generate_latest
 
 from bot.model.actions import DESK
 from bot.model.events import Event
@@ -30,6 +31,7 @@ from bridge.storage.errors import Unavailable
 from bridge.tables import inbox
 from deploy.rehearsal.service import run_carrier
 from deploy.rehearsal.settings import Settings, Timing
+from tests.bridge.metrics.samples import value
 from tests.e2e.carrier_api import CarrierApi
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.bridge_harness import HANDSET, LINE, NUMBER, BridgeHarness, ManualClock
@@ -398,3 +400,23 @@ async def _refused(harness: BridgeHarness) -> bool | None:
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as held:
         return int(held.getsockname()[1])
+
+
+async def test_webhooks_are_counted_by_their_answers(webhook: WebhookClient) -> None:
+    """What is signed and not kept is counted, by a full disk or because it cannot be read; a stranger's request is not."""
+
+    def read(name: str, **labels: str) -> float:
+        return value(generate_latest(webhook.harness.services.measurements.registry), f"quietline_{name}", labels)
+
+    assert await webhook.post(text("words")) == 200
+    webhook.harness.database.full = True
+    assert await webhook.post(text("more", message_id="id2")) == 503
+    webhook.harness.database.full = False
+    assert await webhook.post(b"{") == 400
+    assert read("texts_not_kept_total") == 2
+    await webhook.post(text("words"), key="another key")
+    await webhook.post(b"{", way="status")
+    assert read("texts_not_kept_total") == 2
+    assert read("webhook_answers_total", brought="inbound", status="503") == 1
+    assert read("webhook_acknowledge_seconds_count", brought="inbound") == 1
+    assert read("webhook_acknowledge_seconds_count", brought="report") == 0

@@ -1,0 +1,221 @@
+"""What stands in tables and files and is read on a scrape, as metrics.
+
+Rules of this module: it reads and changes nothing; counts and times, never a row's content; a figure that is not known is
+NaN, which no alert takes for good or bad. `GAUGES` has each name once, with what it says; the page for operators is made
+of it (`deploy/docs/monitoring.md`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from bridge.services import Services
+from bridge.tables import dead_letters, erasure_jobs, inbox, line_state, outbox, sent_texts
+
+UNKNOWN: Final = math.nan
+TRANSPORTS: Final = ("matrix", "carrier", "page")
+"""Where a row of the outbox goes: the values of the one label here."""
+CANARY_SECONDS: Final = 7200.0
+"""Seconds after which a canary that says nothing more counts as dead, unless its file says otherwise."""
+FAILING_TRIES: Final = 5
+"""Tries after which a step of an erasure counts as failing: the desk hears of it then, too."""
+NEVER: Final = math.inf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """One reading. Ages in seconds; a bool as 1 or 0; `outbox_rows` by transport. NaN: not known; infinite: never."""
+
+    inbox_oldest: float = UNKNOWN
+    inbox_rows: float = UNKNOWN
+    outbox_oldest: float = UNKNOWN
+    outbox_rows: dict[str, int]
+    texts_unknown: float = UNKNOWN
+    dead_letters: float = UNKNOWN
+    erasures_failing: float = UNKNOWN
+    carrier_up: float = UNKNOWN
+    last_text: float = UNKNOWN
+    people_on_duty: float = UNKNOWN
+    threads_waiting: float = UNKNOWN
+    longest_wait: float = UNKNOWN
+    ready: float = UNKNOWN
+    sync_age: float = UNKNOWN
+    backup_age: float = UNKNOWN
+    canary_ok: float = UNKNOWN
+    clock_trusted: float = UNKNOWN
+    disk_free: float = UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """A metric, what it says, and which figure it is."""
+
+    name: str
+    help: str
+    read: Callable[[Figures], float]
+
+
+GAUGES: Final = (
+    Gauge("quietline_ready", "1 while the line hears its rooms and has its desk.", lambda f: f.ready),
+    Gauge(
+        "quietline_inbox_oldest_seconds",
+        "Seconds that the oldest event has waited for a decision; 0 when none waits.",
+        lambda f: f.inbox_oldest,
+    ),
+    Gauge("quietline_inbox_rows", "Events that wait for a decision.", lambda f: f.inbox_rows),
+    Gauge(
+        "quietline_outbox_oldest_seconds",
+        "Seconds that the oldest message, text or page has waited to leave; 0 when none waits.",
+        lambda f: f.outbox_oldest,
+    ),
+    Gauge(
+        "quietline_texts_unknown",
+        "Texts of which nobody knows whether the carrier took them; each is forgotten after eight days.",
+        lambda f: f.texts_unknown,
+    ),
+    Gauge(
+        "quietline_dead_letters",
+        "Events and messages that could not be handled and are kept for the technician.",
+        lambda f: f.dead_letters,
+    ),
+    Gauge(
+        "quietline_erasures_failing",
+        "Erasures of which a step was tried five times or more without success.",
+        lambda f: f.erasures_failing,
+    ),
+    Gauge(
+        "quietline_carrier_up",
+        "1 while the carrier's address answers and took the last request of ours; 0 when not; NaN before the first answer.",
+        lambda f: f.carrier_up,
+    ),
+    Gauge(
+        "quietline_last_text_seconds",
+        "Seconds since a text came, to the hour after a new start; NaN before the first text ever.",
+        lambda f: f.last_text,
+    ),
+    Gauge("quietline_people_on_duty", "People on duty at the desk.", lambda f: f.people_on_duty),
+    Gauge("quietline_threads_waiting", "Conversations that nobody has taken.", lambda f: f.threads_waiting),
+    Gauge(
+        "quietline_longest_wait_seconds",
+        "Seconds that the conversation which waits longest has waited to be taken; 0 when none waits.",
+        lambda f: f.longest_wait,
+    ),
+    Gauge(
+        "quietline_sync_age_seconds",
+        "Seconds since the homeserver last told what is said in the rooms; up to 30 when nobody says anything.",
+        lambda f: f.sync_age,
+    ),
+    Gauge(
+        "quietline_backup_age_seconds",
+        "Seconds since the last backup; +Inf while there is none.",
+        lambda f: f.backup_age,
+    ),
+    Gauge(
+        "quietline_canary_ok",
+        "1 while the canary's last round trip was well, 0 when not or when it is silent; NaN where there is no canary.",
+        lambda f: f.canary_ok,
+    ),
+    Gauge(
+        "quietline_clock_trusted",
+        "1 while the machine's clock is trusted; 0: nothing is erased by its age until a supervisor says !time ok.",
+        lambda f: f.clock_trusted,
+    ),
+    Gauge("quietline_disk_free_bytes", "Bytes free where the line keeps its databases.", lambda f: f.disk_free),
+)
+OUTBOX_ROWS: Final = "quietline_outbox_rows"
+OUTBOX_ROWS_HELP: Final = "Messages, texts and pages that wait to leave, by where they go."
+
+
+class FigureCollector(Collector):
+    """One reading as Prometheus has it."""
+
+    def __init__(self, figures: Figures) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterable[Metric]:
+        """Return every metric of this reading."""
+        return self._collect()
+
+    def _collect(self) -> Iterator[Metric]:
+        for gauge in GAUGES:
+            yield GaugeMetricFamily(gauge.name, gauge.help, value=gauge.read(self._figures))
+        rows = GaugeMetricFamily(OUTBOX_ROWS, OUTBOX_ROWS_HELP, labels=("to",))
+        for transport in TRANSPORTS:
+            rows.add_metric((transport,), self._figures.outbox_rows.get(transport, 0))
+        yield rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineState:
+    """What only the running parts know: whether the line is ready, who is there, who waits since when, and the carrier."""
+
+    ready: bool
+    people_on_duty: int
+    waiting_since: tuple[float, ...]
+    carrier_up: bool | None
+
+
+async def read(services: Services, line: LineState, *, inbox_oldest: float, data: Path, canary: Path | None) -> Figures:
+    """Read everything once. Raises `DatabaseError`. `canary`: the file that a canary writes, if there is a place for it."""
+    database, measured = services.database, services.measurements
+    now, system_now = services.clock.now(), services.clock.system_time()
+    oldest_row = await outbox.oldest_created(database)
+    last_text, backup = measured.seconds_since_text(), await line_state.get(database, line_state.LAST_BACKUP)
+    if last_text is None and (hour := await line_state.get_time(database, line_state.LAST_TEXT)):
+        last_text = _age(hour, now)
+    return Figures(
+        inbox_oldest=inbox_oldest,
+        inbox_rows=await inbox.count(database),
+        outbox_oldest=0.0 if oldest_row is None else _age(oldest_row, now),
+        outbox_rows=await outbox.count_by_transport(database),
+        texts_unknown=await sent_texts.count_unknown(database),
+        dead_letters=await dead_letters.count(database),
+        erasures_failing=await erasure_jobs.count_failing(database, tries=FAILING_TRIES),
+        carrier_up=UNKNOWN if line.carrier_up is None else float(line.carrier_up),
+        last_text=UNKNOWN if last_text is None else last_text,
+        people_on_duty=line.people_on_duty,
+        threads_waiting=len(line.waiting_since),
+        longest_wait=max((_age(since, now) for since in line.waiting_since), default=0.0),
+        ready=float(line.ready),
+        sync_age=measured.seconds_since_sync(),
+        backup_age=NEVER if backup is None else _age(float(backup), system_now),
+        canary_ok=_read_canary(canary, system_now),
+        clock_trusted=float(await line_state.get(database, line_state.CLOCK_DISTRUSTED) is None),
+        disk_free=_free_bytes(data),
+    )
+
+
+def _age(at: float, now: float) -> float:
+    return max(0.0, now - at)
+
+
+def _free_bytes(data: Path) -> float:
+    try:
+        return shutil.disk_usage(data).free
+    except OSError:
+        return UNKNOWN
+
+
+def _read_canary(file: Path | None, now: float) -> float:
+    """Read `{"ok": bool, "at": seconds since the epoch}`; `"valid_seconds"`: for how long that holds, if it says so.
+
+    A file that cannot be read, says something else or is old is a canary that is not well; without a file there is none.
+    """
+    if file is None or not file.exists():
+        return UNKNOWN
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))
+        fresh = -60.0 <= now - float(told["at"]) <= float(told.get("valid_seconds", CANARY_SECONDS))
+        return float(told["ok"] is True and fresh)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return 0.0

@@ -1,0 +1,35 @@
+"""The metrics of a bridge without a homeserver."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bridge.config import load
+from bridge.metrics.server import MetricsServer
+from tests.bridge.test_config import Papers
+from tests.deploy.processes import free_port_base
+from tests.fakes.bridge_harness import BridgeHarness
+
+
+@pytest.fixture
+async def metrics(harness: BridgeHarness, tmp_path: Path) -> AsyncIterator[MetricsServer]:
+    """Put the metrics up over the parts of the harness, on a free port; nothing listens before `run`."""
+    papers = Papers(tmp_path)
+    papers.raw["metrics"] = {"listen": f"127.0.0.1:{free_port_base()}"}
+    config = load(papers.save())
+    assert config.metrics is not None
+    config.data_dir.mkdir()
+    async with aiohttp.ClientSession() as http:
+        yield MetricsServer(
+            harness.services,
+            config=config,
+            settings=config.metrics,
+            http=http,
+            desk=lambda: harness.engine.desk,
+            is_ready=lambda: harness.has_rooms,
+            run_directory=tmp_path,
+        )

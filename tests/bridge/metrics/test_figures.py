@@ -1,0 +1,154 @@
+"""What stands in tables and files is in the metrics."""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from bot.model.actions import DESK, SendSms
+from bot.model.desk import Desk, DeskMember, QueueEntry, Role
+from bot.model.events import TextArrived
+from bridge.metrics.figures import CANARY_SECONDS
+from bridge.metrics.server import CANARY_FILE, MetricsServer
+from bridge.storage.database import Transaction
+from bridge.storage.serialization import kind_name
+from bridge.tables import dead_letters, erasure_jobs, inbox, line_state, outbox, sent_texts
+from bridge.tables.dead_letters import DeadLetter
+from bridge.tables.inbox import InboxRow
+from bridge.tables.outbox import OutboxRow
+from bridge.tables.sent_texts import SentText
+from tests.bridge.metrics.samples import value
+from tests.fakes.bridge_harness import HANDSET, BridgeHarness
+
+
+async def test_an_empty_line_has_zeros_and_says_what_it_does_not_know(metrics: MetricsServer) -> None:
+    """Nothing waits is 0; what never happened is no number; a backup that was never made is infinitely old."""
+    text = await metrics.text()
+    for name in ("inbox_oldest_seconds", "inbox_rows", "outbox_oldest_seconds", "texts_unknown", "people_on_duty"):
+        assert value(text, f"quietline_{name}") == 0
+    for name in ("last_text_seconds", "canary_ok", "carrier_up"):
+        assert math.isnan(value(text, f"quietline_{name}"))
+    assert value(text, "quietline_backup_age_seconds") == math.inf
+    assert value(text, "quietline_clock_trusted") == 1
+    assert value(text, "quietline_disk_free_bytes") > 0
+
+
+async def test_what_waits_to_leave_is_counted_and_has_an_age(harness: BridgeHarness, metrics: MetricsServer) -> None:
+    """The oldest row of the outbox gives the age, and each transport its number."""
+    now = int(harness.clock.now())
+    rows = (("matrix", 300), ("carrier", 120), ("matrix", 10))
+    for number, (transport, age) in enumerate(rows):
+        row = OutboxRow("card", transport, kind_name(SendSms), f"txn{number}", b"")
+        await harness.database.commit(partial(outbox.append, owner=DESK, row=row, created=now - age))
+    text = await metrics.text()
+    assert value(text, "quietline_outbox_oldest_seconds") == 300
+    assert [value(text, "quietline_outbox_rows", {"to": to}) for to in ("matrix", "carrier", "page")] == [2, 1, 0]
+
+
+async def test_what_a_person_must_look_into_is_counted(harness: BridgeHarness, metrics: MetricsServer) -> None:
+    """Texts that may not have left, dead letters, erasures that fail, events that are not decided, a doubted clock."""
+    letter = DeadLetter("0123abcd", InboxRow(DESK, kind_name(TextArrived), b""))
+
+    async def commit(transaction: Transaction) -> None:
+        for digest, unknown in ((b"a", True), (b"b", False)):
+            await sent_texts.record(transaction, digest, SentText("owner", "ref", unknown=unknown), until=1)
+        await dead_letters.record(transaction, letter, at=0.0, notices=[InboxRow("nobody", "kind", b"")])
+        for subject in ("tried", "fresh"):
+            await erasure_jobs.begin(transaction, kind=erasure_jobs.ROOM, subject=subject, thread="", patience=0.0, now=0.0)
+        await transaction.execute("UPDATE erasure SET tries = 5 WHERE subject = 'tried'")
+        await line_state.put(transaction, line_state.CLOCK_DISTRUSTED, "1")
+
+    await harness.database.commit(commit)
+    text = await metrics.text()
+    found = [value(text, f"quietline_{name}") for name in ("texts_unknown", "dead_letters", "erasures_failing")]
+    assert found == [1, 1, 1]
+    assert value(text, "quietline_inbox_rows") == 1
+    assert value(text, "quietline_clock_trusted") == 0
+
+
+async def test_people_on_duty_and_who_waits(harness: BridgeHarness, metrics: MetricsServer) -> None:
+    """Only people on duty count; a conversation that has an advocate does not wait."""
+    now = harness.clock.now()
+    members = [
+        DeskMember(user=f"@{name}:quietline.localhost", role=Role.ADVOCATE, on_duty=name != "cy")
+        for name in ("a", "b", "cy")
+    ]
+    waiting = [QueueEntry(thread=f"t{n}", designation=f"D{n}", since=now - n, opened_at=now) for n in (40, 90)]
+    taken = QueueEntry(thread="t", designation="D", since=now - 500, opened_at=now, assignee=members[0].user)
+    metrics._desk = lambda: Desk(roster=tuple(members), threads=(*waiting, taken))
+    text = await metrics.text()
+    assert value(text, "quietline_people_on_duty") == 2
+    assert value(text, "quietline_threads_waiting") == 2
+    assert value(text, "quietline_longest_wait_seconds") == 90
+
+
+async def test_the_last_text_is_known_to_the_hour_after_a_new_start(harness: BridgeHarness, metrics: MetricsServer) -> None:
+    """In one run it is exact; the table has the hour and no more."""
+    harness.clock.at = 1_800_000_000.0 + 1234.0
+    await harness.receive_text("words", message_id="one")
+    assert value(await metrics.text(), "quietline_last_text_seconds") < 600
+    stored = await line_state.get_time(harness.database, line_state.LAST_TEXT)
+    assert stored == 1_800_000_000.0
+    harness.services.measurements._text_at = None  # as in the next process
+    assert value(await metrics.text(), "quietline_last_text_seconds") == 1234.0
+
+
+async def test_the_age_of_a_backup_is_by_the_machines_clock(harness: BridgeHarness, metrics: MetricsServer) -> None:
+    """`quietline backup` is another program: it knows no clock but the machine's."""
+    harness.clock.offset = 100.0
+    made = str(harness.clock.system_time() - 50.0)
+    await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.LAST_BACKUP, made))
+    assert value(await metrics.text(), "quietline_backup_age_seconds") == 50.0
+
+
+@pytest.mark.parametrize(
+    ("told", "ok"),
+    [
+        ({"ok": True, "at": -5}, 1),
+        ({"ok": False, "at": -5}, 0),
+        ({"ok": True, "at": -CANARY_SECONDS - 1}, 0),
+        ({"ok": True, "at": -300, "valid_seconds": 100}, 0),
+        ({"ok": True, "at": 3600}, 0),
+        ({"ok": "yes", "at": -5}, 0),
+        ({"at": -5}, 0),
+        ([], 0),
+        ("half a fi", 0),
+    ],
+    ids=["well", "ill", "old", "old by its own word", "of the future", "no bool", "half", "another shape", "no JSON"],
+)
+async def test_the_canary(harness: BridgeHarness, metrics: MetricsServer, tmp_path: Path, told: object, ok: int) -> None:
+    """What a canary last said counts while it is fresh; one that is silent, or says nonsense, is not well."""
+    if isinstance(told, dict):
+        told = told | {"at": harness.clock.system_time() + told["at"]}
+    written = told if isinstance(told, str) else json.dumps(told)
+    (tmp_path / CANARY_FILE).write_text(written, encoding="utf-8")
+    assert value(await metrics.text(), "quietline_canary_ok") == ok
+
+
+async def test_the_age_of_an_undecided_event(harness: BridgeHarness, metrics: MetricsServer) -> None:
+    """It grows while the event stands, and is that of the next one when it is decided."""
+    monotonic = metrics._inbox_age._monotonic = _Ticks()
+    age = "quietline_inbox_oldest_seconds"
+    await harness.database.commit(lambda transaction: inbox.append(transaction, InboxRow("a", "kind", b"")))
+    assert value(await metrics.text(), age) == 0
+    monotonic.at += 60
+    assert value(await metrics.text(), age) == 60
+    await harness.database.commit(lambda transaction: inbox.append(transaction, InboxRow("b", "kind", b"")))
+    await metrics._inbox_age.run_once()
+    monotonic.at += 10
+    await harness.database.commit(lambda transaction: inbox.delete_all(transaction, "a"))
+    assert value(await metrics.text(), age) == 10
+    await harness.database.commit(lambda transaction: inbox.delete_all(transaction, "b"))
+    assert value(await metrics.text(), age) == 0
+    assert HANDSET not in str(metrics._inbox_age._looks)
+
+
+class _Ticks:
+    at = 0.0
+
+    def __call__(self) -> float:
+        return self.at

@@ -1,0 +1,109 @@
+"""What the bridge measures of itself."""
+
+from __future__ import annotations
+
+import pytest
+from prometheus_client.exposition import generate_latest
+
+from bridge.carriers.adapter import Accepted, Rejected, SendOutcome, TryLater, UnknownOutcome
+from bridge.runtime.measurements import CARRIER_FAILURE_SECONDS, INBOUND, MAX_ARRIVALS, Measurements
+from tests.bridge.metrics.samples import value
+from tests.fakes.bridge_harness import BridgeHarness
+
+
+class Ticks:
+    """A clock that stands until it is set."""
+
+    at = 0.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+@pytest.fixture
+def ticks() -> Ticks:
+    return Ticks()
+
+
+@pytest.fixture
+def measurements(ticks: Ticks) -> Measurements:
+    return Measurements(monotonic=ticks)
+
+
+def read(measurements: Measurements, name: str, **labels: str) -> float:
+    """Return one value, as Prometheus reads it."""
+    return value(generate_latest(measurements.registry), name, labels)
+
+
+def test_every_series_is_there_before_it_is_needed(measurements: Measurements) -> None:
+    """A counter that appears with its first 1 is one that Prometheus has not seen rise."""
+    assert read(measurements, "quietline_texts_not_kept_total") == 0
+    assert read(measurements, "quietline_texts_sent_total", outcome="unknown") == 0
+    assert read(measurements, "quietline_webhook_acknowledge_seconds_count", brought="inbound") == 0
+
+
+def test_only_what_was_kept_is_timed(measurements: Measurements) -> None:
+    """A refusal is counted by its status, and says nothing of how fast texts are taken."""
+    measurements.webhook_answered(INBOUND, status=200, seconds=0.02)
+    measurements.webhook_answered(INBOUND, status=503, seconds=9.0)
+    assert read(measurements, "quietline_webhook_acknowledge_seconds_sum", brought=INBOUND) == pytest.approx(0.02)
+    assert read(measurements, "quietline_webhook_answers_total", brought=INBOUND, status="503") == 1
+
+
+def test_a_text_is_timed_to_its_first_message(measurements: Measurements, ticks: Ticks) -> None:
+    """Its further pieces, and messages of anybody else, are not."""
+    measurements.text_arrived("a1")
+    ticks.at = 3.0
+    for ref in ("in:other:0", "card", "", "in:a1:0", "in:a1:1"):
+        measurements.text_shown(ref)
+    assert read(measurements, "quietline_text_to_room_seconds_count") == 1
+    assert read(measurements, "quietline_text_to_room_seconds_sum") == 3.0
+
+
+def test_what_is_never_shown_does_not_grow(measurements: Measurements) -> None:
+    """Texts of blocked phones reach no room, and are remembered up to a number."""
+    for number in range(MAX_ARRIVALS + 5):
+        measurements.text_arrived(str(number))
+    assert len(measurements._arrivals) == MAX_ARRIVALS
+    assert "0" not in measurements._arrivals
+
+
+def test_a_failed_request_is_forgotten_after_a_while(measurements: Measurements, ticks: Ticks) -> None:
+    """One time-out on a quiet line is no carrier that is down for the whole night."""
+    assert measurements.carrier_answers() is None
+    measurements.text_sent("unknown")
+    assert measurements.carrier_answers() is False
+    ticks.at = CARRIER_FAILURE_SECONDS + 1
+    assert measurements.carrier_answers() is None
+    measurements.text_sent("rejected")
+    ticks.at *= 10
+    assert measurements.carrier_answers() is True
+
+
+def test_the_sync_ages_from_the_start(measurements: Measurements, ticks: Ticks) -> None:
+    """A homeserver that never answered is as old as the process."""
+    ticks.at = 40.0
+    assert measurements.seconds_since_sync() == 40.0
+    measurements.synced()
+    ticks.at = 45.0
+    assert measurements.seconds_since_sync() == 5.0
+
+
+@pytest.mark.parametrize(
+    ("outcome", "word"),
+    [
+        (Accepted("id"), "accepted"),
+        (Rejected("30003"), "rejected"),
+        (UnknownOutcome(), "unknown"),
+        (TryLater(0.01), "try_later"),
+    ],
+)
+async def test_texts_are_counted_by_what_the_carrier_answered(
+    harness: BridgeHarness, outcome: SendOutcome, word: str
+) -> None:
+    """Each request to the carrier counts once, under its answer."""
+    harness.carrier.outcomes.append(outcome)
+    await harness.run()
+    await harness.receive_text("hello", message_id="one")
+    await harness.wait_until_drained()
+    assert read(harness.services.measurements, "quietline_texts_sent_total", outcome=word) >= 1
