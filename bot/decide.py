@@ -38,6 +38,7 @@ from bot.model.events import (
 )
 from bot.model.feature import Feature, Step
 from bot.model.line_incidents import (
+    AlarmTestRequested,
     CanaryFailed,
     CanaryRecovered,
     ClockJumped,
@@ -265,6 +266,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, PageFailed): (alerts.page_failed,),
     (Desk, CanaryFailed): (alerts.canary_failed,),
     (Desk, CanaryRecovered): (alerts.canary_recovered,),
+    (Desk, AlarmTestRequested): (alerts.alarm_test,),
     (Desk, ClockJumped): (alerts.clock_jumped,),
     (Desk, InviteFailed): (alerts.invite_failed,),
     (Desk, SyncStalled): (alerts.sync_stalled,),

@@ -98,7 +98,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "deploy/inspect": (
         "policies bot/model bridge/runtime bridge/storage bridge/carriers bridge/config bridge/tables "
         "bridge/matrix/api bridge/matrix/olm bridge/matrix/rooms bridge/matrix/room_keys bridge/erasure "
-        "deploy/data_dir deploy/stack"
+        "bridge/outbound deploy/data_dir deploy/stack"
     ),
     "deploy/packs": "policies bot/model bot/guard bot/sending bot/decide deploy/inspect",
     "deploy/carrier": (

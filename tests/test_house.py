@@ -102,6 +102,7 @@ PASSED_OVER: Final = {
     (Thread, line_incidents.PageFailed): "told to the desk, which has people",
     (Thread, line_incidents.CanaryFailed): "told to the desk, which has people",
     (Thread, line_incidents.CanaryRecovered): "told to the desk, which has people",
+    (Thread, line_incidents.AlarmTestRequested): "told to the desk, which has people",
     (Thread, line_incidents.InviteFailed): "told to the desk, which has people",
     (Thread, line_incidents.StaffAdded): "told to the desk, whose roster it is about",
     (Thread, line_incidents.StaffRemoved): "told to the desk, which tells its threads when they have left",

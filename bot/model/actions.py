@@ -231,9 +231,13 @@ class ShowDevices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageOnCall:
-    """Call whoever is on call outside Matrix. It says that somebody waits, and nothing more."""
+    """Call whoever is on call outside Matrix. It says that somebody waits, and nothing more.
+
+    `test`: the id of a test of the alarms, whose call says that it is one; empty for a call in earnest.
+    """
 
     reason: str
+    test: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

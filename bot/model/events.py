@@ -11,6 +11,7 @@ from enum import Enum, unique
 from typing import TypeAlias
 
 from bot.model.line_incidents import (
+    AlarmTestRequested,
     CanaryFailed,
     CanaryRecovered,
     ClockJumped,
@@ -268,6 +269,7 @@ Event: TypeAlias = (
     | CanaryFailed
     | CanaryRecovered
     | PageFailed
+    | AlarmTestRequested
     | ClockJumped
     | InviteFailed
     | StaffAdded

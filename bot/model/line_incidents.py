@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, unique
+from typing import Final
+
+ALARM_TEST: Final = "alarm-test:"
+"""With the id of a test of the alarms behind it: the `ref` of its message at the desk."""
 
 
 @unique
@@ -199,3 +203,10 @@ class StaffRemoved:
     """The technician ended that person's account (`quietline staff remove`)."""
 
     user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmTestRequested:
+    """The technician tries the alarms (`quietline alarm test`), by a random id that says which try it is."""
+
+    test: str

@@ -18,6 +18,8 @@ from bot.model.desk import Desk, Facts, ShownAlarm
 from bot.model.events import MessageIgnored, MessageSent
 from bot.model.feature import Step
 from bot.model.line_incidents import (
+    ALARM_TEST,
+    AlarmTestRequested,
     CanaryFailed,
     CanaryRecovered,
     CanaryStep,
@@ -224,6 +226,15 @@ def page_failed(pack: Pack, facts: Facts, desk: Desk, event: PageFailed) -> Step
     tried = notice_of("alerts.is_not_tried_any_more") if event.given_up else notice_of("alerts.is_tried_for_a_quarter")
     body = notice_of("alerts.whoever_is_on_call_could", tried=tried)
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=on_duty(desk.roster)),))
+
+
+def alarm_test(pack: Pack, facts: Facts, desk: Desk, event: AlarmTestRequested) -> Step[Desk]:
+    """Ring at the desk and call whoever is on call, both marked as a test."""
+    body = (
+        "🔔 TEST of the alarms by the technician. Nobody is needed. If your phone did not ring for this, please tell them."
+    )
+    notice = SendMessage(place=DESK, ref=f"{ALARM_TEST}{event.test}", body=body, mentions=on_duty(desk.roster))
+    return Step(desk, (notice, PageOnCall(reason="test", test=event.test)))
 
 
 def invite_failed(pack: Pack, facts: Facts, desk: Desk, event: InviteFailed) -> Step[Desk]:

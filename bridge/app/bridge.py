@@ -24,6 +24,7 @@ from bridge.app.resources import Resources
 from bridge.carriers.adapter import DeliveryReport
 from bridge.config import Config
 from bridge.engine import startup_notices
+from bridge.engine.alarm_tests import AlarmTests
 from bridge.engine.cold_outreach import ColdOutreach
 from bridge.engine.engine import Engine
 from bridge.engine.staff_changes import StaffChanges
@@ -221,6 +222,7 @@ class Bridge:
             group.create_task(self.outbox.run("page", self.pager.perform))
             group.create_task(self.matrix_workers.run())
             group.create_task(StaffChanges(self._resources.services).loop.run())
+            group.create_task(AlarmTests(self._resources.services).loop.run())
             group.create_task(self._keep_bridge_file())
             if self.canary is not None:
                 group.create_task(self.canary.watch.loop.run())

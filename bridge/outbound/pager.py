@@ -8,6 +8,7 @@ still tried, and another when it is given up, so that somebody there can use a t
 from __future__ import annotations
 
 import asyncio
+import json
 import smtplib
 import ssl
 from email.message import EmailMessage
@@ -16,7 +17,7 @@ from typing import Final
 
 import aiohttp
 
-from bot.model.actions import DESK
+from bot.model.actions import DESK, PageOnCall
 from bot.model.line_incidents import PageFailed
 from bridge.config import Email, OnCall
 from bridge.outbound.dispatcher import OutboxTask, RetryLater
@@ -25,9 +26,10 @@ from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.settings import read_secret
 from bridge.services import Services
 from bridge.storage.database import Transaction
-from bridge.tables import inbox, outbox
+from bridge.tables import inbox, line_state, outbox
 
 MESSAGE: Final = "You are needed at the desk."
+TEST_MESSAGE: Final = "TEST: nobody is needed. Please say that this reached you."
 ALERT_AFTER: Final = 60.0
 """Seconds of failing after which the desk hears of it."""
 GIVE_UP_AFTER: Final = 900.0
@@ -44,7 +46,13 @@ class Pager:
         self._wake, self._crash, self._on_call, self._http = services.wake, services.crash, on_call, http
 
     async def perform(self, task: OutboxTask) -> None:
-        """Call once. While no way takes it, it is tried again, for a quarter of an hour. Raises :class:`RetryLater`."""
+        """Call once. While no way takes it, it is tried again, for a quarter of an hour. Raises :class:`RetryLater`.
+
+        A test is called once, and what became of it is left for whoever asked.
+        """
+        if isinstance(task.action, PageOnCall) and task.action.test:
+            await self._perform_test(task, task.action.test)
+            return
         if await self.page():
             self._crash(CrashPoint.PAGED)
             await self._database.commit(lambda transaction: outbox.delete(transaction, task.number))
@@ -54,6 +62,17 @@ class Pager:
             await self._alert_desk(task, given_up=failing >= GIVE_UP_AFTER)
         if failing < GIVE_UP_AFTER:
             raise RetryLater(RETRY_SECONDS)
+
+    async def _perform_test(self, task: OutboxTask, test: str) -> None:
+        ways = await call_each(self._on_call, self._http, message=TEST_MESSAGE)
+        result = json.dumps({"test": test, "ways": ways})
+
+        async def commit(transaction: Transaction) -> None:
+            await outbox.delete(transaction, task.number)
+            await line_state.put(transaction, line_state.ALARM_TEST_RESULT, result)
+
+        await self._database.commit(commit)
+        log.event("pager.tested", count=sum(ways.values()))
 
     async def _alert_desk(self, task: OutboxTask, *, given_up: bool) -> None:
         """Tell the desk once that it is tried, and once that it is given up; the row says which it knows."""
@@ -76,29 +95,33 @@ class Pager:
 
 async def call(on_call: OnCall | None, http: aiohttp.ClientSession) -> bool:
     """Call once, by every way there is; False when none of them took it. Without a configured way nothing is done."""
-    if on_call is None:
-        return True
-    took: list[bool] = []
-    if on_call.webhook_file is not None:
-        took.append(await _call_webhook(on_call.webhook_file, http))
-    if on_call.email is not None:
-        took.append(await asyncio.to_thread(_send_email, on_call.email))
-    return any(took) or not took
+    took = await call_each(on_call, http, message=MESSAGE)
+    return any(took.values()) or not took
 
 
-async def _call_webhook(file: Path, http: aiohttp.ClientSession) -> bool:
+async def call_each(on_call: OnCall | None, http: aiohttp.ClientSession, *, message: str) -> dict[str, bool]:
+    """Call once, by every way there is; return for each, `webhook` and `email`, whether it took the call."""
+    took: dict[str, bool] = {}
+    if on_call is not None and on_call.webhook_file is not None:
+        took["webhook"] = await _call_webhook(on_call.webhook_file, http, message)
+    if on_call is not None and on_call.email is not None:
+        took["email"] = await asyncio.to_thread(_send_email, on_call.email, message)
+    return took
+
+
+async def _call_webhook(file: Path, http: aiohttp.ClientSession, text: str) -> bool:
     try:
-        async with http.post(read_secret(file), json={"text": MESSAGE}, timeout=TIMEOUT) as answer:
+        async with http.post(read_secret(file), json={"text": text}, timeout=TIMEOUT) as answer:
             return answer.status < 300
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         log.failure("pager.webhook_failed", error)
         return False
 
 
-def _send_email(email: Email) -> bool:
+def _send_email(email: Email, text: str) -> bool:
     message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = email.sender, ", ".join(email.to), MESSAGE
-    message.set_content(MESSAGE)
+    message["From"], message["To"], message["Subject"] = email.sender, ", ".join(email.to), text
+    message.set_content(text)
     try:
         with smtplib.SMTP(email.host, email.port, timeout=10) as server:
             if email.starttls:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from bot.model.actions import SendSms
+from bot.model.actions import DESK, SendSms
 from bridge.storage.serialization import kind_name
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.tables.carrier_copies import NOT_ON_HOLD as COPY_NOT_ON_HOLD
@@ -104,3 +104,8 @@ def tally(connection: SqliteConnection) -> list[TallyCell]:
     """Return every counter, by month, language and kind."""
     rows = connection.fetch("SELECT month, language, kind, number FROM tally ORDER BY month, language, kind")
     return [TallyCell(**dict(row)) for row in rows]
+
+
+def is_shown_at_desk(connection: SqliteConnection, ref: str) -> bool:
+    """Whether the homeserver has the message of that `ref` at the desk."""
+    return connection.fetchval("SELECT 1 FROM event WHERE owner = $1 AND ref = $2", DESK, ref) is not None

@@ -12,6 +12,10 @@ from typing import Final
 from bridge.storage.database import Reader, Transaction
 from bridge.storage.sqlite_connection import SqliteConnection
 
+ALARM_TEST: Final = "alarm_test"
+"""The id of the test of the alarms that `quietline alarm test` asks for, until the line takes it."""
+ALARM_TEST_RESULT: Final = "alarm_test_result"
+"""Which ways took the last test call: the test's id and a bool for each way, as JSON."""
 AUDIT_HEAD: Final = "audit_head"
 """The mark of the newest audit entry (`audit_log`)."""
 AUDIT_FLOOR: Final = "audit_floor"

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from bridge.storage.errors import DatabaseError
+from deploy.cli.alarm import alarm
 from deploy.cli.canary import canary
 from deploy.cli.check import check
 from deploy.cli.init import init
@@ -271,6 +272,7 @@ def bridge(layout: Layout | None, take_over: bool) -> None:
 
 
 cli.add_command(canary)
+cli.add_command(alarm)
 cli.add_command(init)
 cli.add_command(check)
 cli.add_command(practices)

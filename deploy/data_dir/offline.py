@@ -60,3 +60,13 @@ async def record_audit(config: Config, kind: AuditKind, work: Work[None] | None 
         await database.commit(commit)
     finally:
         await database.close()
+
+
+async def commit(config: Config, work: Work[None]) -> None:
+    """Write something into the main database in one commit, beside the bridge. Raises `DatabaseError`."""
+    database = SqliteDatabase(config.data_dir / "main.db")
+    await database.open()
+    try:
+        await database.commit(work)
+    finally:
+        await database.close()

@@ -212,6 +212,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "sent_at": st.none() | times,
     "unordered_within": st.sampled_from((0.0, 45.0)),
     "short_id": st.just("0badcafe"),
+    "test": st.just("0badcafe"),
     "since": times,
     "target": st.sampled_from(MESSAGES) | refs,
     "inbound": st.booleans(),

@@ -15,6 +15,7 @@ from bot.model.desk import Desk, DeskMember, Facts, Role, Thread
 from bot.model.events import Event
 from bot.model.feature import Step
 from bot.model.line_incidents import (
+    AlarmTestRequested,
     CanaryFailed,
     CanaryRecovered,
     CanaryStep,
@@ -102,6 +103,7 @@ def rung(step: Step[Any], *, among: tuple[str, ...] = (ANA, BEN, SUE, OFF)) -> s
         pytest.param(desk(), HomeserverIncident(kind=HomeserverIncidentKind.DEVICE_GONE), {SUE}, id="a lost device"),
         pytest.param(desk(), LineRestored(hours=1, unfinished=0), ALL, id="a restored line"),
         pytest.param(desk(), PageFailed(given_up=True), ALL, id="a page that failed"),
+        pytest.param(desk(), AlarmTestRequested(test="0badcafe"), ALL, id="a test of the alarms"),
         pytest.param(desk(), StrayTextArrived(kind=StrayKind.GROUP), {SUE}, id="a stray"),
         pytest.param(desk(), DeadLetterRecorded(short_id="0badcafe"), set(), id="a technician's matter"),
         pytest.param(desk(), at_desk("!outage"), ALL, id="an outage"),

@@ -32,6 +32,7 @@ from bot.model.events import (
 )
 from bot.model.feature import Step
 from bot.model.line_incidents import (
+    AlarmTestRequested,
     CanaryFailed,
     CanaryRecovered,
     CanaryStep,
@@ -256,6 +257,14 @@ def test_who_lost_the_account_is_removed() -> None:
     assert of(KickMember, step) == [KickMember(place=DESK, user=ANA)]
     (post,) = [post for post in of(SendMessage, step) if post.ref != "board"]
     assert (post.notice, "ended ana's account" in post.body) == (False, True)
+
+
+def test_a_test_of_the_alarms_says_that_it_is_one() -> None:
+    """`quietline alarm test`: a message at the desk that can be found again, and one call that is marked as well."""
+    step = then(staffed_desk(), AlarmTestRequested(test="0badcafe"))
+    (post,) = [post for post in of(SendMessage, step) if post.ref != "board"]
+    assert (post.ref, post.body.startswith("🔔 TEST")) == ("alarm-test:0badcafe", True)
+    assert of(PageOnCall, step) == [PageOnCall(reason="test", test="0badcafe")]
 
 
 def test_what_else_was_changed_is_put_back() -> None:

@@ -18,11 +18,11 @@ from bot.model.actions import DESK, PageOnCall
 from bot.model.line_incidents import PageFailed
 from bridge.config import Email, OnCall
 from bridge.outbound.dispatcher import OutboxTask, RetryLater
-from bridge.outbound.pager import ALERT_AFTER, GIVE_UP_AFTER, MESSAGE, Pager
+from bridge.outbound.pager import ALERT_AFTER, GIVE_UP_AFTER, MESSAGE, TEST_MESSAGE, Pager
 from bridge.runtime.crash_points import CrashHook, CrashPoint, never_crash
 from bridge.services import WakeUps
 from bridge.storage import serialization
-from bridge.tables import inbox
+from bridge.tables import inbox, line_state
 from bridge.tables.outbox import OutboxRow
 from tests.fakes.bridge_harness import BridgeHarness
 
@@ -74,23 +74,21 @@ class PagerHarness:
         self.woken: list[str] = []
         self.crash: CrashHook = never_crash
 
-    async def perform(self) -> int:
-        """Perform the row; returns how many rows stand after it."""
-        harness = self.harness
+    async def perform(self, test: str = "") -> int:
+        """Perform the row, in earnest or as that test; returns how many rows stand after it."""
+        harness, action = self.harness, PageOnCall(reason=REASON, test=test)
         pager = Pager(
             harness.services_with(WakeUps(engine=self.woken.append), crash=self.crash),
             on_call=self.on_call,
             http=self._http,
         )
         if not await harness.count("outbox"):
-            body = await harness.vault.seal(DESK, "outbox page", serialization.encode(PageOnCall(reason=REASON)))
+            body = await harness.vault.seal(DESK, "outbox page", serialization.encode(action))
             item = OutboxRow("conversation", "page", "PageOnCall", "page", body)
             at = int(harness.clock.now())
             await harness.database.commit(lambda transaction: harness.outbox.put(transaction, DESK, item, at))
         row: Any = await harness.database.fetchrow("SELECT id, created FROM outbox")
-        task = OutboxTask(
-            number=row["id"], owner=DESK, txn="page", created=row["created"], action=PageOnCall(reason=REASON)
-        )
+        task = OutboxTask(number=row["id"], owner=DESK, txn="page", created=row["created"], action=action)
         await pager.perform(task)
         return await harness.count("outbox")
 
@@ -204,3 +202,15 @@ async def test_killed_after_the_call(called: PagerHarness) -> None:
     called.crash = never_crash
     assert await called.perform() == 0
     assert len(called.outside.bodies) == 2
+
+
+async def test_a_test_is_called_once_and_says_that_it_is_one(called: PagerHarness) -> None:
+    """Each way has the other sentence; which of them took it is left for whoever asked, and no alarm follows."""
+    called.outside.status = 500
+    assert await called.perform(test="0123abcd") == 0
+    assert [json.loads(body) for body in called.outside.bodies] == [{"text": TEST_MESSAGE}]
+    assert [mail["Subject"] for mail in called.outside.mails] == [TEST_MESSAGE]
+    told = json.loads(await line_state.get(called.harness.database, line_state.ALARM_TEST_RESULT) or "")
+    assert told == {"test": "0123abcd", "ways": {"webhook": False, "email": True}}
+    assert await called.told() == []
+    assert "nobody is needed" in TEST_MESSAGE

@@ -1,0 +1,127 @@
+"""`quietline alarm test`: a test along the way of every alarm, and what of it got through.
+
+Rules of this module: where the line runs, it is the line that rings and calls, through decision, outbox, room and pager,
+for a call from this terminal would prove nothing of the service's own network and secrets. Where it does not, the ways to
+the person on call are tried from here, and the desk is said not to have heard. What is sent is marked as a test, and once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+
+from bot.model.line_incidents import ALARM_TEST
+from bridge.config import load
+from bridge.outbound import pager
+from bridge.tables import inspection, line_state
+from deploy.data_dir import offline
+from deploy.inspect.doctor import check_on_call, has_on_call
+from deploy.inspect.status import CheckReport, CheckResult
+
+if TYPE_CHECKING:
+    from bridge.config import Config
+    from bridge.storage.database import Transaction
+    from deploy.data_dir.layout import Layout
+
+TAKE_SECONDS: Final = 15.0
+"""Seconds within which a line that runs takes the test."""
+THROUGH_SECONDS: Final = 45.0
+"""Seconds within which a test that was taken is at the desk and with the person on call: a way may take ten to fail."""
+LOOK_INTERVAL: Final = 0.25
+
+
+@dataclass
+class Progress:
+    """How far a test is. `ways`: None until whoever is on call was called."""
+
+    taken: bool = False
+    at_desk: bool = False
+    ways: dict[str, bool] | None = field(default=None)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come."""
+        return self.at_desk and self.ways is not None
+
+
+async def run(layout: Layout, *, take: float = TAKE_SECONDS, through: float = THROUGH_SECONDS) -> CheckReport:
+    """Try the alarms of a line. Raises `ConfigError`, and `DatabaseError` for a line that never ran."""
+    config = load(layout.config)
+    test = secrets.token_hex(4)
+    with offline.read_transaction(config):
+        pass  # a file that is not there would be made by whoever writes to it
+    await offline.commit(config, lambda transaction: line_state.put(transaction, line_state.ALARM_TEST, test))
+    progress = Progress()
+    try:
+        await _watch(config, test, progress, take=take, through=through)
+        if not progress.taken and not await _withdraw(config, test):
+            await _watch(config, test, progress, take=take, through=through)
+    except asyncio.CancelledError:
+        # A line that starts tomorrow must not ring for a test of today.
+        await _withdraw(config, test)
+        raise
+    if progress.taken:
+        return CheckReport(checks=(*_line_checks(progress), *_call_checks(config, progress.ways)))
+    async with aiohttp.ClientSession() as http:
+        ways = await pager.call_each(config.line.on_call, http, message=pager.TEST_MESSAGE)
+    do = "Start the line and try again: only then is it known that its own alarms get out."
+    nobody = CheckResult(name="line", ok=False, what="did not take the test: it does not run, or it hangs", do=do)
+    return CheckReport(checks=(nobody, *_call_checks(config, ways)))
+
+
+async def _watch(config: Config, test: str, progress: Progress, *, take: float, through: float) -> None:
+    began = time.monotonic()
+    while not progress.over and time.monotonic() - began < (through if progress.taken else take):
+        _look(config, test, progress)
+        await asyncio.sleep(LOOK_INTERVAL)
+
+
+def _look(config: Config, test: str, progress: Progress) -> None:
+    with offline.read_transaction(config) as db:
+        progress.taken = progress.taken or line_state.peek(db, line_state.ALARM_TEST) != test
+        progress.at_desk = inspection.is_shown_at_desk(db, ALARM_TEST + test)
+        result = json.loads(line_state.peek(db, line_state.ALARM_TEST_RESULT) or "{}")
+        progress.ways = result["ways"] if result.get("test") == test else None
+
+
+async def _withdraw(config: Config, test: str) -> bool:
+    """Take back what the line did not take; False when it has taken it just now."""
+    withdrawn: list[bool] = []
+
+    async def commit(transaction: Transaction) -> None:
+        if await line_state.get(transaction, line_state.ALARM_TEST) == test:
+            await line_state.delete(transaction, line_state.ALARM_TEST)
+            withdrawn.append(True)
+
+    await offline.commit(config, commit)
+    return bool(withdrawn)
+
+
+def _line_checks(progress: Progress) -> tuple[CheckResult, ...]:
+    if progress.at_desk:
+        return (CheckResult(name="desk", ok=True, what="the test is in the desk's room, and rang for everybody on duty"),)
+    do = "Does the homeserver answer (`quietline status`), and is there a desk room? Phone the desk: it hears no alarm."
+    return (CheckResult(name="desk", ok=False, what="the test did not reach the desk's room", do=do),)
+
+
+def _call_checks(config: Config, ways: dict[str, bool] | None) -> tuple[CheckResult, ...]:
+    if not has_on_call(config):
+        return (check_on_call(config),)
+    if ways is None:
+        do = "Look into the bridge's log for lines that begin with `pager`."
+        return (CheckResult(name="on-call", ok=False, what="nobody was called within the time", do=do),)
+    return tuple(
+        CheckResult(
+            name=f"on-call {way}",
+            ok=took,
+            what="took the test: ask the person on call whether it reached them" if took else "did not take the test",
+            do="" if took else f"Look at lines.0.on_call.{way}: address, password, certificate, firewall.",
+        )
+        for way, took in ways.items()
+    )
