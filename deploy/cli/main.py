@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import importlib.metadata
 import os
 import platform
@@ -94,10 +95,12 @@ def up(layout: Layout, port_base: int, take_over: bool) -> None:
 @cli.command()
 @line_options
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
-def status(layout: Layout, as_json: bool) -> None:
+@click.option("--watch", is_flag=True, help="Look again and again, until Ctrl-C.")
+def status(layout: Layout, as_json: bool, watch: bool) -> None:
     """Tell how the line of a directory is. Exit code 0 when all is well, 1 when not.
 
-    The carrier of a line that is no rehearsal is asked whether it takes our login; no text is sent.
+    The carrier of a line that is no rehearsal is asked whether it takes our login, with --watch once a minute; no text is
+    sent. With --watch the exit code says how it was at the last look.
     """
     from deploy.inspect.status import check_status as look  # noqa: PLC0415 - only this verb needs it
 
@@ -109,6 +112,14 @@ def status(layout: Layout, as_json: bool) -> None:
         config = load(layout.config)
         return [await check_login(config), *tell_first_supervisor(config)]
 
+    if watch and as_json:
+        raise click.UsageError("--watch is for a person, --json for a program.")
+    if watch:
+        from deploy.cli.watch import remembered, watch_line  # noqa: PLC0415 - only this verb needs it
+
+        with exit_on_errors():
+            well = watch_line(functools.partial(look, layout, of_real_line=remembered(of_real_line)))
+        sys.exit(EXIT_OK if well else EXIT_PROBLEMS)
     with exit_on_errors():
         report = asyncio.run(look(layout, of_real_line=of_real_line))
     for line in [report.as_json()] if as_json else report.as_text():

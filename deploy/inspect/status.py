@@ -63,13 +63,14 @@ class CheckReport:
         """Write the report for a person, a line for each check and one for what to do."""
         lines = []
         for check in self.checks:
-            lines.append(f"{_mark(check)} {check.name}: {check.what}")
+            lines.append(f"{mark_of(check)} {check.name}: {check.what}")
             if check.do:
                 lines.append(f"    {check.do}")
         return lines
 
 
-def _mark(check: CheckResult) -> str:
+def mark_of(check: CheckResult) -> str:
+    """Return the three letters that stand before a check: `NOT`, `!`, `?` or `ok`."""
     if not check.ok:
         return "NOT"
     return "!  " if check.warning else "ok " if check.asked else "?  "
