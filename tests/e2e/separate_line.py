@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 import yaml
 
+from tests.deploy.processes import free_port_base
 from tests.e2e.nio_client import NioClient
 from tests.e2e.stack import Stack
 from tests.e2e.staff_client import Account, StaffClient
@@ -36,7 +37,10 @@ async def run_line(
     stack = Stack(directory)
     try:
         await stack.start()
-        configured: dict[str, Any] = {} if log_level is None else {"log_level": log_level}
+        configured: dict[str, Any] = {}
+        if log_level is not None:
+            # All that can be seen of a line from outside, to be looked through (`visibility`).
+            configured = {"log_level": log_level, "metrics": {"listen": f"127.0.0.1:{free_port_base()}"}}
         if settings is not None:
             pack = stack.data / "own.yaml"
             pack.write_text(yaml.safe_dump({"name": "own", "settings": dict(settings)}), encoding="utf-8")

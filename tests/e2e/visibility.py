@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
+
+import aiohttp
+import yaml
 
 from tests.e2e.polling import StepFailed, wait_until
 from tests.e2e.staff_client import NO_SHIELD, StaffClient, TimelineItem
@@ -68,7 +72,7 @@ def every_file(*directories: Path) -> Iterator[tuple[Path, bytes]]:
 
 
 async def assert_no_leak(staffed_line: StaffedLine, *words: str, in_clear: frozenset[str] = frozenset()) -> None:
-    """See that nothing planted is in a log, a state event, a file's name, a process's title, or a byte on the disk.
+    """See that nothing planted is in a log, a metric, a state event, a file's name, a process's title, or a byte on disk.
 
     Planted are all numbers that texted this line, every text that is long enough to be unlike anything else, `words`, and
     `in_clear`: names, which the homeserver's own files may hold.
@@ -83,6 +87,7 @@ async def assert_no_leak(staffed_line: StaffedLine, *words: str, in_clear: froze
     places["file names"] = "\n".join(str(path) for path in staffed_line.stack.data.rglob("*"))
     places["process titles"] = "\n".join(staffed_line.stack.processes().values())
     places |= await _states(staffed_line)
+    places |= await _metrics(staffed_line)
     staff = {account.mxid for account in staffed_line.ready.accounts}
     for place, text in places.items():
         found = sum(thing in text for thing in (planted | staff if place.endswith(".log") else planted))
@@ -91,6 +96,26 @@ async def assert_no_leak(staffed_line: StaffedLine, *words: str, in_clear: froze
     for path, raw in every_file(staffed_line.stack.data):
         held = sum(thing.encode() in raw for thing in planted - in_clear)
         assert held == 0, f"{held} planted thing(s) in the bytes of {path.relative_to(staffed_line.stack.data)}"
+
+
+async def _metrics(staffed_line: StaffedLine) -> dict[str, str]:
+    """Scrape the metrics of a line that has any."""
+    config = yaml.safe_load((staffed_line.stack.data / "config.yaml").read_text(encoding="utf-8"))
+    if "metrics" not in config:
+        return {}
+    url = f"http://{config['metrics']['listen']}/metrics"
+
+    async def scrape() -> str | None:
+        with contextlib.suppress(aiohttp.ClientError):
+            async with aiohttp.ClientSession() as http, http.get(url) as answer:
+                return await answer.text()
+        return None
+
+    text = await wait_until("the metrics answer", scrape)
+    assert "quietline_last_text_seconds" in text
+    named = [word for word in (staffed_line.ready.desk_room, staffed_line.ready.server_name, "@") if word in text]
+    assert named == [], "the metrics name a room, an account or the server"
+    return {"metrics": text}
 
 
 async def _states(staffed_line: StaffedLine) -> dict[str, str]:
