@@ -227,6 +227,17 @@ class Config(Section):
 
 def load(path: Path) -> Config:
     """Read and check the configuration. Raises :class:`ConfigError` with all problems at once."""
+    config, problems = parse(path)
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+def parse(path: Path) -> tuple[Config, list[str]]:
+    """Read the configuration, and say what is wrong with what it means: with its secrets first of all.
+
+    For a program that looks at a line which could not be started. Raises :class:`ConfigError` when it is no configuration.
+    """
     try:
         raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -254,9 +265,7 @@ def load(path: Path) -> Config:
     if config.policy_mxid == config.puppet_mxid:
         problems.append(f"{path}: homeserver.policy_localpart: is the line's own voice; give the policy bot another name")
     problems += [f"{path}: {problem}" for problem in _canary_problems(config)]
-    if problems:
-        raise ConfigError(problems)
-    return config
+    return config, problems
 
 
 def line_directory(file: Path, data_dir: Path) -> Path:

@@ -80,7 +80,8 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "bridge/background bridge/matrix/rooms bridge/outbound bridge/inbound"
     ),
     "bridge/metrics": (
-        "bot/model bridge/runtime bridge/storage bridge/config bridge/services bridge/tables bridge/background"
+        "bot/model bridge/runtime bridge/storage bridge/config bridge/services bridge/tables bridge/background "
+        "bridge/inbound"
     ),
     "bridge/app": (
         "policies bot/model bot/sending bridge/runtime bridge/storage bridge/carriers bridge/config "
@@ -111,11 +112,17 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "deploy/inspect deploy/carrier"
     ),
     "deploy/canary": "bot/model bridge/runtime bridge/config bridge/matrix/olm bridge/outbound deploy/data_dir",
+    "deploy/doctor": (
+        "policies bridge/runtime bridge/storage bridge/carriers bridge/config bridge/tables bridge/matrix/api "
+        "bridge/matrix/rooms bridge/inbound bridge/app deploy/data_dir deploy/stack deploy/inspect deploy/carrier "
+        "deploy/preflight"
+    ),
     "deploy/docs": "policies bot/model bot/commands bot/display bot/safety bot/staffing",
     "deploy/rehearsal": "policies bridge/runtime bridge/carriers",
     "deploy/cli": (
         "policies bot/model bridge/storage bridge/carriers bridge/config bridge/app deploy/data_dir deploy/stack "
-        "deploy/backup deploy/inspect deploy/packs deploy/carrier deploy/init deploy/preflight deploy/canary"
+        "deploy/backup deploy/inspect deploy/packs deploy/carrier deploy/init deploy/preflight deploy/canary "
+        "deploy/doctor"
     ),
     "deploy": "deploy/cli",
 }

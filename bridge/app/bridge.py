@@ -16,6 +16,7 @@ from typing import Final, Self
 from aiohttp import web
 
 from bot.model.actions import DESK
+from bridge.app import run_history
 from bridge.app.bridge_file import BridgeFile
 from bridge.app.canary_parts import CanaryParts
 from bridge.app.line_files import CannotStart
@@ -165,6 +166,8 @@ class Bridge:
         if bridge._bridge_file is not None:
             bridge._bridge_file.remove()
             stack.callback(bridge._bridge_file.remove)
+        await run_history.record_start(resources.services.database, resources.services.clock.now())
+        stack.push_async_exit(bridge._note_end)
         await bridge.recover()
         stack.push_async_callback(bridge.sms_sender.wait_for_requests)
         await bridge.listen(stack)
@@ -234,6 +237,11 @@ class Bridge:
     async def _run_timers(self) -> None:
         await self.startup_hold.released.wait()
         await self.timers.loop.run()
+
+    async def _note_end(self, kind: type[BaseException] | None, _error: object, _trace: object) -> None:
+        """Note that the bridge was stopped; whatever else ended it is a death, which the next start notes."""
+        if kind is None:
+            await run_history.record_stop(self._resources.services.database)
 
     async def _accept_report(self, delivery_report: DeliveryReport) -> None:
         await self.webhook.accept_report(delivery_report)

@@ -28,6 +28,7 @@ from bot.model.text_order import CLOCK_TOLERANCE, moment
 from bridge.carriers.adapter import Carrier, DeliveryReport, Ignored, Inbound, InboundText, Malformed, WebhookRequest
 from bridge.erasure.carrier_copies import CarrierCopies
 from bridge.inbound import screening
+from bridge.inbound.arrivals import Arrivals
 from bridge.inbound.hourly_alerts import HourlyAlerts, RefusalCounter
 from bridge.outbound import reply_number
 from bridge.outbound.sms_sender import ID_RETENTION, PHONE_CONTEXT
@@ -40,7 +41,7 @@ from bridge.services import Services
 from bridge.storage.database import Transaction
 from bridge.storage.errors import DatabaseError
 from bridge.storage.vault import CannotOpen
-from bridge.tables import carrier_copies, inbox, line_state, sent_texts, threads
+from bridge.tables import carrier_copies, inbox, sent_texts, threads
 
 MAX_LINE_BYTES: Final = 64 * 1024
 """Bytes of a request's first line. aiohttp's own limit is 8190, and a gateway that calls by GET writes each byte of a text
@@ -94,10 +95,10 @@ class Webhook:
         self._canary = canary
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash, self._measurements = services.wake, services.crash, services.measurements
-        self._hour_of_last_text = 0
         self._carrier, self._line, self._carrier_copies = carrier, line, carrier_copies
         # One at a time per texter: a new texter gets one thread, and texts keep the order in which they came.
         self._locks: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
+        self._arrivals = Arrivals()
         self._hourly_alerts, self._refusals = hourly_alerts, {kind: RefusalCounter() for kind in GapKind}
 
     @property
@@ -255,7 +256,6 @@ class Webhook:
         when = moment(event)
         number = await reply_number.seal(self._vault, owner, text.to, when) if text.to else None
         copy = await self._carrier_copies.seal(text.message_id)
-        hour = int(now) // 3600 * 3600
 
         async def commit(transaction: Transaction) -> Callable[[str], None] | None:
             existing = await threads.get_number(transaction, owner)
@@ -279,8 +279,8 @@ class Webhook:
             if number is not None and not await reply_number.is_older(self._vault, owner, stands, when, now=now):
                 await threads.set_number(transaction, owner, number)
             await inbox.append(transaction, inbox_row)
-            if hour != self._hour_of_last_text:
-                await line_state.put(transaction, line_state.LAST_TEXT, str(hour))
+            if not canary:
+                await self._arrivals.note(transaction, now)
             due = now + carrier_copies.SHOW_WAIT
             ref = f"in:{event.id}"
             if at_carrier:
@@ -295,9 +295,11 @@ class Webhook:
                 await self._vault.destroy(owner)
             await self._database.synced()
             return
+        if not canary:
+            self._arrivals.noted(now)
         self._crash(CrashPoint.INBOUND_COMMITTED)
-        self._hour_of_last_text = hour
-        self._measurements.text_arrived(event.id)
+        if not canary:
+            self._measurements.text_arrived(event.id)
         wake(owner)
         await self._database.synced()
 

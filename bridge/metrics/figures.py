@@ -19,6 +19,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from bridge.inbound.arrivals import HOUR, ArrivalHistory
 from bridge.services import Services
 from bridge.tables import dead_letters, erasure_jobs, inbox, line_state, outbox, sent_texts
 
@@ -171,8 +172,9 @@ async def read(services: Services, line: LineState, *, inbox_oldest: float, data
     now, system_now = services.clock.now(), services.clock.system_time()
     oldest_row = await outbox.oldest_created(database)
     last_text, backup = measured.seconds_since_text(), await line_state.get(database, line_state.LAST_BACKUP)
-    if last_text is None and (hour := await line_state.get_time(database, line_state.LAST_TEXT)):
-        last_text = _age(hour, now)
+    arrivals = ArrivalHistory.parse(await line_state.get(database, line_state.ARRIVALS))
+    if last_text is None and arrivals is not None:
+        last_text = _age(arrivals.last * HOUR, now)
     return Figures(
         inbox_oldest=inbox_oldest,
         inbox_rows=await inbox.count(database),

@@ -132,6 +132,10 @@ class SqliteConnection:
             raise translate(error) from None
         return rows[0][0] if rows else None
 
+    def keep_log_at_close(self) -> None:
+        """Leave the write-ahead log as it is when this connection closes as the last one."""
+        self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+
     def close(self) -> None:
         """Disconnect. A second time does nothing."""
         try:
@@ -150,11 +154,28 @@ def version() -> str:
 
 
 @contextlib.contextmanager
-def snapshot(path: Path) -> Iterator[SqliteConnection]:
+def snapshot(path: Path, *, busy_ms: int = BUSY_MS) -> Iterator[SqliteConnection]:
     """Read a database as it is at one moment, in one transaction. Raises `DatabaseError`."""
-    with contextlib.closing(SqliteConnection(path, read_only=True)) as connection:
+    with contextlib.closing(SqliteConnection(path, read_only=True, busy_ms=busy_ms)) as connection:
         connection.execute("BEGIN")
         yield connection
+
+
+def is_write_locked(path: Path, *, wait_ms: int) -> bool:
+    """Whether another program has held the database's write lock for so long, so that no commit can be made.
+
+    Nothing is written, and nothing is copied back from the log. Raises `DatabaseError`.
+    """
+    if not path.with_name(f"{path.name}-wal").exists():
+        return False  # nobody has it open, and to open it for writing would leave a log behind
+    with contextlib.closing(SqliteConnection(path, busy_ms=wait_ms)) as connection:
+        connection.keep_log_at_close()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except Busy:
+            return True
+        connection.execute("ROLLBACK")
+        return False
 
 
 def overwrites_deleted() -> bool:

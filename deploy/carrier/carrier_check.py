@@ -72,15 +72,15 @@ async def check_carrier(config: Config) -> CheckReport:
         checks = (
             check_public_address(config),
             *await _check_logins(http, line),
-            await _check_reachable(http, line, url),
-            await _check_signature(http, line, url),
+            await check_reachable(http, line, url),
+            await check_signature(http, line, url),
             await check_copies(http, line),
         )
     return CheckReport(checks=checks)
 
 
 async def check_login(config: Config) -> CheckResult:
-    """Ask the carrier of a configuration's line whether it takes our logins: one row for `quietline status`."""
+    """Ask the carrier of a configuration's line whether it takes our logins: one row."""
     kind = config.line.carrier.kind
     async with http_session() as http:
         logins = await _check_logins(http, config.line)
@@ -150,7 +150,7 @@ def _is_our_refusal(line: PhoneLine, got: HttpResponse) -> bool:
     return got.status == CARRIER_KINDS[line.carrier.kind].adapter.refusal_status and got.body == REFUSAL_BODY
 
 
-async def _check_reachable(http: aiohttp.ClientSession, line: PhoneLine, url: str) -> CheckResult:
+async def check_reachable(http: aiohttp.ClientSession, line: PhoneLine, url: str) -> CheckResult:
     """Call our own webhook by its public address without a signature: it must be refused, and by us."""
     got = await send_request(http, "POST", url, form=b"")
     if not isinstance(got, HttpResponse):
@@ -163,7 +163,7 @@ async def _check_reachable(http: aiohttp.ClientSession, line: PhoneLine, url: st
     return CheckResult(name="webhook", ok=False, what=f"somebody else answers by its public address ({got.status})", do=do)
 
 
-async def _check_signature(http: aiohttp.ClientSession, line: PhoneLine, url: str) -> CheckResult:
+async def check_signature(http: aiohttp.ClientSession, line: PhoneLine, url: str) -> CheckResult:
     """Call it as the vendor would, with nothing that could be taken for a text: that is malformed, but not a stranger's."""
     make = SIGNERS.get(line.carrier.kind)
     if make is None:

@@ -24,6 +24,7 @@ from bridge.storage.errors import DatabaseError
 from deploy.cli.alarm import alarm
 from deploy.cli.canary import canary
 from deploy.cli.check import check
+from deploy.cli.doctor import doctor
 from deploy.cli.init import init
 from deploy.cli.options import line_options, optional_line_options
 from deploy.cli.policy import policy
@@ -286,6 +287,7 @@ cli.add_command(canary)
 cli.add_command(alarm)
 cli.add_command(init)
 cli.add_command(check)
+cli.add_command(doctor)
 cli.add_command(practices)
 cli.add_command(report)
 cli.add_command(staff)

@@ -1,4 +1,4 @@
-"""The verbs about what a line keeps: exposure, doctor, audit, lookup, backup, restore.
+"""The verbs about what a line keeps: exposure, audit, lookup, backup, restore.
 
 Rules of this module: as in `cli`; a number is asked for and never an argument, a passphrase is a file and never its words.
 """
@@ -30,23 +30,6 @@ _PASSPHRASE_OPTION = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     help="A file of mode 0600 with a passphrase of at least 16 characters.",
 )
-
-
-@click.command()
-@line_options
-@_JSON_OPTION
-def doctor(layout: Layout, as_json: bool) -> None:
-    """Look whether the line is as safe as it should be. Exit code 0 when all is well, 1 when not.
-
-    It reads beside a running line and changes nothing.
-    """
-    from deploy.inspect.doctor import run_checks as look  # noqa: PLC0415 - only this verb needs it
-
-    with exit_on_errors():
-        report = asyncio.run(look(layout))
-    for line in [report.as_json()] if as_json else report.as_text():
-        click.echo(line)
-    sys.exit(EXIT_OK if report.ok else EXIT_PROBLEMS)
 
 
 @click.command()
@@ -215,5 +198,5 @@ def exit_on_errors() -> Iterator[None]:
     sys.exit(EXIT_USAGE)
 
 
-VERBS: Final = (exposure, doctor, accept_facts, audit, lookup, backup, restore)
+VERBS: Final = (exposure, accept_facts, audit, lookup, backup, restore)
 """What `cli` adds to the command."""

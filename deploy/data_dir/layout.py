@@ -137,6 +137,16 @@ class Layout:
         return self.run / "canary.json"
 
     @property
+    def deaths(self) -> Path:
+        """When children ended by themselves (`deploy/stack/deaths.py`)."""
+        return self.run / "deaths.json"
+
+    @property
+    def doctor(self) -> Path:
+        """What `doctor --changes` found the last time (`deploy/doctor/changes.py`)."""
+        return self.run / "doctor.json"
+
+    @property
     def lock(self) -> Path:
         """Held by the one `up` of this directory."""
         return self.run / "up.lock"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.runtime.settings import read_secret
 from bridge.storage.key_file import KeyFile
-from bridge.storage.sqlite_connection import snapshot
+from bridge.storage.sqlite_connection import BUSY_MS, snapshot
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.storage.vault import Vault
 from bridge.tables.audit_log import AuditLog
@@ -39,9 +39,9 @@ def open_vault(config: Config) -> Vault:
 
 
 @contextlib.contextmanager
-def read_transaction(config: Config) -> Iterator[SqliteConnection]:
+def read_transaction(config: Config, *, busy_ms: int = BUSY_MS) -> Iterator[SqliteConnection]:
     """Read the main database as it is at one moment. Raises `DatabaseError` when there is none that can be read."""
-    with snapshot(config.data_dir / "main.db") as db:
+    with snapshot(config.data_dir / "main.db", busy_ms=busy_ms) as db:
         yield db
 
 

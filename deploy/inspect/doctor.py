@@ -1,8 +1,9 @@
-"""`quietline doctor`: whether a line is as safe as it should be, asked from beside it.
+"""Rows of `quietline doctor` that `quietline check` has as well: words, person on call, disk, module, identities.
 
 Rules of this module: it reads and asks, and changes nothing; what it prints is public (fingerprints) or a count, never a
 secret, a number or a name of staff; every check that is not well says what to do; a rehearsal is not held to what only a
-real line needs, and is told so. Checks of files are in `doctor_files`, of what the database says in `doctor_database`.
+real line needs, and is told so. Rows of files are in `doctor_files`, of what the database says in `doctor_database`; which
+are asked, and when, is in `deploy/doctor`.
 """
 
 from __future__ import annotations
@@ -10,32 +11,25 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Final
 
-import aiohttp
-
 from bridge.carriers.registry import CARRIER_KINDS
-from bridge.config import load
-from bridge.matrix.api.admin_api import AdminClient, module_or_admin_client
-from bridge.matrix.api.http_client import HomeserverClient, HomeserverError
+from bridge.matrix.api.http_client import HomeserverError
 from bridge.matrix.api.json_fields import objects_in
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleNotLoaded, ModuleRequestRejected
 from bridge.matrix.olm.cross_signing import master_key_of
 from bridge.matrix.olm.device_renewal import peek_device_id
 from bridge.matrix.olm.identity import derive_master_key
-from bridge.runtime.settings import read_secret
 from bridge.storage.errors import DatabaseError
 from bridge.storage.sqlite_connection import has_wal_reset_fix, overwrites_deleted, snapshot, version
 from deploy.data_dir import offline
-from deploy.inspect import doctor_database, doctor_files
 from deploy.inspect.erasure_certificates import verify_certificates
-from deploy.inspect.status import CheckReport, CheckResult
-from deploy.inspect.trust import check_first_supervisor
-from policies.load import load as load_pack
+from deploy.inspect.status import CheckResult
 from policies.pack import samples, unreviewed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.config import Config
+    from bridge.matrix.api.http_client import HomeserverClient
     from deploy.data_dir.layout import Layout
     from policies.pack import Pack
 
@@ -45,23 +39,6 @@ MAIN_FILE, PUPPET_FILE = "main.db", "voice.db"
 """The database of each identity, in the bridge's data directory."""
 MIN_FREE_BYTES: Final = 1024**3
 """Bytes that should be free."""
-
-
-async def run_checks(layout: Layout) -> CheckReport:
-    """Check everything that can be checked. Raises `ConfigError` and `PackError` when the line could not even start."""
-    config = load(layout.config)
-    pack = load_pack(config.line.packs, near=layout.config.parent)
-    checks = [
-        check_packs(config, pack),
-        check_on_call(config),
-        check_carrier(config),
-        *doctor_files.file_checks(layout, config),
-        check_disk_space(layout),
-        check_secure_delete(),
-        *await check_homeserver(config),
-        *check_database(config, pack, layout),
-    ]
-    return CheckReport(checks=tuple(checks))
 
 
 def check_packs(config: Config, pack: Pack) -> CheckResult:
@@ -114,22 +91,6 @@ def check_secure_delete() -> CheckResult:
     return CheckResult(name="secure_delete", ok=ok, what=what, do=do)
 
 
-async def check_homeserver(config: Config) -> list[CheckResult]:
-    """Ask the homeserver's module what it is, and the homeserver whether it shows our identities as they are."""
-    async with aiohttp.ClientSession() as session:
-        token = read_secret(config.homeserver.as_token_file)
-        wire = HomeserverClient(session=session, url=config.homeserver.url, token=token, user_id=config.policy_mxid)
-        house, module = ModuleClient(client=wire), await check_module(ModuleClient(client=wire))
-        if (path := config.homeserver.admin_token_file) is not None:
-            admin = HomeserverClient(
-                session=session, url=config.homeserver.url, token=read_secret(path), user_id=config.policy_mxid
-            )
-            module = await _check_admin_token(house, AdminClient(client=admin), module)
-        puppet = HomeserverClient(session=session, url=config.homeserver.url, token=token, user_id=config.puppet_mxid)
-        devices = await _check_devices(config, ((MAIN_FILE, wire), (PUPPET_FILE, puppet)))
-        return [module, await _check_identities(config, wire), devices]
-
-
 async def check_module(module_client: ModuleClient) -> CheckResult:
     """Ask the homeserver's module what it enforces."""
     name = "homeserver module"
@@ -150,24 +111,7 @@ async def check_module(module_client: ModuleClient) -> CheckResult:
     return CheckResult(name=name, ok=True, what=f"enforces {', '.join(sorted(health.enforces))}")
 
 
-async def _check_admin_token(module_client: ModuleClient, administrator: ModuleClient, module: CheckResult) -> CheckResult:
-    """Tell which of the two is in force: the token only where the module is not, and never as well."""
-    name = "homeserver administrator"
-    if await module_or_admin_client(module_client, administrator) is module_client:
-        do = "Take homeserver.admin_token_file out, and the administrator's rights away: nothing needs them."
-        return CheckResult(name=name, ok=False, what=f"the token is not used; the module {module.what}", do=do)
-    try:
-        health = await administrator.health()
-    except (HomeserverUnreachable, ModuleRequestRejected) as error:
-        do = "Is it an administrator's token? Without it nothing is purged here."
-        return CheckResult(name=name, ok=False, what=f"the token is refused ({error.status})", do=do)
-    do = "Load the module if this homeserver can; what is said here nobody else does."
-    return CheckResult(
-        name=name, ok=True, what=f"is in force, the module is not loaded. {' '.join(health.problems)}", do=do
-    )
-
-
-async def _check_identities(config: Config, client: HomeserverClient) -> CheckResult:
+async def check_identities(config: Config, client: HomeserverClient) -> CheckResult:
     """Show the fingerprints that staff compare, and whether the homeserver shows the same."""
     name, vault = "identities", offline.open_vault(config)
     ours = {user: derive_master_key(vault, user) for user in (config.policy_mxid, config.puppet_mxid)}
@@ -185,7 +129,7 @@ async def _check_identities(config: Config, client: HomeserverClient) -> CheckRe
     return CheckResult(name=name, ok=True, what=shown, do="Staff compare these with what their clients show.")
 
 
-async def _check_devices(config: Config, clients: Sequence[tuple[str, HomeserverClient]]) -> CheckResult:
+async def check_line_devices(config: Config, clients: Sequence[tuple[str, HomeserverClient]]) -> CheckResult:
     """Whether the homeserver has the device of each identity that the bridge speaks with, and no other of it."""
     name, wrong = "line devices", []
     for file, client in clients:
@@ -209,20 +153,12 @@ async def _check_devices(config: Config, clients: Sequence[tuple[str, Homeserver
     return CheckResult(name=name, ok=True, what="the homeserver has the devices that the line speaks with, and no others")
 
 
-def check_database(config: Config, pack: Pack, layout: Layout) -> list[CheckResult]:
-    """Check what the line's database says."""
-    try:
-        with offline.read_transaction(config) as db:
-            found = list(doctor_database.database_checks(db, config, pack, begun=layout.begun))
-            found.append(check_first_supervisor(db, config))
-        report = verify_certificates(config)
-    except (DatabaseError, OSError):
-        do = "Start the line once: ./quietline up"
-        return [CheckResult(name="database", ok=False, what="there is none that can be read", do=do)]
+def check_erasures(config: Config) -> CheckResult:
+    """Whether every certificate is signed, and nothing is overdue. Raises `DatabaseError` and `OSError`."""
+    report = verify_certificates(config)
     bad = [check for check in report.checks if not check.ok]
     what = f"{len(report.checks)} checks of what was erased, {len(bad)} not well"
-    erased = CheckResult(name="erasure", ok=not bad, what=what, do="See `quietline erasure verify`." if bad else "")
-    return [*found, erased]
+    return CheckResult(name="erasure", ok=not bad, what=what, do="See `quietline erasure verify`." if bad else "")
 
 
 def _rehearsal_note(config: Config) -> str:

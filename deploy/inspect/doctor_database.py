@@ -6,7 +6,6 @@ Rule of this module: counts and times, never a row's content.
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Final
 
 from bridge.runtime.settings import read_secret
@@ -17,7 +16,6 @@ from deploy.inspect.status import CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from bridge.config import Config
     from bridge.storage.sqlite_connection import SqliteConnection
@@ -29,21 +27,6 @@ NOT_YET: Final = "no quiet hour has come yet"
 BACKUP_DAYS: Final = 8.0
 REVEAL_LIMIT_SECONDS: Final = 180.0
 """Seconds after which a number must have been taken out of its office."""
-
-
-def database_checks(db: SqliteConnection, config: Config, pack: Pack, *, begun: Path) -> Iterator[CheckResult]:
-    """Check what the database says. `begun`: a file as old as the line."""
-    now = time.time()
-    age = (now - begun.stat().st_mtime) / DAY if begun.exists() else 0.0
-    yield check_clock(db)
-    yield check_keys(db, config)
-    yield check_marked_facts(db)
-    yield from check_vacuums(db, now, age)
-    yield check_backup(db, config, now, age)
-    yield check_holds(db)
-    yield check_revealed_numbers(db, now)
-    yield check_dead_letters(db)
-    yield check_audit(config, pack)
 
 
 def check_clock(db: SqliteConnection) -> CheckResult:

@@ -43,17 +43,6 @@ MIN_MESSAGES_PER_SECOND: Final = 5.0
 """Messages a second that the homeserver must let a person send."""
 
 
-def file_checks(layout: Layout, config: Config) -> Iterator[CheckResult]:
-    """Check files of a line."""
-    yield check_modes(layout, config)
-    yield check_key_copies(layout, config)
-    if layout.homeserver.is_dir() or layout.config_file is None:  # else the homeserver is elsewhere, and so are its files
-        yield check_homeserver_settings(layout)
-        yield check_registration(layout)
-    yield check_logs(layout)
-    yield check_swap()
-
-
 def check_modes(layout: Layout, config: Config) -> CheckResult:
     """Whether only their owner reads secrets and databases."""
     files = [path for _, path in secret_files(config)]

@@ -55,9 +55,9 @@ class CheckReport:
         """Whether every check is well."""
         return all(check.ok for check in self.checks)
 
-    def as_json(self) -> str:
-        """Write the report for a program."""
-        return json.dumps({"ok": self.ok, "checks": [check.as_object() for check in self.checks]})
+    def as_json(self, *, ok: bool | None = None) -> str:
+        """Write the report for a program. `ok`: of the whole, where this is a part of a report."""
+        return json.dumps({"ok": self.ok if ok is None else ok, "checks": [check.as_object() for check in self.checks]})
 
     def as_text(self) -> list[str]:
         """Write the report for a person, a line for each check and one for what to do."""

@@ -83,14 +83,21 @@ class ChildPaths:
 class Supervisor:
     """Runs children in one directory. `child_started(name, pid)` is called as soon as one is started, also again.
 
+    `child_died(name)` is called when one ended that was not told to.
+
     `refused` is set when a child refuses to run, or fails with what went wrong in here. `deaths` counts by name.
     """
 
     def __init__(
-        self, *, paths: ChildPaths, child_started: Callable[[str, int], None], backoff: RestartBackoff | None = None
+        self,
+        *,
+        paths: ChildPaths,
+        child_started: Callable[[str, int], None],
+        child_died: Callable[[str], None] = lambda _name: None,
+        backoff: RestartBackoff | None = None,
     ) -> None:
         self._paths = paths
-        self._child_started = child_started
+        self._child_started, self._child_died = child_started, child_died
         self._backoff = backoff or RestartBackoff()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stop_events: dict[str, asyncio.Event] = {}
@@ -143,6 +150,7 @@ class Supervisor:
             if code is None:
                 return
             self.deaths[child.name] += 1
+            self._child_died(child.name)
             if code == child.refusal and not self.refused.done():
                 self.refused.set_result(Refusal(child.name, _log_since(log, offset)))
                 return

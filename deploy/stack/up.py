@@ -13,12 +13,14 @@ import json
 import os
 import signal
 import socket
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
 from deploy.data_dir.layout import CHILDREN, HOST, REAL_LINE_CHILDREN
 from deploy.data_dir.secret_files import SetupError
+from deploy.stack.deaths import record_death
 from deploy.stack.provision import (
     child_paths,
     children_of,
@@ -111,7 +113,11 @@ async def up(
         if not await _run_unless_stopped(stop, make_accounts(layout, ports, output.progress)):
             return 0
         stack = LocalStack(layout=layout, ports=ports, config=config)
-        supervisor = Supervisor(paths=child_paths(layout), child_started=stack.child_started)
+        supervisor = Supervisor(
+            paths=child_paths(layout),
+            child_started=stack.child_started,
+            child_died=lambda name: record_death(layout.deaths, name, time.time()),
+        )
         started = children(layout, take_over=take_over) if run is None else run
         wanted = (*names, CANARY) if config.canary is not None else names
         supervisor.start(child for child in started if child.name in wanted)

@@ -23,6 +23,7 @@ from bridge.matrix.api.module_api import (
     ModuleHealth,
     ModuleNotLoaded,
     ModuleRequestRejected,
+    Reach,
     RoomState,
     RoomStatus,
     SignOutResult,
@@ -110,6 +111,19 @@ class AdminClient(ModuleClient):
         devices = strings_in([device.get("device_id") for device in objects_in(answer.get("devices"))])
         await self._admin("POST", "v2", "users", user_id, "delete_devices", body={"devices": devices})
         return SignOutResult(devices=len(devices))
+
+    async def reach(self, user_id: str) -> Reach:
+        """Count the devices and pushers of somebody who shares a room with us."""
+        if not await self._rooms_of(self._client.user_id) & await self._rooms_of(user_id):
+            raise ModuleRequestRejected(0, "QUIETLINE_NOT_AT_DESK")
+        devices = await self._admin("GET", "v2", "users", user_id, "devices") or {}
+        pushers = await self._admin("GET", "v1", "users", user_id, "pushers") or {}
+        found = [*objects_in(devices.get("devices"))], [*objects_in(pushers.get("pushers"))]
+        return Reach(devices=len(found[0]), pushers=len(found[1]))
+
+    async def is_password(self, user_id: str, password: str) -> bool:  # noqa: ARG002 - there is nothing to ask
+        """Refuse: it cannot be asked this way."""
+        raise ModuleRequestRejected(0, "QUIETLINE_NO_ACCOUNTS")
 
     async def vacuum(self) -> VacuumResult:
         """Refuse: it cannot be done this way."""

@@ -100,11 +100,26 @@ class SignOutResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleHealth:
-    """The module's version, what it enforces (names, see its README), and what it cannot vouch for (sentences)."""
+    """The module's version, what it enforces (names, see its README), and what it cannot vouch for (sentences).
+
+    `synapse`: the homeserver's version. `settings`: those that show or keep more than a line needs; `limits`: those that
+    hold up the bridge or people; None where the other side does not tell.
+    """
 
     version: str
     enforces: frozenset[str]
     problems: tuple[str, ...]
+    synapse: str = ""
+    settings: tuple[str, ...] | None = None
+    limits: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How somebody at the desk is reached: devices that are signed in, and pushers (what has a locked phone ring)."""
+
+    devices: int
+    pushers: int
 
 
 class ModuleClient:
@@ -158,6 +173,15 @@ class ModuleClient:
         answer = await self._ask("DELETE", "users", user_id, "devices")
         return SignOutResult(devices=_number(answer, "devices"), everywhere=answer.get("everywhere") is not False)
 
+    async def reach(self, user_id: str) -> Reach:
+        """Count the devices and pushers of a member of the desk. Refused for anybody who is not at the desk now."""
+        answer = await self._ask("GET", "users", user_id, "devices")
+        return Reach(devices=_number(answer, "devices"), pushers=_number(answer, "pushers"))
+
+    async def is_password(self, user_id: str, password: str) -> bool:
+        """Whether this is the password of an account of an embedded homeserver. Nobody is signed in."""
+        return _boolean(await self._ask("POST", "users", user_id, "password", body={"password": password}), "same")
+
     async def make_account(self, user_id: str, password: str) -> None:
         """Make an ordinary account on an embedded homeserver. Rejected with M_USER_IN_USE: it is or was somebody's."""
         await self._ask("PUT", "users", user_id, body={"password": password})
@@ -190,6 +214,9 @@ class ModuleClient:
             version=_text(answer, "version"),
             enforces=frozenset(_strings(answer, "enforces")),
             problems=tuple(_strings(answer, "problems")),
+            synapse=str(answer.get("synapse", "")),
+            settings=_told(answer, "settings"),
+            limits=_told(answer, "limits"),
         )
 
     async def _ask(self, method: Method, *path: str, seconds: float = TIMEOUT_SECONDS, body: Json | None = None) -> Json:
@@ -238,6 +265,10 @@ def _strings(answer: Json, name: str) -> list[str]:
     if not all(isinstance(value, str) for value in values):
         raise HomeserverUnreachable(HTTPStatus.OK, "QUIETLINE_BAD_ANSWER")
     return values
+
+
+def _told(answer: Json, name: str) -> tuple[str, ...] | None:
+    return tuple(_strings(answer, name)) if name in answer else None
 
 
 def _state(answer: Json) -> RoomState:

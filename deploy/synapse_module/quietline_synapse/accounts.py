@@ -3,7 +3,7 @@
 Rules of this module: nothing here works unless `accounts: true` stands in the module's configuration, which only a
 homeserver that is the agency's line alone has; no administrator and no identity of ours is ever touched; nobody is made an
 administrator or signed in; a name of somebody who has left is not given to another. A password is read from the body,
-compared with nothing, logged nowhere.
+compared with that account's alone, logged nowhere.
 """
 
 from __future__ import annotations
@@ -42,6 +42,11 @@ class Accounts:
         """Give an account the password of the body, and sign it out everywhere."""
         await self._require_staff(user_id)
         await self._internals.set_password(user_id, _password(request))
+
+    async def is_password(self, user_id: str, request: Any) -> bool:
+        """Whether the password of the body is the account's: whoever has not changed a first password is told of."""
+        await self._require_staff(user_id)
+        return await self._internals.has_password(user_id, _password(request))
 
     async def end(self, user_id: str) -> None:
         """Sign an account out everywhere and end it; also one that is ended."""

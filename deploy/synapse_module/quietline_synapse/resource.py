@@ -3,15 +3,18 @@
 Rule of this module: the token is compared first, in constant time and only from the header (an address is logged); what a
 path asks for is then one of a fixed list. No body is read but a password. Nothing is logged. Every call may be repeated.
 
-    GET    health                       -> {"version", "enforces": [..], "problems": [..]}
+    GET    health                       -> {"version", "enforces": [..], "problems": [..], "synapse",
+                                            "settings": [..], "limits": [..]}
     GET    rooms/{room_id}              -> {"state": present|purging|gone, "events", "uncensored", "leftovers", "database"}
     POST   rooms/{room_id}/purge        -> the same; begins it, or removes the leftovers of a finished one
     POST   rooms/{room_id}/censor       -> {"left": n}
     GET    media/{server}/{media_id}    -> {"exists": bool}
     DELETE media/{server}/{media_id}    -> {"exists": false}
+    GET    users/{user_id}/devices      -> {"devices": n, "pushers": n}; of somebody at a desk
     DELETE users/{user_id}/devices      -> {"devices": n, "everywhere": bool}
     PUT    users/{user_id}              -> {}; body {"password"}: makes an account
     PUT    users/{user_id}/password     -> {}; body {"password"}: another one, signed out everywhere
+    POST   users/{user_id}/password     -> {"same": bool}; body {"password"}: whether it is the account's
     DELETE users/{user_id}              -> {}; signed out everywhere and deactivated
     POST   vacuum                       -> {"engine", "database", "milliseconds", "bytes"}
 
@@ -31,6 +34,7 @@ from synapse.module_api import DirectServeJsonResource
 from synapse.module_api.errors import SynapseError
 
 from quietline_synapse.accounts import Accounts
+from quietline_synapse.live_settings import exposing_settings, limits
 from quietline_synapse.media import Media
 from quietline_synapse.redaction_censor import RedactionCensor
 from quietline_synapse.rooms import PolicyRooms, RoomFacts, refuse
@@ -84,8 +88,7 @@ class ModuleResource(DirectServeJsonResource):  # type: ignore[misc]
             raise _unrecognized() from None
         match method, path:
             case "GET", ["health"]:
-                problems = [*self._internals.problems, *await self._rooms.problems()]
-                return {"version": VERSION, "enforces": list(ENFORCES), "problems": problems}
+                return await self._health()
             case "GET", ["rooms", room_id]:
                 return self._as_json(await self._rooms.read_facts(room_id))
             case "POST", ["rooms", room_id, "purge"]:
@@ -97,6 +100,8 @@ class ModuleResource(DirectServeJsonResource):  # type: ignore[misc]
             case "DELETE", ["media", server, media_id]:
                 await self._media.delete(server, media_id)
                 return {"exists": False}
+            case "GET", ["users", user_id, "devices"]:
+                return await self._count_devices(user_id)
             case "DELETE", ["users", user_id, "devices"]:
                 devices = await self._sign_out(user_id)
                 return {"devices": devices, "everywhere": not self._internals.delegates_logins}
@@ -106,6 +111,8 @@ class ModuleResource(DirectServeJsonResource):  # type: ignore[misc]
             case "PUT", ["users", user_id, "password"]:
                 await self._accounts.set_password(user_id, request)
                 return {}
+            case "POST", ["users", user_id, "password"]:
+                return {"same": await self._accounts.is_password(user_id, request)}
             case "DELETE", ["users", user_id]:
                 await self._accounts.end(user_id)
                 return {}
@@ -118,6 +125,16 @@ class ModuleResource(DirectServeJsonResource):  # type: ignore[misc]
             raise SynapseError(HTTPStatus.UNAUTHORIZED, "No token", "M_MISSING_TOKEN")
         if not hmac.compare_digest(headers[0].removeprefix(BEARER), self._settings.token.encode()):
             raise SynapseError(HTTPStatus.UNAUTHORIZED, "Wrong token", "M_UNKNOWN_TOKEN")
+
+    async def _health(self) -> dict[str, Any]:
+        return {
+            "version": VERSION,
+            "enforces": list(ENFORCES),
+            "problems": [*self._internals.problems, *await self._rooms.problems()],
+            "synapse": self._internals.version,
+            "settings": exposing_settings(self._internals),
+            "limits": limits(self._internals, self._settings.token),
+        }
 
     def _as_json(self, facts: RoomFacts) -> dict[str, Any]:
         return {
@@ -139,6 +156,12 @@ class ModuleResource(DirectServeJsonResource):  # type: ignore[misc]
         await self._rooms.read_facts(room_id)
         await self._vacuum.enable_secure_delete()
         return await self._redaction_censor.censor(room_id)
+
+    async def _count_devices(self, user_id: str) -> dict[str, Any]:
+        if self._settings.is_ours(user_id) or not await self._rooms.is_at_desk(user_id):
+            raise refuse(NOT_AT_DESK)
+        devices, pushers = await self._internals.count_devices_and_pushers(user_id)
+        return {"devices": devices, "pushers": pushers}
 
     async def _sign_out(self, user_id: str) -> int:
         # Our own identities sit at the desk as well: without their devices the line is deaf.

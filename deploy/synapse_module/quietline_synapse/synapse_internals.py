@@ -56,23 +56,29 @@ class SynapseInternals:
         _require_method(self._devices, "delete_all_devices_for_user", "user_id")
         _require_method(self._auth, "delete_access_tokens_for_user", "user_id")
         _require_method(self._pool, "runWithConnection", "func", "db_autocommit")
+        _require_method(self._auth, "validate_hash", "password", "stored_hash")
+        _require_method(self._database, "get_users_by_id_case_insensitive", "user_id")
+        _require_method(self._database, "get_pushers_by_user_id", "user_id")
+        _require_method(self._database, "get_app_service_by_token", "token")
         self._pruned = _pruned_json()
         self._engine = engine_of(api)
+        self.version = str(getattr(homeserver, "version_string", "")).removeprefix("Synapse/").partition(" ")[0]
+        """Of Synapse, such as `1.163.2`."""
 
     @property
     def problems(self) -> list[str]:
         """What this Synapse keeps where the module cannot reach, in sentences for `doctor`."""
         found = []
-        if self._setting("media", "media_storage_providers", ()):
+        if self.setting("media", "media_storage_providers", ()):
             found.append("media_storage_providers: uploads are also kept elsewhere, and nothing here deletes those copies")
-        if not self._setting("media", "can_load_media_repo", True):
+        if not self.setting("media", "can_load_media_repo", True):
             found.append(
                 "enable_media_repo: a worker keeps the uploads, and the main process can neither see nor delete them"
             )
-        if self._setting("server", "redaction_retention_period", 0) is None:
+        if self.setting("server", "redaction_retention_period", 0) is None:
             found.append("redaction_retention_period: it must not be null, which keeps redacted words for ever")
         # A Synapse without this setting does what it says.
-        if not self._setting("experimental", "msc4222_enabled", True):
+        if not self.setting("experimental", "msc4222_enabled", True):
             found.append("experimental_features: without msc4222_enabled somebody who left may be taken for a member")
         if self.delegates_logins:
             found.append(
@@ -84,10 +90,10 @@ class SynapseInternals:
     @property
     def delegates_logins(self) -> bool:
         """Whether people log in at another service, which keeps sessions of its own (MAS)."""
-        msc3861 = self._setting("experimental", "msc3861", None)
-        return bool(self._setting("mas", "enabled", False) or getattr(msc3861, "enabled", False))
+        msc3861 = self.setting("experimental", "msc3861", None)
+        return bool(self.setting("mas", "enabled", False) or getattr(msc3861, "enabled", False))
 
-    def _setting(self, section: str, name: str, default: Any) -> Any:
+    def setting(self, section: str, name: str, default: Any) -> Any:
         """Return a setting of Synapse's; `default` where this version has none of that name."""
         return getattr(getattr(self._config, section, None), name, default)
 
@@ -146,6 +152,22 @@ class SynapseInternals:
         await self.sign_out(user_id)
         requester = create_requester(user_id)
         await self._deactivation.deactivate_account(user_id, erase_data=False, requester=requester, by_admin=True)
+
+    async def has_password(self, user_id: str, password: str) -> bool:
+        """Whether this is the password of an account now."""
+        stored = (await self._database.get_users_by_id_case_insensitive(user_id)).get(user_id)
+        return bool(stored) and bool(await self._auth.validate_hash(password, stored))
+
+    async def count_devices_and_pushers(self, user_id: str) -> tuple[int, int]:
+        """Count the devices that an account is signed in on, and what of it is told when something happens."""
+        devices = await self._devices.get_devices_by_user(user_id)
+        pushers = list(await self._database.get_pushers_by_user_id(user_id))
+        return len(devices), len(pushers)
+
+    def is_limited_service(self, token: str) -> bool:
+        """Whether the application service of this token is held to the rate limits of people."""
+        service = self._database.get_app_service_by_token(token)
+        return service is not None and bool(service.is_rate_limited())
 
     async def with_connection(self, work: Callable[[Any], T]) -> T:
         """Run `work` in a thread, with a database connection that is outside a transaction."""

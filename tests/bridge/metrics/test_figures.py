@@ -12,6 +12,7 @@ import pytest
 from bot.model.actions import DESK, SendSms
 from bot.model.desk import Desk, DeskMember, QueueEntry, Role
 from bot.model.events import TextArrived
+from bridge.inbound.arrivals import HOUR, ArrivalHistory
 from bridge.metrics.figures import CANARY_SECONDS
 from bridge.metrics.server import CANARY_FILE, MetricsServer
 from bridge.storage.database import Transaction
@@ -91,8 +92,9 @@ async def test_the_last_text_is_known_to_the_hour_after_a_new_start(harness: Bri
     harness.clock.at = 1_800_000_000.0 + 1234.0
     await harness.receive_text("words", message_id="one")
     assert value(await metrics.text(), "quietline_last_text_seconds") < 600
-    stored = await line_state.get_time(harness.database, line_state.LAST_TEXT)
-    assert stored == 1_800_000_000.0
+    stored = ArrivalHistory.parse(await line_state.get(harness.database, line_state.ARRIVALS))
+    assert stored is not None
+    assert stored.last * HOUR == 1_800_000_000.0
     harness.services.measurements._text_at = None  # as in the next process
     assert value(await metrics.text(), "quietline_last_text_seconds") == 1234.0
 

@@ -17,6 +17,7 @@ import yaml
 from bridge.config import Config, OnCall
 from deploy.data_dir import offline
 from deploy.data_dir.layout import Layout
+from deploy.doctor.database_probes import line_age
 from deploy.inspect import doctor, doctor_database, doctor_files
 from deploy.inspect.status import CheckResult
 from policies.load import load as load_pack
@@ -35,15 +36,32 @@ async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
 
 
 def files(line: LineDirectory) -> dict[str, CheckResult]:
-    return {check.name: check for check in doctor_files.file_checks(line.layout, line.config)}
+    checks = (
+        doctor_files.check_modes(line.layout, line.config),
+        doctor_files.check_key_copies(line.layout, line.config),
+        doctor_files.check_homeserver_settings(line.layout),
+        doctor_files.check_registration(line.layout),
+        doctor_files.check_logs(line.layout),
+        doctor_files.check_swap(),
+    )
+    return {check.name: check for check in checks}
 
 
 def rows(line: LineDirectory) -> dict[str, CheckResult]:
+    now = time.time()
     with offline.read_transaction(line.config) as db:
-        return {
-            check.name: check
-            for check in doctor_database.database_checks(db, line.config, PACK, begun=line.layout.provisioned)
-        }
+        age = line_age(db, line.layout)
+        checks = (
+            doctor_database.check_clock(db),
+            doctor_database.check_keys(db, line.config),
+            *doctor_database.check_vacuums(db, now, age),
+            doctor_database.check_backup(db, line.config, now, age),
+            doctor_database.check_holds(db),
+            doctor_database.check_revealed_numbers(db, now),
+            doctor_database.check_dead_letters(db),
+            doctor_database.check_audit(line.config, PACK),
+        )
+    return {check.name: check for check in checks}
 
 
 def change(path: Path, **settings: Any) -> None:
@@ -179,20 +197,6 @@ def real(config: Config, **changed: Any) -> Config:
     return config.model_copy(update={"lines": [config.line.model_copy(update={"rehearsal": False, **changed})]})
 
 
-async def test_a_line_with_its_homeserver_elsewhere(line: LineDirectory, tmp_path: Path) -> None:
-    """Files that are not ours are not asked for, and the line is as old as its configuration."""
-    config = tmp_path / "elsewhere.yaml"
-    config.write_bytes(line.layout.config.read_bytes())
-    utime(config, (0, time.time() - 10 * DAY))
-    joined = Layout(line.layout.bridge, config_file=config)
-    names = {check.name for check in doctor_files.file_checks(joined, line.config)}
-    assert {"file modes", "keys.db"} <= names
-    assert not {"homeserver settings", "registration"} & names
-    named = {check.name: check for check in doctor.check_database(real(line.config), PACK, joined)}
-    assert not named["vacuum"].ok
-    assert not named["backup"].ok
-
-
 async def test_a_real_line_is_held_to_more(line: LineDirectory) -> None:
     """Unreviewed words and nobody on call are told to a rehearsal and are wrong on a real line."""
     for config, ok in ((line.config, True), (real(line.config), False)):
@@ -202,19 +206,6 @@ async def test_a_real_line_is_held_to_more(line: LineDirectory) -> None:
         assert doctor.check_on_call(config).do
     called = OnCall(webhook_file=line.layout.config)
     assert doctor.check_on_call(real(line.config, on_call=called)).ok
-
-
-async def test_without_a_homeserver_it_says_so(line: LineDirectory) -> None:
-    """Neither the module nor the identities can be asked: not well, with something to do, and no secret in it."""
-    report = await doctor.run_checks(line.layout)
-    named = {check.name: check for check in report.checks}
-    for name in ("homeserver module", "identities"):
-        assert not named[name].ok
-        assert named[name].do
-    secrets = [path.read_text().strip() for path in line.layout.secrets.iterdir()]
-    assert not [secret for secret in secrets if secret in report.as_json()]
-    assert {"packs", "disk", "secure_delete", "carrier", "erasure"} <= named.keys()
-    assert not report.ok
 
 
 def test_little_space_is_not_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

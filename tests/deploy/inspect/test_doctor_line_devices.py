@@ -48,7 +48,7 @@ async def test_deleted_and_strange_devices_are_named(
             (file, HomeserverClient(session=session, url=server.url, token="t", user_id=user))
             for file, user in ((doctor.MAIN_FILE, POLICY), (doctor.PUPPET_FILE, PUPPET))
         ]
-        check = await doctor._check_devices(config, clients)
+        check = await doctor.check_line_devices(config, clients)
     await server.stop()
     assert (check.name, check.ok) == ("line devices", ok)
     assert ok or (check.do and (PUPPET if policy == ["A"] and puppet != ["B"] else POLICY) in check.what)

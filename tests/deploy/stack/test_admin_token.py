@@ -17,7 +17,8 @@ from bridge.matrix.api.admin_api import AdminClient, module_or_admin_client
 from bridge.matrix.api.http_client import HomeserverClient
 from bridge.matrix.api.module_api import ModuleClient, ModuleNotLoaded, ModuleRequestRejected, RoomState, SignOutResult
 from deploy.data_dir.layout import Layout, Ports
-from deploy.inspect import doctor
+from deploy.doctor.homeserver_probes import HomeserverQuestions
+from deploy.inspect.status import CheckResult
 from deploy.stack.provision import mxid, open_secrets, provision, run_homeserver
 from tests.deploy.homeserver_api import RunningHomeserver
 from tests.deploy.module_homeserver import CLIENT, POLICY, VOICE, ModuleHomeserver
@@ -172,12 +173,19 @@ async def test_a_token_that_is_no_administrators_does_nothing(bare: Bare) -> Non
 
 async def test_doctor_says_which_is_in_force(bare: Bare) -> None:
     """With the token it is well and says what nobody does; without, the module is missing."""
+
+    async def asked() -> dict[str, CheckResult]:
+        questions = HomeserverQuestions(bare.layout, load(bare.layout.config), bare.scene.server.http)
+        return {row.name: row for row in await questions.ask_module()}
+
     told = yaml.safe_load(bare.layout.config.read_text(encoding="utf-8"))
-    without = (await doctor.check_homeserver(load(bare.layout.config)))[0]
-    assert (without.name, without.ok) == ("homeserver module", False)
+    without = await asked()
+    assert not without["homeserver module"].ok
+    assert "homeserver administrator" not in without
     told["homeserver"]["admin_token_file"] = str(bare.layout.secrets / "admin")
     bare.layout.config.write_text(yaml.safe_dump(told), encoding="utf-8")
-    found = (await doctor.check_homeserver(load(bare.layout.config)))[0]
-    assert (found.name, found.ok) == ("homeserver administrator", True)
-    assert "is in force" in found.what
-    assert "overwritten by Synapse itself" in found.what
+    found = await asked()
+    assert (found["homeserver module"].ok, found["homeserver module"].warning) == (True, True)
+    assert found["homeserver administrator"].ok
+    assert "is in force" in found["homeserver administrator"].what
+    assert "overwritten by Synapse itself" in found["homeserver administrator"].what

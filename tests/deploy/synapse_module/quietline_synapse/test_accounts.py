@@ -61,6 +61,20 @@ async def test_an_account_from_its_making_to_its_end(line: ModuleHomeserver) -> 
     assert not [log for log in logs if CANARY in log]
 
 
+async def test_a_first_password_is_known_until_it_is_changed(line: ModuleHomeserver) -> None:
+    """Asking signs nobody in; of our own identities nothing is told."""
+    eve, first = mxid("eve"), f"{CANARY}-of-a-hand-out"
+    await line.module_client.make_account(eve, first)
+    assert await line.module_client.is_password(eve, first)
+    assert not await line.module_client.is_password(eve, f"{CANARY}-another-one")
+    await line.module_client.set_password(eve, f"{CANARY}-another-one")
+    assert not await line.module_client.is_password(eve, first)
+    for nobody in (POLICY, mxid("nobody")):
+        with pytest.raises(ModuleRequestRejected):
+            await line.module_client.is_password(nobody, first)
+    assert line.rows_with(CANARY) == {}
+
+
 @pytest.mark.parametrize("user", [POLICY, VOICE, mxid("nobody"), "@ada:elsewhere.example"])
 async def test_other_accounts_are_left_alone(line: ModuleHomeserver, user: str) -> None:
     """Our own identities, names that nobody has and other homeservers' are refused."""

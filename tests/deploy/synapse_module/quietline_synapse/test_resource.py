@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import signal
 import sqlite3
@@ -14,7 +15,7 @@ import pytest_asyncio
 
 from bridge.matrix.api.admin_api import AdminClient, module_or_admin_client
 from bridge.matrix.api.http_client import HomeserverClient
-from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleRequestRejected, RoomState, SignOutResult
+from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleRequestRejected, Reach, RoomState, SignOutResult
 from bridge.matrix.rooms.erasure_probe import NOT_ACCESSIBLE
 from deploy.stack.provision import mxid
 from tests.deploy.module_homeserver import POLICY, VOICE, ModuleHomeserver, module_homeserver
@@ -198,6 +199,29 @@ async def test_health_says_what_is_enforced(line: ModuleHomeserver) -> None:
     assert health.version == "1"
     assert health.enforces == {"no-clear-text", "no-outsiders", "small-uploads", "key-backup-discarded"}
     assert health.problems == ()
+    assert health.synapse == importlib.metadata.version("matrix-synapse")
+    assert (health.settings, health.limits) == ((), ())
+
+
+async def test_who_can_be_reached_is_counted(line: ModuleHomeserver) -> None:
+    """Devices and pushers of somebody at the desk; of nobody else."""
+    before = await line.module_client.reach(mxid("ada"))
+    assert before.devices > 0
+    pusher = {
+        "kind": "http",
+        "app_id": "example.app",
+        "pushkey": "canary",
+        "app_display_name": "a",
+        "device_display_name": "d",
+        "lang": "en",
+        "data": {"url": "https://push.example/_matrix/push/v1/notify"},
+    }
+    assert (await line.request_as("ada", "POST", "pushers/set", pusher))[0] == 200
+    assert await line.module_client.reach(mxid("ada")) == Reach(devices=before.devices, pushers=before.pushers + 1)
+    assert (await line.request_as("ada", "POST", "pushers/set", {**pusher, "kind": None}))[0] == 200
+    for nobody in (mxid("bea"), POLICY, VOICE, "@nobody:quietline.localhost"):
+        with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_AT_DESK"):
+            await line.module_client.reach(nobody)
 
 
 async def test_old_key_backups_go_with_the_room(line: ModuleHomeserver) -> None:

@@ -1,0 +1,88 @@
+"""How often the bridge ended without having been told to: what a crash loop leaves between two deaths.
+
+Rules of this module: a start notes that the bridge runs, and an ordered stop that it does not; a start that finds it noted
+as running comes after a death. Times only are stored, in one value of the table `line`. Nothing here stops a start or a
+stop: a database that cannot be written is told by everything else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Self
+
+from bridge.runtime import log
+from bridge.storage.database import Database, Transaction, Work
+from bridge.storage.errors import DatabaseError
+from bridge.tables import line_state
+
+KEPT_SECONDS: Final = 7 * 86_400.0
+MAX_KEPT: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHistory:
+    """`first`: when the line was first started. `running`: no ordered stop since the last start.
+
+    `deaths`: when a start found that the run before it had not been stopped. Seconds since the epoch.
+    """
+
+    first: float
+    running: bool = True
+    deaths: Sequence[float] = field(default=())
+
+    @classmethod
+    def parse(cls, stored: str | None) -> Self | None:
+        """Read what is stored; None where nothing is."""
+        if stored is None:
+            return None
+        told = json.loads(stored)
+        return cls(first=float(told["first"]), running=bool(told["running"]), deaths=tuple(map(float, told["deaths"])))
+
+    def text(self) -> str:
+        """Write it for the database."""
+        return json.dumps({"first": self.first, "running": self.running, "deaths": list(self.deaths)})
+
+    def started(self, now: float) -> Self:
+        """Return the history after a start at that time."""
+        deaths = [death for death in self.deaths if now - death < KEPT_SECONDS]
+        deaths += [float(int(now))] if self.running else []
+        return type(self)(first=self.first, running=True, deaths=tuple(deaths[-MAX_KEPT:]))
+
+    def stopped(self) -> Self:
+        """Return the history after an ordered stop."""
+        return type(self)(first=self.first, running=False, deaths=self.deaths)
+
+    def deaths_since(self, time: float) -> int:
+        """Count the deaths that were noticed after that time."""
+        return sum(death > time for death in self.deaths)
+
+
+async def record_start(database: Database, now: float) -> None:
+    """Note a start."""
+
+    async def commit(transaction: Transaction) -> None:
+        before = RunHistory.parse(await line_state.get(transaction, line_state.RUNS))
+        after = RunHistory(first=float(int(now))) if before is None else before.started(now)
+        await line_state.put(transaction, line_state.RUNS, after.text())
+
+    await _commit(database, commit)
+
+
+async def record_stop(database: Database) -> None:
+    """Note an ordered stop."""
+
+    async def commit(transaction: Transaction) -> None:
+        before = RunHistory.parse(await line_state.get(transaction, line_state.RUNS))
+        if before is not None:
+            await line_state.put(transaction, line_state.RUNS, before.stopped().text())
+
+    await _commit(database, commit)
+
+
+async def _commit(database: Database, work: Work[None]) -> None:
+    try:
+        await database.commit(work)
+    except DatabaseError as error:
+        log.failure("bridge.run_not_noted", error)

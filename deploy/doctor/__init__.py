@@ -1,0 +1,1 @@
+"""What `quietline doctor` asks: every part of a line at once, each within a time limit of its own."""

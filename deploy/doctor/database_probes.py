@@ -1,0 +1,172 @@
+"""What is asked of the line's database: its lock, its keys, times that are overdue, who is at the desk, when texts came.
+
+Rules of this module: it reads in transactions of its own and writes nothing; counts and times, never a row's content.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from bridge.app.run_history import RunHistory
+from bridge.inbound.arrivals import HOUR, ArrivalHistory
+from bridge.matrix.rooms.room_state import peek_desk_members
+from bridge.storage.errors import Busy, DatabaseError
+from bridge.storage.sqlite_connection import is_write_locked
+from bridge.tables import line_state
+from bridge.tables.clock_trust import jump_between, sample_clock
+from deploy.data_dir import offline
+from deploy.doctor.probes import NoAnswer, Probe, of_thread
+from deploy.inspect import doctor, doctor_database
+from deploy.inspect.staff import SUPERVISOR_LEVEL
+from deploy.inspect.status import CheckResult
+from deploy.inspect.trust import check_first_supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bridge.config import Config
+    from bridge.storage.sqlite_connection import SqliteConnection
+    from deploy.data_dir.layout import Layout
+    from policies.pack import Pack
+
+LOCK_WAIT_MS: Final = 2000
+"""A commit of the bridge takes some milliseconds: what holds the lock for so long holds up texts."""
+DAY: Final = doctor_database.DAY
+UNREADABLE: Final = "Was the line started once, and is the disk well? Restore a backup where the file is damaged."
+SEND_ONE: Final = (
+    "Text the line from a phone of your own. If nothing comes: `quietline carrier check`, then the vendor's console, where "
+    "the number must have this line's address."
+)
+ROWS: Final = (
+    "clock",
+    "keys",
+    "facts",
+    "vacuum",
+    "own vacuum",
+    "backup",
+    "hold",
+    "reveal",
+    "dead letters",
+    "first supervisor",
+    "desk",
+    "silence",
+)
+"""Rows of one reading of the database, all but the one about the audit."""
+
+
+def database_probes(layout: Layout, config: Config, pack: Pack | None, *, wait_ms: int = LOCK_WAIT_MS) -> list[Probe]:
+    """Return the questions to the main database. `wait_ms`: for how long its lock is waited for."""
+
+    def reading(rows: Callable[[SqliteConnection], Iterator[CheckResult]]) -> Callable[[], Iterator[CheckResult]]:
+        def read() -> Iterator[CheckResult]:
+            try:
+                with offline.read_transaction(config, busy_ms=wait_ms) as db:
+                    yield from rows(db)
+            except Busy:
+                raise NoAnswer("is locked by another program") from None
+            except DatabaseError:
+                raise NoAnswer("cannot be read") from None
+
+        return read
+
+    def facts(db: SqliteConnection) -> Iterator[CheckResult]:
+        now, age = time.time(), line_age(db, layout)
+        yield check_clock(db)
+        yield _with_keys("keys", lambda: doctor_database.check_keys(db, config))
+        yield doctor_database.check_marked_facts(db)
+        yield from doctor_database.check_vacuums(db, now, age)
+        yield doctor_database.check_backup(db, config, now, age)
+        yield doctor_database.check_holds(db)
+        yield doctor_database.check_revealed_numbers(db, now)
+        yield doctor_database.check_dead_letters(db)
+        yield _with_keys("first supervisor", lambda: check_first_supervisor(db, config))
+        yield check_desk(db, config)
+        yield check_silence(db, config, now=now, age=age)
+        yield CheckResult(name="database", ok=True, what="can be read")
+
+    asked = [
+        Probe(names=("database", *ROWS), ask=of_thread(reading(facts)), do=UNREADABLE),
+        Probe(
+            names=("database lock",),
+            ask=of_thread(lambda: [check_lock(config, wait_ms=wait_ms)]),
+            do="Is the disk well? A program that holds the file keeps texts out: `fuser -v` on main.db names it.",
+        ),
+        Probe(names=("erasure",), ask=of_thread(lambda: [doctor.check_erasures(config)]), do=UNREADABLE),
+    ]
+    if pack is not None:
+        audit = of_thread(lambda: [doctor_database.check_audit(config, pack)])
+        asked.append(Probe(names=("audit",), ask=audit, do=UNREADABLE))
+    return asked
+
+
+def line_age(db: SqliteConnection, layout: Layout) -> float:
+    """Return how old the line is in days: from its first start, or from a file as old as it."""
+    runs = RunHistory.parse(line_state.peek(db, line_state.RUNS))
+    times = [runs.first] if runs else []
+    times += [layout.begun.stat().st_mtime] if layout.begun.exists() else []
+    return (time.time() - min(times)) / DAY if times else 0.0
+
+
+def check_clock(db: SqliteConnection) -> CheckResult:
+    """Whether the machine's clock is believed, and was not set since the bridge last looked at it."""
+    doubted = doctor_database.check_clock(db)
+    last, now = line_state.peek(db, line_state.CLOCK_SAMPLE), sample_clock()
+    same_boot = last is not None and last.split(" ")[2:] == [now.boot_id] and bool(now.boot_id)
+    if not doubted.ok or last is None or not same_boot or not (jump := jump_between(last, now)):
+        return doubted
+    what = f"was set by {jump} seconds since the bridge last looked"
+    do = "Set the machine's clock, and have it synchronised; then a supervisor says !time ok at the desk."
+    return CheckResult(name="clock", ok=False, what=what, do=do)
+
+
+def check_desk(db: SqliteConnection, config: Config) -> CheckResult:
+    """Whether anybody is at the desk, and a supervisor among them."""
+    ours = {config.policy_mxid, config.puppet_mxid}
+    levels = [level for user, (where, level) in peek_desk_members(db).items() if where == "join" and user not in ours]
+    supervisors = sum(level >= SUPERVISOR_LEVEL for level in levels)
+    what = f"{len(levels)} are at the desk, {supervisors} of them supervisors"
+    if levels and supervisors:
+        return CheckResult(name="desk", ok=True, what=what)
+    do = "Staff accept their invitation to the desk; `quietline staff list` says who was invited, `staff add` makes more."
+    if config.line.rehearsal:
+        return CheckResult(name="desk", ok=True, what=f"{what}; a rehearsal may be empty", do=do)
+    return CheckResult(name="desk", ok=False, what=f"{what}: nobody sees a text, or nobody can put things right", do=do)
+
+
+def check_silence(db: SqliteConnection, config: Config, *, now: float, age: float) -> CheckResult:
+    """Whether no text came for longer than it is usual here. `age`: of the line, in days."""
+    name, history = "silence", ArrivalHistory.parse(line_state.peek(db, line_state.ARRIVALS))
+    hours = age * 24 if history is None else now / HOUR - history.last - 1
+    limit = ArrivalHistory(last=0, gaps={}).limit_hours if history is None else history.limit_hours
+    if history is None:
+        what = f"no text ever came, in {age:.0f} days"
+    else:
+        usual = history.usual_hours
+        known = "too little is known of what is usual" if usual is None else f"up to {usual} hours are usual here"
+        what = f"the last text came {_duration(max(0.0, hours))} ago; {known}"
+    ok = hours <= limit or config.line.rehearsal
+    return CheckResult(name=name, ok=ok, what=what, do="" if ok else SEND_ONE)
+
+
+def check_lock(config: Config, *, wait_ms: int) -> CheckResult:
+    """Whether the bridge can write its database: another program may hold it."""
+    name, file = "database lock", config.data_dir / "main.db"
+    do = f"End the program that holds it (`fuser -v {file}` names it): no text is stored meanwhile, and none is lost."
+    if is_write_locked(file, wait_ms=wait_ms):
+        what = f"another program has held main.db for {wait_ms / 1000:g} seconds: nothing can be stored"
+        return CheckResult(name=name, ok=False, what=what, do=do)
+    return CheckResult(name=name, ok=True, what="nobody keeps the bridge from writing")
+
+
+def _with_keys(name: str, check: Callable[[], CheckResult]) -> CheckResult:
+    """Make a check that reads key files, which may be missing: the rest of the database is told all the same."""
+    try:
+        return check()
+    except (OSError, ValueError):
+        do = "Put the files of `keys` in the configuration back from where they are kept apart."
+        return CheckResult(name=name, ok=False, what="cannot be judged: a key file cannot be read", do=do)
+
+
+def _duration(hours: float) -> str:
+    return f"{hours / 24:.1f} days" if hours >= 48 else f"{hours:.0f} hours"

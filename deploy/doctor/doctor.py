@@ -1,0 +1,205 @@
+"""`quietline doctor`: whether a line is as safe as it should be, asked from beside it, running or not.
+
+Rules of this module: it reads and asks, and changes nothing; what it prints is public (fingerprints) or a count, never a
+secret or a number; every row that is not well says what to do; a rehearsal is not held to what only a real line needs, and
+is told so. Every report has every row of `ROWS`, whose names stay from version to version. All questions are put at once,
+each with a limit of its own. A row that another fault makes unanswerable says so, and is not one more fault.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+
+from bridge.config import ConfigError, parse
+from deploy.doctor.database_probes import ROWS as DATABASE_ROWS
+from deploy.doctor.database_probes import database_probes
+from deploy.doctor.homeserver_probes import HomeserverQuestions
+from deploy.doctor.machine_probes import machine_probes
+from deploy.doctor.outside_probes import outside_probes
+from deploy.doctor.probes import LIMIT_SECONDS, Probe, ask_all, of_thread
+from deploy.inspect import doctor, doctor_files
+from deploy.inspect.status import CheckReport, CheckResult
+from policies.load import PackError
+from policies.load import load as load_pack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from bridge.config import Config
+    from deploy.data_dir.layout import Layout
+    from policies.pack import Pack
+
+ROWS: Final = (
+    "configuration",
+    "packs",
+    "on-call",
+    "vault key",
+    "keys",
+    "file modes",
+    "data directory",
+    "keys.db",
+    "disk",
+    "swap",
+    "secure_delete",
+    "logs",
+    "port",
+    "bridge",
+    "restarts",
+    "database",
+    "database lock",
+    "clock",
+    "facts",
+    "backup",
+    "vacuum",
+    "own vacuum",
+    "hold",
+    "reveal",
+    "dead letters",
+    "audit",
+    "erasure",
+    "carrier",
+    "carrier login",
+    "public address",
+    "certificate",
+    "silence",
+    "homeserver",
+    "homeserver version",
+    "homeserver module",
+    "homeserver administrator",
+    "homeserver limits",
+    "homeserver settings",
+    "registration",
+    "identities",
+    "line devices",
+    "desk",
+    "first supervisor",
+    "staff devices",
+    "staff pushers",
+    "first passwords",
+)
+"""The name of every row, in the order of a report. Names stay from version to version; new ones may come."""
+
+OF_THE_HOMESERVER: Final = (
+    "homeserver module",
+    "homeserver administrator",
+    "homeserver limits",
+    "homeserver settings",
+    "identities",
+    "line devices",
+    "staff devices",
+    "staff pushers",
+    "first passwords",
+)
+UNDER_THE_KEYS: Final = ("identities", "audit", "erasure", "first supervisor")
+CONSEQUENCES: Final = (
+    ("vault key", ("keys", *UNDER_THE_KEYS)),
+    ("keys", UNDER_THE_KEYS),
+    ("homeserver", OF_THE_HOMESERVER),
+    ("database lock", ("database", *DATABASE_ROWS, "audit", "erasure", "line devices")),
+    ("database", (*DATABASE_ROWS, "audit", "erasure", "line devices")),
+    ("bridge", ("public address",)),
+)
+"""A fault, and the rows that cannot be judged while it stands."""
+
+
+async def run_checks(layout: Layout, *, seconds: float = LIMIT_SECONDS) -> tuple[CheckReport, bool]:
+    """Check everything. `seconds`: the limit of each question. The second value: False when no line could be started."""
+    try:
+        config, problems = parse(layout.config)
+    except ConfigError as error:
+        return _report(await ask_all(_without_configuration(layout), seconds=seconds), error.problems), False
+    pack, pack_problems = _pack(config, layout)
+    async with aiohttp.ClientSession() as http:
+        probes = [
+            Probe(names=("secure_delete",), ask=of_thread(lambda: _settled(config, pack)), do="Ask again."),
+            *machine_probes(layout, config, http, seconds=seconds),
+            *database_probes(layout, config, pack, wait_ms=int(seconds * 500)),
+            *HomeserverQuestions(layout, config, http).probes(),
+            *outside_probes(config, http),
+        ]
+        found = await ask_all(probes, seconds=seconds)
+    found += [_broken_pack(pack_problems)] if pack is None else []
+    return _report(found, problems), not problems and pack is not None
+
+
+def merge(rows: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
+    """Return a row for each name, in the order of `ROWS`: the worst that was said of it. What cannot be judged says why."""
+    worst: dict[str, CheckResult] = {}
+    for row in rows:
+        if row.name not in worst or _badness(row) > _badness(worst[row.name]):
+            worst[row.name] = row
+    for cause, consequences in CONSEQUENCES:
+        if cause in worst and not worst[cause].ok:
+            for name in consequences:
+                if name in worst and not worst[name].ok:
+                    worst[name] = _unanswerable(name, cause)
+    return tuple(worst.get(name, _not_there(name)) for name in ROWS)
+
+
+def _report(found: Sequence[CheckResult], problems: Sequence[str]) -> CheckReport:
+    do = "Put it right: `quietline check` looks at everything that stops a start."
+    name, well = "configuration", CheckResult(name="configuration", ok=True, what="can be used, with its secrets")
+    first = [CheckResult(name=name, ok=False, what=problem, do=do) for problem in problems] or [well]
+    return CheckReport(checks=(*first, *merge(found)[1:]))
+
+
+def _settled(config: Config, pack: Pack | None) -> list[CheckResult]:
+    """Return the rows that need nobody's answer."""
+    rows = [doctor.check_on_call(config), doctor.check_carrier(config), doctor.check_secure_delete()]
+    return [*rows, doctor.check_packs(config, pack)] if pack is not None else rows
+
+
+def _without_configuration(layout: Layout) -> list[Probe]:
+    """Return what can be asked of a line whose configuration cannot be read."""
+    again = "Put the configuration right first."
+    return [
+        Probe(names=("disk",), ask=of_thread(lambda: [doctor.check_disk_space(layout)]), do=again),
+        Probe(names=("swap",), ask=of_thread(lambda: [doctor_files.check_swap()]), do=again),
+        Probe(names=("logs",), ask=of_thread(lambda: [doctor_files.check_logs(layout)]), do=again),
+        Probe(names=("secure_delete",), ask=of_thread(lambda: [doctor.check_secure_delete()]), do=again),
+    ]
+
+
+def _pack(config: Config, layout: Layout) -> tuple[Pack | None, list[str]]:
+    try:
+        return load_pack(config.line.packs, near=layout.config.parent), []
+    except PackError as error:
+        return None, error.problems
+
+
+def _broken_pack(problems: Sequence[str]) -> CheckResult:
+    do = "Put it right in the agency's own pack; `quietline policy lint` says when it is."
+    return CheckResult(name="packs", ok=False, what=f"cannot be used: {'; '.join(problems)}", do=do)
+
+
+def _badness(row: CheckResult) -> int:
+    """Order what was said of one row: a fault, a warning, well, not asked."""
+    return 3 if not row.ok else 2 if row.warning else 1 if row.asked else 0
+
+
+def _unanswerable(name: str, cause: str) -> CheckResult:
+    what, do = f"cannot be judged now: see the row `{cause}`", f"Put `{cause}` right, and ask again."
+    return CheckResult(name=name, ok=True, asked=False, what=what, do=do)
+
+
+NOT_THERE: Final = {
+    "homeserver administrator": CheckResult(
+        name="homeserver administrator", ok=True, what="no token is configured, and none is needed with the module"
+    ),
+    "registration": CheckResult(
+        name="registration", ok=True, what="is the homeserver's: the row `homeserver limits` says what is in force"
+    ),
+    "homeserver version": CheckResult(
+        name="homeserver version", ok=True, asked=False, what="is not told", do="Ask its administrator which it is."
+    ),
+}
+"""What stands in a row that nothing is said of."""
+
+
+def _not_there(name: str) -> CheckResult:
+    unasked = CheckResult(
+        name=name, ok=True, asked=False, what="was not asked", do="Put the other rows right, and ask again."
+    )
+    return NOT_THERE.get(name, unasked)

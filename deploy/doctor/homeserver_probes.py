@@ -1,0 +1,323 @@
+"""What is asked of the homeserver that runs now, wherever it is: version, token, module, settings, identities, staff.
+
+Rules of this module: the settings are those of the running process, which the module tells; people are counted, and named
+only where a hand-out's file names them already. A question of its own for each, so that a module that hangs does not keep
+the client API's answers back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+
+from bridge.matrix.api.admin_api import AdminClient
+from bridge.matrix.api.http_client import HomeserverClient, HomeserverError, TokenRefused
+from bridge.matrix.api.json_fields import object_at
+from bridge.matrix.api.module_api import (
+    HomeserverUnreachable,
+    ModuleClient,
+    ModuleHealth,
+    ModuleNotLoaded,
+    ModuleRequestRejected,
+)
+from bridge.matrix.rooms.room_state import peek_desk_members
+from bridge.runtime.settings import read_secret
+from bridge.storage.errors import DatabaseError
+from deploy.data_dir import handouts, offline
+from deploy.data_dir.secret_files import SetupError
+from deploy.doctor.machine_probes import is_embedded
+from deploy.doctor.probes import NoAnswer, Probe, in_thread
+from deploy.inspect import doctor
+from deploy.inspect.status import CheckResult
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.config import Config
+    from deploy.data_dir.layout import Layout
+
+OLDEST_SYNAPSE, TESTED_SYNAPSE = (1, 155), (1, 163)
+"""The oldest that can be used, and the newest that was tried (deploy/synapse_module/README.md)."""
+SYNAPSE: Final = re.compile(r"(?:Synapse/)?(\d+)\.(\d+)")
+EMBEDDED: Final = "Start the line, or see logs/homeserver.log: `./quietline up` starts it again when it ends."
+JOINED: Final = "Is homeserver.url right, does it run, and does the proxy before it let /_matrix/ through?"
+NEEDS_MODULE: Final = "Only the module tells it: load quietline_synapse.Quietline (its README says how)."
+CLIENT_SETTINGS: Final = "Settings, Account, in Element"
+
+
+class HomeserverQuestions:
+    """The questions to one homeserver. `http`: a session of the report."""
+
+    def __init__(self, layout: Layout, config: Config, http: aiohttp.ClientSession) -> None:
+        self._layout, self._config, self._http = layout, config, http
+        self._embedded = is_embedded(layout)
+
+    def probes(self) -> list[Probe]:
+        """Return all questions."""
+        do = EMBEDDED if self._embedded else JOINED
+        settings = () if self._embedded else ("homeserver settings",)
+        return [
+            Probe(names=("homeserver",), ask=self.ask_homeserver, do=do),
+            Probe(
+                names=("homeserver module", "homeserver administrator", "homeserver limits", *settings),
+                ask=self.ask_module,
+                do=do,
+            ),
+            Probe(names=("identities",), ask=self.ask_identities, do=do),
+            Probe(names=("line devices",), ask=self.ask_line_devices, do=do),
+            Probe(names=("staff devices",), ask=self.ask_staff_devices, do=do),
+            Probe(names=("staff pushers",), ask=self.ask_pushers, do=do),
+            Probe(names=("first passwords",), ask=self.ask_first_passwords, do=do),
+        ]
+
+    async def ask_homeserver(self) -> Sequence[CheckResult]:
+        """Ask whether it is one, whose our token is, and, where it tells, which version it is."""
+        name, url = "homeserver", self._config.homeserver.url
+        do = EMBEDDED if self._embedded else JOINED
+        try:
+            async with self._http.get(f"{url}/_matrix/client/versions", allow_redirects=False) as answer:
+                told: Any = await answer.json(content_type=None)
+                server = answer.headers.get("Server", "")
+        except (aiohttp.ClientError, OSError):
+            return [CheckResult(name=name, ok=False, what=f"does not answer at {url}", do=do)]
+        except ValueError:
+            told, server = None, ""
+        if not isinstance(told, dict) or not isinstance(told.get("versions"), list):
+            return [CheckResult(name=name, ok=False, what=f"what answers at {url} is no homeserver", do=JOINED)]
+        return [await self._ask_token(), *([judge_version(server)] if server.startswith("Synapse/") else [])]
+
+    async def _ask_token(self) -> CheckResult:
+        name, url = "homeserver", self._config.homeserver.url
+        do = (
+            "Write the registration's as_token into homeserver.as_token_file, and restart the homeserver with the "
+            "registration in app_service_config_files."
+        )
+        try:
+            who = (await self._client().request("GET", "account", "whoami")).get("user_id")
+        except TokenRefused:
+            return CheckResult(name=name, ok=False, what="does not know the token of the bridge", do=do)
+        except HomeserverError as error:
+            what = f"answers at {url}, and not to the bridge ({error.status} {error.errcode})"
+            return CheckResult(name=name, ok=False, what=what, do=do)
+        if who != self._config.policy_mxid:
+            return CheckResult(name=name, ok=False, what="takes the bridge's token for another account's", do=do)
+        return CheckResult(name=name, ok=True, what=f"answers at {url}, and knows {who}")
+
+    async def ask_module(self) -> Sequence[CheckResult]:
+        """Ask the module what it enforces, and which settings and limits are in force."""
+        module = ModuleClient(client=self._client())
+        rows = [await doctor.check_module(module)]
+        health: ModuleHealth | None = None
+        try:
+            health = await module.health()
+        except ModuleNotLoaded:
+            administrator = await self._ask_administrator()
+            if any(row.ok for row in administrator):
+                what, do = "is not loaded: an administrator's token stands in for it", "See `homeserver administrator`."
+                rows = [CheckResult(name="homeserver module", ok=True, what=what, do=do, warning=True)]
+            rows += administrator
+        except (HomeserverUnreachable, ModuleRequestRejected):
+            pass
+        if health is not None and self._config.homeserver.admin_token_file is not None:
+            do = "Take homeserver.admin_token_file out, and the administrator's rights away: nothing needs them."
+            what = "the token is not used: the module is loaded"
+            rows.append(CheckResult(name="homeserver administrator", ok=False, what=what, do=do))
+        rows += [] if health is None or not health.synapse else [judge_version(health.synapse)]
+        return [*rows, judge_limits(health), *([] if self._embedded else [judge_settings(health)])]
+
+    async def _ask_administrator(self) -> list[CheckResult]:
+        """Ask whether an administrator's token stands in for a module that is not loaded."""
+        name, file = "homeserver administrator", self._config.homeserver.admin_token_file
+        if file is None:
+            return []
+        try:
+            health = await AdminClient(client=self._client(read_secret(file))).health()
+        except (HomeserverUnreachable, ModuleRequestRejected) as error:
+            do = "Is it an administrator's token? Without it nothing is purged here."
+            return [CheckResult(name=name, ok=False, what=f"the token is refused ({error.status})", do=do)]
+        do = "Load the module if this homeserver can; what is said here nobody else does."
+        what = f"is in force, the module is not loaded. {' '.join(health.problems)}"
+        return [CheckResult(name=name, ok=True, what=what, do=do)]
+
+    async def ask_identities(self) -> Sequence[CheckResult]:
+        """Ask for the keys of our identities as others see them."""
+        return [await doctor.check_identities(self._config, self._client())]
+
+    async def ask_line_devices(self) -> Sequence[CheckResult]:
+        """Ask for the devices of our identities."""
+        clients = (
+            (doctor.MAIN_FILE, self._client()),
+            (doctor.PUPPET_FILE, self._client(user=self._config.puppet_mxid)),
+        )
+        return [await doctor.check_line_devices(self._config, clients)]
+
+    async def ask_staff_devices(self) -> Sequence[CheckResult]:
+        """Ask who of the staff has a device that could read anything."""
+        name, staff = "staff devices", await self._staff()
+        body: dict[str, Any] = {"device_keys": {user: [] for user in sorted(staff)}}
+        try:
+            answer = await self._client().request("POST", "keys", "query", body=body)
+        except HomeserverError as error:
+            raise NoAnswer(f"cannot be asked for ({error.status})") from None
+        devices = object_at(answer, "device_keys")
+        without = sum(not object_at(devices, user) for user in staff)
+        if staff and not without:
+            return [CheckResult(name=name, ok=True, what=f"all {len(staff)} of the staff are signed in somewhere")]
+        what = f"{without} of {len(staff)} staff are signed in nowhere: nothing reaches them"
+        do = (
+            "They sign in (a hand-out says how, `quietline staff reset` makes another password), or are taken off: "
+            "`quietline staff list`, `staff remove`."
+        )
+        if self._config.line.rehearsal:
+            return [CheckResult(name=name, ok=True, what=f"{what}; a rehearsal may be empty", do=do)]
+        return [CheckResult(name=name, ok=False, what=what, do=do)]
+
+    async def ask_pushers(self) -> Sequence[CheckResult]:
+        """Ask for whom at the desk a locked telephone would ring. A desktop client has no pusher: this is a warning."""
+        name, module = "staff pushers", await self._module()
+        at_desk = sorted(await self._staff(joined=True))
+        try:
+            reached = await asyncio.gather(*(module.reach(user) for user in at_desk))
+        except ModuleNotLoaded:
+            return [CheckResult(name=name, ok=True, asked=False, what="nobody can say", do=NEEDS_MODULE)]
+        except (HomeserverUnreachable, ModuleRequestRejected) as error:
+            raise NoAnswer(f"cannot be asked for ({error.status} {error.errcode})") from None
+        without = sum(not reach.pushers for reach in reached)
+        if not without:
+            return [CheckResult(name=name, ok=True, what=f"all {len(at_desk)} at the desk have one")]
+        what = f"{without} of {len(at_desk)} at the desk have none: no locked phone of theirs rings"
+        do = (
+            "They turn notifications on in the app of their phone, lock it, and have somebody text the line; who has only "
+            "a desktop client keeps it open while on duty."
+        )
+        return [CheckResult(name=name, ok=True, what=what, do=do, warning=not self._config.line.rehearsal)]
+
+    async def ask_first_passwords(self) -> Sequence[CheckResult]:
+        """Ask whose password is the one of their hand-out still. Nobody is signed in by asking."""
+        name, module = "first passwords", ModuleClient(client=self._client())
+        found, unreadable = await in_thread(lambda: _read_handouts(self._layout))
+        try:
+            same = await asyncio.gather(*(_is_first(module, handout) for handout in found))
+        except ModuleNotLoaded:
+            return [CheckResult(name=name, ok=True, asked=False, what="nobody can say", do=NEEDS_MODULE)]
+        except (HomeserverUnreachable, ModuleRequestRejected) as error:
+            raise NoAnswer(f"cannot be asked for ({error.status} {error.errcode})") from None
+        unchanged = [handout.user for handout, first in zip(found, same, strict=True) if first]
+        if unreadable:
+            do = f"Look at {self._layout.handout}: a hand-out has three lines, homeserver, user and password."
+            what = f"{', '.join(unreadable)} cannot be read as hand-outs"
+            return [CheckResult(name=name, ok=False, what=what, do=do)]
+        if unchanged:
+            what = f"still that of the hand-out: {', '.join(unchanged)}"
+            do = f"Each changes it in their client ({CLIENT_SETTINGS}); then delete their file in {self._layout.handout}."
+            return [CheckResult(name=name, ok=True, what=what, do=do, warning=True)]
+        if found:
+            what = f"nobody has that of a hand-out any more; {len(found)} hand-outs are of no use"
+            do = f"Delete the files in {self._layout.handout}."
+            return [CheckResult(name=name, ok=True, what=what, do=do)]
+        return [CheckResult(name=name, ok=True, what="there is no hand-out")]
+
+    async def _staff(self, *, joined: bool = False) -> set[str]:
+        """Return who is on the staff: in the configuration, or at the desk or invited to it; or only who has joined it."""
+
+        def read() -> dict[str, tuple[str, int]]:
+            try:
+                with offline.read_transaction(self._config) as db:
+                    return peek_desk_members(db)
+            except DatabaseError:
+                return {}
+
+        desk = await in_thread(read)
+        named = set() if joined else {member.mxid for member in self._config.line.staff}
+        there = {user for user, (where, _) in desk.items() if where == "join" or not joined}
+        return (named | there) - {self._config.policy_mxid, self._config.puppet_mxid}
+
+    async def _module(self) -> ModuleClient:
+        """Return the module's client, or the administrator's where a token stands in for it."""
+        module, file = ModuleClient(client=self._client()), self._config.homeserver.admin_token_file
+        if file is None:
+            return module
+        try:
+            await module.health()
+        except ModuleNotLoaded:
+            return AdminClient(client=self._client(read_secret(file)))
+        except (HomeserverUnreachable, ModuleRequestRejected):
+            pass
+        return module
+
+    def _client(self, token: str = "", *, user: str = "") -> HomeserverClient:
+        """Return a client as one of our identities: the policy bot, unless another is said."""
+        return HomeserverClient(
+            session=self._http,
+            url=self._config.homeserver.url,
+            token=token or read_secret(self._config.homeserver.as_token_file),
+            user_id=user or self._config.policy_mxid,
+        )
+
+
+def judge_version(told: str) -> CheckResult:
+    """Judge a Synapse by its version, such as `1.163.2` or `Synapse/1.163.2`."""
+    name, found = "homeserver version", SYNAPSE.match(told)
+    if found is None:
+        do = f"Ask its administrator: Synapse {_dotted(OLDEST_SYNAPSE)} or newer is needed."
+        return CheckResult(name=name, ok=True, asked=False, what="is not told", do=do)
+    version = (int(found[1]), int(found[2]))
+    shown = told.removeprefix("Synapse/").partition(" ")[0]
+    if version < OLDEST_SYNAPSE:
+        do = f"Update Synapse to {_dotted(OLDEST_SYNAPSE)} or newer; {_dotted(TESTED_SYNAPSE)} is what this was made for."
+        return CheckResult(name=name, ok=False, what=f"Synapse {shown} is too old: the line does not work on it", do=do)
+    if version > TESTED_SYNAPSE:
+        do = "Ask `quietline doctor` beside a copy of it first, and read deploy/synapse_module/README.md on versions."
+        what = f"Synapse {shown} is newer than what was tried ({_dotted(TESTED_SYNAPSE)})"
+        return CheckResult(name=name, ok=True, what=what, do=do, warning=True)
+    return CheckResult(name=name, ok=True, what=f"is Synapse {shown}")
+
+
+def judge_limits(health: ModuleHealth | None) -> CheckResult:
+    """Judge the rate limits that the module tells."""
+    name = "homeserver limits"
+    if health is None or health.limits is None:
+        return CheckResult(name=name, ok=True, asked=False, what="nobody can say", do=NEEDS_MODULE)
+    if health.limits:
+        do = (
+            "Set `rate_limited: false` in the bridge's registration.yaml, and in homeserver.yaml the limit that is named "
+            "(rc_message: per_second 5 or more); then restart the homeserver."
+        )
+        return CheckResult(name=name, ok=False, what="; ".join(health.limits), do=do)
+    return CheckResult(name=name, ok=True, what="none holds up the bridge, or a person who types quickly")
+
+
+def judge_settings(health: ModuleHealth | None) -> CheckResult:
+    """Judge the settings in force of a homeserver that is not the line's own: its owner decides, and is told."""
+    name = "homeserver settings"
+    if health is None or health.settings is None:
+        return CheckResult(name=name, ok=True, asked=False, what="nobody can say", do=NEEDS_MODULE)
+    if health.settings:
+        do = "Change them in homeserver.yaml where this homeserver's other users allow it."
+        return CheckResult(name=name, ok=True, what="; ".join(health.settings), do=do, warning=True)
+    return CheckResult(name=name, ok=True, what="closed to strangers, and neither log nor push names anybody")
+
+
+def _read_handouts(layout: Layout) -> tuple[list[handouts.Handout], list[str]]:
+    found, unreadable = [], []
+    for path in sorted(layout.handout.glob("*.txt")) if layout.handout.is_dir() else ():
+        try:
+            found.append(handouts.Handout.read(path))
+        except SetupError:
+            unreadable.append(path.name)
+    return found, unreadable
+
+
+async def _is_first(module: ModuleClient, handout: handouts.Handout) -> bool:
+    """Whether a hand-out's password works. One of an account that is gone, or that no module may touch, does not."""
+    try:
+        return await module.is_password(handout.user, handout.password)
+    except ModuleRequestRejected:
+        return False
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return ".".join(map(str, version))

@@ -1,0 +1,208 @@
+"""What is asked of the machine: files, disk, the data directory, the port, and the bridge that listens there.
+
+Rule of this module: it reads and connects, and changes nothing; a file's name and mode are told, never what is in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import stat
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+
+from bridge.app.run_history import RunHistory
+from bridge.config import HEX_KEY
+from bridge.runtime.settings import read_secret
+from bridge.storage.errors import DatabaseError
+from bridge.tables import line_state
+from deploy.data_dir import offline
+from deploy.data_dir.layout import HOST
+from deploy.doctor.probes import NoAnswer, Probe, of_thread
+from deploy.inspect import doctor, doctor_files
+from deploy.inspect.status import CheckResult
+from deploy.stack.deaths import count_deaths
+from deploy.stack.readiness import BridgeReady
+from deploy.stack.up import is_port_free
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from bridge.config import Config
+    from deploy.data_dir.layout import Layout
+
+DAY: Final = 86_400.0
+READ_ONLY: Final = getattr(os, "ST_RDONLY", 1)
+ROLES: Final = frozenset({"leader", "standby", "starting"})
+"""What a bridge of ours calls itself at `/ready`."""
+STOPPED: Final = "Start it: `./quietline up`, or the service that runs it; `quietline check` says what would stop it."
+FROZEN: Final = "Stop it and start it again; its log is in logs/bridge.log, or where the service's output goes."
+
+
+def machine_probes(layout: Layout, config: Config, http: aiohttp.ClientSession, *, seconds: float) -> list[Probe]:
+    """Return the questions about files, disk, data directory, port and bridge. `seconds`: the limit of each."""
+    slow = "Is the disk well? A network file system that hangs is no place for a line."
+    embedded = is_embedded(layout)
+
+    def look_at_files() -> Iterator[CheckResult]:
+        yield doctor_files.check_modes(layout, config)
+        yield doctor_files.check_key_copies(layout, config)
+        yield doctor_files.check_logs(layout)
+        yield doctor_files.check_swap()
+        if embedded:
+            yield doctor_files.check_homeserver_settings(layout)
+            yield doctor_files.check_registration(layout)
+
+    files = ("file modes", "keys.db", "logs", "swap", *(("homeserver settings", "registration") if embedded else ()))
+    return [
+        Probe(names=files, ask=of_thread(look_at_files), do=slow),
+        Probe(names=("disk",), ask=of_thread(lambda: check_disks(layout, config)), do=slow),
+        Probe(names=("data directory",), ask=of_thread(lambda: [check_data_directory(config.data_dir)]), do=slow),
+        Probe(names=("vault key",), ask=of_thread(lambda: [check_vault_key(config)]), do=slow),
+        Probe(names=("restarts",), ask=of_thread(lambda: [check_restarts(layout, config)]), do=slow),
+        Probe(names=("bridge",), ask=lambda: ask_bridge(layout, config, http, seconds=seconds * 0.8), do=FROZEN),
+    ]
+
+
+def is_embedded(layout: Layout) -> bool:
+    """Whether the line has its own homeserver, whose files are in its directory."""
+    return layout.homeserver.is_dir()
+
+
+def check_disks(layout: Layout, config: Config) -> Iterator[CheckResult]:
+    """Look at the disk of the line's directory, and at that of its databases where it is another."""
+    yield doctor.check_disk_space(layout)
+    if config.data_dir.is_dir() and config.data_dir.stat().st_dev != layout.data.stat().st_dev:
+        free = shutil.disk_usage(config.data_dir).free
+        if free < doctor.MIN_FREE_BYTES:
+            do = "Make room there: on a full disk texts are refused, and the carrier gives up after a while."
+            what = f"{free // 1024**2} MiB are free where {config.data_dir} is"
+            yield CheckResult(name="disk", ok=False, what=what, do=do)
+
+
+def check_data_directory(directory: Path) -> CheckResult:
+    """Whether the bridge can write where its databases are, and what is there is all one user's."""
+    name = "data directory"
+    do = f"Give {directory} back to the user that runs the line: chown -R that user, chmod u+rwX, and no read-only mount."
+    try:
+        own = directory.stat()
+    except OSError as error:
+        do = "Is data_dir in the configuration right, and is its disk mounted? The first start makes the directory."
+        return CheckResult(name=name, ok=False, what=f"{directory}: {error.strerror}", do=do)
+    if os.statvfs(directory).f_flag & READ_ONLY:
+        return CheckResult(name=name, ok=False, what=f"{directory} is on a read-only file system", do=do)
+    if not own.st_mode & stat.S_IWUSR or not os.access(directory, os.W_OK | os.X_OK):
+        return CheckResult(name=name, ok=False, what=f"{directory} cannot be written", do=do)
+    files = [path for path in directory.iterdir() if path.suffix.startswith(".db")]
+    wrong = [path.name for path in files if path.stat().st_uid != own.st_uid or not path.stat().st_mode & stat.S_IWUSR]
+    if wrong:
+        what = f"{', '.join(sorted(wrong))} in {directory} cannot be written by the directory's owner"
+        return CheckResult(name=name, ok=False, what=what, do=do)
+    return CheckResult(name=name, ok=True, what="can be written, and all of it is one user's")
+
+
+def check_vault_key(config: Config) -> CheckResult:
+    """Whether the key is there without which nothing can be opened."""
+    name, file = "vault key", config.keys.vault_key_file
+    do = f"Put {file} back from where it is kept apart. A new key opens nothing: without it see `quietline restore`."
+    try:
+        value = read_secret(file)
+    except OSError as error:
+        return CheckResult(name=name, ok=False, what=f"{file}: {error.strerror}", do=do)
+    except ValueError:
+        value = ""
+    if not HEX_KEY.fullmatch(value):
+        return CheckResult(name=name, ok=False, what=f"{file} does not hold 32 bytes in hex", do=do)
+    return CheckResult(name=name, ok=True, what="is where the configuration says")
+
+
+def check_restarts(layout: Layout, config: Config) -> CheckResult:
+    """Whether a part ended by itself within a day: what starts it again hides it between two deaths."""
+    name, since = "restarts", time.time() - DAY
+    counts = count_deaths(layout.deaths, since)
+    try:
+        with offline.read_transaction(config) as db:
+            runs = RunHistory.parse(line_state.peek(db, line_state.RUNS))
+    except DatabaseError:
+        runs = None
+    if runs is not None and (deaths := runs.deaths_since(since)) > counts.get("bridge", 0):
+        counts["bridge"] = deaths
+    if not counts:
+        return CheckResult(name=name, ok=True, what="nothing ended by itself within a day")
+    what = ", ".join(f"the {part} {count} times" for part, count in sorted(counts.items()))
+    do = (
+        f"See {layout.logs} or the service's journal around it, and whether memory ran out (`dmesg`). "
+        "A day after the last time this row is well again."
+    )
+    return CheckResult(name=name, ok=False, what=f"ended by themselves within a day: {what}", do=do)
+
+
+async def ask_bridge(
+    layout: Layout, config: Config, http: aiohttp.ClientSession, *, seconds: float
+) -> Sequence[CheckResult]:
+    """Ask who listens where the bridge should: the bridge, nobody, or somebody else. Raises `NoAnswer` for a frozen one."""
+    port = config.listen.port
+    busy = f"{port} is taken by another program: the line cannot start, or does not get its texts"
+    do = (
+        "End what listens there, or give listen.port another: with it the proxy, and public_base_url where it has the port."
+    )
+    stranger = CheckResult(name="port", ok=False, what=busy, do=do)
+    absent = CheckResult(name="bridge", ok=False, what="does not run: no text is taken", do=STOPPED)
+    try:
+        async with asyncio.timeout(seconds):
+            role = await _role(http, f"{bridge_url(config)}/ready")
+    except aiohttp.ClientConnectorError:
+        if is_port_free(config.listen.host, port):
+            return [absent, CheckResult(name="port", ok=True, what=f"{port} is free for the bridge")]
+        return [absent, stranger]
+    except TimeoutError:
+        if is_alive(layout):
+            raise NoAnswer(
+                "is there, took the connection and gives no answer: it is frozen, and no text is taken"
+            ) from None
+        return [absent, stranger]
+    except (aiohttp.ClientError, OSError, ValueError):
+        role = None
+    if role is None:
+        return [absent, stranger]
+    ours = CheckResult(name="port", ok=True, what=f"{port} is the bridge's")
+    if role == "starting":
+        what = "takes texts, and has not reached its homeserver or its desk since it was started"
+        do = "See the rows about the homeserver; a start takes up to half a minute. Its log says what it waits for."
+        return [CheckResult(name="bridge", ok=False, what=what, do=do), ours]
+    return [CheckResult(name="bridge", ok=True, what=f"runs, as {role}"), ours]
+
+
+def bridge_url(config: Config) -> str:
+    """Return where the bridge answers this machine, without a slash at the end."""
+    host = {"0.0.0.0": HOST, "::": "[::1]"}.get(config.listen.host, config.listen.host)
+    return f"http://{host}:{config.listen.port}"
+
+
+def is_alive(layout: Layout) -> bool:
+    """Whether the bridge that wrote `bridge.json` is a process still."""
+    told = BridgeReady.read(layout.bridge_file)
+    if told is None:
+        return False
+    try:
+        os.kill(told.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+async def _role(http: aiohttp.ClientSession, url: str) -> str | None:
+    """Return what a bridge of ours says it is; None when something else answers."""
+    async with http.get(url, allow_redirects=False) as answer:
+        if answer.status not in {HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE}:
+            return None
+        told: Any = await answer.json(content_type=None)
+    role = told.get("role") if isinstance(told, dict) else None
+    return role if role in ROLES else None

@@ -1,0 +1,143 @@
+"""What is asked of the outside: the carrier, the public address, its certificate, and the time as others have it.
+
+Rules of this module: no text is sent and nothing is changed; a question that this machine cannot put, because others see
+the public address and it does not, is no fault; a wrong answer is one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import email.utils
+import time
+from dataclasses import replace
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from bridge.carriers.http_request import HttpResponse, http_session, send_request
+from bridge.runtime.settings import is_loopback_host, is_private_host
+from deploy.carrier.carrier_check import check_login, check_public_address, check_reachable, check_signature
+from deploy.doctor.machine_probes import bridge_url
+from deploy.doctor.probes import NoAnswer, Probe
+from deploy.inspect.status import CheckResult
+from deploy.preflight.outside_view import check_certificate, check_dns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.config import Config
+
+MAX_SKEW_SECONDS: Final = 60.0
+"""By how much the machine's clock may differ from the carrier's: signatures end after five minutes."""
+HTTPS_PORT, HTTP_PORT = 443, 80
+SPLIT_VIEW: Final = (
+    "Ask from another network, or give this machine's /etc/hosts the proxy's inner address for that name: then it is asked."
+)
+
+
+def outside_probes(config: Config, http: aiohttp.ClientSession) -> list[Probe]:
+    """Return the questions to the outside."""
+    kind = config.line.carrier.kind
+    again = "See the vendor's status page; may this machine reach lines.0.carrier.api_base?"
+    return [
+        Probe(names=("carrier login",), ask=lambda: ask_login(config), do=again),
+        Probe(names=("public address",), ask=lambda: ask_public_address(config, http), do=SPLIT_VIEW),
+        Probe(names=("certificate",), ask=lambda: ask_certificate(config), do="Does the proxy run?", may_be_silent=True),
+        Probe(names=("clock",), ask=lambda: ask_time(config), do=f"The time was not asked of {kind}.", may_be_silent=True),
+    ]
+
+
+async def ask_login(config: Config) -> Sequence[CheckResult]:
+    """Ask the carrier whether it takes our logins."""
+    return [replace(await check_login(config), name="carrier login")]
+
+
+async def ask_certificate(config: Config) -> Sequence[CheckResult]:
+    """Look at the certificate of the public address."""
+    return [await check_certificate(config)]
+
+
+async def ask_public_address(config: Config, http: aiohttp.ClientSession) -> Sequence[CheckResult]:
+    """Call ourselves as the carrier does. Raises `NoAnswer` when there is nobody here to be called."""
+    name, static = "public address", check_public_address(config)
+    if not static.ok:
+        return [static]
+    base = urlsplit(config.listen.public_base_url)
+    host, port = base.hostname or "", base.port or (HTTPS_PORT if base.scheme == "https" else HTTP_PORT)
+    if not await _is_live(config, http):
+        raise NoAnswer("cannot be tried: the bridge does not run")
+    dns = await check_dns(config)
+    if not dns.ok:
+        return [replace(dns, name=name)]
+    if not dns.asked:
+        return [CheckResult(name=name, ok=True, asked=False, what=f"{static.what}; {dns.what}", do=dns.do)]
+    try:
+        _, writer = await asyncio.open_connection(host, port)
+        writer.transport.abort()
+    except ConnectionRefusedError:
+        what = f"nobody listens at {host}, port {port}: no text comes in"
+        do = f"Start the proxy (or what stands before the bridge). {SPLIT_VIEW}"
+        return _unreachable(what, do)
+    except OSError:
+        if is_loopback_host(host) or is_private_host(host):
+            return _unreachable(f"{host} cannot be reached: no text comes in", "Does the proxy run?")
+        return [CheckResult(name=name, ok=True, asked=False, what="cannot be called from here", do=SPLIT_VIEW)]
+    return await _call_webhook(config)
+
+
+async def ask_time(config: Config) -> Sequence[CheckResult]:
+    """Compare the clock with the carrier's, where the carrier is another machine."""
+    api = config.line.carrier.api_base
+    if is_loopback_host(urlsplit(api).hostname or ""):
+        return []
+    async with http_session() as http:
+        got = await send_request(http, "GET", api)
+    skew = skew_of(got.date if isinstance(got, HttpResponse) else None, time.time())
+    if skew is None:
+        return []
+    return [judge_skew(skew)]
+
+
+def skew_of(date: str | None, now: float) -> float | None:
+    """Return by how many seconds our clock is ahead of an HTTP `Date`; None when there is none."""
+    with contextlib.suppress(TypeError, ValueError):
+        return now - email.utils.parsedate_to_datetime(date or "").timestamp()
+    return None
+
+
+def judge_skew(skew: float) -> CheckResult:
+    """Judge by how many seconds our clock is ahead of the carrier's."""
+    if abs(skew) <= MAX_SKEW_SECONDS:
+        return CheckResult(name="clock", ok=True, what="is that of the carrier, within a minute")
+    what = f"is {abs(skew):.0f} seconds {'ahead of' if skew > 0 else 'behind'} the carrier's"
+    do = "Have the machine's clock synchronised (`timedatectl`): signatures and everything that ends depend on it."
+    return CheckResult(name="clock", ok=False, what=what, do=do)
+
+
+async def _call_webhook(config: Config) -> Sequence[CheckResult]:
+    line, name = config.line, "public address"
+    url = f"{config.listen.public_base_url}/carriers/{line.slug}/status"
+    async with http_session() as http:
+        reached = await check_reachable(http, line, url)
+        if not reached.ok:
+            return _unreachable(reached.what, reached.do)
+        signed = await check_signature(http, line, url)
+    if not signed.ok:
+        return [replace(signed, name=name)]
+    return [CheckResult(name=name, ok=True, what=f"{reached.what}; {signed.what}")]
+
+
+def _unreachable(what: str, do: str) -> list[CheckResult]:
+    silent = CheckResult(name="silence", ok=False, what="no text can come in: see the row `public address`", do=do)
+    return [CheckResult(name="public address", ok=False, what=what, do=do), silent]
+
+
+async def _is_live(config: Config, http: aiohttp.ClientSession) -> bool:
+    try:
+        async with http.get(f"{bridge_url(config)}/live", allow_redirects=False) as answer:
+            return answer.status == HTTPStatus.OK
+    except (aiohttp.ClientError, OSError, ValueError):
+        return False

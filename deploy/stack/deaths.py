@@ -1,0 +1,42 @@
+"""`run/deaths.json`: when children of `up` ended by themselves, which a supervisor that starts them again would hide.
+
+Rules of this module: times by name of a child, and nothing else; a week of them. A file that cannot be written
+or read costs the count and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from deploy.data_dir.atomic_files import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEPT_SECONDS: Final = 7 * 86_400.0
+MAX_KEPT: Final = 100
+
+
+def record_death(path: Path, name: str, now: float) -> None:
+    """Note that the child of that name ended at that time (seconds since the epoch)."""
+    found = _read(path)
+    kept = [time for time in found.get(name, ()) if 0 <= now - time < KEPT_SECONDS]
+    found[name] = [*kept, float(int(now))][-MAX_KEPT:]
+    with contextlib.suppress(OSError):
+        write_atomically(path, json.dumps(found) + "\n")
+
+
+def count_deaths(path: Path, since: float) -> dict[str, int]:
+    """Count the ends after that time, by name of the child; without those of which there were none."""
+    counts = {name: sum(time > since for time in times) for name, times in _read(path).items()}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _read(path: Path) -> dict[str, list[float]]:
+    try:
+        told: Any = json.loads(path.read_text(encoding="utf-8"))
+        return {str(name): [float(time) for time in times] for name, times in told.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}

@@ -1,0 +1,53 @@
+"""What the settings of the Synapse that runs now mean for a line: said in sentences, whatever its files say.
+
+Rule of this module: a setting is read from the running process, and one that this version does not have says nothing. What
+is in `exposing_settings` shows or keeps more than a line needs; what is in `limits` holds up the bridge or people who type.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+from quietline_synapse.synapse_internals import SynapseInternals
+
+MIN_MESSAGES_PER_SECOND: Final = 5.0
+"""Messages a second that a person may send: some type quickly, and clients send reactions and redactions as well."""
+
+
+def exposing_settings(internals: SynapseInternals) -> list[str]:
+    """Say which settings show or keep more than a line needs, each with its name."""
+    setting = internals.setting
+    found = []
+    if setting("registration", "enable_registration", False):
+        found.append("enable_registration: anybody can make an account")
+    if setting("registration", "allow_guest_access", False):
+        found.append("allow_guest_access: guests can come in")
+    if "federation" in _listener_names(setting("server", "listeners", ())):
+        found.append("listeners: it listens for other homeservers")
+    if setting("server", "presence_enabled", False):
+        found.append("presence: who is online when is shown to others and kept")
+    if setting("push", "push_include_content", False):
+        found.append("push: include_content sends names of rooms and people to the vendors of telephones; set it to false")
+    if logging.getLogger().getEffectiveLevel() < logging.WARNING:
+        found.append("log_config: the log names people and rooms; set the root logger to WARNING")
+    return found
+
+
+def limits(internals: SynapseInternals, token: str) -> list[str]:
+    """Say which rate limits hold up the bridge, whose application service token is given, or a person at the desk."""
+    found = []
+    if internals.is_limited_service(token):
+        found.append("registration: without `rate_limited: false` the bridge waits, and texts with it")
+    rate = getattr(internals.setting("ratelimiting", "rc_message", None), "per_second", MIN_MESSAGES_PER_SECOND)
+    if rate < MIN_MESSAGES_PER_SECOND:
+        found.append(f"rc_message: per_second is {rate:g}, which holds up a person who types quickly")
+    return found
+
+
+def _listener_names(listeners: Any) -> set[str]:
+    names: set[str] = set()
+    for listener in listeners:
+        for resource in getattr(getattr(listener, "http_options", None), "resources", ()):
+            names |= set(resource.names)
+    return names

@@ -1,0 +1,96 @@
+"""What the doctor reads in the database: the line's age, its silence, its lock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from os import utime
+from pathlib import Path
+
+import pytest
+
+from bridge.app import run_history
+from bridge.inbound.arrivals import HOUR, ArrivalHistory
+from bridge.storage.sqlite_connection import SqliteConnection
+from bridge.tables import line_state
+from bridge.tables.clock_trust import sample_clock
+from deploy.data_dir import offline
+from deploy.data_dir.layout import Layout
+from deploy.doctor.database_probes import check_clock, check_lock, check_silence, line_age
+from deploy.inspect.status import CheckResult
+from tests.deploy.inspect.test_doctor import real
+from tests.deploy.line_directory import LineDirectory, line_directory
+
+DAY = 86_400.0
+
+
+@pytest.fixture
+async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
+    async with line_directory(tmp_path) as there:
+        yield there
+
+
+def silence(line: LineDirectory, *, age: float, rehearsal: bool = False) -> CheckResult:
+    config = line.config if rehearsal else real(line.config)
+    with offline.read_transaction(config) as db:
+        return check_silence(db, config, now=time.time(), age=age)
+
+
+async def put(line: LineDirectory, name: str, value: str) -> None:
+    await line.harness.database.commit(lambda transaction: line_state.put(transaction, name, value))
+
+
+async def test_a_line_is_as_old_as_its_first_start(line: LineDirectory) -> None:
+    """Where the homeserver is elsewhere too, and whoever edited the configuration since; before that, as its files."""
+    elsewhere = Layout(line.layout.bridge, config_file=line.layout.config)
+    utime(line.layout.config, (0, time.time() - 3 * DAY))
+    with offline.read_transaction(line.config) as db:
+        assert 2.9 < line_age(db, elsewhere) < 3.1
+    await run_history.record_start(line.harness.database, time.time() - 10 * DAY)
+    with offline.read_transaction(line.config) as db:
+        assert 9.9 < line_age(db, elsewhere) < 10.1
+
+
+async def test_a_line_that_never_got_a_text(line: LineDirectory) -> None:
+    """It is not well after a week; a rehearsal is never held to it."""
+    assert silence(line, age=6.9).ok
+    assert not silence(line, age=7.1).ok
+    assert silence(line, age=7.1).do
+    assert silence(line, age=70.0, rehearsal=True).ok
+
+
+@pytest.mark.parametrize(("hours", "ok"), [(17, True), (21, False)])
+async def test_silence_is_longer_than_is_usual_here(line: LineDirectory, hours: int, ok: bool) -> None:
+    """Half more than the usual twelve hours: less is well, more is not."""
+    last = int(time.time() // HOUR) - hours
+    await put(line, line_state.ARRIVALS, ArrivalHistory(last=last, gaps={1: 12, 2: 12, 3: 40}).text())
+    found = silence(line, age=100.0)
+    assert found.ok is ok
+    assert "up to 12 hours are usual here" in found.what
+
+
+async def test_a_clock_that_was_set_since_the_last_look(line: LineDirectory) -> None:
+    """Told before the bridge tells it; a sample of another start of the machine says nothing."""
+    now = sample_clock()
+    for wall, boot, ok in ((now.wall, now.boot_id, True), (now.wall - 3600, now.boot_id, False), (5.0, "other", True)):
+        await put(line, line_state.CLOCK_SAMPLE, f"{wall} {now.since_boot} {boot}")
+        with offline.read_transaction(line.config) as db:
+            assert check_clock(db).ok is ok
+
+
+async def test_a_lock_is_found_and_nothing_is_left_behind(line: LineDirectory) -> None:
+    """Held by another it is not well; free it is, with the same files as before; and where nobody has opened it."""
+    database = line.config.data_dir / "main.db"
+    await put(line, "backed_up", "1")
+    other = SqliteConnection(database)
+    other.execute("BEGIN IMMEDIATE")
+    assert not check_lock(line.config, wait_ms=50).ok
+    other.execute("ROLLBACK")
+    other.close()
+    before = sorted((path.name, path.stat().st_size) for path in line.config.data_dir.iterdir())
+    assert check_lock(line.config, wait_ms=5000).ok
+    assert sorted((path.name, path.stat().st_size) for path in line.config.data_dir.iterdir()) == before
+    await line.harness.database.close()
+    before = sorted(path.name for path in line.config.data_dir.iterdir())
+    assert check_lock(line.config, wait_ms=50).ok
+    assert sorted(path.name for path in line.config.data_dir.iterdir()) == before

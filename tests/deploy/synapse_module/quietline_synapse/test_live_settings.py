@@ -1,0 +1,86 @@
+"""What a running Synapse's settings mean for a line: each that shows, keeps or holds up more than it should is told."""
+
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from quietline_synapse.live_settings import exposing_settings, limits
+
+TOKEN = "t" * 32
+HARMLESS: dict[tuple[str, str], Any] = {
+    ("registration", "enable_registration"): False,
+    ("registration", "allow_guest_access"): False,
+    ("server", "listeners"): [
+        SimpleNamespace(http_options=SimpleNamespace(resources=[SimpleNamespace(names=["client"])])),
+        SimpleNamespace(http_options=None),
+    ],
+    ("server", "presence_enabled"): False,
+    ("push", "push_include_content"): False,
+    ("ratelimiting", "rc_message"): SimpleNamespace(per_second=100),
+}
+FEDERATES = [SimpleNamespace(http_options=SimpleNamespace(resources=[SimpleNamespace(names=["client", "federation"])]))]
+
+
+class FakeInternals:
+    """Synapse with these settings; `limited`: its registration says so."""
+
+    def __init__(self, settings: dict[tuple[str, str], Any], *, limited: bool = False) -> None:
+        self._settings, self._limited = settings, limited
+
+    def setting(self, section: str, name: str, default: Any) -> Any:
+        return self._settings.get((section, name), default)
+
+    def is_limited_service(self, token: str) -> bool:
+        return self._limited and token == TOKEN
+
+
+@pytest.fixture(autouse=True)
+def quiet_log() -> Any:
+    """Have the root logger as a line's Synapse has it."""
+    before = logging.getLogger().level
+    logging.getLogger().setLevel(logging.WARNING)
+    yield
+    logging.getLogger().setLevel(before)
+
+
+def test_a_closed_homeserver_has_nothing_to_tell() -> None:
+    """Nothing is said of settings as they should be, nor of settings that this version does not have."""
+    for settings in (HARMLESS, {}):
+        assert exposing_settings(FakeInternals(settings)) == []  # type: ignore[arg-type]
+        assert limits(FakeInternals(settings), TOKEN) == []  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "named"),
+    [
+        (("registration", "enable_registration"), True, "enable_registration"),
+        (("registration", "allow_guest_access"), True, "allow_guest_access"),
+        (("server", "listeners"), FEDERATES, "listeners"),
+        (("server", "presence_enabled"), True, "presence"),
+        (("push", "push_include_content"), True, "push"),
+    ],
+)
+def test_each_open_setting_is_told_by_its_name(setting: tuple[str, str], value: Any, named: str) -> None:
+    """One sentence for each, which begins with the setting's name."""
+    (told,) = exposing_settings(FakeInternals({**HARMLESS, setting: value}))  # type: ignore[arg-type]
+    assert told.startswith(f"{named}: ")
+
+
+def test_a_log_that_names_people_is_told() -> None:
+    """Below WARNING Synapse's log has Matrix ids and rooms."""
+    logging.getLogger().setLevel(logging.INFO)
+    (told,) = exposing_settings(FakeInternals(HARMLESS))  # type: ignore[arg-type]
+    assert told.startswith("log_config: ")
+
+
+def test_what_holds_up_the_bridge_and_people_is_told() -> None:
+    """A registration without `rate_limited: false`, and a limit that a person meets who types quickly."""
+    (told,) = limits(FakeInternals(HARMLESS, limited=True), TOKEN)  # type: ignore[arg-type]
+    assert told.startswith("registration: ")
+    slow = {**HARMLESS, ("ratelimiting", "rc_message"): SimpleNamespace(per_second=0.2)}
+    (told,) = limits(FakeInternals(slow), TOKEN)  # type: ignore[arg-type]
+    assert told.startswith("rc_message: per_second is 0.2")
