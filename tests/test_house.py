@@ -62,6 +62,7 @@ CATCHES_ALL: Final = {
     "bridge/storage/savepoint.py": "a part of a commit costs itself and not the rest",
     "bridge/storage/sqlite_database.py": "an error belongs to whoever asked for the commit, and is handed to them",
     "bridge/app/main.py": "the last place: the text of an error must not reach the log",
+    "deploy/doctor/probes.py": "a bug costs one row of the report and not the others, and an error of a thread its asker",
 }
 SYNAPSES_OWN: Final = (
     "tests/deploy/module_homeserver.py",

@@ -5,9 +5,10 @@ Rule of this module: it reads and asks, and changes nothing; every check that is
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from bridge.config import ConfigError, load
 from deploy.data_dir.layout import HOST
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from deploy.data_dir.layout import Layout
+
+
+STARTED_BY_UP: Final = "It is started again by itself; if this stays, see"
+ALONE: Final = {
+    "homeserver": "Is homeserver.url right, and does it run? It is not this line's own: nothing here starts it.",
+    "bridge": "Start it, or its service, and see where its output goes; `quietline check` says what would stop it.",
+}
+"""What to do about a part that does not answer, of a bridge that runs without `up`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,18 +105,19 @@ async def check_status(
         )
         return CheckReport(checks=(check,))
     async with ReadinessProbe() as probe:
-        answers = {
-            "homeserver": await (probe.homeserver if by_up else probe.client_api)(urls["homeserver"]),
-            "bridge": await probe.bridge(urls["bridge"]),
+        asking = {
+            "homeserver": probe.homeserver if by_up else probe.client_api,
+            "bridge": probe.bridge,
+            "carrier": probe.carrier,
         }
-        if "carrier" in urls:
-            answers["carrier"] = await probe.carrier(urls["carrier"])
+        answered = await asyncio.gather(*(asking[name](url) for name, url in urls.items()))
+    answers = dict(zip(urls, answered, strict=True))
     checks = [
         CheckResult(
             name=name,
             ok=well,
             what=f"answers at {urls[name]}" if well else f"does not answer as ready at {urls[name]}",
-            do="" if well else f"It is started again by itself; if this stays, see {layout.log(name)}.",
+            do="" if well else f"{STARTED_BY_UP} {layout.log(name)}." if by_up else ALONE[name],
         )
         for name, well in answers.items()
     ]
@@ -129,12 +139,14 @@ def _started_by_up(layout: Layout) -> dict[str, str] | None:
 
 
 def _bridge_alone(layout: Layout) -> dict[str, str] | None:
-    """Say where homeserver and bridge are of a bridge that runs alone; None when none says that it runs."""
-    if not layout.bridge_file.is_file():
+    """Say where homeserver and bridge are, or would be, of a bridge that runs alone; None for a line that `up` runs."""
+    if not layout.bridge_file.is_file() and (layout.homeserver.is_dir() or layout.handout.is_dir()):
         return None
     try:
         config = load(layout.config)
     except ConfigError:
+        return None
+    if config.line.rehearsal and not layout.bridge_file.is_file():
         return None
     host = {"0.0.0.0": HOST, "::": "[::1]"}.get(config.listen.host, config.listen.host)
     return {"homeserver": config.homeserver.url, "bridge": f"http://{host}:{config.listen.port}"}

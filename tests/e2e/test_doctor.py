@@ -1,0 +1,143 @@
+"""`quietline doctor` beside a real line, from its first start to a kill: what it finds, and that it comes to an end.
+
+Rule of these tests: they run in this order on one line; nothing is said of how long a report takes, for each question has a
+limit of its own (`deploy/doctor/probes.py`), and a frozen part that delayed the others would keep it from coming at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest_asyncio
+import yaml
+
+from tests.e2e.conftest import StrictClientFactory
+from tests.e2e.polling import wait_until
+from tests.e2e.stack import Stack, run
+from tests.e2e.staff_client import Account, StaffClient
+from tests.e2e.test_trust import identities, make_real
+
+STAFFED = {"desk", "first supervisor", "staff devices"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def real(tmp_path_factory: Any) -> AsyncIterator[tuple[Stack, Account]]:
+    """Run a line that is no rehearsal, with somebody to call; its staff are a supervisor and an advocate."""
+    stack = Stack(tmp_path_factory.mktemp("doctor"))
+    try:
+        stack.data.mkdir(mode=0o700)
+        sol = make_real(stack)
+        webhook = stack.data / "secrets" / "on-call"
+        webhook.write_text("http://127.0.0.1:9/call")
+        webhook.chmod(0o600)
+        told = yaml.safe_load((stack.data / "config.yaml").read_text(encoding="utf-8"))
+        told["lines"][0]["on_call"] = {"webhook_file": str(webhook)}
+        told["lines"][0]["staff"] = [
+            member for member in told["lines"][0]["staff"] if not member["mxid"].startswith("@bea:")
+        ]
+        (stack.data / "config.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
+        await stack.start()
+        yield stack, sol
+    finally:
+        await stack.end()
+
+
+async def faults(stack: Stack) -> dict[str, dict[str, Any]]:
+    """Return what `doctor` finds not well, by name. Its exit code agrees, and every such row says what to do."""
+    code, told = await run(stack.command("doctor", "--data", str(stack.data), "--json"))
+    found = {row["name"]: row for row in json.loads(told)["checks"] if not row["ok"]}
+    assert code == (1 if found else 0), told
+    assert all(row["do"] for row in found.values())
+    return found
+
+
+@contextlib.contextmanager
+def frozen(stack: Stack, part: str) -> Iterator[None]:
+    """Stop a part with SIGSTOP: the kernel takes its connections, and nobody answers."""
+    pid = stack.ready.pids[part]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+async def told(stack: Stack, name: str) -> dict[str, Any]:
+    """Wait until `doctor` finds this row not well; return it."""
+
+    async def found() -> dict[str, Any] | None:
+        return (await faults(stack)).get(name)
+
+    return await wait_until(f"`doctor` tells of {name}", found, every=0.5)
+
+
+async def test_a_line_becomes_well_when_its_people_come(
+    real: tuple[Stack, Account], strict_client_factory: StrictClientFactory
+) -> None:
+    """Before anybody signs in the empty desk is told; with the staff there and confirmed nothing is; whoever leaves is."""
+    stack, account = real
+    assert (await faults(stack)).keys() == STAFFED
+    ada = Account(user="ada", mxid="@ada:quietline.localhost", role="advocate", password=_password(stack, "ada"))
+    clients: list[StaffClient] = []
+    try:
+        for each in (account, ada):
+            clients.append(await strict_client_factory.log_in(stack.ready.homeserver, each))
+            await clients[-1].join(stack.ready.desk_room)
+
+        async def seen() -> str | None:
+            who = (await identities(stack)).get(account.mxid)
+            return who["fingerprint"] if who and who["devices"] else None
+
+        fingerprint = await wait_until("the bridge has seen the supervisor", seen)
+        code, said = await run(stack.command("trust", "--data", str(stack.data), account.mxid, *fingerprint.split()))
+        assert code == 0, said
+
+        async def well() -> bool | None:
+            return not await faults(stack) or None
+
+        await wait_until("nothing is found", well, every=0.5)
+        for part in ("homeserver", "bridge"):
+            with frozen(stack, part):
+                assert "no answer" in (await faults(stack))[part]["what"]
+        await wait_until("nothing is found any more", well, every=0.5)
+    finally:
+        for client in clients:
+            await client.stop()
+
+
+async def test_a_homeserver_that_limits_the_bridge_and_lost_its_module(real: tuple[Stack, Account]) -> None:
+    """What the running homeserver does is told, whatever made it so; and that it died in between."""
+    stack, _ = real
+    registration = stack.data / "homeserver" / "registration.yaml"
+    before = registration.read_text()
+    registration.write_text(before.replace("rate_limited: false", "rate_limited: true"))
+    await stack.kill("homeserver")
+    assert "rate_limited" in (await told(stack, "homeserver limits"))["what"]
+    assert "the homeserver" in (await told(stack, "restarts"))["what"]
+    registration.write_text(before)
+    settings = stack.data / "homeserver" / "homeserver.yaml"
+    loaded = yaml.safe_load(settings.read_text())
+    settings.write_text(yaml.safe_dump({**loaded, "modules": []}))
+    await stack.kill("homeserver")
+    assert "not loaded" in (await told(stack, "homeserver module"))["what"]
+
+
+async def test_a_killed_bridge_is_told_after_it_runs_again(real: tuple[Stack, Account]) -> None:
+    """The restart hides nothing."""
+    stack, _ = real
+    await stack.kill("bridge")
+
+    async def counted() -> bool | None:
+        return "the bridge" in (await told(stack, "restarts"))["what"] or None
+
+    await wait_until("the bridge's death is counted", counted)
+
+
+def _password(stack: Stack, user: str) -> str:
+    accounts = json.loads((stack.data / "secrets" / "accounts.json").read_text())
+    return str(next(account["password"] for account in accounts if account["user"] == user))
