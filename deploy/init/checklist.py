@@ -60,7 +60,10 @@ def _steps(answers: Answers, layout: Layout, pack: Pack) -> Iterator[str]:
         f"`./quietline trust {data}` shows the fingerprint of the first supervisor who signed in; compare it with what "
         "their client shows, and confirm it."
     )
-    yield f"`./quietline doctor {data}`: everything that it says is put right."
+    yield (
+        f"`./quietline doctor {data}`: everything that it says is put right. On a timer of yours, with `--changes`, it "
+        "prints what changed since the last time, and nothing else: a mail when something happened."
+    )
     if answers.backup is None:
         yield f"Backups: `./quietline backup {data} --to FILE --passphrase-file FILE`, on a timer of yours."
     elif answers.service == "systemd":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -136,6 +137,8 @@ def test_status_of_a_bridge_that_runs_alone(tmp_path: Path) -> None:
     """Without `up` all are asked where the configuration has them, running or not, and nothing is said of `up`."""
     base = free_port_base()
     make_real_line(tmp_path, base, carrier=f"http://127.0.0.1:{base + 2}")
+    for own in ("homeserver", "handout"):  # the homeserver is somebody else's
+        shutil.rmtree(tmp_path / own, ignore_errors=True)
     config = tmp_path / "config.yaml"
     for _ in ("before the bridge has its desk", "after"):
         ended = quietline("status", "--config", str(config), "--json")

@@ -111,10 +111,19 @@ def strange() -> Any:
     repository = SimpleNamespace(filepaths=paths, delete_local_media_ids=takes("media_ids"))
     pool = SimpleNamespace(runWithConnection=takes("func", "db_autocommit"), engine=None)
     database = SimpleNamespace(
-        get_event=takes("event_id", "allow_rejected", "allow_none"), get_user_by_id=takes("user_id"), db_pool=pool
+        get_event=takes("event_id", "allow_rejected", "allow_none"),
+        get_user_by_id=takes("user_id"),
+        get_users_by_id_case_insensitive=takes("user_id"),
+        get_pushers_by_user_id=takes("user_id"),
+        get_app_service_by_token=takes("token"),
+        db_pool=pool,
     )
     devices = SimpleNamespace(get_devices_by_user=takes("user_id"), delete_all_devices_for_user=takes("user_id"))
-    auth = SimpleNamespace(delete_access_tokens_for_user=takes("user_id"), hash=takes("password"))
+    auth = SimpleNamespace(
+        delete_access_tokens_for_user=takes("user_id"),
+        hash=takes("password"),
+        validate_hash=takes("password", "stored_hash"),
+    )
     registration = SimpleNamespace(
         check_username=takes("localpart"), register_user=takes("localpart", "password_hash", "by_admin")
     )
@@ -155,6 +164,10 @@ def strange() -> Any:
         ("api._hs.get_datastores().main.db_pool", "runWithConnection"),
         ("api._hs.get_media_repository()", "delete_local_media_ids"),
         ("api._hs.get_auth_handler()", "delete_access_tokens_for_user"),
+        ("api._hs.get_auth_handler()", "validate_hash"),
+        ("api._hs.get_datastores().main", "get_users_by_id_case_insensitive"),
+        ("api._hs.get_datastores().main", "get_pushers_by_user_id"),
+        ("api._hs.get_datastores().main", "get_app_service_by_token"),
         ("api._hs.get_e2e_room_keys_handler()", "upload_room_keys"),
     ],
 )
