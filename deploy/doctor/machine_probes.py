@@ -134,7 +134,7 @@ def check_restarts(layout: Layout, config: Config) -> CheckResult:
         counts["bridge"] = deaths
     if not counts:
         return CheckResult(name=name, ok=True, what="nothing ended by itself within a day")
-    what = ", ".join(f"the {part} {count} times" for part, count in sorted(counts.items()))
+    what = ", ".join(f"the {part} {count} time{'s' if count > 1 else ''}" for part, count in sorted(counts.items()))
     do = (
         f"See {layout.logs} or the service's journal around it, and whether memory ran out (`dmesg`). "
         "A day after the last time this row is well again."

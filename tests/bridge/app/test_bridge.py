@@ -16,12 +16,15 @@ from bridge.app import bridge as bridge_module
 from bridge.app import main, matrix_workers
 from bridge.app.bridge import Bridge
 from bridge.app.line_files import CannotStart
+from bridge.app.run_history import RunHistory
 from bridge.config import load
 from bridge.matrix.api.http_client import TokenRefused
 from bridge.runtime.crash_points import never_crash
 from bridge.storage.database import Transaction
 from bridge.storage.errors import Unavailable
+from bridge.storage.sqlite_connection import snapshot
 from bridge.storage.sqlite_database import SqliteDatabase
+from bridge.tables import line_state
 from policies.load import load as load_pack
 from tests.bridge.metrics.samples import value
 from tests.bridge.test_config import Papers
@@ -246,3 +249,34 @@ async def test_metrics_are_served_before_the_homeserver_is_reached(tmp_path: Pat
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
+
+
+async def test_an_ordered_stop_is_no_death(tmp_path: Path) -> None:
+    """A start after one notes nothing; a start after anything else notes that the run before it died."""
+    papers = Papers(tmp_path)
+    papers.raw["listen"]["port"] = free_port_base()
+    config = load(papers.save())
+    config.data_dir.mkdir()
+    pack = load_pack(config.line.packs, near=tmp_path)
+
+    async def run(error: Exception | None = None) -> None:
+        async with AsyncExitStack() as stack:
+            await Bridge.open(config=config, pack=pack, crash=never_crash, stack=stack)
+            if error is not None:
+                raise error
+
+    def told() -> RunHistory:
+        with snapshot(config.data_dir / "main.db") as db:
+            found = RunHistory.parse(line_state.peek(db, line_state.RUNS))
+        assert found is not None
+        return found
+
+    await run()
+    assert (told().running, told().deaths) == (False, ())
+    await run()
+    assert told().deaths == ()
+    with pytest.raises(RuntimeError):
+        await run(RuntimeError("a fault of ours"))
+    assert (told().running, told().deaths) == (True, ())
+    await run()
+    assert (told().running, len(told().deaths)) == (False, 1)

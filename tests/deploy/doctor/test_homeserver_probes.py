@@ -1,0 +1,42 @@
+"""What the doctor makes of what a homeserver tells."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.matrix.api.module_api import ModuleHealth
+from deploy.doctor.homeserver_probes import judge_limits, judge_settings, judge_version
+
+TELLS = ModuleHealth(version="1", enforces=frozenset(), problems=(), synapse="1.163.2", settings=(), limits=())
+
+
+@pytest.mark.parametrize(
+    ("told", "ok", "warning", "asked"),
+    [
+        ("1.163.2", True, False, True),
+        ("Synapse/1.155.0", True, False, True),
+        ("Synapse/1.163.2 (b=main,f6a96e4)", True, False, True),
+        ("Synapse/1.140.0", False, False, True),
+        ("1.98.0rc1", False, False, True),
+        ("1.170.0", True, True, True),
+        ("2.0.0", True, True, True),
+        ("a proxy", True, False, False),
+    ],
+)
+def test_versions(told: str, ok: bool, warning: bool, asked: bool) -> None:
+    """Too old is a fault, newer than what was tried a warning, and what is no version is not told."""
+    found = judge_version(told)
+    assert (found.name, found.ok, found.warning, found.asked) == ("homeserver version", ok, warning, asked)
+    assert bool(found.do) is (not ok or warning or not asked)
+
+
+def test_what_nobody_tells_is_not_asked() -> None:
+    """Without the module, or with an older one, limits and settings are unknown, which is said with how to know them."""
+    older = ModuleHealth(version="1", enforces=frozenset(), problems=())
+    for health in (None, older):
+        for judge in (judge_limits, judge_settings):
+            found = judge(health)
+            assert (found.ok, found.asked) == (True, False)
+            assert "module" in found.do
+    for judge in (judge_limits, judge_settings):
+        assert (judge(TELLS).ok, judge(TELLS).asked, judge(TELLS).warning) == (True, True, False)
