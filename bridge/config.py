@@ -58,10 +58,12 @@ class Homeserver(Section):
 
     `public_url`: where clients reach the homeserver that `up` runs; it answers it to them. None: on this machine only.
     `admin_token_file`: an administrator's, only for a homeserver that cannot load our module.
+    `joined`: it is the agency's own, which `up` does not run.
     """
 
     url: BaseUrl
     server_name: str
+    joined: bool = False
     as_token_file: Path
     public_url: BaseUrl | None = None
     admin_token_file: Path | None = None

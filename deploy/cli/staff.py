@@ -107,6 +107,38 @@ def staff_remove(name: str, layout: Layout, as_json: bool) -> None:
     _say({"mxid": mxid}, f"{mxid}: signed out everywhere; the account has ended. The desk is told.", as_json=as_json)
 
 
+@staff.command(name="make")
+@line_options
+@click.option(
+    "--admin-token-file",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file of mode 0600 with the access token of an administrator; it is used once and not kept.",
+)
+@_JSON
+def staff_make(layout: Layout, admin_token_file: Path, as_json: bool) -> None:
+    """On a homeserver that is the agency's own: make the accounts of the hand-outs, once.
+
+    An account that was there before is left as it is, and its hand-out removed: its person has a password.
+    """
+    from bridge.config import load  # noqa: PLC0415 - heavy, and only this verb needs it
+    from deploy.data_dir.secret_files import SetupError, read_private_line  # noqa: PLC0415 - the same
+    from deploy.init.joined_accounts import make_accounts  # noqa: PLC0415 - the same
+
+    with exit_on_errors():
+        config = load(layout.config)
+        if not config.homeserver.joined:
+            raise SetupError([f"{layout.config}: the homeserver is the line's own; `quietline up` makes the accounts"])
+        found = asyncio.run(make_accounts(layout, config, read_private_line(admin_token_file)))
+    if as_json:
+        click.echo(json.dumps({"made": found.made, "kept": found.kept}))
+        return
+    for mxid in found.made:
+        click.echo(f"{mxid}: has an account with the password of the hand-out.")
+    for mxid in found.kept:
+        click.echo(f"{mxid}: had an account, which is as it was; the hand-out is gone.")
+
+
 @staff.command(name="list")
 @line_options
 @_JSON

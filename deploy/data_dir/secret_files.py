@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -30,6 +31,22 @@ class SetupError(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+def read_private_line(path: Path) -> str:
+    """Read a secret that an operator named: a file of mode 0600 with one line. Raises :class:`SetupError`."""
+    try:
+        mode, text = path.stat().st_mode, path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise SetupError([f"{path}: cannot be read"]) from None
+    problems = []
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        problems.append(f"{path}: the file must be readable by its owner only (chmod 600)")
+    if not text or len(text.splitlines()) > 1:
+        problems.append(f"{path}: the file must hold one line of text and no more")
+    if problems:
+        raise SetupError(problems)
+    return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
-from bridge.runtime.settings import BaseUrl, E164Number, NonEmpty, Section
+from bridge.runtime.settings import BaseUrl, E164Number, NonEmpty, Section, is_private_host
 from deploy.data_dir.secret_files import Role, SetupError
 from deploy.stack.synapse_config import SERVER_NAME
 from policies.load import PACKS
@@ -163,6 +163,23 @@ class BackupAnswer(Section):
         return self
 
 
+class HomeserverAnswer(Section):
+    """The agency's own Synapse, for `mode: join`. `url`: where the bridge reaches it; `public_url`: where clients do.
+
+    `registration_file`: where the registration lies on the homeserver's machine.
+    """
+
+    url: BaseUrl
+    public_url: PublicUrl | None = None
+    registration_file: Path = Path("/etc/matrix-synapse/quietline-registration.yaml")
+
+    @model_validator(mode="after")
+    def _absolute(self) -> Self:
+        if not self.registration_file.is_absolute():
+            raise ValueError("registration_file: must be a whole path, on the homeserver's machine")
+        return self
+
+
 class Answers(Section):
     """Everything that is asked. `carrier` and `on_call` have the keys of the configuration, each `x_file` also as `x`."""
 
@@ -177,7 +194,7 @@ class Answers(Section):
     on_call: dict[str, Any] | None = None
     backup: BackupAnswer | None = None
     database: dict[str, Any] | None = None
-    homeserver: dict[str, Any] | None = None
+    homeserver: HomeserverAnswer | None = None
     proxy: Literal["caddy", "nginx", "none"] | None = None
     service: Literal["systemd", "compose", "none"] = "systemd"
 
@@ -185,6 +202,16 @@ class Answers(Section):
     def name(self) -> str:
         """The homeserver's name."""
         return self.server_name or SERVER_NAME
+
+    @property
+    def client_url(self) -> str | None:
+        """Where clients reach the homeserver; None: on this machine only."""
+        if self.homeserver is None:
+            return self.public_url
+        if self.homeserver.public_url is not None:
+            return self.homeserver.public_url
+        own = is_private_host(urlsplit(self.homeserver.url).hostname or "")
+        return f"https://{self.name}" if own else self.homeserver.url
 
     @property
     def proxy_kind(self) -> str:
@@ -234,9 +261,9 @@ def _cross_problems(raw: dict[str, Any]) -> Iterator[str]:
         yield "staff: a name is there twice"
     if raw.get("database"):
         yield "database: this version keeps everything in SQLite; leave it out"
-    if mode == "join":
-        yield "mode: join is not written by this version; the module's README says how to join a homeserver by hand"
-    elif raw.get("homeserver"):
+    if mode == "join" and raw.get("homeserver") is None:
+        yield "homeserver: is needed; its `url` is where this machine reaches the agency's Synapse"
+    if mode != "join" and raw.get("homeserver") is not None:
         yield "homeserver: is for `mode: join` only; leave it out"
     carrier = raw.get("carrier")
     kind = carrier.get("kind") if isinstance(carrier, dict) else None
@@ -248,7 +275,7 @@ def _cross_problems(raw: dict[str, Any]) -> Iterator[str]:
         yield "carrier: is needed"
     elif kind == "rehearsal":
         yield "carrier.kind: the rehearsal carrier is for `mode: rehearsal` only"
-    if mode == "embedded" and raw.get("server_name") is None:
+    if mode in ("embedded", "join") and raw.get("server_name") is None:
         yield "server_name: is needed; it is the second half of every account's id, and never changes"
     if people and not any(each.get("role") == "supervisor" for each in people):
         yield "staff: a supervisor is needed, who confirms the others"

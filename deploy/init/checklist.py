@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from deploy.init.service_files import user_name
+from deploy.init.synapse_files import FOLDER, MODULE_SOURCE, REGISTRATION
 from policies.pack import unreviewed
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def _steps(answers: Answers, layout: Layout, pack: Pack) -> Iterator[str]:
             "reviewed_by and reviewed_on go into `agency.yaml`. The line does not start before."
         )
     yield from _address(answers)
+    yield from _join(answers, layout)
+    verb = "bridge" if answers.homeserver else "up"
     if answers.service == "systemd":
         units = f"Copy the files in `{layout.data}/units/` to `/etc/systemd/system/`; "
         units += "`systemctl daemon-reload`; `systemctl enable --now quietline`. "
@@ -50,7 +53,7 @@ def _steps(answers: Answers, layout: Layout, pack: Pack) -> Iterator[str]:
     elif answers.service == "compose":
         yield f"In `{layout.data}`: what the head of `compose.yaml` says, then `docker compose up -d`."
     else:
-        yield f"`./quietline up {data}`, under whatever starts it again at boot."
+        yield f"`./quietline {verb} {data}`, under whatever starts it again at boot."
     yield "Set up the vendor's console (below), then `./quietline carrier check " + data + "`."
     yield (
         f"Give each person the file of their name in `{layout.handout}`, by hand or another safe way; they sign in, "
@@ -81,21 +84,45 @@ def _address(answers: Answers) -> Iterator[str]:
         yield "This line is reached from this machine only. Phones need `homeserver.public_url` and a proxy."
         return
     host = urlsplit(answers.public_url).hostname
+    own = answers.homeserver is None
     yield f"DNS: `{host}` leads to this machine; ports 80 and 443 are open, and no others of the line."
     if answers.proxy_kind == "none":
+        homeserver = ", `/_matrix/` and `/.well-known/matrix/client` to the homeserver (`X-Forwarded-For` set by it)"
         yield (
-            f"Your proxy passes `/carriers/` to the bridge, `/_matrix/` and `/.well-known/matrix/client` to the homeserver "
-            f"(`X-Forwarded-For` set by it), nothing else, and logs no requests of `{host}`."
+            f"Your proxy passes `/carriers/` to the bridge{homeserver if own else ''}, nothing else, and logs no requests "
+            f"of `{host}`."
         )
     else:
         yield f"Load the file in `proxy/` into {answers.proxy_kind}."
-    if host != answers.name:
+    if own and host != answers.name:
         body = json.dumps({"m.homeserver": {"base_url": answers.public_url}})
         yield (
             f"So that clients find the homeserver by the name `{answers.name}`: "
             f"`https://{answers.name}/.well-known/matrix/client` answers `{body}` with `Access-Control-Allow-Origin: *`. "
             "Without it people type the address of their hand-out."
         )
+
+
+def _join(answers: Answers, layout: Layout) -> Iterator[str]:
+    """Say what the administrator of the agency's own Synapse does."""
+    if answers.homeserver is None:
+        return
+    files, place = layout.data / FOLDER, answers.homeserver.registration_file
+    yield (
+        f"On the homeserver's machine, in Synapse's own Python environment: `pip install {MODULE_SOURCE}` (Synapse 1.155 "
+        "or newer; the README there says more)."
+    )
+    yield f"Copy `{files / REGISTRATION}` to `{place}` there, owned by Synapse's user, mode 0600."
+    yield f"Put `{files}/quietline.yaml` into Synapse's `conf.d`, or its entries into `homeserver.yaml`; restart Synapse."
+    yield (
+        f"With workers: `{files}/workers.nginx` or `workers.caddy`; the main process has to be the media repository. On "
+        f"PostgreSQL: `{files}/postgresql.conf`. Dumps and `quiet_hours` must not meet."
+    )
+    yield (
+        f"Accounts: `./quietline staff make --data {layout.data} --admin-token-file FILE` makes one for each hand-out, "
+        "with an administrator's token that is not kept. Where there is none: `register_new_matrix_user --no-admin -u "
+        "NAME` for each, with the password of the hand-out. Who has an account keeps it, and gets no hand-out."
+    )
 
 
 def _vendor(answers: Answers) -> list[str]:

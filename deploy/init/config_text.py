@@ -28,7 +28,8 @@ HEADER: Final = """\
 COMMENTS: Final[Mapping[str, str]] = types.MappingProxyType(
     {
         "data_dir": "The bridge's databases. No backup program may copy it; `quietline backup` does.",
-        "homeserver": "The homeserver of the line, which `quietline up` runs.",
+        "homeserver": "The homeserver of the line.",
+        "homeserver.joined": "True for the agency's own Synapse; else `quietline up` runs it.",
         "homeserver.server_name": "The second half of every account's id. It can never be changed.",
         "homeserver.public_url": "Where clients reach it, through the proxy.",
         "homeserver.admin_token_file": "Only for a homeserver that cannot load our module.",

@@ -29,6 +29,7 @@ from deploy.init.config_text import config_text
 from deploy.init.proxy_files import proxy_files
 from deploy.init.secret_answers import write_secrets
 from deploy.init.service_files import service_files
+from deploy.init.synapse_files import synapse_files
 from deploy.stack.provision import mxid
 from policies.load import PackError
 from policies.load import load as load_packs
@@ -113,6 +114,7 @@ def _write(staged: Layout, layout: Layout, raw: dict[str, Any]) -> Written:
     _write_people(staged, answers, secrets)
     files = {
         **proxy_files(answers, PORTS),
+        **synapse_files(answers, secrets),
         **service_files(answers, layout),
         "CHECKLIST.md": checklist(answers, layout, merged),
     }
@@ -175,10 +177,11 @@ def _config(staged: Layout, answers: Answers, carrier: dict[str, Any], on_call: 
     return {
         "data_dir": str(staged.bridge),
         "homeserver": {
-            "url": PORTS.url("homeserver"),
+            "url": answers.homeserver.url if answers.homeserver else PORTS.url("homeserver"),
             "server_name": answers.name,
+            **({"joined": True} if answers.homeserver else {}),
             "as_token_file": str(secrets.as_token),
-            **({"public_url": answers.public_url} if answers.public_url else {}),
+            **({"public_url": answers.client_url} if answers.client_url else {}),
         },
         "listen": {
             "host": HOST,
@@ -215,7 +218,7 @@ def _looked_at(staged: Layout, text: str) -> Pack:
 
 def _write_people(staged: Layout, answers: Answers, secrets: Secrets) -> None:
     """Write a hand-out for each person; a rehearsal keeps the passwords among its secrets as well, for `ready.json`."""
-    url = answers.public_url or PORTS.url("homeserver")
+    url = answers.client_url or PORTS.url("homeserver")
     made = handouts.complete(staged.handout, url, [mxid(each.name, answers.name) for each in answers.staff])
     if answers.mode == "rehearsal":
         accounts = [

@@ -1,8 +1,9 @@
 """The reverse proxy in front of a line: a file for Caddy or nginx.
 
-Rules of this module: `/carriers/` goes to the bridge, `/_matrix/` and the well-known file to the homeserver, and nothing
-else anywhere: no administration, no readiness, no metrics. Nothing about a request is logged, since the path of a webhook
-may hold a secret and an address tells who texts or who works here.
+Rules of this module: `/carriers/` goes to the bridge, `/_matrix/` and the well-known file to the homeserver (which, where
+it is the agency's own, has a proxy already), and nothing else anywhere: no administration, no readiness, no metrics.
+Nothing about a request is logged, since the path of a webhook may hold a secret and an address tells who texts or who works
+here.
 """
 
 from __future__ import annotations
@@ -25,12 +26,19 @@ def proxy_files(answers: Answers, ports: Ports) -> Mapping[str, str]:
     """Return the files by name; none without a proxy or without a public URL."""
     if answers.public_url is None or answers.proxy_kind == "none":
         return {}
+    joined = answers.homeserver is not None
     if answers.proxy_kind == "caddy":
-        return {"proxy/Caddyfile": _caddy(answers.public_url, ports)}
-    return {"proxy/nginx.conf": _nginx(answers.public_url, ports)}
+        return {"proxy/Caddyfile": _caddy(answers.public_url, ports, joined=joined)}
+    return {"proxy/nginx.conf": _nginx(answers.public_url, ports, joined=joined)}
 
 
-def _caddy(public_url: str, ports: Ports) -> str:
+def _caddy(public_url: str, ports: Ports, *, joined: bool) -> str:
+    homeserver = f"""\
+	@homeserver path /_matrix/* {WELL_KNOWN}
+	handle @homeserver {{
+		reverse_proxy {_upstream(ports.url("homeserver"))}
+	}}
+"""
     return f"""\
 # Caddy 2: it fetches and renews the certificate itself. Written by `quietline init`; ports are those of `quietline up`.
 {{
@@ -48,10 +56,7 @@ def _caddy(public_url: str, ports: Ports) -> str:
 	handle /carriers/* {{
 		reverse_proxy {_upstream(ports.url("bridge"))}
 	}}
-	@homeserver path /_matrix/* {WELL_KNOWN}
-	handle @homeserver {{
-		reverse_proxy {_upstream(ports.url("homeserver"))}
-	}}
+{"" if joined else homeserver}\
 	handle {{
 		respond 404
 	}}
@@ -59,7 +64,7 @@ def _caddy(public_url: str, ports: Ports) -> str:
 """
 
 
-def _nginx(public_url: str, ports: Ports) -> str:
+def _nginx(public_url: str, ports: Ports, *, joined: bool) -> str:
     parts = urlsplit(public_url)
     host, secure = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
@@ -67,6 +72,13 @@ def _nginx(public_url: str, ports: Ports) -> str:
     ssl_certificate /etc/letsencrypt/live/{host}/fullchain.pem;
     ssl_certificate_key /etc/letsencrypt/live/{host}/privkey.pem;
     ssl_protocols TLSv1.2 TLSv1.3;"""
+    homeserver = f"""
+    location /_matrix/ {{
+        proxy_pass {ports.url("homeserver")};
+    }}
+    location = {WELL_KNOWN} {{
+        proxy_pass {ports.url("homeserver")};
+    }}"""
     return f"""\
 # nginx, for a folder such as sites-enabled. Written by `quietline init`; ports are those of `quietline up`.
 server {{
@@ -88,13 +100,7 @@ server {{
 
     location /carriers/ {{
         proxy_pass {ports.url("bridge")};
-    }}
-    location /_matrix/ {{
-        proxy_pass {ports.url("homeserver")};
-    }}
-    location = {WELL_KNOWN} {{
-        proxy_pass {ports.url("homeserver")};
-    }}
+    }}{"" if joined else homeserver}
     location / {{
         return 404;
     }}

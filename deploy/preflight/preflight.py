@@ -258,6 +258,8 @@ async def _is_running(config: Config) -> bool:
 
 def _is_embedded(config: Config, layout: Layout) -> bool:
     """Whether `up` would run the homeserver, on this machine: it did so before, or is about to for the first time."""
+    if config.homeserver.joined:
+        return False
     begun = config.line.rehearsal or layout.homeserver.is_dir() or layout.handout.is_dir()
     return begun and urlsplit(config.homeserver.url).hostname == HOST
 

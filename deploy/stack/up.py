@@ -17,6 +17,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from bridge.config import ConfigError, load
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
 from deploy.data_dir.layout import CHILDREN, HOST, REAL_LINE_CHILDREN
 from deploy.data_dir.secret_files import SetupError
@@ -100,6 +101,7 @@ async def up(
     `run`: other children than :func:`children`, under the same names. `take_over`: the bridge is told so. Raises
     :class:`SetupError` with all problems.
     """
+    _require_own_homeserver(layout)
     with _exclusive_lock(layout), _stop_signals() as stop:
         for stale in (layout.ready, layout.bridge_file, layout.canary_file):
             stale.unlink(missing_ok=True)
@@ -340,6 +342,14 @@ def _stop_signals() -> Iterator[asyncio.Event]:
     finally:
         for number in asked:
             loop.remove_signal_handler(number)
+
+
+def _require_own_homeserver(layout: Layout) -> None:
+    """Raise :class:`SetupError` for a line on the agency's own homeserver, before anything of it is touched."""
+    with contextlib.suppress(ConfigError):  # what is wrong with it is told later, all of it
+        if layout.config.is_file() and load(layout.config).homeserver.joined:
+            told = f"the homeserver is the agency's own; `quietline bridge --data {layout.data}` runs this line"
+            raise SetupError([f"{layout.config}: homeserver.joined: {told}"])
 
 
 def _require_free_ports(ports: Ports, names: Sequence[str]) -> None:

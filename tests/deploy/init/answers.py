@@ -46,6 +46,12 @@ def answers(**changed: Any) -> dict[str, Any]:
     return {key: value for key, value in told.items() if value is not None}
 
 
+def joined(**changed: Any) -> dict[str, Any]:
+    """Return whole answers of a line on the agency's own Synapse."""
+    homeserver = {"url": "http://127.0.0.1:8008", "public_url": "https://matrix.agency.org"}
+    return answers(**{"mode": "join", "homeserver": homeserver, **changed})
+
+
 def run_init(directory: Path, told: object, *words: str, mode: int = 0o600) -> Result:
     """Run `quietline init` on `directory/line` with these answers."""
     file = directory / "answers.yaml"

@@ -179,7 +179,14 @@ HALF = [
     ({"agency": {**answers()["agency"], "state": "ZZ"}}, ["agency: state: must be the two letters"]),
     ({"agency": {**answers()["agency"], "country": "FR"}}, ["agency.country: must be US or UK"]),
     ({"database": {"bridge_url": "postgresql://x"}}, ["database: this version keeps everything in SQLite"]),
-    ({"mode": "join"}, ["mode: join is not written by this version"]),
+    ({"mode": "join"}, ["homeserver: is needed"]),
+    ({"mode": "join", "homeserver": {}, "server_name": None}, ["homeserver.url: Field required", "server_name: is needed"]),
+    ({"mode": "join", "homeserver": {"url": "http://matrix.agency.org"}}, ["homeserver.url: only https"]),
+    (
+        {"mode": "join", "homeserver": {"url": "http://127.0.0.1:8008", "registration_file": "here.yaml"}},
+        ["homeserver: registration_file: must be a whole path"],
+    ),
+    ({"homeserver": {"url": "http://127.0.0.1:8008"}}, ["homeserver: is for `mode: join` only"]),
     ({"on_call": {"webhook": "x", "webhook_file": "y"}}, ["on_call.webhook: is said twice"]),
     ({"nonsense": 1, "proxy": "caddy", "public_url": None}, ["nonsense: unknown key", "public_url: is needed for a proxy"]),
 ]

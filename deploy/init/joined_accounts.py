@@ -1,0 +1,89 @@
+"""The accounts of the hand-outs on an agency's own Synapse, made once with an administrator's token.
+
+Rules of this module: the token is used and not kept; an account that was there before is left as it is, and the hand-out of
+its person goes, because the password in it is nobody's. It may be killed anywhere and is simply run again: an id is noted
+before its account is made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+import aiohttp
+
+from deploy.data_dir.atomic_files import write_atomically
+from deploy.data_dir.handouts import Handout, handout_file
+from deploy.data_dir.secret_files import SetupError
+from deploy.init.synapse_files import FOLDER
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bridge.config import Config
+    from deploy.data_dir.layout import Layout
+
+USERS: Final = "/_synapse/admin/v2/users"
+"""Synapse's documentation, user_admin_api, "Query User Account" and "Create or modify account"."""
+NOTE: Final = "accounts-made"
+TIMEOUT: Final = aiohttp.ClientTimeout(total=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeAccounts:
+    """Matrix ids: whose account was `made`, now or before, and who had one that was `kept`."""
+
+    made: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+async def make_accounts(layout: Layout, config: Config, admin_token: str) -> MadeAccounts:
+    """Make an account for each hand-out of the line's staff. Raises :class:`SetupError`; run again it goes on."""
+    note = layout.data / FOLDER / NOTE
+    noted = note.read_text(encoding="utf-8").split() if note.is_file() else []
+    made, kept = [], []
+    headers = {"Authorization": f"Bearer {admin_token}"}
+    async with aiohttp.ClientSession(headers=headers, timeout=TIMEOUT) as session:
+        for member in config.line.staff:
+            file = handout_file(layout.handout, member.mxid)
+            if not file.is_file():
+                continue
+            password = Handout.read(file).password
+            url = f"{config.homeserver.url}{USERS}/{quote(member.mxid, safe='')}"
+            there = await _ask(session, "GET", url) == HTTPStatus.OK
+            if there and member.mxid not in noted:
+                file.unlink()
+                kept.append(member.mxid)
+                continue
+            if not there:
+                noted.append(member.mxid)
+                _write_note(note, noted)
+                body = {"password": password, "admin": False, "logout_devices": False}
+                if await _ask(session, "PUT", url, body) not in (HTTPStatus.OK, HTTPStatus.CREATED):
+                    raise SetupError(
+                        [f"{config.homeserver.url}: does not make accounts; its administrator does it by hand"]
+                    )
+            made.append(member.mxid)
+    return MadeAccounts(made=tuple(made), kept=tuple(kept))
+
+
+def _write_note(path: Path, mxids: list[str]) -> None:
+    write_atomically(path, "\n".join(mxids) + "\n")
+
+
+async def _ask(session: aiohttp.ClientSession, method: str, url: str, body: Any = None) -> int:
+    """Return the status of an answer. Raises :class:`SetupError` when there is none, or the token is no administrator's."""
+    try:
+        async with session.request(method, url, json=body) as answer:
+            status, told = answer.status, await answer.json(content_type=None)
+    except (aiohttp.ClientError, TimeoutError, ValueError):
+        raise SetupError([f"{url.partition(USERS)[0]}: the homeserver does not answer"]) from None
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        raise SetupError(["the token is not an administrator's of this homeserver"])
+    errcode = told.get("errcode") if isinstance(told, dict) else None
+    if status == HTTPStatus.NOT_FOUND and errcode != "M_NOT_FOUND":
+        problem = "has no administrator's interface here (a login service of its own, or a proxy in between)"
+        raise SetupError([f"{url.partition(USERS)[0]}: {problem}; its administrator makes the accounts by hand"])
+    return status

@@ -1,0 +1,100 @@
+"""What an agency's own Synapse is given, for `mode: join`: registration, settings, routes of workers, PostgreSQL.
+
+Rules of this module: each file is pasted or copied as it stands; the registration alone holds secrets. Nothing here gives
+the bridge more than its own rooms: accounts of the agency stay the administrator's.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import yaml
+
+from deploy.stack.synapse_config import registration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from deploy.data_dir.secret_files import Secrets
+    from deploy.init.answers import Answers
+
+FOLDER: Final = "synapse"
+REGISTRATION: Final = "quietline-registration.yaml"
+MODULE_PATH: Final = "/_synapse/client/quietline"
+MODULE_SOURCE: Final = Path(__file__).resolve().parent.parent / "synapse_module"
+
+
+def synapse_files(answers: Answers, secrets: Secrets) -> Mapping[str, str]:
+    """Return the files by name; none where the homeserver is the line's own."""
+    if answers.homeserver is None:
+        return {}
+    place = answers.homeserver.registration_file
+    upstream = urlsplit(answers.homeserver.url).netloc
+    return {
+        f"{FOLDER}/{REGISTRATION}": _registration(secrets, answers.name),
+        f"{FOLDER}/quietline.yaml": _settings(place, answers.name),
+        f"{FOLDER}/workers.nginx": _NGINX.format(path=MODULE_PATH, upstream=upstream),
+        f"{FOLDER}/workers.caddy": _CADDY.format(path=MODULE_PATH, upstream=upstream),
+        f"{FOLDER}/postgresql.conf": _POSTGRESQL,
+    }
+
+
+def _registration(secrets: Secrets, server_name: str) -> str:
+    head = """\
+# The bridge's registration. It holds tokens: mode 0600, or 0640 with Synapse's group.
+"""
+    return head + yaml.safe_dump(registration(secrets, server_name), sort_keys=False)
+
+
+def _settings(registration_file: Path, server_name: str) -> str:
+    settings = {
+        "app_service_config_files": [str(registration_file)],
+        "modules": [
+            {
+                "module": "quietline_synapse.Quietline",
+                "config": {"registration": str(registration_file), "policy": f"@policy:{server_name}"},
+            }
+        ],
+        "redaction_retention_period": "1s",
+        "experimental_features": {"msc4222_enabled": True},
+    }
+    return _SETTINGS + yaml.safe_dump(settings, sort_keys=False)
+
+
+_SETTINGS: Final = """\
+# For Synapse's folder conf.d, or another --config-path, or pasted into homeserver.yaml. A later file replaces a key of an
+# earlier one whole: where yours has app_service_config_files, modules or experimental_features, add these entries to it.
+# With workers every one of them reads this file.
+#
+# redaction_retention_period holds for the whole homeserver, and must never be null: what is redacted goes at once.
+# msc4222: a sync tells which membership holds; without it one that is over may be told.
+"""
+
+_NGINX: Final = """\
+# nginx before a Synapse with workers, where the bridge comes in: the module answers in the main process alone.
+# Place it before every other location. {upstream} is where the bridge was told that Synapse is: put the main process there.
+location {path} {{
+    proxy_pass http://{upstream};
+    access_log off;
+}}
+# Where people come in from outside, instead:
+# location {path} {{ return 404; }}
+"""
+
+_CADDY: Final = """\
+# Caddy before a Synapse with workers, where the bridge comes in: the module answers in the main process alone.
+# {upstream} is where the bridge was told that Synapse is: put the main process there.
+handle {path}/* {{
+	reverse_proxy {upstream}
+}}
+# Where people come in from outside, instead: handle {path}/* {{ respond 404 }}
+"""
+
+_POSTGRESQL: Final = """\
+# Only for a Synapse on PostgreSQL: lines for postgresql.conf.
+# A segment of the write-ahead log that is done with is removed, and not kept under another name with words in it.
+wal_recycle = off
+# The database itself is as Synapse asks for it: encoding UTF8, LC_COLLATE and LC_CTYPE 'C', TEMPLATE template0.
+"""

@@ -1,0 +1,127 @@
+"""`quietline staff make`: accounts of the hand-outs, by an administrator's token, on a homeserver that is not ours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from click.testing import CliRunner
+
+from bridge.config import load
+from deploy.cli.main import cli
+from deploy.data_dir.handouts import Handout
+from deploy.data_dir.layout import Layout
+from deploy.data_dir.secret_files import SetupError
+from deploy.init.joined_accounts import MadeAccounts, make_accounts
+from tests.deploy.init.answers import answers, joined, run_init
+
+ADMIN = "syt_admin_token"
+MIRA, NOOR = "@mira:text.agency.org", "@noor:text.agency.org"
+
+
+@dataclass(slots=True)
+class FakeSynapse:
+    """The two calls of the administrator's interface. `accounts`: id to what it was made with; `breaks`: at which id."""
+
+    accounts: dict[str, Any] = field(default_factory=dict)
+    breaks: str = ""
+    unknown: bool = False
+
+    async def answer(self, request: web.Request) -> web.Response:
+        if request.headers["Authorization"] != f"Bearer {ADMIN}":
+            return web.json_response({"errcode": "M_FORBIDDEN"}, status=403)
+        if self.unknown:
+            return web.json_response({"errcode": "M_UNRECOGNIZED"}, status=404)
+        mxid = request.match_info["mxid"]
+        if request.method == "GET":
+            if mxid in self.accounts:
+                return web.json_response({"name": mxid})
+            return web.json_response({"errcode": "M_NOT_FOUND"}, status=404)
+        self.accounts[mxid] = await request.json()
+        return web.json_response(
+            {"errcode": "M_UNKNOWN"} if mxid == self.breaks else {}, status=500 if mxid == self.breaks else 201
+        )
+
+    @asynccontextmanager
+    async def line(self, directory: Path) -> AsyncIterator[Layout]:
+        app = web.Application()
+        app.router.add_route("*", "/_synapse/admin/v2/users/{mxid}", self.answer)
+        async with TestServer(app) as server:
+            url = str(server.make_url("")).rstrip("/")
+            assert run_init(directory, joined(homeserver={"url": url})).exit_code == 0
+            yield Layout(directory / "line")
+
+
+async def make(layout: Layout, token: str = ADMIN) -> MadeAccounts:
+    return await make_accounts(layout, load(layout.config), token)
+
+
+async def test_each_hand_out_becomes_an_ordinary_account(tmp_path: Path) -> None:
+    """The password is the hand-out's, nobody becomes an administrator, and another run changes nothing."""
+    synapse = FakeSynapse()
+    async with synapse.line(tmp_path) as layout:
+        found = await make(layout)
+        assert (found.made, found.kept) == ((MIRA, NOOR), ())
+        handed = Handout.read(layout.handout / "mira.txt")
+        assert synapse.accounts[MIRA] == {"password": handed.password, "admin": False, "logout_devices": False}
+        synapse.accounts[MIRA] = "its person changed the password"
+        assert await make(layout) == found
+        assert synapse.accounts[MIRA] == "its person changed the password"
+
+
+async def test_an_account_of_before_is_left_and_its_hand_out_goes(tmp_path: Path) -> None:
+    """A colleague who has an account keeps the password; a hand-out with another one would only mislead."""
+    synapse = FakeSynapse(accounts={NOOR: "of the agency"})
+    async with synapse.line(tmp_path) as layout:
+        found = await make(layout)
+        assert (found.made, found.kept) == ((MIRA,), (NOOR,))
+        assert synapse.accounts[NOOR] == "of the agency"
+        assert [path.name for path in layout.handout.iterdir()] == ["mira.txt"]
+
+
+async def test_a_run_that_was_cut_off_is_run_again(tmp_path: Path) -> None:
+    """Made and not heard of: the next run knows that the account is ours, and the hand-out stays."""
+    synapse = FakeSynapse(breaks=MIRA)
+    async with synapse.line(tmp_path) as layout:
+        with pytest.raises(SetupError, match="by hand"):
+            await make(layout)
+        synapse.breaks = ""
+        found = await make(layout)
+        assert (found.made, found.kept) == ((MIRA, NOOR), ())
+        assert (layout.handout / "mira.txt").is_file()
+
+
+async def test_without_an_administrator_nothing_happens(tmp_path: Path) -> None:
+    """A token that is none, and a homeserver with accounts of a login service: said, and no hand-out goes."""
+    synapse = FakeSynapse()
+    async with synapse.line(tmp_path) as layout:
+        with pytest.raises(SetupError, match="not an administrator's"):
+            await make(layout, "another")
+        synapse.unknown = True
+        with pytest.raises(SetupError, match="makes the accounts by hand"):
+            await make(layout)
+        assert synapse.accounts == {}
+        assert len(list(layout.handout.iterdir())) == 2
+    with pytest.raises(SetupError, match="does not answer"):
+        await make(layout)
+
+
+def test_the_verb_is_for_joined_lines_and_private_tokens(tmp_path: Path) -> None:
+    """On the line's own homeserver, and with a token that others can read, it is 2; the token is never shown."""
+    token = tmp_path / "token"
+    token.write_text(ADMIN)
+    for told, mode, said in ((answers(), 0o600, "the line's own"), (joined(), 0o644, "readable by its owner only")):
+        (home := tmp_path / json.dumps(mode)).mkdir()
+        run_init(home, told)
+        token.chmod(mode)
+        ended = CliRunner().invoke(cli, ["staff", "make", "--data", str(home / "line"), "--admin-token-file", str(token)])
+        assert ended.exit_code == 2
+        assert said in ended.stderr
+        assert ADMIN not in ended.output

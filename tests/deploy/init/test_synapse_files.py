@@ -1,0 +1,123 @@
+"""What the agency's own Synapse is given: it can be pasted, and it says what the bridge says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bridge.config import load
+from deploy.data_dir.handouts import Handout
+from deploy.data_dir.layout import Layout, Ports
+from deploy.data_dir.secret_files import SetupError
+from deploy.stack.up import StatusOutput, up
+from quietline_synapse.settings import ModuleSettings
+from tests.deploy.init.answers import answers, joined, run_init
+
+
+def make(tmp_path: Path, **changed: object) -> Path:
+    ended = run_init(tmp_path, joined(**changed))
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    return tmp_path / "line"
+
+
+def test_configuration_registration_and_settings_agree(tmp_path: Path) -> None:
+    """One token, one server name, one policy bot; and the module takes its part as it stands."""
+    place = tmp_path / "registration.yaml"
+    home = {"url": "http://127.0.0.1:8008", "registration_file": str(place)}
+    line = make(tmp_path, homeserver=home)
+    config = load(line / "config.yaml")
+    assert (config.homeserver.url, config.homeserver.joined) == ("http://127.0.0.1:8008", True)
+    place.write_text((line / "synapse" / "quietline-registration.yaml").read_text())
+    place.chmod(0o600)
+    told = yaml.safe_load((line / "synapse" / "quietline.yaml").read_text())
+    assert told["app_service_config_files"] == [str(place)]
+    (module,) = told["modules"]
+    settings = ModuleSettings.read(module["config"])
+    settings.check("text.agency.org")
+    assert module["module"] == "quietline_synapse.Quietline"
+    assert settings.token == config.homeserver.as_token_file.read_text().strip()
+    assert settings.is_ours(config.policy_mxid)
+    assert settings.is_ours(config.puppet_mxid)
+    assert not settings.accounts, "accounts of the agency are not ours"
+    assert told["redaction_retention_period"] == "1s"
+    assert told["experimental_features"] == {"msc4222_enabled": True}
+
+
+def test_tokens_stand_in_the_registration_alone(tmp_path: Path) -> None:
+    """What is pasted elsewhere holds no secret."""
+    line = make(tmp_path)
+    told = yaml.safe_load((line / "synapse" / "quietline-registration.yaml").read_text())
+    for path in line.rglob("*"):
+        if path.is_file() and path.parent.name != "secrets" and path.name != "quietline-registration.yaml":
+            assert told["as_token"] not in path.read_text()
+            assert told["hs_token"] not in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("home", "client_url"),
+    [
+        ({"url": "http://127.0.0.1:8008", "public_url": "https://matrix.agency.org"}, "https://matrix.agency.org"),
+        ({"url": "http://synapse:8008"}, "https://text.agency.org"),
+        ({"url": "https://matrix.agency.org"}, "https://matrix.agency.org"),
+    ],
+)
+def test_people_are_handed_an_address_that_clients_reach(tmp_path: Path, home: dict[str, str], client_url: str) -> None:
+    """The public one; without it the server's name, from which clients find it, and never one of this machine alone."""
+    line = make(tmp_path, homeserver=home)
+    assert Handout.read(line / "handout" / "mira.txt").homeserver == client_url
+
+
+@pytest.mark.parametrize("proxy", ["caddy", "nginx"])
+def test_the_proxy_of_a_joined_line_passes_webhooks_alone(tmp_path: Path, proxy: str) -> None:
+    """The agency's homeserver has a proxy of its own; ours leads nobody there."""
+    line = make(tmp_path, proxy=proxy)
+    (file,) = (line / "proxy").iterdir()
+    assert re.findall(r"(?:reverse_proxy|proxy_pass) (\S+?);?\n", file.read_text()) in (
+        ["127.0.0.1:8449"],
+        ["http://127.0.0.1:8449"],
+    )
+    assert "_matrix" not in file.read_text()
+
+
+def test_workers_lead_the_module_to_the_main_process(tmp_path: Path) -> None:
+    """Both snippets name the module's path and where the bridge comes in."""
+    line = make(tmp_path)
+    for name, ways in (
+        ("workers.nginx", ["location /_synapse/client/quietline {", "proxy_pass http://127.0.0.1:8008;"]),
+        ("workers.caddy", ["handle /_synapse/client/quietline/* {", "reverse_proxy 127.0.0.1:8008"]),
+    ):
+        text = (line / "synapse" / name).read_text()
+        assert [way for way in ways if way not in text] == []
+    assert "wal_recycle = off" in (line / "synapse" / "postgresql.conf").read_text()
+
+
+def test_the_checklist_says_what_the_administrator_does(tmp_path: Path) -> None:
+    """Module, registration, settings and accounts, each with its command or its place."""
+    page = (make(tmp_path) / "CHECKLIST.md").read_text()
+    for said in (
+        "pip install /",
+        "to `/etc/matrix-synapse/quietline-registration.yaml`",
+        "synapse/quietline.yaml` into Synapse's `conf.d`",
+        "staff make --data",
+        "register_new_matrix_user --no-admin",
+    ):
+        assert said in page
+
+
+def test_an_embedded_line_has_none_of_it(tmp_path: Path) -> None:
+    """`up` writes what its own homeserver needs."""
+    assert run_init(tmp_path, answers()).exit_code == 0
+    assert not (tmp_path / "line" / "synapse").exists()
+
+
+async def test_up_leaves_a_joined_line_alone(tmp_path: Path) -> None:
+    """It says which verb runs it, and no file of the directory changes; no homeserver is made beside the agency's."""
+    line = make(tmp_path)
+    before = {path: path.read_bytes() for path in line.rglob("*") if path.is_file()}
+    quiet = StatusOutput(progress=lambda _: None, message=lambda _: None)
+    with pytest.raises(SetupError, match="quietline bridge --data"):
+        await up(Layout(line), Ports(20000), quiet)
+    assert {path: path.read_bytes() for path in line.rglob("*") if path.is_file()} == before
