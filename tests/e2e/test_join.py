@@ -1,0 +1,164 @@
+"""A line on the agency's own Synapse: from the answers to a text, read and answered.
+
+Rule of this test: the homeserver gets what `quietline init` wrote for it, pasted as it stands, and nothing else of ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import yaml
+
+from tests.e2e.conftest import StrictClientFactory
+from tests.e2e.joined_synapse import JoinedSynapse
+from tests.e2e.polling import wait_until
+from tests.e2e.separate_line import HURRIED
+from tests.e2e.stack import ReadyFile, Stack, run
+from tests.e2e.staff_client import Account
+from tests.e2e.staffed_line import StaffedLine
+from tests.e2e.test_init import ANSWERS
+from tests.fakes.kannel import LOGIN, NUMBER, FakeKannel
+
+SERVER = "agency.org"
+PATH_SECRET = "s" * 40
+HANDSET = "+15555550142"
+
+
+async def init(stack: Stack, synapse: JoinedSynapse, gateway: FakeKannel) -> None:
+    """Make the line; its listener and its waits are those of a test."""
+    public_url = f"http://127.0.0.1:{stack.base + 1}"
+    login = {"username": LOGIN[0], "password": LOGIN[1], "path_secret": PATH_SECRET, "api_base": gateway.base}
+    told = {
+        **ANSWERS,
+        "mode": "join",
+        "server_name": SERVER,
+        "homeserver": {"url": synapse.url, "public_url": synapse.url, "registration_file": str(synapse.place)},
+        "public_url": public_url,
+        "proxy": "none",
+        "line": {"slug": "main", "number": NUMBER},
+        "carrier": {"kind": "kannel", "plain_numbers": "international", "region": "US", **login},
+    }
+    answers = stack.data.with_name("answers.yaml")
+    answers.write_text(yaml.safe_dump(told))
+    answers.chmod(0o600)
+    code, said = await run(stack.command("init", str(stack.data), "--answers", str(answers)))
+    assert code == 0, said
+    config, pack = stack.data / "config.yaml", stack.data / "agency.yaml"
+    config.write_text(config.read_text().replace("port: 8449", f"port: {stack.base + 1}"))
+    pack.write_text(f"{pack.read_text()}{yaml.safe_dump({'settings': dict(HURRIED)})}")
+
+
+@asynccontextmanager
+async def bridge(stack: Stack) -> AsyncIterator[ReadyFile]:
+    """Run the bridge alone, as a unit does, and say what a client needs of it."""
+    log = stack.outputs.open("ab")
+    process = await asyncio.create_subprocess_exec(
+        *stack.command("bridge", "--data", str(stack.data)), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
+    )
+    file = stack.data / "run" / "bridge.json"
+    try:
+
+        async def told() -> dict[str, str] | None:
+            assert process.returncode is None, await stack.tail()
+            found: dict[str, str] | None = json.loads(file.read_text()) if file.exists() else None
+            return found
+
+        says = await wait_until("the bridge has its desk", told, within=60, seen=stack.tail)
+        homeserver = yaml.safe_load((stack.data / "config.yaml").read_text())["homeserver"]["url"]
+        yield ReadyFile(
+            homeserver=homeserver,
+            server_name=SERVER,
+            bridge=f"http://127.0.0.1:{stack.base + 1}",
+            carrier=None,
+            bot=says["bot"],
+            slug="main",
+            number=NUMBER,
+            voice=says["voice"],
+            desk_room=says["desk_room"],
+            accounts=(),
+            pids={"bridge": process.pid},
+        )
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        assert await asyncio.wait_for(process.wait(), 40) == 0
+
+
+async def test_a_text_is_answered_on_the_agencys_own_synapse(
+    tmp_path: Path, strict_client_factory: StrictClientFactory
+) -> None:
+    """What `init` wrote is pasted, accounts are made, the supervisor is confirmed, and a text is read and answered.
+
+    A colleague who had an account keeps it; the doctor sees the module, and a homeserver that is not ours to look into.
+    """
+    stack = Stack(tmp_path)
+    synapse = JoinedSynapse(tmp_path / "agency", stack.base, SERVER)
+    gateway = FakeKannel(webhook=f"http://127.0.0.1:{stack.base + 1}/carriers/main", path_secret=PATH_SECRET)
+    await gateway.start()
+    try:
+        synapse.set_up()
+        await init(stack, synapse, gateway)
+        synapse.paste(stack.data / "synapse")
+        async with synapse.running():
+            await synapse.make_account("noor", "words of her own")
+            token = tmp_path / "token"
+            token.write_text(await synapse.admin_token())
+            token.chmod(0o600)
+            words = ("--data", str(stack.data), "--admin-token-file", str(token), "--json")
+            code, said = await run(stack.command("staff", "make", *words))
+            assert (code, json.loads(said)) == (0, {"made": [f"@mira:{SERVER}"], "kept": [f"@noor:{SERVER}"]})
+            assert [path.name for path in (stack.data / "handout").iterdir()] == ["mira.txt"]
+            async with bridge(stack) as ready:
+                await answer_a_text(stack, ready, gateway, strict_client_factory)
+                _, told = await run(stack.command("doctor", "--data", str(stack.data), "--json"))
+                rows = {row["name"]: row for row in json.loads(told)["checks"]}
+                assert rows["homeserver module"]["ok"], rows["homeserver module"]
+    finally:
+        await gateway.stop()
+        await stack.end()
+
+
+async def answer_a_text(stack: Stack, ready: ReadyFile, gateway: FakeKannel, log_in: StrictClientFactory) -> None:
+    """Sign in with the hand-out, be confirmed, claim the text and answer it."""
+    handed = dict(line.split(": ") for line in (stack.data / "handout" / "mira.txt").read_text().splitlines())
+    mira = Account(user="mira", mxid=handed["user"], password=handed["password"], role="supervisor")
+    client = await log_in.log_in(handed["homeserver"], mira)
+    try:
+        await client.join(ready.desk_room)
+
+        async def fingerprint() -> list[str] | None:
+            _, told = await run(stack.command("trust", "--data", str(stack.data), "--json"))
+            seen = {each["mxid"]: each["fingerprint"] for each in json.loads(told)["identities"]}
+            return seen[mira.mxid].split() if seen.get(mira.mxid) else None
+
+        words = await wait_until("the bridge has seen who signed in", fingerprint)
+        code, said = await run(stack.command("trust", "--data", str(stack.data), mira.mxid, *words))
+        assert code == 0, said
+        staffed = StaffedLine(stack=stack, ready=ready)
+        for author in (ready.bot, ready.voice):
+            await client.find(
+                ready.desk_room,
+                "a greeting is readable",
+                lambda i, a=author: i.sender == a and i.kind == "message",  # type: ignore[misc]
+            )
+        await client.join(await staffed.wait_for_invite(client, set(), office=True))
+        gateway.call(gateway.inbound(HANDSET, "can you talk", ()))
+        card = await client.find(
+            ready.desk_room,
+            "a card says that somebody is waiting",
+            lambda i: i.sender == ready.bot and i.kind == "message" and "waiting" in i.body,
+        )
+        conversation = await staffed.claim(client, HANDSET, card)
+        await conversation.wait_for_text("can you talk")
+        await client.say(conversation.room, "yes, I am here")
+
+        async def arrived() -> bool | None:
+            return "yes, I am here" in gateway.texts_at_handset[HANDSET] or None
+
+        await wait_until("the answer is at the handset", arrived)
+    finally:
+        await client.stop()
