@@ -22,6 +22,7 @@ from bridge.app.canary_parts import CanaryParts
 from bridge.app.line_files import CannotStart
 from bridge.app.matrix_workers import MatrixWorkers
 from bridge.app.resources import Resources
+from bridge.app.service_watchdog import ServiceWatchdog
 from bridge.carriers.adapter import DeliveryReport
 from bridge.config import Config
 from bridge.engine import startup_notices
@@ -47,6 +48,7 @@ from bridge.outbound.startup_hold import StartupHold
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook
 from bridge.runtime.phone_number import Phone
+from bridge.runtime.service_manager import ServiceManager
 from bridge.tables import threads
 from bridge.tables.audit_log import AuditLog
 from bridge.tables.thread_rooms import forget_unassigned_rooms
@@ -231,8 +233,16 @@ class Bridge:
                 group.create_task(self.canary.watch.loop.run())
             if self.metrics is not None:
                 group.create_task(self.metrics.run())
+            group.create_task(self._watchdog().run())
             for database in (self._resources.services.database, self._resources.puppet_database):
                 group.create_task(database.wait_for_failure())
+
+    def _watchdog(self) -> ServiceWatchdog:
+        return ServiceWatchdog(
+            self._resources.services,
+            ServiceManager.of(),
+            is_ready=lambda: self.matrix_workers.desk_room() is not None,
+        )
 
     async def _run_timers(self) -> None:
         await self.startup_hold.released.wait()

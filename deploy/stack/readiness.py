@@ -67,6 +67,10 @@ class ReadinessProbe:
         """Whether the bridge is ready (`GET /ready`: 200; 503 until then)."""
         return await self._get(f"{url}/ready") is not None
 
+    async def bridge_lives(self, url: str) -> bool:
+        """Whether the bridge's process answers at all (`GET /live`), whatever its homeserver does."""
+        return await self._get(f"{url}/live") is not None
+
     async def client_api(self, url: str) -> bool:
         """Whether a homeserver answers clients, wherever it is (`GET /_matrix/client/versions`)."""
         return await self._get(f"{url}/_matrix/client/versions") is not None

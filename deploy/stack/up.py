@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.config import ConfigError, load
+from bridge.runtime.service_manager import ServiceManager, ServiceState
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
 from deploy.data_dir.layout import CHILDREN, HOST, REAL_LINE_CHILDREN
 from deploy.data_dir.secret_files import SetupError
@@ -127,6 +128,7 @@ async def up(
             return await _run_until_stopped(stack, supervisor, stop, output)
         finally:
             try:
+                ServiceManager.of().tell(ServiceState.STOPPING)
                 stack.mark_stopping()
                 output.progress("stopping")
             finally:
@@ -176,6 +178,10 @@ class LocalStack:
             self._written = True
         except OSError:
             self._layout.ready.unlink(missing_ok=True)
+
+    async def bridge_lives(self, probe: ReadinessProbe) -> bool:
+        """Ask whether the bridge answers at all."""
+        return await probe.bridge_lives(self._ports.url("bridge"))
 
     async def ask_all(self, probe: ReadinessProbe) -> dict[str, object]:
         """Ask every child at once: its name to something true when it is ready."""
@@ -264,9 +270,21 @@ async def _report_start(stack: LocalStack, supervisor: Supervisor, output: Statu
     await _wait_until_ready(stack, supervisor, output)
     for sentence in stack.summary():
         output.message(sentence)
-    while True:
-        await asyncio.sleep(REWRITE_SECONDS)
-        stack.write()
+    manager = ServiceManager.of()
+    manager.tell(ServiceState.READY)
+    async with asyncio.TaskGroup() as group, ReadinessProbe() as probe:
+        group.create_task(_tell_while_bridge_lives(stack, manager, probe))
+        while True:
+            await asyncio.sleep(REWRITE_SECONDS)
+            stack.write()
+
+
+async def _tell_while_bridge_lives(stack: LocalStack, manager: ServiceManager, probe: ReadinessProbe) -> None:
+    """Give systemd its sign of life, only while the bridge answers: one that hangs has the whole line started again."""
+    while manager.listens:
+        if await stack.bridge_lives(probe):
+            manager.tell(ServiceState.ALIVE)
+        await asyncio.sleep(manager.interval)
 
 
 async def _wait_until_ready(stack: LocalStack, supervisor: Supervisor, output: StatusOutput) -> None:

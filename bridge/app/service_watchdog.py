@@ -1,0 +1,52 @@
+"""The sign of life that systemd waits for: `WATCHDOG=1`, only while this process is of use.
+
+Rules of this module: it is said from the loop in which the engine works, and after the writer of the database has answered
+a commit; so a loop that hangs, a writer that hangs and a database that takes nothing any more all fall silent, and the
+process is ended and started again. A homeserver that is away is no reason: texts are taken in meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from bridge.runtime.service_manager import ServiceManager, ServiceState
+from bridge.services import Services
+from bridge.storage.database import Transaction
+from bridge.storage.errors import DatabaseError
+from bridge.tables import line_state
+
+
+class ServiceWatchdog:
+    """Tells systemd how this process is. `run` until cancelled; it ends at once when nobody listens."""
+
+    def __init__(self, services: Services, manager: ServiceManager, *, is_ready: Callable[[], bool]) -> None:
+        """Make it. `is_ready`: whether the line has its desk; ready is said once, and stays said."""
+        self._database, self._manager, self._is_ready = services.database, manager, is_ready
+        self._told_ready = False
+
+    async def run(self) -> None:
+        """Ask the database and tell, again and again. A commit that does not end is waited for, and nothing is said."""
+        while self._manager.listens:
+            if await self._database_answers():
+                self._tell()
+            await asyncio.sleep(self._manager.interval)
+
+    async def _database_answers(self) -> bool:
+        try:
+            await self._database.commit(_read, synced=False)
+        except (DatabaseError, OSError):
+            return False
+        return True
+
+    def _tell(self) -> None:
+        if not self._told_ready and self._is_ready():
+            self._manager.tell(ServiceState.READY)
+            self._told_ready = True
+        if not self._told_ready:
+            self._manager.tell(ServiceState.STARTING)
+        self._manager.tell(ServiceState.ALIVE)
+
+
+async def _read(transaction: Transaction) -> None:
+    await line_state.get(transaction, line_state.CONFIGURATION)
