@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import hmac
 import re
-import stat
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias
 
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -24,8 +23,10 @@ from bridge.runtime.settings import (
     Port,
     Section,
     is_own_network_host,
+    is_private,
     read_secret,
     secret_files,
+    secret_place,
     split_listen_address,
 )
 
@@ -171,6 +172,15 @@ class Canary(Section):
         return 2 * self.every + self.limit + CANARY_ERASURE_SECONDS
 
 
+class BackupSettings(Section):
+    """Where `quietline backup` writes, a new file each time, and the file of its passphrase. The bridge reads neither."""
+
+    read_by_bridge: ClassVar[bool] = False
+
+    to: Path
+    passphrase_file: Path
+
+
 class PhoneLine(Section):
     """One text line: its number, its carrier, its packs in order (the agency's own last) and its first roster.
 
@@ -203,6 +213,7 @@ class Config(Section):
     quiet_hours: Annotated[tuple[Hour, Hour], AfterValidator(_check_hours_differ)] = (3, 5)
     """From and to, in the packs' time zone: when the homeserver's database is rewritten (`bridge/erasure/nightly.py`)."""
     canary: Canary | None = None
+    backup: BackupSettings | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     metrics: MetricsSettings | None = None
 
@@ -307,11 +318,11 @@ def _secret_problems(config: Config) -> list[str]:
     values: dict[str, str] = {}
     for name, file in secret_files(config):
         try:
-            mode, values[name] = file.stat().st_mode, read_secret(file)
+            private, values[name] = is_private(secret_place(file)), read_secret(file)
         except (OSError, ValueError):
             problems.append(f"{name}: the file cannot be read")
             continue
-        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        if not private:
             problems.append(f"{name}: the file must be readable by its owner only (chmod 600)")
         if name.startswith(("keys.", "canary.")) and not HEX_KEY.fullmatch(values[name]):
             problems.append(f"{name}: the file must hold 32 bytes in hex")

@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, settings
 
 # Before anything imports mautrix.crypto: our adapter has to stand where it looks for `olm`.
 import bridge.matrix  # noqa: F401
+from tests.outside_programs import OutsidePrograms
 
 HERE: Final = Path(__file__).parent
 LONGEST_FIRST: Final = ("the line", "bridge/crash/", "e2e/", "deploy/", "bridge/matrix/", "bot/", "bridge/")
@@ -30,7 +31,7 @@ SECOND_LINE: Final = re.compile(r"^SECOND_LINE = True$", re.MULTILINE)
 several, with a line of that process."""
 STRICT_FALLBACKS: Final = pytest.StashKey[list[str]]()
 """The clients that could not be the ones who looked: each time one stepped aside, its name."""
-MISSING_TOOLS: Final = pytest.StashKey[list[str]]()
+MISSING_PROGRAMS: Final = pytest.StashKey[list[str]]()
 """Programs of others that check our files and could not be had, once for each check that was left out."""
 
 SLOW: Final = (HealthCheck.too_slow,)
@@ -47,7 +48,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("dist", "no") == "no":
         stop_ignoring_signals()
     config.stash[STRICT_FALLBACKS] = []
-    config.stash[MISSING_TOOLS] = []
+    config.stash[MISSING_PROGRAMS] = []
+
+
+@pytest.fixture
+def outside_programs(pytestconfig: pytest.Config) -> OutsidePrograms:
+    return OutsidePrograms(missing=pytestconfig.stash[MISSING_PROGRAMS])
 
 
 def stop_ignoring_signals() -> None:
@@ -65,14 +71,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Tell the process that prints, when this is one of several."""
     if (told := getattr(session.config, "workeroutput", None)) is not None:
         told["stood_in"] = session.config.stash[STRICT_FALLBACKS]
-        told["missing_tools"] = session.config.stash[MISSING_TOOLS]
+        told["missing_programs"] = session.config.stash[MISSING_PROGRAMS]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Take in what another process told."""
     node.config.stash[STRICT_FALLBACKS] += getattr(node, "workeroutput", {}).get("stood_in", [])
-    node.config.stash[MISSING_TOOLS] += getattr(node, "workeroutput", {}).get("missing_tools", [])
+    node.config.stash[MISSING_PROGRAMS] += getattr(node, "workeroutput", {}).get("missing_programs", [])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -81,7 +87,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     for client, count in Counter(stood_in).items():
         text = f"{client.upper()} STEPPED ASIDE FOR NIO {count} TIME(S): its wheels need a newer {platform.libc_ver()}"
         terminalreporter.write_line(text, red=True, bold=True)
-    if missing := config.stash[MISSING_TOOLS]:
+    if missing := config.stash[MISSING_PROGRAMS]:
         text = f"{len(missing)} CHECK(S) LEFT OUT, WITHOUT THESE PROGRAMS: {', '.join(sorted(set(missing)))}"
         terminalreporter.write_line(text, red=True, bold=True)
 

@@ -2,13 +2,15 @@
 
 Rule of this module: a secret is given as the path of a file, in a field that ends in `_file`, and never in clear; so code
 can find every secret and check its mode without a list. A secret is one line, except in a field that ends in
-`private_key_file`, which is PEM.
+`private_key_file`, which is PEM. A credential that systemd handed to this process stands for the file it was made from.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, TypeAlias
@@ -24,6 +26,8 @@ class Section(BaseModel):
     """A strict part of the configuration: unknown keys are errors, values are frozen and never shown by errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    read_by_bridge: ClassVar[bool] = True
+    """False: its files are another program's, which looks at them itself."""
 
 
 def _check_base_url(value: str) -> str:
@@ -116,14 +120,33 @@ class CarrierSettings(Section):
     texts_per_second: PositiveFloat = 1.0
 
 
+def credential_name(path: Path) -> str:
+    """Name the credential of a file: its whole path, so that no two files share one (systemd.exec(5), LoadCredential=)."""
+    return "-".join(path.parts[1:])
+
+
+def secret_place(path: Path) -> Path:
+    """Return where a secret is read: at the credential of this process that stands for the file, else in the file."""
+    handed = os.environ.get("CREDENTIALS_DIRECTORY")
+    credential = Path(handed) / credential_name(path) if handed and path.is_absolute() else path
+    return credential if credential.is_file() else path
+
+
+def is_private(place: Path) -> bool:
+    """Whether only its owner reads a secret. What systemd hands over may show a group: the mask of an access list."""
+    mode, handed = place.stat().st_mode, os.environ.get("CREDENTIALS_DIRECTORY")
+    allowed = stat.S_IRGRP if handed and place.parent == Path(handed) else 0
+    return not mode & (stat.S_IRWXG | stat.S_IRWXO) & ~allowed
+
+
 def read_secret(path: Path) -> str:
-    """Read a secret from its file. The file was checked when the configuration was loaded."""
-    return path.read_text(encoding="utf-8").strip()
+    """Read a secret from its file, or its credential. The file was checked when the configuration was loaded."""
+    return secret_place(path).read_text(encoding="utf-8").strip()
 
 
 def secret_files(section: Section, at: str = "") -> Iterator[tuple[str, Path]]:
     """Find every secret of a section and of those inside it: its place (`lines.0.carrier.token_file`) and its file."""
-    for name in type(section).model_fields:
+    for name in type(section).model_fields if section.read_by_bridge else ():
         value, place = getattr(section, name), f"{at}{name}"
         if isinstance(value, Section):
             yield from secret_files(value, f"{place}.")

@@ -13,7 +13,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from bot.model.audit_kinds import AuditKind
 from bridge.config import load
 from bridge.matrix.rooms.room_state import peek_desk_levels
-from bridge.runtime.settings import secret_files
+from bridge.runtime.settings import is_private, secret_files, secret_place
 from bridge.tables import backup_rows, inspection, line_state
 from deploy.data_dir import offline
 from deploy.data_dir.secret_files import Secrets, SetupError
@@ -68,6 +67,11 @@ class Backup:
     unfinished: int
 
 
+def new_file_name(made: float) -> str:
+    """Name a backup by its second, in UTC: names sort as their times do."""
+    return time.strftime("quietline-%Y%m%dT%H%M%SZ.backup", time.gmtime(made))
+
+
 async def backup(layout: Layout, to: Path, passphrase: bytes) -> Backup:
     """Write a backup to a new file, and note it in the audit.
 
@@ -92,7 +96,11 @@ def collect(layout: Layout, config: Config) -> Backup:
     wanted += sorted(layout.secrets.iterdir()) if layout.secrets.is_dir() else []
     packs = {name: _pack_file(layout.config.parent / name) for name in config.line.packs if not _is_builtin_pack(name)}
     wanted += packs.values()
-    files = {str(path.absolute()): path.read_bytes() for path in wanted if path.resolve() not in out and path.is_file()}
+    files = {
+        str(path.absolute()): secret_place(path).read_bytes()
+        for path in wanted
+        if path.resolve() not in out and secret_place(path).is_file()
+    }
     with offline.read_transaction(config) as db:
         return Backup(
             made=int(time.time()) // HOUR * HOUR,
@@ -195,11 +203,11 @@ def write_new_file(to: Path, data: bytes) -> None:
 def read_passphrase(path: Path) -> bytes:
     """Read a passphrase from its file (mode 0600, one line). Raises :class:`SetupError`."""
     try:
-        mode, text = path.stat().st_mode, path.read_text(encoding="utf-8").strip()
+        private, text = is_private(path), path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
         raise SetupError([f"{path}: the passphrase cannot be read"]) from None
     problems = []
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if not private:
         problems.append(f"{path}: the file must be readable by its owner only (chmod 600)")
     if len(text) < MIN_PASSPHRASE:
         problems.append(f"{path}: a passphrase has at least {MIN_PASSPHRASE} characters; six random words are good")

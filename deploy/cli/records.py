@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -101,17 +102,34 @@ def lookup(layout: Layout, then: str | None) -> None:
 
 @click.command()
 @line_options
-@_PASSPHRASE_OPTION
-@click.option("--to", required=True, type=click.Path(dir_okay=False, path_type=Path), help="A new file.")
-def backup(layout: Layout, passphrase_file: Path, to: Path) -> None:
+@click.option(
+    "--passphrase-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file of mode 0600 with a passphrase of at least 16 characters.  [default: backup.passphrase_file]",
+)
+@click.option(
+    "--to",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A new file.  [default: one named after the time, in the directory of backup.to]",
+)
+def backup(layout: Layout, passphrase_file: Path | None, to: Path | None) -> None:
     """Write the line without its conversations into an encrypted file, beside a running line.
 
+    Without --to and --passphrase-file it does what `backup` in the configuration says, as a timer wants it.
     It holds configuration, tokens, first accounts, roster, STOP entries and counters. It holds no conversation, no key of
     one, and not the vault's keys.
     """
+    from bridge.config import load  # noqa: PLC0415 - only this verb needs it
     from deploy.backup import backup as made  # noqa: PLC0415 - only this verb needs it
+    from deploy.data_dir.secret_files import SetupError  # noqa: PLC0415 - only this verb needs it
 
     with exit_on_errors():
+        if to is None or passphrase_file is None:
+            told = load(layout.config).backup
+            if told is None:
+                raise SetupError([f"{layout.config}: backup: is not there; say --to and --passphrase-file, or write it"])
+            to = to or told.to / made.new_file_name(time.time())
+            passphrase_file = passphrase_file or told.passphrase_file
         found = asyncio.run(made.backup(layout, to, made.read_passphrase(passphrase_file)))
     click.echo(f"{to}: {len(found.files)} files, {len(found.roster)} people, no conversation.")
     if found.unfinished:
@@ -127,17 +145,22 @@ def backup(layout: Layout, passphrase_file: Path, to: Path) -> None:
 def restore(layout: Layout, passphrase_file: Path, file: Path) -> None:
     """Make a line from its backup, in a directory that is not there or empty; then `quietline up` starts it.
 
-    Its vault keys, devices and homeserver are new. No conversation comes back, no text is sent again. Staff sign in anew
-    and their identities are confirmed anew, the first supervisor's with `quietline trust`.
+    Its vault keys and devices are new, and so is a homeserver of its own. No conversation comes back, no text is sent
+    again. Staff sign in anew and their identities are confirmed anew, the first supervisor's with `quietline trust`.
     """
+    from bridge.config import load  # noqa: PLC0415 - only this verb needs it
     from deploy.backup import backup as made  # noqa: PLC0415 - only this verb needs it
     from deploy.backup.restore import restore as fill  # noqa: PLC0415 - only this verb needs it
 
     with exit_on_errors():
         found = made.read_backup(file, made.read_passphrase(passphrase_file))
         asyncio.run(fill(found, layout))
+        joined = load(layout.config).homeserver.joined
     click.echo(f"{layout.data}: the line as it was at its backup, {len(found.roster)} people, without conversations.")
     click.echo("The old directory, if there is one, can still open its own conversations: destroy it.")
+    if joined:
+        start = f"quietline bridge --data {layout.data} --take-over"
+        click.echo(f"The homeserver still has the devices of before. End the old bridge for good; then start once: {start}")
 
 
 @click.command()

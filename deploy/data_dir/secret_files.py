@@ -9,10 +9,10 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from bridge.runtime.settings import is_private
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
 
 if TYPE_CHECKING:
@@ -36,11 +36,11 @@ class SetupError(Exception):
 def read_private_line(path: Path) -> str:
     """Read a secret that an operator named: a file of mode 0600 with one line. Raises :class:`SetupError`."""
     try:
-        mode, text = path.stat().st_mode, path.read_text(encoding="utf-8").strip()
+        private, text = is_private(path), path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
         raise SetupError([f"{path}: cannot be read"]) from None
     problems = []
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if not private:
         problems.append(f"{path}: the file must be readable by its owner only (chmod 600)")
     if not text or len(text.splitlines()) > 1:
         problems.append(f"{path}: the file must hold one line of text and no more")

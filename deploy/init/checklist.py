@@ -7,11 +7,13 @@ number, name or secret is on the page.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from deploy.init.service_files import user_name
+from deploy.init.compose_files import CONTAINER_USER
+from deploy.init.service_files import ROOT, SERVICE_USER
 from deploy.init.synapse_files import FOLDER, MODULE_SOURCE, REGISTRATION
 from policies.pack import unreviewed
 
@@ -47,11 +49,14 @@ def _steps(answers: Answers, layout: Layout, pack: Pack) -> Iterator[str]:
     yield from _join(answers, layout)
     verb = "bridge" if answers.homeserver else "up"
     if answers.service == "systemd":
+        yield from _service_user(layout)
         units = f"Copy the files in `{layout.data}/units/` to `/etc/systemd/system/`; "
-        units += "`systemctl daemon-reload`; `systemctl enable --now quietline`. "
-        yield units + f"They run it as `{user_name()}`, whose files these are."
+        units += "`systemctl daemon-reload`; `systemctl enable --now quietline quietline-doctor.timer`."
+        yield units
     elif answers.service == "compose":
-        yield f"In `{layout.data}`: what the head of `compose.yaml` says, then `docker compose up -d`."
+        if os.getuid() == 0:
+            yield f"`chown -R {CONTAINER_USER}: {layout.data}`: the container's user owns what it reads and writes."
+        yield f"In `{layout.data}`: what the head of `compose.yaml` says."
     else:
         yield f"`./quietline {verb} {data}`, under whatever starts it again at boot."
     yield "Set up the vendor's console (below), then `./quietline carrier check " + data + "`."
@@ -72,11 +77,20 @@ def _steps(answers: Answers, layout: Layout, pack: Pack) -> Iterator[str]:
     elif answers.service == "systemd":
         yield "Backups: `systemctl enable --now quietline-backup.timer`."
     else:
-        to = f"--to {answers.backup.to}/NAME --passphrase-file {answers.backup.passphrase_file}"
-        yield f"Backups on a timer of yours: `./quietline backup {data} {to}`."
+        yield f"Backups on a timer of yours: `./quietline backup {data}`."
     if answers.on_call is None:
         yield "Somebody on call: give `lines.0.on_call` in `config.yaml` a `webhook_file` or an `email`."
     yield "Text the line from a phone of your own before anybody else does."
+
+
+def _service_user(layout: Layout) -> Iterator[str]:
+    """Say whose the files must be, and what must be there before units run that may write nothing else."""
+    if os.getuid() == 0:
+        yield (
+            f"`useradd --system --home-dir {layout.data} --shell /usr/sbin/nologin {SERVICE_USER}`, then "
+            f"`chown -R {SERVICE_USER}: {layout.data}`: that account runs the line, and root does not."
+        )
+    yield f"`{ROOT}/quietline version`, once: it makes the Python environment, which the units cannot."
 
 
 def _address(answers: Answers) -> Iterator[str]:

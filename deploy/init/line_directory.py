@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from bridge.carriers.registry import CARRIER_KINDS, AnyCarrierSettings
 from bridge.config import ConfigError, OnCall
 from bridge.config import load as load_config
+from bridge.runtime.settings import secret_files
 from deploy.data_dir import handouts
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
 from deploy.data_dir.layout import DEFAULT_PORT_BASE, HOST, Layout, Ports
@@ -109,13 +110,14 @@ def _write(staged: Layout, layout: Layout, raw: dict[str, Any]) -> Written:
         raise SetupError([f"agency: {problem}" for problem in error.problems]) from None
     write_atomically(staged.data / PACK_FILE, pack_text(pack))
     text = config_text(_config(staged, answers, carrier, on_call))
-    merged = _looked_at(staged, text)
+    config, merged = _looked_at(staged, text)
+    named = [layout.data / path.relative_to(staged.data) if path.is_relative_to(staged.data) else path for path in config]
     write_atomically(staged.config, text.replace(str(staged.data), str(layout.data)))
     _write_people(staged, answers, secrets)
     files = {
         **proxy_files(answers, PORTS),
         **synapse_files(answers, secrets),
-        **service_files(answers, layout),
+        **service_files(answers, layout, named),
         "CHECKLIST.md": checklist(answers, layout, merged),
     }
     for name, content in files.items():
@@ -194,11 +196,14 @@ def _config(staged: Layout, answers: Answers, carrier: dict[str, Any], on_call: 
             "suppression_key_file": str(secrets.suppression_key),
         },
         "lines": [line],
+        **({"backup": {key: str(value) for key, value in answers.backup}} if answers.backup else {}),
     }
 
 
-def _looked_at(staged: Layout, text: str) -> Pack:
-    """Read configuration and packs as a start does. Raises :class:`SetupError` with what would keep it from starting.
+def _looked_at(staged: Layout, text: str) -> tuple[list[Path], Pack]:
+    """Read configuration and packs as a start does; returns the files of secrets, and the packs as one.
+
+    Raises :class:`SetupError` with what would keep it from starting.
 
     A legal wording that nobody reviewed is left: it is for counsel, and `quietline policy lint` names it.
     """
@@ -213,7 +218,7 @@ def _looked_at(staged: Layout, text: str) -> Pack:
         problems = [f"agency.voice_number: {name} holds an example's number" for name in samples(pack)]
     if problems:
         raise SetupError(problems)
-    return pack
+    return [path for _, path in secret_files(config)], pack
 
 
 def _write_people(staged: Layout, answers: Answers, secrets: Secrets) -> None:

@@ -42,6 +42,8 @@ def _caddy(public_url: str, ports: Ports, *, joined: bool) -> str:
     return f"""\
 # Caddy 2: it fetches and renews the certificate itself. Written by `quietline init`; ports are those of `quietline up`.
 {{
+	# Nobody changes this beside the file: a new one is loaded by a restart.
+	admin off
 	# Errors of requests are logged with path and address: not here.
 	log {{
 		level ERROR
@@ -73,6 +75,9 @@ def _nginx(public_url: str, ports: Ports, *, joined: bool) -> str:
     ssl_certificate_key /etc/letsencrypt/live/{host}/privkey.pem;
     ssl_protocols TLSv1.2 TLSv1.3;"""
     homeserver = f"""
+    location = /_matrix {{
+        return 404;
+    }}
     location /_matrix/ {{
         proxy_pass {ports.url("homeserver")};
     }}
@@ -95,9 +100,16 @@ server {{
     proxy_set_header Host $host;
     proxy_set_header X-Forwarded-For $remote_addr;
     proxy_set_header X-Forwarded-Proto $scheme;
+    # What comes in and what is answered passes through memory: nothing of it is put into a file on the way.
+    proxy_request_buffering off;
+    proxy_max_temp_file_size 0;
     # A sync waits for up to 30 s, and longer when a client asks for it.
     proxy_read_timeout 180s;
 
+    # Without these nginx answers with the same path and a slash behind it.
+    location = /carriers {{
+        return 404;
+    }}
     location /carriers/ {{
         proxy_pass {ports.url("bridge")};
     }}{"" if joined else homeserver}

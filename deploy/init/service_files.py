@@ -1,6 +1,8 @@
-"""What starts a line at boot: units for systemd, or a file for Compose; with backups on a timer.
+"""What starts a line at boot: units for systemd, or a file for Compose; with backups and a doctor on timers.
 
-Rule of this module: nothing that the line does not need is open to it, and no secret is in a file here.
+Rules of this module: nothing that the line does not need is open to it, and no secret is in a file here; `systemd-analyze
+security` gives no unit more than 2.0. On the agency's own homeserver the bridge runs alone and gets its secrets as
+credentials, so that the directory of secrets is closed to it.
 """
 
 from __future__ import annotations
@@ -10,137 +12,163 @@ import pwd
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bridge.runtime.settings import credential_name
 from deploy.data_dir.secret_files import SetupError
+from deploy.init.compose_files import compose_files
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from deploy.data_dir.layout import Layout
-    from deploy.init.answers import Answers, BackupAnswer
+    from deploy.init.answers import Answers
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
-SPECIAL: Final = frozenset(" \t\n\"'\\%$;")
+SPECIAL: Final = frozenset(" \t\n\"'\\%$;:")
 """What units and Compose would read as more than a letter of a path."""
+HOMES: Final = (Path("/home"), Path("/root"), Path("/run/user"))
+SERVICE_USER: Final = "quietline"
+"""Who runs the line where root has made it."""
 
 
-def service_files(answers: Answers, layout: Layout) -> Mapping[str, str]:
-    """Return the files by name. Raises :class:`SetupError` when a path cannot stand in them."""
+def service_files(answers: Answers, layout: Layout, secrets: Sequence[Path]) -> Mapping[str, str]:
+    """Return the files by name. `secrets`: the files that the configuration names.
+
+    Raises :class:`SetupError` when a path cannot stand in them.
+    """
     if answers.service == "none":
         return {}
-    paths = [ROOT, layout.data, *((answers.backup.to, answers.backup.passphrase_file) if answers.backup else ())]
+    told = (answers.backup.to, answers.backup.passphrase_file) if answers.backup else ()
+    paths = [ROOT, layout.data, *told, *secrets]
     if problems := [
         f"{path}: has letters that `service` cannot have in a path" for path in paths if SPECIAL & set(str(path))
     ]:
         raise SetupError(problems)
     if answers.service == "compose":
-        return {"compose.yaml": _compose(layout)}
-    files = {"units/quietline.service": _unit(layout)}
+        return compose_files(answers, layout)
+    files = {
+        "units/quietline.service": _unit(answers, layout, secrets),
+        "units/quietline-doctor.service": _doctor_unit(layout),
+        "units/quietline-doctor.timer": _timer("A look at Quietline, every hour", "hourly"),
+    }
     if answers.backup is not None:
-        files["units/quietline-backup.service"] = _backup_unit(layout, answers.backup)
-        files["units/quietline-backup.timer"] = _BACKUP_TIMER
+        files["units/quietline-backup.service"] = _backup_unit(layout, answers.backup.to, answers.backup.passphrase_file)
+        files["units/quietline-backup.timer"] = _timer("Backup of Quietline, every week", "weekly")
     return files
 
 
 def user_name() -> str:
-    """Name the account that writes the files, and that is to run the line."""
-    return pwd.getpwuid(os.getuid()).pw_name
+    """Name the account that is to run the line: who writes the files, and never root."""
+    return SERVICE_USER if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
 
 
-def _sandbox(*writable: Path) -> str:
+def _sandbox(writable: Iterable[Path], *, reached: Sequence[Path]) -> str:
+    """Close everything but the network and these directories. `reached`: what must be there to be read."""
+    at_home = any(path.is_relative_to(home) for path in reached for home in HOMES)
     return f"""\
 User={user_name()}
 UMask=0077
 ReadWritePaths={" ".join(str(path) for path in writable)}
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+AmbientCapabilities=
 ProtectSystem=strict
-ProtectHome=read-only
+ProtectHome={"read-only" if at_home else "yes"}
 PrivateTmp=yes
 PrivateDevices=yes
+DevicePolicy=closed
+PrivateUsers=yes
 ProtectKernelTunables=yes
 ProtectKernelModules=yes
 ProtectKernelLogs=yes
 ProtectControlGroups=yes
 ProtectClock=yes
 ProtectHostname=yes
-NoNewPrivileges=yes
-CapabilityBoundingSet=
+ProtectProc=invisible
 RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
 RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
 LockPersonality=yes
+MemoryDenyWriteExecute=yes
+RemoveIPC=yes
+KeyringMode=private
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
 LimitCORE=0
 """
 
 
-def _unit(layout: Layout) -> str:
+def _unit(answers: Answers, layout: Layout, secrets: Sequence[Path]) -> str:
+    verb, closed = "up", ""
+    if answers.homeserver is not None:
+        verb = "bridge"
+        credentials = "".join(f"LoadCredential={credential_name(path)}:{path}\n" for path in secrets)
+        closed = f"""\
+# A secret that config.yaml names later needs a line of its own here: NAME is its path with - for /, without the first one.
+{credentials}InaccessiblePaths=-{layout.secrets} -{layout.handout} -{layout.data / "synapse"}
+"""
     return f"""\
 # Written by `quietline init`. Exit code 2 is a configuration that cannot be used: no restart heals it.
+# Ready is said when the line has its desk. Until then it takes texts in, so a homeserver that is away ends no start.
 [Unit]
 Description=Quietline
 Wants=network-online.target
 After=network-online.target time-sync.target
 
 [Service]
-Type=exec
-ExecStart={ROOT}/quietline up --data {layout.data}
+Type=notify
+ExecStart={ROOT}/quietline {verb} --data {layout.data}
+TimeoutStartSec={"infinity" if verb == "up" else "300"}
+WatchdogSec=120
 Restart=on-failure
 RestartSec=5
 RestartPreventExitStatus=2
 TimeoutStopSec=40
-{_sandbox(layout.data)}
+{closed}{_sandbox([layout.data], reached=[ROOT, layout.data])}
 [Install]
 WantedBy=multi-user.target
 """
 
 
-def _backup_unit(layout: Layout, backup: BackupAnswer) -> str:
-    name = f"{backup.to}/quietline-$(date +%%Y%%m%%dT%%H%%M%%S).backup"
-    command = f"{ROOT}/quietline backup --data {layout.data} --to {name} --passphrase-file {backup.passphrase_file}"
+def _doctor_unit(layout: Layout) -> str:
     return f"""\
-# Written by `quietline init`. Old backups are yours to delete.
+# Written by `quietline init`. A line that is not well is a failed unit: see `systemctl --failed` and the journal.
+[Unit]
+Description=A look at Quietline
+After=quietline.service
+
+[Service]
+Type=oneshot
+ExecStart={ROOT}/quietline doctor --data {layout.data}
+{_sandbox([layout.bridge], reached=[ROOT, layout.data])}"""
+
+
+def _backup_unit(layout: Layout, to: Path, passphrase_file: Path) -> str:
+    return f"""\
+# Written by `quietline init`. Where to, and under which passphrase, is in config.yaml. Old backups are yours to delete.
 [Unit]
 Description=Backup of Quietline
 
 [Service]
 Type=oneshot
-ExecStart=/bin/sh -c 'exec {command.replace("$", "$$")}'
-{_sandbox(layout.data, backup.to)}"""
+LoadCredential=passphrase:{passphrase_file}
+ExecStart={ROOT}/quietline backup --data {layout.data} --passphrase-file %d/passphrase
+{_sandbox([layout.bridge, to], reached=[ROOT, layout.data, to])}"""
 
 
-_BACKUP_TIMER: Final = """\
+def _timer(description: str, calendar: str) -> str:
+    return f"""\
 # Written by `quietline init`.
 [Unit]
-Description=Backup of Quietline, every week
+Description={description}
 
 [Timer]
-OnCalendar=weekly
-RandomizedDelaySec=1h
+OnCalendar={calendar}
+RandomizedDelaySec={"1h" if calendar == "weekly" else "5min"}
 Persistent=true
 
 [Install]
 WantedBy=timers.target
-"""
-
-
-def _compose(layout: Layout) -> str:
-    return f"""\
-# Written by `quietline init`. The container runs the copy of Quietline on this machine, in the same place, because the
-# configuration has whole paths. Its environment is made before: docker compose run --rm line {ROOT}/quietline version
-services:
-  line:
-    image: docker.io/library/python:3.13-slim
-    command: [{ROOT}/quietline, up, --data, {layout.data}]
-    user: "{os.getuid()}:{os.getgid()}"
-    network_mode: host # all ports are on loopback; the proxy is beside it
-    volumes:
-      - {ROOT}:{ROOT}
-      - {layout.data}:{layout.data}
-    init: true
-    restart: unless-stopped
-    stop_grace_period: 40s
-    cap_drop: [ALL]
-    security_opt: ["no-new-privileges:true"]
-    ulimits: {{core: 0}}
 """

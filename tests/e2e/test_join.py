@@ -10,6 +10,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -31,8 +32,13 @@ HANDSET = "+15555550142"
 async def init(stack: Stack, synapse: JoinedSynapse, gateway: FakeKannel) -> None:
     """Make the line; its listener and its waits are those of a test."""
     public_url = f"http://127.0.0.1:{stack.base + 1}"
-    login = {"username": LOGIN[0], "password": LOGIN[1], "path_secret": PATH_SECRET, "api_base": gateway.base}
-    told = {
+    login: dict[str, Any] = {
+        "username": LOGIN[0],
+        "password": LOGIN[1],
+        "path_secret": PATH_SECRET,
+        "api_base": gateway.base,
+    }
+    told: dict[str, Any] = {
         **ANSWERS,
         "mode": "join",
         "server_name": SERVER,
@@ -40,7 +46,7 @@ async def init(stack: Stack, synapse: JoinedSynapse, gateway: FakeKannel) -> Non
         "public_url": public_url,
         "proxy": "none",
         "line": {"slug": "main", "number": NUMBER},
-        "carrier": {"kind": "kannel", "plain_numbers": "international", "region": "US", **login},
+        "carrier": {"kind": "kannel", "plain_numbers": "international", "region": "US", "api_base": gateway.base, **login},
     }
     answers = stack.data.with_name("answers.yaml")
     answers.write_text(yaml.safe_dump(told))

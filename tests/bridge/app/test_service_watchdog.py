@@ -63,8 +63,8 @@ def systemd(directory: Path) -> Iterator[Systemd]:
 
 
 def watchdog(database: Any, manager: ServiceManager, ready: list[bool]) -> ServiceWatchdog:
-    vault: Any = None
-    services = Services(database=database, vault=vault, clock=SteadyClock(), crash=never_crash)
+    nothing: Any = None
+    services = Services(database=database, vault=nothing, marks=nothing, clock=SteadyClock(), crash=never_crash)
     return ServiceWatchdog(services, manager, is_ready=lambda: bool(ready))
 
 

@@ -2,7 +2,7 @@
 
 Rules of this module: nothing is installed and nothing of the machine's package lists is changed; what is unpacked lies in
 the user's cache, in a directory that nobody else can write. Where a program cannot be had the answer is None, and the
-caller says so loudly (`MISSING_TOOLS` in `tests/conftest.py`).
+caller says so loudly (`MISSING_PROGRAMS` in `tests/conftest.py`).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.bridge.metrics import debian_tools, table
-from tests.conftest import MISSING_TOOLS
+from tests.conftest import MISSING_PROGRAMS
 
 IDENTIFIER = re.compile(r"\b(?:quietline|process)_\w+|\bup\b")
 BOARD: dict[str, Any] = json.loads((table.MONITORING / "grafana.json").read_text(encoding="utf-8"))
@@ -28,7 +28,7 @@ def check(pytestconfig: pytest.Config) -> Check:
 
     def run(program: str, *words: str | Path) -> str:
         if (path := debian_tools.find(program)) is None:
-            pytestconfig.stash[MISSING_TOOLS].append(program)
+            pytestconfig.stash[MISSING_PROGRAMS].append(program)
             warnings.warn(f"{program} is not here and cannot be unpacked", stacklevel=2)
             return ""
         command = [path, *map(str, words)]

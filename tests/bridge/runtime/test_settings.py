@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from bridge.runtime.settings import BaseUrl, E164Number, Section, read_secret, secret_files
+from bridge.runtime.settings import (
+    BaseUrl,
+    E164Number,
+    Section,
+    credential_name,
+    is_private,
+    read_secret,
+    secret_files,
+    secret_place,
+)
 
 
 class Inner(Section):
@@ -16,11 +25,17 @@ class Inner(Section):
     folder: Path = Path()
 
 
+class Others(Section):
+    read_by_bridge: ClassVar[bool] = False
+    passphrase_file: Path
+
+
 class Outer(Section):
     token_file: Path
     inner: Inner
     several: list[Inner]
     profile: str = "no secret"
+    others: Others | None = None
 
 
 def test_every_secret_is_found() -> None:
@@ -29,6 +44,7 @@ def test_every_secret_is_found() -> None:
         "token_file": "a",
         "inner": {"key_file": "b", "folder": "c"},
         "several": [{"key_file": "d"}, {}, {"key_file": "e"}],
+        "others": {"passphrase_file": "of another program"},
     }
     assert dict(secret_files(Outer.model_validate(told))) == {
         "token_file": Path("a"),
@@ -116,3 +132,27 @@ def test_no_numbers(value: str) -> None:
     """What only looks like a number, in the digits of another script too, is none."""
     with pytest.raises(ValidationError):
         TypeAdapter(E164Number).validate_python(value)
+
+
+def test_a_credential_stands_for_the_file_it_was_made_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What systemd hands over is read in place of the file, which may be closed; by its whole path, so none is mistaken."""
+    file, other = tmp_path / "secrets" / "token", tmp_path / "elsewhere" / "token"
+    for each in (file, other):
+        each.parent.mkdir()
+        each.write_text(f"in {each.parent.name}")
+        each.chmod(0o600)
+    handed = tmp_path / "credentials"
+    handed.mkdir()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(handed))
+    assert read_secret(file) == "in secrets"
+    (handed / credential_name(file)).write_text("handed over\n")
+    file.unlink()
+    assert (read_secret(file), read_secret(other)) == ("handed over", "in elsewhere")
+    place = secret_place(file)
+    for mode, private in ((0o400, True), (0o440, True), (0o444, False), (0o460, False)):
+        place.chmod(mode)
+        assert is_private(place) == private, "systemd shows the mask of an access list, and nothing for others"
+    other.chmod(0o440)
+    assert not is_private(other)
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY")
+    assert secret_place(file) == file

@@ -266,3 +266,41 @@ async def test_the_verbs(line: LineDirectory, tmp_path: Path) -> None:
 async def _invoke(words: list[str]) -> Any:
     """Run a verb in a thread, for it has a loop of its own."""
     return await asyncio.to_thread(lambda: CliRunner().invoke(cli, words))
+
+
+async def test_a_timer_says_nothing_but_the_line(line: LineDirectory, tmp_path: Path) -> None:
+    """`backup` in the configuration says where to and under which passphrase; the passphrase is in no backup."""
+    bare = await _invoke(["backup", "--data", str(line.layout.data)])
+    assert (bare.exit_code, "backup: is not there" in bare.stderr) == (2, True)
+    phrase, kept = tmp_path / "phrase", tmp_path / "kept"
+    phrase.write_bytes(PASSPHRASE)
+    phrase.chmod(0o600)
+    kept.mkdir()
+    told = yaml.safe_load(line.layout.config.read_text())
+    told["backup"] = {"to": str(kept), "passphrase_file": str(phrase)}
+    line.layout.config.write_text(yaml.safe_dump(told))
+    ended = await _invoke(["backup", "--data", str(line.layout.data)])
+    assert ended.exit_code == 0, ended.output
+    (file,) = kept.iterdir()
+    found = made.read_backup(file, PASSPHRASE)
+    assert str(phrase) not in found.files
+    assert not [name for name, data in found.files.items() if PASSPHRASE in data]
+    phrase.unlink()
+    load(line.layout.config)  # a bridge does not need it to start
+
+
+async def test_a_restored_line_of_a_joined_homeserver_says_how_it_starts(line: LineDirectory, tmp_path: Path) -> None:
+    """The homeserver kept the old devices, so `--take-over` is named; where it is the line's own, it is not."""
+    phrase = tmp_path / "phrase"
+    phrase.write_bytes(PASSPHRASE)
+    phrase.chmod(0o600)
+    for joined in (False, True):
+        told = yaml.safe_load(line.layout.config.read_text())
+        told["homeserver"]["joined"] = joined
+        line.layout.config.write_text(yaml.safe_dump(told))
+        file, there = tmp_path / f"backup-{joined}", tmp_path / f"there-{joined}"
+        common = ["--passphrase-file", str(phrase)]
+        assert (await _invoke(["backup", "--data", str(line.layout.data), *common, "--to", str(file)])).exit_code == 0
+        ended = await _invoke(["restore", "--data", str(there), *common, str(file)])
+        assert ended.exit_code == 0, ended.output
+        assert (f"quietline bridge --data {there} --take-over" in ended.stdout) == joined

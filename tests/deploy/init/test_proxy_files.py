@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.deploy.init.answers import answers, run_init
+from tests.deploy.init import proxy_rig
+from tests.deploy.init.answers import answers, joined, run_init
+from tests.deploy.init.proxy_rig import RunningProxy, Upstream, running_proxy
+from tests.deploy.processes import free_port_base
+from tests.outside_programs import OutsidePrograms
 
 
 @pytest.mark.parametrize(("kind", "name"), [("caddy", "Caddyfile"), ("nginx", "nginx.conf")])
@@ -28,7 +35,9 @@ def test_only_webhooks_and_clients_come_through(tmp_path: Path, kind: str, name:
     else:
         ways = re.findall(r"location (.+) \{\n +(?:proxy_pass|return) (\S+);", text)
         assert ways == [
+            ("= /carriers", "404"),
             ("/carriers/", "http://127.0.0.1:8449"),
+            ("= /_matrix", "404"),
             ("/_matrix/", "http://127.0.0.1:8448"),
             ("= /.well-known/matrix/client", "http://127.0.0.1:8448"),
             ("/", "404"),
@@ -42,3 +51,96 @@ def test_without_a_public_url_there_is_no_proxy(tmp_path: Path) -> None:
     assert run_init(tmp_path, answers(proxy="none")).exit_code == 0
     assert not (tmp_path / "line" / "proxy").exists()
     assert "Your proxy passes `/carriers/` to the bridge" in (tmp_path / "line" / "CHECKLIST.md").read_text()
+
+
+def programs_config(kind: str, line: Path, directory: Path, port: int, ports: tuple[int, int]) -> Path:
+    """Return the file that the program runs: what was written, with addresses of this test."""
+    written = (line / "proxy" / ("Caddyfile" if kind == "caddy" else "nginx.conf")).read_text()
+    for old, new in (("127.0.0.1:8449", ports[0]), ("127.0.0.1:8448", ports[1])):
+        written = written.replace(old, f"127.0.0.1:{new}")
+    changed = (proxy_rig.caddy_config if kind == "caddy" else proxy_rig.nginx_config)(written, directory, port)
+    (file := directory / "changed.conf").write_text(changed)
+    return file
+
+
+@asynccontextmanager
+async def real_proxy(kind: str, program: str, line: Path, directory: Path) -> AsyncIterator[RunningProxy]:
+    """Run the written file in the real program, in front of two servers that note what they are asked."""
+    proxy_rig.make_certificates(directory)
+    bridge, homeserver = Upstream(), Upstream()
+    port = free_port_base()
+    async with bridge.server, homeserver.server:
+        file = programs_config(kind, line, directory, port, (bridge.server.port or 0, homeserver.server.port or 0))
+        words = ["run", "--adapter", "caddyfile", "--config"] if kind == "caddy" else ["-p", str(directory), "-c"]
+        async with running_proxy([program, *words, str(file)], directory, bridge, homeserver, port) as proxy:
+            yield proxy
+
+
+SECRET = "path-secret-of-the-carrier"
+REFUSED = (
+    *("/", "/ready", "/live", "/health", "/metrics", "/carriers", "/_matrix", "/.well-known/matrix/server"),
+    *("/_synapse/admin/v1/users", "/_synapse/client/quietline/health", "//live", "/carriers/main/../../live"),
+    *("/carriers/../ready", "/carriers/%2e%2e/ready", "/carriers/..%2fready"),
+    *("/_matrix/../_synapse/admin/v1/users", "/_matrix/%2e%2e/_synapse/admin/v1/users"),
+    *("/_matrix/..%2f_synapse/admin/v1/users", "/.well-known/matrix/client/../../../_synapse/admin/v1/users"),
+)
+
+
+@pytest.mark.parametrize("kind", ["caddy", "nginx"])
+async def test_the_real_proxy_passes_webhooks_and_clients_alone(
+    tmp_path: Path, kind: str, outside_programs: OutsidePrograms
+) -> None:
+    """Behind a private authority: both ways come through, unchanged; administration, readiness and detours are 404.
+
+    Who asks is said by the proxy and nobody else. Nothing of a request is written anywhere, also when it is long, or the
+    bridge is away.
+    """
+    if (program := outside_programs.find(kind)) is None:
+        return
+    assert run_init(tmp_path, answers(proxy=kind)).exit_code == 0
+    async with real_proxy(kind, program, tmp_path / "line", tmp_path / "proxy") as proxy:
+        proxy.bridge.asked.clear()
+        webhook, sync = f"/carriers/main/inbound/{SECRET}?id=1%2F2", "/_matrix/client/v3/sync?since=s%5F1"
+        assert await proxy.ask(webhook, method="POST", body=b"x" * (3 << 20)) == 200
+        assert await proxy.ask(sync) == 200
+        assert await proxy.ask("/.well-known/matrix/client") == 200
+        assert proxy.bridge.asked == [(webhook, "127.0.0.1")]
+        assert proxy.homeserver.asked == [(sync, "127.0.0.1"), ("/.well-known/matrix/client", "127.0.0.1")]
+        statuses = {path: await proxy.ask(path) for path in REFUSED}
+        assert {path: status for path, status in statuses.items() if status not in (400, 404)} == {}
+        assert (len(proxy.bridge.asked), len(proxy.homeserver.asked)) == (1, 2)
+        await proxy.bridge.server.close()
+        assert await proxy.ask(webhook, method="POST") == 502
+    texts = {path: path.read_bytes() for path in (tmp_path / "proxy").rglob("*") if path.is_file()}
+    for word in (SECRET, proxy_rig.SPOOFED, "/_matrix/client", "v1/users"):
+        assert [path.name for path, text in texts.items() if word.encode() in text and path.name != "changed.conf"] == []
+
+
+@pytest.mark.parametrize("kind", ["caddy", "nginx"])
+async def test_the_real_proxy_of_a_joined_line_leads_to_the_bridge_alone(
+    tmp_path: Path, kind: str, outside_programs: OutsidePrograms
+) -> None:
+    """Clients have the proxy of their own homeserver: nothing here leads to it."""
+    if (program := outside_programs.find(kind)) is None:
+        return
+    assert run_init(tmp_path, joined(proxy=kind)).exit_code == 0
+    async with real_proxy(kind, program, tmp_path / "line", tmp_path / "proxy") as proxy:
+        assert await proxy.ask("/carriers/main/inbound") == 200
+        assert await proxy.ask("/_matrix/client/versions") == 404
+        assert proxy.homeserver.asked == []
+
+
+def test_caddy_takes_the_file_as_it_was_written(tmp_path: Path, outside_programs: OutsidePrograms) -> None:
+    """Unchanged, by its own judgement."""
+    if (program := outside_programs.find("caddy")) is None:
+        return
+    assert run_init(tmp_path, answers(proxy="caddy")).exit_code == 0
+    file = tmp_path / "line" / "proxy" / "Caddyfile"
+    judged = subprocess.run(
+        [program, "validate", "--adapter", "caddyfile", "--config", file],
+        env={"HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert judged.returncode == 0, judged.stderr

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import configparser
+import os
+import re
+import subprocess
 from pathlib import Path
+from typing import Any
 
-import yaml
+import pytest
 
-from tests.deploy.init.answers import answers, run_init
+from bridge.config import load
+from bridge.runtime.settings import credential_name, secret_files
+from deploy.init.service_files import SERVICE_USER, user_name
+from tests.deploy.init.answers import answers, joined, run_init
+from tests.outside_programs import OutsidePrograms
+
+BACKUP = {"to": "/srv/backups", "passphrase_file": "/etc/quietline/passphrase"}
+MOST_EXPOSED = 2.0
 
 
 def unit(file: Path) -> configparser.ConfigParser:
-    parser = configparser.ConfigParser(interpolation=None)
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
     parser.optionxform = str  # type: ignore[assignment, method-assign]
     parser.read_string(file.read_text())
     return parser
@@ -19,17 +30,72 @@ def unit(file: Path) -> configparser.ConfigParser:
 
 def test_the_units_run_this_line_and_its_backups(tmp_path: Path) -> None:
     """`up` of this directory, not started again on a wrong configuration; a backup only where somebody said where to."""
-    backup = {"to": "/srv/backups", "passphrase_file": "/etc/quietline/passphrase"}
-    assert run_init(tmp_path, answers(backup=backup)).exit_code == 0
+    assert run_init(tmp_path, answers(backup=BACKUP)).exit_code == 0
     units = tmp_path / "line" / "units"
     service = unit(units / "quietline.service")["Service"]
     assert service["ExecStart"].endswith(f"/quietline up --data {tmp_path / 'line'}")
     assert (service["RestartPreventExitStatus"], service["LimitCORE"], service["ProtectSystem"]) == ("2", "0", "strict")
+    assert (service["Type"], service["WatchdogSec"]) == ("notify", "120")
     assert int(service["TimeoutStopSec"]) > 30
-    command = unit(units / "quietline-backup.service")["Service"]["ExecStart"]
-    assert "--to /srv/backups/quietline-$$(date" in command
-    assert "--passphrase-file /etc/quietline/passphrase" in command
+    backup = unit(units / "quietline-backup.service")["Service"]
+    assert backup["ExecStart"].endswith(f"/quietline backup --data {tmp_path / 'line'} --passphrase-file %d/passphrase")
+    assert backup["LoadCredential"] == "passphrase:/etc/quietline/passphrase"
+    assert "/srv/backups" in backup["ReadWritePaths"].split()
     assert unit(units / "quietline-backup.timer")["Timer"]["OnCalendar"] == "weekly"
+    doctor = unit(units / "quietline-doctor.service")["Service"]
+    assert doctor["ExecStart"].endswith(f"/quietline doctor --data {tmp_path / 'line'}")
+    assert unit(units / "quietline-doctor.timer")["Timer"]["OnCalendar"] == "hourly"
+    told = load(tmp_path / "line" / "config.yaml").backup
+    assert told is not None
+    assert {key: str(value) for key, value in told} == BACKUP
+
+
+def test_a_joined_line_gets_its_secrets_as_credentials(tmp_path: Path) -> None:
+    """The bridge runs alone; each secret of the configuration is handed over, and their directory is closed to it."""
+    assert run_init(tmp_path, joined()).exit_code == 0
+    line = tmp_path / "line"
+    text = (line / "units" / "quietline.service").read_text()
+    assert f"/quietline bridge --data {line}\n" in text
+    files = [path for _, path in secret_files(load(line / "config.yaml"))]
+    assert len(files) == 6
+    handed = dict(found.split(":") for found in re.findall(r"^LoadCredential=(.+)$", text, re.MULTILINE))
+    assert handed == {credential_name(path): str(path) for path in files}
+    closed = f"InaccessiblePaths=-{line}/secrets -{line}/handout -{line}/synapse\n"
+    assert closed in text
+
+
+def test_nobody_runs_a_line_as_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made by root, it runs as an account of its own, and the checklist says how that comes to be."""
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    assert user_name() == SERVICE_USER
+    assert run_init(tmp_path, answers()).exit_code == 0
+    line = tmp_path / "line"
+    for file in (line / "units").glob("*.service"):
+        assert unit(file)["Service"]["User"] == SERVICE_USER
+    assert f"chown -R {SERVICE_USER}: {line}" in (line / "CHECKLIST.md").read_text()
+
+
+@pytest.mark.parametrize("told", [answers(backup=BACKUP), joined(backup=BACKUP)], ids=["embedded", "joined"])
+def test_systemd_takes_the_units_and_finds_little_exposed(
+    tmp_path: Path, told: dict[str, Any], outside_programs: OutsidePrograms
+) -> None:
+    """Its own tools read every unit without a word, and give none of the services more than 2.0."""
+    if (analyze := outside_programs.find("systemd-analyze")) is None:
+        return
+    assert run_init(tmp_path, told).exit_code == 0
+    units = sorted((tmp_path / "line" / "units").iterdir())
+    assert len(units) == 5
+    # Verified in a directory of systemd's own kind, whose files are not private; the program that is started is there.
+    verified = subprocess.run([analyze, "verify", *units], capture_output=True, text=True, check=False)
+    said = [line for line in verified.stderr.splitlines() if str(tmp_path) in line and "not accessible" not in line]
+    assert (verified.returncode, said) == (0, [])
+    for each in units:
+        if each.suffix == ".service":
+            judged = subprocess.run(
+                [analyze, "security", "--offline=true", each], capture_output=True, text=True, check=True
+            )
+            (level,) = re.findall(r"Overall exposure level for \S+: ([0-9.]+)", judged.stdout)
+            assert float(level) <= MOST_EXPOSED, judged.stdout
 
 
 def test_compose_or_nothing(tmp_path: Path) -> None:
@@ -40,10 +106,6 @@ def test_compose_or_nothing(tmp_path: Path) -> None:
         assert run_init(home, answers(service=service)).exit_code == 0
         assert not (home / "line" / "units").exists()
         assert (home / "line" / "compose.yaml").exists() == (service == "compose")
-    line = tmp_path / "compose" / "line"
-    told = yaml.safe_load((line / "compose.yaml").read_text())["services"]["line"]
-    assert f"{line}:{line}" in told["volumes"]
-    assert (told["cap_drop"], told["network_mode"]) == (["ALL"], "host")
 
 
 def test_a_path_that_a_unit_would_read_otherwise_is_refused(tmp_path: Path) -> None:
