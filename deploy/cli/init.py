@@ -9,8 +9,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from deploy.init.prompts import Question
 
 EXIT_USAGE = 2
 
@@ -19,25 +23,28 @@ EXIT_USAGE = 2
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
     "--answers",
-    required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A YAML file of mode 0600: deploy/examples/init/ has one.",
+    help="A YAML file of mode 0600: deploy/examples/init/ has one. Without it, twelve questions at most are asked.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the legal wordings for counsel; write nothing.")
-def init(directory: Path, answers: Path, dry_run: bool) -> None:
+def init(directory: Path, answers: Path | None, dry_run: bool) -> None:
     """Make the directory of a line from answers: configuration, pack, secrets, hand-outs, proxy, units and a checklist.
 
     DIR must not exist. Exit code 0 everything is written, 2 nothing is, and every problem is told at once. Then
-    `quietline up --data DIR` runs the line.
+    `quietline up --data DIR` runs the line, or `quietline bridge` beside a homeserver of the agency's own.
     """
     from deploy.data_dir.secret_files import SetupError  # noqa: PLC0415 - only this verb needs it
     from deploy.init.agency_pack import legal_wordings  # noqa: PLC0415 - the same
     from deploy.init.answers import read_answers  # noqa: PLC0415 - the same
     from deploy.init.line_directory import init as make  # noqa: PLC0415 - the same
+    from deploy.init.line_directory import require_free  # noqa: PLC0415 - the same
 
     os.umask(0o077)
     try:
-        written = make(directory, read_answers(answers), dry_run=dry_run)
+        if not dry_run:
+            require_free(directory)  # before anybody has answered anything
+        told = read_answers(answers) if answers is not None else _ask_on_terminal()
+        written = make(directory, told, dry_run=dry_run)
     except SetupError as error:
         for problem in error.problems:
             click.echo(f"quietline: {problem}", err=True)
@@ -47,3 +54,32 @@ def init(directory: Path, answers: Path, dry_run: bool) -> None:
             click.echo(line)
     else:
         click.echo(f"{directory}: written. {directory / 'CHECKLIST.md'} says what is left to do.")
+
+
+def _ask_on_terminal() -> dict[str, Any]:
+    """Ask a person. A wrong answer is asked for again at once; a usage error where there is no terminal."""
+    from rich.console import Console  # noqa: PLC0415 - only this needs it
+    from rich.prompt import Prompt  # noqa: PLC0415 - the same
+
+    from deploy.init.prompts import asked_answers  # noqa: PLC0415 - the same
+
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask on: give --answers FILE.")
+    console = Console(stderr=True, highlight=False)
+
+    def ask(question: Question) -> str:
+        console.print(f"\n[dim]{question.why}[/dim]")
+        while True:
+            answer = Prompt.ask(
+                question.text,
+                console=console,
+                choices=list(question.choices) or None,
+                default=question.default if question.default is not None else "",
+                show_default=bool(question.default),
+                password=question.secret,
+            )
+            if (problem := question.problem(answer)) is None:
+                return answer
+            console.print(f"  {problem}")
+
+    return asked_answers(ask)

@@ -60,8 +60,8 @@ def init(directory: Path, raw: dict[str, Any], *, dry_run: bool = False) -> Writ
     `dry_run`: everything is made and looked at, and nothing stays.
     """
     layout = Layout(directory.absolute())
-    if not dry_run and os.path.lexists(layout.data):
-        raise SetupError([f"{layout.data}: exists; a line is never made over something"])
+    if not dry_run:
+        require_free(layout.data)
     with _staging(layout.data) as staging:
         staged = Layout(staging)
         written = _write(staged, layout, raw)
@@ -71,6 +71,12 @@ def init(directory: Path, raw: dict[str, Any], *, dry_run: bool = False) -> Writ
             except OSError as error:
                 raise SetupError([f"{layout.data}: {error.strerror}"]) from None
     return written
+
+
+def require_free(directory: Path) -> None:
+    """Raise :class:`SetupError` when there is anything of that name, be it an empty directory."""
+    if os.path.lexists(directory):
+        raise SetupError([f"{directory.absolute()}: exists; a line is never made over something"])
 
 
 @contextlib.contextmanager

@@ -1,0 +1,162 @@
+"""The questions of `quietline init` on a terminal: twelve at most, each with why it is asked and what it is by default.
+
+Rules of this module: it asks and decides nothing; what it returns are answers as a file holds them, and `check_answers`
+says whether they will do. A secret is not shown while it is typed, and none is kept here.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from bridge.carriers.registry import CARRIER_KINDS
+from bridge.runtime.settings import BaseUrl, CarrierSettings, E164Number
+from deploy.init.answers import PublicUrl, ServerName, problems_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MOST_QUESTIONS: Final = 12
+NOTHING: Final = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """`why` is said before it; `default`: what stands without an answer; None: it must be answered.
+
+    `kind`: the type that an answer must have, as pydantic takes it.
+    """
+
+    text: str
+    why: str
+    default: str | None = None
+    choices: tuple[str, ...] = ()
+    secret: bool = False
+    kind: Any = str
+
+    def problem(self, answer: str) -> str | None:
+        """Say what is wrong with an answer; None when nothing is."""
+        if not answer.strip() and self.default is None:
+            return "an answer is needed"
+        try:
+            TypeAdapter(self.kind).validate_python(answer)
+        except ValidationError as error:
+            return "; ".join(problems_of(error))
+        return None
+
+
+MODE: Final = Question(
+    text="Which homeserver",
+    why="embedded: Quietline runs one of its own. join: the agency has a Synapse. rehearsal: no phones, to try it.",
+    default="embedded",
+    choices=("embedded", "join", "rehearsal"),
+)
+SERVER_NAME: Final = Question(
+    text="Server name",
+    why="The second half of every account's id, for ever: a name of your own domain, such as chat.your-agency.org.",
+    kind=ServerName,
+)
+PUBLIC_URL: Final = Question(
+    text="Public URL",
+    why="Where the carrier, and without a homeserver of your own the clients, reach this machine, such as "
+    "https://text.your-agency.org.",
+    kind=PublicUrl,
+)
+HOMESERVER: Final = Question(
+    text="URL of the agency's Synapse",
+    why="Where this machine reaches it.",
+    default="http://127.0.0.1:8008",
+    kind=BaseUrl,
+)
+NUMBER: Final = Question(text="The line's number", why="What people text, such as +15035550100.", kind=E164Number)
+CARRIER: Final = Question(
+    text="Carrier",
+    why="Who carries the texts; `quietline exposure` says what each keeps. Its keys are asked for next, in one answer.",
+    choices=tuple(kind for kind in CARRIER_KINDS if kind != "rehearsal"),
+)
+SUPERVISORS: Final = Question(
+    text="Supervisors", why="Names of their accounts, with spaces between; one is needed, who confirms the others."
+)
+ADVOCATES: Final = Question(text="Advocates", why="The same of everybody else who answers.", default=NOTHING)
+PLACE: Final = Question(
+    text="Country or state",
+    why="Which laws the words name: US, UK, or a state of the US by its two letters.",
+    default="US",
+)
+TIME_ZONE: Final = Question(
+    text="Time zone and hours",
+    why="When somebody answers: a zone alone for always, or with days and hours, such as "
+    "America/New_York mon-fri 09:00-17:00.",
+)
+VOICE: Final = Question(text="Number to call", why="Where a person answers by voice; texts name it.")
+BACKUP: Final = Question(
+    text="Backups",
+    why="A directory that is kept elsewhere, and the file of a passphrase, with a space between; a timer does the rest.",
+    default=NOTHING,
+)
+
+
+def asked_answers(ask: Callable[[Question], str]) -> dict[str, Any]:
+    """Ask what is needed; return the answers as a file holds them. `ask` shows a question and returns what was typed."""
+    told: dict[str, Any] = {"mode": ask(MODE)}
+    if told["mode"] != "rehearsal":
+        told["server_name"] = ask(SERVER_NAME)
+        told["public_url"] = ask(PUBLIC_URL)
+    if told["mode"] == "join":
+        told["homeserver"] = {"url": ask(HOMESERVER)}
+    told["line"] = {"number": ask(NUMBER)}
+    if told["mode"] != "rehearsal":
+        kind = ask(CARRIER)
+        made = {"path_secret": secrets.token_hex(32)} if "path_secret" in carrier_keys(kind) else {}
+        told["carrier"] = {"kind": kind, **made, **_pairs(ask(_carrier_question(kind)))}
+    told["staff"] = [
+        {"name": name, "role": role}
+        for question, role in ((SUPERVISORS, "supervisor"), (ADVOCATES, "advocate"))
+        for name in ask(question).split()
+    ]
+    told["agency"] = {**_place(ask(PLACE)), **_hours(ask(TIME_ZONE)), "languages": ["en"], "voice_number": ask(VOICE)}
+    if told["agency"]["country"] != "UK":
+        told["agency"]["languages"] = ["en", "es"]
+    if told["mode"] == "embedded" and (backup := ask(BACKUP).split(maxsplit=1)):
+        told["backup"] = dict(zip(("to", "passphrase_file"), backup, strict=False))
+    return told
+
+
+def carrier_keys(kind: str) -> list[str]:
+    """Name what must be said of a carrier; a secret of one line without its `_file`, since its value may be given."""
+    return list(_required(kind))
+
+
+def _required(kind: str) -> Iterator[str]:
+    for name, field in CARRIER_KINDS[kind].settings.model_fields.items():
+        if field.is_required() and name not in CarrierSettings.model_fields.keys() - {"api_base"}:
+            yield name if name.endswith("private_key_file") else name.removesuffix("_file")
+
+
+def _carrier_question(kind: str) -> Question:
+    keys = " ".join(f"{key}=…" for key in carrier_keys(kind) if key != "path_secret")
+    return Question(
+        text="Its keys",
+        why=f"On one line, not shown: {keys}. Values without spaces; deploy/examples/{kind}.yaml says what each is.",
+        secret=True,
+    )
+
+
+def _pairs(text: str) -> dict[str, str]:
+    return {key: value for key, _, value in (part.partition("=") for part in text.split())}
+
+
+def _place(text: str) -> dict[str, str]:
+    place = text.upper()
+    return {"country": place} if place in {"US", "USA", "UK", "GB"} else {"country": "US", "state": place}
+
+
+def _hours(text: str) -> dict[str, Any]:
+    zone, *rest = text.split()
+    return {
+        "time_zone": zone,
+        "hours": dict(zip(rest[::2], rest[1::2], strict=False)) or "always",
+    }
