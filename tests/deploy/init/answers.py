@@ -52,9 +52,15 @@ def joined(**changed: Any) -> dict[str, Any]:
     return answers(**{"mode": "join", "homeserver": homeserver, **changed})
 
 
-def run_init(directory: Path, told: object, *words: str, mode: int = 0o600) -> Result:
-    """Run `quietline init` on `directory/line` with these answers."""
+def answers_file(directory: Path, told: object, *, mode: int = 0o600) -> Path:
+    """Write answers, or whatever else may stand in their file."""
     file = directory / "answers.yaml"
     file.write_text(told if isinstance(told, str) else yaml.safe_dump(told))
     file.chmod(mode)
+    return file
+
+
+def run_init(directory: Path, told: object, *words: str, mode: int = 0o600) -> Result:
+    """Run `quietline init` on `directory/line` with these answers."""
+    file = answers_file(directory, told, mode=mode)
     return CliRunner().invoke(cli, ["init", str(directory / "line"), "--answers", str(file), *words])

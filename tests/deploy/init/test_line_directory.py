@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 from collections.abc import Callable
 from datetime import date
@@ -18,7 +20,7 @@ from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import first_accounts, write_line_files
 from policies.load import load as load_packs
 from policies.pack import samples, unreviewed
-from tests.deploy.init.answers import PASSWORD, PATH_SECRET, answers, run_init
+from tests.deploy.init.answers import PASSWORD, PATH_SECRET, answers, answers_file, joined, run_init
 
 REVIEW = {"by": "Counsel", "on": date(2027, 1, 15)}
 EXAMPLE = Path(__file__).parents[3] / "deploy" / "examples" / "init" / "answers.yaml"
@@ -234,3 +236,36 @@ def test_the_example_is_whole_but_for_the_numbers(tmp_path: Path) -> None:
     assert (tmp_path / "line" / "units" / "quietline-backup.timer").is_file()
     assert load(tmp_path / "line" / "config.yaml").line.on_call is not None
     assert pack_of(tmp_path / "line") == ((), ())
+
+
+def cut_off_at(step: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let the disk be full from the n-th file on; the list gets a number for each file that was to be written."""
+    asked: list[int] = []
+    real = os.open
+
+    def full(path: str | Path, flags: int, *words: int, **rest: int) -> int:
+        if flags & os.O_CREAT:
+            asked.append(len(asked))
+            if len(asked) > step:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return real(path, flags, *words, **rest)
+
+    monkeypatch.setattr(os, "open", full)
+    return asked
+
+
+def test_a_disk_that_is_full_at_any_step_leaves_nothing(tmp_path: Path) -> None:
+    """At whichever file it is full: 2, the reason, and neither a line nor a half of one; afterwards the line is made."""
+    written = answers_file(tmp_path, joined())
+    step, refused = 0, 0
+    while True:
+        with pytest.MonkeyPatch.context() as patch:
+            asked = cut_off_at(step, patch)
+            ended = CliRunner().invoke(cli, ["init", str(tmp_path / "line"), "--answers", str(written)])
+        if ended.exit_code == 0:
+            break
+        assert (ended.exit_code, os.strerror(errno.ENOSPC) in ended.stderr) == (2, True), ended.output
+        assert {path.name for path in tmp_path.iterdir()} == {"answers.yaml"}
+        step, refused = step + 1, refused + 1
+    assert refused == len(asked) > 10
+    assert (tmp_path / "line" / "CHECKLIST.md").is_file()
