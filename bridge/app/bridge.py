@@ -48,7 +48,7 @@ from bridge.outbound.startup_hold import StartupHold
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook
 from bridge.runtime.phone_number import Phone
-from bridge.runtime.service_manager import ServiceManager
+from bridge.runtime.service_notifier import ServiceNotifier
 from bridge.tables import threads
 from bridge.tables.audit_log import AuditLog
 from bridge.tables.thread_rooms import forget_unassigned_rooms
@@ -240,7 +240,7 @@ class Bridge:
     def _watchdog(self) -> ServiceWatchdog:
         return ServiceWatchdog(
             self._resources.services,
-            ServiceManager.of(),
+            ServiceNotifier.of(),
             is_ready=lambda: self.matrix_workers.desk_room() is not None,
         )
 

@@ -28,7 +28,7 @@ from bridge.matrix.api.http_client import IdentityInUse, ReplacedByAnother
 from bridge.outbound import pager
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook, never_crash
-from bridge.runtime.service_manager import ServiceManager, ServiceState
+from bridge.runtime.service_notifier import ServiceNotifier, ServiceState
 from policies.load import PackError
 from policies.load import load as load_pack
 from policies.pack import Pack, samples, unreviewed
@@ -116,7 +116,7 @@ async def _run_until_stopped(config: Config, pack: Pack, crash: CrashHook, run_d
 
 async def _raise_when_stopped(stop: asyncio.Event) -> None:
     await stop.wait()
-    ServiceManager.of().tell(ServiceState.STOPPING)
+    ServiceNotifier.of().tell(ServiceState.STOPPING)
     raise _StopRequested
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from bridge.runtime.service_manager import ServiceManager, ServiceState
+from bridge.runtime.service_notifier import ServiceNotifier, ServiceState
 from bridge.services import Services
 from bridge.storage.database import Transaction
 from bridge.storage.errors import DatabaseError
@@ -20,17 +20,17 @@ from bridge.tables import line_state
 class ServiceWatchdog:
     """Tells systemd how this process is. `run` until cancelled; it ends at once when nobody listens."""
 
-    def __init__(self, services: Services, manager: ServiceManager, *, is_ready: Callable[[], bool]) -> None:
+    def __init__(self, services: Services, notifier: ServiceNotifier, *, is_ready: Callable[[], bool]) -> None:
         """Make it. `is_ready`: whether the line has its desk; ready is said once, and stays said."""
-        self._database, self._manager, self._is_ready = services.database, manager, is_ready
+        self._database, self._notifier, self._is_ready = services.database, notifier, is_ready
         self._told_ready = False
 
     async def run(self) -> None:
         """Ask the database and tell, again and again. A commit that does not end is waited for, and nothing is said."""
-        while self._manager.listens:
+        while self._notifier.listens:
             if await self._database_answers():
                 self._tell()
-            await asyncio.sleep(self._manager.interval)
+            await asyncio.sleep(self._notifier.interval)
 
     async def _database_answers(self) -> bool:
         try:
@@ -41,11 +41,11 @@ class ServiceWatchdog:
 
     def _tell(self) -> None:
         if not self._told_ready and self._is_ready():
-            self._manager.tell(ServiceState.READY)
+            self._notifier.tell(ServiceState.READY)
             self._told_ready = True
         if not self._told_ready:
-            self._manager.tell(ServiceState.STARTING)
-        self._manager.tell(ServiceState.ALIVE)
+            self._notifier.tell(ServiceState.STARTING)
+        self._notifier.tell(ServiceState.ALIVE)
 
 
 async def _read(transaction: Transaction) -> None:

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
+
+from deploy.cli.options import optional_line_options
+
+if TYPE_CHECKING:
+    from deploy.data_dir.layout import Layout
 
 EXIT_OK: Final = 0
 EXIT_PROBLEMS: Final = 1
@@ -24,19 +29,28 @@ def policy() -> None:
 
 @policy.command(name="lint")
 @click.argument("packs", nargs=-1, metavar="[PACK]...")
+@optional_line_options
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
-def policy_lint(packs: tuple[str, ...], as_json: bool) -> None:
-    """Look at every text of packs, in their order; `base` comes first, named or not.
+def policy_lint(packs: tuple[str, ...], layout: Layout | None, as_json: bool) -> None:
+    """Look at every text of packs, in their order; `base` comes first, named or not. With --data or --config: a line's.
 
     A PACK is a name (us/ca, uk, rehearsal) or a path. Exit code 0 when a line could use them, 1 when not yet, 2 when they
     cannot be loaded.
     """
+    from bridge.config import ConfigError, load  # noqa: PLC0415 - only this verb needs it
     from deploy.packs.lint_report import lint_report, load_with_base  # noqa: PLC0415 - only this verb needs it
     from policies.load import PackError  # noqa: PLC0415 - only this verb needs it
+    from policies.load import load as load_packs  # noqa: PLC0415 - only this verb needs it
 
+    if layout is not None and packs:
+        raise click.UsageError("say either packs or a line.")
     try:
-        report = lint_report(load_with_base(packs))
-    except PackError as error:
+        if layout is None:
+            pack = load_with_base(packs)
+        else:
+            pack = load_packs(load(layout.config).line.packs, near=layout.config.parent)
+        report = lint_report(pack)
+    except (ConfigError, PackError) as error:
         _exit_usage(error.problems)
     for line in [report.as_json()] if as_json else report.as_text():
         click.echo(line)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.config import ConfigError, load
-from bridge.runtime.service_manager import ServiceManager, ServiceState
+from bridge.runtime.service_notifier import ServiceNotifier, ServiceState
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
 from deploy.data_dir.layout import CHILDREN, HOST, REAL_LINE_CHILDREN
 from deploy.data_dir.secret_files import SetupError
@@ -128,7 +128,7 @@ async def up(
             return await _run_until_stopped(stack, supervisor, stop, output)
         finally:
             try:
-                ServiceManager.of().tell(ServiceState.STOPPING)
+                ServiceNotifier.of().tell(ServiceState.STOPPING)
                 stack.mark_stopping()
                 output.progress("stopping")
             finally:
@@ -270,21 +270,21 @@ async def _report_start(stack: LocalStack, supervisor: Supervisor, output: Statu
     await _wait_until_ready(stack, supervisor, output)
     for sentence in stack.summary():
         output.message(sentence)
-    manager = ServiceManager.of()
-    manager.tell(ServiceState.READY)
+    notifier = ServiceNotifier.of()
+    notifier.tell(ServiceState.READY)
     async with asyncio.TaskGroup() as group, ReadinessProbe() as probe:
-        group.create_task(_tell_while_bridge_lives(stack, manager, probe))
+        group.create_task(_tell_while_bridge_lives(stack, notifier, probe))
         while True:
             await asyncio.sleep(REWRITE_SECONDS)
             stack.write()
 
 
-async def _tell_while_bridge_lives(stack: LocalStack, manager: ServiceManager, probe: ReadinessProbe) -> None:
+async def _tell_while_bridge_lives(stack: LocalStack, notifier: ServiceNotifier, probe: ReadinessProbe) -> None:
     """Give systemd its sign of life, only while the bridge answers: one that hangs has the whole line started again."""
-    while manager.listens:
+    while notifier.listens:
         if await stack.bridge_lives(probe):
-            manager.tell(ServiceState.ALIVE)
-        await asyncio.sleep(manager.interval)
+            notifier.tell(ServiceState.ALIVE)
+        await asyncio.sleep(notifier.interval)
 
 
 async def _wait_until_ready(stack: LocalStack, supervisor: Supervisor, output: StatusOutput) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -60,10 +62,18 @@ async def init(stack: Stack, synapse: JoinedSynapse, gateway: FakeKannel) -> Non
 
 @asynccontextmanager
 async def bridge(stack: Stack) -> AsyncIterator[ReadyFile]:
-    """Run the bridge alone, as a unit does, and say what a client needs of it."""
+    """Run the bridge alone, as a unit does, and say what a client needs of it; systemd hears what it waits for."""
     log = stack.outputs.open("ab")
+    systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    systemd.bind(notify := str(stack.data.with_name("notify")))
+    said: list[str] = []
+    asyncio.get_running_loop().add_reader(systemd, lambda: said.append(systemd.recv(1000).decode()))
     process = await asyncio.create_subprocess_exec(
-        *stack.command("bridge", "--data", str(stack.data)), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
+        *stack.command("bridge", "--data", str(stack.data)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        env={**os.environ, "NOTIFY_SOCKET": notify, "WATCHDOG_USEC": "1500000"},
     )
     file = stack.data / "run" / "bridge.json"
     try:
@@ -92,6 +102,10 @@ async def bridge(stack: Stack) -> AsyncIterator[ReadyFile]:
         if process.returncode is None:
             process.terminate()
         assert await asyncio.wait_for(process.wait(), 40) == 0
+        asyncio.get_running_loop().remove_reader(systemd)
+        systemd.close()
+        assert (said.count("READY=1"), said[-1]) == (1, "STOPPING=1")
+        assert "WATCHDOG=1" in said[said.index("READY=1") :]
 
 
 async def test_a_text_is_answered_on_the_agencys_own_synapse(

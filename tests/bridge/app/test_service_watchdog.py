@@ -14,7 +14,7 @@ import pytest
 from bridge.app.service_watchdog import ServiceWatchdog
 from bridge.runtime.clock import SteadyClock
 from bridge.runtime.crash_points import never_crash
-from bridge.runtime.service_manager import ServiceManager, ServiceState
+from bridge.runtime.service_notifier import ServiceNotifier, ServiceState
 from bridge.services import Services
 from bridge.storage.errors import Unavailable
 from tests.e2e.polling import wait_until
@@ -44,7 +44,7 @@ class Systemd:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(path))
         self.socket.setblocking(False)
-        self.manager = ServiceManager(address=str(path), interval=0.001)
+        self.notifier = ServiceNotifier(address=str(path), interval=0.001)
 
     def heard(self) -> list[str]:
         """Take what came since the last call."""
@@ -62,10 +62,10 @@ def systemd(directory: Path) -> Iterator[Systemd]:
         yield found
 
 
-def watchdog(database: Any, manager: ServiceManager, ready: list[bool]) -> ServiceWatchdog:
+def watchdog(database: Any, notifier: ServiceNotifier, ready: list[bool]) -> ServiceWatchdog:
     nothing: Any = None
     services = Services(database=database, vault=nothing, marks=nothing, clock=SteadyClock(), crash=never_crash)
-    return ServiceWatchdog(services, manager, is_ready=lambda: bool(ready))
+    return ServiceWatchdog(services, notifier, is_ready=lambda: bool(ready))
 
 
 async def asked(database: Database, count: int) -> None:
@@ -87,7 +87,7 @@ async def test_ready_is_said_once_and_life_again_and_again(tmp_path: Path, datab
     """Before the line has its desk the start is given time; then ready, once; then nothing but life."""
     ready: list[bool] = []
     with systemd(tmp_path) as heard_by:
-        task = asyncio.create_task(watchdog(database, heard_by.manager, ready).run())
+        task = asyncio.create_task(watchdog(database, heard_by.notifier, ready).run())
         await asked(database, 2)
         assert set(heard_by.heard()) == {ServiceState.STARTING, ServiceState.ALIVE}
         ready.append(True)
@@ -105,7 +105,7 @@ async def test_ready_is_said_once_and_life_again_and_again(tmp_path: Path, datab
 async def test_a_database_that_refuses_or_hangs_is_no_life(tmp_path: Path, database: Database) -> None:
     """Nothing is said while commits fail, or one does not end; and no second one is asked of a writer that hangs."""
     with systemd(tmp_path) as heard_by:
-        task = asyncio.create_task(watchdog(database, heard_by.manager, [True]).run())
+        task = asyncio.create_task(watchdog(database, heard_by.notifier, [True]).run())
         await asked(database, 2)
         database.refuses = True
         await asked(database, 2)
@@ -126,6 +126,6 @@ async def test_a_database_that_refuses_or_hangs_is_no_life(tmp_path: Path, datab
 
 
 async def test_where_nobody_listens_nothing_is_asked(database: Database) -> None:
-    """A line that no service manager started does nothing for it."""
-    await watchdog(database, ServiceManager(address=None), [True]).run()
+    """A line that no service notifier started does nothing for it."""
+    await watchdog(database, ServiceNotifier(address=None), [True]).run()
     assert database.commits == 0

@@ -88,6 +88,10 @@ def test_without_a_review_the_legal_words_are_left_for_counsel(tmp_path: Path) -
     assert {"limits.en", "limits.es", "rights.es"} <= set(open_texts)
     assert examples == ()
     assert f"Counsel reads {len(open_texts)} legal wordings" in (tmp_path / "line" / "CHECKLIST.md").read_text()
+    named = CliRunner().invoke(cli, ["policy", "lint", "--data", str(tmp_path / "line")])
+    assert named.exit_code == 1
+    shown = named.stdout.replace(".wordings.", ".")
+    assert [name for name in open_texts if name not in shown] == [], "the checklist's command names them"
 
 
 def test_a_word_changed_after_the_review_is_unreviewed(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ class ServiceState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceManager:
+class ServiceNotifier:
     """Who started us. `address`: of the socket, None when nobody listens. `interval`: seconds between two pings."""
 
     address: str | None
