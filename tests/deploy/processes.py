@@ -11,10 +11,11 @@ import sys
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 import yaml
 
@@ -83,7 +84,13 @@ def make_real_line(directory: Path, base: int, *, carrier: str) -> None:
 
 
 @contextmanager
-def run_up(directory: Path, base: int, *behaviours: str, stderr: int = subprocess.PIPE) -> Iterator[subprocess.Popen[str]]:
+def run_up(
+    directory: Path,
+    base: int,
+    *behaviours: str,
+    stderr: int = subprocess.PIPE,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[subprocess.Popen[str]]:
     """Run `up` with stand-ins; whatever is left of it is ended afterwards. `stderr`: a descriptor, else a pipe."""
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "tests.deploy.fake_stack", str(directory), str(base), *behaviours],
@@ -92,6 +99,7 @@ def run_up(directory: Path, base: int, *behaviours: str, stderr: int = subproces
             "HOME": os.environ.get("HOME", "/"),
             "TERM": "xterm",
             "PYTHONPATH": str(ROOT),
+            **environment,
         },
         stdout=subprocess.PIPE,
         stderr=stderr,

@@ -12,6 +12,7 @@ import signal
 import socket
 import stat
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -255,3 +256,39 @@ def test_ports_follow_a_later_port_base(tmp_path: Path) -> None:
         assert "rehearsal: true # ours" in text
         assert str(first) not in text
         assert json.loads((tmp_path / "carrier.json").read_text())["webhook_base"].startswith(Ports(second).url("bridge"))
+
+
+def test_systemd_hears_of_the_line_while_its_bridge_answers(tmp_path: Path) -> None:
+    """Ready with `ready.json`, alive while the bridge answers, silent while it hangs, and a word when it stops."""
+    said: list[str] = []
+
+    def hear(word: str) -> bool:
+        with suppress(BlockingIOError):
+            while True:
+                said.append(systemd.recv(1000).decode())
+        return word in said
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(address := str(tmp_path / "notify"))
+        systemd.setblocking(False)
+        told = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "150000"}
+        with run_up(tmp_path / "line", free_port_base(), environment=told) as process:
+            pids = read_ready_file(tmp_path / "line")["pids"]
+            eventually(lambda: hear("WATCHDOG=1"))
+            assert said[0] == "READY=1"
+            os.kill(pids["bridge"], signal.SIGSTOP)
+
+            def silent() -> bool:
+                hear("")
+                before = len(said)
+                time.sleep(0.5)  # ten times as long as between two words
+                hear("")
+                return before == len(said)
+
+            eventually(silent)
+            os.kill(pids["bridge"], signal.SIGCONT)
+            said.clear()
+            eventually(lambda: hear("WATCHDOG=1"))
+            process.send_signal(signal.SIGTERM)
+            eventually(lambda: hear("STOPPING=1"))
+            assert process.wait(STEP_TIMEOUT) == 0
