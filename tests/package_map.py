@@ -134,6 +134,7 @@ AGAINST_THE_ORDER: Final = {
 """Imports that run up today, by module, and why they stand. `*` is any module of that package."""
 
 NO_MODULE_OF_ITS_NAME: Final = {
+    "tests/bridge/engine/test_marked_facts.py": "facts put back beside the program, from the database to the desk",
     "tests/bot/commands/test_asks.py": "every sentence of every package that asks a person to say something",
     "tests/bot/test_bad_input.py": "mishaps at a desk, across features",
     "tests/bridge/carriers/test_conformance.py": "one table of behaviours for every vendor",

@@ -117,7 +117,7 @@ def test_commands_exist(document: str) -> None:
     for name in named(document):
         for word in re.findall(r"(?:^|(?<=\s))![a-z][a-z-]*", name):
             assert word.removeprefix("!") in commands or word in NOT_COMMANDS, f"{document}: {name}"
-        if verb := re.match(r"(?:\./)?quietline ([a-z]+)", name):
+        if verb := re.match(r"(?:\./)?quietline ([a-z]+(?:-[a-z]+)*)", name):
             assert verb[1] in verbs, f"{document}: {name}"
 
 

@@ -93,12 +93,8 @@ class RoomSender:
         try:
             await self._perform(task)
         except Transient as error:
-            log.event(
-                "room_sender.homeserver_retry",
-                kind=type(task.action).__name__,
-                status=error.status,
-                error=error.errcode or "none",
-            )
+            kind, code = type(task.action).__name__, error.errcode or "none"
+            log.event("room_sender.homeserver_retry", kind=kind, status=error.status, error=code)
             raise RetryLater(error.retry_after) from None
         except TokenRefused:
             # Nobody's row is to blame; the sync ends the program.

@@ -103,6 +103,11 @@ COMMANDS: Final[dict[str, str]] = {
     "hold": (
         "nada de esta conversación se borra ya, tenga la edad que tenga, hasta !unhold; queda anotado en la auditoría"
     ),
+    "close-rest": (
+        "después de una avalancha de personas nuevas: cierra, sin leerlas, las conversaciones de quienes escribieron una "
+        "vez y no muestran señal de peligro; dice cuántas son y pregunta, `yes` las cierra cuando pasa el tiempo para "
+        "deshacer, `no` lo retira"
+    ),
     "unhold": "quita la retención: lo que toca irse se va como antes",
     "reveal": (
         "quien atiende, o supervisión, pide ver el número; cuando una segunda persona, de supervisión, dice "

@@ -38,6 +38,15 @@ NOT_NOTICES = {
     "bot/safety/inbound_cues.py": "what ages and forwarded messages look like",
 }
 """Modules with words that are read by the software and not by staff."""
+ENGLISH_ONLY = {
+    "bot/display/desk_board.py",
+    "bot/display/flood_card.py",
+    "bot/staffing/alerts.py",
+    "bot/staffing/assignment.py",
+    "bot/staffing/close_rest.py",
+    "bot/staffing/flood.py",
+}
+"""Modules some of whose sentences for staff are not in the tables yet; one that is converted leaves the list."""
 SENTENCE = re.compile(r"[A-Za-z']{2,} [A-Za-z']{2,} [A-Za-z']{2,}|^[A-Z][a-z]+ [a-z]+")
 
 
@@ -146,7 +155,7 @@ def test_no_notice_is_made_past_the_tables() -> None:
     folder = ROOT / "bot"
     files = {str(path.relative_to(ROOT)): path for path in folder.rglob("*.py") if "wording" not in path.parts}
     found = {name: [each for each in strings(path) if SENTENCE.search(each)] for name, path in files.items()}
-    assert {name for name, said in found.items() if said} == set(NOT_NOTICES)
+    assert {name for name, said in found.items() if said} == {*NOT_NOTICES, *ENGLISH_ONLY}
 
 
 def test_what_is_not_converted_yet_is_listed() -> None:
