@@ -234,6 +234,8 @@ def run(command: list[str], *, quiet: bool = False) -> int:
                     process.wait(timeout=STOP_TIMEOUT_SECONDS)
                 except subprocess.TimeoutExpired:
                     process.kill()
+                    # Leaving the block waits a quarter of a second only: a busy machine may need longer to end it.
+                    process.wait()
                 raise
 
 

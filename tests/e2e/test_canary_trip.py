@@ -49,11 +49,13 @@ async def test_a_trip_is_well_and_leaves_nothing(line: CanaryLine, sol: StaffCli
 async def test_keys_that_are_not_shared_are_noticed(line: CanaryLine, sol: StaffClient) -> None:
     """A room that its client cannot read: desk and person on call are told, and the desk once more when it is well."""
     calls = line.calls
-    line.execute("DELETE FROM matrix_confirmed WHERE user_id LIKE '@canary:%'")
+    line.execute("UPDATE matrix_confirmed SET user_id = '#' || user_id WHERE user_id LIKE '@canary:%'")
     told = await line.wait_for(ok=False, step="keys")
     await sol.find(line.stack.ready.desk_room, "the desk is told", lambda item: DEAD in item.body)
     await line.wait_for_call(calls)
     assert line.metric() == "0"
+    # Put back as it was: rows that are missing at a start are taken for an attack, and nobody gets keys then.
+    line.execute("UPDATE matrix_confirmed SET user_id = substr(user_id, 2) WHERE user_id LIKE '#@canary:%'")
     await line.stack.kill("bridge")
     await line.wait_for(ok=True, after=told["at"])
     await sol.find(line.stack.ready.desk_room, "the desk is told", lambda item: WELL in item.body)

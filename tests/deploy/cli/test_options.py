@@ -28,6 +28,7 @@ def verbs(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Com
 
 
 WORDS = {
+    "accept-facts": ["locks"],
     "staff make": ["--admin-token-file", "token"],
     "backup": ["--passphrase-file", "x", "--to", "y"],
     "restore": ["--passphrase-file", "x", "y"],

@@ -54,6 +54,7 @@ def rows(line: LineDirectory) -> dict[str, CheckResult]:
         checks = (
             doctor_database.check_clock(db),
             doctor_database.check_keys(db, line.config),
+            doctor_database.check_marked_facts(db),
             *doctor_database.check_vacuums(db, now, age),
             doctor_database.check_backup(db, line.config, now, age),
             doctor_database.check_holds(db),
