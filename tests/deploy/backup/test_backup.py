@@ -35,7 +35,15 @@ PASSPHRASE = b"six random words are very good"
 WORDS = "kestrelfjord texted this"
 
 LEFT_OUT = {
-    "threads and what is under their keys": {"thread", "inbox", "outbox", "timer", "dead_letter", "early_tap", "phone_lock"},
+    "threads and what is under their keys": {
+        "thread",
+        "inbox",
+        "outbox",
+        "timer",
+        "dead_letter",
+        "early_tap",
+        "phone_lock",
+    },
     "the desk, sealed under a key that no backup has": {"desk"},
     "facts of this installation": {"line", "warm_room", "receipt", "audit", "revealed", "marked_set", "marked_set_version"},
     "ids of texts and events": {"seen", "sent_text", "early_report", "event", "carrier_copy", "copy_result"},
