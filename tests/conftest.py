@@ -25,7 +25,7 @@ from tests.outside_programs import OutsidePrograms
 
 HERE: Final = Path(__file__).parent
 LONGEST_FIRST: Final = ("the line", "bridge/crash/", "e2e/", "deploy/", "bridge/matrix/", "bot/", "bridge/")
-OWN_LINE: Final = re.compile(r"\bStack\(|separate_line\.run_line\(")
+OWN_LINE: Final = re.compile(r"\bStack\(|separate_line\.run_line\(|run_canary_line\(")
 SECOND_LINE: Final = re.compile(r"^SECOND_LINE = True$", re.MULTILINE)
 """What a test file says whose tests use the shared line beside those of the others: in a process of their own, if there are
 several, with a line of that process."""
