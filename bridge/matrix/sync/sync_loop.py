@@ -142,7 +142,7 @@ class SyncLoop:
             if error.errcode == "M_FORBIDDEN":  # the user itself may be unknown, as after a homeserver was put back
                 await self._renew_device()
             raise
-        except Exception:
+        except Exception:  # whatever it was, what is not here may still come; the loop decides what is tried again
             self.caught_up.clear()
             raise
         self.caught_up.set()
