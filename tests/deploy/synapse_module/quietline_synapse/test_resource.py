@@ -84,6 +84,7 @@ async def test_a_purged_room_is_in_nobodys_notifications(line: ModuleHomeserver)
     assert (await line.request_as("ada", "DELETE", f"pushrules/global/room/{quote(room_id)}"))[0] == 404
     assert (await line.request_as("ada", "DELETE", f"pushrules/global/room/{quote(other)}"))[0] == 200
     await mute(other)
+    await line.settled()
     await line.module_client.vacuum()
     assert line.holding(room_id) == {}
 
