@@ -1,19 +1,48 @@
-"""Programs of others that look at what we write: systemd, Caddy, nginx, Compose.
+"""Programs of others that the tests run: proxies, databases, gateways, browsers and tools that judge our files.
 
-Rule of this module: they are no packages of Python's, so a machine may have none of them. A test that has to do without one
-says so loudly and is counted; where `QUIETLINE_PROGRAMS` names a directory, they are looked for there as well, so that
-packages which were only unpacked will do.
+Rules of this module: they are no packages of Python's, so a machine may have none of them. What is installed is taken; what
+is not is unpacked from Debian's packages where there is `apt-get`: nothing is installed, nothing of the machine's package
+lists is changed, and what is unpacked lies in the user's cache, in a directory that nobody else can write. A test that has
+to do without a program says so loudly and is counted.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shlex
 import shutil
+import subprocess
+import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Final
 
-PLACES: Final = ("usr/bin", "usr/sbin", "usr/libexec/docker/cli-plugins", "usr/lib/postgresql/15/bin")
+PACKAGES: Final = {
+    "amtool": "prometheus-alertmanager",
+    "bearerbox": "kannel",
+    "caddy": "caddy",
+    "chromium": "chromium",
+    "docker-compose": "docker-compose",
+    "initdb": "postgresql",
+    "nginx": "nginx-light",
+    "postgres": "postgresql",
+    "prometheus": "prometheus",
+    "promtool": "promtool",
+    "redis-server": "redis-server",
+    "smsbox": "kannel",
+}
+"""By program, the package of Debian that has it. A program that is not here (systemd's) is installed or is not there."""
+PLACES: Final = ("usr/bin", "usr/sbin", "usr/libexec/docker/cli-plugins", "usr/lib/postgresql/*/bin", "usr/lib/chromium")
+"""Where packages put programs, from the root of the file system."""
+CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "quietline-tests"
+TIMEOUT: Final = 240
+"""Seconds for one command; a browser is 130 MB with what it needs."""
+RETRY_AFTER: Final = 3600
+"""Seconds in which a package that could not be had is not asked for again, by this or any other process."""
 
 
 class OutsidePrograms:
@@ -24,10 +53,78 @@ class OutsidePrograms:
 
     def find(self, name: str) -> str | None:
         """Return where a program is; None, counted, when it is nowhere."""
-        unpacked = os.environ.get("QUIETLINE_PROGRAMS")
-        beside = [str(Path(unpacked) / place) for place in PLACES] if unpacked else []
-        path = os.pathsep.join([*beside, os.environ.get("PATH", ""), "/usr/sbin", "/usr/libexec/docker/cli-plugins"])
-        if (found := shutil.which(name, path=path)) is None:
+        if (found := find(name)) is None:
             self._missing.append(name)
             warnings.warn(f"{name} is not here: a test stepped aside", stacklevel=2)
         return found
+
+
+@cache
+def find(name: str) -> str | None:
+    """Return the path of a program; None where it is neither installed nor can be unpacked."""
+    installed = [str(path) for place in PLACES for path in sorted(Path("/").glob(place))]
+    if found := shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *installed])):
+        return found
+    if (package := PACKAGES.get(name)) is None or shutil.which("apt-get") is None:
+        return None
+    started = CACHE / package / "start" / name
+    with suppress(OSError, subprocess.SubprocessError):
+        if not started.is_file():
+            _unpack(package)
+    return str(started) if started.is_file() else None
+
+
+def _unpack(package: str) -> None:
+    """Fetch a package with all that it needs, and unpack it; whole or not at all."""
+    CACHE.mkdir(mode=0o700, parents=True, exist_ok=True)
+    target, failed = CACHE / package, CACHE / f"{package}.failed"
+    with _locked(CACHE / f"{package}.lock"):
+        if target.exists() or (failed.exists() and time.time() - failed.stat().st_mtime < RETRY_AFTER):
+            return
+        failed.touch()
+        work = CACHE / f"{package}.new"
+        shutil.rmtree(work, ignore_errors=True)
+        try:
+            for archive in _fetch(package, work):
+                subprocess.run(("dpkg-deb", "-x", archive, work / "root"), check=True, capture_output=True, timeout=TIMEOUT)
+            _write_starters(work, target)
+            shutil.rmtree(work / "apt")
+            work.rename(target)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        failed.unlink()
+
+
+def _fetch(package: str, work: Path) -> list[Path]:
+    """Download with the machine's package lists; where they are missing or too old, with lists of our own."""
+    for folder in ("root", "apt/lists/partial", "apt/archives/partial"):
+        (work / folder).mkdir(mode=0o700, parents=True)
+    apt = ["apt-get", "-qq", "-o", f"Dir::Cache={work}/apt", "-o", "APT::Sandbox::User=root", "-o", "Debug::NoLocking=true"]
+    download = ["install", "--download-only", "--yes", "--no-install-recommends", package]
+    if subprocess.run([*apt, *download], check=False, capture_output=True, timeout=TIMEOUT).returncode:
+        apt += ["-o", f"Dir::State::lists={work}/apt/lists"]
+        for command in (["update"], download):
+            subprocess.run([*apt, *command], check=True, capture_output=True, timeout=TIMEOUT)
+    return sorted((work / "apt" / "archives").glob("*.deb"))
+
+
+def _write_starters(work: Path, target: Path) -> None:
+    """Write a script for each program: it runs from where it lies, with the libraries that lie beside it."""
+    (work / "start").mkdir()
+    libraries = sorted({file.parent.relative_to(work) for file in work.glob("root/usr/lib/**/*.so*") if file.is_file()})
+    path = ":".join(str(target / folder) for folder in libraries)
+    for place in PLACES:
+        for program in sorted(work.glob(f"root/{place}/*")):
+            starter = work / "start" / program.name
+            lines = ["#!/bin/sh", f"LD_LIBRARY_PATH={shlex.quote(path)}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"]
+            lines += ["export LD_LIBRARY_PATH", f'exec {shlex.quote(str(target / program.relative_to(work)))} "$@"']
+            starter.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            starter.chmod(0o700)
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    """One process at a time; the kernel lets go of it when its holder dies."""
+    with file.open("w", encoding="utf-8") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield

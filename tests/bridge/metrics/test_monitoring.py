@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.bridge.metrics import debian_tools, table
-from tests.conftest import MISSING_PROGRAMS
+from tests.bridge.metrics import table
+from tests.outside_programs import OutsidePrograms
 
 IDENTIFIER = re.compile(r"\b(?:quietline|process)_\w+|\bup\b")
 BOARD: dict[str, Any] = json.loads((table.MONITORING / "grafana.json").read_text(encoding="utf-8"))
@@ -23,13 +22,11 @@ Check = Callable[..., str]
 
 
 @pytest.fixture
-def check(pytestconfig: pytest.Config) -> Check:
+def check(outside_programs: OutsidePrograms) -> Check:
     """Run one of Prometheus' programs on our files; where it cannot be had, say so, and count it."""
 
     def run(program: str, *words: str | Path) -> str:
-        if (path := debian_tools.find(program)) is None:
-            pytestconfig.stash[MISSING_PROGRAMS].append(program)
-            warnings.warn(f"{program} is not here and cannot be unpacked", stacklevel=2)
+        if (path := outside_programs.find(program)) is None:
             return ""
         command = [path, *map(str, words)]
         ended = subprocess.run(command, cwd=table.MONITORING, capture_output=True, text=True, check=False)

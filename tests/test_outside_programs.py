@@ -1,0 +1,88 @@
+"""Programs of others: what is installed is taken, what is not is unpacked once, and what cannot be had is said."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import outside_programs
+
+FAKE_APT = """#!/bin/sh
+echo "$*" >> "$LOG"
+for word; do case $word in Dir::Cache=*) cache=${word#Dir::Cache=} ;; esac; done
+[ "$WORKS" = yes ] || exit 100
+case "$*" in *install*) : > "$cache/archives/caddy_1_all.deb" ;; esac
+"""
+FAKE_DPKG = """#!/bin/sh
+mkdir -p "$3/usr/bin" "$3/usr/lib/x"
+: > "$3/usr/lib/x/libx.so.1"
+printf '#!/bin/sh\\necho "$LD_LIBRARY_PATH $*"\\n' > "$3/usr/bin/caddy"
+chmod +x "$3/usr/bin/caddy"
+"""
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Have apt-get and dpkg-deb of our own, and no program installed."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name, text in {"apt-get": FAKE_APT, "dpkg-deb": FAKE_DPKG}.items():
+        (programs / name).write_text(text, encoding="utf-8")
+        (programs / name).chmod(0o755)
+    for name in ("sh", "mkdir", "chmod"):
+        (programs / name).symlink_to(f"/bin/{name}")
+    monkeypatch.setenv("PATH", str(programs))
+    monkeypatch.setenv("LOG", str(tmp_path / "log"))
+    monkeypatch.setenv("WORKS", "yes")
+    monkeypatch.setattr(outside_programs, "PLACES", ("usr/bin",))
+    monkeypatch.setattr(Path, "glob", _nothing_installed)
+    monkeypatch.setattr(outside_programs, "CACHE", tmp_path / "cache")
+    outside_programs.find.cache_clear()
+    yield tmp_path
+    outside_programs.find.cache_clear()
+
+
+_glob = Path.glob
+
+
+def _nothing_installed(self: Path, pattern: str) -> object:
+    return iter(()) if self == Path("/") else _glob(self, pattern)
+
+
+def calls(machine: Path) -> int:
+    return len((machine / "log").read_text(encoding="utf-8").splitlines())
+
+
+def test_a_program_is_unpacked_once_and_runs_from_where_it_lies(machine: Path) -> None:
+    """With the libraries that came along; no other user can change it."""
+    found = outside_programs.find("caddy")
+    assert found == str(machine / "cache" / "caddy" / "start" / "caddy")
+    ran = subprocess.run([found, "one", "two"], capture_output=True, text=True, check=True)
+    assert ran.stdout == f"{machine}/cache/caddy/root/usr/lib/x one two\n"
+    outside_programs.find.cache_clear()
+    assert outside_programs.find("caddy") == found
+    assert calls(machine) == 1
+    assert (machine / "cache").stat().st_mode & 0o077 == 0
+
+
+def test_what_cannot_be_had_is_counted_and_not_asked_for_at_every_test(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lists of our own are tried after the machine's; then nobody asks again for a while."""
+    monkeypatch.setenv("WORKS", "no")
+    missing: list[str] = []
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="caddy is not here"):
+            assert outside_programs.OutsidePrograms(missing=missing).find("caddy") is None
+        outside_programs.find.cache_clear()
+    assert missing == ["caddy", "caddy"]
+    assert calls(machine) == 2
+    assert sorted(path.name for path in (machine / "cache").iterdir()) == ["caddy.failed", "caddy.lock"]
+
+
+def test_a_program_that_no_package_has_is_not_looked_for_there(machine: Path) -> None:
+    assert outside_programs.find("systemd-analyze") is None
+    assert not (machine / "log").exists()
