@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from bridge.carriers.registry import AnyCarrierSettings
+from bridge.carriers.vendors.registry import AnyCarrierSettings
 from bridge.runtime.settings import (
     BaseUrl,
     E164Number,

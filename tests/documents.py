@@ -19,7 +19,7 @@ from bot.model.desk import Thread
 from bot.model.events import MessageSent
 from bot.model.thread import ThreadState
 from bridge.tables.erasure_jobs import FLUSH
-from tests.package_map import AGAINST_THE_ORDER, MAY_IMPORT
+from tests.package_map import MAY_IMPORT
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 FOLDERS: Final = ("policies", "bot", "bridge", "deploy")
@@ -72,11 +72,6 @@ def draw_packages() -> str:
         imports = " ".join(f"`{name.removeprefix(f'{folder}/')}`" for name in below)
         lines.append(f"| `{package}` | {' '.join(opening.split())} | {imports} |".replace("|  |", "| |"))
     return "\n".join(lines)
-
-
-def draw_exceptions() -> str:
-    """Return a line for each import against the order."""
-    return "\n".join(f"- `{file}` imports `{other}`: {why}" for (file, other), why in AGAINST_THE_ORDER.items())
 
 
 def draw_states() -> str:
@@ -199,7 +194,6 @@ def draw_tables() -> str:
 
 DRAWN: Final = {
     "packages": draw_packages,
-    "exceptions": draw_exceptions,
     "states": draw_states,
     "erasure": draw_erasure,
     "tables": draw_tables,

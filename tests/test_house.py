@@ -190,24 +190,20 @@ def test_packages_import_only_what_is_below_them() -> None:
         for name in below.split():
             assert order.index(name) < order.index(package), f"{package} may not import {name}: it stands after it"
     used: set[tuple[str, str]] = set()
-    used_exceptions: set[tuple[str, str]] = set()
     wrong = []
     for file, other in sorted(edges_between_packages()):
         pair = (package_of(file), package_of(other))
-        excepted = {(file, other), (file, f"{package_of(other)}/*")} & package_map.AGAINST_THE_ORDER.keys()
-        used_exceptions |= excepted
         if pair[1] in package_map.MAY_IMPORT[pair[0]].split():
             used.add(pair)
-        elif not excepted:
+        else:
             wrong.append(f"{file}: {other}")
     assert wrong == []
-    assert package_map.AGAINST_THE_ORDER.keys() - used_exceptions == set(), "no longer used: remove it"
     allowed = {(package, name) for package, below in package_map.MAY_IMPORT.items() for name in below.split()}
     assert allowed - used == set(), "no longer used: remove it from the map"
 
 
 def test_packages_stay_small() -> None:
-    """No folder holds more than twenty modules: a reader looks through one list, not through a drawer."""
+    """No folder holds more than twenty modules: a reader looks through one short list."""
     folders = [file.rpartition("/")[0] for file in FILES if not file.endswith("__init__.py")]
     assert {folder for folder in folders if folders.count(folder) > 20} == set()
 

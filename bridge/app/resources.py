@@ -14,8 +14,8 @@ from typing import Self
 import aiohttp
 
 from bridge.app import line_files
-from bridge.carriers import registry
 from bridge.carriers.adapter import Carrier
+from bridge.carriers.vendors import registry
 from bridge.config import Config
 from bridge.matrix.room_keys import confirmed_identities
 from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS

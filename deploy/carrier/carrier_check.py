@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from bridge.carriers.http_request import HttpResponse, http_session, send_request
-from bridge.carriers.registry import CARRIER_KINDS
+from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.inbound.webhook import REFUSAL_BODY
 from bridge.runtime.settings import is_loopback_host, is_private_host
 from deploy.carrier.vendor_copies import check_copies

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from bridge.carriers.http_request import HttpResponse, send_request
-from bridge.carriers.registry import CARRIER_KINDS
+from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.runtime.settings import read_secret
 from deploy.carrier.vendor_probes import bearer
 from deploy.inspect.status import CheckResult

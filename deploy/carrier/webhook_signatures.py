@@ -20,7 +20,7 @@ from typing import Any, Final
 from bridge.carriers.client_credentials import basic_auth
 from bridge.carriers.parsing import form_fields
 from bridge.carriers.vendors.bandwidth import Settings as Bandwidth
-from bridge.carriers.vendors.cxml_fields import signature, signed_urls
+from bridge.carriers.vendors.cxml import signature, signed_urls
 from bridge.carriers.vendors.jasmin import Settings as Jasmin
 from bridge.carriers.vendors.kannel import Settings as Kannel
 from bridge.carriers.vendors.rehearsal import Settings as Rehearsal

@@ -177,7 +177,7 @@ def exposure(kinds: tuple[str, ...], layout: Layout | None, as_json: bool) -> No
             raise click.UsageError("say either kinds or a line.")
         _print_line_exposure(layout, as_json=as_json)
         return
-    from bridge.carriers.registry import CARRIER_KINDS  # noqa: PLC0415 - only this verb needs it
+    from bridge.carriers.vendors.registry import CARRIER_KINDS  # noqa: PLC0415 - only this verb needs it
     from deploy.carrier.carrier_check import exposure_json, exposure_text  # noqa: PLC0415 - only this verb needs it
 
     if unknown := [kind for kind in kinds if kind not in CARRIER_KINDS]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from bridge.carriers.registry import CARRIER_KINDS, AnyCarrierSettings
+from bridge.carriers.vendors.registry import CARRIER_KINDS, AnyCarrierSettings
 from bridge.config import ConfigError, OnCall
 from bridge.config import load as load_config
 from bridge.runtime.settings import secret_files

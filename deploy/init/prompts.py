@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from bridge.carriers.registry import CARRIER_KINDS
+from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.runtime.settings import BaseUrl, CarrierSettings, E164Number
 from deploy.init.answers import PublicUrl, ServerName, problems_of
 

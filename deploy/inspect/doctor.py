@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Final
 
-from bridge.carriers.registry import CARRIER_KINDS
+from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.matrix.api.http_client import HomeserverError
 from bridge.matrix.api.json_fields import objects_in
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleNotLoaded, ModuleRequestRejected

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum, unique
 from typing import Final
 
-from bridge.carriers.registry import CARRIER_KINDS
+from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.config import Config
 from policies.lint import lint
 from policies.pack import Pack, TextName, samples, unreviewed

@@ -19,9 +19,8 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from multidict import CIMultiDict
 
-from bridge.carriers import registry
 from bridge.carriers.adapter import WebhookRequest
-from bridge.carriers.vendors import telnyx
+from bridge.carriers.vendors import registry, telnyx
 from bridge.config import load
 from deploy.carrier.webhook_signatures import JSON, SIGNERS, SignedRequest
 from policies.segments import segments

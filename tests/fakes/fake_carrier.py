@@ -19,7 +19,7 @@ from bridge.carriers.adapter import (
 )
 from bridge.carriers.base import BaseCarrier
 from bridge.carriers.rate_limit import Rate
-from bridge.carriers.registry import CARRIER_KINDS
+from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.runtime.phone_number import Phone
 
 

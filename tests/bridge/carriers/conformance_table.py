@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from bridge.carriers.registry import CARRIER_KINDS
+from bridge.carriers.vendors.registry import CARRIER_KINDS
 from tests.bridge.carriers.behaviours import BEHAVIOURS
 from tests.bridge.carriers.harness import Trait
 from tests.bridge.carriers.rows import ROWS

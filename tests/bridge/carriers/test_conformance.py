@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from bridge.carriers.registry import CARRIER_KINDS
+from bridge.carriers.vendors.registry import CARRIER_KINDS
 from tests.bridge.carriers import behaviours_copies, behaviours_inbound, behaviours_line, behaviours_outbound
 from tests.bridge.carriers.behaviours import BEHAVIOURS, Behaviour
 from tests.bridge.carriers.harness import AdapterRow, Trait

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.carriers.registry import CARRIER_KINDS
+from bridge.carriers.vendors.registry import CARRIER_KINDS
 from tests.bench import burst
 
 

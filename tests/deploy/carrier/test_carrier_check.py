@@ -13,11 +13,11 @@ import yaml
 from click.testing import CliRunner
 from multidict import CIMultiDict
 
-from bridge.carriers import registry
 from bridge.carriers.adapter import InboundText, Malformed, WebhookRequest
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.rate_limit import Rate
-from bridge.carriers.registry import CARRIER_KINDS
+from bridge.carriers.vendors import registry
+from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.carriers.vendors.smsgate import EVENTS
 from bridge.config import ConfigError, load
 from deploy.carrier.carrier_check import check_public_address

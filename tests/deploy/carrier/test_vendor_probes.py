@@ -13,8 +13,8 @@ import pytest
 import yaml
 from aiohttp import web
 
-from bridge.carriers import registry
 from bridge.carriers.client_credentials import basic_auth
+from bridge.carriers.vendors import registry
 from bridge.config import Config, load
 from deploy.carrier.carrier_check import check_carrier
 from deploy.carrier.vendor_probes import LOGIN_PROBES

@@ -23,7 +23,7 @@ from aiohttp import web
 
 from bot.model.actions import DESK
 from bridge.app import run_history
-from bridge.carriers import registry
+from bridge.carriers.vendors import registry
 from bridge.config import Config, load
 from bridge.matrix.olm.identity import derive_master_key
 from bridge.matrix.room_keys.confirmed_identities import confirm_fingerprint

@@ -11,7 +11,7 @@ from typing import Any, Union, get_args, get_origin
 import pytest
 import yaml
 
-from bridge.carriers.registry import CARRIER_KINDS
+from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.config import Config, PhoneLine, Staff
 from bridge.runtime.settings import Section
 from deploy.init.config_text import COMMENTS, config_text

@@ -1,6 +1,6 @@
 """The table of carriers, which the configuration, the bridge and the command read.
 
-Rule of this module: a new carrier is one module in `vendors` and one line here.
+Rule of this module: a new carrier is one module beside this one and one line here.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from bridge.carriers import registry
 from bridge.carriers.adapter import Accepted
+from bridge.carriers.vendors import registry
 from bridge.runtime.phone_number import Phone
 from bridge.runtime.settings import CarrierSettings, secret_files
 from tests.bridge.carriers.cloud_harnesses import BandwidthHarness, VonageHarness
