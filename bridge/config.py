@@ -173,12 +173,16 @@ class Canary(Section):
 
 
 class BackupSettings(Section):
-    """Where `quietline backup` writes, a new file each time, and the file of its passphrase. The bridge reads neither."""
+    """Where `quietline backup` writes, a new file each time, and the file of its passphrase. The bridge reads neither.
+
+    `keep`: how many files of the line stay there; None: all.
+    """
 
     read_by_bridge: ClassVar[bool] = False
 
     to: Path
     passphrase_file: Path
+    keep: Annotated[int, Field(ge=1)] | None = None
 
 
 class PhoneLine(Section):

@@ -8,11 +8,12 @@ table was made with one row, or none before the first step.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from bridge.storage.database import Transaction, Work
 from bridge.storage.errors import UnsupportedSchema
+from bridge.storage.sqlite_connection import SqliteConnection
 
 Step: TypeAlias = Callable[[Transaction], Awaitable[None]]
 Committer: TypeAlias = Callable[[Work[None]], Awaitable[None]]
@@ -30,6 +31,23 @@ class Migrations:
     steps: Sequence[Step]
     base_version: int = 0
 
+    @property
+    def latest(self) -> int:
+        """The number that the last step leads to."""
+        return self.base_version + len(self.steps)
+
+    def until(self, number: int) -> Migrations:
+        """Return these steps without those behind a number."""
+        return replace(self, steps=self.steps[: max(0, number - self.base_version)])
+
+    def peek_version(self, connection: SqliteConnection) -> int:
+        """Return the number at which a database stands, from beside it; 0 where it has none of these tables."""
+        there = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = $1"
+        if not connection.fetchval(there, self.version_table):
+            return 0
+        version = connection.fetchval(f"SELECT version FROM {self.version_table}")  # noqa: S608 - a name of ours
+        return 0 if version is None else int(version)
+
     async def run(self, commit: Committer) -> None:
         """Take every step that is missing. Raises `UnsupportedSchema` when a newer program was here, or too old a one."""
         await commit(self._check_version)
@@ -39,7 +57,7 @@ class Migrations:
     async def _check_version(self, transaction: Transaction) -> None:
         await transaction.execute(f"CREATE TABLE IF NOT EXISTS {self.version_table} (version INTEGER PRIMARY KEY)")
         version = await self._version(transaction)
-        if version > self.base_version + len(self.steps) or 0 < version < self.base_version:
+        if version > self.latest or 0 < version < self.base_version:
             raise UnsupportedSchema(self.version_table)
 
     def _upgrade(self, step: Step, number: int) -> Work[None]:

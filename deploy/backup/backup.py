@@ -11,13 +11,16 @@ scrypt. Sources: RFC 7914 (scrypt), NIST SP 800-38D (AES-GCM; one nonce per key,
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
+import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import yaml
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
@@ -25,9 +28,12 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from bot.model.audit_kinds import AuditKind
 from bridge.config import load
 from bridge.matrix.rooms.room_state import peek_desk_levels
+from bridge.matrix.schema import MAIN_MIGRATIONS
 from bridge.runtime.settings import is_private, secret_files, secret_place
-from bridge.tables import backup_rows, inspection, line_state
+from bridge.tables import backup_rows, inspection, line_state, schema
 from deploy.data_dir import offline
+from deploy.data_dir.atomic_files import sync_directory
+from deploy.data_dir.program import own_version
 from deploy.data_dir.secret_files import Secrets, SetupError
 from policies.load import PACK_NAME, REGIONAL_NAME
 
@@ -43,7 +49,11 @@ SCRYPT: Final = {"n": 2**16, "r": 8, "p": 1}
 MIN_PASSPHRASE: Final = 16
 """Characters of a passphrase."""
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
+HALF: Final = ".half"
+"""Behind the name of a backup that is being written."""
 
+DATABASE_TABLES: Final = (schema.MIGRATIONS, *MAIN_MIGRATIONS)
+"""The sets of tables of the main database."""
 RENEWED_SECRETS: Final = ("keys.vault_key_file", "keys.index_key_file")
 """Secrets that no backup holds."""
 HOUR: Final = 3600
@@ -54,7 +64,8 @@ class Backup:
     """What a backup holds. `root`: the data directory it was made of; `made`: the hour, in seconds since the epoch.
 
     `files`: by absolute path; `packs`: the agency's own, as the configuration names them; `tables`: rows by table;
-    `unfinished`: how many texts were on their way to phones, or unknown.
+    `unfinished`: how many texts were on their way to phones, or unknown. `program`: the version that made it, and
+    `schema`: at which number each set of tables stood (`Migrations.version_table`); both empty in files of before.
     """
 
     made: int
@@ -65,6 +76,14 @@ class Backup:
     roster: list[dict[str, str]]
     tables: dict[str, list[dict[str, Any]]]
     unfinished: int
+    program: str = ""
+    schema: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def line(self) -> tuple[str, str]:
+        """Whose it is: the name of the homeserver and the slug of the line."""
+        told: Any = yaml.safe_load(self.config)
+        return str(told["homeserver"]["server_name"]), str(told["lines"][0]["slug"])
 
 
 def new_file_name(made: float) -> str:
@@ -79,7 +98,7 @@ async def backup(layout: Layout, to: Path, passphrase: bytes) -> Backup:
     """
     config = load(layout.config)
     found = collect(layout, config)
-    write_new_file(to, encrypt(found, passphrase))
+    write_finished_file(to, encrypt(found, passphrase))
     made = str(time.time())
     await offline.record_audit(
         config, AuditKind.BACKUP, lambda transaction: line_state.put(transaction, line_state.LAST_BACKUP, made)
@@ -111,6 +130,8 @@ def collect(layout: Layout, config: Config) -> Backup:
             roster=_roster(db, ours=(config.policy_mxid, config.puppet_mxid)),
             tables=backup_rows.read(db),
             unfinished=inspection.count_unfinished_texts(db),
+            program=own_version(),
+            schema={each.version_table: each.peek_version(db) for each in DATABASE_TABLES},
         )
 
 
@@ -145,6 +166,8 @@ def encrypt(found: Backup, passphrase: bytes) -> bytes:
             table: [{k: _encode(v) for k, v in row.items()} for row in rows] for table, rows in found.tables.items()
         },
         "unfinished": found.unfinished,
+        "program": found.program,
+        "schema": found.schema,
     }
     salt, nonce = os.urandom(SALT_BYTES), os.urandom(NONCE_BYTES)
     data = json.dumps(document).encode()
@@ -174,6 +197,8 @@ def decrypt(data: bytes, passphrase: bytes) -> Backup:
             table: [{k: _decode(v) for k, v in row.items()} for row in rows] for table, rows in document["tables"].items()
         },
         unfinished=int(document["unfinished"]),
+        program=str(document.get("program", "")),
+        schema={str(table): int(number) for table, number in document.get("schema", {}).items()},
     )
 
 
@@ -187,14 +212,34 @@ def read_backup(source: Path, passphrase: bytes) -> Backup:
         raise SetupError([f"{source}: cannot be read ({error.strerror})"]) from None
 
 
+def write_finished_file(to: Path, data: bytes) -> None:
+    """Write a new file that stands under its name only once all of it is on the disk. Raises `OSError` when it exists.
+
+    Who is killed meanwhile leaves a file `.NAME.….half`, which opens like the other one or not at all.
+    """
+    if to.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(to))
+    half = to.with_name(f".{to.name}.{secrets.token_hex(4)}{HALF}")
+    write_new_file(half, data)
+    try:
+        half.rename(to)
+        sync_directory(to.parent)
+    except BaseException:
+        half.unlink(missing_ok=True)
+        raise
+
+
 def write_new_file(to: Path, data: bytes) -> None:
-    """Write a new file of mode 0600. Raises `OSError` when it exists; leaves none that is not whole."""
+    """Write a new file of mode 0600. Raises `OSError` with its name, when it exists too; leaves none that is not whole."""
     descriptor = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+    except OSError as error:  # of a full disk, which does not say what was written
+        to.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(to)) from None
     except BaseException:
         to.unlink(missing_ok=True)
         raise

@@ -14,7 +14,6 @@ import os
 import platform
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +21,7 @@ import click
 
 from bridge.storage.errors import DatabaseError
 from deploy.cli.alarm import alarm
+from deploy.cli.backups import backup, restore
 from deploy.cli.canary import canary
 from deploy.cli.check import check
 from deploy.cli.doctor import doctor
@@ -33,6 +33,7 @@ from deploy.cli.reports import practices, report
 from deploy.cli.staff import staff
 from deploy.cli.trust import trust
 from deploy.data_dir.layout import DEFAULT_PORT_BASE, Ports
+from deploy.data_dir.program import own_version
 
 if TYPE_CHECKING:
     from deploy.data_dir.layout import Layout
@@ -224,15 +225,7 @@ def version() -> None:
     """Tell which version this is, and of what it is made."""
     parts = [f"Python {platform.python_version()}"]
     parts += [f"{name} {importlib.metadata.version(name)}" for name in ("matrix-synapse", "mautrix", "vodozemac")]
-    click.echo(f"quietline {_own_version()} ({', '.join(parts)})")
-
-
-def _own_version() -> str:
-    """Return the version of the source, or, where it is installed without its source, of the package."""
-    source = ROOT / "pyproject.toml"
-    if source.is_file():
-        return str(tomllib.loads(source.read_text(encoding="utf-8"))["project"]["version"])
-    return importlib.metadata.version("quietline")
+    click.echo(f"quietline {own_version()} ({', '.join(parts)})")
 
 
 @cli.command(context_settings=_PASS_THROUGH)
@@ -285,6 +278,8 @@ def bridge(layout: Layout | None, take_over: bool) -> None:
 
 cli.add_command(canary)
 cli.add_command(alarm)
+cli.add_command(backup)
+cli.add_command(restore)
 cli.add_command(init)
 cli.add_command(check)
 cli.add_command(doctor)

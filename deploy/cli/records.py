@@ -1,6 +1,6 @@
-"""The verbs about what a line keeps: exposure, audit, lookup, backup, restore.
+"""The verbs about what a line keeps: exposure, audit, lookup.
 
-Rules of this module: as in `cli`; a number is asked for and never an argument, a passphrase is a file and never its words.
+Rules of this module: as in `cli`; a number is asked for and never an argument.
 """
 
 from __future__ import annotations
@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -25,12 +23,6 @@ if TYPE_CHECKING:
 EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE = 0, 1, 2
 
 _JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="For a program.")
-_PASSPHRASE_OPTION = click.option(
-    "--passphrase-file",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="A file of mode 0600 with a passphrase of at least 16 characters.",
-)
 
 
 @click.command()
@@ -101,69 +93,6 @@ def lookup(layout: Layout, then: str | None) -> None:
 
 
 @click.command()
-@line_options
-@click.option(
-    "--passphrase-file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="A file of mode 0600 with a passphrase of at least 16 characters.  [default: backup.passphrase_file]",
-)
-@click.option(
-    "--to",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="A new file.  [default: one named after the time, in the directory of backup.to]",
-)
-def backup(layout: Layout, passphrase_file: Path | None, to: Path | None) -> None:
-    """Write the line without its conversations into an encrypted file, beside a running line.
-
-    Without --to and --passphrase-file it does what `backup` in the configuration says, as a timer wants it.
-    It holds configuration, tokens, first accounts, roster, STOP entries and counters. It holds no conversation, no key of
-    one, and not the vault's keys.
-    """
-    from bridge.config import load  # noqa: PLC0415 - only this verb needs it
-    from deploy.backup import backup as made  # noqa: PLC0415 - only this verb needs it
-    from deploy.data_dir.secret_files import SetupError  # noqa: PLC0415 - only this verb needs it
-
-    with exit_on_errors():
-        if to is None or passphrase_file is None:
-            told = load(layout.config).backup
-            if told is None:
-                raise SetupError([f"{layout.config}: backup: is not there; say --to and --passphrase-file, or write it"])
-            to = to or told.to / made.new_file_name(time.time())
-            passphrase_file = passphrase_file or told.passphrase_file
-        found = asyncio.run(made.backup(layout, to, made.read_passphrase(passphrase_file)))
-    click.echo(f"{to}: {len(found.files)} files, {len(found.roster)} people, no conversation.")
-    if found.unfinished:
-        click.echo(
-            f"{found.unfinished} texts were on their way or unknown; a restored line says so and sends none of them."
-        )
-
-
-@click.command()
-@line_options
-@_PASSPHRASE_OPTION
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-def restore(layout: Layout, passphrase_file: Path, file: Path) -> None:
-    """Make a line from its backup, in a directory that is not there or empty; then `quietline up` starts it.
-
-    Its vault keys and devices are new, and so is a homeserver of its own. No conversation comes back, no text is sent
-    again. Staff sign in anew and their identities are confirmed anew, the first supervisor's with `quietline trust`.
-    """
-    from bridge.config import load  # noqa: PLC0415 - only this verb needs it
-    from deploy.backup import backup as made  # noqa: PLC0415 - only this verb needs it
-    from deploy.backup.restore import restore as fill  # noqa: PLC0415 - only this verb needs it
-
-    with exit_on_errors():
-        found = made.read_backup(file, made.read_passphrase(passphrase_file))
-        asyncio.run(fill(found, layout))
-        joined = load(layout.config).homeserver.joined
-    click.echo(f"{layout.data}: the line as it was at its backup, {len(found.roster)} people, without conversations.")
-    click.echo("The old directory, if there is one, can still open its own conversations: destroy it.")
-    if joined:
-        start = f"quietline bridge --data {layout.data} --take-over"
-        click.echo(f"The homeserver still has the devices of before. End the old bridge for good; then start once: {start}")
-
-
-@click.command()
 @click.argument("kinds", nargs=-1, metavar="[KIND]...")
 @optional_line_options
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
@@ -211,9 +140,9 @@ def exit_on_errors() -> Iterator[None]:
     except (ConfigError, PackError, SetupError) as error:
         problems = error.problems
     except DatabaseError as error:
-        problems = [f"the line's database cannot be used ({type(error).__name__})"]
+        problems = [database_problem(error)]
     except OSError as error:
-        problems = [f"{error.filename}: {error.strerror}"]
+        problems = [f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)]
     else:
         return
     for problem in problems:
@@ -221,5 +150,12 @@ def exit_on_errors() -> Iterator[None]:
     sys.exit(EXIT_USAGE)
 
 
-VERBS: Final = (exposure, accept_facts, audit, lookup, backup, restore)
+def database_problem(error: DatabaseError) -> str:
+    """Say why the line's database cannot be used."""
+    if error.code == "SQLITE_FULL":
+        return "the disk is full: the line's database could not be written, and is as it was"
+    return f"the line's database cannot be used ({type(error).__name__})"
+
+
+VERBS: Final = (exposure, accept_facts, audit, lookup)
 """What `cli` adds to the command."""

@@ -151,10 +151,11 @@ class ReviewAnswer(Section):
 
 
 class BackupAnswer(Section):
-    """Into which directory backups go, and the passphrase's file."""
+    """Into which directory backups go, the passphrase's file, and how many stay there; None: all."""
 
     to: Path
     passphrase_file: Path
+    keep: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
     def _absolute(self) -> Self:

@@ -202,7 +202,7 @@ def _config(staged: Layout, answers: Answers, carrier: dict[str, Any], on_call: 
             "suppression_key_file": str(secrets.suppression_key),
         },
         "lines": [line],
-        **({"backup": {key: str(value) for key, value in answers.backup}} if answers.backup else {}),
+        **({"backup": answers.backup.model_dump(mode="json", exclude_none=True)} if answers.backup else {}),
     }
 
 

@@ -147,7 +147,7 @@ ExecStart={ROOT}/quietline doctor --data {layout.data}
 
 def _backup_unit(layout: Layout, to: Path, passphrase_file: Path) -> str:
     return f"""\
-# Written by `quietline init`. Where to, and under which passphrase, is in config.yaml. Old backups are yours to delete.
+# Written by `quietline init`. Where to, under which passphrase, and how many stay (backup.keep) is in config.yaml.
 [Unit]
 Description=Backup of Quietline
 

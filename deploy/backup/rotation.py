@@ -1,0 +1,80 @@
+"""Backups in a directory: a new one each time, and of this line's no more than so many.
+
+Rules of this module: nothing is deleted before the new file was read back from the disk and opened; what is deleted was
+opened with the same passphrase and is of the same line, so files of others, of another passphrase and damaged ones stay;
+the new file stays whatever the clock says.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from deploy.backup.backup import HALF, Backup, backup, new_file_name, read_backup
+from deploy.data_dir.secret_files import SetupError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from deploy.data_dir.layout import Layout
+
+FILE_NAME: Final = re.compile(r"quietline-[0-9]{8}T[0-9]{6}Z\.backup")
+HALF_NAME: Final = re.compile(rf"\.{FILE_NAME.pattern}\.[0-9a-f]+{re.escape(HALF)}")
+HALF_SECONDS: Final = 3600.0
+"""Seconds after which nobody writes a half file any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A new backup in a directory. `removed`: older ones of the line that went; `foreign`: files that nobody may judge."""
+
+    file: Path
+    backup: Backup
+    removed: tuple[Path, ...] = ()
+    foreign: tuple[Path, ...] = ()
+
+
+async def backup_into(layout: Layout, directory: Path, passphrase: bytes, *, keep: int | None = None) -> Kept:
+    """Write a backup into a directory and keep the newest `keep` of the line; None: all.
+
+    Raises `ConfigError`, `SetupError`, `OSError`, `DatabaseError`.
+    """
+    file = directory / new_file_name(time.time())
+    found = await backup(layout, file, passphrase)
+    if keep is None:
+        return Kept(file=file, backup=found)
+    if read_backup(file, passphrase) != found:
+        raise SetupError([f"{file}: does not hold what was written into it; is the disk well? No older file was deleted"])
+    ours, foreign = backups_of(directory, found.line, passphrase)
+    older = [path for path in ours if path != file]
+    removed = older[keep - 1 :]
+    for path in [*removed, *_stale_halves(directory)]:
+        path.unlink(missing_ok=True)
+    return Kept(file=file, backup=found, removed=tuple(removed), foreign=tuple(foreign))
+
+
+def backups_of(directory: Path, line: tuple[str, str], passphrase: bytes) -> tuple[list[Path], list[Path]]:
+    """Return the backups of a line in a directory, the newest first, and those that this passphrase shows no line of.
+
+    Raises `OSError` when the directory cannot be read.
+    """
+    ours: list[Path] = []
+    foreign: list[Path] = []
+    for path in sorted(directory.iterdir(), key=lambda each: each.name, reverse=True):
+        if not FILE_NAME.fullmatch(path.name) or path.is_symlink() or not path.is_file():
+            continue
+        try:
+            is_ours = read_backup(path, passphrase).line == line
+        except SetupError:
+            foreign.append(path)
+        else:
+            (ours if is_ours else foreign).append(path)
+    return ours, foreign
+
+
+def _stale_halves(directory: Path) -> list[Path]:
+    """Return what runs that were killed have left."""
+    before = time.time() - HALF_SECONDS
+    return [path for path in directory.iterdir() if HALF_NAME.fullmatch(path.name) and path.stat().st_mtime < before]

@@ -1,0 +1,104 @@
+"""The verbs about backups: backup, restore.
+
+Rules of this module: as in `cli`; a passphrase is a file and never its words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from deploy.cli.options import line_options
+from deploy.cli.records import exit_on_errors
+
+if TYPE_CHECKING:
+    from deploy.data_dir.layout import Layout
+
+EXIT_OK, EXIT_PROBLEMS = 0, 1
+
+_PHRASE_HELP: Final = "A file of mode 0600 with a passphrase of at least 16 characters."
+_FILE: Final = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@line_options
+@click.option("--passphrase-file", type=_FILE, help=f"{_PHRASE_HELP}  [default: backup.passphrase_file]")
+@click.option("--to", type=_FILE, help="A new file, in place of one in a directory.")
+@click.option(
+    "--to-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A directory: the file is named after the time.  [default: backup.to]",
+)
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    help="Then delete this line's older files there but for so many.  [default: backup.keep, or all stay]",
+)
+def backup(layout: Layout, passphrase_file: Path | None, to: Path | None, to_dir: Path | None, keep: int | None) -> None:
+    """Write the line without its conversations into an encrypted file, beside a running line.
+
+    Without options it does what `backup` in the configuration says, as a timer wants it.
+    It holds configuration, tokens, first accounts, roster, STOP entries and counters. It holds no conversation, no key of
+    one, and not the vault's keys. With --keep a file is deleted only when the new one was read back and opened, and then
+    only one of this line that the same passphrase opens.
+    """
+    from bridge.config import load  # noqa: PLC0415 - only this verb needs it
+    from deploy.backup import backup as made  # noqa: PLC0415 - only this verb needs it
+    from deploy.backup.rotation import Kept, backup_into  # noqa: PLC0415 - only this verb needs it
+    from deploy.data_dir.secret_files import SetupError  # noqa: PLC0415 - only this verb needs it
+
+    if to is not None and (to_dir is not None or keep is not None):
+        raise click.UsageError("say either --to or --to-dir and --keep.")
+    with exit_on_errors():
+        told = load(layout.config).backup
+        directory = to_dir or (told.to if told else None)
+        phrase = passphrase_file or (told.passphrase_file if told else None)
+        problem = "backup: is not there; say --to or --to-dir, and --passphrase-file, or write it"
+        if phrase is None:
+            raise SetupError([f"{layout.config}: {problem}"])
+        passphrase = made.read_passphrase(phrase)
+        if to is not None:
+            kept = Kept(file=to, backup=asyncio.run(made.backup(layout, to, passphrase)))
+        elif directory is not None:
+            keep = keep or (told.keep if told and to_dir is None else None)
+            kept = asyncio.run(backup_into(layout, directory, passphrase, keep=keep))
+        else:
+            raise SetupError([f"{layout.config}: {problem}"])
+    found = kept.backup
+    click.echo(f"{kept.file}: {len(found.files)} files, {len(found.roster)} people, no conversation.")
+    if kept.removed:
+        click.echo(f"{len(kept.removed)} older files were deleted.")
+    if kept.foreign:
+        click.echo(f"{len(kept.foreign)} files were left: another line's, another passphrase's, or damaged.")
+    if found.unfinished:
+        click.echo(
+            f"{found.unfinished} texts were on their way or unknown; a restored line says so and sends none of them."
+        )
+
+
+@click.command()
+@line_options
+@click.option("--passphrase-file", required=True, type=_FILE, help=_PHRASE_HELP)
+@click.argument("file", type=_FILE)
+def restore(layout: Layout, passphrase_file: Path, file: Path) -> None:
+    """Make a line from its backup, in a directory that is not there or empty; then `quietline up` starts it.
+
+    Its vault keys and devices are new, and so is a homeserver of its own. No conversation comes back, no text is sent
+    again. Staff sign in anew and their identities are confirmed anew, the first supervisor's with `quietline trust`.
+    """
+    from bridge.config import load  # noqa: PLC0415 - only this verb needs it
+    from deploy.backup import backup as made  # noqa: PLC0415 - only this verb needs it
+    from deploy.backup.restore import restore as fill  # noqa: PLC0415 - only this verb needs it
+
+    with exit_on_errors():
+        found = made.read_backup(file, made.read_passphrase(passphrase_file))
+        asyncio.run(fill(found, layout))
+        joined = load(layout.config).homeserver.joined
+    click.echo(f"{layout.data}: the line as it was at its backup, {len(found.roster)} people, without conversations.")
+    click.echo("The old directory, if there is one, can still open its own conversations: destroy it.")
+    if joined:
+        start = f"quietline bridge --data {layout.data} --take-over"
+        click.echo(f"The homeserver still has the devices of before. End the old bridge for good; then start once: {start}")

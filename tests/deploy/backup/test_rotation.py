@@ -1,0 +1,198 @@
+"""Backups in a directory: the newest of a line stay, and nothing else ever goes."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deploy.backup import backup as made
+from deploy.backup.backup import Backup
+from deploy.backup.rotation import backup_into, backups_of
+from deploy.cli.main import cli
+from deploy.data_dir.secret_files import SetupError
+from tests.deploy.line_directory import LineDirectory, line_directory
+
+PASSPHRASE = b"six random words are very good"
+OTHER = b"another passphrase altogether"
+
+
+@pytest.fixture
+async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
+    async with line_directory(tmp_path) as there:
+        yield there
+
+
+@pytest.fixture(autouse=True)
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Derive keys quickly: what is asked here is which files stay."""
+    monkeypatch.setattr(made, "SCRYPT", {"n": 2, "r": 1, "p": 1})
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Set the time that a file is named after."""
+    now = [1_800_000_000.0]
+    monkeypatch.setattr("deploy.backup.rotation.time.time", lambda: now[0])
+    return now
+
+
+def name(number: int) -> str:
+    return made.new_file_name(1_700_000_000 + number)
+
+
+def encrypted(slug: str, phrase: bytes = PASSPHRASE) -> bytes:
+    told = {"homeserver": {"server_name": "quietline.localhost"}, "lines": [{"slug": slug}]}
+    config = yaml.safe_dump(told)
+    found = Backup(made=0, root="/r", config=config, files={}, packs={}, roster=[], tables={}, unfinished=0)
+    return made.encrypt(found, phrase)
+
+
+async def test_the_newest_of_the_line_stay(line: LineDirectory, tmp_path: Path, clock: list[float]) -> None:
+    """Five backups with `keep` 3: the three newest are there, and each opens."""
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    for _ in range(4):
+        clock[0] += 60
+        await backup_into(line.layout, kept, PASSPHRASE, keep=3)
+    clock[0] += 60
+    last = await backup_into(line.layout, kept, PASSPHRASE, keep=3)
+    assert sorted(path.name for path in kept.iterdir()) == [made.new_file_name(clock[0] - 60 * n) for n in (2, 1, 0)]
+    assert last.removed == (kept / made.new_file_name(clock[0] - 180),)
+    assert [made.read_backup(path, PASSPHRASE).line for path in kept.iterdir()] == [last.backup.line] * 3
+
+
+async def test_what_is_not_this_lines_stays(line: LineDirectory, tmp_path: Path, clock: list[float]) -> None:
+    """Another line's, another passphrase's, a damaged one, a link, other names: all stay, whatever `keep` says."""
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    slug = line.config.line.slug
+    (kept / name(1)).write_bytes(encrypted("another"))
+    (kept / name(2)).write_bytes(encrypted(slug, OTHER))
+    (kept / name(3)).write_bytes(encrypted(slug)[:-1])
+    (kept / name(4)).symlink_to(kept / name(1))
+    (kept / "quietline.backup").write_bytes(encrypted(slug))
+    (kept / f"{name(5)}.copy").write_bytes(encrypted(slug))
+    (kept / name(6)).mkdir()
+    stay = {path.name for path in kept.iterdir()}
+    (kept / name(7)).write_bytes(encrypted(slug))
+    done = await backup_into(line.layout, kept, PASSPHRASE, keep=1)
+    assert {path.name for path in kept.iterdir()} == stay | {done.file.name}
+    assert {path.name for path in done.foreign} == {name(1), name(2), name(3)}
+
+
+async def test_a_clock_that_was_set_back_does_not_cost_the_new_file(
+    line: LineDirectory, tmp_path: Path, clock: list[float]
+) -> None:
+    """The new file stays although its name is the oldest."""
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    first = await backup_into(line.layout, kept, PASSPHRASE, keep=1)
+    clock[0] -= 86_400
+    second = await backup_into(line.layout, kept, PASSPHRASE, keep=1)
+    assert set(kept.iterdir()) == {second.file}
+    assert second.removed == (first.file,)
+
+
+async def test_nothing_is_deleted_for_a_file_that_cannot_be_read_back(
+    line: LineDirectory, tmp_path: Path, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that returns something else than what was written: said, and the older file is there."""
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    old = (await backup_into(line.layout, kept, PASSPHRASE, keep=1)).file
+    clock[0] += 60
+    another = encrypted("other")
+    with monkeypatch.context() as changed:
+        changed.setattr(made, "encrypt", lambda _found, _phrase: another)
+        with pytest.raises(SetupError, match="is the disk well"):
+            await backup_into(line.layout, kept, PASSPHRASE, keep=1)
+    assert old in set(kept.iterdir())
+
+
+async def test_a_full_disk_costs_no_older_file(
+    line: LineDirectory, tmp_path: Path, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason with the file's name, no half file, and the older one stays."""
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    old = (await backup_into(line.layout, kept, PASSPHRASE, keep=1)).file
+    clock[0] += 60
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as changed:
+        changed.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left") as raised:
+            await backup_into(line.layout, kept, PASSPHRASE, keep=1)
+    assert str(raised.value.filename).startswith(str(kept))
+    assert set(kept.iterdir()) == {old}
+
+
+async def test_what_a_killed_run_left_goes_later(line: LineDirectory, tmp_path: Path, clock: list[float]) -> None:
+    """A half file of long ago goes; one that another run may be writing stays."""
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    old, new = (kept / f".{name(n)}.abcd0123.half" for n in (1, 2))
+    for path, age in ((old, 7200), (new, 60)):
+        path.write_bytes(b"half")
+        os.utime(path, (clock[0] - age, clock[0] - age))
+    done = await backup_into(line.layout, kept, PASSPHRASE, keep=1)
+    assert set(kept.iterdir()) == {done.file, new}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    there=st.lists(st.tuples(st.integers(0, 30), st.sampled_from(["main", "other"])), unique_by=lambda each: each[0]),
+    keep=st.integers(1, 6),
+)
+def test_whatever_lies_there_the_newest_stay(
+    tmp_path_factory: pytest.TempPathFactory, there: list[tuple[int, str]], keep: int
+) -> None:
+    """Of a line's files exactly the newest are first, and another line's is never among them."""
+    directory = tmp_path_factory.mktemp("kept")
+    for number, slug in there:
+        (directory / name(number)).write_bytes(encrypted(slug))
+    ours, foreign = backups_of(directory, ("quietline.localhost", "main"), PASSPHRASE)
+    numbers = sorted((number for number, slug in there if slug == "main"), reverse=True)
+    assert [path.name for path in ours[:keep]] == [name(number) for number in numbers[:keep]]
+    assert {path.name for path in foreign} == {name(number) for number, slug in there if slug == "other"}
+
+
+async def test_the_verb(line: LineDirectory, tmp_path: Path, clock: list[float]) -> None:
+    """`--to-dir` and `--keep`, or what the configuration says of both; `--to` with either is a usage error."""
+    phrase, kept = tmp_path / "phrase", tmp_path / "kept"
+    phrase.write_bytes(PASSPHRASE)
+    phrase.chmod(0o600)
+    kept.mkdir()
+    common = ["backup", "--data", str(line.layout.data), "--passphrase-file", str(phrase)]
+    for n in range(3):
+        clock[0] += 60
+        ended = await invoke([*common, "--to-dir", str(kept), "--keep", "2"])
+        assert ended.exit_code == 0, ended.output
+        assert ("1 older files were deleted." in ended.stdout) == (n == 2)
+    told = yaml.safe_load(line.layout.config.read_text())
+    told["backup"] = {"to": str(kept), "passphrase_file": str(phrase), "keep": 1}
+    line.layout.config.write_text(yaml.safe_dump(told))
+    clock[0] += 60
+    ended = await invoke(["backup", "--data", str(line.layout.data)])
+    assert (ended.exit_code, len(list(kept.iterdir()))) == (0, 1), ended.output
+    for words in (["--to-dir", str(kept)], ["--keep", "1"]):
+        assert (await invoke([*common, "--to", str(tmp_path / "x"), *words])).exit_code == 2
+    missing = await invoke([*common, "--to-dir", str(tmp_path / "nowhere"), "--keep", "1"])
+    assert (missing.exit_code, "nowhere" in missing.stderr) == (2, True)
+
+
+async def invoke(words: list[str]) -> Any:
+    """Run a verb in a thread, for it has a loop of its own."""
+    return await asyncio.to_thread(lambda: CliRunner().invoke(cli, words))
