@@ -55,6 +55,10 @@ ORDERED_SETTINGS = (
 )
 
 
+UNREADABLE = (OSError, yaml.YAMLError, RecursionError, ValueError)
+"""What reading a file raises; YAML's own constructors let a ValueError through, and it is one that a file is not UTF-8."""
+
+
 class PackError(Exception):
     """The packs cannot be used. `problems` are sentences, each with file and path; none shows a value."""
 
@@ -93,26 +97,13 @@ def _read(name: str, near: Path, problems: list[str]) -> PackFile | None:
     path = _find(name, near)
     where = name
     try:
-        raw = _parse(path)
+        raw = parse_yaml(path)
         if path.name == PACK_FILE and isinstance(raw, dict) and isinstance(raw.setdefault(WORDS, {}), dict):
             for file in sorted((path.parent / WORDS).glob("*.yaml")):
                 where = f"{name}: {WORDS}/{file.name}"
-                raw[WORDS][file.stem] = _parse(file)
-    except OSError as error:
-        problems.append(f"{where}: {path} cannot be read ({error.strerror})")
-    except UnicodeDecodeError:
-        problems.append(f"{where}: is not UTF-8")
-    except _DuplicateKeyError as error:
-        problems.append(f"{where}: line {error.line}: this key is there twice")
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        problems.append(f"{where}: line {line}: is not YAML")
-    except yaml.YAMLError:
-        problems.append(f"{where}: is not YAML")
-    except RecursionError:
-        problems.append(f"{where}: is nested too deeply")
-    except ValueError:  # YAML's own constructors let it through
-        problems.append(f"{where}: a date or a number cannot be read")
+                raw[WORDS][file.stem] = parse_yaml(file)
+    except UNREADABLE as error:
+        problems.append(f"{where}: {why_unreadable(error, path)}")
     else:
         try:
             return PackFile.model_validate(raw)
@@ -124,8 +115,28 @@ def _read(name: str, near: Path, problems: list[str]) -> PackFile | None:
     return None
 
 
-def _parse(path: Path) -> Any:
+def parse_yaml(path: Path) -> Any:
+    """Read a file of YAML in which no key stands twice. Raises one of `UNREADABLE`."""
     return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader, see below
+
+
+def why_unreadable(error: Exception, path: Path) -> str:
+    """Say why a file could not be read, without a value of it."""
+    match error:
+        case OSError():
+            return f"{path} cannot be read ({error.strerror})"
+        case UnicodeDecodeError():
+            return "is not UTF-8"
+        case DuplicateKeyError():
+            return f"line {error.line}: this key is there twice"
+        case yaml.MarkedYAMLError():
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            return f"line {line}: is not YAML"
+        case yaml.YAMLError():
+            return "is not YAML"
+        case RecursionError():
+            return "is nested too deeply"
+    return "a date or a number cannot be read"
 
 
 def _merge(files: Sequence[PackFile], problems: list[str]) -> Pack | None:
@@ -299,7 +310,9 @@ def _keywords(files: Sequence[PackFile], languages: Sequence[str], problems: lis
     )
 
 
-class _DuplicateKeyError(yaml.YAMLError):
+class DuplicateKeyError(yaml.YAMLError):
+    """A key stands twice in a mapping; the second is in that line."""
+
     def __init__(self, line: int) -> None:
         super().__init__("a key is there twice")
         self.line = line
@@ -314,6 +327,6 @@ class _UniqueKeyLoader(yaml.SafeLoader):
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, Hashable):
                 if key in seen:
-                    raise _DuplicateKeyError(key_node.start_mark.line + 1)
+                    raise DuplicateKeyError(key_node.start_mark.line + 1)
                 seen.add(key)
         return super().construct_mapping(node, deep)

@@ -11,6 +11,7 @@ from typing import Final
 
 MAY_IMPORT: Final[dict[str, str]] = {
     "policies": "",
+    "policies/drills": "policies",
     "bot/wording/english": "",
     "bot/wording/spanish": "",
     "bot/wording": "bot/wording/english bot/wording/spanish",
@@ -119,9 +120,9 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "deploy/docs": "policies bot/model bot/commands bot/display bot/safety bot/staffing",
     "deploy/rehearsal": "policies bridge/runtime bridge/carriers",
     "deploy/cli": (
-        "policies bot/model bridge/storage bridge/carriers/vendors bridge/config bridge/app deploy/data_dir deploy/stack "
-        "deploy/backup deploy/inspect deploy/packs deploy/carrier deploy/init deploy/preflight deploy/canary "
-        "deploy/doctor"
+        "policies policies/drills bot/model bridge/storage bridge/carriers/vendors bridge/config bridge/app "
+        "deploy/data_dir deploy/stack deploy/backup deploy/inspect deploy/packs deploy/carrier deploy/init "
+        "deploy/preflight deploy/canary deploy/doctor"
     ),
     "deploy": "deploy/cli",
 }

@@ -30,15 +30,23 @@ def policy() -> None:
 @policy.command(name="lint")
 @click.argument("packs", nargs=-1, metavar="[PACK]...")
 @optional_line_options
+@click.option(
+    "--drill",
+    "drills",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Look at this drill too: a file or folder.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
-def policy_lint(packs: tuple[str, ...], layout: Layout | None, as_json: bool) -> None:
+def policy_lint(packs: tuple[str, ...], layout: Layout | None, drills: tuple[Path, ...], as_json: bool) -> None:
     """Look at every text of packs, in their order; `base` comes first, named or not. With --data or --config: a line's.
 
-    A PACK is a name (us/ca, uk, rehearsal) or a path. Exit code 0 when a line could use them, 1 when not yet, 2 when they
-    cannot be loaded.
+    A PACK is a name (us/ca, uk, rehearsal) or a path. Exit code 0 when a line could use them, 1 when not yet, 2 when they,
+    or a drill, cannot be loaded.
     """
     from bridge.config import ConfigError, load  # noqa: PLC0415 - only this verb needs it
     from deploy.packs.lint_report import lint_report, load_with_base  # noqa: PLC0415 - only this verb needs it
+    from policies.drills.load import load_drills  # noqa: PLC0415 - only this verb needs it
     from policies.load import PackError  # noqa: PLC0415 - only this verb needs it
     from policies.load import load as load_packs  # noqa: PLC0415 - only this verb needs it
 
@@ -49,6 +57,7 @@ def policy_lint(packs: tuple[str, ...], layout: Layout | None, as_json: bool) ->
             pack = load_with_base(packs)
         else:
             pack = load_packs(load(layout.config).line.packs, near=layout.config.parent)
+        load_drills(drills)
         report = lint_report(pack)
     except (ConfigError, PackError) as error:
         _exit_usage(error.problems)

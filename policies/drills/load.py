@@ -1,0 +1,57 @@
+"""From files of drills to scripts.
+
+Rules of this module: a line does not start on a bad script, and its author is told everything at once, each with its file
+and path. Those that come with Quietline come first; one of the agency's own with the same name takes its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from pydantic import ValidationError
+
+from policies.drills.flaws import flaws
+from policies.drills.schema import DrillFile
+from policies.drills.script import DrillScript
+from policies.load import UNREADABLE, PackError, parse_yaml, why_unreadable
+
+SCRIPTS: Final = Path(__file__).parent / "scripts"
+
+
+def load_drills(own: Iterable[str | Path] = (), *, near: Path | None = None) -> Mapping[str, DrillScript]:
+    """Read the scripts that come with Quietline and the agency's own, by name, in order of their names.
+
+    A path in `own` is relative to `near`, and is a file or a folder of them. Raises :class:`PackError` with all problems.
+    """
+    problems: list[str] = []
+    files = [*sorted(SCRIPTS.glob("*.yaml"))]
+    for path in own:
+        found = (near or Path()) / path
+        files += sorted(found.glob("*.yaml")) if found.is_dir() else [found]
+    scripts = [script for file in files if (script := read_drill(file, problems)) is not None]
+    if problems:
+        raise PackError(problems)
+    return MappingProxyType({script.name: script for script in sorted(scripts, key=lambda script: script.name)})
+
+
+def read_drill(path: Path, problems: list[str]) -> DrillScript | None:
+    """Read one file; None, and `problems` says why, when it cannot be played."""
+    where = f"drills/{path.name}"
+    try:
+        raw = parse_yaml(path)
+    except UNREADABLE as error:
+        problems.append(f"{where}: {why_unreadable(error, path)}")
+        return None
+    try:
+        script = DrillFile.model_validate(raw).script
+    except ValidationError as error:
+        for e in error.errors(include_input=False, include_url=False):
+            place = ".".join(str(part) for part in e["loc"]) or "the whole file"
+            what = e["msg"].removeprefix("Value error, ")
+            problems.append(f"{where}: {place}: {'unknown key' if e['type'] == 'extra_forbidden' else what}")
+        return None
+    problems += [f"{where}: {flaw}" for flaw in flaws(script)]
+    return script
