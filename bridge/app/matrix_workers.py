@@ -7,7 +7,6 @@ is made, no message is read and nothing is erased.
 from __future__ import annotations
 
 import asyncio
-import re
 from functools import partial
 from typing import Final
 
@@ -28,6 +27,7 @@ from bridge.erasure.nightly import NightlyMaintenance
 from bridge.erasure.service import ErasureAlert, ErasureService, module_client_of
 from bridge.inbound.matrix_event_ingest import MatrixEventIngest
 from bridge.inbound.sync_watchdog import SyncWatchdog
+from bridge.matrix.api import synapse_version
 from bridge.matrix.api.http_client import HomeserverClient, HomeserverError, TokenRefused, Transient
 from bridge.matrix.api.module_api import ModuleClient
 from bridge.matrix.rooms.media import UploadCleanup
@@ -38,15 +38,13 @@ from bridge.outbound.dispatcher import OutboxDispatcher
 from bridge.outbound.room_provisioner import Designations, RoomProvisioner
 from bridge.outbound.room_refusals import RoomRefusals
 from bridge.outbound.room_sender import RoomSender
+from bridge.runtime import log
 from bridge.runtime.settings import read_secret
 from bridge.tables import inbox
 
 TOKEN_WAIT_SECONDS: Final = 60.0
 """For how long a token may be refused: a homeserver that was started without its registration heals."""
 TOKEN_RETRY_SECONDS: Final = 5.0
-OLDEST_SYNAPSE: Final = (1, 155)
-"""The first release that the module starts with (`deploy/synapse_module/README.md`)."""
-SYNAPSE: Final = re.compile(r"Synapse/(\d+)\.(\d+)")
 VERSIONS: Final = "/_matrix/client/versions"
 """Source: https://spec.matrix.org/latest/client-server-api/#get_matrixclientversions"""
 
@@ -116,12 +114,18 @@ class MatrixWorkers:
         return False
 
     async def _require_synapse(self) -> None:
-        """Raise `CannotStart` for a Synapse that is too old; a homeserver that does not say what it is may be tried."""
-        found = SYNAPSE.match(await retry_until_done("matrix.version", self._server_header))
-        if found is not None and (int(found[1]), int(found[2])) < OLDEST_SYNAPSE:
-            needed = ".".join(map(str, OLDEST_SYNAPSE))
-            problem = f"{self._resources.config.homeserver.url}: Synapse {found[1]}.{found[2]} is too old"
+        """Raise `CannotStart` for a Synapse that is too old.
+
+        One that is newer than tried is used: the module looks at what it needs when it starts. One that does not say what
+        it is may be tried.
+        """
+        found = synapse_version.parse(await retry_until_done("matrix.version", self._server_header))
+        if found is not None and found < synapse_version.OLDEST:
+            needed = synapse_version.dotted(synapse_version.OLDEST)
+            problem = f"{self._resources.config.homeserver.url}: Synapse {synapse_version.dotted(found)} is too old"
             raise CannotStart([f"{problem}. Update it to {needed} or newer, then start the line again."])
+        if found is not None and found > synapse_version.TESTED:
+            log.event("homeserver.newer_than_tested", minor=found[1], tested_minor=synapse_version.TESTED[1])
 
     async def _server_header(self) -> str:
         """Return the `Server` header, which Synapse puts its version into. Raises `Transient` while there is no answer."""

@@ -8,11 +8,11 @@ the client API's answers back.
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 
+from bridge.matrix.api import synapse_version
 from bridge.matrix.api.admin_api import AdminClient
 from bridge.matrix.api.http_client import HomeserverClient, HomeserverError, TokenRefused
 from bridge.matrix.api.json_fields import object_at
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     from bridge.config import Config
     from deploy.data_dir.layout import Layout
 
-OLDEST_SYNAPSE, TESTED_SYNAPSE = (1, 155), (1, 163)
-"""The oldest that can be used, and the newest that was tried (deploy/synapse_module/README.md)."""
-SYNAPSE: Final = re.compile(r"(?:Synapse/)?(\d+)\.(\d+)")
 EMBEDDED: Final = "Start the line, or see logs/homeserver.log: `./quietline up` starts it again when it ends."
 JOINED: Final = "Is homeserver.url right, does it run, and does the proxy before it let /_matrix/ through?"
 NEEDS_MODULE: Final = "Only the module tells it: load quietline_synapse.Quietline (its README says how)."
@@ -261,18 +258,18 @@ class HomeserverQuestions:
 
 def judge_version(told: str) -> CheckResult:
     """Judge a Synapse by its version, such as `1.163.2` or `Synapse/1.163.2`."""
-    name, found = "homeserver version", SYNAPSE.match(told)
-    if found is None:
-        do = f"Ask its administrator: Synapse {_dotted(OLDEST_SYNAPSE)} or newer is needed."
+    name, version = "homeserver version", synapse_version.parse(told)
+    oldest, tested = map(synapse_version.dotted, (synapse_version.OLDEST, synapse_version.TESTED))
+    if version is None:
+        do = f"Ask its administrator: Synapse {oldest} or newer is needed."
         return CheckResult(name=name, ok=True, asked=False, what="is not told", do=do)
-    version = (int(found[1]), int(found[2]))
     shown = told.removeprefix("Synapse/").partition(" ")[0]
-    if version < OLDEST_SYNAPSE:
-        do = f"Update Synapse to {_dotted(OLDEST_SYNAPSE)} or newer; {_dotted(TESTED_SYNAPSE)} is what this was made for."
+    if version < synapse_version.OLDEST:
+        do = f"Update Synapse to {oldest} or newer; {tested} is what this was made for."
         return CheckResult(name=name, ok=False, what=f"Synapse {shown} is too old: the line does not work on it", do=do)
-    if version > TESTED_SYNAPSE:
+    if version > synapse_version.TESTED:
         do = "Ask `quietline doctor` beside a copy of it first, and read deploy/synapse_module/README.md on versions."
-        what = f"Synapse {shown} is newer than what was tried ({_dotted(TESTED_SYNAPSE)})"
+        what = f"Synapse {shown} is newer than what was tried ({tested})"
         return CheckResult(name=name, ok=True, what=what, do=do, warning=True)
     return CheckResult(name=name, ok=True, what=f"is Synapse {shown}")
 
@@ -318,7 +315,3 @@ async def _is_first(module: ModuleClient, handout: handouts.Handout) -> bool:
         return await module.is_password(handout.user, handout.password)
     except ModuleRequestRejected:
         return False
-
-
-def _dotted(version: tuple[int, int]) -> str:
-    return ".".join(map(str, version))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import contextlib
 import socket
 from contextlib import AsyncExitStack
@@ -182,8 +183,11 @@ async def test_a_token_that_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
         ("caddy", False),
     ],
 )
-async def test_a_synapse_that_is_too_old_ends_the_start(tmp_path: Path, server: str, too_old: bool) -> None:
-    """Its address, its version and what to do; a newer one is tried, and so is one behind a proxy that hides what it is."""
+async def test_a_synapse_that_is_too_old_ends_the_start(
+    tmp_path: Path, server: str, too_old: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its address, its version and what to do; a newer one is tried, and told; so is one behind a proxy that hides it."""
+    caplog.set_level(logging.INFO)
     papers = Papers(tmp_path)
     papers.raw["listen"]["port"] = free_port_base()
     asked = asyncio.Event()
@@ -212,6 +216,7 @@ async def test_a_synapse_that_is_too_old_ends_the_start(tmp_path: Path, server: 
             (ended, _) = await asyncio.gather(running, waiting, return_exceptions=True)
     finally:
         await runner.cleanup()
+    assert ("homeserver.newer_than_tested" in caplog.text) == (server == "Synapse/9.0")
     if too_old:
         assert isinstance(ended, ExceptionGroup)
         (problem,) = _problems(ended)

@@ -1,0 +1,28 @@
+"""Which releases of Synapse the line is made for.
+
+Rule of this module: one place says it; the start, `doctor` and the module's page go by it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+Version = tuple[int, int]
+
+OLDEST: Final[Version] = (1, 155)
+"""The first release that the module starts with (`deploy/synapse_module/README.md`)."""
+TESTED: Final[Version] = (1, 163)
+"""The newest that was tried. A newer one is used where the module's own checks pass, and the line says so."""
+_VERSION: Final = re.compile(r"(?:Synapse/)?(\d+)\.(\d+)")
+
+
+def parse(told: str) -> Version | None:
+    """Read `1.163.2`, or the header `Server: Synapse/1.163.2`; None for what is no version of Synapse."""
+    found = _VERSION.match(told)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def dotted(version: Version) -> str:
+    """Write a version as people do: `1.163`."""
+    return ".".join(map(str, version))
