@@ -125,7 +125,7 @@ class MatrixWorkers:
             problem = f"{self._resources.config.homeserver.url}: Synapse {synapse_version.dotted(found)} is too old"
             raise CannotStart([f"{problem}. Update it to {needed} or newer, then start the line again."])
         if found is not None and found > synapse_version.TESTED:
-            log.event("homeserver.newer_than_tested", minor=found[1], tested_minor=synapse_version.TESTED[1])
+            log.event("homeserver.newer_than_tested")
 
     async def _server_header(self) -> str:
         """Return the `Server` header, which Synapse puts its version into. Raises `Transient` while there is no answer."""
