@@ -9,8 +9,10 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from bot.command_functions import THREAD_COMMANDS
@@ -31,11 +33,16 @@ KEY_FILE: Final = "slot"
 """The one table of `keys.db`."""
 
 
-def source() -> Iterator[tuple[str, ast.Module]]:
-    """Yield path and tree of every module of ours."""
-    for folder in FOLDERS:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def source() -> Mapping[str, ast.Module]:
+    """Return the tree of every module of ours by its path; each is parsed once in a process."""
+    return MappingProxyType(
+        {
+            path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+            for folder in FOLDERS
+            for path in sorted((ROOT / folder).rglob("*.py"))
+        }
+    )
 
 
 def strings(tree: ast.AST) -> Iterator[str]:
@@ -47,17 +54,17 @@ def strings(tree: ast.AST) -> Iterator[str]:
             yield "".join(str(part.value) if isinstance(part, ast.Constant) else "?" for part in node.values)
 
 
-def tables() -> dict[str, set[str]]:
+@cache
+def tables() -> Mapping[str, set[str]]:
     """Return the packages that write each table, by the table's name."""
-    trees = dict(source())
-    texts = {file: list(strings(tree)) for file, tree in trees.items()}
+    texts = {file: list(strings(tree)) for file, tree in source().items()}
     writers: dict[str, set[str]] = {name: set() for file in texts for text in texts[file] for name in CREATE.findall(text)}
     for file, found in texts.items():
         for text in found:
             for name in WRITE.findall(text):
                 if name in writers:
                     writers[name].add(file.rpartition("/")[0])
-    return writers
+    return MappingProxyType(writers)
 
 
 def draw_packages() -> str:
@@ -65,9 +72,8 @@ def draw_packages() -> str:
     lines = ["| package | what it is | imports within its folder |", "| --- | --- | --- |"]
     for package in reversed(MAY_IMPORT):
         folder = package.partition("/")[0]
-        path = ROOT / package / "__init__.py"
-        path = path if path.is_file() else ROOT / f"{package}.py"
-        opening = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n\n")[0]
+        tree = source().get(f"{package}/__init__.py") or source()[f"{package}.py"]
+        opening = (ast.get_docstring(tree) or "").split("\n\n")[0]
         below = [name for name in MAY_IMPORT[package].split() if name.startswith(f"{folder}/")]
         imports = " ".join(f"`{name.removeprefix(f'{folder}/')}`" for name in below)
         lines.append(f"| `{package}` | {' '.join(opening.split())} | {imports} |".replace("|  |", "| |"))
@@ -78,7 +84,7 @@ def draw_states() -> str:
     """Return where each state of a thread is set, and on which events: a feature of `decide`, or what features call."""
     found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     callers = _callers()
-    for file, tree in source():
+    for file, tree in source().items():
         if file.startswith("bot/") and file != "bot/canary.py":  # its threads have no states
             module = file.removesuffix(".py").replace("/", ".")
             for name, state in _states_set(tree):
@@ -93,7 +99,7 @@ def draw_states() -> str:
 def _callers() -> dict[str, set[str]]:
     """Return, by the full name of a function of `bot`, the full names of the functions that mention it."""
     callers: defaultdict[str, set[str]] = defaultdict(set)
-    for file, tree in source():
+    for file, tree in source().items():
         if not file.startswith("bot/"):
             continue
         module = file.removesuffix(".py").replace("/", ".")
@@ -153,7 +159,7 @@ def draw_erasure() -> str:
         ("room", "bridge/erasure/room_steps.py", "RoomSteps"),
         ("person", "bridge/erasure/person_steps.py", "PersonSteps"),
     ):
-        tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+        tree = source()[file]
         steps = dict(_steps(next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)))
         width = max(len(step) for step in steps)
         lines.append(f"{kind} ({file})")

@@ -125,7 +125,7 @@ def _erasure_steps() -> set[str]:
 def _timer_keys() -> set[str]:
     """Return the constants that `SetTimer` is given as its key, or as the beginning of one."""
     found = set[str]()
-    for file, tree in source():
+    for file, tree in source().items():
         if not file.startswith("bot/"):
             continue
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _called(node) == "SetTimer"]
@@ -153,7 +153,7 @@ def _room_names() -> set[str]:
     """Return types of room events, and our key of their content, which rooms hold for as long as they live."""
     return {
         node.value
-        for file, tree in source()
+        for file, tree in source().items()
         if file.startswith(("bridge/", "deploy/synapse_module/"))
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and ROOM_STATE.fullmatch(node.value)

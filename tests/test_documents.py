@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -53,13 +54,18 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in HEADING.findall(text)}
 
 
-def python_texts() -> Iterator[tuple[str, str]]:
-    """Yield the place and the text of every docstring, string and comment of ours and of the tests."""
+@cache
+def python_texts() -> tuple[tuple[str, str], ...]:
+    """Return the place and the text of every docstring, string and comment of ours and of the tests."""
+    return tuple(_python_texts())
+
+
+def _python_texts() -> Iterator[tuple[str, str]]:
     for folder in (*documents.FOLDERS, "tests"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             where = path.relative_to(ROOT).as_posix()
             text = path.read_text(encoding="utf-8")
-            for node in ast.walk(ast.parse(text)):
+            for node in ast.walk(documents.source().get(where) or ast.parse(text)):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
                     yield f"{where}:{node.lineno}", " ".join(node.value.split())
             for number, line in enumerate(text.splitlines(), 1):
