@@ -13,7 +13,7 @@ from dataclasses import fields
 from itertools import combinations, pairwise
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
@@ -130,6 +130,9 @@ def why_unreadable(error: Exception, path: Path) -> str:
         case DuplicateKeyError():
             return f"line {error.line}: this key is there twice"
         case yaml.MarkedYAMLError():
+            # Libyaml has a limit of its own where PyYAML's parser ends in a RecursionError.
+            if "maximum nesting depth" in str(error.problem):
+                return "is nested too deeply"
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             return f"line {line}: is not YAML"
         case yaml.YAMLError():
@@ -318,7 +321,13 @@ class DuplicateKeyError(yaml.YAMLError):
         self.line = line
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
+if TYPE_CHECKING:
+    from yaml import SafeLoader
+else:  # libyaml reads a pack in a tenth of the time; a PyYAML that was built without it has only its own parser.
+    SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _UniqueKeyLoader(SafeLoader):
     """A safe loader that does not let the second of two equal keys win in silence."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.load import PACKS, PackError, load
+from policies.load import PACKS, PackError, load, parse_yaml
 from policies.pack import Pack, Settings, TextName
 from policies.schema import PackFile, SettingsPart
 
@@ -189,6 +189,14 @@ def test_a_pack_is_found_by_name_path_or_folder(tmp_path: Path) -> None:
     for name in ("packs/own", "packs/own/pack.yaml", str(folder)):
         assert load(["base", name], near=tmp_path).names == ("base", "own")
     assert {path.parent.name for path in PACKS.glob("*/pack.yaml")} >= {"base", "rehearsal"}
+
+
+def test_the_fast_parser_reads_packs_as_the_other_does() -> None:
+    """PyYAML's own parser and libyaml read every pack that comes with Quietline alike: a machine may have either."""
+    files = sorted(PACKS.rglob("*.yaml"))
+    assert len(files) > 5
+    for file in files:
+        assert parse_yaml(file) == yaml.safe_load(file.read_text(encoding="utf-8")), file.name
 
 
 def test_schema_and_settings_have_the_same_names() -> None:

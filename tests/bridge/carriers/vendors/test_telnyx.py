@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 from pydantic import ValidationError
-from telnyx.lib.webhook_verification import WebhookVerificationError, verify_webhook_signature
 
 from bridge.carriers.adapter import (
     DeliveryReport,
