@@ -6,6 +6,7 @@ Measured with SQLite 3.46: one of some 500 deleted, where rows are of different 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from pathlib import Path
 
 from bridge.storage.database import Database, Transaction
@@ -35,3 +36,13 @@ async def fill_and_delete(database: Database) -> list[bytes]:
 def all_bytes(directory: Path) -> bytes:
     """Return all bytes of all files in a directory."""
     return b"".join(file.read_bytes() for file in sorted(directory.rglob("*")) if file.is_file())
+
+
+def found_in(raw: bytes, marks: Iterable[bytes]) -> list[bytes]:
+    """Return those of the marks, of 12 bytes or more each, that are in `raw`.
+
+    Twelve bytes in a row hold one of the windows of six that begin at every seventh byte. So most marks are ruled out by
+    seven look-ups, in place of a search through megabytes for each of thousands.
+    """
+    windows = {raw[place : place + 6] for place in range(0, len(raw), 7)}
+    return [mark for mark in marks if any(mark[place : place + 6] in windows for place in range(7)) and mark in raw]

@@ -27,7 +27,7 @@ from tests.e2e.polling import STEP_TIMEOUT
 from tests.fakes.bridge_harness import BridgeHarness, pack_without_undo_window
 
 ANA, BEN = "@ana:line.example", "@ben:line.example"
-SAFE, DURESS = "Marzipán fjord", "quiet Tulip"
+SAFE, DURESS = "Marzipán gnome", "quiet Pixie"
 
 
 @pytest.fixture
@@ -65,13 +65,13 @@ async def look(words: CodewordMatcher, thread: Thread, body: str) -> tuple[Codew
 @pytest.mark.parametrize(
     ("body", "word", "shown"),
     [
-        ("marzipan fjord", CodewordMatch.SAFE, MASK),
-        ("MARZIPANFJORD!", CodewordMatch.SAFE, f"{MASK}!"),
-        ("it is Marzipan, fjord. ok?", CodewordMatch.SAFE, f"it is {MASK}. ok?"),
-        ("he is out now quiet tulip please come", CodewordMatch.DURESS, f"he is out now {MASK} please come"),
-        ("quiettulip and marzipan fjord", CodewordMatch.DURESS, f"{MASK} and {MASK}"),
+        ("marzipan gnome", CodewordMatch.SAFE, MASK),
+        ("MARZIPANGNOME!", CodewordMatch.SAFE, f"{MASK}!"),
+        ("it is Marzipan, gnome. ok?", CodewordMatch.SAFE, f"it is {MASK}. ok?"),
+        ("he is out now quiet pixie please come", CodewordMatch.DURESS, f"he is out now {MASK} please come"),
+        ("quietpixie and marzipan gnome", CodewordMatch.DURESS, f"{MASK} and {MASK}"),
         ("marzipan", CodewordMatch.NONE, "marzipan"),
-        ("a quiet evening with a tulip", CodewordMatch.NONE, "a quiet evening with a tulip"),
+        ("a quiet evening with a pixie", CodewordMatch.NONE, "a quiet evening with a pixie"),
         ("", CodewordMatch.NONE, ""),
         ("\ud800 lone surrogate", CodewordMatch.NONE, "\ud800 lone surrogate"),
     ],
@@ -102,7 +102,7 @@ async def test_words_of_other_scripts(words: CodewordMatcher, safe: str, duress:
 
 async def test_a_colleagues_message_is_looked_at_too(words: CodewordMatcher) -> None:
     """What is said in the room of a thread with a word is compared and masked like a text."""
-    said = MessageSent(place=THREAD, sender=ANA, event_id="$m", body="your word is marzipan fjord", at=1.0)
+    said = MessageSent(place=THREAD, sender=ANA, event_id="$m", body="your word is marzipan gnome", at=1.0)
     found = await words.match(await enrolled(words), said)
     assert (found.word, getattr(found.event, "body", "")) == (CodewordMatch.SAFE, f"your word is {MASK}")
 
@@ -110,11 +110,11 @@ async def test_a_colleagues_message_is_looked_at_too(words: CodewordMatcher) -> 
 async def test_without_a_word_nothing_is_computed(words: CodewordMatcher, monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts of phones without an agreed word, and everything else, pass as they are."""
     monkeypatch.setattr(codeword_matching, "codeword_digest", None)
-    event = arrived("marzipan fjord")
+    event = arrived("marzipan gnome")
     assert await words.match(Thread(id="t", designation="d"), event) == MatchedEvent(event)
-    assert (await words.match(Desk(), in_office("tulip"))).event == in_office("tulip")
+    assert (await words.match(Desk(), in_office("pixie"))).event == in_office("pixie")
     assert (await words.match(desk(), in_office("!help"))).taken is None
-    assert (await words.match(desk(), in_office("tulip", sender=BEN))).taken is None
+    assert (await words.match(desk(), in_office("pixie", sender=BEN))).taken is None
 
 
 @pytest.mark.usefixtures("cheap_hash")
@@ -135,7 +135,7 @@ async def test_the_work_does_not_tell_what_was_found(words: CodewordMatcher, mon
 
     monkeypatch.setattr(codeword_matching, "codeword_digest", digest)
     monkeypatch.setattr(hmac, "compare_digest", compare)
-    for body in ("marzipan fjord", "quiet tulip", "nothing of it", "", "ok", "x y z " * 8):
+    for body in ("marzipan gnome", "quiet pixie", "nothing of it", "", "ok", "x y z " * 8):
         computed.clear()
         compared.clear()
         await look(words, thread, body)
@@ -228,10 +228,10 @@ async def test_an_office_is_heard_once_and_in_order(words: CodewordMatcher) -> N
         (in_office("STOP"), Flaw.KEYWORD),
         (in_office("x"), Flaw.SHORT),
         (in_office("-"), Flaw.NO_LETTERS),
-        (in_office("tulip", content=Content.FILE), Flaw.NOT_PLAIN),
-        (in_office("tulip", relation=Relation.EDIT), Flaw.NOT_PLAIN),
-        (in_office("tulip", relation=Relation.THREAD), Flaw.NOT_PLAIN),
-        (in_office("tulip", mentioned_users=(BEN,)), Flaw.NOT_PLAIN),
+        (in_office("pixie", content=Content.FILE), Flaw.NOT_PLAIN),
+        (in_office("pixie", relation=Relation.EDIT), Flaw.NOT_PLAIN),
+        (in_office("pixie", relation=Relation.THREAD), Flaw.NOT_PLAIN),
+        (in_office("pixie", mentioned_users=(BEN,)), Flaw.NOT_PLAIN),
     ],
 )
 async def test_a_bad_word_is_a_flaw_and_nothing_is_kept(words: CodewordMatcher, event: MessageSent, flaw: Flaw) -> None:
@@ -259,7 +259,7 @@ async def test_a_restart_between_the_two_words_forgets(words: CodewordMatcher, h
 async def test_the_second_word_must_be_unlike_the_first(words: CodewordMatcher) -> None:
     """Equal or too near: refused, and the first still stands."""
     await words.match(desk(), in_office(SAFE))
-    for body, flaw in (("marzipan-FJORD", Flaw.SAME), ("marzipan fjords", Flaw.NEAR), (DURESS, None)):
+    for body, flaw in (("marzipan-GNOME", Flaw.SAME), ("marzipan gnomes", Flaw.NEAR), (DURESS, None)):
         found = await words.match(desk(second=True), in_office(body))
         assert found.taken is not None
         assert found.taken.flaw is flaw

@@ -16,14 +16,16 @@ from bot.model.codeword_state import SendLock
 from bot.model.events import MemberJoined, MessageSent, PowerLevelsChanged, TextArrived
 from bot.model.thread_desk_events import Assigned
 from bridge.engine.codeword_matching import CodewordMatcher, MatchedEvent
+from policies.designation_words import FIRST, SECOND
 from tests.bridge.engine.test_codeword_matching import ANA, BEN, DURESS, SAFE, in_office
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness, pack_without_undo_window
 
 pytestmark = pytest.mark.usefixtures("cheap_hash")
 
-SPELLED: Final = ("marzipanfjord", "marzipan", "fjord", "tulip")
-"""What of the two must be nowhere. Nothing else in these tests holds it."""
+SPELLED: Final = ("marzipangnome", "marzipan", "gnome", "pixie")
+"""What of the two must be nowhere. Nothing else in these tests holds it, and no designation does."""
+assert not {*FIRST, *SECOND} & {*SPELLED}
 
 
 async def _agree(harness: BridgeHarness, owner: str, user: str = ANA) -> None:
@@ -111,7 +113,7 @@ async def test_what_cannot_be_looked_at_is_buried_without_its_words(
     await _until_buried(harness, owner, 1)
     (inbox_row,) = await harness.database.fetch("SELECT kind, body FROM dead_letter WHERE owner = $1", owner)
     assert (inbox_row["kind"], inbox_row["body"]) == ("TextArrived", b"")
-    assert "tulip" not in caplog.text.lower()
+    assert "pixie" not in caplog.text.lower()
 
 
 async def _told_at_the_desk(harness: BridgeHarness) -> bool | None:

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.erasure.certificate import KEPT_PAGES
 from bridge.storage.sqlite_connection import SqliteConnection
-from tests.bridge.deleted_rows import all_bytes, fill_and_delete
+from tests.bridge.deleted_rows import all_bytes, fill_and_delete, found_in
 from tests.fakes.erasure_harness import ROOM, ErasureHarness
 
 
@@ -44,7 +44,7 @@ async def test_what_a_tree_left_behind_goes_too(erasure: ErasureHarness) -> None
     await erasure.send_message(owner, "!close now")
     await erasure.run_to_end()
     raw = all_bytes(erasure.harness.directory)
-    assert not [data for data in gone if data in raw]
+    assert found_in(raw, gone) == []
 
 
 async def test_while_it_cannot_be_done_it_waits_and_is_told(

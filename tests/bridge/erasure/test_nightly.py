@@ -19,7 +19,7 @@ from bridge.storage.database import Database
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.tables import clock_trust, line_state
 from bridge.tables.audit_log import AuditLog
-from tests.bridge.deleted_rows import all_bytes, fill_and_delete
+from tests.bridge.deleted_rows import all_bytes, fill_and_delete, found_in
 from tests.deploy.line_directory import line_directory
 from tests.fakes.bridge_harness import BridgeHarness
 
@@ -88,7 +88,7 @@ async def test_our_own_databases_are_rewritten_too(harness: BridgeHarness, tmp_p
     harness.clock.at = at(1, 3)
     await nightly_at(harness, FakeModuleClient(), puppet_database=voice).run_once()
     raw = all_bytes(harness.directory) + all_bytes(tmp_path)
-    assert not [data for data in gone if data in raw]
+    assert found_in(raw, gone) == []
     await voice.close()
 
 

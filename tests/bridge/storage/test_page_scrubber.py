@@ -19,7 +19,7 @@ from bridge.storage.errors import Corrupt
 from bridge.storage.page_scrubber import PageScrubber, unused_ranges
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.sqlite_database import SqliteDatabase
-from tests.bridge.deleted_rows import all_bytes, fill_and_delete
+from tests.bridge.deleted_rows import all_bytes, fill_and_delete, found_in
 from tests.e2e.polling import STEP_TIMEOUT
 
 TABLES = (
@@ -94,6 +94,13 @@ class Life:
         return mark, mark * self.random.randint(1, self.random.choice((1, 3, 20, 60, 90, 400)))
 
 
+def test_a_mark_is_found_at_every_place() -> None:
+    """What the tests of this file look for with `found_in` is found wherever it begins, and nothing else is."""
+    mark, absent = bytes(range(1, 13)), bytes(range(2, 14))
+    for place in range(30):
+        assert found_in(bytes(place) + mark + bytes(30 - place), [absent, mark]) == [mark]
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_what_was_deleted_is_in_no_byte_and_the_rest_is_whole(
     database: SqliteDatabase, tmp_path: Path, seed: int
@@ -108,12 +115,12 @@ async def test_what_was_deleted_is_in_no_byte_and_the_rest_is_whole(
         await life.commits(120)
         await database.checkpoint()
         raw = all_bytes(tmp_path)
-        left += sum(data in raw for data in life.gone)
+        left += len(found_in(raw, life.gone))
         assert await database.vacuum()
         await life.touch()
         await database.checkpoint()
         raw = all_bytes(tmp_path)
-        assert not [data for data in life.gone if data in raw]
+        assert found_in(raw, life.gone) == []
         assert await database.fetchval("PRAGMA integrity_check") == "ok"
     for (table, name), mark in life.marks.items():
         data = await database.fetchval(GET[table], name)
@@ -126,12 +133,12 @@ async def test_what_was_deleted_before_the_start_goes_too(database: SqliteDataba
     gone = await fill_and_delete(database)
     await database.close()
     raw = all_bytes(tmp_path)
-    assert [data for data in gone if data in raw]
+    assert found_in(raw, gone)
     again = SqliteDatabase(tmp_path / "main.db")
     await again.open()
     assert await again.vacuum()
     raw = all_bytes(tmp_path)
-    assert not [data for data in gone if data in raw]
+    assert found_in(raw, gone) == []
     await again.close()
 
 
@@ -144,7 +151,7 @@ async def test_commits_beside_it_bring_nothing_back(database: SqliteDatabase, tm
         vacuumed, _ = await asyncio.gather(database.vacuum(), life.commits(40))
         assert vacuumed
         raw = all_bytes(tmp_path)
-        assert not [data for data in gone if data in raw]
+        assert found_in(raw, gone) == []
         gone = list(life.gone)
 
 
@@ -198,7 +205,7 @@ async def test_two_at_once_are_one_after_the_other(database: SqliteDatabase, tmp
     assert await database.vacuum()
     assert first.done()
     raw = all_bytes(tmp_path)
-    assert not [data for data in life.gone if data in raw]
+    assert found_in(raw, life.gone) == []
 
 
 async def test_one_that_breaks_off_is_begun_again(
@@ -232,7 +239,7 @@ async def test_one_that_breaks_off_is_begun_again(
             await cut_short
     assert await database.vacuum()
     raw = all_bytes(tmp_path)
-    assert not [data for data in life.gone if data in raw]
+    assert found_in(raw, life.gone) == []
 
 
 async def test_a_damaged_page_is_left_as_it_is(database: SqliteDatabase, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from bridge.storage.migrations import Migrations, Step
 from bridge.storage.page_scrubber import PageScrubber
 from bridge.storage.sqlite_connection import SqliteConnection, has_wal_reset_fix, version
 from bridge.storage.sqlite_database import SqliteDatabase
-from tests.bridge.deleted_rows import ROWS, all_bytes, fill_and_delete
+from tests.bridge.deleted_rows import ROWS, all_bytes, fill_and_delete, found_in
 from tests.e2e.polling import STEP_TIMEOUT
 
 TABLES = (
@@ -198,7 +198,7 @@ async def test_what_was_deleted_is_in_no_byte_once_it_is_rewritten(database: Sql
     gone = await fill_and_delete(database)
     assert await database.vacuum()
     raw = all_bytes(tmp_path)
-    assert not [data for data in gone if data in raw]
+    assert found_in(raw, gone) == []
     assert await database.fetchval("SELECT COUNT(*) FROM litter") == ROWS - len(gone)
     assert await database.commit(put) == 1
 

@@ -44,6 +44,8 @@ async def test_like_the_official_verification(harness: TelnyxHarness) -> None:
 
     Over blank and repeated fields, strange letters, times and signatures that are changed or missing.
     """
+    from telnyx.lib import webhook_verification as official  # 1.8 s of CPU, in this process alone
+
     verdicts = set()
 
     @QUICK
@@ -74,8 +76,8 @@ async def test_like_the_official_verification(harness: TelnyxHarness) -> None:
             case "another key":
                 headers["telnyx-signature-ed25519"] = "A" * 86 + "=="
         try:
-            verify_webhook_signature(body, headers, harness.vendor.public_key)
-        except WebhookVerificationError:
+            official.verify_webhook_signature(body, headers, harness.vendor.public_key)
+        except official.WebhookVerificationError:
             right = False
         else:
             right = True
@@ -89,6 +91,8 @@ async def test_like_the_official_verification(harness: TelnyxHarness) -> None:
 
 async def test_stricter_than_the_official_verification(harness: TelnyxHarness) -> None:
     """Spellings of a right signature and time that Telnyx never sends are refused, though its own code lets them pass."""
+    from telnyx.lib import webhook_verification as official  # 1.8 s of CPU, in this process alone
+
     body, now = b"{}", str(int(time.time()))
     right = harness.vendor.signed(body, now)
     signature = right["telnyx-signature-ed25519"]
@@ -97,10 +101,10 @@ async def test_stricter_than_the_official_verification(harness: TelnyxHarness) -
         {"telnyx-signature-ed25519": f"{signature[:10]} {signature[10:]}"},
     ):
         headers = right | more
-        verify_webhook_signature(body, headers, harness.vendor.public_key)
+        official.verify_webhook_signature(body, headers, harness.vendor.public_key)
         assert not harness.carrier.verify(WebhookRequest(raw_path=PATH, headers=CIMultiDict(headers), body=body))
     spelled = harness.vendor.signed(body, f"+{now}")
-    verify_webhook_signature(body, spelled, harness.vendor.public_key)
+    official.verify_webhook_signature(body, spelled, harness.vendor.public_key)
     assert not harness.carrier.verify(WebhookRequest(raw_path=PATH, headers=CIMultiDict(spelled), body=body))
 
 
