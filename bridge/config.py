@@ -59,7 +59,8 @@ class Homeserver(Section):
 
     `public_url`: where clients reach the homeserver that `up` runs; it answers it to them. None: on this machine only.
     `admin_token_file`: an administrator's, only for a homeserver that cannot load our module.
-    `joined`: it is the agency's own, which `up` does not run.
+    `joined`: it is the agency's own, which `up` does not run. `database_url_file`: the PostgreSQL of one that `up` runs
+    (file, mode 0600); None: SQLite, in the line's directory.
     """
 
     url: BaseUrl
@@ -69,6 +70,7 @@ class Homeserver(Section):
     public_url: BaseUrl | None = None
     admin_token_file: Path | None = None
     policy_localpart: str = "policy"
+    database_url_file: Path | None = None
 
 
 class ListenSettings(Section):
@@ -279,6 +281,10 @@ def parse(path: Path) -> tuple[Config, list[str]]:
         problems.append(f"{path}: lines.0.numbers: {config.line.carrier.kind} serves one number; leave the others out")
     if config.metrics is not None and config.metrics.address[1] == config.listen.port:
         problems.append(f"{path}: metrics.listen: is the port of the webhooks; a listener of its own needs another")
+    if config.homeserver.joined and config.homeserver.database_url_file is not None:
+        problems.append(
+            f"{path}: homeserver.database_url_file: is for a homeserver that `up` runs; a joined one has its own"
+        )
     if config.policy_mxid == config.puppet_mxid:
         problems.append(f"{path}: homeserver.policy_localpart: is the line's own voice; give the policy bot another name")
     problems += [f"{path}: {problem}" for problem in _canary_problems(config)]

@@ -91,7 +91,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
     ),
     "deploy/synapse_module/quietline_synapse": "",
     "deploy/data_dir": "bot/model bridge/runtime bridge/storage bridge/config bridge/tables bridge/matrix/room_keys",
-    "deploy/stack": "bridge/runtime bridge/config deploy/data_dir",
+    "deploy/stack": "bridge/runtime bridge/storage bridge/config deploy/data_dir",
     "deploy/backup": (
         "policies bot/model bridge/runtime bridge/storage bridge/config bridge/tables bridge/matrix/rooms "
         "bridge/matrix deploy/data_dir"

@@ -117,6 +117,11 @@ class Layout:
         return self.homeserver / "provisioned"
 
     @property
+    def postgres_begun(self) -> Path:
+        """Written before the homeserver's first start on PostgreSQL: what its database then holds is this directory's."""
+        return self.homeserver / "postgresql"
+
+    @property
     def begun(self) -> Path:
         """A file as old as the line: the first run's mark, or the configuration of a line with a homeserver elsewhere."""
         return self.provisioned if self.provisioned.exists() else self.config

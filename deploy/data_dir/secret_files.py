@@ -133,6 +133,11 @@ class Secrets:
         return self.directory / "form_secret"
 
     @property
+    def homeserver_database(self) -> Path:
+        """The URL of the homeserver's PostgreSQL, where it has one."""
+        return self.directory / "homeserver_database_url"
+
+    @property
     def signing_key(self) -> Path:
         """The homeserver's own signing key."""
         return self.directory / "homeserver.signing.key"

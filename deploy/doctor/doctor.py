@@ -66,6 +66,7 @@ ROWS: Final = (
     "silence",
     "homeserver",
     "homeserver version",
+    "homeserver database",
     "homeserver module",
     "homeserver administrator",
     "homeserver limits",
@@ -96,6 +97,7 @@ UNDER_THE_KEYS: Final = ("identities", "audit", "erasure", "first supervisor")
 CONSEQUENCES: Final = (
     ("vault key", ("keys", *UNDER_THE_KEYS)),
     ("keys", UNDER_THE_KEYS),
+    ("homeserver database", ("homeserver", *OF_THE_HOMESERVER)),
     ("homeserver", OF_THE_HOMESERVER),
     ("database lock", ("database", *DATABASE_ROWS, "audit", "erasure", "line devices")),
     ("database", (*DATABASE_ROWS, "audit", "erasure", "line devices")),

@@ -31,6 +31,7 @@ from deploy.data_dir.secret_files import SetupError
 from deploy.doctor.machine_probes import is_embedded
 from deploy.doctor.probes import NoAnswer, Probe, in_thread
 from deploy.inspect import doctor
+from deploy.inspect.doctor_homeserver_database import check_homeserver_database
 from deploy.inspect.status import CheckResult
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 EMBEDDED: Final = "Start the line, or see logs/homeserver.log: `./quietline up` starts it again when it ends."
 JOINED: Final = "Is homeserver.url right, does it run, and does the proxy before it let /_matrix/ through?"
+DATABASE: Final = "Is PostgreSQL well? Its own log says so; the homeserver answers nothing without it."
 NEEDS_MODULE: Final = "Only the module tells it: load quietline_synapse.Quietline (its README says how)."
 CLIENT_SETTINGS: Final = "Settings, Account, in Element"
 
@@ -63,6 +65,7 @@ class HomeserverQuestions:
                 ask=self.ask_module,
                 do=do,
             ),
+            Probe(names=("homeserver database",), ask=self.ask_database, do=DATABASE),
             Probe(names=("identities",), ask=self.ask_identities, do=do),
             Probe(names=("line devices",), ask=self.ask_line_devices, do=do),
             Probe(names=("staff devices",), ask=self.ask_staff_devices, do=do),
@@ -103,6 +106,10 @@ class HomeserverQuestions:
         if who != self._config.policy_mxid:
             return CheckResult(name=name, ok=False, what="takes the bridge's token for another account's", do=do)
         return CheckResult(name=name, ok=True, what=f"answers at {url}, and knows {who}")
+
+    async def ask_database(self) -> Sequence[CheckResult]:
+        """Ask the PostgreSQL of the line's own homeserver, where it has one."""
+        return [await check_homeserver_database(self._config, self._layout, running=True)]
 
     async def ask_module(self) -> Sequence[CheckResult]:
         """Ask the module what it enforces, and which settings and limits are in force."""

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
+from bridge.runtime.postgres_url import PostgresUrl
 from bridge.runtime.settings import BaseUrl, E164Number, NonEmpty, Section, is_private_host
 from deploy.data_dir.secret_files import Role, SetupError
 from deploy.stack.synapse_config import SERVER_NAME
@@ -164,6 +165,21 @@ class BackupAnswer(Section):
         return self
 
 
+def _check_database(value: str) -> str:
+    PostgresUrl.parse(value)
+    return value
+
+
+DatabaseUrl: TypeAlias = Annotated[str, AfterValidator(_check_database)]
+
+
+class DatabaseAnswer(Section):
+    """The PostgreSQL of the homeserver that `up` runs; without it that is SQLite, in the line's directory."""
+
+    bridge_url: str | None = None
+    homeserver_url: DatabaseUrl | None = None
+
+
 class HomeserverAnswer(Section):
     """The agency's own Synapse, for `mode: join`. `url`: where the bridge reaches it; `public_url`: where clients do.
 
@@ -194,7 +210,7 @@ class Answers(Section):
     reviewed: ReviewAnswer | None = None
     on_call: dict[str, Any] | None = None
     backup: BackupAnswer | None = None
-    database: dict[str, Any] | None = None
+    database: DatabaseAnswer | None = None
     homeserver: HomeserverAnswer | None = None
     proxy: Literal["caddy", "nginx", "none"] | None = None
     service: Literal["systemd", "compose", "none"] = "systemd"
@@ -203,6 +219,11 @@ class Answers(Section):
     def name(self) -> str:
         """The homeserver's name."""
         return self.server_name or SERVER_NAME
+
+    @property
+    def postgres(self) -> str | None:
+        """The URL of the homeserver's PostgreSQL; None for SQLite, and for the agency's own."""
+        return None if self.database is None else self.database.homeserver_url
 
     @property
     def client_url(self) -> str | None:
@@ -260,8 +281,11 @@ def _cross_problems(raw: dict[str, Any]) -> Iterator[str]:
     names = [str(each.get("name")) for each in people]
     if len(set(names)) != len(names):
         yield "staff: a name is there twice"
-    if raw.get("database"):
-        yield "database: this version keeps everything in SQLite; leave it out"
+    database = raw.get("database")
+    if isinstance(database, dict) and database.get("bridge_url") is not None:
+        yield "database.bridge_url: this version keeps the bridge's own data in SQLite; leave it out"
+    if isinstance(database, dict) and database.get("homeserver_url") is not None and mode != "embedded":
+        yield "database.homeserver_url: is for `mode: embedded` only; leave it out"
     if mode == "join" and raw.get("homeserver") is None:
         yield "homeserver: is needed; its `url` is where this machine reaches the agency's Synapse"
     if mode != "join" and raw.get("homeserver") is not None:

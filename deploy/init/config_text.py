@@ -33,6 +33,7 @@ COMMENTS: Final[Mapping[str, str]] = types.MappingProxyType(
         "homeserver.server_name": "The second half of every account's id. It can never be changed.",
         "homeserver.public_url": "Where clients reach it, through the proxy.",
         "homeserver.admin_token_file": "Only for a homeserver that cannot load our module.",
+        "homeserver.database_url_file": "A file with postgresql://USER:PASSWORD@HOST/NAME; else its data are in SQLite.",
         "homeserver.policy_localpart": "The account of the software that looks after the rooms.",
         "listen": "Where webhooks arrive; public_base_url is what the carrier was told, and what it signs.",
         "keys": "Keep them apart from every backup but that of suppression_key_file, which `quietline backup` holds.",

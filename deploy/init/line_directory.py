@@ -115,6 +115,8 @@ def _write(staged: Layout, layout: Layout, raw: dict[str, Any]) -> Written:
     except PackError as error:
         raise SetupError([f"agency: {problem}" for problem in error.problems]) from None
     write_atomically(staged.data / PACK_FILE, pack_text(pack))
+    if answers.postgres:
+        write_atomically(secrets.homeserver_database, answers.postgres + "\n")
     text = config_text(_config(staged, answers, carrier, on_call))
     config, merged = _looked_at(staged, text)
     named = [layout.data / path.relative_to(staged.data) if path.is_relative_to(staged.data) else path for path in config]
@@ -190,6 +192,7 @@ def _config(staged: Layout, answers: Answers, carrier: dict[str, Any], on_call: 
             **({"joined": True} if answers.homeserver else {}),
             "as_token_file": str(secrets.as_token),
             **({"public_url": answers.client_url} if answers.client_url else {}),
+            **({"database_url_file": str(secrets.homeserver_database)} if answers.postgres else {}),
         },
         "listen": {
             "host": HOST,

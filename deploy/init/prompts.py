@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.runtime.settings import BaseUrl, CarrierSettings, E164Number
-from deploy.init.answers import PublicUrl, ServerName, problems_of
+from deploy.init.answers import DatabaseUrl, PublicUrl, ServerName, problems_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,9 +50,10 @@ class Question:
 
 MODE: Final = Question(
     text="Which homeserver",
-    why="embedded: Quietline runs one of its own. join: the agency has a Synapse. rehearsal: no phones, to try it.",
+    why="embedded: Quietline runs one of its own; postgresql: the same, with its data in a PostgreSQL that is there. join: "
+    "the agency has a Synapse. rehearsal: no phones, to try it.",
     default="embedded",
-    choices=("embedded", "join", "rehearsal"),
+    choices=("embedded", "postgresql", "join", "rehearsal"),
 )
 SERVER_NAME: Final = Question(
     text="Server name",
@@ -70,6 +71,12 @@ HOMESERVER: Final = Question(
     why="Where this machine reaches it.",
     default="http://127.0.0.1:8008",
     kind=BaseUrl,
+)
+DATABASE: Final = Question(
+    text="URL of the homeserver's PostgreSQL",
+    why="Not shown: postgresql://USER:PASSWORD@HOST/NAME, an empty database of encoding UTF8 and locale C that is USER's.",
+    secret=True,
+    kind=DatabaseUrl,
 )
 NUMBER: Final = Question(text="The line's number", why="What people text, such as +15035550100.", kind=E164Number)
 CARRIER: Final = Question(
@@ -101,12 +108,15 @@ BACKUP: Final = Question(
 
 def asked_answers(ask: Callable[[Question], str]) -> dict[str, Any]:
     """Ask what is needed; return the answers as a file holds them. `ask` shows a question and returns what was typed."""
-    told: dict[str, Any] = {"mode": ask(MODE)}
+    mode = ask(MODE)
+    told: dict[str, Any] = {"mode": "embedded" if mode == "postgresql" else mode}
     if told["mode"] != "rehearsal":
         told["server_name"] = ask(SERVER_NAME)
         told["public_url"] = ask(PUBLIC_URL)
-    if told["mode"] == "join":
+    if mode == "join":
         told["homeserver"] = {"url": ask(HOMESERVER)}
+    if mode == "postgresql":
+        told["database"] = {"homeserver_url": ask(DATABASE)}
     told["line"] = {"number": ask(NUMBER)}
     if told["mode"] != "rehearsal":
         kind = ask(CARRIER)
@@ -120,7 +130,7 @@ def asked_answers(ask: Callable[[Question], str]) -> dict[str, Any]:
     told["agency"] = {**_place(ask(PLACE)), **_hours(ask(TIME_ZONE)), "languages": ["en"], "voice_number": ask(VOICE)}
     if told["agency"]["country"] != "UK":
         told["agency"]["languages"] = ["en", "es"]
-    if told["mode"] == "embedded" and (backup := ask(BACKUP).split(maxsplit=1)):
+    if mode == "embedded" and (backup := ask(BACKUP).split(maxsplit=1)):
         told["backup"] = dict(zip(("to", "passphrase_file"), backup, strict=False))
     return told
 

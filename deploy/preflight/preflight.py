@@ -31,6 +31,7 @@ from deploy.carrier.carrier_check import check_carrier
 from deploy.data_dir import offline
 from deploy.data_dir.layout import HOST, Layout
 from deploy.inspect import doctor, doctor_database, doctor_files
+from deploy.inspect.doctor_homeserver_database import check_homeserver_database
 from deploy.inspect.status import CheckReport, CheckResult
 from deploy.inspect.trust import check_first_supervisor
 from deploy.preflight.outside_view import check_certificate, check_dns
@@ -74,6 +75,7 @@ async def run_checks(layout: Layout) -> tuple[CheckReport, bool]:
         doctor_files.check_modes(layout, config),
         check_ports(config, running=running),
         *check_database(config, layout, running=running),
+        await check_homeserver_database(config, layout, running=running),
         *await check_homeserver(config, layout, running=running),
         *await _check_carrier(config, running=running, seen=all(row.asked for row in outside)),
         *outside,

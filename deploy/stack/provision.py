@@ -25,7 +25,7 @@ from deploy.data_dir.atomic_files import exclude_from_backups, make_private_dire
 from deploy.data_dir.handouts import Handout, complete, handout_file
 from deploy.data_dir.layout import CHILDREN, HOST, REAL_LINE_CHILDREN, Layout, Ports
 from deploy.data_dir.secret_files import STAFF, Account, Secrets, SetupError
-from deploy.stack import synapse_config
+from deploy.stack import homeserver_database, synapse_config
 from deploy.stack.readiness import ReadinessProbe
 from deploy.stack.supervisor import Child, ChildPaths, Supervisor, kill_stale_processes
 
@@ -83,7 +83,7 @@ def write_line_files(layout: Layout, ports: Ports) -> Config:
         _write_config(layout, ports, secrets)
         config = load(layout.config)
         site = synapse_config.Site.of(config.homeserver)
-        synapse_config.write(layout, ports, secrets, site)
+        synapse_config.write(layout, ports, secrets, site, homeserver_database.url_of(config))
         exclude_from_backups(layout.homeserver)
         complete(layout.handout, site.client_url(ports), _handed_out(layout, config))
         if config.line.rehearsal:
@@ -169,7 +169,8 @@ def child_paths(layout: Layout) -> ChildPaths:
 
 
 def _provisioned(layout: Layout) -> bool:
-    return layout.provisioned.is_file() and (layout.homeserver / "homeserver.db").is_file()
+    begun = (layout.homeserver / "homeserver.db").is_file() or layout.postgres_begun.is_file()
+    return layout.provisioned.is_file() and begun
 
 
 async def _register_accounts(layout: Layout, ports: Ports, deaths: Mapping[str, int]) -> None:

@@ -14,15 +14,18 @@ import yaml
 
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
 from deploy.data_dir.layout import HOST
+from deploy.stack.homeserver_database import APPLICATION_NAME
 
 if TYPE_CHECKING:
     from bridge.config import Homeserver
+    from bridge.runtime.postgres_url import PostgresUrl
     from deploy.data_dir.layout import Layout, Ports
     from deploy.data_dir.secret_files import Secrets
 
 SERVER_NAME: Final = "quietline.localhost"
 """Of a rehearsal, and of a real line whose configuration keeps it."""
 MODULE: Final = "synapse.app.homeserver"
+FULL_VACUUM_BYTES: Final = 128 * 1024 * 1024
 
 _HEADER: Final = """\
 # Written by `quietline up` at every start: changes made here are lost.
@@ -46,10 +49,13 @@ class Site:
         return self.public_url or ports.url("homeserver")
 
 
-def settings(layout: Layout, ports: Ports, secrets: Secrets, site: Site) -> dict[str, Any]:
+def settings(
+    layout: Layout, ports: Ports, secrets: Secrets, site: Site, postgres: PostgresUrl | None = None
+) -> dict[str, Any]:
     """Synapse's configuration (`homeserver.yaml`) as a mapping."""
     return {
         **_location(layout, ports, secrets, site),
+        "database": _database(layout, postgres),
         **_closed_access(),
         **_retention(),
         **_rate_limits(),
@@ -101,8 +107,11 @@ def logging_settings() -> dict[str, Any]:
     }
 
 
-def write(layout: Layout, ports: Ports, secrets: Secrets, site: Site) -> None:
-    """Write `homeserver.yaml`, `registration.yaml` and `log.yaml`, each whole and of mode 0600."""
+def write(layout: Layout, ports: Ports, secrets: Secrets, site: Site, postgres: PostgresUrl | None = None) -> None:
+    """Write `homeserver.yaml`, `registration.yaml` and `log.yaml`, each whole and of mode 0600.
+
+    `postgres`: where the data are, if not in SQLite.
+    """
     make_private_directory(layout.homeserver)
     make_private_directory(layout.homeserver / "media")
     write_atomically(
@@ -110,7 +119,7 @@ def write(layout: Layout, ports: Ports, secrets: Secrets, site: Site) -> None:
         _HEADER + yaml.safe_dump(registration(secrets, site.server_name), sort_keys=False),
     )
     write_atomically(layout.homeserver / "log.yaml", _HEADER + yaml.safe_dump(logging_settings(), sort_keys=False))
-    written = yaml.safe_dump(settings(layout, ports, secrets, site), sort_keys=False)
+    written = yaml.safe_dump(settings(layout, ports, secrets, site, postgres), sort_keys=False)
     write_atomically(layout.homeserver_config, _HEADER + written)
 
 
@@ -135,7 +144,6 @@ def _location(layout: Layout, ports: Ports, secrets: Secrets, site: Site) -> dic
                 "resources": [{"names": ["client"], "compress": False}],
             }
         ],
-        "database": {"name": "sqlite3", "args": {"database": str(layout.homeserver / "homeserver.db")}},
         "media_store_path": str(layout.homeserver / "media"),
         "max_upload_size": "20M",
         "log_config": str(layout.homeserver / "log.yaml"),
@@ -153,6 +161,8 @@ def _location(layout: Layout, ports: Ports, secrets: Secrets, site: Site) -> dic
                     "policy": f"@policy:{site.server_name}",
                     # This homeserver is the line's alone: `quietline staff` makes and ends accounts through the module.
                     "accounts": True,
+                    # Of PostgreSQL: nobody else's rooms are held while tables up to this size are rewritten.
+                    "full_vacuum_bytes": FULL_VACUUM_BYTES,
                 },
             }
         ],
@@ -160,6 +170,14 @@ def _location(layout: Layout, ports: Ports, secrets: Secrets, site: Site) -> dic
         # Which membership holds when two were changed at once; without it a sync tells what may be over.
         "experimental_features": {"msc4222_enabled": True},
     }
+
+
+def _database(layout: Layout, postgres: PostgresUrl | None) -> dict[str, Any]:
+    if postgres is None:
+        return {"name": "sqlite3", "args": {"database": str(layout.homeserver / "homeserver.db")}}
+    # By the name a second homeserver on the same database is known, and one is enough (homeserver_database.py).
+    args = {**postgres.for_libpq(), "application_name": APPLICATION_NAME, "connect_timeout": 10, "cp_min": 1, "cp_max": 10}
+    return {"name": "psycopg2", "args": args}
 
 
 def _closed_access() -> dict[str, Any]:

@@ -22,6 +22,7 @@ from bridge.runtime.service_notifier import ServiceNotifier, ServiceState
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
 from deploy.data_dir.layout import CHILDREN, HOST, REAL_LINE_CHILDREN
 from deploy.data_dir.secret_files import SetupError
+from deploy.stack import homeserver_database
 from deploy.stack.deaths import record_death
 from deploy.stack.provision import (
     child_paths,
@@ -113,6 +114,7 @@ async def up(
         names = children_of(layout)
         _require_free_ports(ports, names)
         config = write_line_files(layout, ports)
+        await homeserver_database.take(config, layout, take_over=take_over)
         if not await _run_unless_stopped(stop, make_accounts(layout, ports, output.progress)):
             return 0
         stack = LocalStack(layout=layout, ports=ports, config=config)

@@ -1,0 +1,114 @@
+"""The URL of a PostgreSQL database, as a file of mode 0600 holds it, and what each driver makes of it.
+
+Rules of this module: nothing of the URL is in an error; what a driver would pass over is refused. Beyond this machine and
+its own network the server proves who it is (`sslmode=verify-full`), and the file of its authority is named, for the two
+drivers look for one in different places.
+
+Source: postgresql.org/docs/current/libpq-connect.html ("Connection URIs").
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Self
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from bridge.runtime.settings import is_private_host
+
+DEFAULT_PORT: Final = 5432
+SSL_MODES: Final = ("disable", "prefer", "require", "verify-ca", "verify-full")
+TLS_FILES: Final = ("sslrootcert", "sslcert", "sslkey")
+FORM: Final = "must be postgresql://USER:PASSWORD@HOST:PORT/NAME, with ?host=/DIRECTORY in place of HOST for a socket's"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class PostgresUrl:
+    """Where a database is and who asks for it. `host`: a name, an address, or the directory of a socket.
+
+    `tls`: `sslmode` and its files, as libpq names them.
+    """
+
+    host: str
+    port: int
+    user: str
+    password: str
+    database: str
+    tls: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a URL. Raises `ValueError` with a sentence that shows nothing of it."""
+        try:
+            parts = urlsplit(text.strip())
+            port, host = parts.port or DEFAULT_PORT, parts.hostname or ""
+            query = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True) if parts.query else []
+        except ValueError:
+            raise ValueError(FORM) from None
+        told = dict(query)
+        if parts.scheme not in {"postgresql", "postgres"} or parts.fragment or not parts.username:
+            raise ValueError(FORM)
+        if unknown := sorted(told.keys() - {"host", "sslmode", *TLS_FILES}):
+            raise ValueError(f"{', '.join(unknown)}: not known here; there are host, sslmode, {', '.join(TLS_FILES)}")
+        if len(told) != len(query) or (host and "host" in told):
+            raise ValueError("says something twice")
+        found = cls(
+            host=told.pop("host", host),
+            port=port,
+            user=unquote(parts.username),
+            password=unquote(parts.password or ""),
+            database=_database_name(parts),
+            tls=MappingProxyType(told),
+        )
+        found._check_host()
+        return found
+
+    @property
+    def is_socket(self) -> bool:
+        """Whether the server is reached through a socket of this machine."""
+        return self.host.startswith("/")
+
+    def for_libpq(self) -> dict[str, Any]:
+        """Return the arguments of psycopg2, which Synapse uses."""
+        told = {"host": self.host, "port": self.port, "user": self.user, "dbname": self.database}
+        return {**told, **({"password": self.password} if self.password else {}), **self.tls}
+
+    def for_asyncpg(self) -> dict[str, Any]:
+        """Return the arguments of asyncpg. Raises `OSError` when a file of TLS cannot be read or used."""
+        told = {"host": self.host, "port": self.port, "user": self.user, "database": self.database}
+        return {**told, "password": self.password or None, "ssl": self._ssl()}
+
+    def _ssl(self) -> Any:
+        mode = self.tls.get("sslmode", "prefer")
+        if self.is_socket or mode == "disable":
+            return False
+        if not mode.startswith("verify-"):
+            return mode
+        context = ssl.create_default_context(cafile=self.tls["sslrootcert"])
+        context.check_hostname = mode == "verify-full"
+        if "sslcert" in self.tls:
+            context.load_cert_chain(self.tls["sslcert"], self.tls.get("sslkey"))
+        return context
+
+    def _check_host(self) -> None:
+        mode = self.tls.get("sslmode", "prefer")
+        if not self.host or "," in self.host or (self.is_socket and self.host != str(Path(self.host))):
+            raise ValueError(FORM)
+        if mode not in SSL_MODES:
+            raise ValueError(f"sslmode: must be one of {', '.join(SSL_MODES)}")
+        if not all(Path(self.tls[name]).is_absolute() for name in TLS_FILES if name in self.tls):
+            raise ValueError(f"{', '.join(TLS_FILES)}: must be whole paths")
+        if mode.startswith("verify-") and "sslrootcert" not in self.tls:
+            raise ValueError(f"sslrootcert: is needed with sslmode={mode}; the file of the authority's certificate")
+        if mode != "verify-full" and not self.is_socket and not is_private_host(self.host):
+            raise ValueError("sslmode: must be verify-full, for networks of others are crossed on the way to this host")
+
+
+def _database_name(parts: SplitResult) -> str:
+    name = unquote(parts.path.removeprefix("/"))
+    if not name or "/" in name or not name.isprintable():
+        raise ValueError(FORM)
+    return name

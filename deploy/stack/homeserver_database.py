@@ -1,0 +1,167 @@
+"""The PostgreSQL database of the homeserver that `up` runs, where the configuration names one.
+
+Rules of this module: what Synapse would stop at, or would not notice, is said before it starts, with the remedy; of the URL
+nothing is shown but the name of its file. A database with a homeserver in it is taken only by the directory that began it,
+so that neither a restored line nor another one comes to sit on what is there, nor two machines on one database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from bridge.runtime.postgres_url import PostgresUrl
+from bridge.runtime.settings import read_secret
+from bridge.storage.postgres_probe import PostgresFacts, PostgresRefused, Refusal, probe
+from deploy.data_dir.secret_files import SetupError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bridge.config import Config
+    from deploy.data_dir.layout import Layout
+
+APPLICATION_NAME: Final = "quietline-homeserver"
+"""What the homeserver's connections are called, by which another one's are known."""
+OLDEST: Final = 14
+"""Synapse's own condition (`storage/engines/postgres.py`)."""
+LEAVING_SECONDS: Final = 6.0
+"""How long connections of a homeserver that was just killed may be seen."""
+MAKE: Final = (
+    "`createdb --encoding=UTF8 --locale=C --template=template0 --owner=ROLE NAME` on the server makes one that will do"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseProblem:
+    """What is wrong, without its subject, and the remedy. `warning`: a homeserver runs on it all the same."""
+
+    what: str
+    do: str
+    warning: bool = False
+
+
+_REFUSALS: Final[Mapping[Refusal, tuple[str, str]]] = MappingProxyType(
+    {
+        Refusal.UNREACHABLE: (
+            "does not answer",
+            "Does it run, and listen where {file} says? See listen_addresses, port, and the firewall between.",
+        ),
+        Refusal.TLS: (
+            "has a certificate that its authority did not sign, or one for another name",
+            "Name the right authority's file as sslrootcert in {file}, and the host as the certificate names it.",
+        ),
+        Refusal.LOGIN: (
+            "does not let the role in with this password",
+            "Write the right password into {file}, and see pg_hba.conf; `createuser --pwprompt ROLE` makes a role.",
+        ),
+        Refusal.NO_DATABASE: ("has no such database", MAKE + "; or name another in {file}."),
+        Refusal.FORBIDDEN: ("does not let the role connect", "`GRANT CONNECT ON DATABASE NAME TO ROLE` on the server."),
+        Refusal.BUSY: (
+            "takes no connection now: it is starting, or has too many",
+            "Wait, or raise max_connections: the homeserver holds up to ten.",
+        ),
+        Refusal.OTHER: ("refuses the connection", "Its own log says why."),
+    }
+)
+
+
+def url_of(config: Config) -> PostgresUrl | None:
+    """Read the URL; None where the homeserver keeps its data in SQLite. Raises :class:`SetupError`."""
+    file = config.homeserver.database_url_file
+    if file is None:
+        return None
+    try:
+        return PostgresUrl.parse(read_secret(file))
+    except ValueError as error:
+        raise SetupError([f"{file}: {error}"]) from None
+
+
+def check_engine(config: Config, layout: Layout) -> None:
+    """Raise :class:`SetupError` when the data are in another database than the configuration now says."""
+    where, file = f"{layout.config}: homeserver.database_url_file", config.homeserver.database_url_file
+    begun, sqlite = layout.postgres_begun.is_file(), (layout.homeserver / "homeserver.db").is_file()
+    if file is None and begun:
+        raise SetupError([f"{where}: is missing, and the homeserver's data are in PostgreSQL; write the line back"])
+    if file is not None and sqlite and not begun:
+        raise SetupError(
+            [f"{where}: the homeserver's data are in homeserver.db, and a URL moves nothing; take the line out"]
+        )
+
+
+async def look(config: Config, layout: Layout, *, running: bool, end_sessions: bool = False) -> list[DatabaseProblem]:
+    """Say what is wrong with the database of a configuration that names one. Raises :class:`SetupError` as `url_of` does.
+
+    `running`: the homeserver of this directory may be connected now. `end_sessions`: connections of another one are ended.
+    """
+    url, file = url_of(config), config.homeserver.database_url_file
+    if url is None or file is None:
+        return []
+    try:
+        facts = await probe(url, APPLICATION_NAME, end_sessions=end_sessions)
+    except PostgresRefused as refused:
+        what, do = _REFUSALS[refused.reason]
+        code = f" ({refused.code})" if refused.reason is Refusal.OTHER else ""
+        return [DatabaseProblem(f"{what}{code}", do.format(file=file))]
+    return [*_of_its_kind(facts), *_of_its_content(facts, layout, file, running=running)]
+
+
+async def take(config: Config, layout: Layout, *, take_over: bool = False) -> None:
+    """Make sure that a homeserver can be started on its database, and note that this directory has begun it.
+
+    Raises :class:`SetupError` with everything that is wrong.
+    """
+    check_engine(config, layout)
+    if (file := config.homeserver.database_url_file) is None:
+        return
+    deadline = asyncio.get_running_loop().time() + LEAVING_SECONDS
+    while True:
+        problems = [each for each in await look(config, layout, running=False, end_sessions=take_over) if not each.warning]
+        if not problems:
+            break
+        if problems != [_in_use(file)] or asyncio.get_running_loop().time() > deadline:
+            raise SetupError([f"the homeserver's PostgreSQL {each.what}. {each.do}" for each in problems])
+        await asyncio.sleep(0.5)
+    layout.postgres_begun.touch(mode=0o600)
+
+
+def _of_its_kind(facts: PostgresFacts) -> Iterator[DatabaseProblem]:
+    if facts.version < OLDEST:
+        yield DatabaseProblem(f"is version {facts.version}", f"Update it: Synapse needs {OLDEST} or newer.")
+    wrong = [f"encoding is {facts.encoding}, not UTF8"] if facts.encoding != "UTF8" else []
+    wrong += [f"{name} is {found}, not C" for name, found in _locales(facts) if found != "C"]
+    if wrong:
+        yield DatabaseProblem(
+            f"has a database that will not do: {'; '.join(wrong)}", f"It cannot be changed later. {MAKE}."
+        )
+    if not facts.can_write:
+        yield DatabaseProblem("is a standby, or read-only", "Name the primary server.")
+    elif not facts.can_create:
+        do = "`GRANT CREATE ON SCHEMA public TO ROLE` in that database, or make the role its owner."
+        yield DatabaseProblem("does not let the role make tables", do)
+    if facts.recycles_log:
+        do = "`wal_recycle = off` in postgresql.conf, and a reload; and no dump of this database, which would keep words."
+        yield DatabaseProblem("keeps old segments of its write-ahead log under other names", do, warning=True)
+
+
+def _locales(facts: PostgresFacts) -> tuple[tuple[str, str], ...]:
+    return ("collation", facts.collation), ("ctype", facts.ctype)
+
+
+def _of_its_content(facts: PostgresFacts, layout: Layout, file: Path, *, running: bool) -> Iterator[DatabaseProblem]:
+    if facts.tables and not layout.postgres_begun.is_file():
+        do = f"Name an empty database in {file}; where nothing in this one is needed, `dropdb` it. {MAKE}."
+        yield DatabaseProblem("holds tables that are not of this directory: another line's, or of before a restore", do)
+    elif not facts.tables and layout.provisioned.is_file():
+        do = f"Is it the right one in {file}? Where it is lost, `quietline restore` makes a line from a backup."
+        yield DatabaseProblem("has an empty database, and this line's homeserver has accounts", do)
+    if facts.sessions and not running:
+        yield _in_use(file)
+
+
+def _in_use(file: Path) -> DatabaseProblem:
+    do = f"Does another machine run with a copy of {file}? End it for good; `up --take-over` ends connections that it left."
+    return DatabaseProblem("has a homeserver connected already", do)

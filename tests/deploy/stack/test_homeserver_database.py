@@ -1,0 +1,158 @@
+"""The homeserver's PostgreSQL: what would stop Synapse, or would be taken from somebody, is said first, with its remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from bridge.config import Config, load
+from deploy.data_dir.atomic_files import make_private_directory, write_atomically
+from deploy.data_dir.layout import Layout
+from deploy.data_dir.secret_files import SetupError
+from deploy.stack import homeserver_database
+from tests.conftest import MISSING_PROGRAMS
+from tests.deploy.init.answers import answers, run_init
+from tests.fakes.postgres_server import PASSWORD, PostgresServer, running_postgres
+from tests.outside_programs import OutsidePrograms
+
+
+@pytest.fixture(scope="module")
+def server(pytestconfig: pytest.Config) -> Iterator[PostgresServer | None]:
+    with running_postgres(OutsidePrograms(missing=pytestconfig.stash[MISSING_PROGRAMS])) as found:
+        yield found
+
+
+def line(tmp_path: Path, url: str) -> tuple[Config, Layout]:
+    """Make a line whose homeserver keeps its data there."""
+    told = answers(database={"homeserver_url": url})
+    ended = run_init(tmp_path, told)
+    assert ended.exit_code == 0, ended.output
+    layout = Layout(tmp_path / "line")
+    make_private_directory(layout.homeserver)
+    return load(layout.config), layout
+
+
+async def said(config: Config, layout: Layout, *, running: bool = False) -> list[str]:
+    found = await homeserver_database.look(config, layout, running=running)
+    assert all(each.do for each in found)
+    assert not [each for each in found if PASSWORD in f"{each.what}{each.do}"]
+    return [f"{each.what} → {each.do}" for each in found if not each.warning]
+
+
+def name_url(config: Config, url: str) -> None:
+    assert config.homeserver.database_url_file is not None
+    write_atomically(config.homeserver.database_url_file, url + "\n")
+
+
+async def test_a_database_made_as_it_should_be_is_taken_once(tmp_path: Path, server: PostgresServer | None) -> None:
+    """An empty one is begun; its tables are this directory's then, and no other directory's: a copy, or a restored line."""
+    if server is None:
+        return
+    config, layout = line(tmp_path, server.make_database("taken"))
+    assert await said(config, layout) == []
+    await homeserver_database.take(config, layout)
+    server.execute("taken", "CREATE TABLE events (event_id TEXT)")
+    await homeserver_database.take(config, layout)
+    (other := tmp_path / "other").mkdir()
+    config, layout = line(other, server.url("taken"))
+    with pytest.raises(SetupError, match=r"holds tables that are not of this directory.*Name an empty database"):
+        await homeserver_database.take(config, layout)
+    assert not layout.postgres_begun.exists()
+
+
+async def test_a_provisioned_line_does_not_begin_again_on_an_empty_one(
+    tmp_path: Path, server: PostgresServer | None
+) -> None:
+    """A wrong name, or a database that was lost, gives no second homeserver without its accounts."""
+    if server is None:
+        return
+    config, layout = line(tmp_path, server.make_database("lost"))
+    await homeserver_database.take(config, layout)
+    layout.provisioned.touch()
+    (found,) = await said(config, layout)
+    assert "empty database" in found
+    assert "quietline restore" in found
+
+
+async def test_a_database_that_will_not_do_is_named_with_its_remedy(tmp_path: Path, server: PostgresServer | None) -> None:
+    """Collation, encoding, rights, a standby: each is a sentence; Synapse is not begun on it."""
+    if server is None:
+        return
+    server.make_database("sorted", "ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'")
+    config, layout = line(tmp_path, server.url("sorted"))
+    (found,) = await said(config, layout)
+    assert "collation is C.UTF-8, not C; ctype is C.UTF-8, not C" in found
+    assert "createdb --encoding=UTF8 --locale=C" in found
+    server.make_database("latin", "ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'")
+    name_url(config, server.url("latin"))
+    (found,) = await said(config, layout)
+    assert "encoding is LATIN1, not UTF8" in found
+    server.make_database("not_mine", owner="postgres")
+    name_url(config, server.url("not_mine"))
+    (found,) = await said(config, layout)
+    assert "does not let the role make tables → `GRANT CREATE ON SCHEMA public TO ROLE`" in found
+    server.execute("not_mine", "REVOKE CONNECT ON DATABASE not_mine FROM PUBLIC")
+    (found,) = await said(config, layout)
+    assert "does not let the role connect → `GRANT CONNECT" in found
+    server.make_database("frozen")
+    server.execute("postgres", "ALTER DATABASE frozen SET default_transaction_read_only = on")
+    name_url(config, server.url("frozen"))
+    assert "is a standby, or read-only" in (await said(config, layout))[0]
+
+
+async def test_a_server_that_lets_nobody_in_is_told_apart(tmp_path: Path, server: PostgresServer | None) -> None:
+    """Wrong password, no such database, nothing there: different remedies, and no word of the URL but its file."""
+    if server is None:
+        return
+    config, layout = line(tmp_path, server.url("anything", password="not the password"))
+    (found,) = await said(config, layout)
+    assert "does not let the role in with this password" in found
+    name_url(config, server.url("nowhere"))
+    (found,) = await said(config, layout)
+    assert "has no such database" in found
+    name_url(config, f"postgresql://quietline:{PASSWORD.replace(' ', '%20')}@127.0.0.1:9/x")
+    (found,) = await said(config, layout)
+    assert "does not answer" in found
+    assert str(config.homeserver.database_url_file) in found
+    name_url(config, f"postgresql://quietline:{PASSWORD.replace(' ', '%20')}@no-such-host.invalid:9/x?nonsense=1")
+    with pytest.raises(SetupError, match="nonsense: not known here"):
+        await said(config, layout)
+
+
+async def test_a_second_machine_is_not_started_beside_the_first(
+    tmp_path: Path, server: PostgresServer | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While another homeserver is connected, nothing is taken; `--take-over` ends its connections."""
+    if server is None:
+        return
+    monkeypatch.setattr(homeserver_database, "LEAVING_SECONDS", 0.0)
+    config, layout = line(tmp_path, server.make_database("busy"))
+    url = homeserver_database.url_of(config)
+    assert url is not None
+    other = psycopg2.connect(**url.for_libpq(), application_name=homeserver_database.APPLICATION_NAME)
+    try:
+        with pytest.raises(SetupError, match=r"has a homeserver connected already.*--take-over"):
+            await homeserver_database.take(config, layout)
+        assert await said(config, layout, running=True) == []
+        await homeserver_database.take(config, layout, take_over=True)
+        with pytest.raises(psycopg2.OperationalError), other.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    finally:
+        other.close()
+
+
+def test_data_do_not_move_with_a_line_of_the_configuration(tmp_path: Path) -> None:
+    """From SQLite to PostgreSQL or back by an edit alone would begin a second, empty homeserver: refused both ways."""
+    config, layout = line(tmp_path, "postgresql://quietline@127.0.0.1/x")
+    (layout.homeserver / "homeserver.db").touch()
+    with pytest.raises(SetupError, match=r"data are in homeserver\.db"):
+        homeserver_database.check_engine(config, layout)
+    layout.postgres_begun.touch()
+    homeserver_database.check_engine(config, layout)
+    text = layout.config.read_text()
+    layout.config.write_text("\n".join(each for each in text.splitlines() if "database_url_file" not in each))
+    with pytest.raises(SetupError, match=r"is missing, and the homeserver's data are in PostgreSQL"):
+        homeserver_database.check_engine(load(layout.config), layout)

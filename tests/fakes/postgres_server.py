@@ -1,0 +1,155 @@
+"""A real PostgreSQL for the length of a test: a cluster of its own, on loopback and a socket, whose user is not root.
+
+Rule of this module: what the program says goes into a file beside the cluster; the server is ended by its id.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg2
+
+from tests.outside_programs import OutsidePrograms
+
+ROLE, PASSWORD = "quietline", "the role's own words"
+SUPERUSER: Final = "postgres"
+START_SECONDS: Final = 60.0
+QUICK: Final = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=40", "shared_buffers=16MB")
+NOT_ROOT: Final = ("postgres", "nobody")
+
+
+@dataclass(slots=True)
+class PostgresServer:
+    """One cluster. `port` is on 127.0.0.1, the socket in `directory`."""
+
+    directory: Path
+    binaries: Path
+    port: int
+    user: int | None
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    def start(self, *settings: str) -> None:
+        """Start it, and wait until it takes connections."""
+        told = (*QUICK, "listen_addresses=127.0.0.1", f"unix_socket_directories={self.directory}", *settings)
+        words = [word for setting in told for word in ("-c", setting)]
+        log = (self.directory / "log").open("ab")
+        self._process = subprocess.Popen(
+            [self.binaries / "postgres", "-D", self.directory / "data", "-p", str(self.port), *words],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=self.directory,
+            user=self.user,
+            group=self.user and pwd.getpwuid(self.user).pw_gid,
+        )
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            assert self._process.poll() is None, (self.directory / "log").read_text()[-2000:]
+            try:
+                psycopg2.connect(self.libpq(SUPERUSER)).close()
+            except psycopg2.OperationalError:
+                assert time.monotonic() < deadline, (self.directory / "log").read_text()[-2000:]
+                time.sleep(0.1)
+            else:
+                return
+
+    def stop(self) -> None:
+        """End it at once, its connections with it."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)  # postgresql.org/docs/current/server-shutdown.html, "Fast Shutdown"
+            try:
+                self._process.wait(30)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    def make_database(self, name: str, *how: str, owner: str = ROLE) -> str:
+        """Make a database, as Synapse wants it where `how` says nothing else; returns its URL."""
+        like = " ".join(how) or "ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
+        self.execute(SUPERUSER, f'CREATE DATABASE "{name}" TEMPLATE template0 {like} OWNER {owner}')
+        return self.url(name)
+
+    def url(self, database: str, *, user: str = ROLE, password: str = PASSWORD) -> str:
+        """Return a URL as a line's file holds it."""
+        return f"postgresql://{user}:{password.replace(' ', '%20')}@127.0.0.1:{self.port}/{database}"
+
+    def execute(self, database: str, *statements: str) -> list[tuple[Any, ...]]:
+        """Run statements as the superuser, each by itself; returns the rows of the last one."""
+        connection = psycopg2.connect(self.libpq(database))
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            connection.close()
+
+    def libpq(self, database: str) -> str:
+        """Return how the superuser connects, by the socket."""
+        return f"host={self.directory} port={self.port} user={SUPERUSER} dbname={database}"
+
+
+@contextmanager
+def running_postgres(programs: OutsidePrograms) -> Iterator[PostgresServer | None]:
+    """Run a server with the role of a line for the length of the block; None, counted, where there is no program."""
+    if (program := programs.find("postgres")) is None:
+        yield None
+        return
+    user = _not_root()
+    directory = Path(tempfile.mkdtemp(prefix="quietline-pg-"))
+    try:
+        if user is not None:
+            os.chown(directory, user, pwd.getpwuid(user).pw_gid)
+        binaries = Path(program).resolve().parent
+        made = subprocess.run(
+            [
+                *(binaries / "initdb", "-D", directory / "data", "-U", SUPERUSER, "--encoding=UTF8", "--locale=C"),
+                *("--auth-local=trust", "--auth-host=scram-sha-256", "--no-sync"),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=directory,
+            user=user,
+            group=user and pwd.getpwuid(user).pw_gid,
+        )
+        assert made.returncode == 0, made.stderr
+        server = PostgresServer(directory=directory, binaries=binaries, port=_free_port(), user=user)
+        try:
+            server.start()
+            server.execute(SUPERUSER, f"CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD.replace(chr(39), chr(39) * 2)}'")
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _not_root() -> int | None:
+    """Return whom the server runs as where these tests run as root, which it refuses."""
+    if os.getuid() != 0:
+        return None
+    for name in NOT_ROOT:
+        try:
+            return pwd.getpwnam(name).pw_uid
+        except KeyError:
+            continue
+    raise AssertionError("there is no user but root")
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
