@@ -48,7 +48,9 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "bridge/matrix/api": "bot/model bridge/runtime",
     "bridge/background": "bridge/runtime bridge/storage bridge/matrix/api",
     "bridge/matrix/olm": "bridge/runtime bridge/storage bridge/services bridge/matrix/api",
-    "bridge/matrix/rooms": "bridge/runtime bridge/storage bridge/matrix/api bridge/background bridge/matrix/olm",
+    "bridge/matrix/rooms": (
+        "bot/wording bridge/runtime bridge/storage bridge/matrix/api bridge/background bridge/matrix/olm"
+    ),
     "bridge/matrix/room_keys": (
         "bridge/runtime bridge/storage bridge/services bridge/matrix/api bridge/matrix/olm bridge/matrix/rooms"
     ),
@@ -57,7 +59,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "bridge/matrix/rooms bridge/matrix/room_keys"
     ),
     "bridge/matrix": (
-        "bot/model bridge/runtime bridge/storage bridge/services bridge/matrix/api bridge/background "
+        "bot/wording bot/model bridge/runtime bridge/storage bridge/services bridge/matrix/api bridge/background "
         "bridge/matrix/olm bridge/matrix/rooms bridge/matrix/room_keys bridge/matrix/sync"
     ),
     "bridge/erasure": (
@@ -66,7 +68,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "bridge/matrix"
     ),
     "bridge/outbound": (
-        "policies bot/model bot/commands bot/display bot/guard bot/canary bridge/runtime bridge/storage "
+        "policies bot/wording bot/model bot/commands bot/display bot/guard bot/canary bridge/runtime bridge/storage "
         "bridge/carriers bridge/config bridge/services bridge/tables bridge/matrix/api bridge/background "
         "bridge/matrix/rooms bridge/matrix/room_keys bridge/matrix bridge/erasure"
     ),

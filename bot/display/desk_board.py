@@ -245,10 +245,19 @@ def _steps(seconds: float) -> str:
 
 def _in_crowd(facts: Facts, entry: CrowdEntry) -> str:
     """Say of somebody who waits without a card what is known of them."""
-    known = f"{' ⚠️' if entry.in_danger else ''}{' · DURESS' if entry.duress else ''}"
-    known += f"{' · asks for a person' if entry.asks else ''}{f' · {entry.texts} texts' if entry.texts > 1 else ''}"
-    language = f" · {entry.language}" if entry.language else ""
-    return f"{entry.designation}{known}{language} · queued {describe_duration(facts.now - entry.since)}, no card yet"
+    known = (
+        " ⚠️" if entry.in_danger else "",
+        notice_of("desk_board.duress") if entry.duress else "",
+        notice_of("desk_board.asks") if entry.asks else "",
+        notice_of("desk_board.texts", texts=entry.texts) if entry.texts > 1 else "",
+        f" · {entry.language}" if entry.language else "",
+    )
+    return notice_of(
+        "desk_board.in_crowd",
+        designation=entry.designation,
+        marks=joined("", known),
+        duration=describe_duration(facts.now - entry.since),
+    )
 
 
 def _few(rows: list[str], count: int) -> list[str]:

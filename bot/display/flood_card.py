@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from bot.model.flood import Flood
+from bot.wording.notice import joined, loud, notice_of
 
 FLOOD: Final = "flood:"
 
@@ -22,16 +23,16 @@ def flood_card(flood: Flood) -> str:
     danger = sum(entry.in_danger for entry in flood.crowd)
     more = sum(entry.stands_out and not entry.in_danger for entry in flood.crowd)
     marks = [f"{danger} ⚠️"] if danger else []
-    marks += [f"{more} wrote more than once or ask for a person"] if more else []
-    waiting = f"{len(flood.crowd)} wait without a card{': ' + ', '.join(marks) if marks else ''}"
+    marks += [notice_of("flood_card.stand_out", more=more)] if more else []
     if not flood.crowd and not flood.active:
-        return f"The many new texters are over: {flood.came} came, and none of them waits without a card."
-    begun = (
-        "⚠️ Many new texters at once, or one number again and again" if flood.active else "⚠️ Many new texters came at once"
+        return loud(notice_of("flood_card.over", came=flood.came))
+    card = notice_of(
+        "flood_card.many",
+        begun=notice_of("flood_card.come") if flood.active else notice_of("flood_card.came"),
+        came=flood.came,
+        waiting=len(flood.crowd),
+        marks=joined("", (": ", joined(", ", marks))) if marks else "",
+        rest="" if flood.active else notice_of("flood_card.close_rest"),
     )
-    rest = " Supervisors: !close-rest closes the conversations of those who wrote once." if not flood.active else ""
-    return (
-        f"{begun}. {flood.came} came, {waiting}.\n"
-        "They get no card each, and most no answer from the machine; nobody is lost. !claim takes the next: signs of danger"
-        f" (⚠️) first, then who wrote more than once, then the longest waiting. !board names the first.{rest}"
-    )
+    # It calls people on duty, so everybody has to understand it.
+    return loud(card)

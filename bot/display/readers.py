@@ -10,14 +10,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Final, TypeAlias, get_args
 
-from bot.model.actions import DESK, OFFICE, THREAD, Action, EditMessage, SendMessage
+from bot.model.actions import (
+    DESK,
+    OFFICE,
+    THREAD,
+    Action,
+    EditMessage,
+    PageOnCall,
+    RetryDeadLetter,
+    RevealNumber,
+    SendMessage,
+    SendRecap,
+    ShowAudit,
+    ShowDevices,
+    ShowReceipt,
+    SignOut,
+)
 from bot.model.desk import Desk, DeskMember, Facts, Thread
 from bot.model.events import Event, MessageIgnored, MessageSent
 from bot.model.thread_desk_events import AssignmentRefused
 from bot.model.transactional_actions import SendEvent
-from bot.wording.notice import Notice, in_language, in_languages
+from bot.wording.notice import READ, Notice, in_language, in_languages
 from policies.pack import Pack
+
+PutTogetherOutside: TypeAlias = SendRecap | ShowAudit | ShowDevices | RetryDeadLetter | SignOut | PageOnCall | ShowReceipt
+"""Actions whose words the bridge puts together: it alone has what stands in them. A receipt is a mark with words."""
+PUT_TOGETHER_OUTSIDE: Final = get_args(PutTogetherOutside)
 
 
 def put_into_words(
@@ -40,17 +60,42 @@ def _worded(pack: Pack, roster: tuple[DeskMember, ...], assignee: str | None, ev
         refused = action.event
         reason = in_language(refused.reason, language_of(pack, roster, refused.user))
         return replace(action, event=replace(refused, reason=reason))
+    if isinstance(action, SendRecap | ShowAudit | ShowDevices | RetryDeadLetter | SignOut | PageOnCall | ShowReceipt):
+        language = _stored(language_of(pack, roster, _reader(assignee, event, action)))
+        return replace(action, language=language) if language else action
+    if isinstance(action, RevealNumber):
+        languages = tuple(_stored(language_of(pack, roster, user)) for user in action.users)
+        return replace(action, languages=languages) if any(languages) else action
     if not isinstance(action, SendMessage | EditMessage) or not isinstance(action.body, Notice):
         return action
     return replace(action, body=in_languages(action.body, _languages(pack, roster, assignee, event, action)))
+
+
+def _stored(language: str) -> str:
+    """Return a language as an action has it: nothing for the first one."""
+    return "" if language == READ[0] else language
+
+
+def _reader(assignee: str | None, event: Event, action: PutTogetherOutside) -> str | None:
+    """Return who reads what the bridge puts together for an action; None where the desk does, or nobody of it."""
+    if isinstance(action, SignOut | PageOnCall):
+        return None
+    if not isinstance(event, MessageSent | MessageIgnored):
+        return assignee
+    if isinstance(action, ShowReceipt) and action.event_id not in (event.event_id, _target(event)):
+        return assignee
+    return event.sender
+
+
+def _target(event: MessageSent | MessageIgnored) -> str:
+    return event.target if isinstance(event, MessageSent) else ""
 
 
 def _answered(event: Event, action: SendMessage | EditMessage) -> str | None:
     """Return whose message it is that the action answers, if it answers the one that is decided about."""
     if not isinstance(event, MessageSent | MessageIgnored) or not isinstance(action, SendMessage) or not action.reply_to:
         return None
-    targets = (event.event_id, event.target) if isinstance(event, MessageSent) else (event.event_id,)
-    return event.sender if action.reply_to in targets else None
+    return event.sender if action.reply_to in (event.event_id, _target(event)) else None
 
 
 def _languages(

@@ -1,7 +1,8 @@
 """Everything a decision may ask for, as a closed union.
 
 Rule of this module: an action is durable data, not a call; performing one twice must be the same as once, or, for a text,
-must not happen. Our own events are named by `ref`, which is unique within a thread or the desk.
+must not happen. Our own events are named by `ref`, which is unique within a thread or the desk. `language`: of whoever
+reads what the bridge puts together for it; empty for the first one of the tables (`bot.display.readers` fills it in).
 """
 
 from __future__ import annotations
@@ -106,6 +107,7 @@ class SignOut:
     """Sign somebody out everywhere: all devices, all at once."""
 
     user: str
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +139,7 @@ class ShowReceipt:
     place: str
     event_id: str
     receipt: DeliveryReceipt
+    language: str = ""
 
 
 @unique
@@ -201,6 +204,7 @@ class SendRecap:
     place: str
     reply_to: str
     receipts: tuple[tuple[str, str], ...] = ()
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +231,7 @@ class ShowDevices:
     user: str
     reply_to: str
     ref: str
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +243,7 @@ class PageOnCall:
 
     reason: str
     test: str = ""
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +253,7 @@ class RetryDeadLetter:
     place: str
     reply_to: str
     short_id: str
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,14 +271,19 @@ class ShowAudit:
     place: str
     reply_to: str
     ref: str
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevealNumber:
-    """Show the thread's number in the offices of these people, for a minute. It is not in here."""
+    """Show the thread's number in the offices of these people, for a minute. It is not in here.
+
+    `languages`: of each of them, in the same order; empty when all read the first one.
+    """
 
     users: tuple[str, ...]
     designation: str
+    languages: tuple[str, ...] = ()
 
 
 Action: TypeAlias = (

@@ -24,7 +24,10 @@ class RoomLoss(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasureFailed:
-    """Something that should be erased by now is still there: `what` it is, in a fixed word of ours; `hours` since then."""
+    """Something that should be erased by now is still there. `hours`: since then.
+
+    `what`: the name of a notice `remains.*`, and after a blank that of why it is still there.
+    """
 
     what: str
     hours: int

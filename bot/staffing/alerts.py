@@ -44,6 +44,7 @@ from bot.model.thread_desk_events import AlarmKind, AlarmRaised
 from bot.model.transactional_actions import TrustClock
 from bot.staffing.assignment import EXPLAINED
 from bot.wording.notice import joined, loud, notice_of
+from bot.wording.tables import ENGLISH
 from policies.pack import Pack
 
 ALARMS: Final = {
@@ -99,22 +100,14 @@ CALLS_ALL: Final = (AlarmKind.URGENT,)
 
 SHORT_ID: Final = re.compile(r"[0-9a-f]{8}")
 MARKED_FACTS: Final = {
-    MarkedFacts.SUPPRESSION: "Who said STOP or is blocked",
-    MarkedFacts.LOCKS: "Which phones are stopped or locked",
-    MarkedFacts.CONFIRMED: "Whose identity is confirmed",
+    MarkedFacts.SUPPRESSION: notice_of("alerts.facts_suppression"),
+    MarkedFacts.LOCKS: notice_of("alerts.facts_locks"),
+    MarkedFacts.CONFIRMED: notice_of("alerts.facts_confirmed"),
 }
 BEHIND: Final = {
-    MarkedFacts.SUPPRESSION: (
-        "Nobody knows now which phones said STOP in an earlier conversation: nobody can be texted first, and a new texter "
-        "is not answered by itself. People can answer."
-    ),
-    MarkedFacts.LOCKS: (
-        "Every conversation of before is locked: only !cover 1, 2 and 3 leave, until a supervisor says !unlock in it."
-    ),
-    MarkedFacts.CONFIRMED: (
-        "Nobody is confirmed: no device gets keys and no command counts. Afterwards each is confirmed once more: a "
-        "supervisor with quietline trust, the others with !trust."
-    ),
+    MarkedFacts.SUPPRESSION: notice_of("alerts.behind_suppression"),
+    MarkedFacts.LOCKS: notice_of("alerts.behind_locks"),
+    MarkedFacts.CONFIRMED: notice_of("alerts.behind_confirmed"),
 }
 STRAYS: Final = {
     StrayKind.CHANNEL: notice_of("alerts.somebody_wrote_over_another_channel"),
@@ -230,9 +223,7 @@ def page_failed(pack: Pack, facts: Facts, desk: Desk, event: PageFailed) -> Step
 
 def alarm_test(pack: Pack, facts: Facts, desk: Desk, event: AlarmTestRequested) -> Step[Desk]:
     """Ring at the desk and call whoever is on call, both marked as a test."""
-    body = (
-        "🔔 TEST of the alarms by the technician. Nobody is needed. If your phone did not ring for this, please tell them."
-    )
+    body = loud(notice_of("alerts.alarm_test"))
     notice = SendMessage(place=DESK, ref=f"{ALARM_TEST}{event.test}", body=body, mentions=on_duty(desk.roster))
     return Step(desk, (notice, PageOnCall(reason="test", test=event.test)))
 
@@ -293,22 +284,13 @@ def line_restored(pack: Pack, facts: Facts, desk: Desk, event: LineRestored) -> 
 def facts_behind(pack: Pack, facts: Facts, desk: Desk, event: FactsBehind) -> Step[Desk]:
     """Say which facts were put back to an earlier state, what is safe until a person has looked, and what to do."""
     if event.designation:
-        body = (
-            f"⚠️ {event.designation}: a STOP, a lock or a block of this phone was taken out of the database beside this "
-            "program. It holds again. Please tell the technician: somebody may have written there."
-        )
+        body = notice_of("alerts.facts_of_a_phone", designation=event.designation)
         return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
     if event.accepted:
-        body = (
-            f"⚠️ {MARKED_FACTS[event.kind]}: keys.db is older than the database, as after a backup of it was put back. The "
-            "database counts. If nobody did that, please tell the technician."
-        )
+        body = notice_of("alerts.facts_accepted", facts=MARKED_FACTS[event.kind])
         return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
-    body = (
-        f"⚠️ {MARKED_FACTS[event.kind]}: the database is older than it was, or was changed beside this program. "
-        f"{BEHIND[event.kind]} Please tell the technician now: did somebody put an old database back? Then, and only then: "
-        f"stop the line, and quietline accept-facts {event.kind.value}. Else somebody may have written there: quietline "
-        "restore from a backup."
+    body = notice_of(
+        "alerts.facts_behind", facts=MARKED_FACTS[event.kind], until_then=BEHIND[event.kind], kind=event.kind.value
     )
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)), PageOnCall(reason="facts")))
 
@@ -333,8 +315,19 @@ def trust_clock(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, comman
 def erasure_failed(pack: Pack, facts: Facts, desk: Desk, event: ErasureFailed) -> Step[Desk]:
     """Say that something is still there which should be gone. Nothing is called erased that is not."""
     since = notice_of("alerts.for_h", hours=event.hours) if event.hours else ""
-    body = notice_of("alerts.not_erased_yet_it_is", since=since, what=event.what)
+    body = notice_of("alerts.not_erased_yet_it_is", since=since, what=_remains(event.what))
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
+
+
+def _remains(code: str) -> str:
+    """Say what is not erased; what an older version put into words stays as it is."""
+    words = [notice_of(f"remains.{name}") for name in code.split() if f"remains.{name}" in ENGLISH]
+    match len(words), len(code.split()):
+        case 1, 1:
+            return words[0]
+        case 2, 2:
+            return notice_of("remains.because", what=words[0], why=words[1])
+    return code
 
 
 def stray_text(pack: Pack, facts: Facts, desk: Desk, event: StrayTextArrived) -> Step[Desk]:

@@ -151,7 +151,7 @@ def member_joined(pack: Pack, facts: Facts, thread: Thread, event: MemberJoined)
     if event.user != thread.assignment.assignee:
         assignment = replace(assignment, long_undo_until=facts.now + pack.settings.undo_after_join_window)
     joined = replace(thread, assignment=assignment)
-    what = f"{localpart(event.user)}: what colleagues wrote before you came may not show. !recap says it again, here."
+    what = notice_of("assignment.may_not_show", user=localpart(event.user))
     told = (SendMessage(place=THREAD, body=what),) if comes_late(joined, thread) else ()
     return Step(joined, (ShareRoomKeys(place=THREAD, user=event.user, resend=True), *told))
 

@@ -20,6 +20,7 @@ from bot.model.flood import CrowdEntry, RestClosing, rest_of
 from bot.model.text_order import describe_minutes
 from bot.model.thread_desk_events import UnreadClosed
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
+from bot.wording.notice import notice_of
 from policies.pack import Pack
 
 TIMER: Final = "close-rest"
@@ -34,14 +35,11 @@ def close_rest(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command
     """`!close-rest`, `!close-rest yes`, `!close-rest no`."""
     word, closing = command.arguments.casefold(), desk.flood.closing
     if word not in {"", "yes", "no"}:
-        return Step(
-            desk, answer(facts, event, "Say !close-rest, and then !close-rest yes or !close-rest no."), consumed=True
-        )
+        return Step(desk, answer(facts, event, notice_of("close_rest.how")), consumed=True)
     if word == "no":
         return _take_back(facts, desk, event)
     if closing is not None and closing.due:
-        why = "They are being closed already; !close-rest no takes back what is not done."
-        return Step(desk, answer(facts, event, why), consumed=True)
+        return Step(desk, answer(facts, event, notice_of("close_rest.being_closed")), consumed=True)
     if word == "yes" and closing is not None and facts.now <= closing.until:
         return _confirm(pack, facts, desk, event, closing)
     # Whom an earlier one could not close is asked about again.
@@ -49,15 +47,11 @@ def close_rest(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command
     flood = replace(desk.flood, crowd=crowd)
     count = len(rest_of(flood, facts.now))
     if not count:
-        why = "Nobody waits without a card who wrote once and does not stand out: there is nothing to close."
+        why = notice_of("close_rest.nobody")
         return Step(replace(desk, flood=replace(flood, closing=None)), answer(facts, event, why), consumed=True)
     asked = RestClosing(before=facts.now, until=facts.now + QUESTION_STANDS)
     stay = len(crowd) - count
-    body = (
-        f"{count} wait without a card who wrote once, without a sign of danger; {stay} others without a card stay. "
-        f"!close-rest yes closes the conversations of the {count}, unread, {_after(pack)} later: nothing is sent, and who "
-        "texts again begins a new one. !close-rest no leaves everything as it is."
-    )
+    body = notice_of("close_rest.asked", count=count, stay=stay, after=_after(pack))
     return Step(replace(desk, flood=replace(flood, closing=asked)), answer(facts, event, body), consumed=True)
 
 
@@ -72,7 +66,7 @@ def close_due(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Des
         return Step(desk, (SetTimer(key=TIMER, due=closing.due),), consumed=True)
     now = rest_of(desk.flood, closing.before)[:AT_ONCE]
     if not now:
-        body = f"{closing.closed} conversations are closed, unread, as !close-rest said. {len(desk.flood.crowd)} stay."
+        body = notice_of("close_rest.done", closed=closing.closed, stay=len(desk.flood.crowd))
         done = replace(desk.flood, closing=None)
         return Step(replace(desk, flood=done), (SendMessage(place=DESK, body=body),), consumed=True)
     chosen = {entry.thread for entry in now}
@@ -86,17 +80,16 @@ def _confirm(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, closing: 
     due = facts.now + pack.settings.close_undo
     count = len(rest_of(desk.flood, closing.before))
     desk = replace(desk, flood=replace(desk.flood, closing=replace(closing, due=due)))
-    body = (
-        f"{localpart(event.sender)} closes the conversations of {count} who wrote once, in {_after(pack)}. Until then "
-        "!close-rest no takes it back; who writes again, shows a sign of danger or is claimed stays."
-    )
+    body = notice_of("close_rest.confirmed", user=localpart(event.sender), count=count, after=_after(pack))
     return Step(desk, (*answer(facts, event, body), SetTimer(key=TIMER, due=due)), consumed=True)
 
 
 def _take_back(facts: Facts, desk: Desk, event: MessageSent) -> Step[Desk]:
     closing = desk.flood.closing
     desk = replace(desk, flood=replace(desk.flood, closing=None))
-    body = f"Taken back. {closing.closed or 'None'} are closed already." if closing else "Nothing was asked or begun."
+    body = (
+        notice_of("close_rest.taken_back", closed=closing.closed) if closing else notice_of("close_rest.nothing_was_asked")
+    )
     return Step(desk, (*answer(facts, event, body), CancelTimer(key=TIMER)), consumed=True)
 
 

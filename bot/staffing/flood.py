@@ -31,6 +31,7 @@ from bot.model.thread_desk_events import (
     ThreadQueued,
 )
 from bot.model.transactional_actions import SetTimer
+from bot.wording.notice import loud, notice_of
 from policies.pack import Pack
 
 TIMER: Final = "flood"
@@ -101,7 +102,7 @@ def look_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[De
         # The next one is another incident: what was called for this one says nothing of it.
         return Step(replace(desk, flood=Flood(paged_at=flood.paged_at)), (*cards, *edit), consumed=True)
     again = SetTimer(key=TIMER, due=facts.now + LOOK_INTERVAL)
-    return Step(replace(desk, flood=replace(flood, card=body)), (*cards, *called, *edit, again), consumed=True)
+    return Step(replace(desk, flood=replace(flood, card=str(body))), (*cards, *called, *edit, again), consumed=True)
 
 
 def note_news(
@@ -152,10 +153,11 @@ def leave_crowd(desk: Desk, name: str = "") -> Desk:
 def _open(facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
     """Open an incident: its card calls people on duty, unless another one called them just now."""
     flood = replace(desk.flood, begun_at=facts.now, calm_since=0.0, reminded=False)
-    flood = replace(flood, card=flood_card(flood))
+    body = flood_card(flood)
+    flood = replace(flood, card=str(body))
     told = 0 <= facts.now - desk.rate_limit_reported_at < REPORT_AGAIN_AFTER
     called = () if told else on_duty(desk.roster)
-    card = SendMessage(place=DESK, ref=flood_ref(flood), body=flood.card, mentions=called, reactions=(CLAIM_REACTION,))
+    card = SendMessage(place=DESK, ref=flood_ref(flood), body=body, mentions=called, reactions=(CLAIM_REACTION,))
     flood, paged = (flood, ()) if on_duty(desk.roster) else _page(facts, flood)
     reported = desk.rate_limit_reported_at if told else facts.now
     desk = replace(desk, flood=flood, rate_limit_reported_at=reported)
@@ -193,7 +195,7 @@ def _call(pack: Pack, facts: Facts, desk: Desk) -> tuple[Flood, tuple[Action, ..
         return flood, ()
     if lasted >= settings.unclaimed_on_duty and not flood.reminded:
         flood = replace(flood, reminded=True)
-        body = f"⚠️ Still {len(flood.crowd)} new texters wait without a card: !claim takes the next, !board names the first."
+        body = loud(notice_of("flood_card.still", waiting=len(flood.crowd)))
         actions = (SendMessage(place=DESK, ref=f"{flood_ref(flood)}:again", body=body, mentions=on_duty(desk.roster)),)
     paged = flood.paged_at >= flood.begun_at
     if (lasted >= settings.unclaimed_on_call or not on_duty(desk.roster)) and (flood.active or not paged):

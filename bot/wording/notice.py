@@ -94,6 +94,16 @@ def in_language(said: object, language: str) -> str:
     return said.said(language) if isinstance(said, Notice) else str(said)
 
 
+def words_of(key: str, language: str, **values: object) -> str:
+    """Return what is said under a key of the tables in a language; empty: the first one."""
+    return in_language(notice_of(key, **values), language)
+
+
+def words_in_all(key: str) -> str:
+    """Return what is said under a key in every language, one after the other: for readers of whom nothing is known."""
+    return " ".join(words_of(key, language) for language in READ)
+
+
 def in_languages(said: str, languages: Iterable[str]) -> str:
     """Return the words in each of several languages, a line each; once, where they do not differ."""
     return "\n".join(dict.fromkeys(in_language(said, language) for language in languages))

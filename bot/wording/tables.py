@@ -15,6 +15,7 @@ from bot.wording.english import commands as english_commands
 from bot.wording.english import display as english_display
 from bot.wording.english import guard as english_guard
 from bot.wording.english import lifecycle as english_lifecycle
+from bot.wording.english import line as english_line
 from bot.wording.english import safety as english_safety
 from bot.wording.english import sending as english_sending
 from bot.wording.english import staffing as english_staffing
@@ -24,6 +25,7 @@ from bot.wording.spanish import commands as spanish_commands
 from bot.wording.spanish import display as spanish_display
 from bot.wording.spanish import guard as spanish_guard
 from bot.wording.spanish import lifecycle as spanish_lifecycle
+from bot.wording.spanish import line as spanish_line
 from bot.wording.spanish import safety as spanish_safety
 from bot.wording.spanish import sending as spanish_sending
 from bot.wording.spanish import staffing as spanish_staffing
@@ -38,6 +40,7 @@ ENGLISH: Final[Mapping[str, str]] = MappingProxyType(
     | english_display.NOTICES
     | english_guard.NOTICES
     | english_lifecycle.NOTICES
+    | english_line.NOTICES
     | english_safety.NOTICES
     | english_sending.NOTICES
     | english_staffing.NOTICES
@@ -49,6 +52,7 @@ SPANISH: Final[Mapping[str, str]] = MappingProxyType(
     | spanish_display.NOTICES
     | spanish_guard.NOTICES
     | spanish_lifecycle.NOTICES
+    | spanish_line.NOTICES
     | spanish_safety.NOTICES
     | spanish_sending.NOTICES
     | spanish_staffing.NOTICES

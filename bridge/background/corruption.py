@@ -19,11 +19,12 @@ RETRY_SECONDS: Final = 300.0
 """Seconds until it is tried again: a damaged page does not mend itself, but a technician may have mended it."""
 ALERT_AT_COUNTS: Final = (1, 12, 288)
 """Times in one run at which the desk hears of it: at once, after an hour, after a day."""
-ALERT_SUBJECT: Final = "what is due (our own database is damaged)"
+ALERT_SUBJECT: Final = "due database_damaged"
 
 
 AlertCallback: TypeAlias = Callable[[str, float], Awaitable[None]]
-"""Tells the desk what is not gone, and since when (seconds since the epoch)."""
+"""Tells the desk what is not gone, and since when (seconds since the epoch). What: the name of a notice `remains.*`, and
+after a blank that of why."""
 
 
 class CorruptionPolicy:

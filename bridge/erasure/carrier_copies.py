@@ -133,7 +133,7 @@ class CarrierCopies:
         due = self._clock.now() + wait
         await self._database.commit(lambda transaction: carrier_copies.postpone(transaction, copy.n, tries=tries, due=due))
         if tries in ALERT_AFTER_TRIES:
-            await self._alert("a copy of a text at the carrier", copy.noted)
+            await self._alert("copy", copy.noted)
 
     async def _finish(self, copy: CarrierCopy, result: str) -> None:
         await self._database.commit(lambda transaction: carrier_copies.settle(transaction, copy.n, result))

@@ -104,11 +104,11 @@ class ExpiryWorker:
             log.event("expiry.homeserver_retry", status=error.status)
             answered = False
             if (since := self._backoff.record_failure(room_id, now, error.retry_after)) is not None:
-                await self._alert("a message whose time has come (the homeserver does not answer)", since)
+                await self._alert("message homeserver_silent", since)
         else:
             self._backoff.record_answer(room_id)
         if remaining and (since := self._backoff.record_refusal(room_id, now)) is not None:
-            await self._alert(f"a message whose time has come ({remaining[0]})", since)
+            await self._alert(f"message {remaining[0]}", since)
         return answered
 
     async def _expire_events(self, room_id: str, events: list[IndexedEvent], now: int, remaining: list[str]) -> None:
@@ -131,7 +131,7 @@ class ExpiryWorker:
             if not refused:
                 raise
             log.event("expiry.redaction_rejected", status=error.status)
-            remaining.append("the homeserver refuses to redact it")
+            remaining.append("not_redacted")
             return
         self._crash(CrashPoint.EVENT_EXPIRED)
         gone = {event.n for event in (*found, *(event for event in events if event.is_state))}
@@ -141,7 +141,7 @@ class ExpiryWorker:
         left = [event for event in said if event.n not in gone and await room_events.may_expire(self._database, event.n)]
         if left:
             await self._postpone(left, now)
-            remaining.append("it was redacted and can still be read")
+            remaining.append("still_readable")
         if found:
             await self._overwrite_redacted(room_id)
 

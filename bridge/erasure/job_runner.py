@@ -41,7 +41,7 @@ other in that time; whoever is removed hears no more, and keeps what a burst tha
 
 
 class StepNotDone(Exception):  # noqa: N818 - it is an answer
-    """It is not gone yet, or cannot be looked at. `what`: in a fixed word, for the desk. `after`: seconds."""
+    """It is not gone yet, or cannot be looked at. `what`: the name of a notice `remains.*`; `after`: seconds."""
 
     def __init__(self, what: str, *, after: float = 0.0) -> None:
         super().__init__(what)
@@ -100,14 +100,14 @@ class ErasureRunner:
         except DatabaseError as error:
             # The page of one case need not be everybody's.
             log.failure("erasure.database_corrupt", error, kind=job.step)
-            await self._retry_later(job, "our own database is damaged", MAX_WAIT)
+            await self._retry_later(job, "database_damaged", MAX_WAIT)
         except (Transient, HomeserverUnreachable) as error:
-            await self._retry_later(job, "the homeserver does not answer", error.retry_after)
+            await self._retry_later(job, "homeserver_silent", error.retry_after)
         except TokenRefused:
             raise
         except (Permanent, ModuleRequestRejected) as error:
             log.event("erasure.step_rejected", status=error.status, kind=job.step)
-            await self._retry_later(job, f"the homeserver refuses the step “{job.step}”", 30.0)
+            await self._retry_later(job, "step_refused", 30.0)
         else:
             if following:
                 await self._advance(job, following)
@@ -117,7 +117,7 @@ class ErasureRunner:
         signed = await erasure_jobs.ids_at_step(self._database, job.step)
         await self._yield_to_foreground()
         if not await self._database.vacuum():
-            raise StepNotDone("the database is in use")
+            raise StepNotDone("database_in_use")
         self._crash(CrashPoint.DATABASE_REWRITTEN)
         await self._database.commit(lambda transaction: erasure_jobs.delete(transaction, signed))
         return ""
@@ -138,8 +138,8 @@ class ErasureRunner:
         await self._database.commit(lambda transaction: erasure_jobs.postpone(transaction, job, due=due, tries=tries))
         log.event("erasure.step_retry", kind=job.step, attempt=tries)
         if tries in ALERT_AFTER_TRIES:
-            noun = "a room" if job.kind == erasure_jobs.ROOM else "what was kept of a texter"
-            await self._alert(f"{noun} ({what})", job.began)
+            subject = "room" if job.kind == erasure_jobs.ROOM else "texter"
+            await self._alert(f"{subject} {what}", job.began)
 
 
 async def close_job(

@@ -42,9 +42,9 @@ class PersonSteps:
     async def copies(self, job: ErasureJob) -> str:
         """Wait until each of the carrier's copies is settled."""
         if await carrier_copies.has_copies(self._database, job.id):
-            raise StepNotDone("copies of texts at the carrier", after=POLL)
+            raise StepNotDone("copies", after=POLL)
         if not await self._database.checkpoint():
-            raise StepNotDone("the database's log is in use", after=POLL)
+            raise StepNotDone("log_in_use", after=POLL)
         return "person"
 
     async def person(self, job: ErasureJob) -> str:
@@ -68,5 +68,5 @@ class PersonSteps:
             return 0
 
         if await self._database.commit(commit):
-            raise StepNotDone("rows of our own database")
+            raise StepNotDone("rows")
         return ""

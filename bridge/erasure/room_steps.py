@@ -172,10 +172,10 @@ class RoomSteps:
         if room.state is RoomState.PRESENT and await self._unredacted(job.subject, removed=True):
             return "redact"
         if await self._module_client.purge(job.subject) is not RoomState.GONE:
-            raise StepNotDone("the homeserver still purges it", after=POLL)
+            raise StepNotDone("being_purged", after=POLL)
         room = await self._module_client.room(job.subject)
         if room.state is not RoomState.GONE or room.events or room.leftovers:
-            raise StepNotDone("the homeserver still has something of it", after=POLL)
+            raise StepNotDone("leftovers", after=POLL)
         self._crash(CrashPoint.ROOM_PURGED)
         return "look"
 
@@ -188,12 +188,12 @@ class RoomSteps:
         event_ids = await room_events.ids_of_room(self._database, room_id)
         found_gone = await self._for_each(lambda event_id: self._erasure_probe.event_gone(room_id, event_id), event_ids)
         if len(found_gone) < len(event_ids):
-            raise StepNotDone("an event can still be fetched")
+            raise StepNotDone("event_readable")
         uploads = await media.uploads_of(self._database, room_id)
         for address in uploads:
             if not await self._module_client.media_gone(address):
                 await self._module_client.delete_media(address)
-                raise StepNotDone("an upload is still there")
+                raise StepNotDone("upload")
         if await self._vault.has_key(f"room:{room_id}"):
             return "destroy"
         job.counts.pop(REDACTED_AGAIN, None)
@@ -213,7 +213,7 @@ class RoomSteps:
 
         await self._database.commit(commit)
         if not await self._database.checkpoint():
-            raise StepNotDone("the database's log is in use", after=POLL)
+            raise StepNotDone("log_in_use", after=POLL)
         return "sign"
 
     async def sign(self, job: ErasureJob) -> str:
@@ -232,7 +232,7 @@ class RoomSteps:
             return 0
 
         if await self._database.commit(commit):
-            raise StepNotDone("rows of our own database")
+            raise StepNotDone("rows")
         return ""
 
     async def _record_unredacted(self, job: ErasureJob) -> bool:
@@ -253,7 +253,7 @@ class RoomSteps:
         again = bool(found) and await self._database.commit(commit)
         if again:
             _count(job, REDACTED_AGAIN, 1)
-            raise StepNotDone("a message was redacted and can still be read")
+            raise StepNotDone("message_readable")
         return bool(found)
 
     async def _unredacted(self, room_id: str, *, removed: bool = False) -> list[tuple[str, int]]:

@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from bot.model.actions import Speaker
+from bot.wording.notice import words_in_all
 from bridge.matrix.api.http_client import HomeserverError, Permanent, TokenRefused, Transient
 from bridge.matrix.api.json_fields import Json, Malformed, object_at, objects_in, strings_in
 from bridge.matrix.olm.identity import Identity
@@ -45,11 +46,11 @@ from bridge.storage.vault import CannotOpen
 __all__ = ["HomeserverError", "Permanent", "RoomClient", "TokenRefused", "Transient"]
 
 MAX_PAGES: Final = 20
-ONCE: Final = "Say !help when you are in: it lets your device read everything here."
+ONCE: Final = words_in_all("room.invited")
 REASONS: Final[dict[RoomKind, str]] = {
     "desk": ONCE,
     "office": ONCE,
-    "thread": "What its voice writes in here goes to a phone. What your device cannot read, !recap says again.",
+    "thread": words_in_all("room.invited_to_thread"),
 }
 """What an invitation says, by the room. None asks for anything but a command: in a thread it would be texted."""
 

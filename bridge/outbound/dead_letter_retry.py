@@ -13,10 +13,10 @@ from bridge.storage.database import Transaction
 from bridge.tables import dead_letters, inbox, outbox, threads
 from bridge.tables.outbox import OutboxRow
 
-RETRYING: Final = "It is tried once more. If it fails again there is another alert."
-NOT_STORED: Final = "Its words were not kept: an agreed word may have stood in them. Ask them to say it again."
-UNKNOWN: Final = "Nothing is kept under that id: it was tried again already, or its conversation is over."
-NOT_RETRYABLE: Final = "That is nothing that can be tried again. It is kept for the technician."
+RETRYING: Final = "retry.retrying"
+NOT_STORED: Final = "retry.not_stored"
+UNKNOWN: Final = "retry.unknown"
+NOT_RETRYABLE: Final = "retry.not_retryable"
 
 
 class DeadLetterRetry:
@@ -26,7 +26,7 @@ class DeadLetterRetry:
         self._database, self._clock, self._wake = services.database, services.clock, services.wake
 
     async def retry(self, short_id: str) -> str:
-        """Try that again; return a sentence for whoever asked."""
+        """Try that again; return the key of the notice for whoever asked."""
         letter = await dead_letters.get(self._database, short_id)
         if letter is None:
             return UNKNOWN

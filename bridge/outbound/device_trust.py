@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from bot.display.thread_card import localpart
+from bot.wording.notice import words_of
 from bridge.matrix.api.http_client import Transient
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleNotLoaded, ModuleRequestRejected
 from bridge.matrix.room_keys.device_lists import DAY_SECONDS, DeviceLists
@@ -28,39 +30,36 @@ class DeviceTrustCommands:
         await self._database.commit(lambda transaction: self._devices.confirm(transaction, user, master_key))
         self._wake.device_lists()
 
-    async def devices(self, user: str) -> str:
+    async def devices(self, user: str, language: str = "") -> str:
         """Say which devices a user has: ids only, which of them are trusted, and which have not been heard for long."""
         trusted = {device.device_id for device in await self._devices.trusted(user)}
-        said = {True: "trusted", False: "NOT trusted: it gets nothing and commands nothing"}
+        said = {True: words_of("devices.is_trusted", language), False: words_of("devices.not_trusted", language)}
         lines = [
-            f"{device_id} · {said[device_id in trusted]}{self._age(heard_ms)}"
+            f"{device_id} · {said[device_id in trusted]}{self._age(heard_ms, language)}"
             for device_id, heard_ms in await self._devices.ages(user)
         ]
-        return "\n".join(lines) if lines else "No devices are known."
+        return "\n".join(lines) if lines else words_of("devices.none", language)
 
-    def _age(self, heard_ms: int | None) -> str:
+    def _age(self, heard_ms: int | None, language: str) -> str:
         days = 0 if heard_ms is None else int((self._clock.now() - heard_ms / 1000) // DAY_SECONDS)
-        return f" · STALE: it has said nothing here for {days} days; !signout ends it" if days > STALE_DAYS else ""
+        return words_of("devices.stale", language, days=days) if days > STALE_DAYS else ""
 
-    async def sign_out(self, user: str, *, last: bool) -> str:
+    async def sign_out(self, user: str, *, last: bool, language: str = "") -> str:
         """Sign a member of the desk out everywhere, and say how it went. Raises `Transient` while it may still work.
 
         `last`: say so instead when nobody answers this time either.
         """
+        name, devices = localpart(user), 0
         try:
             result = await self._module_client.sign_out(user)
         except ModuleNotLoaded:
-            return "could NOT be signed out: the homeserver has no module of ours. Tell the technician."
+            key = "sign_out.no_module"
         except HomeserverUnreachable as error:
-            if last:
-                return "could NOT be signed out: the homeserver does not answer. Tell the technician."
-            raise Transient(error.status, error.errcode, max(error.retry_after, 5.0)) from None
+            if not last:
+                raise Transient(error.status, error.errcode, max(error.retry_after, 5.0)) from None
+            key = "sign_out.no_answer"
         except ModuleRequestRejected:
-            return "could NOT be signed out: the homeserver knows nobody of that name at the desk. Tell the technician."
-        if not result.everywhere:
-            return (
-                f"has lost {result.devices} device(s) here. NOT signed out at the login service: its sessions may bring "
-                "them back. Whoever administers it must end them there. Tell the technician."
-            )
-        devices = f"{result.devices} device(s)"
-        return f"is signed out everywhere ({devices}). Whatever they log in with next has to be verified anew."
+            key = "sign_out.nobody"
+        else:
+            key, devices = "sign_out.everywhere" if result.everywhere else "sign_out.here_only", result.devices
+        return words_of(key, language, user=name, devices=devices)

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Final
 
 from bot.model.actions import DESK, OFFICE, RevealNumber, Speaker
+from bot.wording.notice import words_of
 from bridge.background.loop import BackgroundLoop
 from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused
 from bridge.matrix.room_keys.ratchet_pruning import delete_sessions_since
@@ -45,10 +46,10 @@ class NumberReveals:
         """Perform one grant. Raises :class:`RetryLater` while there is no office, and what the edge raises."""
         rooms = [await self._office_room(user) for user in dict.fromkeys(reveal.users)]
         if self._clock.now() - task.created < REVEAL_SECONDS:
-            body = await self._message_body(task.owner, reveal)
+            bodies = await self._message_bodies(task.owner, reveal)
             for room in rooms:
                 await self._database.commit(partial(rotate_sessions, room_id=room))
-            found = [(room, await self._send(room, body, f"{task.txn}.{n}")) for n, room in enumerate(rooms)]
+            found = [(room, await self._send(room, bodies[n], f"{task.txn}.{n}")) for n, room in enumerate(rooms)]
         else:
             looked = [
                 (room, await self._room_client.find(room, Speaker.POLICY, f"{task.txn}.{n}"))
@@ -115,12 +116,17 @@ class NumberReveals:
             raise RetryLater(None)
         return room_id
 
-    async def _message_body(self, thread: str, reveal: RevealNumber) -> str:
+    async def _message_bodies(self, thread: str, reveal: RevealNumber) -> list[str]:
+        """Return what is shown to each of the users, in their language."""
         sealed = await threads.sealed_phone(self._database, thread)
         if sealed is None:
             raise PermanentFailure("there is no number")
         number = (await self._vault.open(thread, PHONE_CONTEXT, sealed)).decode()
-        return f"{reveal.designation}: {number}\nThis is taken back in a minute. It was noted that you saw it."
+        languages = dict(zip(reveal.users, reveal.languages, strict=False))
+        return [
+            words_of("reveal.shown", languages.get(user, ""), designation=reveal.designation, number=number)
+            for user in dict.fromkeys(reveal.users)
+        ]
 
     async def _send(self, room: str, body: str, txn: str) -> str:
         content = {"msgtype": "m.notice", "body": body, "m.mentions": {}}

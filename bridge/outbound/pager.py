@@ -19,6 +19,7 @@ import aiohttp
 
 from bot.model.actions import DESK, PageOnCall
 from bot.model.line_incidents import PageFailed
+from bot.wording.notice import words_of
 from bridge.config import Email, OnCall
 from bridge.outbound.dispatcher import OutboxTask, RetryLater
 from bridge.runtime import log
@@ -28,8 +29,9 @@ from bridge.services import Services
 from bridge.storage.database import Transaction
 from bridge.tables import inbox, line_state, outbox
 
-MESSAGE: Final = "You are needed at the desk."
-TEST_MESSAGE: Final = "TEST: nobody is needed. Please say that this reached you."
+MESSAGE: Final = words_of("page.needed", "")
+TEST_MESSAGE: Final = words_of("page.test", "")
+"""In the first language; a page that the desk asks for is in the line's (`staff_language`)."""
 ALERT_AFTER: Final = 60.0
 """Seconds of failing after which the desk hears of it."""
 GIVE_UP_AFTER: Final = 900.0
@@ -51,9 +53,10 @@ class Pager:
         A test is called once, and what became of it is left for whoever asked.
         """
         if isinstance(task.action, PageOnCall) and task.action.test:
-            await self._perform_test(task, task.action.test)
+            await self._perform_test(task, task.action.test, task.action.language)
             return
-        if await self.page():
+        language = task.action.language if isinstance(task.action, PageOnCall) else ""
+        if await self.page(language):
             self._crash(CrashPoint.PAGED)
             await self._database.commit(lambda transaction: outbox.delete(transaction, task.number))
             return
@@ -63,8 +66,8 @@ class Pager:
         if failing < GIVE_UP_AFTER:
             raise RetryLater(RETRY_SECONDS)
 
-    async def _perform_test(self, task: OutboxTask, test: str) -> None:
-        ways = await call_each(self._on_call, self._http, message=TEST_MESSAGE)
+    async def _perform_test(self, task: OutboxTask, test: str, language: str) -> None:
+        ways = await call_each(self._on_call, self._http, message=words_of("page.test", language))
         result = json.dumps({"test": test, "ways": ways})
 
         async def commit(transaction: Transaction) -> None:
@@ -88,14 +91,14 @@ class Pager:
             log.event("pager.given_up" if given_up else "pager.failing")
             self._wake.engine(DESK)
 
-    async def page(self) -> bool:
+    async def page(self, language: str = "") -> bool:
         """Call by every way there is; without a configured way nothing is done, and that is no failure."""
-        return await call(self._on_call, self._http)
+        return await call(self._on_call, self._http, language)
 
 
-async def call(on_call: OnCall | None, http: aiohttp.ClientSession) -> bool:
+async def call(on_call: OnCall | None, http: aiohttp.ClientSession, language: str = "") -> bool:
     """Call once, by every way there is; False when none of them took it. Without a configured way nothing is done."""
-    took = await call_each(on_call, http, message=MESSAGE)
+    took = await call_each(on_call, http, message=words_of("page.needed", language))
     return any(took.values()) or not took
 
 

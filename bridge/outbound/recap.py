@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo
 
 from bot.commands.parser import ANSWER_TTL, names_a_word, parse
 from bot.display.thread_card import localpart
-from bot.model.actions import RECAP, RedactEvent, SendMessage, SendRecap, Speaker
+from bot.model.actions import RECAP, DeliveryReceipt, RedactEvent, SendMessage, SendRecap, Speaker
+from bot.wording.notice import words_of
 from bridge.matrix.api.events import DecryptedMessage
 from bridge.matrix.api.message_body import plain_text
 from bridge.matrix.api.message_content import message_content
@@ -34,17 +35,10 @@ MAX_BYTES: Final = 16_000
 MAX_LETTERS: Final = 2_000
 """Letters of one message."""
 TEXT_TYPES: Final = frozenset({"m.text", "m.notice", "m.emote"})
+A_FILE: Final = "\0file"
+"""Stands for a file among words, none of which hold a NUL."""
+DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 FILE_TYPES: Final = frozenset({"m.image", "m.file", "m.video", "m.audio"})
-
-KEYS_SENT: Final = "The keys of this room are on their way to your devices."
-HEADING: Final = "What colleagues typed here, for devices that came later. In brackets: what became of it for the phone."
-NOBODY: Final = "Nobody of the desk has typed anything here yet."
-NOTHING: Final = "Nothing of what colleagues typed here can be said again."
-LOOKUP_REFUSED: Final = (
-    "What colleagues typed could not be looked up: the homeserver refuses it. Please tell the technician."
-)
-ON_HOLD: Final = "This goes when the hold is lifted."
-TOO_LATE: Final = "What colleagues typed was not said again: it took too long. Say !recap once more."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +72,11 @@ class RecapSender:
         event_id = await self._room_client.find(room, Speaker.POLICY, task.txn) if late else None
         if event_id is None:
             until = now + self._lifetime if late else until
-            body = TOO_LATE if late else await self._body(task, recap, room, until, on_hold=on_hold)
+            body = (
+                words_of("recap.too_late", recap.language)
+                if late
+                else await self._body(task, recap, room, until, on_hold=on_hold)
+            )
             content = message_content(SendMessage(place=recap.place, body=body, reply_to=recap.reply_to))
             event_id = await self._room_client.send(room, Speaker.POLICY, task.txn, "m.room.message", content)
         self._crash(CrashPoint.MATRIX_SENT)
@@ -97,43 +95,51 @@ class RecapSender:
         except TokenRefused:
             raise
         except Permanent:
-            return f"{KEYS_SENT} {LOOKUP_REFUSED}"
+            return f"{words_of('recap.keys_sent', recap.language)} {words_of('recap.lookup_refused', recap.language)}"
         standing = await room_events.standing_until(self._database, room, 0 if on_hold else until)
-        goes = ON_HOLD if on_hold else f"This goes in {self._lifetime // 60} minutes, or when anybody takes out a message."
-        return recap_body(messages, standing, self._zone, goes, dict(recap.receipts))
+        goes = "recap.on_hold" if on_hold else "recap.goes_in"
+        notice = words_of(goes, recap.language, minutes=self._lifetime // 60)
+        return recap_body(messages, standing, self._zone, notice, dict(recap.receipts), recap.language)
 
 
 def recap_body(
-    messages: RecentMessages, standing: Collection[str], zone: ZoneInfo, goes: str, receipts: Mapping[str, str]
+    messages: RecentMessages,
+    standing: Collection[str],
+    zone: ZoneInfo,
+    goes: str,
+    receipts: Mapping[str, str],
+    language: str = "",
 ) -> str:
     """Return what is said: lines of who, when, which words, and what became of them on the way to the phone.
 
     `standing`: the events that go no sooner than it; `receipts`: what became of them, by event id. Words without one are
     not said to have stayed: a receipt may be forgotten.
     """
+    said = _Words(zone, language)
     shown: list[str] = []
     room, going, older = MAX_BYTES, 0, messages.more
     for each, words, on in _newest_first(messages.messages):
         if not on <= set(standing):
             going += 1
             continue
-        line = _line(each, words, zone, receipts.get(each.event_id, ""))
+        line = said.line(each, words, receipts.get(each.event_id, ""))
         room -= len(line.encode()) + 1
         if len(shown) == MAX_MESSAGES or room < 0:
             older = True
             break
         shown.append(line)
     notes = [
-        "Older ones are left out." if older else "",
-        f"{going} that will be gone in a few minutes are left out." if going else "",
-        f"{messages.unread} are left out that could not be read or came from a device that was not verified."
-        if messages.unread
-        else "",
+        words_of("recap.older", language) if older else "",
+        words_of("recap.going", language, going=going) if going else "",
+        words_of("recap.unread", language, unread=messages.unread) if messages.unread else "",
     ]
     left_out = " ".join(note for note in notes if note)
+    keys_sent = words_of("recap.keys_sent", language)
     if not shown:
-        return f"{KEYS_SENT} {NOTHING} {left_out}" if left_out else f"{KEYS_SENT} {NOBODY}"
-    return "\n".join((f"{KEYS_SENT} {HEADING}", *reversed(shown), f"{left_out} {goes}".strip()))
+        why = "recap.nothing" if left_out else "recap.nobody"
+        return f"{keys_sent} {words_of(why, language)} {left_out}".strip()
+    heading = words_of("recap.heading", language)
+    return "\n".join((f"{keys_sent} {heading}", *reversed(shown), f"{left_out} {goes}".strip()))
 
 
 def _newest_first(said: Sequence[DecryptedMessage]) -> Iterator[tuple[DecryptedMessage, str, set[str]]]:
@@ -167,16 +173,31 @@ def _replaces(said: DecryptedMessage) -> str:
 def _words(content: Mapping[str, Any]) -> str:
     kind = content.get("msgtype")
     if kind in FILE_TYPES:
-        return "(a file)"
+        return A_FILE
     return ((plain_text(content) if kind in TEXT_TYPES else None) or "").strip()
 
 
-def _line(said: DecryptedMessage, words: str, zone: ZoneInfo, receipt: str) -> str:
-    """Return a line; what comes after a break is set in, so that nobody's words look like somebody else's line."""
-    words = words if len(words) <= MAX_LETTERS else f"{words[:MAX_LETTERS]} … (it goes on)"
-    at = datetime.fromtimestamp(said.at / 1000, zone)
-    became = f" [{receipt}]" if receipt else ""
-    return f"{localpart(said.sender)}, {at:%a %H:%M}{became}: " + "\n    ".join(words.splitlines())
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """Lines of a recap in the line's time zone and the language of whoever asked."""
+
+    zone: ZoneInfo
+    language: str
+
+    def line(self, said: DecryptedMessage, words: str, receipt: str) -> str:
+        """Return a line; what comes after a break is set in, so that nobody's words look like somebody else's line."""
+        if words == A_FILE:
+            words = words_of("recap.file", self.language)
+        elif len(words) > MAX_LETTERS:
+            words = words_of("recap.it_goes_on", self.language, words=words[:MAX_LETTERS])
+        at = datetime.fromtimestamp(said.at / 1000, self.zone)
+        day = words_of(f"day.{DAYS[at.weekday()]}", self.language)
+        became = f" [{self._mark(receipt)}]" if receipt else ""
+        return f"{localpart(said.sender)}, {day} {at:%H:%M}{became}: " + "\n    ".join(words.splitlines())
+
+    def _mark(self, receipt: str) -> str:
+        name = next((mark.name.lower() for mark in DeliveryReceipt if mark.value == receipt), "")
+        return words_of(f"mark.{name}", self.language) if name else receipt
 
 
 def _mapping(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:

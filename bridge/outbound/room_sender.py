@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from bot.display.thread_card import localpart
 from bot.model.actions import (
     DESK,
     RECAP,
@@ -35,6 +34,7 @@ from bot.model.actions import (
     SignOut,
     Speaker,
 )
+from bot.wording.notice import words_of
 from bridge.matrix.api.message_content import edit_content, message_content
 from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused, Transient
 from bridge.matrix.rooms import room_state
@@ -145,9 +145,8 @@ class RoomSender:
                 await self._finish(task)
             case SignOut() as out:
                 waited = self._clock.now() - task.created
-                body = (
-                    f"{localpart(out.user)} {await self._device_trust.sign_out(out.user, last=waited > SIGN_OUT_TIMEOUT)}"
-                )
+                last = waited > SIGN_OUT_TIMEOUT
+                body = await self._device_trust.sign_out(out.user, last=last, language=out.language)
                 await self._send(
                     task, DESK, Speaker.POLICY, message_content(SendMessage(place=DESK, body=body, notice=False))
                 )
@@ -157,14 +156,15 @@ class RoomSender:
                 await self._device_trust.confirm(confirm.user, confirm.master_key)
                 await self._finish(task)
             case ShowDevices() as tell:
-                await self._reply(task, tell, await self._device_trust.devices(tell.user))
+                await self._reply(task, tell, await self._device_trust.devices(tell.user, tell.language))
             case RevealNumber() as reveal:
                 await self.number_reveals.show(task, reveal)
             case RetryDeadLetter() as retry:
-                await self._reply(task, retry, await self._dead_letter_retry.retry(retry.short_id))
+                await self._retry(task, retry)
             case ShowAudit() as tell:
                 entries = await audit_log.newest_entries(self._database, AUDIT_ENTRIES)
-                await self._reply(task, tell, audit_log.format_entries(entries, self._zone))
+                nothing = words_of("audit.nothing", tell.language)
+                await self._reply(task, tell, audit_log.format_entries(entries, self._zone) if entries else nothing)
             case _:
                 raise PermanentFailure("unknown action")
 
@@ -207,6 +207,10 @@ class RoomSender:
             gone=now.gone,
             until=now.until,
         )
+
+    async def _retry(self, task: OutboxTask, retry: RetryDeadLetter) -> None:
+        became = await self._dead_letter_retry.retry(retry.short_id)
+        await self._reply(task, retry, words_of(became, retry.language))
 
     async def _reply(self, task: OutboxTask, tell: ShowDevices | ShowAudit | RetryDeadLetter, body: str) -> None:
         post = SendMessage(place=tell.place, body=body, reply_to=tell.reply_to)
@@ -262,7 +266,8 @@ class RoomSender:
         event_id = await self._find_sent(task, room, Speaker.POLICY)
         if event_id is None:
             try:
-                event_id = await self._room_client.react(room, mark.event_id, mark.receipt.value, task.txn)
+                words = words_of(f"mark.{mark.receipt.name.lower()}", mark.language)
+                event_id = await self._room_client.react(room, mark.event_id, words, task.txn)
             except Permanent as error:
                 if error.errcode != "M_DUPLICATE_ANNOTATION":
                     raise

@@ -1,4 +1,4 @@
-"""Pages made from the tables that drive the product: every command by place, and the advocate's one page in two languages.
+"""Pages made from the tables that drive the product: every command by place, and the advocate's page, in two languages.
 
 Rule of this module: what the code knows is not written a second time; a page says only what its table, the base pack or the
 receipts say, and a test compares it with the file. `python -m deploy.docs.generate` writes the pages anew.
@@ -66,7 +66,8 @@ def commands_page() -> str:
             " is only suggested;"
             " what is in square brackets may be left out; `@who` is a mention, a full Matrix id, or a name, with or without"
             " `@`, that only one person has."
-            f" Answers in an office disappear after {format_duration(ANSWER_TTL)}."
+            f" Answers in an office disappear after {format_duration(ANSWER_TTL)}. Commands are called the same in both"
+            " languages ([this page in Spanish](commands.es.md))."
         ),
     ]
     for place, title, what in PLACES:
@@ -193,7 +194,12 @@ def advocate_page() -> str:
 
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
-    {"commands.md": commands_page, "advocate.md": advocate_page, "advocate.es.md": spanish_page.advocate_page}
+    {
+        "commands.md": commands_page,
+        "commands.es.md": spanish_page.commands_page,
+        "advocate.md": advocate_page,
+        "advocate.es.md": spanish_page.advocate_page,
+    }
 )
 
 

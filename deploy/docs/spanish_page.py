@@ -1,19 +1,34 @@
-"""The advocate's one page in Spanish: the same facts, in the same order, as `generate.advocate_page`."""
+"""The pages in Spanish: the same facts, in the same order, as `generate.commands_page` and `generate.advocate_page`."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from bot.commands.help_text import help_in, usage
-from bot.commands.spec import COMMANDS
+from bot.commands.help_text import by_heading, help_in, usage
+from bot.commands.parser import ANSWER_TTL
+from bot.commands.spec import COMMANDS, Who
 from bot.display.queue_cards import CLAIM_REACTION
 from bot.model.actions import DESK, OFFICE, THREAD, DeliveryReceipt
 from bot.safety.unsafe_phone import STOP_REACTION
 from bot.staffing.claim_queue import NEXT_SECONDS
 from bot.staffing.transfer import NO, YES
+from bot.wording.notice import words_of
+from bot.wording.spanish.help import HEADINGS
 from deploy.docs.markdown import GENERATED_NOTICE, cell, page, table
 from policies.load import load
 
+SPANISH: Final = "es"
+TITLES: Final = (
+    (DESK, "En la mesa", "donde están todas las personas de la línea: quién espera, quién habla con quién, qué va mal"),
+    (THREAD, "En la sala de una conversación", "donde está una sola conversación"),
+    (OFFICE, "En tu oficina", "donde están solo tú y el programa"),
+)
+WHO: Final = {
+    Who.ANYBODY: "cualquiera",
+    Who.ASSIGNEE: "quien atiende",
+    Who.ASSIGNEE_OR_SUPERVISOR: "quien atiende, supervisión",
+    Who.SUPERVISOR: "supervisión",
+}
 PLACES: Final = {DESK: "mesa", THREAD: "sala", OFFICE: "oficina"}
 MARK_MEANINGS: Final = {
     DeliveryReceipt.NOTE: "una nota: el teléfono no la recibe",
@@ -31,6 +46,38 @@ REACTIONS: Final = (
     (NO, "en una oferta en una sala: no la tomas"),
     (STOP_REACTION, "en cualquier mensaje de una sala: `!unsafe`, desde cualquier dispositivo de quien esté en ella"),
 )
+
+
+def commands_page() -> str:
+    """Return the page of all commands in Spanish, by place."""
+    parts = [
+        GENERATED_NOTICE,
+        "# Comandos",
+        (
+            "Un comando es un mensaje que empieza con `!`. Nunca se envía a un teléfono. Lo que va detrás es un motivo, y"
+            " se queda en la sala; es el texto solo detrás de `!say name:` y de `!reply`. No importan las mayúsculas, los"
+            " espacios, el ancho de las letras ni la puntuación de detrás; lo que se parece a `!unsafe` detiene el"
+            " teléfono, y cualquier otro parecido solo se sugiere; lo que va entre corchetes puede faltar; `@who` es una"
+            " mención, un id completo de Matrix, o un nombre, con o sin `@`, que solo una persona tiene. Las respuestas en"
+            f" una oficina desaparecen después de {duration(ANSWER_TTL)}. Los comandos se llaman igual en los dos idiomas"
+            " ([esta página en inglés](commands.md))."
+        ),
+    ]
+    for place, title, what in TITLES:
+        parts += [f"## {title}", f"{what[0].upper()}{what[1:]}."]
+        for heading, commands in by_heading(place):
+            rows = [
+                f"| `{cell(usage(c, SPANISH))}` | {WHO[c.who]} | {help_in(c, SPANISH)}"
+                f"{' **·** en cada tarjeta' if c.card else ''} |"
+                for c in commands
+            ]
+            parts += [f"### {HEADINGS[heading]}", table(("comando", "quién", "qué hace"), rows)]
+    return page(parts)
+
+
+def mark_of(receipt: DeliveryReceipt) -> str:
+    """Return a mark as it stands on a message of whoever reads Spanish."""
+    return words_of(f"mark.{receipt.name.lower()}", SPANISH)
 
 
 def advocate_page() -> str:
@@ -78,7 +125,7 @@ def advocate_page() -> str:
             " agencia (`break_glass`)."
         ),
         "## Qué dicen las marcas de tus mensajes",
-        table(("marca", "qué significa"), [f"| {mark.value} | {MARK_MEANINGS[mark]} |" for mark in DeliveryReceipt]),
+        table(("marca", "qué significa"), [f"| {mark_of(mark)} | {MARK_MEANINGS[mark]} |" for mark in DeliveryReceipt]),
         "Una marca a la vez, la más nueva. Sin marca todavía: aquí no se ha leído.",
         "## Retirar palabras",
         (

@@ -26,6 +26,7 @@ class FakeRoomClient:
         self.searched: list[str] = []
         self.raises: Exception | None = None
         self.reaction_error: Exception | None = None
+        self.reactions: list[str] = []
         self.posted: dict[str, str] = {}
         """What each transaction posted first; what the homeserver has is not posted anew."""
         self.redacted: list[str] = []
@@ -45,6 +46,7 @@ class FakeRoomClient:
         if self.reaction_error is not None:
             raise self.reaction_error
         self.sent.append(txn)
+        self.reactions.append(key)
         return f"${txn}"
 
     async def redact(self, room_id: str, event_id: str, txn: str) -> str:

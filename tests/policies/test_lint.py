@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 
 import pytest
 import yaml
 
+from bot.wording.notice import READ
 from policies.agency_words import find_leak
 from policies.carrier_filter_words import FILTERED
 from policies.lint import NO_QUESTION_TEXTS, lint
@@ -280,3 +282,13 @@ def test_a_hold_that_never_comes_first_is_told(tmp_path: Path) -> None:
         "settings.hold_never_answered",
         "settings.hold_first_no",
     ]
+
+
+@pytest.mark.parametrize("names", SHIPPED, ids="+".join)
+def test_every_playbook_is_in_every_language_of_staff(names: list[str]) -> None:
+    """What a shipped pack tells people to do is there in each language, step by step, with the same commands."""
+    for name, playbook in load(names).playbooks.items():
+        assert playbook.translations.keys() == {language for language in READ if language != READ[0]}, name
+        for other in playbook.translations.values():
+            commands = [[set(re.findall(r"![a-z]+", step)) for step in steps] for steps in (playbook.steps, other.steps)]
+            assert commands[0] == commands[1], name

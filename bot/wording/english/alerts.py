@@ -167,4 +167,34 @@ NOTICES: Final[dict[str, str]] = {
         "same place. Please tell the technician. It is said here when a test is well again."
     ),
     "alerts.canary_recovered": "The line's own test texts come through again.",
+    "alerts.alarm_test": (
+        "🔔 TEST of the alarms by the technician. Nobody is needed. If your phone did not ring for this, please tell them."
+    ),
+    "alerts.behind_confirmed": (
+        "Nobody is confirmed: no device gets keys and no command counts. Afterwards each is confirmed once more: a "
+        "supervisor with quietline trust, the others with !trust."
+    ),
+    "alerts.behind_locks": (
+        "Every conversation of before is locked: only !cover 1, 2 and 3 leave, until a supervisor says !unlock in it."
+    ),
+    "alerts.behind_suppression": (
+        "Nobody knows now which phones said STOP in an earlier conversation: nobody can be texted first, and a new texter "
+        "is not answered by itself. People can answer."
+    ),
+    "alerts.facts_accepted": (
+        "⚠️ {facts}: keys.db is older than the database, as after a backup of it was put back. The database counts. If "
+        "nobody did that, please tell the technician."
+    ),
+    "alerts.facts_behind": (
+        "⚠️ {facts}: the database is older than it was, or was changed beside this program. {until_then} Please tell the "
+        "technician now: did somebody put an old database back? Then, and only then: stop the line, and quietline "
+        "accept-facts {kind}. Else somebody may have written there: quietline restore from a backup."
+    ),
+    "alerts.facts_confirmed": "Whose identity is confirmed",
+    "alerts.facts_locks": "Which phones are stopped or locked",
+    "alerts.facts_of_a_phone": (
+        "⚠️ {designation}: a STOP, a lock or a block of this phone was taken out of the database beside this program. It "
+        "holds again. Please tell the technician: somebody may have written there."
+    ),
+    "alerts.facts_suppression": "Who said STOP or is blocked",
 }

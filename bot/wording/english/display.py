@@ -126,4 +126,20 @@ NOTICES: Final[dict[str, str]] = {
     "word.none": "none",
     "word.or": " or ",
     "word.yes": "yes",
+    "desk_board.asks": " · asks for a person",
+    "desk_board.in_crowd": "{designation}{marks} · queued {duration}, no card yet",
+    "desk_board.texts": " · {texts} texts",
+    "flood_card.came": "⚠️ Many new texters came at once",
+    "flood_card.close_rest": " Supervisors: !close-rest closes the conversations of those who wrote once.",
+    "flood_card.come": "⚠️ Many new texters at once, or one number again and again",
+    "flood_card.many": (
+        "{begun}. {came} came, {waiting} wait without a card{marks}.\n"
+        "They get no card each, and most no answer from the machine; nobody is lost. !claim takes the next: signs of "
+        "danger (⚠️) first, then who wrote more than once, then the longest waiting. !board names the first.{rest}"
+    ),
+    "flood_card.over": "The many new texters are over: {came} came, and none of them waits without a card.",
+    "flood_card.stand_out": "{more} wrote more than once or ask for a person",
+    "flood_card.still": (
+        "⚠️ Still {waiting} new texters wait without a card: !claim takes the next, !board names the first."
+    ),
 }

@@ -233,4 +233,20 @@ NOTICES: Final[dict[str, str]] = {
         "You have {count} conversation(s) open and {heavy_threads} heavy one(s) behind or before you, {hours} h on "
         "duty. It may be time to hand one over (!transfer), or for a break. Only you see this."
     ),
+    "assignment.may_not_show": "{user}: what colleagues wrote before you came may not show. !recap says it again, here.",
+    "close_rest.asked": (
+        "{count} wait without a card who wrote once, without a sign of danger; {stay} others without a card stay. "
+        "!close-rest yes closes the conversations of the {count}, unread, {after} later: nothing is sent, and who texts "
+        "again begins a new one. !close-rest no leaves everything as it is."
+    ),
+    "close_rest.being_closed": "They are being closed already; !close-rest no takes back what is not done.",
+    "close_rest.confirmed": (
+        "{user} closes the conversations of {count} who wrote once, in {after}. Until then !close-rest no takes it back; "
+        "who writes again, shows a sign of danger or is claimed stays."
+    ),
+    "close_rest.done": "{closed} conversations are closed, unread, as !close-rest said. {stay} stay.",
+    "close_rest.how": "Say !close-rest, and then !close-rest yes or !close-rest no.",
+    "close_rest.nobody": ("Nobody waits without a card who wrote once and does not stand out: there is nothing to close."),
+    "close_rest.nothing_was_asked": "Nothing was asked or begun.",
+    "close_rest.taken_back": "Taken back. Closed already: {closed}.",
 }

@@ -172,4 +172,37 @@ NOTICES: Final[dict[str, str]] = {
         "una prueba vuelve a salir bien."
     ),
     "alerts.canary_recovered": "Las pruebas propias de la línea vuelven a llegar.",
+    "alerts.alarm_test": (
+        "🔔 PRUEBA de las alarmas por soporte técnico. No se necesita a nadie. Si tu teléfono no sonó con esto, por favor, "
+        "avísales."
+    ),
+    "alerts.behind_confirmed": (
+        "No hay nadie con identidad confirmada: ningún dispositivo recibe claves y ningún comando cuenta. Después hay que "
+        "confirmar otra vez a cada persona: a alguien de supervisión con quietline trust, a los demás con !trust."
+    ),
+    "alerts.behind_locks": (
+        "Todas las conversaciones de antes están bloqueadas: solo salen !cover 1, 2 y 3, hasta que supervisión diga "
+        "!unlock en cada una."
+    ),
+    "alerts.behind_suppression": (
+        "Ahora no se sabe qué teléfonos enviaron STOP en una conversación anterior: a nadie se le puede escribir primero, "
+        "y a quien escribe por primera vez no se le responde automáticamente. Las personas sí pueden responder."
+    ),
+    "alerts.facts_accepted": (
+        "⚠️ {facts}: keys.db es más antiguo que la base de datos, como cuando se restaura una copia de ese archivo. Vale "
+        "la base de datos. Si nadie hizo eso, por favor, avisen a soporte técnico."
+    ),
+    "alerts.facts_behind": (
+        "⚠️ {facts}: la base de datos es más antigua de lo que era, o se cambió fuera de este programa. {until_then} Por "
+        "favor, avisen ahora a soporte técnico: ¿alguien restauró una base de datos antigua? Entonces, y solo entonces: "
+        "detener la línea, y quietline accept-facts {kind}. Si no, alguien puede haber escrito ahí: quietline restore "
+        "desde una copia de seguridad."
+    ),
+    "alerts.facts_confirmed": "Quién tiene la identidad confirmada",
+    "alerts.facts_locks": "Qué teléfonos están detenidos o bloqueados",
+    "alerts.facts_of_a_phone": (
+        "⚠️ {designation}: se quitó de la base de datos, fuera de este programa, un STOP o un bloqueo de este teléfono. "
+        "Vale otra vez. Por favor, avisen a soporte técnico: alguien puede haber escrito ahí."
+    ),
+    "alerts.facts_suppression": "Quién envió STOP o tiene un bloqueo",
 }

@@ -127,4 +127,21 @@ NOTICES: Final[dict[str, str]] = {
     "word.none": "ninguno",
     "word.or": " o ",
     "word.yes": "sí",
+    "desk_board.asks": " · pide hablar con alguien",
+    "desk_board.in_crowd": "{designation}{marks} · en cola {duration}, todavía sin tarjeta",
+    "desk_board.texts": " · {texts} textos",
+    "flood_card.came": "⚠️ Muchas personas nuevas escribieron a la vez",
+    "flood_card.close_rest": " Supervisión: !close-rest cierra las conversaciones de quienes escribieron una vez.",
+    "flood_card.come": "⚠️ Muchas personas nuevas escriben a la vez, o un mismo número una y otra vez",
+    "flood_card.many": (
+        "{begun}. Llegaron {came}, y {waiting} esperan sin tarjeta{marks}.\n"
+        "No tienen una tarjeta cada una, y la mayoría no recibe respuesta automática; nadie se pierde. !claim toma la "
+        "siguiente: primero las que tienen señales de peligro (⚠️), luego las que escribieron más de una vez, luego la que "
+        "más espera. !board nombra las primeras.{rest}"
+    ),
+    "flood_card.over": "Ya no escriben muchas personas nuevas: llegaron {came}, y ninguna espera sin tarjeta.",
+    "flood_card.stand_out": "{more} escribieron más de una vez o piden hablar con alguien",
+    "flood_card.still": (
+        "⚠️ Todavía {waiting} personas nuevas esperan sin tarjeta: !claim toma la siguiente, !board nombra las primeras."
+    ),
 }

@@ -95,4 +95,12 @@ NOTICES: Final[dict[str, str]] = {
     "undo_window.that_text_has_left_the": "Ese texto ya no está en espera: el cambio no modifica nada en el teléfono.",
     "undo_window.what_is_quoted_in_it": "Lo que se cita en él no llega al teléfono; lo demás sí, cuando sale.",
     "undo_window.whoever_said_it_is_not": "quien lo dijo ya no está en la mesa.",
+    "mark.delivered": "✓✓ entregado",
+    "mark.held": "✋ en pausa",
+    "mark.leaving": "⏳ saliendo",
+    "mark.not_sent": "✗ no enviado",
+    "mark.note": "📝",
+    "mark.retracted": "✗ retirado",
+    "mark.sent": "✓ enviado",
+    "mark.unknown": "❓ no se sabe",
 }

@@ -245,4 +245,22 @@ NOTICES: Final[dict[str, str]] = {
         "Tienes {count} conversación(es) abierta(s) y {heavy_threads} difícil(es) recientes, {hours} h de turno. "
         "Puede ser hora de pasar una (!transfer), o de una pausa. Solo tú ves esto."
     ),
+    "assignment.may_not_show": (
+        "{user}: puede que no se vea lo que escribieron tus colegas antes de que llegaras. !recap lo dice otra vez, aquí."
+    ),
+    "close_rest.asked": (
+        "{count} esperan sin tarjeta, escribieron una vez y no tienen señales de peligro; las otras {stay} sin tarjeta "
+        "quedan. !close-rest yes cierra las conversaciones de esas {count}, sin leerlas, {after} después: no se envía "
+        "nada, y quien escriba otra vez empieza una nueva. Con !close-rest no, todo queda como está."
+    ),
+    "close_rest.being_closed": "Ya se están cerrando; con !close-rest no, las que faltan quedan.",
+    "close_rest.confirmed": (
+        "{user} cierra las conversaciones de {count} que escribieron una vez, en {after}. Hasta entonces se "
+        "deshace con !close-rest no; quien escriba otra vez, muestre una señal de peligro o ya esté con alguien queda."
+    ),
+    "close_rest.done": "{closed} conversaciones están cerradas, sin leer, como dijo !close-rest. Quedan {stay}.",
+    "close_rest.how": "Di !close-rest, y después !close-rest yes o !close-rest no.",
+    "close_rest.nobody": ("Sin tarjeta no espera nadie que escribiera una vez y no destaque: no hay nada que cerrar."),
+    "close_rest.nothing_was_asked": "No se había pedido ni empezado nada.",
+    "close_rest.taken_back": "Deshecho. Ya cerradas: {closed}.",
 }

@@ -10,18 +10,19 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
+from bot.wording.notice import READ, words_in_all, words_of
 from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.rooms.room_state import RoomKind
 
 ROOM_VERSION: Final = "12"
 """From this version on the creator has all power and must not stand in `power_levels.users`."""
 
-UNREADABLE: Final = (
-    "This device is not verified, or nobody has confirmed its owner yet. Verify it in the settings of your client; who is "
-    "new asks a supervisor, and the first supervisor asks whoever runs the server."
+UNREADABLE: Final = words_in_all("room.unreadable")
+"""Why a device reads nothing here and what to do. It is said in the clear, so it says nothing about the line, and in every
+language: who reads it is not known, and it is the same everywhere."""
+TOPIC: Final = " ".join(
+    f"{words_of('room.nothing_readable', language)} {words_of('room.unreadable', language)}" for language in READ
 )
-"""Why a device reads nothing here and what to do. It is said in the clear, so it says nothing about the line."""
-TOPIC: Final = f"Nothing here can be read? {UNREADABLE}"
 """The one topic of every room: a client shows it also where it can decrypt nothing."""
 
 CREATOR_ONLY: Final = 100

@@ -8,8 +8,19 @@ from typing import Any
 import pytest
 
 from bot.decide import decide
-from bot.model.actions import DESK, OFFICE, EditMessage, SendMessage, SendSms
+from bot.model.actions import (
+    DESK,
+    OFFICE,
+    EditMessage,
+    PageOnCall,
+    SendMessage,
+    SendRecap,
+    SendSms,
+    ShowDevices,
+    ShowReceipt,
+)
 from bot.model.desk import Desk
+from bot.model.line_incidents import SyncStalled
 from bot.model.thread_desk_events import ReadingLanguageChosen
 from tests.bot.examples import at, at_desk, held, of, said, staffed_desk, then, told, words
 from tests.bot.simulation import Simulation
@@ -120,3 +131,22 @@ def test_a_line_may_speak_spanish_to_all_its_staff() -> None:
         step = decide(pack, at(30, roster=desk.roster), desk, at_desk("!help", sender=sender))
         assert expected in words(step)
         assert "Cola: 0" in step.aggregate.board
+
+
+def test_what_the_bridge_puts_together_is_for_its_reader() -> None:
+    """Marks, recaps, lists and a number carry the language of whoever reads them; calls outside have the line's."""
+    roster = tuple(replace(member, reads="es") if member.user == ANA else member for member in MEMBERS)
+    spanish, known = replace(PACK, staff_language="es"), at(0, roster=roster)
+    marks = of(ShowReceipt, decide(PACK, known, held(), said("hello")))
+    assert [mark.language for mark in marks] == ["es"]
+    note = of(ShowReceipt, decide(PACK, known, held(), said("hello", sender=BEN)))
+    assert [mark.language for mark in note] == [""], "Ben chose nothing, and the line speaks English"
+    for sender, language in ((ANA, "es"), (BEN, "")):
+        (recap,) = of(SendRecap, decide(PACK, known, held(), said("!recap", sender=sender)))
+        assert recap.language == language
+    desk = replace(staffed_desk(), roster=roster)
+    (shown,) = of(ShowDevices, decide(PACK, known, desk, at_desk("!devices ben", sender=ANA)))
+    assert shown.language == "es"
+    for pack, language in ((PACK, ""), (spanish, "es")):
+        (page,) = of(PageOnCall, decide(pack, known, desk, SyncStalled(minutes=9)))
+        assert page.language == language

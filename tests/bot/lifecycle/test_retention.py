@@ -345,7 +345,10 @@ def test_the_clock_is_trusted_by_a_supervisor_only() -> None:
 
 def test_what_is_not_gone_is_said_loudly() -> None:
     """An alert is a new message that mentions supervisors, and never says "erased" of what is not."""
-    step = then(staffed_desk(), ErasureFailed(what="a room", hours=3))
+    step = then(staffed_desk(), ErasureFailed(what="room database_in_use", hours=3))
+    assert "for 3 h: a room (the database is in use)." in words(step)
+    assert "a room. It is" in words(then(staffed_desk(), ErasureFailed(what="room", hours=0)))
+    assert "yet: what was said before." in words(then(staffed_desk(), ErasureFailed(what="what was said before", hours=0)))
     loud = [post for post in of(SendMessage, step) if "Not erased" in post.body]
     assert [(post.mentions, post.notice) for post in loud] == [((SUE,), False)]
 

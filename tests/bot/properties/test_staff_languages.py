@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 
 from bot.decide import decide
-from bot.model.actions import EditMessage, SendMessage, Speaker
+from bot.display.readers import PUT_TOGETHER_OUTSIDE
+from bot.model.actions import EditMessage, RevealNumber, SendMessage, Speaker
 from bot.model.desk import Desk, Facts
 from bot.model.events import Event
 from bot.model.thread_desk_events import AssignmentRefused
@@ -42,10 +43,14 @@ def said(actions: tuple[Any, ...]) -> list[SendMessage | EditMessage]:
 
 
 def without_words(actions: tuple[Any, ...]) -> list[Any]:
-    """Return the actions without what staff read."""
+    """Return the actions without what staff read, and without the language of what the bridge puts together for them."""
     return [
         replace(action, body="")
         if action in said(actions)
+        else replace(action, language="")
+        if isinstance(action, PUT_TOGETHER_OUTSIDE)
+        else replace(action, languages=())
+        if isinstance(action, RevealNumber)
         else replace(action, event=replace(action.event, reason=""))
         if isinstance(action, SendEvent) and isinstance(action.event, AssignmentRefused)
         else action
@@ -63,7 +68,8 @@ def test_the_language_changes_words_and_nothing_else(aggregates: st.SearchStrate
         nobody_chose = tuple(replace(member, reads="") for member in MEMBERS)
         known = replace(known, roster=nobody_chose)
         if isinstance(aggregate, Desk):
-            aggregate = replace(aggregate, board="", board_at=0.0)
+            roster = tuple(replace(member, reads="") for member in aggregate.roster)
+            aggregate = replace(aggregate, board="", board_at=0.0, roster=roster)
         english, spanish = (decide(pack, known, aggregate, event) for pack in (PACK, SPANISH))
         assert without_words(english.actions) == without_words(spanish.actions)
         if isinstance(aggregate, Desk):
@@ -73,6 +79,11 @@ def test_the_language_changes_words_and_nothing_else(aggregates: st.SearchStrate
         for post in (*said(english.actions), *said(spanish.actions)):
             assert not isinstance(post.body, Notice)
             assert not re.search(r"\{[a-z_]+\}", post.body)
+        for action in spanish.actions:
+            if isinstance(action, PUT_TOGETHER_OUTSIDE):
+                assert action.language == "es"
+            if isinstance(action, RevealNumber):
+                assert action.languages == ("es",) * len(action.users)
         for post in said(spanish.actions):
             left = WORDS.search(OTHERS.sub("", post.body))
             assert left is None, f"{left} in {post.body!r}"

@@ -99,12 +99,12 @@ def test_it_can_be_taken_back_until_it_is_done() -> None:
     """`!close-rest no` within the undo time leaves everybody, and after a part it leaves the others."""
     desk = confirmed(crowd(AT_ONCE + 10))
     back = say(desk, "!close-rest no", 120)
-    assert "None are closed" in body(back)
+    assert "Closed already: 0." in body(back)
     assert closed_threads(then(back.aggregate, TimerDue(key="close-rest"), at(110 + UNDO))) == []
     part = then(desk, TimerDue(key="close-rest"), at(110 + UNDO))
     assert len(closed_threads(part)) == AT_ONCE
     back = say(part.aggregate, "!close-rest no", 111 + UNDO)
-    assert f"{AT_ONCE} are closed already" in body(back)
+    assert f"Closed already: {AT_ONCE}." in body(back)
     assert closed_threads(then(back.aggregate, TimerDue(key="close-rest"), at(112 + UNDO))) == []
 
 

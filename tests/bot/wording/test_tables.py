@@ -11,15 +11,19 @@ import pytest
 
 from bot.commands.help_text import HEADINGS, SHORT
 from bot.commands.spec import COMMANDS, Who
+from bot.model.actions import DeliveryReceipt
 from bot.model.codeword_match import LONGEST, MOST_WORDS, SHORTEST, Flaw
 from bot.model.thread import ThreadState
 from bot.wording.notice import notice_of
 from bot.wording.spanish import help as spanish_help
 from bot.wording.tables import ENGLISH, SPANISH, TABLES
+from bridge.background.corruption import ALERT_SUBJECT
 from policies.signs import DANGERS
 
 ROOT = Path(__file__).parents[3]
 SAME = {
+    "mark.note",
+    "remains.because",
     "alerts.text_was",
     "channel.chat",
     "time.minutes",
@@ -38,36 +42,16 @@ NOT_NOTICES = {
     "bot/safety/inbound_cues.py": "what ages and forwarded messages look like",
 }
 """Modules with words that are read by the software and not by staff."""
-ENGLISH_ONLY = {
-    "bot/display/desk_board.py",
-    "bot/display/flood_card.py",
-    "bot/staffing/alerts.py",
-    "bot/staffing/assignment.py",
-    "bot/staffing/close_rest.py",
-    "bot/staffing/flood.py",
-}
-"""Modules some of whose sentences for staff are not in the tables yet; one that is converted leaves the list."""
 SENTENCE = re.compile(r"[A-Za-z']{2,} [A-Za-z']{2,} [A-Za-z']{2,}|^[A-Z][a-z]+ [a-z]+")
 
 
 SPEAKING = ("bridge/outbound", "bridge/erasure", "bridge/matrix/rooms")
 """Folders of the bridge in which something is put together that staff read."""
 SPOKEN = re.compile(r"^[A-Za-z][a-z']* (?:[a-zA-Z']+,? )+[a-z]+|^(?:a|an|the|it) [a-z]+ [a-z]+")
-NOT_CONVERTED = {
-    "bridge/outbound/dead_letter_retry.py": "what became of a `!retry`",
-    "bridge/outbound/device_trust.py": "the lists of `!devices`, what became of a `!signout`",
-    "bridge/outbound/pager.py": "the call outside Matrix, to whoever is on call",
-    "bridge/outbound/recap.py": "the heads of a `!recap`",
-    "bridge/erasure/carrier_copies.py": "what is still there, within a notice of the desk",
-    "bridge/erasure/expiry.py": "what is still there, within a notice of the desk",
-    "bridge/erasure/job_runner.py": "what is still there, within a notice of the desk",
-    "bridge/erasure/person_steps.py": "what is still there, within a notice of the desk",
-    "bridge/erasure/room_steps.py": "what is still there, within a notice of the desk",
-    "bridge/matrix/rooms/room_templates.py": "topics of rooms, and why a device reads nothing",
-}
-"""Modules of the bridge that say English to staff, and what."""
 NOT_FOR_ROOMS = {
+    "bridge/erasure/carrier_copies.py": "results for the signed proof of an erasure",
     "bridge/erasure/certificate.py": "the signed proof of an erasure",
+    "bridge/erasure/person_steps.py": "a result for the signed proof of an erasure",
     "bridge/outbound/number_reveal.py": "an exception",
     "bridge/outbound/sms_sender.py": "an exception",
 }
@@ -155,11 +139,28 @@ def test_no_notice_is_made_past_the_tables() -> None:
     folder = ROOT / "bot"
     files = {str(path.relative_to(ROOT)): path for path in folder.rglob("*.py") if "wording" not in path.parts}
     found = {name: [each for each in strings(path) if SENTENCE.search(each)] for name, path in files.items()}
-    assert {name for name, said in found.items() if said} == {*NOT_NOTICES, *ENGLISH_ONLY}
+    assert {name for name, said in found.items() if said} == {*NOT_NOTICES}
 
 
-def test_what_is_not_converted_yet_is_listed() -> None:
-    """In the bridge these modules say English to staff, and no other does; one that is converted leaves the list."""
+def test_the_bridge_says_nothing_past_the_tables() -> None:
+    """In the bridge no module puts a sentence for staff together but with a notice of the tables."""
     files = [path for folder in SPEAKING for path in (ROOT / folder).glob("*.py")]
     found = {str(path.relative_to(ROOT)) for path in files if any(SPOKEN.search(each) for each in strings(path))}
-    assert found == {*NOT_CONVERTED, *NOT_FOR_ROOMS}
+    assert found == set(NOT_FOR_ROOMS)
+
+
+def test_what_is_not_erased_has_a_name() -> None:
+    """Whatever the bridge tells the desk that it could not erase, and why, has its notice: there is no other."""
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "bridge/erasure").glob("*.py")]
+    used = re.compile(
+        r'(?:StepNotDone\(|_alert\(f?|remaining\.append\(|_retry_later\(job, |subject = )"([a-z_]+)(?: ([a-z_]+))?'
+    )
+    found = [used.findall(source) for source in (*sources, f'_alert("{ALERT_SUBJECT}')]
+    names = {f"remains.{name}" for each in found for row in each for name in row if name}
+    assert names | {"remains.because", "remains.texter"} == {key for key in ENGLISH if key.startswith("remains.")}
+
+
+def test_a_mark_has_a_notice() -> None:
+    """The English of each mark on a message is what is stored of it."""
+    for mark in DeliveryReceipt:
+        assert notice_of(f"mark.{mark.name.lower()}") == mark.value

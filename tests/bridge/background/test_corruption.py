@@ -82,7 +82,7 @@ async def test_one_cases_damage_keeps_no_other(erasure: ErasureHarness, monkeypa
         await erasure.harness.carrier_copies.run_once()
         erasure.harness.clock.at += await erasure.runner.run_once()
     assert [receipt["what"] for receipt in await erasure.certificates()] == ["person"]
-    assert erasure.harness.alerts[0] == "a room (our own database is damaged)"
+    assert erasure.harness.alerts[0] == "room database_damaged"
 
 
 async def test_the_night_goes_on(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:

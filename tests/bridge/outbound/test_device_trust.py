@@ -89,11 +89,10 @@ class DeviceTrustHarness:
             lifetime=86_400,
         )
 
-    async def sign_out(self, *, after: float = 0.0) -> str:
+    async def sign_out(self, *, after: float = 0.0, language: str = "") -> str:
         """Perform a sign-out that was asked for so many seconds ago; return what the desk reads."""
-        task = OutboxTask(
-            number=1, owner="desk", txn="q1.0", created=int(self.harness.clock.now() - after), action=SignOut(user=BEN)
-        )
+        out = SignOut(user=BEN, language=language)
+        task = OutboxTask(number=1, owner="desk", txn="q1.0", created=int(self.harness.clock.now() - after), action=out)
         await self.posts.perform(task)
         return self.room_client.bodies[-1]
 
@@ -149,6 +148,9 @@ async def test_a_device_that_was_silent_for_a_month_is_stale(trust: DeviceTrustH
     told = (await trust.device_trust.devices(BEN)).splitlines()
     assert ["STALE" in line for line in told] == [False, True]
     assert "31 days" in told[1]
+    spoken = (await trust.device_trust.devices(BEN, "es")).splitlines()
+    assert spoken[1] == "OLD · SIN confianza: no recibe nada y no manda nada · " + spoken[1].rpartition(" · ")[2]
+    assert "31 días" in spoken[1]
 
 
 async def test_somebody_is_signed_out_and_the_desk_reads_it(trust: DeviceTrustHarness) -> None:
@@ -157,6 +159,7 @@ async def test_somebody_is_signed_out_and_the_desk_reads_it(trust: DeviceTrustHa
         "ben is signed out everywhere (2 device(s)). Whatever they log in with next has to be verified anew."
     )
     assert trust.module_client.out == [BEN]
+    assert (await trust.sign_out(language="es")).startswith("ben ya no tiene ninguna sesión abierta (2 dispositivo(s)).")
 
 
 async def test_where_a_login_service_keeps_sessions_nobody_is_called_signed_out(trust: DeviceTrustHarness) -> None:

@@ -9,11 +9,12 @@ import pytest
 
 from bot.commands.parser import ANSWER_TTL
 from bot.model.actions import RECAP, THREAD, EraseMessage, RedactEvent, RedactMessage, SendRecap
+from bot.wording.tables import ENGLISH
 from bridge.matrix.api.events import DecryptedMessage
 from bridge.matrix.room_client import Permanent, TokenRefused, Transient
 from bridge.matrix.room_keys.history import RecentMessages
 from bridge.outbound.dispatcher import PermanentFailure, RetryLater
-from bridge.outbound.recap import LOOKUP_REFUSED, MAX_BYTES, MAX_MESSAGES, NOBODY, TOO_LATE
+from bridge.outbound.recap import MAX_BYTES, MAX_MESSAGES
 from bridge.outbound.routing import route
 from bridge.runtime.crash_points import CrashPoint
 from bridge.tables import room_events
@@ -61,6 +62,7 @@ class RecapHarness:
     ) -> None:
         """Let the room have these; `expires`: when some of them go; `receipts`: what became of some of them."""
         self.room_client.history = RecentMessages(messages=said, **more)
+        self.receipts = receipts
         self.task = await self.posting.task(SendRecap(place=THREAD, reply_to="$asked", receipts=receipts))
         now = self.harness.clock.now()
         for each in said:
@@ -71,6 +73,12 @@ class RecapHarness:
                     transaction, **noted, at=0, now=now, lifetime=60, until=until
                 )
             )
+
+    async def told_in(self, language: str) -> str:
+        """Perform the row for somebody who reads that language."""
+        asked = SendRecap(place=THREAD, reply_to="$asked", receipts=self.receipts, language=language)
+        self.task = replace(self.task, action=asked)
+        return await self.told()
 
     async def told(self, number: int = 1) -> str:
         """Perform a row and return what stands then, in its room."""
@@ -113,9 +121,9 @@ async def test_who_when_and_which_words(harness: BridgeHarness) -> None:
 
 async def test_nobody_has_typed_anything(harness: BridgeHarness) -> None:
     """Where nothing was typed, and where only commands were, that is what is said."""
-    assert NOBODY in (await lines(harness))[0]
+    assert ENGLISH["recap.nobody"] in (await lines(harness))[0]
     commands = [typed(body) for body in ("!recap", " !limits her own words", "¡recap", "!nothing of the kind")]
-    assert NOBODY in (await lines(harness, *commands))[0]
+    assert ENGLISH["recap.nobody"] in (await lines(harness, *commands))[0]
 
 
 async def test_what_may_be_an_agreed_word_is_never_said_again(harness: BridgeHarness) -> None:
@@ -280,7 +288,7 @@ async def test_what_was_posted_long_ago_is_not_posted_anew(harness: BridgeHarnes
     assert (recap.room_client.sent, recap.room_client.searched) == ([], ["q1.0"])
     assert (await recap.standing())["expires"] == recap.task.created + int(ANSWER_TTL)
     recap.room_client.found_event = None
-    assert await recap.told(2) == TOO_LATE
+    assert await recap.told(2) == ENGLISH["recap.too_late"]
     assert (await recap.standing())["expires"] == int(harness.clock.now() + ANSWER_TTL)
 
 
@@ -318,7 +326,7 @@ async def test_what_is_refused_is_said(harness: BridgeHarness) -> None:
     recap = RecapHarness(harness)
     await recap.has(typed("one"))
     recap.room_client.history_error = Permanent(403, "M_FORBIDDEN")
-    assert LOOKUP_REFUSED in await recap.told()
+    assert ENGLISH["recap.lookup_refused"] in await recap.told()
     recap.room_client.history_error, recap.room_client.raises = None, Permanent(403, "M_FORBIDDEN")
     with pytest.raises(PermanentFailure) as verdict:
         await recap.told(2)
@@ -344,3 +352,13 @@ async def test_it_says_what_the_phone_got(harness: BridgeHarness) -> None:
         "ada, Fri 12:00 [✓✓ delivered]: How are you?",
         "ada, Fri 12:01: waves at you",
     ]
+
+
+async def test_whoever_asks_reads_it_in_their_language(harness: BridgeHarness) -> None:
+    """Its frame, the days and the marks are in the asker's language; what colleagues typed stays as they typed it."""
+    recap = RecapHarness(harness)
+    await recap.has(typed("How are you?"), receipts=(("$How are you?", "✓✓ delivered"),))
+    head, line, foot = (await recap.told_in("es")).split("\n")
+    assert head.startswith("Las claves de esta sala van en camino a tus dispositivos. Lo que escribieron tus colegas aquí")
+    assert line == "ada, vie 12:00 [✓✓ entregado]: How are you?"
+    assert foot.startswith("Esto se va en ")

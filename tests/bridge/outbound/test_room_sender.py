@@ -99,6 +99,15 @@ async def test_there_is_one_receipt_and_never_none(harness: BridgeHarness) -> No
     assert sender.room_client.sent == ["q1.0", "q2.0", "q2.0.old"]
     await sender.room_sender.perform(second)
     assert sender.room_client.sent == ["q1.0", "q2.0", "q2.0.old", "q2.0"]
+    assert sender.room_client.reactions == ["⏳ leaving", "✓ sent", "✓ sent"]
+
+
+async def test_a_receipt_is_in_the_language_of_whoever_wrote(harness: BridgeHarness) -> None:
+    """The mark on a message has its words in the language that the decision named."""
+    sender = RoomSenderHarness(harness)
+    mark = ShowReceipt(place=THREAD, event_id="$said", receipt=DeliveryReceipt.HELD, language="es")
+    await sender.room_sender.perform(await sender.task(mark))
+    assert sender.room_client.reactions == ["✋ en pausa"]
 
 
 @pytest.mark.parametrize("again", [True, False])

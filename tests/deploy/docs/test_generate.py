@@ -33,17 +33,21 @@ def test_the_advocates_page_is_a_page() -> None:
     """It explains every mark and every command of the card, names the undo windows of the pack, and fits on one page."""
     page = advocate_page()
     assert all(f"| {mark.value} |" in page for mark in DeliveryReceipt)
+    assert all(f"| {spanish_page.mark_of(mark)} |" in spanish_page.advocate_page() for mark in DeliveryReceipt)
     assert all(f"`!{command.name}" in page for command in COMMANDS if command.card)
     assert "waits 8 seconds" in page
     assert len(page.splitlines()) < 80
 
 
-def test_the_spanish_page_is_the_same_page() -> None:
-    """Part by part: as many headings, rows and paragraphs as in English, with the same marks, commands and numbers."""
-    pages = [advocate_page(), spanish_page.advocate_page()]
+@pytest.mark.parametrize(
+    "pages",
+    [(advocate_page(), spanish_page.advocate_page()), (commands_page(), spanish_page.commands_page())],
+    ids=["advocate", "commands"],
+)
+def test_the_spanish_page_is_the_same_page(pages: tuple[str, str]) -> None:
+    """Part by part: as many headings, rows and paragraphs as in English, with the same commands and numbers."""
     english, spanish = (page.split("\n\n") for page in pages)
     assert [part.count("\n") for part in english] == [part.count("\n") for part in spanish]
-    assert all(f"| {mark.value} |" in pages[1] for mark in DeliveryReceipt)
     for one, other in zip(english, spanish, strict=True):
         assert one.startswith("#") == other.startswith("#")
         assert set(re.findall(r"\d+", one)) == set(re.findall(r"\d+", other))
