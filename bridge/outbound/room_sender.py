@@ -144,12 +144,10 @@ class RoomSender:
                 await self._room_client.redact(await self._room(task, said.place), said.event_id, task.txn)
                 await self._finish(task)
             case SignOut() as out:
-                waited = self._clock.now() - task.created
-                last = waited > SIGN_OUT_TIMEOUT
+                last = self._clock.now() - task.created > SIGN_OUT_TIMEOUT
                 body = await self._device_trust.sign_out(out.user, last=last, language=out.language)
-                await self._send(
-                    task, DESK, Speaker.POLICY, message_content(SendMessage(place=DESK, body=body, notice=False))
-                )
+                content = message_content(SendMessage(place=DESK, body=body, notice=False))
+                await self._send(task, DESK, Speaker.POLICY, content)
             case EraseMessage() as erase:
                 await self._erase(task, erase)
             case ConfirmIdentity() as confirm:
@@ -163,8 +161,10 @@ class RoomSender:
                 await self._retry(task, retry)
             case ShowAudit() as tell:
                 entries = await audit_log.newest_entries(self._database, AUDIT_ENTRIES)
-                nothing = words_of("audit.nothing", tell.language)
-                await self._reply(task, tell, audit_log.format_entries(entries, self._zone) if entries else nothing)
+                said = (
+                    audit_log.format_entries(entries, self._zone) if entries else words_of("audit.nothing", tell.language)
+                )
+                await self._reply(task, tell, said)
             case _:
                 raise PermanentFailure("unknown action")
 
@@ -213,15 +213,9 @@ class RoomSender:
         await self._reply(task, retry, words_of(became, retry.language))
 
     async def _reply(self, task: OutboxTask, tell: ShowDevices | ShowAudit | RetryDeadLetter, body: str) -> None:
-        post = SendMessage(place=tell.place, body=body, reply_to=tell.reply_to)
-        await self._send(
-            task,
-            tell.place,
-            Speaker.POLICY,
-            message_content(post),
-            ref="" if isinstance(tell, RetryDeadLetter) else tell.ref,
-            about=tell.reply_to,
-        )
+        content = message_content(SendMessage(place=tell.place, body=body, reply_to=tell.reply_to))
+        ref = "" if isinstance(tell, RetryDeadLetter) else tell.ref
+        await self._send(task, tell.place, Speaker.POLICY, content, ref=ref, about=tell.reply_to)
 
     async def _pin(self, task: OutboxTask, pin: PinMessage) -> None:
         room = await self._room(task, pin.place)
