@@ -73,6 +73,11 @@ class Refused:
     why: str
 
 
+def stands_on_card(thread: Thread, text: CannedText) -> bool:
+    """Tell whether the card, which is in the room, shows these words by their command: the limits until they are told."""
+    return text.name == TextName.LIMITS and not text.own and bool(thread.assignment.epoch) and not thread.flags.limits
+
+
 def known_names(pack: Pack) -> tuple[str, ...]:
     """Return what `!say` knows: the house's texts, then the agency's own."""
     return (*(name.value for name in TextName if name not in NOT_BY_HAND), *pack.canned)

@@ -16,7 +16,7 @@ from bot.model.actions import THREAD, Action, EditMessage
 from bot.model.codeword_state import SendLock
 from bot.model.desk import Thread
 from bot.wording.notice import joined, notice_of
-from policies.pack import Pack
+from policies.pack import Pack, TextName
 from policies.signs import DANGERS
 
 COMMANDS_LINE: Final = " · ".join([f"!{command.name}" for command in COMMANDS if command.card] + ["!more"])
@@ -57,13 +57,14 @@ def _state(pack: Pack, thread: Thread) -> list[str]:
             else []
         ),
         notice_of("thread_card.last_text", last=_last(thread)),
+        *answered_alone(thread),
         *([notice_of("thread_card.closing_soon_everything_here_goes")] if life.closes_at else []),
         *([notice_of("thread_card.on_hold_nothing_of_this")] if thread.on_legal_hold else []),
         *([notice_of("thread_card.continuing_number_and_flags_are")] if life.continuing else []),
         notice_of("thread_card.language", language=consent.language),
         *_signs(thread),
         *_codeword(pack, thread),
-        *_flags(thread),
+        *_flags(pack, thread),
         *([notice_of("thread_card.after_the_stop_they_texted")] if consent.stopped and consent.text_after_stop else []),
         *([notice_of("thread_card.the_carrier_says_they_opted")] if consent.carrier_block else []),
         *([notice_of("thread_card.a_short_code_or_name")] if not thread.answerable else []),
@@ -164,9 +165,16 @@ def _codeword(pack: Pack, thread: Thread) -> list[str]:
     return lines
 
 
-def _flags(thread: Thread) -> list[str]:
+def answered_alone(thread: Thread) -> list[str]:
+    """Return what the line answered by itself before anybody had the thread, a line each."""
+    return [notice_of("sending.answered_by_itself", name=name, body=body) for name, body in thread.silence.answered_alone]
+
+
+def _flags(pack: Pack, thread: Thread) -> list[str]:
     """Return what was told and agreed, and what is still to be asked (practices 2, 11, 26)."""
     flags = thread.flags
+    words = pack.say(TextName.LIMITS, thread.consent.language, opens=None)
+    not_given = notice_of("thread_card.not_given_yet_limits", words=words)
     asked = (
         notice_of("thread_card.asked", moment=flags.safe_check_asked)
         if flags.safe_check_asked
@@ -181,7 +189,7 @@ def _flags(thread: Thread) -> list[str]:
     return [
         notice_of(
             "thread_card.limits",
-            limits=notice_of("thread_card.limits_given") if flags.limits else notice_of("thread_card.not_given_yet_limits"),
+            limits=notice_of("thread_card.limits_given") if flags.limits else not_given,
             told=joined("", (notice_of(f"thread_card.{name}_given") for name in told)),
         ),
         (

@@ -240,8 +240,7 @@ def park_soon(pack: Pack, facts: Facts, thread: Thread, why: str) -> tuple[Threa
     thread = replace(thread, lifecycle=replace(thread.lifecycle, closes_at=facts.now + undo))
     notice = notice_of("retention.in_everything_here_goes_and", why=why, duration=_describe_duration(undo))
     return thread, (
-        SendMessage(place=THREAD, body=notice),
-        *tally.ask_kind(thread),
+        tally.ask_kind(thread, notice),
         SetTimer(key=CLOSE, due=facts.now + undo),
     )
 

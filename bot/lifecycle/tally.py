@@ -47,13 +47,13 @@ NO_VARIATION: Final = str.maketrans("", "", "\ufe0f")
 """Clients send some symbols with or without the mark that makes them colourful."""
 
 
-def ask_kind(thread: Thread) -> tuple[Action, ...]:
-    """Ask, when a thread is closed, what it was about: one message, to be tapped."""
+def ask_kind(thread: Thread, closing: str) -> SendMessage:
+    """Say that a thread closes and ask what it was about: one message, to be tapped. Nobody is asked who never had it."""
     if thread.assignment.epoch == 0:
-        return ()
+        return SendMessage(place=THREAD, body=closing)
     taps = " · ".join(f"{tap} {kind}" for kind, tap in KINDS.items())
     asked = notice_of("tally.what_was_it_about_tap")
-    return (SendMessage(place=THREAD, ref=QUESTION, body=joined("\n", (asked, taps))),)
+    return SendMessage(place=THREAD, ref=QUESTION, body=joined("\n", (closing, asked, taps)))
 
 
 def tally(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:

@@ -266,6 +266,8 @@ class Silence:
     they said it counts, not that it left: what does not leave under duress must not show in what the line answers by itself
     (practice 10)."""
     auto_replied_before: bool = False
+    answered_alone: tuple[tuple[str, str], ...] = ()
+    """What the line answered by itself before anybody had the thread: the text's name and its words. It is on the card."""
     unknown_ref: str = ""
     """The `ref` of the last of those of which nobody knew whether the carrier took it."""
     danger: bool = False

@@ -104,32 +104,40 @@ def answer_help(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) ->
         or _greeted(pack, facts, thread, HELP, "")
     ):
         return thread, ()
-    answer, notice = _auto_reply(pack, facts, thread, event, name, kind=HELP)
+    answer = _auto_reply(pack, facts, thread, event, name, kind=HELP)
     if guard.may_send(pack, thread, answer, facts.now, facts.designations) is not None:
         return thread, ()
-    return _note_greeted(facts, thread, HELP), (answer, notice)
+    thread, shown = _show(_note_greeted(facts, thread, HELP), name, answer)
+    return thread, (answer, *shown)
 
 
 def _answer(
     pack: Pack, facts: Facts, thread: Thread, event: TextArrived, name: TextName
 ) -> tuple[Thread, tuple[Action, ...]]:
-    answer, notice = _auto_reply(pack, facts, thread, event, name)
+    answer = _auto_reply(pack, facts, thread, event, name)
     if guard.may_send(pack, thread, answer, facts.now, facts.designations) is not None:
         return thread, ()
     thread = replace(thread, silence=replace(thread.silence, last_auto_reply=name.value, auto_replied=True))
     if name in NOT_FIRST:
         thread = replace(thread, signs=replace(thread.signs, promised_at=facts.now))
-    return thread, (answer, notice)
+    thread, shown = _show(thread, name, answer)
+    return thread, (answer, *shown)
 
 
-def _auto_reply(
-    pack: Pack, facts: Facts, thread: Thread, event: TextArrived, name: str, *, kind: str = ""
-) -> tuple[SendSms, SendMessage]:
+def _auto_reply(pack: Pack, facts: Facts, thread: Thread, event: TextArrived, name: str, *, kind: str = "") -> SendSms:
     body = canned_texts.wording(pack, facts, thread, name)
     # What it is stands in its name: the carrier's report of this text, and of no other, is noted as that (practice 26).
     ref = f"{kind or name}:{event.id}"
-    answer = SendSms(ref=ref, body=body, origin=Origin.AUTO_REPLY, epoch=thread.assignment.epoch, since=event.at)
-    return answer, SendMessage(place=THREAD, body=notice_of("sending.answered_by_itself", name=name, body=body))
+    return SendSms(ref=ref, body=body, origin=Origin.AUTO_REPLY, epoch=thread.assignment.epoch, since=event.at)
+
+
+def _show(thread: Thread, name: str, answer: SendSms) -> tuple[Thread, tuple[Action, ...]]:
+    """Let the room know what the line answered: where nobody has the thread yet, by the card that they will find."""
+    if thread.assignment.epoch or thread.assignment.members:
+        notice = notice_of("sending.answered_by_itself", name=name, body=answer.body)
+        return thread, (SendMessage(place=THREAD, body=notice),)
+    alone = (*thread.silence.answered_alone, (str(name), answer.body))
+    return replace(thread, silence=replace(thread.silence, answered_alone=alone)), ()
 
 
 def _note_greeted(facts: Facts, thread: Thread, name: str) -> Thread:

@@ -140,6 +140,9 @@ def say(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: P
     )
     if (locked := guard.locked(pack, thread, text.body)) is not None:
         notice = notice_of("release_held.nothing_leaves_the_conversation_is", locked=locked)
+    elif canned_texts.stands_on_card(thread, text):
+        # The mark says that they leave.
+        return Step(thread, (*alarm, *actions), consumed=True)
     shown = SendMessage(place=THREAD, body=notice, reply_to=event.event_id)
     return Step(thread, (*alarm, *actions, shown), consumed=True)
 

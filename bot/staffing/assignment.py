@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.commands.parser import ParsedCommand
-from bot.display.thread_card import comes_late, localpart, pinned
+from bot.display.thread_card import answered_alone, comes_late, localpart, pinned
 from bot.model.actions import (
     DESK,
     THREAD,
@@ -43,6 +43,7 @@ from bot.model.thread_desk_events import (
 from bot.model.transactional_actions import CancelTimer, SendEvent
 from bot.sending.undo_window import drop_pending
 from bot.staffing.thread_marks import marks
+from bot.wording.notice import joined as joined_notices
 from bot.wording.notice import notice_of
 from policies.pack import Pack
 
@@ -153,6 +154,9 @@ def member_joined(pack: Pack, facts: Facts, thread: Thread, event: MemberJoined)
     joined = replace(thread, assignment=assignment)
     what = notice_of("assignment.may_not_show", user=localpart(event.user))
     told = (SendMessage(place=THREAD, body=what),) if comes_late(joined, thread) else ()
+    if not thread.assignment.epoch and (alone := answered_alone(thread)):
+        # Who listens before anybody has it finds no card.
+        told = (*told, SendMessage(place=THREAD, body=joined_notices("\n", alone)))
     return Step(joined, (ShareRoomKeys(place=THREAD, user=event.user, resend=True), *told))
 
 

@@ -259,13 +259,19 @@ async def _trust_macs(transaction: Transaction) -> None:
         await transaction.execute(f"ALTER TABLE {table} ADD COLUMN mac {transaction.dialect.blob}")
 
 
+async def _devices_that_spoke(transaction: Transaction) -> None:
+    # Whether something that a device said was read: at the first time it gets the keys once more.
+    await transaction.execute("ALTER TABLE matrix_heard ADD COLUMN spoke BOOLEAN NOT NULL DEFAULT FALSE")
+
+
 OLM: Final = Migrations(version_table="crypto_version", steps=(_olm, _olm_alone), base_version=9)
 """A file that mautrix made stands at its version 10, which the first step leads to."""
 IDENTITY: Final = Migrations(
     version_table="matrix_identity_version", steps=(_identities, _session_recovery, _earlier_devices)
 )
 ROOMS: Final = Migrations(
-    version_table="matrix_version", steps=(_rooms, _inbound_limits, _announced, _withheld, _trust_macs)
+    version_table="matrix_version",
+    steps=(_rooms, _inbound_limits, _announced, _withheld, _trust_macs, _devices_that_spoke),
 )
 
 PUPPET_MIGRATIONS: Final = (OLM, IDENTITY)

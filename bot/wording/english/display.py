@@ -95,7 +95,7 @@ NOTICES: Final[dict[str, str]] = {
     "thread_card.none_yet": "none yet",
     "thread_card.not_asked_agreed_first": "not asked (!agreed first)",
     "thread_card.not_asked_yet_safecheck": "not asked yet (!safecheck)",
-    "thread_card.not_given_yet_limits": "NOT GIVEN YET (!limits)",
+    "thread_card.not_given_yet_limits": "NOT GIVEN YET. !limits sends: “{words}”",
     "thread_card.nothing_leaves_but_cover_until": "nothing leaves but !cover 1, 2, 3, until a supervisor's !unlock",
     "thread_card.offered_to": "offered to {to}",
     "thread_card.on_hold_nothing_of_this": "ON HOLD: nothing of this is erased",

@@ -96,7 +96,7 @@ NOTICES: Final[dict[str, str]] = {
     "thread_card.none_yet": "ninguno todavía",
     "thread_card.not_asked_agreed_first": "no se preguntó (!agreed first)",
     "thread_card.not_asked_yet_safecheck": "no se preguntó todavía (!safecheck)",
-    "thread_card.not_given_yet_limits": "NO SE DIJERON TODAVÍA (!limits)",
+    "thread_card.not_given_yet_limits": "NO SE DIJERON TODAVÍA. !limits envía: “{words}”",
     "thread_card.nothing_leaves_but_cover_until": "nada sale salvo !cover 1, 2, 3, hasta el !unlock de supervisión",
     "thread_card.offered_to": "ofrecida a {to}",
     "thread_card.on_hold_nothing_of_this": "RETENCIÓN LEGAL: nada de esto se borra",

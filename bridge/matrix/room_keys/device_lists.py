@@ -140,6 +140,21 @@ class DeviceLists:
             int(self._clock.now() // DAY_SECONDS * DAY_SECONDS * 1000),
         )
 
+    async def record_message(self, transaction: Transaction, device: Device) -> None:
+        """Note that something a trusted device said was read; at the first time owe it every live key once more.
+
+        Keys that came before a client had set the device up may be lost to it (libolm's clients; facts-matrix.md, "Late
+        joiners"); by its first message it is surely there.
+        """
+        await self.record_last_seen(transaction, device)
+        who = (device.user_id, device.device_id)
+        spoke = "SELECT spoke FROM matrix_heard WHERE user_id=$1 AND device_id=$2"
+        if await transaction.fetchval(spoke, *who):
+            return
+        await transaction.execute("UPDATE matrix_heard SET spoke=$3 WHERE user_id=$1 AND device_id=$2", *who, True)
+        for sender in sorted(self._ours):
+            await self.owe_keys_again(transaction, device, sender)
+
     async def find(self, transaction: Transaction | Database, user_id: str, curve25519: str) -> tuple[Device, bool] | None:
         """Return a user's device by its identity key, and whether it is trusted; None when it is not known."""
         row: Any = await transaction.fetchrow(

@@ -275,7 +275,7 @@ class InboundSessions:
         if not row["accepted"]:
             query = "UPDATE matrix_inbound SET accepted=$4 WHERE room_id=$1 AND session_id=$2 AND sender=$3"
             await transaction.execute(query, event.room_id, session_id, event.sender, True)
-        await self._devices.record_last_seen(transaction, known[0])
+        await self._devices.record_message(transaction, known[0])
         return parse_plaintext(event, payload, known[0].device_id)
 
     async def _decrypt(self, row: Any, event: EncryptedEvent, session_id: str) -> tuple[str, int]:

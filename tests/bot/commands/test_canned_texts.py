@@ -10,6 +10,7 @@ import pytest
 from bot.commands import canned_texts
 from bot.commands.spec import COMMANDS, Command
 from bot.decide import decide
+from bot.display.thread_card import pinned
 from bot.model.actions import THREAD, DeliveryReceipt
 from bot.model.events import MessageRedacted, Relation
 from policies.pack import PackText, TextName, Wording
@@ -39,11 +40,18 @@ TEXTS = [
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize(("command", "name"), TEXTS)
 def test_each_command_says_its_text(command: str, name: TextName, language: str) -> None:
-    """The pack's words, in the texter's language, are shown at once and leave after the undo window (5, 7, 8, 25, 26)."""
+    """The pack's words, in the texter's language, are shown at once and leave after the undo window (5, 7, 8, 25, 26).
+
+    The limits stand on the card, beside their command, until they are told: then they are shown by the command like others.
+    """
     thread = then(held(), arrived(language.upper(), id="l")).aggregate
     step = then(thread, said(command))
     assert marks(step) == {"$m1": DeliveryReceipt.LEAVING}
-    assert PACK.say(name, language) in words(step)
+    on_card = name is TextName.LIMITS
+    assert (PACK.say(name, language) in words(step)) != on_card
+    assert (PACK.say(name, language) in pinned(PACK, thread)) == on_card
+    told = then(replace(thread, flags=replace(thread.flags, limits=1.0)), said(command))
+    assert PACK.say(name, language) in words(told)
     assert texts(due(step.aggregate, UNDO - 0.1)) == []
     assert texts(due(step.aggregate, UNDO)) == [PACK.say(name, language)]
 

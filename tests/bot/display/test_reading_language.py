@@ -85,7 +85,7 @@ def test_a_whole_shift_in_two_languages() -> None:
     world.open(T1, ANA)
     assert "con ana" in world.shown[T1, "card"]
     assert "Queue: 0" in world.shown[DESK, "board"]
-    world.say(T1, ANA, "!limits")
+    world.say(T1, ANA, "!options")
     world.settle()
     assert "Sale en un momento: “" in world.seen(T1)
     world.say(T1, BEN, "!status")

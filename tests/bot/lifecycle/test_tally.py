@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from bot.lifecycle.tally import KINDS, ask_kind
+from bot.lifecycle.tally import KINDS, QUESTION, ask_kind
 from bot.model.actions import THREAD
 from bot.model.desk import Thread
 from bot.model.events import Outcome, ReactionAdded, TextOutcome, TimerDue
@@ -60,10 +60,12 @@ def test_a_word_counts_like_a_tap() -> None:
 
 
 def test_the_question_names_every_tap() -> None:
-    """The question at the end shows each kind with its tap; a conversation nobody answered is not asked about."""
-    (asked,) = ask_kind(held())
-    assert all(f"{key} {kind}" in getattr(asked, "body", "") for kind, key in KINDS.items())
-    assert ask_kind(Thread(id="t1", designation="amber heron")) == ()
+    """What says that it closes asks with each kind and its tap; a conversation nobody answered is not asked about."""
+    asked = ask_kind(held(), "Closing.")
+    assert (asked.ref, asked.body.partition("\n")[0]) == (QUESTION, "Closing.")
+    assert all(f"{key} {kind}" in asked.body for kind, key in KINDS.items())
+    unasked = ask_kind(Thread(id="t1", designation="amber heron"), "Closing.")
+    assert (unasked.ref, unasked.body) == ("", "Closing.")
 
 
 @pytest.mark.parametrize(

@@ -333,7 +333,7 @@ def test_lang_chooses_the_language_of_the_agencys_texts(rest: str, language: str
 def test_a_new_thread_has_nothing_agreed() -> None:
     """The card of a new thread says what was not given and not asked yet, and nags about the limits (practice 26)."""
     shown = card(PACK, waiting())
-    for line in ("limits: NOT GIVEN YET (!limits)", "safe to text: not asked yet", "may we text first: not asked"):
+    for line in ("limits: NOT GIVEN YET. !limits sends: “", "safe to text: not asked yet", "may we text first: not asked"):
         assert line in shown
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bot.decide import decide
+from bot.display.thread_card import answered_alone
 from bot.model.actions import Origin, SendSms
 from bot.model.codeword_state import SendLock
 from bot.model.desk import Thread
@@ -35,7 +36,8 @@ def test_help_is_answered_only_where_a_carrier_forces_it(thread: Thread, body: s
     step = forced(thread, arrived(body, id="h"))
     (text,) = of(SendSms, step)
     assert (text.body, text.origin, text.ref, text.since) == (LINE, Origin.AUTO_REPLY, "help_answer:h", NOW)
-    assert f"Answered by itself (neutral): {LINE}" in words(step)
+    shown = words(step) if thread.assignment.epoch else "\n".join(answered_alone(step.aggregate))
+    assert f"Answered by itself (neutral): {LINE}" in shown
     assert alarms(step) == ["help"]
     taken = forced(step.aggregate, TextOutcome(ref=text.ref, outcome=Outcome.ACCEPTED), 1)
     assert [audit.kind.value for audit in of(RecordAudit, taken)] == ["help_answer"]

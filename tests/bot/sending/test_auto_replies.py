@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 
 from bot.decide import decide
-from bot.model.actions import Origin, SendSms
+from bot.model.actions import THREAD, Origin, SendSms
 from bot.model.desk import Thread
+from bot.model.events import MemberJoined
 from bot.model.thread_desk_events import Assigned
 from policies.pack import TextName
 from tests.bot.examples import arrived, at, held, of, texts, then, waiting, words
-from tests.bot.strategies import ANA, PACK
+from tests.bot.strategies import ANA, PACK, SUE
 
 HOUR = 3600
 GREETING = {language: PACK.say(TextName.GREETING, language) for language in ("en", "es")}
@@ -49,7 +50,11 @@ def test_the_first_text_is_answered(body: str, greeted: str | None) -> None:
     """A first text is greeted in the language that it asks for; what a phone wrote by itself is not (practices 26, 29)."""
     step = then(new(), arrived(body))
     assert texts(step) == ([greeted] if greeted else [])
-    assert not greeted or greeted in words(step) or body == "STOP"
+    if greeted and body != "STOP":
+        assert greeted not in words(step), "whoever claims it reads it on the card"
+        assert f"Answered by itself (greeting): {greeted}" in words(then(step.aggregate, Assigned(assignee=ANA)))
+        listens = then(step.aggregate, MemberJoined(place=THREAD, user=SUE))
+        assert f"Answered by itself (greeting): {greeted}" in words(listens), "there is no card yet"
 
 
 def test_a_picture_is_greeted() -> None:

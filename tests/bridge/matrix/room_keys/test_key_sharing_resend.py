@@ -11,7 +11,7 @@ from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.room_keys.test_outbound_sessions import TEXT, encrypt, with_ada
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, member_event, timeline
+from tests.bridge.matrix.sync_events import ROOM, bodies, member_event, timeline
 from tests.bridge.matrix.test_crash_members import dies
 
 
@@ -164,3 +164,17 @@ async def test_strangers_make_the_line_voice_do_nothing(rig: Rig, server: Script
     await rig.matrix.device_updates.run_once()
     await rig.matrix.device_updates.run_once()
     assert senders(server, ada) == [POLICY, PUPPET]
+
+
+async def test_a_device_gets_the_keys_again_with_its_first_message(rig: Rig, server: ScriptedHomeserver) -> None:
+    """When the first message of a trusted device was read it gets every live key once more; with its next ones none."""
+    ada = await with_ada(rig, server)
+    await encrypt(rig)
+    assert len(server.sent_to(ada)) == 1
+    key = {"to_device": {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]}}
+    for response in ({**key, **timeline(ada.room_message(ROOM, "one"))}, timeline(ada.room_message(ROOM, "two"))):
+        server.queue_sync(response)
+        await rig.matrix.sync.run_once()
+        await rig.matrix.device_updates.run_once()
+        assert len(server.sent_to(ada)) == 2
+    assert bodies(rig.events) == ["one", "two"]
