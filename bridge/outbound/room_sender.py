@@ -161,10 +161,8 @@ class RoomSender:
                 await self._retry(task, retry)
             case ShowAudit() as tell:
                 entries = await audit_log.newest_entries(self._database, AUDIT_ENTRIES)
-                said = (
-                    audit_log.format_entries(entries, self._zone) if entries else words_of("audit.nothing", tell.language)
-                )
-                await self._reply(task, tell, said)
+                found = audit_log.format_entries(entries, self._zone) if entries else ""
+                await self._reply(task, tell, found or words_of("audit.nothing", tell.language))
             case _:
                 raise PermanentFailure("unknown action")
 
