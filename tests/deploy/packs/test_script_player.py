@@ -1,8 +1,10 @@
-"""Conversations that once went wrong, played by the script player: what the phone gets now, to the word."""
+"""Scenes in which somebody could have got hurt: each is a script that is played here, or held by the test that is named."""
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
+from typing import Final, NamedTuple
 
 import pytest
 
@@ -10,31 +12,143 @@ from deploy.packs.script_player import play_script, read_script
 from policies.load import load
 from policies.pack import TextName
 
-BASE = load(["base"])
-SCRIPTS = Path(__file__).parent / "scripts"
-GREETING = BASE.say(TextName.GREETING, "en")
+ROOT: Final = Path(__file__).parents[3]
+BASE: Final = load(["base"])
+SCRIPTS: Final = Path(__file__).parent / "scripts"
+GREETING: Final = BASE.say(TextName.GREETING, "en")
+HERE: Final = "I am here."
 
 
-@pytest.mark.parametrize(
-    ("name", "phone", "held"),
-    [
-        ("after-a-silent-exit", [GREETING], ["they left with a silent word", "outside the times", "9 h old"]),
-        (
-            "after-different",
-            [GREETING, "Yes. For you alone?", BASE.say(TextName.DIFFERENT, "en")],
-            ["the phone may be in other hands"],
-        ),
-        (
-            "a-plea-in-the-undo-window",
-            [GREETING, "I am here.", "I am glad."],
-            ["may have asked for no more texts", "this may be for a colleague"],
-        ),
-    ],
-)
-def test_what_the_phone_got_once_it_does_not_get_now(name: str, phone: list[str], held: list[str]) -> None:
-    """Nothing but what is expected reaches the phone, and the room reads why the rest is held."""
-    lines = list(play_script(BASE, read_script(SCRIPTS / f"{name}.yaml")))
-    assert [line.split("→ phone    ")[1] for line in lines if "→ phone" in line] == phone
-    asked = "\n".join(line for line in lines if "Held:" in line)
-    for why in held:
-        assert why in asked
+class Scene(NamedTuple):
+    """What once went wrong. `phone`: what the handset shows now; `room`: what the rooms read; `never`: what nobody does."""
+
+    script: str
+    phone: tuple[str, ...]
+    room: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+
+
+PLAYED: Final = {
+    "what stands behind a command is texted": Scene(
+        "a-reason-behind-different",
+        (GREETING, "Yes. For you alone?"),
+        ("Nothing was sent: !different takes no words.",),
+        ("→ phone    he took",),
+    ),
+    "limits are called given by one stray word": Scene(
+        "limits-by-one-stray-word",
+        (GREETING, HERE),
+        ("Nothing was sent: no words are taken behind !limits.", "before they knew the limits", "limits: NOT GIVEN YET"),
+    ),
+    "the next advocate does not know of other hands": Scene(
+        "after-different",
+        (GREETING, "Yes. For you alone?", BASE.say(TextName.DIFFERENT, "en")),
+        ("Held: the phone may be in other hands",),
+    ),
+    "what was agreed is written down and not kept": Scene(
+        "after-a-silent-exit", (GREETING,), ("they left with a silent word", "outside the times", "9 h old")
+    ),
+    "words leave after a plea, and talk with a colleague": Scene(
+        "a-plea-in-the-undo-window",
+        (GREETING, HERE, "I am glad."),
+        ("may have asked for no more texts", "this may be for a colleague"),
+    ),
+    "no sign for dying, a weapon, choking": Scene(
+        "signs-of-danger",
+        (GREETING, HERE),
+        ("!playbook suicide", "There may be a weapon", "They may be in danger right now", "!playbook medical"),
+    ),
+    "who writes Spanish meets English": Scene(
+        "spanish-first",
+        (BASE.say(TextName.GREETING, "es"), "Hola, estoy aquí.", BASE.say(TextName.CLOSING, "es")),
+        ("Language: Spanish.", "amber heron · waiting · es"),
+        ("thanks for texting",),
+    ),
+    "at night nobody says that nobody is there": Scene(
+        "the-number-at-night",
+        (GREETING, HERE),
+        ("amber heron · waiting ⚠️", "No supervisor is on duty, and this line calls nobody outside: please phone somebody."),
+    ),
+    "panic forms of !unsafe do nothing": Scene(
+        "stopping-in-a-panic", (GREETING, HERE, "Are you all right?"), ("UNSAFE: nothing but !cover",)
+    ),
+    "the answer to a picture teaches hiding": Scene(
+        "a-picture", (GREETING, HERE, BASE.say(TextName.PICTURE, "en")), never=("keep it somewhere", "If it is safe")
+    ),
+    "thanks takes a closing back": Scene(
+        "thanks-after-closing", (GREETING, HERE), ("quiet maple · waiting",), ("the closing is taken back",)
+    ),
+    "words and commands that lead astray": Scene(
+        "words-for-commands",
+        (GREETING, HERE),
+        ("To take words back, delete your message", "Mon-Fri 9:00-15:00", "Held: it is a command without its mark"),
+        ("!later", "→ phone    limits"),
+    ),
+}
+"""By what went wrong."""
+
+HELD_BY: Final = {
+    "A1": (
+        "what stands behind a command is texted",
+        "bot/commands/test_canned_texts.py: words_behind_a_command_for_a_text_send_nothing",
+    ),
+    "A2": ("limits are called given by one stray word", "bot/safety/test_consent_flags.py"),
+    "A3": (
+        "the next advocate does not know of other hands",
+        "bot/safety/test_unsafe_phone.py: different_steps_back_and_begins_again",
+    ),
+    "A4": (
+        "what was agreed is written down and not kept",
+        "bot/test_guard_doubts.py: the_promise_that_we_do_not_text_first_is_kept",
+    ),
+    "A5": (
+        "words leave after a plea, and talk with a colleague",
+        "bot/test_guard_doubts.py: a_plea_stops_words_in_the_undo_window",
+    ),
+    "A6": (
+        "words leave after a plea, and talk with a colleague",
+        "bot/test_guard_doubts.py: words_for_a_colleague_or_the_software_are_held",
+    ),
+    "A7": ("no sign for dying, a weapon, choking", "policies/test_signs_corpus.py"),
+    "A8": ("who writes Spanish meets English", "bot/safety/test_language_choice.py"),
+    "A9": (
+        "at night nobody says that nobody is there",
+        "bot/lifecycle/test_number_reveal.py: without_a_supervisor_it_is_said_and_paged",
+    ),
+    "A10": ("panic forms of !unsafe do nothing", "bot/safety/test_unsafe_phone.py: stopping_is_easy_to_say"),
+    "A11": (
+        "the answer to a picture teaches hiding",
+        "bot/sending/test_auto_replies_first_answer.py: what_answers_a_picture_teaches_nothing",
+    ),
+    "A12": ("thanks takes a closing back", "bot/test_decide_shift.py: a_shift_of_fifteen_threads_is_quiet"),
+    "A13": (
+        "words and commands that lead astray",
+        "bot/commands/test_parser.py: a_person_is_named_by_mention_id_or_an_unmistakable_word",
+    ),
+}
+"""By the number of the report on the line as users met it: the scene that is played, and the test that holds all of it."""
+
+
+@pytest.mark.parametrize("what", PLAYED)
+def test_what_the_phone_got_once_it_does_not_get_now(what: str) -> None:
+    """Nothing but what is expected reaches the phone, and the rooms read what they have to know."""
+    scene = PLAYED[what]
+    lines = list(play_script(BASE, read_script(SCRIPTS / f"{scene.script}.yaml")))
+    assert tuple(line.split("→ phone    ")[1] for line in lines if "→ phone" in line) == scene.phone
+    transcript = "\n".join(lines)
+    for words in scene.room:
+        assert words in transcript
+    for words in scene.never:
+        assert words not in transcript
+
+
+def test_every_scene_is_held() -> None:
+    """Each of the thirteen has a script that is played and a test that exists; no script is left out."""
+    assert list(HELD_BY) == [f"A{number}" for number in range(1, 14)]
+    assert {played for played, _ in HELD_BY.values()} == PLAYED.keys()
+    assert {scene.script for scene in PLAYED.values()} == {path.stem for path in SCRIPTS.glob("*.yaml")}
+    for _, test in HELD_BY.values():
+        file, _, name = test.partition(": ")
+        tree = ast.parse((ROOT / "tests" / file).read_text(encoding="utf-8"))
+        functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+        assert not name or f"test_{name}" in functions, test
