@@ -184,6 +184,8 @@ class Carrier(Protocol):
     """The word in the configuration, e.g. `rehearsal`."""
     can_list: bool
     """Whether `list_since` can say what came while we were away."""
+    can_refresh: bool
+    """Whether `list_since` lists nothing, but has the vendor bring by webhook what it did not bring yet."""
     exposure: Exposure
     """What the vendor keeps and does; `exposure.remains` is what stays there of a text whose copy is gone."""
     rate: Rate

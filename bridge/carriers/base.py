@@ -28,6 +28,7 @@ class BaseCarrier:
     kind: str
     exposure: Exposure
     can_list: bool = False
+    can_refresh: bool = False
     webhook_response: tuple[str, bytes] = ("text/plain", b"")
     refusal_status: int = 403
     max_webhook_bytes: int = MAX_WEBHOOK_BYTES

@@ -21,20 +21,21 @@ _SEGMENT = re.compile(rf"[A-Za-z0-9_-]{{{MIN_LENGTH},200}}")
 
 
 def _check_path_secret(path: Path) -> Path:
-    value = _secret_or_none(path)
+    value = secret_or_none(path)
     if value is not None and not _SEGMENT.fullmatch(value):
         raise ValueError(f"the file must hold {MIN_LENGTH} to 200 letters, digits, `-` or `_`")
     return path
 
 
 def _check_key(path: Path) -> Path:
-    value = _secret_or_none(path)
+    value = secret_or_none(path)
     if value is not None and len(value) < MIN_LENGTH:
         raise ValueError(f"the file must hold {MIN_LENGTH} characters or more")
     return path
 
 
-def _secret_or_none(path: Path) -> str | None:
+def secret_or_none(path: Path) -> str | None:
+    """Return the secret of a file; None where there is none to be read."""
     try:
         return read_secret(path)
     except (OSError, ValueError):

@@ -4,7 +4,8 @@ Rules of this module: a listed text goes through the same function as a webhook,
 watermark moves to the last listed text, after everything before it is kept, because a listing may end early without notice.
 A text that cannot be kept holds the watermark, and no other text. The listing asks for nothing older than the ids that
 `seen` remembers. Where a carrier lists nothing, or the listing fails for long, the desk gets an alarm, so that people look
-for themselves.
+for themselves. A carrier that only has what was missed brought by webhook is asked in the same way, and people are told all
+the same: its yes says nothing of what comes.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class CarrierBackfill:
 
     async def run(self) -> None:
         """Reconcile until cancelled; for a carrier that lists nothing there is nothing to do."""
-        if not self._carrier.can_list:
+        if not (self._carrier.can_list or self._carrier.can_refresh):
             self.caught_up.set()
             return
         await self.loop.run()

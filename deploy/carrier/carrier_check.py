@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from bridge.carriers.http_request import HttpResponse, http_session, send_request
 from bridge.carriers.vendors.registry import CARRIER_KINDS
+from bridge.carriers.vendors.smsgate import Settings as SmsGate
 from bridge.inbound.webhook import REFUSAL_BODY
 from bridge.runtime.settings import is_loopback_host, is_private_host
 from deploy.carrier.vendor_copies import check_copies
@@ -31,6 +32,9 @@ SIGNATURE_NOTE: Final = (
     "Whether the vendor signs with the same secret shows only when it calls: text the line from a phone of your own."
 )
 
+_GIVE_HTTPS: Final = (
+    "Give listen.public_base_url the https address that the carrier calls, by a name with a certificate that all take."
+)
 TITLES: Final = {
     "keeps": "What it keeps",
     "we_delete": "What we delete there, and when that is confirmed",
@@ -72,6 +76,7 @@ async def check_carrier(config: Config) -> CheckReport:
         checks = (
             check_public_address(config),
             *await _check_logins(http, line),
+            *check_encryption(line),
             await check_reachable(http, line, url),
             await check_signature(http, line, url),
             await check_copies(http, line),
@@ -93,11 +98,14 @@ def check_public_address(config: Config) -> CheckResult:
 
     That it answers when it is called from this machine says nothing of it.
     """
-    name, base = "public address", urlsplit(config.listen.public_base_url)
-    ours, theirs = base.hostname or "", urlsplit(config.line.carrier.api_base).hostname or ""
+    name, base, carrier = "public address", urlsplit(config.listen.public_base_url), config.line.carrier
+    ours, theirs = base.hostname or "", urlsplit(carrier.api_base).hostname or ""
+    if isinstance(carrier, SmsGate):
+        ok, what = _address_for_phone(carrier, base.scheme, ours, theirs)
+        return CheckResult(name=name, ok=ok, what=what, do="" if ok else _GIVE_HTTPS)
     if is_loopback_host(theirs):
         return CheckResult(name=name, ok=True, what="the carrier is on this machine")
-    do = "Give listen.public_base_url the https address that the carrier calls, by a name with a certificate that all take."
+    do = _GIVE_HTTPS
     if is_loopback_host(ours):
         what = "is this machine's own: a carrier elsewhere that calls it calls itself"
         return CheckResult(name=name, ok=False, what=what, do=do)
@@ -108,6 +116,33 @@ def check_public_address(config: Config) -> CheckResult:
     if base.scheme != "https":
         return CheckResult(name=name, ok=False, what="is plain http: everybody on the way reads every text", do=do)
     return CheckResult(name=name, ok=True, what="is https, by a name that can be called from outside")
+
+
+def _address_for_phone(carrier: SmsGate, scheme: str, ours: str, theirs: str) -> tuple[bool, str]:
+    """Judge the address for SMSGate, whose webhooks come from the phone itself, wherever the server is."""
+    if is_loopback_host(ours):
+        # `adb reverse`: a phone on a cable reaches us by its own address.
+        wired = not carrier.through_server and is_loopback_host(theirs)
+        return (
+            (True, "the phone is wired to this machine")
+            if wired
+            else (False, "is this machine's own: a phone calls itself")
+        )
+    if scheme != "https":
+        return False, "is plain http, which the app calls at no other machine"
+    return True, "is https; the phone has to be where that can be called"
+
+
+def check_encryption(line: PhoneLine) -> list[CheckResult]:
+    """Whether a server between us and the phone can read our texts: a warning where it can, nothing where there is none."""
+    carrier, name = line.carrier, "encryption"
+    if not isinstance(carrier, SmsGate) or not carrier.through_server:
+        return []
+    if carrier.passphrase_file is not None:
+        return [CheckResult(name=name, ok=True, what="words and numbers are encrypted on the way to the phone")]
+    what = "the server between us and the phone can read every text of ours, and to whom it goes"
+    do = "Give lines.0.carrier.passphrase_file a passphrase, and the app the same one."
+    return [CheckResult(name=name, ok=True, warning=True, what=what, do=do)]
 
 
 async def _check_logins(http: aiohttp.ClientSession, line: PhoneLine) -> list[CheckResult]:

@@ -12,6 +12,7 @@ from enum import StrEnum, unique
 from typing import Final
 
 from bridge.carriers.vendors.registry import CARRIER_KINDS
+from bridge.carriers.vendors.smsgate import Settings as SmsGate
 from bridge.config import Config
 from policies.lint import lint
 from policies.pack import Pack, TextName, samples, unreviewed
@@ -110,6 +111,20 @@ def _handset_in_path(config: Config | None, _pack: Pack) -> Reason | None:
     return PracticeStatus.POLICY, "a handset is in the path: it has to be one that nobody reads, locked away."
 
 
+def _how_near_without_a_vendor(config: Config | None, _pack: Pack) -> Reason | None:
+    """Say of a phone of one's own how near it comes to texts that no vendor reads: never all the way."""
+    carrier = None if config is None else config.line.carrier
+    if not isinstance(carrier, SmsGate):
+        return None
+    if not carrier.through_server:
+        way = "from here to the phone no vendor is on the way"
+    elif carrier.passphrase_file is None:
+        way = "the server on the way to the phone reads every text of ours (no passphrase_file); theirs come past it"
+    else:
+        way = "the server on the way to the phone carries ciphertext of ours; theirs come past it, if it does as it should"
+    return PracticeStatus.NOT_MET, f"{way}; the operators of both SIM cards read every text, and both phones keep them."
+
+
 def _staff_text_first(_config: Config | None, pack: Pack) -> Reason | None:
     if not pack.settings.cold_outbound:
         return None
@@ -191,6 +206,7 @@ DOWNGRADES: Final[Mapping[int, tuple[Downgrade, ...]]] = {
     15: (_staff_text_first,),
     18: (_copies_remain,),
     20: (_texts(TextName.PICTURE),),
+    22: (_how_near_without_a_vendor,),
     24: (_no_agency_words,),
     25: (_texts(TextName.OPTIONS), _spanish(PracticeStatus.POLICY)),
     26: (_texts(TextName.LIMITS, TextName.RIGHTS),),

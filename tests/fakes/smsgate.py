@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.padding import PKCS7
 
 from policies.segments import segments
 from tests.bridge.carriers.harness import Fault
@@ -20,6 +22,7 @@ from tests.fakes.vendor import FakeVendor, WebhookCall, break_off
 
 LOGIN, DEVICE = ("sms", "a password"), "ffffffffceb0b1db0000018e"
 SIGNING_KEY = "a signing key of thirty-two characters or more"
+PASSPHRASE = "correct horse battery staple 0123"
 NUMBER = "+15555550100"
 
 
@@ -31,6 +34,8 @@ class FakeSmsGate(FakeVendor):
 
     part_by_part = False
     arriving = 255
+    refreshes = True
+    """Whether it has the inbox to be asked for; older apps have none."""
     state = "Delivered"
     reason = ""
 
@@ -38,10 +43,18 @@ class FakeSmsGate(FakeVendor):
         super().__init__(**settings)
         self.messages: dict[str, dict[str, Any]] = {}
         self.asked: list[str] = []
+        self.bodies: list[dict[str, Any]] = []
+        """The bodies of all requests, as they came."""
+        self.missed: list[tuple[str, str]] = []
+        """Texts in the phone's inbox that the app did not see: who, and the words."""
         self._envelopes = itertools.count(1)
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.post("/messages", self.send), web.get("/messages/{id}", self.get)]
+        return [
+            web.post("/messages", self.send),
+            web.get("/messages/{id}", self.get),
+            web.post("/inbox/refresh", self.refresh),
+        ]
 
     def inbound(self, sender: str, text: str, media: Sequence[tuple[str, str]]) -> Callable[[], WebhookCall]:
         # The app hashes the content.
@@ -63,6 +76,7 @@ class FakeSmsGate(FakeVendor):
         if request.headers["Authorization"] != "Basic " + base64.b64encode(":".join(LOGIN).encode()).decode():
             return web.json_response({"message": "Unauthorized"}, status=401)
         told = await request.json()
+        self.bodies.append(told)
         assert told["deviceId"] == DEVICE
         assert told["withDeliveryReport"] is True
         assert 0 < told["ttl"] <= 3600
@@ -70,6 +84,8 @@ class FakeSmsGate(FakeVendor):
         assert request.query["skipPhoneValidation"] == "true"
         (to,) = told["phoneNumbers"]
         text = told["textMessage"]["text"]
+        if told.get("isEncrypted"):
+            to, text = opened(to, PASSPHRASE), opened(text, PASSPHRASE)
         self.asked.append(told["id"])
         fault = self.next_fault()
         match fault:
@@ -104,9 +120,30 @@ class FakeSmsGate(FakeVendor):
             ),
         ]
 
+    async def refresh(self, request: web.Request) -> web.Response:
+        """Bring what the app missed, each by a webhook (`InboxRoutes.kt`, `ReceiverService.export`)."""
+        told = await request.json()
+        self.bodies.append(told)
+        since, until = (datetime.fromisoformat(told[name]) for name in ("since", "until"))
+        if not self.refreshes or since > until or not told["triggerWebhooks"]:
+            return web.json_response({"message": "Not Found"}, status=404)
+        missed, self.missed = self.missed, []
+        self.call(*(self.inbound(sender, text, ()) for sender, text in missed))
+        return web.Response(status=202)
+
     async def get(self, request: web.Request) -> web.Response:
         found = self.messages.get(request.match_info["id"])
         return web.json_response(found) if found else web.Response(status=404)
+
+
+def opened(hidden: str, passphrase: str) -> str:
+    """Open a value as the app does (`EncryptionService.kt`)."""
+    _, algorithm, parameters, salt, words = hidden.split("$")
+    assert algorithm == "aes-256-cbc/pbkdf2-sha1"
+    first = base64.b64decode(salt)
+    key = hashlib.pbkdf2_hmac("sha1", passphrase.encode(), first, int(parameters.removeprefix("i=")), 32)
+    cipher, filler = Cipher(algorithms.AES(key), modes.CBC(first)).decryptor(), PKCS7(128).unpadder()
+    return (filler.update(cipher.update(base64.b64decode(words)) + cipher.finalize()) + filler.finalize()).decode()
 
 
 def signed(body: bytes, *, key: str = SIGNING_KEY, at: float | None = None) -> dict[str, str]:

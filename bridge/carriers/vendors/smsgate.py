@@ -11,18 +11,28 @@ server@22074dd (both github.com/android-sms-gateway), capcom6/android-sms-gatewa
 
 Decided: a send whose answer did not come is asked once more *with the same id*. Phone and server refuse an id that they
 hold already (409; a unique index over id and phone), so the second request cannot send a second text, and its answer
-settles what would be left to a person. If that is not answered either, the outcome is unknown. SMSGate's own encryption is
-not used: it reaches from server to phone only, is not authenticated, and inbound texts never have it.
+settles what would be left to a person. If that is not answered either, the outcome is unknown.
+
+With a passphrase (`passphrase_file`, the same in the app) words and number of a text of ours are encrypted here and opened
+on the phone, so that a server on the way carries what it cannot read. Texts from survivors and reports go from the phone
+straight to us. What a server sees and can do all the same stands in `EXPOSURE`.
+
+With `refresh_inbox` the phone is asked, at the start and every hour, to bring what lies in its inbox and was never read by
+the app: what came while Android had stopped it. These texts come by webhook. App 1.65.2 is the first that brings none
+twice; an older one would bring each of a week again, under new envelopes: therefore it is off unless configured. What the
+app gave up to bring, after two days of an outage, is not brought so either: the desk is told to look at the phone.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
@@ -64,6 +74,7 @@ from bridge.carriers.parsing import (
     string_field,
     utf8_bytes,
 )
+from bridge.carriers.passphrase_encryption import PassphraseFile, encrypt
 from bridge.carriers.rate_limit import Rate
 from bridge.carriers.secret_strength import KeyFile
 from bridge.carriers.sender_id import Region, parse_national_sender
@@ -89,6 +100,8 @@ ERROR_CODES: Final = ErrorCodes(
     codes={"http-409": Verdict.UNKNOWN},
 )
 
+_BY_WEBHOOK: Final[tuple[InboundText, ...]] = ()
+_SERVER_PATH: Final = "/3rdparty/"
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 _RESULT_CODE = re.compile(r"RESULT_[A-Z_]{1,33}")
 _STATUSES: Final[dict[str, Status]] = {"Sent": "sent", "Delivered": "delivered", "Failed": "failed", "Cancelled": "failed"}
@@ -98,8 +111,21 @@ EXPOSURE = Exposure(
     keeps=(
         "The phone: every text in its SMS inbox and in the app's list, until deleted there or by the app's lifetime.",
         "The phone's log: numbers inside of delivery reports; whole webhooks if its queue ever fails.",
-        "A server, own or public: words and numbers until a minute after processing, then their hashes for 30 days.",
-        "(A number is found from its hash by trying all numbers.)",
+        (
+            "A server, own or public, without `passphrase_file`: words and numbers of our texts until a minute after "
+            "processing, then their hashes for 30 days. (A number is found from its hash by trying all numbers.)"
+        ),
+        (
+            "A server with `passphrase_file`: words and numbers of our texts as ciphertext, for as long; in clear that a "
+            "text left, when, through which phone, how long it is within 16 bytes, and what became of it."
+        ),
+        (
+            "A server gets no text from a survivor, and no number of theirs: the phone brings those straight to us. But "
+            "who runs it can have it otherwise: it tells the app where webhooks go, with which signing key, and can give "
+            "it another passphrase (the app shows a notice each time). It can also repeat a text of ours, or join the "
+            "words of one to the number of another, for nothing is authenticated. The phone's own server "
+            "(`api_base` of the phone) leaves nobody to trust with that."
+        ),
         "The SIM card's operator: what operators keep.",
     ),
     we_delete=(),
@@ -111,17 +137,25 @@ EXPOSURE = Exposure(
     sources=(
         "github.com/capcom6/android-sms-gateway@0cdc5d8",
         "github.com/android-sms-gateway/server@22074dd",
-        "docs.sms-gate.app (docs-web@af97537): features/webhooks, features/status-tracking, privacy/policy, faq/errors",
+        (
+            "docs.sms-gate.app (docs-web@af97537): features/webhooks, features/status-tracking, features/reading-messages, "
+            "privacy/policy, privacy/encryption, faq/errors"
+        ),
     ),
     unconfirmed=(
         "That RCS messages never reach the app: switch RCS off on the phone.",
+        "That the app brings what it missed when asked (`refresh_inbox`), and nothing twice: read in its source only.",
         "The order of a backlog: the app sends the newest first unless set to FIFO; set it.",
     ),
 )
 
 
 class Settings(CarrierSettings):
-    """SMSGate. `device_id` stands on the app's home screen; `region` reads national numbers; one SIM card is one number."""
+    """SMSGate. `device_id` stands on the app's home screen; `region` reads national numbers; one SIM card is one number.
+
+    `passphrase_file`: the app's passphrase, so that no server on the way reads our texts. `refresh_inbox`: ask the app for
+    what it missed; from 1.65.2 on.
+    """
 
     one_number: ClassVar[bool] = True
 
@@ -131,9 +165,16 @@ class Settings(CarrierSettings):
     password_file: Path
     device_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
     signing_key_file: KeyFile
+    passphrase_file: PassphraseFile | None = None
+    refresh_inbox: bool = False
     region: Region
     sim_number: Annotated[int, Field(ge=1, le=3)] | None = None
     texts_per_second: PositiveFloat = RATE.per_second
+
+    @property
+    def through_server(self) -> bool:
+        """Whether texts of ours pass a server on their way to the phone: only servers have that path."""
+        return _SERVER_PATH in f"{self.api_base}/"
 
 
 class SmsGateCarrier(BaseCarrier):
@@ -150,6 +191,8 @@ class SmsGateCarrier(BaseCarrier):
         login: tuple[str, str],
         device_id: str,
         signing_key: str,
+        passphrase: str | None = None,
+        refresh_inbox: bool = False,
         region: str,
         sim_number: int | None,
         validity: int,
@@ -157,8 +200,8 @@ class SmsGateCarrier(BaseCarrier):
         rate: Rate = RATE,
         timeout: aiohttp.ClientTimeout = TIMEOUT,
     ) -> None:
-        self.rate = rate
-        self._messages = f"{api_base}/messages"
+        self.rate, self.can_refresh, self._passphrase = rate, refresh_inbox, passphrase
+        self._messages, self._refresh = f"{api_base}/messages", f"{api_base}/inbox/refresh"
         self._device_id, self._region, self._validity, self._clock = device_id, region, validity, clock
         self._sim = {} if sim_number is None else {"simNumber": sim_number}
         self._signing_key = signing_key.encode()
@@ -182,6 +225,8 @@ class SmsGateCarrier(BaseCarrier):
             login=(settings.username, read_secret(settings.password_file)),
             device_id=settings.device_id,
             signing_key=read_secret(settings.signing_key_file),
+            passphrase=None if settings.passphrase_file is None else read_secret(settings.passphrase_file),
+            refresh_inbox=settings.refresh_inbox,
             region=settings.region,
             sim_number=settings.sim_number,
             validity=validity,
@@ -254,8 +299,7 @@ class SmsGateCarrier(BaseCarrier):
         body = {
             "id": message_id,
             "deviceId": self._device_id,
-            "phoneNumbers": [to.reveal()],
-            "textMessage": {"text": text},
+            **await self._words_and_number(text, to.reveal()),
             "ttl": self._validity,
             "withDeliveryReport": True,
             **self._sim,
@@ -272,6 +316,31 @@ class SmsGateCarrier(BaseCarrier):
             outcome = second if isinstance(second, Accepted) else outcome
         return outcome
 
+    async def _words_and_number(self, text: str, number: str) -> dict[str, Any]:
+        """Return the part of a request that only the phone may read, each value encrypted by itself if that is set."""
+        if (passphrase := self._passphrase) is None:
+            return {"phoneNumbers": [number], "textMessage": {"text": text}}
+        hidden = await asyncio.to_thread(lambda: [encrypt(value, passphrase) for value in (text, number)])
+        return {"isEncrypted": True, "phoneNumbers": [hidden[1]], "textMessage": {"text": hidden[0]}}
+
+    async def list_since(self, since: datetime) -> AsyncIterator[InboundText]:
+        """`POST /inbox/refresh` → 202; what the app finds comes by webhook, so that nothing is listed here."""
+        until = datetime.fromtimestamp(self._clock(), UTC)
+        body = {
+            "deviceId": self._device_id,
+            "since": _app_time(min(since, until)),
+            "until": _app_time(until),
+            "messageTypes": ["SMS", "MMS"],
+            # The one for the phone's own server and older servers, the other for newer ones, which may bring many in one.
+            "triggerWebhooks": True,
+            "webhookDelivery": "Individual",
+        }
+        got = await send_request(self._http, "POST", self._refresh, json=body)
+        if not isinstance(got, HttpResponse) or got.status != 202:
+            raise ConnectionError("the phone was not asked for what it missed")
+        for text in _BY_WEBHOOK:
+            yield text
+
     async def status(self, message_id: str) -> DeliveryReport | None:
         """`GET /messages/ID` → 200 with `state`. `Delivered` there means any part, so only a text of one part is."""
         got = await send_request(self._http, "GET", f"{self._messages}/{path_segment(message_id)}")
@@ -285,6 +354,11 @@ class SmsGateCarrier(BaseCarrier):
     async def delete_copy(self, message_id: str) -> DeleteOutcome:  # noqa: ARG002 - whatever it is
         """Say what is so. `DELETE /messages/ID` only cancels what has not left, and is not asked for."""
         return CannotDelete("the phone keeps it until it is deleted there; a server keeps hashes of it for 30 days")
+
+
+def _app_time(at: datetime) -> str:
+    """Write a time as the app reads it: with milliseconds (its `GsonBuilder.configure`)."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _send_outcome(message_id: str, got: RequestOutcome, *, again: bool) -> SendOutcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -158,6 +159,22 @@ async def test_after_a_long_time_away_people_look_for_themselves(
         == words
     )
     assert not [body for body in harness.messages_shown("desk", notices=True) if "away" in body and not words]
+
+
+@pytest.mark.parametrize(("refreshes", "asked"), [(True, 1), (False, 0)])
+async def test_a_carrier_that_brings_what_was_missed_is_asked(
+    harness: BridgeHarness, refreshes: bool, asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that lists nothing and can have it brought is asked all the same; one that offers neither never is."""
+    monkeypatch.setattr(harness.carrier, "can_list", False)
+    monkeypatch.setattr(harness.carrier, "can_refresh", refreshes)
+    await reconciling(harness).run_once()
+    reconcile = reconciling(harness)
+    running = asyncio.create_task(reconcile.run())
+    await asyncio.wait_for(reconcile.caught_up.wait(), 30)
+    assert len(harness.carrier.list_requests) == asked
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_nothing_older_than_our_memory_is_asked_for(harness: BridgeHarness) -> None:

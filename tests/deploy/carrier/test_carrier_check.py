@@ -20,7 +20,7 @@ from bridge.carriers.vendors import registry
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.carriers.vendors.smsgate import EVENTS
 from bridge.config import ConfigError, load
-from deploy.carrier.carrier_check import check_public_address
+from deploy.carrier.carrier_check import check_encryption, check_public_address
 from deploy.carrier.vendor_probes import LOGIN_PROBES
 from deploy.carrier.webhook_signatures import SIGNERS
 from deploy.cli import main
@@ -267,6 +267,44 @@ def test_an_address_that_the_carrier_cannot_call_is_refused(tmp_path: Path, api_
     assert check.ok is not bool(word), check
     assert word in check.what
     assert bool(check.do) is bool(word)
+
+
+PHONE, SERVER = "http://192.168.1.20:8080", "https://api.sms-gate.app/3rdparty/v1"
+
+
+@pytest.mark.parametrize(
+    ("api_base", "public", "word"),
+    [
+        (PHONE, "https://text.example.org", ""),
+        (PHONE, "https://192.168.1.5:8449", ""),
+        (PHONE, "http://192.168.1.5:8449", "plain http"),
+        (PHONE, "http://127.0.0.1:8449", "calls itself"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8449", ""),
+        ("http://127.0.0.1:3000/3rdparty/v1", "http://127.0.0.1:8449", "calls itself"),
+        (SERVER, "https://192.168.1.5:8449", ""),
+        (SERVER, "http://192.168.1.5:8449", "plain http"),
+        (SERVER, "https://localhost", "calls itself"),
+    ],
+)
+def test_an_address_that_the_phone_cannot_call_is_refused(tmp_path: Path, api_base: str, public: str, word: str) -> None:
+    """SMSGate's webhooks come from the phone, wherever its server is, and the app calls plain http at itself alone."""
+    check = check_public_address(load(sample(tmp_path, "smsgate", base=public, api_base=api_base)))
+    assert check.ok is not bool(word), check
+    assert word in check.what
+    assert bool(check.do) is bool(word)
+
+
+def test_a_server_that_can_read_texts_is_told(tmp_path: Path) -> None:
+    """A server between us and the phone without a passphrase is a warning; nothing is said where none is between."""
+    told = load(sample(tmp_path, "smsgate", api_base=SERVER)).line
+    hidden = check_encryption(told)
+    assert [(row.ok, row.warning) for row in hidden] == [(True, False)]
+    bare = told.model_copy(update={"carrier": told.carrier.model_copy(update={"passphrase_file": None})})
+    (row,) = check_encryption(bare)
+    assert (row.ok, row.warning) == (True, True)
+    assert "passphrase_file" in row.do
+    for name, api_base in (("smsgate", PHONE), ("twilio", VENDOR)):
+        assert check_encryption(load(sample(tmp_path, name, api_base=api_base)).line) == []
 
 
 def test_plain_http_to_a_carrier_outside_is_refused(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from bridge.carriers.vendors.smsgate import Settings as SmsGate
 from bridge.config import Config, OnCall, load
 from deploy.cli.main import cli
 from deploy.data_dir.layout import Layout, Ports
@@ -76,6 +77,27 @@ def test_what_no_text_message_meets_is_printed_as_not_met(line: tuple[Config, Pa
     """Practice 22 is not met whatever is configured and shown."""
     assert standings(line)[UNMEETABLE] is PracticeStatus.NOT_MET
     assert standings(line, {})[UNMEETABLE] is PracticeStatus.NOT_MET
+
+
+@pytest.mark.parametrize(
+    ("api_base", "passphrase", "words"),
+    [
+        ("http://192.168.1.20:8080", None, "no vendor is on the way"),
+        ("https://api.sms-gate.app/3rdparty/v1", None, "reads every text of ours"),
+        ("https://api.sms-gate.app/3rdparty/v1", Path("passphrase"), "carries ciphertext"),
+    ],
+)
+def test_a_phone_of_ones_own_says_how_near_it_comes(
+    line: tuple[Config, Pack], api_base: str, passphrase: Path | None, words: str
+) -> None:
+    """Practice 22 stays not met with a phone of one's own, and says who can still read."""
+    config, pack = line
+    handset = SmsGate.model_construct(kind="smsgate", api_base=api_base, passphrase_file=passphrase)
+    with_handset = config.model_copy(update={"lines": [config.line.model_copy(update={"carrier": handset})]})
+    (verdict,) = (v for v in evaluate(with_handset, pack, dict(ALL)) if v.number == UNMEETABLE)
+    assert verdict.standing is PracticeStatus.NOT_MET
+    assert words in verdict.why
+    assert "operators of both SIM cards" in verdict.why
 
 
 def test_what_no_test_shows_is_not_met(line: tuple[Config, Pack]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,13 @@ from bridge.carriers.adapter import (
     UnknownOutcome,
 )
 from bridge.carriers.multipart_reports import MAX_TEXTS, PartCounts
-from bridge.carriers.vendors.smsgate import Settings
+from bridge.carriers.vendors.smsgate import Settings, SmsGateCarrier
 from bridge.runtime.phone_number import Phone
 from policies.segments import segments
 from tests.bridge.carriers.harness import Fault
 from tests.bridge.carriers.receiver import http_response, scripted_server
 from tests.bridge.carriers.self_hosted_harnesses import ENVELOPE, PAYLOAD, PICTURE, SmsGateHarness
-from tests.bridge.carriers.steps import HANDSET, is_outcome_unknown, parse_text, receive_text, send_text
+from tests.bridge.carriers.steps import HANDSET, is_outcome_unknown, listing, parse_text, receive_text, send_text
 from tests.bridge.carriers.vendor_harness import running_harness
 from tests.fakes import smsgate
 
@@ -284,3 +284,57 @@ async def test_says_what_it_keeps(harness: SmsGateHarness) -> None:
     outcome = await harness.carrier.delete_copy(await send_text(harness))
     assert isinstance(outcome, CannotDelete)
     assert "phone keeps" in outcome.reason
+
+
+def made(harness: SmsGateHarness, directory: Path, **told: Any) -> SmsGateCarrier:
+    """Make an adapter from settings, beside the harness's phone."""
+    secrets = {
+        "password_file": smsgate.LOGIN[1],
+        "signing_key_file": smsgate.SIGNING_KEY,
+        "passphrase_file": smsgate.PASSPHRASE,
+    }
+    for name, secret in secrets.items():
+        (directory / name).write_text(secret)
+    told = {name: str(directory / name) for name in secrets} | told
+    settings = Settings(
+        kind="smsgate", api_base=harness.base, username=smsgate.LOGIN[0], device_id=smsgate.DEVICE, region="US", **told
+    )
+    return SmsGateCarrier.make(
+        settings, public_base_url="x", slug="main", numbers=(harness.number,), validity=300, clock=harness.clock
+    )
+
+
+async def test_encrypted_on_the_way(harness: SmsGateHarness, tmp_path: Path) -> None:
+    """With a passphrase words and number reach the phone and stand in no request; a repetition is the same request."""
+    carrier = made(harness, tmp_path)
+    harness.vendor.faults.append(Fault.SILENT_SENT)
+    assert isinstance(await carrier.send(Phone(HANDSET), "café 🙂", number=harness.number), Accepted)
+    first, second = harness.vendor.bodies
+    assert first == second
+    assert first["isEncrypted"] is True
+    assert not any(word in json.dumps(first, ensure_ascii=False) for word in ("café", "🙂", HANDSET, HANDSET[1:]))
+    assert await harness.texts_at_handset(HANDSET) == ["café 🙂"]
+    await carrier.close()
+    open_ = made(harness, tmp_path, passphrase_file=None)
+    assert isinstance(await open_.send(Phone(HANDSET), "café", number=harness.number), Accepted)
+    assert "isEncrypted" not in harness.vendor.bodies[-1]
+    await open_.close()
+
+
+async def test_asks_for_what_the_app_missed(harness: SmsGateHarness, tmp_path: Path) -> None:
+    """What lies in the phone's inbox comes by webhook when it is asked for; an app that has no such call is told apart."""
+    carrier = made(harness, tmp_path, refresh_inbox=True)
+    assert (carrier.can_list, carrier.can_refresh) == (False, True)
+    harness.vendor.missed = [(HANDSET, "while it slept")]
+    since = datetime(2026, 1, 1, 12, 0, 0, 5000, tzinfo=UTC)
+    assert await listing(carrier, since) == ([], True)
+    asked = harness.vendor.bodies[-1]
+    assert (asked["since"], asked["deviceId"]) == ("2026-01-01T12:00:00.005Z", smsgate.DEVICE)
+    assert parse_text(harness, (await harness.receiver.come(1))[0]).text == "while it slept"
+    assert await listing(carrier, datetime.now(UTC) + timedelta(days=1)) == ([], True)
+    harness.vendor.refreshes = False
+    assert await listing(carrier, since) == ([], False)
+    await carrier.close()
+    quiet = made(harness, tmp_path)
+    assert not quiet.can_refresh
+    await quiet.close()
