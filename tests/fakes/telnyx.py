@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 import time
 import uuid
 from contextlib import suppress
@@ -22,6 +23,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.fakes.vendor import break_off
 
 ATTEMPTS = 3
+KEY_FORM = re.compile(r"[A-Za-z0-9_:-]{1,255}")
+"""Of an idempotency key (development/api-fundamentals/idempotency)."""
 SENDER_CARRIER = "c4n4ry! Wireless, Inc."
 """What the vendor says about the sender's carrier. It must be found nowhere."""
 
@@ -46,6 +49,9 @@ class FakeTelnyx:
         self.messages: dict[str, dict[str, Any]] = {}
         self.texts_at_handset: dict[str, list[str]] = {}
         self.faults: list[TelnyxFault] = []
+        self.keys: list[str] = []
+        """The idempotency keys of all requests to send."""
+        self._answered: dict[str, tuple[bytes, dict[str, Any]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._http: aiohttp.ClientSession | None = None
 
@@ -107,14 +113,23 @@ class FakeTelnyx:
     async def _send(self, request: web.Request) -> web.Response:
         if request.headers.get("Authorization") != self._login:
             return _error(401, "10009")
-        asked = await request.json()
+        asked, key = await request.json(), request.headers.get("Idempotency-Key", "")
+        assert KEY_FORM.fullmatch(key), "the documented form of a key"
+        self.keys.append(key)
         fault = self.faults.pop(0) if self.faults else None
+        if key in self._answered:
+            body, payload = self._answered[key]
+            if body != await request.read():
+                return _error(422, "10015")
+            return (
+                break_off(request) if fault is not None and fault.status is None else web.json_response({"data": payload})
+            )
         if fault is None or fault.sent:
             self.texts_at_handset.setdefault(asked["to"], []).append(asked["text"])
-        if fault is not None:
-            if fault.status is None:
-                return break_off(request)
-            return _error(fault.status or 500, fault.code, retry_after=fault.retry_after)
+        if fault is not None and fault.status is not None:
+            return _error(fault.status, fault.code, retry_after=fault.retry_after)
+        if fault is not None and not fault.sent:
+            return break_off(request)
         payload = {
             "record_type": "message",
             "direction": "outbound",
@@ -125,9 +140,10 @@ class FakeTelnyx:
             "text": asked["text"],
             "errors": [],
         }
+        self._answered[key] = (await request.read(), payload)
         self.messages[str(payload["id"])] = payload
         self._start(self._deliver(payload, asked["webhook_url"]))
-        return web.json_response({"data": payload})
+        return break_off(request) if fault is not None else web.json_response({"data": payload})
 
     async def _deliver(self, payload: dict[str, Any], url: str) -> None:
         for kind, status in (("message.sent", "sent"), ("message.finalized", "delivered")):

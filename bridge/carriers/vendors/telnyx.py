@@ -11,7 +11,13 @@ of three. There is no listing: what it could not bring us in those is lost to us
 after a long outage.
 
 A send has no validity period (`valid_until` is only told, never taken), so a text may wait in Telnyx's queue for hours. It
-is our own pace that keeps texts from waiting there. `Idempotency-Key` is not used: what ended in doubt is not repeated.
+is our own pace that keeps texts from waiting there.
+
+Decided: a send to which no answer came is asked once more at once, with the same `Idempotency-Key` and the same bytes.
+Telnyx answers a key that it knows with the first, successful answer and does nothing, "for up to 24 hours"
+(development/api-fundamentals/idempotency), so the second answer settles what would be left to a person. It keeps no answer
+but a successful one: so after a 5xx nothing is repeated, and only a yes to the second request settles anything. The key is
+random and says nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +25,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -29,6 +36,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import AfterValidator
 
 from bridge.carriers.adapter import (
+    Accepted,
     CannotDelete,
     DeleteOutcome,
     DeliveryReport,
@@ -40,6 +48,7 @@ from bridge.carriers.adapter import (
     Rejected,
     SendOutcome,
     Status,
+    UnknownOutcome,
     WebhookRequest,
 )
 from bridge.carriers.base import BaseCarrier
@@ -120,9 +129,9 @@ EXPOSURE = Exposure(
             "types/messaging_inbound_message_payload.py, types/outbound_message_payload.py"
         ),
         (
-            "developers.telnyx.com: receiving-webhooks, messages/error-codes, messages/rate-limiting, "
-            "messages/message-redaction, messages/configuration-and-usage, messages/advanced-opt-in-out, "
-            "api-reference/messages/retrieve-a-message"
+            "developers.telnyx.com: development/api-fundamentals/idempotency, receiving-webhooks, messages/error-codes, "
+            "messages/rate-limiting, messages/message-redaction, messages/configuration-and-usage, "
+            "messages/advanced-opt-in-out, api-reference/messages/retrieve-a-message"
         ),
         "support.telnyx.com: 1270091 (opt-out words and the answer to them)",
     ),
@@ -132,6 +141,10 @@ EXPOSURE = Exposure(
         "The HTTP statuses that come with 40300 and 40318 (only the code is looked at).",
         "Whether parts of a long text count one by one against the rate.",
         "That the failover URL may be the same as the first.",
+        (
+            "That POST /v2/messages keeps the general rule for `Idempotency-Key` (the SDK has the header there; the page "
+            "says that an endpoint may differ), and what it answers while the first request still runs."
+        ),
     ),
 )
 
@@ -243,7 +256,7 @@ class TelnyxCarrier(BaseCarrier):
                 raise Malformed("event_type: not a string")
 
     async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
-        """`POST /v2/messages` → 200 `{"data": {"id"}}`; 4xx `{"errors": [{"code"}]}`; 429."""
+        """`POST /v2/messages` → 200 `{"data": {"id"}}`; 4xx `{"errors": [{"code"}]}`; 429. At most twice, same key."""
         if not to.answerable:
             return Rejected("not-answerable")
         body = {
@@ -254,7 +267,14 @@ class TelnyxCarrier(BaseCarrier):
             "webhook_url": self._callback,
             "use_profile_webhooks": False,
         }
-        return ERROR_CODES.send_outcome(await send_request(self._http, "POST", self._messages, json=body))
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        first = await send_request(self._http, "POST", self._messages, json=body, headers=headers)
+        outcome = ERROR_CODES.send_outcome(first)
+        if isinstance(first, UnknownOutcome):
+            again = await send_request(self._http, "POST", self._messages, json=body, headers=headers)
+            # A refusal of the second request says nothing of the first.
+            outcome = told if isinstance(told := ERROR_CODES.send_outcome(again), Accepted) else outcome
+        return outcome
 
     async def status(self, message_id: str) -> DeliveryReport | None:
         """`GET /v2/messages/ID` → 200 `{"data"}`, for ten days."""

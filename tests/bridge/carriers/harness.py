@@ -97,6 +97,8 @@ class Harness(ABC):
     refused_code = "E123"
     tries = 1
     """How often a send is asked for when its answer is in doubt: once, but where the vendor refuses an id that it knows."""
+    tries_unanswered = 1
+    """How often it is asked for when no answer came at all."""
     number = "+15555550100"
     """The line's."""
     validity = 300

@@ -56,7 +56,7 @@ class SmsGateHarness(VendorHarness):
     )
     signature_headers = ("X-Signature", "X-Timestamp")
     refused_code = "http-400"
-    tries = 2
+    tries = tries_unanswered = 2
     vendor: smsgate.FakeSmsGate
 
     def make_vendor(self) -> smsgate.FakeSmsGate:

@@ -74,6 +74,7 @@ class TelnyxHarness(Harness):
     signature_headers = ("telnyx-signature-ed25519", "telnyx-timestamp")
     traits = frozenset(Trait) - NOT_OFFERED
     refused_code = "40009"
+    tries_unanswered = 2
     number = NUMBER
 
     def __init__(
@@ -94,7 +95,8 @@ class TelnyxHarness(Harness):
         return set(self.vendor.messages)
 
     async def fault(self, fault: Fault, *, times: int = 1) -> None:
-        self.vendor.faults += [_FAULTS[fault]] * times
+        silent = fault in (Fault.SILENT, Fault.SILENT_SENT)
+        self.vendor.faults += [_FAULTS[fault]] * (times * self.tries_unanswered if silent else times)
 
     def sign(self, body: bytes, *, way: str = "inbound") -> WebhookRequest:
         headers = CIMultiDict(self.vendor.signed(body, str(int(self.clock()))))

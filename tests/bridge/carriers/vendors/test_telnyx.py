@@ -15,6 +15,7 @@ from multidict import CIMultiDict
 from pydantic import ValidationError
 
 from bridge.carriers.adapter import (
+    Accepted,
     DeliveryReport,
     Ignored,
     InboundText,
@@ -23,13 +24,16 @@ from bridge.carriers.adapter import (
     Rejected,
     Status,
     TryLater,
+    UnknownOutcome,
     WebhookRequest,
 )
 from bridge.carriers.vendors import telnyx
 from bridge.runtime.phone_number import Phone
+from tests.bridge.carriers.harness import Fault
 from tests.bridge.carriers.receiver import http_response, scripted_server
 from tests.bridge.carriers.steps import HANDSET, PATHS, PROXIES, QUICK, parse_text, receive_text
 from tests.bridge.carriers.telnyx_harness import NUMBER, PATH, REPORT, TEXT, TelnyxHarness, event, telnyx_harness
+from tests.fakes import telnyx as fake
 from tests.fakes.telnyx import SENDER_CARRIER
 
 
@@ -240,3 +244,39 @@ async def test_slower_abroad(
     assert carrier.rate.per_second == expected
     assert not carrier.rate.by_segment
     await carrier.close()
+
+
+async def test_no_answer_is_asked_for_once_more(harness: TelnyxHarness) -> None:
+    """A send to which no answer came is repeated with its key: the text leaves once, and that is known."""
+    for fault in (fake.TelnyxFault(status=None, sent=True), fake.TelnyxFault(status=None)):
+        harness.vendor.keys.clear()
+        harness.vendor.texts_at_handset.clear()
+        harness.vendor.faults.append(fault)
+        assert isinstance(await harness.carrier.send(Phone(HANDSET), "once", number=NUMBER), Accepted)
+        first, second = harness.vendor.keys
+        assert first == second
+        assert await harness.texts_at_handset(HANDSET) == ["once"]
+    assert isinstance(await harness.carrier.send(Phone(HANDSET), "once", number=NUMBER), Accepted)
+    assert harness.vendor.keys[-1] != first
+    assert await harness.texts_at_handset(HANDSET) == ["once", "once"]
+
+
+async def test_a_refused_repetition_settles_nothing(harness: TelnyxHarness) -> None:
+    """Where the second request is refused, asked to wait or fails, the first may have been taken: nobody knows."""
+    second_answers = (
+        fake.TelnyxFault(status=400, code="40009"),
+        fake.TelnyxFault(status=409, code="10015"),
+        fake.TelnyxFault(status=429, code="10011"),
+        fake.TelnyxFault(status=500),
+    )
+    for second in second_answers:
+        harness.vendor.faults += [fake.TelnyxFault(status=None), second]
+        assert isinstance(await harness.carrier.send(Phone(HANDSET), "once", number=NUMBER), UnknownOutcome)
+        assert not harness.vendor.faults
+
+
+async def test_after_an_answer_nothing_is_repeated(harness: TelnyxHarness) -> None:
+    """A 5xx is an answer, and Telnyx keeps none of those: a repetition could send the text a second time."""
+    await harness.fault(Fault.BROKEN)
+    assert isinstance(await harness.carrier.send(Phone(HANDSET), "once", number=NUMBER), UnknownOutcome)
+    assert len(harness.vendor.keys) == 1
