@@ -39,6 +39,10 @@ class FakeJasmin(FakeVendor):
         },
     )
 
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.codings: list[str] = []
+
     def routes(self) -> list[web.RouteDef]:
         return [web.post("/send", self.send)]
 
@@ -80,6 +84,7 @@ class FakeJasmin(FakeVendor):
         assert "validity-period" not in told  # of texts with one it throws away a tenth, having accepted them
         assert (told["dlr"], told["dlr-level"], told["dlr-method"]) == ("yes", "3", "POST")
         assert told["dlr-url"].partition("?")[0] == self.status_url
+        self.codings.append(told["coding"])
         if told["coding"] == "0":
             text = told["content"].encode("gsm0338").decode("gsm0338")
         else:

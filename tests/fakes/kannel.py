@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import quote_from_bytes
 
 from aiohttp import web
@@ -22,6 +24,11 @@ class FakeKannel(FakeVendor):
 
     by_get = False
     reports: Sequence[tuple[str, str]] = (("8", ""), ("1", "000"))
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.parts: defaultdict[int, list[str]] = defaultdict(list)
+        """Of texts that we cut, by their reference, those that came."""
 
     def routes(self) -> list[web.RouteDef]:
         return [web.post("/cgi-bin/sendsms", self.send)]
@@ -76,12 +83,23 @@ class FakeKannel(FakeVendor):
             case Fault.REFUSED:
                 return web.Response(status=403, text="Not routable. Do not try again.")
             case Fault.SILENT_SENT:
-                self.texts_at_handset[to].append(text)
+                self._to_handset(to, text, told.get("X-Kannel-UDH", ""))
                 self.call(*(self.report(told["X-Kannel-DLR-Url"], *report) for report in self.reports))
                 return break_off(request)
-        self.texts_at_handset[to].append(text)
+        self._to_handset(to, text, told.get("X-Kannel-UDH", ""))
         self.call(*(self.report(told["X-Kannel-DLR-Url"], *report) for report in self.reports))
         return web.Response(status=202, text="0: Accepted for delivery")
+
+    def _to_handset(self, to: str, text: str, header: str) -> None:
+        """Show a text; one that comes in parts when all are there (TS 23.040 §9.2.3.24.1)."""
+        if header:
+            octets = bytes.fromhex(header)
+            assert (len(octets), octets[:3]) == (6, b"\5\0\3")
+            self.parts[octets[3]].append(text)
+            if len(self.parts[octets[3]]) < octets[4]:
+                return
+            text = "".join(self.parts.pop(octets[3]))
+        self.texts_at_handset[to].append(text)
 
     @staticmethod
     def report(pattern: str, dlr: str, error: str) -> Callable[[], WebhookCall]:

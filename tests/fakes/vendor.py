@@ -43,7 +43,7 @@ class FakeVendor(ABC):
             "/".join(filter(None, (webhook, way, path_secret))) for way in ("inbound", "status")
         )
         self.pause = pause
-        self.faults: deque[Fault] = deque()
+        self.faults: deque[Fault | None] = deque()
         self.texts_at_handset: defaultdict[str, list[str]] = defaultdict(list)
         self.validities: list[float] = []
         self.requests = 0

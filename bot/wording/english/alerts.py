@@ -94,7 +94,7 @@ NOTICES: Final[dict[str, str]] = {
         "somebody else may have the phone. Nothing was sent; what waited is held. Please look."
     ),
     "alerts.somebody_wrote_over_another_channel": (
-        "Somebody wrote over another channel than text messages, such as WhatsApp."
+        "Somebody wrote over another channel than text messages, such as WhatsApp or RCS."
     ),
     "alerts.somebody_wrote_to_this_line": "Somebody wrote to this line in a group message.",
     "alerts.something_could_not_be_handled": (

@@ -97,7 +97,7 @@ NOTICES: Final[dict[str, str]] = {
     "alerts.somebody_else_may_have_the": (
         "otra persona puede tener el teléfono. No se envió nada; lo que esperaba está en pausa. Por favor, miren."
     ),
-    "alerts.somebody_wrote_over_another_channel": "Alguien escribió por otro canal que no son textos, como WhatsApp.",
+    "alerts.somebody_wrote_over_another_channel": "Alguien escribió por otro canal que no son textos, como WhatsApp o RCS.",
     "alerts.somebody_wrote_to_this_line": "Alguien escribió a esta línea en un mensaje de grupo.",
     "alerts.something_could_not_be_handled": (
         "⚠️ Algo no se pudo procesar y se guarda para soporte técnico: {short_id}. La línea sigue."

@@ -9,6 +9,11 @@ two digits), and the time is the gateway's local one, so that elsewhere than in 
 Therefore none is sent, and the SMPP provider's own applies. 0.11.1 forwards no delivery report (`'SubmitSM' object has no
 attribute 'response'` in its log): use 0.10.13, where all of them come.
 
+Read in 0.10.13 (protocols/smpp/operations.py): Jasmin cuts a long text at every 153rd septet or 67th unit, within a letter
+where one stands there; and of more than `long_content_max_parts` (5) it drops the rest without a word. So a text in GSM-7
+that would be spoiled goes as UCS-2, where only an emoji can be; one that would be spoiled so, or has too many parts, is
+refused here: its author can write it in two.
+
 Interface: `POST /send` → 200 `Success "UUID"`, else `Error "…"`. Inbound texts and reports by POST (GET is understood: but
 URLs end in logs), three retries 30 seconds apart, and none after a 404: then the text is lost, as it is when we are away
 for longer. Long texts arrive whole, if all their parts come within five minutes; a report speaks of the last part, so of a
@@ -24,8 +29,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlencode
+
+from pydantic import Field
 
 from bridge.carriers.adapter import (
     Ignored,
@@ -41,10 +48,17 @@ from bridge.carriers.error_codes import ErrorCodes, Verdict
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.http_request import HttpResponse, send_request
 from bridge.carriers.parsing import error_code, form_fields, id_field, replace_unencodable, string_field
-from bridge.carriers.vendors.smpp_gateway import SmppGateway, SmppGatewaySettings, decode_gsm7, decode_text, form_bytes
+from bridge.carriers.vendors.smpp_gateway import (
+    SmppGateway,
+    SmppGatewaySettings,
+    cuts_a_letter,
+    decode_gsm7,
+    decode_text,
+    form_bytes,
+)
 from bridge.runtime.phone_number import Phone
 from bridge.runtime.settings import BaseUrl
-from policies.segments import segments
+from policies.segments import UCS2_PART, UCS2_SINGLE, segments
 
 EXPOSURE = Exposure(
     carrier="Jasmin (a gateway of one's own)",
@@ -83,6 +97,8 @@ EXPOSURE = Exposure(
     ),
 )
 
+MAX_PARTS: Final = 5
+"""Parts of a text that it sends unless its `long_content_max_parts` says otherwise."""
 RETRY_WINDOW: Final = 45.0
 """Seconds: its retries are 30 apart (`retry_delay`), and a call takes its time."""
 
@@ -128,16 +144,20 @@ def _data_coding(told: str) -> str:
 
 
 class Settings(SmppGatewaySettings):
-    """Jasmin. `default_alphabet` is what the SMPP provider sends under `coding` 0."""
+    """Jasmin. `default_alphabet` is what the SMPP provider sends under `coding` 0.
+
+    `max_parts` is `long_content_max_parts` of its `http-api`: of a longer text it would drop the rest.
+    """
 
     kind: Literal["jasmin"]
     api_base: BaseUrl = "http://127.0.0.1:1401"
     default_alphabet: Literal["gsm0338", "iso-8859-1", "us-ascii", "utf-8"] = "gsm0338"
+    max_parts: Annotated[int, Field(ge=1, le=255)] = MAX_PARTS
 
     @property
     def adapter_arguments(self) -> Mapping[str, Any]:
         """What the adapter's constructor takes beyond what both have."""
-        return {"default_alphabet": self.default_alphabet}
+        return {"default_alphabet": self.default_alphabet, "max_parts": self.max_parts}
 
 
 class JasminCarrier(SmppGateway):
@@ -152,9 +172,9 @@ class JasminCarrier(SmppGateway):
         "for as long as its own logs do, which you can tell to leave the words out; the SMPP provider keeps what it keeps"
     )
 
-    def __init__(self, *, default_alphabet: str = "gsm0338", **common: Any) -> None:
+    def __init__(self, *, default_alphabet: str = "gsm0338", max_parts: int = MAX_PARTS, **common: Any) -> None:
         super().__init__(**common)
-        self._default_alphabet = default_alphabet
+        self._default_alphabet, self._max_parts = default_alphabet, max_parts
 
     def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
         """Read a report (it has `message_status`) or a text (it has `binary`). Source: apis/http/index.rst."""
@@ -191,7 +211,16 @@ class JasminCarrier(SmppGateway):
         if not to.answerable:
             return Rejected("not-answerable")
         text, cut = replace_unencodable(text), segments(replace_unencodable(text))
-        if cut.encoding == "gsm7":
+        as_gsm7 = cut.encoding == "gsm7" and not cuts_a_letter(cut)
+        parts = cut.count
+        if not as_gsm7:
+            units = len(text.encode("utf-16-be")) // 2
+            parts = 1 if units <= UCS2_SINGLE else -(-units // UCS2_PART)
+        if parts > self._max_parts:
+            return Rejected("too-many-parts")
+        if cut.encoding == "ucs2" and cuts_a_letter(cut):
+            return Rejected("emoji-at-a-border")
+        if as_gsm7:
             words = {"coding": "0", "content": text}
         else:
             words = {"coding": "8", "hex-content": text.encode("utf-16-be").hex()}
@@ -202,7 +231,7 @@ class JasminCarrier(SmppGateway):
             "to": to.reveal().removeprefix("+"),
             "from": number.removeprefix("+"),
             "dlr": "yes",
-            "dlr-url": f"{self._status_url}?parts={cut.count}",
+            "dlr-url": f"{self._status_url}?parts={parts}",
             "dlr-level": "3",
             "dlr-method": "POST",
             **words,

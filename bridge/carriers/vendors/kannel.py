@@ -10,7 +10,14 @@ survivor would stand in the log of every proxy, and a long text is too long for 
 (`http-request-retry = 0`): a text that comes while we are away is lost; set it. Long texts arrive whole with
 `sms-combine-concatenated-mo`, the default; a report speaks of the first part only, so of a text in several parts no more
 is ever said than "sent". Sources: the user guide, "SMSBox" and "Delivery Reports"; gw/smsbox.c, gw/urltrans.c, gw/sms.c in
-pruiz/kannel@cdbcfc1. Not tried against a live gateway. Configuration, with `/carriers/LINE/inbound/SECRET` for `URL`:
+pruiz/kannel@cdbcfc1; and release 1.4.5 itself, which the tests run (`tests/fakes/kannel_program.py`).
+
+Kannel cuts a long text by octets. In GSM-7 it keeps an escape pair whole; in UCS-2 it cuts an emoji in two where one stands
+at the border of two parts, and handsets that read each part by itself show two signs of nothing. Such a text, and no other,
+is cut here and sent part by part, each with its own header (3GPP TS 23.040 §9.2.3.24.1): a handset shows none of it until
+all have come. If the first is refused nothing left; if a later one is, nobody knows what is shown.
+
+Configuration, with `/carriers/LINE/inbound/SECRET` for `URL`:
 
     group = sms-service: keyword = default, catch-all = true, max-messages = 0, omit-empty = true, send-sender = true,
                          post-url = "URL?id=%I"
@@ -22,10 +29,12 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, Literal
 
 from bridge.carriers.adapter import (
+    Accepted,
     Ignored,
     Inbound,
     InboundText,
@@ -33,13 +42,14 @@ from bridge.carriers.adapter import (
     Rejected,
     SendOutcome,
     Status,
+    UnknownOutcome,
     WebhookRequest,
 )
 from bridge.carriers.error_codes import ErrorCodes
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.http_request import HttpResponse, send_request
 from bridge.carriers.parsing import error_code, form_fields, id_field, parse_iso_time, replace_unencodable, string_field
-from bridge.carriers.vendors.smpp_gateway import SmppGateway, SmppGatewaySettings, decode_text, form_bytes
+from bridge.carriers.vendors.smpp_gateway import SmppGateway, SmppGatewaySettings, cuts_a_letter, decode_text, form_bytes
 from bridge.runtime.phone_number import Phone
 from bridge.runtime.settings import BaseUrl
 from policies.segments import segments
@@ -61,7 +71,7 @@ EXPOSURE = Exposure(
     ),
     signed="No signature: a secret segment of the path, over TLS. Whoever learns it can forge a text.",
     sources=("Kannel user guide 1.5", "github.com/pruiz/kannel@cdbcfc1 (gw/smsbox.c, gw/urltrans.c, gw/sms.c)"),
-    unconfirmed=("That release 1.4.5 behaves as the sources of 1.5 that were read.",),
+    unconfirmed=("What a given SMPP provider does to texts; between that and us, release 1.4.5 was tried.",),
 )
 
 ERROR_CODES: Final = ErrorCodes(
@@ -144,14 +154,21 @@ class KannelCarrier(SmppGateway):
             "X-Kannel-DLR-Url": f"{self._status_url}?id={message_id}&parts={cut.count}&dlr=%d&err=%B",
             "Content-Type": "text/plain; charset=UTF-8",
         }
+        if cut.encoding == "gsm7" or not cuts_a_letter(cut):
+            # Of a text that Kannel cuts into several, others may have been taken.
+            return await self._send(text, headers, message_id, alone=cut.count == 1)
+        reference = secrets.randbelow(256)
+        for part, words in enumerate(cut.parts, 1):
+            header = {"X-Kannel-UDH": bytes((5, 0, 3, reference, cut.count, part)).hex()}
+            outcome = await self._send(words, headers | header, message_id, alone=True)
+            if not isinstance(outcome, Accepted):
+                return outcome if part == 1 else UnknownOutcome(message_id)
+        return Accepted(message_id)
+
+    async def _send(self, text: str, headers: Mapping[str, str], message_id: str, *, alone: bool) -> SendOutcome:
+        """Make one request. `alone`: it is one part on the air, so that a refusal speaks of all of it."""
         got = await send_request(self._http, "POST", self._send_url, form=text.encode(), headers=headers)
-        # Of a text cut into several, others may have been taken.
-        if (
-            isinstance(got, HttpResponse)
-            and got.status == 503
-            and got.body.strip() == _TEMPORARY_FAILURE
-            and cut.count == 1
-        ):
+        if alone and isinstance(got, HttpResponse) and got.status == 503 and got.body.strip() == _TEMPORARY_FAILURE:
             return got.try_later()
         return ERROR_CODES.send_outcome(got, ours=message_id)
 

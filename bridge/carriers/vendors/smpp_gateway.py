@@ -24,6 +24,8 @@ from bridge.carriers.secret_strength import PathSecretFile
 from bridge.carriers.sender_id import Region, parse_national_sender, parse_sender
 from bridge.runtime.phone_number import Phone
 from bridge.runtime.settings import CarrierSettings, NonEmpty, read_secret
+from policies.segments import EXTENSION as GSM7_EXTENSION
+from policies.segments import GSM7_PART, UCS2_PART, Segmentation
 
 RATE: Final = Rate(per_second=1.0, shared=True)
 """Segments of all numbers. What the SMPP connection behind it bears is the operator's to say."""
@@ -158,6 +160,23 @@ def form_bytes(value: str) -> bytes:
         return value.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         return value.encode("utf-8", "replace")
+
+
+def cuts_a_letter(cut: Segmentation) -> bool:
+    """Whether a gateway that cuts a long text at every 153rd septet or 67th unit would cut within a letter.
+
+    Within an escape pair in GSM-7, within a surrogate pair in UCS-2. Handsets read each part by itself.
+    """
+    if cut.count == 1:
+        return False
+    gsm7 = cut.encoding == "gsm7"
+    at, room = 0, GSM7_PART if gsm7 else UCS2_PART
+    for letter in "".join(cut.parts):
+        double = letter in GSM7_EXTENSION if gsm7 else letter > "\uffff"
+        if double and (at + 1) % room == 0:
+            return True
+        at += 2 if double else 1
+    return False
 
 
 def decode_gsm7(coded: bytes) -> str:

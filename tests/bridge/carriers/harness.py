@@ -99,6 +99,8 @@ class Harness(ABC):
     """How often a send is asked for when its answer is in doubt: once, but where the vendor refuses an id that it knows."""
     tries_unanswered = 1
     """How often it is asked for when no answer came at all."""
+    refuses: frozenset[str] = frozenset()
+    """Texts of `ODD_TEXTS` that the vendor would spoil, so that the adapter refuses them."""
     number = "+15555550100"
     """The line's."""
     validity = 300
@@ -109,6 +111,10 @@ class Harness(ABC):
     @abstractmethod
     async def text_from_handset(self, sender: str, text: str, *, media: tuple[tuple[str, str], ...] = ()) -> None:
         """Text from a handset; the vendor's webhook follows. `media` are pairs of MIME type and URL."""
+
+    def requests_for(self, text: str) -> int:
+        """In how many requests the adapter sends that text."""
+        return 1
 
     @abstractmethod
     async def texts_at_handset(self, number: str) -> list[str]:

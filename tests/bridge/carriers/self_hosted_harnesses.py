@@ -13,7 +13,9 @@ from multidict import CIMultiDict
 from bridge.carriers.adapter import WebhookRequest
 from bridge.carriers.vendors.jasmin import JasminCarrier
 from bridge.carriers.vendors.kannel import KannelCarrier
+from bridge.carriers.vendors.smpp_gateway import cuts_a_letter
 from bridge.carriers.vendors.smsgate import SmsGateCarrier
+from policies.segments import segments
 from tests.bridge.carriers.harness import CANARY, AdapterRow, Fault, Trait
 from tests.bridge.carriers.receiver import WebhookReceiver
 from tests.bridge.carriers.vendor_harness import (
@@ -120,6 +122,10 @@ class KannelHarness(VendorHarness):
     refused_code = "http-403"
     vendor: kannel.FakeKannel
 
+    def requests_for(self, text: str) -> int:
+        cut = segments(text)
+        return cut.count if cut.encoding == "ucs2" and cuts_a_letter(cut) else 1
+
     def make_vendor(self) -> kannel.FakeKannel:
         return kannel.FakeKannel(webhook=self.receiver.url + PATH, path_secret=PATH_SECRET)
 
@@ -168,6 +174,7 @@ class JasminHarness(VendorHarness):
     receiver_type: ClassVar[type[WebhookReceiver]] = Acknowledging
     signature_headers = ()
     refused_code = "http-412"
+    refuses = frozenset({"🫶🏽" * 30})
     vendor: jasmin.FakeJasmin
 
     def make_vendor(self) -> jasmin.FakeJasmin:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from bridge.carriers.adapter import (
+    Accepted,
     DeliveryReport,
     Ignored,
     Inbound,
@@ -245,3 +246,43 @@ async def test_words_of_a_report_stay_out(harness: JasminHarness) -> None:
     """A report bears the first words of the text: they are not read."""
     request = WebhookRequest(raw_path=f"{PATH}/status/{PATH_SECRET}", headers=CIMultiDict(), body=urlencode(DLR).encode())
     assert "c4n4ry" not in repr(harness.carrier.parse(request))
+
+
+@pytest.mark.parametrize(
+    ("text", "coding", "code"),
+    [
+        ("x" * 152 + "€" + "y" * 40, "8", ""),
+        ("x" * 151 + "€" + "y" * 40, "0", ""),
+        ("x" * 66 + "🙂" + "y" * 40, "", "emoji-at-a-border"),
+        ("x" * 65 + "🙂" + "y" * 40, "8", ""),
+        ("x" * 153 * 5, "0", ""),
+        ("x" * (153 * 5 + 1), "", "too-many-parts"),
+        ("x" * 152 + "€" + "y" * 200, "", "too-many-parts"),
+    ],
+)
+async def test_what_jasmin_would_spoil(harness: JasminHarness, text: str, coding: str, code: str) -> None:
+    """It cuts within a letter, and drops what goes beyond its five parts: such a text goes otherwise or not at all."""
+    outcome = await harness.carrier.send(Phone(HANDSET), text, number=harness.number)
+    if code:
+        assert outcome == Rejected(code)
+        assert harness.vendor.requests == 0
+    else:
+        assert isinstance(outcome, Accepted)
+        assert harness.vendor.codings == [coding]
+        assert await harness.texts_at_handset(HANDSET) == [text]
+
+
+async def test_parts_as_configured(harness: JasminHarness) -> None:
+    """Where its `http-api` lets more parts through, so do we."""
+    carrier = JasminCarrier(
+        api_base=harness.base,
+        login=jasmin.LOGIN,
+        status_url=f"{harness.receiver.url}{PATH}/status",
+        path_secret=PATH_SECRET,
+        plain_numbers="international",
+        region="US",
+        validity=300,
+        max_parts=8,
+    )
+    assert isinstance(await carrier.send(Phone(HANDSET), "x" * (153 * 7), number=harness.number), Accepted)
+    await carrier.close()

@@ -14,10 +14,12 @@ from multidict import CIMultiDict
 from pydantic import ValidationError
 
 from bridge.carriers.adapter import (
+    Accepted,
     DeliveryReport,
     InboundText,
     Malformed,
     Rejected,
+    SendOutcome,
     TryLater,
     UnknownOutcome,
     WebhookRequest,
@@ -25,6 +27,7 @@ from bridge.carriers.adapter import (
 from bridge.carriers.vendors.kannel import KannelCarrier, Settings
 from bridge.runtime.phone_number import Phone
 from tests.bridge.carriers.carrier_line import carrier_line
+from tests.bridge.carriers.harness import Fault
 from tests.bridge.carriers.receiver import http_response, scripted_server
 from tests.bridge.carriers.self_hosted_harnesses import KannelHarness
 from tests.bridge.carriers.steps import HANDSET, ODD_TEXTS, is_outcome_unknown, parse_text, receive_text, send_text
@@ -205,6 +208,32 @@ async def test_answers(harness: KannelHarness) -> None:
             outcome = await carrier.send(Phone(HANDSET), text, number=harness.number)
             assert is_outcome_unknown(harness, outcome) if isinstance(expected, UnknownOutcome) else outcome == expected
             await carrier.close()
+
+
+SPLIT = "x" * 66 + "🙂" + "y" * 80
+"""Kannel would cut the emoji in two."""
+
+
+@pytest.mark.parametrize(
+    ("faults", "expected", "shown"),
+    [
+        ((), Accepted, [SPLIT]),
+        ((Fault.BUSY,), TryLater, []),
+        ((Fault.REFUSED,), Rejected, []),
+        ((None, Fault.BUSY), UnknownOutcome, []),
+        ((None, Fault.REFUSED), UnknownOutcome, []),
+        ((None, None, Fault.SILENT_SENT), UnknownOutcome, [SPLIT]),
+    ],
+)
+async def test_a_text_that_kannel_would_spoil_goes_in_parts(
+    harness: KannelHarness, faults: tuple[Fault | None, ...], expected: type[SendOutcome], shown: list[str]
+) -> None:
+    """Each part is cut between letters; a refusal of the first is one of the text, a later one leaves it in doubt."""
+    harness.vendor.faults.extend(faults)
+    outcome = await harness.carrier.send(Phone(HANDSET), SPLIT, number=harness.number)
+    assert isinstance(outcome, expected)
+    assert not isinstance(outcome, UnknownOutcome) or is_outcome_unknown(harness, outcome)
+    assert await harness.texts_at_handset(HANDSET) == shown
 
 
 async def test_a_long_text_by_get(harness: KannelHarness, tmp_path: Path) -> None:

@@ -257,7 +257,7 @@ async def test_no_answer_is_asked_for_once_more(harness: TelnyxHarness) -> None:
         assert first == second
         assert await harness.texts_at_handset(HANDSET) == ["once"]
     assert isinstance(await harness.carrier.send(Phone(HANDSET), "once", number=NUMBER), Accepted)
-    assert harness.vendor.keys[-1] != first
+    assert harness.vendor.keys[-1] not in harness.vendor.keys[:-1]
     assert await harness.texts_at_handset(HANDSET) == ["once", "once"]
 
 

@@ -1,0 +1,144 @@
+"""Kannel itself: its bearerbox and smsbox, configured as `deploy/examples/kannel.yaml` tells an operator to.
+
+Rules of this module: it listens on this machine only, in a directory of the test; both programs are ended by their own ids.
+`http-queue-delay` is a second, and so are the pauses before it connects again, so that a test need not wait for ten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from tests.fakes.kannel import LOGIN
+
+CONFIGURATION: Final = """\
+group = core
+admin-port = {admin}
+admin-interface = 127.0.0.1
+admin-password = {password}
+smsbox-port = {boxes}
+smsbox-interface = 127.0.0.1
+box-deny-ip = "*.*.*.*"
+box-allow-ip = "127.0.0.1"
+dlr-storage = internal
+store-type = file
+store-location = {directory}/store
+sms-resend-freq = 1
+sms-resend-retry = -1
+
+group = smsc
+smsc = smpp
+host = 127.0.0.1
+port = {centre}
+transceiver-mode = true
+smsc-username = a-user
+smsc-password = a-word
+system-type = ""
+source-addr-autodetect = true
+reconnect-delay = 1
+
+group = smsbox
+bearerbox-host = 127.0.0.1
+sendsms-port = {sendsms}
+sendsms-interface = 127.0.0.1
+http-request-retry = 8640
+http-queue-delay = 1
+
+group = sendsms-user
+username = {user}
+password = {password}
+concatenation = true
+max-messages = 10
+
+group = sms-service
+keyword = default
+catch-all = true
+max-messages = 0
+omit-empty = true
+send-sender = true
+post-url = "{inbound}?id=%I"
+"""
+
+
+class KannelProgram:
+    """Both boxes. `base`: where its interface for sending is."""
+
+    def __init__(self, *, programs: tuple[str, str], directory: Path, centre: int, inbound: str) -> None:
+        self._programs, self._directory = programs, directory
+        self._admin, self._boxes, self._sendsms = _free_ports(3)
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self.base = f"http://127.0.0.1:{self._sendsms}"
+        told = CONFIGURATION.format(
+            admin=self._admin,
+            boxes=self._boxes,
+            sendsms=self._sendsms,
+            directory=directory,
+            centre=centre,
+            inbound=inbound,
+            user=LOGIN[0],
+            password=LOGIN[1],
+        )
+        (directory / "kannel.conf").write_text(told, encoding="utf-8")
+
+    async def start(self) -> None:
+        """Start both, and wait until texts can be sent."""
+        await self._run("bearerbox", self._boxes)
+        await self._run("smsbox", self._sendsms)
+
+    async def kill(self, name: str) -> None:
+        """End one without a word to it."""
+        process = self._processes.pop(name)
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+    async def stop(self) -> None:
+        """End what runs."""
+        for name in tuple(self._processes):
+            await self.kill(name)
+
+    def log(self) -> str:
+        """Return what both wrote."""
+        return "".join(file.read_text(errors="replace") for file in sorted(self._directory.glob("*.log")))
+
+    async def _run(self, name: str, port: int) -> None:
+        program = dict(zip(("bearerbox", "smsbox"), self._programs, strict=True))[name]
+        with (self._directory / f"{name}.log").open("ab") as log:
+            self._processes[name] = await asyncio.create_subprocess_exec(
+                program, "-v", "0", str(self._directory / "kannel.conf"), cwd=self._directory, stdout=log, stderr=log
+            )
+        for _ in range(600):
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionError:
+                assert self._processes[name].returncode is None, self.log()
+                await asyncio.sleep(0.05)
+                continue
+            writer.close()
+            return
+        raise AssertionError(self.log())
+
+
+@asynccontextmanager
+async def kannel_program(
+    programs: tuple[str, str], directory: Path, *, centre: int, inbound: str
+) -> AsyncIterator[KannelProgram]:
+    """Run Kannel in that directory, in front of the message centre at that port."""
+    made = KannelProgram(programs=programs, directory=directory, centre=centre, inbound=inbound)
+    try:
+        await made.start()
+        yield made
+    finally:
+        await made.stop()
+
+
+def _free_ports(count: int) -> list[int]:
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+    return ports
