@@ -20,7 +20,7 @@ from policies.segments import segments
 from tests.bridge.carriers.harness import Fault
 from tests.fakes.vendor import FakeVendor, WebhookCall, break_off
 
-LOGIN, DEVICE = ("sms", "a password"), "ffffffffceb0b1db0000018e"
+LOGIN, DEVICE = ("sms", "a password"), "PyDmBQZZXYmyxMwED8Fzy"
 SIGNING_KEY = "a signing key of thirty-two characters or more"
 PASSPHRASE = "correct horse battery staple 0123"
 NUMBER = "+15555550100"

@@ -84,6 +84,8 @@ _STATUSES: Final[dict[str, Status]] = {
     "UNDELIVERED": "failed",
 }
 _REPORTS: Final[dict[str, Status]] = {"message-sent": "sent", "message-delivered": "delivered", "message-read": "delivered"}
+_RCS_RESPONSES: Final = ("requested-location-response", "suggestion-response")
+"""Events by which somebody answers over RCS (`inboundCallbackTypeEnum` in python-sdk's bandwidth.yml)."""
 _ERROR_CODE = re.compile(r"[0-9]{4}")
 
 EXPOSURE = Exposure(
@@ -254,6 +256,8 @@ def _parse_report(message_id: str, status: Status, error: Any) -> DeliveryReport
 
 def _read_event(event: dict[str, Any]) -> Inbound:
     kind = event.get("type")
+    if kind in _RCS_RESPONSES:
+        return Ignored("channel")
     if not isinstance(kind, str) or kind not in ("message-received", "message-failed", *_REPORTS):
         return Ignored("event")
     message = as_object(event.get("message"), "message")

@@ -17,6 +17,7 @@ from typing import Final
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from tests.bridge.carriers.behaviours import BEHAVIOURS
 from tests.bridge.carriers.harness import Trait
+from tests.bridge.carriers.published_documents import published
 from tests.bridge.carriers.rows import ROWS
 
 ROOT: Final = Path(__file__).parents[3]
@@ -48,6 +49,15 @@ API, which leaves that to others, is not used.
 """
 
 
+AGAINST: Final = """
+## What each adapter was checked against
+
+A fake is written by whoever writes the adapter, and shares its mistakes. So the requests of each adapter are held against
+what its vendor publishes, and the vendor's own examples of webhooks are read (`tests/bridge/carriers/published`, with the
+licences).
+"""
+
+
 DATA: Final = """
 ## What each adapter says of itself
 
@@ -66,7 +76,7 @@ def whole(outcomes: Mapping[Cell, str]) -> bool:
 
 def drawn(outcomes: Mapping[Cell, str]) -> str:
     """Draw the table. `outcomes` holds pytest's word for every cell of `ASKED`; a cell that is missing is a KeyError."""
-    return "\n".join([HEAD, *_lines(outcomes), DATA, *_data(), ""])
+    return "\n".join([HEAD, *_lines(outcomes), AGAINST, *_against(), DATA, *_data(), ""])
 
 
 def _lines(outcomes: Mapping[Cell, str]) -> Iterator[str]:
@@ -80,6 +90,15 @@ def _lines(outcomes: Mapping[Cell, str]) -> Iterator[str]:
             for row in ROWS
         )
         yield _row(f"`{name}`: {promise}", *cells)
+
+
+def _against() -> Iterator[str]:
+    yield _row("adapter", "requests", "webhooks", "by which right parts of it are kept")
+    yield _row("---", "---", "---", "---")
+    for row in ROWS:
+        told = published(row.name)
+        requests = f"[{told['requests_from']}]({told['document']})" if told["document"] else told["requests_from"]
+        yield _row(f"`{row.name}`", requests, told["webhooks_from"], told["licence"])
 
 
 def _data() -> Iterator[str]:

@@ -102,6 +102,12 @@ async def test_other_events(harness: BandwidthHarness) -> None:
     assert read(harness, {"type": "something-new", "message": {}}) == (Ignored("event"),)
 
 
+@pytest.mark.parametrize("kind", ["suggestion-response", "requested-location-response"])
+async def test_an_answer_over_rcs_is_told(harness: BandwidthHarness, kind: str) -> None:
+    """Who answers over RCS is on another channel, of which the desk hears."""
+    assert read(harness, {"type": kind, "message": MESSAGE | {"channel": "RBM"}}) == (Ignored("channel"),)
+
+
 @pytest.mark.parametrize(
     ("code", "status", "told"),
     [

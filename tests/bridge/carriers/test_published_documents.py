@@ -1,0 +1,228 @@
+"""Requests of every adapter against what its vendor publishes, and the vendors' own examples of webhooks."""
+
+from __future__ import annotations
+
+import json
+import time
+import typing
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from aiohttp import web
+from telnyx.types import MessageSendParams
+from telnyx.types.messaging_inbound_message_payload import MessagingInboundMessagePayload
+from telnyx.types.outbound_message_payload import OutboundMessagePayload
+
+from bridge.carriers.adapter import DeliveryReport, Ignored, Inbound, InboundText
+from bridge.carriers.vendors.cxml import parse_listing
+from bridge.carriers.vendors.smsgate import SmsGateCarrier
+from bridge.runtime.phone_number import Phone
+from tests.bridge.carriers.harness import AdapterRow, Harness
+from tests.bridge.carriers.published_documents import MadeRequest, faults, published
+from tests.bridge.carriers.rows import ROWS
+from tests.bridge.carriers.steps import HANDSET, listing
+from tests.bridge.carriers.telnyx_harness import REPORT, TEXT
+from tests.fakes import smsgate
+
+DOCUMENTED = [row for row in ROWS if published(row.name)["requests"]]
+EXAMPLES = [(row, example) for row in ROWS for example in published(row.name)["webhooks"]]
+TEXTS = ("word", "a long text, " * 40, "¿estás ahí? 🙂", "&=+%\n")
+MESSAGE_ID = "SM0123456789abcdef0123456789abcdef"
+READ: dict[str, dict[str, list[Inbound]]] = {
+    "bandwidth": {
+        "smsMessageReceivedCallbackExample": [
+            InboundText(
+                message_id="14762070468292kw2fuqty55yp2b2",
+                sender=Phone("+12345678901"),
+                text="Hey, check out this SMS!",
+                to="+12345678902",
+                at=datetime(2025, 1, 6, 15, 43, 34, tzinfo=UTC),
+            )
+        ],
+        # To two numbers: somebody writes to a group.
+        "mmsMessageReceivedCallbackExample": [Ignored("group")],
+        "messageSendingCallbackExample": [Ignored("event")],
+        "messageSentCallbackExample": [DeliveryReport(message_id="1593110555875xo7watq5px6rbe5d", status="sent")],
+        "smsMessageDeliveredCallbackExample": [
+            DeliveryReport(message_id="14762070468292kw2fuqty55yp2b2", status="delivered")
+        ],
+        "groupMmsMessageDeliveredCallbackExample": [
+            DeliveryReport(message_id="14762070468292kw2fuqty55yp2b2", status="delivered")
+        ],
+        "messageFailedCallbackExample": [
+            DeliveryReport(message_id="14762070468292kw2fuqty55yp2b2", status="failed", code="4432")
+        ],
+    },
+    "smsgate": {
+        "sms:data-received": [Ignored("event")],
+        "mms:received": [Ignored("event")],
+        "sms:sent": [DeliveryReport(message_id="msg-456", status="sent")],
+        # Of a text that the adapter does not know it is never claimed that all parts arrived.
+        "sms:delivered": [DeliveryReport(message_id="msg-789", status="sent")],
+        "sms:failed": [DeliveryReport(message_id="msg-000", status="failed", code="phone")],
+        "sms:cancelled": [DeliveryReport(message_id="msg-456", status="failed", code="cancelled")],
+    },
+}
+"""What each example is read as, where it is told whole; the others are told by their words below."""
+
+
+@asynccontextmanager
+async def recorder() -> AsyncIterator[tuple[str, list[MadeRequest]]]:
+    """Serve anything with a yes, and write down how it was asked for."""
+    made: list[MadeRequest] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        told = MadeRequest(
+            method=request.method,
+            target=request.raw_path,
+            content_type=request.headers.get("Content-Type", ""),
+            body=await request.read(),
+        )
+        made.append(told)
+        if request.method == "DELETE":
+            return web.Response(status=204)
+        return web.json_response({"sid": MESSAGE_ID}, status=202 if request.method == "POST" else 200)
+
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}", made
+    finally:
+        await runner.cleanup()
+
+
+async def requests_of(harness: Harness, prefix: str) -> list[MadeRequest]:
+    """Have an adapter make every request that it makes."""
+    async with recorder() as (base, made):
+        carrier = harness.elsewhere(f"{base}{prefix}")
+        for text in TEXTS:
+            await carrier.send(Phone(HANDSET), text, number=harness.number)
+        await carrier.status(MESSAGE_ID)
+        await carrier.copy_exists(MESSAGE_ID)
+        await carrier.delete_copy(MESSAGE_ID)
+        await listing(carrier, datetime(2026, 1, 1, tzinfo=UTC))
+        await carrier.close()
+    return made
+
+
+@pytest.mark.parametrize("row", DOCUMENTED, ids=lambda row: row.name)
+async def test_requests_are_as_published(row: AdapterRow) -> None:
+    """Method, path, type, every field and its bounds are in the vendor's document, and nothing else is asked."""
+    document = published(row.name)
+    async with row.harness() as harness:
+        made = await requests_of(harness, document["prefix"])
+    assert len([request for request in made if request.method == "POST"]) >= len(TEXTS)
+    assert [(request.method, found) for request in made if (found := faults(request, document))] == []
+
+
+@pytest.mark.parametrize("row", DOCUMENTED, ids=lambda row: row.name)
+async def test_a_wrong_request_is_seen(row: AdapterRow) -> None:
+    """A path, a field or a query that the document does not have is told: the check can fail."""
+    document = published(row.name)
+    async with row.harness() as harness:
+        sent = (await requests_of(harness, document["prefix"]))[0]
+    more = (
+        b"&NoSuchField=1"
+        if sent.content_type.startswith("application/x-www")
+        else json.dumps(json.loads(sent.body) | {"no_such_field": 1}).encode()
+    )
+    body = sent.body + more if more.startswith(b"&") else more
+    for method, target, told in (
+        (sent.method, sent.target, body),
+        (sent.method, f"{sent.target}{'&' if '?' in sent.target else '?'}no_such_query=1", sent.body),
+        (sent.method, f"/elsewhere{sent.target}", sent.body),
+        ("PATCH", sent.target, sent.body),
+    ):
+        assert faults(MadeRequest(method=method, target=target, content_type=sent.content_type, body=told), document)
+
+
+async def test_what_smsgate_has_beyond_the_others() -> None:
+    """Encrypted texts and the question for what was missed are as published too."""
+    async with recorder() as (base, made):
+        carrier = SmsGateCarrier(
+            api_base=f"{base}/3rdparty/v1",
+            login=smsgate.LOGIN,
+            device_id=smsgate.DEVICE,
+            signing_key=smsgate.SIGNING_KEY,
+            passphrase=smsgate.PASSPHRASE,
+            refresh_inbox=True,
+            region="US",
+            sim_number=1,
+            validity=300,
+            clock=time.time,
+        )
+        await carrier.send(Phone(HANDSET), "word", number="+15555550100")
+        assert await listing(carrier, datetime(2026, 1, 1, tzinfo=UTC)) == ([], True)
+        await carrier.close()
+    assert [faults(request, published("smsgate")) for request in made] == [[], []]
+    assert json.loads(made[0].body)["isEncrypted"] is True
+
+
+async def test_telnyx_asks_as_its_sdk_does() -> None:
+    """Every field and header of a send is one of the SDK's, and none that it demands is missing."""
+    hints = typing.get_type_hints(MessageSendParams, include_extras=True)
+    names = {_alias(hint) or name: hint for name, hint in hints.items()}
+    (row,) = (row for row in ROWS if row.name == "telnyx")
+    async with row.harness() as harness:
+        made = await requests_of(harness, "")
+    sends = [request for request in made if request.method == "POST"]
+    assert {request.target for request in sends} == {"/messages"}
+    for request in sends:
+        assert set(json.loads(request.body)) <= set(names)
+    assert set(MessageSendParams.__required_keys__) <= set(json.loads(sends[0].body))
+    assert "Idempotency-Key" in names
+
+
+def test_telnyx_fields_are_those_of_its_models() -> None:
+    """What the tests take for an event of Telnyx has no field that its SDK does not know."""
+    for body, model in ((TEXT, MessagingInboundMessagePayload), (REPORT, OutboundMessagePayload)):
+        assert set(body) <= {field.alias or name for name, field in model.model_fields.items()}
+
+
+def _alias(hint: Any) -> str | None:
+    found = [
+        getattr(note, "alias", None)
+        for part in (hint, *typing.get_args(hint))
+        for note in getattr(part, "__metadata__", ())
+    ]
+    return next((name for name in found if name), None)
+
+
+@pytest.mark.parametrize(("row", "example"), EXAMPLES, ids=[f"{row.name}-{example['name']}" for row, example in EXAMPLES])
+async def test_webhooks_as_published(row: AdapterRow, example: dict[str, Any]) -> None:
+    """Each example of the vendor's own is let in and read as what it says."""
+    async with row.harness() as harness:
+        request = harness.sign(json.dumps(example["body"]).encode())
+        assert harness.carrier.verify(request)
+        items = list(harness.carrier.parse(request))
+    if (expected := READ[row.name].get(example["name"])) is not None:
+        assert items == expected
+        return
+    (item,) = items
+    payload = example["body"]["payload"]
+    assert isinstance(item, InboundText)
+    assert item.message_id == example["body"]["id"]
+    assert item.text == payload.get("message", payload.get("body"))
+    assert (item.sender, len(item.media)) == (Phone("+16505551212"), len(payload.get("attachments", ())))
+    assert item.at == datetime.fromisoformat(payload["receivedAt"])
+
+
+def test_twilios_own_listing_is_read() -> None:
+    """The example of a whole page in Twilio's document is read without a fault; texts of ours in it are none to us."""
+    items = published("twilio")["listing"]["messages"]
+    texts, whole = parse_listing(items, datetime(2008, 1, 2, tzinfo=UTC))
+    assert whole
+    assert len(texts) == len([item for item in items if item["direction"] == "inbound"])
+
+
+def test_every_adapter_says_what_it_was_checked_against() -> None:
+    """Each has its file, which names document, licence and source; no file is nobody's."""
+    for row in ROWS:
+        told = published(row.name)
+        assert all(isinstance(told[name], str) for name in ("requests_from", "webhooks_from", "document", "licence"))
