@@ -2,7 +2,7 @@
 
 Rules of this module: it writes down what arrives as it arrived (data coding, user data header, validity) and puts long
 texts together by that header alone; each part is read by itself, as handsets do; it knows nothing of any gateway. Source:
-SMPP 3.4 issue 1.2 (§3.2, §4, §5.2.28, appendix B); 3GPP TS 23.038 for the alphabet, TS 23.040 §9.2.3.24.1 for the parts.
+SMPP 3.4 (§3.2, §4, §5.2.28, appendix B); 3GPP TS 23.038 for the alphabet, TS 23.040 §9.2.3.24.1 for the parts.
 """
 
 from __future__ import annotations
