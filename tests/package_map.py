@@ -119,7 +119,10 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "bridge/matrix/rooms bridge/inbound bridge/app deploy/data_dir deploy/stack deploy/inspect deploy/carrier "
         "deploy/preflight"
     ),
-    "deploy/docs": "policies bot/wording/spanish bot/wording bot/model bot/commands bot/display bot/safety bot/staffing",
+    "deploy/docs": (
+        "policies bot/wording/spanish bot/wording bot/model bot/commands bot/display bot/safety bot/staffing "
+        "bridge/runtime bridge/carriers/vendors bridge/config"
+    ),
     "deploy/rehearsal": "policies bridge/runtime bridge/carriers",
     "deploy/cli": (
         "policies policies/drills bot/model bridge/storage bridge/carriers/vendors bridge/config bridge/app "

@@ -28,6 +28,7 @@ from deploy.cli.doctor import doctor
 from deploy.cli.init import init
 from deploy.cli.options import line_options, optional_line_options
 from deploy.cli.policy import policy
+from deploy.cli.privacy import privacy
 from deploy.cli.records import VERBS, exit_on_errors
 from deploy.cli.reports import practices, report
 from deploy.cli.staff import staff
@@ -284,6 +285,7 @@ cli.add_command(init)
 cli.add_command(check)
 cli.add_command(doctor)
 cli.add_command(practices)
+cli.add_command(privacy)
 cli.add_command(report)
 cli.add_command(staff)
 cli.add_command(trust)

@@ -21,6 +21,7 @@ from bot.safety.unsafe_phone import STOP_REACTION
 from bot.staffing.claim_queue import NEXT_SECONDS
 from bot.staffing.transfer import NO, YES
 from deploy.docs import spanish_page
+from deploy.docs.key_reference import key_page
 from deploy.docs.markdown import GENERATED_NOTICE, cell, page, table
 from policies.load import load
 
@@ -199,6 +200,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
         "commands.es.md": spanish_page.commands_page,
         "advocate.md": advocate_page,
         "advocate.es.md": spanish_page.advocate_page,
+        "keys.md": key_page,
     }
 )
 

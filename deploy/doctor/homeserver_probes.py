@@ -52,7 +52,7 @@ class HomeserverQuestions:
 
     def __init__(self, layout: Layout, config: Config, http: aiohttp.ClientSession) -> None:
         self._layout, self._config, self._http = layout, config, http
-        self._embedded = is_embedded(layout)
+        self._embedded = is_embedded(layout, config)
 
     def probes(self) -> list[Probe]:
         """Return all questions."""

@@ -47,7 +47,7 @@ FROZEN: Final = "Stop it and start it again; its log is in logs/bridge.log, or w
 def machine_probes(layout: Layout, config: Config, http: aiohttp.ClientSession, *, seconds: float) -> list[Probe]:
     """Return the questions about files, disk, data directory, port and bridge. `seconds`: the limit of each."""
     slow = "Is the disk well? A network file system that hangs is no place for a line."
-    embedded = is_embedded(layout)
+    embedded = is_embedded(layout, config)
 
     def look_at_files() -> Iterator[CheckResult]:
         yield doctor_files.check_modes(layout, config)
@@ -69,9 +69,12 @@ def machine_probes(layout: Layout, config: Config, http: aiohttp.ClientSession, 
     ]
 
 
-def is_embedded(layout: Layout) -> bool:
-    """Whether the line has its own homeserver, whose files are in its directory."""
-    return layout.homeserver.is_dir()
+def is_embedded(layout: Layout, config: Config) -> bool:
+    """Whether the line has its own homeserver, whose files are in its directory.
+
+    Files of one that a line had before it joined the agency's say nothing of the agency's.
+    """
+    return not config.homeserver.joined and layout.homeserver.is_dir()
 
 
 def check_disks(layout: Layout, config: Config) -> Iterator[CheckResult]:

@@ -80,7 +80,24 @@ def _steps(answers: Answers, layout: Layout, pack: Pack) -> Iterator[str]:
         yield f"Backups on a timer of yours: `./quietline backup {data}`."
     if answers.on_call is None:
         yield "Somebody on call: give `lines.0.on_call` in `config.yaml` a `webhook_file` or an `email`."
+    yield from _canary(answers, layout)
     yield "Text the line from a phone of your own before anybody else does."
+
+
+def _canary(answers: Answers, layout: Layout) -> Iterator[str]:
+    """Say how the line texts itself: what `up` starts by itself, and what beside the agency's own homeserver does not."""
+    told = (
+        f"A line that texts itself to see that it works: `openssl rand -hex 32 > {layout.secrets / 'canary'}` (mode 0600), "
+        f"the section `canary` of `{layout.config}` with that file, and a restart."
+    )
+    if answers.homeserver is None:
+        yield told
+        return
+    run = "`systemctl enable --now quietline-canary.service`" if answers.service == "systemd" else "a service of yours"
+    yield (
+        f"{told} `./quietline canary --data {layout.data} --show-account` tells the account that the homeserver's "
+        f"administrator makes; then {run} runs `./quietline canary --data {layout.data}`."
+    )
 
 
 def _service_user(layout: Layout) -> Iterator[str]:
@@ -108,6 +125,9 @@ def _address(answers: Answers) -> Iterator[str]:
         )
     else:
         yield f"Load the file in `proxy/` into {answers.proxy_kind}."
+    yield (
+        "Outgoing: where a firewall knows names, `proxy/egress.txt` is all that the line speaks to (deploy/docs/phones.md)."
+    )
     if own and host != answers.name:
         body = json.dumps({"m.homeserver": {"base_url": answers.public_url}})
         yield (

@@ -27,6 +27,7 @@ from deploy.init.agency_pack import agency_pack, pack_text
 from deploy.init.answers import Answers, check_answers, problems_of
 from deploy.init.checklist import checklist
 from deploy.init.config_text import config_text
+from deploy.init.egress import egress_files
 from deploy.init.proxy_files import proxy_files
 from deploy.init.secret_answers import write_secrets
 from deploy.init.service_files import service_files
@@ -124,6 +125,7 @@ def _write(staged: Layout, layout: Layout, raw: dict[str, Any]) -> Written:
     _write_people(staged, answers, secrets)
     files = {
         **proxy_files(answers, PORTS),
+        **egress_files(answers),
         **synapse_files(answers, secrets),
         **service_files(answers, layout, named),
         "CHECKLIST.md": checklist(answers, layout, merged),

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Final
 from bridge.runtime.settings import credential_name
 from deploy.data_dir.secret_files import SetupError
 from deploy.init.compose_files import compose_files
+from deploy.init.egress import address_lists
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from deploy.data_dir.layout import Layout
-    from deploy.init.answers import Answers
+    from deploy.init.answers import Answers, BackupAnswer
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 SPECIAL: Final = frozenset(" \t\n\"'\\%$;:")
@@ -46,12 +47,13 @@ def service_files(answers: Answers, layout: Layout, secrets: Sequence[Path]) -> 
     if answers.service == "compose":
         return compose_files(answers, layout)
     files = {
+        **({"units/quietline-canary.service": _canary_unit(answers, layout)} if answers.homeserver is not None else {}),
         "units/quietline.service": _unit(answers, layout, secrets),
         "units/quietline-doctor.service": _doctor_unit(layout),
         "units/quietline-doctor.timer": _timer("A look at Quietline, every hour", "hourly"),
     }
     if answers.backup is not None:
-        files["units/quietline-backup.service"] = _backup_unit(layout, answers.backup.to, answers.backup.passphrase_file)
+        files["units/quietline-backup.service"] = _backup_unit(answers, layout, answers.backup)
         files["units/quietline-backup.timer"] = _timer("Backup of Quietline, every week", "weekly")
     return files
 
@@ -126,7 +128,27 @@ Restart=on-failure
 RestartSec=5
 RestartPreventExitStatus=2
 TimeoutStopSec=40
-{closed}{_sandbox([layout.data], reached=[ROOT, layout.data])}
+{closed}{address_lists(answers)}{_sandbox([layout.data], reached=[ROOT, layout.data])}
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def _canary_unit(answers: Answers, layout: Layout) -> str:
+    """Return the unit of a canary beside a homeserver that `up` does not run; on its own `up` starts it itself."""
+    return f"""\
+# Written by `quietline init`. Start it when config.yaml has a `canary` section; without one it ends with exit code 2.
+[Unit]
+Description=Test texts of Quietline
+After=quietline.service
+
+[Service]
+ExecStart={ROOT}/quietline canary --data {layout.data}
+Restart=on-failure
+RestartSec=30
+RestartPreventExitStatus=2
+TimeoutStopSec=10
+{address_lists(answers)}{_sandbox([layout.data], reached=[ROOT, layout.data])}
 [Install]
 WantedBy=multi-user.target
 """
@@ -145,7 +167,9 @@ ExecStart={ROOT}/quietline doctor --data {layout.data}
 {_sandbox([layout.bridge], reached=[ROOT, layout.data])}"""
 
 
-def _backup_unit(layout: Layout, to: Path, passphrase_file: Path) -> str:
+def _backup_unit(answers: Answers, layout: Layout, backup: BackupAnswer) -> str:
+    # What it reads and writes is on this machine, or mounted; only a database of its own elsewhere needs the network.
+    closed = "PrivateNetwork=yes\n" if answers.database is None else ""
     return f"""\
 # Written by `quietline init`. Where to, under which passphrase, and how many stay (backup.keep) is in config.yaml.
 [Unit]
@@ -153,9 +177,9 @@ Description=Backup of Quietline
 
 [Service]
 Type=oneshot
-LoadCredential=passphrase:{passphrase_file}
+LoadCredential=passphrase:{backup.passphrase_file}
 ExecStart={ROOT}/quietline backup --data {layout.data} --passphrase-file %d/passphrase
-{_sandbox([layout.bridge, to], reached=[ROOT, layout.data, to])}"""
+{closed}{_sandbox([layout.bridge, backup.to], reached=[ROOT, layout.data, backup.to])}"""
 
 
 def _timer(description: str, calendar: str) -> str:

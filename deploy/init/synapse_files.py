@@ -59,6 +59,7 @@ def _settings(registration_file: Path, server_name: str) -> str:
         ],
         "redaction_retention_period": "1s",
         "experimental_features": {"msc4222_enabled": True},
+        "push": {"include_content": False},
     }
     return _SETTINGS + yaml.safe_dump(settings, sort_keys=False)
 
@@ -70,6 +71,7 @@ _SETTINGS: Final = """\
 #
 # redaction_retention_period holds for the whole homeserver, and must never be null: what is redacted goes at once.
 # msc4222: a sync tells which membership holds; without it one that is over may be told.
+# push: no content goes to the makers of apps and telephones.
 """
 
 _NGINX: Final = """\

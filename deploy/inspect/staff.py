@@ -79,7 +79,7 @@ def whole_id(config: Config, name: str) -> str:
 
 def require_embedded(layout: Layout, config: Config, verb: str, mxid: str) -> None:
     """Raise `SetupError` with what its administrator must do where the homeserver is not ours."""
-    if not layout.homeserver_config.is_file():
+    if config.homeserver.joined or not layout.homeserver_config.is_file():
         told = BY_HAND[verb].format(mxid=mxid)
         raise SetupError([f"{config.homeserver.url} is not the line's own: its administrator does this. {told}"])
 

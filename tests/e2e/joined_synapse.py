@@ -59,6 +59,7 @@ class JoinedSynapse:
             "form_secret": "form",
             "registration_shared_secret": SECRET,
             "report_stats": False,
+            "ip_range_whitelist": ["127.0.0.1"],  # a push gateway of the test's is on this machine
             "trusted_key_servers": [],
         }
         self._config.write_text(yaml.safe_dump(told))
@@ -106,8 +107,12 @@ class JoinedSynapse:
     async def admin_token(self) -> str:
         """Make the administrator, sign in and return the token."""
         await self.make_account(ADMIN, ADMIN_PASSWORD, admin=True)
-        who = {"type": "m.id.user", "user": ADMIN}
-        body = {"type": "m.login.password", "identifier": who, "password": ADMIN_PASSWORD}
+        return await self.token(ADMIN, ADMIN_PASSWORD)
+
+    async def token(self, user: str, password: str) -> str:
+        """Sign somebody in on one more device, and return its token."""
+        who = {"type": "m.id.user", "user": user}
+        body = {"type": "m.login.password", "identifier": who, "password": password}
         async with aiohttp.ClientSession(self.url) as http, http.post("/_matrix/client/v3/login", json=body) as answer:
             assert answer.status == 200
             return str((await answer.json())["access_token"])

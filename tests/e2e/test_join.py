@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import yaml
 
 from tests.e2e.conftest import StrictClientFactory
@@ -22,13 +23,15 @@ from tests.e2e.polling import wait_until
 from tests.e2e.separate_line import HURRIED
 from tests.e2e.stack import ReadyFile, Stack, run
 from tests.e2e.staff_client import Account
-from tests.e2e.staffed_line import StaffedLine
+from tests.e2e.staffed_line import Conversation, StaffedLine
 from tests.e2e.test_init import ANSWERS
 from tests.fakes.kannel import LOGIN, NUMBER, FakeKannel
+from tests.fakes.push_gateway import FakePushGateway
 
 SERVER = "agency.org"
 PATH_SECRET = "s" * 40
 HANDSET = "+15555550142"
+SECOND_TEXT = "the blue door"
 
 
 async def init(stack: Stack, synapse: JoinedSynapse, gateway: FakeKannel) -> None:
@@ -113,7 +116,8 @@ async def test_a_text_is_answered_on_the_agencys_own_synapse(
 ) -> None:
     """What `init` wrote is pasted, accounts are made, the supervisor is confirmed, and a text is read and answered.
 
-    A colleague who had an account keeps it; the doctor sees the module, and a homeserver that is not ours to look into.
+    A colleague who had an account keeps it; the doctor sees the module, and a homeserver that is not ours to look into. A
+    push gateway is told ids, and nothing that was said or who said it.
     """
     stack = Stack(tmp_path)
     synapse = JoinedSynapse(tmp_path / "agency", stack.base, SERVER)
@@ -133,7 +137,7 @@ async def test_a_text_is_answered_on_the_agencys_own_synapse(
             assert (code, json.loads(said)) == (0, {"made": [f"@mira:{SERVER}"], "kept": [f"@noor:{SERVER}"]})
             assert [path.name for path in (stack.data / "handout").iterdir()] == ["mira.txt"]
             async with bridge(stack) as ready:
-                await answer_a_text(stack, ready, gateway, strict_client_factory)
+                await answer_a_text(stack, synapse, ready, gateway, strict_client_factory)
                 _, told = await run(stack.command("doctor", "--data", str(stack.data), "--json"))
                 rows = {row["name"]: row for row in json.loads(told)["checks"]}
                 assert rows["homeserver module"]["ok"], rows["homeserver module"]
@@ -142,7 +146,9 @@ async def test_a_text_is_answered_on_the_agencys_own_synapse(
         await stack.end()
 
 
-async def answer_a_text(stack: Stack, ready: ReadyFile, gateway: FakeKannel, log_in: StrictClientFactory) -> None:
+async def answer_a_text(
+    stack: Stack, synapse: JoinedSynapse, ready: ReadyFile, gateway: FakeKannel, log_in: StrictClientFactory
+) -> None:
     """Sign in with the hand-out, be confirmed, claim the text and answer it."""
     handed = dict(line.split(": ") for line in (stack.data / "handout" / "mira.txt").read_text().splitlines())
     mira = Account(user="mira", mxid=handed["user"], password=handed["password"], role="supervisor")
@@ -180,5 +186,43 @@ async def answer_a_text(stack: Stack, ready: ReadyFile, gateway: FakeKannel, log
             return "yes, I am here" in gateway.texts_at_handset[HANDSET] or None
 
         await wait_until("the answer is at the handset", arrived)
+        await push(synapse, mira, conversation, gateway)
     finally:
         await client.stop()
+
+
+async def push(synapse: JoinedSynapse, mira: Account, conversation: Conversation, gateway: FakeKannel) -> None:
+    """Have a phone of hers woken by a text, by an app that asks for ids alone and by one that asks for all."""
+    phones = FakePushGateway()
+    await phones.start()
+    try:
+        headers = {"Authorization": f"Bearer {await synapse.token(mira.user, mira.password)}"}
+        async with aiohttp.ClientSession(synapse.url, headers=headers) as http:
+            await phones.watch(http, "ids", ids_alone=True)
+            await phones.watch(http, "all", ids_alone=False)
+            gateway.call(gateway.inbound(HANDSET, SECOND_TEXT, ()))
+            said = await conversation.wait_for_text(SECOND_TEXT)
+
+            async def woken() -> bool | None:
+                events = {key: {each.get("event_id") for each in told} for key, told in phones.notified.items()}
+                return all(said.event_id in events.get(key, ()) for key in ("ids", "all")) or None
+
+            await wait_until("both phones are woken", woken, seen=lambda: _shown(phones))
+        for each in phones.notified["ids"]:
+            # A change of the count alone, which has no event, comes with empty fields of the old format.
+            told = {name: value for name, value in each.items() if value}
+            assert told.keys() <= {"event_id", "room_id", "prio", "counts", "devices"}, each
+            assert not each["devices"][0].get("tweaks"), each
+        names = (conversation.designation, conversation.client.mxid, conversation.staffed_line.ready.voice, HANDSET)
+        for part in (*names, SECOND_TEXT):
+            assert part not in json.dumps(phones.notified["ids"], ensure_ascii=False)
+        everything = json.dumps(phones.notified["all"], ensure_ascii=False)
+        assert conversation.designation in everything, "an app that asks for all is told the room's name, as is documented"
+        for part in (SECOND_TEXT, HANDSET, "ciphertext"):
+            assert part not in everything
+    finally:
+        await phones.stop()
+
+
+async def _shown(phones: FakePushGateway) -> str:
+    return json.dumps(phones.notified)

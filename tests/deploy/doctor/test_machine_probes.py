@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.data_dir.layout import Layout
-from deploy.doctor.machine_probes import check_data_directory, check_restarts, is_alive
+from deploy.doctor.machine_probes import check_data_directory, check_restarts, is_alive, is_embedded
 from deploy.stack.deaths import record_death
 from tests.deploy.line_directory import line_directory
 
@@ -71,3 +71,13 @@ def test_a_bridge_is_there_while_its_process_is(tmp_path: Path) -> None:
     for pid, alive in ((os.getpid(), True), (2**22 + 1, False)):
         layout.bridge_file.write_text(f'{{"bot": "b", "voice": "v", "desk_room": "r", "pid": {pid}}}')
         assert is_alive(layout) is alive
+
+
+async def test_files_of_a_homeserver_of_before_say_nothing_of_the_joined_one(tmp_path: Path) -> None:
+    """A line that was moved to the agency's Synapse is asked there; what `up` once wrote is not judged."""
+    async with line_directory(tmp_path) as line:
+        line.layout.homeserver.mkdir(exist_ok=True)
+        config = line.config
+        assert is_embedded(line.layout, config)
+        joined = config.model_copy(update={"homeserver": config.homeserver.model_copy(update={"joined": True})})
+        assert not is_embedded(line.layout, joined)

@@ -64,6 +64,23 @@ def test_a_joined_line_gets_its_secrets_as_credentials(tmp_path: Path) -> None:
     assert closed in text
 
 
+def test_a_canary_has_a_unit_where_up_does_not_start_it(tmp_path: Path) -> None:
+    """Beside the agency's own homeserver; on the embedded one it is a child of `up`."""
+    for told, there in ((joined(), True), (answers(), False)):
+        home = tmp_path / str(told["mode"])
+        home.mkdir()
+        assert run_init(home, told).exit_code == 0
+        file = home / "line" / "units" / "quietline-canary.service"
+        assert file.is_file() == there
+        if there:
+            service = unit(file)["Service"]
+            assert service["ExecStart"].endswith(f"/quietline canary --data {home / 'line'}")
+            assert service["RestartPreventExitStatus"] == "2"
+        said = (home / "line" / "CHECKLIST.md").read_text()
+        assert ("quietline-canary.service" in said) == there
+        assert "`canary`" in said
+
+
 def test_nobody_runs_a_line_as_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Made by root, it runs as an account of its own, and the checklist says how that comes to be."""
     monkeypatch.setattr(os, "getuid", lambda: 0)
@@ -84,7 +101,7 @@ def test_systemd_takes_the_units_and_finds_little_exposed(
         return
     assert run_init(tmp_path, told).exit_code == 0
     units = sorted((tmp_path / "line" / "units").iterdir())
-    assert len(units) == 5
+    assert len(units) == (6 if told["mode"] == "join" else 5)
     # Verified in a directory of systemd's own kind, whose files are not private; the program that is started is there.
     verified = subprocess.run([analyze, "verify", *units], capture_output=True, text=True, check=False)
     said = [line for line in verified.stderr.splitlines() if str(tmp_path) in line and "not accessible" not in line]

@@ -1,0 +1,228 @@
+"""The pages as a website: `python -m deploy.docs.site DIRECTORY` writes static HTML that asks nobody else for anything.
+
+Rules of this module: every page is in the navigation, once; a link that leads to no page, no heading and no file of the
+project is an error, and nothing is written; there is no script, no font and no style sheet from elsewhere, and none of the
+pages' own HTML is let through. markdown-it-py is locked for the command's terminal output already.
+"""
+
+from __future__ import annotations
+
+import html
+import itertools
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from markdown_it import MarkdownIt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from markdown_it.token import Token
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+NAVIGATION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "Begin": ("README.md",),
+        "Run a line": (
+            "deploy/docs/operator.md",
+            "deploy/docs/joining.md",
+            "deploy/docs/carriers.md",
+            "deploy/docs/phones.md",
+            "deploy/docs/verbs.md",
+            "deploy/docs/keys.md",
+            "deploy/docs/monitoring.md",
+            "deploy/docs/disasters.md",
+            "deploy/synapse_module/README.md",
+        ),
+        "Answer": (
+            "deploy/docs/advocate.md",
+            "deploy/docs/advocate.es.md",
+            "deploy/docs/commands.md",
+            "deploy/docs/commands.es.md",
+            "deploy/docs/clients.md",
+            "deploy/docs/signs.md",
+            "policies/PREVIEW.md",
+        ),
+        "Trust it, or not": (
+            "deploy/docs/THREATMODEL.md",
+            "deploy/docs/SECURITY.md",
+            "deploy/docs/breach.md",
+            "deploy/docs/vendor.md",
+            "deploy/docs/practices.md",
+            "deploy/CONFORMANCE.md",
+        ),
+        "Work on it": (
+            "ARCHITECTURE.md",
+            "CONTRIBUTING.md",
+            "deploy/docs/contributing-command.md",
+            "GLOSSARY.md",
+            "deploy/docs/design.md",
+            "DECISIONS.md",
+            "deploy/docs/facts-matrix.md",
+            "deploy/docs/facts-sms.md",
+            "CHANGELOG.md",
+        ),
+    }
+)
+DECISIONS: Final = "deploy/docs/decisions"
+"""Their pages are reached from `DECISIONS.md`, and are not in the navigation themselves."""
+STYLE: Final = """\
+body{font:1rem/1.55 system-ui,sans-serif;margin:0;color:#1b1b1b;background:#fff}
+main{max-width:52rem;padding:1rem 1.5rem 4rem;margin:auto}
+nav{background:#f3f3f0;padding:.6rem 1.5rem}nav details{margin:.2rem 0}nav li{margin:.1rem 0}
+pre{background:#f3f3f0;padding:.8rem;overflow:auto}code{font-size:.92em}
+table{border-collapse:collapse;display:block;overflow:auto}td,th{border:1px solid #bbb;padding:.3rem .5rem;text-align:left}
+@media(min-width:80rem){nav{position:fixed;width:15rem;height:100%;overflow:auto}main{margin-left:18rem}}
+@media(prefers-color-scheme:dark){body{color:#e6e6e6;background:#161616}nav,pre{background:#222}a{color:#9cf}}
+@media print{nav{display:none}}
+"""
+POLICY: Final = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'"
+
+
+class BrokenLinks(Exception):  # noqa: N818 - an answer, not a failure
+    """Links that lead nowhere, each with its page."""
+
+
+@dataclass(slots=True)
+class Page:
+    """One page of the site. `source`: its path in the project; `links`: what it links to, as written."""
+
+    source: str
+    tokens: Sequence[Token]
+    title: str = ""
+    anchors: set[str] = field(default_factory=set)
+    links: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The file that it becomes."""
+        return "index.html" if self.source == "README.md" else self.source.removesuffix(".md").replace("/", "-") + ".html"
+
+
+def sources() -> list[str]:
+    """Return the pages of the site, in the order of the navigation; decisions last."""
+    decisions = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / DECISIONS).glob("*.md"))
+    return [*(source for part in NAVIGATION.values() for source in part), *decisions]
+
+
+def read_pages() -> dict[str, Page]:
+    """Read all pages, by source. Raises :class:`BrokenLinks` with every link that leads nowhere."""
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    pages = {}
+    for source in sources():
+        text = re.sub(r"<!--.*?-->\n?", "", (ROOT / source).read_text(encoding="utf-8"), flags=re.DOTALL)
+        pages[source] = _read_page(source, parser.parse(text))
+    broken = [f"{page.source}: {link}" for page in pages.values() for link in page.links if not _leads(page, link, pages)]
+    if broken:
+        raise BrokenLinks("\n".join(broken))
+    return pages
+
+
+def render(pages: Mapping[str, Page]) -> dict[str, str]:
+    """Return every file of the site by its name."""
+    renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
+    files = {"style.css": STYLE}
+    for page in pages.values():
+        for link in page.links:
+            if not urlsplit(link).scheme and (place := _place(page, link)) not in pages:
+                files[_file_name(place)] = (ROOT / place).read_text(encoding="utf-8")
+        for token in page.tokens:
+            for child in token.children or ():
+                if child.type == "link_open":
+                    child.attrs["href"] = _target(page, str(child.attrs["href"]), pages)
+        body = renderer.renderer.render(page.tokens, renderer.options, {})
+        files[page.name] = _frame(page, body, pages)
+    return files
+
+
+def _read_page(source: str, tokens: Sequence[Token]) -> Page:
+    page = Page(source=source, tokens=tokens, title=source)
+    for before, token in itertools.pairwise(tokens):
+        if before.type == "heading_open":
+            words = "".join(child.content for child in token.children or ())
+            anchor = re.sub(r"[^\w\- ]", "", words.lower()).replace(" ", "-")
+            before.attrs["id"] = anchor
+            page.anchors.add(anchor)
+            if before.tag == "h1":
+                page.title = words
+        page.links += [str(child.attrs["href"]) for child in token.children or () if child.type == "link_open"]
+    return page
+
+
+def _place(page: Page, link: str) -> str:
+    """Return the path in the project that a link names."""
+    told = urlsplit(link)
+    here = ROOT / page.source
+    found = (here.parent / told.path).resolve() if told.path else here
+    return found.relative_to(ROOT).as_posix() if found.is_relative_to(ROOT) else "/"
+
+
+def _leads(page: Page, link: str, pages: Mapping[str, Page]) -> bool:
+    told = urlsplit(link)
+    if told.scheme:
+        return told.scheme == "https"
+    place = _place(page, link)
+    if place in pages:
+        return not told.fragment or told.fragment in pages[place].anchors
+    return not told.fragment and not place.endswith(".md") and (ROOT / place).is_file()
+
+
+def _target(page: Page, link: str, pages: Mapping[str, Page]) -> str:
+    """Return where a link leads on the site: a page, or a copy of the file."""
+    told = urlsplit(link)
+    if told.scheme:
+        return link
+    if (place := _place(page, link)) not in pages:
+        return _file_name(place)
+    return pages[place].name + (f"#{told.fragment}" if told.fragment else "")
+
+
+def _file_name(place: str) -> str:
+    return f"file-{place.replace('/', '-')}.txt"
+
+
+def _frame(page: Page, body: str, pages: Mapping[str, Page]) -> str:
+    language = "es" if page.source.endswith(".es.md") else "en"
+    return (
+        f'<!doctype html>\n<html lang="{language}"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><meta name="referrer" content="no-referrer">'
+        f'<title>{html.escape(page.title)}</title><link rel="stylesheet" href="style.css"></head>\n'
+        f"<body><nav>{''.join(_navigation(page, pages))}</nav>\n<main>{body}</main></body></html>\n"
+    )
+
+
+def _navigation(page: Page, pages: Mapping[str, Page]) -> Iterator[str]:
+    for part, members in NAVIGATION.items():
+        opened = " open" if page.source in members else ""
+        yield f"<details{opened}><summary>{html.escape(part)}</summary><ul>"
+        for source in members:
+            yield f'<li><a href="{pages[source].name}">{html.escape(pages[source].title)}</a></li>'
+        yield "</ul></details>"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the site into a directory. 0 written, 1 a link leads nowhere, 2 usage."""
+    if len(arguments) != 1:
+        sys.stderr.write("usage: python -m deploy.docs.site DIRECTORY\n")
+        return 2
+    try:
+        files = render(read_pages())
+    except BrokenLinks as error:
+        sys.stderr.write(f"links that lead nowhere:\n{error}\n")
+        return 1
+    directory = Path(arguments[0])
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (directory / name).write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

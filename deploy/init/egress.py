@@ -1,0 +1,108 @@
+"""What a line may speak to: a list of its destinations for a firewall, and the addresses that a unit is held to.
+
+Rules of this module: the list has every destination that the answers name, and no secret: of a webhook that calls
+somebody not even the host. A unit is held to addresses only where each destination is one: systemd's lists take no names
+(systemd.resource-control(5), IPAddressAllow=) and the addresses behind names of vendors change.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from bridge.carriers.vendors.registry import CARRIER_KINDS
+from bridge.runtime.settings import is_loopback_host
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from deploy.init.answers import Answers
+
+PUSH_GATEWAYS: Final = ("matrix.org", "matrix.gateway.unifiedpush.org")
+"""Of apps from a store, and of UnifiedPush where a push server is no gateway itself (deploy/docs/phones.md)."""
+URL_KEYS: Final = ("api_base", "token_url")
+"""Keys of a carrier's settings that hold an address which the bridge asks."""
+HEADER: Final = """\
+# Where this line speaks to, for a firewall that knows names or a proxy for outgoing connections. Written by `quietline
+# init` from its answers: host, port, who and what for. deploy/docs/phones.md says what holds how far.
+# The machine itself needs more: DNS, NTP, packages, and with Caddy the certificate authority.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """One place outside. `host` is a name or an address."""
+
+    host: str
+    port: int
+    who: str
+    why: str
+
+
+def egress_files(answers: Answers) -> Mapping[str, str]:
+    """Return the list as a file; none for a rehearsal, which speaks to nobody."""
+    if answers.mode == "rehearsal":
+        return {}
+    lines = [f"{each.host} {each.port} # {each.who}: {each.why}" for each in destinations(answers)]
+    told = answers.on_call or {}
+    if "webhook" in told or "webhook_file" in told:
+        lines.append("# and the host of lines.0.on_call.webhook_file, which is a secret # bridge: calling somebody")
+    if answers.database:
+        lines.append("# and the host of the databases that were answered, which stands in secrets # line: its databases")
+    return {"proxy/egress.txt": HEADER + "\n".join(lines) + "\n"}
+
+
+def destinations(answers: Answers) -> Iterator[Destination]:
+    """Yield what is outside this machine."""
+    for each in _all(answers):
+        if not is_loopback_host(each.host):
+            yield each
+
+
+def address_lists(answers: Answers) -> str:
+    """Return the lines that hold a bridge beside the agency's own homeserver to addresses; none where it needs a name."""
+    if answers.homeserver is None or answers.on_call:
+        return ""
+    hosts = [each.host for each in destinations(answers)]
+    if not all(_is_address(host) for host in hosts):
+        return ""
+    allowed = " ".join(["localhost", *dict.fromkeys(hosts)])
+    return f"""\
+# All that it speaks to has an address in config.yaml. Another carrier, somebody on call or metrics need a line more.
+IPAddressDeny=any
+IPAddressAllow={allowed}
+"""
+
+
+def _all(answers: Answers) -> Iterator[Destination]:
+    told = answers.carrier or {}
+    kind = CARRIER_KINDS.get(str(told.get("kind")))
+    if kind is not None:
+        for key in URL_KEYS:
+            field = kind.settings.model_fields.get(key)
+            if field is not None and (url := told.get(key, field.default)):
+                yield _of_url(str(url), "bridge", "texts")
+    if answers.homeserver is not None:
+        yield _of_url(answers.homeserver.url, "bridge", "the agency's homeserver")
+    else:
+        for host in PUSH_GATEWAYS:
+            yield Destination(host=host, port=443, who="homeserver", why="waking phones")
+    email = (answers.on_call or {}).get("email")
+    if isinstance(email, dict) and "host" in email:
+        yield Destination(host=str(email["host"]), port=int(email.get("port", 587)), who="bridge", why="calling somebody")
+
+
+def _of_url(url: str, who: str, why: str) -> Destination:
+    parts = urlsplit(url)
+    port = parts.port or (80 if parts.scheme == "http" else 443)
+    return Destination(host=parts.hostname or "", port=port, who=who, why=why)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
