@@ -94,14 +94,14 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "deploy/synapse_module/quietline_synapse": "",
     "deploy/data_dir": "bot/model bridge/runtime bridge/storage bridge/config bridge/tables bridge/matrix/room_keys",
     "deploy/stack": "bridge/runtime bridge/storage bridge/config deploy/data_dir",
-    "deploy/backup": (
-        "policies bot/model bridge/runtime bridge/storage bridge/config bridge/tables bridge/matrix/rooms "
-        "bridge/matrix deploy/data_dir"
-    ),
     "deploy/inspect": (
         "policies bot/model bridge/runtime bridge/storage bridge/carriers/vendors bridge/config bridge/tables "
         "bridge/matrix/api bridge/matrix/olm bridge/matrix/rooms bridge/matrix/room_keys bridge/erasure "
         "bridge/outbound deploy/data_dir deploy/stack"
+    ),
+    "deploy/backup": (
+        "policies bot/model bridge/runtime bridge/storage bridge/config bridge/tables bridge/matrix/rooms "
+        "bridge/matrix deploy/data_dir deploy/inspect"
     ),
     "deploy/packs": "policies bot/model bot/guard bot/sending bot/decide deploy/inspect",
     "deploy/carrier": (

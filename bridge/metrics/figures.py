@@ -52,6 +52,7 @@ class Figures:
     ready: float = UNKNOWN
     sync_age: float = UNKNOWN
     backup_age: float = UNKNOWN
+    drill_age: float = UNKNOWN
     canary_ok: float = UNKNOWN
     clock_trusted: float = UNKNOWN
     disk_free: float = UNKNOWN
@@ -122,6 +123,11 @@ GAUGES: Final = (
         lambda f: f.backup_age,
     ),
     Gauge(
+        "quietline_drill_age_seconds",
+        "Seconds since a backup was last restored for a trial; +Inf while none was.",
+        lambda f: f.drill_age,
+    ),
+    Gauge(
         "quietline_canary_ok",
         "1 while the canary's last round trip was well, 0 when not or when it is silent; NaN where there is no canary.",
         lambda f: f.canary_ok,
@@ -171,7 +177,8 @@ async def read(services: Services, line: LineState, *, inbox_oldest: float, data
     database, measured = services.database, services.measurements
     now, system_now = services.clock.now(), services.clock.system_time()
     oldest_row = await outbox.oldest_created(database)
-    last_text, backup = measured.seconds_since_text(), await line_state.get(database, line_state.LAST_BACKUP)
+    last_text = measured.seconds_since_text()
+    backup, drill = [await line_state.get(database, name) for name in (line_state.LAST_BACKUP, line_state.DRILLED)]
     arrivals = ArrivalHistory.parse(await line_state.get(database, line_state.ARRIVALS))
     if last_text is None and arrivals is not None:
         last_text = _age(arrivals.last * HOUR, now)
@@ -191,6 +198,7 @@ async def read(services: Services, line: LineState, *, inbox_oldest: float, data
         ready=float(line.ready),
         sync_age=measured.seconds_since_sync(),
         backup_age=NEVER if backup is None else _age(float(backup), system_now),
+        drill_age=NEVER if drill is None else _age(float(drill), system_now),
         canary_ok=_read_canary(canary, system_now),
         clock_trusted=float(await line_state.get(database, line_state.CLOCK_DISTRUSTED) is None),
         disk_free=_free_bytes(data),

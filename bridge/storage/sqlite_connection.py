@@ -178,6 +178,14 @@ def is_write_locked(path: Path, *, wait_ms: int) -> bool:
         return False
 
 
+def find_damage(path: Path) -> str:
+    """Read every page of a database and look for damage; empty when there is none. Raises `DatabaseError`."""
+    with snapshot(path) as connection:
+        found = str(connection.fetchval("PRAGMA integrity_check(1)"))
+        broken = connection.fetch("PRAGMA foreign_key_check")
+    return "rows point to rows that are not there" if broken else "" if found == "ok" else found
+
+
 def overwrites_deleted() -> bool:
     """Whether this SQLite overwrites deleted rows when it is asked to (`PRAGMA secure_delete`)."""
     with contextlib.closing(SqliteConnection(MEMORY)) as connection:

@@ -212,6 +212,13 @@ def read_backup(source: Path, passphrase: bytes) -> Backup:
         raise SetupError([f"{source}: cannot be read ({error.strerror})"]) from None
 
 
+def require_file(source: Path) -> int:
+    """Return the bytes of a file. Raises :class:`SetupError` when it is none."""
+    if not source.is_file():
+        raise SetupError([f"{source}: there is no such file"])
+    return source.stat().st_size
+
+
 def write_finished_file(to: Path, data: bytes) -> None:
     """Write a new file that stands under its name only once all of it is on the disk. Raises `OSError` when it exists.
 

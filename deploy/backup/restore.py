@@ -7,27 +7,33 @@ no text is sent. What the desk must know is told there at the first start (`brid
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import re
 import secrets as new_secrets
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
 from bridge.config import ConfigError, load
-from bridge.matrix.schema import MAIN_MIGRATIONS
+from bridge.storage.errors import DatabaseError
+from bridge.storage.sqlite_connection import MEMORY, SqliteConnection
 from bridge.storage.sqlite_database import SqliteDatabase
-from bridge.tables import backup_rows, line_state, schema
-from deploy.backup.backup import Backup, write_new_file
+from bridge.storage.sqlite_transaction import transact
+from bridge.tables import backup_rows, line_state
+from deploy.backup.backup import DATABASE_TABLES, Backup, write_new_file
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
 from deploy.data_dir.secret_files import SetupError
 
 if TYPE_CHECKING:
     from bridge.storage.database import Transaction
+    from bridge.storage.migrations import Migrations
     from deploy.data_dir.layout import Layout
 
 OUTSIDE_FILES: Final = "restored"
@@ -48,9 +54,8 @@ async def restore(found: Backup, layout: Layout) -> None:
 
     There is no directory then, except when only the configuration still names something that this machine has not.
     """
-    if layout.data.exists() and (not layout.data.is_dir() or any(layout.data.iterdir())):
-        problem = f"{layout.data}: is not empty, and a line is never restored over another; give a new directory"
-        raise SetupError([problem])
+    if problems := [*place_problems(layout), *version_problems(found)]:
+        raise SetupError(problems)
     os.umask(0o077)
     staging = layout.data.with_name(f".{layout.data.name}.half")
     shutil.rmtree(staging, ignore_errors=True)
@@ -60,7 +65,10 @@ async def restore(found: Backup, layout: Layout) -> None:
             layout.data.rmdir()
         staging.rename(layout.data)
     except OSError as error:
-        raise SetupError([f"{error.filename}: {error.strerror}"]) from None
+        raise SetupError([f"{error.filename or layout.data}: {error.strerror}; nothing was restored"]) from None
+    except DatabaseError as error:
+        reason = "the disk is full" if error.code == "SQLITE_FULL" else f"its database cannot be written ({error.code})"
+        raise SetupError([f"{layout.data}: {reason}; nothing was restored"]) from None
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     try:
@@ -69,29 +77,74 @@ async def restore(found: Backup, layout: Layout) -> None:
         raise SetupError(error.problems) from None
 
 
+def place_problems(layout: Layout) -> list[str]:
+    """Say why nothing can be restored into that directory."""
+    if layout.data.exists() and (not layout.data.is_dir() or any(layout.data.iterdir())):
+        return [f"{layout.data}: is not empty, and a line is never restored over another; give a new directory"]
+    return []
+
+
+def version_problems(found: Backup) -> list[str]:
+    """Say why this program cannot read the rows of that backup."""
+    known = {each.version_table: each.latest for each in DATABASE_TABLES}
+    if newer := sorted(table for table, number in found.schema.items() if number > known.get(table, 0)):
+        return [f"it was made by a newer version ({found.program or 'unknown'}; {', '.join(newer)}); use that one or newer"]
+    return []
+
+
 async def _write_staging(found: Backup, layout: Layout, staging: Path) -> None:
     """Write everything under a name of its own, as it will be under the layout's."""
-    destinations = _destinations(found, layout)
-    names = {each.old: str(each.new) for each in destinations}
+    files = destinations(found, layout)
+    names = {each.old: str(each.new) for each in files}
     # A pack is named as in the configuration, which may be relative, or its folder.
     names |= {name: names[path] for name, path in found.packs.items() if not Path(path).is_relative_to(found.root)}
     text = found.config
     for old, new in sorted(names.items(), key=lambda pair: len(pair[0]), reverse=True):
         text = re.sub(rf"(?<![\w./-]){re.escape(old)}(?![\w./-])", lambda _match, new=new: new, text)  # type: ignore[misc]
     text = re.sub(rf"(?<![\w./-]){re.escape(found.root)}(?![\w.-])", lambda _match: str(layout.data), text)
-    for each in destinations:
+    for each in files:
         path = _staged(staging, layout, each.new)
         make_private_directory(path.parent)
         write_new_file(path, each.data)
     write_atomically(_staged(staging, layout, layout.config), text)
     _write_new_keys(text, layout, staging)
     bridge = make_private_directory(_staged(staging, layout, layout.bridge))
-    database = SqliteDatabase(bridge / "main.db", migrations=(schema.MIGRATIONS, *MAIN_MIGRATIONS))
-    await database.open()
-    try:
-        await database.commit(lambda transaction: _insert_rows(transaction, found))
-    finally:
-        await database.close()
+    await write_database(bridge / "main.db", found)
+
+
+async def write_database(path: Path, found: Backup) -> None:
+    """Make a database with the rows of a backup. Raises `DatabaseError`.
+
+    The rows go into tables as they were when the backup was made; then those are brought to today's, as a line's are.
+    """
+    for migrations in (_tables_of(found), DATABASE_TABLES):
+        database = SqliteDatabase(path, migrations=migrations)
+        await database.open()
+        try:
+            if migrations is not DATABASE_TABLES:
+                await database.commit(lambda transaction: _insert_rows(transaction, found))
+        finally:
+            await database.close()
+
+
+async def try_rows(found: Backup) -> dict[str, int]:
+    """Put the rows of a backup into a database in memory, as a restore does; return how many each table has.
+
+    Raises `DatabaseError`.
+    """
+    with contextlib.closing(SqliteConnection(MEMORY)) as connection:
+        commit = partial(transact, connection, itertools.count(1))
+        for before in _tables_of(found):
+            await before.run(commit)
+        await commit(lambda transaction: _insert_rows(transaction, found))
+        for today in DATABASE_TABLES:
+            await today.run(commit)
+    return {table: len(rows) for table, rows in found.tables.items()}
+
+
+def _tables_of(found: Backup) -> list[Migrations]:
+    """Return the tables as they were; today's where the backup does not say."""
+    return [each.until(found.schema.get(each.version_table, each.latest)) for each in DATABASE_TABLES]
 
 
 def _write_new_keys(text: str, layout: Layout, staging: Path) -> None:
@@ -104,16 +157,17 @@ def _write_new_keys(text: str, layout: Layout, staging: Path) -> None:
             write_atomically(_staged(staging, layout, path), new_secrets.token_hex(32) + "\n")
 
 
-def _destinations(found: Backup, layout: Layout) -> list[RestoredFile]:
-    root, destinations = Path(found.root), []
+def destinations(found: Backup, layout: Layout) -> list[RestoredFile]:
+    """Return each file of a backup and where it goes: below the new directory, where it was below the old one."""
+    root, found_files = Path(found.root), []
     for number, (old, data) in enumerate(found.files.items()):
         path = Path(os.path.normpath(old))
         if path.is_relative_to(root):
             new = layout.data / path.relative_to(root)
         else:
             new = layout.data / OUTSIDE_FILES / f"{number}{path.suffix}"
-        destinations.append(RestoredFile(old=old, new=new, data=data))
-    return destinations
+        found_files.append(RestoredFile(old=old, new=new, data=data))
+    return found_files
 
 
 async def _insert_rows(transaction: Transaction, found: Backup) -> None:

@@ -1,4 +1,4 @@
-"""The verbs about backups: backup, restore.
+"""The verbs about backups: backup, restore, drill.
 
 Rules of this module: as in `cli`; a passphrase is a file and never its words.
 """
@@ -6,16 +6,18 @@ Rules of this module: as in `cli`; a passphrase is a file and never its words.
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
-from deploy.cli.options import line_options
+from deploy.cli.options import line_options, optional_line_options
 from deploy.cli.records import exit_on_errors
 
 if TYPE_CHECKING:
     from deploy.data_dir.layout import Layout
+    from deploy.inspect.status import CheckReport
 
 EXIT_OK, EXIT_PROBLEMS = 0, 1
 
@@ -82,17 +84,27 @@ def backup(layout: Layout, passphrase_file: Path | None, to: Path | None, to_dir
 @click.command()
 @line_options
 @click.option("--passphrase-file", required=True, type=_FILE, help=_PHRASE_HELP)
+@click.option("--check", is_flag=True, help="Say whether it could be restored here, and write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="With --check: for a program.")
 @click.argument("file", type=_FILE)
-def restore(layout: Layout, passphrase_file: Path, file: Path) -> None:
+def restore(layout: Layout, passphrase_file: Path, check: bool, as_json: bool, file: Path) -> None:
     """Make a line from its backup, in a directory that is not there or empty; then `quietline up` starts it.
 
     Its vault keys and devices are new, and so is a homeserver of its own. No conversation comes back, no text is sent
     again. Staff sign in anew and their identities are confirmed anew, the first supervisor's with `quietline trust`.
+    With --check: passphrase, integrity, version, rows, configuration, directory and room; 1 when one is not well.
     """
     from bridge.config import load  # noqa: PLC0415 - only this verb needs it
     from deploy.backup import backup as made  # noqa: PLC0415 - only this verb needs it
     from deploy.backup.restore import restore as fill  # noqa: PLC0415 - only this verb needs it
+    from deploy.backup.restore_check import check_restore  # noqa: PLC0415 - only this verb needs it
 
+    if as_json and not check:
+        raise click.UsageError("--json is for --check.")
+    if check:
+        with exit_on_errors():
+            report = asyncio.run(check_restore(file, made.read_passphrase(passphrase_file), layout))
+        _tell(report, as_json=as_json)
     with exit_on_errors():
         found = made.read_backup(file, made.read_passphrase(passphrase_file))
         asyncio.run(fill(found, layout))
@@ -102,3 +114,42 @@ def restore(layout: Layout, passphrase_file: Path, file: Path) -> None:
     if joined:
         start = f"quietline bridge --data {layout.data} --take-over"
         click.echo(f"The homeserver still has the devices of before. End the old bridge for good; then start once: {start}")
+
+
+@click.command()
+@optional_line_options
+@click.option("--passphrase-file", type=_FILE, help=f"{_PHRASE_HELP}  [default: backup.passphrase_file]")
+@click.option("--json", "as_json", is_flag=True, help="For a program.")
+@click.argument("file", type=_FILE, required=False)
+def drill(layout: Layout | None, passphrase_file: Path | None, as_json: bool, file: Path | None) -> None:
+    """Restore a backup for a trial, into a throwaway directory: whether it would bring the line back, and how fast.
+
+    FILE, or the newest of the line in the directory of backup.to. Nothing is connected to and no bridge is started, so the
+    line that runs is not touched; when all is well, the time of the drill is noted in it, which `doctor` looks at. Without
+    --data and --config, on another machine, FILE and --passphrase-file are needed and nothing is noted. 1: not well.
+    """
+    from bridge.config import load  # noqa: PLC0415 - only this verb needs it
+    from deploy.backup import backup as made  # noqa: PLC0415 - only this verb needs it
+    from deploy.backup.drill import Drill, find_newest, run_drill  # noqa: PLC0415 - only this verb needs it
+    from deploy.data_dir.secret_files import SetupError  # noqa: PLC0415 - only this verb needs it
+
+    if layout is None and (file is None or passphrase_file is None):
+        raise click.UsageError("say --config or --data, or else FILE and --passphrase-file.")
+    with exit_on_errors():
+        config = load(layout.config) if layout else None
+        phrase = passphrase_file or (config.backup.passphrase_file if config and config.backup else None)
+        if phrase is None:
+            raise SetupError(["backup: is not in the configuration; say FILE and --passphrase-file"])
+        passphrase = made.read_passphrase(phrase)
+        if file is None:
+            assert config is not None  # noqa: S101 - told above: a line or a file
+            file = find_newest(config, passphrase)
+        report = asyncio.run(run_drill(Drill(file=file, passphrase=passphrase, config=config)))
+    _tell(report, as_json=as_json)
+
+
+def _tell(report: CheckReport, *, as_json: bool) -> NoReturn:
+    """Print a report, and end with what it says."""
+    for line in [report.as_json()] if as_json else report.as_text():
+        click.echo(line)
+    sys.exit(EXIT_OK if report.ok else EXIT_PROBLEMS)

@@ -21,7 +21,7 @@ import click
 
 from bridge.storage.errors import DatabaseError
 from deploy.cli.alarm import alarm
-from deploy.cli.backups import backup, restore
+from deploy.cli.backups import backup, drill, restore
 from deploy.cli.canary import canary
 from deploy.cli.check import check
 from deploy.cli.doctor import doctor
@@ -281,6 +281,7 @@ cli.add_command(canary)
 cli.add_command(alarm)
 cli.add_command(backup)
 cli.add_command(restore)
+cli.add_command(drill)
 cli.add_command(init)
 cli.add_command(check)
 cli.add_command(doctor)

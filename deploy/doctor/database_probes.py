@@ -45,6 +45,7 @@ ROWS: Final = (
     "vacuum",
     "own vacuum",
     "backup",
+    "drill",
     "hold",
     "reveal",
     "dead letters",
@@ -77,6 +78,7 @@ def database_probes(layout: Layout, config: Config, pack: Pack | None, *, wait_m
         yield doctor_database.check_marked_facts(db)
         yield from doctor_database.check_vacuums(db, now, age)
         yield doctor_database.check_backup(db, config, now, age)
+        yield doctor_database.check_drill(db, config, now, age)
         yield doctor_database.check_holds(db)
         yield doctor_database.check_revealed_numbers(db, now)
         yield doctor_database.check_dead_letters(db)

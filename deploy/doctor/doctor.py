@@ -52,6 +52,7 @@ ROWS: Final = (
     "clock",
     "facts",
     "backup",
+    "drill",
     "vacuum",
     "own vacuum",
     "hold",

@@ -75,9 +75,10 @@ def _steps(answers: Answers, layout: Layout, pack: Pack) -> Iterator[str]:
     if answers.backup is None:
         yield f"Backups: `./quietline backup {data} --to FILE --passphrase-file FILE`, on a timer of yours."
     elif answers.service == "systemd":
-        yield "Backups: `systemctl enable --now quietline-backup.timer`."
+        timers = "quietline-backup.timer quietline-drill.timer"
+        yield f"Backups, and a trial of the newest each month: `systemctl enable --now {timers}`."
     else:
-        yield f"Backups on a timer of yours: `./quietline backup {data}`."
+        yield f"Backups on a timer of yours: `./quietline backup {data}`, and once a month `./quietline drill {data}`."
     if answers.on_call is None:
         yield "Somebody on call: give `lines.0.on_call` in `config.yaml` a `webhook_file` or an `email`."
     yield from _canary(answers, layout)

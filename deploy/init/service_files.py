@@ -55,6 +55,8 @@ def service_files(answers: Answers, layout: Layout, secrets: Sequence[Path]) -> 
     if answers.backup is not None:
         files["units/quietline-backup.service"] = _backup_unit(answers, layout, answers.backup)
         files["units/quietline-backup.timer"] = _timer("Backup of Quietline, every week", "weekly")
+        files["units/quietline-drill.service"] = _drill_unit(layout, answers.backup.to, answers.backup.passphrase_file)
+        files["units/quietline-drill.timer"] = _timer("Trial of Quietline's newest backup, every month", "monthly")
     return files
 
 
@@ -182,6 +184,20 @@ ExecStart={ROOT}/quietline backup --data {layout.data} --passphrase-file %d/pass
 {closed}{_sandbox([layout.bridge, backup.to], reached=[ROOT, layout.data, backup.to])}"""
 
 
+def _drill_unit(layout: Layout, to: Path, passphrase_file: Path) -> str:
+    return f"""\
+# Written by `quietline init`. The newest backup is restored for a trial. It reaches no network, so it can touch no line.
+[Unit]
+Description=Trial of Quietline's newest backup
+
+[Service]
+Type=oneshot
+PrivateNetwork=yes
+LoadCredential=passphrase:{passphrase_file}
+ExecStart={ROOT}/quietline drill --data {layout.data} --passphrase-file %d/passphrase
+{_sandbox([layout.bridge], reached=[ROOT, layout.data, to])}"""
+
+
 def _timer(description: str, calendar: str) -> str:
     return f"""\
 # Written by `quietline init`.
@@ -190,7 +206,7 @@ Description={description}
 
 [Timer]
 OnCalendar={calendar}
-RandomizedDelaySec={"1h" if calendar == "weekly" else "5min"}
+RandomizedDelaySec={"5min" if calendar == "hourly" else "1h"}
 Persistent=true
 
 [Install]

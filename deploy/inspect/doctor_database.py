@@ -25,6 +25,8 @@ DAY: Final = 86_400.0
 VACUUM_DAYS: Final = 3.0
 NOT_YET: Final = "no quiet hour has come yet"
 BACKUP_DAYS: Final = 8.0
+DRILL_DAYS: Final = 40.0
+"""Days after which a drill is old: one a month, and some days more."""
 REVEAL_LIMIT_SECONDS: Final = 180.0
 """Seconds after which a number must have been taken out of its office."""
 
@@ -104,6 +106,16 @@ def check_backup(db: SqliteConnection, config: Config, now: float, age: float) -
         else "quietline backup --to FILE --passphrase-file FILE, once a week, kept elsewhere."
     )
     return CheckResult(name="backup", ok=ok, what=what, do=do)
+
+
+def check_drill(db: SqliteConnection, config: Config, now: float, age: float) -> CheckResult:
+    """Whether it is known of late that a backup can be restored."""
+    last = line_state.peek(db, line_state.DRILLED)
+    days = (now - float(last)) / DAY if last else age
+    old = days > DRILL_DAYS
+    what = f"a backup was last restored for a trial {days:.1f} days ago" if last else "no backup was restored for a trial"
+    do = "`quietline drill`, once a month: it restores the newest backup into a throwaway directory." if old else ""
+    return CheckResult(name="drill", ok=config.line.rehearsal or not old, what=what, do=do)
 
 
 def check_holds(db: SqliteConnection) -> CheckResult:

@@ -31,6 +31,7 @@ WORDS = {
     "accept-facts": ["locks"],
     "staff make": ["--admin-token-file", "token"],
     "backup": ["--passphrase-file", "x", "--to", "y"],
+    "drill": ["--passphrase-file", "x", "y"],
     "restore": ["--passphrase-file", "x", "y"],
     "staff add": ["ana", "--role", "advocate"],
     "staff reset": ["ana"],

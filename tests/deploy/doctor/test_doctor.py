@@ -1,4 +1,4 @@
-"""The doctor on a real line: twenty planted faults, each found by its row; none on a line that is well; frozen parts."""
+"""The doctor on a real line: planted faults, each found by its row; none on a line that is well; frozen parts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 DAY = 86_400.0
 
 LISTED = """configuration, packs, on-call, vault key, keys, file modes, data directory, keys.db, disk, swap, secure_delete,
-logs, port, bridge, restarts, database, database lock, clock, facts, backup, vacuum, own vacuum, hold, reveal,
+logs, port, bridge, restarts, database, database lock, clock, facts, backup, drill, vacuum, own vacuum, hold, reveal,
 dead letters, audit, erasure, carrier, carrier login, public address, certificate, silence, homeserver,
 homeserver version, homeserver database, homeserver module, homeserver administrator, homeserver limits,
 homeserver settings, registration, identities, line devices, desk, first supervisor, staff devices, staff pushers,
@@ -107,6 +107,13 @@ async def old_backup(line: RealLine, _patch: pytest.MonkeyPatch) -> AsyncIterato
     await line.put(line_state.LAST_BACKUP, str(time.time() - 20 * DAY))
     yield
     await line.put(line_state.LAST_BACKUP, str(time.time()))
+
+
+@contextlib.asynccontextmanager
+async def old_drill(line: RealLine, _patch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    await line.put(line_state.DRILLED, str(time.time() - 60 * DAY))
+    yield
+    await line.put(line_state.DRILLED, str(time.time()))
 
 
 @contextlib.asynccontextmanager
@@ -217,6 +224,7 @@ FAULTS: dict[str, Plant] = {
     "public address": another_public_address,
     "homeserver module": no_module,
     "backup": old_backup,
+    "drill": old_drill,
     "port": port_of_a_stranger,
     "packs": broken_pack,
     "database lock": locked_database,

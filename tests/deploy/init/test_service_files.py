@@ -42,6 +42,10 @@ def test_the_units_run_this_line_and_its_backups(tmp_path: Path) -> None:
     assert backup["LoadCredential"] == "passphrase:/etc/quietline/passphrase"
     assert "/srv/backups" in backup["ReadWritePaths"].split()
     assert unit(units / "quietline-backup.timer")["Timer"]["OnCalendar"] == "weekly"
+    drill = unit(units / "quietline-drill.service")["Service"]
+    assert drill["ExecStart"].endswith(f"/quietline drill --data {tmp_path / 'line'} --passphrase-file %d/passphrase")
+    assert (drill["PrivateNetwork"], drill["LoadCredential"]) == ("yes", "passphrase:/etc/quietline/passphrase")
+    assert unit(units / "quietline-drill.timer")["Timer"]["OnCalendar"] == "monthly"
     doctor = unit(units / "quietline-doctor.service")["Service"]
     assert doctor["ExecStart"].endswith(f"/quietline doctor --data {tmp_path / 'line'}")
     assert unit(units / "quietline-doctor.timer")["Timer"]["OnCalendar"] == "hourly"
@@ -101,7 +105,7 @@ def test_systemd_takes_the_units_and_finds_little_exposed(
         return
     assert run_init(tmp_path, told).exit_code == 0
     units = sorted((tmp_path / "line" / "units").iterdir())
-    assert len(units) == (6 if told["mode"] == "join" else 5)
+    assert len(units) == (8 if told["mode"] == "join" else 7)
     # Verified in a directory of systemd's own kind, whose files are not private; the program that is started is there.
     verified = subprocess.run([analyze, "verify", *units], capture_output=True, text=True, check=False)
     said = [line for line in verified.stderr.splitlines() if str(tmp_path) in line and "not accessible" not in line]

@@ -1,0 +1,197 @@
+"""`quietline drill`: a backup, restored for a trial into a throwaway directory that is deleted at the end.
+
+Rules of this module: nothing is connected to: no homeserver, no carrier, no address; a bridge on a restored line would sign
+the real one's devices out, so none is started. Of the line only its database is read, and the hour of a drill that ended
+well noted in it. What is printed are counts and times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bridge.config import load
+from bridge.runtime.settings import read_secret
+from bridge.storage.errors import DatabaseError
+from bridge.storage.sqlite_connection import find_damage, snapshot
+from bridge.storage.vault import key_check_value
+from bridge.tables import backup_rows, line_state
+from deploy.backup.backup import DATABASE_TABLES, Backup, read_backup, require_file
+from deploy.backup.restore import destinations, restore
+from deploy.backup.rotation import backups_of
+from deploy.data_dir import offline
+from deploy.data_dir.layout import Layout
+from deploy.data_dir.secret_files import SetupError
+from deploy.inspect.status import CheckReport, CheckResult
+from policies.load import PackError
+from policies.load import load as load_pack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bridge.config import Config
+
+PREFIX: Final = "quietline-drill-"
+MEMORY_DISK: Final = Path("/dev/shm")  # noqa: S108 - the directory in it is made by mkdtemp, for us alone
+"""Where tokens that a drill lays down never reach a disk."""
+DAY: Final = 86_400.0
+OLDER: Final = "Keep the file for whoever maintains this, make a new backup at once, and drill an older file by its name."
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """What a drill needs of the world: the backup's file, its passphrase, and the line that it is of, if that is here."""
+
+    file: Path
+    passphrase: bytes
+    config: Config | None = None
+
+
+def find_newest(config: Config, passphrase: bytes) -> Path:
+    """Return the newest backup of the line in the directory of `backup.to`. Raises :class:`SetupError`, `OSError`."""
+    if config.backup is None:
+        raise SetupError(["backup: is not in the configuration; say FILE and --passphrase-file"])
+    ours, foreign = backups_of(config.backup.to, (config.homeserver.server_name, config.line.slug), passphrase)
+    if not ours:
+        problem = f"{config.backup.to}: no backup of this line that this passphrase opens"
+        raise SetupError([f"{problem}, of {len(foreign)} files" if foreign else problem])
+    return ours[0]
+
+
+async def run_drill(drill: Drill) -> CheckReport:
+    """Restore a backup for a trial, and note in the line's database when it went well. Raises :class:`SetupError`."""
+    require_file(drill.file)
+    begun = time.monotonic()
+    rows = await _rows(drill)
+    took = CheckResult(name="time", ok=True, what=f"all of it took {time.monotonic() - begun:.1f} s")
+    report = CheckReport(checks=(*rows, took))
+    if drill.config is not None and report.ok:
+        now = str(time.time())
+        await offline.commit(drill.config, lambda transaction: line_state.put(transaction, line_state.DRILLED, now))
+    return report
+
+
+async def _rows(drill: Drill) -> list[CheckResult]:
+    try:
+        found = await asyncio.to_thread(read_backup, drill.file, drill.passphrase)
+    except SetupError as error:
+        return [CheckResult(name="opened", ok=False, what="; ".join(error.problems), do=OLDER)]
+    days = (time.time() - found.made) / DAY
+    rows = [CheckResult(name="opened", ok=True, what=f"{drill.file.name}, {days:.1f} days old: every byte is as written")]
+    with throwaway() as directory:
+        layout = Layout(directory / "line")
+        try:
+            await restore(found, layout)
+        except SetupError as error:
+            return [*rows, CheckResult(name="restored", ok=False, what=_away(error.problems, directory), do=OLDER)]
+        rows += _look(found, layout, drill.config)
+    return rows
+
+
+def _look(found: Backup, layout: Layout, line: Config | None) -> Iterator[CheckResult]:
+    """Compare what was restored with what the backup holds, and with the line as it is now."""
+    files = destinations(found, layout)
+    wrong = [each for each in files if each.new.read_bytes() != each.data or each.new.stat().st_mode & 0o077]
+    what = f"{len(files)} files, {len(found.roster)} people"
+    said = f"{what}; {len(wrong)} files are not what the backup holds, or others can read them" if wrong else what
+    yield CheckResult(name="restored", ok=not wrong, what=said, do=OLDER if wrong else "")
+    config = load(layout.config)
+    yield CheckResult(name="configuration", ok=True, what="can be used, with its secrets and new vault keys")
+    yield _words(config, layout)
+    yield _database(found, config)
+    yield _stops(found, config, line)
+
+
+def _words(config: Config, layout: Layout) -> CheckResult:
+    try:
+        load_pack(config.line.packs, near=layout.config.parent)
+    except PackError as error:
+        do = "Put the pack right on the line, and make a new backup."
+        return CheckResult(name="packs", ok=False, what=f"{len(error.problems)} problems", do=do)
+    return CheckResult(name="packs", ok=True, what="every wording is there")
+
+
+def _database(found: Backup, config: Config) -> CheckResult:
+    """Whether the database is sound, of today's version, and has each row of the backup."""
+    name, file = "database", config.data_dir / "main.db"
+    try:
+        damage = find_damage(file)
+        with snapshot(file) as db:
+            counts = {table: len(rows) for table, rows in backup_rows.read(db).items()}
+            old = [each.version_table for each in DATABASE_TABLES if each.peek_version(db) != each.latest]
+    except DatabaseError as error:
+        return CheckResult(name=name, ok=False, what=f"cannot be read ({error.code})", do=OLDER)
+    short = [table for table, rows in found.tables.items() if counts.get(table) != len(rows)]
+    if damage or old or short:
+        what = damage or (f"is not of this version: {', '.join(old)}" if old else f"rows are missing: {', '.join(short)}")
+        return CheckResult(name=name, ok=False, what=what, do=OLDER)
+    told = ", ".join(f"{count} of {table}" for table, count in counts.items())
+    return CheckResult(name=name, ok=True, what=f"is sound and has every row: {told or 'none'}")
+
+
+def _stops(found: Backup, config: Config, line: Config | None) -> CheckResult:
+    """Whether a restored line would know who said STOP: its key must be that of the entries."""
+    count, name = len(found.tables.get("suppression", ())), "stops"
+    if line is None:
+        what = f"{count} entries; whether their key is the line's is seen beside the line"
+        return CheckResult(name=name, ok=True, what=what, asked=False)
+    value = key_check_value(bytes.fromhex(read_secret(config.keys.suppression_key_file)))
+    try:
+        with offline.read_transaction(line) as db:
+            wrong = line_state.peek_wrong_keys(db, {"suppression": value})
+            now = len(backup_rows.read(db).get("suppression", ()))
+    except DatabaseError:
+        what = f"{count} entries; the line's own database cannot be read, to compare"
+        return CheckResult(name=name, ok=True, what=what, asked=False)
+    if wrong:
+        do = "Put the right suppression key back on the line (`quietline doctor`, row keys), and make a new backup."
+        return CheckResult(name=name, ok=False, what="its key is not that of the line: no STOP would be known", do=do)
+    return CheckResult(name=name, ok=True, what=f"{count} entries, under the line's key; the line has {now} now")
+
+
+@contextlib.contextmanager
+def throwaway() -> Iterator[Path]:
+    """Make a private directory, in memory where that is possible, and delete it whatever happens.
+
+    What a drill that was killed left behind is deleted by the next one: a directory whose lock nobody holds.
+    """
+    usable = MEMORY_DISK.is_dir() and os.access(MEMORY_DISK, os.W_OK | os.X_OK)
+    place = MEMORY_DISK if usable else Path(tempfile.gettempdir())
+    for left in place.glob(f"{PREFIX}*"):
+        if left.is_dir() and not left.is_symlink() and left.stat().st_uid == os.getuid():
+            with _locked(left) as free:
+                if free:
+                    shutil.rmtree(left, ignore_errors=True)
+    directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
+    try:
+        with _locked(directory):
+            yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[bool]:
+    """Hold a directory's lock; False when another process does."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(descriptor)
+
+
+def _away(problems: list[str], directory: Path) -> str:
+    """Say problems without the name of a directory that is gone."""
+    return "; ".join(problem.replace(str(directory), "…") for problem in problems)

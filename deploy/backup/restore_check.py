@@ -1,0 +1,111 @@
+"""`quietline restore --check`: whether a backup could be restored on this machine, now.
+
+Rule of this module: nothing is written, neither in the directory nor beside it; rows are tried in a database in memory.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+from pydantic import ValidationError
+
+from bridge.config import Config
+from bridge.runtime.settings import secret_files
+from bridge.storage.errors import DatabaseError
+from deploy.backup.backup import RENEWED_SECRETS, Backup, read_backup, require_file
+from deploy.backup.restore import place_problems, try_rows, version_problems
+from deploy.data_dir.program import own_version
+from deploy.data_dir.secret_files import SetupError
+from deploy.inspect.status import CheckReport, CheckResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from deploy.data_dir.layout import Layout
+
+ROOM_BYTES: Final = 64 * 1024 * 1024
+"""Bytes that a restored line needs besides its files, before its homeserver has made anything."""
+DAY: Final = 86_400.0
+NOT_OPENED: Final = "was not looked at: the file could not be opened"
+
+
+async def check_restore(file: Path, passphrase: bytes, layout: Layout) -> CheckReport:
+    """Look at a backup and at the directory that it would go into. Raises :class:`SetupError` when the file is none."""
+    size = require_file(file)
+    try:
+        found = read_backup(file, passphrase)
+    except SetupError as error:
+        do = "Is it the passphrase of that time, and the whole file? Try an older backup: each is opened by itself."
+        rows = [CheckResult(name="integrity", ok=False, what="; ".join(error.problems), do=do)]
+        rows += [CheckResult(name=name, ok=True, what=NOT_OPENED, asked=False) for name in ("version", "rows")]
+        return CheckReport(checks=(*rows, *_place(layout, size=size)))
+    days = (time.time() - found.made) / DAY
+    what = f"opens, and is what was written {days:.1f} days ago: {len(found.files)} files, {len(found.roster)} people"
+    rows = [CheckResult(name="integrity", ok=True, what=what), _version(found)]
+    if rows[-1].ok:
+        rows += [await _rows(found), *_configuration(found)]
+    return CheckReport(checks=(*rows, *_place(layout, size=sum(map(len, found.files.values())))))
+
+
+def _version(found: Backup) -> CheckResult:
+    if problems := version_problems(found):
+        do = "Install that version here, and restore with it."
+        return CheckResult(name="version", ok=False, what="; ".join(problems), do=do)
+    made_by = found.program or "a version that did not say so"
+    return CheckResult(name="version", ok=True, what=f"made by {made_by}; this is {own_version()}, which reads it")
+
+
+async def _rows(found: Backup) -> CheckResult:
+    try:
+        counts = await try_rows(found)
+    except DatabaseError as error:
+        do = "Keep the file, and tell whoever maintains this; an older backup may be well."
+        return CheckResult(name="rows", ok=False, what=f"its rows fit into no table ({error.code})", do=do)
+    told = ", ".join(f"{count} of {table}" for table, count in counts.items())
+    return CheckResult(name="rows", ok=True, what=f"can be read: {told or 'none'}")
+
+
+def _configuration(found: Backup) -> Iterator[CheckResult]:
+    """Whether the configuration is one, and each file that it names is in the backup or here."""
+    try:
+        told: Any = yaml.safe_load(found.config)
+        config = Config.model_validate(told)
+    except (yaml.YAMLError, ValidationError, RecursionError):
+        do = "It is restored all the same; put config.yaml right before the start: `quietline check` names each key."
+        yield CheckResult(name="configuration", ok=False, what="is none that this version can use", do=do)
+        return
+    root = Path(found.root)
+    missing = [
+        str(path)
+        for name, path in secret_files(config)
+        if str(path.absolute()) not in found.files
+        and not (name in RENEWED_SECRETS if path.is_relative_to(root) else path.is_file())
+    ]
+    what = f"line {config.line.slug}, {config.line.carrier.kind}"
+    if missing:
+        do = "Put these files here first, or the restored line does not start: " + ", ".join(missing)
+        yield CheckResult(name="configuration", ok=False, what=f"{what}; {len(missing)} files are nowhere", do=do)
+    else:
+        yield CheckResult(name="configuration", ok=True, what=f"{what}; every secret is in the backup, here, or made new")
+
+
+def _place(layout: Layout, *, size: int) -> Iterator[CheckResult]:
+    """Whether the directory is free, may be made, and has room."""
+    name = "place"
+    if problems := place_problems(layout):
+        yield CheckResult(name=name, ok=False, what="; ".join(problems), do="Say another one with --data.")
+        return
+    above = next(path for path in (layout.data, *layout.data.parents) if path.is_dir())
+    if not os.access(above, os.W_OK | os.X_OK):
+        what, do = f"{above} may not be written", "Restore as the account that will run the line, where it may write."
+        yield CheckResult(name=name, ok=False, what=what, do=do)
+        return
+    free, needed = shutil.disk_usage(above).free, 2 * size + ROOM_BYTES
+    what = f"{layout.data}: free for a line, {free // 2**20} MiB on the disk, {needed // 2**20} needed"
+    do = "" if free >= needed else "Make room, or say another directory with --data."
+    yield CheckResult(name=name, ok=free >= needed, what=what, do=do)

@@ -1,0 +1,325 @@
+"""A drill proves a backup and touches nothing; `restore --check` says what a restore would meet, and writes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import errno
+import json
+import os
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from bridge.storage.errors import Unavailable
+from bridge.storage.sqlite_connection import SqliteConnection, snapshot
+from bridge.storage.vault import key_check_value
+from bridge.tables import line_state
+from deploy.backup import backup as made
+from deploy.backup import drill as module
+from deploy.backup.backup import Backup
+from deploy.backup.drill import Drill, find_newest, run_drill, throwaway
+from deploy.backup.restore import restore
+from deploy.backup.restore_check import check_restore
+from deploy.backup.rotation import backup_into
+from deploy.cli.main import cli
+from deploy.data_dir.layout import Layout
+from deploy.data_dir.secret_files import SetupError
+from deploy.inspect.status import CheckResult
+from tests.deploy.line_directory import LineDirectory, line_directory
+
+PASSPHRASE = b"six random words are very good"
+ROWS = ["opened", "restored", "configuration", "packs", "database", "stops", "time"]
+
+
+@pytest.fixture
+async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
+    async with line_directory(tmp_path) as there:
+        await there.desk()
+        await there.execute("INSERT INTO suppression (hash, muted, until) VALUES ($1, 'stopped', 1)", b"\x00\xff" * 16)
+        (tmp_path / "kept").mkdir()
+        phrase = tmp_path / "phrase"
+        phrase.write_bytes(PASSPHRASE)
+        phrase.chmod(0o600)
+        told = yaml.safe_load(there.layout.config.read_text())
+        told["backup"] = {"to": str(tmp_path / "kept"), "passphrase_file": str(phrase)}
+        there.layout.config.write_text(yaml.safe_dump(told))
+        yield there
+
+
+@pytest.fixture(autouse=True)
+def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Have drills in a directory of the test's own."""
+    monkeypatch.setattr(made, "SCRYPT", {"n": 2, "r": 1, "p": 1})
+    monkeypatch.setattr(module, "MEMORY_DISK", tmp_path / "trials")
+    (tmp_path / "trials").mkdir()
+    return tmp_path / "trials"
+
+
+async def backed_up(line: LineDirectory) -> Path:
+    return (await backup_into(line.layout, line.layout.data.parent / "kept", PASSPHRASE)).file
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
+def tree(directory: Path) -> list[Path]:
+    return sorted(directory.rglob("*"))
+
+
+def written(file: Path, found: Backup, phrase: bytes = PASSPHRASE) -> Path:
+    """Put a backup in the place of another."""
+    file.unlink(missing_ok=True)
+    made.write_new_file(file, made.encrypt(found, phrase))
+    return file
+
+
+def files_below(directory: Path) -> dict[str, tuple[int, bytes]]:
+    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in directory.rglob("*") if path.is_file()}
+
+
+async def test_a_drill_proves_a_backup_and_touches_nothing(
+    line: LineDirectory, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every row is well, no socket is made, nothing of the line changes but the time that is noted, nothing is left."""
+    file = await backed_up(line)
+    before = {name: told for name, told in files_below(line.layout.data).items() if "main.db" not in name}
+    noted = await line.harness.database.fetchval("SELECT COUNT(*) FROM line")
+
+    def refused(*_words: object, **_named: object) -> None:
+        raise AssertionError("a drill asked for a connection")
+
+    with monkeypatch.context() as closed:
+        closed.setattr(socket.socket, "connect", refused)
+        closed.setattr(socket, "getaddrinfo", refused)
+        report = await run_drill(Drill(find_newest(line.config, PASSPHRASE), PASSPHRASE, line.config))
+    assert [row.name for row in report.checks] == ROWS
+    assert report.ok, report.as_text()
+    rows = {row.name: row.what for row in report.checks}
+    assert rows["database"] == "is sound and has every row: 1 of suppression, 0 of tally"
+    assert rows["stops"] == "1 entries, under the line's key; the line has 1 now"
+    assert {name: told for name, told in files_below(line.layout.data).items() if "main.db" not in name} == before
+    assert await line.harness.database.fetchval("SELECT COUNT(*) FROM line") == noted + 1
+    assert float(await line_state.get(line.harness.database, line_state.DRILLED) or 0) > 0
+    assert names(place) == []
+    assert names(file.parent) == [file.name]
+
+
+def flipped(found: Backup, file: Path) -> None:
+    data = file.read_bytes()
+    file.write_bytes(data[:-20] + bytes([data[-20] ^ 1]) + data[-19:])
+
+
+def another_key(found: Backup, file: Path) -> None:
+    files = {name: (b"ab" * 32 if name.endswith("suppression.key") else data) for name, data in found.files.items()}
+    written(file, dataclasses.replace(found, files=files))
+
+
+def no_secret(found: Backup, file: Path) -> None:
+    files = {name: data for name, data in found.files.items() if not name.endswith("suppression.key")}
+    written(file, dataclasses.replace(found, files=files))
+
+
+def newer(found: Backup, file: Path) -> None:
+    written(file, dataclasses.replace(found, program="9.9.9", schema={**found.schema, "quietline_version": 99}))
+
+
+def no_pack(found: Backup, file: Path) -> None:
+    written(file, dataclasses.replace(found, config=found.config.replace("- base", "- ./nowhere.yaml")))
+
+
+def strange_column(found: Backup, file: Path) -> None:
+    written(file, dataclasses.replace(found, tables={**found.tables, "tally": [{"strange": 1}]}))
+
+
+@pytest.mark.parametrize(
+    ("harm", "row"),
+    [
+        (flipped, "opened"),
+        (another_key, "stops"),
+        (no_secret, "restored"),
+        (newer, "restored"),
+        (no_pack, "packs"),
+        (strange_column, "restored"),
+    ],
+)
+async def test_what_is_wrong_with_a_backup_is_found(line: LineDirectory, place: Path, harm: Any, row: str) -> None:
+    """The row of its name is not well and says what to do; nothing is noted, nothing is left."""
+    file = await backed_up(line)
+    harm(made.read_backup(file, PASSPHRASE), file)
+    await line.harness.database.commit(
+        lambda transaction: line_state.put(transaction, line_state.KEY_CHECK + "suppression", check_of(line))
+    )
+    report = await run_drill(Drill(file, PASSPHRASE, line.config))
+    wrong = [each for each in report.checks if not each.ok]
+    assert [(each.name, bool(each.do)) for each in wrong] == [(row, True)], report.as_text()
+    assert await line_state.get(line.harness.database, line_state.DRILLED) is None
+    assert names(place) == []
+
+
+def check_of(line: LineDirectory) -> str:
+    return key_check_value(bytes.fromhex(line.config.keys.suppression_key_file.read_text()))
+
+
+async def test_a_drill_elsewhere_says_what_it_cannot_see(line: LineDirectory) -> None:
+    """Without the line nothing is noted, and the key of its STOPs is not judged."""
+    report = await run_drill(Drill(await backed_up(line), PASSPHRASE))
+    assert report.ok
+    assert [row.name for row in report.checks if not row.asked] == ["stops"]
+    assert await line_state.get(line.harness.database, line_state.DRILLED) is None
+
+
+def test_what_a_killed_drill_left_goes(place: Path) -> None:
+    """The next one deletes it; a directory that another drill holds stays, and its own goes at the end."""
+    (place / f"{module.PREFIX}left").mkdir()
+    (place / f"{module.PREFIX}left" / "token").touch()
+    (place / "other").mkdir()
+    with throwaway() as one, throwaway() as two:
+        assert one != two
+        assert {path.name for path in place.iterdir()} == {one.name, two.name, "other"}
+        assert one.stat().st_mode & 0o077 == 0
+    assert [path.name for path in place.iterdir()] == ["other"]
+
+
+async def test_the_newest_of_the_line(line: LineDirectory, tmp_path: Path) -> None:
+    """Another line's is passed over; where there is none, that is said."""
+    with pytest.raises(SetupError, match="no backup of this line"):
+        find_newest(line.config, PASSPHRASE)
+    file = await backed_up(line)
+    found = made.read_backup(file, PASSPHRASE)
+    other = found.config.replace(f"slug: {line.config.line.slug}", "slug: another")
+    written(file.with_name("quietline-29991231T000000Z.backup"), dataclasses.replace(found, config=other))
+    assert find_newest(line.config, PASSPHRASE) == file
+
+
+async def test_the_verb(line: LineDirectory, tmp_path: Path) -> None:
+    """0 when all is well, 1 when not, 2 without a file; JSON as the doctor's."""
+    data = ["--data", str(line.layout.data)]
+    assert (await invoke(["drill", *data])).exit_code == 2
+    file = await backed_up(line)
+    ended = await invoke(["drill", *data, "--json"])
+    told = json.loads(ended.stdout)
+    assert (ended.exit_code, told["ok"], [row["name"] for row in told["checks"]]) == (0, True, ROWS)
+    flipped(made.read_backup(file, PASSPHRASE), file)
+    assert (await invoke(["drill", *data, str(file)])).exit_code == 1
+    assert (await invoke(["drill", str(file)])).exit_code == 2
+    assert (await invoke(["drill", *data, str(tmp_path / "nowhere")])).exit_code == 2
+
+
+async def rows_of_check(line: LineDirectory, file: Path, there: Path) -> dict[str, CheckResult]:
+    return {row.name: row for row in (await check_restore(file, PASSPHRASE, Layout(there))).checks}
+
+
+async def test_a_check_before_a_restore_writes_nothing(line: LineDirectory, tmp_path: Path) -> None:
+    """All is well, and no file is there that was not."""
+    file = await backed_up(line)
+    before = tree(tmp_path)
+    rows = await rows_of_check(line, file, tmp_path / "again")
+    assert list(rows) == ["integrity", "version", "rows", "configuration", "place"]
+    assert all(row.ok and row.asked for row in rows.values()), rows
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("harm", "row"), [(flipped, "integrity"), (newer, "version"), (strange_column, "rows"), (no_secret, "configuration")]
+)
+async def test_a_check_says_what_a_restore_would_meet(line: LineDirectory, tmp_path: Path, harm: Any, row: str) -> None:
+    """Damaged, of a newer version, with rows that fit nowhere, without a secret: the row of its name, and what to do."""
+    file = await backed_up(line)
+    harm(made.read_backup(file, PASSPHRASE), file)
+    rows = await rows_of_check(line, file, tmp_path / "again")
+    assert [(name, bool(each.do)) for name, each in rows.items() if not each.ok] == [(row, True)]
+
+
+async def test_a_check_looks_at_the_place(line: LineDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory that is in use, and a disk without room."""
+    file = await backed_up(line)
+    assert not (await rows_of_check(line, file, line.layout.data))["place"].ok
+    monkeypatch.setattr("deploy.backup.restore_check.ROOM_BYTES", 2**62)
+    row = (await rows_of_check(line, file, tmp_path / "again"))["place"]
+    assert (row.ok, "Make room" in row.do) == (False, True)
+
+
+async def test_the_verb_of_a_check(line: LineDirectory, tmp_path: Path) -> None:
+    """0 and 1 as the rows say, 2 without a file; `--json` alone is a usage error."""
+    file, there = await backed_up(line), tmp_path / "again"
+    words = ["restore", "--data", str(there), "--passphrase-file", str(tmp_path / "phrase")]
+    well = await invoke([*words, "--check", "--json", str(file)])
+    assert (well.exit_code, json.loads(well.stdout)["ok"], "again" in names(tmp_path)) == (0, True, False)
+    (tmp_path / "phrase").write_text("another passphrase altogether")
+    assert (await invoke([*words, "--check", str(file)])).exit_code == 1
+    assert (await invoke([*words, "--check", str(tmp_path / "nowhere")])).exit_code == 2
+    assert (await invoke([*words, "--json", str(file)])).exit_code == 2
+
+
+async def test_a_disk_that_is_full_at_any_step_of_a_restore_leaves_nothing(
+    line: LineDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At whichever file or commit it is full: the reason, no directory and no half of one; afterwards it is restored."""
+    found = made.read_backup(await backed_up(line), PASSPHRASE)
+    there = Layout(tmp_path / "again")
+    before = names(tmp_path)
+    refused: list[str] = []
+    for full_from in range(200):
+        left = [full_from]
+
+        def take(left: list[int] = left) -> bool:
+            left[0] -= 1
+            return left[0] < 0
+
+        with monkeypatch.context() as changed:
+            full_files(changed, take)
+            try:
+                await restore(found, there)
+            except SetupError as error:
+                refused.append(str(error))
+            else:
+                break
+        assert names(tmp_path) == before
+    assert names(tmp_path) == sorted([*before, "again"])
+    assert all("full" in said or "No space left" in said for said in refused)
+    assert not any("None" in said for said in refused)
+    assert len(refused) > len(found.files) + 20, "files, and commits of two rounds of tables"
+
+
+def full_files(changed: pytest.MonkeyPatch, is_full: Any) -> None:
+    """Let a disk be full when it is asked for a sync of a file, or for a commit."""
+    sync, execute = os.fsync, SqliteConnection.execute
+
+    def fsync(descriptor: int) -> None:
+        if is_full():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(descriptor)
+
+    def commit(self: SqliteConnection, statement: str, /, *values: Any) -> None:
+        if statement == "COMMIT" and is_full():
+            raise Unavailable("SQLITE_FULL")
+        execute(self, statement, *values)
+
+    changed.setattr(os, "fsync", fsync)
+    changed.setattr(SqliteConnection, "execute", commit)
+
+
+async def test_rows_of_an_older_schema_are_brought_to_todays(line: LineDirectory, tmp_path: Path) -> None:
+    """A backup of each earlier number of our tables is restored, and its database stands at today's."""
+    found = made.collect(line.layout, line.config)
+    latest = {each.version_table: each.latest for each in made.DATABASE_TABLES}
+    assert found.schema == latest
+    for each in made.DATABASE_TABLES:
+        for number in range(each.base_version + 1, each.latest + 1):
+            there = Layout(tmp_path / f"{each.version_table}-{number}")
+            await restore(dataclasses.replace(found, schema={**latest, each.version_table: number}), there)
+            with snapshot(there.bridge / "main.db") as db:
+                assert {one.version_table: one.peek_version(db) for one in made.DATABASE_TABLES} == latest
+                assert db.fetchval("SELECT COUNT(*) FROM suppression") == 1
+
+
+async def invoke(words: list[str]) -> Any:
+    """Run a verb in a thread, for it has a loop of its own."""
+    return await asyncio.to_thread(lambda: CliRunner().invoke(cli, words))
