@@ -3,7 +3,7 @@
 Rules of this module: the standard library only, for no package is there yet; what is finished is written down after it
 is finished, so that a build killed at any point is noticed and done again; one builder at a time.
 
-Called by the launcher: `python -I -S bootstrap.py check|make run|test`. Exit codes: 0 the environment is as locked;
+Called by the launcher: `python -I -S bootstrap.py check|make run|release|test`. Exit codes: 0 the environment is as locked;
 1 it is not (`check`) or could not be made so (`make`); 3 this Python cannot make environments, try another.
 """
 
@@ -23,7 +23,11 @@ from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-LOCK_FILES_BY_VERB: Final = {"run": ("runtime",), "test": ("runtime", "test", "strict", "element")}
+LOCK_FILES_BY_VERB: Final = {
+    "run": ("runtime",),
+    "release": ("runtime", "release"),
+    "test": ("runtime", "test", "strict", "element", "release"),
+}
 """What a verb needs, as names of lock files. Beside `NAME.txt` a folder `NAME` may hold a lock file of npm."""
 
 OLDEST_GLIBC: Final = {"strict": (2, 38), "element": (2, 28)}

@@ -113,6 +113,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "policies bridge/runtime bridge/storage bridge/config bridge/matrix/api deploy/data_dir deploy/stack "
         "deploy/inspect deploy/carrier"
     ),
+    "deploy/release": "deploy/data_dir",
     "deploy/canary": "bot/model bridge/runtime bridge/config bridge/matrix/olm bridge/outbound deploy/data_dir",
     "deploy/doctor": (
         "policies bridge/runtime bridge/storage bridge/carriers bridge/config bridge/tables bridge/matrix/api "
@@ -126,8 +127,8 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "deploy/rehearsal": "policies bridge/runtime bridge/carriers",
     "deploy/cli": (
         "policies policies/drills bot/model bridge/storage bridge/carriers/vendors bridge/config bridge/app "
-        "deploy/data_dir deploy/stack deploy/backup deploy/inspect deploy/packs deploy/carrier deploy/init "
-        "deploy/preflight deploy/canary deploy/doctor"
+        "deploy/data_dir deploy/stack deploy/release deploy/backup deploy/inspect deploy/packs deploy/carrier "
+        "deploy/init deploy/preflight deploy/canary deploy/doctor"
     ),
     "deploy": "deploy/cli",
 }

@@ -30,6 +30,7 @@ from deploy.cli.options import line_options, optional_line_options
 from deploy.cli.policy import policy
 from deploy.cli.privacy import privacy
 from deploy.cli.records import VERBS, exit_on_errors
+from deploy.cli.release import audit_dependencies, release
 from deploy.cli.reports import practices, report
 from deploy.cli.staff import staff
 from deploy.cli.trust import trust
@@ -282,6 +283,8 @@ cli.add_command(alarm)
 cli.add_command(backup)
 cli.add_command(restore)
 cli.add_command(drill)
+cli.add_command(release)
+cli.add_command(audit_dependencies)
 cli.add_command(init)
 cli.add_command(check)
 cli.add_command(doctor)

@@ -36,7 +36,7 @@ def root(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "deploy" / "bootstrap.py", made / "deploy")
     (made / "deploy" / "__init__.py").touch()
     (made / "deploy" / "__main__.py").write_text(ECHO)
-    for name in ("runtime", "test", "strict", "element"):
+    for name in ("runtime", "test", "strict", "element", "release"):
         (made / "deploy" / "requirements" / f"{name}.txt").write_text("# nothing\n")
     return made
 
@@ -262,7 +262,7 @@ def raise_at(step: str) -> Callable[[str], int]:
     return stop
 
 
-STEPS = ("venv", "runtime.txt", "test.txt", "strict.txt", "element.txt", "npm")
+STEPS = ("venv", "runtime.txt", "test.txt", "strict.txt", "element.txt", "npm", "release.txt")
 
 
 @pytest.mark.parametrize("step", STEPS)

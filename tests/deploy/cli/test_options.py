@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-NOT_ABOUT_A_LINE = {"version", "init", "test", "bench", "policy lint", "policy preview", "policy schema"}
+NOT_ABOUT_A_LINE = {
+    "version",
+    "init",
+    "test",
+    "bench",
+    "release",
+    "audit-dependencies",
+    "policy lint",
+    "policy preview",
+    "policy schema",
+}
 
 
 def verbs(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:

@@ -1,0 +1,63 @@
+"""The verbs about releases: release, audit-dependencies.
+
+Rules of this module: as in `cli`; both need what `deploy/requirements/release.txt` locks, which the launcher installs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from deploy.cli.records import exit_on_errors
+
+EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE = 0, 1, 2
+
+
+@click.command()
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+def release(directory: Path) -> None:
+    """Make a release of the commit that is checked out: source, wheel, bill of materials, checksums, in a new DIRECTORY.
+
+    Two runs for one commit give the same bytes. Nothing is uploaded or signed.
+    """
+    from deploy.release.release import make_release  # noqa: PLC0415 - only this verb needs it
+
+    with exit_on_errors():
+        files = make_release(directory)
+    for file in files:
+        click.echo(str(file))
+
+
+@click.command(name="audit-dependencies")
+@click.option("--osv-url", metavar="URL", help="Who is asked.  [default: https://api.osv.dev/v1/query]")
+@click.option("--json", "as_json", is_flag=True, help="For a program.")
+def audit_dependencies(osv_url: str | None, as_json: bool) -> None:
+    """Ask OSV whether anything is publicly known against the packages that run, by name and version. Needs a network.
+
+    Exit code 0 nothing is known, 1 something is, 2 nobody could be asked: then nothing is known either way.
+    """
+    from deploy.release.lock_file import LOCKS  # noqa: PLC0415 - only this verb needs it
+    from deploy.release.vulnerabilities import OSV, NoAnswer, find_vulnerabilities  # noqa: PLC0415 - the same
+
+    url: Final = osv_url or OSV
+    try:
+        count, found = find_vulnerabilities(LOCKS / "runtime.txt", url=url)
+    except NoAnswer:
+        sentence = f"{url} could not be asked: is there a network? Nothing is known, neither good nor bad."
+        nothing = json.dumps({"asked": False, "vulnerabilities": []})
+        click.echo(nothing if as_json else f"quietline: {sentence}", err=not as_json)
+        sys.exit(EXIT_USAGE)
+    if as_json:
+        rows = [dataclasses.asdict(each) for each in found]
+        click.echo(json.dumps({"asked": True, "packages": count, "vulnerabilities": rows}))
+    else:
+        for each in found:
+            then = f"fixed in {', '.join(each.fixed_in)}" if each.fixed_in else "no version without it is known"
+            click.echo(f"{each.package} {each.version}: {each.identity}; {then}")
+        click.echo(f"{count} packages were asked about; {len(found)} things are known against them.")
+    sys.exit(EXIT_PROBLEMS if found else EXIT_OK)

@@ -1,0 +1,94 @@
+"""`quietline release`: source, wheel, bill of materials and checksums of a commit, in a new directory.
+
+Rules of this module: two runs for one commit give the same bytes; the wheel is built from the archive, not from the
+checkout; nothing is uploaded and nothing is signed, which is for a person with a key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from deploy.data_dir.program import ROOT, own_version
+from deploy.data_dir.secret_files import SetupError
+from deploy.release.licences import UnknownLicence, goes_together, licence_of
+from deploy.release.lock_file import LOCKS, read_lock
+from deploy.release.sbom import make_sbom
+from deploy.release.source_archive import NoSource, commit_of, compress, tar_of
+
+CHECKSUMS: Final = "SHA256SUMS"
+
+
+def make_release(out: Path, *, root: Path = ROOT) -> list[Path]:
+    """Write a release of the commit that is checked out; return its files. Raises :class:`SetupError`, `OSError`."""
+    if out.exists():
+        raise SetupError([f"{out}: is there already; give a new directory"])
+    packages = read_lock(LOCKS / "runtime.txt")
+    if problems := licence_problems([package.name for package in packages]):
+        raise SetupError(problems)
+    name = f"quietline-{own_version()}"
+    try:
+        commit, made = commit_of(root)
+        archive = tar_of(root, commit, folder=name, made=made)
+    except NoSource as error:
+        raise SetupError([f"{root}: {error}"]) from None
+    files = {
+        f"{name}.tar.gz": compress(archive),
+        f"{name}.cdx.json": make_sbom(packages, commit=commit, made=made).encode(),
+        **_wheel(archive, name, made),
+    }
+    sums = {file: hashlib.sha256(data).hexdigest() for file, data in sorted(files.items())}
+    files[CHECKSUMS] = "".join(f"{digest}  {file}\n" for file, digest in sums.items()).encode()
+    out.mkdir(parents=True)
+    for file, data in files.items():
+        (out / file).write_bytes(data)
+    return [out / file for file in files]
+
+
+def licence_problems(names: list[str]) -> list[str]:
+    """Say of which packages the licence is not known, or does not go together with ours."""
+    problems = []
+    for name in names:
+        try:
+            licence = licence_of(name)
+        except UnknownLicence:
+            do = "read it, and note it in deploy/release/licences.py"
+            problems.append(f"{name}: declares no licence in SPDX's words; {do}")
+        else:
+            if not goes_together(licence):
+                problems.append(f"{name}: {licence} does not go together with AGPL-3.0-or-later")
+    return problems
+
+
+def _wheel(archive: bytes, folder: str, made: int) -> dict[str, bytes]:
+    """Build the wheel out of the archive. The time of every file in it is the commit's."""
+    with tempfile.TemporaryDirectory(prefix="quietline-release-") as work:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            tar.extractall(work, filter="tar")
+        pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        ended = subprocess.run(  # noqa: S603 - pip of this environment
+            [
+                *pip,
+                "--no-build-isolation",
+                "--no-cache-dir",
+                "--wheel-dir",
+                str(Path(work) / "out"),
+                str(Path(work) / folder),
+            ],
+            cwd=work,
+            env={**os.environ, "SOURCE_DATE_EPOCH": str(made), "PYTHONHASHSEED": "0", "PYTHONPATH": ""},
+            umask=0o022,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if ended.returncode:
+            raise SetupError([f"the wheel cannot be built: {(ended.stderr.strip().splitlines() or ['?'])[-1]}"])
+        return {path.name: path.read_bytes() for path in (Path(work) / "out").glob("*.whl")}

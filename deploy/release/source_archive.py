@@ -1,0 +1,72 @@
+"""The source of a commit as a tar file, the same bytes wherever it is made.
+
+Rules of this module: what is in it comes from git's objects and not from the files that lie about, so nothing that is not
+committed gets in; owners, times and the order of names say nothing about the machine. The bytes of the compressed file are
+the same with the same zlib; those of the tar file inside always are.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import subprocess
+import tarfile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LINK, EXECUTABLE = "120000", "100755"
+
+
+class NoSource(Exception):  # noqa: N818 - an answer, not a failure
+    """This is no checkout of git, or git cannot be asked. The text says why."""
+
+
+def commit_of(root: Path, name: str = "HEAD") -> tuple[str, int]:
+    """Return the id of a commit and its time, in seconds since the epoch. Raises `NoSource`."""
+    identity, made = _git(root, "log", "-1", "--format=%H %ct", name).decode().split()
+    return identity, int(made)
+
+
+def tar_of(root: Path, commit: str, *, folder: str, made: int) -> bytes:
+    """Return the tar file of a commit: every file below `folder`. Raises `NoSource`."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for mode, identity, name in sorted(_tree(root, commit), key=lambda each: each[2]):
+            entry = tarfile.TarInfo(f"{folder}/{name}")
+            entry.mtime, entry.mode = made, 0o755 if mode == EXECUTABLE else 0o644
+            data = _git(root, "cat-file", "blob", identity)
+            if mode == LINK:
+                entry.type, entry.linkname = tarfile.SYMTYPE, data.decode()
+                tar.addfile(entry)
+            else:
+                entry.size = len(data)
+                tar.addfile(entry, io.BytesIO(data))
+    return packed.getvalue()
+
+
+def compress(data: bytes) -> bytes:
+    """Compress without a name and a time."""
+    return gzip.compress(data, compresslevel=9, mtime=0)
+
+
+def _tree(root: Path, commit: str) -> list[tuple[str, str, str]]:
+    """Return mode, object and name of every file of a commit."""
+    found = []
+    for line in _git(root, "ls-tree", "-r", "-z", "--full-tree", commit).decode().split("\0"):
+        if line:
+            told, _, name = line.partition("\t")
+            mode, _kind, identity = told.split()
+            found.append((mode, identity, name))
+    return found
+
+
+def _git(root: Path, *words: str) -> bytes:
+    try:
+        ended = subprocess.run(["git", *words], cwd=root, capture_output=True, check=False)  # noqa: S603, S607 - git, of PATH
+    except OSError as error:
+        raise NoSource(f"git cannot be run ({error.strerror})") from None
+    if ended.returncode:
+        raise NoSource(ended.stderr.decode(errors="replace").strip().splitlines()[-1])
+    return ended.stdout

@@ -1,0 +1,63 @@
+"""`quietline audit-dependencies`: whether anything is publicly known against a package that runs.
+
+Rules of this module: it is asked of OSV (api.osv.dev), which learns names and versions of packages and the address that
+asks; so it is a verb of its own, which nothing else runs. When nobody answers, that is said: no answer is no good news.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OSV: Final = "https://api.osv.dev/v1/query"
+TIMEOUT_SECONDS: Final = 600.0
+
+
+class NoAnswer(Exception):  # noqa: N818 - an answer, not a failure
+    """Nobody could be asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vulnerability:
+    """Something that is known against a version. `fixed_in`: the versions that are without it."""
+
+    package: str
+    version: str
+    identity: str
+    fixed_in: tuple[str, ...]
+
+
+def find_vulnerabilities(lock: Path, *, url: str = OSV, timeout: int = 15) -> tuple[int, list[Vulnerability]]:
+    """Return how many packages were asked about, and what is known against them. Raises `NoAnswer`.
+
+    `timeout`: seconds for one answer.
+    """
+    words = ["--vulnerability-service", "osv", "--osv-url", url, "--timeout", str(timeout), "--format", "json"]
+    with tempfile.TemporaryDirectory(prefix="quietline-audit-") as cache:
+        options = ["--disable-pip", "--require-hashes", "--progress-spinner", "off", "--cache-dir", cache]
+        command = [sys.executable, "-P", "-m", "pip_audit", "--requirement", str(lock), *options, *words]
+        try:
+            ended = subprocess.run(  # noqa: S603 - the command is ours
+                command, capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            raise NoAnswer from None
+    try:
+        told: Any = json.loads(ended.stdout)
+        asked = [each for each in told["dependencies"] if "skip_reason" not in each]
+    except (ValueError, KeyError, TypeError):
+        raise NoAnswer from None
+    return len(asked), [
+        Vulnerability(
+            package=each["name"], version=each["version"], identity=known["id"], fixed_in=tuple(known["fix_versions"])
+        )
+        for each in asked
+        for known in each["vulns"]
+    ]
