@@ -1,0 +1,99 @@
+"""Kills a migration at every statement, and goes on from what is left.
+
+`python -m tests.bridge.storage.migration_kills DIRECTORY`. A process of its own, because it forks. Prints how many kills
+there were, as JSON; ends with 1 and a sentence when something was lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bridge.storage.sqlite_connection import MEMORY, SqliteConnection, find_damage
+from tests.bridge.storage.stored_versions import SETS, VERSIONS, Contents, contents, load, migrate, shape
+
+if TYPE_CHECKING:
+    from bridge.storage.database import Value
+    from bridge.storage.migrations import Migrations
+
+
+class Mortal(SqliteConnection):
+    """A connection whose process is killed before its n-th statement is run."""
+
+    left = 0
+
+    def execute(self, statement: str, /, *values: Value) -> None:
+        """Run it, or be killed."""
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().execute(statement, *values)
+
+
+def was_killed(file: Path, migrations: Migrations, at: int) -> bool:
+    """Migrate in a child that is killed at a statement; False when it came to its end before."""
+    child = os.fork()
+    if child == 0:
+        connection = Mortal(file)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.left = at
+        asyncio.run(migrate(connection, migrations))
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    return os.WIFSIGNALED(status)
+
+
+def check(file: Path, name: str, number: int, wanted: object, before: Contents) -> str:
+    """Look at what a killed migration left, and bring it to the end; return what is wrong."""
+    migrations = SETS[name]
+    with contextlib.closing(SqliteConnection(file)) as connection:
+        stands = migrations.peek_version(connection)
+        if not number <= stands <= migrations.latest:
+            return f"{name} {number}: stands at {stands}"
+        asyncio.run(migrate(connection, migrations))
+        kept = {
+            table: [{key: row.get(key) for key in old} for old, row in zip(rows, contents(connection)[table], strict=True)]
+            for table, rows in before.items()
+            if table in contents(connection)
+        }
+        if shape(connection) != wanted:
+            return f"{name} {number}: another shape than a new database's"
+        if any(kept[table] != rows for table, rows in before.items() if table in kept):
+            return f"{name} {number}: rows are not what they were"
+    return find_damage(file)
+
+
+def main(directory: Path) -> None:
+    """Kill every version of every set at every statement."""
+    kills = 0
+    for name, number in VERSIONS:
+        with contextlib.closing(SqliteConnection(MEMORY)) as fresh:
+            load(fresh, name, SETS[name].latest)
+            wanted = shape(fresh)
+        source = directory / f"{name}-{number}.db"
+        with contextlib.closing(SqliteConnection(source)) as connection:
+            load(connection, name, number)
+            before = contents(connection)
+        at = 1
+        while True:
+            file = directory / "tried.db"
+            for left in directory.glob("tried.db*"):
+                left.unlink()
+            shutil.copyfile(source, file)
+            if not was_killed(file, SETS[name], at):
+                break
+            if wrong := check(file, name, number, wanted, before):
+                sys.exit(f"{wrong}, killed at statement {at}")
+            kills, at = kills + 1, at + 1
+    print(json.dumps({"kills": kills}))  # noqa: T201 - what the test reads
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

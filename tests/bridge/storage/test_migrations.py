@@ -1,0 +1,103 @@
+"""Every version that was ever stored is brought to today's, whatever ends it on the way."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.storage.errors import Unavailable, UnsupportedSchema
+from bridge.storage.sqlite_connection import MEMORY, SqliteConnection
+from tests.bridge.storage.stored_versions import SETS, STORED, VERSIONS, contents, dump, load, migrate, shape, stored_file
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize(("name", "number"), VERSIONS)
+async def test_a_released_step_is_not_edited(name: str, number: int) -> None:
+    """What the steps make is what is kept of that version; a new step brings a new file (`stored_versions`)."""
+    assert stored_file(name, number).is_file(), "python -m tests.bridge.storage.stored_versions"
+    assert stored_file(name, number).read_text() == await dump(name, number)
+
+
+def test_no_version_is_forgotten() -> None:
+    """A version that was stored once stays one that is tried."""
+    assert {path.name for path in STORED.iterdir()} == {stored_file(name, number).name for name, number in VERSIONS}
+
+
+@pytest.mark.parametrize(("name", "number"), VERSIONS)
+async def test_every_stored_version_is_brought_to_todays(name: str, number: int) -> None:
+    """The tables are then those of a new database, and every value of before is where it was."""
+    with contextlib.closing(SqliteConnection(MEMORY)) as old, contextlib.closing(SqliteConnection(MEMORY)) as new:
+        load(old, name, number)
+        before = contents(old)
+        assert SETS[name].peek_version(old) == number
+        await migrate(old, SETS[name])
+        await migrate(new, SETS[name])
+        assert shape(old) == shape(new)
+        assert SETS[name].peek_version(old) == SETS[name].latest
+        after = contents(old)
+        assert before.keys() - after.keys() == set()
+        for table, rows in before.items():
+            assert [{key: row[key] for key in rows[0]} for row in after[table]] == rows
+
+
+@pytest.mark.parametrize(("name", "number"), VERSIONS)
+async def test_a_full_disk_at_any_step_loses_nothing(name: str, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At whichever commit it is full: the step before it stands, the rows too, and the next try comes to the end."""
+    ended = False
+    for full_at in range(20):
+        with contextlib.closing(SqliteConnection(MEMORY)) as connection:
+            load(connection, name, number)
+            before, left = contents(connection), [full_at]
+            execute = SqliteConnection.execute
+
+            def commit(
+                self: SqliteConnection, statement: str, /, *values: Any, left: list[int] = left, execute: Any = execute
+            ) -> None:
+                if statement == "COMMIT":
+                    left[0] -= 1
+                    if left[0] < 0:
+                        raise Unavailable("SQLITE_FULL")
+                execute(self, statement, *values)
+
+            with monkeypatch.context() as changed:
+                changed.setattr(SqliteConnection, "execute", commit)
+                try:
+                    await migrate(connection, SETS[name])
+                except Unavailable:
+                    ended = False
+                else:
+                    ended = True
+            assert number <= SETS[name].peek_version(connection) <= SETS[name].latest
+            await migrate(connection, SETS[name])
+            assert contents(connection).keys() >= before.keys()
+        if ended:
+            break
+    assert ended, "the last try must have had room enough"
+
+
+async def test_a_newer_version_is_not_touched() -> None:
+    """A database of a newer program is refused and stays as it is."""
+    for name, migrations in SETS.items():
+        with contextlib.closing(SqliteConnection(MEMORY)) as connection:
+            load(connection, name, migrations.latest)
+            connection.execute(f"UPDATE {name} SET version = {migrations.latest + 1}")  # noqa: S608 - a name of ours
+            before = shape(connection), contents(connection)
+            with pytest.raises(UnsupportedSchema):
+                await migrate(connection, migrations)
+            assert (shape(connection), contents(connection)) == before
+
+
+@pytest.mark.crash
+def test_a_migration_killed_at_any_statement_goes_on(tmp_path: Path) -> None:
+    """Every stored version, killed before every statement: nothing is lost, and the next start comes to the end."""
+    command = (sys.executable, "-P", "-m", "tests.bridge.storage.migration_kills", str(tmp_path))
+    ended = subprocess.run(command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["kills"] > 3 * len(VERSIONS)
