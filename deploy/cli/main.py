@@ -34,6 +34,7 @@ from deploy.cli.release import audit_dependencies, release
 from deploy.cli.reports import practices, report
 from deploy.cli.staff import staff
 from deploy.cli.trust import trust
+from deploy.cli.upgrade import upgrade
 from deploy.data_dir.layout import DEFAULT_PORT_BASE, Ports
 from deploy.data_dir.program import own_version
 
@@ -267,6 +268,7 @@ def bridge(layout: Layout | None, take_over: bool) -> None:
     """
     from bridge.app.main import main as run  # noqa: PLC0415 - only this verb needs it
     from bridge.config import ConfigError, load  # noqa: PLC0415 - only this verb needs it
+    from deploy.backup.upgrade import require_current  # noqa: PLC0415 - only this verb needs it
     from deploy.data_dir.atomic_files import exclude_from_backups, make_private_directory  # noqa: PLC0415 - the same
     from deploy.stack.child import disable_core_dumps  # noqa: PLC0415 - only this verb needs it
 
@@ -274,7 +276,10 @@ def bridge(layout: Layout | None, take_over: bool) -> None:
         raise click.UsageError("say --config or --data.")
     disable_core_dumps()
     with contextlib.suppress(ConfigError, OSError):  # whatever is wrong the bridge says itself
-        exclude_from_backups(make_private_directory(load(layout.config).data_dir))
+        config = load(layout.config)
+        exclude_from_backups(make_private_directory(config.data_dir))
+        with exit_on_errors():
+            require_current(config, layout)
     sys.exit(run(layout.config, take_over=take_over))
 
 
@@ -283,6 +288,7 @@ cli.add_command(alarm)
 cli.add_command(backup)
 cli.add_command(restore)
 cli.add_command(drill)
+cli.add_command(upgrade)
 cli.add_command(release)
 cli.add_command(audit_dependencies)
 cli.add_command(init)

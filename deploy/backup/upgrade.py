@@ -1,0 +1,170 @@
+"""`quietline upgrade`: a line's databases, brought to this version after a backup.
+
+Rules of this module: the line is stopped meanwhile; a backup is made before the first step, unless a person said that there
+shall be none; each step is one commit, so what ends it (a kill, a full disk) loses nothing and the same command goes on; a
+database of a newer version is not touched. A real line of an older version is not started before this was done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from bridge.matrix.schema import PUPPET_MIGRATIONS
+from bridge.storage.errors import DatabaseError
+from bridge.storage.sqlite_connection import snapshot
+from bridge.storage.sqlite_database import SqliteDatabase
+from deploy.backup.backup import DATABASE_TABLES
+from deploy.backup.rotation import backup_into
+from deploy.data_dir.program import own_version
+from deploy.data_dir.secret_files import SetupError
+from deploy.inspect.status import CheckReport, CheckResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from bridge.config import Config
+    from bridge.storage.migrations import Migrations
+    from deploy.data_dir.layout import Layout
+
+FILES: Final = (("main.db", DATABASE_TABLES), ("voice.db", PUPPET_MIGRATIONS))
+ROOM_BYTES: Final = 64 * 1024 * 1024
+"""Bytes that must be free besides a second copy of what is there: the write-ahead log holds a step until it is done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a set of tables stands. `known`: the number of this program."""
+
+    file: Path
+    migrations: Migrations
+    number: int
+
+    @property
+    def known(self) -> int:
+        """The number that this program brings it to."""
+        return self.migrations.latest
+
+
+def standings(config: Config) -> list[Standing]:
+    """Return where each set of tables stands; none of a file that is not there or empty. Raises `DatabaseError`."""
+    found: list[Standing] = []
+    for name, sets in FILES:
+        file = config.data_dir / name
+        if not file.exists():
+            continue
+        with snapshot(file) as db:
+            numbers = [Standing(file=file, migrations=each, number=each.peek_version(db)) for each in sets]
+        found += numbers if any(each.number for each in numbers) else []
+    return found
+
+
+def require_current(config: Config, layout: Layout) -> None:
+    """Raise :class:`SetupError` when a real line must be upgraded before it starts. A rehearsal upgrades itself."""
+    if config.line.rehearsal:
+        return
+    try:
+        older = [each for each in standings(config) if each.number < each.known]
+    except DatabaseError:
+        return  # the bridge says what is wrong with it
+    if older:
+        verb = f"quietline upgrade --data {layout.data}"
+        what = "its databases are of an older version, and nothing was changed"
+        raise SetupError([f"{layout.data}: {what}. `{verb}` makes a backup and brings them to {own_version()}"])
+
+
+def check_upgrade(config: Config, *, backed_up: bool) -> CheckReport:
+    """Say what an upgrade would do and whether it could; nothing changes. `backed_up`: the backup has a place."""
+    try:
+        found = standings(config)
+    except DatabaseError as error:
+        do = "Is the disk well? `quietline doctor` says more."
+        row = CheckResult(name="database", ok=False, what=f"cannot be read ({error.code})", do=do)
+        return CheckReport(checks=(row,))
+    return CheckReport(checks=tuple(_rows(found, config, backed_up=backed_up)))
+
+
+def _rows(found: list[Standing], config: Config, *, backed_up: bool) -> Iterator[CheckResult]:
+    newer = [each for each in found if each.number > each.known]
+    steps = sum(max(0, each.known - max(each.number, each.migrations.base_version)) for each in found)
+    if newer:
+        what = f"{newer[0].file.name} is of a newer version than {own_version()}"
+        do = "Install that version, or newer. To go back, restore a backup of before: a database never goes back."
+        yield CheckResult(name="database", ok=False, what=what, do=do)
+    elif not found:
+        yield CheckResult(name="database", ok=True, what="there is none yet; the first start makes it")
+    else:
+        what = f"{steps} steps are to be taken" if steps else f"is of this version, {own_version()}; nothing is to be done"
+        yield CheckResult(name="database", ok=True, what=what)
+    if running(config):
+        yield CheckResult(name="line", ok=not steps, what="runs", do="Stop it first." if steps else "")
+    else:
+        yield CheckResult(name="line", ok=True, what="is stopped")
+    do = "" if backed_up or not steps else "Say --to-dir and --passphrase-file, or write `backup` into the configuration."
+    what = "is made before the first step" if backed_up else "there is no place for one"
+    yield CheckResult(name="backup", ok=backed_up or not steps, what=what, do=do)
+    if config.data_dir.is_dir():
+        size = sum(each.stat().st_size for each in config.data_dir.glob("*.db"))
+        free, needed = shutil.disk_usage(config.data_dir).free, size + ROOM_BYTES
+        do = "" if free >= needed else "Make room first."
+        what = f"{free // 2**20} MiB are free, {needed // 2**20} are needed"
+        yield CheckResult(name="disk", ok=free >= needed, what=what, do=do)
+
+
+async def upgrade(layout: Layout, config: Config, *, backup: tuple[Path, bytes] | None) -> tuple[int, Path | None]:
+    """Bring a line to this version; return how many steps were taken, and the backup of before, if one was made.
+
+    `backup`: the directory for it, and its passphrase; None: a person wants none. Raises :class:`SetupError`, `OSError`.
+    """
+    with stopped(config):
+        found = standings(config)
+        if newer := [each for each in found if each.number > each.known]:
+            raise SetupError([f"{newer[0].file}: is of a newer version than {own_version()}; nothing was changed"])
+        steps = sum(max(0, each.known - max(each.number, each.migrations.base_version)) for each in found)
+        if not steps:
+            return 0, None
+        made = (await backup_into(layout, backup[0], backup[1])).file if backup else None
+        for name, sets in FILES:
+            if (config.data_dir / name).exists():
+                await _migrate(config.data_dir / name, sets)
+    return steps, made
+
+
+async def _migrate(file: Path, sets: tuple[Migrations, ...]) -> None:
+    database = SqliteDatabase(file, migrations=sets)
+    try:
+        await database.open()
+    except (DatabaseError, OSError) as error:
+        full = isinstance(error, OSError) or error.code == "SQLITE_FULL"
+        reason = "the disk is full" if full else f"it cannot be written ({error})"
+        then = "each step that was taken stands, the others were not begun; run the same command again"
+        raise SetupError([f"{file}: {reason}: {then}"]) from None
+    finally:
+        await database.close()
+
+
+def running(config: Config) -> bool:
+    """Whether a bridge runs on that directory."""
+    try:
+        with stopped(config):
+            return False
+    except SetupError:
+        return True
+
+
+@contextlib.contextmanager
+def stopped(config: Config) -> Iterator[None]:
+    """Keep a bridge from starting for the length of a block. Raises :class:`SetupError` when one runs."""
+    if not config.data_dir.is_dir():
+        yield
+        return
+    with (config.data_dir / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SetupError([f"{config.data_dir}: the line runs; stop it first"]) from None
+        yield

@@ -1,0 +1,66 @@
+"""The verb `quietline upgrade`.
+
+Rules of this module: as in `cli`; a passphrase is a file and never its words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from deploy.cli.options import line_options
+from deploy.cli.records import exit_on_errors
+
+if TYPE_CHECKING:
+    from deploy.data_dir.layout import Layout
+
+EXIT_OK, EXIT_PROBLEMS = 0, 1
+
+
+@click.command()
+@line_options
+@click.option("--check", is_flag=True, help="Say what would be done and whether it could be; change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="With --check: for a program.")
+@click.option("--to-dir", type=click.Path(file_okay=False, path_type=Path), help="For the backup.  [default: backup.to]")
+@click.option(
+    "--passphrase-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Of the backup, mode 0600.  [default: backup.passphrase_file]",
+)
+@click.option("--without-backup", is_flag=True, help="Make none: there is one that you know to be good.")
+def upgrade(
+    layout: Layout, check: bool, as_json: bool, to_dir: Path | None, passphrase_file: Path | None, without_backup: bool
+) -> None:
+    """Bring a stopped line's databases to this version, after a backup; then start it again.
+
+    What ends it (a kill, a full disk) loses nothing: run it again. A real line of an older version does not start before.
+    With --check: 0 when an upgrade could be made or none is needed, 1 when not.
+    """
+    from bridge.config import load  # noqa: PLC0415 - only this verb needs it
+    from deploy.backup import upgrade as made  # noqa: PLC0415 - only this verb needs it
+    from deploy.backup.backup import read_passphrase  # noqa: PLC0415 - only this verb needs it
+    from deploy.data_dir.secret_files import SetupError  # noqa: PLC0415 - only this verb needs it
+
+    if as_json and not check:
+        raise click.UsageError("--json is for --check.")
+    with exit_on_errors():
+        config = load(layout.config)
+        told = config.backup
+        directory = to_dir or (told.to if told else None)
+        phrase = passphrase_file or (told.passphrase_file if told else None)
+        place = None if without_backup or directory is None or phrase is None else (directory, read_passphrase(phrase))
+        if check:
+            report = made.check_upgrade(config, backed_up=place is not None or without_backup)
+            for line in [report.as_json()] if as_json else report.as_text():
+                click.echo(line)
+            sys.exit(EXIT_OK if report.ok else EXIT_PROBLEMS)
+        if place is None and not without_backup:
+            raise SetupError([f"{layout.config}: backup: is not there; say --to-dir and --passphrase-file"])
+        steps, file = asyncio.run(made.upgrade(layout, config, backup=place))
+    if file is not None:
+        click.echo(f"{file}: the backup of before.")
+    click.echo(f"{steps} steps were taken." if steps else "Nothing was to be done.")

@@ -1,0 +1,140 @@
+"""An upgrade: a backup, then the steps; nothing is lost whatever ends it; an older real line does not start before."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from bridge.config import Config
+from bridge.storage.errors import Unavailable
+from bridge.storage.sqlite_connection import SqliteConnection
+from deploy.backup import backup as made
+from deploy.backup.upgrade import check_upgrade, require_current, standings, upgrade
+from deploy.cli.main import cli
+from deploy.data_dir.layout import Layout
+from deploy.data_dir.secret_files import SetupError
+from tests.deploy.line_directory import line_directory
+
+PASSPHRASE = b"six random words are very good"
+OLD = "UPDATE quietline_version SET version = 4"
+UNDO = ("DROP INDEX thread_room", "DROP INDEX inbox_order", "ALTER TABLE inbox DROP COLUMN of_people")
+"""What the fifth step made."""
+
+
+@pytest.fixture
+async def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
+    """Have a stopped line whose database stands one step before this program's."""
+    monkeypatch.setattr(made, "SCRYPT", {"n": 2, "r": 1, "p": 1})
+    async with line_directory(tmp_path) as line:
+        await line.desk()
+        found = line.layout
+        told = yaml.safe_load(found.config.read_text())
+        (tmp_path / "kept").mkdir()
+        (tmp_path / "phrase").write_bytes(PASSPHRASE)
+        (tmp_path / "phrase").chmod(0o600)
+        told["backup"] = {"to": str(tmp_path / "kept"), "passphrase_file": str(tmp_path / "phrase")}
+        found.config.write_text(yaml.safe_dump(told))
+        config = line.config
+    with contextlib.closing(SqliteConnection(config.data_dir / "main.db")) as db:
+        for statement in (*UNDO, OLD):
+            db.execute(statement)
+    return found
+
+
+def config_of(layout: Layout) -> Config:
+    from bridge.config import load
+
+    return load(layout.config)
+
+
+def older(layout: Layout) -> list[str]:
+    return [each.migrations.version_table for each in standings(config_of(layout)) if each.number < each.known]
+
+
+async def test_a_backup_is_made_before_the_steps(layout: Layout, tmp_path: Path) -> None:
+    """The backup is of the older version and opens; the database is then of this one, and a second time does nothing."""
+    assert older(layout) == ["quietline_version"]
+    steps, file = await upgrade(layout, config_of(layout), backup=(tmp_path / "kept", PASSPHRASE))
+    assert (steps, older(layout)) == (1, [])
+    assert file is not None
+    assert made.read_backup(file, PASSPHRASE).schema["quietline_version"] == 4
+    assert await upgrade(layout, config_of(layout), backup=(tmp_path / "kept", PASSPHRASE)) == (0, None)
+
+
+async def test_nothing_is_begun_without_its_backup(layout: Layout, tmp_path: Path) -> None:
+    """A directory that is not there: the reason, and the database as it was."""
+    with pytest.raises(OSError, match="No such file"):
+        await upgrade(layout, config_of(layout), backup=(tmp_path / "nowhere", PASSPHRASE))
+    assert older(layout) == ["quietline_version"]
+
+
+async def test_a_full_disk_loses_nothing(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason; the database as it was; afterwards the same command comes to the end."""
+    execute = SqliteConnection.execute
+
+    def full(self: SqliteConnection, statement: str, /, *values: Any) -> None:
+        if statement == "COMMIT":
+            raise Unavailable("SQLITE_FULL")
+        execute(self, statement, *values)
+
+    with monkeypatch.context() as changed:
+        changed.setattr(SqliteConnection, "execute", full)
+        with pytest.raises(SetupError, match="the disk is full"):
+            await upgrade(layout, config_of(layout), backup=None)
+    assert older(layout) == ["quietline_version"]
+    assert await upgrade(layout, config_of(layout), backup=None) == (1, None)
+
+
+async def test_a_running_line_and_a_newer_database_are_refused(layout: Layout) -> None:
+    """Neither is touched."""
+    config = config_of(layout)
+    with (config.data_dir / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(SetupError, match="the line runs"):
+            await upgrade(layout, config, backup=None)
+        assert [row.name for row in check_upgrade(config, backed_up=True).checks if not row.ok] == ["line"]
+    with contextlib.closing(SqliteConnection(config.data_dir / "main.db")) as db:
+        db.execute("UPDATE quietline_version SET version = 99")
+    with pytest.raises(SetupError, match="newer version"):
+        await upgrade(layout, config, backup=None)
+    rows = {row.name: row for row in check_upgrade(config, backed_up=True).checks}
+    assert (rows["database"].ok, "a database never goes back" in rows["database"].do) == (False, True)
+
+
+async def test_an_older_real_line_does_not_start(layout: Layout) -> None:
+    """It is told by name what to do; a rehearsal, a new line and one that was upgraded start."""
+    config = config_of(layout)
+    require_current(config, layout)
+    real = config.model_copy(update={"lines": [config.line.model_copy(update={"rehearsal": False})]})
+    with pytest.raises(SetupError, match="quietline upgrade --data"):
+        require_current(real, layout)
+    require_current(real.model_copy(update={"data_dir": layout.data / "nowhere"}), layout)
+    await upgrade(layout, config, backup=None)
+    require_current(real, layout)
+
+
+async def test_the_verb(layout: Layout, tmp_path: Path) -> None:
+    """`--check` says and changes nothing; then the steps, after a backup where the configuration says."""
+    data = ["upgrade", "--data", str(layout.data)]
+    looked = await invoke([*data, "--check", "--json"])
+    told = json.loads(looked.stdout)
+    assert (looked.exit_code, told["ok"], told["checks"][0]["what"]) == (0, True, "1 steps are to be taken")
+    assert older(layout) == ["quietline_version"]
+    done = await invoke(data)
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "1 steps were taken."), done.output
+    assert len(sorted((tmp_path / "kept").glob("*.backup"))) == 1
+    assert (await invoke(data)).stdout == "Nothing was to be done.\n"
+    assert (await invoke([*data, "--json"])).exit_code == 2
+
+
+async def invoke(words: list[str]) -> Any:
+    """Run a verb in a thread, for it has a loop of its own."""
+    return await asyncio.to_thread(lambda: CliRunner().invoke(cli, words))
