@@ -32,6 +32,7 @@ NAVIGATION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "Run a line": (
             "deploy/docs/operator.md",
             "deploy/docs/joining.md",
+            "deploy/docs/releasing.md",
             "deploy/docs/carriers.md",
             "deploy/docs/phones.md",
             "deploy/docs/verbs.md",

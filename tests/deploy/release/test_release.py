@@ -12,7 +12,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped] # it ships without annotations
 import pytest
 from referencing import Registry, Resource
 
