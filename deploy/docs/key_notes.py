@@ -170,6 +170,14 @@ NOTES: Final[Mapping[str, Note]] = MappingProxyType(
         "carrier.smsgate.signing_key_file": Note(
             "the key of 32 characters or more that was given to the app", "/srv/line/secrets/smsgate-signing-key"
         ),
+        "carrier.smsgate.passphrase_file": Note(
+            "the app's passphrase, so that no server on the way to the phone reads a text of ours",
+            "/srv/line/secrets/smsgate-passphrase",
+        ),
+        "carrier.smsgate.refresh_inbox": Note(
+            "whether the app is asked for texts that it missed; from app 1.65.2 on, an older one brings all of them twice",
+            "true",
+        ),
         "carrier.smsgate.region": Note("the country in which a number without `+` is read", "US"),
         "carrier.smsgate.sim_number": Note("which SIM card, in a phone with several", "1"),
         **{
@@ -186,5 +194,8 @@ NOTES: Final[Mapping[str, Note]] = MappingProxyType(
             }.items()
         },
         "carrier.jasmin.default_alphabet": Note("what the SMPP provider sends under data coding 0", "gsm0338"),
+        "carrier.jasmin.max_parts": Note(
+            "`long_content_max_parts` of its `http-api`: a text of more parts is refused here", "5"
+        ),
     }
 )
