@@ -106,11 +106,13 @@ class NioClient:
             if isinstance(event, nio.MegolmEvent):
                 with contextlib.suppress(nio.EncryptionError):  # its key may have come meanwhile; nio does not look again
                     events[event_id] = self._client.decrypt_event(event)
-        for sender in {e.sender for e in events.values() if getattr(e, "decrypted", False)}:
+        # What comes while a sender's devices are asked for is shown the next time, when those of its sender are known.
+        shown = list(events.values())
+        for sender in {e.sender for e in shown if getattr(e, "decrypted", False)}:
             if sender not in self._signed_keys:
                 assert self._http is not None, "not started"
                 self._signed_keys[sender] = await signed_devices(self._http, sender)
-        return timeline_items(list(events.values()), self._signed_keys)
+        return timeline_items(shown, self._signed_keys)
 
     async def whole(self, room_id: str) -> list[TimelineItem]:
         """All of the room's events, oldest first."""
