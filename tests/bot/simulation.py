@@ -7,7 +7,10 @@ says comes from the design and never from the code that is tried.
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from collections import defaultdict, deque
+from dataclasses import fields
+from typing import Any, Self
 
 from bot.decide import decide
 from bot.model.actions import DESK, THREAD
@@ -24,6 +27,7 @@ from bot.model.events import (
 )
 from policies.pack import Pack
 from tests.bot.bridge_stand_in import BridgeStandIn
+from tests.bot.expectations import Expectations, Words
 from tests.bot.strategies import (
     STAFF,
     SUE,
@@ -40,6 +44,12 @@ class Simulation(BridgeStandIn):
             self.tell(DESK, MemberJoined(place=DESK, user=user))
         self.tell(DESK, PowerLevelsChanged(users=((SUE, 50),)))
         self.settle()
+
+    def copy(self) -> Self:
+        """Return a world that goes on from here by itself. It shares the values that nothing changes."""
+        other = copy.copy(self)
+        vars(other).update({name: _copied(value) for name, value in vars(self).items()})
+        return other
 
     def new_id(self) -> str:
         """Return an id that was not there before."""
@@ -154,3 +164,18 @@ class Simulation(BridgeStandIn):
         offered = {line.thread for line in self.desk.threads if line.offered}
         offers = {t.id for t in self.threads.values() if t.assignment.offer is not None and not t.assignment.offer.to}
         assert offered == offers, "desk and threads do not agree on what is offered to everybody"
+
+
+def _copied(value: Any) -> Any:
+    match value:
+        case defaultdict():
+            return defaultdict(value.default_factory, {key: _copied(each) for key, each in value.items()})
+        case dict():
+            return {key: _copied(each) for key, each in value.items()}
+        case list() | deque():
+            return type(value)(_copied(each) for each in value)
+        case set():
+            return set(value)
+        case Expectations() | Words():
+            return type(value)(**{each.name: _copied(getattr(value, each.name)) for each in fields(value)})
+    return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import permutations, product
 from typing import Any
 
@@ -61,6 +62,11 @@ def test_turns(turns: list[tuple[str, str]], assignee: str | None) -> None:
 
 def full_room() -> Simulation:
     """Return a line with one thread whose assignee is Ana, and everybody in its room."""
+    return _full_room().copy()
+
+
+@cache
+def _full_room() -> Simulation:
     world = Simulation(PACK, threads=1)
     world.open(T1, ANA)
     for user in (BEN, SUE):
