@@ -68,7 +68,7 @@ def _is_answer(thread: Thread, event: MessageSent) -> bool:
 
 
 def _end(pack: Pack, facts: Facts) -> tuple[Action, ...]:
-    """End the thread, unless somebody holds it, or its next text is here already."""
+    """End the thread, unless a person holds it, or its next text is here already."""
     if facts.on_legal_hold or facts.inbound_pending:
         return (SetTimer(key=TIMER, due=facts.now + LIFETIME),)
     park = ParkThread(grace=pack.settings.close_now_grace, drop_unsent=True, canary=True)

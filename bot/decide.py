@@ -2,7 +2,7 @@
 
 Rules of this module: `decide` is total (an event that no feature is listed for changes nothing) and deterministic; a
 feature that consumes an event ends the walk; a message is parsed as a command once, and a command is done by the one
-function that `command_functions` names; every text that comes out has passed `guard.may_send`, whoever asked for it.
+function that `command_functions` names; every text that comes out has passed `guard.may_send`, for any author.
 """
 
 from __future__ import annotations
@@ -115,9 +115,9 @@ A = TypeVar("A", Thread, Desk)
 
 MESSAGES: Final[dict[type, tuple[MessageFeature, ...]]] = {
     Thread: (
-        # First, whoever said it: a message that holds an agreed word leaves the room, and nothing below reads it.
+        # First, for any sender: a message that holds an agreed word leaves the room, and nothing below reads it.
         check.redact_codeword,
-        # Before anything counts, answers or does what is said: nothing is taken from somebody who is not on the roster.
+        # Before anything counts, answers or does what is said: nothing is taken from a person who is not on the roster.
         assignment.ignore_strangers,
         # Whatever the assignee says, a command too, shows that they saw what was there: before anything that ends the walk.
         retention.note_assignee_message,
@@ -140,11 +140,11 @@ MESSAGES: Final[dict[type, tuple[MessageFeature, ...]]] = {
     Desk: (
         # Before anything keeps or answers it: what is said behind a command about words may be one, and leaves the room.
         enrolment.redact_codeword,
-        # Before anything counts, answers or does what is said: nothing is taken from somebody who is not on the roster.
+        # Before anything counts, answers or does what is said: nothing is taken from a person who is not on the roster.
         alerts.ignore_strangers,
         # An answer to the question for a codeword is redacted whatever it is: before anything else reads it.
         enrolment.take_word,
-        # Whatever somebody says, a command too, shows that they are there: before a command gives something to them.
+        # Whatever a person says, a command too, shows that they are there: before a command gives something to them.
         auto_assign.note_presence_at_desk,
         # An answer to the questions before a first text may be a number, and is no command: before the dispatch, which
         # would answer a mistyped one and leave it in the room.

@@ -51,7 +51,7 @@ MOST_SHOWN: Final = 2_000
 FROM_PEOPLE: Final = (Origin.ADVOCATE, Origin.REPLY_AFTER_STOP)
 """Where the words come from that a person said or chose."""
 TO_ANYBODY: Final = ("answer:", "help_answer:")
-"""What is answered by itself whoever has the phone: a challenge's answer, and where a carrier forces a neutral line."""
+"""Automatic answers to any holder of the phone: to a challenge, and the neutral line that a carrier forces."""
 COVER: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
 
 SERVER: Final = r"(?:[a-z0-9-]+(?:\.[a-z0-9-]+)+|[a-z][a-z0-9-]{2,}|\[[0-9a-f:.]+\])"
@@ -123,7 +123,7 @@ def may_send(pack: Pack, thread: Thread, text: SendSms, now: float, designations
 
     A person's words pass the leak firewall here once more: since they were said another thread may have come by that name,
     or the agency may have added a word. The agency's own answers were looked at when the pack was loaded, and must not
-    fail because two of their words are somebody's designation today.
+    fail because two of their words are a person's designation today.
     """
     if not thread.answerable:
         return UNANSWERABLE
@@ -226,7 +226,7 @@ def too_long(pack: Pack, body: str) -> str | None:
 
 
 def warns(body: str, *, differs: bool = False) -> str | None:
-    """Say what in words could identify somebody on a phone that others may hold (practice 24), or None.
+    """Say what in words could identify a person on a phone that others may hold (practice 24), or None.
 
     `differs`: they are what their author's client shows, and not what was typed; then it is said what would leave.
     """
@@ -242,7 +242,7 @@ def warns(body: str, *, differs: bool = False) -> str | None:
 
 
 SITUATION: Final = frozenset({Doubt.OTHER_HANDS, Doubt.OFFER})
-"""Doubts about how things stand: whoever answers one has seen it, and is not asked again before it arises anew.
+"""Doubts about how things stand: a person who answers one has seen it, and is not asked again before it arises again.
 
 Those about the moment are about one light on a phone each, and those about words are about these words."""
 

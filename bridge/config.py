@@ -141,14 +141,14 @@ class Email(Section):
 
 
 class OnCall(Section):
-    """How whoever is on call hears, outside Matrix, that they are needed. `webhook_file` holds a URL, which is a secret."""
+    """How the person on call hears, outside Matrix, that they are needed. `webhook_file` holds a URL, which is a secret."""
 
     webhook_file: Path | None = None
     email: Email | None = None
 
     @property
     def is_configured(self) -> bool:
-        """Whether there is any way to call somebody."""
+        """Whether there is any way to call a person."""
         return self.webhook_file is not None or self.email is not None
 
 

@@ -148,7 +148,7 @@ class PlaybookPart(Part):
 
 
 class KeywordsPart(Part):
-    """Words by language. A later pack adds to them and takes none away: STOP is honoured, whoever wrote the pack.
+    """Words by language. A later pack adds to them and takes none away: every pack honours STOP.
 
     What an exit word does is said by the last pack that lists it.
     """
@@ -210,7 +210,7 @@ class WeekPart(Part):
 
 
 class HoursPart(Part):
-    """When somebody answers. A later pack replaces it whole."""
+    """When a person answers. A later pack replaces it whole."""
 
     always: Literal[True] | None = None
     timezone: str | None = None

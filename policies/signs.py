@@ -1,4 +1,4 @@
-"""Signs in a text of what staff should look at now: danger, a phone in other hands, somebody who has to go.
+"""Signs in a text of what staff should look at now: danger, a phone in other hands, a person who has to go.
 
 Rules of this module: a sign is a phrase of the pack's lists (`policies.phrases` has their syntax) and a guess. It sends
 nothing and answers nothing: people are told, and at `BREAKS_OFF` words of ours that wait stop. The lists of every language

@@ -121,7 +121,7 @@ def _answers_challenge(pack: Pack, codeword: CodewordState, event: TextArrived) 
 
 
 def _is_words(pack: Pack, event: TextArrived) -> bool:
-    """Tell whether somebody answered in words: pictures, keywords and what phones send by themselves count for nothing.
+    """Tell whether a person answered in words: pictures, keywords and what phones send by themselves count for nothing.
 
     Nor does a wish for no more texts: the answer to it is a person's.
     """
@@ -179,7 +179,7 @@ def _word_missing(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tup
     thread = replace(thread, codeword=replace(thread.codeword, failures=failures))
     count = notice_of("check.the_answer_does_not_hold", failures=len(failures), most=settings.codeword_failures)
     if len(failures) < settings.codeword_failures:
-        # It may be a slip, and it may be somebody else: something has changed (practice 11).
+        # It may be a slip, and it may be another person: something has changed (practice 11).
         thread = replace(thread, silence=replace(thread.silence, recheck_safety=True))
         return thread, (
             CancelTimer(key=TIMER),

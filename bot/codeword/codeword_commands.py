@@ -1,6 +1,6 @@
 """The commands about the codeword: `!codeword`, `!forget-word`, `!verify`, `!cover`, `!unlock`.
 
-Rules of this module: only a person asks for the word, and only while the phone is in somebody's hand. A cover line leaves
+Rules of this module: only a person asks for the word, and only while the phone is in a person's hand. A cover line leaves
 in the same way before and after duress. Only a supervisor opens a lock.
 """
 
@@ -61,7 +61,7 @@ def forget_word(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, co
 
 
 def keep_digests(pack: Pack, facts: Facts, thread: Thread, event: EnrolmentFinished) -> Step[Thread]:
-    """Keep the digests of new words, in place of any before, if whoever told them may still speak for this thread."""
+    """Keep the digests of new words, in place of any before, if their author may still speak for this thread."""
     may = event.user == thread.assignment.assignee or facts.role(event.user) is Role.SUPERVISOR
     place = OFFICE + event.user
     if not may or thread.codeword.lock is not SendLock.NONE or thread.lifecycle.state is ThreadState.PARKED:

@@ -99,7 +99,7 @@ def take_word(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command:
     """Redact what was said, and go on: to the duress word, to the thread, or back with a reason."""
     redacted = RedactEvent(place=event.place, event_id=event.event_id)
     if event.relation is Relation.EDIT and event.target in desk.codeword_event_ids:
-        # Whoever changes a word that was taken meant another one.
+        # A person who changes a word that was taken meant another one.
         user = event.place.removeprefix(OFFICE)
         why = SendMessage(place=event.place, body=notice_of("enrolment.redacted_as_well_a_word"))
         return Step(_with(desk, user, None), (redacted, CancelTimer(key=TIMER + user), why), consumed=True)
@@ -154,7 +154,7 @@ def end_enrolment(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step
 
 
 def forget_member(pack: Pack, facts: Facts, desk: Desk, event: MemberLeft) -> Step[Desk]:
-    """Forget what somebody was being asked who has left the desk, or the office."""
+    """Forget what a person was being asked who has left the desk, or the office."""
     return Step(_with(desk, event.user, None))
 
 

@@ -105,7 +105,7 @@ def _refusal(facts: Facts, parsed: ParsedCommand, event: MessageSent, here: str,
         )
         return notice_of("dispatch.there_is_no_such_command", hint=SYNONYMS.get(parsed.word.casefold(), hint))
     if not is_taken(event):
-        # Lest somebody believes that it was.
+        # Lest a person believes that it was.
         way = (
             notice_of("dispatch.in_a_thread_of_the")
             if event.relation is Relation.THREAD

@@ -161,7 +161,7 @@ def find_member(facts: Facts, event: MessageSent, word: str) -> str | None:
     """Return the member of the desk that a command names: by Matrix id, by an unmistakable name, or by mention.
 
     What was typed wins. Clients mention whom a reply answers, so the mention in a reply names nobody; one in another
-    message does when the word is a display name, and contradicts it when the word is somebody else's name.
+    message does when the word is a display name, and contradicts it when the word is another person's name.
     """
     users = [member.user for member in facts.roster]
     word = word.rstrip(",;.!?")

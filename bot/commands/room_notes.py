@@ -40,7 +40,7 @@ def would_be_note(event: MessageSent, body: str) -> bool:
 
 
 def is_note(event: MessageSent, command: ParsedCommand | None) -> bool:
-    """Tell whether a message is for the room only, whoever says it. `command`: `parse` of its body."""
+    """Tell whether a message is for the room only, from any sender. `command`: `parse` of its body."""
     return (
         event.content is not Content.TEXT
         or event.relation in (Relation.THREAD, Relation.OTHER_REPLY)

@@ -1,9 +1,9 @@
 """How things stand, in words: the desk's live board and a thread's status. No content, ever.
 
 Rules of this module: the live board is one message, edited in place, at most every two seconds and only when it would say
-something else. It is posted anew, in place of the old one, when somebody has come and when an alarm begins or ends; for who
-waits, and who is with whom, at most every quarter of an hour: some clients go on showing it as it was. The word "waiting"
-stands on cards alone, so that nobody takes the board for one.
+something else. It is posted again, in place of the old one, when a person has come and when an alarm begins or ends; for
+who waits, and who is with whom, at most every quarter of an hour: some clients go on showing it as it was. The word
+"waiting" stands on cards alone, so that nobody takes the board for one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ STEP_MINUTES: Final = 5
 LONG_SHIFT: Final = 8 * 3_600.0
 """Seconds on duty from which on the board says how long it has been."""
 POST_INTERVAL: Final = 900.0
-"""Seconds until the board may be posted anew because somebody waits, or is with somebody."""
+"""Seconds until the board may be posted again because a person waits, or is with a person."""
 MAX_ROWS: Final = 40
 """Threads of each kind on the board: a screen, not a ledger."""
 
@@ -109,7 +109,7 @@ def _alarms(desk: Desk) -> tuple[str, ...]:
 
 
 def restore_board(pack: Pack, facts: Facts, desk: Desk, event: MessageRedacted) -> Step[Desk]:
-    """Show the board again that somebody redacted, or its newest edit: nobody may work by an old one."""
+    """Show the board again that a person redacted, or its newest edit: nobody may work by an old one."""
     if event.ref == EDIT + BOARD:
         return Step(desk, (EditMessage(place=DESK, ref=BOARD, body=desk.board, formatted=True),))
     return Step(replace(desk, board="") if event.ref == BOARD else desk)
@@ -223,7 +223,7 @@ def _last(facts: Facts, entry: QueueEntry) -> str:
 
 
 def _spoken(member: DeskMember) -> str:
-    """Say which languages somebody speaks."""
+    """Say which languages a person speaks."""
     return f" · {' '.join(member.languages)}" if member.languages else ""
 
 

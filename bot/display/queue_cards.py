@@ -2,7 +2,7 @@
 
 Rules of this module: an edit reaches the message it was meant for, so each message that becomes a thread's card has a
 `card_ref`
-of its own; a card that can be claimed bears the raised hand already, and one tap is enough; one that somebody redacted
+of its own; a card that can be claimed bears the raised hand already, and one tap is enough; one that a person redacted
 comes again, for nobody may wait unseen.
 """
 
@@ -26,7 +26,7 @@ CARD: Final = "card:"
 REMINDERS: Final = 3
 """Reminders of a thread that waits, at most: of people on duty, of supervisors, of who is on call."""
 WAIT: Final = "wait:"
-"""Reminders that somebody waits, and the timers that make them: `wait:`, the thread, a colon, the rung."""
+"""Reminders that a person waits, and the timers that make them: `wait:`, the thread, a colon, the rung."""
 EDIT: Final = "edit:"
 """What the bridge puts before the `card_ref` of a message to name its newest edit."""
 WAITING: Final = notice_of("state.waiting")
@@ -58,7 +58,7 @@ def claim_card(facts: Facts, entry: QueueEntry, how: str = WAITING) -> SendMessa
 
 
 def edited_card(facts: Facts, entry: QueueEntry) -> EditMessage:
-    """Bring the card of a thread up to date, whether it can be claimed or is with somebody."""
+    """Bring the card of a thread up to date, whether it can be claimed or is with a person."""
     free = entry.assignee is None or entry.offered
     body = claim_card(facts, entry).body if free else assigned_card(entry)
     return EditMessage(place=DESK, ref=card_ref(entry), body=body, formatted=True)
@@ -93,7 +93,7 @@ def expire_cards(entry: QueueEntry) -> tuple[Action, ...]:
 
 
 def restore_card(pack: Pack, facts: Facts, desk: Desk, event: MessageRedacted) -> Step[Desk]:
-    """Show a card again that somebody redacted while its thread can be claimed, or its newest edit."""
+    """Show a card again that a person redacted while its thread can be claimed, or its newest edit."""
     name = event.ref.removeprefix(EDIT)
     entry = next((entry for entry in desk.threads if entry.has_card and card_ref(entry) == name), None)
     if entry is None:

@@ -50,7 +50,7 @@ def put_into_words(
 
 
 def language_of(pack: Pack, roster: Iterable[DeskMember], user: str | None) -> str:
-    """Return the language that somebody reads: the one they chose, or else the line's for its staff."""
+    """Return the language that a person reads: the one they chose, or else the line's for its staff."""
     chosen = next((member.reads for member in roster if member.user == user), "")
     return chosen or pack.staff_language
 

@@ -1,4 +1,4 @@
-"""`!lang me es`: in which language the software speaks to somebody. It is theirs alone and never touches a phone.
+"""`!lang me es`: in which language the software speaks to a person. It is theirs alone and never touches a phone.
 
 Rules of this module: the desk keeps it, for it is of the person and not of a thread; what `!lang` says about a phone is
 `bot.safety.consent_flags`. The answer is in the language that was chosen.
@@ -50,7 +50,7 @@ def choose_in_thread(pack: Pack, facts: Facts, thread: Thread, event: MessageSen
 
 
 def keep_choice(pack: Pack, facts: Facts, desk: Desk, event: ReadingLanguageChosen) -> Step[Desk]:
-    """Keep what somebody chose in a thread's room."""
+    """Keep what a person chose in a thread's room."""
     return Step(_with(desk, event.user, event.language))
 
 

@@ -1,8 +1,8 @@
 """Which of our messages ring: by Matrix's default push rules a notice rings nobody, and a mention rings whom it names.
 
-Rules of this module: a message of the policy bot that mentions somebody is an ordinary message (`m.text`), because
+Rules of this module: a message of the policy bot that mentions a person is an ordinary message (`m.text`), because
 `.m.rule.suppress_notices` stands before the mention rule; one that mentions nobody is a notice, because any other message
-notifies the whole room. Only people on duty are mentioned. Where supervisors are called and none is on duty, whoever is on
+notifies the whole room. Only people on duty are mentioned. Where supervisors are called and none is on duty, the person on
 duty is called. The texter's words are no business of this module: their room is small, and they should ring.
 """
 

@@ -1,4 +1,4 @@
-"""A thread's card: what whoever opens the room must know, in short lines.
+"""A thread's card: what a person who opens the room must know, in short lines.
 
 Rules of this module: no content, nothing that changes by itself; a feature whose state matters to the assignee adds its
 line here and nowhere else. Clients show the first line of a pinned message, or the first few: what stops or endangers the
@@ -77,7 +77,7 @@ def edited(pack: Pack, thread: Thread, *, fresh: bool = False) -> EditMessage:
 
 
 def update_card(pack: Pack, before: Thread, thread: Thread) -> tuple[Action, ...]:
-    """After any event: bring the card up to date, as a new message when somebody must not go by an old one.
+    """After any event: bring the card up to date, as a new message when a person must not go by an old one.
 
     Clients may go on showing a pinned message as it was before its edits (decisions/desk.md, "Cards and the board").
     """
@@ -91,7 +91,7 @@ def update_card(pack: Pack, before: Thread, thread: Thread) -> tuple[Action, ...
 
 
 def comes_late(thread: Thread, before: Thread) -> bool:
-    """Tell whether somebody has just come into a thread in which others were before."""
+    """Tell whether a person has just come into a thread in which others were before."""
     came = thread.assignment.members - before.assignment.members
     return bool(came) and (thread.assignment.epoch > 1 or bool(before.assignment.members))
 

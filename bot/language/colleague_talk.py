@@ -57,7 +57,7 @@ _SENTENCE_BEGINS: Final = re.compile(r"(?:\A|[.!?\u2026:\n])[^\w.!?,;:]*\Z")
 
 
 def names_of(user: str) -> frozenset[str]:
-    """Return what somebody with that Matrix id is called: the parts of the local part that are letters."""
+    """Return what a person with that Matrix id is called: the parts of the local part that are letters."""
     return frozenset(re.findall(r"[^\W\d_]{2,}", skeleton(user.removeprefix("@").partition(":")[0]).casefold()))
 
 
@@ -93,7 +93,7 @@ def _is_capital(seen: str, word: str, start: int) -> bool:
 
 
 def _is_called(seen: str, start: int, end: int) -> bool:
-    """Tell whether a word is set apart as somebody who is spoken to: "hey will", "Rose, look", "can you come, will"."""
+    """Tell whether a word is set apart as a person who is spoken to: "hey will", "Rose, look", "can you come, will"."""
     before, after = seen[:start], seen[end:]
     greeted = (
         re.search(rf"(?:\A|[.!?,;:\n])\W*(?:{GREETINGS})\W+\Z", before, re.IGNORECASE) is not None

@@ -1,6 +1,6 @@
 """Shows the texter's number: two people, a reason, sixty seconds (design.md, "The life of a thread").
 
-Rules of this module: whoever asks does not confirm; a supervisor confirms; both use encrypted commands from trusted
+Rules of this module: the person who asks does not confirm; a supervisor confirms; both use encrypted commands from trusted
 devices, never a reaction. While no other supervisor is on duty the person on call is paged, the room says so, and the
 agency's policy (`break_glass`) may let a second advocate confirm, or the advocate act alone: an alarm, a page and an audit
 kind of its own. The number is in no aggregate, no action and no thread's room: `bridge/outbound/number_reveal.py`
@@ -85,7 +85,7 @@ def ask(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: P
 
 
 def show_request(pack: Pack, facts: Facts, desk: Desk, event: RevealRequested) -> Step[Desk]:
-    """Tell whoever can say yes that somebody asks, and how to answer; with no supervisor on duty, page."""
+    """Tell the people who can say yes that a person asks, and how to answer; with no supervisor on duty, page."""
     until = 0.0 if event.over else facts.now + CONFIRM_WITHIN
     threads = tuple(replace(entry, reveal_until=until) if entry.thread == event.thread else entry for entry in desk.threads)
     desk = replace(desk, threads=threads)
@@ -173,7 +173,7 @@ def _confirm(pack: Pack, facts: Facts, thread: Thread, second: str) -> tuple[Thr
 
 
 def _no_second(pack: Pack, facts: Facts, by: str, second: str) -> str:
-    """Say why somebody who is no supervisor does not say yes; empty where the agency's policy lets them."""
+    """Say why a person who is no supervisor does not say yes; empty where the agency's policy lets them."""
     if pack.settings.break_glass is BreakGlass.NEVER:
         return notice_of("number_reveal.only_a_supervisor_can_say")
     if _others(facts, by):
@@ -182,7 +182,7 @@ def _no_second(pack: Pack, facts: Facts, by: str, second: str) -> str:
 
 
 def _alone(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, reason: str) -> Step[Thread]:
-    """Show the number to whoever asks, at their word alone."""
+    """Show the number to the person who asks, at their word alone."""
     if pack.settings.break_glass is not BreakGlass.ALONE:
         return _refuse(facts, thread, event, notice_of("number_reveal.it_takes_two_here_reveal"))
     if _others(facts, event.sender):

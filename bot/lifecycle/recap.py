@@ -18,11 +18,11 @@ from policies.pack import Pack
 MOST_RECEIPTS: Final = 60
 """More than a recap has lines."""
 REMOVE_RECAP: Final = RedactMessage(place=THREAD, ref=RECAP)
-"""What goes with every message that somebody takes out of the room: what is said again may say it."""
+"""What goes with every message that a person takes out of the room: what is said again may say it."""
 
 
 def recap(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """Send the room's keys once more to whoever asks, and say again what colleagues typed."""
+    """Send the room's keys once more to the person who asks, and say again what colleagues typed."""
     given = ShareRoomKeys(place=THREAD, user=event.sender, resend=True)
     again = SendRecap(place=THREAD, reply_to=event.event_id, receipts=_receipts(thread))
     return Step(thread, (mark_as_note(event), given, again), consumed=True)
@@ -31,7 +31,7 @@ def recap(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
 def remove_recap(pack: Pack, facts: Facts, thread: Thread, event: MessageRedacted) -> Step[Thread]:
     """Take away what is said again when anybody takes anything back: it may have been one of those words.
 
-    The answer to a command goes with it: it may say again why somebody was called.
+    The answer to a command goes with it: it may say again why a person was called.
     """
     return Step(thread, (REMOVE_RECAP, RedactMessage(place=THREAD, ref=f"answer:{event.target}")))
 

@@ -3,7 +3,7 @@
 `waiting`, `open` → (closing, which can be taken back) → `parked` → gone.
 
 Rules of this module: content goes in one decision, the one that parks; it is not made while a text is on its way to us,
-into the room or to the phone, nor while somebody holds the thread (`!close-rest` alone drops words that were never shown);
+into the room or to the phone, nor while a person holds the thread (`!close-rest` alone drops words that were never shown);
 whatever is not named in `SURVIVES` does not outlive it.
 What is parked has no room, so nothing is shown and nothing leaves; a text begins a new conversation under two other words,
 and nobody is told that there was one before. Nothing here says anything to a phone (design.md, "Rules of the phone").
@@ -51,7 +51,7 @@ SURVIVES: Final = frozenset({"id", "answerable", "consent", "codeword", "flags",
 ENDS: Final = frozenset(
     {"designation", "assignment", "sending", "lifecycle", "silence", "signs", "reveal_request", "tallied", "canary"}
 )
-"""The slices that are not. A slice that is in neither is an error of whoever made it, and a test says so."""
+"""The slices that are not. A slice that is in neither is an error of its author, and a test says so."""
 
 CLOSE: Final = "close"
 IDLE: Final = "idle"
@@ -190,7 +190,7 @@ def end_due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[T
                 return _wait(thread, IDLE, quiet)
             return _unless_busy(facts, thread, IDLE) or _park(pack, facts, thread)
         case "idle" if life.closes_at or life.state is ThreadState.WAITING:
-            # The closing may be taken back, or somebody take the thread: then this is looked at again.
+            # The closing may be taken back, or a person take the thread: then this is looked at again.
             return _wait(thread, IDLE, facts.now + pack.settings.idle)
         case "end" if life.state is ThreadState.PARKED:
             kept_until = life.since + _kept_seconds(pack, thread)
@@ -203,7 +203,7 @@ def end_due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[T
 def close_unread(pack: Pack, facts: Facts, thread: Thread, event: UnreadClosed) -> Step[Thread]:
     """Park a conversation that nobody has read, at a supervisor's word (`!close-rest`), unless something speaks against it.
 
-    It looks for itself: the desk may not have heard yet of a sign, of another text, or of somebody who is its assignee.
+    It looks for itself: the desk may not have heard yet of a sign, of another text, or of a person who is its assignee.
     """
     life = thread.lifecycle
     stays = (
@@ -310,7 +310,7 @@ def _last_answered(thread: Thread) -> float:
 
 
 def _note_seen(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
-    """Note that the assignee saw what came; close what somebody left with a silent word before it was seen."""
+    """Note that the assignee saw what came; close what a person left with a silent word before it was seen."""
     leaving = thread.lifecycle.close_when_seen
     thread = replace(thread, lifecycle=replace(thread.lifecycle, unseen=0, close_when_seen=False))
     return park_soon(pack, facts, thread, LEFT_SILENTLY) if leaving else (thread, ())
@@ -321,7 +321,7 @@ def _kept_seconds(pack: Pack, thread: Thread) -> int:
 
 
 def _unless_busy(facts: Facts, thread: Thread, key: str) -> Step[Thread] | None:
-    """Wait with what cannot be undone while a text is on its way or was never shown, or somebody holds the thread."""
+    """Wait with what cannot be undone while a text is on its way or was never shown, or a person holds the thread."""
     if facts.on_legal_hold or facts.has_dead_letters:
         return _wait(thread, key, facts.now + HOUR)
     busy = facts.display_pending or facts.inbound_pending or _has_unsent(facts, thread)

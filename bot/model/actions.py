@@ -66,7 +66,7 @@ class SendMessage:
     reply_to: str = ""
     mentions: tuple[str, ...] = ()
     reactions: tuple[str, ...] = ()
-    """Reactions that we put on it ourselves, so that whoever wants to tap finds them there."""
+    """Reactions that we put on it ourselves, so that a person who wants to tap finds them there."""
     formatted: bool = False
     """Clients that can show it with headings and commands set apart; the words are the same."""
 
@@ -75,8 +75,8 @@ class SendMessage:
 class EditMessage:
     """Replace the body of a message of ours, in place. Every edit is a notice. `formatted`: as of what it changes.
 
-    `fresh`: it is posted anew and pinned instead, and the message that bore the name is redacted: clients may go on showing
-    a pinned message as it was before its edits.
+    `fresh`: it is posted again and pinned instead, and the message that bore the name is redacted: clients may go on
+    showing a pinned message as it was before its edits.
     """
 
     place: str
@@ -96,7 +96,7 @@ class RedactMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedactEvent:
-    """Redact what somebody said there, at once: it held what must not stand in a room."""
+    """Redact what a person said there, at once: it held what must not stand in a room."""
 
     place: str
     event_id: str
@@ -104,7 +104,7 @@ class RedactEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignOut:
-    """Sign somebody out everywhere: all devices, all at once."""
+    """Sign a person out everywhere: all devices, all at once."""
 
     user: str
     language: str = ""
@@ -134,7 +134,7 @@ class DeliveryReceipt(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShowReceipt:
-    """Put this receipt on somebody's message, in the place of the one before."""
+    """Put this receipt on a person's message, in the place of the one before."""
 
     place: str
     event_id: str
@@ -167,7 +167,7 @@ class SendSms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invite:
-    """Give somebody a room's first keys, then invite them; to the thread's own room, or back to their office."""
+    """Give a person a room's first keys, then invite them; to the thread's own room, or back to their office."""
 
     user: str
     place: str = THREAD
@@ -175,7 +175,7 @@ class Invite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KickMember:
-    """Remove somebody from a room, or take their invitation back; sessions rotate."""
+    """Remove a person from a room, or take their invitation back; sessions rotate."""
 
     user: str
     place: str = THREAD
@@ -183,9 +183,9 @@ class KickMember:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShareRoomKeys:
-    """Send a room's live keys to somebody's trusted devices, after asking afresh which those are.
+    """Send a room's live keys to a person's trusted devices, after asking afresh which those are.
 
-    `resend`: also to devices that have had them; somebody asks because they cannot read, or has just come in.
+    `resend`: also to devices that have had them; a person asks because they cannot read, or has just come in.
     """
 
     place: str
@@ -217,7 +217,7 @@ class RestorePowerLevels:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfirmIdentity:
-    """Let this identity of somebody be the one that gets keys and gives commands."""
+    """Let this identity of a person be the one that gets keys and gives commands."""
 
     user: str
     master_key: str
@@ -225,7 +225,7 @@ class ConfirmIdentity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShowDevices:
-    """Answer, in a place, which devices somebody has and which of them are trusted."""
+    """Answer, in a place, which devices a person has and which of them are trusted."""
 
     place: str
     user: str
@@ -236,7 +236,7 @@ class ShowDevices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageOnCall:
-    """Call whoever is on call outside Matrix. It says that somebody waits, and nothing more.
+    """Call the person on call outside Matrix. It says that a person waits, and nothing more.
 
     `test`: the id of a test of the alarms, whose call says that it is one; empty for a call in earnest.
     """
@@ -258,7 +258,7 @@ class RetryDeadLetter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EraseMessage:
-    """Redact an event now, whoever sent it, with its edits and its receipt."""
+    """Redact an event now, of any sender, with its edits and its receipt."""
 
     place: str
     event_id: str

@@ -47,7 +47,7 @@ class CodewordState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolment:
-    """Somebody is being asked in their office for a codeword.
+    """A person is being asked in their office for a codeword.
 
     `wants_duress_word`: they said it, and are asked for the duress word.
     """

@@ -31,7 +31,7 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevealRequest:
-    """Somebody asks to see the number; until then a second person can say yes."""
+    """A person asks to see the number; until then a second person can say yes."""
 
     by: str
     until: float
@@ -62,7 +62,7 @@ class Thread:
 
     @property
     def other_hands_at(self) -> float:
-        """When a sign was last seen that somebody else has the phone, or writes under duress; 0: no such sign stands."""
+        """When a sign was last seen that another person has the phone, or writes under duress; 0: no such sign stands."""
         duress = self.codeword.duress_at if self.codeword.lock is SendLock.DURESS else 0.0
         return max(self.flags.other_hands_at, duress)
 
@@ -95,7 +95,7 @@ class QueueEntry:
     """A thread as the desk sees it. `assignee` is None while it waits; `since`: when it came to wait, or to its assignee.
 
     `opened_at`: when it came to the desk. `last_activity`, `last_was_inbound`: the last text, to the minute, and whose it
-    was. `other_hands_at`: when a sign was last seen that somebody else has the phone; 0: none stands.
+    was. `other_hands_at`: when a sign was last seen that another person has the phone; 0: none stands.
     `auto_assigned`: to its
     assignee unasked; `tried_users`: who had it in their hands and has it no longer. `duress`, `heavy`: marks, no content.
     """
@@ -122,7 +122,7 @@ class QueueEntry:
     language: str = ""
     """The language of the agency's texts for them; empty: the line's first."""
     reveal_until: float = 0.0
-    """Until then a second person can say yes to whoever asks to see its number; 0: nobody asks."""
+    """Until then a second person can say yes to the person who asks to see its number; 0: nobody asks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,10 +216,10 @@ class Facts:
     """What was said in an office that was asked for a codeword; the words themselves are not in the event any more."""
     outage: bool = False
     on_call: bool = False
-    """Somebody outside Matrix can be called."""
+    """A person outside Matrix can be called."""
     dialled_number: DialledNumber | None = None
     on_legal_hold: bool = False
-    """Somebody put the thread on hold: nothing of it is destroyed (design.md, "The life of a thread")."""
+    """A person put the thread on hold: nothing of it is destroyed (design.md, "The life of a thread")."""
     display_pending: bool = False
     """Something of the thread is still on its way into its room."""
     has_dead_letters: bool = False
@@ -240,7 +240,7 @@ class Facts:
 
     @property
     def staffed(self) -> bool:
-        """Whether somebody is on duty."""
+        """Whether a person is on duty."""
         return any(member.on_duty for member in self.roster)
 
     def member(self, user: str) -> DeskMember | None:
@@ -253,5 +253,5 @@ class Facts:
         return tuple(member.user for member in self.roster if member.on_duty and member.role is Role.SUPERVISOR)
 
     def role(self, user: str) -> Role | None:
-        """Return what that person may do, None for somebody who is not on the roster."""
+        """Return what that person may do, None for a person who is not on the roster."""
         return next((member.role for member in self.roster if member.user == user), None)

@@ -11,7 +11,7 @@ from enum import Enum, unique
 
 @unique
 class NumberKind(Enum):
-    """What somebody typed in their office is, as a telephone number."""
+    """What a person typed in their office is, as a telephone number."""
 
     GOOD = "good"
     UNREADABLE = "unreadable"
@@ -34,7 +34,7 @@ class DialledNumber:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColdOutreach:
-    """Somebody in their office is about to text a phone first. `digest`: of the number that they typed once."""
+    """A person in their office is about to text a phone first. `digest`: of the number that they typed once."""
 
     user: str
     until: float

@@ -103,7 +103,7 @@ class TextOutcome:
 
 @unique
 class Content(Enum):
-    """What kind of message somebody sent in a room."""
+    """What kind of message a person sent in a room."""
 
     TEXT = "text"
     FILE = "file"
@@ -124,7 +124,7 @@ class Relation(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageSent:
-    """Somebody said something, in an encrypted event from a trusted device.
+    """A person said something, in an encrypted event from a trusted device.
 
     `place` is where (see `actions`); `target` is what an edit replaces or a reply answers; `mentioned_users` are the
     Matrix ids that
@@ -151,7 +151,7 @@ class MessageSent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReactionAdded:
-    """Somebody reacted. `target` is our `ref` where the event is ours, else empty; `trusted`: has a confirmed device."""
+    """A person reacted. `target` is our `ref` where the event is ours, else empty; `trusted`: has a confirmed device."""
 
     place: str
     sender: str
@@ -163,7 +163,7 @@ class ReactionAdded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageRedacted:
-    """Somebody redacted that event. `ref`: our own name for it, where it is ours."""
+    """A person redacted that event. `ref`: our own name for it, where it is ours."""
 
     place: str
     sender: str
@@ -182,7 +182,7 @@ class IgnoreReason(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageIgnored:
-    """Somebody sent something that was not taken: from an unsigned device, without its key, or in clear.
+    """A person sent something that was not taken: from an unsigned device, without its key, or in clear.
 
     `command`: the beginning of what looks like a command in a thread's room, for the one that only stops.
     """
@@ -196,7 +196,7 @@ class MessageIgnored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberJoined:
-    """Somebody is now a member."""
+    """A person is now a member."""
 
     place: str
     user: str
@@ -204,7 +204,7 @@ class MemberJoined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberLeft:
-    """Somebody is no longer a member: left, removed or declined."""
+    """A person is no longer a member: left, removed or declined."""
 
     place: str
     user: str
@@ -220,7 +220,7 @@ class PowerLevelsChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageRead:
-    """Somebody's client says that they saw this event and what was before it."""
+    """A person's client says that they saw this event and what was before it."""
 
     place: str
     user: str
@@ -229,7 +229,7 @@ class MessageRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityChanged:
-    """Somebody's cross-signing identity is not a confirmed one; `first`: none of theirs ever was."""
+    """A person's cross-signing identity is not a confirmed one; `first`: none of theirs ever was."""
 
     user: str
     master_key: str = ""
@@ -238,7 +238,7 @@ class IdentityChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityConfirmed:
-    """Somebody's newest cross-signing identity was confirmed on the server (`quietline trust`)."""
+    """A person's newest cross-signing identity was confirmed on the server (`quietline trust`)."""
 
     user: str
 

@@ -1,6 +1,6 @@
 """A flood: more new texters than people can look at. Who waits without a card, and how the incident stands at the desk.
 
-Rules of this module: data and order, no action. Whoever waits without a card is in `crowd` and nowhere else, in as few
+Rules of this module: data and order, no action. A person who waits without a card is in `crowd` and nowhere else, in as few
 words as the order needs, for there may be tens of thousands. A claim takes them in the order of `urgency`.
 """
 
@@ -11,7 +11,7 @@ from heapq import nsmallest
 from typing import Final
 
 PAGE_INTERVAL: Final = 900.0
-"""Seconds between two calls outside because somebody waits, while an incident stands."""
+"""Seconds between two calls outside because a person waits, while an incident stands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class CrowdEntry:
 class RestClosing:
     """A supervisor wants to close the conversations of those who wrote once. `before`: who came later stays.
 
-    `until`: the question stands until then; `due`: when it is done, 0 until somebody confirms it (seconds since the epoch).
+    `until`: the question stands until then; `due`: when it is done, 0 until a person confirms it (seconds since the epoch).
     """
 
     before: float
@@ -88,7 +88,7 @@ class Flood:
         return nsmallest(most, self.crowd, key=urgency)
 
     def may_page(self, now: float) -> bool:
-        """Whether somebody may be called outside because of who waits: at most once in a while during an incident."""
+        """Whether a person may be called outside because of who waits: at most once in a while during an incident."""
         return not self.card or not self.paged_at or not 0 <= now - self.paged_at < PAGE_INTERVAL
 
 

@@ -35,7 +35,7 @@ class HoldSigns:
 
     `texted_at`: when the newest text that a person wrote was texted. `pleaded`: that text may have asked for no more texts.
     `promised_at`: when the line last said by itself that it texts nobody first. `offer_ended_at`: when an offer of this
-    thread last ended, or was refused. `colleague_at`: when somebody else than the assignee last wrote here. `answered`:
+    thread last ended, or was refused. `colleague_at`: when another person than the assignee last wrote here. `answered`:
     doubts about the situation that the assignee has answered with `!anyway` since they arose.
     """
 

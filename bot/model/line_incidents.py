@@ -1,6 +1,6 @@
 """Incidents of the line, which the bridge reports to the desk.
 
-Rule of this module: an incident holds no content, and names a thread only where somebody must look into it. Its reader can
+Rule of this module: an incident holds no content, and names a thread only where a person must look into it. Its reader can
 do something about it.
 """
 
@@ -38,7 +38,7 @@ class DeadLetterRecorded:
     """Something could not be handled. `short_id` is what a person can quote.
 
     `designation`: of the thread whose texter's words they were, which nobody has read; else empty. `new_texter`: words of
-    somebody who has no designation yet. `keyless`: something said in the room of that thread, whose key this machine has
+    a person who has no designation yet. `keyless`: something said in the room of that thread, whose key this machine has
     not.
     """
 
@@ -108,7 +108,7 @@ class CanaryRecovered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageFailed:
-    """Whoever is on call could not be called outside Matrix so far; `given_up`: and is not tried any more."""
+    """The person on call could not be called outside Matrix so far; `given_up`: and is not tried any more."""
 
     given_up: bool
 
@@ -130,7 +130,7 @@ class RoomLost:
 
 @unique
 class StrayKind(Enum):
-    """What is signed by the carrier and is no text to this line: somebody on another channel, or a group."""
+    """What is signed by the carrier and is no text to this line: a person on another channel, or a group."""
 
     CHANNEL = "channel"
     GROUP = "group"
@@ -138,7 +138,7 @@ class StrayKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StrayTextArrived:
-    """Something of that kind came and was not taken. Whoever it was, and what they wrote, is known to nobody here."""
+    """Something of that kind came and was not taken. Who it was, and what they wrote, is stored nowhere."""
 
     kind: StrayKind
 
@@ -165,7 +165,7 @@ class TextsMissing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineRestored:
-    """The line began anew from a backup that is so many hours old; so many texts were on their way to phones then."""
+    """The line began again from a backup that is so many hours old; so many texts were on their way to phones then."""
 
     hours: int
     unfinished: int

@@ -1,4 +1,4 @@
-"""The order in which somebody texted, where the order of arrival does not show it: after an outage, or by a late retry.
+"""The order in which a person texted, where the order of arrival does not show it: after an outage, or by a late retry.
 
 Rules of this module: times from the carrier are compared with each other exactly. Texts without such a time keep the order
 in which they came, except for those so close together that the carrier's retries may have swapped them. Between a text with

@@ -70,9 +70,9 @@ class Assignment:
     members: frozenset[str] = frozenset()
     interpreters: frozenset[str] = frozenset()
     long_undo_until: float = 0.0
-    """Until when the undo window is the long one, because somebody joined (seconds since the epoch)."""
+    """Until when the undo window is the long one, because a person joined (seconds since the epoch)."""
     answer_by: float = 0.0
-    """Until when whoever was given the thread unasked has to show that they are there; 0 when nothing is asked of them."""
+    """Until when a person who was given the thread unasked has to show that they are there; 0 where nothing is asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +229,7 @@ class ConsentFlags:
     unsafe_line_ref: str = ""
     """The `ref` of the one text, chosen by the texter beforehand, that may leave all the same."""
     other_hands_at: float = 0.0
-    """When a sign was last seen that somebody else has the phone (seconds since the epoch); 0: none since `!safe`.
+    """When a sign was last seen that another person has the phone (seconds since the epoch); 0: none since `!safe`.
 
     It belongs to the phone: it goes over into the next conversation, and ends with the number at the latest."""
     other_hands_seen: str = ""

@@ -75,7 +75,7 @@ class TextDropped:
 
 @unique
 class AssignmentKind(Enum):
-    """How somebody came to be the assignee."""
+    """How a person came to be the assignee."""
 
     CLAIMED = "claimed"
     ACCEPTED = "accepted"
@@ -173,7 +173,7 @@ class DuressFlagChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtherHandsChanged:
-    """From a thread to the desk: when a sign was seen that somebody else has the phone; 0: none stands any more."""
+    """From a thread to the desk: when a sign was seen that another person has the phone; 0: none stands any more."""
 
     thread: str
     other_hands_at: float
@@ -266,7 +266,7 @@ class RevealRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevealConfirmed:
-    """From the desk to a thread: this person says yes to whoever asks there."""
+    """From the desk to a thread: this person says yes to the person who asks there."""
 
     user: str
     designation: str

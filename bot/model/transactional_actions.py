@@ -24,7 +24,7 @@ class SuppressionReason(Enum):
 class CreateThread:
     """Make a thread for the telephone number in the message that is being decided upon, with this person as its assignee.
 
-    The number is in no action: whoever performs it reads the message itself, in the same commit.
+    The number is in no action: its performer reads the message itself, in the same commit.
     """
 
     assignee: str

@@ -1,4 +1,4 @@
-"""The texter breaks off: what has not left stops at once, and the guard knows of it when somebody writes next.
+"""The texter breaks off: what has not left stops at once, and the guard knows of it when a person writes next.
 
 Rules of this module: nothing here answers a text, and nothing is lost: words that stop are held, and leave by one more word
 of their author. It would rather be wrong than missing. What a text means is found by `meaning`, and signs by the phrases of
@@ -27,14 +27,14 @@ from policies.pack import Pack
 from policies.signs import BREAKS_OFF, Sign
 
 OTHER_PERSON: Final = frozenset({Sign.OTHER_HANDS, Sign.THIRD_PARTY})
-"""Signs of which the phone keeps a note: whoever writes to it next is asked first."""
+"""Signs of which the phone keeps a note: the next person who writes to it is asked first."""
 SIGN: Final = notice_of("break_off.somebody_else_may_have_the")
 LEAVING: Final = notice_of("break_off.they_may_have_to_break")
 PLEADED: Final = notice_of("break_off.the_texter_may_have_asked")
 
 
 def note_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
-    """Note when somebody texted, and tell of signs; where they may ask for no more texts, stop what has not left.
+    """Note when a person texted, and tell of signs; where they may ask for no more texts, stop what has not left.
 
     What a phone sends by itself (a tapback, "I'm driving") is no text of a person's, and makes no words expected.
     """
@@ -58,10 +58,10 @@ def note_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> S
 
 
 def note_other_hands(pack: Pack, facts: Facts, thread: Thread, *, alarm: bool = True) -> tuple[Thread, tuple[Action, ...]]:
-    """Note a sign that somebody else has the phone: on the card, the board and the queue card, until `!safe`.
+    """Note a sign that another person has the phone: on the card, the board and the queue card, until `!safe`.
 
-    It belongs to the phone, and goes over into its next conversation. Whoever writes to it next is asked first. The first
-    sign alarms the desk, unless the caller does that (`alarm` false).
+    It belongs to the phone, and goes over into its next conversation. The next person who writes to it is asked first. The
+    first sign alarms the desk, unless the caller does that (`alarm` false).
     """
     first = not thread.flags.other_hands_at
     seen = f"{time_windows.local(pack, facts.wall_clock):%Y-%m-%d %H:%M}"

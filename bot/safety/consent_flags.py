@@ -32,7 +32,7 @@ CHANNELS: Final = ("call", "chat", "email", "visit")
 IN_WORDS: Final = str(notice_of("channel.in_words"))
 """The other way, where it is none of `CHANNELS`. The words themselves are not kept."""
 DIGITS: Final = re.compile(r"\d(?:\D{0,3}\d){2}")
-"""What may be a number by which somebody is reached: it is not for a room either."""
+"""What may be a number by which a person is reached: it is not for a room either."""
 COVERS: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
 ANSWERS: Final = {"yes": True, "no": False}
 TIPS: Final = frozenset({TextName.DEVICE, TextName.TIPS_IPHONE, TextName.TIPS_ANDROID})

@@ -43,7 +43,7 @@ MINOR: Final = re.compile(
     r"|\bsoy (?:una? )?menor\b",
     re.IGNORECASE,
 )
-"""Somebody says that they are younger than eighteen, in English or Spanish."""
+"""A person says that they are younger than eighteen, in English or Spanish."""
 _CHILD = (
     r"(?:(?:my|our|his|her|the)\s+(?:\w+\s+)?(?:sons?|daughters?|kids?|child|children|baby|babies|boys?|girls?|step\w+|niece|nephew)"
     r"|little (?:brother|sister)|hij[oa]s?|hijit[oa]s?|niñ[oa]s?|nin[oa]s?|beb[eé]s?|sobrin[oa]s?)"
@@ -102,7 +102,7 @@ def find_cues(
 
 
 def what_changed(pack: Pack, facts: Facts, thread: Thread) -> str | None:
-    """Say what in a text's hour is unlike before, so that somebody asks again whether it is safe; None if nothing is."""
+    """Say what in a text's hour is unlike before, so that a person asks again whether it is safe; None if nothing is."""
     silence, settings = thread.silence, pack.settings
     if not silence.spoke_at and thread.lifecycle.state is not ThreadState.OPEN:
         return None  # nobody has talked with them yet: the greeting asks
@@ -123,7 +123,7 @@ def what_changed(pack: Pack, facts: Facts, thread: Thread) -> str | None:
 
 
 def safe_check_cue(why: str) -> SendMessage:
-    """Return the cue to ask once more, for a reason that is a sentence. For whoever finds that something has changed."""
+    """Return the cue to ask once more, for a reason that is a sentence. For callers that find a change."""
     return SendMessage(place=THREAD, body=notice_of("inbound_cues.before_anything_else_ask_whether", why=why))
 
 

@@ -245,7 +245,7 @@ def _may_reply(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> 
 
 
 def _after_stop(pack: Pack, facts: Facts, thread: Thread, event: TextArrived, means: Meaning) -> Step[Thread]:
-    """Be loud, whatever it says. Somebody who texts after their STOP may be in trouble, or may be somebody else."""
+    """Be loud, whatever it says. A person who texts after their STOP may be in trouble, or may be another person."""
     how, alarm = "", AlarmKind.TEXT_AFTER_STOP
     if compare(moment(event), thread.consent.last_keyword) is TextOrder.BEFORE:
         body, alarm = notice_of("opt_out.this_was_texted_before_their"), AlarmKind.CAME_LATE

@@ -1,6 +1,6 @@
 """The texter's silence and return: cues to the assignee, in the room only (practices 11, 26, 35).
 
-Rules of this module: nothing here makes a text, because whoever holds the phone meanwhile would read it. The reminders
+Rules of this module: nothing here makes a text, because another holder of the phone would read it. The reminders
 begin when the carrier took words of the assignee, and end with any text of the texter.
 """
 

@@ -152,9 +152,9 @@ def safe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
 def different(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!different`: what has not left does not leave; the text that names nobody goes the way of the others.
 
-    For a phone that is unsafe the conversation ends without it: to send it somebody would have to say that it is safe.
+    For a phone that is unsafe the conversation ends without it: to send it a person would have to say that it is safe.
     """
-    # What waits for its turn at the carrier was for whoever had the phone before.
+    # What waits for its turn at the carrier was for the person who had the phone before.
     thread, dropped = drop_pending(
         retract_sent(thread, lambda _words: True), notice_of("unsafe_phone.somebody_else_has_the_phone")
     )
@@ -190,10 +190,10 @@ def end_locked(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Ste
 
 
 def start_over(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
-    """Begin again with whoever has the phone now: nothing that was agreed before is theirs.
+    """Begin again with the person who has the phone now: nothing that was agreed before is theirs.
 
     The conversation ends here, and the next text of this phone gets a room and a designation of its own. What was chosen
-    for `!unsafe`, that the phone is unsafe, and that somebody else has it, belong to the phone and stay.
+    for `!unsafe`, that the phone is unsafe, and that another person has it, belong to the phone and stay.
     """
     flags = ConsentFlags(
         unsafe_line=thread.flags.unsafe_line, unsafe=thread.flags.unsafe, unsafe_line_ref=thread.flags.unsafe_line_ref

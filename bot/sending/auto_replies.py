@@ -1,6 +1,6 @@
 """Automatic replies: only the immediate answer to a text that has just arrived (design.md, "Rules of the phone").
 
-Rules of this module: the greeting promises a person only while the hours say so and somebody is on duty (practice 29). It
+Rules of this module: the greeting promises a person only while the hours say so and a person is on duty (practice 29). It
 is sent once per twelve hours and language, and never to tapbacks or automatic replies. A text gets one automatic reply. Two
 follow each other without a person's words between only when the second corrects the first about when a person answers
 (practices 28 and 29), in a language that was asked for, or because a carrier forces one. Every automatic reply is shown in
@@ -37,7 +37,7 @@ PICTURE_ANSWERED: Final = "picture answered"
 """Among what a conversation was told once: that pictures do not come through, by the line itself or by hand."""
 HELP: Final = "help_answer"
 HELP_WORDS: Final = frozenset({"help", "info"})
-"""The words that carriers want answered. Whoever texts 911, SOS or AYUDA hears from a person alone."""
+"""The words that carriers want answered. A texter who sends 911, SOS or AYUDA hears from a person alone."""
 
 
 def greet(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
@@ -71,7 +71,7 @@ def greet(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
 
 
 def first_answer(pack: Pack, facts: Facts) -> TextName:
-    """Return what a first text is answered with: a person, when the hours and somebody on duty say so."""
+    """Return what a first text is answered with: a person, when the hours and a person on duty say so."""
     if facts.outage:
         return TextName.OUTAGE
     if not open_at(pack.hours, facts.wall_clock):

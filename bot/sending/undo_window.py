@@ -109,7 +109,7 @@ def edit(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
         says = mine or (left and event.sender == thread.assignment.assignee)
         return Step(thread, (notice,) if says else (), consumed=True)
     if event.sender != thread.assignment.assignee:
-        # What waits here of somebody who is not heard is a challenge or a cover line: nothing else may take its place.
+        # What waits here of a person who is not heard is a challenge or a cover line: nothing else may take its place.
         thread = replace(thread, codeword=_without_challenge(thread, event.target))
         why = notice_of("undo_window.a_command_for_a_check")
         return _stops(thread, event.target, notice_of("sending.not_sent", why=why))
@@ -270,7 +270,7 @@ def _locked(
 
     After `!unlock` they are the assignee's to send, and never leave by themselves.
 
-    The text that steps back before somebody else waits its undo window as it would after success, for the conversation is
+    The text that steps back before another person waits its undo window as it would after success, for the conversation is
     over when it would leave; it does not leave (`unsafe_phone.end_locked`).
     """
     if words.name == TextName.DIFFERENT:
@@ -327,7 +327,7 @@ def _stops(thread: Thread, event_id: str, notice: str) -> Step[Thread]:
 def _not_this(old: PendingText | HeldText, text: canned_texts.CannedText | canned_texts.Refused | None) -> str | None:
     """Say why an edit may not take the place of these words, or None.
 
-    Nothing takes the place of the text that steps back before somebody else: they may be reading now.
+    Nothing takes the place of the text that steps back before another person: they may be reading now.
     """
     if isinstance(text, canned_texts.Refused):
         return text.why

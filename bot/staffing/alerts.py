@@ -142,16 +142,16 @@ CANARY_STEPS: Final = {
 }
 """Where the test text stopped. What stops it may stop the texts of people."""
 CALL_SOMEBODY: Final = (HomeserverIncidentKind.DEVICE_GONE,)
-"""What whoever is on call hears of as well: what is said at the desk may not get through."""
+"""What the person on call hears of as well: what is said at the desk may not get through."""
 
 
 def ignore_strangers(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand | None) -> Step[Desk]:
-    """Take nothing from somebody who is not on the roster."""
+    """Take nothing from a person who is not on the roster."""
     return Step(desk, consumed=desk.member(event.sender) is None)
 
 
 def explain_ignored(pack: Pack, facts: Facts, desk: Desk, event: MessageIgnored) -> Step[Desk]:
-    """Tell somebody why their message was not taken."""
+    """Tell a person why their message was not taken."""
     if desk.member(event.sender) is None:
         return Step(desk)
     return Step(desk, (SendMessage(place=event.place, body=EXPLAINED[event.reason], reply_to=event.event_id),))
@@ -178,7 +178,7 @@ def show_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step
         else ()
     )
     alarm = SendMessage(place=DESK, ref=_ref(new), body=_said(event.alarm, body), mentions=called)
-    # Nobody who could come is here: whoever is on call hears that they are needed, and nothing else.
+    # Nobody who could come is here: the person on call hears that they are needed, and nothing else.
     # For duress, and a number shown without a supervisor, they are called in any case.
     paged = event.alarm in (AlarmKind.DURESS, AlarmKind.BREAK_GLASS) or (escalated and not facts.supervisors)
     return Step(desk, (alarm, PageOnCall(reason="escalated")) if paged else (alarm,))
@@ -194,7 +194,7 @@ def _ref(shown: ShownAlarm) -> str:
 
 
 def dead_letter_recorded(pack: Pack, facts: Facts, desk: Desk, event: DeadLetterRecorded) -> Step[Desk]:
-    """Say that something could not be handled, with the id that whoever looks after the machine will ask for."""
+    """Say that something could not be handled, with the id that the technician will ask for."""
     if event.keyless:
         body = notice_of(
             "alerts.its_key_is_not_on",
@@ -215,7 +215,7 @@ def dead_letter_recorded(pack: Pack, facts: Facts, desk: Desk, event: DeadLetter
 
 
 def page_failed(pack: Pack, facts: Facts, desk: Desk, event: PageFailed) -> Step[Desk]:
-    """Say that whoever is on call does not hear of it: whoever reads this has a telephone."""
+    """Say that the person on call does not hear of it: a reader of this has a telephone."""
     tried = notice_of("alerts.is_not_tried_any_more") if event.given_up else notice_of("alerts.is_tried_for_a_quarter")
     body = notice_of("alerts.whoever_is_on_call_could", tried=tried)
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=on_duty(desk.roster)),))
@@ -229,14 +229,14 @@ def alarm_test(pack: Pack, facts: Facts, desk: Desk, event: AlarmTestRequested) 
 
 
 def invite_failed(pack: Pack, facts: Facts, desk: Desk, event: InviteFailed) -> Step[Desk]:
-    """Say that the homeserver would not invite somebody; a person finds out why."""
+    """Say that the homeserver would not invite a person; a person finds out why."""
     where = notice_of("alerts.the_desk") if event.place == DESK else notice_of("alerts.their_office_where_numbers_and")
     body = notice_of("alerts.could_not_be_invited_to", user=localpart(event.user), where=where)
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)),))
 
 
 def sync_stalled(pack: Pack, facts: Facts, desk: Desk, event: SyncStalled) -> Step[Desk]:
-    """Say that nobody was heard for a while, and call whoever is on call: this word may not get through either."""
+    """Say that nobody was heard for a while, and call the person on call: this word may not get through either."""
     body = notice_of("alerts.for_minutes_or_more_the", minutes=event.minutes)
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)), PageOnCall(reason="unheard")))
 
@@ -250,7 +250,7 @@ def homeserver_incident(pack: Pack, facts: Facts, desk: Desk, event: HomeserverI
 
 
 def canary_failed(pack: Pack, facts: Facts, desk: Desk, event: CanaryFailed) -> Step[Desk]:
-    """Say that the line's own test text did not come through, and call whoever is on call: nobody else would notice."""
+    """Say that the line's own test text did not come through, and call the person on call: nobody else would notice."""
     body = notice_of("alerts.canary_failed", step=notice_of(CANARY_STEPS[event.step]))
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)), PageOnCall(reason="canary")))
 
@@ -268,7 +268,7 @@ def clock_jumped(pack: Pack, facts: Facts, desk: Desk, event: ClockJumped) -> St
 
 
 def line_restored(pack: Pack, facts: Facts, desk: Desk, event: LineRestored) -> Step[Desk]:
-    """Say that the line began anew from a backup, and what that means for whoever was texting."""
+    """Say that the line began again from a backup, and what that means for people who were texting."""
     texts = (
         notice_of("alerts.text_was")
         if event.unfinished == 1

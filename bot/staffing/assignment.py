@@ -93,7 +93,7 @@ def show_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> S
 def ignore_strangers(
     pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
 ) -> Step[Thread]:
-    """Take nothing from somebody who is not on the roster."""
+    """Take nothing from a person who is not on the roster."""
     return Step(thread, consumed=facts.role(event.sender) is None)
 
 
@@ -116,7 +116,7 @@ def assign(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Th
         offer=None,
         interpreters=thread.assignment.interpreters - {event.assignee},
     )
-    # Whoever comes now has answered nothing yet, and an offer that they took is no offer any more.
+    # A person who comes now has answered nothing yet, and an offer that they took is no offer any more.
     signs = replace(thread.signs, offer_ended_at=0.0, answered=frozenset())
     life = replace(thread.lifecycle, state=ThreadState.OPEN, since=facts.now)
     thread = replace(thread, assignment=assignment, lifecycle=life, signs=signs)
@@ -144,7 +144,7 @@ def member_joined(pack: Pack, facts: Facts, thread: Thread, event: MemberJoined)
     When it is not the assignee who came, undo windows are longer a while.
 
     The device that they accepted on may be younger than the invitation, or had not met us yet when keys came with it.
-    Whoever is not at the desk has no seat here, whatever invitation they still had.
+    A person who is not at the desk has no seat here, whatever invitation they still had.
     """
     if facts.role(event.user) is None:
         return Step(thread, (KickMember(user=event.user),), consumed=True)
@@ -170,7 +170,7 @@ def member_left(pack: Pack, facts: Facts, thread: Thread, event: MemberLeft) -> 
 
 
 def remove_member(pack: Pack, facts: Facts, thread: Thread, event: MemberRemoved) -> Step[Thread]:
-    """Remove somebody who left the desk; a thread whose assignee that was goes back to the queue.
+    """Remove a person who left the desk; a thread whose assignee that was goes back to the queue.
 
     They may have been asked in and not have come yet, and only the homeserver knows: so they are removed in any case.
     """
@@ -183,7 +183,7 @@ def remove_member(pack: Pack, facts: Facts, thread: Thread, event: MemberRemoved
 
 
 def explain_ignored(pack: Pack, facts: Facts, thread: Thread, event: MessageIgnored) -> Step[Thread]:
-    """Tell somebody why their message was not taken. Nothing of it leaves."""
+    """Tell a person why their message was not taken. Nothing of it leaves."""
     if facts.role(event.sender) is None:
         return Step(thread)
     mark = ShowReceipt(place=THREAD, event_id=event.event_id, receipt=DeliveryReceipt.NOT_SENT)

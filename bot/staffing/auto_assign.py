@@ -52,7 +52,7 @@ def assign_waiting(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Ac
 def note_presence_at_desk(
     pack: Pack, facts: Facts, desk: Desk, event: MessageSent | ReactionAdded, command: ParsedCommand | None = None
 ) -> Step[Desk]:
-    """Take anything that somebody says or taps at the desk, or in their office, for a sign that they are there."""
+    """Take anything that a person says or taps at the desk, or in their office, for a sign that they are there."""
     member = desk.member(event.sender)
     assigned = [entry for entry in desk.assigned_to(event.sender) if entry.auto_assigned]
     if member is None or not (assigned or member.away):
@@ -66,7 +66,7 @@ def note_presence_at_desk(
 
 
 def note_presence(pack: Pack, facts: Facts, desk: Desk, event: AssigneePresent) -> Step[Desk]:
-    """Note that somebody has shown themselves in the thread that they were given."""
+    """Note that a person has shown themselves in the thread that they were given."""
     roster = tuple(replace(member, away=False) if member.user == event.user else member for member in desk.roster)
     assigned = next((entry for entry in desk.assigned_to(event.user) if entry.thread == event.thread), None)
     threads = tuple(replace(entry, auto_assigned=False) if entry is assigned else entry for entry in desk.threads)
@@ -74,7 +74,7 @@ def note_presence(pack: Pack, facts: Facts, desk: Desk, event: AssigneePresent) 
 
 
 def start_answer_timer(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Thread]:
-    """Wait for a sign of whoever got a thread unasked; nothing is asked of whoever asked for it."""
+    """Wait for a sign of a person who got a thread unasked; nothing is asked of one who asked for it."""
     if event.answer_by <= 0 or thread.assignment.assignee != event.assignee:
         return Step(_answer_until(thread, 0.0), (CancelTimer(key=ANSWER),) if thread.assignment.answer_by else ())
     return Step(_answer_until(thread, event.answer_by), (SetTimer(key=ANSWER, due=event.answer_by),))
@@ -101,7 +101,7 @@ def note_presence_in_thread(
 
 
 def take_back(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
-    """Take a thread back from somebody who has not shown themselves."""
+    """Take a thread back from a person who has not shown themselves."""
     if event.key != ANSWER:
         return Step(thread)
     if not 0 < thread.assignment.answer_by <= facts.now or thread.assignment.assignee is None:

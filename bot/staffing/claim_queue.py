@@ -49,7 +49,7 @@ from policies.pack import Pack
 NEXT_SECONDS: Final = 30.0
 """Seconds for which a claim on an empty queue stands."""
 CALL_STANDS: Final = 60.0
-"""Seconds for which a call is for whoever comes next as well, while somebody who waited then still waits."""
+"""Seconds for which a call is for the next texter as well, while a person who waited then still waits."""
 
 
 def queue_thread(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued) -> Step[Desk]:
@@ -131,7 +131,7 @@ def claim_by_reaction(pack: Pack, facts: Facts, desk: Desk, event: ReactionAdded
     entry = next((entry for entry in desk.threads if entry.thread == thread_of(event.target)), None)
     to_flood = event.target == flood_ref(desk.flood) and event.trusted
     if entry is None and to_flood and cannot_claim(pack, desk, event.sender) is None:
-        # A tap on the card of a flood takes whoever comes first, as `!claim` does.
+        # A tap on the card of a flood takes the first who waits, as `!claim` does.
         desk = leave_crowd(desk)
         entry = next(iter(desk.waiting), None)
     if entry is None:
@@ -155,7 +155,7 @@ def claim_by_reaction(pack: Pack, facts: Facts, desk: Desk, event: ReactionAdded
 
 
 def decide_claim(pack: Pack, facts: Facts, desk: Desk, event: ClaimRequested) -> Step[Desk]:
-    """Make somebody the assignee of a thread that has one, if they may be."""
+    """Make a person the assignee of a thread that has one, if they may be."""
     entry = next((entry for entry in desk.threads if entry.thread == event.thread), None)
     member = desk.member(event.user)
     if entry is None:
@@ -197,7 +197,7 @@ def show_offer(pack: Pack, facts: Facts, desk: Desk, event: OfferChanged) -> Ste
 
 
 def note_other_hands(pack: Pack, facts: Facts, desk: Desk, event: OtherHandsChanged) -> Step[Desk]:
-    """Note that somebody else may have a phone, or that nobody does any more, and show it on a card that can be claimed."""
+    """Note that another person may have a phone, or no longer has it, and show it on a card that can be claimed."""
     entry = next((entry for entry in desk.threads if entry.thread == event.thread), None)
     if entry is None:
         return Step(desk)
@@ -209,7 +209,7 @@ def note_other_hands(pack: Pack, facts: Facts, desk: Desk, event: OtherHandsChan
 
 
 def call_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
-    """Call out again who waits: people on duty, then supervisors, then whoever is on call."""
+    """Call out again who waits: people on duty, then supervisors, then the person on call."""
     if not event.key.startswith(WAIT):
         return Step(desk)
     thread, _, rung = event.key.removeprefix(WAIT).partition(":")
@@ -281,13 +281,13 @@ def _is_free(entry: QueueEntry) -> bool:
 
 
 def _next_claimer(pack: Pack, facts: Facts, desk: Desk) -> str | None:
-    """Return who gets a thread that has just come: whoever asked for the next one, if they still may."""
+    """Return who gets a thread that has just come: the person who asked for the next one, if they still may."""
     asked = (user for user, until in desk.claimers if until >= facts.now and desk.member(user) is not None)
     return next((user for user in asked if cannot_claim(pack, desk, user) is None), None)
 
 
 def cannot_claim(pack: Pack, desk: Desk, user: str) -> str | None:
-    """Say why somebody who is here may not have one more thread: off duty, or as many as the cap unless they supervise."""
+    """Say why a person who is here may not have one more thread: off duty, or as many as the cap unless they supervise."""
     member, cap = desk.member(user), pack.settings.cap
     if member is not None and not member.on_duty:
         return notice_of("claim_queue.is_off_duty_on_at", user=localpart(user))
@@ -299,7 +299,7 @@ def cannot_claim(pack: Pack, desk: Desk, user: str) -> str | None:
 def _claim(
     pack: Pack, facts: Facts, desk: Desk, user: str, entry: QueueEntry, event: MessageSent | ReactionAdded | None
 ) -> tuple[Desk, tuple[Action, ...]]:
-    """Give a waiting or offered thread to whoever claims it, unless they have as many as they may have."""
+    """Give a waiting or offered thread to the person who claims it, unless they have as many as they may have."""
     if entry.assignee == user:
         return desk, _reply(facts, event, notice_of("claim_queue.is_yours_already", designation=entry.designation))
     if (why := cannot_claim(pack, desk, user)) is not None:
@@ -317,7 +317,7 @@ def _claim(
 def assign(
     facts: Facts, desk: Desk, user: str, entry: QueueEntry, how: AssignmentKind, *, answer_by: float = 0.0
 ) -> tuple[Desk, tuple[Action, ...]]:
-    """Make somebody the assignee of a thread.
+    """Make a person the assignee of a thread.
 
     `answer_by`: they did not ask for it, and have to show themselves until then.
     """

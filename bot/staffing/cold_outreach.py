@@ -1,6 +1,6 @@
-"""`!text`: texts somebody first, because they asked for it (practice 15). Off unless the pack allows it.
+"""`!text`: texts a person first, because they asked for it (practice 15). Off unless the pack allows it.
 
-Rules of this module: the command is for an office only. Somebody confirms that the texter asked. The number is typed twice
+Rules of this module: the command is for an office only. A person confirms that the texter asked. The number is typed twice
 and each time redacted at once; the state holds only whether both were the same. Nothing leaves by itself: a person types
 the first words.
 """
@@ -66,11 +66,11 @@ def begin(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Par
 
 
 def answer_outreach(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand | None) -> Step[Desk]:
-    """Take the next answer. Only somebody's own office is listened to."""
+    """Take the next answer. Only a person's own office is listened to."""
     if event.place != OFFICE + event.sender:
         return Step(desk)
     if command is not None and command.name == "text" and is_taken(event):
-        return Step(desk)  # It begins anew, whatever was being asked: `begin`.
+        return Step(desk)  # It begins again, whatever was being asked: `begin`.
     outreach = next((one for one in desk.outreach if one.user == event.sender), None)
     number = facts.dialled_number is not None and facts.dialled_number.kind is not NumberKind.UNREADABLE
     if outreach is None or outreach.until < facts.now:
@@ -119,12 +119,12 @@ def begin_thread(pack: Pack, facts: Facts, thread: Thread, event: ThreadCreated)
 
 
 def show_outreach(pack: Pack, facts: Facts, desk: Desk, event: OutreachStarted) -> Step[Desk]:
-    """Show at the desk that somebody texts first, without a word of whom, and make them the assignee."""
+    """Show at the desk that a person texts first, without a word of whom, and make them the assignee."""
     if any(entry.thread == event.thread for entry in desk.threads):
         return Step(desk)
     member = desk.member(event.assignee)
     if member is None or not member.on_duty:
-        # They have gone since they said the number: it waits for somebody else, who asks them what it was about.
+        # They have gone since they said the number: it waits for another person, who asks them what it was about.
         return queue_thread(
             pack, facts, desk, ThreadQueued(thread=event.thread, designation=event.designation, since=facts.now)
         )

@@ -53,7 +53,7 @@ def languages(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command:
 
 
 def go_off_duty(pack: Pack, facts: Facts, desk: Desk, event: OffDutyRequested) -> Step[Desk]:
-    """Let somebody go who said `!off` in a thread's room, unless a thread came into their hands meanwhile."""
+    """Let a person go who said `!off` in a thread's room, unless a thread came into their hands meanwhile."""
     if threads := desk.assigned_to(event.user):
         why = notice_of("duty.stays_on_duty_first_hand", user=localpart(event.user), designation=threads[0].designation)
         return Step(desk, (SendMessage(place=DESK, body=why),))
@@ -62,13 +62,13 @@ def go_off_duty(pack: Pack, facts: Facts, desk: Desk, event: OffDutyRequested) -
 
 
 def _on_duty(member: DeskMember, now: float, *, on: bool) -> DeskMember:
-    """Return somebody on or off duty; a shift begins when they were off before it."""
+    """Return a person on or off duty; a shift begins when they were off before it."""
     begins = on and not member.on_duty
     return replace(member, on_duty=on, on_duty_since=now, heavy_threads=0) if begins else replace(member, on_duty=on)
 
 
 def sign_out(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
-    """`!signout @who`: sign somebody out everywhere, because a device is lost or they have gone (practice 13)."""
+    """`!signout @who`: sign a person out everywhere, because a device is lost or they have gone (practice 13)."""
     if (user := find_member(facts, event, command.arguments)) is None:
         why = notice_of("duty.whoever_has_left_the_desk", unknown_member=UNKNOWN_MEMBER)
         return Step(desk, answer(facts, event, why), consumed=True)
@@ -77,7 +77,7 @@ def sign_out(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: 
 
 
 def devices(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
-    """`!devices [@who]` lists somebody's devices, or one's own."""
+    """`!devices [@who]` lists a person's devices, or one's own."""
     user = find_member(facts, event, command.arguments) if command.arguments else event.sender
     if user is None:
         return Step(desk, answer(facts, event, UNKNOWN_MEMBER), consumed=True)
@@ -109,7 +109,7 @@ def trust(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Par
 
 
 def report_identity(pack: Pack, facts: Facts, desk: Desk, event: IdentityChanged) -> Step[Desk]:
-    """Say loudly that somebody's identity is a new one; it receives nothing until a supervisor confirms it."""
+    """Say loudly that a person's identity is a new one; it receives nothing until a supervisor confirms it."""
     desk = _forget_report(desk, event.user)
     desk = replace(
         desk,
@@ -137,7 +137,7 @@ def note_confirmed_identity(pack: Pack, facts: Facts, desk: Desk, event: Identit
 
 
 def _forget_report(desk: Desk, user: str) -> Desk:
-    """Forget what was reported of somebody."""
+    """Forget what was reported of a person."""
     return replace(
         desk,
         unconfirmed_identities=tuple(known for known in desk.unconfirmed_identities if known[0] != user),
@@ -161,6 +161,6 @@ def listen(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Pa
 
 
 def note_last_thread(pack: Pack, facts: Facts, desk: Desk, event: AssigneeSpoke) -> Step[Desk]:
-    """Remember in which thread somebody last spoke: the next one elsewhere gets a longer undo window."""
+    """Remember in which thread a person last spoke: the next one elsewhere gets a longer undo window."""
     roster = tuple(replace(s, last_thread=event.thread) if s.user == event.user else s for s in desk.roster)
     return Step(replace(desk, roster=roster))

@@ -46,7 +46,7 @@ ASKING: Final = (
     AlarmKind.LEFT_ALARMED,
     AlarmKind.TEXT_AFTER_STOP,
 )
-"""Alarms of somebody without a card that bring them forward and are no message of their own."""
+"""Alarms of a person without a card that bring them forward and are no message of their own."""
 QUIET: Final = (
     AlarmKind.STOPPED,
     AlarmKind.STOPPED_LIVE,
@@ -57,7 +57,7 @@ QUIET: Final = (
     AlarmKind.LEFT_UNSEEN,
     AlarmKind.UNKNOWN_SEND,
 )
-"""Alarms of somebody without a card that are no message at the desk: their thread says it to whoever claims it."""
+"""Alarms of a person without a card that are no message at the desk: their thread says it to the person who claims it."""
 
 
 def queue_in_crowd(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued) -> Step[Desk]:
@@ -131,7 +131,7 @@ def note_news(
 
 
 def note_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk]:
-    """Take the alarm of somebody without a card as what brings them forward, unless it is one that has to be heard."""
+    """Take the alarm of a person without a card as what brings them forward, unless it is one that has to be heard."""
     old = next((entry for entry in desk.flood.crowd if entry.designation == event.designation), None)
     if old is None or event.alarm in QUIET:
         return Step(desk, consumed=old is not None)
@@ -188,7 +188,7 @@ def _show_first(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Actio
 
 
 def _call(pack: Pack, facts: Facts, desk: Desk) -> tuple[Flood, tuple[Action, ...]]:
-    """Remind people on duty once of an incident, and call whoever is on call when it lasts."""
+    """Remind people on duty once of an incident, and call the person on call when it lasts."""
     flood, settings = desk.flood, pack.settings
     lasted, actions = facts.now - flood.begun_at, tuple[Action, ...]()
     if not flood.crowd:

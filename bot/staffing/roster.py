@@ -56,7 +56,7 @@ def member_joined(pack: Pack, facts: Facts, desk: Desk, event: MemberJoined) -> 
 
 
 def member_left(pack: Pack, facts: Facts, desk: Desk, event: MemberLeft) -> Step[Desk]:
-    """Remove somebody from the roster, their office and every thread: they may be in some that they do not hold."""
+    """Remove a person from the roster, their office and every thread: they may be in some that they do not hold."""
     if event.place != DESK or desk.member(event.user) is None:
         return Step(desk)
     notice = tuple(SendEvent(owner=entry.thread, event=MemberRemoved(user=event.user)) for entry in desk.threads)
@@ -68,14 +68,14 @@ def member_left(pack: Pack, facts: Facts, desk: Desk, event: MemberLeft) -> Step
 
 
 def room_lost(pack: Pack, facts: Facts, desk: Desk, event: RoomLost) -> Step[Desk]:
-    """Call whoever is on call when the desk's room was closed or taken from us; threads go on in their own rooms."""
+    """Call the person on call when the desk's room was closed or taken from us; threads go on in their own rooms."""
     body = notice_of("roster.somebody_closed_this_room_an")
     said = (SendMessage(place=DESK, body=body, mentions=on_duty(desk.roster)),) if event.how is RoomLoss.CLOSED else ()
     return Step(desk, (*said, PageOnCall(reason="desk")))
 
 
 def update_power_levels(pack: Pack, facts: Facts, desk: Desk, event: PowerLevelsChanged) -> Step[Desk]:
-    """Take over who is a supervisor. Whatever else was changed is put back: it could silence whoever has to be heard."""
+    """Take over who is a supervisor. All other changes are put back: they could silence a person who has to be heard."""
     now = dict(event.users)
     roster = tuple(replace(member, role=_role(now, member.user)) for member in desk.roster)
     desk = replace(desk, power_levels=tuple(sorted(now.items())), roster=roster)
@@ -87,7 +87,7 @@ def update_power_levels(pack: Pack, facts: Facts, desk: Desk, event: PowerLevels
 
 
 def staff_added(pack: Pack, facts: Facts, desk: Desk, event: StaffAdded) -> Step[Desk]:
-    """Invite somebody for whom the technician made an account; a supervisor's rank comes before the invitation."""
+    """Invite a person for whom the technician made an account; a supervisor's rank comes before the invitation."""
     role = notice_of("roster.a_supervisor") if event.supervisor else notice_of("roster.an_advocate")
     body = notice_of("roster.the_technician_made_an_account", user=localpart(event.user), role=role)
     rank = (RestorePowerLevels(place=DESK, supervisors=(event.user,)),) if event.supervisor else ()
@@ -96,7 +96,7 @@ def staff_added(pack: Pack, facts: Facts, desk: Desk, event: StaffAdded) -> Step
 
 
 def staff_removed(pack: Pack, facts: Facts, desk: Desk, event: StaffRemoved) -> Step[Desk]:
-    """Remove somebody from the desk whose account the technician ended; `member_left` does the rest."""
+    """Remove a person from the desk whose account the technician ended; `member_left` does the rest."""
     body = notice_of("roster.the_technician_ended_s_account", user=localpart(event.user))
     notice = SendMessage(place=DESK, body=body, notice=False, mentions=facts.supervisors)
     return Step(desk, (notice, KickMember(place=DESK, user=event.user)))

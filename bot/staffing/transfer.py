@@ -1,6 +1,6 @@
 """The commands in a thread's room about people: transfer, invite, call supervisors, take over, give back, go off duty.
 
-Rules of this module: an offer changes nothing until it is accepted. The desk alone makes somebody the assignee, so there is
+Rules of this module: an offer changes nothing until it is accepted. The desk alone makes a person the assignee, so there is
 exactly one at any time. A person who is brought in gets the keys that they need to read before they are invited.
 """
 
@@ -135,7 +135,7 @@ def withdraw_redacted(pack: Pack, facts: Facts, thread: Thread, event: MessageRe
 
 
 def bring_in(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
-    """`!with @who [interpreter]`: ask somebody in."""
+    """`!with @who [interpreter]`: ask a person in."""
     who, _, rest = command.arguments.partition(" ")
     user = find_member(facts, event, who)
     if user is None or user == event.sender:
@@ -160,7 +160,7 @@ def bring_in(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comma
 def escalate(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!escalate [why]`: call the supervisors on duty into the room.
 
-    Why is said again here: whoever comes later may read what we say, and not what colleagues said before.
+    Why is said again here: a person who comes later may read what we say, and not what colleagues said before.
     """
     called = [user for user in facts.supervisors if user != event.sender]
     alarm = SendEvent(owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=AlarmKind.ESCALATED))
@@ -260,7 +260,7 @@ def invite_listener(pack: Pack, facts: Facts, thread: Thread, event: ListenReque
 
 
 def explain_refusal(pack: Pack, facts: Facts, thread: Thread, event: AssignmentRefused) -> Step[Thread]:
-    """Say why somebody is not the assignee."""
+    """Say why a person is not the assignee."""
     return Step(
         thread,
         (

@@ -58,7 +58,7 @@ def note_activity(pack: Pack, facts: Facts, desk: Desk, event: ThreadActivity) -
 
 
 def note_duress(pack: Pack, facts: Facts, desk: Desk, event: DuressFlagChanged) -> Step[Desk]:
-    """Note what a thread is marked with; duress makes it a heavy one for whoever carries it."""
+    """Note what a thread is marked with; duress makes it a heavy one for its assignee."""
     desk = _with_entry(desk, event.thread, duress=event.duress)
     return Step(_mark_heavy(desk, event.thread) if event.duress else desk)
 
@@ -72,7 +72,7 @@ def note_escalation(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) ->
 
 
 def offer_debriefs(pack: Pack, facts: Facts, before: Desk, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
-    """After any event: offer a talk to whoever has just let go of what was heavy, long or broke off; say who has much."""
+    """After any event: offer a talk to a person whose heavy, long or broken-off thread has just ended; say who has much."""
     now = {entry.thread: entry.assignee for entry in desk.threads}
     gone = {
         entry.assignee
@@ -105,7 +105,7 @@ def _is_hard(pack: Pack, facts: Facts, entry: QueueEntry) -> bool:
 
 
 def _workload_notice(pack: Pack, facts: Facts, before: Desk, desk: Desk, member: DeskMember) -> str:
-    """Say how much somebody carries, when it has just become much; nothing otherwise."""
+    """Say how much a person carries, when it has just become much; nothing otherwise."""
     was = before.member(member.user)
     if was is None or not member.on_duty:
         return ""

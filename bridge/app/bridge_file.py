@@ -1,4 +1,4 @@
-"""`run/bridge.json`: who this bridge is, for whoever may read the line's directory.
+"""`run/bridge.json`: who this bridge is, for programs that may read the line's directory.
 
 Rules of this module: mode 0600, whole or not there; it is there only while the bridge runs and has its desk. It stands in
 for what `/ready` must not say: that is answered on the listener of the webhooks, and a proxy may show it to the world.

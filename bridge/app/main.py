@@ -88,7 +88,7 @@ def main(path: Path, *, crash: CrashHook = never_crash, take_over: bool = False)
     return EXIT_OK
 
 
-class _StopRequested(Exception):  # noqa: N818 - not an error: somebody told us to stop
+class _StopRequested(Exception):  # noqa: N818 - not an error: a person told us to stop
     """Ends the task group."""
 
 

@@ -1,6 +1,6 @@
 """A queue of owners: each is worked on by one task at a time, and by as many tasks as there are owners, up to a bound.
 
-Rules of this module: an owner stands in the queue once, however often it is woken. Whoever has the lower rank when woken
+Rules of this module: an owner stands in the queue once, however often it is woken. An owner with the lower rank when woken
 comes first, and within a rank who was woken first. A wake-up that comes while an owner is
 worked on makes one more turn, so that no row is forgotten. When the database is not available the owner waits its back-off
 and comes again; nothing is lost, because the rows stand.

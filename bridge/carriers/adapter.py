@@ -147,7 +147,7 @@ class DeletionUnconfirmed:
 class DeleteLater:
     """Not deleted now (409, 429, 5xx, no answer, or still there when looked at); try again after that many seconds.
 
-    A refused login is told the same, for somebody may mend it: whoever asks says how often is enough.
+    A refused login is told the same, for a person may mend it: the caller says how often is enough.
     """
 
     retry_after: float

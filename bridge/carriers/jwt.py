@@ -66,7 +66,7 @@ def _check_rsa_key(path: Path) -> Path:
     try:
         pem = read_secret(path)
     except (OSError, ValueError):
-        # Whoever loads the configuration names a file that cannot be read.
+        # The loader of the configuration names a file that cannot be read.
         return path
     private_key(pem)
     return path

@@ -69,7 +69,7 @@ class CodewordMatcher:
         words = await self._hash_pool.run(_classify, self._pepper, digests, forms)
         found = {form: word for form, word in zip(forms, words, strict=True) if word is not CodewordMatch.NONE}
         masked = codeword_forms.mask(body, [run for run in runs if run.form in found])
-        # Whoever texts both is not free to say which one was meant.
+        # A person who texts both is not free to say which one was meant.
         word = (
             CodewordMatch.DURESS
             if CodewordMatch.DURESS in found.values()

@@ -75,7 +75,7 @@ class Engine:
         on_call: bool = False,
         cold_outreach: ColdOutreach | None = None,
     ) -> None:
-        """Make it. `on_call`: somebody can be called outside Matrix."""
+        """Make it. `on_call`: a person can be called outside Matrix."""
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash, self._pack = services.wake, services.crash, pack
         self._outbox = outbox

@@ -80,7 +80,7 @@ class Timers:
             for row, inbox_row in inbox_rows:
                 if inbox_row is None:
                     # Its thread has ended since the row was read, and the row with it; or the row stands without its key,
-                    # as after somebody put an older keys.db back, and must not keep others from their turn.
+                    # as after a person put an older keys.db back, and must not keep others from their turn.
                     await timer_table.postpone(transaction, row, now + NO_KEY_DELAY)
                 elif await timer_table.take(transaction, row):
                     await inbox.append(transaction, inbox_row)

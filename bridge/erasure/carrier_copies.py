@@ -97,7 +97,7 @@ class CarrierCopies:
         except CannotOpen:
             await self._finish(copy, UNKNOWN_ID)
             return
-        # The others of this batch took their time: somebody may hold it by now.
+        # The others of this batch took their time: a person may hold it by now.
         if not await carrier_copies.may_delete(self._database, copy.n):
             return
         if copy.hash != id_digest(self._vault, self._carrier.kind, message_id):

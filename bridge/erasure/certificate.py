@@ -2,7 +2,7 @@
 
 Rules of this module: a certificate says what was looked for and what was found, by counts and fixed words. Times are
 rounded to the hour. It names no room, person, phone or carrier's id, and its own id is random. What a carrier keeps is
-called kept. It is signed (Ed25519, RFC 8032) with a key that derives from the vault key, so that somebody who can change
+called kept. It is signed (Ed25519, RFC 8032) with a key that derives from the vault key, so that a person who can change
 only the database can neither forge nor alter one. It cannot show that another certificate was removed.
 """
 

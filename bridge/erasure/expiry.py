@@ -137,7 +137,7 @@ class ExpiryWorker:
         gone = {event.n for event in (*found, *(event for event in events if event.is_state))}
         names = [event.event_id for event in events if event.n in gone]
         await self._database.commit(lambda transaction: room_events.delete(transaction, names))
-        # Not those that somebody holds by now: they wait as they are.
+        # Not those that a person holds by now: they wait as they are.
         left = [event for event in said if event.n not in gone and await room_events.may_expire(self._database, event.n)]
         if left:
             await self._postpone(left, now)

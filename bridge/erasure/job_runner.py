@@ -36,8 +36,8 @@ MAX_SLEEP: Final = 5.0
 ALERT_AFTER_TRIES: Final = (5, 50, 500)
 """Tries of one step after which the desk hears of it."""
 REDACTION_DELIVERY_SECONDS: Final = 2.0
-"""Seconds between the last redaction and the removal of whoever is in the room. A client that is on hears of one after the
-other in that time; whoever is removed hears no more, and keeps what a burst that was cut short did not take away."""
+"""Seconds between the last redaction and the removal of the people in the room. A client that is on hears of one after the
+other in that time; a client that is removed hears no more, and keeps what a burst that was cut short did not take away."""
 
 
 class StepNotDone(Exception):  # noqa: N818 - it is an answer

@@ -30,7 +30,7 @@ CHECK_INTERVAL: Final = 60.0
 AUDIT_INTERVAL: Final = 3600.0
 MAX_PAUSE_WAIT: Final = 300.0
 NOT_BEGUN: Final = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE})
-"""What a homeserver answers that did nothing: it is away, or somebody reads its database just now."""
+"""What a homeserver answers that did nothing: it is away, or a person reads its database just now."""
 
 
 class NightlyMaintenance:

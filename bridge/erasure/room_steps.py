@@ -89,7 +89,7 @@ class RoomSteps:
         """Redact these events, some at once when nobody talks. What is not there is redacted.
 
         `again`: for the so manieth time, because the homeserver took it before and did not do it. Returns those that are
-        redacted: not the ones that somebody holds by now.
+        redacted: not the ones that a person holds by now.
         """
 
         async def one(event: IndexedEvent) -> bool:
@@ -145,7 +145,7 @@ class RoomSteps:
         return "censor" if left else "uploads"
 
     async def uploads(self, job: ErasureJob) -> str:
-        """Delete what was uploaded for the room; what somebody else uploaded, and was only pointed to here, is not ours."""
+        """Delete what was uploaded for the room, and not what another person uploaded and this room only points to."""
         for address in await media.uploads_of(self._database, job.subject):
             try:
                 await self._module_client.delete_media(address)

@@ -65,7 +65,7 @@ class ArrivalHistory:
 
     @property
     def limit_hours(self) -> float:
-        """Hours without a text from which on somebody should look whether texts still come through."""
+        """Hours without a text from which on a person should look whether texts still come through."""
         usual = self.usual_hours
         return LIMIT_WITHOUT_HISTORY_HOURS if usual is None else max(MIN_LIMIT_HOURS, LIMIT_FACTOR * usual)
 

@@ -1,6 +1,6 @@
 """The canary's own way in and out, and where it says how its round trips went.
 
-Rules of this module: whoever does not have the secret gets the answer of a path that does not exist, and causes nothing: no
+Rules of this module: a caller without the secret gets the answer of a path that does not exist, and causes nothing: no
 alarm, no log line, no row. A text that comes here is the canary's and nobody else's, is from its one number, and begins or
 continues its own thread alone. An answer to it stays in memory until it is fetched; it never reaches a carrier. No vendor's
 webhook is served here, and no signature is checked less for it.

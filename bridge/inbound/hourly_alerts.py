@@ -58,6 +58,6 @@ class RefusalCounter:
         self._times: deque[float] = deque(maxlen=REFUSALS_TO_ALERT)
 
     def is_repeated(self, now: float) -> bool:
-        """Count one, and say whether so many came within a day that somebody should look. `now` in seconds."""
+        """Count one, and say whether so many came within a day that a person should look. `now` in seconds."""
         self._times.append(now)
         return len(self._times) == REFUSALS_TO_ALERT and now - self._times[0] < DAY

@@ -131,13 +131,13 @@ class MatrixEventIngest:
                 log.failure("matrix_events.malformed", error)
                 event = await self._record_undecodable(transaction, place, item)
             if isinstance(event, MemberJoined) and place.name == DESK:
-                # What the room was created with is not told by any event of somebody else's.
+                # What the room was created with is not told by any event of another person's.
                 await self._put(transaction, DESK, await self._power_levels(transaction, item.room_id))
             if event is not None:
                 await self._put(transaction, place.owner, event)
 
     def after_commit(self) -> None:
-        """Wake whoever got something, and the keeper of rooms when one of ours is to be brought back."""
+        """Wake the owners that got something, and the keeper of rooms when one of ours is to be brought back."""
         if self._self_removed:
             self._self_removed = False
             self._wake.rooms()
@@ -317,12 +317,12 @@ class MatrixEventIngest:
         if not isinstance(reply, str):
             return Relation.OTHER_REPLY, "", ""
         known = await room_events.find(transaction, reply) or room_events.KnownEvent("", "")
-        # Whoever answers a notice of ours means the message that it is on.
+        # A person who answers a notice of ours means the message that it is on.
         target, ref = known.about or reply, known.ref
         return (Relation.TEXTER_REPLY if ref.startswith("in:") else Relation.OTHER_REPLY), target, ref
 
     def _upload_uris(self, item: events.RoomEvent) -> set[str]:
-        """Return what somebody uploaded to our homeserver for a message: it goes with it (facts-matrix.md, "Rooms")."""
+        """Return what a person uploaded to our homeserver for a message: it goes with it (facts-matrix.md, "Rooms")."""
         content = item.content if isinstance(item, events.DecryptedMessage | events.UnencryptedEvent) else {}
         said = (content, _mapping(content, "m.new_content"))
         infos = [_mapping(body, "info") for body in said]
@@ -336,7 +336,7 @@ class MatrixEventIngest:
         return tuple(user for user in named[:MAX_MENTIONS] if user not in self._ours)
 
     def _is_mention(self, content: Mapping[str, Any], *, answers: bool) -> bool:
-        """Whether somebody is called. Clients mention whom they reply to, also in edits: when it is us, it is no call."""
+        """Whether a person is called. Clients mention whom they reply to, also in edits: when it is us, it is no call."""
         mentions = _mapping(content, "m.mentions")
         users = [user for user in strings_in(mentions.get("user_ids")) if not (answers and user in self._ours)]
         return bool(users) or mentions.get("room") is True or mentions_user(_string(content, "formatted_body"))

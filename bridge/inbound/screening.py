@@ -171,7 +171,7 @@ class Screening:
         self._wake.engine(DESK)
 
     async def _record_dead_letters(self, owner: str, error: Exception) -> None:
-        """Put aside, loudly and without content, what came of somebody who cannot be looked up."""
+        """Put aside, loudly and without content, what came of a person who cannot be looked up."""
         for row in await inbox.events_of(self._database, owner):
             letter = DeadLetter(dead_letters.new_short_id(), row.inbox_row)
             log.failure("screening.dead_letter", error, short_id=letter.short_id, kind=row.inbox_row.kind)

@@ -220,7 +220,7 @@ class Webhook:
                     await self._store_text(text, owner, phone_hash, canary=canary, at_carrier=at_carrier)
                 except (_ThreadEnded, CannotOpen):
                     # Its key goes right after its row, and neither comes back. Where a row stands without its key, as
-                    # after somebody put an older keys.db back, no second look helps.
+                    # after a person put an older keys.db back, no second look helps.
                     if last or owner is None:
                         raise NotStored from None
                 else:

@@ -192,7 +192,7 @@ class RoomClient:
             await self._outbound_sessions.prepare(who, room_id)
 
     async def invite(self, room_id: str, user: str) -> None:
-        """Send the room's keys to a user's devices, then invite. Somebody who is invited or joined already is left so."""
+        """Send the room's keys to a user's devices, then invite. A person who is invited or joined already is left so."""
         room = await self._rooms.room(room_id)
         await self.share_room_keys(room_id, user)
         self._crash(CrashPoint.KEYS_SHARED)
@@ -216,7 +216,7 @@ class RoomClient:
     async def _try_key_bundle(self, room_id: str, user: str) -> None:
         """Give the bundle if the homeserver takes uploads: it is given once more at the join, and `!recap` says the rest.
 
-        Somebody is called for a texter who waits, and whose words stand in line behind the invitation.
+        A person is called for a texter who waits, and whose words stand in line behind the invitation.
         """
         try:
             await self.share_key_bundle(room_id, user)
@@ -231,7 +231,7 @@ class RoomClient:
         return await self._history.recent_messages(room_id)
 
     async def remove(self, room_id: str, user: str) -> None:
-        """Remove a user; sessions are rotated. Somebody who is not there any more is left so."""
+        """Remove a user; sessions are rotated. A person who is not there any more is left so."""
         await self._rooms.room(room_id)
         if await self._membership(room_id, user) in {"join", "invite", "knock"}:
             await self._policy.client.request("POST", "rooms", room_id, "kick", body={"user_id": user})

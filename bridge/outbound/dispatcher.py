@@ -241,7 +241,7 @@ class OutboxDispatcher:
                 outcome = TextOutcome(ref=action.ref, outcome=Outcome.UNKNOWN)
                 notices.append(await inbox.seal(self._vault, owner, outcome))
             if isinstance(action, Invite):
-                # Somebody who cannot be invited is not there: a thread whose assignee that was goes back to the queue.
+                # A person who cannot be invited is not there: a thread whose assignee that was goes back to the queue.
                 gone = MemberLeft(place=action.place, user=action.user)
                 notices.append(await inbox.seal(self._vault, owner, gone))
         except CannotOpen:

@@ -1,8 +1,8 @@
-"""A message of ours that is posted anew, in the place of the one that bore its name: the card of a thread, the board.
+"""A message of ours that is posted again, in the place of the one that bore its name: the card of a thread, the board.
 
 Rules of this module: the new one stands and is pinned before the old one goes, so that there is never none. Its edits stay
 until their time: clients show none of a message that is redacted, and each redaction is a line that says so. Of a thread
-that somebody holds nothing goes.
+that a person holds nothing goes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Calls the person on call, outside Matrix: a webhook, an e-mail, or both.
 
-Rules of this module: a page says that somebody is needed at the desk, and nothing else: no designation, no name, no number,
+Rules of this module: a page says that a person is needed at the desk, and nothing else: no designation, no name, no number,
 no reason that only a line for survivors would have (practice 30). A page that fails causes an alarm at the desk while it is
-still tried, and another when it is given up, so that somebody there can use a telephone.
+still tried, and another when it is given up, so that a person there can use a telephone.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Pager:
     async def perform(self, task: OutboxTask) -> None:
         """Call once. While no way takes it, it is tried again, for a quarter of an hour. Raises :class:`RetryLater`.
 
-        A test is called once, and what became of it is left for whoever asked.
+        A test is called once, and what became of it is left for the caller.
         """
         if isinstance(task.action, PageOnCall) and task.action.test:
             await self._perform_test(task, task.action.test, task.action.language)

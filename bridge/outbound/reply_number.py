@@ -1,4 +1,4 @@
-"""From which number of ours somebody is answered: the one that they texted last.
+"""From which number of ours a person is answered: the one that they texted last.
 
 Rule of this module: it is by when a text was texted, not by when it came, for a listing or a late retry may bring an older
 one. With the number the moment is sealed, under the thread's key.

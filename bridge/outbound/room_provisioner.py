@@ -3,9 +3,9 @@
 Rules of this module: it compares what should exist with what does, and makes the difference, as often as it takes. A thread
 that waits for a room comes before the stock. A room that nobody noted (a crash, a lost answer, an upgrade) is left and
 forgotten, at the next start, once all is calm, or within the hour. A room that the homeserver has lost is looked for at
-each start, and when it refuses one; a thread gets another, and whoever was in it is invited. One person who cannot be
-invited delays nobody else: the desk gets an alarm. When everybody has left the desk, its configured supervisors are invited
-again. The texter puppet comes back to a room from which somebody removed it.
+each start, and when it refuses one; a thread gets another, and the people who were in it are invited. One person who cannot
+be invited delays nobody else: the desk gets an alarm. When everybody has left the desk, its configured supervisors are
+invited again. The texter puppet comes back to a room from which a person removed it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ WARM_ROOMS: Final = 4
 """Warm rooms. A first text takes one; making another takes about a third of a second."""
 INVITE_INTERVAL: Final = 3600.0
 """Seconds between two invitations of the supervisors that the configuration names to a desk that everybody has left, and
-until somebody is tried again whom the homeserver would not invite to their office."""
+until a person is tried again whom the homeserver would not invite to their office."""
 UNKNOWN_ROOMS_INTERVAL: Final = 3600.0
 """Seconds between two looks for rooms that we are in and did not make: an upgrade of ours makes one that replaces it."""
 COMPARISON_INTERVAL: Final = 60.0
@@ -177,7 +177,7 @@ class RoomProvisioner:
             raise
 
     async def _thread_without_room(self) -> RoomlessThread | None:
-        """Return a thread that needs a room now. Whoever came in a flood needs one once their card is shown."""
+        """Return a thread that needs a room now. A texter who came in a flood needs one once their card is shown."""
         return await threads.without_room(self._database, [line.thread for line in self._desk().threads if line.has_card])
 
     async def _make_desk(self) -> str:
@@ -227,7 +227,7 @@ class RoomProvisioner:
         return await room_state.joined_or_invited_at_desk(self._database) <= self._own_users
 
     async def _ensure_office(self, user: str) -> bool:
-        """Make somebody's office and invite them once; return whether anything was missing."""
+        """Make a person's office and invite them once; return whether anything was missing."""
         room_id = await room_state.office_of(self._database, user)
         if room_id is None:
             room_id = await self._create("office", "office", owner=user)
@@ -256,7 +256,7 @@ class RoomProvisioner:
                 if await threads.assign_room(transaction, thread, name, room_id):
                     await thread_rooms.settle_lost(transaction, thread, room_id)
                     return True
-                if invited:  # no room for somebody else's words: it is left like any that we do not know
+                if invited:  # no room for another person's words: it is left like any that we do not know
                     await room_state.delete_room(transaction, room_id)
                     return False
                 # The conversation was over before its room was there: nobody was in it, and another may have it.
@@ -270,7 +270,7 @@ class RoomProvisioner:
             self._wake.waiting_outbox(thread)
 
     async def _invite_from_lost_rooms(self, thread: str, room_id: str) -> bool:
-        """Invite whoever was in the room that this one replaces; return whether there was anybody."""
+        """Invite the people who were in the room that this one replaces; return whether there was anybody."""
         everybody = await thread_rooms.people_of_lost(self._database, thread, room_id)
         people = [user for user in everybody if user not in self._own_users]
         for user in people:

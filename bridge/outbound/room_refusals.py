@@ -1,6 +1,6 @@
 """Whether a room that the homeserver refuses us is refused for good.
 
-Rule of this module: `M_FORBIDDEN` means nothing final while one of us is not in the room: somebody removed us, or the
+Rule of this module: `M_FORBIDDEN` means nothing final while one of us is not in the room: a person removed us, or the
 homeserver was put back to before the room was made. Then the room is made again, or one of us brought back, and what was
 refused waits for that.
 """

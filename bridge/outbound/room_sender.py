@@ -54,7 +54,7 @@ from bridge.storage.database import Transaction
 from bridge.tables import audit_log, carrier_copies, outbox, room_events, threads
 
 SIGN_OUT_TIMEOUT: Final = 120.0
-"""Seconds after which it is said that somebody could not be signed out: whoever asked has to know."""
+"""Seconds after which it is said that a person could not be signed out: the person who asked has to know."""
 AUDIT_ENTRIES: Final = 40
 """Entries of the audit that are shown at the desk: a screen; `quietline audit` has them all."""
 FORBIDDEN_RETRY: Final = 3.0
@@ -167,7 +167,7 @@ class RoomSender:
                 raise PermanentFailure("unknown action")
 
     async def _invite(self, task: OutboxTask, invite: Invite) -> None:
-        """Invite whoever is at the desk now, or to the desk; who has left it is being removed, and gets no keys.
+        """Invite a person who is at the desk now, or to the desk; who has left it is being removed, and gets no keys.
 
         The canary, which is never at the desk, is invited to its own thread alone.
         """
@@ -184,7 +184,7 @@ class RoomSender:
         await self._finish(task)
 
     async def _share_keys(self, task: OutboxTask, give: ShareRoomKeys) -> None:
-        """Give keys to whoever is in the room now; who has left it meanwhile gets none."""
+        """Give keys to a person who is in the room now; who has left it meanwhile gets none."""
         room = await self._room(task, give.place)
         if await room_state.is_joined(self._database, room, give.user):
             await self._room_client.share_room_keys(room, give.user, again=give.resend)
@@ -326,7 +326,7 @@ class RoomSender:
         await self._finish(task, gone=event_ids)
 
     async def _is_on_hold(self, task: OutboxTask) -> bool:
-        """Whether somebody holds the thread by now, perhaps for weeks: its lane must not wait for that."""
+        """Whether a person holds the thread by now, perhaps for weeks: its lane must not wait for that."""
         return await threads.is_held(self._database, task.owner)
 
     async def _expire_after_hold(self, task: OutboxTask, event_ids: Sequence[str]) -> None:

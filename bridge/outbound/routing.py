@@ -2,7 +2,7 @@
 
 Rule of this module: order holds within a lane of an owner, and nothing in one lane waits for another. Each office has a
 lane of its own, so that one that does not come to be holds up neither the desk nor another office; and so have keys that
-somebody is given in a thread, for which no word waits.
+a person is given in a thread, for which no word waits.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Time, injected: seconds since the epoch, which never jump while the process lives.
 
 Rule of this module: convert a time that another program stamped (`to_bridge_time`) before you compare it with this clock.
-Other programs follow the machine's clock, or the time of day that somebody set it to.
+Other programs follow the machine's clock, or the time of day that a person set it to.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Clock(Protocol):
         """Return seconds since the epoch."""
 
     def system_time(self) -> float:
-        """Return what the machine's own clock shows now, which somebody may have set; seconds since the epoch."""
+        """Return what the machine's own clock shows now, which a person may have set; seconds since the epoch."""
 
 
 def to_bridge_time(clock: Clock, at: float) -> float:
@@ -36,7 +36,7 @@ def system_clock_offset(clock: Clock) -> float:
 class SteadyClock:
     """The machine's clock as it stood at the start, carried on by time that passes.
 
-    When somebody sets the machine's clock, undo windows and waits stay as long as they were; `timers` tells the desk. What
+    When a person sets the machine's clock, undo windows and waits stay as long as they were; `timers` tells the desk. What
     is of a time of day (opening hours, quiet hours) goes by the machine's clock.
     """
 

@@ -1,6 +1,6 @@
 """A gate between conversations and background work: erasing and the like give way to texts that are on their way.
 
-Rules of this module: while nobody talks, several background steps run at once; while somebody talks, they run one by one,
+Rules of this module: while nobody talks, several background steps run at once; while a person talks, they run one by one,
 in the pauses. A background step waits for every conversation, but for a bounded time.
 
 Why one by one: the homeserver finishes what it has begun before it takes a text.
@@ -21,7 +21,7 @@ PAUSE_SECONDS: Final = 0.15
 MAX_YIELD_SECONDS: Final = 0.4
 """Seconds that one of them waits for a pause, at the most."""
 RECENT_SECONDS: Final = 2.0
-"""Seconds after somebody's words in which the next ones are expected."""
+"""Seconds after a person's words in which the next ones are expected."""
 
 
 class PriorityGate:
@@ -37,7 +37,7 @@ class PriorityGate:
 
     @contextmanager
     def foreground(self) -> Iterator[None]:
-        """Around bringing somebody's words to the homeserver."""
+        """Around bringing a person's words to the homeserver."""
         self._in_foreground += 1
         self._paused.clear()
         if self._pause_timer is not None:

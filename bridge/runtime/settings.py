@@ -37,7 +37,7 @@ def _check_base_url(value: str) -> str:
         named = not host or _ip_address(host) is not None or _HOST_NAME.fullmatch(host.encode("idna").decode()) is not None
     except ValueError:
         raise ValueError("not a URL") from None
-    # Line ends and the like are passed over by `urlsplit`, and not by whoever asks.
+    # Line ends and the like are passed over by `urlsplit`, and not by a client that connects.
     if not named or port == 0 or not value.strip().isprintable():
         raise ValueError("not a URL")
     if not host or parts.query or parts.fragment or parts.username is not None or value != value.strip().rstrip("/"):

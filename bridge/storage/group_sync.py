@@ -81,7 +81,7 @@ def fail(done: asyncio.Future[Any], error: BaseException) -> None:
     if isinstance(error, Exception):
         done.set_exception(error)
     else:
-        # A panic of a native library is no Exception. Whoever waits must hear of it, and the writer must live.
+        # A panic of a native library is no Exception. A caller that waits must hear of it, and the writer must live.
         done.set_exception(RuntimeError(f"the commit ended with {type(error).__name__}"))
 
 

@@ -84,7 +84,7 @@ class KeyFile:
     async def open(self) -> None:
         """Make the file if there is none (mode 0600), undo what a crash left half done, clear the journal.
 
-        A file from before there were slots is made anew in place. Raises ValueError for one newer than this program.
+        A file from before there were slots is made again in place. Raises ValueError for one newer than this program.
         """
         await self._run(self._open)
 
@@ -116,7 +116,7 @@ class KeyFile:
     async def delete(self, owner: str) -> None:
         """Remove an owner's key from the file and the journal, durably. No key is no error.
 
-        After a crash in the middle it is repeated by whoever asked; the journal is cleared at the next `open` anyway.
+        After a crash in the middle it is repeated by its caller; the journal is cleared at the next `open` anyway.
         """
         await self._run(lambda: self._delete(owner))
 

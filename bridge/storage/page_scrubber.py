@@ -1,7 +1,7 @@
-"""Overwrites what deleted rows left in the pages of an SQLite file, without writing the file anew.
+"""Overwrites what deleted rows left in the pages of an SQLite file, without writing the file again.
 
 `secure_delete` overwrites a row where it is deleted and a page that is freed. What it leaves is what a page held before its
-tree was balanced: cells are packed anew at the page's end, and old ones stay before them, in the gap between the list of
+tree was balanced: cells are packed again at the page's end, and old ones stay before them, in the gap between the list of
 cells and the first cell. No reader of the file looks into that gap.
 
 Rules of this module: it reads pages and writes zeros into gaps and free blocks, nothing else, so a write that breaks off

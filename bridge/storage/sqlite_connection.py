@@ -76,7 +76,7 @@ class SqliteRow:
 
 
 class SqliteConnection:
-    """A connection. Whoever holds it sees that one thread at a time uses it; it does nothing by itself.
+    """A connection. Its holder sees to it that one thread at a time uses it; it does nothing by itself.
 
     Every method raises :class:`DatabaseError`. `read_only` changes nothing, and makes no file where there is none.
     """

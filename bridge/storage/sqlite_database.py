@@ -1,6 +1,6 @@
 """The database as an SQLite file: one connection that writes and checkpoints, and one beside it that only reads.
 
-Rules of this module: a commit once begun is finished, whoever is cancelled meanwhile; a commit is answered when it is on
+Rules of this module: a commit once begun is finished, also when its caller is cancelled; a commit is answered when it is on
 the disk, or, where the caller says so, when it is written: then nothing outside may know of it before `synced` (see
 `write_ahead_log`). Checkpoints are made by the writing connection between two commits, in a thread; no other connection of
 ours ever makes one. Whatever ends the one who writes or the one who syncs ends the line: `wait_for_failure`.
@@ -50,7 +50,7 @@ PRAGMAS: Final = (
 CHECKPOINT_EVERY: Final = 256
 """Commits after which the log is copied back, some megabytes, as soon as nobody waits for a commit."""
 CHECKPOINT_AT_MOST: Final = 1024
-"""Commits after which it is copied back although somebody waits."""
+"""Commits after which it is copied back although a person waits."""
 SCRUBBED_AT_ONCE: Final = 256
 """Pages that are overwritten before a checkpoint that waits may have its turn."""
 WRITER_STOPS: Final = (asyncio.CancelledError, KeyboardInterrupt, SystemExit)
@@ -59,7 +59,7 @@ WRITER_STOPS: Final = (asyncio.CancelledError, KeyboardInterrupt, SystemExit)
 
 @dataclass(frozen=True, slots=True)
 class _CommitRequest:
-    """A commit that somebody asked for."""
+    """A commit that a person asked for."""
 
     work: Work[Any]
     synced: bool
@@ -68,7 +68,7 @@ class _CommitRequest:
 
 @dataclass(frozen=True, slots=True)
 class _MaintenanceRequest:
-    """Maintenance that somebody asked for."""
+    """Maintenance that a person asked for."""
 
     work: Maintenance
     done: asyncio.Future[bool]

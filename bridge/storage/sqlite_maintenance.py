@@ -34,7 +34,7 @@ def checkpoint(writer: SqliteConnection, scrubber: PageScrubber) -> bool:
 
 
 def truncate_wal(writer: SqliteConnection, scrubber: PageScrubber) -> bool:
-    """Empty the write-ahead log; False while somebody reads from it. Raises `DatabaseError` and `OSError`."""
+    """Empty the write-ahead log; False while a person reads from it. Raises `DatabaseError` and `OSError`."""
     scrubber.note_log()
     writer.set_busy_timeout(SHORT_BUSY_MS)
     try:
@@ -45,7 +45,7 @@ def truncate_wal(writer: SqliteConnection, scrubber: PageScrubber) -> bool:
 
 
 def truncate_and_scrub(writer: SqliteConnection, scrubber: PageScrubber) -> bool:
-    """Empty the log, and overwrite what deleted rows left in the pages that changed; False while somebody reads the log.
+    """Empty the log, and overwrite what deleted rows left in the pages that changed; False while a person reads the log.
 
     The connection forgets the pages that it holds in memory: it would write what they still hold with the next change.
     Raises `DatabaseError` and `OSError`.

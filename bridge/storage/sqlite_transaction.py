@@ -1,6 +1,6 @@
 """One commit on the writing connection, from its BEGIN to its end.
 
-Rules of this module: all of the work is kept or nothing; what remains of a transaction in somebody's hands writes nothing
+Rules of this module: all of the work is kept or nothing; what remains of a transaction in a person's hands writes nothing
 into another's; nobody in the event loop waits for another process, which may write meanwhile.
 
 Source: sqlite.org/lang_transaction.html (section 3.1, what rolls back by itself; after BEGIN IMMEDIATE no statement meets a

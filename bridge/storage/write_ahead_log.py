@@ -1,9 +1,9 @@
 """What stands between a commit that is written and one that survives a power cut: the write-ahead log of one database.
 
-Why not `synchronous = FULL`: it syncs inside the COMMIT, in which nobody else can write, and whoever needs two commits
-waits for the disk twice. With NORMAL a COMMIT only writes. The same `fdatasync` is then asked for here, behind it, by a
-thread: everything written until then is on the disk after it, in its order, so those who wait share it, and a decision is
-made while what it rests on is on its way to the disk. What must not be known before waits for it (`Database.synced`).
+Why not `synchronous = FULL`: it syncs inside the COMMIT, in which nobody else can write, and a caller that needs two
+commits waits for the disk twice. With NORMAL a COMMIT only writes. The same `fdatasync` is then asked for here, behind it,
+by a thread: everything written until then is on the disk after it, in its order, so those who wait share it, and a decision
+is made while what it rests on is on its way to the disk. What must not be known before waits for it (`Database.synced`).
 
 Rule of this module: its thread starts with it, so that no sync can fail because no thread can be had.
 

@@ -4,11 +4,11 @@ Rules of this module: an entry is made in the commit of what it notes; it holds 
 letters that a thread's own key makes, so that they are nobody's any more once the thread has ended; each carries a MAC over
 itself and the one before, under a key that the vault key makes.
 
-Against whom. Somebody who can write the database but has no vault key (whoever keeps the database or its disk, a second
+Against whom. A person who can write the database but has no vault key (the keeper of the database or its disk, a second
 program on it, a supervisor who asked the technician for "just that one line") can neither change, insert, drop nor reorder
 entries, nor cut off the newest, without `verify` saying so. Entries expire from the old end: what stands before the first
 that is left is one sealed mark, which only the vault key makes, and which says up to which hour was forgotten. It does not
-help against whoever has the vault key as well, nor against the whole database being put back to an earlier day.
+help against a person who has the vault key as well, nor against the whole database being put back to an earlier day.
 
 Sources: RFC 2104 (HMAC); decisions/operations.md, "The audit".
 """
@@ -65,7 +65,7 @@ class AuditLog:
             try:
                 head = self._read_mark(await line_state.get(transaction, AUDIT_HEAD), AUDIT_HEAD)
             except ValueError:
-                # Somebody changed it: `verify` will say so, and the line goes on.
+                # A person changed it: `verify` will say so, and the line goes on.
                 log.event("audit.mark_tampered")
                 head = None
             before = head.mac if head else GENESIS_MAC

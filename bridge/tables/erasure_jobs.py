@@ -86,9 +86,9 @@ async def forget_thread(transaction: Transaction, thread: str) -> None:
 
 async def next_job(reader: Reader, now: float, *, clock_distrusted: bool) -> ErasureJob | None:
     """Return the job whose next step comes first, due or not, without those of threads on hold; None when there is none."""
-    # What somebody wanted at once does not wait behind what is over by itself.
+    # What a person wanted at once does not wait behind what is over by itself.
     wanted = f"e.patience <= {IMMEDIATE} AND (e.due <= $1 OR e.due > $1 + {MAX_IMMEDIATE_WAIT})"
-    # What waits for its time waits on while the clock is doubted, but for what somebody wanted at once.
+    # What waits for its time waits on while the clock is doubted, but for what a person wanted at once.
     only = f"AND (e.step <> '{PURGE}' OR e.patience <= {IMMEDIATE})" if clock_distrusted else ""
     row = await reader.fetchrow(
         f"""SELECT e.* FROM erasure e

@@ -1,4 +1,4 @@
-"""Which of our tables could still name somebody, and whether one does; and which have rows that stand until a time.
+"""Which of our tables could still name a person, and whether one does; and which have rows that stand until a time.
 
 Rules of this module: every table with a column for a thread or a room is in one of these lists, and a test that reads the
 schema says so; a row that is left is counted, whatever it is.

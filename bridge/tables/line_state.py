@@ -1,7 +1,7 @@
 """The table `line`: small durable facts of the line, one value for each name.
 
 Rules of this module: no other module writes or reads this table by a statement of its own; what a value means belongs to
-whoever names it, and every name is listed here, so that no two facts share one.
+the one who names it, and every name is listed here, so that no two facts share one.
 """
 
 from __future__ import annotations

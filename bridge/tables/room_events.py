@@ -32,7 +32,7 @@ CARD_PREFIX: Final = "card:"
 EDIT_PREFIX: Final = "edit:"
 PERMANENT_REFS: Final = ("card", "board")
 UNREAD_MARGIN_MS: Final = 2000
-"""Words that came so shortly before somebody spoke are not taken as read by them."""
+"""Words that came so shortly before a person spoke are not taken as read by them."""
 NOT_ON_HOLD: Final = """NOT EXISTS (
     SELECT 1 FROM thread t WHERE t.held AND (
         t.room_id = e.room_id OR t.id = e.owner OR t.id IN (SELECT x.thread FROM erasure x WHERE x.subject = e.room_id)))"""
@@ -51,7 +51,7 @@ class IndexedEvent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class KnownEvent:
-    """An event on the index: our own name for it, empty for one of somebody else, and the event that it is on, or empty."""
+    """An event on the index: our own name for it, empty for one that is not ours, and the event that it is on, or empty."""
 
     ref: str
     about: str
@@ -152,7 +152,7 @@ async def expire_now(transaction: Transaction, owner: str, ref: str, *, expires:
 
 
 async def due(reader: Reader, now: float, most: int, *, without: Sequence[str] = ()) -> list[IndexedEvent]:
-    """Return up to `most` events whose time has come, without those of threads that somebody holds.
+    """Return up to `most` events whose time has come, without those of threads that a person holds.
 
     From the rooms of what has been over for longest, room by room, so that what is done once a room is done seldom.
     `without`: rooms that are left alone now.

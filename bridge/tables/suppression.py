@@ -6,7 +6,7 @@ database and so in a backup; the key is restored beside it, or they mean nothing
 (`bridge/storage/marked_sets.py`): while it is behind its mark, nobody knows who said STOP, and so nobody is texted first
 and no new texter is answered by itself.
 
-Why slow: there are only some ten thousand million numbers, so whoever has the database and the key can try them all. With
+Why slow: there are only some ten thousand million numbers, so a person with the database and the key can try them all. With
 this at about 25 ms each, that is years of one core instead of an hour. Source: RFC 2104 (HMAC).
 """
 
@@ -38,7 +38,7 @@ class Suppression:
     async def digest(self, phone: Phone) -> bytes:
         """Return the 32 bytes under which a phone is remembered on this line. Some tens of milliseconds, in a thread.
 
-        Raises OSError when the machine has no memory for it now: whoever asked waits, so that no STOP is lost.
+        Raises OSError when the machine has no memory for it now: the caller waits, so that no STOP is lost.
         """
         return await self._hash_pool.run(self._slow_digest, _number(phone))
 
@@ -53,7 +53,7 @@ class Suppression:
         return await self._marked.load({_entry_key(bytes(row["hash"]), row["muted"]): _time(row["until"]) for row in rows})
 
     async def lookup(self, phone: Phone, *, now: float) -> frozenset[SuppressionReason]:
-        """Return what is remembered of a phone. For a new texter; whoever has a thread is judged by it.
+        """Return what is remembered of a phone. For a new texter; one who has a thread is judged by it.
 
         In a thread of lower priority: thousands of new texters may be looked up while conversations go on.
         """

@@ -1,6 +1,6 @@
 """Waits for what nobody tells.
 
-Rule of this module: it sets no limit; whoever waits does.
+Rule of this module: it sets no limit; its caller does.
 """
 
 from __future__ import annotations

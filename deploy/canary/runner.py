@@ -120,7 +120,7 @@ class Runner:
         try:
             await self._route.report(trip.step, trip.seconds)
         except Unreachable:
-            if not self._paged:  # also after a trip that was well: then somebody else has stopped the line
+            if not self._paged:  # also after a trip that was well: then another person has stopped the line
                 self._paged = await pager.call(self._config.line.on_call, self._http)
         else:
             self._paged = False

@@ -1,7 +1,7 @@
 """What a carrier can be asked without sending a text, as a table by kind.
 
 Rules of this module: a question changes nothing at the vendor; an answer is a yes only when it is what this vendor says to
-somebody whom it knows, for any web server answers 200, 404 or 405 to anybody. What a vendor offers no harmless question
+a person whom it knows, for any web server answers 200, 404 or 405 to anybody. What a vendor offers no harmless question
 for is not in the table, and is told as such.
 """
 
@@ -34,7 +34,7 @@ from bridge.runtime.settings import read_secret
 class LoginProbe:
     """A request that needs a login and changes nothing: a GET, or a POST of `form`.
 
-    `right`: whether an answer is what the vendor says to somebody whom it knows. `after`: what is asked next in its place,
+    `right`: whether an answer is what the vendor says to a person whom it knows. `after`: what is asked next in its place,
     given its answer; None when that answer decides. `name`: the check's.
     """
 

@@ -29,7 +29,7 @@ def alarm() -> None:
 @line_options
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
 def alarm_test(layout: Layout, as_json: bool) -> None:
-    """Ring at the desk and call whoever is on call, marked as a test, and tell what got through.
+    """Ring at the desk and call the person on call, marked as a test, and tell what got through.
 
     The running line does it, by the way of every alarm; where none runs, only the person on call is tried, from here. Exit
     code 0 when all of it got through, 1 when not, 2 for a line that cannot be read.

@@ -29,7 +29,7 @@ _JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="For a progr
 @line_options
 @_JSON_OPTION
 def audit(layout: Layout, as_json: bool) -> None:
-    """Tell what was done on the line, by the hour, without content; 1 when somebody changed what is written there."""
+    """Tell what was done on the line, by the hour, without content; 1 when a person changed what is written there."""
     from bridge.config import load  # noqa: PLC0415 - only this verb needs it
     from deploy.inspect.audit_report import read_audit  # noqa: PLC0415 - only this verb needs it
     from policies.load import load as load_pack  # noqa: PLC0415 - only this verb needs it
@@ -50,7 +50,7 @@ def accept_facts(layout: Layout, facts: str) -> None:
 
     FACTS is what the desk was told: suppression (who said STOP), locks (which phones are locked) or confirmed (whose
     identity is: those are forgotten, and confirmed once more). Only when you know who put the old database back: else
-    somebody may have written there, and `quietline restore` from a backup is right.
+    a person may have written there, and `quietline restore` from a backup is right.
     """
     from bridge.config import load  # noqa: PLC0415 - only this verb needs it
     from bridge.storage.marked_sets import SetName  # noqa: PLC0415 - only this verb needs it

@@ -1,7 +1,7 @@
 """Pages made from the tables that drive the product: every command by place, and the advocate's page, in two languages.
 
 Rule of this module: what the code knows is not written a second time; a page says only what its table, the base pack or the
-receipts say, and a test compares it with the file. `python -m deploy.docs.generate` writes the pages anew.
+receipts say, and a test compares it with the file. `python -m deploy.docs.generate` writes the pages again.
 """
 
 from __future__ import annotations
@@ -206,7 +206,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
 
 
 def main() -> int:
-    """Write every page anew."""
+    """Write every page again."""
     DOCS.mkdir(exist_ok=True)
     for name, made in PAGES.items():
         (DOCS / name).write_text(made(), encoding="utf-8")

@@ -148,7 +148,7 @@ def check_restarts(layout: Layout, config: Config) -> CheckResult:
 async def ask_bridge(
     layout: Layout, config: Config, http: aiohttp.ClientSession, *, seconds: float
 ) -> Sequence[CheckResult]:
-    """Ask who listens where the bridge should: the bridge, nobody, or somebody else. Raises `NoAnswer` for a frozen one."""
+    """Ask what listens where the bridge should: the bridge, nothing or a stranger. Raises `NoAnswer` for a frozen one."""
     port = config.listen.port
     busy = f"{port} is taken by another program: the line cannot start, or does not get its texts"
     do = (

@@ -38,7 +38,7 @@ LOOK_INTERVAL: Final = 0.25
 
 @dataclass
 class Progress:
-    """How far a test is. `ways`: None until whoever is on call was called."""
+    """How far a test is. `ways`: None until the person on call was called."""
 
     taken: bool = False
     at_desk: bool = False
@@ -55,7 +55,7 @@ async def run(layout: Layout, *, take: float = TAKE_SECONDS, through: float = TH
     config = load(layout.config)
     test = secrets.token_hex(4)
     with offline.read_transaction(config):
-        pass  # a file that is not there would be made by whoever writes to it
+        pass  # a file that is not there would be made by the process that writes to it
     await offline.commit(config, lambda transaction: line_state.put(transaction, line_state.ALARM_TEST, test))
     progress = Progress()
     try:

@@ -54,7 +54,7 @@ BY_HAND: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaffMember:
-    """Somebody of the line. `desk`: joined, invited or none; `trusted`: the newest identity is confirmed."""
+    """A person of the line. `desk`: joined, invited or none; `trusted`: the newest identity is confirmed."""
 
     name: str
     mxid: str

@@ -373,7 +373,7 @@ def _require_own_homeserver(layout: Layout) -> None:
 
 
 def _require_free_ports(ports: Ports, names: Sequence[str]) -> None:
-    """Raise :class:`SetupError` with every port of these children that somebody else listens on."""
+    """Raise :class:`SetupError` with every port of these children on which another program listens."""
     taken = [
         f"port {ports.of(name)} ({name}) is in use or not allowed; choose others with --port-base N"
         for name in names

@@ -250,7 +250,7 @@ async def _looked_up(line: BenchLine) -> bool | None:
 
 @asynccontextmanager
 async def _limited(line: BenchLine) -> AsyncIterator[list[float]]:
-    """Give the line the base pack's limits and somebody on call; yields the moments of the calls."""
+    """Give the line the base pack's limits and a person on call; yields the moments of the calls."""
     pages: list[float] = []
 
     async def called(_request: web.Request) -> web.Response:

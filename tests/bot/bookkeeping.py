@@ -108,7 +108,7 @@ class Bookkeeping:
         to_the_phone = event.relation in (Relation.NONE, Relation.TEXTER_REPLY, Relation.EDIT)
         to_the_phone |= (canned or marked) and event.relation is Relation.OTHER_REPLY
         plain = event.content is Content.TEXT and not event.mentions and to_the_phone
-        # What steps back before somebody else is never changed into anything else.
+        # What steps back before another person is never changed into anything else.
         plain &= not (edited and words.body in STEPS_BACK and event.body != "!different")
         differs = event.differs and not canned
         words.open = plain and not differs and (body in WORDS or canned)

@@ -93,7 +93,7 @@ class BridgeStandIn(Invariants):
             account.accepted.append(text)
 
     def leave(self, owner: str, user: str) -> None:
-        """Somebody leaves a thread's room, declines, or is removed."""
+        """Let a person leave a thread's room, decline, or be removed."""
         account = self.account[owner]
         if user in account.members | account.invited:
             account.members.discard(user)
@@ -101,7 +101,7 @@ class BridgeStandIn(Invariants):
             self.tell(owner, MemberLeft(place=THREAD, user=user))
 
     def join(self, owner: str, user: str) -> None:
-        """Somebody accepts an invitation."""
+        """Let a person accept an invitation."""
         account = self.account[owner]
         if user in account.invited:
             account.invited.discard(user)

@@ -107,7 +107,7 @@ def marks(step: Step[Any]) -> dict[str, DeliveryReceipt]:
 
 
 def asks_for_words(told: str) -> list[str]:
-    """Return the sentences that ask somebody to say or write something and name no command for it."""
+    """Return the sentences that ask a person to say or write something and name no command for it."""
     sentences = re.split(r"(?<=[.;:?!”])\s+|\n", told)
     return [each for each in sentences if ASKS.search(each) and not re.search(r"!\w", each)]
 

@@ -13,7 +13,7 @@ from bot.model.actions import SendSms
 
 @dataclass(slots=True)
 class Words:
-    """What somebody said in a thread's room, as the account has it.
+    """What a person said in a thread's room, as the account has it.
 
     `open`: it may still leave by itself; `held`: why it needs a second word; `times`: how often it may reach the phone.
     """
@@ -45,9 +45,9 @@ class Expectations:
     texted_at: float = 0.0
     """When the texter last texted something that a person writes."""
     offered_at: float = 0.0
-    """When somebody last said `!transfer`."""
+    """When a person last said `!transfer`."""
     hands: bool = False
-    """Somebody else may have the phone: since `!unsafe` or `!different`, until `!safe`."""
+    """Another person may have the phone: since `!unsafe` or `!different`, until `!safe`."""
     times: bool = False
     """Safe times were agreed on."""
     words: dict[str, Words] = field(default_factory=dict)

@@ -57,7 +57,7 @@ class Simulation(BridgeStandIn):
         return f"${self._count}"
 
     def say(self, where: str, sender: str, body: str, **changed: Any) -> str:
-        """Let somebody say something in a thread's room, or at the desk; return the id of the message."""
+        """Let a person say something in a thread's room, or at the desk; return the id of the message."""
         event_id = self.new_id()
         place = DESK if where == DESK else THREAD
         usual: dict[str, Any] = {"place": place, "sender": sender, "event_id": event_id, "body": body, "at": self.now}
@@ -74,7 +74,7 @@ class Simulation(BridgeStandIn):
         self.settle()
 
     def tap(self, where: str, sender: str, key: str, target: str, *, trusted: bool = True) -> None:
-        """Let somebody react to something of ours."""
+        """Let a person react to something of ours."""
         place = DESK if where == DESK else THREAD
         event_id = self.new_id()
         self.tell(
@@ -86,7 +86,7 @@ class Simulation(BridgeStandIn):
         self.tell(owner, TextArrived(id=self.new_id(), body=body, at=self.now))
 
     def open(self, owner: str, assignee: str) -> None:
-        """Let a texter begin and be greeted, and somebody become the assignee and join."""
+        """Let a texter begin and be greeted, and a person become the assignee and join."""
         self.text(owner, "hi, are you there?")
         self.settle()
         self.attempt(owner, Outcome.ACCEPTED)

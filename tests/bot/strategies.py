@@ -41,7 +41,7 @@ from policies.load import load
 from policies.pack import Pack, TextName
 
 ANA, BEN, SUE, EVE = (f"@{name}:line.example" for name in ("ana", "ben", "sue", "eve"))
-"""Two advocates, a supervisor, and somebody who is not on the roster."""
+"""Two advocates, a supervisor, and a person who is not on the roster."""
 STAFF: Final = (ANA, BEN, SUE)
 MEMBERS: Final = (
     DeskMember(user=ANA, role=Role.ADVOCATE),

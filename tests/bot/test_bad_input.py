@@ -207,7 +207,7 @@ def left_and_entered_again(world: Simulation) -> None:
 
 
 def redacted_cards(world: Simulation) -> None:
-    """Somebody redacts our cards: a reaction to what is left of them still names the thread, or nothing."""
+    """When a person redacts our cards, a reaction to what is left of them still names the thread, or nothing."""
     world.tell(DESK, MessageRedacted(place=DESK, sender=SUE, target="$card"))
     world.tap(DESK, BEN, "✋", "")
     world.tap(DESK, BEN, "✋", "card:gone")
@@ -275,7 +275,7 @@ def test_what_goes_wrong(wrong: Callable[[Simulation], Any], first: str | None, 
 
 
 def test_whoever_just_left_is_neither_heard_nor_answered() -> None:
-    """A command or words by somebody who is not on the roster any more have no effect and no answer in any room."""
+    """A command or words by a person who is not on the roster any more have no effect and no answer in any room."""
     gone = at(0, roster=MEMBERS[1:])
     desk = then(replace(staffed_desk(), roster=MEMBERS[1:]), DeadLetterRecorded(short_id="0"), at(-10)).aggregate
     for body in ("!transfer all", "!release", "!say handover", "!again", "ok", "!help", "!nonsense", "!claim"):
@@ -284,7 +284,7 @@ def test_whoever_just_left_is_neither_heard_nor_answered() -> None:
 
 
 def test_a_desk_left_by_everybody_calls_for_somebody() -> None:
-    """With nobody left each thread waits again, and whoever is on call is called."""
+    """With nobody left each thread waits again, and the person on call is called."""
     world = line()
     left_by_everybody(world)
     world.settle()
@@ -328,7 +328,7 @@ def test_a_tap_never_lets_a_text_leave() -> None:
 
 @pytest.mark.parametrize(("how", "said"), [(RoomLoss.CLOSED, True), (RoomLoss.REMOVED, False)])
 def test_a_desk_that_was_closed_or_taken_from_us(how: RoomLoss, said: bool) -> None:
-    """Whoever is on call is called at once; where anybody can still read it, it is said aloud; no thread changes."""
+    """The person on call is called at once; where anybody can still read it, it is said aloud; no thread changes."""
     desk = then(staffed_desk(), ThreadQueued(thread=T1, designation="amber heron", since=NOW)).aggregate
     step = then(desk, RoomLost(place=DESK, how=how))
     assert len(of(PageOnCall, step)) == 1
@@ -337,7 +337,7 @@ def test_a_desk_that_was_closed_or_taken_from_us(how: RoomLoss, said: bool) -> N
 
 
 def test_the_last_to_leave_the_desk_is_noticed_at_once() -> None:
-    """When the last person leaves the desk, somebody is called before anybody has to wait for a reminder."""
+    """When the last person leaves the desk, a person is called before anybody has to wait for a reminder."""
     desk = staffed_desk()
     pages = []
     for user in (ANA, SUE, BEN):

@@ -96,7 +96,7 @@ def test_its_answer_leaves_as_an_advocates_does() -> None:
     ids=str,
 )
 def test_what_else_is_said_there_goes_nowhere(changed: dict[str, Any]) -> None:
-    """Somebody else's words, an edit, a file, or more than the canary says: nothing leaves."""
+    """Another person's words, an edit, a file, or more than the canary says: nothing leaves."""
     assert actions_of(replace(ANSWER, **changed)) == ()
 
 

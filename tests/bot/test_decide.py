@@ -120,7 +120,7 @@ def test_nothing_but_the_confirmation_leaves_a_stopped_thread(thread: Thread, ev
 def test_what_is_said_at_the_desk_is_not_repeated_there(
     opening: str, place: str, relation: Relation, content: Content
 ) -> None:
-    """No answer of ours at the desk or in an office quotes what somebody said."""
+    """No answer of ours at the desk or in an office quotes what a person said."""
     body = opening + "marzipan"
     event = MessageSent(
         place=place, sender=ANA, event_id="$m1", body=body, at=NOW, relation=relation, content=content, target="$m2"
@@ -147,7 +147,7 @@ def test_words_stay_in_their_thread(event: Event, known: Facts) -> None:
 
 
 def test_bodies_are_not_in_reprs() -> None:
-    """What somebody said does not show where an event, an action or an aggregate is printed.
+    """What a person said does not show where an event, an action or an aggregate is printed.
 
     Rule: ARCHITECTURE.md, "Invariants", 5.
     """

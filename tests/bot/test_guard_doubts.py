@@ -400,7 +400,7 @@ def test_a_supervisors_reply_after_a_stop_is_asked_about() -> None:
 
 
 def say_by(sender: str, thread: Thread, body: str, seconds: float) -> Any:
-    """Let somebody else say something at that time."""
+    """Let another person say something at that time."""
     return then(thread, said(body, sender=sender, event_id=f"$r{seconds}", at=NOW + seconds), at(seconds))
 
 

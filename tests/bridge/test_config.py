@@ -194,7 +194,7 @@ def test_an_unknown_key_is_an_error_everywhere(papers: Papers, spoil: Callable[[
 
 
 def test_values_are_never_shown(papers: Papers) -> None:
-    """A secret that somebody wrote where its file belongs, or a number, is not repeated by the error."""
+    """A secret that a person wrote where its file belongs, or a number, is not repeated by the error."""
     papers.raw["listen"]["port"] = "hunter2"
     papers.line["number"] = "hunter2"
     papers.line["staff"] = "hunter2"

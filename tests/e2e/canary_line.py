@@ -128,7 +128,7 @@ class CanaryLine:
         return rows(self.stack.data / file, query)
 
     async def answer_call(self, _request: web.Request) -> web.Response:
-        """Take a call for whoever is on call."""
+        """Take a call for the person on call."""
         self.calls += 1
         return web.Response()
 

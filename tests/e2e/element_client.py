@@ -1,7 +1,7 @@
 """Element's engine as a staff member: matrix-js-sdk with its crypto, in a Node process that is driven by JSON lines.
 
 Rule of this module: what is done here a person does in Element Web with "exclude insecure devices"; the settings are in
-`element_engine.mjs`. What the engine shows is told as it is: no room is opened anew and no client started again.
+`element_engine.mjs`. What the engine shows is told as it is: no room is opened again and no client started again.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ async def bring_people(staffed_line: StaffedLine, opening: Iterable[Awaitable[S]
 
 
 async def log_in_nio(homeserver: str, account: Account) -> NioClient:
-    """Log somebody in at the second, independent client."""
+    """Log a person in at the second, independent client."""
     client = NioClient(homeserver, account)
     await client.start()
     return client

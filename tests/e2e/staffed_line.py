@@ -1,4 +1,4 @@
-"""What happens at the agency, in the words of the scenarios: a text arrives, somebody claims it, they talk.
+"""What happens at the agency, in the words of the scenarios: a text arrives, a person claims it, they talk.
 
 Rule of this module: it knows what design.md, "Contracts with the outside" promises to checks from outside, and no more of
 the product.
@@ -153,7 +153,7 @@ class StaffedLine:
         return conversation
 
     async def as_bot(self, method: str, path: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Ask the homeserver something as the policy bot: what a room's state is, or to invite somebody.
+        """Ask the homeserver something as the policy bot: what a room's state is, or to invite a person.
 
         `path` after `/_matrix/client/v3/`. There is no command yet that brings a second person into a thread.
         """
@@ -167,7 +167,7 @@ class StaffedLine:
         return told if isinstance(told, dict) else {"state": told}
 
     async def send_closing_command(self, client: StaffClient, room: str, text: str) -> None:
-        """Have somebody say what ends the thread: it may be redacted before their client has seen its own message.
+        """Have a person say what ends the thread: it may be redacted before their client has seen its own message.
 
         Nobody waits for that for long, but on a slow machine the message still leaves.
         """
@@ -191,7 +191,7 @@ class StaffedLine:
             assert answer.status == 200, f"the homeserver answered {answer.status} to a vacuum"
 
     async def wait_for_invite(self, client: StaffClient, before: set[str], *, office: bool = False) -> str:
-        """Wait until somebody is invited to a room they were not invited to before; returns the room."""
+        """Wait until a person is invited to a room they were not invited to before; returns the room."""
 
         async def probe() -> str | None:
             return next(

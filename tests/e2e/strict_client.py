@@ -1,10 +1,10 @@
 """A strict modern Matrix client as a staff member: matrix-rust-sdk through matrix-sdk-python.
 
 Rule of this module: what is done here a person does; where the client fails them they do what people do, which is to open
-the room anew, to start the client again, and no more.
+the room again, to start the client again, and no more.
 A burst can cut the live timeline short and it is empty for about a second after a room was opened (facts-matrix.md, "The
 strict client"), so `whole` pages back to the start before it answers. What is shown can stay behind what the client has: a
-key or a reaction that comes while the room is paged in is in its store and not in the open room. So a room is opened anew,
+key or a reaction that comes while the room is paged in is in its store and not in the open room. So a room is opened again,
 as a person does who misses something.
 """
 
@@ -28,12 +28,12 @@ from tests.e2e.strict_room import RoomTimeline, UndecryptableTracker
 T = TypeVar("T")
 
 PAGE_EVERY = 10
-"""How many looks at a timeline until it is paged back again: after a gap the SDK begins it anew."""
+"""How many looks at a timeline until it is paged back again: after a gap the SDK begins it again."""
 ACCEPT_SECONDS = 1.5
-"""Seconds that somebody takes to accept an invitation. What was sent with it is there by then, and the client takes that
+"""Seconds that a person takes to accept an invitation. What was sent with it is there by then, and the client takes that
 whatever else goes wrong; one that accepts at once may take nothing at all (`test_no_bundle`)."""
 OPEN_EVERY = 50
-"""How many looks until the room is opened anew."""
+"""How many looks until the room is opened again."""
 STUCK_SECONDS = 40.0
 """Seconds after which a client that does not come to the end of opening or paging a room is started again: the SDK (0.18)
 may wait for itself for ever there, with a device that has just been verified."""
@@ -137,7 +137,7 @@ class StrictClient(StrictDevice):
         except sdk.ClientError as error:
             if "found" not in str(error):
                 raise
-            # A gap has begun what is shown anew, just when it was seen.
+            # A gap has begun what is shown again, just when it was seen.
             await act((await self._unless_stuck(partial(self._to_the_start, room_id))).timeline)
 
     async def find(

@@ -24,7 +24,7 @@ ENDS = 5.0
 
 
 class StrictDevice:
-    """A device of somebody on the strict SDK, with its own keys and cross-signing identity, in a folder that goes with it.
+    """A device of a person on the strict SDK, with its own keys and cross-signing identity, in a folder that goes with it.
 
     Not in memory: there the SDK takes one room's place in its cache for another's. When a message of one room is decrypted
     late, or redacted, where another room has a gap, it panics, and the client is dead from then on.

@@ -48,7 +48,7 @@ async def own(
 
 @pytest.mark.practice(10)
 async def test_the_codeword_check_continues(own: tuple[StaffedLine, list[StaffClient]]) -> None:
-    """Challenged, the bridge killed, answered, killed again before the verdict; another assignee; parked; begun anew.
+    """Challenged, the bridge killed, answered, killed again before the verdict; another assignee; parked; begun again.
 
     Neither verdict leaves before its delay, and each leaves once. Under duress free words stay here with every assignee, in
     the same conversation and in the next one, while a cover line leaves; the handset shows what the other one does.
@@ -94,7 +94,7 @@ async def test_the_codeword_check_continues(own: tuple[StaffedLine, list[StaffCl
     for conversation in given:
         await staffed_line.send_closing_command(bea, conversation.room, "!close")
         await wait_until("they are out of the room", partial(_is_out, bea, conversation.room), within=60)
-    # Begun anew, under another designation: whoever has the phone now may be anybody.
+    # Begun again, under another designation: whoever has the phone now may be anybody.
     anew = [await staffed_line.start_conversation(ada, conversation.handset, "it is me again") for conversation in given]
     for conversation, old in zip(anew, given, strict=True):
         assert (conversation.room != old.room, conversation.designation != old.designation) == (True, True)

@@ -29,7 +29,7 @@ async def own(
 
 
 async def is_note(client: StaffClient, room: str, item: TimelineItem) -> None:
-    """Wait until somebody's message is marked as a note."""
+    """Wait until a person's message is marked as a note."""
     await client.find(room, "it is marked as a note", lambda i: i.event_id == item.event_id and NOTE in i.reactions)
 
 
@@ -99,7 +99,7 @@ async def test_off_is_refused_with_a_thread_in_hand(own: tuple[StaffedLine, list
 
 
 async def test_a_lost_device_is_signed_out(own: tuple[StaffedLine, list[StaffClient]]) -> None:
-    """A supervisor signs somebody out everywhere with one command, and reads how many devices that were."""
+    """A supervisor signs a person out everywhere with one command, and reads how many devices that were."""
     staffed_line, (_, bea, sol) = own
     desk = staffed_line.ready.desk_room
     await sol.say(desk, f"!devices {bea.mxid}")

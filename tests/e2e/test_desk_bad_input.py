@@ -94,7 +94,7 @@ async def floor(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Floor
 
 
 async def unsigned_tap(floor: Floor) -> None:
-    """Somebody none of whose devices is signed raises their hand; then the one advocate whose device is claims."""
+    """Where a person without a signed device raises their hand, nothing happens; then the one advocate whose device is claims."""
     card = await floor.staffed_line.wait_for_card(floor.ada, floor.phone, "hello?")
     unsigned = NioClient(floor.staffed_line.ready.homeserver, floor.account(1), signed=False)
     try:
@@ -150,7 +150,7 @@ async def accepted_too_late(floor: Floor) -> None:
 
 
 async def by_somebody_who_just_left(floor: Floor) -> None:
-    """Somebody leaves the desk and goes on giving commands in a thread; they are removed from it and not obeyed."""
+    """When a person leaves the desk and goes on giving commands in a thread, they are removed from it and not obeyed."""
     bea = floor.second
     await bea.leave(floor.desk)
     for command in ("!escalate now", "!transfer all", WORDS):
@@ -181,7 +181,7 @@ async def over_the_cap(floor: Floor) -> None:
 
 
 async def reaction_to_a_redacted_card(floor: Floor) -> None:
-    """Have a supervisor redact the card of somebody who waits; a hand raised on what is left of it is answered."""
+    """Have a supervisor redact the card of a person who waits; a hand raised on what is left of it is answered."""
     card = await floor.staffed_line.wait_for_card(floor.ada, handset(), "a third one")
     await floor.sol.redact(floor.desk, card)
     await floor.ada.find(floor.desk, "the card is gone", lambda i: i.event_id == card.event_id and i.kind == "redacted")

@@ -27,7 +27,7 @@ STAFFED = {"desk", "first supervisor", "staff devices"}
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def real(tmp_path_factory: Any) -> AsyncIterator[tuple[Stack, Account]]:
-    """Run a line that is no rehearsal, with somebody to call; its staff are a supervisor and an advocate."""
+    """Run a line that is no rehearsal, with a person to call; its staff are a supervisor and an advocate."""
     stack = Stack(tmp_path_factory.mktemp("doctor"))
     try:
         stack.data.mkdir(mode=0o700)

@@ -232,7 +232,7 @@ async def _is(own: Stack, query: str) -> bool | None:
 
 
 def _a_month(own: Stack, mxid: str) -> None:
-    """Forget where somebody's clients were, as the homeserver does after a week."""
+    """Forget where a person's clients were, as the homeserver does after a week."""
     path = own.data / "homeserver" / "homeserver.db"
     with closing(sqlite3.connect(path, timeout=10)) as connection, connection:
         connection.execute("PRAGMA foreign_keys = ON")

@@ -62,7 +62,7 @@ def _strict() -> type[StrictClient]:
 
 
 async def accepts(staffed_line: StaffedLine, conversation: Conversation, client: StaffClient, words: str) -> None:
-    """Have somebody accept their invitation when their client shows them something, and read what was said before."""
+    """Have a person accept their invitation when their client shows them something, and read what was said before."""
 
     async def asked_in() -> bool | None:
         # By the room itself: a client may not know an invitation's name yet, and take the office's for a thread's.

@@ -50,7 +50,7 @@ async def texts(staffed_line: StaffedLine, conversation: Conversation, body: str
 async def test_a_first_login_after_the_words(
     own: tuple[StaffedLine, StaffClient, StaffClient], strict_client_factory: StrictClientFactory
 ) -> None:
-    """Somebody who had no device at all while a thread went on logs in, listens in, and reads both sides of it."""
+    """A person who had no device at all while a thread went on logs in, listens in, and reads both sides of it."""
     staffed_line, ada, _ = own
     conversation = await staffed_line.start_conversation(ada, handset(), "said before you had a device")
     await ada.say(conversation.room, "answered before you had a device")
@@ -96,7 +96,7 @@ async def test_a_second_device_later(own: tuple[StaffedLine, StaffClient, StaffC
 
     async with second_device(staffed_line, ada) as second:
         # A key that comes before the client has asked who the line voice is leaves what it shows unread until it is opened
-        # anew: "unsigned device". People open a room later than that.
+        # again: "unsigned device". People open a room later than that.
         desk, voice = staffed_line.ready.desk_room, staffed_line.ready.voice
         await second.find(
             desk, "she reads the line", lambda i: i.sender == voice and i.kind == "message", within=READ_TIMEOUT
@@ -150,7 +150,7 @@ async def test_a_second_device_later(own: tuple[StaffedLine, StaffClient, StaffC
 
 
 async def test_a_second_device_accepts_the_invitation(own: tuple[StaffedLine, StaffClient, StaffClient]) -> None:
-    """Whichever device somebody accepts on, that one reads both sides, and what comes."""
+    """Whichever device a person accepts on, that one reads both sides, and what comes."""
     staffed_line, ada, bea = own
     conversation = await staffed_line.start_conversation(ada, handset(), "said before you came on either")
     await ada.say(conversation.room, "// typed before you came on either")
@@ -217,7 +217,7 @@ async def encrypted(staffed_line: StaffedLine, room: str) -> dict[str, tuple[str
 
 
 async def test_whoever_left_gets_neither_words_nor_keys(own: tuple[StaffedLine, StaffClient, StaffClient]) -> None:
-    """Of what is said after somebody left, their device gets no key and, asking past its client, no event."""
+    """Of what is said after a person left, their device gets no key and, asking past its client, no event."""
     staffed_line, ada, bea = own
     conversation = await staffed_line.start_conversation(ada, handset(), "before she leaves")
     await ada.say(conversation.room, f"!transfer {bea.mxid} quiet")

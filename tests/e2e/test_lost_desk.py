@@ -1,4 +1,4 @@
-"""A desk that everybody has left, and one that somebody closes: the line goes on, and people find their way back."""
+"""A desk that everybody has left, and one that a person closes: the line goes on, and people find their way back."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ async def test_the_strict_client_is_strict(staffed_line: StaffedLine, ada: Staff
 async def test_an_unsigned_device_is_given_nothing_and_may_command_nothing(
     staffed_line: StaffedLine, sol: StaffClient, unsigned: NioClient
 ) -> None:
-    """It gets no keys; its claim is refused with a sentence and changes nothing: somebody else still can claim."""
+    """It gets no keys; its claim is refused with a sentence and changes nothing: another person still can claim."""
     desk = staffed_line.ready.desk_room
     card = await staffed_line.wait_for_card(sol, handset(), "not for an unsigned device")
     invites = set(await unsigned.invites())

@@ -1,4 +1,4 @@
-"""What somebody comes to read, and every byte that a line has on the disk."""
+"""What a person comes to read, and every byte that a line has on the disk."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TELLING = 12
 
 
 async def wait_until_readable(staffed_line: StaffedLine, client: StaffClient, room: str, author: str, *texts: str) -> None:
-    """Wait until somebody can read these texts of an author: ours without a shield, colleagues' at most with a grey one."""
+    """Wait until a person can read these texts of an author: ours without a shield, colleagues' at most with a grey one."""
     ours = author in {staffed_line.ready.voice, staffed_line.ready.bot}
 
     def well(item: TimelineItem) -> bool:
@@ -42,7 +42,7 @@ async def wait_until_readable(staffed_line: StaffedLine, client: StaffClient, ro
 
 
 async def wait_until_readable_or_recap(conversation: Conversation, client: StaffClient, author: str, *typed: str) -> None:
-    """Wait until somebody can read what a colleague typed before, with their key, or else in what `!recap` says.
+    """Wait until a person can read what a colleague typed before, with their key, or else in what `!recap` says.
 
     A client that learns from its sync that it joined, before the join is answered, has forgotten that it was asked in, and
     takes no bundle from then on: seen on busy machines with clients that had just logged in.
@@ -55,7 +55,7 @@ async def wait_until_readable_or_recap(conversation: Conversation, client: Staff
 
 
 async def wait_until_identities_known(staffed_line: StaffedLine, client: StaffClient) -> None:
-    """Wait until somebody's client reads us at the desk, as people wait, too: before that it loses bundles of keys."""
+    """Wait until a person's client reads us at the desk, as people wait, too: before that it loses bundles of keys."""
     desk, bot = staffed_line.ready.desk_room, staffed_line.ready.bot
     await client.find(desk, "they read us", lambda i: i.sender == bot and i.kind == "message", within=READ_TIMEOUT)
 

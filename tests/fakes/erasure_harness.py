@@ -136,7 +136,7 @@ class ErasureHarness:
         self.expiry = ExpiryWorker(services, rooms=steps, suppression=harness.suppression, alert=harness._alert)
 
     async def create_thread_room(self, *, events: int = 3, uploads: int = 1, sender: str = "+12065550199") -> str:
-        """Let a texter have a room with some events and uploads, and the desk somebody who supervises."""
+        """Let a texter have a room with some events and uploads, and the desk a person who supervises."""
         harness = self.harness
         await harness.deliver(
             DESK,
@@ -183,7 +183,7 @@ class ErasureHarness:
         )
 
     async def send_message(self, owner: str, body: str, *, sender: str = SOL, **more: Any) -> None:
-        """Let somebody say something in the thread's room."""
+        """Let a person say something in the thread's room."""
         at = self.harness.clock.now()
         more.setdefault("event_id", f"$said {body}")
         await self.harness.deliver(owner, MessageSent(place=THREAD, sender=sender, body=body, at=at, **more))

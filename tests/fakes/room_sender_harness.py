@@ -28,7 +28,7 @@ class FakeRoomClient:
         self.reaction_error: Exception | None = None
         self.reactions: list[str] = []
         self.posted: dict[str, str] = {}
-        """What each transaction posted first; what the homeserver has is not posted anew."""
+        """What each transaction posted first; what the homeserver has is not posted again."""
         self.redacted: list[str] = []
         self.history = RecentMessages(messages=())
         self.history_error: Exception | None = None

@@ -105,7 +105,7 @@ class FakeVendor(ABC):
             for _ in range(self.attempts):
                 call = maker()
                 with suppress(aiohttp.ClientError, TimeoutError):
-                    # yarl must not write the query anew.
+                    # yarl must not write the query again.
                     url = URL(call.url, encoded=True)
                     async with self._http.request(
                         call.method, url, headers=call.headers, data=call.body or None, allow_redirects=False

@@ -28,7 +28,7 @@ sierra sienna silvia skye sky starr stone storm summer sunny sylvan tansy teddy 
 wren zinnia
 """.split()  # noqa: SIM905
 
-# Words that can wound here: a body, a blow, a weapon, a confinement, a slur, a drug, the law, a feeling put on somebody.
+# Words that can wound here: a body, a blow, a weapon, a confinement, a slur, a drug, the law, a feeling put on a person.
 WOUNDING = """
 adder arrow bare bat battered beaver belt black bleak blind blood blow blue blunt bow broken brown bruised buck bull
 bush bust cane chain choke club cock cold copper court cow cuckoo dark dead dirty dumb fat flat frail gun hammer hard

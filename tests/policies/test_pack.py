@@ -189,7 +189,7 @@ def test_a_review_dies_with_the_words(tmp_path: Path) -> None:
 
 
 def test_samples_are_named_until_replaced(base: Pack, rehearsal: Pack, tmp_path: Path) -> None:
-    """An example's telephone number and hours are found before they reach somebody in danger."""
+    """An example's telephone number and hours are found before they reach a person in danger."""
     named_so = ("after_hours", "unavailable", "options", "outage", "urgent")
     numbers = tuple(f"{name}.{language}" for name in named_so for language in ("en", "es"))
     assert samples(base) == (*numbers, "hours")

@@ -55,7 +55,7 @@ from bridge.runtime.phone_number import Phone
 from bridge.runtime.settings import CarrierSettings, read_secret
 
 TOLERANCE = 300.0
-"""Seconds that a webhook's timestamp may differ from our clock, either way. Each retry is signed anew."""
+"""Seconds that a webhook's timestamp may differ from our clock, either way. Each retry is signed again."""
 
 RATE = Rate(per_second=1000.0, burst=1000.0)
 """As good as none: it is a program on this machine."""

@@ -5,7 +5,7 @@ tells a text from its repetition, never `messageId`, which is a hash of the cont
 part is.
 
 Interface: `POST /messages` with an id of ours → 202 (on a server below `/3rdparty/v1`, on the phone itself at the root).
-Webhooks come from the phone: JSON, `X-Signature` = lower-case hex HMAC-SHA256 of raw body and `X-Timestamp`, made anew at
+Webhooks come from the phone: JSON, `X-Signature` = lower-case hex HMAC-SHA256 of raw body and `X-Timestamp`, made again at
 each attempt; 14 retries over two days. Each event is registered once, as `EVENTS` says. Sources: docs-web@af97537,
 server@22074dd (both github.com/android-sms-gateway), capcom6/android-sms-gateway@0cdc5d8. Not tried with a phone.
 
@@ -83,7 +83,7 @@ from bridge.runtime.settings import BaseUrl, CarrierSettings, NonEmpty, read_sec
 from policies.segments import segments
 
 TOLERANCE: Final = 300.0
-"""Seconds that a webhook's timestamp may differ from our clock, either way. Each retry is signed anew."""
+"""Seconds that a webhook's timestamp may differ from our clock, either way. Each retry is signed again."""
 QUEUE_RETRY_SECONDS: Final = 30.0
 """Seconds after which a phone whose queue is full is asked again."""
 EVENTS: Final = ("sms:received", "mms:downloaded", "sms:sent", "sms:delivered", "sms:failed", "sms:cancelled")

@@ -255,7 +255,7 @@ class VonageCarrier(BaseCarrier):
             got = await send_request(self._http, "POST", url, json=body, headers={"Authorization": self._login})
             if not isinstance(got, HttpResponse):
                 return DeleteLater(REDACT_DELAY)
-            # A refused login or an account without money somebody may put right; only this one answer is for good.
+            # A refused login or an account without money a person may put right; only this one answer is for good.
             if got.status not in (204, 404) and (got.status, _problem_code(got.json)) != UNPROVISIONED:
                 return DeleteLater(got.try_later(REDACT_DELAY).retry_after)
             statuses.add(got.status)
@@ -295,7 +295,7 @@ def _parse_inbound(body: dict[str, Any]) -> Inbound:
     to = body.get("to")
     kind = body.get("message_type")
     media = body.get(kind) if isinstance(kind, str) and kind != "text" else None
-    # A picture may come without words, and what somebody shares without an address.
+    # A picture may come without words, and what a person shares without an address.
     words = body.get("text") if not isinstance(media, dict) else body.get("text") or media.get("caption") or ""
     return InboundText(
         message_id=id_field(body, "message_uuid"),

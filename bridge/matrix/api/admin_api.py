@@ -87,7 +87,7 @@ class AdminClient(ModuleClient):
         return 0
 
     async def delete_media(self, address: str) -> None:
-        """Delete an upload of ours or of somebody who shares or shared a room with us; also when it is gone.
+        """Delete an upload of ours or of a person who shares or shared a room with us; also when it is gone.
 
         A message in a line room may point to anybody's: the administrator could delete it, and does not.
         """
@@ -103,7 +103,7 @@ class AdminClient(ModuleClient):
         return await self._upload(address) is None
 
     async def sign_out(self, user_id: str) -> SignOutResult:
-        """Sign somebody out everywhere who shares a room with us."""
+        """Sign a person out everywhere who shares a room with us."""
         ours = await self._rooms_of(self._client.user_id)
         if user_id == self._client.user_id or not ours & await self._rooms_of(user_id):
             raise ModuleRequestRejected(0, "QUIETLINE_NOT_AT_DESK")
@@ -113,7 +113,7 @@ class AdminClient(ModuleClient):
         return SignOutResult(devices=len(devices))
 
     async def reach(self, user_id: str) -> Reach:
-        """Count the devices and pushers of somebody who shares a room with us."""
+        """Count the devices and pushers of a person who shares a room with us."""
         if not await self._rooms_of(self._client.user_id) & await self._rooms_of(user_id):
             raise ModuleRequestRejected(0, "QUIETLINE_NOT_AT_DESK")
         devices = await self._admin("GET", "v2", "users", user_id, "devices") or {}
@@ -142,7 +142,7 @@ class AdminClient(ModuleClient):
         return await self._admin("GET", "v1", "media", server, media_id)
 
     async def _shared(self, user_id: object) -> bool:
-        """Whether it is ourselves, or somebody who is or was in a room with us. Who declined is taken for one."""
+        """Whether it is ourselves, or a person who is or was in a room with us. Who declined is taken for one."""
         if not isinstance(user_id, str) or not user_id:
             return False
         ours = await self._rooms_of(self._client.user_id)

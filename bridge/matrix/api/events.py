@@ -68,7 +68,7 @@ class UnencryptedEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Membership:
-    """Somebody else's membership changed. `sender` changed it, possibly one of us; `previous` is empty if unknown."""
+    """Another person's membership changed. `sender` changed it, possibly one of us; `previous` is empty if unknown."""
 
     room_id: str
     user_id: str
@@ -81,7 +81,7 @@ class Membership:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerLevels:
-    """Somebody set the power levels. `users` are those named, with their levels; the creator is not among them.
+    """A person set the power levels. `users` are those named, with their levels; the creator is not among them.
 
     `tampered`: something else than roles is not as we made it.
     """
@@ -96,7 +96,7 @@ class PowerLevels:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadReceipt:
-    """Somebody else's client says, for all to see, that they read up to this event (`m.receipt`, `m.read`)."""
+    """Another person's client says, for all to see, that they read up to this event (`m.receipt`, `m.read`)."""
 
     room_id: str
     user_id: str
@@ -135,7 +135,7 @@ class RoomLost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfRemoved:
-    """Somebody removed one of our identities from a room that we are still told of: the line voice."""
+    """A person removed one of our identities from a room that we are still told of: the line voice."""
 
     room_id: str
     user_id: str
@@ -152,7 +152,7 @@ class GapTruncated:
 class UnhandledEvent:
     """A part of a sync response that could not be written, through a fault of ours; the cursor passes it all the same.
 
-    `room_id` is empty for what belongs to no room (a to-device message). `encrypted`: somebody said something in a room.
+    `room_id` is empty for what belongs to no room (a to-device message). `encrypted`: a person said something in a room.
     Ids are empty and `at` (milliseconds) is 0 where there are none that can be used; `raw` is its JSON.
     """
 

@@ -60,7 +60,7 @@ class TokenRefused(Permanent):
 
 
 class UnknownDevice(Transient):
-    """The homeserver does not know our device (`M_UNKNOWN_DEVICE`): somebody deleted it, and the identity makes another.
+    """The homeserver does not know our device (`M_UNKNOWN_DEVICE`): a person deleted it, and the identity makes another.
 
     What waits is tried again then; nothing of it is refused for good.
     """

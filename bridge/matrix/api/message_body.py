@@ -20,7 +20,7 @@ from typing import Any, Final
 from bridge.matrix.api.rendered_html import USER_LINK, Rendered, comes_from, render
 
 QUOTE_LINE: Final = re.compile(r"\s*>+(?:\s|$)")
-"""A line that begins a quote. Without a space it may be a face, or an arrow, and is somebody's own."""
+"""A line that begins a quote. Without a space it may be a face, or an arrow, and is a person's own."""
 EMOTICON: Final = re.compile(r"\s*>(?:[:;=]\S{1,3}|[._-]{1,3}[<>])(?:\s|$)")
 """What looks angry or unhappy, and what a client that reads Markdown takes for a quote: >:( and >_<."""
 BLOCKQUOTE: Final = "<blockquote"
@@ -82,7 +82,7 @@ def without_quotes(body: str) -> str:
 
 
 def mentions_user(html: str) -> bool:
-    """Whether a formatted body has somebody's address outside of the message that it answers.
+    """Whether a formatted body has a person's address outside of the message that it answers.
 
     Each letter is looked at once, however often a quote is begun and not ended: every text waits while this is read.
     """

@@ -1,4 +1,4 @@
-"""What only the homeserver itself can do for us: purge a room, delete an upload, sign somebody out, clean its database.
+"""What only the homeserver itself can do for us: purge a room, delete an upload, sign a person out, clean its database.
 
 Rules of this module: the other side is our Synapse module (`deploy/synapse_module`), which does these things for the policy
 bot's own rooms and roster only. Every call may be repeated. Nothing is called gone that was not looked at. A call that got
@@ -68,7 +68,7 @@ class RoomStatus:
     """A room as the homeserver's tables have it. `GONE` with `leftovers` 0 is all gone.
 
     `events`: events left, state included. `uncensored`: redacted events whose content still lies in the database.
-    `leftovers`: counted when it is gone, rows that name it where Synapse's own purge does not look: keys in somebody's key
+    `leftovers`: counted when it is gone, rows that name it where Synapse's own purge does not look: keys in a person's key
     backup, changes of membership, finished tasks. `purge`, asked once more, removes them.
     """
 
@@ -116,7 +116,7 @@ class ModuleHealth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """How somebody at the desk is reached: devices that are signed in, and pushers (what has a locked phone ring)."""
+    """How a person at the desk is reached: devices that are signed in, and pushers (what has a locked phone ring)."""
 
     devices: int
     pushers: int
@@ -158,7 +158,7 @@ class ModuleClient:
         return _number(await self._ask("POST", "rooms", room_id, "censor"), "left")
 
     async def delete_media(self, address: str) -> None:
-        """Delete an upload (`mxc://server/id`) of ours or of somebody who is or was at the desk; also when it is gone."""
+        """Delete an upload (`mxc://server/id`) of ours or of a person who is or was at the desk; also when it is gone."""
         await self._ask("DELETE", "media", *split_mxc(address))
 
     async def media_gone(self, address: str) -> bool:
@@ -183,7 +183,7 @@ class ModuleClient:
         return _boolean(await self._ask("POST", "users", user_id, "password", body={"password": password}), "same")
 
     async def make_account(self, user_id: str, password: str) -> None:
-        """Make an ordinary account on an embedded homeserver. Rejected with M_USER_IN_USE: it is or was somebody's."""
+        """Make an ordinary account on an embedded homeserver. Rejected with M_USER_IN_USE: it is or was a person's."""
         await self._ask("PUT", "users", user_id, body={"password": password})
 
     async def set_password(self, user_id: str, password: str) -> None:
@@ -197,7 +197,7 @@ class ModuleClient:
     async def vacuum(self) -> VacuumResult:
         """Vacuum the homeserver's database, in quiet hours: SQLite's is held meanwhile, and nothing deleted is left in it.
 
-        `HomeserverUnreachable` with 503 when nothing was begun (one is under way, somebody reads), or with `TIMED_OUT`.
+        `HomeserverUnreachable` with 503 when nothing was begun (one is under way, a person reads), or with `TIMED_OUT`.
         """
         answer = await self._ask("POST", "vacuum", seconds=VACUUM_TIMEOUT_SECONDS)
         return VacuumResult(

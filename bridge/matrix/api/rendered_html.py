@@ -1,6 +1,6 @@
 """What a Matrix client makes of a formatted body: the words that it shows, and the Markdown that they can come from.
 
-Rules of this module: the number of a list item is the one that clients show, not one that is counted anew; letters and
+Rules of this module: the number of a list item is the one that clients show, not one that is counted again; letters and
 digits that stand apart on the screen stand apart here; what is struck out or quoted is not among the words; HTML that may
 be read in two ways, or only slowly, is not read at all.
 
@@ -23,7 +23,7 @@ BREAKS: Final = frozenset(
 )
 CELLS: Final = frozenset({"td", "th"})
 LONGEST: Final = 8_192
-"""Letters. Python's parser takes seconds for 64 KiB that somebody made for it, and the event loop has to wait."""
+"""Letters. Python's parser takes seconds for 64 KiB that a person made for it, and the event loop has to wait."""
 UNCLOSED: Final = re.compile(r"<[^<>]*(?=<)")
 MOST_UNCLOSED: Final = 8
 """Tags that are not closed before the next begins: no client writes any, and each is looked at once for every other."""

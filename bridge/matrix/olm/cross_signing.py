@@ -19,7 +19,7 @@ MEGOLM: Final = "m.megolm.v1.aes-sha2"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """One device of somebody: ids and its two public identity keys."""
+    """One device of a person: ids and its two public identity keys."""
 
     user_id: str
     device_id: str

@@ -1,11 +1,11 @@
-"""A new device for an identity whose device somebody deleted at the homeserver, as "sign out everywhere" does.
+"""A new device for an identity whose device a person deleted at the homeserver, as "sign out everywhere" does.
 
 Rules of this module: the cross-signing keys stay, so that nobody has to confirm anything. The old device's outbound
 sessions are retired first, then the new device is committed, then it is made known; each of these may be done again after a
 crash. At most one device an hour. Where a device that this database did not make was in use within fifteen minutes, another
 bridge has taken the identity over, and deleted ours: then this one ends, because two would delete each other's for ever. A
 homeserver that does not tell when a device was used (Synapse does not, of application services) has it count as used from
-when it was first met here; so whoever starts this bridge again after that time takes the identity back.
+when it was first met here; so a person who starts this bridge again after that time takes the identity back.
 
 Source: https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3devices
 """
@@ -26,7 +26,7 @@ from bridge.storage.database import Transaction
 from bridge.storage.sqlite_connection import SqliteConnection
 
 MIN_INTERVAL_MS: Final = 3_600_000
-"""Between two devices: somebody who deletes them on purpose, or a fault of ours, makes no flood of them."""
+"""Between two devices: a person who deletes them on purpose, or a fault of ours, makes no flood of them."""
 RETRY_SECONDS: Final = 60.0
 
 

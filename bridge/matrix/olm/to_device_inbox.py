@@ -1,7 +1,7 @@
 """Inbound to-device messages of one identity.
 
 Rule of this module: anybody may send one, so each is accepted or dropped alone, and drops are counted. A session is healed
-only with a known device of somebody in our rooms, so that no stranger takes their place. The decrypted
+only with a known device of a person in our rooms, so that no stranger takes their place. The decrypted
 content and the changed Olm sessions are written in the same commit as the sync cursor.
 """
 

@@ -204,7 +204,7 @@ class Session(Pickled[vodozemac.Session]):
 
 
 class InboundSession(Session):
-    """A session begun by somebody's prekey message; the account loses the one-time key it used.
+    """A session begun by a person's prekey message; the account loses the one-time key it used.
 
     Raises OlmSessionError, and the account stays as it was, unless the message decrypts and came from `identity_key`.
     """

@@ -1,7 +1,7 @@
 """Sessions of other people's devices that may be handed on, and read again for others.
 
 Rule of this module: something was read with each of them, and its device was trusted then. So a newcomer is given no
-session that somebody outside the room only claims to be of that room; the key bundle and the recap both go by this.
+session that a person outside the room only claims to be of that room; the key bundle and the recap both go by this.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bridge.storage.vault import CannotOpen, Vault
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedSession:
-    """A session of somebody else's device, of which something was read while the device was trusted."""
+    """A session of another person's device, of which something was read while the device was trusted."""
 
     session_id: str
     sender: str

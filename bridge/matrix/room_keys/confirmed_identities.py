@@ -74,7 +74,7 @@ class NotThatFingerprint(Exception):  # noqa: N818 - an answer, not a failure
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenIdentity:
-    """Somebody's newest identity. `devices`: id and Ed25519 key of those that it signed; keys in unpadded base64."""
+    """A person's newest identity. `devices`: id and Ed25519 key of those that it signed; keys in unpadded base64."""
 
     user_id: str
     master_key: str
@@ -243,7 +243,7 @@ def confirmed_supervisors(connection: SqliteConnection, trust_mac: TrustMac) -> 
 
 
 async def confirm_fingerprint(transaction: Transaction, user_id: str, fingerprint: str, trust_mac: TrustMac) -> None:
-    """Confirm somebody's newest identity if the fingerprint is its own, or that of a device that it signed.
+    """Confirm a person's newest identity if the fingerprint is its own, or that of a device that it signed.
 
     For a verb beside the bridge, which does what follows: the devices get the keys, the desk is told. Raises
     :class:`NotThatFingerprint`.

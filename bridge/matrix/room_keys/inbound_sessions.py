@@ -377,7 +377,7 @@ def parse_plaintext(event: EncryptedEvent, plaintext: str, device_id: str = "") 
 
 
 def command_of(event: EncryptedEvent, plaintext: str) -> str:
-    """Return the beginning of a decrypted message that looks like a command; empty for any other, whoever said it."""
+    """Return the beginning of a decrypted message that looks like a command; empty for any other; from any sender."""
     try:
         return command_in(parse_plaintext(event, plaintext).content)
     except BAD_DATA:

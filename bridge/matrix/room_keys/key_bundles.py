@@ -1,4 +1,4 @@
-"""What colleagues typed, for somebody who is about to be invited, and again when they are in: a room key bundle (MSC4268).
+"""What colleagues typed, for a person who is about to be invited, and again when they are in: a room key bundle (MSC4268).
 
 Rules of this module: only sessions with which something was read are given (`accepted_sessions`), to trusted devices of the
 invitee only, by the same identity that invites; every upload is noted before it is made, so that it can be deleted again.

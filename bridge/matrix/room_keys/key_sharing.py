@@ -50,7 +50,7 @@ class RoomKeySharing:
     async def share(self, room_id: str, users: Iterable[str], *, again: bool = False) -> list[Device]:
         """Send every live first key of the room to the trusted devices of these users that have not had it.
 
-        `again`: also to those that have had it, for whoever says that they lost it. What is noted stays noted all the
+        `again`: also to those that have had it, for a device that says that it lost it. What is noted stays noted all the
         while: by it a session is retired when a device that has its key is not trusted any more. Live are all sessions
         since the room began, as long as their keys are kept. Returns devices without a one-time
         key, whose users are marked to be tried again. Raises what `Wire` raises; what was sent is noted.

@@ -104,7 +104,7 @@ class OutboundSessions:
         await self._session(identity.user_id, room_id)
 
     async def rotate(self, room_id: str) -> None:
-        """Retire the room's present sessions, after somebody left; the next message begins a fresh one."""
+        """Retire the room's present sessions, after a person left; the next message begins a fresh one."""
         await self._database.commit(lambda transaction: rotate_sessions(transaction, room_id))
 
     async def _session(self, user_id: str, room_id: str) -> _Session:

@@ -25,7 +25,7 @@ DELAY_AFTER_JOIN: Final = 300.0
 MAX_AGE: Final = 86_400.0
 """Seconds after the upload: no client takes it any more."""
 INVITE_GRACE: Final = 60.0
-"""Seconds after the upload within which the invitation is noted: before that, somebody asked back in is still out."""
+"""Seconds after the upload within which the invitation is noted: before that, a person asked back in is still out."""
 INTERVAL: Final = 60.0
 DUE: Final = """
     SELECT mxc FROM matrix_upload u
@@ -107,7 +107,7 @@ class UploadCleanup:
         return INTERVAL
 
     async def _update_due_times(self, transaction: Transaction) -> None:
-        """Let what was for somebody who has come in be due soon, and for somebody who has gone, now."""
+        """Let what was for a person who has come in be due soon, and for a person who has gone, now."""
         rows = await transaction.fetch(
             """
             SELECT u.mxc, m.membership FROM matrix_upload u

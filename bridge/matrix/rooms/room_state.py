@@ -110,7 +110,7 @@ async def desk_room(reader: Reader) -> str | None:
 
 
 async def office_of(reader: Reader, user_id: str) -> str | None:
-    """Return the room of somebody's office, or None while there is none."""
+    """Return the room of a person's office, or None while there is none."""
     query = "SELECT room_id FROM matrix_room WHERE kind = 'office' AND owner = $1"
     room_id: str | None = await reader.fetchval(query, user_id)
     return room_id

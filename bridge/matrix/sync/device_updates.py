@@ -31,7 +31,7 @@ MIN_SLEEP: Final = 0.25
 
 
 class DeviceListUpdates:
-    """Works off dirty users and events that waited too long. `run` until cancelled; `wake` after marking somebody."""
+    """Works off dirty users and events that waited too long. `run` until cancelled; `wake` after marking a person."""
 
     def __init__(
         self,

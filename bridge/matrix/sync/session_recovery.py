@@ -30,7 +30,7 @@ class SessionRecovery:
         self._identity, self._devices = identity, devices
 
     async def take(self, transaction: Transaction, _response: Json, batch: ToDeviceBatch, _gaps: TimelineGaps) -> None:
-        """Note who began anew, in the commit of the sync; every other letter only kept its Olm session."""
+        """Note who began again, in the commit of the sync; every other letter only kept its Olm session."""
         for message in batch.messages:
             if message.type != "m.dummy":
                 continue

@@ -47,7 +47,7 @@ PAUSE_PER_EVENT: Final = 0.02
 MAX_PAUSE: Final = 1.0
 """Seconds between two questions, per event that came: see `_pause_after`."""
 MAX_PAUSE_WHEN_URGENT: Final = 0.25
-"""The most while somebody may still take words back: a redaction that waits here must not come too late."""
+"""The most while a person may still take words back: a redaction that waits here must not come too late."""
 PAGE_SIZE: Final = 100
 MAX_PAGES: Final = 500
 
@@ -108,7 +108,7 @@ class SyncLoop:
 
         `interval`: ask every so many seconds instead of waiting at the homeserver for something to happen.
 
-        A waiting question is worked out anew for each event in each room of the identity, whatever its filter says.
+        A waiting question is worked out again for each event in each room of the identity, whatever its filter says.
         """
         self._interval, self._has_urgent_timers = interval, has_urgent_timers
         self._identity = identity

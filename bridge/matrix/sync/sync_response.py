@@ -127,7 +127,7 @@ class SyncResponseParser:
         return early
 
     def _removed_from_room(self, room_id: str, event: Json) -> RoomLost | None:
-        """Say that we are no longer in a room of ours, if this event made it so and somebody else sent it."""
+        """Say that we are no longer in a room of ours, if this event made it so and another person sent it."""
         try:
             kind, sender = string_field(event, "type", longest=255), string_field(event, "sender", longest=255)
             if (
@@ -208,7 +208,7 @@ class SyncResponseParser:
         previous = await set_membership(transaction, room_id, user_id, membership)
         if membership == "invite":  # perhaps noted by us already, and a session may have begun between invite and note
             await self._devices.mark(transaction, [user_id])
-        if previous == membership:  # somebody's name or picture
+        if previous == membership:  # a person's name or picture
             return None
         if user_id in self._ours:
             removed = membership in {"leave", "ban"} and sender not in self._ours

@@ -2,7 +2,7 @@
 
 Rules of this module: nothing here works unless `accounts: true` stands in the module's configuration, which only a
 homeserver that is the agency's line alone has; no administrator and no identity of ours is ever touched; nobody is made an
-administrator or signed in; a name of somebody who has left is not given to another. A password is read from the body,
+administrator or signed in; a name of a person who has left is not given to another. A password is read from the body,
 compared with that account's alone, logged nowhere.
 """
 
@@ -34,7 +34,7 @@ class Accounts:
         self._internals, self._settings, self._server_name = internals, settings, server_name
 
     async def make(self, user_id: str, request: Any) -> None:
-        """Make an account with the password of the body. Raises M_USER_IN_USE for a name that is or was somebody's."""
+        """Make an account with the password of the body. Raises M_USER_IN_USE for a name that is or was a person's."""
         localpart = self._localpart(user_id)
         await self._internals.make_account(localpart, _password(request))
 
@@ -44,7 +44,7 @@ class Accounts:
         await self._internals.set_password(user_id, _password(request))
 
     async def is_password(self, user_id: str, request: Any) -> bool:
-        """Whether the password of the body is the account's: whoever has not changed a first password is told of."""
+        """Whether the password of the body is the account's: a person who has not changed a first password is told of."""
         await self._require_staff(user_id)
         return await self._internals.has_password(user_id, _password(request))
 

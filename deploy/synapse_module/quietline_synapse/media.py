@@ -1,6 +1,6 @@
 """Uploads: whether one is there, and its end.
 
-Rule of this module: an upload is deleted only if one of our identities made it or somebody who is or was at a desk.
+Rule of this module: an upload is deleted only if one of our identities made it or a person who is or was at a desk.
 Encrypted rooms hide which upload belongs to which message, so the bridge names each one that it saw. Gone means neither row
 nor file.
 """

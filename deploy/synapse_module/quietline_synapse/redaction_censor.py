@@ -14,7 +14,7 @@ from quietline_synapse.synapse_internals import SynapseInternals
 
 BATCH: Final = 100
 BATCHES: Final = 5
-"""So that a call stays well under a client's patience; whoever asked sees what is left and asks again."""
+"""So that a call stays well under a client's time-out; the caller sees what is left and asks again."""
 
 UNCENSORED: Final = """FROM redactions r JOIN events e ON e.event_id = r.redacts
     WHERE e.room_id = ? AND NOT r.have_censored"""

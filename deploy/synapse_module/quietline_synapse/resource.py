@@ -10,7 +10,7 @@ path asks for is then one of a fixed list. No body is read but a password. Nothi
     POST   rooms/{room_id}/censor       -> {"left": n}
     GET    media/{server}/{media_id}    -> {"exists": bool}
     DELETE media/{server}/{media_id}    -> {"exists": false}
-    GET    users/{user_id}/devices      -> {"devices": n, "pushers": n}; of somebody at a desk
+    GET    users/{user_id}/devices      -> {"devices": n, "pushers": n}; of a person at a desk
     DELETE users/{user_id}/devices      -> {"devices": n, "everywhere": bool}
     PUT    users/{user_id}              -> {}; body {"password"}: makes an account
     PUT    users/{user_id}/password     -> {}; body {"password"}: another one, signed out everywhere

@@ -49,15 +49,15 @@ LEFTOVER_TABLES: Final = (
 
 Source: facts-matrix.md, "What a deletion leaves".
 
-What people's clients wrote of it into account data and filters stays: it is the client's own, in any form, and written anew
-by it (the exposure sheet names it).
+What people's clients wrote of it into account data and filters stays: it is the client's own, in any form, and written
+again by it (the exposure sheet names it).
 """
 
 # Constants, all of it: no value from outside is ever put into a statement.
 PURGE_TASK: Final = "FROM scheduled_tasks WHERE action IN ('shutdown_and_purge_room', 'purge_room') AND resource_id = ?"
 PURGE_ACTIVE: Final = f"{PURGE_TASK} AND status IN ('scheduled', 'active')"
 PUSH_RULES: Final = tuple(f"rule_id = 'global/{kind}/' || ?" for kind in ("override", "room", "underride"))
-"""Somebody's notifications of one room, muted most often: clients name such a rule by the room."""
+"""A person's notifications of one room, muted most often: clients name such a rule by the room."""
 FINISHED_TASK: Final = (
     "action IN ('shutdown_and_purge_room', 'purge_room') AND resource_id = ? AND status NOT IN ('scheduled', 'active')"
 )
@@ -72,11 +72,11 @@ BLANKED_ROWS: Final = (
     *(("push_rules_stream", "rule_id = '', conditions = NULL, actions = NULL", rule) for rule in PUSH_RULES),
 )
 """Table, what it says without the room, where. These rows stay, for their numbers are Synapse's place in a stream: one says
-at which room it stopped, and without the id it only looks twice; the others say that somebody's rules changed."""
+at which room it stopped, and without the id it only looks twice; the others say that a person's rules changed."""
 
 PURGED_TABLE: Final = "CREATE TABLE IF NOT EXISTS quietline_purged (digest TEXT PRIMARY KEY)"
 """Keyed digests of rooms that we purged. Keys of such a room may come from a client's backup long after; its id is in no
-byte any more, and whoever has the id and our token can tell it."""
+byte any more, and a caller with the id and our token can tell it."""
 MAX_FOREIGN: Final = 10_000
 """Rooms of others that are known by heart."""
 
@@ -112,7 +112,7 @@ class PolicyRooms:
         self._foreign: set[str] = set()
 
     async def is_foreign(self, room_id: str) -> bool:
-        """Whether a room is known and somebody else created it, which never changes."""
+        """Whether a room is known and another person created it, which never changes."""
         if room_id in self._foreign:
             return True
 
@@ -209,7 +209,7 @@ class PolicyRooms:
         return await self.read_facts(room_id)
 
     async def is_at_desk(self, user_id: str) -> bool:
-        """Whether somebody sits at a desk now."""
+        """Whether a person sits at a desk now."""
         return await self._any_desk(
             """SELECT m.room_id FROM local_current_membership m JOIN rooms r ON r.room_id = m.room_id
                WHERE m.user_id = ? AND m.membership = 'join' AND r.creator = ?""",
@@ -217,7 +217,7 @@ class PolicyRooms:
         )
 
     async def was_at_desk(self, user_id: str) -> bool:
-        """Whether somebody sits at a desk now or did so before."""
+        """Whether a person sits at a desk now or did so before."""
         return await self._any_desk(
             """SELECT DISTINCT m.room_id FROM room_memberships m JOIN rooms r ON r.room_id = m.room_id
                WHERE m.user_id = ? AND m.membership = 'join' AND r.creator = ?""",
@@ -225,7 +225,7 @@ class PolicyRooms:
         )
 
     async def is_in_any_room(self, user_id: str) -> bool:
-        """Whether somebody is in, or invited to, any room of ours."""
+        """Whether a person is in, or invited to, any room of ours."""
 
         def read(txn: Any) -> bool:
             txn.execute(

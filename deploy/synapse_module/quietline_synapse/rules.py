@@ -1,12 +1,13 @@
-"""What a line room never holds, whoever sends it: words in the clear, outsiders, uploads without need.
+"""What a line room never holds, from any sender: words in the clear, outsiders, uploads without need.
 
 Rule of this module: the policy bot's rooms are told by their create event; whatever the module cannot tell, it refuses;
 the rooms of others are none of its business. A refusal is a 403 (an upload: 413).
 
 - **In the clear**: of all events that are not state only `m.room.encrypted` (Megolm), `m.reaction` and `m.room.redaction`
   come in, from staff and from the bridge alike. A reaction with letters in it is a message in the clear and refused,
-  except our own (receipts say "✓ sent"); a redaction loses its reason, which would otherwise be one, and so does whoever is
-  invited, removed, or goes: nothing ever redacts a membership. Our own invitations keep theirs, a sentence of the house.
+  except our own (receipts say "✓ sent"); a redaction loses its reason, which would otherwise be one, and so does the person
+  who is invited, removed, or goes: nothing ever redacts a membership. Our own invitations keep theirs, a sentence of the
+  house.
 - **Outsiders**: only the policy bot invites, at a desk also those whom its power levels let (supervisors); only people of
   this homeserver are invited; nobody is by e-mail or telephone number.
 - **Uploads**: what staff attach never reaches a phone (design.md, "Who is heard"), and a picture in an encrypted room
@@ -40,7 +41,7 @@ class RoomRules:
         self._rooms, self._settings = rooms, settings
 
     async def is_foreign(self, event: Any) -> bool:
-        """Whether an event is of a room that somebody else created, so that nothing here is asked about it."""
+        """Whether an event is of a room that another person created, so that nothing here is asked about it."""
         return await self._rooms.is_foreign(event.room_id)
 
     def check_event_allowed(self, event: Any, create: Any | None) -> tuple[bool, dict[str, Any] | None]:
@@ -61,7 +62,7 @@ class RoomRules:
         return True, None
 
     async def may_upload(self, user_id: str, size: int) -> bool:
-        """Say whether somebody may upload so much (media_repository_callbacks)."""
+        """Say whether a person may upload so much (media_repository_callbacks)."""
         return size <= self._settings.upload_bytes or not await self._limited(user_id)
 
     async def media_config(self, user_id: str) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ Rule of this module: every private part is looked for when Synapse starts, by it
 that is not there stops Synapse with a sentence, because a module that half works forgets nothing and says nothing.
 
 Why each is needed (1.163.2): the module API can schedule a room's deletion, but has no way to delete an upload, to sign
-somebody out, to read an event as Synapse would redact it, to run a statement outside a transaction, or to see key backups.
+a person out, to read an event as Synapse would redact it, to run a statement outside a transaction, or to see key backups.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ def check_events(api: ModuleApi, rules: RoomRules) -> None:
     """Have every event that enters a room of ours checked, and none of other rooms.
 
     A registered `check_event_allowed` has Synapse load the whole state of every room for every event in it, which in large
-    federated rooms is thousands of events. So the method that asks the registered ones is wrapped: of a room that somebody
+    federated rooms is thousands of events. So the method that asks the registered ones is wrapped: of a room that a person
     else created nothing is loaded, of ours the create event. Other modules are asked as ever.
     """
     homeserver = _require_part(api, "_hs")

@@ -11,8 +11,8 @@ nobody, and only gives the space free: pages keep ciphertext until they are writ
 purged room's id was still in most tables' files). Where `full_vacuum_bytes` says so, tables up to that size are rewritten
 (`VACUUM (FULL)`), one after another, each under a time-out of its own. That is not begun beside a transaction that is older
 than the call, such as a dump's: what that one may still see is copied along. No statement stands in line for a table, for
-whoever wants the same table would stand behind it: with a dump under way no text came in until the dump was done. What the
-write-ahead log and backups keep is beyond us in either case.
+a statement that wants the same table would wait behind it: with a dump under way no text came in until the dump was done.
+What the write-ahead log and backups keep is beyond us in either case.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def _vacuum_postgres(connection: Any, *, full_bytes: int) -> int | None:
 
 
 def _vacuum_table(cursor: Any, name: str, *, full: bool) -> bool:
-    """Vacuum a table; false when somebody holds it. Raises 503 QUIETLINE_TIMED_OUT when it takes too long."""
+    """Vacuum a table; false when a person holds it. Raises 503 QUIETLINE_TIMED_OUT when it takes too long."""
     cursor.execute(f"SET statement_timeout = '{FULL_TIMEOUT if full else PLAIN_TIMEOUT}'")
     quoted = '"' + name.replace('"', '""') + '"'
     try:

@@ -63,7 +63,7 @@ def test_an_answer_without_the_word_is_answered_after_the_same_time() -> None:
 
 @pytest.mark.practice(11)
 def test_a_failed_word_is_a_change() -> None:
-    """Whoever did not say it may be somebody else: the room is to ask whether it is safe, and the card says so."""
+    """Whoever did not say it may be another person: the room is to ask whether it is safe, and the card says so."""
     step = comes(asked(), CodewordMatch.NONE, 20, "all fine here")
     assert "!safecheck" in words(step)
     assert "ask again" in card(PACK, step.aggregate)

@@ -216,7 +216,7 @@ def test_words_held_by_a_lock_are_looked_at_before_they_leave(body: str) -> None
 
 
 def test_whoever_has_the_phone_now_has_said_no_word() -> None:
-    """After `!different` nobody is verified: what was agreed was agreed with somebody else."""
+    """After `!different` nobody is verified: what was agreed was agreed with another person."""
     thread = replace(agreed(), codeword=CodewordState(digests=DIGESTS, spent=True, ever_texted=True, verified_at=NOW))
     thread, _ = unsafe_phone.start_over(PACK, at(5), thread)
     assert thread.codeword.verified_at == 0.0

@@ -29,7 +29,7 @@ FIRST, BOTH = EnrolmentAnswer(), EnrolmentAnswer(digests=DIGESTS)
 
 
 def asking(user: str = ANA, *, second: bool = False) -> Desk:
-    """Return a desk that asks somebody for a codeword, or for the duress word."""
+    """Return a desk that asks a person for a codeword, or for the duress word."""
     desk = then(staffed_desk(), EnrolmentRequested(thread="t1", designation=NAMED[0], user=user)).aggregate
     return answered(desk, FIRST).aggregate if second else desk
 

@@ -94,7 +94,7 @@ def said_by(tree: ast.Module) -> list[str]:
 
 
 def test_nothing_that_the_code_says_asks_for_small_talk() -> None:
-    """No string of ours, wherever it is shown, asks somebody to say hello, or anything."""
+    """No string of ours, wherever it is shown, asks a person to say hello, or anything."""
     files = [path for folder in ("bot", "bridge") for path in sorted((ROOT / folder).rglob("*.py"))]
     told = [each for path in files for each in said_by(ast.parse(path.read_text(encoding="utf-8")))]
     assert any("Welcome" in each for each in told)

@@ -236,7 +236,7 @@ def test_own_words_leave_as_they_were_typed() -> None:
 
 
 def test_a_stranger_commands_nothing() -> None:
-    """Somebody who is not on the roster gets no answer anywhere."""
+    """A person who is not on the roster gets no answer anywhere."""
     for body in ("!claim", "!board", "!help", "!clam"):
         assert then(staffed_desk(), at_desk(body, sender=EVE)).actions == ()
         assert then(held(), said(body, sender=EVE)).actions == ()

@@ -76,7 +76,7 @@ def test_a_clock_set_back_does_not_stop_the_board() -> None:
 
 
 def test_the_board_counts_minutes_while_somebody_waits() -> None:
-    """With nothing else happening it says each minute how long somebody waits, in one message."""
+    """With nothing else happening it says each minute how long a person waits, in one message."""
     world = Simulation(PACK, threads=1)
     world.text(T1, "hi")
     world.settle()

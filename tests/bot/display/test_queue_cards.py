@@ -22,7 +22,7 @@ def waits(desk: Desk, *, thread: str = "t1", name: str = "amber heron", again: b
 
 
 def tap(target: str, sender: str = ANA) -> ReactionAdded:
-    """Return a raised hand of somebody with a confirmed device."""
+    """Return a raised hand of a person with a confirmed device."""
     return ReactionAdded(place=DESK, sender=sender, event_id="$tap", key="✋", target=target, trusted=True)
 
 
@@ -95,7 +95,7 @@ def test_a_claim_in_reply_to_a_card_takes_that_thread() -> None:
 
 
 def test_a_redacted_card_comes_again() -> None:
-    """Nobody waits unseen: a card that somebody redacts is shown anew while its thread can be claimed."""
+    """Nobody waits unseen: a card that a person redacts is shown again while its thread can be claimed."""
     desk = waits(staffed_desk()).aggregate
     step = then(desk, MessageRedacted(place=DESK, sender=SUE, target="$card", ref="card:t1"))
     assert [card.ref for card in cards(step)] == ["card:t1:1"]

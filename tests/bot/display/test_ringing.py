@@ -141,7 +141,7 @@ def test_without_a_supervisor_everybody_on_duty_is_rung(alarm: AlarmKind) -> Non
 
 
 def test_several_who_come_at_once_are_one_call() -> None:
-    """While somebody waits whom people were called to a moment ago, the next one rings nobody; one in danger does."""
+    """While a person waits whom people were called to a moment ago, the next one rings nobody; one in danger does."""
     second = replace(QUEUED, thread="t2", designation="quiet maple")
     assert rung(then(queued(), second, KNOWN)) == set()
     assert rung(then(queued(), replace(second, danger=True), KNOWN)) == ALL

@@ -33,6 +33,6 @@ STOPPED: Thread = then(held(), arrived("STOP", id="stop")).aggregate
     ],
 )
 def test_nobody_is_promised_who_is_not_there(thread: Thread, event: Event, known: Facts) -> None:
-    """Each sentence that sends somebody to a supervisor says that none is on duty, and only then."""
+    """Each sentence that sends a person to a supervisor says that none is on duty, and only then."""
     assert "No supervisor is on duty" not in words(then(thread, event, known))
     assert "No supervisor is on duty" in words(then(thread, event, replace(known, roster=NIGHT.roster)))

@@ -96,7 +96,7 @@ def test_a_fresh_card_when_it_matters() -> None:
 
 
 def test_a_fresh_card_for_who_comes_late() -> None:
-    """Somebody who comes into a thread in which others were finds the card as the newest message, and what to do."""
+    """A person who comes into a thread in which others were finds the card as the newest message, and what to do."""
     nobody = replace(held(), assignment=replace(held().assignment, members=frozenset()))
     assert shown(nobody, MemberJoined(place=THREAD, user=ANA)) == [], "the first one has just been shown it"
     there = replace(nobody, assignment=replace(nobody.assignment, members=frozenset({ANA})))

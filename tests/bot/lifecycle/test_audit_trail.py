@@ -46,7 +46,7 @@ def test_parking_and_ending_are_noted() -> None:
 
 
 def test_trust_is_noted() -> None:
-    """Confirming somebody's identity is."""
+    """Confirming a person's identity is."""
     desk = then(staffed_desk(), IdentityChanged(user=BEN, master_key="k")).aggregate
     step = then(desk, at_desk(f"!trust {BEN}", sender=SUE))
     assert of(ConfirmIdentity, step)

@@ -92,7 +92,7 @@ def test_a_supervisor_who_asks_needs_another_one() -> None:
 
 
 def test_whoever_asked_must_still_be_there() -> None:
-    """Somebody who is not the assignee any more, or not at the desk, is not shown the number."""
+    """A person who is not the assignee any more, or not at the desk, is not shown the number."""
     given_away = replace(asked(), assignment=replace(asked().assignment, assignee=BEN))
     step = then(given_away, said("!reveal yes", sender=SUE))
     assert not of(RevealNumber, step)

@@ -354,7 +354,7 @@ def test_what_is_not_gone_is_said_loudly() -> None:
 
 
 def test_a_whole_life_in_a_small_world() -> None:
-    """Claimed, answered, closed, parked; a text begins anew; desk and threads agree all along."""
+    """Claimed, answered, closed, parked; a text begins again; desk and threads agree all along."""
     world = Simulation(PACK)
     world.open("t1", ANA)
     world.say("t1", ANA, "!close")

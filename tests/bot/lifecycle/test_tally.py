@@ -41,7 +41,7 @@ def test_clients_send_symbols_in_two_ways() -> None:
 
 
 def test_other_taps_count_nothing() -> None:
-    """Another sign, another message and somebody who is not on the roster count nothing."""
+    """Another sign, another message and a person who is not on the roster count nothing."""
     for event in (tap("👍"), tap("🏠", target="card"), tap("🏠", sender=EVE)):
         step = then(held(), event)
         assert (of(IncrementCounter, step), step.aggregate) == ([], held())

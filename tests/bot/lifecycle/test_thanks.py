@@ -44,7 +44,7 @@ def test_thanks_alone(body: str) -> None:
 
 @pytest.mark.parametrize("body", MORE)
 def test_anything_more_takes_the_closing_back(body: str) -> None:
-    """One other word, a question, or nothing at all is no thanks: somebody goes on, and the room stays."""
+    """One other word, a question, or nothing at all is no thanks: a person goes on, and the room stays."""
     assert not only_thanks(body)
     closing = then(held(), said("!close")).aggregate
     assert then(closing, arrived(body, seconds=60), at(60)).aggregate.lifecycle.closes_at == 0.0

@@ -145,7 +145,7 @@ class Line(RuleBasedStateMachine):
 
     @rule(owner=owners, other=editors, body=bodies, redacts=st.booleans(), wait=st.sampled_from((1.0, 5.0, 9.0)))
     def second_thoughts(self, owner: str, other: str | None, body: str, redacts: bool, wait: float) -> None:
-        """Say words and change or take them back, or let somebody else try to, within the window or just after it."""
+        """Say words and change or take them back, or let another person try to, within the window or just after it."""
         self.words(owner, ASSIGNEE, WORDS[0], {}, lag=0.0, heard=True)
         self.world.pass_time(wait)
         if redacts:
@@ -164,7 +164,7 @@ class Line(RuleBasedStateMachine):
         owner=owners, doubt=st.sampled_from(DOUBTS), name=st.sampled_from(tuple(SECOND)), by=speakers, reply=st.booleans()
     )
     def a_second_word(self, owner: str, doubt: str, name: str, by: str, reply: bool) -> None:
-        """Say what is held, and a second word after it: perhaps the wrong one, perhaps somebody else."""
+        """Say what is held, and a second word after it: perhaps the wrong one, perhaps another person."""
         self.words(owner, ASSIGNEE, doubt, {}, lag=0.0, heard=True)
         self.world.settle()
         manner = {"relation": Relation.OTHER_REPLY, "target": self.said[-1][1]} if reply else {}
@@ -207,7 +207,7 @@ class Line(RuleBasedStateMachine):
 
     @rule(owner=owners, by=speakers, line=st.booleans(), wait=st.sampled_from((0.0, 8.0, 20.0)), safe=st.booleans())
     def a_taken_phone(self, owner: str, by: str, line: bool, wait: float, safe: bool) -> None:
-        """Words are on their way, somebody sees that the phone is in other hands; perhaps it is safe again later."""
+        """Words are on their way, a person sees that the phone is in other hands; perhaps it is safe again later."""
         world = self.world
         if line:
             self.words(owner, ASSIGNEE, "!agreed unsafe later", {}, lag=0.0, heard=True)

@@ -78,7 +78,7 @@ def test_what_a_blocked_phone_sends_is_counted_and_gone(body: str) -> None:
 
 
 def test_the_board_counts_what_was_dropped_by_the_day() -> None:
-    """The number grows and begins anew after a day; without any the board does not mention it."""
+    """The number grows and begins again after a day; without any the board does not mention it."""
     desk = staffed_desk()
     assert "blocked" not in board(PACK, FACTS, desk)
     desk = then(then(desk, TextDropped()).aggregate, TextDropped(), at(60)).aggregate

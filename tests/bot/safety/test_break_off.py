@@ -42,7 +42,7 @@ COVER = PACK.say(TextName.COVER_1, "en")
 
 
 def say(thread: Thread, body: str, seconds: float, *, event_id: str = "$w", sender: str = ANA) -> Any:
-    """Let somebody say something in the thread at that time."""
+    """Let a person say something in the thread at that time."""
     return then(thread, said(body, event_id=event_id, sender=sender, at=NOW + seconds), at(seconds))
 
 
@@ -144,7 +144,7 @@ def test_words_of_a_texter_are_no_sign(body: str) -> None:
 
 
 def test_the_first_text_that_asks_who_this_is_gets_no_greeting() -> None:
-    """To whoever found the number in somebody's phone the line says nothing by itself; a forced answer to HELP stays."""
+    """To whoever found the number in a person's phone the line says nothing by itself; a forced answer to HELP stays."""
     step = then(Thread(id="t1", designation="amber heron"), arrived("who is this"))
     assert texts(step) == []
     assert texts(then(step.aggregate, arrived("", id="p", media=1))) == []
@@ -218,7 +218,7 @@ def test_duress_is_shown_with_age_and_changes_nothing_that_the_phone_shows() -> 
 
 
 def test_a_waiting_card_shows_a_sign_that_comes_later_and_that_it_is_over() -> None:
-    """The card at the desk is edited; one that somebody holds is not."""
+    """The card at the desk is edited; one that a person holds is not."""
     desk: Desk = then(staffed_desk(), ThreadQueued(thread="t1", designation="amber heron", since=NOW)).aggregate
     step = then(desk, OtherHandsChanged(thread="t1", other_hands_at=NOW), at(60))
     (edited,) = [edit.body for edit in of(EditMessage, step) if edit.ref == "card:t1"]
@@ -234,7 +234,7 @@ def test_a_waiting_card_shows_a_sign_that_comes_later_and_that_it_is_over() -> N
 
 
 def test_a_sign_before_a_claim_is_on_the_card_of_whoever_claims() -> None:
-    """A waiting thread in which somebody asks who this is keeps its greeting of before, and is marked."""
+    """A waiting thread in which a person asks who this is keeps its greeting of before, and is marked."""
     step = then(waiting(), arrived("who is this", id="b"))
     assert alarms(step) == ["other_hands"]
     assert decide(PACK, at(5), step.aggregate, Assigned(assignee=ANA)).actions

@@ -87,7 +87,7 @@ def test_machines_and_keywords_are_no_sign(body: str) -> None:
 
 
 def test_a_plea_with_a_sign_brings_both() -> None:
-    """Who asks for no more texts because somebody is there is told of as both."""
+    """Who asks for no more texts because a person is there is told of as both."""
     step = then(held(), arrived("please stop texting me he is right here", id="b"))
     assert [cue.body for cue in cues(step)] == [CUES[Sign.LEAVING]]
     assert "!stopped" in "".join(post.body for post in of(SendMessage, step))

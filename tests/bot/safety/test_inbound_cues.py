@@ -111,7 +111,7 @@ def test_a_disclosure_before_the_limits_goes_to_a_supervisor(body: str, told: bo
     ],
 )
 def test_forwarded_words_are_not_kept_as_proof(body: str, told: bool) -> None:
-    """Somebody else's messages, passed on, bring a kind cue, once (practice 20); a long text of one's own does not."""
+    """Another person's messages, passed on, bring a kind cue, once (practice 20); a long text of one's own does not."""
     step = then(held(), arrived(body, id="b"))
     assert ("passed on" in said_by_us(step)) == told
     assert "passed on" not in said_by_us(then(step.aggregate, arrived(body, id="c"), at(5)))

@@ -43,7 +43,7 @@ def test_a_first_text_in_spanish_is_answered_in_spanish(body: str) -> None:
 
 
 def test_after_hours_and_stop_are_in_spanish_as_well() -> None:
-    """What else the line says by itself to somebody who writes Spanish leaves in it."""
+    """What else the line says by itself to a person who writes Spanish leaves in it."""
     nobody = then(NEW, arrived(SPANISH), at(0, roster=()))
     assert texts(nobody) == [PACK.say(TextName.UNAVAILABLE, "es")]
     stopped = then(then(NEW, arrived(SPANISH)).aggregate, arrived("STOP", id="b"), at(5))
@@ -60,7 +60,7 @@ def test_what_is_not_clearly_spanish_is_answered_in_the_first_language(body: str
 
 
 def test_the_spanish_greeting_names_english_in_one_segment() -> None:
-    """Who was taken for somebody else sees the way back, and it costs one segment."""
+    """Who was taken for another person sees the way back, and it costs one segment."""
     greeting = PACK.say(TextName.GREETING, "es")
     assert greeting.endswith("English: EN")
     assert (segments(greeting).count, segments(greeting).encoding) == (1, "gsm7")

@@ -44,7 +44,7 @@ def test_a_stop_is_the_whole_message(body: str) -> None:
 
 @pytest.mark.parametrize("body", CONVERSATION)
 def test_stop_in_a_sentence_is_conversation(body: str) -> None:
-    """A STOP word inside other words stops nothing: somebody is talking to us."""
+    """A STOP word inside other words stops nothing: a person is talking to us."""
     step = then(held(), arrived(body, id="s"))
     assert not step.aggregate.consent.stopped
     assert texts(step) == []

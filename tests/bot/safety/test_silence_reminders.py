@@ -71,7 +71,7 @@ def test_any_text_of_theirs_ends_it(body: str) -> None:
 
 
 def test_it_begins_again_with_the_next_words() -> None:
-    """New words of the assignee begin the ladder anew, a delivery report of the old ones does not."""
+    """New words of the assignee begin the ladder again, a delivery report of the old ones does not."""
     thread, _ = answered()
     thread = then(thread, TimerDue(key="silence"), at(310)).aggregate
     report = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.DELIVERED), at(320))

@@ -351,7 +351,7 @@ def test_a_tap_stops_from_any_device_of_a_member(sender: str, target: str) -> No
 
 
 def test_a_tap_of_somebody_who_left_or_is_no_member_stops_nothing() -> None:
-    """Neither a member who left the room or the desk, nor somebody who is only at the desk, nor another sign."""
+    """Neither a member who left the room or the desk, nor a person who is only at the desk, nor another sign."""
     came = then(held(), MemberJoined(place=THREAD, user=BEN)).aggregate
     gone = then(came, MemberLeft(place=THREAD, user=BEN)).aggregate
     for thread, event in ((gone, tap(BEN)), (held(), tap(SUE)), (held(), tap(EVE)), (came, tap(BEN, key="👍"))):

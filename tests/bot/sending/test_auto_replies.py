@@ -1,4 +1,4 @@
-"""The greeting: the immediate answer to a text, once in twelve hours and language, promised only when somebody is there."""
+"""The greeting: the immediate answer to a text, once in twelve hours and language, promised only when a person is there."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def test_long_and_warned_needs_both_words() -> None:
 
 
 OTHERWISE = "25. December"
-"""What a client shows where somebody typed something else."""
+"""What a client shows where a person typed something else."""
 
 
 def test_what_is_shown_otherwise_than_typed_waits_for_a_person() -> None:
@@ -303,7 +303,7 @@ def test_words_of_an_earlier_assignee_are_not_kept(outcome: Outcome) -> None:
 
 
 def test_held_words_are_their_authors_whoever_is_the_assignee() -> None:
-    """Even if another's words were held when somebody became the assignee, no second word of theirs lets them leave."""
+    """Even if another's words were held when a person became the assignee, no second word of theirs lets them leave."""
     thread = withheld("anyway")
     other = replace(thread, assignment=replace(thread.assignment, assignee=BEN))
     step = then(other, said("!anyway", sender=BEN, event_id="$s"))

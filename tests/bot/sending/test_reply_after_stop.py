@@ -85,7 +85,7 @@ def test_what_they_say_meanwhile_cancels_it(event: object, words_then: str) -> N
 
 
 def test_its_author_changes_it_or_takes_it_back() -> None:
-    """An edit replaces the reply, a redaction or an edit into something else stops it, and it can then be said anew."""
+    """An edit replaces the reply, a redaction or an edit into something else stops it, and it can then be said again."""
     waiting = reply(after_stop()).aggregate
     changed = then(waiting, edit("!reply another word", sender=SUE, target="$r"))
     assert texts(leaves(changed.aggregate)) == ["another word"]

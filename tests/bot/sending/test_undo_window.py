@@ -88,12 +88,12 @@ def test_everything_else_is_a_note(changed: dict[str, Any]) -> None:
 
 
 def test_nobody_is_relayed_while_a_thread_waits() -> None:
-    """Before somebody is the assignee, whatever is said in the room is a note."""
+    """Before a person is the assignee, whatever is said in the room is a note."""
     assert marks(then(waiting(), said("hello"))) == {"$m1": NOTE}
 
 
 def test_a_stranger_is_not_taken() -> None:
-    """Somebody who is not on the roster leaves no trace, not even as the assignee of before."""
+    """A person who is not on the roster leaves no trace, not even as the assignee of before."""
     thread = replace(held(), assignment=replace(held().assignment, assignee=EVE))
     assert then(thread, said("hello", sender=EVE)).actions == ()
 
@@ -263,7 +263,7 @@ def test_words_of_somebody_who_left_the_desk_do_not_leave() -> None:
 
 
 def test_who_goes_is_removed_and_who_comes_is_invited() -> None:
-    """Somebody removed from the desk is removed from the room, assignee or not; a new assignee gets an invitation."""
+    """A person removed from the desk is removed from the room, assignee or not; a new assignee gets an invitation."""
     assert [a.user for a in of(KickMember, then(held(), MemberRemoved(user=ANA)))] == [ANA]
     watched = then(held(), MemberJoined(place=THREAD, user=BEN)).aggregate
     step = then(watched, MemberRemoved(user=BEN))

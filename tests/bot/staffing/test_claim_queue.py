@@ -145,7 +145,7 @@ def test_two_claims_have_one_winner(first: Any, second: Any) -> None:
 
 @pytest.mark.practice(34)
 def test_the_cap_holds() -> None:
-    """Nobody gets more threads than the cap by tap or by word; somebody else may take what they cannot (practice 34)."""
+    """Nobody gets more threads than the cap by tap or by word; another person may take what they cannot (practice 34)."""
     cap = PACK.settings.cap
     desk = staffed_desk()
     for n in range(cap + 1):
@@ -173,7 +173,7 @@ def test_the_cap_holds() -> None:
     ],
 )
 def test_a_raised_hand(event: ReactionAdded, wins: bool) -> None:
-    """A hand of any colour on a card takes its thread, if it is of somebody here with a confirmed device."""
+    """A hand of any colour on a card takes its thread, if it is of a person here with a confirmed device."""
     assert winners(then(queue(10), event)) == ([("t1", ANA)] if wins else [])
 
 
@@ -220,7 +220,7 @@ def test_whoever_leaves_the_desk_is_removed_from_every_thread() -> None:
 
 
 def test_whoever_comes_back_gets_their_office_back() -> None:
-    """Somebody who left the desk was removed from their office: coming back they are invited to it again."""
+    """A person who left the desk was removed from their office: coming back they are invited to it again."""
     away = then(staffed_desk(), MemberLeft(place=DESK, user=ANA)).aggregate
     back = then(away, MemberJoined(place=DESK, user=ANA))
     assert of(Invite, back) == [Invite(place=OFFICE + ANA, user=ANA)]

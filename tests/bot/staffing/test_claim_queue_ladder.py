@@ -21,7 +21,7 @@ WAITS = ThreadQueued(thread=T1, designation="amber heron", since=NOW)
 
 @pytest.mark.practice(30)
 def test_the_ladder() -> None:
-    """At two minutes everybody on duty is called, at five the supervisors, at ten everybody and whoever is on call."""
+    """At two minutes everybody on duty is called, at five the supervisors, at ten everybody and the person on call."""
     world = Simulation(PACK, threads=1)
     world.tell(DESK, at_desk("!off", sender=BEN))
     world.text(T1, "hi, are you there?")
@@ -46,7 +46,7 @@ def test_a_reminder_is_a_new_message_without_content() -> None:
 
 @pytest.mark.practice(30)
 def test_with_nobody_on_duty_whoever_is_on_call_is_called_at_once() -> None:
-    """When nobody here is on duty, the first reminder already calls whoever is on call, and mentions nobody."""
+    """When nobody here is on duty, the first reminder already calls the person on call, and mentions nobody."""
     seats = tuple(replace(seat, on_duty=False) for seat in MEMBERS)
     for roster in (seats, ()):
         desk = then(replace(staffed_desk(), roster=roster), WAITS).aggregate
@@ -66,7 +66,7 @@ def test_whoever_is_taken_is_not_called_out() -> None:
 
 
 def test_a_call_says_nothing() -> None:
-    """What leaves Matrix when somebody is called is a word about why, and no designation."""
+    """What leaves Matrix when a person is called is a word about why, and no designation."""
     desk = replace(staffed_desk(), roster=MEMBERS[:2])
     waits = then(desk, WAITS).aggregate
     pages = of(PageOnCall, then(waits, TimerDue(key=f"wait:{T1}:2"), at(600)))
@@ -87,7 +87,7 @@ def test_an_escalation_calls_supervisors_on_duty_only() -> None:
 
 
 def asks(desk: Desk, sender: str = ANA) -> Desk:
-    """Return the desk after somebody asked for whoever comes next."""
+    """Return the desk after a person asked for whoever comes next."""
     asked: Desk = then(desk, at_desk("!claim", sender=sender)).aggregate
     return asked
 
@@ -112,7 +112,7 @@ def test_first_come_first_served() -> None:
 
 
 def test_whoever_asked_and_went_gets_nothing() -> None:
-    """Off duty, gone from the desk, or at the cap by now: the next thread waits for somebody else."""
+    """Off duty, gone from the desk, or at the cap by now: the next thread waits for another person."""
     desk = then(asks(staffed_desk()), at_desk("!off")).aggregate
     assert told(then(desk, WAITS, at(5)).actions, T1) == []
     gone = replace(asks(staffed_desk()), roster=MEMBERS[1:])

@@ -169,7 +169,7 @@ def test_a_thread_is_parked_without_a_word_to_the_phone() -> None:
     ],
 )
 def test_a_thread_stays_where_something_speaks_against_it(thread: Thread, facts: Any, event: UnreadClosed) -> None:
-    """Danger, another text, somebody who talks with them, a lock, a hold, words on their way, another conversation."""
+    """Danger, another text, a person who talks with them, a lock, a hold, words on their way, another conversation."""
     assert of(ParkThread, then(thread, event, facts)) == []
 
 

@@ -128,7 +128,7 @@ def test_off_duty_or_at_the_cap_nobody_begins_one() -> None:
 
 
 def test_only_ones_own_office_is_listened_to() -> None:
-    """A number at the desk, or said by somebody else, is nothing to this; at the desk the command says where it belongs."""
+    """A number said at the desk, or by another person, is ignored; at the desk the command says where it belongs."""
     desk = until(*ONE)
     for changed in ({"place": DESK}, {"sender": BEN, "place": OFFICE + BEN}, {"sender": BEN}):
         assert of(CreateThread, say(desk, "206 555 0199", GOOD, **changed)) == []
@@ -195,7 +195,7 @@ def test_a_number_that_was_typed_once_is_not_remembered_for_longer() -> None:
 
 @pytest.mark.parametrize("how", ["gone", "off"])
 def test_whoever_has_gone_meanwhile_is_not_made_the_assignee(how: str) -> None:
-    """Between the second number and the thread somebody may leave, or go off duty: then it waits, and all can see it."""
+    """Between the second number and the thread a person may leave, or go off duty: then it waits, and all can see it."""
     desk = staffed_desk()
     others = tuple(seat for seat in desk.roster if seat.user != ANA)
     mine = () if how == "gone" else (replace(MEMBERS[0], on_duty=False),)

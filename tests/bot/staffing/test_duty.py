@@ -133,7 +133,7 @@ def test_a_tap_confirms_nobody() -> None:
 
 
 def test_devices() -> None:
-    """`!devices` asks about oneself, or about somebody here; a name that nobody has is answered."""
+    """`!devices` asks about oneself, or about a person here; a name that nobody has is answered."""
     for body, user in (("!devices", ANA), ("!devices @ben", BEN), (f"!devices {BEN}", BEN)):
         assert [(a.user, a.place, a.reply_to) for a in of(ShowDevices, then(staffed_desk(), at_desk(body)))] == [
             (user, DESK, "$m1")
@@ -210,7 +210,7 @@ def test_a_fingerprint_must_be_the_one_that_was_shown(said: str, confirms: bool)
 
 
 def test_signing_somebody_out() -> None:
-    """A supervisor signs somebody at the desk out everywhere; the desk reads who asked; an unknown name does nothing."""
+    """A supervisor signs a person at the desk out everywhere; the desk reads who asked; an unknown name does nothing."""
     step = then(staffed_desk(), at_desk("!signout @ben", sender=SUE))
     assert [action.user for action in of(SignOut, step)] == [BEN]
     assert "at the word of sue" in words(step)

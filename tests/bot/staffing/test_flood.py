@@ -345,7 +345,7 @@ crowd_entries = st.builds(
 @USUAL
 @given(crowd=st.lists(crowd_entries, max_size=12), most=st.integers(min_value=0, max_value=12))
 def test_nobody_in_danger_stands_behind_somebody_who_is_not(crowd: list[CrowdEntry], most: int) -> None:
-    """The order holds for every crowd: nobody left out comes before somebody who is named."""
+    """The order holds for every crowd: nobody left out comes before a person who is named."""
     first = Flood(crowd=tuple(crowd)).first(most)
     left = [entry for entry in crowd if entry not in first]
     assert len(first) == min(most, len(crowd))

@@ -33,7 +33,7 @@ HANDOVER = PACK.say(TextName.HANDOVER, "en")
 
 
 def offered(to: str = BEN, sender: str = ANA) -> Thread:
-    """Return a thread that is offered to somebody, or to all."""
+    """Return a thread that is offered to a person, or to all."""
     thread: Thread = then(held(), said(f"!transfer {to}", event_id="$o", sender=sender)).aggregate
     return thread
 
@@ -118,7 +118,7 @@ def test_the_desk_hears_that_an_offer_to_all_is_over(event: Any, closed: bool) -
 @pytest.mark.parametrize("yes", [True, False])
 @pytest.mark.parametrize("sender", [ANA, BEN, SUE])
 def test_only_whom_it_is_offered_to_answers(sender: str, yes: bool) -> None:
-    """Nobody accepts or declines for somebody else, by word or by tap."""
+    """Nobody accepts or declines for another person, by word or by tap."""
     word = said("!accept" if yes else "!decline", sender=sender)
     tap = ReactionAdded(place=THREAD, sender=sender, event_id="$r", key="✅" if yes else "❌", target="offer", trusted=True)
     for event in (word, tap):
@@ -318,7 +318,7 @@ def test_the_desk_refuses_in_a_sentence() -> None:
 
 
 def test_nobody_tells_the_thread_but_the_desk() -> None:
-    """No command or tap in a thread's room makes somebody the assignee by itself: it asks the desk."""
+    """No command or tap in a thread's room makes a person the assignee by itself: it asks the desk."""
     for sender, body in product((ANA, BEN, SUE), ("!accept", "!take", "!speak", "!listen", f"!transfer {BEN}")):
         step = then(offered(), said(body, sender=sender))
         assert step.aggregate.assignment.assignee == ANA

@@ -19,7 +19,7 @@ T1, T2 = OWNERS[:2]
 
 
 def offers(world: Simulation, user: str) -> int:
-    """Count how often somebody was offered a talk unasked, in their own office."""
+    """Count how often a person was offered a talk unasked, in their own office."""
     return sum(post.body == notice_of(OFFER, talk=TALK) for room, post in world.rooms if room == OFFICE + user)
 
 
@@ -60,7 +60,7 @@ def nothing(world: Simulation) -> None:
 )
 @pytest.mark.practice(32)
 def test_an_offer_after_what_may_stay_with_one(what: Callable[[Simulation], None], count: int) -> None:
-    """After a heavy, long or broken-off conversation has left their hands, and not before, somebody is offered a talk."""
+    """After a heavy, long or broken-off conversation has left their hands, and not before, a person is offered a talk."""
     world = open_one()
     what(world)
     world.settle()
@@ -105,7 +105,7 @@ def test_an_offer_is_not_made_twice_in_a_few_hours() -> None:
 
 @pytest.mark.practice(32)
 def test_it_names_nobody_and_is_for_one_alone() -> None:
-    """No designation, no word of anybody, no mention at the desk; somebody who left the desk is not written to."""
+    """No designation, no word of anybody, no mention at the desk; a person who left the desk is not written to."""
     world = open_one()
     world.say(T1, ANA, "!escalate")
     world.settle()
@@ -133,7 +133,7 @@ def test_whoever_has_much_is_told_privately_and_in_counts() -> None:
 
 
 def test_a_long_shift_is_seen() -> None:
-    """After eight hours on duty with somebody in one's hands one is told; the board says how long it has been."""
+    """After eight hours on duty with a person in one's hands one is told; the board says how long it has been."""
     world = open_one()
     world.pass_time(8 * 3600)
     world.text(T1, "hello again")

@@ -22,7 +22,7 @@ CORRUPT = Corrupt("SQLITE_CORRUPT")
 
 
 async def damage(harness: BridgeHarness, index: str) -> None:
-    """Overwrite the first page of an index in the file, and read it anew."""
+    """Overwrite the first page of an index in the file, and read it again."""
     await harness.database.checkpoint()
     path = harness.directory / "main.db"
     size = await harness.database.fetchval("PRAGMA page_size")

@@ -133,7 +133,7 @@ async def senders(harness: Harness) -> None:
 
 
 async def other_channels(harness: Harness) -> None:
-    """Somebody on another channel is no texter of this line: understood, so that the vendor rests, and not taken."""
+    """A person on another channel is no texter of this line: understood, so that the vendor rests, and not taken."""
     request = await receive_text(harness, sender="whatsapp:+15555550101")
     assert harness.carrier.verify(request)
     assert harness.carrier.parse(request) == (Ignored("channel"),)

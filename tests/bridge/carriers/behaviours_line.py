@@ -34,7 +34,7 @@ async def opened(harness: Harness) -> AsyncIterator[CarrierLine]:
 
 
 async def texter(line: CarrierLine, number: str) -> str:
-    """Have somebody text the line, so that they can be answered; returns their thread."""
+    """Have a person text the line, so that they can be answered; returns their thread."""
     await line.webhook.accept_text(InboundText(message_id="texter", sender=Phone(HANDSET), text="hello", to=number))
     owner: str = (await line.threads())[0]["id"]
     return owner

@@ -1,7 +1,7 @@
 """The conformance table, adapter by behaviour, drawn from what a run of the suite gave.
 
-Rule of this module: a cell is what happened or what the vendor does not offer, and never what somebody typed.
-`python -m tests.bridge.carriers.conformance_table` runs the suite and writes the file anew.
+Rule of this module: a cell is what happened or what the vendor does not offer, and never what a person typed.
+`python -m tests.bridge.carriers.conformance_table` runs the suite and writes the file again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a person typed as a number: somebody's phone in the line's own country, or something that has a name."""
+"""What a person typed as a number: a person's phone in the line's own country, or something that has a name."""
 
 from __future__ import annotations
 

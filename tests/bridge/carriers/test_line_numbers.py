@@ -133,7 +133,7 @@ async def test_a_number_without_its_time(line: CarrierLine) -> None:
 
 
 async def test_the_number_is_sealed(line: CarrierLine, tmp_path: Path) -> None:
-    """Which of the agency's numbers somebody texts is theirs to keep: it stands in clear in no file."""
+    """Which of the agency's numbers a person texts is theirs to keep: it stands in clear in no file."""
     await arrive(line, "1", to=SECOND)
     written = b"".join((tmp_path / name).read_bytes() for name in ("main.db", "main.db-wal", "keys.db"))
     assert len(written) > 1000

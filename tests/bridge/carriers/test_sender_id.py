@@ -90,7 +90,7 @@ def test_kept_within_bounds() -> None:
     ],
 )
 def test_other_channels_and_groups(value: str) -> None:
-    """Somebody on another channel, and a group, are no senders of this line."""
+    """A person on another channel, and a group, are no senders of this line."""
     assert parse_sender(value) is None
     assert parse_national_sender(value, region="US") is None
 

@@ -29,7 +29,7 @@ assert not {*FIRST, *SECOND} & {*SPELLED}
 
 
 async def _agree(harness: BridgeHarness, owner: str, user: str = ANA) -> None:
-    """Let somebody become the assignee and agree on both words, through the engine."""
+    """Let a person become the assignee and agree on both words, through the engine."""
     await harness.deliver(DESK, MemberJoined(place=DESK, user=user), PowerLevelsChanged(users=()))
     await harness.deliver(owner, Assigned(assignee=user), MemberJoined(place=THREAD, user=user))
     await harness.wait_until_drained()
@@ -82,7 +82,7 @@ async def test_through_the_engine_no_word_is_anywhere(
         kept = b"".join([await harness.vault.open(row["owner"], "inbox", row["body"]) for row in inbox_rows])
         assert kept.count(MASK.encode()) == 2
     else:
-        await harness.wait_until_drained(standing=1)  # the call to whoever is on call, whom nobody plays here
+        await harness.wait_until_drained(standing=1)  # the call to the person on call, whom nobody plays here
         thread = await harness.thread(owner)
         assert thread.codeword.lock is SendLock.DURESS
         assert f"I am fine. {MASK}!" in harness.messages_shown(owner)
@@ -143,7 +143,7 @@ async def test_success_and_duress_leave_at_the_same_moment(harness: BridgeHarnes
         await harness.wait_until_drained()
         before = len(harness.carrier.sent)
         await harness.receive_text(word, message_id=f"{n}-3", sender=handset)
-        await harness.wait_until_drained(standing=1 + n)  # the answer, and for duress the call to whoever is on call
+        await harness.wait_until_drained(standing=1 + n)  # the answer, and for duress the call to the person on call
         harness.clock.at += 2.9
         await harness.wait_until_put_off()
         assert len(harness.carrier.sent) == before, "an answer before the delay is over"
@@ -171,7 +171,7 @@ async def test_a_restart_does_not_hasten_the_answer(harness: BridgeHarness, tmp_
     """Decided, then stopped and started within the delay: the answer leaves once, a fixed time after the text."""
     await _asked(harness)
     await harness.receive_text(word, message_id="3")
-    duress = int(word == DURESS)  # the call to whoever is on call, whom nobody plays here
+    duress = int(word == DURESS)  # the call to the person on call, whom nobody plays here
     await harness.wait_until_drained(standing=1 + duress)
     at = harness.clock.at
     await harness.close()
@@ -198,7 +198,7 @@ async def test_ten_texts_at_once_during_a_check(harness: BridgeHarness, word: st
     """
     owner = await _asked(harness)
     before, shown = len(harness.carrier.sent), len(harness.messages_shown(owner))
-    duress = int(word == DURESS)  # the call to whoever is on call, whom nobody plays here
+    duress = int(word == DURESS)  # the call to the person on call, whom nobody plays here
     bodies = [f"ok, {word}", *(f"text {n}" for n in range(9))]
     for n, body in enumerate(bodies):
         await harness.receive_text(body, message_id=f"many{n}")

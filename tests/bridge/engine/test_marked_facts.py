@@ -1,4 +1,4 @@
-"""A STOP, a lock and a block that somebody takes out of the main database hold all the same, and people are told."""
+"""A STOP, a lock and a block that a person takes out of the main database hold all the same, and people are told."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ async def aggregate(harness: BridgeHarness, owner: str) -> bytes:
 
 
 async def beside(harness: BridgeHarness, statement: str, *values: str | bytes) -> None:
-    """Write as somebody does who has the database and no key."""
+    """Write as a person does who has the database and no key."""
     await harness.database.commit(lambda transaction: transaction.execute(statement, *values))
 
 
 async def again(harness: BridgeHarness, directory: Path, *, pages: int = 0) -> BridgeHarness:
-    """End the process and begin anew on its files. `pages`: how often the person on call is called."""
+    """End the process and begin again on its files. `pages`: how often the person on call is called."""
     await harness.close()
     made = BridgeHarness(directory)
     await made.open()

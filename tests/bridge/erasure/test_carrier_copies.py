@@ -69,7 +69,7 @@ async def test_an_inbound_copy_goes_once_its_text_is_shown(harness: BridgeHarnes
 async def test_a_copy_gives_way_to_words_and_not_for_long(
     harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch, held: bool
 ) -> None:
-    """While somebody talks it waits for a pause, and no longer than that; who holds the thread meanwhile keeps the copy."""
+    """While a person talks it waits for a pause, and no longer than that; who holds the thread meanwhile keeps the copy."""
     archive = FakeArchive(harness)
     owner = await harness.receive_text("words", message_id=ID)
     await shown(harness, owner)

@@ -246,7 +246,7 @@ async def test_a_hold_stops_a_sweep_in_its_middle(erasure: ErasureHarness) -> No
 
 
 async def test_what_offices_say_of_a_held_thread_stays(erasure: ErasureHarness) -> None:
-    """A notice in somebody's office about a thread on hold does not go by its age; after the release it does."""
+    """A notice in a person's office about a thread on hold does not go by its age; after the release it does."""
     owner = await held(erasure)
     now = erasure.harness.clock.at
 

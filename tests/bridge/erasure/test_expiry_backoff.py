@@ -111,7 +111,7 @@ async def test_the_desk_hears_of_a_room_and_not_of_each_message(erasure: Erasure
 
 
 def test_a_room_waits_longer_each_time_and_is_told_of_at_growing_counts() -> None:
-    """Twice as long each time and an hour at most, or as long as the homeserver asks; an answer begins anew."""
+    """Twice as long each time and an hour at most, or as long as the homeserver asks; an answer begins again."""
     stuck, now = RoomBackoff(), 1000.0
     told = []
     for number in range(1, 101):

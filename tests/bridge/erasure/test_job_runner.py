@@ -246,7 +246,7 @@ async def test_a_text_while_a_thread_ends_is_another_ones(erasure: ErasureHarnes
 
 
 async def test_a_receipt_cannot_be_altered(erasure: ErasureHarness) -> None:
-    """A receipt whose words, or whose id, somebody changed does not hold; its times are hours and it names nobody."""
+    """A receipt whose words, or whose id, a person changed does not hold; its times are hours and it names nobody."""
     owner = await erasure.create_thread_room()
     await erasure.send_message(owner, "!close now")
     await erasure.run_to_end()

@@ -86,7 +86,7 @@ async def test_idle_and_close_wait_for_words_that_nobody_saw(
 async def test_what_is_parked_waits_a_week_for_them(
     erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch, days: int
 ) -> None:
-    """A text that would have begun anew died: number and words stay for a week, for nobody can drop them there."""
+    """A text that would have begun again died: number and words stay for a week, for nobody can drop them there."""
     owner = await held(erasure)
     await erasure.send_message(owner, "!close", sender=ADA)
     await passes(erasure, erasure.harness.pack.settings.close_undo)

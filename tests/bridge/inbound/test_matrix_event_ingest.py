@@ -60,7 +60,7 @@ async def test_words_reach_the_inbox_of_their_place(ingest: IngestHarness) -> No
 
 @pytest.mark.parametrize("offset", [-3600.0, 0.0, 3600.0])
 async def test_words_are_as_old_as_they_are_when_the_clock_was_set(ingest: IngestHarness, offset: float) -> None:
-    """The homeserver stamps with a clock that somebody set: said a second ago is a second ago, by our own clock."""
+    """The homeserver stamps with a clock that a person set: said a second ago is a second ago, by our own clock."""
     ingest.harness.clock.offset = offset
     stamped = int((ingest.harness.clock.system_time() - 1) * 1000)
     [(_, event)] = await ingest.take(dataclasses.replace(message(text_content("hi")), at=stamped))
@@ -337,7 +337,7 @@ async def test_a_tap_on_a_card_we_have_not_noted_yet_is_not_lost(ingest: IngestH
 
 
 async def test_taps_on_what_is_not_ours_are_forgotten(ingest: IngestHarness) -> None:
-    """A tap on somebody's words is no riddle; one on something unknown is kept for a day."""
+    """A tap on a person's words is no riddle; one on something unknown is kept for a day."""
     await ingest.take(message(text_content("hi"), room=DESK_ROOM))
     await ingest.take(reaction("$said"), dataclasses.replace(reaction("$nothing"), event_id="$other"))
     assert await ingest.harness.count("early_tap") == 1
@@ -349,7 +349,7 @@ async def test_taps_on_what_is_not_ours_are_forgotten(ingest: IngestHarness) -> 
 
 
 async def test_who_keeps_the_rooms_hears_that_one_of_ours_was_removed(ingest: IngestHarness) -> None:
-    """The keeper of rooms is woken after the commit, once, and nothing reaches the desk as if somebody had left."""
+    """The keeper of rooms is woken after the commit, once, and nothing reaches the desk as if a person had left."""
     assert await ingest.take(events.SelfRemoved(room_id=DESK_ROOM, user_id=PUPPET)) == []
     assert ingest.woken == [ROOM_PROVISIONER]
     await ingest.take(message(text_content("hi")))

@@ -1,4 +1,4 @@
-"""What somebody said in a room: plain words, edits, replies, calls to colleagues, and what was quoted."""
+"""What a person said in a room: plain words, edits, replies, calls to colleagues, and what was quoted."""
 
 from __future__ import annotations
 

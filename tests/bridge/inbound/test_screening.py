@@ -74,7 +74,7 @@ async def remembered(harness: BridgeHarness, muted: SuppressionReason, sender: s
 
 
 async def again(harness: BridgeHarness, directory: Path) -> BridgeHarness:
-    """End the process and begin anew on its files."""
+    """End the process and begin again on its files."""
     await harness.close()
     made = BridgeHarness(directory)
     await made.open()

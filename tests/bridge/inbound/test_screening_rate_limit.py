@@ -62,7 +62,7 @@ async def test_a_flood_is_kept_and_not_answered(harness: BridgeHarness) -> None:
     """Of ten new texters in a second three are greeted; all ten have a thread, and every word is kept."""
     for n in range(10):
         await harness.receive_text(f"hello {n}", message_id=f"m{n}", sender=f"+1206555{n:04}")
-    # Nobody is on duty, so whoever is on call is called: that row stands here.
+    # Nobody is on duty, so the person on call is called: that row stands here.
     await harness.wait_until_drained(standing=1)
     assert await harness.count("thread") == 10
     assert len(harness.carrier.sent) == 3
@@ -97,7 +97,7 @@ async def test_who_wrote_once_in_a_flood_is_closed_unread_at_a_supervisors_word(
 
 
 async def test_rooms_are_made_for_whose_card_is_shown(tmp_path: Path) -> None:
-    """A thread of a flood takes no warm room and gets none, until its card is shown or somebody claims it."""
+    """A thread of a flood takes no warm room and gets none, until its card is shown or a person claims it."""
     harness = BridgeHarness(tmp_path)
     harness.rate_limit = NewThreadRateLimit(per_number_per_hour=5, per_minute=1)
     await harness.open()

@@ -1,4 +1,4 @@
-"""Somebody else's device, down to the bytes: an Olm account, Megolm sessions, cross-signing keys.
+"""Another person's device, down to the bytes: an Olm account, Megolm sessions, cross-signing keys.
 
 Rule of this module: it does what a client does and, where a test asks for it, what a client must not do.
 """

@@ -1,4 +1,4 @@
-"""Killed while somebody is let in or removed: nothing stays uploaded for ever, and nobody who went reads on.
+"""Killed while a person is let in or removed: nothing stays uploaded for ever, and nobody who went reads on.
 
 Rule of these tests: what died is begun again from its files, as the outbox does with its row.
 """

@@ -104,7 +104,7 @@ def test_what_a_room_looks_like(kind: str) -> None:
 
 
 async def test_already_is_success(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Inviting somebody who is there and removing somebody who is not ask for nothing more."""
+    """Inviting a person who is there and removing a person who is not ask for nothing more."""
     await record_our_room(rig)
     sol = ClientDevice("@sol:x")
     server.register(sol)
@@ -142,7 +142,7 @@ async def test_the_line_voice_is_brought_back(rig: Rig, server: ScriptedHomeserv
 
 
 async def typed_before(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
-    """Have somebody who said something in the room; returns somebody else, whose invitation brings a bundle."""
+    """Have a person who said something in the room; returns another person, whose invitation brings a bundle."""
     await record_our_room(rig)
     ada, sue = ClientDevice("@ada:x"), ClientDevice("@sue:x")
     server.register(ada, sue)

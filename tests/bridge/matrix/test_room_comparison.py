@@ -34,7 +34,7 @@ async def test_rooms_that_the_homeserver_has_not(rig: Rig, server: ScriptedHomes
 
 
 async def test_no_answer_is_no_empty_list(rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer without a list, or a list that misses a room that we are in, makes no room anew."""
+    """An answer without a list, or a list that misses a room that we are in, makes no room again."""
     monkeypatch.setattr(server, "membership", "join")
     assert await rig.matrix.room_comparison.missing([ROOM]) == []
     server.joined = None  # type: ignore[assignment]

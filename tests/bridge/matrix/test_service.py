@@ -62,7 +62,7 @@ class LiveHomeserver:
         return room_id
 
     async def seated(self, seat: StaffClient) -> StaffClient:
-        """Invite somebody to the desk; there they say hello, and are greeted by both."""
+        """Invite a person to the desk; there they say hello, and are greeted by both."""
         await self.rig.room_client.invite(self.desk, seat.mxid)
         await seat.join(self.desk)
         await seat.say(self.desk, "hello")
@@ -118,7 +118,7 @@ async def shown(seat: StaffClient, room_id: str) -> list[tuple[str, str]]:
 
 
 async def reads(seat: StaffClient, room_id: str, *bodies: str) -> None:
-    """Wait until somebody reads exactly this, without a shield."""
+    """Wait until a person reads exactly this, without a shield."""
     wanted = [(body, NO_SHIELD) for body in bodies]
 
     async def probe() -> bool | None:
@@ -150,7 +150,7 @@ async def test_what_was_texted_before_the_invite_is_read_after_it(live: LiveHome
 
 
 async def test_a_device_that_comes_late_reads_everything(live: LiveHomeserver) -> None:
-    """Somebody invited before having any device logs in afterwards and reads what was said, without a shield."""
+    """A person invited before having any device logs in afterwards and reads what was said, without a shield."""
     account = live.accounts["sol"]
     room_id = await live.thread("before there was a device")
     for place in (live.desk, room_id):

@@ -101,7 +101,7 @@ def test_what_the_board_asks_is_promql(check: Check, tmp_path: Path) -> None:
 
 
 def test_the_example_of_alertmanager_is_one(check: Check) -> None:
-    """`amtool check-config` takes it, and a critical alarm calls somebody where a warning writes a mail."""
+    """`amtool check-config` takes it, and a critical alarm calls a person where a warning writes a mail."""
     check("amtool", "check-config", "alertmanager.yaml")
     for severity, receiver in (("critical", "technician-call"), ("warning", "technician-mail")):
         routed = check("amtool", "config", "routes", "test", "--config.file=alertmanager.yaml", f"severity={severity}")

@@ -1,4 +1,4 @@
-"""What the desk asks about devices: which are stale, and signing somebody out, whatever the homeserver says."""
+"""What the desk asks about devices: which are stale, and signing a person out, whatever the homeserver says."""
 
 from __future__ import annotations
 

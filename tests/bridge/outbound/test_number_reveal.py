@@ -166,7 +166,7 @@ async def test_a_grant_that_comes_late_shows_nothing(offices: RevealHarness, sho
 
 
 async def test_without_an_office_it_waits(offices: RevealHarness) -> None:
-    """Somebody whose office is not there yet gets it later, or not at all."""
+    """A person whose office is not there yet gets it later, or not at all."""
     task = await offices.task(offices=False)
     with pytest.raises(RetryLater):
         await offices.reveals.show(task, GRANT)

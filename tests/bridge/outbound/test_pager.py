@@ -1,4 +1,4 @@
-"""Whoever is on call: called by every way there is, with no word of why; and the desk knows when nobody took the call."""
+"""The person on call: called by every way there is, with no word of why; and the desk knows when nobody took the call."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ async def test_a_call_says_that_somebody_is_needed_and_nothing_else(called: Page
 
 
 async def test_one_way_that_takes_it_is_enough(called: PagerHarness) -> None:
-    """With the webhook refusing and the mail taken, somebody was called: it is not done again, and nobody is alarmed."""
+    """With the webhook refusing and the mail taken, a person was called: it is not done again, and nobody is alarmed."""
     called.outside.status = 500
     assert await called.perform() == 0
     assert len(called.outside.mails) == 1

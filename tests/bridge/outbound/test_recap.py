@@ -47,7 +47,7 @@ def edit(of: str, body: str, **changed: Any) -> DecryptedMessage:
 
 
 class RecapHarness:
-    """A thread's room in which these were typed, and somebody who asks for a recap."""
+    """A thread's room in which these were typed, and a person who asks for a recap."""
 
     def __init__(self, harness: BridgeHarness, **more: Any) -> None:
         self.harness, self.posting = harness, RoomSenderHarness(harness, **more)
@@ -133,7 +133,7 @@ async def test_what_may_be_an_agreed_word_is_never_said_again(harness: BridgeHar
 
 
 async def test_an_edit_by_the_author_is_what_counts(harness: BridgeHarness) -> None:
-    """The newest one; an edit by somebody else changes nothing, and one that makes a command of it takes it out."""
+    """The newest one; an edit by another person changes nothing, and one that makes a command of it takes it out."""
     _, *told, _ = await lines(
         harness,
         typed("first"),

@@ -214,7 +214,7 @@ async def test_one_who_cannot_be_invited_holds_up_nobody(provisioner: Provisione
 
 
 async def test_an_office_that_is_refused_holds_up_nobody(provisioner: ProvisionerHarness) -> None:
-    """Somebody takes no invitations: the next one's office and the stock are made; they are tried again an hour later."""
+    """A person takes no invitations: the next one's office and the stock are made; they are tried again an hour later."""
     provisioner.room_client.blocks = {"@blocks:x"}
     provisioner.run()
     await provisioner.furnished()
@@ -388,7 +388,7 @@ async def test_a_full_disk_is_waited_for(provisioner: ProvisionerHarness, monkey
 
 
 async def test_a_room_that_was_noted_and_not_given_is_forgotten(provisioner: ProvisionerHarness) -> None:
-    """At the start, rooms that belong to no thread and no stock are forgotten; what belongs to somebody is not."""
+    """At the start, rooms that belong to no thread and no stock are forgotten; what belongs to a person is not."""
     provisioner.run()
     await provisioner.furnished()
     await provisioner.harness.receive_text("hello", message_id="1")

@@ -178,7 +178,7 @@ async def test_the_canary_is_invited_to_its_own_thread_alone(harness: BridgeHarn
 
 
 async def test_an_office_that_is_not_there_holds_nothing_up(harness: BridgeHarness) -> None:
-    """Removing somebody from their office, or inviting them back, is done at once where they have none."""
+    """Removing a person from their office, or inviting them back, is done at once where they have none."""
     sender = RoomSenderHarness(harness)
     await desk_with(harness, ana="join", ben="join")
     for user in ("@ana:h", "@ben:h"):
@@ -329,7 +329,7 @@ async def test_a_fresh_card_takes_the_place_of_the_old_one(harness: BridgeHarnes
 
 
 async def test_a_fresh_card_of_a_thread_on_hold_takes_nothing_away(harness: BridgeHarness) -> None:
-    """Of what somebody holds nothing goes: the new card is pinned beside the old one."""
+    """Of what a person holds nothing goes: the new card is pinned beside the old one."""
     sender = RoomSenderHarness(harness)
     card, fresh = await edited_card(sender)
     await harness.database.commit(
@@ -341,7 +341,7 @@ async def test_a_fresh_card_of_a_thread_on_hold_takes_nothing_away(harness: Brid
 
 
 async def test_a_fresh_card_is_posted_where_the_old_one_is_gone(harness: BridgeHarness) -> None:
-    """Somebody has taken the card away meanwhile: the fresh one stands all the same."""
+    """A person has taken the card away meanwhile: the fresh one stands all the same."""
     sender = RoomSenderHarness(harness)
     task = await sender.task(EditMessage(place=THREAD, ref="card", body="2", fresh=True))
     await sender.room_sender.perform(task)

@@ -52,7 +52,7 @@ async def test_words_taken_back_while_nobody_ran_do_not_leave(tmp_path: Path, *,
     again = await starting(first, synced)
     if queue:
         await again.wait_until_put_off()
-    # Somebody else's text takes its whole way meanwhile: timers that were not held would have fired before its answer.
+    # Another person's text takes its whole way meanwhile: timers that were not held would have fired before its answer.
     await again.receive_text("hello", message_id="9", sender=OTHER)
     await wait_until("the new texter is greeted", lambda: _greeted(again), every=0.02)
     assert {to for to, _ in again.carrier.sent} == {OTHER}

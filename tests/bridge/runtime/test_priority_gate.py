@@ -115,7 +115,7 @@ async def test_some_go_at_once_while_nobody_talks() -> None:
 
 
 async def test_one_by_one_after_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When somebody has just spoken, the next words meet one request of what has time, at the most."""
+    """When a person has just spoken, the next words meet one request of what has time, at the most."""
     monkeypatch.setattr("bridge.runtime.priority_gate.RECENT_SECONDS", 600.0)
     talk = PriorityGate()
     with talk.foreground():

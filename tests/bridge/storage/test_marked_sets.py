@@ -86,7 +86,7 @@ class Files:
             return found, dict(marked.entries) if marked.is_intact else None
 
     async def beside(self, statement: str, *values: bytes) -> None:
-        """Write the main database as somebody does who has no key."""
+        """Write the main database as a person does who has no key."""
         database = SqliteDatabase(self.main)
         await database.open()
         await database.commit(lambda transaction: transaction.execute(statement, *values))

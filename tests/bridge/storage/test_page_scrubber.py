@@ -1,4 +1,4 @@
-"""What was deleted is in no byte of a database, though nobody writes the file anew, and no commit waits for its size."""
+"""What was deleted is in no byte of a database, though nobody writes the file again, and no commit waits for its size."""
 
 from __future__ import annotations
 

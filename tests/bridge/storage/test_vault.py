@@ -180,7 +180,7 @@ async def test_one_damaged_key_is_no_other_vault_key(vault: Vault, keys: KeyFile
 
 
 async def test_a_wrapped_key_belongs_to_its_owner(vault: Vault, keys: KeyFile, path: Path) -> None:
-    """Somebody who can write the file cannot give one thread another thread's key."""
+    """A person who can write the file cannot give one thread another thread's key."""
     await vault.create("t1")
     await vault.create("t2")
     write(path, "UPDATE slot SET wrapped = (SELECT wrapped FROM slot WHERE n = 2) WHERE n = 1")

@@ -12,7 +12,7 @@ from bridge.tables.leftovers import PERSON_COLUMNS, ROOM_COLUMNS
 from tests.fakes.bridge_harness import BridgeHarness
 
 NAMES: Final = {"room_id": ROOM_COLUMNS, "owner": PERSON_COLUMNS, "thread": PERSON_COLUMNS}
-"""Columns that name somebody, by their names, and the list that must hold their table."""
+"""Columns that name a person, by their names, and the list that must hold their table."""
 
 
 async def columns(database: Database) -> set[tuple[str, str]]:

@@ -189,7 +189,7 @@ async def test_read_receipts_reach_the_thread_they_are_of(harness: BridgeHarness
 
 
 async def test_a_room_on_its_way_down_is_noted_and_not_heard(harness: BridgeHarness) -> None:
-    """What somebody still says in a room that is no longer the thread's is erased with it, and is nobody's words."""
+    """What a person still says in a room that is no longer the thread's is erased with it, and is nobody's words."""
     ingest = IngestHarness(harness)
     await ingest.create_rooms()
     await harness.database.commit(

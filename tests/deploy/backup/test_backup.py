@@ -59,7 +59,7 @@ async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
 
 
 async def planted(line: LineDirectory) -> str:
-    """Let somebody text, with an answer on its way that nobody knows the end of."""
+    """Let a person text, with an answer on its way that nobody knows the end of."""
     owner = await line.harness.receive_text(WORDS, message_id="carrier-id-of-it")
     text = SendSms(ref="say:$1", body=WORDS, origin=Origin.ADVOCATE, epoch=1, since=0.0)
     item = await line.harness.outbox.seal(owner, "q1.0", text)
@@ -75,7 +75,7 @@ def every_row(path: Path) -> dict[str, list[Any]]:
 
 
 async def test_every_table_is_kept_or_left_out_on_purpose(line: LineDirectory) -> None:
-    """A new table is in a backup or not because somebody decided it."""
+    """A new table is in a backup or not because a person decided it."""
     theirs = ("matrix_", "crypto_", "quietline_", "sqlite_", "version")
     ours = {table for table in every_row(line.layout.bridge / "main.db") if not table.startswith(theirs)}
     assert ours - set(BACKUP_TABLES) == set().union(*LEFT_OUT.values())

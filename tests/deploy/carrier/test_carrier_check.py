@@ -193,7 +193,7 @@ async def test_what_we_sign_is_let_in(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(LOGIN_PROBES.keys() - {"rehearsal"}))
 def test_no_secret_in_a_question(name: str, tmp_path: Path) -> None:
-    """A login goes in a header, never in an address that somebody logs."""
+    """A login goes in a header, never in an address that a person logs."""
     for question in LOGIN_PROBES[name](load(sample(tmp_path, name)).line.carrier):
         assert SECRET not in question.url
         assert SECRET not in repr(question)

@@ -73,7 +73,7 @@ def test_wrong_usage_exits_2(arguments: tuple[str, ...], tmp_path: Path) -> None
 
 
 def test_the_bridge_of_a_real_line_refuses_an_example_that_was_copied(tmp_path: Path) -> None:
-    """Base's words with somebody's name under them: exit 2, and each text is named that still sends people to nobody."""
+    """Base's words with a person's name under them: exit 2, and each text is named that still sends people to nobody."""
     make_real_line(tmp_path, 20000, carrier="https://carrier.invalid")
     review = {"reviewed_by": "Counsel", "reviewed_on": date(2026, 3, 1)}
     texts = {
@@ -137,7 +137,7 @@ def test_status_of_a_bridge_that_runs_alone(tmp_path: Path) -> None:
     """Without `up` all are asked where the configuration has them, running or not, and nothing is said of `up`."""
     base = free_port_base()
     make_real_line(tmp_path, base, carrier=f"http://127.0.0.1:{base + 2}")
-    for own in ("homeserver", "handout"):  # the homeserver is somebody else's
+    for own in ("homeserver", "handout"):  # the homeserver is another person's
         shutil.rmtree(tmp_path / own, ignore_errors=True)
     config = tmp_path / "config.yaml"
     for _ in ("before the bridge has its desk", "after"):

@@ -89,7 +89,7 @@ def test_a_terminal_that_is_closed_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_who_reads_hears(capfd: pytest.CaptureFixture[str]) -> None:
-    """What is said to somebody arrives, on the stream that it was meant for."""
+    """What is said to a person arrives, on the stream that it was meant for."""
     write_line("one")
     write_line("two", err=True)
     sys.stdout.flush()

@@ -54,7 +54,7 @@ async def test_a_set_is_taken_as_it_stands(line: LineDirectory) -> None:
 
 
 async def test_confirmed_identities_are_forgotten(line: LineDirectory) -> None:
-    """Nobody is confirmed by a row that somebody put there: each is compared once more; and the audit has the act."""
+    """Nobody is confirmed by a row that a person put there: each is compared once more; and the audit has the act."""
     assert (await accept(line, "confirmed")).exit_code == 0
     harness = BridgeHarness(line.layout.bridge)
     await harness.open()

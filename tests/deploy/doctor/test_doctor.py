@@ -64,7 +64,7 @@ async def no_space(_line: RealLine, patch: pytest.MonkeyPatch) -> AsyncIterator[
 
 @contextlib.asynccontextmanager
 async def clock_set_forward(line: RealLine, _patch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """Have the bridge's last look at the clock be of before somebody set it by three days."""
+    """Have the bridge's last look at the clock be of before a person set it by three days."""
     now = sample_clock()
     await line.put(line_state.CLOCK_SAMPLE, ClockSample(now.wall - 3 * DAY, now.since_boot, now.boot_id).text())
     yield
@@ -88,7 +88,7 @@ async def login_refused(line: RealLine, _patch: pytest.MonkeyPatch) -> AsyncIter
 
 @contextlib.asynccontextmanager
 async def another_public_address(line: RealLine, _patch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """Have the carrier be told an address where somebody else answers."""
+    """Have the carrier be told an address where another person answers."""
     before = line.config.listen.public_base_url
     line.configure(listen={"public_base_url": line.homeserver.url})
     yield
@@ -240,7 +240,7 @@ FAULTS: dict[str, Plant] = {
 }
 """The fault of each row. Where an ordinary user cannot make it, as a full disk, it is the nearest that one can."""
 ALONGSIDE = {
-    # No text comes in by an address where somebody else answers.
+    # No text comes in by an address where another person answers.
     "public address": {"silence"},
     # Nobody can start such a line, and there is a row for what stops a start.
     "vault key": {"configuration"},

@@ -36,7 +36,7 @@ TYPED = {
 
 
 def person(asked: list[Question], **typed: str) -> Callable[[Question], str]:
-    """Answer as somebody who takes what is offered wherever it is offered and nothing else is said."""
+    """Answer as a person who takes what is offered wherever it is offered and nothing else is said."""
 
     def ask(question: Question) -> str:
         asked.append(question)

@@ -29,7 +29,7 @@ def unit(file: Path) -> configparser.ConfigParser:
 
 
 def test_the_units_run_this_line_and_its_backups(tmp_path: Path) -> None:
-    """`up` of this directory, not started again on a wrong configuration; a backup only where somebody said where to."""
+    """`up` of this directory, not started again on a wrong configuration; a backup only where a person said where to."""
     assert run_init(tmp_path, answers(backup=BACKUP)).exit_code == 0
     units = tmp_path / "line" / "units"
     service = unit(units / "quietline.service")["Service"]

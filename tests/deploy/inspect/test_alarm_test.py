@@ -35,7 +35,7 @@ async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
 
 @pytest.fixture
 async def hook(line: LineDirectory, tmp_path: Path) -> AsyncIterator[list[Any]]:
-    """Configure a webhook for whoever is on call; what it was told."""
+    """Configure a webhook for the person on call; what it was told."""
     told: list[Any] = []
 
     async def take(request: web.Request) -> web.Response:

@@ -49,7 +49,7 @@ async def test_it_tells_kinds_and_hours(line: LineDirectory) -> None:
 
 
 async def test_a_change_is_told_and_not_well(line: LineDirectory) -> None:
-    """Somebody with the database alone cannot take a line out unseen."""
+    """A person with the database alone cannot take a line out unseen."""
     await write(line)
     await line.execute("DELETE FROM audit WHERE kind = 'trust'")
     told = await _invoke(line, "--json")

@@ -164,7 +164,7 @@ def on_call(config: Config) -> Config:
 
 
 def test_a_line_that_is_ready_meets_all_but_one(line: tuple[Config, Pack]) -> None:
-    """With reviewed words of its own, its hours, the agency's words and somebody on call, nothing is left to doubt."""
+    """With reviewed words of its own, its hours, the agency's words and a person on call, nothing is left to doubt."""
     config, pack = line
     results = evaluate(on_call(config), ready(pack), dict(ALL))
     assert [(result.number, result.why) for result in results if result.why] == []

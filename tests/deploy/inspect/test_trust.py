@@ -85,7 +85,7 @@ async def test_a_fingerprint_confirms(line: LineDirectory, words: list[str]) -> 
     ("user", "words"), [(SOL, OTHER), (SOL, MASTER[:-1]), (SOL, "9999" * 10 + "999"), (ADA, MASTER), ("@x:y", MASTER)]
 )
 async def test_another_fingerprint_changes_nothing(line: LineDirectory, user: str, words: str) -> None:
-    """Somebody else's, a part of one, an unsigned device's, an unknown person's: 1, and nothing is written."""
+    """Another person's, a part of one, an unsigned device's, an unknown person's: 1, and nothing is written."""
     ended = await trust(line, user, words)
     assert (ended.exit_code, await kinds(line)) == (1, [])
     assert "Nothing is confirmed" in ended.stderr

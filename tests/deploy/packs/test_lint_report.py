@@ -42,7 +42,7 @@ def phone(lines: list[str]) -> list[str]:
 
 
 def test_generated_files_are_current() -> None:
-    """The schema and the preview in the repository are what the commands write; `quietline policy` writes them anew."""
+    """The schema and the preview in the repository are what the commands write; `quietline policy` writes them again."""
     assert (ROOT / "policies/pack.schema.json").read_text(encoding="utf-8") == quietline("schema").output == json_schema()
     shown = quietline("preview")
     assert shown.exit_code == 0

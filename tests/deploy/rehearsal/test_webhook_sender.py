@@ -31,7 +31,7 @@ async def test_order_per_handset(stand: RehearsalHarness) -> None:
 
 
 async def test_receiver_comes_back(stand: RehearsalHarness) -> None:
-    """While nobody listens texts are queued; when somebody does again they arrive in order, and other handsets' too."""
+    """While nobody listens texts are queued; when a person does again they arrive in order, and other handsets' too."""
     await stand.receiver.stop()
     for number in (A, B):
         for text in ("one", "two", "three"):

@@ -101,7 +101,7 @@ async def test_a_room_is_purged(bare: Bare) -> None:
 
 
 async def test_what_is_not_ours_is_refused(bare: Bare) -> None:
-    """Somebody else's room, the desk, ourselves and whoever shares no room with us: nothing is done to them."""
+    """Another person's room, the desk, ourselves and whoever shares no room with us: nothing is done to them."""
     line = bare.scene
     _, made = await line.request_as("bea", "POST", "createRoom", {"name": "lunch"})
     for room_id in (str(made["room_id"]), line.desk):
@@ -128,7 +128,7 @@ async def test_uploads_go(bare: Bare) -> None:
 
 
 async def test_uploads_of_others_stay(bare: Bare) -> None:
-    """A message may point to any upload: it goes if somebody made it who is or was in a room with us, and not otherwise."""
+    """A message may point to any upload: it goes if a person made it who is or was in a room with us, and not otherwise."""
     line = bare.scene
 
     async def uploaded(user: str) -> str:

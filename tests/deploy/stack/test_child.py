@@ -69,7 +69,7 @@ def test_a_holder_that_cannot_be_named_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_child_whose_parent_is_gone_does_not_begin(tmp_path: Path) -> None:
-    """A child that was started by somebody who is dead by now ends before its module runs (the getppid race)."""
+    """A child that was started by a person who is dead by now ends before its module runs (the getppid race)."""
     with start(tmp_path, 1) as process:
         assert process.wait(STEP_TIMEOUT) == -9
     assert not (tmp_path / "any.pid").exists()
@@ -156,7 +156,7 @@ def aged(older: Path) -> None:
 
 
 def test_a_log_that_is_not_there_is_passed_over(tmp_path: Path) -> None:
-    """A log that somebody removed, and one that cannot be written or moved, raise nothing; what was due to go is gone."""
+    """A log that a person removed, and one that cannot be written or moved, raise nothing; what was due to go is gone."""
     aged(tmp_path / "any.log.1")
     rotate_log(tmp_path / "any.log")
     assert list(tmp_path.iterdir()) == []

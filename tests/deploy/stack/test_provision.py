@@ -214,7 +214,7 @@ def test_a_bad_configuration_is_told_whole(tmp_path: Path) -> None:
 
 
 def test_secrets_are_made_once_and_never_replaced(tmp_path: Path) -> None:
-    """Secrets survive further runs; a lost key beside existing data stops the start and is not made anew."""
+    """Secrets survive further runs; a lost key beside existing data stops the start and is not made again."""
     layout = Layout(tmp_path / "line")
     write_line_files(layout, Ports(20000))
     secrets = open_secrets(layout)
@@ -234,7 +234,7 @@ def test_secrets_are_made_once_and_never_replaced(tmp_path: Path) -> None:
 
 
 def test_a_lost_key_stops_the_start_whatever_else_is_lost(tmp_path: Path) -> None:
-    """With the homeserver's database gone too, a key that the bridge's own was sealed with is still not made anew."""
+    """With the homeserver's database gone too, a key that the bridge's own was sealed with is still not made again."""
     layout = Layout(tmp_path / "line")
     write_line_files(layout, Ports(20000))
     (layout.bridge / "keys.db").touch()

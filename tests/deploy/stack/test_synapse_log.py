@@ -33,7 +33,7 @@ def test_arguments_are_left_out() -> None:
     ],
 )
 def test_filled_in_texts_are_stripped(message: str) -> None:
-    """Ids, quotations, numbers and further lines go also when somebody else put them into the text."""
+    """Ids, quotations, numbers and further lines go also when another person put them into the text."""
     line = written(message.replace("4rc4 ada", "4rc4"))
     for word in ("ada", "RMz", "555"):
         assert word not in line

@@ -115,7 +115,7 @@ async def test_listing_breaks_off(harness: RehearsalHarness) -> None:
 
 
 async def test_carrier_started_again(harness: RehearsalHarness) -> None:
-    """A send that finds its carrier started anew is not taken in by the connection that the old one left behind."""
+    """A send that finds its carrier started again is not taken in by the connection that the old one left behind."""
     async with scripted_server(http_response(201, b'{"id": "ab"}')) as line:
         carrier = harness.elsewhere(line.url)
         # Each connection of this server carries one request only, unannounced.

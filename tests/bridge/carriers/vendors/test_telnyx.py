@@ -231,7 +231,7 @@ def test_public_key(key: str, tmp_path: Any) -> None:
 async def test_slower_abroad(
     harness: TelnyxHarness, numbers: tuple[str, ...], more: dict[str, float], expected: float
 ) -> None:
-    """Outside the US a number sends a text every ten seconds, unless somebody says that theirs sends more."""
+    """Outside the US a number sends a text every ten seconds, unless a person says that theirs sends more."""
     told = {"kind": "telnyx", "public_key": harness.vendor.public_key, "api_key_file": harness.secrets / "api_key"}
     carrier = telnyx.TelnyxCarrier.make(
         telnyx.Settings.model_validate(told | more),

@@ -96,7 +96,7 @@ PILL = '<a href="https://matrix.to/#/@ben:h">Ben</a>'
     ],
 )
 def test_who_is_named_in_the_message_itself(html: str, named: bool) -> None:
-    """Somebody's address calls them, except in the message that is answered; a quote without an end is no quote."""
+    """A person's address calls them, except in the message that is answered; a quote without an end is no quote."""
     assert mentions_user(html) is named
 
 

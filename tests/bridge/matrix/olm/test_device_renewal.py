@@ -1,4 +1,4 @@
-"""A device of ours that somebody deleted at the homeserver: another of the same identity, once, and no words are lost."""
+"""A device of ours that a person deleted at the homeserver: another of the same identity, once, and no words are lost."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def garbage(own: str, sender: str, sender_key: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("mxid", [POLICY, PUPPET])
 async def test_strangers_keep_no_session_from_healing(rig: Rig, server: ScriptedHomeserver, mxid: str) -> None:
-    """A hundred messages of garbage under any key: a colleague's session is noted all the same, and begun anew."""
+    """A hundred messages of garbage under any key: a colleague's session is noted all the same, and begun again."""
     await record_our_room(rig)
     ada = ClientDevice("@ada:x")
     server.register(ada)
@@ -37,7 +37,7 @@ async def test_strangers_keep_no_session_from_healing(rig: Rig, server: Scripted
 
 
 async def test_who_has_left_is_not_healed(rig: Rig, server: ScriptedHomeserver) -> None:
-    """A device that we know of somebody who is in no room of ours takes no place."""
+    """A device that we know of a person who is in no room of ours takes no place."""
     await record_our_room(rig, people=())
     eve = ClientDevice("@eve:x")
     server.register(eve)

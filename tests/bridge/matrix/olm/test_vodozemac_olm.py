@@ -93,7 +93,7 @@ def talk(pair: Pair, plaintext: str, *, fallback: bool = False) -> Talk:
     key = first_of(receiver.fallback_key if fallback else receiver.one_time_keys)
     receiver.mark_keys_as_published()
     if fallback:
-        receiver.generate_fallback_key()  # the next one is already there when somebody uses this one
+        receiver.generate_fallback_key()  # the next one is already there when a person uses this one
     out = pair.speaks.OutboundSession(sender, receiver.identity_keys["curve25519"], key)
     message = heard(pair.listens, out.encrypt(plaintext))
     back = pair.listens.InboundSession(receiver, message, sender.identity_keys["curve25519"])

@@ -1,4 +1,4 @@
-"""Input that somebody else chose: whatever it is, the adapter raises its own errors, and they say nothing."""
+"""Input that another person chose: whatever it is, the adapter raises its own errors, and they say nothing."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from tests.bridge.matrix.sync_events import ROOM, member_event, record_our_room,
 
 @pytest.fixture
 async def ada(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
-    """Be somebody new on a line that does not trust on first use."""
+    """Be a person new on a line that does not trust on first use."""
     rig.matrix.devices._trust_on_first_use = False
     await record_our_room(rig, people=())
     ada = ClientDevice("@ada:x")
@@ -212,7 +212,7 @@ async def rows_of(rig: Rig, user: str) -> dict[str, list[Any]]:
 
 
 async def put_back(rig: Rig, user: str, kept: dict[str, list[Any]]) -> None:
-    """Write rows of before as somebody does who has the database and no key."""
+    """Write rows of before as a person does who has the database and no key."""
 
     async def commit(transaction: Transaction) -> None:
         for table, rows in kept.items():

@@ -72,7 +72,7 @@ async def test_another_identity_is_not_trusted_until_it_is_confirmed(rig: Rig, s
 
 
 async def test_without_trust_on_first_use_the_first_identity_waits_too(rig: Rig, server: ScriptedHomeserver) -> None:
-    """On a line that is not a rehearsal, somebody new is told of and trusted only when confirmed."""
+    """On a line that is not a rehearsal, a person new is told of and trusted only when confirmed."""
     rig.matrix.devices._trust_on_first_use = False
     ada = ClientDevice("@ada:x")
     server.register(ada)
@@ -113,7 +113,7 @@ async def test_a_mark_set_during_a_query_survives_it(rig: Rig) -> None:
 
 
 async def test_words_of_another_room_or_another_person(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Ciphertext moved to another room, or posted by somebody else, is not said."""
+    """Ciphertext moved to another room, or posted by another person, is not said."""
     await record_our_room(rig)
     await record_our_room(rig, "!other")
     ada, eve = ClientDevice("@ada:x"), ClientDevice("@eve:x")

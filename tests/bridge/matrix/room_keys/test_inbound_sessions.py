@@ -48,7 +48,7 @@ def keys_of(server: ScriptedHomeserver, person: ClientDevice, count: int) -> lis
 
 
 async def test_a_stranger_gives_us_no_keys(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Of 300 keys of somebody who is in no room of ours nothing is kept, and a colleague's key beside them is."""
+    """Of 300 keys of a person who is in no room of ours nothing is kept, and a colleague's key beside them is."""
     ada = await with_ada(rig, server)
     eve = ClientDevice("@eve:x", cross_signed=False)
     own = ada.room_key_message(server.ours[POLICY], ROOM)

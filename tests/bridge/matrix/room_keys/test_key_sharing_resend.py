@@ -16,7 +16,7 @@ from tests.bridge.matrix.test_crash_members import dies
 
 
 async def test_a_device_that_could_not_read_is_sent_the_keys_again(rig: Rig, server: ScriptedHomeserver) -> None:
-    """`m.dummy` says that a device began anew: it gets every live key again, at most once an hour."""
+    """`m.dummy` says that a device began again: it gets every live key again, at most once an hour."""
     ada = await with_ada(rig, server)
     await encrypt(rig)
     for _ in range(2):
@@ -87,14 +87,14 @@ async def test_whoever_asks_gets_the_keys_again(rig: Rig, server: ScriptedHomese
 
 
 async def heard(rig: Rig, server: ScriptedHomeserver, *people: ClientDevice) -> None:
-    """Have the line voice hear that these devices began anew, in one response."""
+    """Have the line voice hear that these devices began again, in one response."""
     letters = [each.to_device(server.ours[PUPPET], "m.dummy", {}) for each in people]
     server.queue_sync({"to_device": {"events": letters}}, puppet=True)
     await rig.matrix.puppet_sync.run_once()
 
 
 async def both_speak(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
-    """Have somebody in the room who has the keys of both identities."""
+    """Have a person in the room who has the keys of both identities."""
     ada = await with_ada(rig, server)
     await encrypt(rig)
     await rig.matrix.outbound_sessions.encrypt(rig.matrix.puppet, ROOM, "m.room.message", TEXT)
@@ -103,12 +103,12 @@ async def both_speak(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
 
 
 def senders(server: ScriptedHomeserver, person: ClientDevice) -> list[str]:
-    """Return who has sent keys to somebody, in order."""
+    """Return who has sent keys to a person, in order."""
     return [event["sender"] for event in server.sent_to(person)]
 
 
 async def test_the_line_voice_sends_its_keys_again(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Whose device began anew with the line voice gets its keys again, once an hour, whatever the bot was asked."""
+    """Whose device began again with the line voice gets its keys again, once an hour, whatever the bot was asked."""
     ada = await both_speak(rig, server)
     server.queue_sync({"to_device": {"events": [ada.to_device(server.ours[POLICY], "m.dummy", {})]}})
     await rig.matrix.sync.run_once()

@@ -26,7 +26,7 @@ async def encrypt(rig: Rig, content: dict[str, Any] = TEXT) -> dict[str, Any]:
 
 
 async def with_ada(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
-    """Make the room ours and have somebody with one trusted device in it."""
+    """Make the room ours and have a person with one trusted device in it."""
     await record_our_room(rig)
     ada = ClientDevice("@ada:x")
     server.register(ada)
@@ -197,7 +197,7 @@ async def test_a_retired_session_never_encrypts_again(rig: Rig, server: Scripted
 
 
 async def test_what_is_stored_is_ahead_of_what_was_said(rig: Rig, server: ScriptedHomeserver) -> None:
-    """No key that is kept makes anew what was said before; and most messages cost no commit."""
+    """No key that is kept makes again what was said before; and most messages cost no commit."""
     await with_ada(rig, server)
     await encrypt(rig)
     rows = "SELECT next_index FROM matrix_session"

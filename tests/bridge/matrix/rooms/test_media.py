@@ -1,4 +1,4 @@
-"""Uploads are gone when nobody needs them any more, whatever the homeserver says, and not while somebody holds."""
+"""Uploads are gone when nobody needs them any more, whatever the homeserver says, and not while a person holds."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ async def test_minutes_after_the_join_and_not_after_the_invite(stand: UploadScen
 
 
 async def test_what_was_uploaded_after_the_join_goes_minutes_after_it(stand: UploadScene) -> None:
-    """An upload for somebody who is in already stands some minutes, and not for ever."""
+    """An upload for a person who is in already stands some minutes, and not for ever."""
     await stand.becomes("join")
     assert await stand.after(DELAY_AFTER_JOIN) == []
     at = int(stand.clock.now() * 1000)
@@ -107,7 +107,7 @@ async def test_nobody_waits_longer_than_a_bundle_is_taken(stand: UploadScene) ->
 
 
 async def test_whoever_declines_needs_none(stand: UploadScene) -> None:
-    """When somebody declines or is removed, the upload that was for them goes."""
+    """When a person declines or is removed, the upload that was for them goes."""
     await stand.becomes("leave")
     assert await stand.after(INVITE_GRACE) == [MXC]
 
@@ -151,7 +151,7 @@ async def test_what_a_message_pointed_to_goes_with_the_message(stand: UploadScen
 
 
 async def test_nothing_of_a_thread_on_hold_is_deleted(stand: UploadScene) -> None:
-    """Whatever its time: while somebody holds the thread its uploads stay, and go when that ends."""
+    """Whatever its time: while a person holds the thread its uploads stay, and go when that ends."""
     insert = """INSERT INTO thread (id, phone_hash, phone, room_id, designation, aggregate, held)
                 VALUES ('t1', $1, $1, $2, 'amber heron', $1, $3)"""
     await stand.database.commit(lambda transaction: transaction.execute(insert, b"", ROOM, True))

@@ -1,4 +1,4 @@
-"""What a limited timeline left out is heard, or somebody is told: it is never passed over in silence."""
+"""What a limited timeline left out is heard, or a person is told: it is never passed over in silence."""
 
 from __future__ import annotations
 

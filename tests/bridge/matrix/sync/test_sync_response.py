@@ -193,7 +193,7 @@ async def test_a_full_disk_under_the_voice_s_sessions_costs_no_letter(
 
 
 async def test_a_replayed_index_is_not_said_again(rig: Rig, server: ScriptedHomeserver) -> None:
-    """The same ciphertext under another event id is dropped: the homeserver cannot repeat somebody's words."""
+    """The same ciphertext under another event id is dropped: the homeserver cannot repeat a person's words."""
     await record_our_room(rig)
     ada = ClientDevice("@ada:x")
     server.register(ada)

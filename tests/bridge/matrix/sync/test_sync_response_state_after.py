@@ -82,7 +82,7 @@ async def test_what_held_before_brings_nothing_back(rig: Rig, server: ScriptedHo
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A rig at work on a real homeserver, and somebody's own connection to it."""
+    """A rig at work on a real homeserver, and a person's own connection to it."""
 
     rig: Rig
     http: aiohttp.ClientSession

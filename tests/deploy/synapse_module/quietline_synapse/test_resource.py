@@ -104,12 +104,12 @@ async def test_a_vacuum_leaves_nothing_that_was_deleted(line: ModuleHomeserver) 
     told = await line.module_client.vacuum()
     assert (told.engine, told.bytes) == ("sqlite", line.database.stat().st_size)
     assert line.holding(mark) == {}
-    # The vacuum wrote all of the database to the log; Synapse may have begun it anew, with a few pages of its own.
+    # The vacuum wrote all of the database to the log; Synapse may have begun it again, with a few pages of its own.
     assert line.database.with_name("homeserver.db-wal").stat().st_size < line.database.stat().st_size / 10
 
 
 async def test_what_is_not_ours_is_refused(line: ModuleHomeserver) -> None:
-    """A room that somebody else created is neither purged, censored nor looked at; the desk itself is not purged."""
+    """A room that another person created is neither purged, censored nor looked at; the desk itself is not purged."""
     status, made = await line.request_as("bea", "POST", "createRoom", {"name": "lunch"})
     assert status == 200
     theirs = str(made["room_id"])
@@ -153,7 +153,7 @@ async def test_redacted_words_are_overwritten_at_once(line: ModuleHomeserver) ->
 
 
 async def test_an_upload_is_deleted_from_the_disk(line: ModuleHomeserver) -> None:
-    """Ours, and what somebody at the desk uploaded: file and row go, twice is as good as once; of others it is refused."""
+    """Ours, and what a person at the desk uploaded: file and row go, twice is as good as once; of others it is refused."""
     for user in (VOICE, "ada"):
         data = f"picture of {user}".encode()
         status, uploaded = await line.upload(user, data)
@@ -188,7 +188,7 @@ async def test_sign_out_is_for_people_at_the_desk(line: ModuleHomeserver) -> Non
         with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_AT_DESK"):
             await line.module_client.sign_out(nobody)
     assert (await line.request_as("bea", "GET", "account/whoami"))[0] == 200
-    # Somebody in a thread is not thereby at a desk.
+    # A person in a thread is not thereby at a desk.
     await line.room("thread", "bea")
     with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_AT_DESK"):
         await line.module_client.sign_out(mxid("bea"))
@@ -205,7 +205,7 @@ async def test_health_says_what_is_enforced(line: ModuleHomeserver) -> None:
 
 
 async def test_who_can_be_reached_is_counted(line: ModuleHomeserver) -> None:
-    """Devices and pushers of somebody at the desk; of nobody else."""
+    """Devices and pushers of a person at the desk; of nobody else."""
     before = await line.module_client.reach(mxid("ada"))
     assert before.devices > 0
     pusher = {

@@ -89,7 +89,7 @@ async def test_our_receipts_pass(line: ModuleHomeserver) -> None:
 
 
 async def test_a_redaction_loses_its_reason(line: ModuleHomeserver) -> None:
-    """What somebody gives as the reason of a removal is not encrypted: the removal takes place, the words are not kept."""
+    """What a person gives as the reason of a removal is not encrypted: the removal takes place, the words are not kept."""
     event_id = await line.said("ada", line.desk)
     path = f"rooms/{line.desk}/redact/{event_id}/once"
     answers = [await line.request_as("ada", "PUT", path, {"reason": "she said reasonCANARY"}) for _ in range(2)]

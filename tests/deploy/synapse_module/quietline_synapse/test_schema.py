@@ -83,7 +83,7 @@ async def test_a_table_that_is_gone_holds_up_no_erasure(database: OneDatabase, t
 
 
 class Context:
-    """Stands for the state before an event; `asked` once somebody looks."""
+    """Stands for the state before an event; `asked` once a person looks."""
 
     def __init__(self, **state: str) -> None:
         self.state, self.asked = state, False
@@ -127,7 +127,7 @@ async def test_of_a_room_of_others_nothing_is_loaded(database: OneDatabase) -> N
 
 
 async def test_keys_of_rooms_that_we_purged_are_ours_for_ever(database: OneDatabase) -> None:
-    """A client may bring them back long after; a room that nobody knows here is somebody else's."""
+    """A client may bring them back long after; a room that nobody knows here is another person's."""
     rooms = database.rooms()
     database.db.execute(
         "INSERT INTO rooms (room_id, creator) VALUES ('!theirs', '@bea:x'), ('!far', NULL), ('!ours', ?)", (POLICY,)

@@ -55,7 +55,7 @@ async def test_what_is_deleted_is_overwritten(internals: OneConnection) -> None:
 
 
 async def test_a_log_that_cannot_be_emptied_is_not_called_empty(internals: OneConnection, tmp_path: Path) -> None:
-    """While somebody reads (a backup), the vacuum is not done and says so, and copies nothing; afterwards it is."""
+    """While a person reads (a backup), the vacuum is not done and says so, and copies nothing; afterwards it is."""
     reader = sqlite3.connect(tmp_path / "homeserver.db", isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM t").fetchall()
@@ -145,7 +145,7 @@ def postgres(elephant: Elephant, *, full_bytes: int = 0) -> Vacuum:
 
 
 async def test_an_agencys_postgresql_is_vacuumed_and_nothing_of_it_is_rewritten() -> None:
-    """Unless somebody says so: its other rooms are not held, a dump is not waited for, and what is left is told."""
+    """Unless a person says so: its other rooms are not held, a dump is not waited for, and what is left is told."""
     elephant = Elephant({"3/7"})
     told = await postgres(elephant).run()
     assert (told["engine"], told["database"], told["bytes"]) == ("postgres", "postgres", 4096)
@@ -179,7 +179,7 @@ async def test_beside_a_dump_postgresql_is_not_rewritten() -> None:
     ("pgcode", "errcode", "done"), [("55P03", "QUIETLINE_READERS", 3), ("57014", "QUIETLINE_TIMED_OUT", 1)]
 )
 async def test_it_does_not_stand_in_line_for_a_table_nor_hold_one_for_long(pgcode: str, errcode: str, done: int) -> None:
-    """A table that somebody holds is left out; one that takes too long ends it; both are said, and nothing stays set."""
+    """A table that a person holds is left out; one that takes too long ends it; both are said, and nothing stays set."""
     elephant = Elephant(set(), faults={SMALL_FULL[0]: PostgresError(pgcode)})
     with pytest.raises(SynapseError) as caught:
         await postgres(elephant, full_bytes=1000).run()
