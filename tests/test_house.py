@@ -74,7 +74,6 @@ SQL: Final = re.compile(
 )
 SQL_PACKAGES: Final = ("bridge/tables/", "bridge/storage/", "bridge/matrix/", "deploy/synapse_module/")
 """Where statements stand: our tables, those of the Matrix edge, and Synapse's own."""
-NOT_OUR_WORDS: Final = re.compile(r"util|manager|handler|helper", re.IGNORECASE)
 
 PASSED_OVER: Final = {
     (Thread, events.PowerLevelsChanged): "the desk's levels are the roster; threads get it as a fact",
@@ -341,13 +340,6 @@ def test_few_places_catch_everything() -> None:
         if not any(isinstance(inner, ast.Raise) and inner.exc is None for inner in ast.walk(node))
     ]
     assert caught == []
-
-
-def test_names_are_our_words() -> None:
-    """No module, class or function of ours is called a helper, handler, manager or utility (GLOSSARY.md)."""
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    names = [node.name for tree in source().values() for node in ast.walk(tree) if isinstance(node, kinds)]
-    assert [name for name in (*names, *source()) if NOT_OUR_WORDS.search(name)] == []
 
 
 def test_the_table_of_decisions_is_complete() -> None:

@@ -2,7 +2,7 @@
 
 Rules of this module: nothing is kept on the disk; each `sign_in` is a new device, and the devices before it go. It is shown
 as offline to everybody. It joins what the policy bot invites it to and nothing else, and leaves whatever it finds itself in
-at the start. Only what the line voice said, encrypted, is read.
+at the start. Only what the texter puppet said, encrypted, is read.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ REQUEST_SECONDS: Final = 15.0
 class Account:
     """One signed-in device of the canary, for the length of `signed_in`."""
 
-    def __init__(self, client: nio.AsyncClient, *, bot: str, voice: str) -> None:
-        self._client, self._bot, self._voice = client, bot, voice
+    def __init__(self, client: nio.AsyncClient, *, bot: str, puppet: str) -> None:
+        self._client, self._bot, self._puppet = client, bot, puppet
         self._events: dict[str, nio.Event] = {}
         client.add_event_callback(self._keep, nio.Event)
 
@@ -55,7 +55,7 @@ class Account:
         return room_id
 
     async def read(self, words: str) -> None:
-        """Wait until the line voice has said these words, encrypted, and they can be read."""
+        """Wait until the texter puppet has said these words, encrypted, and they can be read."""
         await wait_until(partial(self._was_said, words))
 
     async def say(self, room_id: str, words: str) -> None:
@@ -109,12 +109,12 @@ class Account:
         return (
             isinstance(event, nio.RoomMessageText)
             and event.decrypted
-            and event.sender == self._voice
+            and event.sender == self._puppet
             and event.body == words
         )
 
     async def _keep(self, _room: nio.MatrixRoom, event: nio.Event) -> None:
-        if event.sender == self._voice:
+        if event.sender == self._puppet:
             self._events[event.event_id] = event
 
 
@@ -135,7 +135,7 @@ async def signed_in(config: Config, keys: CanaryKeys) -> AsyncIterator[Account]:
         ),
     )
     syncing: asyncio.Task[None] | None = None
-    account = Account(client, bot=config.policy_mxid, voice=config.puppet_mxid)
+    account = Account(client, bot=config.policy_mxid, puppet=config.puppet_mxid)
     try:
         await _sign_in(client, config, keys)
         syncing = asyncio.create_task(_sync(client))

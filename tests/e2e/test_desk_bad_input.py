@@ -94,7 +94,7 @@ async def floor(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Floor
 
 
 async def unsigned_tap(floor: Floor) -> None:
-    """A hand raised from an unsigned device claims nothing; then the one advocate whose device is signed claims."""
+    """Raise a hand from an unsigned device, which claims nothing; then the advocate with a signed device claims."""
     card = await floor.staffed_line.wait_for_card(floor.ada, floor.phone, "hello?")
     unsigned = NioClient(floor.staffed_line.ready.homeserver, floor.account(1), signed=False)
     try:
