@@ -20,7 +20,7 @@ NOT_IN_PROSE: Final = re.compile(r"\b(?:somebody|anew)\b", re.IGNORECASE)
 IN_BACKTICKS: Final = re.compile(r"`[^`]*`")
 RETIRED: Final = re.compile(
     "ground|talk|ways|nights?|places|hearing|anew|early_taps|texted|words|told|acts|sweep_(?:index|stuck|clock|keys)|listening"
-    "|floods|configured|meaning|loose|bent|crowded|stirred|marked|patience|settle|hurried|beside|spoken|sheet|kept|ordinary"
+    "|floods|configured|loose|bent|crowded|stirred|marked|patience|settle|hurried|beside|spoken|sheet|ordinary"
     "|sorting|strength|asking|typed|orders|second|relay|taken_back|escort|post|texts|letters?|mail|letter_?died|buried|intake"
     "|seen|ousted|said|unsaid|edge|house|away|wire|reading|keyring|delivery|upkeep|stuck|way_?down|case|damage|act"
     "|tell|receipt|sealed|line|held|voice|unheard|tapped",
