@@ -24,7 +24,11 @@ import bridge.matrix  # noqa: F401
 from tests.outside_programs import OutsidePrograms
 
 HERE: Final = Path(__file__).parent
-LONGEST_FIRST: Final = ("the line", "bridge/crash/", "e2e/", "deploy/", "bridge/matrix/", "bot/", "bridge/")
+LONGEST_FIRST: Final = (
+    *(f"e2e/test_{name}.py" for name in ("erasure", "backup", "canary_trip", "history", "trust")),
+    *("bridge/crash/", "the line", "e2e/", "deploy/synapse_module/", "deploy/", "bridge/matrix/", "bot/", "bridge/"),
+)
+"""Groups by the beginning of their names, as CONTRIBUTING.md, "What takes how long", has them: none long is the last."""
 OWN_LINE: Final = re.compile(r"\bStack\(|separate_line\.run_line\(|run_canary_line\(")
 SECOND_LINE: Final = re.compile(r"^SECOND_LINE = True$", re.MULTILINE)
 """What a test file says whose tests use the shared line beside those of the others: in a process of their own, if there are
@@ -33,6 +37,10 @@ STRICT_FALLBACKS: Final = pytest.StashKey[list[str]]()
 """The clients that could not be the ones who looked: each time one stepped aside, its name."""
 MISSING_PROGRAMS: Final = pytest.StashKey[list[str]]()
 """Programs of others that check our files and could not be had, once for each check that was left out."""
+
+CPU_PROPERTY: Final = "cpu_seconds"
+"""A test's property in the results of `--junitxml`: CPU seconds of its process and of the children that it waited for."""
+CPU_BEFORE: Final = pytest.StashKey[float]()
 
 SLOW: Final = (HealthCheck.too_slow,)
 """What Hypothesis says of a busy machine, and not of a test."""
@@ -65,6 +73,23 @@ def stop_ignoring_signals() -> None:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, lambda _number, _frame: None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    item.stash[CPU_BEFORE] = cpu_seconds()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Note what a test took (`tests/suite_times.py`). Fixtures that end later belong to the next test."""
+    item.user_properties.append((CPU_PROPERTY, round(cpu_seconds() - item.stash[CPU_BEFORE], 3)))
+
+
+def cpu_seconds() -> float:
+    """Return the CPU seconds of this process, and of its children that have ended."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
