@@ -7,14 +7,17 @@ the deadline passes says the step and what was seen last; `assert_never` is the 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 T = TypeVar("T")
 
-STEP_TIMEOUT = 30.0
-"""Seconds a step may take on two busy cores when the test does not say otherwise."""
+STEP_TIMEOUT = 60.0
+"""Seconds a step may take when the test does not say otherwise. No test is about them: they end what hangs."""
+MOST_BUSY = 4.0
+"""How many times its seconds a step gets at most, on a machine with more to do than cores."""
 HANG_TIMEOUT = 60.0
 """Seconds that a last look may take."""
 
@@ -33,25 +36,30 @@ async def wait_until(
 ) -> T:
     """Ask `probe` until it answers something true, and return that.
 
-    `within` and `every` in seconds. Raises :class:`StepFailed` with `step`, the time it had, and what `seen` tells; also
-    when `probe` itself has not answered `HANG_TIMEOUT` seconds after the deadline.
+    `within` and `every` in seconds; a busy machine has more of them (`busy`). Raises :class:`StepFailed` with `step`, the
+    time it had, and what `seen` tells; also when `probe` itself has not answered `HANG_TIMEOUT` seconds after the deadline.
     """
-    deadline = time.monotonic() + within
-    limit = asyncio.timeout(within + HANG_TIMEOUT)
+    began = time.monotonic()
+    limit = asyncio.timeout(within * MOST_BUSY + HANG_TIMEOUT)
     try:
         async with limit:
             while True:
                 if answer := await probe():
                     return answer
-                if time.monotonic() >= deadline:
+                if time.monotonic() >= began + within * busy():
                     break
                 await asyncio.sleep(every)
     except TimeoutError:
         if not limit.expired():
             raise
-        raise StepFailed(f"nothing answers any more after {within:.0f} s: {step}") from None
+        raise StepFailed(f"nothing answers any more after {time.monotonic() - began:.0f} s: {step}") from None
     last = f"\n  seen: {await seen()}" if seen else ""
-    raise StepFailed(f"step not reached in {within:.0f} s: {step}{last}")
+    raise StepFailed(f"step not reached in {time.monotonic() - began:.0f} s: {step}{last}")
+
+
+def busy() -> float:
+    """Return how many times longer than on a free machine a step may take now: the load by core, 1 to `MOST_BUSY`."""
+    return min(max(os.getloadavg()[0] / (os.cpu_count() or 1), 1.0), MOST_BUSY)
 
 
 async def assert_never(

@@ -43,7 +43,7 @@ name: hurried
 settings:
   {undo_seconds: 1, undo_after_join_seconds: 1, undo_after_switch_seconds: 1, close_now_grace: 2 s, cap: 50}
 """
-START_SECONDS: Final = 30.0
+START_SECONDS: Final = 60.0
 _PR_SET_PDEATHSIG: Final = 1
 
 

@@ -1,0 +1,169 @@
+"""What each journey touches in the bridge: `python -P -m tests.long.walks` prints the table of `ARCHITECTURE.md`, "Walks".
+
+Rules of this module: the bridge is the product's own, with a hook that counts calls into `bridge`, `bot` and `policies`;
+the homeserver, the carrier and the client are real. A file is on the path of a journey when it is not also touched by a
+line on which nothing happens for ten seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+import tempfile
+from asyncio.subprocess import Process
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+from tests.e2e.carrier_api import handset
+from tests.e2e.nio_client import NioClient
+from tests.e2e.polling import wait_until
+from tests.e2e.staffed_line import StaffedLine
+from tests.fakes.crashing_stack import CrashingStack
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+OURS: Final = tuple(f"{ROOT / folder}/" for folder in ("bridge", "bot", "policies"))
+COUNTS: Final = "QUIETLINE_TEST_WALKS"
+"""The environment variable with the file into which a bridge writes what it counted, at SIGUSR1."""
+REST: Final = 3.0
+"""Seconds after a journey's last sign, for what follows it."""
+IDLE: Final = 10.0
+
+
+class Counter:
+    """Counts calls until `write`, which begins again."""
+
+    def __init__(self) -> None:
+        self.functions: dict[str, set[str]] = {}
+        self.calls = self.moves = 0
+        self._last = ""
+
+    def see(self, frame: FrameType, event: str, _argument: Any) -> None:
+        file = frame.f_code.co_filename
+        if event == "call" and file.startswith(OURS):
+            self.functions.setdefault(file, set()).add(frame.f_code.co_qualname)
+            self.calls += 1
+            self.moves += file != self._last
+            self._last = file
+
+    def write(self, *_signal: Any) -> None:
+        counted = {
+            "functions": {file.removeprefix(f"{ROOT}/"): len(names) for file, names in self.functions.items()},
+            "calls": self.calls,
+            "moves": self.moves,
+        }
+        self.functions, self.calls, self.moves = {}, 0, 0
+        whole = Path(os.environ[COUNTS])
+        whole.with_suffix(".new").write_text(json.dumps(counted), encoding="utf-8")
+        whole.with_suffix(".new").replace(whole)
+
+
+class CountedStack(CrashingStack):
+    """A line whose bridge counts."""
+
+    counts: Path
+    pid: int
+
+    async def _spawn(self, module: str, *arguments: str, log: str) -> Process:
+        if log != "bridge":
+            return await super()._spawn(module, *arguments, log=log)
+        process = await super()._spawn("tests.long.walks", "bridge", *arguments, log=log)
+        self.pid = process.pid
+        return process
+
+    async def counted(self) -> dict[str, Any]:
+        """Return what the bridge counted since the last time."""
+        self.counts.unlink(missing_ok=True)
+        os.kill(self.pid, signal.SIGUSR1)
+
+        async def written() -> dict[str, Any] | None:
+            return json.loads(self.counts.read_text(encoding="utf-8")) if self.counts.exists() else None
+
+        return await wait_until("the bridge has written its counts", written)
+
+
+async def walk(directory: Path) -> None:
+    """Run the journeys and print the table."""
+    line = CountedStack(directory)
+    line.counts = directory / "counts.json"
+    os.environ[COUNTS] = str(line.counts)
+    async with line.running():
+        scene = StaffedLine(stack=line, ready=line.ready)
+        person = NioClient(line.ready.homeserver, line.ready.account("supervisor"))
+        await person.start()
+        await scene.bring_to_desk(person)
+        await asyncio.sleep(REST)
+        await line.counted()
+        await asyncio.sleep(IDLE)
+        idle = set((await line.counted())["functions"])
+        print("| journey | files touched | on path | packages on path | functions | calls | moves from file to file |")  # noqa: T201
+        print("| --- | --- | --- | --- | --- | --- | --- |")  # noqa: T201
+
+        async def journey(name: str, going: Awaitable[Any]) -> Any:
+            await line.counted()
+            done = await going
+            await asyncio.sleep(REST)
+            found = await line.counted()
+            files = set(found["functions"])
+            packages = {file.rpartition("/")[0] for file in files - idle}
+            numbers = (len(files), len(files - idle), len(packages), sum(found["functions"].values()))
+            cells = (name, *(f"{number:,}" for number in (*numbers, found["calls"], found["moves"])))
+            print(f"| {' | '.join(cells)} |")  # noqa: T201
+            return done
+
+        number = handset()
+        card = await journey("first text of a new texter, to the room", scene.wait_for_card(person, number, "hello?"))
+        talk = await scene.claim(person, number, card, by="!claim")
+        await scene.carrier.wait_for_acknowledgements(number, 1)
+
+        async def next_text() -> None:
+            await scene.carrier.text(number, "are you there?")
+            await talk.wait_for_text("are you there?")
+
+        async def answer() -> None:
+            said = await person.say(talk.room, "yes, I am here")
+            await talk.wait_for_receipt(said, "delivered")
+
+        def command(words: str, sign: str) -> Callable[[], Awaitable[None]]:
+            async def said() -> None:
+                await person.say(talk.room, words)
+                await talk.wait_for_notice(sign)
+
+            return said
+
+        async def certified() -> bool | None:
+            return line.rows("SELECT COUNT(*) FROM receipt")[0][0] == 2 or None
+
+        async def close() -> None:
+            await person.say(talk.room, "!close now")
+            await wait_until("room and person are erased", certified, within=60)
+
+        await asyncio.sleep(REST)
+        await journey("next text in an open thread", next_text())
+        await journey("an answer, to delivered", answer())
+        await journey("`!status`", command("!status", talk.designation)())
+        await journey("`!close now`, to two certificates", close())
+        await person.stop()
+
+
+def bridge(config: str) -> None:
+    """Be the bridge, and count."""
+    from bridge.app.main import main
+
+    counter = Counter()
+    signal.signal(signal.SIGUSR1, counter.write)
+    sys.setprofile(counter.see)
+    sys.exit(main(Path(config)))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["bridge"]:
+        bridge(sys.argv[2])
+    logging.disable()  # nio tells of every event that it has no key for yet
+    with tempfile.TemporaryDirectory() as temporary:
+        asyncio.run(walk(Path(temporary)))
