@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.polling import STEP_TIMEOUT, StepFailed, wait_until
-from tests.e2e.staff_client import Account, TimelineItem, newest_messages
+from tests.e2e.staff_client import Account, TimelineItem, find_item
 
 DRIVER = Path(__file__).with_name("element_engine.mjs")
 NODE = Path(sys.prefix) / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
@@ -166,14 +166,7 @@ class ElementClient:
         self, room_id: str, step: str, wanted: Callable[[TimelineItem], bool], *, within: float = STEP_TIMEOUT
     ) -> TimelineItem:
         """Wait until an item of the room is `wanted`; the newest such item."""
-
-        async def probe() -> TimelineItem | None:
-            return next((item for item in reversed(await self.items(room_id)) if wanted(item)), None)
-
-        async def seen() -> str:
-            return newest_messages(await self.items(room_id))
-
-        return await wait_until(f"{self.mxid}: {step}", probe, within=within, seen=seen)
+        return await find_item(self, room_id, step, wanted, within=within)
 
     async def _send(self, room_id: str, kind: str, content: Mapping[str, Any]) -> str:
         return str(await self._ask("send", room=room_id, type=kind, content=content))

@@ -19,7 +19,7 @@ from nio.store import SqliteMemoryStore
 from tests.e2e.cross_signing import cross_sign, signed_devices
 from tests.e2e.nio_timeline import timeline_items
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
-from tests.e2e.staff_client import Account, TimelineItem, newest_messages
+from tests.e2e.staff_client import Account, TimelineItem, find_item
 
 
 class NioClient:
@@ -165,14 +165,7 @@ class NioClient:
         self, room_id: str, step: str, wanted: Callable[[TimelineItem], bool], *, within: float = STEP_TIMEOUT
     ) -> TimelineItem:
         """Wait until an item of the room is `wanted`; the newest such item."""
-
-        async def probe() -> TimelineItem | None:
-            return next((item for item in reversed(await self.items(room_id)) if wanted(item)), None)
-
-        async def seen() -> str:
-            return newest_messages(await self.items(room_id))
-
-        return await wait_until(f"{self.mxid}: {step}", probe, within=within, seen=seen)
+        return await find_item(self, room_id, step, wanted, within=within)
 
     async def call(self, method: str, path: str, body: Mapping[str, Any]) -> int:
         """Ask the homeserver something that no client offers; returns the status. `path` after `/_matrix/client/v3/`."""

@@ -6,11 +6,11 @@ second, independent one can sit at the same desk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from tests.e2e.polling import STEP_TIMEOUT, shorten
+from tests.e2e.polling import STEP_TIMEOUT, shorten, wait_until
 
 NO_SHIELD = "none"
 
@@ -120,6 +120,28 @@ class StaffClient(Protocol):
         self, room_id: str, step: str, wanted: Callable[[TimelineItem], bool], *, within: float = STEP_TIMEOUT
     ) -> TimelineItem:
         """Wait until an item of the room is `wanted` and return it."""
+
+
+async def find_item(
+    client: StaffClient,
+    room_id: str,
+    step: str,
+    wanted: Callable[[TimelineItem], bool],
+    *,
+    within: float = STEP_TIMEOUT,
+    before: Callable[[], Awaitable[None]] | None = None,
+) -> TimelineItem:
+    """Wait until an item of the room is `wanted`; return the newest such item. `before`: called before each look."""
+
+    async def probe() -> TimelineItem | None:
+        if before is not None:
+            await before()
+        return next((item for item in reversed(await client.items(room_id)) if wanted(item)), None)
+
+    async def seen() -> str:
+        return newest_messages(await client.items(room_id))
+
+    return await wait_until(f"{client.mxid}: {step}", probe, within=within, seen=seen)
 
 
 def mention(text: str, *mxids: str) -> dict[str, Any]:

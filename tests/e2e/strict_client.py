@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import matrix_sdk_python as sdk
 
 from tests.e2e.polling import STEP_TIMEOUT, StepFailed, wait_until
-from tests.e2e.staff_client import Account, TimelineItem, newest_messages
+from tests.e2e.staff_client import Account, TimelineItem, find_item
 from tests.e2e.strict_device import StrictDevice
 from tests.e2e.strict_room import RoomTimeline, UndecryptableTracker
 
@@ -146,7 +146,7 @@ class StrictClient(StrictDevice):
         """Wait until an item of the room is `wanted`; the newest such item."""
         looks = itertools.count(1)
 
-        async def probe() -> TimelineItem | None:
+        async def before() -> None:
             look = next(looks)
             if look % OPEN_EVERY == 0:
                 self._close(room_id)
@@ -154,12 +154,8 @@ class StrictClient(StrictDevice):
                 # A homeserver that is being killed answers nothing: the next look asks again, in the time the step has.
                 with suppress(sdk.ClientError):
                     await self._unless_stuck(partial(self._to_the_start, room_id))
-            return next((item for item in reversed(await self.items(room_id)) if wanted(item)), None)
 
-        async def seen() -> str:
-            return newest_messages(await self.items(room_id))
-
-        return await wait_until(f"{self.mxid}: {step}", probe, within=within, seen=seen)
+        return await find_item(self, room_id, step, wanted, within=within, before=before)
 
     def _named(self, membership: Any) -> dict[str, str]:
         rooms = self._client.rooms() if self._client is not None else ()

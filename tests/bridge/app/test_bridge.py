@@ -40,8 +40,6 @@ async def test_whatever_ends_the_syncing_of_a_database_ends_the_bridge(
     """It raises what it was, to be started again: else every commit would wait, and the process look alive."""
     papers = Papers(tmp_path)
     papers.raw["listen"]["port"] = free_port_base()
-    config = load(papers.save())
-    config.data_dir.mkdir()
 
     async def fails() -> None:
         raise RuntimeError("can't start new thread")
@@ -50,8 +48,7 @@ async def test_whatever_ends_the_syncing_of_a_database_ends_the_bridge(
         pass
 
     async with AsyncExitStack() as stack:
-        pack = load_pack(config.line.packs, near=tmp_path)
-        bridge = await Bridge.open(config=config, pack=pack, crash=never_crash, stack=stack)
+        bridge = await start(papers, stack)
         resources = bridge._resources
         database = resources.puppet_database if of_puppet else resources.services.database
         assert isinstance(database, SqliteDatabase)
@@ -70,8 +67,6 @@ async def test_ready_tells_a_role_and_no_name(tmp_path: Path, monkeypatch: pytes
     """While it starts: live, not ready. With its desk: leader, and only its own file names room and accounts."""
     papers = Papers(tmp_path)
     port = papers.raw["listen"]["port"] = free_port_base()
-    config = load(papers.save())
-    config.data_dir.mkdir()
     run = tmp_path / "run"
     run.mkdir()
     (run / "bridge.json").write_text("of a bridge that was killed")
@@ -82,8 +77,7 @@ async def test_ready_tells_a_role_and_no_name(tmp_path: Path, monkeypatch: pytes
                 return answer.status, await answer.text()
 
         async with AsyncExitStack() as stack:
-            pack = load_pack(config.line.packs, near=tmp_path)
-            bridge = await Bridge.open(config=config, pack=pack, crash=never_crash, stack=stack, run_directory=run)
+            bridge = await start(papers, stack, run_directory=run)
             assert not (run / "bridge.json").exists()
             assert await ask("/live") == (200, "")
             assert await ask("/ready") == (503, '{"role": "starting"}')
@@ -93,11 +87,11 @@ async def test_ready_tells_a_role_and_no_name(tmp_path: Path, monkeypatch: pytes
         assert not (run / "bridge.json").exists()
 
 
-async def start(papers: Papers, stack: AsyncExitStack) -> Bridge:
+async def start(papers: Papers, stack: AsyncExitStack, run_directory: Path | None = None) -> Bridge:
     config = load(papers.save())
     config.data_dir.mkdir(exist_ok=True)
     pack = load_pack(config.line.packs, near=papers.directory)
-    return await Bridge.open(config=config, pack=pack, crash=never_crash, stack=stack)
+    return await Bridge.open(config=config, pack=pack, crash=never_crash, stack=stack, run_directory=run_directory)
 
 
 @pytest.fixture
@@ -234,8 +228,6 @@ async def test_metrics_are_served_before_the_homeserver_is_reached(tmp_path: Pat
     papers = Papers(tmp_path)
     papers.raw["listen"]["port"] = base = free_port_base()
     papers.raw["metrics"] = {"listen": f"127.0.0.1:{base + 1}"}
-    config = load(papers.save())
-    config.data_dir.mkdir()
 
     async def scraped() -> bytes | None:
         with contextlib.suppress(aiohttp.ClientError):
@@ -244,8 +236,7 @@ async def test_metrics_are_served_before_the_homeserver_is_reached(tmp_path: Pat
         return None
 
     async with AsyncExitStack() as stack, aiohttp.ClientSession() as http:
-        pack = load_pack(config.line.packs, near=tmp_path)
-        bridge = await Bridge.open(config=config, pack=pack, crash=never_crash, stack=stack)
+        bridge = await start(papers, stack)
         running = asyncio.create_task(bridge.run())
         text = await wait_until("the metrics answer", scraped, every=0.02)
         assert value(text, "quietline_ready") == 0
@@ -260,18 +251,15 @@ async def test_an_ordered_stop_is_no_death(tmp_path: Path) -> None:
     """A start after one notes nothing; a start after anything else notes that the run before it died."""
     papers = Papers(tmp_path)
     papers.raw["listen"]["port"] = free_port_base()
-    config = load(papers.save())
-    config.data_dir.mkdir()
-    pack = load_pack(config.line.packs, near=tmp_path)
 
     async def run(error: Exception | None = None) -> None:
         async with AsyncExitStack() as stack:
-            await Bridge.open(config=config, pack=pack, crash=never_crash, stack=stack)
+            await start(papers, stack)
             if error is not None:
                 raise error
 
     def told() -> RunHistory:
-        with snapshot(config.data_dir / "main.db") as db:
+        with snapshot(load(papers.path).data_dir / "main.db") as db:
             found = RunHistory.parse(line_state.peek(db, line_state.RUNS))
         assert found is not None
         return found
