@@ -13,9 +13,9 @@ from bot.model.actions import DESK
 from bot.model.events import MemberJoined, MessageSent, PowerLevelsChanged, TimerDue
 from bridge.inbound.screening import NewThreadRateLimit
 from tests.bot.hypothesis_settings import USUAL
-from tests.bridge.outbound.test_room_provisioner import ProvisionerHarness
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
+from tests.fakes.provisioner_harness import ProvisionerHarness
 
 SUE = "@sue:line.example"
 

@@ -3,181 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import cast
 
 import pytest
 
 from bot.model.actions import DESK, OFFICE
 from bot.model.desk import Desk, DeskMember, Role
-from bot.model.line_incidents import HomeserverIncident, InviteFailed
-from bridge.config import Staff
-from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused, Transient
-from bridge.matrix.room_comparison import RoomComparison
-from bridge.matrix.rooms.room_state import Room, RoomKind, RoomQueries, record_room, set_membership
-from bridge.outbound.room_provisioner import WARM_ROOMS, Designations, RoomProvisioner
-from bridge.services import WakeUps
+from bot.model.line_incidents import InviteFailed
+from bridge.matrix.room_client import Permanent, TokenRefused, Transient
+from bridge.matrix.rooms.room_state import Room, RoomQueries, record_room, set_membership
+from bridge.outbound.room_provisioner import WARM_ROOMS, Designations
 from bridge.storage.database import Transaction
 from bridge.tables.thread_rooms import forget_unassigned_rooms
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
-
-STAFF = [
-    Staff(mxid="@ada:quietline.localhost", role="advocate"),
-    Staff(mxid="@sol:quietline.localhost", role="supervisor"),
-]
-
-
-class FakeRoomClient:
-    """A homeserver on paper that notes rooms as the real edge does. `fails` are raised first, one per request."""
-
-    def __init__(self, harness: BridgeHarness) -> None:
-        self._harness = harness
-        self.made: list[tuple[str, str, str]] = []
-        self.supervisors: dict[str, Sequence[str]] = {}
-        self.invited: list[tuple[str, str]] = []
-        self.warmed: list[str] = []
-        self.left = 0
-        self.fails: list[Exception] = []
-        self.blocks: set[str] = set()
-        """Who takes no invitations."""
-        self.outside: list[str] = []
-        """Rooms that the line voice was removed from."""
-        self.tried: list[tuple[str, str]] = []
-        """To which rooms it was brought back, and under which name."""
-        self.lost = 0
-        """So many rooms are still made whose answer never comes."""
-
-    def _asked(self) -> None:
-        if self.fails:
-            raise self.fails.pop(0)
-
-    async def create_room(self, kind: RoomKind, name: str, *, owner: str, supervisors: Sequence[str]) -> str:
-        self._asked()
-        if self.lost:
-            self.lost -= 1
-            raise Transient(0, "")
-        room_id = f"!{len(self.made)}"
-        self.made.append((kind, name, owner))
-        self.supervisors[kind] = supervisors
-        room = Room(room_id=room_id, kind=kind, owner=owner, key_owner=f"room:{room_id}")
-        await self._harness.database.commit(lambda transaction: record_room(transaction, room, members={}, levels={}))
-        return room_id
-
-    async def prepare_sessions(self, room_id: str) -> None:
-        self._asked()
-        self.warmed.append(room_id)
-
-    async def invite(self, room_id: str, user: str) -> None:
-        self._asked()
-        if user in self.blocks:
-            raise Permanent(403, "M_FORBIDDEN")
-        self.invited.append((room_id, user))
-        await self._harness.database.commit(lambda transaction: set_membership(transaction, room_id, user, "invite"))
-
-    puppet = "@line-main:x"
-
-    async def rooms_without_puppet(self) -> list[str]:
-        return self.outside
-
-    async def readd_puppet(self, room_id: str, name: str) -> None:
-        self.tried.append((room_id, name))
-        if room_id in self.blocks:
-            raise Permanent(403, "M_FORBIDDEN")
-        self._asked()
-        self.outside = [other for other in self.outside if other != room_id]
-
-    async def leave_unknown_rooms(self) -> None:
-        self._asked()
-        self.left += 1
-
-
-class FakeComparison:
-    """What the homeserver has lost, and whose members were compared."""
-
-    def __init__(self) -> None:
-        self.lost: set[str] = set()
-        self.compared: list[str] = []
-
-    async def missing(self, rooms: Sequence[str]) -> list[str]:
-        return sorted(self.lost & set(rooms))
-
-    async def compare_members(self, room_id: str) -> int:
-        self.compared.append(room_id)
-        return 0
-
-
-class WatchedProvisioner(RoomProvisioner):
-    """A keeper that says when a look has found nothing more to make."""
-
-    nothing_more: asyncio.Queue[None]
-
-    async def _provision_one(self) -> bool:
-        more = await super()._provision_one()
-        if not more:
-            self.nothing_more.put_nowait(None)
-        return more
-
-
-class ProvisionerHarness:
-    """Rooms over real tables. `ready`: whose room was called ready."""
-
-    def __init__(self, harness: BridgeHarness) -> None:
-        self.harness = harness
-        self.room_client = FakeRoomClient(harness)
-        self.desk = Desk()
-        self.ready: list[str] = []
-        self.told: list[InviteFailed | HomeserverIncident] = []
-        self.comparison = FakeComparison()
-        self.passed = 10_000.0
-        self.rooms = self.again()
-        self.running: asyncio.Task[None] | None = None
-
-    def again(self) -> WatchedProvisioner:
-        """Make the keeper, as after a restart."""
-        made = WatchedProvisioner(
-            self.harness.services_with(WakeUps(waiting_outbox=self.ready.append)),
-            room_client=cast("RoomClient", self.room_client),
-            room_comparison=cast("RoomComparison", self.comparison),
-            designations=Designations(database=self.harness.database),
-            staff=STAFF,
-            desk=lambda: self.desk,
-            own_users=("@policy:x", "@line-main:x"),
-            notify_desk=self._tell,
-            monotonic=lambda: self.passed,
-        )
-        made.nothing_more = asyncio.Queue()
-        return made
-
-    async def look(self) -> None:
-        """Have the keeper look at everything once, from now on, and make what it finds missing."""
-        while not self.rooms.nothing_more.empty():
-            self.rooms.nothing_more.get_nowait()
-        for _ in range(2):  # the first look to end may have begun before
-            self.rooms.loop.wake()
-            await self.rooms.nothing_more.get()
-
-    async def _tell(self, event: InviteFailed | HomeserverIncident) -> None:
-        self.told.append(event)
-
-    def run(self) -> None:
-        self.running = asyncio.create_task(self.rooms.loop.run())
-
-    async def furnished(self) -> None:
-        """Wait until the desk is there and the stock is full."""
-
-        async def full() -> bool | None:
-            if self.running is not None and self.running.done():
-                self.running.result()
-            return (await self.harness.count("warm_room") == WARM_ROOMS and bool(self.rooms.desk_room)) or None
-
-        await wait_until("the house is furnished", full, every=0.01)
-
-    async def stop(self) -> None:
-        if self.running is not None:
-            self.running.cancel()
-            await asyncio.gather(self.running, return_exceptions=True)
+from tests.fakes.provisioner_harness import STAFF, ProvisionerHarness
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from bridge.matrix.rooms.room_state import set_membership
 from bridge.outbound.room_provisioner import COMPARISON_INTERVAL, WARM_ROOMS
 from bridge.storage.database import Transaction
 from bridge.tables.thread_rooms import forget_unassigned_rooms
-from tests.bridge.outbound.test_room_provisioner import ProvisionerHarness
 from tests.bridge.outbound.test_room_provisioner import provisioner as provisioner  # noqa: PLC0414 - the fixture
+from tests.fakes.provisioner_harness import ProvisionerHarness
 
 LOST = HomeserverIncident(kind=HomeserverIncidentKind.ROOMS_LOST)
 
