@@ -23,7 +23,7 @@ RETIRED: Final = re.compile(
     "|floods|configured|loose|bent|crowded|stirred|marked|patience|settle|hurried|beside|spoken|sheet|ordinary"
     "|sorting|strength|asking|typed|orders|second|relay|taken_back|escort|post|texts|letters?|mail|letter_?died|buried|intake"
     "|seen|ousted|said|unsaid|edge|house|away|wire|reading|keyring|delivery|upkeep|stuck|way_?down|case|damage|act"
-    "|tell|receipt|sealed|line|held|voice|unheard|tapped",
+    "|tell|receipt|sealed|held|voice|unheard|tapped",
     re.IGNORECASE,
 )
 """Names of modules and classes that engineers of Matrix or Python misread; each has its standard word in GLOSSARY.md."""
@@ -40,6 +40,7 @@ SAME_NAME: Final = {
     "Malformed": "a webhook, and an event's content",
     "Account": "of Olm, of the canary, and of a member of staff",
     "Reader": "of the database, and of the canary's room",
+    "Refusal": "of a PostgreSQL server, and of a child that will not start",
 }
 """Public classes of one name in several modules, and what each is."""
 

@@ -244,7 +244,7 @@ def _steps(seconds: float) -> str:
 
 
 def _in_crowd(facts: Facts, entry: CrowdEntry) -> str:
-    """Say of somebody who waits without a card what is known of them."""
+    """Say of a person who waits without a card what is known of them."""
     known = (
         " ⚠️" if entry.in_danger else "",
         notice_of("desk_board.duress") if entry.duress else "",

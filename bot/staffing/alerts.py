@@ -222,7 +222,7 @@ def page_failed(pack: Pack, facts: Facts, desk: Desk, event: PageFailed) -> Step
 
 
 def alarm_test(pack: Pack, facts: Facts, desk: Desk, event: AlarmTestRequested) -> Step[Desk]:
-    """Ring at the desk and call whoever is on call, both marked as a test."""
+    """Ring at the desk and call the person on call, both marked as a test."""
     body = loud(notice_of("alerts.alarm_test"))
     notice = SendMessage(place=DESK, ref=f"{ALARM_TEST}{event.test}", body=body, mentions=on_duty(desk.roster))
     return Step(desk, (notice, PageOnCall(reason="test", test=event.test)))

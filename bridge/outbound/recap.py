@@ -185,7 +185,7 @@ class _Words:
     language: str
 
     def line(self, said: DecryptedMessage, words: str, receipt: str) -> str:
-        """Return a line; what comes after a break is set in, so that nobody's words look like somebody else's line."""
+        """Return a line; what comes after a break is set in, so that nobody's words look like another person's line."""
         if words == A_FILE:
             words = words_of("recap.file", self.language)
         elif len(words) > MAX_LETTERS:

@@ -85,7 +85,7 @@ _STATUSES: Final[dict[str, Status]] = {
 }
 _REPORTS: Final[dict[str, Status]] = {"message-sent": "sent", "message-delivered": "delivered", "message-read": "delivered"}
 _RCS_RESPONSES: Final = ("requested-location-response", "suggestion-response")
-"""Events by which somebody answers over RCS (`inboundCallbackTypeEnum` in python-sdk's bandwidth.yml)."""
+"""Events by which a person answers over RCS (`inboundCallbackTypeEnum` in python-sdk's bandwidth.yml)."""
 _ERROR_CODE = re.compile(r"[0-9]{4}")
 
 EXPOSURE = Exposure(
