@@ -29,20 +29,6 @@ RETIRED: Final = re.compile(
 """Names of modules and classes that engineers of Matrix or Python misread; each has its standard word in GLOSSARY.md."""
 TABLES: Final = "bridge/tables/"
 """Here a module has the name of its table."""
-SAME_NAME: Final = {
-    "Settings": "each carrier's section of the configuration, the rehearsal's own, and those of a pack",
-    "ColdOutreach": "the state of an office that texts first, and the part of the engine that dials for it",
-    "IdentityChanged": "the event of the Matrix side, and the one that `decide` gets",
-    "IdentityConfirmed": "the event of the Matrix side, and the one that `decide` gets",
-    "RoomLost": "the event of the Matrix side, and the one that `decide` gets",
-    "SentText": "a text in the aggregate, and its row",
-    "Media": "of a text, and of Synapse's media store",
-    "Malformed": "a webhook, and an event's content",
-    "Account": "of Olm, of the canary, and of a member of staff",
-    "Reader": "of the database, and of the canary's room",
-    "Refusal": "of a PostgreSQL server, and of a child that will not start",
-}
-"""Public classes of one name in several modules, and what each is."""
 
 
 def class_files() -> dict[str, set[str]]:
@@ -77,12 +63,6 @@ def test_names_that_are_misread_do_not_come_back() -> None:
     modules = {Path(file).stem: file for file in source() if not file.startswith(TABLES)}
     assert {file for name, file in modules.items() if RETIRED.fullmatch(name)} == set()
     assert {name for name in class_files() if RETIRED.fullmatch(name)} == set()
-
-
-def test_a_class_has_a_name_of_its_own() -> None:
-    """A public class shares its name with none of another module, except where both are listed."""
-    shared = {name for name, files in class_files().items() if len(files) > 1 and not name.startswith("_")}
-    assert shared == SAME_NAME.keys()
 
 
 def test_prose_is_plain() -> None:

@@ -91,7 +91,7 @@ def restore(layout: Layout, passphrase_file: Path, check: bool, as_json: bool, f
     """Make a line from its backup, in a directory that is not there or empty; then `quietline up` starts it.
 
     Its vault keys and devices are new, and so is a homeserver of its own. No conversation comes back, no text is sent
-    again. Staff sign in anew and their identities are confirmed anew, the first supervisor's with `quietline trust`.
+    again. Staff sign in again and their identities are confirmed again, the first supervisor's with `quietline trust`.
     With --check: passphrase, integrity, version, rows, configuration, directory and room; 1 when one is not well.
     """
     from bridge.config import load  # noqa: PLC0415 - only this verb needs it

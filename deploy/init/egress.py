@@ -1,7 +1,7 @@
 """What a line may speak to: a list of its destinations for a firewall, and the addresses that a unit is held to.
 
 Rules of this module: the list has every destination that the answers name, and no secret: of a webhook that calls
-somebody not even the host. A unit is held to addresses only where each destination is one: systemd's lists take no names
+a person not even the host. A unit is held to addresses only where each destination is one: systemd's lists take no names
 (systemd.resource-control(5), IPAddressAllow=) and the addresses behind names of vendors change.
 """
 
