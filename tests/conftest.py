@@ -35,6 +35,8 @@ SECOND_LINE: Final = re.compile(r"^SECOND_LINE = True$", re.MULTILINE)
 several, with a line of that process."""
 STRICT_FALLBACKS: Final = pytest.StashKey[list[str]]()
 """The clients that could not be the ones who looked: each time one stepped aside, its name."""
+FIGURES: Final = pytest.StashKey[list[str]]()
+"""What a test measured and a person may want to read, a sentence each. Nothing fails by it."""
 MISSING_PROGRAMS: Final = pytest.StashKey[list[str]]()
 """Programs of others that check our files and could not be had, once for each check that was left out."""
 
@@ -57,6 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
         stop_ignoring_signals()
     config.stash[STRICT_FALLBACKS] = []
     config.stash[MISSING_PROGRAMS] = []
+    config.stash[FIGURES] = []
 
 
 @pytest.fixture
@@ -97,6 +100,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if (told := getattr(session.config, "workeroutput", None)) is not None:
         told["stood_in"] = session.config.stash[STRICT_FALLBACKS]
         told["missing_programs"] = session.config.stash[MISSING_PROGRAMS]
+        told["figures"] = session.config.stash[FIGURES]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -104,6 +108,7 @@ def pytest_testnodedown(node: Any) -> None:
     """Take in what another process told."""
     node.config.stash[STRICT_FALLBACKS] += getattr(node, "workeroutput", {}).get("stood_in", [])
     node.config.stash[MISSING_PROGRAMS] += getattr(node, "workeroutput", {}).get("missing_programs", [])
+    node.config.stash[FIGURES] += getattr(node, "workeroutput", {}).get("figures", [])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -115,6 +120,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if missing := config.stash[MISSING_PROGRAMS]:
         text = f"{len(missing)} CHECK(S) LEFT OUT, WITHOUT THESE PROGRAMS: {', '.join(sorted(set(missing)))}"
         terminalreporter.write_line(text, red=True, bold=True)
+    for figure in config.stash[FIGURES]:
+        terminalreporter.write_line(figure)
 
 
 @pytest.hookimpl(optionalhook=True)

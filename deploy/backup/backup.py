@@ -14,6 +14,7 @@ import base64
 import errno
 import json
 import os
+import re
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from deploy.data_dir.layout import Layout
 
 MAGIC: Final = b"quietline backup 1\n"
+ANY_MAGIC: Final = re.compile(rb"quietline backup \d+\n")
 SALT_BYTES, NONCE_BYTES = 16, 12
 SCRYPT: Final = {"n": 2**16, "r": 8, "p": 1}
 """64 MiB and some tenths of a second."""
@@ -178,7 +180,9 @@ def decrypt(data: bytes, passphrase: bytes) -> Backup:
     """Decrypt a backup. Raises :class:`SetupError` when it is none, damaged, or under another passphrase."""
     head = len(MAGIC)
     if not data.startswith(MAGIC):
-        raise SetupError(["this is no backup of quietline, or one of a newer version"])
+        if ANY_MAGIC.match(data):
+            raise SetupError(["this is a backup of a newer version of quietline: restore it with that one, or a later one"])
+        raise SetupError(["this is no backup of quietline"])
     salt, nonce = data[head : head + SALT_BYTES], data[head + SALT_BYTES : head + SALT_BYTES + NONCE_BYTES]
     try:
         document = json.loads(

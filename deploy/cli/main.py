@@ -15,7 +15,7 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
@@ -39,8 +39,11 @@ from deploy.data_dir.layout import DEFAULT_PORT_BASE, Ports
 from deploy.data_dir.program import own_version
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from deploy.data_dir.layout import Layout
     from deploy.inspect.status import CheckResult
+    from deploy.stack.up import StatusOutput
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE = 0, 1, 2
@@ -50,7 +53,15 @@ PARALLEL_OPTIONS: Final = ("-n", "6", "--dist", "loadfile", "--no-loadscope-reor
 _TAKE_OVER = click.option(
     "--take-over",
     is_flag=True,
-    help="In a new data directory: sign out the devices that another bridge of this line has at the homeserver.",
+    help="In a new data directory: sign out the devices that another bridge of this line has at the homeserver. Of a "
+    "homeserver on PostgreSQL: end the connections that one of another machine left there.",
+)
+_PORT_BASE = click.option(
+    "--port-base",
+    default=DEFAULT_PORT_BASE,
+    show_default=True,
+    type=click.IntRange(1, 65533),
+    help="Homeserver here, bridge and carrier on the two ports above, all on 127.0.0.1.",
 )
 _PASS_THROUGH = {"ignore_unknown_options": True, "help_option_names": []}
 
@@ -65,13 +76,7 @@ cli.add_command(policy)
 
 @cli.command()
 @line_options
-@click.option(
-    "--port-base",
-    default=DEFAULT_PORT_BASE,
-    show_default=True,
-    type=click.IntRange(1, 65533),
-    help="Homeserver here, bridge and carrier on the two ports above, all on 127.0.0.1.",
-)
+@_PORT_BASE
 @_TAKE_OVER
 def up(layout: Layout, port_base: int, take_over: bool) -> None:
     """Run a line on this machine until Ctrl-C: homeserver, bridge, and, for a rehearsal, handsets in a browser.
@@ -79,19 +84,37 @@ def up(layout: Layout, port_base: int, take_over: bool) -> None:
     The first run makes everything under the directory, a rehearsal where there is no config.yaml; when the line is ready,
     DIRECTORY/run/ready.json says how to reach it and, of a rehearsal, holds the passwords of the first accounts.
     """
-    from deploy.cli.terminal import status_output, write_line  # noqa: PLC0415 - only this verb needs it
-    from deploy.data_dir.secret_files import SetupError  # noqa: PLC0415 - only this verb needs it
     from deploy.stack.up import up as run  # noqa: PLC0415 - only this verb needs it
 
+    _run_here(functools.partial(run, layout, Ports(port_base), take_over=take_over))
+
+
+@cli.command()
+@line_options
+@_PORT_BASE
+@_TAKE_OVER
+def homeserver(layout: Layout, port_base: int, take_over: bool) -> None:
+    """Run the line's own homeserver alone, until Ctrl-C: for a container or a unit beside that of `quietline bridge`.
+
+    `up` does both. The first run makes the accounts of the hand-outs. Exit code 0 stopped, 2 it cannot be run.
+    """
+    from deploy.stack.homeserver_alone import run_homeserver_alone as run  # noqa: PLC0415 - only this verb needs it
+
+    _run_here(functools.partial(run, layout, Ports(port_base), take_over=take_over))
+
+
+def _run_here(start: Callable[[StatusOutput], Coroutine[Any, Any, int]]) -> NoReturn:
+    """Run something in front, private in what it writes, and end with its exit code; every problem is told."""
+    from deploy.cli.terminal import status_output, write_line  # noqa: PLC0415 - only two verbs need it
+    from deploy.data_dir.secret_files import SetupError  # noqa: PLC0415 - the same
+
     os.umask(0o077)
+    problems: list[str] = []
     with status_output() as output:
         try:
-            code = asyncio.run(run(layout, Ports(port_base), output, take_over=take_over))
+            code = asyncio.run(start(output))
         except SetupError as error:
-            problems = error.problems
-            code = EXIT_USAGE
-        else:
-            problems = []
+            problems, code = error.problems, EXIT_USAGE
     for problem in problems:
         write_line(f"quietline: {problem}", err=True)
     sys.exit(code)

@@ -138,6 +138,11 @@ class Secrets:
         return self.directory / "homeserver_database_url"
 
     @property
+    def postgres_password(self) -> Path:
+        """The password of that URL by itself, for a PostgreSQL that Compose runs."""
+        return self.directory / "postgres_password"
+
+    @property
     def signing_key(self) -> Path:
         """The homeserver's own signing key."""
         return self.directory / "homeserver.signing.key"

@@ -27,7 +27,7 @@ from deploy.inspect import doctor, doctor_files
 from deploy.inspect.status import CheckResult
 from deploy.stack.deaths import count_deaths
 from deploy.stack.readiness import BridgeReady
-from deploy.stack.up import is_port_free
+from deploy.stack.start_conditions import is_port_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

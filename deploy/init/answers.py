@@ -25,6 +25,8 @@ from deploy.stack.synapse_config import SERVER_NAME
 from policies.load import PACKS
 from policies.schema import Language
 
+COMPOSE_DATABASE: Final = "database"
+"""The host of a URL whose PostgreSQL Compose runs."""
 _LABELS: Final = re.compile(r"(?=.{1,230}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 _ACCOUNT: Final = re.compile(r"[a-z0-9][a-z0-9._=+-]{0,60}")
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -290,6 +292,8 @@ def _cross_problems(raw: dict[str, Any]) -> Iterator[str]:
         yield "homeserver: is needed; its `url` is where this machine reaches the agency's Synapse"
     if mode != "join" and raw.get("homeserver") is not None:
         yield "homeserver: is for `mode: join` only; leave it out"
+    if isinstance(database, dict) and raw.get("service") == "compose" and _lacks_password(database.get("homeserver_url")):
+        yield "database.homeserver_url: needs a password, with which Compose makes the role"
     carrier = raw.get("carrier")
     kind = carrier.get("kind") if isinstance(carrier, dict) else None
     if mode == "rehearsal":
@@ -306,6 +310,14 @@ def _cross_problems(raw: dict[str, Any]) -> Iterator[str]:
         yield "staff: a supervisor is needed, who confirms the others"
     if raw.get("public_url") is None and raw.get("proxy") in ("caddy", "nginx"):
         yield "public_url: is needed for a proxy"
+
+
+def _lacks_password(url: Any) -> bool:
+    try:
+        found = PostgresUrl.parse(str(url))
+    except ValueError:
+        return False  # told already
+    return found.host == COMPOSE_DATABASE and not found.password
 
 
 def problems_of(error: ValidationError, before: str = "") -> list[str]:

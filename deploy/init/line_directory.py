@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from bridge.carriers.vendors.registry import CARRIER_KINDS, AnyCarrierSettings
 from bridge.config import ConfigError, OnCall
 from bridge.config import load as load_config
+from bridge.runtime.postgres_url import PostgresUrl
 from bridge.runtime.settings import secret_files
 from deploy.data_dir import handouts
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
@@ -26,6 +27,7 @@ from deploy.data_dir.secret_files import Secrets, SetupError
 from deploy.init.agency_pack import agency_pack, pack_text
 from deploy.init.answers import Answers, check_answers, problems_of
 from deploy.init.checklist import checklist
+from deploy.init.compose_files import compose_directories, runs_postgres
 from deploy.init.config_text import config_text
 from deploy.init.egress import egress_files
 from deploy.init.proxy_files import proxy_files
@@ -118,6 +120,10 @@ def _write(staged: Layout, layout: Layout, raw: dict[str, Any]) -> Written:
     write_atomically(staged.data / PACK_FILE, pack_text(pack))
     if answers.postgres:
         write_atomically(secrets.homeserver_database, answers.postgres + "\n")
+    if runs_postgres(answers):
+        write_atomically(secrets.postgres_password, PostgresUrl.parse(str(answers.postgres)).password)
+    for name in compose_directories(answers):
+        make_private_directory(staged.data / name)
     text = config_text(_config(staged, answers, carrier, on_call))
     config, merged = _looked_at(staged, text)
     named = [layout.data / path.relative_to(staged.data) if path.is_relative_to(staged.data) else path for path in config]

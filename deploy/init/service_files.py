@@ -119,7 +119,7 @@ def _unit(answers: Answers, layout: Layout, secrets: Sequence[Path]) -> str:
 [Unit]
 Description=Quietline
 Wants=network-online.target
-After=network-online.target time-sync.target
+After=network-online.target time-sync.target{" postgresql.service" if answers.postgres else ""}
 
 [Service]
 Type=notify

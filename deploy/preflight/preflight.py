@@ -35,7 +35,7 @@ from deploy.inspect.doctor_homeserver_database import check_homeserver_database
 from deploy.inspect.status import CheckReport, CheckResult
 from deploy.inspect.trust import check_first_supervisor
 from deploy.preflight.outside_view import check_certificate, check_dns
-from deploy.stack.up import is_port_free
+from deploy.stack.start_conditions import is_port_free
 from policies.lint import lint
 from policies.load import PackError
 from policies.load import load as load_pack

@@ -7,20 +7,15 @@ now; a second `up` on a directory does nothing but say so; however this process 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
 import json
 import os
-import signal
-import socket
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.config import ConfigError, load
 from bridge.runtime.service_notifier import ServiceNotifier, ServiceState
-from deploy.data_dir.atomic_files import make_private_directory, write_atomically
-from deploy.data_dir.layout import CHILDREN, HOST, REAL_LINE_CHILDREN
+from deploy.data_dir.atomic_files import write_atomically
+from deploy.data_dir.layout import CHILDREN, REAL_LINE_CHILDREN
 from deploy.data_dir.secret_files import SetupError
 from deploy.stack import homeserver_database
 from deploy.stack.deaths import record_death
@@ -34,11 +29,18 @@ from deploy.stack.provision import (
     write_line_files,
 )
 from deploy.stack.readiness import BridgeReady, ReadinessProbe
+from deploy.stack.start_conditions import (
+    exclusive_lock,
+    require_free_ports,
+    require_own_homeserver,
+    run_unless_stopped,
+    stop_signals,
+)
 from deploy.stack.supervisor import Child, Supervisor, kill_stale_processes
 from deploy.stack.synapse_config import Site
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from bridge.config import Config
@@ -103,8 +105,8 @@ async def up(
     `run`: other children than :func:`children`, under the same names. `take_over`: the bridge is told so. Raises
     :class:`SetupError` with all problems.
     """
-    _require_own_homeserver(layout)
-    with _exclusive_lock(layout), _stop_signals() as stop:
+    require_own_homeserver(layout)
+    with exclusive_lock(layout), stop_signals() as stop:
         for stale in (layout.ready, layout.bridge_file, layout.canary_file):
             stale.unlink(missing_ok=True)
         if left := kill_stale_processes([layout.pid(name) for name in (*CHILDREN, CANARY)]):
@@ -112,10 +114,10 @@ async def up(
                 [f"{layout.run / name}: a process of an earlier run holds this and cannot be ended" for name in left]
             )
         names = children_of(layout)
-        _require_free_ports(ports, names)
+        require_free_ports(ports, names)
         config = write_line_files(layout, ports)
         await homeserver_database.take(config, layout, take_over=take_over)
-        if not await _run_unless_stopped(stop, make_accounts(layout, ports, output.progress)):
+        if not await run_unless_stopped(stop, make_accounts(layout, ports, output.progress)):
             return 0
         stack = LocalStack(layout=layout, ports=ports, config=config)
         supervisor = Supervisor(
@@ -311,87 +313,3 @@ async def _wait_until_ready(stack: LocalStack, supervisor: Supervisor, output: S
                 ended = [f"the {name} ended {supervisor.deaths[name]} times" for name in waiting if supervisor.deaths[name]]
                 output.message(f"Still waiting for {', '.join(waiting)}{': ' if ended else ''}{', '.join(ended)}.")
             await asyncio.sleep(POLL_SECONDS)
-
-
-async def _run_unless_stopped(stop: asyncio.Event, work: Any) -> bool:
-    """Run the work; when told to stop first, cancel it and answer False."""
-    stopped = asyncio.ensure_future(stop.wait())
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.wait((stopped, task), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            return False
-        task.result()
-        return True
-    finally:
-        stopped.cancel()
-        task.cancel()
-        await asyncio.gather(stopped, task, return_exceptions=True)
-
-
-@contextlib.contextmanager
-def _exclusive_lock(layout: Layout) -> Iterator[None]:
-    """Hold the directory. The kernel lets go of it when this process ends, however it ends."""
-    try:
-        make_private_directory(layout.data)
-        make_private_directory(layout.run)
-        descriptor = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise SetupError([f"{error.filename}: {error.strerror}"]) from None
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SetupError([f"{layout.data}: another `quietline up` runs on this directory; stop it first"]) from None
-        yield
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _stop_signals() -> Iterator[asyncio.Event]:
-    """Make an event that is set by the signals that ask this process to end."""
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    asked = [signal.SIGTERM, signal.SIGINT]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
-        asked.append(signal.SIGHUP)
-    for number in asked:
-        loop.add_signal_handler(number, stop.set)
-    try:
-        yield stop
-    finally:
-        for number in asked:
-            loop.remove_signal_handler(number)
-
-
-def _require_own_homeserver(layout: Layout) -> None:
-    """Raise :class:`SetupError` for a line on the agency's own homeserver, before anything of it is touched."""
-    with contextlib.suppress(ConfigError):  # what is wrong with it is told later, all of it
-        if layout.config.is_file() and load(layout.config).homeserver.joined:
-            told = f"the homeserver is the agency's own; `quietline bridge --data {layout.data}` runs this line"
-            raise SetupError([f"{layout.config}: homeserver.joined: {told}"])
-
-
-def _require_free_ports(ports: Ports, names: Sequence[str]) -> None:
-    """Raise :class:`SetupError` with every port of these children on which another program listens."""
-    taken = [
-        f"port {ports.of(name)} ({name}) is in use or not allowed; choose others with --port-base N"
-        for name in names
-        if not is_port_free(HOST, ports.of(name))
-    ]
-    if taken:
-        raise SetupError(taken)
-
-
-def is_port_free(host: str, port: int) -> bool:
-    """Whether a server of ours could listen there now."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as trial:
-        # As servers do: a connection that is only lingering does not make a port taken.
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((host, port))
-            trial.listen(1)
-        except OSError:
-            return False
-    return True

@@ -51,10 +51,15 @@ class StrictClientFactory:
     def __init__(self, *, fallbacks: list[str]) -> None:
         self._stood_in = fallbacks
 
-    async def log_in(self, homeserver: str, account: Account) -> StaffClient:
-        """Return a started client."""
+    @property
+    def is_strict(self) -> bool:
+        """Whether this machine has the strict client."""
+        return not old_glibc(OLDEST_GLIBC["strict"])
+
+    async def log_in(self, homeserver: str, account: Account, *, authority: Path | None = None) -> StaffClient:
+        """Return a started client. `authority`: the file of one whose certificates it believes as well."""
         log_in: StaffClient
-        if old_glibc(OLDEST_GLIBC["strict"]):
+        if not self.is_strict:
             self._stood_in.append("strict client")
             warnings.warn("the strict client stepped aside for nio", stacklevel=2)
             log_in = NioClient(homeserver, account)
@@ -62,6 +67,7 @@ class StrictClientFactory:
             from tests.e2e.strict_client import StrictClient
 
             log_in = StrictClient(homeserver, account)
+            log_in.authority = authority
         await log_in.start()
         return log_in
 

@@ -19,6 +19,7 @@ from typing import Any
 import aiohttp
 import yaml
 
+from bridge.runtime.postgres_url import PostgresUrl
 from tests.e2e.polling import wait_until
 from tests.e2e.stack import ROOT, run
 
@@ -38,20 +39,25 @@ class JoinedSynapse:
         self._config = directory / "etc" / "homeserver.yaml"
         self._pasted = directory / "etc" / "conf.d" / "quietline.yaml"
 
-    def set_up(self) -> None:
-        """Write the configuration of before: an agency's, with people of its own and no federation on this machine."""
+    def set_up(self, *, postgres: PostgresUrl | None = None, public: str | None = None) -> None:
+        """Write the configuration of before: an agency's, with people of its own and no federation on this machine.
+
+        `postgres`: where its data are, if not in SQLite; `public`: where a proxy before it is reached.
+        """
         self._pasted.parent.mkdir(parents=True)
         listener = {
             "type": "http",
             "port": self._port,
             "bind_addresses": ["127.0.0.1"],
+            "x_forwarded": public is not None,
             "resources": [{"names": ["client"]}],
         }
+        sqlite = {"name": "sqlite3", "args": {"database": str(self.directory / "homeserver.db")}}
         told: dict[str, Any] = {
             "server_name": self.server_name,
-            "public_baseurl": f"{self.url}/",
+            "public_baseurl": f"{public or self.url}/",
             "listeners": [listener],
-            "database": {"name": "sqlite3", "args": {"database": str(self.directory / "homeserver.db")}},
+            "database": {"name": "psycopg2", "args": postgres.for_libpq()} if postgres else sqlite,
             "media_store_path": str(self.directory / "media"),
             "pid_file": str(self.directory / "pid"),
             "signing_key_path": str(self.directory / "signing.key"),

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import ssl
 import tempfile
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -32,6 +34,8 @@ class StrictDevice:
 
     def __init__(self, homeserver: str, account: Account) -> None:
         self.homeserver = homeserver
+        self.authority: Path | None = None
+        """Whose certificates are believed besides those that everybody believes; its file."""
         self.mxid = account.mxid
         self._account = account
         self._rooms: dict[str, RoomTimeline] = {}
@@ -67,9 +71,11 @@ class StrictDevice:
 
     async def _built(self) -> Any:
         strict = crypto.DecryptionSettings(sender_device_trust_requirement=crypto.TrustRequirement.CROSS_SIGNED_OR_LEGACY)
+        builder = sdk.ClientBuilder()
+        if self.authority is not None:
+            builder = builder.add_root_certificates([ssl.PEM_cert_to_DER_cert(self.authority.read_text())])
         return await (
-            sdk.ClientBuilder()
-            .homeserver_url(self.homeserver)
+            builder.homeserver_url(self.homeserver)
             .sqlite_store(sdk.SqliteStoreBuilder(self._folder.name, self._folder.name))
             .sliding_sync_version_builder(sdk.SlidingSyncVersionBuilder.DISCOVER_NATIVE)
             .auto_enable_cross_signing(True)

@@ -9,8 +9,9 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +19,19 @@ import aiohttp
 import yaml
 
 from tests.e2e.conftest import StrictClientFactory
+from tests.e2e.first_answer import HANDSET, Network, answer_a_text, read_handout
 from tests.e2e.joined_synapse import JoinedSynapse
 from tests.e2e.polling import wait_until
 from tests.e2e.separate_line import HURRIED
 from tests.e2e.stack import ReadyFile, Stack, run
 from tests.e2e.staff_client import Account
-from tests.e2e.staffed_line import Conversation, StaffedLine
+from tests.e2e.staffed_line import Conversation
 from tests.e2e.test_init import ANSWERS
 from tests.fakes.kannel import LOGIN, NUMBER, FakeKannel
 from tests.fakes.push_gateway import FakePushGateway
 
 SERVER = "agency.org"
 PATH_SECRET = "s" * 40
-HANDSET = "+15555550142"
 SECOND_TEXT = "the blue door"
 
 
@@ -64,8 +65,11 @@ async def init(stack: Stack, synapse: JoinedSynapse, gateway: FakeKannel) -> Non
 
 
 @asynccontextmanager
-async def bridge(stack: Stack) -> AsyncIterator[ReadyFile]:
-    """Run the bridge alone, as a unit does, and say what a client needs of it; systemd hears what it waits for."""
+async def bridge(stack: Stack, *, environment: Mapping[str, str] | None = None) -> AsyncIterator[ReadyFile]:
+    """Run the bridge alone, as a unit does, and say what a client needs of it; systemd hears what it waits for.
+
+    `environment`: what else stands in the unit's.
+    """
     log = stack.outputs.open("ab")
     systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     systemd.bind(notify := str(stack.data.with_name("notify")))
@@ -76,7 +80,7 @@ async def bridge(stack: Stack) -> AsyncIterator[ReadyFile]:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=log,
         stderr=log,
-        env={**os.environ, "NOTIFY_SOCKET": notify, "WATCHDOG_USEC": "1500000"},
+        env={**os.environ, **(environment or {}), "NOTIFY_SOCKET": notify, "WATCHDOG_USEC": "1500000"},
     )
     file = stack.data / "run" / "bridge.json"
     try:
@@ -136,8 +140,14 @@ async def test_a_text_is_answered_on_the_agencys_own_synapse(
             code, said = await run(stack.command("staff", "make", *words))
             assert (code, json.loads(said)) == (0, {"made": [f"@mira:{SERVER}"], "kept": [f"@noor:{SERVER}"]})
             assert [path.name for path in (stack.data / "handout").iterdir()] == ["mira.txt"]
+            network = Network(
+                text_in=lambda words: gateway.call(gateway.inbound(HANDSET, words, ())),
+                arrived=lambda: gateway.texts_at_handset[HANDSET],
+            )
             async with bridge(stack) as ready:
-                await answer_a_text(stack, synapse, ready, gateway, strict_client_factory)
+                _, mira = read_handout(stack, "mira")
+                pushed = partial(push, synapse, mira, gateway)
+                await answer_a_text(stack, ready, strict_client_factory, network, then=pushed)
                 _, told = await run(stack.command("doctor", "--data", str(stack.data), "--json"))
                 rows = {row["name"]: row for row in json.loads(told)["checks"]}
                 assert rows["homeserver module"]["ok"], rows["homeserver module"]
@@ -146,52 +156,7 @@ async def test_a_text_is_answered_on_the_agencys_own_synapse(
         await stack.end()
 
 
-async def answer_a_text(
-    stack: Stack, synapse: JoinedSynapse, ready: ReadyFile, gateway: FakeKannel, log_in: StrictClientFactory
-) -> None:
-    """Sign in with the hand-out, be confirmed, claim the text and answer it."""
-    handed = dict(line.split(": ") for line in (stack.data / "handout" / "mira.txt").read_text().splitlines())
-    mira = Account(user="mira", mxid=handed["user"], password=handed["password"], role="supervisor")
-    client = await log_in.log_in(handed["homeserver"], mira)
-    try:
-        await client.join(ready.desk_room)
-
-        async def fingerprint() -> list[str] | None:
-            _, told = await run(stack.command("trust", "--data", str(stack.data), "--json"))
-            seen = {each["mxid"]: each["fingerprint"] for each in json.loads(told)["identities"]}
-            return seen[mira.mxid].split() if seen.get(mira.mxid) else None
-
-        words = await wait_until("the bridge has seen who signed in", fingerprint)
-        code, said = await run(stack.command("trust", "--data", str(stack.data), mira.mxid, *words))
-        assert code == 0, said
-        staffed = StaffedLine(stack=stack, ready=ready)
-        for author in (ready.bot, ready.voice):
-            await client.find(
-                ready.desk_room,
-                "a greeting is readable",
-                lambda i, a=author: i.sender == a and i.kind == "message",  # type: ignore[misc]
-            )
-        await client.join(await staffed.wait_for_invite(client, set(), office=True))
-        gateway.call(gateway.inbound(HANDSET, "can you talk", ()))
-        card = await client.find(
-            ready.desk_room,
-            "a card says that somebody is waiting",
-            lambda i: i.sender == ready.bot and i.kind == "message" and "waiting" in i.body,
-        )
-        conversation = await staffed.claim(client, HANDSET, card)
-        await conversation.wait_for_text("can you talk")
-        await client.say(conversation.room, "yes, I am here")
-
-        async def arrived() -> bool | None:
-            return "yes, I am here" in gateway.texts_at_handset[HANDSET] or None
-
-        await wait_until("the answer is at the handset", arrived)
-        await push(synapse, mira, conversation, gateway)
-    finally:
-        await client.stop()
-
-
-async def push(synapse: JoinedSynapse, mira: Account, conversation: Conversation, gateway: FakeKannel) -> None:
+async def push(synapse: JoinedSynapse, mira: Account, gateway: FakeKannel, conversation: Conversation) -> None:
     """Have a phone of hers woken by a text, by an app that asks for ids alone and by one that asks for all."""
     phones = FakePushGateway()
     await phones.start()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from deploy.data_dir.secret_files import SetupError
 from tests.deploy.line_directory import ADA, INDEX_KEY, SOL, VAULT_KEY, LineDirectory, line_directory
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
 from tests.fakes.database_file import rows
+from tests.fakes.full_disk import cut_off_at
 
 PASSPHRASE = b"six random words are very good"
 WORDS = "kestrelfjord texted this"
@@ -232,6 +235,37 @@ async def test_what_cannot_be_opened_says_so(line: LineDirectory, tmp_path: Path
     file.write_bytes({"cut": data[:-1], "flipped": flipped, "other": b"PK" + data, "empty": b""}.get(harm, data))
     with pytest.raises(SetupError, match=r"cannot be opened|no backup"):
         made.read_backup(file, b"another passphrase altogether" if harm == "passphrase" else PASSPHRASE)
+
+
+def test_a_backup_of_a_newer_version_says_which_program_reads_it() -> None:
+    """Not that it is damaged: the file is well, and this program is too old."""
+    with pytest.raises(SetupError, match="of a newer version of quietline: restore it with that one"):
+        made.decrypt(made.MAGIC.replace(b"1", b"2") + bytes(60), PASSPHRASE)
+
+
+async def test_a_disk_that_is_full_at_any_step_of_restore_leaves_nothing(line: LineDirectory, tmp_path: Path) -> None:
+    """At whichever file it is full: the reason, and neither a line nor a half of one; with room it is restored."""
+    found = made.collect(line.layout, line.config)
+    before, step = _names(tmp_path), 0
+    while True:
+        with pytest.MonkeyPatch.context() as patch:
+            cut_off_at(step, patch)
+            refused = await _refusal(restore(found, there := Layout(tmp_path / "there")))
+        if not refused:
+            break
+        assert os.strerror(errno.ENOSPC) in refused
+        assert _names(tmp_path) == before
+        step += 1
+    assert step > 5
+    assert load(there.config).line.number == line.config.line.number
+
+
+async def _refusal(work: Awaitable[None]) -> str:
+    try:
+        await work
+    except SetupError as error:
+        return str(error)
+    return ""
 
 
 @pytest.mark.parametrize(("words", "mode"), [("short", 0o600), ("long enough to be a passphrase", 0o644), (None, 0o600)])

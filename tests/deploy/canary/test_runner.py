@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import stat
 import time
 from pathlib import Path
@@ -11,11 +12,12 @@ from typing import Any, cast
 
 import aiohttp
 import pytest
+from annotated_types import Le
 
 from bot.model.line_incidents import CanaryStep
 from bridge.config import Canary, Config
 from bridge.outbound import pager
-from deploy.canary.handsets import CanaryRouteClient, Unreachable
+from deploy.canary.handsets import TIMEOUT, CanaryRouteClient, Unreachable
 from deploy.canary.round_trip import Trip
 from deploy.canary.runner import AT_START, Runner
 
@@ -113,6 +115,12 @@ async def test_a_line_that_is_being_started_is_no_news(told: Told) -> None:
     told.now = AT_START
     await told.tell(DEAD)
     assert told.reports == [CanaryStep.ROOM]
+
+
+def test_a_trip_that_does_not_end_is_told_within_two_minutes() -> None:
+    """The longest that a trip may be given, and the longest that a line which hangs may let a report wait, are 120 s."""
+    (most,) = [limit.le for limit in Canary.model_fields["limit"].metadata if isinstance(limit, Le)]
+    assert float(str(most)) + float(TIMEOUT.total or math.inf) <= 120
 
 
 async def test_after_a_trip_that_was_well_every_failure_is_told(told: Told) -> None:

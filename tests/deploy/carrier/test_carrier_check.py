@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import yaml
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from click.testing import CliRunner
 from multidict import CIMultiDict
 
@@ -20,7 +24,8 @@ from bridge.carriers.vendors import registry
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.carriers.vendors.smsgate import EVENTS
 from bridge.config import ConfigError, load
-from deploy.carrier.carrier_check import check_encryption, check_public_address
+from bridge.inbound.webhook import REFUSAL_BODY
+from deploy.carrier.carrier_check import check_encryption, check_public_address, check_reachable
 from deploy.carrier.vendor_probes import LOGIN_PROBES
 from deploy.carrier.webhook_signatures import SIGNERS
 from deploy.cli import main
@@ -313,3 +318,31 @@ def test_plain_http_to_a_carrier_outside_is_refused(tmp_path: Path) -> None:
     listen = config.listen.model_copy(update={"public_base_url": "http://text.example.org"})
     check = check_public_address(config.model_copy(update={"listen": listen}))
     assert (check.ok, check.what) == (False, "is plain http: everybody on the way reads every text")
+
+
+@pytest.mark.parametrize(
+    ("passed", "ok"),
+    [
+        (lambda path: path, True),
+        (lambda path: path.removeprefix("/carriers"), False),
+        (lambda path: f"/text{path}", False),
+        (lambda path: f"{path}/", False),
+    ],
+    ids=["as it is", "stripped", "added", "slash"],
+)
+async def test_a_proxy_that_changes_paths_is_noticed(tmp_path: Path, passed: Callable[[str], str], *, ok: bool) -> None:
+    """The webhook row calls by the public address: it must be the bridge that refuses, at the path as it was called."""
+    line = load(sample(tmp_path, "kannel")).line
+    inbound = f"/carriers/{line.slug}/inbound"
+
+    async def answer(request: web.Request) -> web.Response:
+        if passed(request.path) != inbound:
+            return web.Response(status=404)
+        return web.Response(status=CARRIER_KINDS["kannel"].adapter.refusal_status, body=REFUSAL_BODY)
+
+    app = web.Application()
+    app.router.add_route("*", "/{any:.*}", answer)
+    async with TestServer(app) as server, aiohttp.ClientSession() as http:
+        row = await check_reachable(http, line, f"http://127.0.0.1:{server.port}{inbound}")
+    assert row.ok is ok
+    assert ok or "path and all" in row.do

@@ -98,9 +98,14 @@ def make_certificates(directory: Path) -> None:
 
 def caddy_config(written: str, directory: Path, port: int) -> str:
     """Change what `init` wrote for Caddy: a port and a certificate of its own, and no redirection on port 80."""
-    site = f"https://{HOST} {{\n"
+    return caddy_site(written, f"https://{HOST}", directory).replace(f"https://{HOST} ", f"https://{HOST}:{port} ")
+
+
+def caddy_site(written: str, public_url: str, directory: Path) -> str:
+    """Give the site that `init` wrote for this URL a certificate of its own, and no redirection on port 80."""
+    site = f"{public_url} {{\n"
     assert site in written
-    own = f"https://{HOST}:{port} {{\n\ttls {directory}/host.pem {directory}/host.key\n"
+    own = f"{site}\ttls {directory}/host.pem {directory}/host.key\n"
     return written.replace("{\n", "{\n\tauto_https disable_redirects\n", 1).replace(site, own)
 
 

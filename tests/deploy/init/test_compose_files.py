@@ -10,11 +10,17 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.init.compose_files import IMAGE
 from tests.deploy.init.answers import answers, joined, run_init
 from tests.deploy.processes import ROOT
 from tests.outside_programs import OutsidePrograms
 
 CONTAINERFILE = ROOT / "deploy" / "containers" / "Containerfile"
+
+
+def stored(host: str = "database", **changed: Any) -> dict[str, Any]:
+    """Return answers of a line whose homeserver is on a PostgreSQL at that host."""
+    return answers(database={"homeserver_url": f"postgresql://quietline:a%20word@{host}/quietline"}, **changed)
 
 
 def services(tmp_path: Path, told: dict[str, Any]) -> dict[str, Any]:
@@ -24,34 +30,71 @@ def services(tmp_path: Path, told: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_every_container_is_closed_and_only_the_proxy_listens(tmp_path: Path) -> None:
-    """Read-only, without rights, not as root; the line shares the proxy's network, so that its ports are on loopback."""
-    found = services(tmp_path, answers())
-    assert found.keys() == {"line", "proxy"}
+    """Read-only, without rights, not as root; all share the proxy's network, so that their ports are on loopback."""
+    found = services(tmp_path, stored())
+    assert found.keys() == {"homeserver", "bridge", "database", "proxy"}
     for each in found.values():
         assert (each["read_only"], each["cap_drop"], each["security_opt"]) == (True, ["ALL"], ["no-new-privileges:true"])
-    line = found["line"]
-    assert line["user"].split(":")[0] != "0"
-    assert (line["network_mode"], "ports" in line) == ("service:proxy", False)
-    assert line["volumes"] == [f"{tmp_path}/line:{tmp_path}/line"]
-    assert line["command"] == ["up", "--data", f"{tmp_path}/line"]
+        assert each["user"].split(":")[0] != "0"
+    for name in ("homeserver", "bridge"):
+        each = found[name]
+        assert (each["image"], each["network_mode"], "ports" in each) == (IMAGE, "service:proxy", False)
+        assert each["volumes"] == [f"{tmp_path}/line:{tmp_path}/line"]
+        assert each["command"] == [name, "--data", f"{tmp_path}/line"]
+    assert [name for name, each in found.items() if "ports" in each] == ["proxy"]
     assert found["proxy"]["ports"] == ["80:80", "443:443"]
-    assert "./proxy/Caddyfile:/etc/caddy/Caddyfile:ro" in found["proxy"]["volumes"]
+    assert f"{tmp_path}/line/proxy/Caddyfile:/etc/caddy/Caddyfile:ro" in found["proxy"]["volumes"]
+
+
+def test_postgresql_is_made_as_synapse_wants_it_and_reaches_nothing(tmp_path: Path) -> None:
+    """Where the URL's host is `database`: UTF8 and C, no old log, a closed network; its password is in a file alone."""
+    database = services(tmp_path, stored())["database"]
+    line = tmp_path / "line"
+    told = yaml.safe_load((line / "compose.yaml").read_text())
+    assert told["networks"]["data"] == {"internal": True}
+    assert (database["networks"], told["services"]["proxy"]["networks"]) == (["data"], ["default", "data"])
+    assert database["environment"]["POSTGRES_INITDB_ARGS"] == "--encoding=UTF8 --locale=C"
+    assert database["command"][-1] == "wal_recycle=off"
+    assert f"{line}/secrets/postgres_password:/run/password:ro" in database["volumes"]
+    assert (line / "secrets" / "postgres_password").read_text() == "a word"
+    assert "a word" not in (line / "compose.yaml").read_text()
+    assert told["services"]["homeserver"]["depends_on"] == {"database": {"condition": "service_healthy"}}
+    for each in told["services"].values():  # an engine makes what is missing, as root
+        assert [path for volume in each["volumes"] if not Path(path := volume.split(":")[0]).exists()] == []
+
+
+def test_a_postgresql_elsewhere_is_none_of_composes(tmp_path: Path) -> None:
+    """Another host is a server that is there; without a URL the data are in SQLite."""
+    for name, told in (("there", stored("10.0.0.7")), ("sqlite", answers())):
+        (home := tmp_path / name).mkdir()
+        assert services(home, told).keys() == {"homeserver", "bridge", "proxy"}
+    ended = run_init(tmp_path, {**answers(service="compose"), "database": {"homeserver_url": "postgresql://q@database/q"}})
+    assert (ended.exit_code, "needs a password, with which Compose makes the role" in ended.stderr) == (2, True)
+
+
+def test_without_the_proxy_everything_is_on_loopback(tmp_path: Path) -> None:
+    """In the machine's own network PostgreSQL is published to loopback alone, under the name that the URL has."""
+    found = services(tmp_path, {**stored(), "proxy": "none"})
+    assert (found["database"]["ports"], found["homeserver"]["network_mode"]) == (["127.0.0.1:5432:5432"], "host")
+    assert found["homeserver"]["extra_hosts"] == ["database:127.0.0.1"]
 
 
 def test_healthy_means_alive_and_not_ready(tmp_path: Path) -> None:
     """A homeserver that is away must not have the bridge ended, which takes texts in meanwhile."""
-    (words,) = [word for word in services(tmp_path, answers())["line"]["healthcheck"]["test"] if "http" in word]
-    assert re.findall(r"http://[^']+", words) == ["http://127.0.0.1:8449/live"]
+    found = services(tmp_path, answers())
+    asked = {name: re.findall(r"http://[^']+", str(each.get("healthcheck"))) for name, each in found.items()}
+    assert asked["bridge"] == ["http://127.0.0.1:8449/live"]
+    assert asked["homeserver"] == ["http://127.0.0.1:8448/health"]
 
 
 def test_on_another_homeserver_the_bridge_runs_alone(tmp_path: Path) -> None:
     """And with a proxy of the agency's own it is on the machine's network, still on loopback."""
     found = services(tmp_path, joined(proxy="none"))
-    assert found.keys() == {"line"}
-    assert (found["line"]["command"][0], found["line"]["network_mode"]) == ("bridge", "host")
+    assert found.keys() == {"bridge"}
+    assert (found["bridge"]["command"][0], found["bridge"]["network_mode"]) == ("bridge", "host")
 
 
-@pytest.mark.parametrize("told", [answers(), joined(proxy="nginx")], ids=["embedded", "joined"])
+@pytest.mark.parametrize("told", [stored(), answers(), stored(proxy="none"), joined(proxy="nginx")])
 def test_compose_takes_the_file(tmp_path: Path, told: dict[str, Any], outside_programs: OutsidePrograms) -> None:
     """By its own judgement, without a daemon."""
     if (program := outside_programs.find("docker-compose")) is None:
@@ -65,7 +108,7 @@ def test_compose_takes_the_file(tmp_path: Path, told: dict[str, Any], outside_pr
 def test_the_image_holds_what_is_locked_and_runs_as_nobody_in_particular() -> None:
     """Packages by hash alone; a user that is not root; nothing is copied that is not there; no shell is needed."""
     text = CONTAINERFILE.read_text()
-    assert "--require-hashes --only-binary :all: -r deploy/requirements/runtime.txt" in text
+    assert "--require-hashes --only-binary :all: --no-binary atomicwrites -r deploy/requirements/runtime.txt" in text
     assert re.search(r"^USER [1-9][0-9]*:[1-9][0-9]*$", text, re.MULTILINE)
     assert text.count('ENTRYPOINT ["') == 1
     copied = [words.split()[:-1] for words in re.findall(r"^COPY (?!--from)(.+)$", text, re.MULTILINE)]

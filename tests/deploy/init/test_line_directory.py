@@ -21,6 +21,7 @@ from deploy.stack.provision import first_accounts, write_line_files
 from policies.load import load as load_packs
 from policies.pack import samples, unreviewed
 from tests.deploy.init.answers import PASSWORD, PATH_SECRET, answers, answers_file, joined, run_init
+from tests.fakes.full_disk import cut_off_at
 
 REVIEW = {"by": "Counsel", "on": date(2027, 1, 15)}
 EXAMPLE = Path(__file__).parents[3] / "deploy" / "examples" / "init" / "answers.yaml"
@@ -246,22 +247,6 @@ def test_the_example_is_whole_but_for_the_numbers(tmp_path: Path) -> None:
     assert (tmp_path / "line" / "units" / "quietline-backup.timer").is_file()
     assert load(tmp_path / "line" / "config.yaml").line.on_call is not None
     assert pack_of(tmp_path / "line") == ((), ())
-
-
-def cut_off_at(step: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Let the disk be full from the n-th file on; the list gets a number for each file that was to be written."""
-    asked: list[int] = []
-    real = os.open
-
-    def full(path: str | Path, flags: int, *words: int, **rest: int) -> int:
-        if flags & os.O_CREAT:
-            asked.append(len(asked))
-            if len(asked) > step:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        return real(path, flags, *words, **rest)
-
-    monkeypatch.setattr(os, "open", full)
-    return asked
 
 
 def test_a_disk_that_is_full_at_any_step_leaves_nothing(tmp_path: Path) -> None:

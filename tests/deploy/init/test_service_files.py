@@ -85,6 +85,13 @@ def test_a_canary_has_a_unit_where_up_does_not_start_it(tmp_path: Path) -> None:
         assert "`canary`" in said
 
 
+def test_a_postgresql_of_this_machine_is_started_first(tmp_path: Path) -> None:
+    """Where the homeserver's data are in one; elsewhere the name of that unit does nothing."""
+    assert run_init(tmp_path, answers(database={"homeserver_url": "postgresql://q@127.0.0.1/q"})).exit_code == 0
+    told = unit(tmp_path / "line" / "units" / "quietline.service")["Unit"]
+    assert told["After"] == "network-online.target time-sync.target postgresql.service"
+
+
 def test_nobody_runs_a_line_as_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Made by root, it runs as an account of its own, and the checklist says how that comes to be."""
     monkeypatch.setattr(os, "getuid", lambda: 0)

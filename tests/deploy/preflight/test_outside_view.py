@@ -24,8 +24,8 @@ def public(directory: Path, url: str, **carrier: str) -> Config:
     return config.model_copy(update={"listen": config.listen.model_copy(update={"public_base_url": url})})
 
 
-def self_signed(directory: Path) -> Path:
-    """Make a certificate of localhost for a year, and its key, in one file."""
+def self_signed(directory: Path, host: str = "localhost") -> Path:
+    """Make a certificate of a host for a year, and its key, in one file."""
     key, now = ec.generate_private_key(ec.SECP256R1()), dt.datetime.now(dt.UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     certificate = (
@@ -36,7 +36,7 @@ def self_signed(directory: Path) -> Path:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + dt.timedelta(days=365))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
@@ -65,6 +65,21 @@ async def test_a_certificate_is_asked_for(tmp_path: Path, monkeypatch: pytest.Mo
     nobody = await check_certificate(public(tmp_path, f"https://localhost:{free_port_base()}"))
     assert (nobody.ok, nobody.asked, bool(nobody.do)) == (True, False, True)
     assert (await check_certificate(public(tmp_path, "http://127.0.0.1:1"))).ok
+
+
+async def test_a_certificate_for_another_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where its authority is known: the carrier would not call, and it is said why."""
+    shown, file = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self_signed(tmp_path, "another.agency.org")
+    shown.load_cert_chain(file)
+    known = ssl.create_default_context()
+    known.load_verify_locations(file)
+    monkeypatch.setattr(ssl, "create_default_context", lambda: known)
+    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0, ssl=shown)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        refused = await check_certificate(public(tmp_path, f"https://localhost:{port}"))
+    assert (refused.ok, "not valid for 'localhost'" in refused.what) == (False, True), refused
+    assert "Is the name right" in refused.do
 
 
 async def test_a_name_that_nobody_knows_is_no_answer(tmp_path: Path) -> None:

@@ -1,0 +1,108 @@
+"""What must be so before anything of a line is started here, and how a start is stopped.
+
+Rule of this module: one process of a directory at a time, on ports that are free; what is in the way is told at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+from typing import TYPE_CHECKING, Any
+
+from bridge.config import ConfigError, load
+from deploy.data_dir.atomic_files import make_private_directory
+from deploy.data_dir.layout import HOST
+from deploy.data_dir.secret_files import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from deploy.data_dir.layout import Layout, Ports
+
+
+async def run_unless_stopped(stop: asyncio.Event, work: Any) -> bool:
+    """Run the work; when told to stop first, cancel it and answer False."""
+    stopped = asyncio.ensure_future(stop.wait())
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait((stopped, task), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            return False
+        task.result()
+        return True
+    finally:
+        stopped.cancel()
+        task.cancel()
+        await asyncio.gather(stopped, task, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def exclusive_lock(layout: Layout) -> Iterator[None]:
+    """Hold the directory. The kernel lets go of it when this process ends, however it ends."""
+    try:
+        make_private_directory(layout.data)
+        make_private_directory(layout.run)
+        descriptor = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise SetupError([f"{error.filename}: {error.strerror}"]) from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SetupError([f"{layout.data}: another `quietline up` runs on this directory; stop it first"]) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def stop_signals() -> Iterator[asyncio.Event]:
+    """Make an event that is set by the signals that ask this process to end."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    asked = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+        asked.append(signal.SIGHUP)
+    for number in asked:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in asked:
+            loop.remove_signal_handler(number)
+
+
+def require_own_homeserver(layout: Layout) -> None:
+    """Raise :class:`SetupError` for a line on the agency's own homeserver, before anything of it is touched."""
+    with contextlib.suppress(ConfigError):  # what is wrong with it is told later, all of it
+        if layout.config.is_file() and load(layout.config).homeserver.joined:
+            told = f"the homeserver is the agency's own; `quietline bridge --data {layout.data}` runs this line"
+            raise SetupError([f"{layout.config}: homeserver.joined: {told}"])
+
+
+def require_free_ports(ports: Ports, names: Sequence[str]) -> None:
+    """Raise :class:`SetupError` with every port of these children on which another program listens."""
+    taken = [
+        f"port {ports.of(name)} ({name}) is in use or not allowed; choose others with --port-base N"
+        for name in names
+        if not is_port_free(HOST, ports.of(name))
+    ]
+    if taken:
+        raise SetupError(taken)
+
+
+def is_port_free(host: str, port: int) -> bool:
+    """Whether a server of ours could listen there now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as trial:
+        # As servers do: a connection that is only lingering does not make a port taken.
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host, port))
+            trial.listen(1)
+        except OSError:
+            return False
+    return True

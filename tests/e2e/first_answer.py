@@ -1,0 +1,98 @@
+"""What the first supervisor of a new line does: sign in with the hand-out, be confirmed, claim the first text, answer it.
+
+Rule of this module: nothing is known but the hand-out, the desk's room and what the commands say.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.e2e.conftest import StrictClientFactory
+from tests.e2e.polling import wait_until
+from tests.e2e.stack import ReadyFile, Stack, run
+from tests.e2e.staff_client import Account, StaffClient
+from tests.e2e.staffed_line import Conversation, StaffedLine
+
+HANDSET = "+12065550142"
+FIRST, ANSWER = "can you talk", "yes, I am here"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """The telephone network of a test. `text_in`: the handset texts; `arrived`: what it has got."""
+
+    text_in: Callable[[str], None]
+    arrived: Callable[[], Sequence[str]]
+
+
+def read_handout(stack: Stack, name: str) -> tuple[str, Account]:
+    """Read what a person is given: where the homeserver is, and who they are there."""
+    lines = (stack.data / "handout" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    told = dict(line.split(": ") for line in lines)
+    return told["homeserver"], Account(user=name, mxid=told["user"], password=told["password"], role="supervisor")
+
+
+async def answer_a_text(
+    stack: Stack,
+    ready: ReadyFile,
+    log_in: StrictClientFactory,
+    network: Network,
+    *,
+    authority: Path | None = None,
+    then: Callable[[Conversation], Awaitable[None]] | None = None,
+) -> None:
+    """Do all of it as `mira`; see the answer at the handset. `then`: what else is done while the client is there."""
+    homeserver, mira = read_handout(stack, "mira")
+    # The client that stands in where there is no strict one believes no private authority.
+    where = homeserver if authority is None or log_in.is_strict else ready.homeserver
+    client = await log_in.log_in(where, mira, authority=authority)
+    try:
+        await client.join(ready.desk_room)
+        await confirm(stack, mira)
+        conversation = await _claim(stack, ready, client, network)
+        await client.say(conversation.room, ANSWER)
+        await wait_until("the answer is at the handset", lambda: _is_there(network, ANSWER), seen=stack.tail)
+        if then is not None:
+            await then(conversation)
+    finally:
+        await client.stop()
+
+
+async def confirm(stack: Stack, who: Account) -> None:
+    """Confirm a fingerprint as `quietline trust` shows it."""
+
+    async def fingerprint() -> list[str] | None:
+        _, told = await run(stack.command("trust", "--data", str(stack.data), "--json"))
+        seen = {each["mxid"]: each["fingerprint"] for each in json.loads(told)["identities"]}
+        return seen[who.mxid].split() if seen.get(who.mxid) else None
+
+    words = await wait_until("the bridge has seen who signed in", fingerprint)
+    code, said = await run(stack.command("trust", "--data", str(stack.data), who.mxid, *words))
+    assert code == 0, said
+
+
+async def _claim(stack: Stack, ready: ReadyFile, client: StaffClient, network: Network) -> Conversation:
+    staffed = StaffedLine(stack=stack, ready=ready)
+    for author in (ready.bot, ready.voice):
+        await client.find(
+            ready.desk_room,
+            "a greeting is readable",
+            lambda i, a=author: i.sender == a and i.kind == "message",  # type: ignore[misc]
+        )
+    await client.join(await staffed.wait_for_invite(client, set(), office=True))
+    network.text_in(FIRST)
+    card = await client.find(
+        ready.desk_room,
+        "a card says that somebody is waiting",
+        lambda i: i.sender == ready.bot and i.kind == "message" and "waiting" in i.body,
+    )
+    conversation = await staffed.claim(client, HANDSET, card)
+    await conversation.wait_for_text(FIRST)
+    return conversation
+
+
+async def _is_there(network: Network, text: str) -> bool | None:
+    return text in network.arrived() or None

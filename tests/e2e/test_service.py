@@ -1,0 +1,247 @@
+"""From a clone to a live line with programs of others: Kannel, PostgreSQL and Caddy as they are, and the strict client.
+
+Rules of this test: the telephone network behind Kannel is ours (`tests/fakes/message_centre.py`), and so is the authority
+of the certificates; of what `init` wrote only ports and the certificate are changed. How long it took is told, and no test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+import yaml
+
+from bridge.runtime.postgres_url import PostgresUrl
+from tests.conftest import FIGURES
+from tests.deploy.init.proxy_rig import Upstream, caddy_site, make_certificates, running_proxy
+from tests.e2e.conftest import StrictClientFactory
+from tests.e2e.first_answer import HANDSET, Network, answer_a_text, read_handout
+from tests.e2e.joined_synapse import JoinedSynapse
+from tests.e2e.polling import wait_until
+from tests.e2e.separate_line import HURRIED
+from tests.e2e.stack import ROOT, Stack, free_ports, run
+from tests.e2e.staffed_line import Conversation
+from tests.e2e.test_init import ANSWERS
+from tests.e2e.test_join import PATH_SECRET, SERVER, bridge
+from tests.fakes.kannel import LOGIN, NUMBER
+from tests.fakes.kannel_program import kannel_program
+from tests.fakes.message_centre import MessageCentre
+from tests.fakes.postgres_server import PostgresServer, running_postgres
+from tests.outside_programs import OutsidePrograms
+
+PROGRAMS = ("bearerbox", "smsbox", "caddy", "postgres")
+
+
+class ClonedStack(Stack):
+    """A line run by a copy of what is in the repository. With `QUIETLINE_CLEAN_CLONE=1` it makes its own environment."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.root = directory / "clone"
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+        for name in filter(None, listed.stdout.split("\0")):
+            (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, self.root / name)
+        self.own_environment = os.environ.get("QUIETLINE_CLEAN_CLONE") == "1"
+        if not self.own_environment:
+            (self.root / ".venv").symlink_to(ROOT / ".venv")
+
+    def command(self, *words: str) -> list[str]:
+        return [str(self.root / "quietline"), *words]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What stands around a line: the network behind Kannel, PostgreSQL, Caddy's program, certificates, ports."""
+
+    centre: MessageCentre
+    postgres: PostgresServer
+    caddy: str
+    gateway: tuple[str, str]
+    directory: Path
+    port: int
+
+    @property
+    def tls(self) -> Path:
+        """Where the authority and the certificate are."""
+        return self.directory / "proxy"
+
+    @property
+    def authority(self) -> Path:
+        """The private authority."""
+        return self.tls / "ca.pem"
+
+    @property
+    def network(self) -> Network:
+        """The handset's."""
+        return Network(text_in=lambda words: self.centre.text_in(HANDSET, words, to=NUMBER), arrived=self.centre.texts)
+
+    def answers(self, public_url: str, **changed: Any) -> dict[str, Any]:
+        """Return the answers of a line with this gateway, behind this proxy."""
+        carrier = {"kind": "kannel", "username": LOGIN[0], "password": LOGIN[1], "path_secret": PATH_SECRET}
+        carrier |= {"plain_numbers": "international", "region": "US"}
+        line = {"slug": "main", "number": NUMBER}
+        return {**ANSWERS, "line": line, "carrier": carrier, "public_url": public_url, "proxy": "caddy", **changed}
+
+    @asynccontextmanager
+    async def kannel(self, inbound_base: str, answers: dict[str, Any], stack: Stack) -> AsyncIterator[None]:
+        """Run Kannel, and make the line from the answers: each has to know of the other."""
+        (place := self.directory / "kannel").mkdir()
+        inbound = f"{inbound_base}/carriers/main/inbound/{PATH_SECRET}"
+        async with kannel_program(self.gateway, place, centre=self.centre.port, inbound=inbound) as program:
+            answers["carrier"]["api_base"] = program.base
+            file = self.directory / "answers.yaml"
+            file.write_text(yaml.safe_dump(answers))
+            file.chmod(0o600)
+            code, said = await run(stack.command("init", str(stack.data), "--answers", str(file)), within=600)
+            assert code == 0, said
+            pack = stack.data / "agency.yaml"
+            pack.write_text(f"{pack.read_text()}{yaml.safe_dump({'settings': dict(HURRIED)})}")
+            yield
+
+    @asynccontextmanager
+    async def proxy(self, *configs: str) -> AsyncIterator[None]:
+        """Run Caddy on these, one after another."""
+        (file := self.tls / "changed.conf").write_text("\n".join(configs))
+        words = [self.caddy, "run", "--adapter", "caddyfile", "--config", str(file)]
+        async with running_proxy(words, self.tls, Upstream(), Upstream(), self.port):
+            yield
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def site(tmp_path: Path, outside_programs: OutsidePrograms) -> AsyncIterator[Site | None]:
+    found = {name: outside_programs.find(name) for name in PROGRAMS}
+    with ExitStack() as held:
+        postgres = held.enter_context(running_postgres(outside_programs)) if all(found.values()) else None
+        if postgres is None:
+            yield None
+            return
+        centre = MessageCentre()
+        await centre.start()
+        try:
+            make_certificates(tmp_path / "proxy")
+            yield Site(
+                centre=centre,
+                postgres=postgres,
+                caddy=str(found["caddy"]),
+                gateway=(str(found["bearerbox"]), str(found["smsbox"])),
+                directory=tmp_path,
+                port=free_ports(),
+            )
+        finally:
+            await centre.stop()
+
+
+async def test_from_a_clone_to_a_text_that_is_answered(
+    tmp_path: Path, site: Site | None, strict_client_factory: StrictClientFactory, pytestconfig: pytest.Config
+) -> None:
+    """`init --answers`, `up`, the hand-out, `trust`, and a text through Kannel is read and answered; the minutes are told.
+
+    The homeserver is on PostgreSQL. When that goes away in the middle, a text is taken in all the same, and is in the room
+    once it is back; the doctor names it meanwhile. The module rewrites its tables, as it does every night.
+    """
+    if site is None:
+        return
+    begun = time.monotonic()
+    stack = ClonedStack(tmp_path)
+    public_url = f"https://127.0.0.1:{site.port}"
+    url = site.postgres.make_database("line")
+    told = site.answers(public_url, database={"homeserver_url": url})
+    async with site.kannel(public_url, told, stack):
+        written = caddy_site((stack.data / "proxy" / "Caddyfile").read_text(), public_url, site.tls)
+        ports = (("127.0.0.1:8448", f"127.0.0.1:{stack.base}"), ("127.0.0.1:8449", f"127.0.0.1:{stack.base + 1}"))
+        for old, new in ports:
+            written = written.replace(old, new)
+        try:
+            async with site.proxy(written):
+                await stack.start()
+
+                async def goes_on(conversation: Conversation) -> None:
+                    minutes = (time.monotonic() - begun) / 60
+                    how = "with an environment of its own" if stack.own_environment else "in an environment that was there"
+                    said = f"A LINE WAS LIVE, AND ITS FIRST TEXT ANSWERED, {minutes:.1f} MINUTES AFTER THE CLONE ({how})"
+                    pytestconfig.stash[FIGURES].append(said)
+                    await outlive_the_database(stack, site, conversation)
+
+                await answer_a_text(
+                    stack, stack.ready, strict_client_factory, site.network, authority=site.authority, then=goes_on
+                )
+        finally:
+            await stack.end()
+
+
+async def outlive_the_database(stack: Stack, site: Site, conversation: Conversation) -> None:
+    """Take PostgreSQL away, text, and bring it back."""
+    site.postgres.stop()
+    site.centre.text_in(HANDSET, "are you there", to=NUMBER)
+    _, told = await run(stack.command("doctor", "--data", str(stack.data)))
+    assert "NOT homeserver database: PostgreSQL does not answer" in told
+    await asyncio.to_thread(site.postgres.start)
+    await conversation.wait_for_text("are you there")
+    _, told = await run(stack.command("doctor", "--data", str(stack.data)))
+    assert "homeserver database: PostgreSQL keeps old segments" in told, "wal_recycle is on in this one"
+    assert "NOT homeserver" not in told, told
+    headers = {"Authorization": f"Bearer {stack.secret('as_token')}"}
+
+    async def vacuumed() -> str | None:
+        """Return what it was; None while another transaction is open."""
+        async with (
+            aiohttp.ClientSession(stack.ready.homeserver, headers=headers) as http,
+            http.post("/_synapse/client/quietline/vacuum") as answer,
+        ):
+            return str((await answer.json())["database"]) if answer.status == HTTPStatus.OK else None
+
+    assert await wait_until("its tables are rewritten", vacuumed, seen=stack.tail) == "postgres-full"
+
+
+async def test_the_same_on_the_agencys_own_synapse(
+    tmp_path: Path, site: Site | None, strict_client_factory: StrictClientFactory
+) -> None:
+    """A Synapse on PostgreSQL behind Caddy with a private authority, which bridge, client and Kannel ask through it."""
+    if site is None:
+        return
+    stack, synapse_port = Stack(tmp_path), free_ports()
+    agency, public_url = f"https://127.0.0.1:{site.port}", f"https://127.0.0.1:{site.port + 1}"
+    synapse = JoinedSynapse(tmp_path / "agency", synapse_port, SERVER)
+    synapse.set_up(postgres=PostgresUrl.parse(site.postgres.make_database("agency")), public=agency)
+    homeserver = {"url": agency, "public_url": agency, "registration_file": str(synapse.place)}
+    told = site.answers(public_url, mode="join", server_name=SERVER, homeserver=homeserver)
+    async with site.kannel(public_url, told, stack):
+        config = stack.data / "config.yaml"
+        config.write_text(config.read_text().replace("port: 8449", f"port: {stack.base + 1}"))
+        synapse.paste(stack.data / "synapse")
+        written = caddy_site((stack.data / "proxy" / "Caddyfile").read_text(), public_url, site.tls)
+        before = AGENCY.format(site=agency, tls=site.tls, upstream=f"127.0.0.1:{synapse_port}")
+        async with synapse.running(), site.proxy(written.replace("127.0.0.1:8449", f"127.0.0.1:{stack.base + 1}"), before):
+            # The proxy lets nobody at the administrator's interface: accounts are made on the homeserver's machine.
+            for name in ("mira", "noor"):
+                await synapse.make_account(name, read_handout(stack, name)[1].password)
+            trusting = {"SSL_CERT_FILE": str(site.authority)}
+            async with bridge(stack, environment=trusting) as ready:
+                await answer_a_text(stack, ready, strict_client_factory, site.network, authority=site.authority)
+
+
+AGENCY = """\
+{site} {{
+	tls {tls}/host.pem {tls}/host.key
+	@synapse path /_matrix/* /.well-known/matrix/client /_synapse/client/quietline/*
+	handle @synapse {{
+		reverse_proxy {upstream}
+	}}
+	handle {{
+		respond 404
+	}}
+}}
+"""
