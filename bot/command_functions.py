@@ -13,11 +13,12 @@ from bot.codeword import codeword_commands
 from bot.commands import dispatch, playbooks
 from bot.commands.dispatch import Functions
 from bot.display import desk_board, reading_language
+from bot.drills import drill_commands
 from bot.lifecycle import audit_trail, legal_hold, number_reveal, recap, retention, tally
 from bot.model.actions import DESK, OFFICE, THREAD
 from bot.safety import blocking, consent_flags, opt_out, unsafe_phone
 from bot.sending import release_held, reply_after_stop
-from bot.staffing import alerts, claim_queue, close_rest, cold_outreach, duty, outage, transfer
+from bot.staffing import alerts, claim_queue, close_rest, cold_outreach, duty, first_times, outage, transfer
 
 THREAD_COMMANDS: Final[Functions] = {
     "claim": transfer.claim,
@@ -45,6 +46,7 @@ THREAD_COMMANDS: Final[Functions] = {
     "urgent": release_held.say,
     "different": unsafe_phone.different,
     "lang": consent_flags.set_language,
+    "quiet": first_times.quiet_in_thread,
     "agreed": consent_flags.note_agreement,
     "told": consent_flags.note_told,
     "note": dispatch.note,
@@ -87,7 +89,9 @@ DESK_COMMANDS: Final[Functions] = {
     "devices": duty.devices,
     "listen": duty.listen,
     "lang": reading_language.choose_at_desk,
+    "quiet": first_times.quiet_at_desk,
     "outage": outage.outage,
+    "drill": drill_commands.drill,
     "close-rest": close_rest.close_rest,
     "time": alerts.trust_clock,
     "retry": alerts.retry,
@@ -99,6 +103,8 @@ DESK_COMMANDS: Final[Functions] = {
 }
 OFFICE_COMMANDS: Final[Functions] = {
     "lang": reading_language.choose_at_desk,
+    "quiet": first_times.quiet_at_desk,
+    "drill": drill_commands.drill,
     "text": cold_outreach.begin,
     "help": dispatch.show_commands_at_desk,
     "more": dispatch.show_commands_at_desk,

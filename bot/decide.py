@@ -17,6 +17,7 @@ from bot.commands.dispatch import MessageFeature
 from bot.commands.parser import ParsedCommand, parse, remove_answer
 from bot.display import desk_board, queue_cards, reading_language, ringing, thread_card
 from bot.display.readers import put_into_words
+from bot.drills import running, thread_report
 from bot.lifecycle import audit_trail, legal_hold, number_reveal, recap, retention, tally
 from bot.model.actions import THREAD, Action, DeliveryReceipt, SendSms, ShowReceipt
 from bot.model.desk import Desk, Facts, Thread
@@ -63,6 +64,8 @@ from bot.model.thread_desk_events import (
     AssigneeSpoke,
     AssignmentRefused,
     ClaimRequested,
+    DrillEnded,
+    DrillReported,
     DuressFlagChanged,
     EnrolmentFinished,
     EnrolmentRequested,
@@ -73,9 +76,11 @@ from bot.model.thread_desk_events import (
     OfferChanged,
     OtherHandsChanged,
     OutreachStarted,
+    QuietChosen,
     ReadingLanguageChosen,
     RevealConfirmed,
     RevealRequested,
+    SituationMet,
     TextDropped,
     ThreadActivity,
     ThreadCreated,
@@ -103,6 +108,7 @@ from bot.staffing import (
     close_rest,
     cold_outreach,
     duty,
+    first_times,
     flood,
     roster,
     thread_marks,
@@ -160,6 +166,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         # Before the first language of the line is taken for theirs.
         language_choice.choose_language,
         retention.begin,
+        thread_report.note_drill,
         wellbeing.report_activity,
         # Before a new thread is queued: its first card bears the mark.
         danger_signs.mark_danger,
@@ -225,7 +232,8 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Thread, ThreadCreated): (cold_outreach.begin_thread,),
     (Thread, EnrolmentFinished): (codeword_commands.keep_digests,),
     (Thread, UnreadClosed): (retention.close_unread,),
-    (Desk, ReactionAdded): (auto_assign.note_presence_at_desk, claim_queue.claim_by_reaction),
+    (Thread, DrillEnded): (thread_report.close_thread,),
+    (Desk, ReactionAdded): (auto_assign.note_presence_at_desk, claim_queue.claim_by_reaction, first_times.next_step),
     (Desk, MessageRedacted): (desk_board.restore_board, queue_cards.restore_card),
     (Desk, MessageIgnored): (enrolment.redact_ignored, cold_outreach.redact_ignored, alerts.explain_ignored),
     (Desk, MemberJoined): (roster.member_joined,),
@@ -244,6 +252,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, IdentityConfirmed): (duty.note_confirmed_identity,),
     (Desk, TimerDue): (
         remove_answer,
+        running.timer_due,
         enrolment.end_enrolment,
         cold_outreach.end_outreach,
         flood.look_again,
@@ -279,6 +288,9 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, FactsBehind): (alerts.facts_behind,),
     (Desk, LegalHoldChanged): (legal_hold.show_hold,),
     (Desk, RevealRequested): (number_reveal.show_request,),
+    (Desk, DrillReported): (running.note_report,),
+    (Desk, SituationMet): (first_times.tell,),
+    (Desk, QuietChosen): (first_times.keep_quiet,),
 }
 
 
@@ -316,6 +328,8 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
         )
         actions = put_into_words(pack, facts, aggregate, event, ringing.ring(facts.roster, actions))
         actions += audit_trail.audit_records(before, aggregate, actions)
+        actions += thread_report.report(before, aggregate, event, actions)
+        actions += first_times.report(facts, before, aggregate, event, actions)
     return Step(aggregate, actions)
 
 

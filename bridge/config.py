@@ -190,7 +190,8 @@ class BackupSettings(Section):
 class PhoneLine(Section):
     """One text line: its number, its carrier, its packs in order (the agency's own last) and its first roster.
 
-    `numbers` are further ones of the same line; each texter is answered from the number that they texted.
+    `numbers` are further ones of the same line; each texter is answered from the number that they texted. `drills`: files
+    or folders with the agency's own drills, for a rehearsal line.
     """
 
     slug: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
@@ -198,6 +199,7 @@ class PhoneLine(Section):
     numbers: list[E164Number] = Field(default_factory=list)
     rehearsal: bool = False
     packs: list[str] = Field(default_factory=lambda: ["base"])
+    drills: list[str] = Field(default_factory=list)
     carrier: AnyCarrierSettings
     staff: list[Staff]
     on_call: OnCall | None = None
@@ -277,6 +279,8 @@ def parse(path: Path) -> tuple[Config, list[str]]:
             f"{path}: lines.0.rehearsal: true is for the rehearsal carrier only, and {config.line.carrier.kind} reaches "
             "phones; take it out, and have the words read that `quietline policy lint` names"
         )
+    if config.line.drills and not config.line.rehearsal:
+        problems.append(f"{path}: lines.0.drills: is for a line marked `rehearsal: true`; this one is in service")
     if config.line.carrier.one_number and len(config.line.all_numbers) > 1:
         problems.append(f"{path}: lines.0.numbers: {config.line.carrier.kind} serves one number; leave the others out")
     if config.metrics is not None and config.metrics.address[1] == config.listen.port:

@@ -15,7 +15,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "bot/wording/english": "",
     "bot/wording/spanish": "",
     "bot/wording": "bot/wording/english bot/wording/spanish",
-    "bot/model": "policies bot/wording",
+    "bot/model": "policies policies/drills bot/wording",
     "bot/language": "policies bot/wording bot/model",
     "bot/commands": "policies bot/wording/spanish bot/wording bot/model",
     "bot/display": "policies bot/wording bot/model bot/language bot/commands",
@@ -30,13 +30,14 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "policies bot/wording bot/model bot/language bot/commands bot/display bot/guard bot/sending bot/lifecycle "
         "bot/safety"
     ),
+    "bot/drills": "policies policies/drills bot/wording bot/model bot/commands bot/sending bot/lifecycle",
     "bot/command_functions": (
-        "bot/model bot/commands bot/display bot/sending bot/lifecycle bot/safety bot/staffing bot/codeword"
+        "bot/model bot/commands bot/display bot/sending bot/lifecycle bot/safety bot/staffing bot/codeword bot/drills"
     ),
     "bot/canary": "policies bot/model",
     "bot/decide": (
         "policies bot/model bot/commands bot/display bot/guard bot/sending bot/lifecycle bot/safety bot/staffing "
-        "bot/codeword bot/command_functions bot/canary"
+        "bot/codeword bot/drills bot/command_functions bot/canary"
     ),
     "bridge/runtime": "",
     "bridge/storage": "bot/model bridge/runtime",
@@ -77,7 +78,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "bridge/background bridge/matrix/rooms bridge/matrix/room_keys bridge/erasure bridge/outbound"
     ),
     "bridge/engine": (
-        "policies bot/model bot/language bot/commands bot/lifecycle bot/codeword bot/canary bot/decide "
+        "policies policies/drills bot/model bot/language bot/commands bot/lifecycle bot/codeword bot/canary bot/decide "
         "bridge/runtime bridge/storage bridge/carriers bridge/config bridge/services bridge/tables "
         "bridge/background bridge/matrix/rooms bridge/outbound bridge/inbound"
     ),
@@ -86,10 +87,10 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "bridge/inbound"
     ),
     "bridge/app": (
-        "policies bot/model bot/sending bridge/runtime bridge/storage bridge/carriers bridge/carriers/vendors "
-        "bridge/config bridge/services bridge/tables bridge/matrix/api bridge/background bridge/matrix/rooms "
-        "bridge/matrix/room_keys bridge/matrix bridge/erasure bridge/outbound bridge/inbound bridge/engine "
-        "bridge/metrics"
+        "policies policies/drills bot/model bot/sending bridge/runtime bridge/storage bridge/carriers "
+        "bridge/carriers/vendors bridge/config bridge/services bridge/tables bridge/matrix/api bridge/background "
+        "bridge/matrix/rooms bridge/matrix/room_keys bridge/matrix bridge/erasure bridge/outbound bridge/inbound "
+        "bridge/engine bridge/metrics"
     ),
     "deploy/synapse_module/quietline_synapse": "",
     "deploy/data_dir": "bot/model bridge/runtime bridge/storage bridge/config bridge/tables bridge/matrix/room_keys",

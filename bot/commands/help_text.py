@@ -66,6 +66,7 @@ HEADINGS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("I need help", ("escalate", "playbook", "debrief", "reveal", "subpoena", "recap", "status")),
     ("End it", ("close", "reopen", "continue", "stopped", "resume", "block", "redact", "hold", "unhold", "close-rest")),
     ("Look after the line", ("trust", "devices", "signout", "outage", "time", "retry", "audit")),
+    ("Practise", ("drill", "quiet")),
     ("In which language", ("lang",)),
     ("All commands", ("help", "more")),
 )
@@ -92,7 +93,11 @@ SHORT: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("I need help", "in a thread's room: !escalate, !playbook; a paper that asks for records: !subpoena"),
         ("Anything else", "!more; en español: !lang me es"),
     ),
-    OFFICE: (("Text somebody first who asked for it", "!text"), ("Anything else", "!more; en español: !lang me es")),
+    OFFICE: (
+        ("Text somebody first who asked for it", "!text"),
+        ("Practise on a rehearsal line", "!drill"),
+        ("Anything else", "!more; en español: !lang me es"),
+    ),
 }
 """What `!help` says in a place: what is wanted, and what does it."""
 

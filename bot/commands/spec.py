@@ -193,6 +193,12 @@ COMMANDS: Final = (
         " speaks to you, Spanish or English; the phone notices nothing of it",
     ),
     Command(
+        name="quiet",
+        places=(DESK, THREAD, OFFICE),
+        arguments="[no]",
+        help="no more sentences about what you meet for the first time; `no`: once more, from the first",
+    ),
+    Command(
         name="agreed",
         places=(THREAD,),
         who=Who.ASSIGNEE,
@@ -220,6 +226,12 @@ COMMANDS: Final = (
         places=(DESK,),
         arguments="[over]",
         help="texts do not work well: whoever texts first hears that, and the voice number",
+    ),
+    Command(
+        name="drill",
+        places=(DESK, OFFICE),
+        arguments="[name [en|es]|stop|count|forget]",
+        help="on a rehearsal line: a scripted texter to practise with, and a debrief in your office",
     ),
     Command(
         name="close-rest",

@@ -49,7 +49,10 @@ from policies.pack import Pack
 SURVIVES: Final = frozenset({"id", "answerable", "consent", "codeword", "flags", "on_legal_hold"})
 """The slices of a thread that are still there when it is parked. The number is the bridge's, sealed."""
 ENDS: Final = frozenset(
-    {"designation", "assignment", "sending", "lifecycle", "silence", "signs", "reveal_request", "tallied", "canary"}
+    {
+        *("designation", "assignment", "sending", "lifecycle", "silence", "signs", "reveal_request", "tallied"),
+        *("canary", "drill"),
+    }
 )
 """The slices that are not. A slice that is in neither is an error of its author, and a test says so."""
 

@@ -286,6 +286,19 @@ class RevealNumber:
     languages: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextFromHandset:
+    """Let a handset of the rehearsal carrier text the line. `tag` names the handset; `ref` the text, once for all.
+
+    It is the texter of a drill (`bot.drills`). Only the rehearsal carrier can do it; nothing else ever does.
+    """
+
+    ref: str
+    tag: str
+    body: str = field(repr=False)
+    picture: bool = False
+
+
 Action: TypeAlias = (
     SendMessage
     | EditMessage
@@ -320,6 +333,7 @@ Action: TypeAlias = (
     | ShowAudit
     | SetLegalHold
     | RevealNumber
+    | TextFromHandset
 )
 
 ROOM_ACTIONS: Final = (

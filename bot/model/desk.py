@@ -15,10 +15,12 @@ from typing import TypeAlias
 from bot.model.codeword_match import CodewordMatch, EnrolmentAnswer
 from bot.model.codeword_state import CodewordState, Enrolment, SendLock
 from bot.model.dialled_number import ColdOutreach, DialledNumber
+from bot.model.drill import DrillRun
 from bot.model.flood import Flood
 from bot.model.hold_signs import HoldSigns
 from bot.model.thread import Assignment, Consent, ConsentFlags, Lifecycle, Sending, Silence
-from bot.model.thread_desk_events import AlarmKind
+from bot.model.thread_desk_events import AlarmKind, Situation
+from policies.drills.script import DrillScript
 
 
 @unique
@@ -59,6 +61,8 @@ class Thread:
     reveal_request: RevealRequest | None = None
     canary: str = ""
     """Of a thread that no person has (`bot.canary`): the one account that may be in it. Empty: it is a texter's."""
+    drill: str = ""
+    """Of a thread whose texter is a script (`bot.drills`): the tag of its handset. It changes nothing for anybody."""
 
     @property
     def other_hands_at(self) -> float:
@@ -88,6 +92,11 @@ class DeskMember:
     languages: tuple[str, ...] = ()
     reads: str = ""
     """The language in which the software speaks to them (`!lang me`); empty: the line's, for its staff."""
+    drills: int = 0
+    """How many drills they have played, until they delete that."""
+    met: tuple[Situation, ...] = ()
+    """Of which first times they were told; `quiet`: they want to hear of no more (`bot.staffing.first_times`)."""
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +181,8 @@ class Desk:
     """The last messages that held a codeword and were redacted: what edits them is redacted as well."""
     on_legal_hold: tuple[str, ...] = ()
     """Threads that are on hold, also those whose conversation is over."""
+    drills: tuple[DrillRun, ...] = ()
+    """Drills that run; only a rehearsal line has any."""
 
     def member(self, user: str) -> DeskMember | None:
         """Who that person is at the desk, if they are there."""
@@ -232,6 +243,8 @@ class Facts:
     """Two words that no conversation bears, for one that begins."""
     clock_ahead: float = 0.0
     """By how many seconds the machine's clock was set forward since the start: `now` does not follow it."""
+    drills: Mapping[str, DrillScript] = field(default_factory=dict)
+    """The scripts that may be played here, by name; none on a line that is in service."""
 
     @property
     def wall_clock(self) -> float:

@@ -36,6 +36,8 @@ from bot.model.thread_desk_events import (
     AssigneeSpoke,
     AssignmentRefused,
     ClaimRequested,
+    DrillEnded,
+    DrillReported,
     DuressFlagChanged,
     EnrolmentFinished,
     EnrolmentRequested,
@@ -46,9 +48,11 @@ from bot.model.thread_desk_events import (
     OfferChanged,
     OtherHandsChanged,
     OutreachStarted,
+    QuietChosen,
     ReadingLanguageChosen,
     RevealConfirmed,
     RevealRequested,
+    SituationMet,
     TextDropped,
     ThreadActivity,
     ThreadCreated,
@@ -76,6 +80,8 @@ class TextArrived:
     sent_at: float | None = None
     rate_limited: bool = False
     unordered_within: float = 0.0
+    drill: str = ""
+    """The tag of the handset of a drill that texted it, as the rehearsal carrier says; no other carrier can."""
 
 
 @unique
@@ -307,4 +313,8 @@ Event: TypeAlias = (
     | RevealConfirmed
     | LineRestored
     | FactsBehind
+    | DrillReported
+    | DrillEnded
+    | SituationMet
+    | QuietChosen
 )

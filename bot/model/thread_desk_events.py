@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, unique
 
 from bot.model.codeword_match import Digests
+from policies.drills.script import DrillFact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,6 +281,55 @@ class UnreadClosed:
     """
 
     designation: str
+
+
+@unique
+class Situation(Enum):
+    """What a person meets for a first time, and is told a sentence about then."""
+
+    CLAIM = "claim"
+    NOTE = "note"
+    HELD = "held"
+    CUE = "cue"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SituationMet:
+    """From a thread to the desk: this person is in that situation, and the thread knows of no time before."""
+
+    user: str
+    situation: Situation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuietChosen:
+    """From a thread to the desk: this person wants no sentences about first times any more, or wants them again."""
+
+    user: str
+    quiet: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillReported:
+    """From a thread of a drill to the desk: what has come true, what was sent, and what became of a text.
+
+    `sent`: texts for the phone by their ref. `outcome`: the ref of a text, and whether it reached the phone; the empty ref
+    is none.
+    """
+
+    tag: str
+    thread: str
+    user: str = ""
+    facts: tuple[DrillFact, ...] = ()
+    sent: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    outcome: tuple[str, bool] = ("", False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillEnded:
+    """From the desk to a thread: the drill that it was for is over."""
+
+    tag: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from bot.wording.english import alerts as english_alerts
 from bot.wording.english import codeword as english_codeword
 from bot.wording.english import commands as english_commands
 from bot.wording.english import display as english_display
+from bot.wording.english import drills as english_drills
 from bot.wording.english import guard as english_guard
 from bot.wording.english import lifecycle as english_lifecycle
 from bot.wording.english import line as english_line
@@ -23,6 +24,7 @@ from bot.wording.spanish import alerts as spanish_alerts
 from bot.wording.spanish import codeword as spanish_codeword
 from bot.wording.spanish import commands as spanish_commands
 from bot.wording.spanish import display as spanish_display
+from bot.wording.spanish import drills as spanish_drills
 from bot.wording.spanish import guard as spanish_guard
 from bot.wording.spanish import lifecycle as spanish_lifecycle
 from bot.wording.spanish import line as spanish_line
@@ -38,6 +40,7 @@ ENGLISH: Final[Mapping[str, str]] = MappingProxyType(
     | english_codeword.NOTICES
     | english_commands.NOTICES
     | english_display.NOTICES
+    | english_drills.NOTICES
     | english_guard.NOTICES
     | english_lifecycle.NOTICES
     | english_line.NOTICES
@@ -50,6 +53,7 @@ SPANISH: Final[Mapping[str, str]] = MappingProxyType(
     | spanish_codeword.NOTICES
     | spanish_commands.NOTICES
     | spanish_display.NOTICES
+    | spanish_drills.NOTICES
     | spanish_guard.NOTICES
     | spanish_lifecycle.NOTICES
     | spanish_line.NOTICES

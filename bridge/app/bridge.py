@@ -16,7 +16,7 @@ from typing import Final, Self
 from aiohttp import web
 
 from bot.model.actions import DESK
-from bridge.app import run_history
+from bridge.app import rehearsal_drills, run_history
 from bridge.app.bridge_file import BridgeFile
 from bridge.app.canary_parts import CanaryParts
 from bridge.app.line_files import CannotStart
@@ -41,6 +41,7 @@ from bridge.inbound.webhook import Webhook, make_runner
 from bridge.matrix.service import CONFIRMATIONS_SIGNED
 from bridge.metrics.server import MetricsServer
 from bridge.outbound.dispatcher import OutboxDispatcher
+from bridge.outbound.drill_texts import DrillTexts
 from bridge.outbound.pager import Pager
 from bridge.outbound.room_provisioner import Designations
 from bridge.outbound.sms_sender import SmsSender
@@ -93,6 +94,7 @@ class Bridge:
             cold_outreach=ColdOutreach(
                 services, line=config.line.slug, numbers=config.line.all_numbers, is_suppressed=self._is_suppressed
             ),
+            drills=rehearsal_drills.scripts(config, run_directory.parent if run_directory else Path()),
         )
         self.timers = Timers(services, wait_until_idle=self.engine.queue.wait_until_short)
         self.canary = None if config.canary is None else CanaryParts(services, config=config, canary=config.canary)
@@ -104,6 +106,7 @@ class Bridge:
             carrier_copies=self.carrier_copies,
             canary=None if self.canary is None else self.canary.send,
         )
+        self.drill_texts = DrillTexts(services, carrier=rehearsal_drills.handsets(config, resources.carrier))
         self.pager = Pager(services, on_call=config.line.on_call, http=resources.http)
         hourly_alerts = HourlyAlerts(services)
         self.webhook = Webhook(
@@ -225,6 +228,7 @@ class Bridge:
             group.create_task(self.carrier_copies.loop.run())
             group.create_task(self.outbox.run("carrier", self.startup_hold.wrap(self.sms_sender.perform)))
             group.create_task(self.outbox.run("page", self.pager.perform))
+            group.create_task(self.outbox.run("handset", self.drill_texts.perform))
             group.create_task(self.matrix_workers.run())
             group.create_task(StaffChanges(self._resources.services).loop.run())
             group.create_task(AlarmTests(self._resources.services).loop.run())

@@ -45,7 +45,7 @@ class InboundText:
     """A text from a handset. `message_id` is the carrier's, stable over its retries.
 
     `to` is the number of ours that was texted, in E.164, or empty when the carrier does not say. `at`: the carrier's time,
-    if told.
+    if told. `drill`: the handset is a drill's, and this is its tag; only the rehearsal carrier has such.
     """
 
     message_id: str
@@ -54,6 +54,7 @@ class InboundText:
     to: str = field(default="", repr=False)
     media: tuple[Media, ...] = field(default=(), repr=False)
     at: datetime | None = None
+    drill: str = ""
 
 
 Status: TypeAlias = Literal["sent", "delivered", "failed", "opted_out"]

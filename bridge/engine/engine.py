@@ -10,7 +10,7 @@ one after another and committed together, and of several edits of one message th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from bot.decide import decide
@@ -33,7 +33,7 @@ from bridge.background.owner_queue import OwnerQueue
 from bridge.engine import timers
 from bridge.engine.codeword_matching import CodewordMatcher, MatchedEvent
 from bridge.engine.cold_outreach import ColdOutreach, PendingThread
-from bridge.engine.facts import FactsLookup
+from bridge.engine.facts import NO_DRILLS, FactsLookup
 from bridge.engine.transactional_actions import TransactionalAction, TransactionalActions, is_transactional
 from bridge.outbound.dispatcher import OutboxDispatcher
 from bridge.outbound.room_provisioner import Designations
@@ -50,6 +50,7 @@ from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import InboxRow, SequencedRow
 from bridge.tables.outbox import OutboxRow
 from bridge.tables.threads import AGGREGATE, LockedPhones, StoredThread
+from policies.drills.script import DrillScript
 from policies.pack import Pack
 
 MAX_IN_FLIGHT: Final = 32
@@ -74,15 +75,21 @@ class Engine:
         designations: Designations,
         on_call: bool = False,
         cold_outreach: ColdOutreach | None = None,
+        drills: Mapping[str, DrillScript] = NO_DRILLS,
     ) -> None:
-        """Make it. `on_call`: a person can be called outside Matrix."""
+        """Make it. `on_call`: a person can be called outside Matrix. `drills`: of a rehearsal line."""
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash, self._pack = services.wake, services.crash, pack
         self._outbox = outbox
         self._transactional_actions, self._designations = transactional_actions, designations
         self._cold_outreach = cold_outreach
         self._lookup = FactsLookup(
-            services, pack=pack, fresh=designations.allocate, on_call=on_call, cold_outreach=cold_outreach
+            services,
+            pack=pack,
+            fresh=designations.allocate,
+            on_call=on_call,
+            cold_outreach=cold_outreach,
+            drills=drills,
         )
         self._locked_phones = LockedPhones(marked=services.marks.locks, vault=services.vault)
         self._codeword_matcher = CodewordMatcher(vault=services.vault, pack=pack)

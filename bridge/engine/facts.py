@@ -6,7 +6,8 @@ Rule of this module: it reads and decides nothing; expensive facts are read only
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from bot import canary
@@ -24,8 +25,10 @@ from bridge.storage import serialization
 from bridge.storage.vault import CannotOpen
 from bridge.tables import dead_letters, inbox, outbox
 from bridge.tables.dead_letters import DeadLetter
+from policies.drills.script import DrillScript
 from policies.pack import Pack
 
+NO_DRILLS: Final[Mapping[str, DrillScript]] = MappingProxyType({})
 DEAD_LETTER_WAIT: Final = 7 * 86_400
 """Seconds for which words that could not be shown are waited for where nobody can drop them."""
 
@@ -41,10 +44,11 @@ class FactsLookup:
         fresh: Callable[[], str],
         on_call: bool,
         cold_outreach: ColdOutreach | None,
+        drills: Mapping[str, DrillScript] = NO_DRILLS,
     ) -> None:
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._pack, self._new_designation, self._cold_outreach = pack, fresh, cold_outreach
-        self._on_call = on_call
+        self._on_call, self._drills = on_call, drills
 
     async def facts(
         self, *, owner: str, seq: int, matched: MatchedEvent, aggregate: Thread | Desk, desk: Desk, frozen: bool, now: float
@@ -78,6 +82,7 @@ class FactsLookup:
             outbound_pending=asks and await outbox.has_sms(self._database, owner),
             new_designation=self._new_designation() if begins else "",
             clock_ahead=system_clock_offset(self._clock),
+            drills=self._drills if owner == DESK else NO_DRILLS,
         )
 
     async def _has_unshown_words(self, owner: str) -> bool:

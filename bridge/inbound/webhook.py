@@ -250,6 +250,7 @@ class Webhook:
             sent_at=sent,
             media=len(text.media),
             unordered_within=self._carrier.unordered_within,
+            drill=text.drill,
         )
         inbox_row = await inbox.seal(self._vault, owner, event)
         phone = await self._vault.seal(owner, PHONE_CONTEXT, text.sender.reveal().encode()) if known is None else b""

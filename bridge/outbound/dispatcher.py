@@ -32,7 +32,7 @@ from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import InboxRow
 from bridge.tables.outbox import OutboxRow
 
-MAX_IN_FLIGHT: Final = {"matrix": 32, "carrier": 16, "page": 2}
+MAX_IN_FLIGHT: Final = {"matrix": 32, "carrier": 16, "page": 2, "handset": 1}
 """Requests in flight, by way. The homeserver answers no faster with more."""
 
 PRIORITY: Final = {lane.value: n for n, lane in enumerate(Lane)}

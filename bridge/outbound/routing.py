@@ -24,6 +24,7 @@ from bot.model.actions import (
     ShareRoomKeys,
     ShowReceipt,
     SignOut,
+    TextFromHandset,
 )
 
 
@@ -44,6 +45,8 @@ def _default_route(action: Action) -> tuple[Lane, str]:
             return Lane.CONVERSATION, "carrier"
         case PageOnCall():
             return Lane.CONVERSATION, "page"
+        case TextFromHandset():
+            return Lane.CONVERSATION, "handset"
         case ShowReceipt() | RedactEvent():
             return Lane.RECEIPTS, "matrix"
         case EditMessage() | RevealNumber():

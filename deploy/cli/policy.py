@@ -56,7 +56,8 @@ def policy_lint(packs: tuple[str, ...], layout: Layout | None, drills: tuple[Pat
         if layout is None:
             pack = load_with_base(packs)
         else:
-            pack = load_packs(load(layout.config).line.packs, near=layout.config.parent)
+            served, near = load(layout.config).line, layout.config.parent
+            pack, drills = load_packs(served.packs, near=near), (*drills, *(near / path for path in served.drills))
         load_drills(drills)
         report = lint_report(pack)
     except (ConfigError, PackError) as error:

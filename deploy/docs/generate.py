@@ -188,7 +188,8 @@ def advocate_page() -> str:
             "- Your device verified; a supervisor has confirmed your identity (`!trust`).\n"
             "- A new device: what it cannot read after a minute, it reads once the app was closed and started again, or"
             " after `!recap`.\n"
-            "- A lost device: tell a supervisor at once (`!signout`)."
+            "- A lost device: tell a supervisor at once (`!signout`). Practise on a rehearsal line: `!drill` brings a"
+            " scripted texter ([drills](drills.md)). First times are explained in your office (`!quiet`)."
         ),
     ]
     return page(parts)

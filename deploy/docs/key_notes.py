@@ -72,6 +72,7 @@ NOTES: Final[Mapping[str, Note]] = MappingProxyType(
             "true for a line without phones: wordings may be unreviewed and identities are trusted on first use", "true"
         ),
         "lines.packs": Note("wordings, hours and settings, in order; the agency's own is last", "[base, agency.yaml]"),
+        "lines.drills": Note("drills of the agency's own: files, or folders of them; rehearsal lines only", "[our-drills]"),
         "lines.carrier": Note("who brings texts; its keys follow from `kind`", "see below"),
         "lines.staff": Note("who is invited to the desk at the first start", "see below"),
         "lines.staff.mxid": Note("a whole Matrix id on this homeserver", '"@ada:text.example.org"'),

@@ -47,6 +47,7 @@ NAVIGATION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "deploy/docs/commands.md",
             "deploy/docs/commands.es.md",
             "deploy/docs/clients.md",
+            "deploy/docs/drills.md",
             "deploy/docs/signs.md",
             "policies/PREVIEW.md",
         ),

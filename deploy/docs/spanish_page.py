@@ -235,7 +235,8 @@ def advocate_page() -> str:
             "- Un dispositivo nuevo: lo que no puede leer después de un minuto, lo lee cuando se cierra y se abre"
             " otra vez la"
             " aplicación, o después de `!recap`.\n"
-            "- Un dispositivo perdido: avisa enseguida a supervisión (`!signout`)."
+            "- Un dispositivo perdido: avisa enseguida a supervisión (`!signout`). Para practicar en una línea de ensayo:"
+            " `!drill` ([drills](drills.md), en inglés). Las primeras veces se explican en tu oficina (`!quiet`)."
         ),
     ]
     return page(parts)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from policies.segments import segments
@@ -22,6 +23,8 @@ Direction: TypeAlias = Literal["in", "out"]
 Status: TypeAlias = Literal["queued", "sent", "delivered", "failed"]
 InboundFault: TypeAlias = Literal["duplicate", "reorder"]
 ALL_REPORTS: Final = 2
+FIRST_DRILL_NUMBER: Final = 2000
+"""The last four digits of the first number that a drill's handset may have; 0100 to 0199 are for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,8 @@ class SmsRecord:
     status: Status
     copy_held: bool = True
     reports: int = 0
+    drill: str = ""
+    """The tag of the drill's handset that texted it; empty: a person did."""
 
     @property
     def time(self) -> str:
@@ -107,13 +112,21 @@ class Exchange:
         kept = sorted((t for texts in self._handsets.values() for t in texts), key=lambda t: t.sequence)
         return tuple(t for t in kept if (t.status == "queued" if t.direction == "in" else t.reports < ALL_REPORTS))
 
-    def inbound(self, *, sender: str, text: str, media: tuple[Attachment, ...] = ()) -> SmsRecord:
-        """Take a text from a handset to the line."""
-        return self._keep("in", sender, self.number, text, media)
+    def inbound(self, *, sender: str, text: str, media: tuple[Attachment, ...] = (), drill: str = "") -> SmsRecord:
+        """Take a text from a handset to the line. `drill`: the tag of the drill whose texter it is."""
+        return self._keep("in", sender, self.number, text, media, drill)
+
+    def drill_handset(self, tag: str) -> str:
+        """Return the number of a drill's handset: of fiction, and nobody's before, so that nothing is known of it."""
+        for number, texts in self._handsets.items():
+            if any(text.drill == tag for text in texts):
+                return number
+        taken = {*self._handsets, self.number}
+        return next(number for n in count(FIRST_DRILL_NUMBER) if (number := f"+1555555{n:04}") not in taken)
 
     def outbound(self, *, recipient: str, text: str) -> SmsRecord:
         """Take a text from the line; it reaches the handset at once."""
-        return self._keep("out", self.number, recipient, text, ())
+        return self._keep("out", self.number, recipient, text, (), "")
 
     def handset(self, number: str) -> tuple[SmsRecord, ...]:
         """Both directions as that phone shows them, oldest first."""
@@ -142,7 +155,7 @@ class Exchange:
         return tuple(text for text, _ in zip(found, range(limit), strict=False))
 
     def _keep(
-        self, direction: Direction, sender: str, recipient: str, text: str, media: tuple[Attachment, ...]
+        self, direction: Direction, sender: str, recipient: str, text: str, media: tuple[Attachment, ...], drill: str
     ) -> SmsRecord:
         # Strictly ascending even when the wall clock is set back, so that a listing from a watermark misses nothing.
         at = max(datetime.fromtimestamp(self._clock(), UTC), self._last + timedelta(microseconds=1))
@@ -157,6 +170,7 @@ class Exchange:
             at=at,
             segments=segments(text).count,
             status="queued" if direction == "in" else "sent",
+            drill=drill,
         )
         self._put(kept)
         self._file(kept)

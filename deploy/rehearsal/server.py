@@ -8,6 +8,7 @@ For people and checks, without a secret (it listens on loopback and holds nothin
 `POST /api/faults {"send"?,"times"?,"inbound"?}` · `GET /` the page.
 
 For the line, with `Authorization: Bearer TOKEN`:
+`POST /v1/drills/texts {"tag","ref","text","picture"}` → 202: the texter of a drill texts the line ·
 `POST /v1/messages {"to","text"}` → 201 `{"id"}`, 400 `{"error","code"}`, 429 with `Retry-After`, 5xx ·
 `GET /v1/messages/ID` → `{"id","status","code"}` or 404 · `DELETE /v1/messages/ID` → 204, or 404 when there is no copy ·
 `GET /v1/messages?direction=inbound&since=RFC3339&after=CURSOR&limit=1…500` → `{"messages": […], "next": CURSOR or null}`,
@@ -47,6 +48,10 @@ LONGEST_URL = 2048
 
 _LARGEST_BODY = 16 << 20
 _SEND_FAULTS = re.compile(r"ok|timeout|timeout-delivered|500|429|reject:[A-Za-z0-9._-]{1,40}")
+_TAG = re.compile(r"[0-9a-f]{12}(?:\.2)?")
+LONGEST_REF = 64
+PICTURE_URL = "https://media.example.org/drill.jpg"
+"""Where a picture of a drill would be; nothing fetches it."""
 _CURSOR = re.compile(r"[0-9]{0,18}")
 
 
@@ -63,6 +68,7 @@ class Server:
         self._exchange = exchange
         self._webhooks = webhooks
         self._page = Page.load(number=settings.number)
+        self._drill_refs: set[str] = set()
 
     def application(self) -> web.Application:
         """Build the application."""
@@ -75,6 +81,7 @@ class Server:
                 web.get("/api/records", self._get_records),
                 web.post("/api/faults", self._post_faults),
                 web.post("/v1/messages", self._send),
+                web.post("/v1/drills/texts", self._post_drill_text),
                 web.get("/v1/messages", self._list),
                 web.get("/v1/messages/{id}", self._get_status),
                 web.delete("/v1/messages/{id}", self._delete),
@@ -108,6 +115,19 @@ class Server:
         taken = self._exchange.inbound(sender=from_, text=text, media=_media(body))
         self._webhooks.inbound(taken)
         return web.json_response({"id": taken.id}, status=202)
+
+    async def _post_drill_text(self, request: web.Request) -> web.Response:
+        """Take a text from the handset of a drill; one `ref` is one text, however often it is asked for."""
+        body = await _json_object(request)
+        tag, ref, text = _string(body, "tag"), _string(body, "ref"), _text(body)
+        if not _TAG.fullmatch(tag) or not 0 < len(ref) <= LONGEST_REF:
+            raise _BadRequest("tag: not of a drill, or no ref")
+        if ref not in self._drill_refs:
+            self._drill_refs.add(ref)
+            media = (Attachment(type="image/jpeg", url=PICTURE_URL),) if body.get("picture") is True else ()
+            sender = self._exchange.drill_handset(tag)
+            self._webhooks.inbound(self._exchange.inbound(sender=sender, text=text, media=media, drill=tag))
+        return web.json_response({}, status=202)
 
     async def _get_texts(self, request: web.Request) -> web.Response:
         handset = request.query.get("handset")
@@ -207,6 +227,7 @@ class Server:
                 "media": [{"type": m.type, "url": m.url} for m in t.media],
                 "at": t.time,
             }
+            | ({"drill": t.drill} if t.drill else {})
             for t in page
         ]
         return web.json_response({"messages": messages, "next": str(page[-1].sequence) if found[size:] else None})

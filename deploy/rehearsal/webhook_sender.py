@@ -142,7 +142,7 @@ class WebhookSender:
             "text": text.text,
             "media": [{"type": m.type, "url": m.url} for m in text.media],
             "at": text.time,
-        }
+        } | ({"drill": text.drill} if text.drill else {})
         # Duplicates go out side by side: that is the harder case for the receiver, which has to tell them apart.
         done = await asyncio.gather(*(self._deliver("/inbound", payload) for _ in range(item.copies)))
         text.status = "delivered" if all(done) else "failed"

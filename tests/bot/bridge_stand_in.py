@@ -27,6 +27,7 @@ from bot.model.actions import (
     ShowDevices,
     ShowReceipt,
     SignOut,
+    TextFromHandset,
 )
 from bot.model.events import Event, MemberJoined, MemberLeft, Outcome, TextArrived, TextOutcome, TimerDue
 from bot.model.thread import ThreadState
@@ -178,6 +179,7 @@ class BridgeStandIn(Invariants):
                     | RedactEvent()
                     | SignOut()
                     | CreateThread()
+                    | TextFromHandset()
                 ):
                     pass
 

@@ -8,14 +8,14 @@ from typing import Any, TypeVar
 
 from bot.decide import decide
 from bot.model.actions import DESK, THREAD, Action, DeliveryReceipt, SendMessage, SendSms, ShowReceipt
-from bot.model.desk import Desk, Facts, Thread
+from bot.model.desk import Desk, DeskMember, Facts, Thread
 from bot.model.events import Event, MemberJoined, MessageRead, MessageSent, Relation, TextArrived, TimerDue
 from bot.model.feature import Step
 from bot.model.line_incidents import DeadLetterRecorded
 from bot.model.thread_desk_events import AlarmRaised, Assigned
 from bot.model.transactional_actions import SendEvent
 from policies.pack import TextName
-from tests.bot.strategies import ANA, MEMBERS, NAMED, NOW, PACK, SUE, with_settings
+from tests.bot.strategies import ANA, MEMBERS, NAMED, NOW, PACK, SEEN, SUE, with_settings
 
 T = TypeVar("T")
 
@@ -79,6 +79,12 @@ def staffed_desk() -> Desk:
     return decide(
         PACK, at(-600), Desk(roster=MEMBERS, power_levels=((SUE, 50),)), DeadLetterRecorded(short_id="0badcafe")
     ).aggregate
+
+
+def as_usual(member: DeskMember | None) -> DeskMember:
+    """Return a member of a desk as those of `MEMBERS` are, who have seen everything once."""
+    assert member is not None
+    return replace(member, met=SEEN)
 
 
 def then(aggregate: Any, event: Event, facts: Facts = FACTS) -> Step[Any]:

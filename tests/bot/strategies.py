@@ -37,16 +37,19 @@ from bot.model.thread import (
     ThreadState,
     TransferOffer,
 )
+from policies.drills.script import DrillFact
 from policies.load import load
 from policies.pack import Pack, TextName
 
 ANA, BEN, SUE, EVE = (f"@{name}:line.example" for name in ("ana", "ben", "sue", "eve"))
 """Two advocates, a supervisor, and a person who is not on the roster."""
 STAFF: Final = (ANA, BEN, SUE)
+SEEN: Final = tuple(thread_desk_events.Situation)
+"""Nothing is new to the usual people (`test_first_times.py` has newcomers)."""
 MEMBERS: Final = (
-    DeskMember(user=ANA, role=Role.ADVOCATE),
-    DeskMember(user=BEN, role=Role.ADVOCATE),
-    DeskMember(user=SUE, role=Role.SUPERVISOR),
+    DeskMember(user=ANA, role=Role.ADVOCATE, met=SEEN),
+    DeskMember(user=BEN, role=Role.ADVOCATE, met=SEEN),
+    DeskMember(user=SUE, role=Role.SUPERVISOR, met=SEEN),
 )
 
 PACK: Final = load(["base", "rehearsal"])
@@ -164,7 +167,15 @@ refs = st.sampled_from(
 )
 
 DIGESTS: Final = Digests(salt="00", safe="01", duress="02", lengths=(8, 9))
+TAGS: Final = ("", "0badcafe0bad", "0badcafe0bad.2")
+"""Tags of handsets of a drill; the empty one is a person's."""
 FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
+    "drill": st.sampled_from(TAGS),
+    "tag": st.sampled_from(TAGS),
+    "situation": st.sampled_from(thread_desk_events.Situation),
+    "quiet": st.booleans(),
+    "facts": st.lists(st.sampled_from(DrillFact), max_size=2).map(tuple),
+    "sent": st.lists(st.tuples(refs, bodies), max_size=2).map(tuple),
     "over": st.booleans(),
     "requeued": st.booleans(),
     "given_up": st.booleans(),
@@ -227,6 +238,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "reason": st.sampled_from(events.IgnoreReason),
 }
 OTHERWISE: Final[dict[tuple[type, str], st.SearchStrategy[Any]]] = {
+    (thread_desk_events.DrillReported, "outcome"): st.tuples(refs, st.booleans()),
     (line_incidents.RoomLost, "how"): st.sampled_from(line_incidents.RoomLoss),
     (thread_desk_events.AssignmentRefused, "reason"): st.sampled_from(("they are off duty.", "")),
     (line_incidents.InviteFailed, "place"): st.sampled_from((DESK, OFFICE)),

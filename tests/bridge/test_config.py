@@ -270,6 +270,14 @@ def test_a_real_line_cannot_use_the_rehearsal_carrier(papers: Papers) -> None:
     assert "rehearsal" in problem
 
 
+def test_drills_are_for_a_rehearsal(papers: Papers) -> None:
+    """A line in service names no drills: its texters are people."""
+    papers.line["drills"] = ["our-drills"]
+    assert load(papers.save()).line.drills == ["our-drills"]
+    papers.line["rehearsal"] = False
+    assert any(problem.startswith("lines.0.drills: ") for problem in papers.problems())
+
+
 def test_a_rehearsal_cannot_use_a_carrier_that_reaches_phones(papers: Papers) -> None:
     """Nothing that reaches phones runs with a rehearsal's words, and nobody is trusted on first use there."""
     papers.line["carrier"] = {

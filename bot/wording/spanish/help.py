@@ -62,6 +62,8 @@ COMMANDS: Final[dict[str, str]] = {
     ),
     "note": "una nota para esta sala, como con // delante: el teléfono no la recibe",
     "playbook": "qué hacer, paso a paso; solo para tus ojos",
+    "quiet": "ninguna frase más cuando algo te pasa por primera vez; `no`: otra vez desde el principio",
+    "drill": "en una línea de ensayo: una persona de un guion con quien practicar, y un repaso en tu oficina",
     "outage": "los textos no funcionan bien: quien escribe por primera vez lo oye, con el número de voz",
     "again": "envía una vez más lo que no se sabe si llegó o salió demasiado tarde",
     "anyway": "envía lo que quedó en pausa por sus palabras o por el momento, una vez",
@@ -137,6 +139,7 @@ ARGUMENTS: Final[dict[str, str]] = {
     "note": "palabras",
     "playbook": "[nombre]",
     "reply": "palabras",
+    "drill": "[nombre [en|es]|stop|count|forget]",
     "block": "[duración|off]",
     "tally": "tipo | unmet idioma",
     "reveal": "motivo|yes|no|alone motivo",
@@ -151,6 +154,8 @@ HEADINGS: Final[dict[str, str]] = {
     "I need help": "Necesito ayuda",
     "End it": "Terminarla",
     "Look after the line": "Cuidar la línea",
+    "Practise": "Practicar",
+    "Practise on a rehearsal line": "Practicar en una línea de ensayo",
     "In which language": "En qué idioma",
     "All commands": "Todos los comandos",
     "See how it stands": "Ver cómo está todo",
@@ -189,5 +194,6 @@ SHORT: Final[dict[str, str]] = {
     ),
     "!more; en español: !lang me es": "!more; in English: !lang me en",
     "!text": "!text",
+    "!drill": "!drill",
 }
 """What `!help` says, by the English of it."""

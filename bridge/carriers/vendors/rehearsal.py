@@ -60,6 +60,8 @@ TOLERANCE = 300.0
 RATE = Rate(per_second=1000.0, burst=1000.0)
 """As good as none: it is a program on this machine."""
 
+DRILL_TAG = re.compile(r"[0-9a-f]{12}(?:\.2)?")
+"""What names a handset of a drill."""
 _PAGE_SIZE = 100
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 ERROR_CODES = ErrorCodes(
@@ -117,7 +119,7 @@ class RehearsalCarrier(BaseCarrier):
     ) -> None:
         self.slug, self.rate = slug, rate
         self._public_base_url = public_base_url
-        self._messages = f"{api_base}/v1/messages"
+        self._messages, self._drills = f"{api_base}/v1/messages", f"{api_base}/v1/drills/texts"
         self._signing_key = signing_key.encode()
         self._clock = clock
         self._http = http_session(timeout=timeout, headers={"Authorization": f"Bearer {token}"})
@@ -227,6 +229,15 @@ class RehearsalCarrier(BaseCarrier):
         if not whole:
             raise ConnectionError("a text of the carrier's listing cannot be read")
 
+    async def text_from_handset(self, *, tag: str, ref: str, text: str, picture: bool) -> bool | None:
+        """`POST /v1/drills/texts` → 202; 400 for what it does not take. The same `ref` twice is one text."""
+        got = await send_request(
+            self._http, "POST", self._drills, json={"tag": tag, "ref": ref, "text": text, "picture": picture}
+        )
+        if not isinstance(got, HttpResponse) or got.status >= 500:
+            return None
+        return got.status == 202
+
     def _message_url(self, message_id: str) -> str:
         return f"{self._messages}/{path_segment(message_id)}"
 
@@ -249,6 +260,7 @@ def _parse_inbound(body: dict[str, Any]) -> InboundText | None:
         to=e164_or_empty(body.get("to")),
         media=_parse_media(body),
         at=at,
+        drill=_parse_tag(body),
     )
 
 
@@ -259,6 +271,13 @@ def _parse_report(body: dict[str, Any]) -> DeliveryReport:
     if not isinstance(told, str) or (told and not error_code(told)):
         raise Malformed("code: not a code")
     return ERROR_CODES.delivery_report(id_field(body, "id"), status, told)
+
+
+def _parse_tag(body: dict[str, Any]) -> str:
+    tag = body.get("drill", "")
+    if not isinstance(tag, str) or (tag and not DRILL_TAG.fullmatch(tag)):
+        raise Malformed("drill: not a tag")
+    return tag
 
 
 def _parse_media(body: dict[str, Any]) -> tuple[Media, ...]:

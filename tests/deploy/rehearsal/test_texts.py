@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from yarl import URL
 
-from bridge.carriers.adapter import Accepted
+from bridge.carriers.adapter import Accepted, InboundText
+from bridge.outbound.drill_texts import HandsetCarrier
 from bridge.runtime.phone_number import Phone
+from policies.fictional import find_fictional
 from tests.bridge.carriers.rehearsal_harness import NUMBER, RehearsalHarness
 from tests.deploy.rehearsal.handsets import A, B, handset, until_status
 
@@ -129,3 +131,34 @@ async def test_too_large(stand: RehearsalHarness) -> None:
     await stand.text_from_handset(A, "é" * (1 << 20))
     (request,) = await stand.receiver.come(1)
     assert len(request.body) < 3 << 20
+
+
+async def test_the_texter_of_a_drill(stand: RehearsalHarness) -> None:
+    """A drill's handset has a number of fiction that nobody had before; its texts come by the webhook, each once."""
+    await stand.text_from_handset(A, "hello")
+    assert isinstance(stand.carrier, HandsetCarrier)
+    tag, ask = "0badcafe0bad", stand.carrier.text_from_handset
+    assert await ask(tag=tag, ref="one", text="hi", picture=False)
+    assert await ask(tag=tag, ref="one", text="hi", picture=False)
+    assert await ask(tag=f"{tag}.2", ref="two", text="me too", picture=True)
+    assert await ask(tag=tag, ref="three", text="bye", picture=False)
+    requests = await stand.receiver.come(4, tail="/inbound")
+    arrived = [stand.carrier.parse(request)[0] for request in requests]
+    told = {(text.drill, text.text, text.sender.reveal()) for text in arrived if isinstance(text, InboundText)}
+    first, second = "+15555552000", "+15555552001"
+    assert told == {("", "hello", A), (tag, "hi", first), (f"{tag}.2", "me too", second), (tag, "bye", first)}
+    (picture,) = [text for text in arrived if isinstance(text, InboundText) and text.media]
+    assert picture.drill == f"{tag}.2"
+    assert find_fictional(first)
+    listed = {text.drill async for text in stand.carrier.list_since(datetime.fromtimestamp(0, UTC))}
+    assert listed == {"", tag, f"{tag}.2"}
+
+
+@pytest.mark.parametrize(("tag", "ref"), [("", "a"), ("../up", "a"), ("0badcafe0bad.3", "a"), ("0badcafe0bad", "")])
+async def test_what_is_no_drill_texts_nothing(stand: RehearsalHarness, tag: str, ref: str) -> None:
+    """A tag that no drill has, or a text without a name, is refused; without the line's token nothing is asked at all."""
+    assert isinstance(stand.carrier, HandsetCarrier)
+    assert await stand.carrier.text_from_handset(tag=tag, ref=ref, text="hi", picture=False) is False
+    wrong = {"tag": "0badcafe0bad", "ref": "a", "text": "hi", "picture": False}
+    await stand.post("/v1/drills/texts", wrong, status=(401,))
+    assert await stand.get("/api/records") == []

@@ -1,0 +1,101 @@
+"""The debrief of a drill: what left, and what each point is, said kindly.
+
+Rules of this module: it tells what happened and what would help the next time; it grades nobody and compares nobody. Only
+words of ours are repeated, and never what the texter wrote, among which an agreed word may be.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bot.model.drill import DrillRun, PhoneText
+from bot.wording.notice import joined, notice_of, written
+from policies.drills.script import DISCLOSURE, TAKEN, Check, DrillFact, DrillScript, Words, in_words
+
+STOPS: Final = frozenset({DrillFact.UNSAFE, DrillFact.DIFFERENT, DrillFact.CLOSED, DrillFact.STOPPED, DrillFact.BLOCKED})
+"""What stops everything for a phone."""
+
+
+def debrief(run: DrillRun, script: DrillScript | None, *, now: float, count: int) -> str:
+    """Return what the office is told at the end. `count`: drills that this person has played, this one among them."""
+    title = run.name if script is None else _words(script.title)
+    lines = [notice_of("drills.over", title=title), *_what_left(run)]
+    lines += [*_disclosure(run), *_taken(run)]
+    if script is not None:
+        for point in script.points:
+            well = is_well(run, point.check, now=now)
+            if well is not None:
+                key = "drills.point_well" if well else "drills.point_next_time"
+                words = _words(point.well if well else point.next_time)
+                lines.append(notice_of(key, words=words, practice=point.practice))
+    lines.append(notice_of("drills.kept", count=count))
+    return joined("\n", lines)
+
+
+def is_well(run: DrillRun, check: Check, *, now: float) -> bool | None:
+    """Return whether a point is as it should be; None when the script did not come to one of its marks."""
+    begin = run.marked(check.after) if check.after else run.began
+    finish = run.marked(check.before) if check.before else now
+    if begin is None or finish is None:
+        return None
+    if check.within:
+        finish = min(finish, begin + check.within)
+    came = any(begin <= at <= finish for at in run.times_of(frozenset(str(fact) for fact in check.facts)))
+    return came is not check.never
+
+
+def _what_left(run: DrillRun) -> list[str]:
+    left = _reached(run)
+    if not left:
+        return [notice_of("drills.nothing_left")]
+    return [notice_of("drills.left", count=len(left)), *(_line(run, text) for text in left)]
+
+
+def _disclosure(run: DrillRun) -> list[str]:
+    told_at = run.marked(DISCLOSURE)
+    if told_at is None:
+        return []
+    limits = next(iter(run.times_of(frozenset({DrillFact.LIMITS}))), None)
+    if limits is None:
+        return [notice_of("drills.limits_never")]
+    key = "drills.limits_before" if limits <= told_at else "drills.limits_after"
+    return [notice_of(key, time=_duration(abs(told_at - limits)))]
+
+
+def _taken(run: DrillRun) -> list[str]:
+    """Say how soon everything was stopped, and what whoever took the phone could read."""
+    taken = run.marked(TAKEN)
+    if taken is None:
+        return []
+    stopped = next((at for at in run.times_of(frozenset(STOPS)) if at >= taken), None)
+    lines = [
+        notice_of("drills.never_stopped")
+        if stopped is None
+        else notice_of("drills.stopped_after", time=_duration(stopped - taken))
+    ]
+    before, after = ([t for t in _reached(run) if (t.at >= taken) is late] for late in (False, True))
+    lines.append(notice_of("drills.could_read" if before else "drills.could_read_nothing"))
+    lines += [_line(run, text) for text in before]
+    if after:
+        lines += [notice_of("drills.and_then", count=len(after)), *(_line(run, text) for text in after)]
+    return lines
+
+
+def _reached(run: DrillRun) -> list[PhoneText]:
+    return [text for text in run.phone if text.reached]
+
+
+def _line(run: DrillRun, text: PhoneText) -> str:
+    since = int(max(text.at - run.began, 0))
+    return notice_of("drills.text", time=f"{since // 60}:{since % 60:02}", words=text.body)
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    if whole < 120:
+        return notice_of("drills.seconds", count=whole)
+    return notice_of("drills.minutes", count=whole // 60)
+
+
+def _words(words: Words) -> str:
+    return written(in_words(words, "en"), words)

@@ -1,0 +1,179 @@
+"""Plays the script of a drill: at each text, fact and time it goes on to the next step that has to wait.
+
+Rules of this module: the texter's words leave as an action, and come back by the way of every text; a script has no loops,
+so that going on has an end. Timers and state are stored with the desk's, so a drill goes on over a restart; one whose
+script is not there any more is over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from bot.commands.parser import ANSWER_TIMER
+from bot.drills import debrief
+from bot.model.actions import OFFICE, Action, SendMessage, TextFromHandset
+from bot.model.desk import Desk, Facts
+from bot.model.drill import SECOND, DrillRun, PhoneText, drill_id
+from bot.model.events import TimerDue
+from bot.model.feature import Step
+from bot.model.thread_desk_events import DrillEnded, DrillReported
+from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
+from bot.wording.notice import notice_of, written
+from policies.drills.script import (
+    FIRST_SCENE,
+    Branch,
+    Brief,
+    DrillScript,
+    Go,
+    Mark,
+    Pause,
+    Text,
+    Wait,
+    in_words,
+)
+from policies.drills.script import Step as ScriptStep
+from policies.pack import Pack
+
+TIMER: Final = "drill:"
+BRIEF_TTL: Final = 3600.0
+"""Seconds after which what was told in an office for a drill, and its debrief, disappear."""
+MOST: Final = 200
+"""Facts and texts that a drill keeps; a person who says more than that has shown what they do."""
+
+
+def begin(facts: Facts, desk: Desk, run_id: str, script: DrillScript, *, user: str, language: str) -> Step[Desk]:
+    """Begin a drill for a person."""
+    run = DrillRun(
+        id=run_id, name=script.name, language=language, user=user, users=(user,), began=facts.now, scene=FIRST_SCENE
+    )
+    return _go_on(facts, replace(desk, drills=(*desk.drills, run)), script, run, move=False)
+
+
+def note_report(pack: Pack, facts: Facts, desk: Desk, event: DrillReported) -> Step[Desk]:
+    """Note what a thread tells of a drill, and go on if that is what the script waits for."""
+    run = next((run for run in desk.drills if run.id == drill_id(event.tag)), None)
+    if run is None:
+        return Step(desk)
+    ref, reached = event.outcome
+    # A ref is unique within its thread; a drill may have two.
+    name = f"{event.thread} {ref}"
+    told = [PhoneText(ref=f"{event.thread} {each}", body=body, at=facts.now) for each, body in event.sent]
+    phone = [replace(text, reached=True) if text.ref == name and reached else text for text in (*run.phone, *told)]
+    run = replace(
+        run,
+        users=tuple(dict.fromkeys((*run.users, *((event.user,) if event.user else ())))),
+        threads=tuple(dict.fromkeys((*run.threads, f"{event.thread} {event.tag}"))),
+        facts=(*run.facts, *((fact.value, facts.now) for fact in event.facts))[:MOST],
+        phone=tuple(text for text in phone if not ref or reached or text.reached or text.ref != name)[:MOST],
+    )
+    desk = _with(desk, run)
+    script = facts.drills.get(run.name)
+    step = _step(script, run)
+    if script is None or not isinstance(step, Wait) or not _came_true(run, step):
+        return Step(desk)
+    return _go_on(facts, desk, script, run, move=True)
+
+
+def timer_due(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
+    """Go on after a pause, or after a wait for what did not come."""
+    if not event.key.startswith(TIMER):
+        return Step(desk)
+    run = next((run for run in desk.drills if run.id == event.key.removeprefix(TIMER)), None)
+    if run is None:
+        return Step(desk, consumed=True)
+    if run.until > facts.now:
+        return Step(desk, (SetTimer(key=event.key, due=run.until),), consumed=True)
+    script = facts.drills.get(run.name)
+    if script is None:
+        return replace(end(facts, desk, run), consumed=True)
+    step = _step(script, run)
+    if isinstance(step, Wait) and step.otherwise:
+        gone = replace(run, scene=step.otherwise, step=0)
+        return replace(_go_on(facts, desk, script, gone, move=False), consumed=True)
+    return replace(_go_on(facts, desk, script, run, move=True), consumed=True)
+
+
+def end(facts: Facts, desk: Desk, run: DrillRun) -> Step[Desk]:
+    """End a drill: the debrief goes to the offices of whoever took part, and the threads close. Nothing is kept of it."""
+    desk = replace(desk, drills=tuple(each for each in desk.drills if each.id != run.id))
+    told: list[Action] = []
+    for user in run.users:
+        member = desk.member(user)
+        if member is None:
+            continue
+        member = replace(member, drills=member.drills + 1)
+        desk = replace(desk, roster=tuple(member if each.user == user else each for each in desk.roster))
+        words = debrief.debrief(run, facts.drills.get(run.name), now=facts.now, count=member.drills)
+        told += _in_office(facts, user, f"debrief:{run.id}", words)
+    closing = []
+    for each in run.threads:
+        thread, _, tag = each.partition(" ")
+        closing.append(SendEvent(owner=thread, event=DrillEnded(tag=tag)))
+    return Step(desk, (CancelTimer(key=TIMER + run.id), *closing, *told))
+
+
+def _go_on(facts: Facts, desk: Desk, script: DrillScript, run: DrillRun, *, move: bool) -> Step[Desk]:
+    """Play steps until one has to wait. `move`: the step that stood is done."""
+    actions: list[Action] = []
+    run = replace(run, step=run.step + 1, until=0.0) if move else replace(run, until=0.0)
+    while (step := _step(script, run)) is not None:
+        match step:
+            case Text():
+                actions.append(_text(run, step))
+                run = replace(run, texts=run.texts + 1, facts_at_text=len(run.facts))
+            case Brief(words=words):
+                body = notice_of("drills.brief", words=written(in_words(words, "en"), words))
+                actions += _in_office(facts, run.user, f"brief:{run.id}:{run.scene}:{run.step}", body)
+            case Mark(name=name):
+                run = replace(run, marks=(*run.marks, (name, facts.now)))
+            case Go(scene=scene):
+                run = replace(run, scene=scene, step=-1)
+            case Branch(facts=asked, then=then, otherwise=otherwise):
+                run = replace(run, scene=then if run.times_of(_values(asked)) else otherwise, step=-1)
+            case Pause(seconds=seconds):
+                return _wait(facts, desk, run, seconds, actions)
+            case Wait(seconds=seconds) if not _came_true(run, step):
+                return _wait(facts, desk, run, seconds, actions)
+            case Wait():
+                pass
+            case _:
+                break
+        run = replace(run, step=run.step + 1)
+    over = end(facts, _with(desk, run), run)
+    return Step(over.aggregate, (*actions, *over.actions))
+
+
+def _wait(facts: Facts, desk: Desk, run: DrillRun, seconds: int, actions: list[Action]) -> Step[Desk]:
+    run = replace(run, until=facts.now + seconds)
+    return Step(_with(desk, run), (*actions, SetTimer(key=TIMER + run.id, due=run.until)))
+
+
+def _text(run: DrillRun, step: Text) -> TextFromHandset:
+    tag = f"{run.id}{SECOND}" if step.second else run.id
+    words = in_words(step.words, run.language)
+    return TextFromHandset(ref=f"drill:{run.id}:{run.texts}", tag=tag, body=words, picture=step.picture)
+
+
+def _step(script: DrillScript | None, run: DrillRun) -> ScriptStep | None:
+    steps = () if script is None else script.steps(run.scene)
+    return steps[run.step] if run.step < len(steps) else None
+
+
+def _came_true(run: DrillRun, step: Wait) -> bool:
+    """Whether what is waited for came true since the texter's last text."""
+    return any(fact in _values(step.facts) for fact, _ in run.facts[run.facts_at_text :])
+
+
+def _values(asked: frozenset[str]) -> frozenset[str]:
+    return frozenset(str(fact) for fact in asked)
+
+
+def _in_office(facts: Facts, user: str, ref: str, body: str) -> list[Action]:
+    place = OFFICE + user
+    fade = SetTimer(key=f"{ANSWER_TIMER}{place}|{ref}", due=facts.now + BRIEF_TTL)
+    return [SendMessage(place=place, body=body, ref=ref), fade]
+
+
+def _with(desk: Desk, run: DrillRun) -> Desk:
+    return replace(desk, drills=tuple(run if each.id == run.id else each for each in desk.drills))

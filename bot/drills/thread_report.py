@@ -1,0 +1,126 @@
+"""What a thread tells the desk of a drill: facts that are known anyway, and what was sent to the phone.
+
+Rules of this module: a thread is a drill's when its text came from a drill's handset, which only the rehearsal carrier
+says; nothing else is different for it. What happened is taken from what the audit notes and from outcomes, and never from
+the words of an advocate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from bot.lifecycle.retention import park_now, park_soon
+from bot.model.actions import DESK, Action, SendSms
+from bot.model.audit_kinds import AuditKind
+from bot.model.desk import Facts, Thread
+from bot.model.events import Event, Outcome, TextArrived, TextOutcome
+from bot.model.feature import Step
+from bot.model.thread import ThreadState
+from bot.model.thread_desk_events import DrillEnded, DrillReported
+from bot.model.transactional_actions import RecordAudit, SendEvent
+from bot.sending.delivery_receipts import event_id_of, first_accepted
+from bot.wording.notice import notice_of
+from policies.drills.script import DrillFact
+from policies.pack import Pack, TextName
+
+BY_KIND: Final = {
+    AuditKind.CLAIM: DrillFact.CLAIMED,
+    AuditKind.TRANSFER: DrillFact.TRANSFERRED,
+    AuditKind.RELEASE: DrillFact.RELEASED,
+    AuditKind.LIMITS: DrillFact.LIMITS,
+    AuditKind.TOLD_LIMITS: DrillFact.LIMITS,
+    AuditKind.DEVICE: DrillFact.TIPS,
+    AuditKind.TIPS_IPHONE: DrillFact.TIPS,
+    AuditKind.TIPS_ANDROID: DrillFact.TIPS,
+    AuditKind.RIGHTS: DrillFact.RIGHTS,
+    AuditKind.TOLD_RIGHTS: DrillFact.RIGHTS,
+    AuditKind.OPTIONS: DrillFact.OPTIONS,
+    AuditKind.SAFE_CHECK: DrillFact.SAFE_CHECK,
+    AuditKind.TOLD_SAFE_CHECK: DrillFact.SAFE_CHECK,
+    AuditKind.SWITCH: DrillFact.SWITCH,
+    AuditKind.LATER: DrillFact.LATER,
+    AuditKind.URGENT: DrillFact.URGENT,
+    AuditKind.DIFFERENT: DrillFact.DIFFERENT,
+    AuditKind.HANDOVER: DrillFact.HANDOVER,
+    AuditKind.CLOSING: DrillFact.CLOSING,
+    AuditKind.UNSAFE: DrillFact.UNSAFE,
+    AuditKind.SAFE: DrillFact.SAFE,
+    AuditKind.ESCALATED: DrillFact.ESCALATED,
+    AuditKind.REVEAL_ASKED: DrillFact.REVEAL,
+    AuditKind.STOPPED: DrillFact.STOPPED,
+    AuditKind.RESUMED: DrillFact.RESUMED,
+    AuditKind.BLOCKED: DrillFact.BLOCKED,
+    AuditKind.DURESS: DrillFact.DURESS,
+    AuditKind.CLOSE: DrillFact.CLOSED,
+    AuditKind.END: DrillFact.CLOSED,
+}
+"""What of the audit a script may ask for."""
+BY_TEXT: Final = {
+    TextName.DIFFERENT.value: DrillFact.DIFFERENT,
+    TextName.COVER_1.value: DrillFact.COVER,
+    TextName.COVER_2.value: DrillFact.COVER,
+    TextName.COVER_3.value: DrillFact.COVER,
+}
+"""Texts of the agency that are no answer to whoever has the phone."""
+REACHED: Final = frozenset({Outcome.ACCEPTED, Outcome.DELIVERED, Outcome.UNKNOWN})
+"""After these a text counts as read: what may be on the phone is on it."""
+
+
+def note_drill(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
+    """Note that a text came from a handset of a drill."""
+    return Step(replace(thread, drill=event.drill) if event.drill else thread)
+
+
+def report(before: Thread, thread: Thread, event: Event, actions: tuple[Action, ...]) -> tuple[Action, ...]:
+    """Return what the desk is told of a drill after a decision; nothing where there is none, or no news."""
+    tag = thread.drill or before.drill
+    if not tag:
+        return ()
+    found = _facts(before, thread, event, actions)
+    sent = tuple((action.ref, action.body) for action in actions if isinstance(action, SendSms))
+    outcome = (event.ref, event.outcome in REACHED) if isinstance(event, TextOutcome) else ("", False)
+    begins = thread.drill != before.drill and bool(thread.drill)
+    if not (found or sent or outcome[0] or begins):
+        return ()
+    user = thread.assignment.assignee or ""
+    told = DrillReported(tag=tag, thread=thread.id, user=user, facts=tuple(found), sent=sent, outcome=outcome)
+    return (SendEvent(owner=DESK, event=told),)
+
+
+def close_thread(pack: Pack, facts: Facts, thread: Thread, event: DrillEnded) -> Step[Thread]:
+    """Close the thread of a drill that is over, as `!close` does; at once where nobody has taken it."""
+    if not thread.drill or thread.drill != event.tag or thread.lifecycle.state is ThreadState.PARKED:
+        return Step(thread)
+    if thread.assignment.assignee is None:
+        return Step(*park_now(facts, thread))
+    return Step(*park_soon(pack, facts, thread, notice_of("drills.the_drill_is_over")))
+
+
+def _facts(before: Thread, thread: Thread, event: Event, actions: tuple[Action, ...]) -> list[DrillFact]:
+    found = [BY_KIND[action.kind] for action in actions if isinstance(action, RecordAudit) and action.kind in BY_KIND]
+    found += _texts_that_reached(before, event)
+    changed = (
+        (DrillFact.HELD, len(thread.sending.held) > len(before.sending.held)),
+        (DrillFact.OTHER_HANDS, bool(thread.flags.other_hands_at) and not before.flags.other_hands_at),
+        (DrillFact.CODEWORD, thread.codeword.digests is not None and before.codeword.digests is None),
+        (DrillFact.VERIFIED, thread.codeword.verified_at > before.codeword.verified_at),
+        (DrillFact.DURESS, thread.codeword.duress_at > before.codeword.duress_at),
+        (DrillFact.LANGUAGE, bool(before.consent.language) and thread.consent.language != before.consent.language),
+        (DrillFact.CLOSED, bool(thread.lifecycle.closes_at) and not before.lifecycle.closes_at),
+    )
+    return list(dict.fromkeys((*found, *(fact for fact, is_new in changed if is_new))))
+
+
+def _texts_that_reached(before: Thread, event: Event) -> list[DrillFact]:
+    """Say what it is that has just reached the phone, where a person said it."""
+    if not isinstance(event, TextOutcome):
+        return []
+    if event.outcome is Outcome.ACCEPTED and event.ref and event.ref == before.consent.reply_ref:
+        return [DrillFact.REPLIED]
+    sent = first_accepted(before, event)
+    if sent is None or not (said := event_id_of(event.ref)):
+        return []
+    if said == before.codeword.challenge:
+        return [DrillFact.CHALLENGED]
+    return [BY_TEXT.get(sent.name, DrillFact.ANSWERED)]

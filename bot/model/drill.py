@@ -1,0 +1,62 @@
+"""A drill that runs: where its script is, and what the debrief will need.
+
+Rule of this module: it is of the desk, which one person plays it with; nothing of it is kept when it is over, but a count
+(`DeskMember.drills`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+SECOND: Final = ".2"
+"""What stands behind a drill's id for its second handset."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneText:
+    """A text of ours for the texter's phone. `reached`: the carrier took it; before that nobody knows."""
+
+    ref: str
+    body: str = field(repr=False)
+    at: float
+    reached: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillRun:
+    """One drill. `user`: whose it is; `users`: they and whoever was the advocate of one of its threads.
+
+    `scene`, `step`: what is played now; `until`: when a pause or a wait is over (0: neither). `facts` and `marks`: what has
+    come true and where the script was, with the time; `facts_at_text`: how many facts there were at the texter's last text.
+    """
+
+    id: str
+    name: str
+    language: str
+    user: str
+    users: tuple[str, ...] = ()
+    began: float
+    scene: str
+    step: int = 0
+    until: float = 0.0
+    facts: tuple[tuple[str, float], ...] = ()
+    facts_at_text: int = 0
+    marks: tuple[tuple[str, float], ...] = ()
+    phone: tuple[PhoneText, ...] = ()
+    threads: tuple[str, ...] = ()
+    texts: int = 0
+    """How many texts the texter has sent."""
+
+    def times_of(self, facts: frozenset[str]) -> tuple[float, ...]:
+        """Return when one of these facts came true, oldest first."""
+        return tuple(at for fact, at in self.facts if fact in facts)
+
+    def marked(self, mark: str) -> float | None:
+        """Return when the script first came to a mark; None when it did not."""
+        return next((at for name, at in self.marks if name == mark), None)
+
+
+def drill_id(tag: str) -> str:
+    """Return the id of the drill from the tag of one of its handsets."""
+    return tag.removesuffix(SECOND)

@@ -1,0 +1,41 @@
+"""Drills of a line: which scripts may be played there, and how their texters text.
+
+Rule of this module: a line that is not a rehearsal, or has any carrier but the rehearsal carrier, has no drills and no
+handset that could text; nothing in a database or a room makes it have one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from bridge.app.line_files import CannotStart
+from bridge.carriers.adapter import Carrier
+from bridge.config import Config
+from bridge.outbound.drill_texts import HandsetCarrier
+from policies.drills.load import load_drills
+from policies.drills.script import DrillScript
+from policies.load import PackError
+
+REHEARSAL: Final = "rehearsal"
+
+
+def scripts(config: Config, directory: Path) -> Mapping[str, DrillScript]:
+    """Return the scripts of a line by name. `directory`: what paths in `drills` are relative to. Raises `CannotStart`."""
+    if not is_rehearsal(config):
+        return {}
+    try:
+        return load_drills(config.line.drills, near=directory)
+    except PackError as error:
+        raise CannotStart(error.problems) from None
+
+
+def handsets(config: Config, carrier: Carrier) -> HandsetCarrier | None:
+    """Return the carrier as one whose handsets can be told to text; None for any but a rehearsal's."""
+    return carrier if is_rehearsal(config) and isinstance(carrier, HandsetCarrier) else None
+
+
+def is_rehearsal(config: Config) -> bool:
+    """Whether the line is marked as a rehearsal and has the rehearsal carrier."""
+    return config.line.rehearsal and config.line.carrier.kind == REHEARSAL

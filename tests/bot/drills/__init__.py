@@ -1,0 +1,1 @@
+"""Tests of drills: whole ones with a set clock, and what each part says."""

@@ -1,0 +1,168 @@
+"""A rehearsal line without a machine under it: desk, threads, handsets and time, to play drills to their debrief.
+
+Rule of this module: it does with actions what bridge and rehearsal carrier do with them, and decides nothing; people do
+what a test says, and time passes from one thing that is due to the next.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from bot.decide import decide
+from bot.model.actions import DESK, OFFICE, THREAD, Action, Invite, KickMember, SendMessage, SendSms, TextFromHandset
+from bot.model.codeword_match import CodewordMatch, Digests
+from bot.model.desk import Desk, Facts, Thread
+from bot.model.events import (
+    Event,
+    MemberJoined,
+    MemberLeft,
+    MessageSent,
+    Outcome,
+    PowerLevelsChanged,
+    TextArrived,
+    TextOutcome,
+    TimerDue,
+)
+from bot.model.thread_desk_events import EnrolmentFinished, EnrolmentRequested
+from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
+from policies.drills.load import load_drills
+from policies.load import load
+from tests.bot.strategies import ANA, BEN, NOW, SUE
+
+PACK: Final = load(["base", "rehearsal"])
+DRILLS: Final = load_drills()
+DIGESTS: Final = Digests(salt="00", safe="01", duress="02", lengths=(8, 9))
+DURESS_WORDS: Final = ("paper lantern", "farol papel")
+LONGEST: Final = 2 * 3600.0
+
+
+@dataclass
+class DrillLine:
+    """`phone`: what each handset got, by its tag; `offices`: what each office was told; `react`: called for each text."""
+
+    react: Callable[[DrillLine, str, int], None]
+    now: float = NOW
+    desk: Desk = field(default_factory=Desk)
+    threads: dict[str, Thread] = field(default_factory=dict)
+    phone: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    offices: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    texts: list[tuple[str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Let the staff be there."""
+        self._inbox: defaultdict[str, deque[Event]] = defaultdict(deque)
+        self._timers: dict[tuple[str, str], float] = {}
+        self._later: list[tuple[float, int, Callable[[], None]]] = []
+        self._count = 0
+        for user in (ANA, BEN, SUE):
+            self._inbox[DESK].append(MemberJoined(place=DESK, user=user))
+        self._inbox[DESK].append(PowerLevelsChanged(users=((SUE, 50),)))
+        self._settle()
+
+    def say(self, owner: str, body: str, *, sender: str = ANA, place: str = "") -> None:
+        """Let a person say something, in a thread's room, at the desk or in an office, and follow it up."""
+        self._count += 1
+        where = place or (DESK if owner == DESK else THREAD)
+        event = MessageSent(place=where, sender=sender, event_id=f"$m{self._count}", body=body, at=self.now)
+        self._inbox[owner].append(event)
+        self._settle()
+
+    def after(self, seconds: float, do: Callable[[], None]) -> None:
+        """Let something be done some seconds later."""
+        self._count += 1
+        self._later.append((self.now + seconds, self._count, do))
+
+    def run(self) -> None:
+        """Let time pass until no drill runs any more. Fails when one has no end."""
+        until = self.now + LONGEST
+        while self.desk.drills:
+            timer = min(self._timers, key=lambda key: self._timers[key])
+            later = min(self._later, key=lambda each: each[:2], default=None)
+            self.now = max(self.now, min(self._timers[timer], later[0] if later else math.inf))
+            assert self.now <= until, "a drill has no end"
+            if later is not None and later[0] <= self.now:
+                self._later.remove(later)
+                later[2]()
+            else:
+                del self._timers[timer]
+                self._inbox[timer[0]].append(TimerDue(key=timer[1]))
+            self._settle()
+
+    def debrief(self, user: str = ANA) -> str:
+        """Return the debrief in a person's office."""
+        return self.offices[user][-1]
+
+    def _settle(self) -> None:
+        while owners := [owner for owner, events in self._inbox.items() if events]:
+            for owner in owners:
+                self._decide(owner, self._inbox[owner].popleft())
+
+    def _decide(self, owner: str, event: Event) -> None:
+        duress = isinstance(event, TextArrived) and event.body in DURESS_WORDS
+        facts = Facts(
+            now=self.now,
+            roster=self.desk.roster,
+            designations=frozenset(entry.designation for entry in self.desk.threads if entry.thread != owner),
+            new_designation=f"fresh {len(self.texts)}",
+            codeword_match=CodewordMatch.DURESS if duress and self.threads[owner].codeword.digests else CodewordMatch.NONE,
+            drills=DRILLS if owner == DESK else {},
+        )
+        actions: tuple[Action, ...]
+        if owner == DESK:
+            at_desk = decide(PACK, facts, self.desk, event)
+            self.desk, actions = at_desk.aggregate, at_desk.actions
+        else:
+            in_thread = decide(PACK, facts, self.threads[owner], event)
+            self.threads[owner], actions = in_thread.aggregate, in_thread.actions
+        for action in actions:
+            self._perform(owner, action)
+
+    def _perform(self, owner: str, action: Action) -> None:
+        match action:
+            case SendEvent(event=EnrolmentRequested() as asked):
+                # The two words are typed in the office, which the bridge takes: here they are taken at once.
+                self._inbox[asked.thread].append(EnrolmentFinished(user=asked.user, digests=DIGESTS))
+            case SendEvent():
+                self._inbox[action.owner].append(action.event)
+            case SetTimer():
+                self._timers[owner, action.key] = action.due
+            case CancelTimer():
+                self._timers.pop((owner, action.key), None)
+            case SendSms():
+                self.phone[self.threads[owner].drill].append(action.body)
+                for outcome in (Outcome.ACCEPTED, Outcome.DELIVERED):
+                    self._inbox[owner].append(TextOutcome(ref=action.ref, outcome=outcome))
+            case TextFromHandset():
+                self._arrive(action)
+            case SendMessage(place=place) if place.startswith(OFFICE):
+                self.offices[place.removeprefix(OFFICE)].append(action.body)
+            case Invite(place=place) if place == THREAD:
+                self._inbox[owner].append(MemberJoined(place=THREAD, user=action.user))
+            case KickMember(place=place) if place == THREAD:
+                self._inbox[owner].append(MemberLeft(place=THREAD, user=action.user))
+            case _:
+                pass
+
+    def _arrive(self, text: TextFromHandset) -> None:
+        number = len(self.texts)
+        self.texts.append((text.tag, text.body))
+        thread = f"t-{text.tag}"
+        self.threads.setdefault(thread, Thread(id=thread, designation=f"amber heron {len(self.threads)}"))
+        self._inbox[thread].append(TextArrived(id=f"in{number}", body=text.body, at=self.now, drill=text.tag))
+        self.after(5, lambda: self.react(self, thread, number))
+
+
+Advocate: TypeAlias = Callable[[DrillLine, str, int], None]
+"""What a person does some seconds after each text: the line, the thread, and how many texts there were before."""
+
+
+def play(name: str, language: str, advocate: Advocate) -> DrillLine:
+    """Play a drill to its end."""
+    line = DrillLine(react=advocate)
+    line.say(DESK, f"!drill {name} {language}")
+    line.run()
+    return line

@@ -1,0 +1,148 @@
+"""Every drill that comes with Quietline, played to its debrief with a set clock, and what is kept of it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+import pytest
+
+from bot.model.actions import DESK
+from bot.model.thread import ThreadState
+from tests.bot.drills.drill_line import DRILLS, Advocate, DrillLine, play
+from tests.bot.strategies import ANA, BEN, SUE
+
+GOOD: Final[dict[str, dict[int, tuple[str, ...]]]] = {
+    "first-contact": {
+        1: ("!limits",),
+        2: ("!safecheck", "!tips iphone"),
+        3: ("!say closing",),
+    },
+    "disclosure": {1: ("!limits",), 2: ("!escalate", "I believe you. Thank you for telling me.")},
+    "phone-taken": {0: ("Yes, of course.", "!safecheck"), 2: ("!unsafe",), 3: ()},
+    "overdose": {1: ("!escalate", "!urgent", "I am here with you. Is anybody near?")},
+    "agreed-word": {0: ("!codeword",), 2: ("!verify",), 3: ("!escalate",), 4: ()},
+    "prank": {1: ("!escalate",), 2: ("!different",), 3: ()},
+    "stop-by-mistake": {2: (), 3: ()},
+    "shift-change": {},
+    "silence": {2: ("!safecheck", "!later")},
+}
+"""What a practised advocate says after a text, by how many texts there were before; in place of one kind sentence."""
+
+
+def practised(name: str) -> Advocate:
+    """Return an advocate who does what the practices ask."""
+
+    def react(line: DrillLine, thread: str, number: int) -> None:
+        if line.threads[thread].assignment.assignee is None:
+            line.say(DESK, "!claim")
+        for words in GOOD[name].get(number, ("I am here. Take your time.",)):
+            line.say(thread, words)
+            if line.threads[thread].sending.held:
+                line.say(thread, "!anyway")
+        if name == "shift-change" and number == 2:
+            line.after(60, lambda: hand_over(line))
+
+    return react
+
+
+def hand_over(line: DrillLine) -> None:
+    """Hand both threads to Ben, who accepts."""
+    for thread in list(line.threads):
+        line.say(thread, "!say handover")
+        line.after(15, partial(line.say, thread, f"!transfer {BEN} she has two children"))
+        line.after(30, partial(line.say, thread, "!accept", sender=BEN))
+
+
+def nobody(_line: DrillLine, _thread: str, _number: int) -> None:
+    """Do nothing at all."""
+
+
+def talkative(line: DrillLine, thread: str, _number: int) -> None:
+    """Claim, and answer everything with a sentence, whatever was texted."""
+    if line.threads[thread].assignment.assignee is None:
+        line.say(DESK, "!claim")
+    line.say(thread, "Tell me more about that, please.")
+    line.say(thread, "!anyway")
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("name", DRILLS)
+def test_a_practised_advocate_gets_a_debrief_without_a_but(name: str, language: str) -> None:
+    """Whoever does what the practices ask plays each drill to a debrief that finds everything well, in both languages."""
+    line = play(name, language, practised(name))
+    told = line.debrief()
+    assert "→" not in told, told
+    assert "✓" in told
+    assert line.texts
+    if language == "es":
+        assert {words for _, words in line.texts}.isdisjoint(words for _, words in play(name, "en", nobody).texts[:1])
+
+
+@pytest.mark.parametrize("advocate", [nobody, talkative])
+@pytest.mark.parametrize("name", DRILLS)
+def test_every_way_has_its_end(name: str, advocate: Advocate) -> None:
+    """Also where nobody answers, or everything is answered, each drill comes to its debrief, which says what would help."""
+    line = play(name, "en", advocate)
+    told = line.debrief()
+    assert "→" in told or advocate is talkative, told
+    assert f"{DRILLS[name].title['en']}" in told
+    for text in line.phone:
+        for words in line.phone[text]:
+            assert words in told, "a text that left is not in the debrief"
+
+
+@pytest.mark.parametrize("name", DRILLS)
+def test_nothing_is_kept_but_a_count(name: str) -> None:
+    """When a drill is over the desk holds none of it but that it was played, and the threads close."""
+    line = play(name, "en", talkative)
+    assert line.desk.drills == ()
+    member = line.desk.member(ANA)
+    assert member is not None
+    assert member.drills == 1
+    kept = repr(line.desk)
+    assert not any(words in kept for _, words in line.texts if len(words) > len("START"))
+    for thread in line.threads.values():
+        assert thread.lifecycle.closes_at or thread.lifecycle.state is ThreadState.PARKED
+
+
+def test_the_second_texter_is_another_one() -> None:
+    """A change of shift brings two threads at once."""
+    line = play("shift-change", "en", talkative)
+    assert len(line.threads) == 2
+    assert len({tag for tag, _ in line.texts}) == 2
+
+
+def test_whoever_takes_over_is_told_as_well() -> None:
+    """The debrief goes to whose drill it is and to whoever was the advocate, and to nobody else."""
+    line = play("shift-change", "en", practised("shift-change"))
+    assert line.debrief(BEN).replace("1 drill", "") == line.debrief(ANA).replace("1 drill", "")
+    assert not any("is over" in each for each in line.offices[SUE])
+
+
+def test_whoever_took_the_phone_could_read_what_had_left() -> None:
+    """The debrief tells what could be read on a phone that was taken, and how soon everything was stopped."""
+    told = play("phone-taken", "en", practised("phone-taken")).debrief()
+    assert "Everything was stopped 5 seconds after the phone was taken." in told
+    before, _, after = told.partition("these words of ours:")
+    assert "Yes, of course." in before
+    assert "Yes, of course." in after
+    assert "more of our text(s)" not in told
+    talked = play("phone-taken", "en", talkative).debrief()
+    assert "The phone was taken, and nothing was stopped." in talked
+
+
+def test_limits_before_a_disclosure() -> None:
+    """The debrief tells whether the limits were told before a disclosure, after it, or not."""
+    assert "before the disclosure." in play("disclosure", "en", practised("disclosure")).debrief()
+    assert "The limits were not told, and there was a disclosure." in play("disclosure", "en", talkative).debrief()
+
+
+def test_a_wait_counts_what_has_come_true_since_the_last_text() -> None:
+    """Words that were said before a text are no answer to it."""
+    line = play("first-contact", "en", talkative)
+    assert [words for _, words in line.texts] == [
+        step.words["en"] for step in DRILLS["first-contact"].steps("begin") if hasattr(step, "words")
+    ]
+    lonely = play("first-contact", "en", nobody)
+    assert [words for _, words in lonely.texts][-1] == "ok i guess nobody is there"

@@ -1,0 +1,70 @@
+"""What a thread tells the desk of a drill."""
+
+from __future__ import annotations
+
+from bot.drills.thread_report import BY_KIND
+from bot.model.desk import Thread
+from bot.model.events import Outcome, TextOutcome
+from bot.model.thread_desk_events import DrillEnded, DrillReported
+from bot.model.transactional_actions import SendEvent
+from policies.drills.script import DrillFact
+from tests.bot.examples import arrived, due, held, of, said, then
+
+TAG = "0badcafe0bad"
+
+
+def told(step: object) -> list[DrillReported]:
+    """Return what the desk is told of a drill."""
+    return [sent.event for sent in of(SendEvent, step) if isinstance(sent.event, DrillReported)]  # type: ignore[arg-type] # a step
+
+
+def test_a_texters_thread_tells_nothing() -> None:
+    """Where no drill is, no event of one is sent."""
+    thread = held()
+    for event in (arrived("hello", id="b"), said("hi"), said("!unsafe", event_id="$m2")):
+        assert told(then(thread, event)) == []
+
+
+def test_a_text_from_a_drill_makes_the_thread_one() -> None:
+    """What the carrier says of the handset stands with the conversation, and the greeting that left is told."""
+    step = then(Thread(id="t1", designation="amber heron"), arrived("hello", drill=TAG))
+    assert step.aggregate.drill == TAG
+    (report,) = told(step)
+    assert report.tag == TAG
+    assert len(report.sent) == 1
+
+
+def test_words_that_reached_the_phone_are_told() -> None:
+    """What was said is told as sent when it leaves, and as an answer when the carrier took it."""
+    thread = due(then(held(drill=TAG), said("I am here")).aggregate, 30)
+    ((ref, body),) = [pair for report in told(thread) for pair in report.sent]
+    assert body == "I am here"
+    (report,) = told(then(thread.aggregate, TextOutcome(ref=ref, outcome=Outcome.ACCEPTED)))
+    assert report.outcome == (ref, True)
+    assert report.facts == (DrillFact.ANSWERED,)
+    (refused,) = told(then(thread.aggregate, TextOutcome(ref=ref, outcome=Outcome.REJECTED)))
+    assert refused.outcome == (ref, False)
+    assert refused.facts == ()
+
+
+def test_what_stops_a_phone_is_told() -> None:
+    """`!unsafe` is a fact at once."""
+    (report,) = told(then(held(drill=TAG), said("!unsafe")))
+    assert DrillFact.UNSAFE in report.facts
+
+
+def test_a_thread_closes_after_its_drill() -> None:
+    """The end of a drill closes its own thread, with the undo time of every `!close`, and no other."""
+    ended = DrillEnded(tag=TAG)
+    assert then(held(drill=TAG), ended).aggregate.lifecycle.closes_at > 0
+    assert then(held(), ended).aggregate.lifecycle.closes_at == 0
+    assert then(held(drill=f"{TAG}.2"), ended).aggregate.lifecycle.closes_at == 0
+
+
+def test_every_fact_of_the_audit_is_one_that_a_script_may_ask() -> None:
+    """The table names facts of scripts only; what it does not name is found by the thread itself."""
+    elsewhere = {
+        *(DrillFact.ANSWERED, DrillFact.HELD, DrillFact.OTHER_HANDS, DrillFact.CODEWORD, DrillFact.CHALLENGED),
+        *(DrillFact.VERIFIED, DrillFact.COVER, DrillFact.LANGUAGE, DrillFact.REPLIED),
+    }
+    assert set(BY_KIND.values()) | elsewhere == set(DrillFact)

@@ -1,0 +1,56 @@
+"""Which lines have drills, and whose handsets text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from bridge.app import rehearsal_drills
+from bridge.app.line_files import CannotStart
+from bridge.carriers.vendors.registry import CARRIER_KINDS
+from bridge.config import Config
+
+
+class Handsets:
+    """A carrier with handsets, as far as is looked at."""
+
+    async def text_from_handset(self, *, tag: str, ref: str, text: str, picture: bool) -> bool | None:
+        """Take nothing."""
+
+
+def line(*, rehearsal: bool = True, kind: str = "rehearsal", drills: tuple[str, ...] = ()) -> Config:
+    """Return what the module looks at of a configuration."""
+    settings = SimpleNamespace(rehearsal=rehearsal, carrier=SimpleNamespace(kind=kind), drills=drills)
+    return cast("Config", SimpleNamespace(line=settings))
+
+
+def test_a_rehearsal_has_those_that_come_with_quietline() -> None:
+    """A rehearsal line has at least eight texters without a word in its configuration."""
+    assert len(rehearsal_drills.scripts(line(), Path())) >= 8
+
+
+@pytest.mark.parametrize(("rehearsal", "kind"), [(False, "rehearsal"), (True, "twilio"), (False, "telnyx")])
+def test_a_line_in_service_has_none(*, rehearsal: bool, kind: str) -> None:
+    """Without the mark, or with any carrier but the rehearsal carrier, there are no scripts and no handsets."""
+    config = line(rehearsal=rehearsal, kind=kind)
+    carrier = cast("Any", Handsets())
+    assert rehearsal_drills.scripts(config, Path()) == {}
+    assert rehearsal_drills.handsets(config, carrier) is None
+    assert rehearsal_drills.handsets(line(), carrier) is carrier
+
+
+def test_no_other_carrier_has_handsets() -> None:
+    """Only the rehearsal carrier's adapter can be told to let a handset text."""
+    able = {kind for kind, made in CARRIER_KINDS.items() if hasattr(made.adapter, "text_from_handset")}
+    assert able == {"rehearsal"}
+
+
+def test_a_line_does_not_start_on_a_bad_script(tmp_path: Path) -> None:
+    """Every fault of the agency's own scripts is told at the start, with its file."""
+    (tmp_path / "own.yaml").write_text("name: own\n", encoding="utf-8")
+    with pytest.raises(CannotStart) as refused:
+        rehearsal_drills.scripts(line(drills=("own.yaml",)), tmp_path)
+    assert all(problem.startswith("drills/own.yaml: ") for problem in refused.value.problems)
