@@ -11,6 +11,7 @@ import re
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias
+from urllib.parse import parse_qsl, urlsplit
 
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -24,6 +25,7 @@ from bridge.runtime.settings import (
     Section,
     is_own_network_host,
     is_private,
+    is_private_host,
     read_secret,
     secret_files,
     secret_place,
@@ -103,6 +105,15 @@ class MetricsSettings(Section):
                 "network; or `exposed: true`, where a firewall lets Prometheus through and nobody else"
             )
         return self
+
+
+class DatabaseSettings(Section):
+    """A PostgreSQL database, of this line alone, that holds everything but keys; without this section SQLite does.
+
+    `url_file` holds `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`, which is a secret.
+    """
+
+    url_file: Path
 
 
 class KeySettings(Section):
@@ -217,6 +228,7 @@ class Config(Section):
     homeserver: Homeserver
     listen: ListenSettings
     keys: KeySettings
+    database: DatabaseSettings | None = None
     lines: Annotated[list[PhoneLine], Field(min_length=1, max_length=1)]
     quiet_hours: Annotated[tuple[Hour, Hour], AfterValidator(_check_hours_differ)] = (3, 5)
     """From and to, in the packs' time zone: when the homeserver's database is rewritten (`bridge/erasure/nightly.py`)."""
@@ -229,6 +241,11 @@ class Config(Section):
     def canary_mxid(self) -> str:
         """The canary's account; empty where there is no canary."""
         return "" if self.canary is None else f"@{self.canary.localpart}:{self.homeserver.server_name}"
+
+    @property
+    def database_url(self) -> str | None:
+        """Where PostgreSQL is; None for SQLite. Raises `OSError` when its file cannot be read."""
+        return None if self.database is None else read_secret(self.database.url_file)
 
     @property
     def line(self) -> PhoneLine:
@@ -344,7 +361,24 @@ def _secret_problems(config: Config) -> list[str]:
             problems.append(f"{name}: the file is empty")
         elif not name.endswith("private_key_file") and (len(values[name].splitlines()) > 1 or "\0" in values[name]):
             problems.append(f"{name}: the file must hold one line of text and no more")
+    if (url := values.get("database.url_file")) and (problem := _database_url_problem(url)):
+        problems.append(f"database.url_file: {problem}")
     keys = [value.lower().encode() for name, value in values.items() if name.startswith(("keys.", "canary.")) and value]
     if any(hmac.compare_digest(one, other) for one, other in combinations(keys, 2)):
         problems.append("keys: the keys must be different")
     return problems
+
+
+def _database_url_problem(url: str) -> str:
+    """Say why a URL of a database cannot be used, without it; empty when it can."""
+    shape = "the file must hold postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+    try:
+        parts = urlsplit(url)
+        host, _port, mode = parts.hostname or "", parts.port, dict(parse_qsl(parts.query)).get("sslmode", "")
+    except ValueError:
+        return shape
+    if parts.scheme not in {"postgresql", "postgres"} or not parts.username or not host or not parts.path.strip("/"):
+        return shape
+    if not is_private_host(host) and mode != "verify-full":
+        return "that server is reached over networks of others: add ?sslmode=verify-full to the URL"
+    return ""

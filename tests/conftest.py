@@ -12,9 +12,10 @@ import platform
 import re
 import signal
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,6 +23,9 @@ from hypothesis import HealthCheck, settings
 # Before anything imports mautrix.crypto: our adapter has to stand where it looks for `olm`.
 import bridge.matrix  # noqa: F401
 from tests.outside_programs import OutsidePrograms
+
+if TYPE_CHECKING:
+    from tests.fakes.postgres_server import PostgresServer
 
 HERE: Final = Path(__file__).parent
 LONGEST_FIRST: Final = (
@@ -65,6 +69,15 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def outside_programs(pytestconfig: pytest.Config) -> OutsidePrograms:
     return OutsidePrograms(missing=pytestconfig.stash[MISSING_PROGRAMS])
+
+
+@pytest.fixture(scope="session")
+def postgres_server(pytestconfig: pytest.Config) -> Iterator[PostgresServer]:
+    """Start a PostgreSQL server for all tests of this process that ask for one."""
+    from tests.fakes.postgres_server import bridge_server, running_postgres
+
+    with running_postgres(OutsidePrograms(missing=pytestconfig.stash[MISSING_PROGRAMS])) as server:
+        yield bridge_server(server)
 
 
 def stop_ignoring_signals() -> None:

@@ -17,8 +17,9 @@ from bot.model.desk import Desk
 from bridge.runtime.settings import read_secret
 from bridge.storage import serialization
 from bridge.storage.database import Database
-from bridge.storage.errors import Corrupt, DatabaseError, UnsupportedSchema
+from bridge.storage.errors import Corrupt, DatabaseError, InUse, Unavailable, UnsuitableServer, UnsupportedSchema
 from bridge.storage.key_file import holds_keys
+from bridge.storage.postgres_connection import PostgresPlace, connect, require_suitable
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.vault import CannotOpen, Vault, key_check_value
 from bridge.tables import desk_state, line_state
@@ -42,12 +43,30 @@ LOST_KEY: Final = {
 PUPPET_REMEDY: Final = "Move it away: the texter puppet makes itself a new device then, and nothing else is lost"
 
 
+SERVER: Final = "the PostgreSQL database of database.url_file"
+CREATE: Final = "make it again, empty: createdb --template=template0 --encoding=UTF8 --locale=C NAME"
+SERVER_REMEDIES: Final = {
+    "version": "PostgreSQL is older than version 13, which is the oldest that is used",
+    "encoding": f"its encoding is not UTF-8; {CREATE}",
+    "collation": f"it orders text by a language and not by bytes; {CREATE}",
+    "certificate": "the server's certificate is not one that is trusted for its name",
+    "28": "the server refuses this user or password",
+    "3D000": "the server has no database of that name",
+    "42501": "this user may not make schemas and tables in it: ALTER DATABASE name OWNER TO user",
+}
+"""By what is in the error's code."""
+
+
 class CannotStart(Exception):  # noqa: N818 - it says what is so
     """The line cannot start, and another try cannot help. `problems` are sentences, each with its path."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+class ServerAway(Exception):  # noqa: N818 - it says what is so
+    """The line cannot start just now: PostgreSQL does not answer. The next try may find it."""
 
 
 def check_presence(data: Path) -> None:
@@ -59,16 +78,57 @@ def check_presence(data: Path) -> None:
         raise CannotStart([f"{main}: missing: {keys} has the keys of what it holds. Put it back. {RESTORE}."])
 
 
+async def check_server(data: Path, server: str) -> None:
+    """Raise `CannotStart` when `keys.db` and the PostgreSQL database do not belong together, or it cannot be used."""
+    keys, main, there = data / KEYS, data / MAIN, False
+    if main.exists():
+        moves = "move it with `quietline migrate --to postgresql`, or take `database` out of the configuration"
+        raise CannotStart([f"{main}: stands beside {SERVER}, and what it holds would be left out: {moves}."])
+    with opening(main, server=server):
+        connection = await connect(PostgresPlace(server, main.stem), read_only=True)
+        try:
+            await require_suitable(connection)
+            there = await connection.has_table("desk") and await desk_state.get(connection) is not None
+        finally:
+            await connection.close()
+    if there and not keys.exists():
+        raise CannotStart([f"{keys}: missing: it has the keys of what {SERVER} holds. Put it back. {RESTORE}."])
+    if not there and keys.exists() and _asks(keys, holds_keys):
+        raise CannotStart([f"{SERVER}: has nothing of this line, and {keys} has keys. Name the right one. {RESTORE}."])
+
+
 @contextlib.contextmanager
-def opening(path: Path) -> Iterator[None]:
-    """Say of a file that is damaged, or written by a newer program, which it is. Raises `CannotStart`."""
+def opening(path: Path, *, server: str | None = None) -> Iterator[None]:
+    """Say of a file that is damaged, or written by a newer program, which it is. Raises `CannotStart`.
+
+    `server`: it is the schema of that name on a PostgreSQL server. Raises `ServerAway`, too.
+    """
     try:
         yield
-    except Corrupt:
+    except UnsuitableServer as error:
+        remedies = (sentence for code, sentence in SERVER_REMEDIES.items() if code in error.code)
+        raise CannotStart([f"{SERVER}: {next(remedies, error.code)}"]) from None
+    except Unavailable as error:
+        if server is None:
+            raise
+        raise ServerAway(f"{SERVER} does not answer, or takes nothing just now: {error.code}") from None
+    except InUse:
+        raise CannotStart([f"{SERVER}: another bridge runs on it"]) from None
+    except (Corrupt, UnsupportedSchema) as error:
+        if server is None:
+            raise _cannot_use(path, error) from None
+        damaged = "damaged: the server says that a page cannot be read"
+        newer = "written by a newer version of this program, which has to be used"
+        raise CannotStart([f"{SERVER}, schema {path.stem}: {damaged if isinstance(error, Corrupt) else newer}"]) from None
+    except ValueError as error:
+        raise _cannot_use(path, error) from None
+
+
+def _cannot_use(path: Path, error: Exception) -> CannotStart:
+    if isinstance(error, Corrupt):
         remedy = PUPPET_REMEDY if path.name == PUPPET else RESTORE
-        raise CannotStart([f"{path}: damaged: it cannot be read as a database. {remedy}."]) from None
-    except (UnsupportedSchema, ValueError):
-        raise CannotStart([f"{path}: written by a newer version of this program, which has to be used"]) from None
+        return CannotStart([f"{path}: damaged: it cannot be read as a database. {remedy}."])
+    return CannotStart([f"{path}: written by a newer version of this program, which has to be used"])
 
 
 async def check_vault(vault: Vault, path: Path, key_file: Path) -> None:

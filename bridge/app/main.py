@@ -22,7 +22,7 @@ import aiohttp
 
 from bridge import config as configuration
 from bridge.app.bridge import Bridge
-from bridge.app.line_files import CannotStart
+from bridge.app.line_files import CannotStart, ServerAway
 from bridge.config import Config, ConfigError
 from bridge.matrix.api.http_client import IdentityInUse, ReplacedByAnother
 from bridge.outbound import pager
@@ -73,6 +73,9 @@ def main(path: Path, *, crash: CrashHook = never_crash, take_over: bool = False)
             asyncio.run(_run_until_stopped(config, pack, crash, run_directory, take_over=take_over))
         except CannotStart as error:
             return _refuse(config, error.problems)
+        except ServerAway as error:
+            sys.stderr.write(f"{error}\n")
+            return EXIT_PROBLEMS
         except BaseExceptionGroup as group:
             leaves = _leaf_errors(group)
             if final := _final_problems(leaves):

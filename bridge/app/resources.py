@@ -26,7 +26,7 @@ from bridge.services import Services
 from bridge.storage.database import Database
 from bridge.storage.key_file import KeyFile
 from bridge.storage.marked_sets import Found, Marks, SetName
-from bridge.storage.sqlite_database import SqliteDatabase
+from bridge.storage.postgres_database import database_of
 from bridge.storage.vault import Vault
 from bridge.tables import schema
 from bridge.tables.suppression import Suppression
@@ -56,7 +56,11 @@ class Resources:
     ) -> Self:
         """Open the files of the data directory, and bring them to today's schema. Raises `CannotStart`."""
         data = config.data_dir
-        line_files.check_presence(data)
+        server = config.database_url
+        if server is None:
+            line_files.check_presence(data)
+        else:
+            await line_files.check_server(data, server)
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64)))
         keys = KeyFile(path=data / line_files.KEYS)
         with line_files.opening(data / line_files.KEYS):
@@ -68,11 +72,12 @@ class Resources:
             index_key=bytes.fromhex(read_secret(config.keys.index_key_file)),
         )
         await line_files.check_vault(vault, data / line_files.KEYS, config.keys.vault_key_file)
-        database = SqliteDatabase(data / line_files.MAIN, migrations=(schema.MIGRATIONS, *MAIN_MIGRATIONS))
-        puppet_database = SqliteDatabase(data / line_files.PUPPET, migrations=PUPPET_MIGRATIONS)
+        main_migrations = (schema.MIGRATIONS, *MAIN_MIGRATIONS)
+        database = database_of(data / line_files.MAIN, server, migrations=main_migrations, leads=True)
+        puppet_database = database_of(data / line_files.PUPPET, server, migrations=PUPPET_MIGRATIONS)
         for name, each in ((line_files.MAIN, database), (line_files.PUPPET, puppet_database)):
             stack.push_async_callback(each.close)
-            with line_files.opening(data / name):
+            with line_files.opening(data / name, server=server):
                 await each.open()
         await line_files.check_desk(database, vault, data)
         await line_files.check_keys(database, config.keys.files)

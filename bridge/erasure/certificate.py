@@ -35,7 +35,12 @@ KEPT_PAGES: Final[dict[str, str]] = {
     ),
 }
 """What a deletion leaves in a database that an agency shares with other rooms, by `database` of `RoomStatus`."""
-LEFT: Final = frozenset({FOREIGN_UPLOADS, *KEPT_PAGES.values()})
+OWN_PAGES: Final = (
+    "PostgreSQL database of the bridge that keeps ids, times and ciphertext without its key: in pages until it writes over "
+    "them, in its write-ahead log until that is recycled, in archives, standbys and backups as long as those are kept"
+)
+"""What a deletion leaves in the bridge's own database, where that is a PostgreSQL."""
+LEFT: Final = frozenset({FOREIGN_UPLOADS, OWN_PAGES, *KEPT_PAGES.values()})
 """What is counted and not gone."""
 
 

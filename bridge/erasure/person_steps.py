@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import Final
 
 from bridge.erasure.carrier_copies import GONE
-from bridge.erasure.certificate import CertificateSigner
+from bridge.erasure.certificate import OWN_PAGES, CertificateSigner
 from bridge.erasure.job_runner import Step, StepNotDone, close_job
 from bridge.erasure.room_steps import POLL
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
-from bridge.storage.database import Transaction
+from bridge.storage.database import Dialect, Transaction
 from bridge.tables import carrier_copies
 from bridge.tables.erasure_jobs import ErasureJob
 from bridge.tables.leftovers import PERSON_COLUMNS, count_leftovers
@@ -55,6 +55,8 @@ class PersonSteps:
         carrier_results = {COPIES_GONE if result == GONE else result: count for result, count in results.items()}
         done = self._clock.now()
         counts = {"people": 1, "keys": 1}
+        if self._database.dialect is Dialect.POSTGRESQL:
+            counts[OWN_PAGES] = 1
         certificate = self._signer.sign(
             id_=job.id, what="person", began=job.began, done=done, counts=counts, carrier=carrier_results
         )

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from bot.model.actions import THREAD
-from bridge.erasure.certificate import FOREIGN_UPLOADS, KEPT_PAGES, CertificateSigner
+from bridge.erasure.certificate import FOREIGN_UPLOADS, KEPT_PAGES, OWN_PAGES, CertificateSigner
 from bridge.erasure.job_runner import Step, StepNotDone, close_job
 from bridge.matrix.api.module_api import ModuleClient, ModuleRequestRejected, RoomState
 from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused
@@ -23,7 +23,7 @@ from bridge.matrix.rooms.room_state import delete_room, destroy_keys
 from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.priority_gate import PriorityGate
 from bridge.services import Services
-from bridge.storage.database import Transaction
+from bridge.storage.database import Dialect, Transaction
 from bridge.tables import room_events
 from bridge.tables.erasure_jobs import ErasureJob
 from bridge.tables.leftovers import ROOM_COLUMNS, count_leftovers
@@ -200,6 +200,8 @@ class RoomSteps:
         job.counts.update({"rooms": 1, "events": len(event_ids), "uploads": len(uploads), "keys": 1})
         if (kept := KEPT_PAGES.get(room.database)) is not None:
             job.counts[kept] = 1
+        if self._database.dialect is Dialect.POSTGRESQL:
+            job.counts[OWN_PAGES] = 1
         self._crash(CrashPoint.ROOM_LOOKED)
         return "forget"
 

@@ -365,7 +365,8 @@ def _related_event(item: events.RoomEvent) -> str:
 
 def _string(content: Mapping[str, Any], key: str) -> str:
     value = content.get(key)
-    return value if isinstance(value, str) else ""
+    # No id and no type has NUL, which PostgreSQL cannot hold.
+    return value if isinstance(value, str) and "\0" not in value else ""
 
 
 def _mapping(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:

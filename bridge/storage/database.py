@@ -4,7 +4,9 @@ Rules of this module: statements are what SQLite and PostgreSQL share, with valu
 together is written by one `commit`; nothing inside a commit waits for a network. The words are asyncpg's, because a
 statement that changes rows may return some (`RETURNING`), and then "read" would not be true.
 
-`SQLite` implements it (`sqlite_database`). Source: magicstack.github.io/asyncpg/current/api (execute, fetch, fetchrow,
+SQLite (`sqlite_database`) and PostgreSQL (`postgres_database`) implement it.
+
+Source: magicstack.github.io/asyncpg/current/api (execute, fetch, fetchrow,
 fetchval).
 """
 
@@ -62,6 +64,25 @@ class Reader(Protocol):
         """Run a statement and return the first value of its first row, or None."""
 
 
+class Snapshot(Protocol):
+    """Who can be asked for rows as they are at one moment, and answers at once: for a command beside the bridge.
+
+    Every method raises :class:`bridge.storage.errors.DatabaseError`.
+    """
+
+    def fetch(self, statement: str, /, *values: Value) -> list[Row]:
+        """Run a statement and return its rows."""
+
+    def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
+        """Run a statement and return its first row, or None."""
+
+    def fetchval(self, statement: str, /, *values: Value) -> Any:
+        """Run a statement and return the first value of its first row, or None."""
+
+    def tables(self) -> set[str]:
+        """Return the names of its tables."""
+
+
 class Transaction(Reader, Protocol):
     """What the work of one commit writes with. It is of no use once the commit is over, and says so."""
 
@@ -86,6 +107,10 @@ Work: TypeAlias = Callable[[Transaction], Awaitable[T]]
 class Database(Reader, Protocol):
     """A database with one writer. Rows are read outside any transaction: all of a commit or nothing of it."""
 
+    @property
+    def dialect(self) -> Dialect:
+        """Which it is: PostgreSQL keeps what was deleted, and whoever says what became of it has to say so."""
+
     async def open(self) -> None:
         """Connect and migrate. Raises `DatabaseError` or `OSError` when it is unusable or newer than this program."""
 
@@ -109,7 +134,10 @@ class Database(Reader, Protocol):
         """Wait until everything that was written by now is on the disk. Raises `Unavailable` when it may not be, ever."""
 
     async def checkpoint(self) -> bool:
-        """Leave no deleted row in any log beside the tables; False while that cannot be: try again."""
+        """Leave no deleted row in any log beside the tables; False while that cannot be: try again.
+
+        PostgreSQL keeps them in its log, and answers True: what they hold is sealed under keys that have gone.
+        """
 
     async def vacuum(self) -> bool:
         """Leave nothing deleted in any byte, as far as that can be had; False while it cannot be: try again."""

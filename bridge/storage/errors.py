@@ -3,7 +3,7 @@
 Rules of this module: a caller needs to know only whether to try again, and no more than these classes; the text is the
 database's own name of the condition, such as `SQLITE_FULL`, and never a statement or a value.
 
-Sources: sqlite.org/rescode.html; postgresql.org/docs/current/errcodes-appendix.html (for a later second implementation).
+Sources: sqlite.org/rescode.html; postgresql.org/docs/current/errcodes-appendix.html.
 """
 
 from __future__ import annotations
@@ -39,3 +39,11 @@ class InvalidStatement(DatabaseError):  # noqa: N818 - the name says what is wro
 
 class UnsupportedSchema(DatabaseError):  # noqa: N818 - the name says what is wrong
     """The file has a schema that this program cannot use, because a newer one wrote it. Nothing was changed."""
+
+
+class UnsuitableServer(DatabaseError):  # noqa: N818 - the name says what is wrong
+    """The server cannot be used as it is: its encoding, its version, a password, our rights. A technician may help."""
+
+
+class InUse(DatabaseError):  # noqa: N818 - the name says what is so
+    """Another bridge runs on this database."""

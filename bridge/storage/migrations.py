@@ -11,9 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from bridge.storage.database import Transaction, Work
+from bridge.storage.database import Snapshot, Transaction, Work
 from bridge.storage.errors import UnsupportedSchema
-from bridge.storage.sqlite_connection import SqliteConnection
 
 Step: TypeAlias = Callable[[Transaction], Awaitable[None]]
 Committer: TypeAlias = Callable[[Work[None]], Awaitable[None]]
@@ -40,12 +39,11 @@ class Migrations:
         """Return these steps without those behind a number."""
         return replace(self, steps=self.steps[: max(0, number - self.base_version)])
 
-    def peek_version(self, connection: SqliteConnection) -> int:
+    def peek_version(self, snapshot: Snapshot) -> int:
         """Return the number at which a database stands, from beside it; 0 where it has none of these tables."""
-        there = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = $1"
-        if not connection.fetchval(there, self.version_table):
+        if self.version_table not in snapshot.tables():
             return 0
-        version = connection.fetchval(f"SELECT version FROM {self.version_table}")  # noqa: S608 - a name of ours
+        version = snapshot.fetchval(f"SELECT version FROM {self.version_table}")  # noqa: S608 - a name of ours
         return 0 if version is None else int(version)
 
     async def run(self, commit: Committer) -> None:

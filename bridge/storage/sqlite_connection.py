@@ -132,6 +132,11 @@ class SqliteConnection:
             raise translate(error) from None
         return rows[0][0] if rows else None
 
+    def tables(self) -> set[str]:
+        """Return the names of its tables."""
+        query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        return {str(row["name"]) for row in self.fetch(query)}
+
     def keep_log_at_close(self) -> None:
         """Leave the write-ahead log as it is when this connection closes as the last one."""
         self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)

@@ -1,9 +1,8 @@
 """The database as an SQLite file: one connection that writes and checkpoints, and one beside it that only reads.
 
-Rules of this module: a commit once begun is finished, also when its caller is cancelled; a commit is answered when it is on
-the disk, or, where the caller says so, when it is written: then nothing outside may know of it before `synced` (see
+Rules of this module: commits are made in the event loop, one after another (`commit_queue`), and synced behind it (see
 `write_ahead_log`). Checkpoints are made by the writing connection between two commits, in a thread; no other connection of
-ours ever makes one. Whatever ends the one who writes or the one who syncs ends the line: `wait_for_failure`.
+ours ever makes one.
 
 Why statements run in the event loop: with four statements in a commit and 64 commits asked for at once, on two busy cores,
 6,300 are made in a second, and each is answered in 9 ms (median; 19 ms at the 99th percentile). With a thread that runs
@@ -19,7 +18,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -27,9 +25,9 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from bridge.runtime import log
 from bridge.storage import sqlite_maintenance
-from bridge.storage.database import Row, Value, Work
+from bridge.storage.commit_queue import CommitQueue
+from bridge.storage.database import Dialect, Row, Value, Work
 from bridge.storage.errors import Unavailable
-from bridge.storage.group_sync import GroupSync, answer, disk_failure, fail
 from bridge.storage.migrations import Migrations
 from bridge.storage.page_scrubber import PageScrubber
 from bridge.storage.sqlite_connection import SqliteConnection
@@ -50,50 +48,28 @@ PRAGMAS: Final = (
 CHECKPOINT_EVERY: Final = 256
 """Commits after which the log is copied back, some megabytes, as soon as nobody waits for a commit."""
 CHECKPOINT_AT_MOST: Final = 1024
-"""Commits after which it is copied back although a person waits."""
+"""Commits after which it is copied back although a caller waits."""
 SCRUBBED_AT_ONCE: Final = 256
 """Pages that are overwritten before a checkpoint that waits may have its turn."""
-WRITER_STOPS: Final = (asyncio.CancelledError, KeyboardInterrupt, SystemExit)
-"""What ends the writer itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class _CommitRequest:
-    """A commit that a person asked for."""
-
-    work: Work[Any]
-    synced: bool
-    done: asyncio.Future[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _MaintenanceRequest:
-    """Maintenance that a person asked for."""
-
-    work: Maintenance
-    done: asyncio.Future[bool]
 
 
 class SqliteDatabase:
     """A database file. See :class:`bridge.storage.database.Database`."""
 
+    dialect: Final = Dialect.SQLITE
+
     def __init__(self, path: Path, *, migrations: Sequence[Migrations] = ()) -> None:
         self._path = path
         self._migrations = migrations
-        self._requests: asyncio.Queue[_CommitRequest | _MaintenanceRequest | None] = asyncio.Queue()
         self._wal = WriteAheadLog(path)
-        self._group_sync = GroupSync(self._wal)
+        self._queue = CommitQueue(self._wal, transact=self._transact, after_commit=self._checkpoint_if_due)
         self._scrubber = PageScrubber(path)
         self._vacuuming = asyncio.Lock()
         self._thread: ThreadPoolExecutor | None = None
         self._writer: SqliteConnection | None = None
         self._reader: SqliteConnection | None = None
-        self._tasks: list[asyncio.Task[None]] = []
         self._statements = count(1)
         self._since_checkpoint = 0
-        self._closed = True
-        self._cause: BaseException | None = None
-        self._failed = asyncio.Event()
 
     async def open(self) -> None:
         """Connect and migrate. Raises `DatabaseError` or `OSError` when it is unusable or newer than this program."""
@@ -110,18 +86,11 @@ class SqliteDatabase:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database")
         await asyncio.get_running_loop().run_in_executor(self._thread, _do_nothing)  # it stands from now on
         await self._wal.open()
-        self._closed = False
-        self._tasks = [
-            asyncio.create_task(self._write_loop(), name="writer"),
-            asyncio.create_task(self._sync_loop(), name="syncer"),
-        ]
+        self._queue.start()
 
     async def close(self) -> None:
         """Let queued commits finish, then disconnect. What is asked afterwards is `Unavailable`."""
-        tasks, self._tasks, self._closed = self._tasks, [], True
-        if tasks:
-            self._requests.put_nowait(None)
-            await asyncio.gather(*tasks, return_exceptions=True)  # what they ended with, `wait_for_failure` has said
+        await self._queue.stop()
         if self._thread is not None:
             self._thread.shutdown()
             self._thread = None
@@ -134,24 +103,15 @@ class SqliteDatabase:
 
     async def wait_for_failure(self) -> NoReturn:
         """Never return. Raises once nothing written can be relied on any more: then only a new start helps."""
-        await self._failed.wait()
-        if isinstance(self._cause, Exception) and not isinstance(self._cause, OSError):
-            raise self._cause
-        raise OSError("the disk did not keep what was written") from self._cause
+        await self._queue.wait_for_failure()
 
     async def commit(self, work: Work[T], *, synced: bool = True) -> T:
         """Run `work` in one transaction and return its value; on an exception nothing of it is kept."""
-        self._require_open()
-        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._requests.put_nowait(_CommitRequest(work, synced, done))
-        return await asyncio.shield(done)
+        return await self._queue.commit(work, synced=synced)
 
     async def synced(self) -> None:
         """Wait until everything that was written by now is on the disk. Raises `Unavailable` when it may not be, ever."""
-        self._require_open()
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._group_sync.answer(done, None)
-        await asyncio.shield(done)
+        await self._queue.synced()
 
     async def checkpoint(self) -> bool:
         """Empty the write-ahead log, so that no deleted row is left in it; False while that cannot be: try again."""
@@ -192,19 +152,10 @@ class SqliteDatabase:
             raise Unavailable("not open")
         return self._writer
 
-    def _require_open(self) -> None:
-        if self._failed.is_set():
-            raise disk_failure()
-        if self._closed:
-            raise Unavailable("not open")
-
     async def _enqueue_maintenance(self, work: Maintenance) -> bool:
         """Do something between two commits; False when it could not be done."""
-        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         try:
-            self._require_open()
-            self._requests.put_nowait(_MaintenanceRequest(work, done))
-            return await asyncio.shield(done)
+            return await self._queue.between_commits(partial(self._in_thread, work))
         except Exception as error:  # noqa: BLE001 - no memory, a damaged page: none of it may stop the line
             log.failure("database.maintenance_failed", error)
             return False
@@ -229,62 +180,20 @@ class SqliteDatabase:
     async def _in_thread_or_false(self, work: Callable[[], object]) -> bool:
         """Do something beside commits, in the thread of the checkpoints; False when it could not be done."""
         try:
-            self._require_open()
+            self._queue.require_open()
             await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except Exception as error:  # noqa: BLE001 - no memory, no thread, a damaged page: none of it may stop the line
             log.failure("database.maintenance_failed", error)
             return False
         return True
 
-    async def _write_loop(self) -> None:
-        """Make the commits that were asked for, one after another; and what is done between them."""
-        try:
-            while (request := await self._requests.get()) is not None:
-                if isinstance(request, _MaintenanceRequest):
-                    await self._run_maintenance(request)
-                else:
-                    await self._run_commit(request)
-                    await self._checkpoint_if_due()
-        except BaseException as error:
-            self._fail_all(error)
-            raise
-        finally:
-            self._group_sync.finish()
-
-    async def _sync_loop(self) -> None:
-        """Answer commits that are on the disk."""
-        try:
-            await self._group_sync.run()
-        except BaseException as error:
-            # What the disk did not keep it may not try to keep again: nothing after this can be relied on.
-            self._fail_all(error)
-            raise
-
-    def _fail_all(self, error: BaseException) -> None:
-        """Say that nothing can be relied on from now on, to all who wait and all who come."""
-        self._cause = self._cause or error
-        self._failed.set()
-        self._group_sync.fail_all()
-        while not self._requests.empty():
-            request = self._requests.get_nowait()
-            if request is not None:
-                fail(request.done, disk_failure())
-        self._requests.put_nowait(None)  # the writer, if it still lives, has nothing more to do
-
-    async def _run_maintenance(self, request: _MaintenanceRequest) -> None:
-        try:
-            done = await self._in_thread(request.work)
-        except BaseException as error:
-            fail(request.done, error)
-            if isinstance(error, WRITER_STOPS):
-                raise
-        else:
-            answer(request.done, done)
+    async def _transact(self, work: Work[T]) -> T:
+        return await transact(self._open_writer(), self._statements, work)
 
     async def _checkpoint_if_due(self) -> None:
         """Checkpoint from time to time, when nobody waits or it has waited for long."""
         self._since_checkpoint += 1
-        if self._since_checkpoint < (CHECKPOINT_EVERY if self._requests.empty() else CHECKPOINT_AT_MOST):
+        if self._since_checkpoint < (CHECKPOINT_EVERY if self._queue.is_idle else CHECKPOINT_AT_MOST):
             return
         self._since_checkpoint = 0
         try:
@@ -294,25 +203,6 @@ class SqliteDatabase:
 
     async def _in_thread(self, work: Maintenance) -> bool:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._open_writer(), self._scrubber)
-
-    async def _run_commit(self, request: _CommitRequest) -> None:
-        if self._failed.is_set():
-            fail(request.done, disk_failure())
-            return
-        try:
-            value = await transact(self._open_writer(), self._statements, request.work)
-        except BaseException as error:
-            fail(request.done, error)
-            if isinstance(error, WRITER_STOPS):
-                raise
-            return
-        self._group_sync.record_commit()
-        if self._failed.is_set():
-            fail(request.done, disk_failure())
-        elif request.synced:
-            self._group_sync.answer(request.done, value)
-        else:
-            answer(request.done, value)
 
 
 def _do_nothing() -> None:

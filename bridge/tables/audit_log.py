@@ -27,8 +27,7 @@ from zoneinfo import ZoneInfo
 from bot.model.actions import DESK
 from bot.model.audit_kinds import AuditKind
 from bridge.runtime import log
-from bridge.storage.database import Transaction
-from bridge.storage.sqlite_connection import SqliteConnection
+from bridge.storage.database import Snapshot, Transaction
 from bridge.storage.vault import CannotOpen, Vault
 from bridge.tables import line_state
 from bridge.tables.line_state import AUDIT_FLOOR, AUDIT_HEAD
@@ -179,7 +178,7 @@ def format_hour(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%HZ")
 
 
-def peek(connection: SqliteConnection) -> tuple[list[AuditEntry], str | None, str | None]:
+def peek(connection: Snapshot) -> tuple[list[AuditEntry], str | None, str | None]:
     """Return every entry, the oldest first, and both marks as `verify` takes them, to a command beside the bridge."""
     rows = connection.fetch("SELECT seq, hour, about, kind, mac FROM audit ORDER BY seq")
     entries = [AuditEntry(**dict(row)) for row in rows]

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from bridge.storage.database import Transaction
-from bridge.storage.sqlite_connection import SqliteConnection
+from bridge.storage.database import Snapshot, Transaction
 
 BACKUP_TABLES: Final = ("suppression", "tally")
 """Tables that a backup holds: phones that said STOP (slow keyed hashes), and counters that name nobody."""
@@ -19,9 +18,9 @@ Rows: TypeAlias = list[dict[str, Any]]
 """Rows of one table: value by column."""
 
 
-def read(connection: SqliteConnection) -> dict[str, Rows]:
+def read(connection: Snapshot) -> dict[str, Rows]:
     """Return the rows of every table of a backup that this database has, by table. Raises `DatabaseError`."""
-    there = {row["name"] for row in connection.fetch("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    there = connection.tables()
     return {
         table: [dict(row) for row in connection.fetch(f"SELECT * FROM {table}")]  # noqa: S608 - names from above
         for table in BACKUP_TABLES

@@ -7,8 +7,7 @@ language and kind, and names none of them.
 from __future__ import annotations
 
 from bot.model.actions import DESK
-from bridge.storage.database import Reader, Transaction
-from bridge.storage.sqlite_connection import SqliteConnection
+from bridge.storage.database import Reader, Snapshot, Transaction
 
 
 async def get(reader: Reader) -> bytes | None:
@@ -17,7 +16,7 @@ async def get(reader: Reader) -> bytes | None:
     return sealed
 
 
-def peek_exists(connection: SqliteConnection) -> bool:
+def peek_exists(connection: Snapshot) -> bool:
     """Whether there is a desk, to a command beside the bridge. Raises `DatabaseError` for a file without such a table."""
     return connection.fetchval("SELECT 1 FROM desk LIMIT 1") is not None
 

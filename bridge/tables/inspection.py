@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from bot.model.actions import DESK, SendSms
+from bridge.storage.database import Snapshot
 from bridge.storage.serialization import kind_name
-from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.tables.carrier_copies import NOT_ON_HOLD as COPY_NOT_ON_HOLD
 from bridge.tables.room_events import NOT_ON_HOLD as EVENT_NOT_ON_HOLD
 
@@ -48,64 +48,64 @@ class TallyCell:
     number: int
 
 
-def count_held_threads(connection: SqliteConnection) -> int:
+def count_held_threads(connection: Snapshot) -> int:
     """Return how many threads are on legal hold."""
     return int(connection.fetchval("SELECT COUNT(*) FROM thread WHERE held"))
 
 
-def count_threads_of_phone(connection: SqliteConnection, phone_hash: bytes) -> tuple[int, int]:
+def count_threads_of_phone(connection: Snapshot, phone_hash: bytes) -> tuple[int, int]:
     """Return how many threads a phone has (0 or 1) and how many of them are on hold: one row, whatever there is."""
-    query = "SELECT COUNT(*), COALESCE(SUM(held), 0) FROM thread WHERE phone_hash = $1"
+    query = "SELECT COUNT(*), COALESCE(SUM(CASE WHEN held THEN 1 ELSE 0 END), 0) FROM thread WHERE phone_hash = $1"
     ((found, held),) = connection.fetch(query, phone_hash)
     return int(found), int(held)
 
 
-def count_revealed_numbers(connection: SqliteConnection, *, until: float) -> int:
+def count_revealed_numbers(connection: Snapshot, *, until: float) -> int:
     """Return how many numbers are in offices that should have been redacted before that time."""
     return int(connection.fetchval("SELECT COUNT(*) FROM revealed WHERE until < $1", until))
 
 
-def count_dead_letters(connection: SqliteConnection) -> int:
+def count_dead_letters(connection: Snapshot) -> int:
     """Return how many events and actions are kept that failed for good."""
     return int(connection.fetchval("SELECT COUNT(*) FROM dead_letter"))
 
 
-def count_unfinished_texts(connection: SqliteConnection) -> int:
+def count_unfinished_texts(connection: Snapshot) -> int:
     """Return how many texts wait to be sent, or were handed to the carrier with an unknown outcome."""
     queued = connection.fetchval("SELECT COUNT(*) FROM outbox WHERE kind = $1", kind_name(SendSms))
     return int(queued) + int(connection.fetchval("SELECT COUNT(*) FROM sent_text WHERE unknown = 1"))
 
 
-def count_overdue_copies(connection: SqliteConnection, *, due: float, tries: int) -> int:
+def count_overdue_copies(connection: Snapshot, *, due: float, tries: int) -> int:
     """Return how many copies at the carrier, none of them on hold, were due before that time or tried so often."""
     query = f"SELECT COUNT(*) FROM carrier_copy c WHERE (due < $1 OR tries >= $2) AND {COPY_NOT_ON_HOLD}"  # noqa: S608 - a constant
     return int(connection.fetchval(query, due, tries))
 
 
-def count_overdue_events(connection: SqliteConnection, *, expires: float) -> int:
+def count_overdue_events(connection: Snapshot, *, expires: float) -> int:
     """Return how many events, none of them on hold, should have been redacted before that time."""
     query = f"SELECT COUNT(*) FROM event e WHERE COALESCE(refused, expires) < $1 AND NOT gone AND {EVENT_NOT_ON_HOLD}"  # noqa: S608 - a constant
     return int(connection.fetchval(query, expires))
 
 
-def unfinished_erasures(connection: SqliteConnection) -> list[UnfinishedErasure]:
+def unfinished_erasures(connection: Snapshot) -> list[UnfinishedErasure]:
     """Return every erasure job that is not closed, and not on hold."""
     query = f"SELECT kind, step, tries, due, began + patience AS deadline FROM erasure e WHERE {JOB_NOT_ON_HOLD}"  # noqa: S608 - a constant
     return [UnfinishedErasure(**dict(row)) for row in connection.fetch(query)]
 
 
-def certificates(connection: SqliteConnection) -> list[StoredCertificate]:
+def certificates(connection: Snapshot) -> list[StoredCertificate]:
     """Return every certificate of an erasure that is kept, by its id."""
     rows = connection.fetch("SELECT id, body, signature FROM receipt ORDER BY id")
     return [StoredCertificate(**dict(row)) for row in rows]
 
 
-def tally(connection: SqliteConnection) -> list[TallyCell]:
+def tally(connection: Snapshot) -> list[TallyCell]:
     """Return every counter, by month, language and kind."""
     rows = connection.fetch("SELECT month, language, kind, number FROM tally ORDER BY month, language, kind")
     return [TallyCell(**dict(row)) for row in rows]
 
 
-def is_shown_at_desk(connection: SqliteConnection, ref: str) -> bool:
+def is_shown_at_desk(connection: Snapshot, ref: str) -> bool:
     """Whether the homeserver has the message of that `ref` at the desk."""
     return connection.fetchval("SELECT 1 FROM event WHERE owner = $1 AND ref = $2", DESK, ref) is not None

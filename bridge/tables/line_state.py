@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from bridge.storage.database import Reader, Transaction
-from bridge.storage.sqlite_connection import SqliteConnection
+from bridge.storage.database import Reader, Snapshot, Transaction
 
 ALARM_TEST: Final = "alarm_test"
 """The id of the test of the alarms that `quietline alarm test` asks for, until the line takes it."""
@@ -78,13 +77,13 @@ async def get_time(reader: Reader, name: str) -> float:
     return float(await get(reader, name) or 0)
 
 
-def peek(connection: SqliteConnection, name: str) -> str | None:
+def peek(connection: Snapshot, name: str) -> str | None:
     """Return the value of that name, or None, to a verb that reads beside the bridge."""
     value: str | None = connection.fetchval(GET, name)
     return value
 
 
-def peek_wrong_keys(connection: SqliteConnection, check_values: Mapping[str, str]) -> list[str]:
+def peek_wrong_keys(connection: Snapshot, check_values: Mapping[str, str]) -> list[str]:
     """Name the keys whose check values are others than this database has. What it has none of is not wrong."""
     stored = {name: peek(connection, KEY_CHECK + name) for name in check_values}
     return [name for name, value in check_values.items() if stored[name] not in {None, value}]

@@ -40,7 +40,7 @@ from policies.load import PACK_NAME, REGIONAL_NAME
 
 if TYPE_CHECKING:
     from bridge.config import Config
-    from bridge.storage.sqlite_connection import SqliteConnection
+    from bridge.storage.database import Snapshot
     from deploy.data_dir.layout import Layout
 
 MAGIC: Final = b"quietline backup 1\n"
@@ -146,7 +146,7 @@ def _pack_file(path: Path) -> Path:
     return path / "pack.yaml" if path.is_dir() else path
 
 
-def _roster(db: SqliteConnection, *, ours: tuple[str, ...]) -> list[dict[str, str]]:
+def _roster(db: Snapshot, *, ours: tuple[str, ...]) -> list[dict[str, str]]:
     """Return who is at the desk, or invited to it, and as what."""
     return [
         {"mxid": user_id, "role": "supervisor" if level >= 50 else "advocate"}

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.matrix.schema import PUPPET_MIGRATIONS
 from bridge.storage.errors import DatabaseError
-from bridge.storage.sqlite_connection import snapshot
-from bridge.storage.sqlite_database import SqliteDatabase
+from bridge.storage.postgres_database import database_of
 from deploy.backup.backup import DATABASE_TABLES
 from deploy.backup.rotation import backup_into
+from deploy.data_dir import offline
 from deploy.data_dir.program import own_version
 from deploy.data_dir.secret_files import SetupError
 from deploy.inspect.status import CheckReport, CheckResult
@@ -55,9 +55,9 @@ def standings(config: Config) -> list[Standing]:
     found: list[Standing] = []
     for name, sets in FILES:
         file = config.data_dir / name
-        if not file.exists():
+        if config.database is None and not file.exists():
             continue
-        with snapshot(file) as db:
+        with offline.line_snapshot(config.data_dir, config.database_url, file=name) as db:
             numbers = [Standing(file=file, migrations=each, number=each.peek_version(db)) for each in sets]
         found += numbers if any(each.number for each in numbers) else []
     return found
@@ -129,13 +129,13 @@ async def upgrade(layout: Layout, config: Config, *, backup: tuple[Path, bytes] 
             return 0, None
         made = (await backup_into(layout, backup[0], backup[1])).file if backup else None
         for name, sets in FILES:
-            if (config.data_dir / name).exists():
-                await _migrate(config.data_dir / name, sets)
+            if config.database is not None or (config.data_dir / name).exists():
+                await _migrate(config.data_dir / name, config.database_url, sets)
     return steps, made
 
 
-async def _migrate(file: Path, sets: tuple[Migrations, ...]) -> None:
-    database = SqliteDatabase(file, migrations=sets)
+async def _migrate(file: Path, server: str | None, sets: tuple[Migrations, ...]) -> None:
+    database = database_of(file, server, migrations=sets)
     try:
         await database.open()
     except (DatabaseError, OSError) as error:

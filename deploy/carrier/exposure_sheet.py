@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 from bridge.carriers.vendors.registry import CARRIER_KINDS
+from bridge.erasure.certificate import OWN_PAGES
 from bridge.erasure.expiry import DEAD_LETTER_RETENTION
 from deploy.carrier.carrier_check import exposure_text
 
@@ -160,7 +161,9 @@ def _bridge(config: Config, pack: Pack) -> Sequence[ExposureEntry]:
                 "nothing that can be opened: the key is destroyed, and what the row left in its file is overwritten; in "
                 "blocks of the log that were given back to the file system, until it uses them again: ids, the hash, what "
                 "was sealed"
-            ),
+            )
+            if config.database is None
+            else OWN_PAGES,
         ),
         ExposureEntry(
             where="Bridge, keys.db",

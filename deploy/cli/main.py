@@ -26,6 +26,7 @@ from deploy.cli.canary import canary
 from deploy.cli.check import check
 from deploy.cli.doctor import doctor
 from deploy.cli.init import init
+from deploy.cli.migration import migrate
 from deploy.cli.options import line_options, optional_line_options
 from deploy.cli.policy import policy
 from deploy.cli.privacy import privacy
@@ -261,6 +262,7 @@ def test(arguments: tuple[str, ...]) -> None:
 
     Without arguments everything runs, in several processes: tests wait more than they compute.
     With --long [PART…] what takes long runs instead, within an hour: kills, fuzz, soak; one line a figure.
+    `--long postgresql` runs the tests of the bridge on PostgreSQL, those that kill it among them.
     """
     if arguments[:1] == ("--long",):
         sys.exit(_run(sys.executable, "-P", "-m", "tests.long", *arguments[1:]))
@@ -310,6 +312,7 @@ cli.add_command(canary)
 cli.add_command(alarm)
 cli.add_command(backup)
 cli.add_command(restore)
+cli.add_command(migrate)
 cli.add_command(drill)
 cli.add_command(upgrade)
 cli.add_command(release)

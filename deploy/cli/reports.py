@@ -37,11 +37,13 @@ def report(layout: Layout, month: str | None, as_json: bool) -> None:
 
     if month is not None and not monthly_report.MONTH.fullmatch(month):
         raise click.UsageError("--month is a year and a month: 2027-01.")
-    database = (_load_config(layout.config).data_dir if layout.config_file else layout.bridge) / "main.db"
+    config = _load_config(layout.config) if layout.config_file else None
+    data, server = (layout.bridge, None) if config is None else (config.data_dir, config.database_url)
     try:
-        months = monthly_report.read_months(database, month)
+        months = monthly_report.read_months(data, server, month)
     except (OSError, DatabaseError):
-        _exit_usage([f"{database}: cannot be read as the database of a line"])
+        place = data / "main.db" if server is None else "database.url_file"
+        _exit_usage([f"{place}: cannot be read as the database of a line"])
     for line in [monthly_report.as_json(months)] if as_json else monthly_report.as_text(months):
         click.echo(line)
 

@@ -11,19 +11,22 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from bridge.runtime.settings import read_secret
+from bridge.storage.errors import DatabaseError
 from bridge.storage.key_file import KeyFile
+from bridge.storage.postgres_connection import PostgresPlace
+from bridge.storage.postgres_database import database_of
 from bridge.storage.sqlite_connection import BUSY_MS, snapshot
-from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.storage.vault import Vault
 from bridge.tables.audit_log import AuditLog
+from deploy.data_dir import postgres_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from bot.model.audit_kinds import AuditKind
     from bridge.config import Config
-    from bridge.storage.database import Transaction, Work
-    from bridge.storage.sqlite_connection import SqliteConnection
+    from bridge.storage.database import Snapshot, Transaction, Work
 
 LINE_ENTRY: Final = "line"
 """Whose entry of the audit it is when it belongs neither to a thread nor to the desk."""
@@ -39,15 +42,36 @@ def open_vault(config: Config) -> Vault:
 
 
 @contextlib.contextmanager
-def read_transaction(config: Config, *, busy_ms: int = BUSY_MS) -> Iterator[SqliteConnection]:
+def read_transaction(config: Config, *, busy_ms: int = BUSY_MS) -> Iterator[Snapshot]:
     """Read the main database as it is at one moment. Raises `DatabaseError` when there is none that can be read."""
-    with snapshot(config.data_dir / "main.db", busy_ms=busy_ms) as db:
+    with line_snapshot(config.data_dir, config.database_url, busy_ms=busy_ms) as db:
         yield db
+
+
+def line_snapshot(
+    data: Path, server: str | None, *, file: str = "main.db", busy_ms: int = BUSY_MS
+) -> contextlib.AbstractContextManager[Snapshot]:
+    """Read a database of the line, a file or a schema on a server, as it is at one moment. Raises `DatabaseError`."""
+    path = data / file
+    return (
+        snapshot(path, busy_ms=busy_ms) if server is None else postgres_snapshot.snapshot(PostgresPlace(server, path.stem))
+    )
+
+
+def has_database(config: Config) -> bool:
+    """Whether the line has a database: it is made at its first start. True where that cannot be asked."""
+    if (server := config.database_url) is None:
+        return (config.data_dir / "main.db").is_file()
+    try:
+        with postgres_snapshot.snapshot(PostgresPlace(server, "main")) as db:
+            return "desk" in db.tables()
+    except DatabaseError:
+        return True
 
 
 async def record_audit(config: Config, kind: AuditKind, work: Work[None] | None = None) -> None:
     """Note a kind in the audit, in one commit with `work`. Raises `DatabaseError`."""
-    database = SqliteDatabase(config.data_dir / "main.db")
+    database = database_of(config.data_dir / "main.db", config.database_url)
     audit = AuditLog(vault=open_vault(config))
     await database.open()
     try:
@@ -64,7 +88,7 @@ async def record_audit(config: Config, kind: AuditKind, work: Work[None] | None 
 
 async def commit(config: Config, work: Work[None]) -> None:
     """Write something into the main database in one commit, beside the bridge. Raises `DatabaseError`."""
-    database = SqliteDatabase(config.data_dir / "main.db")
+    database = database_of(config.data_dir / "main.db", config.database_url)
     await database.open()
     try:
         await database.commit(work)

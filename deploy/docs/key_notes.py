@@ -105,6 +105,11 @@ NOTES: Final[Mapping[str, Note]] = MappingProxyType(
         "backup.passphrase_file": Note("what opens a backup; keep it elsewhere as well", "/etc/quietline/passphrase"),
         "backup.keep": Note("how many of the newest backups stay there; the others go once a new one was read back", "8"),
         "log_level": Note("how much is logged; no level logs words or numbers", "INFO"),
+        "database": Note("a PostgreSQL that holds everything but keys, in place of files", "see below"),
+        "database.url_file": Note(
+            "a file with the URL of that database, which is this line's alone (operator.md)",
+            "/srv/line/secrets/database_url",
+        ),
         "metrics": Note("where Prometheus finds the metrics, on a listener of their own", "see below"),
         "metrics.listen": Note("its address and port", "127.0.0.1:9464"),
         "metrics.exposed": Note(

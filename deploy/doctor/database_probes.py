@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from bridge.config import Config
-    from bridge.storage.sqlite_connection import SqliteConnection
+    from bridge.storage.database import Snapshot
     from deploy.data_dir.layout import Layout
     from policies.pack import Pack
 
@@ -59,7 +59,7 @@ ROWS: Final = (
 def database_probes(layout: Layout, config: Config, pack: Pack | None, *, wait_ms: int = LOCK_WAIT_MS) -> list[Probe]:
     """Return the questions to the main database. `wait_ms`: for how long its lock is waited for."""
 
-    def reading(rows: Callable[[SqliteConnection], Iterator[CheckResult]]) -> Callable[[], Iterator[CheckResult]]:
+    def reading(rows: Callable[[Snapshot], Iterator[CheckResult]]) -> Callable[[], Iterator[CheckResult]]:
         def read() -> Iterator[CheckResult]:
             try:
                 with offline.read_transaction(config, busy_ms=wait_ms) as db:
@@ -71,12 +71,12 @@ def database_probes(layout: Layout, config: Config, pack: Pack | None, *, wait_m
 
         return read
 
-    def facts(db: SqliteConnection) -> Iterator[CheckResult]:
+    def facts(db: Snapshot) -> Iterator[CheckResult]:
         now, age = time.time(), line_age(db, layout)
         yield check_clock(db)
         yield _with_keys("keys", lambda: doctor_database.check_keys(db, config))
         yield doctor_database.check_marked_facts(db)
-        yield from doctor_database.check_vacuums(db, now, age)
+        yield from doctor_database.check_vacuums(db, now, age, is_server=config.database is not None)
         yield doctor_database.check_backup(db, config, now, age)
         yield doctor_database.check_drill(db, config, now, age)
         yield doctor_database.check_holds(db)
@@ -102,7 +102,7 @@ def database_probes(layout: Layout, config: Config, pack: Pack | None, *, wait_m
     return asked
 
 
-def line_age(db: SqliteConnection, layout: Layout) -> float:
+def line_age(db: Snapshot, layout: Layout) -> float:
     """Return how old the line is in days: from its first start, or from a file as old as it."""
     runs = RunHistory.parse(line_state.peek(db, line_state.RUNS))
     times = [runs.first] if runs else []
@@ -110,7 +110,7 @@ def line_age(db: SqliteConnection, layout: Layout) -> float:
     return (time.time() - min(times)) / DAY if times else 0.0
 
 
-def check_clock(db: SqliteConnection) -> CheckResult:
+def check_clock(db: Snapshot) -> CheckResult:
     """Whether the machine's clock is believed, and was not set since the bridge last looked at it."""
     doubted = doctor_database.check_clock(db)
     last, now = line_state.peek(db, line_state.CLOCK_SAMPLE), sample_clock()
@@ -122,7 +122,7 @@ def check_clock(db: SqliteConnection) -> CheckResult:
     return CheckResult(name="clock", ok=False, what=what, do=do)
 
 
-def check_desk(db: SqliteConnection, config: Config) -> CheckResult:
+def check_desk(db: Snapshot, config: Config) -> CheckResult:
     """Whether anybody is at the desk, and a supervisor among them."""
     ours = {config.policy_mxid, config.puppet_mxid}
     levels = [level for user, (where, level) in peek_desk_members(db).items() if where == "join" and user not in ours]
@@ -136,7 +136,7 @@ def check_desk(db: SqliteConnection, config: Config) -> CheckResult:
     return CheckResult(name="desk", ok=False, what=f"{what}: nobody sees a text, or nobody can put things right", do=do)
 
 
-def check_silence(db: SqliteConnection, config: Config, *, now: float, age: float) -> CheckResult:
+def check_silence(db: Snapshot, config: Config, *, now: float, age: float) -> CheckResult:
     """Whether no text came for longer than it is usual here. `age`: of the line, in days."""
     name, history = "silence", ArrivalHistory.parse(line_state.peek(db, line_state.ARRIVALS))
     hours = age * 24 if history is None else now / HOUR - history.last - 1
@@ -154,6 +154,10 @@ def check_silence(db: SqliteConnection, config: Config, *, now: float, age: floa
 def check_lock(config: Config, *, wait_ms: int) -> CheckResult:
     """Whether the bridge can write its database: another program may hold it."""
     name, file = "database lock", config.data_dir / "main.db"
+    if config.database is not None:
+        return CheckResult(
+            name=name, ok=True, asked=False, what="PostgreSQL's: a commit waits for another's at most 5 seconds"
+        )
     do = f"End the program that holds it (`fuser -v {file}` names it): no text is stored meanwhile, and none is lost."
     if is_write_locked(file, wait_ms=wait_ms):
         what = f"another program has held main.db for {wait_ms / 1000:g} seconds: nothing can be stored"

@@ -285,7 +285,7 @@ def _cross_problems(raw: dict[str, Any]) -> Iterator[str]:
         yield "staff: a name is there twice"
     database = raw.get("database")
     if isinstance(database, dict) and database.get("bridge_url") is not None:
-        yield "database.bridge_url: this version keeps the bridge's own data in SQLite; leave it out"
+        yield "database.bridge_url: `init` does not write it; put `database` into config.yaml (deploy/docs/operator.md)"
     if isinstance(database, dict) and database.get("homeserver_url") is not None and mode != "embedded":
         yield "database.homeserver_url: is for `mode: embedded` only; leave it out"
     if mode == "join" and raw.get("homeserver") is None:

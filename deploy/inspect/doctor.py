@@ -19,7 +19,7 @@ from bridge.matrix.olm.cross_signing import master_key_of
 from bridge.matrix.olm.device_renewal import peek_device_id
 from bridge.matrix.olm.identity import derive_master_key
 from bridge.storage.errors import DatabaseError
-from bridge.storage.sqlite_connection import has_wal_reset_fix, overwrites_deleted, snapshot, version
+from bridge.storage.sqlite_connection import has_wal_reset_fix, overwrites_deleted, version
 from deploy.data_dir import offline
 from deploy.inspect.erasure_certificates import verify_certificates
 from deploy.inspect.status import CheckResult
@@ -134,7 +134,7 @@ async def check_line_devices(config: Config, clients: Sequence[tuple[str, Homese
     name, wrong = "line devices", []
     for file, client in clients:
         try:
-            with snapshot(config.data_dir / file) as db:
+            with offline.line_snapshot(config.data_dir, config.database_url, file=file) as db:
                 ours = peek_device_id(db, client.user_id)
         except DatabaseError:
             do = "Start the line once: ./quietline up"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bridge.config import Config
-    from bridge.storage.sqlite_connection import SqliteConnection
+    from bridge.storage.database import Snapshot
     from policies.pack import Pack
 
 DAY: Final = 86_400.0
@@ -31,7 +31,7 @@ REVEAL_LIMIT_SECONDS: Final = 180.0
 """Seconds after which a number must have been taken out of its office."""
 
 
-def check_clock(db: SqliteConnection) -> CheckResult:
+def check_clock(db: Snapshot) -> CheckResult:
     """Whether the machine's clock is believed."""
     doubted = line_state.peek(db, line_state.CLOCK_DISTRUSTED) is not None
     what = "is doubted: nothing is erased by its age" if doubted else "is trusted"
@@ -39,7 +39,7 @@ def check_clock(db: SqliteConnection) -> CheckResult:
     return CheckResult(name="clock", ok=not doubted, what=what, do=do)
 
 
-def check_keys(db: SqliteConnection, config: Config) -> CheckResult:
+def check_keys(db: Snapshot, config: Config) -> CheckResult:
     """Whether the three keys are those that this database was written with."""
     files = config.keys.files
     values = {name: key_check_value(bytes.fromhex(read_secret(file))) for name, file in files.items()}
@@ -52,7 +52,7 @@ def check_keys(db: SqliteConnection, config: Config) -> CheckResult:
     return CheckResult(name="keys", ok=True, what="vault, index and suppression key are those of this database")
 
 
-def check_marked_facts(db: SqliteConnection) -> CheckResult:
+def check_marked_facts(db: Snapshot) -> CheckResult:
     """Whether the last start found STOPs, locks and confirmed identities as they were written."""
     behind = json.loads(line_state.peek(db, line_state.FACTS_BEHIND) or "[]")
     if not behind:
@@ -65,18 +65,24 @@ def check_marked_facts(db: SqliteConnection) -> CheckResult:
     return CheckResult(name="facts", ok=False, what=what, do=do)
 
 
-def check_vacuums(db: SqliteConnection, now: float, age: float) -> Iterator[CheckResult]:
-    """Whether what was deleted is overwritten from time to time, in the homeserver's database and in ours."""
+def check_vacuums(db: Snapshot, now: float, age: float, *, is_server: bool = False) -> Iterator[CheckResult]:
+    """Whether what was deleted is overwritten from time to time, in the homeserver's database and in ours.
+
+    `is_server`: ours is a PostgreSQL, which overwrites nothing and uses the place again.
+    """
     yield check_homeserver_vacuum(db, now, age)
     last = line_state.peek(db, line_state.REWRITTEN)
     days = (now - float(last)) / DAY if last else age
     what = f"what was deleted from our own databases was overwritten {days:.1f} days ago" if last else NOT_YET
     what = what if last or days <= VACUUM_DAYS else "what was deleted from our own databases was never overwritten"
+    if is_server and last:
+        kept = "PostgreSQL keeps ids and ciphertext without its key in pages, its write-ahead log and backups"
+        what = f"our own databases were vacuumed {days:.1f} days ago; {kept} until those are written over"
     do = "" if days <= VACUUM_DAYS else "Does the line run in its quiet_hours, and is nobody reading its databases?"
     yield CheckResult(name="own vacuum", ok=days <= VACUUM_DAYS, what=what, do=do)
 
 
-def check_homeserver_vacuum(db: SqliteConnection, now: float, age: float) -> CheckResult:
+def check_homeserver_vacuum(db: Snapshot, now: float, age: float) -> CheckResult:
     """When the homeserver's database was last vacuumed, for how long, and what that leaves."""
     last, begun = line_state.peek(db, line_state.VACUUMED), line_state.peek(db, line_state.VACUUM_BEGUN)
     result = json.loads(line_state.peek(db, line_state.VACUUM_RESULT) or "{}")
@@ -94,7 +100,7 @@ def check_homeserver_vacuum(db: SqliteConnection, now: float, age: float) -> Che
     return CheckResult(name="vacuum", ok=days <= VACUUM_DAYS, what=what, do=do)
 
 
-def check_backup(db: SqliteConnection, config: Config, now: float, age: float) -> CheckResult:
+def check_backup(db: Snapshot, config: Config, now: float, age: float) -> CheckResult:
     """Whether the line could be put up again somewhere else."""
     last = line_state.peek(db, line_state.LAST_BACKUP)
     days = (now - float(last)) / DAY if last else age
@@ -108,7 +114,7 @@ def check_backup(db: SqliteConnection, config: Config, now: float, age: float) -
     return CheckResult(name="backup", ok=ok, what=what, do=do)
 
 
-def check_drill(db: SqliteConnection, config: Config, now: float, age: float) -> CheckResult:
+def check_drill(db: Snapshot, config: Config, now: float, age: float) -> CheckResult:
     """Whether it is known of late that a backup can be restored."""
     last = line_state.peek(db, line_state.DRILLED)
     days = (now - float(last)) / DAY if last else age
@@ -118,14 +124,14 @@ def check_drill(db: SqliteConnection, config: Config, now: float, age: float) ->
     return CheckResult(name="drill", ok=config.line.rehearsal or not old, what=what, do=do)
 
 
-def check_holds(db: SqliteConnection) -> CheckResult:
+def check_holds(db: Snapshot) -> CheckResult:
     """How much is on hold: nothing of it is erased."""
     count = inspection.count_held_threads(db)
     do = "A supervisor lifts it with !unhold, or counsel with `quietline lookup --unhold`." if count else ""
     return CheckResult(name="hold", ok=True, what=f"{count} on hold", do=do)
 
 
-def check_revealed_numbers(db: SqliteConnection, now: float) -> CheckResult:
+def check_revealed_numbers(db: Snapshot, now: float) -> CheckResult:
     """Whether no number stays in an office for longer than its minute."""
     count = inspection.count_revealed_numbers(db, until=now - REVEAL_LIMIT_SECONDS)
     do = "Redact it by hand in the office; does the line run, and does the homeserver answer?" if count else ""
@@ -133,7 +139,7 @@ def check_revealed_numbers(db: SqliteConnection, now: float) -> CheckResult:
     return CheckResult(name="reveal", ok=not count, what=what, do=do)
 
 
-def check_dead_letters(db: SqliteConnection) -> CheckResult:
+def check_dead_letters(db: Snapshot) -> CheckResult:
     """Whether anything could not be handled."""
     count = inspection.count_dead_letters(db)
     do = "Each was told at the desk with a short id; send the log around it to whoever maintains this." if count else ""

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bridge.storage.sqlite_connection import snapshot
 from bridge.tables import inspection
+from deploy.data_dir import offline
 
 SMALLEST_SHOWN: Final = 5
 """Counts below this are shown as "fewer than 5"."""
@@ -71,11 +71,11 @@ class ReportMonth:
         raise AssertionError("half of a sum is reached before its end")
 
 
-def read_months(database: Path, month: str | None = None) -> tuple[ReportMonth, ...]:
+def read_months(data: Path, server: str | None, month: str | None = None) -> tuple[ReportMonth, ...]:
     """Read the counters of a line, beside a running bridge or without one. Raises `DatabaseError` and `OSError`."""
-    if not database.is_file():
-        raise FileNotFoundError(2, "there is no database of a line", str(database))
-    with snapshot(database) as db:
+    if server is None and not (data / "main.db").is_file():
+        raise FileNotFoundError(2, "there is no database of a line", str(data / "main.db"))
+    with offline.line_snapshot(data, server) as db:
         counters = inspection.tally(db)
     cells = [ReportCell(month=c.month, language=c.language, kind=c.kind, number=c.number) for c in counters]
     months = sorted({cell.month for cell in cells} & {month} if month else {cell.month for cell in cells})

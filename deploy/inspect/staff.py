@@ -195,7 +195,7 @@ def _refusal(error: ModuleRequestRejected) -> str:
 
 async def _tell(config: Config, mxid: str, role: str) -> None:
     """Leave the change for the running line; a line that never ran makes its desk from the configuration."""
-    if not (config.data_dir / "main.db").is_file():
+    if not offline.has_database(config):
         return
 
     async def leave(transaction: Transaction) -> None:

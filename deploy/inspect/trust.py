@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.config import Config
-    from bridge.storage.database import Transaction
-    from bridge.storage.sqlite_connection import SqliteConnection
+    from bridge.storage.database import Snapshot, Transaction
 
 HOW: Final = "Ask them in person, or by a voice you know, what their client shows; then: quietline trust MXID FINGERPRINT"
 NOBODY: Final = "Nobody was seen with an identity yet."
@@ -95,7 +94,7 @@ def as_text(identities: Sequence[SeenIdentity], without: Sequence[str] = ()) -> 
     return lines
 
 
-def check_first_supervisor(db: SqliteConnection, config: Config) -> CheckResult:
+def check_first_supervisor(db: Snapshot, config: Config) -> CheckResult:
     """Whether anybody can confirm the others: a supervisor at the desk whose own identity is confirmed."""
     count = confirmed_supervisors(db, trust_mac_of(config))
     if count:

@@ -153,7 +153,7 @@ def check_database(config: Config, layout: Layout, *, running: bool) -> Iterator
     no_backup = CheckResult(
         name="backup", ok=True, what="none was made yet", do="quietline backup, once a week, kept elsewhere.", warning=True
     )
-    if not (config.data_dir / "main.db").is_file():
+    if not offline.has_database(config):
         yield from (
             CheckResult(name="database", ok=True, what="is made at the first start"),
             check_clock(),

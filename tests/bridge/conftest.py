@@ -9,8 +9,17 @@ import pytest
 
 from bridge.storage import slow_hash
 from tests.fakes.bridge_harness import BridgeHarness
+from tests.fakes.database_engine import is_postgres
 from tests.fakes.erasure_harness import ErasureHarness, FakeRooms
 from tests.fakes.ingest_harness import IngestHarness
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out, on PostgreSQL, what is asked of SQLite alone."""
+    if is_postgres():
+        for item in items:
+            if item.get_closest_marker("sqlite_only") is not None:
+                item.add_marker(pytest.mark.skip(reason="asks of SQLite what PostgreSQL has not"))
 
 
 @pytest.fixture

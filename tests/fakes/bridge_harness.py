@@ -42,7 +42,7 @@ from bridge.runtime.crash_points import CrashHook, CrashPoint, never_crash
 from bridge.runtime.phone_number import Phone
 from bridge.services import Services, WakeUps
 from bridge.storage import serialization
-from bridge.storage.database import Database, Transaction
+from bridge.storage.database import Transaction
 from bridge.storage.key_file import KeyFile
 from bridge.storage.marked_sets import Marks, SetName
 from bridge.storage.vault import Vault
@@ -263,7 +263,7 @@ class BridgeHarness:
 
         await wait_until("inbox and outbox are empty", empty, every=0.02)
         # Read beside the writer: whoever asked for the last commit may not have been answered yet, and is before us now.
-        await Database.commit(self.database, _nothing)
+        await self.database.inner.commit(_nothing)
         await asyncio.sleep(0)
 
     async def wait_until_put_off(self) -> None:

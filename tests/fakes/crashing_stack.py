@@ -10,11 +10,13 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import secrets
 import signal
 import sys
 import time
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,18 +26,22 @@ import yaml
 from bot.model.transactional_actions import SuppressionReason
 from bridge.matrix.service import CONFIRMATIONS_SIGNED
 from bridge.runtime.crash_points import CrashPoint
+from bridge.storage.database import Transaction
 from bridge.storage.key_file import OWNER_BYTES
 from bridge.storage.marked_sets import SetName
+from bridge.storage.postgres_database import database_of
 from bridge.storage.vault import MARK
 from deploy.data_dir.layout import Layout, Ports
+from deploy.data_dir.offline import line_snapshot
 from deploy.stack.provision import NUMBER, SLUG, mxid, provision, run_homeserver
 from deploy.stack.readiness import BridgeReady
 from deploy.stack.synapse_config import SERVER_NAME
 from tests.e2e.polling import wait_until
 from tests.e2e.stack import ROOT, ReadyFile, Stack
 from tests.e2e.staff_client import Account
+from tests.fakes import database_engine
 from tests.fakes.crashable_bridge import CRASH_FILE
-from tests.fakes.database_file import rows, write
+from tests.fakes.database_file import write
 from tests.fakes.key_file_reader import wrapped_keys
 
 PACK: Final = """\
@@ -58,6 +64,7 @@ class CrashingStack(Stack):
         self._crash_file = directory / "order"
         self._accounts: tuple[Account, ...] = ()
         self._desk = ""
+        self._server: str | None = None
         self._bridge: Process | None = None
         self._restart_task: asyncio.Task[None] | None = None
 
@@ -88,6 +95,12 @@ class CrashingStack(Stack):
         lines = yaml.safe_load(self.layout.config.read_text(encoding="utf-8"))["lines"]
         lines[0]["packs"] = ["base", "rehearsal", str(pack)]
         self.configure(lines=lines, log_level="DEBUG")
+        if database_engine.is_postgres():
+            self._server = await database_engine.make_line_database(f"line_{secrets.token_hex(6)}")
+            url_file = self.data / "secrets" / "database_url"
+            url_file.touch(mode=0o600)
+            url_file.write_text(self._server, encoding="utf-8")
+            self.configure(database={"url_file": str(url_file)})
         async with run_homeserver(self.layout, self.ports):
             carrier = await self._spawn("deploy.rehearsal", "--config", str(self.layout.carrier), log="carrier")
             try:
@@ -130,17 +143,28 @@ class CrashingStack(Stack):
 
     def rows(self, query: str) -> list[Any]:
         """Read the main database beside the running bridge: tuples."""
-        return [tuple(row) for row in rows(self.layout.bridge / "main.db", query)]
+        with line_snapshot(self.layout.bridge, self._server) as database:
+            return [tuple(row) for row in database.fetch(query)]
 
     async def suppress(self, digest: bytes, muted: SuppressionReason) -> None:
         """Remember something of a phone for a day, as an earlier thread of it would have: the bridge starts with it."""
-        main, keys = self.layout.bridge / "main.db", self.layout.bridge / "keys.db"
+        keys = self.layout.bridge / "keys.db"
         mark = f"{MARK}{SetName.SUPPRESSION.value}".encode().ljust(OWNER_BYTES, b"\0")
 
-        def edit() -> None:
+        async def beside(transaction: Transaction) -> None:
             query = "INSERT INTO suppression (hash, muted, until) VALUES ($1, $2, $3)"
-            write(main, query, digest, muted.value, int(time.time()) + 86_400)
-            write(main, "DELETE FROM marked_set WHERE name = $1", SetName.SUPPRESSION.value)
+            await transaction.execute(query, digest, muted.value, int(time.time()) + 86_400)
+            await transaction.execute("DELETE FROM marked_set WHERE name = $1", SetName.SUPPRESSION.value)
+
+        async def commit() -> None:
+            database = database_of(self.layout.bridge / "main.db", self._server)
+            await database.open()
+            await database.commit(beside)
+            await database.close()
+
+        def edit() -> None:
+            with ThreadPoolExecutor(max_workers=1) as thread:
+                thread.submit(asyncio.run, commit()).result()
             write(keys, "UPDATE slot SET owner = zeroblob(264), wrapped = zeroblob(61) WHERE owner = $1", mark)
 
         await self.between_starts(edit)

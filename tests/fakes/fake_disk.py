@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import shutil
 import tempfile
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.storage import write_ahead_log
+from bridge.storage import postgres_database, write_ahead_log
 from bridge.storage.sqlite_connection import SqliteConnection
+from tests.fakes import database_engine
 
 
 class FakeDisk:
@@ -28,8 +30,20 @@ class FakeDisk:
         self._free.set()
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Be the disk of every store from now on."""
-        monkeypatch.setattr(write_ahead_log, "_fdatasync", self.sync)
+        """Be the disk of every store from now on. Of PostgreSQL's it is known only when it has kept what was committed."""
+        if not database_engine.is_postgres():
+            monkeypatch.setattr(write_ahead_log, "_fdatasync", self.sync)
+            return
+        kept = postgres_database.ServerLog.sync
+
+        async def sync(server_log: postgres_database.ServerLog) -> None:
+            await asyncio.to_thread(self._free.wait)
+            if self.fails:
+                raise OSError(5, "Input/output error")
+            await kept(server_log)
+            self.syncs += 1
+
+        monkeypatch.setattr(postgres_database.ServerLog, "sync", sync)
 
     @contextlib.contextmanager
     def stalled(self) -> Iterator[None]:

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
 
-from bridge.storage.database import Transaction, Work
+from bridge.storage.database import Dialect, Row, Transaction, Value, Work
 from bridge.storage.errors import Unavailable
-from bridge.storage.sqlite_database import SqliteDatabase
+from bridge.storage.migrations import Migrations
+from tests.fakes.database_engine import make_database
 
 T = TypeVar("T")
 
 
-class FullDatabase(SqliteDatabase):
+class FullDatabase:
     """A store whose disk can be full: while it is, every commit is rolled back at its end."""
 
-    full = False
-    rejected_commits = 0
+    def __init__(self, path: Path, *, migrations: Sequence[Migrations] = ()) -> None:
+        self.inner = make_database(path, migrations=migrations)
+        self.full = False
+        self.rejected_commits = 0
+
+    @property
+    def dialect(self) -> Dialect:
+        return self.inner.dialect
+
+    async def open(self) -> None:
+        await self.inner.open()
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+    async def wait_for_failure(self) -> NoReturn:
+        await self.inner.wait_for_failure()
 
     async def commit(self, work: Work[T], *, synced: bool = True) -> T:
         """Refuse while it is full."""
@@ -25,4 +43,22 @@ class FullDatabase(SqliteDatabase):
             self.rejected_commits += 1
             raise Unavailable("SQLITE_FULL")
 
-        return await super().commit(then_full if self.full else work, synced=synced)
+        return await self.inner.commit(then_full if self.full else work, synced=synced)
+
+    async def synced(self) -> None:
+        await self.inner.synced()
+
+    async def checkpoint(self) -> bool:
+        return await self.inner.checkpoint()
+
+    async def vacuum(self) -> bool:
+        return await self.inner.vacuum()
+
+    async def fetch(self, statement: str, /, *values: Value) -> list[Row]:
+        return await self.inner.fetch(statement, *values)
+
+    async def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
+        return await self.inner.fetchrow(statement, *values)
+
+    async def fetchval(self, statement: str, /, *values: Value) -> Any:
+        return await self.inner.fetchval(statement, *values)

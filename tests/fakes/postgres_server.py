@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg2
+import pytest
 
 from tests.outside_programs import OutsidePrograms
 
 ROLE, PASSWORD = "quietline", "the role's own words"
 SUPERUSER: Final = "postgres"
 START_SECONDS: Final = 60.0
-QUICK: Final = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=40", "shared_buffers=16MB")
+QUICK: Final = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300", "shared_buffers=16MB")
 NOT_ROOT: Final = ("postgres", "nobody")
 
 
@@ -65,15 +66,19 @@ class PostgresServer:
             else:
                 return
 
-    def stop(self) -> None:
-        """End it at once, its connections with it."""
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End it at once, its connections with it: "Fast Shutdown" (postgresql.org/docs/current/server-shutdown.html)."""
         if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)  # postgresql.org/docs/current/server-shutdown.html, "Fast Shutdown"
+            self._process.send_signal(how)
             try:
                 self._process.wait(30)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+
+    def crash(self) -> None:
+        """End it as the loss of its memory does ("Immediate Shutdown"): what it had not written is lost."""
+        self.stop(signal.SIGQUIT)
 
     def make_database(self, name: str, *how: str, owner: str = ROLE) -> str:
         """Make a database, as Synapse wants it where `how` says nothing else; returns its URL."""
@@ -153,3 +158,11 @@ def _not_root() -> int | None:
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])
+
+
+def bridge_server(server: PostgresServer | None) -> PostgresServer:
+    """Return a server on which the role may make databases for lines, and schemas for tests; skip the test without one."""
+    if server is None:
+        pytest.skip("PostgreSQL is not on this machine")
+    server.execute(SUPERUSER, f"ALTER ROLE {ROLE} CREATEDB CREATEROLE", f"GRANT CREATE ON DATABASE {SUPERUSER} TO {ROLE}")
+    return server

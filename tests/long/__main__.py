@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeAlias
 
 from tests.e2e.polling import StepFailed
-from tests.long import fuzz, kills, soak
+from tests.long import fuzz, kills, postgresql, soak
 
 Figures: TypeAlias = list[tuple[str, object, bool]]
 """Name, value, and whether it is as it must be."""
@@ -56,25 +56,38 @@ async def _soak(options: argparse.Namespace) -> Figures:
     ]
 
 
+async def _postgresql(options: argparse.Namespace) -> Figures:
+    counts = await asyncio.to_thread(postgresql.run, options.minutes or 45.0)
+    if counts is None:
+        return [("left out", "PostgreSQL is not on this machine", True)]
+    wrong = counts["failed"] + counts["error"]
+    return [
+        ("tests of the bridge on PostgreSQL", counts["passed"], counts["passed"] > 0),
+        ("that failed", wrong, not wrong),
+        ("left out, for SQLite alone", counts["skipped"], True),
+    ]
+
+
 PARTS: Final[dict[str, Callable[[argparse.Namespace], Coroutine[Any, Any, Figures]]]] = {
     "kills": _kills,
     "fuzz": _fuzz,
     "soak": _soak,
+    "postgresql": _postgresql,
 }
 
 
 def main() -> int:
-    """Run the parts that were asked for, all when none was."""
+    """Run the parts that were asked for; when none was, all but `postgresql`, which alone takes most of an hour."""
     parser = argparse.ArgumentParser(prog="quietline test --long", description="Run what takes long, within an hour.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--texts", type=int, default=10_000, help="texts of `kills` (10,000)")
     parser.add_argument("--requests", type=int, default=1_000_000, help="requests of `fuzz` (1,000,000)")
-    parser.add_argument("--minutes", type=float, help="how long each part makes its load (12, at most 25, 8)")
+    parser.add_argument("--minutes", type=float, help="how long each part makes its load (12, at most 25, 8, at most 45)")
     options = parser.parse_args()
     if unknown := [name for name in options.parts if name not in PARTS]:
         parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
     well = True
-    for name in options.parts or PARTS:
+    for name in options.parts or [name for name in PARTS if name != "postgresql"]:
         begun = time.monotonic()
         try:
             figures = asyncio.run(PARTS[name](options))

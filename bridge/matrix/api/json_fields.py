@@ -39,8 +39,9 @@ def objects_in(value: Any) -> Iterator[Json]:
 
 
 def strings_in(value: Any) -> list[str]:
-    """Return the strings of a list that have a UTF-8 form; what is no list has none."""
-    return [item for item in value if isinstance(item, str) and _encodes(item)] if isinstance(value, list) else []
+    """Return the strings of a list that have a UTF-8 form and no NUL; what is no list has none."""
+    found = value if isinstance(value, list) else []
+    return [item for item in found if isinstance(item, str) and "\0" not in item and _encodes(item)]
 
 
 def object_at(value: Json, *path: str) -> Json:

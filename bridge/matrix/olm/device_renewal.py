@@ -22,8 +22,7 @@ from bridge.matrix.api.json_fields import Json, objects_in
 from bridge.matrix.olm.identity import IN_USE_MS, Identity
 from bridge.runtime import log
 from bridge.services import Services
-from bridge.storage.database import Transaction
-from bridge.storage.sqlite_connection import SqliteConnection
+from bridge.storage.database import Snapshot, Transaction
 
 MIN_INTERVAL_MS: Final = 3_600_000
 """Between two devices: a person who deletes them on purpose, or a fault of ours, makes no flood of them."""
@@ -132,7 +131,7 @@ async def _retire_sessions(transaction: Transaction, user_id: str) -> Any:
     )
 
 
-def peek_device_id(connection: SqliteConnection, user_id: str) -> str | None:
+def peek_device_id(connection: Snapshot, user_id: str) -> str | None:
     """Return the device that an identity speaks with, to a command beside the bridge; None before it was made."""
     device_id: str | None = connection.fetchval("SELECT device_id FROM matrix_identity WHERE user_id = $1", user_id)
     return device_id

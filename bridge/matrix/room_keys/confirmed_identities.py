@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bridge.matrix.olm.cross_signing import Device
-from bridge.storage.database import Database, Reader, Transaction
+from bridge.storage.database import Database, Reader, Snapshot, Transaction
 from bridge.storage.marked_sets import Found, MarkedSet
-from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.vault import Vault
 
 VERSION: Final = "COALESCE((SELECT version FROM marked_set WHERE name = 'confirmed'), 0)"
@@ -226,17 +225,17 @@ class Confirmations:
             await self._confirmed.change(transaction, {user.encode(): key for user, key in encoded.items()})
 
 
-def seen_identities(connection: SqliteConnection, trust_mac: TrustMac) -> list[SeenIdentity]:
+def seen_identities(connection: Snapshot, trust_mac: TrustMac) -> list[SeenIdentity]:
     """Return everybody who was seen with an identity, by Matrix id, to a verb that reads beside the bridge."""
     return _identities(connection.fetch(IDENTITIES), trust_mac)
 
 
-def without_identity(connection: SqliteConnection) -> list[str]:
+def without_identity(connection: Snapshot) -> list[str]:
     """Return the Matrix ids of those whose clients have made no identity yet: there is nothing to confirm."""
     return [row["user_id"] for row in connection.fetch(WITHOUT_IDENTITY)]
 
 
-def confirmed_supervisors(connection: SqliteConnection, trust_mac: TrustMac) -> int:
+def confirmed_supervisors(connection: Snapshot, trust_mac: TrustMac) -> int:
     """Count the supervisors at the desk whose identity is confirmed, for a verb that reads beside the bridge."""
     rows = connection.fetch(CONFIRMED_SUPERVISORS)
     return sum(_is_confirmed(trust_mac, row, row["master_key"]) for row in rows)

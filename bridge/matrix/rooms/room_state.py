@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from bridge.matrix.api.http_client import Permanent
-from bridge.storage.database import Database, Reader, Transaction
-from bridge.storage.sqlite_connection import SqliteConnection
+from bridge.storage.database import Database, Reader, Snapshot, Transaction
 
 RoomKind: TypeAlias = Literal["desk", "office", "thread"]
 
@@ -173,12 +172,12 @@ async def levels_of(reader: Reader, room_id: str) -> dict[str, int]:
     return {row["user_id"]: row["level"] for row in await reader.fetch(query, room_id)}
 
 
-def peek_desk_levels(connection: SqliteConnection) -> dict[str, int]:
+def peek_desk_levels(connection: Snapshot) -> dict[str, int]:
     """Return user id -> power level of who is in the desk room or invited to it, to a command beside the bridge."""
     return {user: level for user, (_, level) in peek_desk_members(connection).items()}
 
 
-def peek_desk_members(connection: SqliteConnection) -> dict[str, tuple[str, int]]:
+def peek_desk_members(connection: Snapshot) -> dict[str, tuple[str, int]]:
     """Return user id -> membership (join, invite) and power level at the desk, to a command beside the bridge."""
     rows = connection.fetch(
         f"""SELECT m.user_id, m.membership, COALESCE(l.level, 0) AS level FROM matrix_room r

@@ -14,6 +14,7 @@ from bridge.erasure.nightly import NightlyMaintenance
 from bridge.storage.database import Transaction
 from bridge.storage.errors import Corrupt
 from bridge.storage.sqlite_connection import SqliteConnection
+from bridge.storage.sqlite_database import SqliteDatabase
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.erasure_harness import ErasureHarness
@@ -30,9 +31,11 @@ async def damage(harness: BridgeHarness, index: str) -> None:
     with path.open("r+b") as file:
         file.seek((root - 1) * size)
         file.write(b"\x77" * size)
-    assert harness.database._reader is not None
-    harness.database._reader.close()
-    harness.database._reader = SqliteConnection(path, read_only=True)
+    inner = harness.database.inner
+    assert isinstance(inner, SqliteDatabase)
+    assert inner._reader is not None
+    inner._reader.close()
+    inner._reader = SqliteConnection(path, read_only=True)
 
 
 async def told(harness: BridgeHarness) -> bool | None:
@@ -47,6 +50,7 @@ async def told(harness: BridgeHarness) -> bool | None:
         ("carrier_copy_due", lambda erasure: erasure.harness.carrier_copies.loop.run()),
     ],
 )
+@pytest.mark.sqlite_only
 async def test_a_damaged_page_ends_no_loop(
     erasure: ErasureHarness, index: str, loop: Callable[[ErasureHarness], Any]
 ) -> None:

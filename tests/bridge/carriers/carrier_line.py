@@ -30,11 +30,11 @@ from bridge.storage import serialization
 from bridge.storage.database import Database, Transaction
 from bridge.storage.key_file import KeyFile
 from bridge.storage.marked_sets import Marks
-from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.storage.vault import Vault
 from bridge.tables import schema
 from policies.load import load
 from tests.bridge.carriers.harness import Clock
+from tests.fakes.database_engine import make_database
 
 PACK = load(["base", "rehearsal"])
 
@@ -191,7 +191,7 @@ async def carrier_line(
     await keys.open()
     vault = Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
     await vault.create(DESK)
-    database = SqliteDatabase(directory / "main.db", migrations=(schema.MIGRATIONS,))
+    database = make_database(directory / "main.db", migrations=(schema.MIGRATIONS,))
     await database.open()
     await database.commit(
         lambda transaction: transaction.execute(

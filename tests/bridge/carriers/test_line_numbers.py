@@ -15,10 +15,10 @@ from bridge.carriers.rate_limit import Rate
 from bridge.outbound.dispatcher import RetryLater
 from bridge.runtime.phone_number import Phone
 from bridge.storage.migrations import Migrations
-from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.tables import schema
 from tests.bridge.carriers.carrier_line import PACK, CarrierLine, carrier_line
 from tests.bridge.carriers.harness import Clock
+from tests.fakes.database_engine import make_database
 from tests.fakes.fake_carrier import FakeCarrier
 
 MAIN, SECOND = "+15555550100", "+15555550111"
@@ -132,6 +132,7 @@ async def test_a_number_without_its_time(line: CarrierLine) -> None:
     assert await line.number_of(owner) == MAIN
 
 
+@pytest.mark.sqlite_only
 async def test_the_number_is_sealed(line: CarrierLine, tmp_path: Path) -> None:
     """Which of the agency's numbers a person texts is theirs to keep: it stands in clear in no file."""
     await arrive(line, "1", to=SECOND)
@@ -201,10 +202,11 @@ async def test_retry_after_is_honoured(line: CarrierLine, carrier: Writing) -> N
     assert [text for _, text in carrier.sent] == ["three"]
 
 
+@pytest.mark.sqlite_only
 async def test_a_database_of_before(tmp_path: Path, carrier: Writing) -> None:
     """A database made before lines had several numbers is migrated, and its threads are answered from the main one."""
     old = Migrations(version_table="quietline_version", steps=(schema.first,))
-    database = SqliteDatabase(tmp_path / "main.db", migrations=(old,))
+    database = make_database(tmp_path / "main.db", migrations=(old,))
     await database.open()
     columns = await database.fetch("SELECT name FROM pragma_table_info('thread')")
     assert "number" not in {row["name"] for row in columns}

@@ -64,6 +64,7 @@ def picture(data: bytes) -> bytes:
     return json.dumps(ENVELOPE | {"event": "mms:downloaded", "payload": payload}).encode()
 
 
+@pytest.mark.sqlite_only
 async def test_a_picture_inside_of_the_webhook(tmp_path: Path) -> None:
     """A phone's picture, larger than any text, is taken as a text with a picture; none of its bytes is in any file."""
     async with (

@@ -174,6 +174,7 @@ async def test_a_superseded_edit_goes_and_the_newest_stays(erasure: ErasureHarne
     assert await expiring(erasure) == {"$e1"}
 
 
+@pytest.mark.sqlite_only
 async def test_what_is_due_is_found_by_an_index(erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many rows there are of which none is due, looking reads none of them."""
     database, asked = erasure.harness.database, list[tuple[str, tuple[Any, ...]]]()

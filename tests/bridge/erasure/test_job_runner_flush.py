@@ -6,12 +6,16 @@ import contextlib
 
 import pytest
 
-from bridge.erasure.certificate import KEPT_PAGES
+from bridge.erasure.certificate import KEPT_PAGES, OWN_PAGES
+from bridge.storage.database import Dialect
 from bridge.storage.sqlite_connection import SqliteConnection
 from tests.bridge.deleted_rows import all_bytes, fill_and_delete, found_in
+from tests.fakes.database_engine import is_postgres
 from tests.fakes.erasure_harness import ROOM, ErasureHarness
+from tests.fakes.full_database import FullDatabase
 
 
+@pytest.mark.sqlite_only
 async def test_while_somebody_reads_it_is_not_closed(erasure: ErasureHarness) -> None:
     """A reader keeps the log: the case stays, without a name, until its room is in no byte of ours."""
     harness = erasure.harness
@@ -37,6 +41,7 @@ async def test_while_somebody_reads_it_is_not_closed(erasure: ErasureHarness) ->
     assert owner.encode() not in all_bytes(harness.directory)
 
 
+@pytest.mark.sqlite_only
 async def test_what_a_tree_left_behind_goes_too(erasure: ErasureHarness) -> None:
     """Bytes that `secure_delete` does not reach are gone as well when a conversation is."""
     owner = await erasure.create_thread_room()
@@ -106,5 +111,18 @@ async def test_what_postgresql_keeps_stands_in_the_certificate(erasure: ErasureH
     await erasure.send_message(await erasure.create_thread_room(), "!close now")
     await erasure.run_to_end()
     conversation, _ = await erasure.certificates()
-    assert conversation["left"] == ({KEPT_PAGES[database]: 1} if left else {})
+    ours = {OWN_PAGES: 1} if is_postgres() else {}
+    assert conversation["left"] == ({KEPT_PAGES[database]: 1} if left else {}) | ours
     assert set(conversation["gone"]) == {"events", "keys", "rooms", "uploads"}
+
+
+async def test_what_our_own_postgresql_keeps_stands_in_both(
+    erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing there is overwritten, whatever a vacuum did: neither certificate is silent about it, nor calls it gone."""
+    monkeypatch.setattr(FullDatabase, "dialect", Dialect.POSTGRESQL)
+    await erasure.send_message(await erasure.create_thread_room(), "!close now")
+    await erasure.run_to_end()
+    for certificate in await erasure.certificates():
+        assert certificate["left"] == {OWN_PAGES: 1}
+        assert OWN_PAGES not in certificate["gone"]

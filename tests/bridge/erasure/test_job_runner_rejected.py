@@ -26,10 +26,11 @@ def wrong(harness: BridgeHarness) -> set[str]:
     for name, key in (("vault", bytes(range(32))), ("index", bytes(range(1, 33)))):
         (harness.directory / name).write_text(key.hex(), encoding="utf-8")
     keys = SimpleNamespace(vault_key_file=harness.directory / "vault", index_key_file=harness.directory / "index")
-    config = cast("Config", SimpleNamespace(data_dir=harness.directory, keys=keys))
+    config = cast("Config", SimpleNamespace(data_dir=harness.directory, keys=keys, database_url=None))
     return {check.name for check in verify_certificates(config, now=harness.clock.at).checks if not check.ok}
 
 
+@pytest.mark.sqlite_only
 async def test_a_copy_that_the_carrier_refuses_to_delete(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """A carrier answers every deletion with an error: from the first alert at the desk on, no look calls it well."""
 
@@ -52,6 +53,7 @@ async def test_a_copy_that_the_carrier_refuses_to_delete(harness: BridgeHarness,
     assert looks[-1] == (True, {"carrier"})
 
 
+@pytest.mark.sqlite_only
 async def test_an_event_that_the_homeserver_refuses_to_redact(erasure: ErasureHarness) -> None:
     """A homeserver refuses for three days: an hour after the event should have gone, and ever after, it is named."""
     await erasure.create_thread_room(events=1, uploads=0)
@@ -70,6 +72,7 @@ async def test_an_event_that_the_homeserver_refuses_to_redact(erasure: ErasureHa
     assert "events" not in wrong(erasure.harness)
 
 
+@pytest.mark.sqlite_only
 async def test_a_room_that_the_homeserver_does_not_let_go(erasure: ErasureHarness) -> None:
     """A thread is closed at once, and the homeserver's module answers with errors for five hours: the room is named."""
     owner = await erasure.create_thread_room(events=1, uploads=0)

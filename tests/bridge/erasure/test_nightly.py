@@ -16,12 +16,12 @@ from bridge.engine import startup_notices
 from bridge.erasure.nightly import NightlyMaintenance
 from bridge.matrix.api.module_api import HomeserverUnreachable, VacuumResult
 from bridge.storage.database import Database
-from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.tables import clock_trust, line_state
 from bridge.tables.audit_log import AuditLog
 from tests.bridge.deleted_rows import all_bytes, fill_and_delete, found_in
 from tests.deploy.line_directory import line_directory
 from tests.fakes.bridge_harness import BridgeHarness
+from tests.fakes.database_engine import make_database
 
 ZONE = "America/Chicago"
 
@@ -80,9 +80,10 @@ async def test_once_a_night_in_quiet_hours(harness: BridgeHarness) -> None:
     assert len(waited) == 4  # for the homeserver's and for ours
 
 
+@pytest.mark.sqlite_only
 async def test_our_own_databases_are_rewritten_too(harness: BridgeHarness, tmp_path: Path) -> None:
     """What was deleted is in no byte of them after the night: rows, and Olm sessions as they were."""
-    voice = SqliteDatabase(tmp_path / "voice.db")
+    voice = make_database(tmp_path / "voice.db")
     await voice.open()
     gone = [*await fill_and_delete(harness.database), *await fill_and_delete(voice)]
     harness.clock.at = at(1, 3)
@@ -101,7 +102,7 @@ async def test_what_could_not_be_rewritten_is_tried_again(harness: BridgeHarness
         tried.append(database)
         return works
 
-    monkeypatch.setattr(SqliteDatabase, "vacuum", rewrite)
+    monkeypatch.setattr(type(make_database(harness.directory / "any.db")), "vacuum", rewrite)
     module_client = FakeModuleClient()
     module_client.away, harness.clock.at = True, at(1, 3)
     for _ in range(2):

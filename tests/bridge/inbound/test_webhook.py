@@ -131,6 +131,7 @@ async def test_nobody_is_answered_before_it_is_on_the_disk(
     assert await webhook.post(text("one more")) == 503
 
 
+@pytest.mark.sqlite_only
 async def test_no_number_stands_in_clear_in_any_file(webhook: WebhookClient, tmp_path: Path) -> None:
     """Neither number nor words are in any byte of the files, while the thread lives."""
     assert await webhook.post(text("hello there")) == 200

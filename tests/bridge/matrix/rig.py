@@ -23,9 +23,9 @@ from bridge.services import Services
 from bridge.storage.database import Transaction
 from bridge.storage.key_file import KeyFile
 from bridge.storage.marked_sets import Marks
-from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.storage.vault import Vault
 from tests.e2e.polling import wait_until
+from tests.fakes.database_engine import make_database
 
 T = TypeVar("T", bound=MatrixEvent)
 
@@ -49,8 +49,8 @@ class Rig:
 
     async def start(self, *, run: bool = True, take_over: bool = False, vault_key: bytes = bytes(range(32))) -> None:
         """Open everything, and run it unless told not to."""
-        self.database = SqliteDatabase(self.directory / "main.db", migrations=MAIN_MIGRATIONS)
-        self.puppet_database = SqliteDatabase(self.directory / "voice.db", migrations=PUPPET_MIGRATIONS)
+        self.database = make_database(self.directory / "main.db", migrations=MAIN_MIGRATIONS)
+        self.puppet_database = make_database(self.directory / "voice.db", migrations=PUPPET_MIGRATIONS)
         keys = KeyFile(path=self.directory / "keys.db")
         await keys.open()
         self._open.push_async_callback(keys.close)

@@ -47,6 +47,7 @@ async def test_it_holds_hours_and_kinds_in_order(harness: BridgeHarness) -> None
 
 
 @pytest.mark.practice(26)
+@pytest.mark.sqlite_only
 async def test_the_order_of_what_was_said_can_be_told_from_it_alone(harness: BridgeHarness) -> None:
     """Two conversations within one hour: in which the limits came before everything else that was said, and in which not.
 
@@ -112,6 +113,7 @@ async def test_an_empty_audit_is_well(harness: BridgeHarness) -> None:
         "INSERT INTO line (name, value) VALUES ('audit_floor', 'null')",
     ],
 )
+@pytest.mark.sqlite_only
 async def test_whoever_has_the_database_alone_is_seen(harness: BridgeHarness, statement: str) -> None:
     """Changed, dropped, cut off at either end, inserted, reordered, without its marks or with false ones: it is told."""
     audit = await write(harness)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from bridge.storage.sqlite_connection import snapshot
 from bridge.tables import backup_rows
 from tests.fakes.bridge_harness import BridgeHarness
+from tests.fakes.database_engine import beside
 
 CELL: Final[dict[str, str | int]] = {"month": "2026-01", "language": "en", "kind": "opened", "number": 3}
 
@@ -16,7 +16,7 @@ async def test_only_named_tables_are_written_and_read(harness: BridgeHarness) ->
     hostile: dict[str, list[dict[str, Any]]] = {"tally": [CELL], "line": [{"name": "restored", "value": "{}"}]}
     await harness.database.commit(lambda transaction: backup_rows.insert(transaction, hostile))
     assert await harness.database.fetchval("SELECT COUNT(*) FROM line WHERE name = 'restored'") == 0
-    with snapshot(harness.directory / "main.db") as connection:
+    with beside(harness.directory / "main.db") as connection:
         assert backup_rows.read(connection) == {"suppression": [], "tally": [CELL]}
 
 

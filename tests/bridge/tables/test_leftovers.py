@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from bridge.matrix.schema import PUPPET_MIGRATIONS
 from bridge.storage.database import Database
-from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.tables.leftovers import PERSON_COLUMNS, ROOM_COLUMNS
 from tests.fakes.bridge_harness import BridgeHarness
+from tests.fakes.database_engine import make_database
 
 NAMES: Final = {"room_id": ROOM_COLUMNS, "owner": PERSON_COLUMNS, "thread": PERSON_COLUMNS}
 """Columns that name a person, by their names, and the list that must hold their table."""
@@ -23,6 +25,7 @@ async def columns(database: Database) -> set[tuple[str, str]]:
     return found
 
 
+@pytest.mark.sqlite_only
 async def test_no_table_is_forgotten(harness: BridgeHarness) -> None:
     """A table with a column for a room or a thread is in the list of those that are looked into."""
     there = await columns(harness.database)
@@ -31,9 +34,10 @@ async def test_no_table_is_forgotten(harness: BridgeHarness) -> None:
     assert {pair for pair in (*ROOM_COLUMNS, *PERSON_COLUMNS) if pair not in there} == set(), "a table that there is not"
 
 
+@pytest.mark.sqlite_only
 async def test_the_voices_own_file_names_no_room_of_ours(tmp_path: Path) -> None:
     """The texter puppet's database holds its account and Olm sessions, and has no table for rooms."""
-    database = SqliteDatabase(tmp_path / "voice.db", migrations=PUPPET_MIGRATIONS)
+    database = make_database(tmp_path / "voice.db", migrations=PUPPET_MIGRATIONS)
     await database.open()
     assert "room_id" not in {column for _, column in await columns(database)}
     await database.close()

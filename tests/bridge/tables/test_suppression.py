@@ -114,6 +114,7 @@ async def test_an_entry_ends(harness: BridgeHarness) -> None:
     assert [row["hash"] for row in await harness.database.fetch("SELECT hash FROM suppression")] == [digest]
 
 
+@pytest.mark.sqlite_only
 async def test_no_number_is_in_it_and_it_is_slow(
     harness: BridgeHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,6 +43,7 @@ WORDS = {
     "backup": ["--passphrase-file", "x", "--to", "y"],
     "drill": ["--passphrase-file", "x", "y"],
     "restore": ["--passphrase-file", "x", "y"],
+    "migrate": ["--to", "sqlite"],
     "staff add": ["ana", "--role", "advocate"],
     "staff reset": ["ana"],
     "staff remove": ["ana"],

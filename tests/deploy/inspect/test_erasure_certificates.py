@@ -44,7 +44,7 @@ async def config(tmp_path: Path) -> Config:
         tmp_path / "main.db", "INSERT INTO receipt VALUES ($1, $2, $3, $4)", receipt.id, receipt.body, receipt.signature, 0
     )
     keys = SimpleNamespace(vault_key_file=tmp_path / "vault", index_key_file=tmp_path / "index")
-    return cast("Config", SimpleNamespace(data_dir=tmp_path, keys=keys))
+    return cast("Config", SimpleNamespace(data_dir=tmp_path, keys=keys, database_url=None))
 
 
 def wrong(report: CheckReport) -> list[str]:

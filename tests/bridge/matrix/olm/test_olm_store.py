@@ -13,7 +13,7 @@ from mautrix.crypto.sessions import Session
 from bridge.matrix.olm.olm_store import OlmStore
 from bridge.matrix.schema import PUPPET_MIGRATIONS
 from bridge.storage.database import Transaction
-from bridge.storage.sqlite_database import SqliteDatabase
+from tests.fakes.database_engine import AnyDatabase, make_database
 
 MADE_BY_MAUTRIX = (
     """CREATE TABLE crypto_account (account_id TEXT PRIMARY KEY, device_id TEXT NOT NULL, shared BOOLEAN NOT NULL,
@@ -26,9 +26,9 @@ USER = "@line:example.org"
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
+async def database(tmp_path: Path) -> AsyncIterator[AnyDatabase]:
     """Open a database with mautrix's tables."""
-    made = SqliteDatabase(tmp_path / "voice.db")
+    made = make_database(tmp_path / "voice.db")
     await made.open()
     for table in MADE_BY_MAUTRIX:
         await made.commit(lambda transaction, table=table: transaction.execute(table))  # type: ignore[misc]
@@ -52,7 +52,7 @@ def session(number: int) -> Session:
     return made
 
 
-async def test_an_account_comes_back_as_it_was_written(database: SqliteDatabase, store: OlmStore) -> None:
+async def test_an_account_comes_back_as_it_was_written(database: AnyDatabase, store: OlmStore) -> None:
     """None before there is one; its keys and whether it was shared afterwards; another identity has none."""
     account = OlmAccount()
 
@@ -70,7 +70,7 @@ async def test_an_account_comes_back_as_it_was_written(database: SqliteDatabase,
     assert await database.fetchval("SELECT device_id FROM crypto_account") == "QLVOICE1"
 
 
-async def test_a_new_device_takes_the_place_of_the_old(database: SqliteDatabase, store: OlmStore) -> None:
+async def test_a_new_device_takes_the_place_of_the_old(database: AnyDatabase, store: OlmStore) -> None:
     """There is one account for each identity."""
     old, new = OlmAccount(), OlmAccount()
     await database.commit(lambda transaction: store.add_account(transaction, old, "OLD"))
@@ -81,9 +81,8 @@ async def test_a_new_device_takes_the_place_of_the_old(database: SqliteDatabase,
     assert await database.fetchval("SELECT device_id FROM crypto_account") == "NEW"
 
 
-async def test_sessions_are_those_of_one_device_and_the_latest_comes_first(
-    database: SqliteDatabase, store: OlmStore
-) -> None:
+@pytest.mark.sqlite_only
+async def test_sessions_are_those_of_one_device_and_the_latest_comes_first(database: AnyDatabase, store: OlmStore) -> None:
     """By when they last decrypted something; what has become of one is read the next time."""
     older, newer, elsewhere = session(1), session(2), session(3)
 
@@ -105,7 +104,8 @@ async def test_sessions_are_those_of_one_device_and_the_latest_comes_first(
     assert await database.commit(work) == [newer.id, older.id, older.id]
 
 
-async def test_only_the_latest_sessions_are_kept(database: SqliteDatabase, store: OlmStore) -> None:
+@pytest.mark.sqlite_only
+async def test_only_the_latest_sessions_are_kept(database: AnyDatabase, store: OlmStore) -> None:
     """Whoever begins sessions without end does not fill the database; another device keeps its own."""
     many, elsewhere = [session(number) for number in range(5)], session(0)
 
@@ -121,7 +121,8 @@ async def test_only_the_latest_sessions_are_kept(database: SqliteDatabase, store
 
 
 @pytest.mark.parametrize("written", ["2026-01-02 03:04:05.000006", "2026-01-02 03:04:05"])
-async def test_what_mautrix_wrote_is_read(database: SqliteDatabase, store: OlmStore, written: str) -> None:
+@pytest.mark.sqlite_only
+async def test_what_mautrix_wrote_is_read(database: AnyDatabase, store: OlmStore, written: str) -> None:
     """Times stand as Python's sqlite3 wrote them, without a fraction when there is none."""
     made = session(0)
     await database.commit(lambda transaction: store.add_session(transaction, "device", made))
@@ -132,6 +133,7 @@ async def test_what_mautrix_wrote_is_read(database: SqliteDatabase, store: OlmSt
     assert (found.id, found.last_decrypted) == (made.id, datetime.fromisoformat(written))
 
 
+@pytest.mark.sqlite_only
 async def test_a_file_that_mautrix_made_is_taken_over(tmp_path: Path, store: OlmStore) -> None:
     """Account and sessions stay as they are; what nothing ever stood in goes; a new file has the same tables."""
     path, account, made = tmp_path / "voice.db", OlmAccount(), session(0)
@@ -144,12 +146,12 @@ async def test_a_file_that_mautrix_made_is_taken_over(tmp_path: Path, store: Olm
         await store.add_account(transaction, account, "QLVOICE1")
         await store.add_session(transaction, "device", made)
 
-    before = SqliteDatabase(path)
+    before = make_database(path)
     await before.open()
     await before.commit(as_before)
     await before.close()
     tables = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
-    new, again = (SqliteDatabase(tmp_path / name, migrations=PUPPET_MIGRATIONS) for name in ("new.db", "voice.db"))
+    new, again = (make_database(tmp_path / name, migrations=PUPPET_MIGRATIONS) for name in ("new.db", "voice.db"))
     await new.open()
     await again.open()
     names = [row["name"] for row in await again.fetch(tables)]
@@ -165,7 +167,8 @@ async def test_a_file_that_mautrix_made_is_taken_over(tmp_path: Path, store: Olm
     assert (found.identity_keys, latest.id) == (account.identity_keys, made.id)
 
 
-async def test_it_remembers_nothing_that_was_rolled_back(database: SqliteDatabase, store: OlmStore) -> None:
+@pytest.mark.sqlite_only
+async def test_it_remembers_nothing_that_was_rolled_back(database: AnyDatabase, store: OlmStore) -> None:
     """After a commit that failed the database says what there is."""
 
     async def fails(transaction: Transaction) -> None:

@@ -20,11 +20,11 @@ from bridge.matrix.room_keys.confirmed_identities import (
 from bridge.matrix.room_keys.device_lists import has_trusted_device
 from bridge.storage.database import Transaction, placeholders
 from bridge.storage.marked_sets import Found
-from bridge.storage.sqlite_connection import SqliteConnection
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
 from tests.bridge.matrix.sync_events import ROOM, member_event, record_our_room, timeline
+from tests.fakes.database_engine import beside as read_beside
 
 
 @pytest.fixture
@@ -48,7 +48,8 @@ async def confirm(rig: Rig, user: str, fingerprint: str) -> None:
 
 
 def seen(rig: Rig) -> list[tuple[str, str, tuple[tuple[str, str], ...], bool]]:
-    found = seen_identities(SqliteConnection(rig.directory / "main.db", read_only=True), TrustMac(rig.vault, None))
+    with read_beside(rig.directory / "main.db") as connection:
+        found = seen_identities(connection, TrustMac(rig.vault, None))
     return [(each.user_id, each.master_key, each.devices, each.confirmed) for each in found]
 
 

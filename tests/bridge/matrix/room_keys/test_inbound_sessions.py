@@ -13,11 +13,11 @@ from bridge.matrix.room_keys.ratchet_pruning import prune_ratchets
 from bridge.matrix.schema import IDENTITY, OLM, ROOMS
 from bridge.storage.database import Transaction
 from bridge.storage.migrations import Migrations
-from bridge.storage.sqlite_database import SqliteDatabase
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
 from tests.bridge.matrix.sync_events import ROOM, bodies, member_event, record_our_room, timeline
+from tests.fakes.database_engine import make_database
 
 
 async def learned(rig: Rig) -> list[str]:
@@ -146,7 +146,7 @@ async def test_only_what_was_read_is_handed_on(rig: Rig, server: ScriptedHomeser
 async def test_older_rows_open(rig: Rig, server: ScriptedHomeserver, tmp_path: Any) -> None:
     """A database of before: what was read counts as read, and no session goes back behind where it stands."""
     before = Migrations(version_table=ROOMS.version_table, steps=ROOMS.steps[:1])
-    old = SqliteDatabase(tmp_path / "old.db", migrations=(OLM, IDENTITY, before))
+    old = make_database(tmp_path / "old.db", migrations=(OLM, IDENTITY, before))
     await old.open()
 
     async def fill(transaction: Transaction) -> None:
@@ -167,7 +167,7 @@ async def test_older_rows_open(rig: Rig, server: ScriptedHomeserver, tmp_path: A
 
     await old.commit(fill)
     await old.close()
-    new = SqliteDatabase(tmp_path / "old.db", migrations=(OLM, IDENTITY, ROOMS))
+    new = make_database(tmp_path / "old.db", migrations=(OLM, IDENTITY, ROOMS))
     await new.open()
     rows = await new.fetch("SELECT session_id, floor, accepted, learned_ms FROM matrix_inbound ORDER BY session_id")
     await new.close()

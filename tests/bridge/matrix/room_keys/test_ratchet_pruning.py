@@ -56,6 +56,7 @@ async def test_what_is_gone_can_be_read_by_nobody_with_our_files(harness: Bridge
     assert await harness.database.fetchval("SELECT COUNT(*) FROM matrix_read") == 0
 
 
+@pytest.mark.sqlite_only
 async def test_texts_come_in_between_two_rooms(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read is looked at room by room, by an index, and whoever waits for the event loop has it in between."""
     for n in range(20):

@@ -21,9 +21,9 @@ from bridge.matrix.rooms.media import (
 from bridge.matrix.rooms.room_state import Room, record_room, set_membership
 from bridge.matrix.schema import MAIN_MIGRATIONS
 from bridge.storage.database import Database
-from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.tables import room_events, schema
 from tests.fakes.bridge_harness import ManualClock
+from tests.fakes.database_engine import make_database
 
 ROOM, BEN, MXC = "!r", "@ben:x", "mxc://x/one"
 
@@ -65,7 +65,7 @@ class UploadScene:
 
 @pytest.fixture
 async def stand(tmp_path: Path) -> AsyncIterator[UploadScene]:
-    database = SqliteDatabase(tmp_path / "main.db", migrations=(schema.MIGRATIONS, *MAIN_MIGRATIONS))
+    database = make_database(tmp_path / "main.db", migrations=(schema.MIGRATIONS, *MAIN_MIGRATIONS))
     await database.open()
     made = UploadScene(database)
     room = Room(room_id=ROOM, kind="thread", owner="t1", key_owner="k")

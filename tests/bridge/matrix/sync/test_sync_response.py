@@ -160,6 +160,7 @@ async def test_a_commit_that_fails_leaves_an_olm_session_where_it_was(rig: Rig, 
 OURS = "SELECT COUNT(*) FROM crypto_olm_session WHERE account_id <> 'filler'"
 
 
+@pytest.mark.sqlite_only
 async def test_a_full_disk_under_the_voice_s_sessions_costs_no_letter(
     rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

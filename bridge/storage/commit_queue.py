@@ -1,0 +1,270 @@
+"""Commits one after another, in the order in which they were asked for, each answered when it is on the disk.
+
+Rules of this module: a commit once begun is finished, also when its caller is cancelled; a commit is answered when it is on
+the disk, or, where the caller says so, when it is written: then nothing outside may know of it before `synced`. Whatever
+ends the one who writes or the one who syncs ends the line: `wait_for_failure`. What a commit is, and what a sync is, the
+database says. All commits that were written before one sync are answered by it, in their order. Nobody waits for ever:
+whatever ends the syncing, those who wait are told, and those who come later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn, Protocol, TypeAlias, TypeVar
+
+from bridge.storage.database import Work
+from bridge.storage.errors import Unavailable
+
+T = TypeVar("T")
+
+Maintenance: TypeAlias = Callable[[], Awaitable[bool]]
+"""What is done between two commits."""
+
+WRITER_STOPS: Final = (asyncio.CancelledError, KeyboardInterrupt, SystemExit)
+"""What ends the writer itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class _CommitRequest:
+    """A commit that a caller asked for."""
+
+    work: Work[Any]
+    synced: bool
+    done: asyncio.Future[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _MaintenanceRequest:
+    """Maintenance that a caller asked for."""
+
+    work: Maintenance
+    done: asyncio.Future[bool]
+
+
+class Log(Protocol):
+    """What commits are written to before they are on the disk."""
+
+    async def sync(self) -> None:
+        """Return when everything written before is on the disk. Raises when it may not be, now or ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Who waits until the first `number` commits are on the disk, and for which answer."""
+
+    number: int
+    value: Any
+    done: asyncio.Future[Any]
+
+
+class GroupSync:
+    """Syncs one log, again and again, and answers who waited for it."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._written = self._synced = 0
+        self._waiting: deque[_Waiting] = deque()
+        self._unsynced = asyncio.Event()
+        self._finished = False
+
+    def record_commit(self) -> None:
+        """Say that one more commit is in the log."""
+        self._written += 1
+        self._unsynced.set()
+
+    def answer(self, done: asyncio.Future[Any], value: Any) -> None:
+        """Answer with a value once everything that was written by now is on the disk."""
+        if self._synced < self._written:
+            self._waiting.append(_Waiting(self._written, value, done))
+        else:
+            answer(done, value)
+
+    def finish(self) -> None:
+        """Say that nothing more is written: `run` returns after one more sync, if there is anything to sync."""
+        self._finished = True
+        self._unsynced.set()
+
+    def fail_all(self) -> None:
+        """Tell all who wait that it may not be on the disk."""
+        while self._waiting:
+            fail(self._waiting.popleft().done, disk_failure())
+
+    async def run(self) -> None:
+        """Sync what was written until `finish`. Raises whatever ends the syncing."""
+        while not self._finished or self._synced < self._written:
+            await self._unsynced.wait()
+            self._unsynced.clear()
+            written = self._written
+            await self._log.sync()
+            self._synced = written
+            while self._waiting and self._waiting[0].number <= written:
+                waiting = self._waiting.popleft()
+                answer(waiting.done, waiting.value)
+
+
+def answer(done: asyncio.Future[Any], value: Any) -> None:
+    """Answer who asked, if they still can be."""
+    if not done.done():
+        done.set_result(value)
+
+
+def fail(done: asyncio.Future[Any], error: BaseException) -> None:
+    """Tell who asked what went wrong."""
+    if done.done():
+        return
+    if isinstance(error, Exception):
+        done.set_exception(error)
+    else:
+        # A panic of a native library is no Exception. A caller that waits must hear of it, and the writer must live.
+        done.set_exception(RuntimeError(f"the commit ended with {type(error).__name__}"))
+
+
+def disk_failure() -> Unavailable:
+    """Return what everybody is told once the disk did not keep what was written."""
+    return Unavailable("the disk did not keep what was written")
+
+
+async def _nothing() -> None:
+    """Do nothing."""
+
+
+class CommitQueue:
+    """The one writer of a database. `transact`: run a work in one transaction; `after_commit`: what follows each."""
+
+    def __init__(
+        self,
+        log: Log,
+        *,
+        transact: Callable[[Work[Any]], Awaitable[Any]],
+        after_commit: Callable[[], Awaitable[None]] = _nothing,
+    ) -> None:
+        self._transact = transact
+        self._after_commit = after_commit
+        self._requests: asyncio.Queue[_CommitRequest | _MaintenanceRequest | None] = asyncio.Queue()
+        self._group_sync = GroupSync(log)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closed = True
+        self._cause: BaseException | None = None
+        self._failed = asyncio.Event()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody waits for a commit to begin."""
+        return self._requests.empty()
+
+    def start(self) -> None:
+        """Take what is asked for from now on."""
+        self._closed = False
+        self._tasks = [
+            asyncio.create_task(self._write_loop(), name="writer"),
+            asyncio.create_task(self._sync_loop(), name="syncer"),
+        ]
+
+    async def stop(self) -> None:
+        """Finish what was asked for. What is asked afterwards is `Unavailable`."""
+        tasks, self._tasks, self._closed = self._tasks, [], True
+        if tasks:
+            self._requests.put_nowait(None)
+            await asyncio.gather(*tasks, return_exceptions=True)  # what they ended with, `wait_for_failure` has said
+
+    def require_open(self) -> None:
+        """Raise `Unavailable` when nothing can be written."""
+        if self._failed.is_set():
+            raise disk_failure()
+        if self._closed:
+            raise Unavailable("not open")
+
+    async def wait_for_failure(self) -> NoReturn:
+        """Never return. Raises once nothing written can be relied on any more: then only a new start helps."""
+        await self._failed.wait()
+        if isinstance(self._cause, Exception) and not isinstance(self._cause, OSError):
+            raise self._cause
+        raise OSError("the disk did not keep what was written") from self._cause
+
+    async def commit(self, work: Work[T], *, synced: bool = True) -> T:
+        """Run `work` in one transaction and return its value; on an exception nothing of it is kept."""
+        self.require_open()
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._requests.put_nowait(_CommitRequest(work, synced, done))
+        return await asyncio.shield(done)
+
+    async def synced(self) -> None:
+        """Wait until everything that was written by now is on the disk. Raises `Unavailable` when it may not be, ever."""
+        self.require_open()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._group_sync.answer(done, None)
+        await asyncio.shield(done)
+
+    async def between_commits(self, work: Maintenance) -> bool:
+        """Do something between two commits. Raises what it raised, and `Unavailable`."""
+        self.require_open()
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._requests.put_nowait(_MaintenanceRequest(work, done))
+        return await asyncio.shield(done)
+
+    def fail_all(self, error: BaseException) -> None:
+        """Say that nothing can be relied on from now on, to all who wait and all who come."""
+        self._cause = self._cause or error
+        self._failed.set()
+        self._group_sync.fail_all()
+        while not self._requests.empty():
+            request = self._requests.get_nowait()
+            if request is not None:
+                fail(request.done, disk_failure())
+        self._requests.put_nowait(None)  # the writer, if it still lives, has nothing more to do
+
+    async def _write_loop(self) -> None:
+        """Make the commits that were asked for, one after another; and what is done between them."""
+        try:
+            while (request := await self._requests.get()) is not None:
+                if isinstance(request, _MaintenanceRequest):
+                    await self._run_maintenance(request)
+                else:
+                    await self._run_commit(request)
+                    await self._after_commit()
+        except BaseException as error:
+            self.fail_all(error)
+            raise
+        finally:
+            self._group_sync.finish()
+
+    async def _sync_loop(self) -> None:
+        """Answer commits that are on the disk."""
+        try:
+            await self._group_sync.run()
+        except BaseException as error:
+            # What the disk did not keep it may not try to keep again: nothing after this can be relied on.
+            self.fail_all(error)
+            raise
+
+    async def _run_maintenance(self, request: _MaintenanceRequest) -> None:
+        try:
+            done = await request.work()
+        except BaseException as error:
+            fail(request.done, error)
+            if isinstance(error, WRITER_STOPS):
+                raise
+        else:
+            answer(request.done, done)
+
+    async def _run_commit(self, request: _CommitRequest) -> None:
+        if self._failed.is_set():
+            fail(request.done, disk_failure())
+            return
+        try:
+            value = await self._transact(request.work)
+        except BaseException as error:
+            fail(request.done, error)
+            if isinstance(error, WRITER_STOPS):
+                raise
+            return
+        self._group_sync.record_commit()
+        if self._failed.is_set():
+            fail(request.done, disk_failure())
+        elif request.synced:
+            self._group_sync.answer(request.done, value)
+        else:
+            answer(request.done, value)

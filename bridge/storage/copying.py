@@ -1,0 +1,156 @@
+"""Moves all rows of a database from one engine to the other, and tells whether both have the same.
+
+Rules of this module: both have the same tables, as the same migrations made them; rows are written in one commit, into
+tables that have none; a number that never repeats goes on where it was, for transaction ids are made of it; whatever is not
+the same afterwards is an error that names its table and no value.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from bridge.storage.database import Database, Transaction, Value, placeholders
+from bridge.storage.postgres_connection import TABLES
+from bridge.storage.postgres_database import PostgresDatabase
+from bridge.storage.sqlite_database import SqliteDatabase
+
+Rows: TypeAlias = list[tuple[Value, ...]]
+
+SQLITE_TABLES: Final = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+POSTGRES_COLUMNS: Final = """
+    SELECT column_name, data_type, is_identity = 'YES' AS never_repeats FROM information_schema.columns
+    WHERE table_schema = current_schema() AND table_name = $1
+"""
+
+
+class NotTheSame(Exception):  # noqa: N818 - it says what is so
+    """The two databases differ. `table`: in what."""
+
+    def __init__(self, table: str) -> None:
+        super().__init__(table)
+        self.table = table
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table that both have. `booleans`: places of columns that PostgreSQL holds as such; `sequence`: its own number."""
+
+    name: str
+    columns: tuple[str, ...]
+    booleans: frozenset[int]
+    sequence: str | None
+
+    @property
+    def all_rows(self) -> str:
+        return f"SELECT {', '.join(self.columns)} FROM {self.name}"  # noqa: S608 - names of our own tables
+
+    def insert(self, override: str) -> str:
+        places = placeholders(len(self.columns))
+        return f"INSERT INTO {self.name} ({', '.join(self.columns)}) {override} VALUES ({places})"  # noqa: S608 - as above
+
+    def normal(self, row: Sequence[Any]) -> tuple[Value, ...]:
+        """Return a row as both engines would tell it: a truth as 0 or 1."""
+        return tuple(int(value) if isinstance(value, bool) else value for value in row)
+
+    def for_postgres(self, row: Sequence[Value]) -> tuple[Value, ...]:
+        return tuple(
+            bool(value) if place in self.booleans and value is not None else value for place, value in enumerate(row)
+        )
+
+
+class Pair:
+    """One database of ours on both engines, both open, and nobody else at either."""
+
+    def __init__(self, sqlite: SqliteDatabase, postgres: PostgresDatabase) -> None:
+        self._sqlite = sqlite
+        self._postgres = postgres
+
+    async def count_rows(self, database: Database) -> int:
+        """Return how many rows there are but for the numbers of schemas, which every database of ours has."""
+        tables = [table for table in await self._tables() if table.columns != ("version",)]
+        return sum([await database.fetchval(f"SELECT COUNT(*) FROM {table.name}") for table in tables])  # noqa: S608 - as above
+
+    async def copy(self, *, to_postgres: bool) -> None:
+        """Write all rows of one into the other, in one commit. Raises `DatabaseError`."""
+        tables = await self._tables()
+        source: Database = self._sqlite if to_postgres else self._postgres
+        target: Database = self._postgres if to_postgres else self._sqlite
+        override = "OVERRIDING SYSTEM VALUE" if to_postgres else ""
+
+        async def write(transaction: Transaction) -> None:
+            for table in reversed(tables):
+                await transaction.execute(f"DELETE FROM {table.name}")  # noqa: S608 - as above
+            for table in tables:
+                statement = table.insert(override if table.sequence is not None else "")
+                for row in await source.fetch(table.all_rows):
+                    values = table.normal(list(row))
+                    await transaction.execute(statement, *(table.for_postgres(values) if to_postgres else values))
+                if table.sequence is not None:
+                    last = await self._last(table, self._sqlite if to_postgres else self._postgres)
+                    await self._set_last(transaction, table, last, to_postgres=to_postgres)
+
+        await target.commit(write)
+
+    async def compare(self) -> int:
+        """Return how many rows both have. Raises `NotTheSame`."""
+        number = 0
+        for table in await self._tables():
+            rows, lasts = [], set[int]()
+            for database in (self._sqlite, self._postgres):
+                rows.append(Counter(table.normal(list(row)) for row in await database.fetch(table.all_rows)))
+                lasts.add(await self._last(table, database))
+            if rows[0] != rows[1] or len(lasts) != 1:
+                raise NotTheSame(table.name)
+            number += rows[0].total()
+        return number
+
+    async def _tables(self) -> list[_Table]:
+        """Return all tables, each behind those that it refers to. Raises `NotTheSame` when one has others."""
+        names = [str(row["name"]) for row in await self._sqlite.fetch(SQLITE_TABLES)]
+        theirs = {str(row["tablename"]) for row in await self._postgres.fetch(TABLES)}
+        if set(names) != theirs:
+            raise NotTheSame(min(set(names) ^ theirs))
+        refers = {
+            name: {str(row["table"]) for row in await self._sqlite.fetch(f"PRAGMA foreign_key_list('{name}')")} - {name}
+            for name in names
+        }
+        ordered: list[_Table] = []
+        while names:
+            done = {table.name for table in ordered}
+            name = next(name for name in names if refers[name] <= done)
+            names.remove(name)
+            ordered.append(await self._table(name))
+        return ordered
+
+    async def _table(self, name: str) -> _Table:
+        ours = tuple(str(row["name"]) for row in await self._sqlite.fetch(f"PRAGMA table_info('{name}')"))
+        theirs = {str(row["column_name"]): row for row in await self._postgres.fetch(POSTGRES_COLUMNS, name)}
+        if set(ours) != set(theirs):
+            raise NotTheSame(name)
+        sequence = next((column for column in ours if theirs[column]["never_repeats"]), None)
+        booleans = frozenset(place for place, column in enumerate(ours) if theirs[column]["data_type"] == "boolean")
+        return _Table(name, ours, booleans, sequence)
+
+    async def _last(self, table: _Table, database: Database) -> int:
+        """Return the last number that a table gave; 0 before the first."""
+        if table.sequence is None:
+            return 0
+        if database is self._sqlite:
+            return int(await database.fetchval("SELECT seq FROM sqlite_sequence WHERE name = $1", table.name) or 0)
+        sequence = await database.fetchval("SELECT pg_get_serial_sequence($1, $2)", table.name, table.sequence)
+        row = await database.fetchrow(f"SELECT last_value, is_called FROM {sequence}")  # noqa: S608 - the server's own name
+        return int(row["last_value"]) if row is not None and row["is_called"] else 0
+
+    async def _set_last(self, transaction: Transaction, table: _Table, last: int, *, to_postgres: bool) -> None:
+        if to_postgres:
+            await transaction.fetchval(
+                "SELECT setval(pg_get_serial_sequence($1, $2)::regclass, $3, $4)",
+                *(table.name, table.sequence, max(last, 1), last > 0),
+            )
+            return
+        await transaction.execute("DELETE FROM sqlite_sequence WHERE name = $1", table.name)
+        if last:
+            await transaction.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ($1, $2)", table.name, last)

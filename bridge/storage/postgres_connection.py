@@ -1,0 +1,226 @@
+"""One connection to a PostgreSQL database (asyncpg), and how it must be set up for us.
+
+Rules of this module: every error becomes one of `errors`, with the server's code and no value; a row shows no value either;
+nothing of the URL, which holds a password, stands in any text. Databases of ours are schemas of one of PostgreSQL's.
+
+What the server must be: version 13 or later, its text UTF-8, its order of text that of bytes (locale C), as Synapse asks of
+its own; and a primary, to which we may write. A text with NUL, which no PostgreSQL holds, is refused: who takes texts from
+outside replaces it before.
+
+Sources: magicstack.github.io/asyncpg/current/api; postgresql.org/docs/current: errcodes-appendix.html,
+runtime-config-client.html, runtime-config-connection.html (keepalives), locale.html.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+import asyncpg
+
+from bridge.storage.database import Row, Value
+from bridge.storage.errors import (
+    Busy,
+    ConstraintViolation,
+    Corrupt,
+    DatabaseError,
+    InvalidStatement,
+    Unavailable,
+    UnsuitableServer,
+)
+
+OLDEST: Final = 130_000
+"""The oldest server that is tried, as its own number."""
+LOCK_MS: Final = 5000
+CONNECT_SECONDS: Final = 10.0
+STATEMENT_SECONDS: Final = 60.0
+"""Seconds after which a statement that nobody answers is given up, so that a cut network is noticed."""
+STATEMENTS: Final = 256
+"""Prepared statements that a connection keeps."""
+ORDER: Final = "SELECT 'B' < 'a' AND 'a-b' < 'aa'"
+"""True where text is ordered by its bytes, whichever way the server's version names its locales."""
+
+TABLES: Final = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+
+_ERROR_CLASSES: Final[dict[str, type[DatabaseError]]] = {
+    "08": Unavailable,  # no connection
+    "23": ConstraintViolation,
+    "25006": Unavailable,  # read-only: a replica, or a server whose disk is full
+    "25P02": Unavailable,  # the transaction failed before, and the work passed it over
+    "28": UnsuitableServer,  # password, role
+    "3D000": UnsuitableServer,  # no such database
+    "3F000": UnsuitableServer,  # no such schema
+    "42501": UnsuitableServer,  # no rights
+    "40": Unavailable,
+    "53": Unavailable,  # disk, memory, connections
+    "55P03": Busy,
+    "57": Unavailable,  # it shuts down, or starts
+    "58": Unavailable,  # I/O
+    "XX001": Corrupt,
+    "XX002": Corrupt,
+}
+"""By SQLSTATE, or its class; every other one is a fault of this program."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresPlace:
+    """Where a database of ours is: a URL, with password and all, and a schema."""
+
+    url: str = field(repr=False)
+    schema: str
+
+    def lock(self, purpose: str) -> int:
+        """Return the number of an advisory lock, 64 bits with a sign."""
+        return int.from_bytes(hashlib.sha256(f"quietline {purpose} {self.schema}".encode()).digest()[:8], signed=True)
+
+
+class PostgresRow(asyncpg.Record):  # type: ignore[misc]  # it ships without annotations
+    """A row. Its text shows the columns' names and no value."""
+
+    def keys(self) -> list[str]:
+        """Return the columns' names, in their order."""
+        return list(super().keys())
+
+    def __repr__(self) -> str:
+        return f"<row of {', '.join(self.keys())}>"
+
+
+class PostgresConnection:
+    """A connection. One statement at a time; every method raises :class:`DatabaseError`."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is lost, or was closed."""
+        return bool(self._connection.is_closed())
+
+    def when_lost(self, call: Callable[[], None]) -> None:
+        """Have this called once, when the connection ends, for whatever reason."""
+        self._connection.add_termination_listener(lambda _connection: call())
+
+    async def run(self, statements: str, /) -> str:
+        """Run statements without values in one message; return what the server says of the last."""
+        return cast("str", await self._ask(self._connection.execute, statements))
+
+    async def execute(self, statement: str, /, *values: Value) -> None:
+        """Run a statement for what it changes."""
+        await self._ask(self._connection.execute, statement, *values)
+
+    async def fetch(self, statement: str, /, *values: Value) -> list[Row]:
+        """Run a statement and return its rows."""
+        return cast("list[Row]", await self._ask(self._connection.fetch, statement, *values))
+
+    async def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
+        """Run a statement and return its first row, or None."""
+        return cast("Row | None", await self._ask(self._connection.fetchrow, statement, *values))
+
+    async def fetchval(self, statement: str, /, *values: Value) -> Any:
+        """Run a statement and return the first value of its first row, or None."""
+        return await self._ask(self._connection.fetchval, statement, *values)
+
+    async def has_table(self, name: str) -> bool:
+        """Whether the schema has that table."""
+        return await self.fetchval("SELECT to_regclass($1)::text", name) is not None
+
+    def abort(self) -> None:
+        """Disconnect at once, in the middle of whatever it is: the server takes back what was not committed."""
+        self._connection.terminate()
+
+    async def _ask(self, method: Callable[..., Any], *arguments: Any) -> Any:
+        with _translated():
+            try:
+                return await method(*arguments)
+            except asyncpg.InterfaceError as error:
+                # asyncpg's own: a connection that has gone, or values that are too few or of another kind.
+                raise (Unavailable if self.is_closed else InvalidStatement)(type(error).__name__) from None
+            except TimeoutError:
+                self.abort()  # nobody knows what became of it, and whether the next is answered
+                raise
+
+    async def close(self) -> None:
+        """Disconnect. A second time does nothing."""
+        try:
+            await self._connection.close(timeout=CONNECT_SECONDS)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            self.abort()
+
+
+async def connect(
+    place: PostgresPlace,
+    *,
+    read_only: bool = False,
+    statements: int = STATEMENTS,
+    seconds: float | None = STATEMENT_SECONDS,
+    lock_ms: int = LOCK_MS,
+    **settings: str,
+) -> PostgresConnection:
+    """Connect. `statements`: how many are kept prepared; `seconds` and `lock_ms`: how long one may take, and wait.
+
+    Raises `UnsuitableServer` where another try does not help, and otherwise `DatabaseError`.
+    """
+    with _translated():
+        connection = await asyncpg.connect(
+            place.url,
+            timeout=CONNECT_SECONDS,
+            statement_cache_size=statements,
+            max_cached_statement_lifetime=0,
+            command_timeout=seconds,
+            record_class=PostgresRow,
+            server_settings={
+                "application_name": "quietline",
+                "search_path": place.schema,
+                "default_transaction_read_only": "on" if read_only else "off",
+                "default_transaction_isolation": "read committed",
+                "lock_timeout": str(lock_ms),
+                "client_min_messages": "error",
+                # The server lets go of what a lost machine held: locks of ours would keep the next bridge out.
+                "tcp_keepalives_idle": "10",
+                "tcp_keepalives_interval": "5",
+                "tcp_keepalives_count": "3",
+                **settings,
+            },
+        )
+        # A SUM of whole numbers is a whole number, as SQLite's.
+        await connection.set_type_codec("numeric", schema="pg_catalog", encoder=str, decoder=int, format="text")
+    return PostgresConnection(connection)
+
+
+async def require_suitable(connection: PostgresConnection) -> None:
+    """Raise `UnsuitableServer` when the database is not what we need, `Unavailable` when it is a replica just now."""
+    if int(await connection.fetchval("SELECT current_setting('server_version_num')::int")) < OLDEST:
+        raise UnsuitableServer("version")
+    if await connection.fetchval("SELECT current_setting('server_encoding')") != "UTF8":
+        raise UnsuitableServer("encoding")
+    if not await connection.fetchval(ORDER):
+        raise UnsuitableServer("collation")
+    if await connection.fetchval("SELECT pg_is_in_recovery()"):
+        raise Unavailable("read-only replica")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Make every error one of ours."""
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        raise translate(error) from None
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        raise Unavailable(type(error).__name__) from None
+    except ssl.SSLCertVerificationError:
+        raise UnsuitableServer("certificate") from None
+    except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+        raise Unavailable(type(error).__name__) from None
+
+
+def translate(error: Any) -> DatabaseError:
+    """Return the error of ours for one of the server's."""
+    state = str(error.sqlstate or "")
+    kind = _ERROR_CLASSES.get(state) or _ERROR_CLASSES.get(state[:2], InvalidStatement)
+    return kind(f"{type(error).__name__} {state}")

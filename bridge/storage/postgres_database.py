@@ -1,0 +1,304 @@
+"""The database as a schema on a PostgreSQL server: one connection that writes, one that syncs, some that only read.
+
+Rules of this module: commits are made one after another (`commit_queue`), each beneath a lock of the server's, so that a
+command beside the bridge never writes into the middle of one; a lost connection ends the line, for what was written and not
+synced may be gone with the server that was there before.
+
+What a sync is. The writer's commits do not wait for the disk (`synchronous_commit = off`): they can be read by others at
+once, and a crash of the server takes back the last ones, never one without those after it. Behind them, the second
+connection commits a message of no meaning with the server's own `synchronous_commit`: when that is answered, all that
+stood in the log before is on the disk, and at the replicas that `synchronous_standby_names` names. So those who wait
+share one sync, as they do with SQLite (`commit_queue`).
+
+What forgetting is here. PostgreSQL keeps what was deleted: as dead rows until a vacuum, in the write-ahead log, its
+archive, replicas and base backups for as long as they are kept. Nothing here overwrites it. What protects is that every
+word and number is sealed under a key that stands in `keys.db`, is never in PostgreSQL, and is overwritten there.
+
+Sources: postgresql.org/docs/current: wal-async-commit.html, functions-admin.html (pg_logical_emit_message, advisory locks),
+routine-vacuuming.html.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NoReturn, TypeVar
+
+from bridge.runtime import log
+from bridge.storage.commit_queue import CommitQueue
+from bridge.storage.database import Database, Dialect, Row, Value, Work
+from bridge.storage.errors import Busy, DatabaseError, InUse, Unavailable
+from bridge.storage.migrations import Migrations
+from bridge.storage.postgres_connection import LOCK_MS, TABLES, PostgresConnection, PostgresPlace, connect, require_suitable
+from bridge.storage.sqlite_database import SqliteDatabase
+
+T = TypeVar("T")
+
+READERS: Final = 3
+"""Connections that read: as many statements as can be under way at once."""
+LEADER_MS: Final = 10_000
+"""Milliseconds in which a bridge that was killed is gone at the server."""
+SYNC: Final = "SELECT pg_logical_emit_message(true, 'quietline', '')"
+
+
+class PostgresTransaction:
+    """The writing connection during one commit."""
+
+    dialect: Final = Dialect.POSTGRESQL
+
+    def __init__(self, connection: PostgresConnection) -> None:
+        self._connection = connection
+        self._ended = False
+        self._after_commit: list[Callable[[], None]] = []
+
+    async def execute(self, statement: str, /, *values: Value) -> None:
+        """Run a statement for what it changes."""
+        await self._open().execute(statement, *values)
+
+    async def fetch(self, statement: str, /, *values: Value) -> list[Row]:
+        """Run a statement and return its rows."""
+        return await self._open().fetch(statement, *values)
+
+    async def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
+        """Run a statement and return its first row, or None."""
+        return await self._open().fetchrow(statement, *values)
+
+    async def fetchval(self, statement: str, /, *values: Value) -> Any:
+        """Run a statement and return the first value of its first row, or None."""
+        return await self._open().fetchval(statement, *values)
+
+    def after_commit(self, call: Callable[[], None], /) -> None:
+        """Have this called when the commit is made and before the next one begins; never when nothing of it is kept."""
+        self._after_commit.append(call)
+
+    def committed(self) -> None:
+        """Make these calls."""
+        for call in self._after_commit:
+            call()
+
+    def end(self) -> None:
+        """Let nothing more through: what comes later would be part of another's commit."""
+        self._ended = True
+
+    def _open(self) -> PostgresConnection:
+        if self._ended:
+            raise RuntimeError("this commit is over")
+        return self._connection
+
+
+async def transact(connection: PostgresConnection, lock: int, work: Work[T]) -> T:
+    """Run the work in one transaction and return its value; on an exception nothing of it is kept.
+
+    `lock`: of the server, which one writer has at a time. Raises `Busy` when another does not let go of it.
+    """
+    transaction = PostgresTransaction(connection)
+    try:
+        await connection.run(f"BEGIN; SELECT pg_advisory_xact_lock({lock})")
+        value = await work(transaction)
+        transaction.end()
+        await _commit(connection)
+    except BaseException:
+        transaction.end()
+        if not connection.is_closed:
+            try:
+                await connection.run("ROLLBACK")
+            except BaseException:
+                connection.abort()  # what stays open would be part of the next commit
+                raise
+        raise
+    transaction.committed()
+    return value
+
+
+async def _commit(connection: PostgresConnection) -> None:
+    """Commit. After an error that the work passed over the server takes all of it back, and calls that no error."""
+    if await connection.run("COMMIT") != "COMMIT":
+        raise Unavailable("rolled back")
+
+
+class ServerLog:
+    """The server's write-ahead log."""
+
+    def __init__(self) -> None:
+        self.connection: PostgresConnection | None = None
+
+    async def sync(self) -> None:
+        """Return when everything that was committed before is on the disk, as the server's settings say."""
+        if self.connection is None:
+            raise Unavailable("not open")
+        await self.connection.run(SYNC)
+
+
+class PostgresDatabase:
+    """A schema of a PostgreSQL database. See :class:`bridge.storage.database.Database`.
+
+    `leads`: it is the line's own bridge, of which there is one at a time. Another one's `open` raises `InUse`.
+    """
+
+    dialect: Final = Dialect.POSTGRESQL
+
+    def __init__(self, place: PostgresPlace, *, migrations: Sequence[Migrations] = (), leads: bool = False) -> None:
+        self._place = place
+        self._migrations = migrations
+        self._leads = leads
+        self._lock = place.lock("commit")
+        self._log = ServerLog()
+        self._queue = CommitQueue(self._log, transact=self._transact)
+        self._writer: PostgresConnection | None = None
+        self._connections: list[PostgresConnection] = []
+        self._readers: asyncio.LifoQueue[PostgresConnection] | None = None
+
+    async def open(self) -> None:
+        """Connect and migrate. Raises `DatabaseError` when it is unusable or newer than this program."""
+        try:
+            self._writer = await self._connect(synchronous_commit="off")
+            if self._leads:
+                await self._take_lead(self._writer)
+            await self._migrate()
+            self._log.connection = await self._connect()
+            await self._log.connection.run(
+                "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+            )
+            readers: asyncio.LifoQueue[PostgresConnection] = asyncio.LifoQueue()
+            for _ in range(READERS):
+                readers.put_nowait(await self._connect(read_only=True))
+            await self._log.sync()
+        except BaseException:
+            await self.close()
+            raise
+        self._readers = readers
+        self._queue.start()
+
+    async def close(self) -> None:
+        """Let queued commits finish, then disconnect. What is asked afterwards is `Unavailable`."""
+        await self._queue.stop()
+        connections, self._connections = self._connections, []
+        self._writer = self._log.connection = self._readers = None
+        for connection in reversed(connections):
+            await connection.close()
+
+    async def wait_for_failure(self) -> NoReturn:
+        """Never return. Raises once nothing written can be relied on any more: then only a new start helps."""
+        await self._queue.wait_for_failure()
+
+    async def commit(self, work: Work[T], *, synced: bool = True) -> T:
+        """Run `work` in one transaction and return its value; on an exception nothing of it is kept."""
+        return await self._queue.commit(work, synced=synced)
+
+    async def synced(self) -> None:
+        """Wait until everything that was written by now is on the disk. Raises `Unavailable` when it may not be, ever."""
+        await self._queue.synced()
+
+    async def checkpoint(self) -> bool:
+        """Whether what was deleted is out of reach, as far as that can be had here: its keys are, and the rest stays."""
+        try:
+            self._queue.require_open()
+        except Unavailable:
+            return False
+        return True
+
+    async def vacuum(self) -> bool:
+        """Have the server use the place of deleted rows again; False while it cannot: try again."""
+        try:
+            self._queue.require_open()
+            connection = await connect(self._place, seconds=None)
+            try:
+                # One after another, for a vacuum of several tables is no statement that may stand beside others.
+                for row in await connection.fetch(TABLES):
+                    await connection.run(f'VACUUM "{row["tablename"]}"')
+            finally:
+                await connection.close()
+        except DatabaseError as error:
+            log.failure("database.maintenance_failed", error)
+            return False
+        return True
+
+    async def fetch(self, statement: str, /, *values: Value) -> list[Row]:
+        """Read rows outside any transaction: what is committed, all of a commit or nothing."""
+        async with self._reading() as reader:
+            return await reader.fetch(statement, *values)
+
+    async def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
+        """Read one row, or None."""
+        async with self._reading() as reader:
+            return await reader.fetchrow(statement, *values)
+
+    async def fetchval(self, statement: str, /, *values: Value) -> Any:
+        """Read one value, or None."""
+        async with self._reading() as reader:
+            return await reader.fetchval(statement, *values)
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[PostgresConnection]:
+        readers = self._readers
+        if readers is None:
+            raise Unavailable("not open")
+        reader = await readers.get()
+        try:
+            yield reader
+        finally:
+            readers.put_nowait(reader)
+
+    async def _connect(self, **settings: Any) -> PostgresConnection:
+        connection = await connect(self._place, **settings)
+        self._connections.append(connection)
+        connection.when_lost(partial(self._lost, connection))
+        return connection
+
+    def _lost(self, connection: PostgresConnection) -> None:
+        if connection in self._connections:
+            self._queue.fail_all(OSError("the connection to the database is lost"))
+
+    async def _take_lead(self, writer: PostgresConnection) -> None:
+        """Be the one bridge, as long as the writing connection lasts: who lost it cannot commit any more.
+
+        One that was killed may take some seconds to be gone.
+        """
+        try:
+            await writer.run(
+                f"SET lock_timeout = {LEADER_MS}; SELECT pg_advisory_lock({self._place.lock('leader')}); "
+                f"SET lock_timeout = {LOCK_MS}"
+            )
+        except Busy:
+            raise InUse("another bridge") from None
+
+    async def _migrate(self) -> None:
+        """Make the schema, and bring its tables to what this program knows: on a connection that keeps no statement."""
+        connection = await connect(self._place, statements=0, seconds=None)
+        try:
+            await require_suitable(connection)
+            if not await connection.fetchval("SELECT 1 FROM pg_namespace WHERE nspname = $1", self._place.schema):
+                await connection.run(f'CREATE SCHEMA "{self._place.schema}"')
+            for migrations in self._migrations:
+                await migrations.run(partial(transact, connection, self._lock))
+        finally:
+            await connection.close()
+
+    async def _transact(self, work: Work[T]) -> T:
+        if self._writer is None:
+            raise Unavailable("not open")
+        try:
+            return await transact(self._writer, self._lock, work)
+        except DatabaseError:
+            if self._writer.is_closed:
+                self._queue.fail_all(OSError("the connection to the database is lost"))
+            raise
+
+
+def database_of(file: Path, server: str | None, *, migrations: Sequence[Migrations] = (), leads: bool = False) -> Database:
+    """Make the database that is this file, or the schema of its name where a server is given; not yet open."""
+    if server is None:
+        return SqliteDatabase(file, migrations=migrations)
+    return PostgresDatabase(PostgresPlace(server, file.stem), migrations=migrations, leads=leads)
+
+
+async def drop_schemas(server: str, names: Sequence[str]) -> None:
+    """Drop databases of ours, all or none. Raises `DatabaseError`."""
+    connection = await connect(PostgresPlace(server, "public"))
+    try:
+        await connection.run("; ".join(f'DROP SCHEMA IF EXISTS "{name}" CASCADE' for name in names))
+    finally:
+        await connection.close()

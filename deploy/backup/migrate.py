@@ -1,0 +1,155 @@
+"""`quietline migrate --to postgresql|sqlite`: a stopped line's databases move to the other engine; `keys.db` stays.
+
+Rules of this module: nothing is removed before every row was compared; what is broken off at any step is taken up by the
+same command, and until it is done one of the two is whole; a place that holds other rows is never written to.
+
+Order, to PostgreSQL: both are written (each in one commit) and compared, then the files go, `main.db` last: as long as it
+stands, a bridge that is configured for PostgreSQL does not start. To SQLite: both are written beside their places, compared
+and moved there, `main.db` last, then the schemas go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from typing import TYPE_CHECKING, Final, Literal
+
+from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS
+from bridge.storage.copying import NotTheSame, Pair
+from bridge.storage.errors import InUse, Unavailable, UnsuitableServer
+from bridge.storage.postgres_connection import PostgresPlace
+from bridge.storage.postgres_database import PostgresDatabase, drop_schemas
+from bridge.storage.sqlite_database import SqliteDatabase
+from bridge.tables import schema
+from deploy.data_dir.accept_facts import LineRuns
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from bridge.config import Config
+    from bridge.storage.migrations import Migrations
+
+DATABASES: Final[dict[str, tuple[Migrations, ...]]] = {
+    "voice.db": PUPPET_MIGRATIONS,
+    "main.db": (schema.MIGRATIONS, *MAIN_MIGRATIONS),
+}
+"""In the order in which they go: `main.db` last."""
+UNDONE: Final = ".moving"
+"""What a file is called until it is whole."""
+
+
+class CannotMigrate(Exception):  # noqa: N818 - a sentence for the operator
+    """The line cannot be moved, and nothing was removed. The text says why."""
+
+
+def _nothing(_step: str) -> None:
+    """Do nothing."""
+
+
+async def migrate(config: Config, to: Literal["postgresql", "sqlite"], *, after: Callable[[str], None] = _nothing) -> int:
+    """Move the line, and return how many rows it has. `after` is called after each step that is durable.
+
+    Raises `LineRuns`, `CannotMigrate`, `DatabaseError`, `OSError`.
+    """
+    if (server := config.database_url) is None:
+        raise CannotMigrate("the configuration has no `database` with the `url_file` of a PostgreSQL database")
+    if not (config.data_dir / "keys.db").is_file():
+        raise CannotMigrate(f"{config.data_dir / 'keys.db'}: missing: what it opens is of no use without it")
+    with (config.data_dir / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LineRuns from None
+        try:
+            if to == "postgresql":
+                return await _to_postgresql(config.data_dir, server, after)
+            return await _to_sqlite(config.data_dir, server, after)
+        except NotTheSame as difference:
+            raise CannotMigrate(
+                f"the two databases differ in {difference.table}: each has something of its own, nothing was removed. "
+                "Look which one the line ran on last, and take the other away"
+            ) from None
+
+
+async def _to_postgresql(data: Path, server: str, after: Callable[[str], None]) -> int:
+    if not (data / "main.db").is_file():
+        raise CannotMigrate(f"{data / 'main.db'}: missing: there is nothing to move")
+    rows = 0
+    for name in DATABASES:
+        if not (data / name).is_file():
+            continue  # it went already, when this was broken off
+        async with _pair(data / name, name, server) as (pair, postgres):
+            if not await pair.count_rows(postgres):
+                await pair.copy(to_postgres=True)
+                after(f"written {name}")
+            rows += await pair.compare()
+            await postgres.synced()
+    for name in DATABASES:
+        _remove(data / name)
+        after(f"removed {name}")
+    return rows
+
+
+async def _to_sqlite(data: Path, server: str, after: Callable[[str], None]) -> int:
+    rows = 0
+    for name in reversed(DATABASES):
+        path, half = data / name, data / (name + UNDONE)
+        # A file that is there was moved before, when this was broken off; or it is another, which the comparison tells.
+        moved = path.is_file()
+        if not moved:
+            _remove(half)
+        async with _pair(path if moved else half, name, server) as (pair, postgres):
+            if name == "main.db" and not await pair.count_rows(postgres):
+                raise CannotMigrate("the PostgreSQL database holds nothing of this line: there is nothing to move")
+            if not moved:
+                await pair.copy(to_postgres=False)
+            rows += await pair.compare()
+        after(f"written {name}")
+    for name in DATABASES:
+        if (half := data / (name + UNDONE)).is_file():
+            _sync(half)
+            _remove(data / name)  # a log that a removal left would be read with another file
+            half.rename(data / name)
+            _sync(data)
+            after(f"moved {name}")
+    await drop_schemas(server, [name.removesuffix(".db") for name in DATABASES])
+    after("dropped")
+    return rows
+
+
+@contextlib.asynccontextmanager
+async def _pair(path: Path, name: str, server: str) -> AsyncIterator[tuple[Pair, PostgresDatabase]]:
+    """Open both, brought to today's tables; a bridge that runs on the server keeps this from beginning."""
+    sqlite = SqliteDatabase(path, migrations=DATABASES[name])
+    place = PostgresPlace(server, name.removesuffix(".db"))
+    postgres = PostgresDatabase(place, migrations=DATABASES[name], leads=True)
+    try:
+        await postgres.open()
+        await sqlite.open()
+        yield Pair(sqlite, postgres), postgres
+    except UnsuitableServer as error:
+        raise CannotMigrate(f"the PostgreSQL database cannot be used: {error.code}") from None
+    except InUse:
+        raise LineRuns from None
+    except Unavailable as error:
+        raise CannotMigrate(f"a database takes nothing just now, and nothing was removed: {error.code}") from None
+    finally:
+        await sqlite.close()
+        await postgres.close()
+
+
+def _remove(path: Path) -> None:
+    """Remove a database file, its log first: without it the file would be as it was before."""
+    for each in (path.with_name(path.name + "-shm"), path, path.with_name(path.name + "-wal")):
+        each.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,154 @@
+"""A line whose database is on a PostgreSQL server: what it starts on, and what ends a start with a sentence."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from bridge.app import main
+from bridge.app.bridge import Bridge
+from bridge.app.line_files import CannotStart, ServerAway
+from bridge.config import ConfigError, load
+from bridge.runtime.crash_points import never_crash
+from bridge.storage import postgres_database
+from bridge.storage.postgres_connection import PostgresPlace, connect
+from policies.load import load as load_pack
+from tests.bridge.test_config import Papers
+from tests.deploy.processes import free_port_base
+from tests.fakes.database_engine import make_line_database
+from tests.fakes.postgres_server import PostgresServer
+
+
+class Line(Papers):
+    """A line that is configured, with a database of its own on the server."""
+
+    server: PostgresServer
+    database: str
+
+    async def start(self) -> None:
+        """Open it as the process does, and stop it."""
+        async with AsyncExitStack() as stack:
+            await self.open(stack)
+
+    async def open(self, stack: AsyncExitStack) -> Bridge:
+        config = load(self.save())
+        pack = load_pack(config.line.packs, near=self.directory)
+        return await Bridge.open(config=config, pack=pack, crash=never_crash, stack=stack)
+
+    async def refusal(self) -> str:
+        """Start it, and return the sentence that ends that for good."""
+        with pytest.raises(CannotStart) as refused:
+            await self.start()
+        [problem] = refused.value.problems
+        assert "own%20words" not in problem
+        return problem
+
+    async def ask(self, statement: str) -> object:
+        connection = await connect(PostgresPlace(self.server.url(self.database), "main"))
+        try:
+            return await connection.fetchval(statement)
+        finally:
+            await connection.close()
+
+
+@pytest.fixture
+async def line(tmp_path: Path, postgres_server: PostgresServer) -> Line:
+    made = Line(tmp_path)
+    made.server, made.database = postgres_server, f"line_{secrets.token_hex(6)}"
+    made.write("database_url", await make_line_database(made.database, postgres_server.url("postgres")))
+    made.raw["database"] = {"url_file": made.file("database_url")}
+    made.raw["listen"]["port"] = free_port_base()
+    (tmp_path / "bridge").mkdir()
+    await made.start()
+    return made
+
+
+async def test_a_line_starts_again_and_has_no_file_but_its_keys(line: Line) -> None:
+    """Everything but keys is on the server; `keys.db` stays a file that is overwritten."""
+    await line.start()
+    assert await line.ask("SELECT COUNT(*) FROM desk") == 1
+    databases = {path.name for path in (line.directory / "bridge").rglob("*") if path.suffix == ".db"}
+    assert databases == {"keys.db"}
+
+
+async def test_a_second_bridge_does_not_start(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not from another data directory either, which no lock of a file would tell."""
+    monkeypatch.setattr(postgres_database, "LEADER_MS", 50)
+    async with AsyncExitStack() as stack:
+        await line.open(stack)
+        assert "another bridge" in await line.refusal()
+
+
+async def test_keys_and_database_belong_together(line: Line) -> None:
+    """A lost `keys.db` is not made again, keys without their database make none, a file not moved is not left out."""
+    keys, kept = line.directory / "bridge" / "keys.db", line.directory / "kept.db"
+    keys.rename(kept)
+    assert (await line.refusal()).startswith(f"{keys}: missing")
+    assert not keys.exists()
+    kept.rename(keys)
+    line.write("database_url", await make_line_database(f"{line.database}_empty", line.server.url("postgres")))
+    assert "has nothing of this line" in await line.refusal()
+    (line.directory / "bridge" / "main.db").touch()
+    assert "quietline migrate --to postgresql" in await line.refusal()
+
+
+async def test_a_server_that_cannot_be_used_is_told(line: Line) -> None:
+    """Password, name, encoding and a newer program's tables end the start for good; a server that is away does not."""
+    await line.ask("CREATE DATABASE other_encoding ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+    for url, says in {
+        line.server.url(line.database, password="wrong"): "refuses this user or password",
+        line.server.url("nowhere"): "no database of that name",
+        line.server.url("other_encoding"): "encoding is not UTF-8",
+    }.items():
+        line.write("database_url", url)
+        assert says in await line.refusal()
+    line.write("database_url", "postgresql://quietline:no%20secret@127.0.0.1:1/line")
+    with pytest.raises(ServerAway, match="does not answer"):
+        await line.start()
+    line.write("database_url", line.server.url(line.database))
+    await line.ask("UPDATE quietline_version SET version = 999 RETURNING version")
+    assert "newer version of this program" in await line.refusal()
+
+
+def test_what_the_process_ends_with(
+    tmp_path: Path, postgres_server: PostgresServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """2 where starting again cannot help, 1 where it may."""
+    made = Papers(tmp_path)
+    made.raw["database"] = {"url_file": made.file("database_url")}
+    made.write("database_url", postgres_server.url("nowhere"))
+    assert main.main(made.save()) == main.EXIT_USAGE
+    made.write("database_url", "postgresql://quietline:no%20secret@127.0.0.1:1/line")
+    assert main.main(made.save()) == main.EXIT_PROBLEMS
+    said = capsys.readouterr().err
+    assert "no database of that name" in said
+    assert "does not answer" in said
+    assert "secret" not in said
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("mysql://quietline:secret@127.0.0.1/line", "must hold postgresql://"),
+        ("postgresql://quietline:secret@127.0.0.1", "must hold postgresql://"),
+        ("postgresql:///line", "must hold postgresql://"),
+        ("postgresql://quietline:secret@127.0.0.1:x/line", "must hold postgresql://"),
+        ("postgresql://quietline:secret@db.example.net/line", "sslmode=verify-full"),
+        ("postgresql://quietline:secret@db.example.net/line?sslmode=require", "sslmode=verify-full"),
+    ],
+)
+def test_a_url_is_checked_and_not_shown(tmp_path: Path, url: str, says: str) -> None:
+    """Over networks of others only with a server that proves who it is; the password is in no sentence."""
+    made = Papers(tmp_path)
+    made.raw["database"] = {"url_file": made.file("database_url")}
+    made.write("database_url", url)
+    with pytest.raises(ConfigError) as refused:
+        load(made.save())
+    [problem] = refused.value.problems
+    assert says in problem
+    assert "secret@" not in problem.replace("USER:PASSWORD@", "")
+    made.write("database_url", "postgresql://quietline:secret@db.example.net/line?sslmode=verify-full")
+    assert load(made.save()).database is not None

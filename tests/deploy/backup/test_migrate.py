@@ -1,0 +1,172 @@
+"""`quietline migrate`: a stopped line goes to PostgreSQL and back, row by row, broken off anywhere without loss."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from click.testing import CliRunner
+
+from bridge.config import Config, load
+from bridge.matrix.schema import PUPPET_MIGRATIONS
+from bridge.storage.postgres_connection import PostgresPlace
+from bridge.storage.postgres_database import database_of
+from bridge.storage.sqlite_connection import snapshot
+from deploy.backup.migrate import CannotMigrate, migrate
+from deploy.cli.main import cli
+from deploy.data_dir.accept_facts import LineRuns
+from deploy.data_dir.postgres_snapshot import snapshot as server_snapshot
+from tests.deploy.line_directory import LineDirectory, line_directory
+from tests.fakes.bridge_harness import BridgeHarness
+from tests.fakes.database_engine import make_line_database
+from tests.fakes.postgres_server import PostgresServer
+
+Engine = Literal["postgresql", "sqlite"]
+
+
+class Broken(Exception):  # noqa: N818 - what happens to the command
+    """The command is killed here."""
+
+
+@pytest.fixture
+async def line(tmp_path: Path, postgres_server: PostgresServer) -> AsyncIterator[LineDirectory]:
+    """Make a line with conversations, a STOP and Matrix rows, stopped, and an empty PostgreSQL database for it."""
+    async with line_directory(tmp_path) as there:
+        await there.harness.run()
+        for n in range(3):
+            await there.harness.receive_text(f"words {n}", message_id=f"m{n}", sender=f"+1206555{n:04}")
+        await there.harness.receive_text("STOP", message_id="stop")
+        await there.harness.wait_until_drained()
+        await there.execute("INSERT INTO matrix_room VALUES ('!r:x', 'thread', 'o', 'k') ON CONFLICT DO NOTHING")
+        await there.execute("INSERT INTO matrix_member VALUES ('!r:x', '@ada:x', 'join') ON CONFLICT DO NOTHING")
+        await there.harness.close()
+        voice = database_of(there.layout.bridge / "voice.db", None, migrations=PUPPET_MIGRATIONS)
+        await voice.open()
+        query = "INSERT INTO matrix_identity (user_id, device_id, ready, cursor) VALUES ('@line:x', 'D', TRUE, 's1')"
+        await voice.commit(lambda transaction: transaction.execute(query))
+        await voice.close()
+        url_file = tmp_path / "database_url"
+        url_file.touch(mode=0o600)
+        url_file.write_text(await make_line_database(f"line_{secrets.token_hex(6)}", postgres_server.url("postgres")))
+        with there.layout.config.open("a", encoding="utf-8") as config:
+            config.write(f"\ndatabase: {{url_file: {url_file}}}\n")
+        yield there
+
+
+def config_of(line: LineDirectory) -> Config:
+    return load(line.layout.config)
+
+
+def content(config: Config, engine: Engine) -> dict[str, list[str]]:
+    """Return every row of the main database but the numbers of its schema."""
+    path, server = config.data_dir / "main.db", str(config.database_url)
+    with snapshot(path) if engine == "sqlite" else server_snapshot(PostgresPlace(server, "main")) as database:
+        return {
+            table: sorted(repr([int(v) if isinstance(v, bool) else v for v in dict(row).values()]) for row in rows)
+            for table in database.tables()
+            if (rows := database.fetch(f"SELECT * FROM {table}"))  # noqa: S608 - names of tables
+        }
+
+
+def files(config: Config) -> set[str]:
+    return {path.name for path in config.data_dir.iterdir() if path.suffix == ".db"}
+
+
+async def test_there_and_back(line: LineDirectory) -> None:
+    """All rows are the same there, and the same back; of the databases only `keys.db` stays a file meanwhile."""
+    config = config_of(line)
+    before = content(config, "sqlite")
+    assert len(before["thread"]) >= 3
+    rows = await migrate(config, "postgresql")
+    assert content(config, "postgresql") == before
+    assert rows >= sum(map(len, before.values()))
+    assert files(config) == {"keys.db"}
+    assert await migrate(config, "sqlite") == rows
+    assert content(config, "sqlite") == before
+    assert files(config) == {"keys.db", "main.db", "voice.db"}
+    with server_snapshot(PostgresPlace(str(config.database_url), "main")) as database:
+        assert database.tables() == set()
+    again = BridgeHarness(line.layout.bridge)
+    await again.open()
+    await again.close()
+
+
+async def test_a_number_that_never_repeats_goes_on(line: LineDirectory) -> None:
+    """Of the rows that had it all are gone: the next one on the other engine, and back, has a later number all the same."""
+    config = config_of(line)
+
+    async def next_number(server: str | None) -> int:
+        database = database_of(config.data_dir / "main.db", server)
+        await database.open()
+        query = "INSERT INTO inbox (owner, kind, body) VALUES ('o', 'k', $1) RETURNING seq"
+        number = await database.commit(lambda transaction: transaction.fetchval(query, b"x"))
+        await database.commit(lambda transaction: transaction.execute("DELETE FROM inbox"))
+        await database.close()
+        return int(number)
+
+    first = await next_number(None)
+    await migrate(config, "postgresql")
+    second = await next_number(config.database_url)
+    await migrate(config, "sqlite")
+    assert first < second < await next_number(None)
+
+
+@pytest.mark.parametrize("to", ["postgresql", "sqlite"])
+async def test_broken_off_at_any_step_it_is_taken_up(line: LineDirectory, to: Engine) -> None:
+    """After each step that is durable the command is killed: one of the two is whole, and the next call goes on."""
+    config = config_of(line)
+    before = content(config, "sqlite")
+    if to == "sqlite":
+        await migrate(config, "postgresql")
+    done: list[str] = []
+
+    def kill(step: str) -> None:
+        if step not in done:
+            done.append(step)
+            raise Broken
+
+    while True:
+        try:
+            await migrate(config, to, after=kill)
+        except Broken:
+            last = done[-1] in {"dropped", "removed main.db"}
+            other: Engine = "sqlite" if to == "postgresql" else "postgresql"
+            assert content(config, to if last else other) == before
+            if last:
+                break
+    assert content(config, to) == before
+    assert len(done) == (4 if to == "postgresql" else 5)
+
+
+async def test_what_holds_something_else_is_not_written_to(line: LineDirectory) -> None:
+    """A database with rows of its own, a running line, and nothing to move: each is said, and both sides stay."""
+    config = config_of(line)
+    before = content(config, "sqlite")
+    with pytest.raises(CannotMigrate, match="nothing of this line"):
+        await migrate(config, "sqlite")
+    with (config.data_dir / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(LineRuns):
+            await migrate(config, "postgresql")
+
+    def kill(_step: str) -> None:
+        raise Broken
+
+    with pytest.raises(Broken):
+        await migrate(config, "postgresql", after=kill)
+    other = database_of(config.data_dir / "voice.db", config.database_url)
+    await other.open()
+    query = "INSERT INTO matrix_identity (user_id, device_id, ready, cursor) VALUES ('@x:x', 'D', TRUE, '')"
+    await other.commit(lambda transaction: transaction.execute(query))
+    await other.close()
+    told = await asyncio.to_thread(
+        CliRunner().invoke, cli, ["migrate", "--to", "postgresql", "--config", str(line.layout.config)]
+    )
+    assert told.exit_code == 1
+    assert "differ in matrix_identity" in told.stderr
+    assert content(config, "sqlite") == before

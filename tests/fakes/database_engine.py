@@ -1,0 +1,60 @@
+"""Which database stands behind the tests of the bridge: SQLite, or the PostgreSQL server that is named in the environment.
+
+Rule of this module: a test gives the file that its database would be, and gets whichever it is. `python -P -m tests.long
+postgresql` sets the variable.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from bridge.storage.database import Snapshot
+from bridge.storage.migrations import Migrations
+from bridge.storage.postgres_connection import PostgresPlace, connect
+from bridge.storage.postgres_database import PostgresDatabase
+from bridge.storage.sqlite_connection import snapshot
+from bridge.storage.sqlite_database import SqliteDatabase
+from deploy.data_dir import postgres_snapshot
+
+VARIABLE: Final = "QUIETLINE_TEST_DATABASE"
+"""The URL of a PostgreSQL database for the tests alone."""
+AnyDatabase: TypeAlias = SqliteDatabase | PostgresDatabase
+
+
+def is_postgres() -> bool:
+    """Whether it is PostgreSQL."""
+    return VARIABLE in os.environ
+
+
+def place_of(path: Path, url: str | None = None) -> PostgresPlace:
+    """Return where the database is that would be this file."""
+    name = hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:24]
+    return PostgresPlace(url or os.environ[VARIABLE], f"t_{name}")
+
+
+def make_database(path: Path, *, migrations: Sequence[Migrations] = ()) -> AnyDatabase:
+    """Make the database that would be this file, not yet open."""
+    if is_postgres():
+        return PostgresDatabase(place_of(path), migrations=migrations)
+    return SqliteDatabase(path, migrations=migrations)
+
+
+def beside(path: Path) -> contextlib.AbstractContextManager[Snapshot]:
+    """Read the database that is this file, or would be, as a command beside the bridge does."""
+    return postgres_snapshot.snapshot(place_of(path)) if is_postgres() else snapshot(path)
+
+
+async def make_line_database(name: str, server: str | None = None) -> str:
+    """Make an empty database on the server, for a line of its own, and return its URL."""
+    server = server or os.environ[VARIABLE]
+    connection = await connect(PostgresPlace(server, "public"))
+    try:
+        await connection.run(f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'")
+    finally:
+        await connection.close()
+    return f"{server.rpartition('/')[0]}/{name}"
