@@ -100,6 +100,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "bridge/matrix/api bridge/matrix/olm bridge/matrix/rooms bridge/matrix/room_keys bridge/erasure "
         "bridge/outbound deploy/data_dir deploy/stack"
     ),
+    "deploy/report": "deploy/inspect",
     "deploy/backup": (
         "policies bot/model bridge/runtime bridge/storage bridge/config bridge/tables bridge/matrix/rooms "
         "bridge/matrix deploy/data_dir deploy/inspect"
@@ -128,8 +129,8 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "deploy/rehearsal": "policies bridge/runtime bridge/carriers",
     "deploy/cli": (
         "policies policies/drills bot/model bridge/storage bridge/carriers/vendors bridge/config bridge/app "
-        "deploy/data_dir deploy/stack deploy/release deploy/backup deploy/inspect deploy/packs deploy/carrier "
-        "deploy/init deploy/preflight deploy/canary deploy/doctor"
+        "deploy/data_dir deploy/stack deploy/release deploy/backup deploy/inspect deploy/report deploy/packs "
+        "deploy/carrier deploy/init deploy/preflight deploy/canary deploy/doctor"
     ),
     "deploy": "deploy/cli",
 }

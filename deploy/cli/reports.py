@@ -6,6 +6,7 @@ Rules of this module: as in `deploy.cli.main`; both only read, beside a running 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
@@ -14,26 +15,36 @@ from bridge.storage.errors import DatabaseError
 from deploy.cli.options import line_options
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bridge.config import Config
     from deploy.data_dir.layout import Layout
+    from deploy.inspect.monthly_report import ReportMonth
 
 EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE = 0, 1, 2
 
 _JSON_OPTION: Final = click.option("--json", "as_json", is_flag=True, help="For a program.")
+_FILE: Final = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
 @line_options
 @click.option("--month", help="Only this month, as 2027-01.")
-@_JSON_OPTION
-def report(layout: Layout, month: str | None, as_json: bool) -> None:
+@click.option(
+    "--json", "json_file", is_flag=False, flag_value="-", metavar="[FILE]", help="For a program, printed or to FILE."
+)
+@click.option("--html", "html_file", type=_FILE, help="Write one page with plots and tables, for a browser.")
+@click.option(
+    "--pdf", "pdf_file", type=_FILE, help="Write the same page as PDF; needs Chromium or a browser of its family."
+)
+@click.option("--language", type=click.Choice(["en", "es"]), default="en", help="Of the page.  [default: en]")
+def report(
+    layout: Layout, month: str | None, json_file: str | None, html_file: Path | None, pdf_file: Path | None, language: str
+) -> None:
     """Tell what was counted, by month, language and kind.
 
-    No conversation can be found in it, and counts below five are not shown.
+    No conversation can be found in it, and counts below five are not shown, in plots no more than in tables.
     """
     from deploy.inspect import monthly_report  # noqa: PLC0415 - only this verb needs it
+    from deploy.report.plots import plots_json  # noqa: PLC0415 - only this verb needs it
 
     if month is not None and not monthly_report.MONTH.fullmatch(month):
         raise click.UsageError("--month is a year and a month: 2027-01.")
@@ -44,8 +55,40 @@ def report(layout: Layout, month: str | None, as_json: bool) -> None:
     except (OSError, DatabaseError):
         place = data / "main.db" if server is None else "database.url_file"
         _exit_usage([f"{place}: cannot be read as the database of a line"])
-    for line in [monthly_report.as_json(months)] if as_json else monthly_report.as_text(months):
-        click.echo(line)
+    if html_file or pdf_file:
+        _write_pages(months, html_file, pdf_file, language)
+    if json_file and json_file != "-":
+        _write_file(Path(json_file), (plots_json(months) + "\n").encode())
+    elif json_file:
+        click.echo(plots_json(months))
+    elif not (html_file or pdf_file):
+        for line in monthly_report.as_text(months):
+            click.echo(line)
+
+
+def _write_pages(months: tuple[ReportMonth, ...], html_file: Path | None, pdf_file: Path | None, language: str) -> None:
+    from deploy.report.page import report_page  # noqa: PLC0415 - only this verb needs it
+    from deploy.report.pdf import PdfError, print_pdf  # noqa: PLC0415 - only this verb needs it
+
+    page = report_page(months, language)
+    if html_file:
+        _write_file(html_file, page.encode())
+    if pdf_file:
+        try:
+            printed = print_pdf(page)
+        except PdfError as error:
+            _exit_usage([str(error)])
+        _write_file(pdf_file, printed)
+
+
+def _write_file(path: Path, data: bytes) -> None:
+    from deploy.data_dir.atomic_files import write_bytes_atomically  # noqa: PLC0415 - only this verb needs it
+
+    try:
+        write_bytes_atomically(path, data)
+    except OSError as error:
+        _exit_usage([f"{path}: cannot be written ({error.strerror})"])
+    click.echo(f"{path}: written", err=True)
 
 
 @click.command()

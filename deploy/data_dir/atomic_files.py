@@ -37,12 +37,17 @@ def make_private_directory(path: Path) -> Path:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a file (UTF-8, mode 0600) under another name, sync it, and rename it into place."""
+    """Write a file of text (UTF-8), as `write_bytes_atomically`."""
+    write_bytes_atomically(path, text.encode("utf-8"))
+
+
+def write_bytes_atomically(path: Path, data: bytes) -> None:
+    """Write a file (mode 0600) under another name, sync it, and rename it into place."""
     half = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         half.replace(path)

@@ -7,7 +7,6 @@ different people texted cannot be known here.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,8 +81,8 @@ def read_months(data: Path, server: str | None, month: str | None = None) -> tup
     return tuple(ReportMonth(month=m, cells=tuple(cell for cell in cells if cell.month == m)) for m in months)
 
 
-def as_json(months: tuple[ReportMonth, ...]) -> str:
-    """Write the report for a program. `number` is null where it is too small to be shown."""
+def json_document(months: tuple[ReportMonth, ...]) -> dict[str, object]:
+    """Return the report for a program, ready for JSON. `number` is null where it is too small to be shown."""
     document = [
         {
             "month": month.month,
@@ -93,7 +92,7 @@ def as_json(months: tuple[ReportMonth, ...]) -> str:
         }
         for month in months
     ]
-    return json.dumps({"smallest": SMALLEST_SHOWN, "months": document})
+    return {"smallest": SMALLEST_SHOWN, "months": document}
 
 
 def as_text(months: tuple[ReportMonth, ...]) -> list[str]:

@@ -86,6 +86,27 @@ def test_a_median_that_is_not_told_says_so(data: Path) -> None:
     assert "half were answered within: not shown" in run(data).output
 
 
+def test_pages_are_written_to_files(data: Path, tmp_path: Path) -> None:
+    """`--html` and `--json FILE` write what only the owner reads, and nothing is printed but where it is."""
+    page, twin = tmp_path / "report.html", tmp_path / "report.json"
+    result = run(data, "--html", str(page), "--json", str(twin), "--language", "es")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert '<html lang="es">' in page.read_text(encoding="utf-8")
+    assert twin.read_text(encoding="utf-8") == run(data, "--json").output
+    assert [file.stat().st_mode & 0o777 for file in (page, twin)] == [0o600, 0o600]
+
+
+def test_a_page_that_cannot_be_written_is_told(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory that is not there, or a PDF without a browser: exit code 2 and why; an empty month is a page."""
+    nowhere = run(data, "--html", str(tmp_path / "nowhere" / "report.html"))
+    assert (nowhere.exit_code, "cannot be written" in nowhere.output) == (2, True)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    printed = run(data, "--pdf", str(tmp_path / "report.pdf"))
+    assert (printed.exit_code, "apt install chromium" in printed.output) == (2, True)
+    assert run(data, "--month", "2031-12", "--html", str(tmp_path / "empty.html")).exit_code == 0
+    assert "Nothing was counted." in (tmp_path / "empty.html").read_text(encoding="utf-8")
+
+
 def test_one_month_or_a_refusal(data: Path, tmp_path: Path) -> None:
     """`--month` chooses one; what is no month is a usage error; a directory without a line exits 2 with its path."""
     assert [m["month"] for m in json.loads(run(data, "--json", "--month", "2027-02").output)["months"]] == ["2027-02"]

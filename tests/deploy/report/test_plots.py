@@ -1,0 +1,139 @@
+"""Numbers of the plots: what is hidden in the tables is hidden here, and cannot be reckoned back."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.lifecycle.tally import KINDS
+from deploy.inspect.monthly_report import SMALLEST_SHOWN, WAIT_STEPS, ReportCell, as_text
+from deploy.report.page import report_page
+from deploy.report.plots import Figure, Plot, PlotRow, plots_json, plots_of
+from tests.deploy.report.tallies import CELLS, Counter, months_of
+
+MOST_HIDDEN = 4
+"""Hidden cells for which every combination is tried: 4 ** 4 reports."""
+KEYS = st.tuples(
+    st.sampled_from(["2027-01", "2027-02"]),
+    st.sampled_from(["en", "es"]),
+    st.sampled_from([*WAIT_STEPS, "shelter", "unmet_language", "gone_when_answered"]),
+)
+COUNTERS = st.dictionaries(KEYS, st.integers(1, 3 * SMALLEST_SHOWN), max_size=8)
+
+
+def plot(name: str, *counters: Counter) -> Plot:
+    return next(found for found in plots_of(months_of(counters)) if found.name == name)
+
+
+def published(counters: list[Counter]) -> tuple[str, ...]:
+    """Return everything that the verb can write of these counters."""
+    months = months_of(counters)
+    return (plots_json(months), report_page(months, "en"), report_page(months, "es"), *as_text(months))
+
+
+def reckoned_back(counters: list[Counter]) -> list[Counter]:
+    """Return the hidden counters of which a reader of everything can rule out a number from 1 to 4, by trying them all."""
+    hidden = [place for place, (*_, number) in enumerate(counters) if number < SMALLEST_SHOWN][:MOST_HIDDEN]
+    seen, possible = published(counters), {place: set[int]() for place in hidden}
+    for numbers in itertools.product(range(1, SMALLEST_SHOWN), repeat=len(hidden)):
+        tried = list(counters)
+        for place, number in zip(hidden, numbers, strict=True):
+            tried[place] = (*counters[place][:3], number)
+        if published(tried) == seen:
+            for place, number in zip(hidden, numbers, strict=True):
+                possible[place].add(number)
+    return [counters[place] for place, numbers in possible.items() if numbers != set(range(1, SMALLEST_SHOWN))]
+
+
+@pytest.mark.practice(21)
+@given(COUNTERS)
+def test_no_report_tells_a_hidden_count(counted: dict[tuple[str, str, str], int]) -> None:
+    """Pages, JSON and tables are the same, byte for byte, whatever a hidden counter is: sums, bars and axes included."""
+    first = published([(*key, number) for key, number in counted.items()])
+    for hidden in range(1, SMALLEST_SHOWN):
+        other: list[Counter] = [(*key, hidden if number < SMALLEST_SHOWN else number) for key, number in counted.items()]
+        assert published(other) == first
+
+
+@pytest.mark.practice(21)
+def test_trying_all_numbers_rules_none_out() -> None:
+    """Every combination of the hidden counts of a real month is possible for a reader of everything that is written."""
+    assert reckoned_back([*CELLS]) == []
+
+
+@pytest.mark.practice(21)
+def test_a_sum_beside_hidden_counts_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attempt to reckon back is a real one: with sums that count hidden cells as well it finds them."""
+    monkeypatch.setattr("deploy.report.plots._sum_of", leaking_sum)
+    assert ("2027-01", "es", "wait_5_to_10_min", 3) in reckoned_back([*CELLS])
+
+
+def leaking_sum(cells: list[ReportCell], month: str, language: str = "") -> PlotRow:
+    """Add up all cells, as a careless plot would."""
+    number = sum(cell.number for cell in cells if cell.month == month)
+    return PlotRow(month=month, language=language, number=number, figure=Figure.COUNTED)
+
+
+def test_a_sum_is_told_only_where_all_of_it_is_shown() -> None:
+    """Load and languages: 27 in March; nothing in January, where the 3 of one language would be told by the rest."""
+    load = [(row.month, row.number, row.figure) for row in plot("load", *CELLS).rows]
+    assert load == [("2027-01", None, Figure.WITHHELD), ("2027-02", 0, Figure.COUNTED), ("2027-03", 27, Figure.COUNTED)]
+    languages = {(row.month, row.language): row.number for row in plot("languages", *CELLS).rows}
+    assert languages[("2027-01", "en")] == 37
+    assert languages[("2027-01", "es")] is None
+    assert languages[("2027-03", "es")] == 7
+
+
+def test_months_have_the_same_rows_and_axis() -> None:
+    """Also the month between two others in which nothing was counted: zeros, not a gap."""
+    for found in plots_of(months_of(CELLS)):
+        assert found.months == ["2027-01", "2027-02", "2027-03"], found.name
+        if found.name != "load":
+            rows = [[row.name for row in found.rows if row.month == month] for month in found.months]
+            assert rows[0] == rows[1] == rows[2], found.name
+    assert {row.number for row in plot("needs", *CELLS).rows if row.month == "2027-02"} == {0}
+
+
+@pytest.mark.parametrize(
+    ("longest", "maximum"), [(1, 10), (4, 10), (10, 10), (11, 20), (21, 50), (51, 100), (101, 200), (99_999, 100_000)]
+)
+def test_an_axis_ends_at_a_round_number(longest: int, maximum: int) -> None:
+    """10 at least; a hidden count does not move it."""
+    assert plot("waits", ("2027-01", "en", "wait_under_2_min", longest)).axis_maximum == maximum
+
+
+def test_a_month_of_a_single_text_tells_that_it_was_few() -> None:
+    """One counter of 1: no number anywhere but where nothing was counted."""
+    months = months_of([("2027-01", "en", "wait_under_2_min", 1)])
+    told = json.loads(plots_json(months))
+    assert [row["number"] for found in told["plots"] for row in found["rows"]] == [None, None, None]
+    assert [found["axis_maximum"] for found in told["plots"]] == [10, 10, 10, 10, 10]
+    assert [row["figure"] for found in told["plots"] for row in found["rows"]] == [
+        "part_is_hidden",
+        "fewer_than_smallest",
+        "part_is_hidden",
+    ]
+
+
+def test_nothing_counted_is_no_row() -> None:
+    """Without a counter there is no month and no row."""
+    assert json.loads(plots_json(()))["months"] == []
+    assert [found.rows for found in plots_of(())] == [()] * 5
+
+
+def test_each_kind_stands_in_one_plot() -> None:
+    """What is counted, a kind of tomorrow included, is in one of waits, needs and unmet needs."""
+    kinds = [*WAIT_STEPS, *KINDS, "unmet_language", "gone_when_answered", "of_tomorrow"]
+    found = plots_of(months_of([("2027-01", "en", kind, 9) for kind in kinds]))
+    placed = [row.kind for one in found if one.name in {"waits", "needs", "unmet"} for row in one.rows]
+    assert sorted(placed) == sorted(kinds)
+
+
+def test_months_far_apart_are_not_filled() -> None:
+    """A counter with a month of a wrong clock makes no page of thousands of months."""
+    far = plot("load", ("1970-01", "en", "wait_under_2_min", 5), ("2027-01", "en", "wait_under_2_min", 5))
+    assert far.months == ["1970-01", "2027-01"]
