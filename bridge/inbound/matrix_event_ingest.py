@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from bot.model.actions import DESK, OFFICE, THREAD
 from bot.model.events import (
@@ -245,7 +245,7 @@ class MatrixEventIngest:
             case "m.reaction":
                 relation = _mapping(item.content, "m.relates_to")
                 target, key = relation.get("event_id"), relation.get("key")
-                if not isinstance(target, str) or not isinstance(key, str):
+                if not _is_identifier(target) or not isinstance(key, str):
                     return None
                 known = await room_events.find_in_room(transaction, target, item.room_id)
                 reaction = ReactionAdded(
@@ -308,13 +308,13 @@ class MatrixEventIngest:
         if "m.thread" in kinds:
             return Relation.THREAD, "", ""
         target = inner.get("event_id")
-        if "m.replace" in kinds and isinstance(target, str):
+        if "m.replace" in kinds and _is_identifier(target):
             return Relation.EDIT, target, ""
         reply = _mapping(inner, "m.in_reply_to").get("event_id") or _mapping(clear, "m.in_reply_to").get("event_id")
         if reply is None:
             related = any(name in part for part in (inner, clear) for name in ("rel_type", "m.in_reply_to"))
             return (Relation.OTHER_REPLY if related else Relation.NONE), "", ""
-        if not isinstance(reply, str):
+        if not _is_identifier(reply):
             return Relation.OTHER_REPLY, "", ""
         known = await room_events.find(transaction, reply) or room_events.KnownEvent("", "")
         # A person who answers a notice of ours means the message that it is on.
@@ -365,8 +365,12 @@ def _related_event(item: events.RoomEvent) -> str:
 
 def _string(content: Mapping[str, Any], key: str) -> str:
     value = content.get(key)
-    # No id and no type has NUL, which PostgreSQL cannot hold.
-    return value if isinstance(value, str) and "\0" not in value else ""
+    return value if _is_identifier(value) else ""
+
+
+def _is_identifier(value: Any) -> TypeGuard[str]:
+    """Whether it may be an id or a type: neither has NUL, which PostgreSQL cannot hold."""
+    return isinstance(value, str) and "\0" not in value
 
 
 def _mapping(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
