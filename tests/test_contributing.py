@@ -57,7 +57,8 @@ def test_the_page_works(tmp_path: Path) -> None:
         else:
             _insert(path, block["after"], block["body"])
     assert ran == [0, 1, 0, 0]
-    assert "`!queue`" in (tmp_path / "deploy/docs/commands.md").read_text(encoding="utf-8")
+    for page in ("commands.md", "commands.es.md"):
+        assert "`!queue`" in (tmp_path / "deploy/docs" / page).read_text(encoding="utf-8")
     files = [str(tmp_path / file) for file in re.findall(r"file=(\S+)", PAGE.read_text(encoding="utf-8"))]
     for check in (("check",), ("format", "--check")):
         ruff = [*PYTHON, "ruff", *check, "--config", str(ROOT / "pyproject.toml"), *files]
