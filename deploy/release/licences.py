@@ -1,6 +1,6 @@
 """The licence of each package that runs, as an SPDX expression, and whether it goes together with AGPL-3.0-or-later.
 
-Rules of this module: what a package declares in SPDX's own words is taken; what it says otherwise was read by a person, in
+Rules of this module: what a package declares in SPDX's own words is taken; what it says otherwise was read in
 the package's own licence file, and stands in `READ`. A licence that is not in `COMPATIBLE` is not compatible.
 
 Sources: gnu.org/licenses/license-list.html (compatible with the GNU GPL, version 3); spdx.org/licenses (identifiers).
@@ -63,7 +63,7 @@ READ: Final[Mapping[str, str]] = MappingProxyType(
         "six": "MIT",
         "sortedcontainers": "Apache-2.0",
         "unpaddedbase64": "Apache-2.0",
-        "vodozemac": "Apache-2.0",
+        "vodozemac": "MIT AND Apache-2.0",
         "webencodings": "BSD-3-Clause",
         "yarl": "Apache-2.0",
     }
