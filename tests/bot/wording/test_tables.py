@@ -164,3 +164,36 @@ def test_a_mark_has_a_notice() -> None:
     """The English of each mark on a message is what is stored of it."""
     for mark in DeliveryReceipt:
         assert notice_of(f"mark.{mark.name.lower()}") == mark.value
+
+
+ASKED = re.compile(
+    r"(?<!can )(?<!to )\b(?:say|type|write|send|answer|reply|di|escribe|manda|responde|contesta)\s+(?:with\s+|con\s+)?"
+    r"(?:[`\"“«'][^!{]|(?:hello|hi|hey|ok|okay|yes|something|anything|hola|sí|vale|algo|listo)\b)",
+    re.IGNORECASE,
+)
+"""A word that a person is asked to say in a room, and that is no command: behind a quotation mark, or a greeting."""
+
+
+@pytest.mark.parametrize("language", sorted(TABLES))
+def test_no_word_is_asked_for_that_would_be_a_text(language: str) -> None:
+    """What is said in a thread's room is texted: invitations, welcomes and help ask for commands and taps alone."""
+    spoken = {**TABLES[language], **{f"help.{command.name}": command.help for command in COMMANDS}}
+    spoken |= {f"help.{name}": help_ for name, help_ in spanish_help.COMMANDS.items()} if language == "es" else {}
+    assert {key: found[0] for key, words in spoken.items() if (found := ASKED.search(words))} == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "asks"),
+    [
+        ("Say hello when you are in", True),
+        ("answer “yes” here", True),
+        ("Escribe `listo` cuando estés", True),
+        ("di hola", True),
+        ("Say !help when you are in", False),
+        ("say `!board` here", False),
+        ("Say it again.", False),
+    ],
+)
+def test_a_word_that_is_asked_for_is_seen(words: str, asks: bool) -> None:
+    """The test above would see it."""
+    assert (ASKED.search(words) is not None) == asks
