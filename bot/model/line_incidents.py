@@ -173,11 +173,12 @@ class LineRestored:
 
 @unique
 class MarkedFacts(Enum):
-    """Facts whose newest version stands apart from the database: STOP and blocks, locks of phones, confirmed identities."""
+    """Facts that are known to be as they were written: STOP and blocks, locks, confirmed identities, sealed aggregates."""
 
     SUPPRESSION = "suppression"
     LOCKS = "locks"
     CONFIRMED = "confirmed"
+    AGGREGATES = "aggregates"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

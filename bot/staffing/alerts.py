@@ -103,11 +103,13 @@ MARKED_FACTS: Final = {
     MarkedFacts.SUPPRESSION: notice_of("alerts.facts_suppression"),
     MarkedFacts.LOCKS: notice_of("alerts.facts_locks"),
     MarkedFacts.CONFIRMED: notice_of("alerts.facts_confirmed"),
+    MarkedFacts.AGGREGATES: notice_of("alerts.facts_aggregates"),
 }
 BEHIND: Final = {
     MarkedFacts.SUPPRESSION: notice_of("alerts.behind_suppression"),
     MarkedFacts.LOCKS: notice_of("alerts.behind_locks"),
     MarkedFacts.CONFIRMED: notice_of("alerts.behind_confirmed"),
+    MarkedFacts.AGGREGATES: notice_of("alerts.behind_aggregates"),
 }
 STRAYS: Final = {
     StrayKind.CHANNEL: notice_of("alerts.somebody_wrote_over_another_channel"),

@@ -28,7 +28,7 @@ from bridge.storage.key_file import KeyFile
 from bridge.storage.marked_sets import Found, Marks, SetName
 from bridge.storage.postgres_database import database_of
 from bridge.storage.vault import Vault
-from bridge.tables import schema
+from bridge.tables import schema, threads
 from bridge.tables.suppression import Suppression
 from bridge.tables.threads import LockedPhones
 from policies.pack import Pack
@@ -90,6 +90,7 @@ class Resources:
             SetName.SUPPRESSION: await suppression.load(database),
             SetName.LOCKS: await LockedPhones(marked=marks.locks, vault=vault).load(database),
             SetName.CONFIRMED: await confirmed_identities.load(database, vault, marks.confirmed),
+            SetName.AGGREGATES: await marks.aggregates.load(await threads.aggregate_versions(database)),
         }
         carrier = registry.make_carrier(
             config.line.carrier,

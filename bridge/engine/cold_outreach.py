@@ -55,6 +55,7 @@ class ColdOutreach:
     def __init__(self, services: Services, *, line: str, numbers: tuple[str, ...], is_suppressed: IsSuppressed) -> None:
         self._database, self._vault, self._wake = services.database, services.vault, services.wake
         self._line, self._numbers, self._is_suppressed = line, numbers, is_suppressed
+        self._aggregates = services.marks.aggregates
 
     async def classify_number(self, pack: Pack, event: Event) -> DialledNumber | None:
         """Say what a message in an office is as a telephone number, without its digits; None for everything else."""
@@ -87,7 +88,13 @@ class ColdOutreach:
             if await threads.find_by_phone(transaction, phone_hash) is not None:
                 return False
             await screening.insert_thread(
-                transaction, self._vault, owner=owner, phone_hash=phone_hash, sealed=sealed, phone=phone
+                transaction,
+                self._vault,
+                self._aggregates,
+                owner=owner,
+                phone_hash=phone_hash,
+                sealed=sealed,
+                phone=phone,
             )
             await inbox.append(transaction, inbox_row)
             return True

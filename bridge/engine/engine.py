@@ -31,6 +31,7 @@ from bot.model.transactional_actions import (
 )
 from bridge.background.owner_queue import OwnerQueue
 from bridge.engine import timers
+from bridge.engine.aggregate_check import AggregateCheck
 from bridge.engine.codeword_matching import CodewordMatcher, MatchedEvent
 from bridge.engine.cold_outreach import ColdOutreach, PendingThread
 from bridge.engine.facts import NO_DRILLS, FactsLookup
@@ -92,6 +93,7 @@ class Engine:
             drills=drills,
         )
         self._locked_phones = LockedPhones(marked=services.marks.locks, vault=services.vault)
+        self._aggregates, self._check = services.marks.aggregates, AggregateCheck(services)
         self._codeword_matcher = CodewordMatcher(vault=services.vault, pack=pack)
         self.queue = OwnerQueue("engine", self._work, workers=MAX_IN_FLIGHT, rank=self._rank)
         services.wake.engine = self.queue.wake
@@ -108,7 +110,7 @@ class Engine:
         sealed = await desk_state.get(self._database)
         if sealed is None:
             body = await self._vault.seal(DESK, AGGREGATE, serialization.encode(self._desk))
-            await self._database.commit(lambda transaction: desk_state.insert(transaction, body))
+            await self._database.commit(lambda transaction: desk_state.insert(transaction, self._aggregates, body))
         else:
             self._set_desk(serialization.decode_as(Desk, await self._vault.open(DESK, AGGREGATE, sealed)))
         for owner in await inbox.owners(self._database):
@@ -157,7 +159,7 @@ class Engine:
         owner = row.inbox_row.owner
         try:
             while True:
-                stored = None if owner == DESK else await threads.get(self._database, owner)
+                stored = None if owner == DESK else await self._check.get(owner)
                 if owner != DESK and stored is None:
                     # It has ended: what the desk still had to tell it concerns nobody.
                     await self._database.commit(lambda transaction: inbox.delete(transaction, row.seq))
@@ -256,9 +258,9 @@ class Engine:
             if renamed:
                 await threads.set_designation(transaction, owner, after.designation)
             if sealed is not None and owner == DESK:
-                await desk_state.set_aggregate(transaction, sealed)
+                await desk_state.set_aggregate(transaction, self._aggregates, sealed)
             elif sealed is not None:
-                await threads.set_aggregate(transaction, owner, sealed)
+                await threads.set_aggregate(transaction, self._aggregates, owner, sealed)
                 await self._locked_phones.write(transaction, owner, UNLOCKED if erases else locks_of(after))
             for inbox_row in notices:
                 await inbox.append(transaction, inbox_row)

@@ -25,6 +25,7 @@ from bot.model.transactional_actions import (
 from bridge.matrix.rooms.room_state import set_owner
 from bridge.services import Services
 from bridge.storage.database import Transaction
+from bridge.storage.marked_sets import MarkedSet
 from bridge.tables import (
     carrier_copies,
     clock_trust,
@@ -71,6 +72,7 @@ class TransactionalActions:
 
     def __init__(self, services: Services, *, settings: Settings, audit: AuditLog, suppression: Suppression) -> None:
         self._clock, self._settings, self._audit, self.suppression = services.clock, settings, audit, suppression
+        self._aggregates = services.marks.aggregates
 
     async def perform(
         self, transaction: Transaction, owner: str, action: TransactionalAction, *, phone: bytes = b""
@@ -89,7 +91,7 @@ class TransactionalActions:
             case ParkThread():
                 await _park(transaction, owner, patience=action.grace, now=now, canary=action.canary)
             case EraseTexter():
-                await _end(transaction, owner, now=now, canary=action.canary)
+                await _end(transaction, self._aggregates, owner, now=now, canary=action.canary)
             case TrustClock():
                 await clock_trust.trust(transaction)
             case RecordAudit():
@@ -127,10 +129,10 @@ async def _park(transaction: Transaction, thread: str, *, patience: float, now: 
     await _delete_rows(transaction, thread, now=now)
 
 
-async def _end(transaction: Transaction, thread: str, *, now: float, canary: bool) -> None:
+async def _end(transaction: Transaction, aggregates: MarkedSet, thread: str, *, now: float, canary: bool) -> None:
     await _delete_rows(transaction, thread, now=now)
     await inbox.delete_all(transaction, thread)
-    await threads.delete(transaction, thread)
+    await threads.delete(transaction, aggregates, thread)
     await erasure_jobs.forget_thread(transaction, thread)
     job_id = await erasure_jobs.begin(
         transaction, kind=erasure_jobs.PERSON, subject=thread, thread="", patience=0.0, now=now, canary=canary

@@ -32,6 +32,7 @@ from bridge.services import Services
 from bridge.storage import serialization
 from bridge.storage.database import Transaction
 from bridge.storage.errors import Unavailable
+from bridge.storage.marked_sets import MarkedSet
 from bridge.storage.vault import Vault
 from bridge.tables import carrier_copies, dead_letters, inbox, thread_rooms, threads
 from bridge.tables.dead_letters import DeadLetter
@@ -62,6 +63,7 @@ class Screening:
         self._wake, self._crash = services.wake, services.crash
         self._suppression, self._rate_limit, self._new_designation = suppression, rate_limit, new_designation
         self._locked_phones = LockedPhones(marked=services.marks.locks, vault=services.vault)
+        self._aggregates = services.marks.aggregates
         self.queue = OwnerQueue("screening", self._work, workers=MAX_IN_FLIGHT)
         services.wake.screening = self.queue.wake
 
@@ -133,6 +135,7 @@ class Screening:
                 await self._locked_phones.write(transaction, owner, locks_of(thread))
             await threads.admit(
                 transaction,
+                self._aggregates,
                 owner,
                 room_id=warm.room_id if warm is not None else None,
                 designation=designation,
@@ -159,7 +162,7 @@ class Screening:
         async def commit(transaction: Transaction) -> None:
             texts = await inbox.count_texts(transaction, owner)
             await inbox.delete_all(transaction, owner)
-            await threads.delete(transaction, owner)
+            await threads.delete(transaction, self._aggregates, owner)
             # Nor is anything left at the carrier, as far as it deletes; whose it was is not known any more.
             await carrier_copies.disown(transaction, owner, now)
             for _ in range(texts):
@@ -183,6 +186,7 @@ class Screening:
 async def insert_thread(
     transaction: Transaction,
     vault: Vault,
+    aggregates: MarkedSet,
     *,
     owner: str,
     phone_hash: bytes,
@@ -196,7 +200,7 @@ async def insert_thread(
     """
     thread = Thread(id=owner, designation="", answerable=phone.answerable, canary=canary)
     aggregate = await vault.seal(owner, AGGREGATE, serialization.encode(thread))
-    await threads.insert(transaction, owner, phone_hash=phone_hash, phone=sealed, aggregate=aggregate)
+    await threads.insert(transaction, aggregates, owner, phone_hash=phone_hash, phone=sealed, aggregate=aggregate)
 
 
 class NewThreadRateLimit:

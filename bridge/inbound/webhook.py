@@ -95,6 +95,7 @@ class Webhook:
         self._canary = canary
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash, self._measurements = services.wake, services.crash, services.measurements
+        self._aggregates = services.marks.aggregates
         self._carrier, self._line, self._carrier_copies = carrier, line, carrier_copies
         # One at a time per texter: a new texter gets one thread, and texts keep the order in which they came.
         self._locks: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
@@ -270,6 +271,7 @@ class Webhook:
                 await screening.insert_thread(
                     transaction,
                     self._vault,
+                    self._aggregates,
                     owner=owner,
                     phone_hash=phone_hash,
                     sealed=phone,

@@ -11,8 +11,11 @@ be. A crash between the two files leaves the database at one of them or between,
 so a database is ahead of its mark only where an older `keys.db` was put back, and that is accepted and told. The epoch is
 new whenever a set is accepted as it stands, so that no version of before fits a mark of after.
 
+The mark of the aggregates moves at a start only (`MARKED_AT_START`), for every text changes them: in between, who puts back
+both the rows and the code of one moment since the last start is not seen. One row that is put back or deleted is seen.
+
 What a change costs: one HMAC for each entry that changes, one for the version, two synced writes of 61 bytes to `keys.db`,
-the second after the answer. A commit that changes no entry costs nothing.
+the second after the answer; for aggregates none. A commit that changes no entry costs nothing.
 
 Why the digest is an XOR of HMACs, and is never written: each entry goes in and out in constant time, whatever the size of
 the set. Who has seen digests of many sets could solve for another set with the same one; who has only the code over it
@@ -54,7 +57,11 @@ async def _first(transaction: Transaction) -> None:
     )
 
 
-MIGRATIONS: Final = Migrations(version_table="marked_set_version", steps=(_first,))
+async def _second(transaction: Transaction) -> None:
+    """Change nothing: a program that does not know the set of aggregates would write them and leave the set behind."""
+
+
+MIGRATIONS: Final = Migrations(version_table="marked_set_version", steps=(_first, _second))
 
 
 @unique
@@ -64,6 +71,11 @@ class SetName(Enum):
     SUPPRESSION = "suppression"
     LOCKS = "locks"
     CONFIRMED = "confirmed"
+    AGGREGATES = "aggregates"
+
+
+MARKED_AT_START: Final = frozenset({SetName.AGGREGATES})
+"""Sets whose mark is written at a start, and not at each change."""
 
 
 @unique
@@ -115,6 +127,7 @@ class MarkedSet:
         self._mark = _Mark(bytes(EPOCH_BYTES), 0, 0)
         self._version = 0
         self._intact = False
+        self._marks_changes = name not in MARKED_AT_START
         self._pending: _Pending | None = None
         self._settling: set[asyncio.Task[None]] = set()
 
@@ -159,9 +172,11 @@ class MarkedSet:
             return self._behind()
         self._intact = True
         if version > mark.settled:
+            if not self._marks_changes:  # a mark may not name a version that a power cut can still take back
+                await self._put(version)
             self._mark = replace(mark, settled=version, intended=max(version, mark.intended))
             await self._write(self._mark)
-        return Found.AHEAD if version > mark.intended else Found.AS_WRITTEN
+        return Found.AHEAD if version > mark.intended and self._marks_changes else Found.AS_WRITTEN
 
     async def change(self, transaction: Transaction, changes: Mapping[bytes, bytes | None]) -> None:
         """Change entries within a commit that changes the table likewise; None takes one away.
@@ -171,7 +186,7 @@ class MarkedSet:
         """
         pending, begins = self._pending, False
         if pending is None or pending.transaction is not transaction:
-            pending, begins = _Pending(transaction, self._mark.intended + 1, self._total), True
+            pending, begins = _Pending(transaction, max(self._mark.intended, self._version) + 1, self._total), True
         total = pending.total
         for key, value in changes.items():
             before = pending.changes[key] if key in pending.changes else self._entries.get(key)
@@ -179,7 +194,7 @@ class MarkedSet:
         if total == pending.total:
             return
         if begins:
-            if self._intact:
+            if self._intact and self._marks_changes:
                 self._mark = replace(self._mark, intended=pending.version)
                 await self._write(self._mark)
                 self._crash(CrashPoint.MARK_WRITTEN)
@@ -193,6 +208,10 @@ class MarkedSet:
     def assume(self, entries: Mapping[bytes, bytes]) -> None:
         """Read these entries in place of those of a set that is behind, until the next start."""
         self._entries = dict(entries)
+
+    def doubt(self) -> None:
+        """Call the set behind: a row is not what was committed last. It stays so until a person accepts it."""
+        self._intact = False
 
     async def close(self) -> None:
         """Wait until the marks of what was committed are settled, as far as that can be had."""
@@ -211,6 +230,7 @@ class MarkedSet:
         self._total = pending.total
         if self._intact:
             self._version = pending.version
+        if self._intact and self._marks_changes:
             task = asyncio.get_running_loop().create_task(self._settle(pending.version))
             self._settling.add(task)
             task.add_done_callback(self._settling.discard)
@@ -229,11 +249,15 @@ class MarkedSet:
         """Take the set as it stands for what was written, under a new epoch."""
         self._mark = _Mark(os.urandom(EPOCH_BYTES), 0, version)
         await self._write(self._mark)
-        mac = self._mac(version, self._total)
-        await self._database.commit(lambda transaction: transaction.execute(PUT, self.name.value, version, mac))
+        await self._put(version)
         self._mark, self._version = replace(self._mark, settled=version), version
         await self._write(self._mark)
         self._intact = True
+
+    async def _put(self, version: int) -> None:
+        """Write a version and the code over the set as it stands, onto the disk with all that came before."""
+        mac = self._mac(version, self._total)
+        await self._database.commit(lambda transaction: transaction.execute(PUT, self.name.value, version, mac))
 
     def _behind(self) -> Found:
         self._intact = False
@@ -263,13 +287,13 @@ class Marks:
     """All sets of a line, over its main database and its vault."""
 
     def __init__(self, *, database: Database, vault: Vault, crash: CrashHook = never_crash) -> None:
-        self.suppression, self.locks, self.confirmed = (
+        self.suppression, self.locks, self.confirmed, self.aggregates = (
             MarkedSet(name, database=database, vault=vault, crash=crash) for name in SetName
         )
 
     async def close(self) -> None:
         """Wait until the marks of what was committed are settled. While both files are open."""
-        for each in (self.suppression, self.locks, self.confirmed):
+        for each in (self.suppression, self.locks, self.confirmed, self.aggregates):
             await each.close()
 
 

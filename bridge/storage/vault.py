@@ -179,6 +179,11 @@ class Vault:
         return cached
 
 
+def nonce(sealed: bytes) -> bytes:
+    """Return the nonce of what `seal` made: no two sealings under one key have the same, so it says which one this is."""
+    return bytes(sealed[len(VERSION) : len(VERSION) + NONCE_BYTES])
+
+
 def key_check_value(key: bytes) -> str:
     """Return what recognises a key and tells nothing of it: an HMAC under the key itself, in hex."""
     return hmac.digest(key, _join("check value"), hashlib.sha256).hex()

@@ -1,13 +1,16 @@
 """The tables `desk` and `tally`: what is kept of the agency's work and of no thread.
 
-Rules of this module: `desk` has one row, the desk's aggregate, sealed; `tally` counts ended conversations by month,
-language and kind, and names none of them.
+Rules of this module: `desk` has one row, the desk's aggregate, sealed, whose version goes into the set of all aggregates
+(`threads.aggregate_versions`) in the same commit; `tally` counts ended conversations by month, language and kind, and names
+none of them.
 """
 
 from __future__ import annotations
 
 from bot.model.actions import DESK
 from bridge.storage.database import Reader, Snapshot, Transaction
+from bridge.storage.marked_sets import MarkedSet
+from bridge.storage.vault import nonce
 
 
 async def get(reader: Reader) -> bytes | None:
@@ -21,14 +24,16 @@ def peek_exists(connection: Snapshot) -> bool:
     return connection.fetchval("SELECT 1 FROM desk LIMIT 1") is not None
 
 
-async def insert(transaction: Transaction, aggregate: bytes) -> None:
+async def insert(transaction: Transaction, versions: MarkedSet, aggregate: bytes) -> None:
     """Make the desk."""
     await transaction.execute("INSERT INTO desk (id, aggregate) VALUES ($1, $2)", DESK, aggregate)
+    await versions.change(transaction, {DESK.encode(): nonce(aggregate)})
 
 
-async def set_aggregate(transaction: Transaction, aggregate: bytes) -> None:
+async def set_aggregate(transaction: Transaction, versions: MarkedSet, aggregate: bytes) -> None:
     """Write the desk's aggregate."""
     await transaction.execute("UPDATE desk SET aggregate = $2 WHERE id = $1", DESK, aggregate)
+    await versions.change(transaction, {DESK.encode(): nonce(aggregate)})
 
 
 async def increment_tally(transaction: Transaction, *, month: str, language: str, kind: str) -> None:

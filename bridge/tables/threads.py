@@ -5,6 +5,9 @@ legal hold (`held`) loses nothing; a parked thread has neither room nor designat
 sealed comes in sealed and leaves sealed. What keeps texts from a phone stands in the aggregate and, in the same commit, in
 `phone_lock`, which is a marked set (`bridge/storage/marked_sets.py`): an aggregate of before that is put back has the locks
 of today.
+
+The version of an aggregate is the nonce it was sealed with (`vault.nonce`). The versions of all aggregates, the desk's too,
+are a marked set (`Marks.aggregates`), written in the commit that writes an aggregate or deletes one.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from bot.model.phone_locks import DOUBTED, UNLOCKED, PhoneLocks, locks_of
 from bridge.storage import serialization
 from bridge.storage.database import Database, Reader, Transaction
 from bridge.storage.marked_sets import Found, MarkedSet
-from bridge.storage.vault import CannotOpen, Vault
+from bridge.storage.vault import CannotOpen, Vault, nonce
 
 AGGREGATE: Final = "aggregate"
 """The context under which an aggregate is sealed for its owner."""
@@ -71,7 +74,23 @@ class RoomlessThread:
     designation: str
 
 
-async def insert(transaction: Transaction, thread: str, *, phone_hash: bytes, phone: bytes, aggregate: bytes) -> None:
+async def aggregate_versions(reader: Reader) -> dict[bytes, bytes]:
+    """Return the version of each aggregate that stands, by owner: the entries of the set `aggregates`."""
+    # The nonce is 12 bytes from the second (`vault.nonce`); the rest of an aggregate is not read.
+    query = """SELECT id, substr(aggregate, 2, 12) AS version FROM thread
+        UNION ALL SELECT id, substr(aggregate, 2, 12) AS version FROM desk"""
+    return {row["id"].encode(): bytes(row["version"]) for row in await reader.fetch(query)}
+
+
+async def insert(
+    transaction: Transaction,
+    versions: MarkedSet,
+    thread: str,
+    *,
+    phone_hash: bytes,
+    phone: bytes,
+    aggregate: bytes,
+) -> None:
     """Make a thread whose phone is still to be looked up: without a room and without a designation."""
     await transaction.execute(
         "INSERT INTO thread (id, phone_hash, phone, designation, aggregate) VALUES ($1, $2, $3, '', $4)",
@@ -80,6 +99,7 @@ async def insert(transaction: Transaction, thread: str, *, phone_hash: bytes, ph
         phone,
         aggregate,
     )
+    await versions.change(transaction, {thread.encode(): nonce(aggregate)})
 
 
 async def find_by_phone(reader: Reader, phone_hash: bytes) -> str | None:
@@ -140,7 +160,14 @@ async def key_owners(reader: Reader) -> set[str]:
 
 
 async def admit(
-    transaction: Transaction, thread: str, *, room_id: str | None, designation: str, aggregate: bytes, crowded: bool
+    transaction: Transaction,
+    versions: MarkedSet,
+    thread: str,
+    *,
+    room_id: str | None,
+    designation: str,
+    aggregate: bytes,
+    crowded: bool,
 ) -> None:
     """Let a thread begin whose phone was looked up. `crowded`: it came in a flood, and its room waits for its card."""
     await transaction.execute(
@@ -152,11 +179,14 @@ async def admit(
         aggregate,
         int(crowded),
     )
+    await versions.change(transaction, {thread.encode(): nonce(aggregate)})
 
 
-async def set_aggregate(transaction: Transaction, thread: str, aggregate: bytes) -> None:
-    """Write a thread's aggregate."""
-    await transaction.execute("UPDATE thread SET aggregate = $2 WHERE id = $1", thread, aggregate)
+async def set_aggregate(transaction: Transaction, versions: MarkedSet, thread: str, aggregate: bytes) -> None:
+    """Write a thread's aggregate; nothing when the same commit deleted the thread."""
+    query = "UPDATE thread SET aggregate = $2 WHERE id = $1 RETURNING id"
+    if await transaction.fetchval(query, thread, aggregate) is not None:
+        await versions.change(transaction, {thread.encode(): nonce(aggregate)})
 
 
 async def set_designation(transaction: Transaction, thread: str, designation: str) -> None:
@@ -180,9 +210,10 @@ async def park(transaction: Transaction, thread: str) -> None:
     await transaction.execute("UPDATE thread SET room_id = NULL, designation = '' WHERE id = $1", thread)
 
 
-async def delete(transaction: Transaction, thread: str) -> None:
+async def delete(transaction: Transaction, versions: MarkedSet, thread: str) -> None:
     """Delete a thread that has ended, and with it the number of its phone."""
     await transaction.execute("DELETE FROM thread WHERE id = $1", thread)
+    await versions.change(transaction, {thread.encode(): None})
 
 
 async def sealed_thread(reader: Reader, thread: str) -> SealedThread | None:

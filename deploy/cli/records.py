@@ -44,13 +44,13 @@ def audit(layout: Layout, as_json: bool) -> None:
 
 @click.command(name="accept-facts")
 @line_options
-@click.argument("facts", type=click.Choice(["suppression", "locks", "confirmed"]))
+@click.argument("facts", type=click.Choice(["suppression", "locks", "confirmed", "aggregates"]))
 def accept_facts(layout: Layout, facts: str) -> None:
     """Take facts of the database as they stand, after an old database was put back. The line must be stopped.
 
-    FACTS is what the desk was told: suppression (who said STOP), locks (which phones are locked) or confirmed (whose
-    identity is: those are forgotten, and confirmed once more). Only when you know who put the old database back: else
-    a person may have written there, and `quietline restore` from a backup is right.
+    FACTS is what the desk was told: suppression (who said STOP), locks (which phones are locked), confirmed (whose
+    identity is: those are forgotten, and confirmed once more) or aggregates (roster and conversations). Only when you know
+    who put the old database back: else a person may have written there, and `quietline restore` from a backup is right.
     """
     from bridge.config import load  # noqa: PLC0415 - only this verb needs it
     from bridge.storage.marked_sets import SetName  # noqa: PLC0415 - only this verb needs it

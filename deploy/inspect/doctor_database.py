@@ -53,11 +53,13 @@ def check_keys(db: Snapshot, config: Config) -> CheckResult:
 
 
 def check_marked_facts(db: Snapshot) -> CheckResult:
-    """Whether the last start found STOPs, locks and confirmed identities as they were written."""
+    """Whether STOPs, locks, confirmed identities and aggregates were found as they were written."""
     behind = json.loads(line_state.peek(db, line_state.FACTS_BEHIND) or "[]")
     if not behind:
-        return CheckResult(name="facts", ok=True, what="no STOP, lock or confirmed identity was taken out of the database")
-    what = f"older than their mark in keys.db, or changed beside the program: {', '.join(behind)}"
+        return CheckResult(
+            name="facts", ok=True, what="STOPs, locks, confirmed identities and aggregates are as they were written"
+        )
+    what = f"older than they were, or changed beside the program: {', '.join(behind)}"
     do = (
         "Did you put an old database back? Then stop the line, and quietline accept-facts with each name. Else somebody "
         "may have written there: keep a copy, and quietline restore from a backup."

@@ -121,6 +121,7 @@ class BridgeHarness:
             SetName.SUPPRESSION: await suppression.load(self.database),
             SetName.LOCKS: await LockedPhones(marked=self.marks.locks, vault=self.vault).load(self.database),
             SetName.CONFIRMED: await confirmed_identities.load(self.database, self.vault, self.marks.confirmed),
+            SetName.AGGREGATES: await self.marks.aggregates.load(await threads.aggregate_versions(self.database)),
         }
         self.outbox = OutboxDispatcher(services)
         self.startup_hold = StartupHold(services, max_hold=self.max_hold)

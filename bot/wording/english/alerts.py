@@ -170,6 +170,10 @@ NOTICES: Final[dict[str, str]] = {
     "alerts.alarm_test": (
         "🔔 TEST of the alarms by the technician. Nobody is needed. If your phone did not ring for this, please tell them."
     ),
+    "alerts.behind_aggregates": (
+        "The line goes on with what stands there; every STOP and lock holds all the same. Please look at who is on "
+        "the roster, and read what happened last before you answer in a conversation."
+    ),
     "alerts.behind_confirmed": (
         "Nobody is confirmed: no device gets keys and no command counts. Afterwards each is confirmed once more: a "
         "supervisor with quietline trust, the others with !trust."
@@ -185,6 +189,7 @@ NOTICES: Final[dict[str, str]] = {
         "⚠️ {facts}: keys.db is older than the database, as after a backup of it was put back. The database counts. If "
         "nobody did that, please tell the technician."
     ),
+    "alerts.facts_aggregates": "The roster and the state of conversations",
     "alerts.facts_behind": (
         "⚠️ {facts}: the database is older than it was, or was changed beside this program. {until_then} Please tell the "
         "technician now: did somebody put an old database back? Then, and only then: stop the line, and quietline "

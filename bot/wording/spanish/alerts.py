@@ -176,6 +176,10 @@ NOTICES: Final[dict[str, str]] = {
         "🔔 PRUEBA de las alarmas por soporte técnico. No se necesita a nadie. Si tu teléfono no sonó con esto, por favor, "
         "avísales."
     ),
+    "alerts.behind_aggregates": (
+        "La línea sigue con lo que hay ahí; cada STOP y cada bloqueo valen igual. Por favor, revisen quién está en el "
+        "equipo, y antes de responder en una conversación lean lo último que pasó en ella."
+    ),
     "alerts.behind_confirmed": (
         "No hay nadie con identidad confirmada: ningún dispositivo recibe claves y ningún comando cuenta. Después hay que "
         "confirmar otra vez a cada persona: a alguien de supervisión con quietline trust, a los demás con !trust."
@@ -192,6 +196,7 @@ NOTICES: Final[dict[str, str]] = {
         "⚠️ {facts}: keys.db es más antiguo que la base de datos, como cuando se restaura una copia de ese archivo. Vale "
         "la base de datos. Si nadie hizo eso, por favor, avisen a soporte técnico."
     ),
+    "alerts.facts_aggregates": "El equipo y el estado de las conversaciones",
     "alerts.facts_behind": (
         "⚠️ {facts}: la base de datos es más antigua de lo que era, o se cambió fuera de este programa. {until_then} Por "
         "favor, avisen ahora a soporte técnico: ¿alguien restauró una base de datos antigua? Entonces, y solo entonces: "

@@ -152,7 +152,7 @@ async def test_rows_of_a_new_line_are_well(line: LineDirectory) -> None:
         ),
         ("INSERT INTO line (name, value) VALUES ('key_check_suppression', 'of another key')", "keys"),
         ("INSERT INTO audit (hour, about, kind, mac) VALUES (0, 'desk', 'hold', X'00')", "audit"),
-        ("INSERT INTO line (name, value) VALUES ('facts_behind', '[\"locks\"]')", "facts"),
+        ("INSERT INTO line (name, value) VALUES ('facts_behind', '[\"locks\", \"aggregates\"]')", "facts"),
     ],
 )
 async def test_each_row_that_speaks_against_it_is_found(line: LineDirectory, statement: str, name: str) -> None:
