@@ -126,7 +126,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "policies bot/wording/spanish bot/wording bot/model bot/commands bot/display bot/safety bot/staffing "
         "bridge/runtime bridge/carriers/vendors bridge/config"
     ),
-    "deploy/rehearsal": "policies bridge/runtime bridge/carriers",
+    "deploy/rehearsal": "policies policies/drills bridge/runtime bridge/carriers",
     "deploy/cli": (
         "policies policies/drills bot/model bridge/storage bridge/carriers/vendors bridge/config bridge/app "
         "deploy/data_dir deploy/stack deploy/release deploy/backup deploy/inspect deploy/report deploy/packs "
@@ -152,6 +152,7 @@ NO_MODULE_OF_ITS_NAME: Final = {
     "tests/bridge/matrix/test_crash_members.py": "a crash between membership and keys, across packages",
     "tests/deploy/rehearsal/test_access.py": "the rehearsal carrier as a process, from outside",
     "tests/deploy/rehearsal/test_faults.py": "the rehearsal carrier as a process, from outside",
+    "tests/deploy/rehearsal/test_browser.py": "the page of the rehearsal carrier in a real browser",
     "tests/deploy/rehearsal/test_process.py": "the rehearsal carrier as a process, from outside",
     "tests/deploy/rehearsal/test_texts.py": "the rehearsal carrier as a process, from outside",
     "tests/deploy/stack/test_admin_token.py": "a homeserver without the module, across packages",

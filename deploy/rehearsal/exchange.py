@@ -132,6 +132,10 @@ class Exchange:
         """Both directions as that phone shows them, oldest first."""
         return tuple(self._handsets.get(number, ()))
 
+    def handsets(self) -> dict[str, bool]:
+        """Every handset that texted or was texted, the newest last, and whether a drill's texter has it."""
+        return {number: any(text.drill for text in texts) for number, texts in self._handsets.items()}
+
     def copies(self) -> Iterator[SmsRecord]:
         """Every copy still held, oldest first."""
         return iter(self._copies.values())

@@ -16,7 +16,7 @@ from aiohttp import web
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """The file `page.html` with the line's number in it, and the policy that fits its own script and style."""
+    """`page.html` with its style, its script and the line's number in it, and the policy that fits these two."""
 
     html: str = field(repr=False)
     policy: str
@@ -24,7 +24,10 @@ class Page:
     @classmethod
     def load(cls, *, number: str) -> Page:
         """Read the page. `number` is E.164, so nothing in it needs escaping."""
-        html = Path(__file__).with_name("page.html").read_text(encoding="utf-8").replace("{{number}}", number)
+        html, style, script = (
+            Path(__file__).with_name(f"page.{ending}").read_text(encoding="utf-8") for ending in ("html", "css", "js")
+        )
+        html = html.replace("{{style}}", style).replace("{{script}}", script).replace("{{number}}", number)
         policy = (
             f"default-src 'none'; connect-src 'self'; img-src data:; script-src {_hash(html, 'script')}; "
             f"style-src {_hash(html, 'style')}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -4,8 +4,10 @@ Rule of this module: a request is checked whole before it has any effect, a refu
 nothing that is served here is logged.
 
 For people and checks, without a secret (it listens on loopback and holds nothing real):
-`POST /api/texts {"from","to","text","media"?}` → 202 `{"id"}` · `GET /api/texts?handset=` · `GET /api/records` ·
-`POST /api/faults {"send"?,"times"?,"inbound"?}` · `GET /` the page.
+`POST /api/texts {"from","to","text","media"?,"picture"?}` → 202 `{"id"}` · `GET /api/texts?handset=`, with `media` where a
+text has any · `GET /api/records` · `POST /api/faults {"send"?,"times"?,"inbound"?}` ·
+`GET /api/faults` → `{"send","times","inbound": {KIND: times}}`, what is left of them · `GET /api/handsets` →
+`[{"number","drill"}]` · `GET /api/drills`, the scripts (`drill_pages.py`) · `GET /` the page.
 
 For the line, with `Authorization: Bearer TOKEN`:
 `POST /v1/drills/texts {"tag","ref","text","picture"}` → 202: the texter of a drill texts the line ·
@@ -28,6 +30,7 @@ from aiohttp import web
 
 from bridge.carriers.sender_id import is_known_form
 from bridge.runtime.phone_number import E164_PATTERN
+from deploy.rehearsal.drill_pages import drill_pages
 from deploy.rehearsal.exchange import Attachment
 from deploy.rehearsal.page import Page
 
@@ -51,7 +54,7 @@ _SEND_FAULTS = re.compile(r"ok|timeout|timeout-delivered|500|429|reject:[A-Za-z0
 _TAG = re.compile(r"[0-9a-f]{12}(?:\.2)?")
 LONGEST_REF = 64
 PICTURE_URL = "https://media.example.org/drill.jpg"
-"""Where a picture of a drill would be; nothing fetches it."""
+"""Where a picture of a drill, or of the page's handsets, would be; nothing fetches it."""
 _CURSOR = re.compile(r"[0-9]{0,18}")
 
 
@@ -79,6 +82,9 @@ class Server:
                 web.post("/api/texts", self._post_text),
                 web.get("/api/texts", self._get_texts),
                 web.get("/api/records", self._get_records),
+                web.get("/api/handsets", self._get_handsets),
+                web.get("/api/drills", self._get_drills),
+                web.get("/api/faults", self._get_faults),
                 web.post("/api/faults", self._post_faults),
                 web.post("/v1/messages", self._send),
                 web.post("/v1/drills/texts", self._post_drill_text),
@@ -112,7 +118,7 @@ class Server:
             raise _BadRequest("from: not E.164, a short code or a name, or the line's own number")
         if to != self._exchange.number:
             raise _BadRequest("to: not the line's number")
-        taken = self._exchange.inbound(sender=from_, text=text, media=_media(body))
+        taken = self._exchange.inbound(sender=from_, text=text, media=_media(body) + _picture(body))
         self._webhooks.inbound(taken)
         return web.json_response({"id": taken.id}, status=202)
 
@@ -124,9 +130,8 @@ class Server:
             raise _BadRequest("tag: not of a drill, or no ref")
         if ref not in self._drill_refs:
             self._drill_refs.add(ref)
-            media = (Attachment(type="image/jpeg", url=PICTURE_URL),) if body.get("picture") is True else ()
             sender = self._exchange.drill_handset(tag)
-            self._webhooks.inbound(self._exchange.inbound(sender=sender, text=text, media=media, drill=tag))
+            self._webhooks.inbound(self._exchange.inbound(sender=sender, text=text, media=_picture(body), drill=tag))
         return web.json_response({}, status=202)
 
     async def _get_texts(self, request: web.Request) -> web.Response:
@@ -145,6 +150,7 @@ class Server:
                     "status": t.status,
                     "at": t.time,
                 }
+                | ({"media": [{"type": m.type, "url": m.url} for m in t.media]} if t.media else {})
                 for t in self._exchange.handset(handset)
             ]
         )
@@ -154,6 +160,17 @@ class Server:
         return web.json_response(
             [{"id": t.id, "from": t.sender, "to": t.recipient, "text": t.text, "at": t.time} for t in copies]
         )
+
+    async def _get_handsets(self, _request: web.Request) -> web.Response:
+        return web.json_response([{"number": n, "drill": drill} for n, drill in self._exchange.handsets().items()])
+
+    async def _get_drills(self, _request: web.Request) -> web.Response:
+        return web.json_response(drill_pages())
+
+    async def _get_faults(self, _request: web.Request) -> web.Response:
+        faults = self._exchange.faults
+        left = {kind: times for kind, times in faults.inbound.items() if times}
+        return web.json_response({"send": faults.send if faults.sends else "ok", "times": faults.sends, "inbound": left})
 
     async def _post_faults(self, request: web.Request) -> web.Response:
         body = await _json_object(request)
@@ -304,6 +321,10 @@ def _media(body: dict[str, Any]) -> tuple[Attachment, ...]:
     if any(len(item.type) > 100 or len(item.url) > LONGEST_URL for item in media):
         raise _BadRequest(f"media: a type longer than 100 or an address longer than {LONGEST_URL} characters")
     return media
+
+
+def _picture(body: dict[str, Any]) -> tuple[Attachment, ...]:
+    return (Attachment(type="image/jpeg", url=PICTURE_URL),) if body.get("picture") is True else ()
 
 
 def _parse_time(value: str) -> datetime:

@@ -14,21 +14,11 @@ from deploy.inspect.monthly_report import SMALLEST_SHOWN
 from deploy.report.page import BARS_WIDE, report_page
 from deploy.report.page_wording import ENGLISH, LANGUAGES, SPANISH
 from deploy.report.plots import Figure, plots_of
+from tests.browser import OPTIONS
 from tests.deploy.report.tallies import CELLS, months_of
 from tests.outside_programs import OutsidePrograms
 
 PAGE = report_page(months_of(CELLS), "en")
-BROWSER_OPTIONS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-)
 
 
 def figures(page: str) -> list[ET.Element]:
@@ -142,7 +132,7 @@ def test_a_browser_reads_the_page_as_it_is_meant(outside_programs: OutsideProgra
     if (browser := outside_programs.find("chromium")) is None:
         return
     (tmp_path / "report.html").write_text(PAGE, encoding="utf-8")
-    command = [browser, *BROWSER_OPTIONS, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
+    command = [browser, *OPTIONS, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
     ended = subprocess.run(
         [*command, f"file://{tmp_path / 'report.html'}"], check=True, capture_output=True, timeout=120, text=True
     )

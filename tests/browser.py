@@ -1,0 +1,133 @@
+"""A real browser that a test drives: one Chromium without a window, over its DevTools protocol.
+
+Rules of this module: a profile of its own that goes with the test; nothing but the protocol (chromedevtools.github.io,
+"Target", "Page", "Runtime", "Emulation"); every wait has its bound; the processes it started are ended by their group's id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+OPTIONS: Final = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+)
+TIMEOUT: Final = 60.0
+"""Seconds for one answer or one wait; a machine may be slow, so it is long."""
+
+
+class Tab:
+    """One page. Made by :func:`open_tab`."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+        self._session = ""
+        self._last = 0
+        self.requested: list[str] = []
+        """Every address that the page asked for."""
+
+    async def attach(self) -> None:
+        """Make the page and listen to what it asks for."""
+        target = (await self.command("Target.createTarget", url="about:blank"))["targetId"]
+        self._session = (await self.command("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
+        await self.command("Network.enable")
+
+    async def command(self, method: str, **parameters: Any) -> Any:
+        """Send one command and return its result."""
+        self._last += 1
+        sent = {"id": self._last, "method": method, "params": parameters}
+        await self._socket.send_json(sent | ({"sessionId": self._session} if self._session else {}))
+        async with asyncio.timeout(TIMEOUT):
+            while True:
+                message = json.loads(await self._socket.receive_str())
+                if message.get("method") == "Network.requestWillBeSent":
+                    self.requested.append(message["params"]["request"]["url"])
+                if message.get("id") == self._last:
+                    assert "error" not in message, message
+                    return message["result"]
+
+    async def show(self, url: str) -> None:
+        """Go to an address; what is on it may still be loading."""
+        await self.command("Page.navigate", url=url)
+
+    async def run(self, expression: str) -> Any:
+        """Evaluate JavaScript in the page, wait for its promise, return its value."""
+        told = await self.command("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in told, told["exceptionDetails"]
+        return told["result"].get("value")
+
+    async def until(self, expression: str) -> Any:
+        """Wait until an expression is true; return its value."""
+        async with asyncio.timeout(TIMEOUT):
+            while not (value := await self.run(expression)):
+                await asyncio.sleep(0.05)
+        return value
+
+    async def look_like(self, *, width: int, scheme: str) -> None:
+        """Have the page laid out in so many CSS pixels, `light` or `dark`."""
+        await self.command("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False)
+        await self.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    async def press(self, key: str, *, code: int, text: str = "") -> None:
+        """Press and release a key, as a keyboard does. `code`: its Windows virtual key code."""
+        common = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        await self.command("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", text=text, **common)
+        await self.command("Input.dispatchKeyEvent", type="keyUp", **common)
+
+    async def write(self, text: str) -> None:
+        """Write where the focus is."""
+        await self.command("Input.insertText", text=text)
+
+
+@asynccontextmanager
+async def open_tab(program: str, profile: Path) -> AsyncIterator[Tab]:
+    """Start a browser and open one page in it."""
+    process = await asyncio.create_subprocess_exec(
+        program,
+        *OPTIONS,
+        "--remote-debugging-port=0",
+        f"--user-data-dir={profile}",
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        address = await _address(process, profile / "DevToolsActivePort")
+        async with aiohttp.ClientSession() as session, session.ws_connect(address, max_msg_size=0) as socket:
+            tab = Tab(socket)
+            await tab.attach()
+            yield tab
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+async def _address(process: asyncio.subprocess.Process, file: Path) -> str:
+    """Return where the browser listens, as soon as it has written both lines of its file."""
+    async with asyncio.timeout(TIMEOUT):
+        while process.returncode is None:
+            with suppress(FileNotFoundError):
+                if len(lines := file.read_text(encoding="utf-8").split("\n")) > 1:
+                    return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
+            await asyncio.sleep(0.05)
+    raise AssertionError(f"the browser ended with {process.returncode}")

@@ -1,0 +1,169 @@
+"""The page of the handsets in a real browser: it does what it shows, it can be read by everybody, and it asks nobody else.
+
+Rule of this module: one browser for all of it; axe-core (`deploy/requirements/element`) judges what can be judged by a
+program.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from bridge.carriers.adapter import Accepted
+from bridge.outbound.drill_texts import HandsetCarrier
+from bridge.runtime.phone_number import Phone
+from tests.bridge.carriers.rehearsal_harness import NUMBER, RehearsalHarness
+from tests.browser import Tab, open_tab
+from tests.deploy.rehearsal.handsets import A, B, handset
+from tests.outside_programs import OutsidePrograms
+
+AXE: Final = Path(__file__).resolve().parents[3] / ".venv" / "element" / "node_modules" / "axe-core" / "axe.min.js"
+LOOKS: Final = [(width, scheme) for width in (320, 1280) for scheme in ("light", "dark")]
+ARRIVED: Final = "document.getElementById('arrived').textContent"
+FOCUSED: Final = """{
+  const at = document.activeElement;
+  (at === document.body ? "" : at.ariaLabel ?? (at.labels?.[0] ?? at).textContent).trim();
+}"""
+"""The label or the words of what has the focus."""
+TAB, ENTER, SPACE = ("Tab", 9, ""), ("Enter", 13, "\r"), (" ", 32, " ")
+
+
+async def press(tab: Tab, key: tuple[str, int, str]) -> None:
+    await tab.press(key[0], code=key[1], text=key[2])
+
+
+async def tab_to(tab: Tab, name: str) -> None:
+    """Go by the Tab key to what has this label or these words; it must come before everything was passed once."""
+    for _ in range(60):
+        await press(tab, TAB)
+        if (await tab.run(FOCUSED)).startswith(name):
+            assert await tab.run("getComputedStyle(document.activeElement).outlineStyle") == "solid", name
+            return
+    raise AssertionError(f"the keyboard does not reach {name}")
+
+
+async def judged(tab: Tab) -> list[Any]:
+    """Return what axe-core finds wrong with the page as it is now: rule and element."""
+    found = await tab.run("axe.run().then((told) => told.violations.concat(told.incomplete))")
+    return [(rule["id"], rule["impact"], [node["html"] for node in rule["nodes"]]) for rule in found]
+
+
+@pytest.fixture
+async def tab(stand: RehearsalHarness, outside_programs: OutsidePrograms, tmp_path: Path) -> Any:
+    """Show the page at phone's width; None where there is no browser."""
+    if (program := outside_programs.find("chromium")) is None:
+        yield None
+        return
+    async with open_tab(program, tmp_path / "profile") as opened:
+        await opened.look_like(width=320, scheme="light")
+        await opened.show(stand.base + "/")
+        await opened.until("document.querySelectorAll('.handset').length === 2")
+        yield opened
+
+
+async def test_the_page_in_a_browser(stand: RehearsalHarness, tab: Tab | None) -> None:
+    """A rehearsal by keyboard alone, in which every part of the page is used; then looked at in every width and scheme."""
+    if tab is None:
+        return
+    await texts_by_keyboard(stand, tab)
+    await arriving_texts_are_told(stand, tab)
+    await faults_by_keyboard(stand, tab)
+    await a_drill_beside_its_script(stand, tab)
+    await nothing_is_wrong_in_any_look(tab)
+    assert {url.split("/")[2] for url in tab.requested if not url.startswith("data:")} == {stand.base.split("/")[2]}
+
+
+async def texts_by_keyboard(stand: RehearsalHarness, tab: Tab) -> None:
+    """Quick texts, words and a picture leave from the handset whose they are; removing one leaves the focus in the page."""
+    for words in ("he's here", "STOP", "ES"):
+        await tab_to(tab, words)
+        await press(tab, SPACE)
+    await tab.until("document.querySelectorAll('.in').length === 3")
+    await tab_to(tab, f"Text from {B}")
+    await tab.write("look at this")
+    await tab_to(tab, "With a picture")
+    await press(tab, SPACE)
+    await tab_to(tab, "Send")
+    await press(tab, SPACE)
+    await tab.until(
+        "document.querySelectorAll('.handset')[1].querySelector('.picture')?.textContent === 'Picture (image/jpeg)'"
+    )
+    assert [text["text"] for text in await handset(stand, A)] == ["he's here", "STOP", "ES"]
+    (text,) = await handset(stand, B)
+    assert (text["text"], [each["type"] for each in text["media"]]) == ("look at this", ["image/jpeg"])
+    assert await tab.run("document.activeElement.value") == ""
+    assert await tab.run("document.querySelector('.check input:checked')") is None
+    await tab_to(tab, "Another handset")
+    await tab.write("+15555550103")
+    await press(tab, ENTER)
+    await tab.until("document.querySelectorAll('.handset').length === 3")
+    await tab_to(tab, "Remove handset +15555550103")
+    await press(tab, SPACE)
+    assert await tab.run("document.activeElement.id + document.querySelectorAll('.handset').length") == "number2"
+
+
+async def arriving_texts_are_told(stand: RehearsalHarness, tab: Tab) -> None:
+    """A text of the line's is read out with its handset's number, as text; a handset's own texts are not."""
+    assert await tab.run(ARRIVED) == ""
+    assert isinstance(await stand.carrier.send(Phone(B), "<b>who</b> is there", number=NUMBER), Accepted)
+    assert await tab.until(ARRIVED) == f"At {B}: <b>who</b> is there"
+
+
+async def faults_by_keyboard(stand: RehearsalHarness, tab: Tab) -> None:
+    """What was chosen is set, what is left of it is said, and it can be taken back."""
+    said = "document.getElementById('faults-now').textContent"
+    await tab_to(tab, "Faults of the carrier")
+    await press(tab, SPACE)
+    await tab.until(f"{said} === 'No fault is set.'")
+    await tab_to(tab, "Set faults")
+    await press(tab, SPACE)
+    await tab.until("document.getElementById('fault-trouble').textContent === 'Choose a fault first.'")
+    await tab.run(
+        "document.getElementById('send').value = 'reject'; document.getElementById('inbound').value = 'duplicate'"
+    )
+    await press(tab, SPACE)
+    await tab.until(f"{said} === 'Still to come: sends that get reject:opted-out: 1; texts told twice: 1.'")
+    assert await stand.get("/api/faults") == {"send": "reject:opted-out", "times": 1, "inbound": {"duplicate": 1}}
+    await tab_to(tab, "No more faults")
+    await press(tab, SPACE)
+    await tab.until(f"{said} === 'No fault is set.'")
+
+
+async def a_drill_beside_its_script(stand: RehearsalHarness, tab: Tab) -> None:
+    """The handset of a drill comes by itself, once; its script stands beside it in the language that was chosen."""
+    assert isinstance(stand.carrier, HandsetCarrier)
+    assert await stand.carrier.text_from_handset(tag="0badcafe0bad", ref="one", text="hola", picture=True)
+    await tab.until("document.querySelectorAll('.handset')[2]?.querySelector('h2').textContent.endsWith(' (drill)')")
+    await tab_to(tab, "Drills")
+    await press(tab, SPACE)
+    await tab.until("document.getElementById('script').length === 9")
+    chosen = "Object.assign(document.getElementById('{}'), {{value: '{}'}}).dispatchEvent(new Event('change', {{bubbles: true}}))"
+    await tab.run(chosen.format("script", "phone-taken"))
+    await tab.run(chosen.format("language", "es"))
+    assert await tab.run("document.getElementById('said').textContent") == "!drill phone-taken es"
+    assert await tab.run("document.querySelector('#scenes q').lang") == "es"
+    assert "quién es" in await tab.run("document.getElementById('scenes').textContent")
+
+
+async def nothing_is_wrong_in_any_look(tab: Tab) -> None:
+    """No violation, nothing to scroll to the side, and another paper in the dark."""
+    if not AXE.is_file():
+        warnings.warn("axe-core is not here: the page was not judged", stacklevel=1)
+        return
+    await tab.run(AXE.read_text(encoding="utf-8") + ";0")
+    papers = {}
+    for width, scheme in LOOKS:
+        await tab.look_like(width=width, scheme=scheme)
+        assert await judged(tab) == [], (width, scheme)
+        assert await tab.run("innerWidth - document.documentElement.scrollWidth") >= 0, width
+        papers[scheme] = await tab.run("getComputedStyle(document.body).backgroundColor")
+        columns = await tab.run("new Set([...document.querySelectorAll('.handset')].map((each) => each.offsetLeft)).size")
+        assert (columns > 1) == (width > 320), "handsets stand side by side where there is room"
+    assert papers["light"] != papers["dark"]
+    # The judge judges: a picture without words is found.
+    await tab.run("document.querySelector('main').append(document.createElement('img'))")
+    assert "image-alt" in json.dumps(await judged(tab))
