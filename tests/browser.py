@@ -78,7 +78,7 @@ class Tab:
         """Wait until an expression is true; return its value."""
         async with asyncio.timeout(TIMEOUT):
             while not (value := await self.run(expression)):
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.05)  # noqa: ASYNC110 - what happens in another process sets no event here
         return value
 
     async def look_like(self, *, width: int, scheme: str) -> None:
@@ -126,8 +126,11 @@ async def _address(process: asyncio.subprocess.Process, file: Path) -> str:
     """Return where the browser listens, as soon as it has written both lines of its file."""
     async with asyncio.timeout(TIMEOUT):
         while process.returncode is None:
-            with suppress(FileNotFoundError):
-                if len(lines := file.read_text(encoding="utf-8").split("\n")) > 1:
-                    return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
+            if len(lines := _lines(file)) > 1:
+                return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
             await asyncio.sleep(0.05)
     raise AssertionError(f"the browser ended with {process.returncode}")
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8").split("\n") if file.exists() else []

@@ -11,6 +11,7 @@ from yarl import URL
 from bridge.carriers.adapter import Accepted, InboundText
 from bridge.outbound.drill_texts import HandsetCarrier
 from bridge.runtime.phone_number import Phone
+from deploy.rehearsal.server import PICTURE_URL
 from policies.fictional import find_fictional
 from tests.bridge.carriers.rehearsal_harness import NUMBER, RehearsalHarness
 from tests.deploy.rehearsal.handsets import A, B, handset, until_status
@@ -162,3 +163,17 @@ async def test_what_is_no_drill_texts_nothing(stand: RehearsalHarness, tag: str,
     wrong = {"tag": "0badcafe0bad", "ref": "a", "text": "hi", "picture": False}
     await stand.post("/v1/drills/texts", wrong, status=(401,))
     assert await stand.get("/api/records") == []
+
+
+async def test_pictures_and_handsets(stand: RehearsalHarness) -> None:
+    """A handset shows that a picture came with a text; the list of handsets says which of them are a drill's."""
+    await stand.post("/api/texts", {"from": A, "to": NUMBER, "text": "", "picture": True})
+    (text,) = await handset(stand)
+    (request,) = await stand.receiver.come(1, tail="/inbound")
+    assert text["media"] == json.loads(request.body)["media"] == [{"type": "image/jpeg", "url": PICTURE_URL}]
+    assert isinstance(stand.carrier, HandsetCarrier)
+    assert await stand.carrier.text_from_handset(tag="0badcafe0bad", ref="one", text="hi", picture=False)
+    assert await stand.get("/api/handsets") == [
+        {"number": A, "drill": False},
+        {"number": "+15555552000", "drill": True},
+    ]
