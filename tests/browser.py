@@ -77,8 +77,8 @@ class Tab:
     async def until(self, expression: str) -> Any:
         """Wait until an expression is true; return its value."""
         async with asyncio.timeout(TIMEOUT):
-            while not (value := await self.run(expression)):
-                await asyncio.sleep(0.05)  # noqa: ASYNC110 - what happens in another process sets no event here
+            while not (value := await self.run(expression)):  # noqa: ASYNC110 - another process sets no event here
+                await asyncio.sleep(0.05)
         return value
 
     async def look_like(self, *, width: int, scheme: str) -> None:

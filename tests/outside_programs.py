@@ -54,9 +54,13 @@ class OutsidePrograms:
     def find(self, name: str) -> str | None:
         """Return where a program is; None, counted, when it is nowhere."""
         if (found := find(name)) is None:
-            self._missing.append(name)
-            warnings.warn(f"{name} is not here: a test stepped aside", stacklevel=2)
+            self.lack(name)
         return found
+
+    def lack(self, name: str) -> None:
+        """Count and say that a test does without something of others'."""
+        self._missing.append(name)
+        warnings.warn(f"{name} is not here: a test stepped aside", stacklevel=3)
 
 
 @cache

@@ -7,7 +7,6 @@ program.
 from __future__ import annotations
 
 import json
-import warnings
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,7 +64,7 @@ async def tab(stand: RehearsalHarness, outside_programs: OutsidePrograms, tmp_pa
         yield opened
 
 
-async def test_the_page_in_a_browser(stand: RehearsalHarness, tab: Tab | None) -> None:
+async def test_the_page_in_a_browser(stand: RehearsalHarness, tab: Tab | None, outside_programs: OutsidePrograms) -> None:
     """A rehearsal by keyboard alone, in which every part of the page is used; then looked at in every width and scheme."""
     if tab is None:
         return
@@ -73,7 +72,10 @@ async def test_the_page_in_a_browser(stand: RehearsalHarness, tab: Tab | None) -
     await arriving_texts_are_told(stand, tab)
     await faults_by_keyboard(stand, tab)
     await a_drill_beside_its_script(stand, tab)
-    await nothing_is_wrong_in_any_look(tab)
+    if AXE.is_file():
+        await nothing_is_wrong_in_any_look(tab)
+    else:
+        outside_programs.lack("axe-core")
     assert {url.split("/")[2] for url in tab.requested if not url.startswith("data:")} == {stand.base.split("/")[2]}
 
 
@@ -89,9 +91,7 @@ async def texts_by_keyboard(stand: RehearsalHarness, tab: Tab) -> None:
     await press(tab, SPACE)
     await tab_to(tab, "Send")
     await press(tab, SPACE)
-    await tab.until(
-        "document.querySelectorAll('.handset')[1].querySelector('.picture')?.textContent === 'Picture (image/jpeg)'"
-    )
+    assert await tab.until("document.querySelector('.picture')?.textContent") == "Picture (image/jpeg)"
     assert [text["text"] for text in await handset(stand, A)] == ["he's here", "STOP", "ES"]
     (text,) = await handset(stand, B)
     assert (text["text"], [each["type"] for each in text["media"]]) == ("look at this", ["image/jpeg"])
@@ -107,14 +107,14 @@ async def texts_by_keyboard(stand: RehearsalHarness, tab: Tab) -> None:
 
 
 async def arriving_texts_are_told(stand: RehearsalHarness, tab: Tab) -> None:
-    """A text of the line's is read out with its handset's number, as text; a handset's own texts are not."""
+    """Texts of the line's are in the live region with their handset's number, as text; a handset's own are not."""
     assert await tab.run(ARRIVED) == ""
     assert isinstance(await stand.carrier.send(Phone(B), "<b>who</b> is there", number=NUMBER), Accepted)
     assert await tab.until(ARRIVED) == f"At {B}: <b>who</b> is there"
 
 
 async def faults_by_keyboard(stand: RehearsalHarness, tab: Tab) -> None:
-    """What was chosen is set, what is left of it is said, and it can be taken back."""
+    """Faults that were chosen are set, the page says what is left of them, and they can be taken back."""
     said = "document.getElementById('faults-now').textContent"
     await tab_to(tab, "Faults of the carrier")
     await press(tab, SPACE)
@@ -134,16 +134,16 @@ async def faults_by_keyboard(stand: RehearsalHarness, tab: Tab) -> None:
 
 
 async def a_drill_beside_its_script(stand: RehearsalHarness, tab: Tab) -> None:
-    """The handset of a drill comes by itself, once; its script stands beside it in the language that was chosen."""
+    """Handsets of drills come by themselves; the script stands beside them in the language that was chosen."""
     assert isinstance(stand.carrier, HandsetCarrier)
     assert await stand.carrier.text_from_handset(tag="0badcafe0bad", ref="one", text="hola", picture=True)
     await tab.until("document.querySelectorAll('.handset')[2]?.querySelector('h2').textContent.endsWith(' (drill)')")
     await tab_to(tab, "Drills")
     await press(tab, SPACE)
     await tab.until("document.getElementById('script').length === 9")
-    chosen = "Object.assign(document.getElementById('{}'), {{value: '{}'}}).dispatchEvent(new Event('change', {{bubbles: true}}))"
-    await tab.run(chosen.format("script", "phone-taken"))
-    await tab.run(chosen.format("language", "es"))
+    for part, value in (("script", "phone-taken"), ("language", "es")):
+        await tab.run(f"document.getElementById('{part}').value = '{value}'")
+        await tab.run(f"document.getElementById('{part}').dispatchEvent(new Event('change', {{bubbles: true}}))")
     assert await tab.run("document.getElementById('said').textContent") == "!drill phone-taken es"
     assert await tab.run("document.querySelector('#scenes q').lang") == "es"
     assert "quién es" in await tab.run("document.getElementById('scenes').textContent")
@@ -151,9 +151,6 @@ async def a_drill_beside_its_script(stand: RehearsalHarness, tab: Tab) -> None:
 
 async def nothing_is_wrong_in_any_look(tab: Tab) -> None:
     """No violation, nothing to scroll to the side, and another paper in the dark."""
-    if not AXE.is_file():
-        warnings.warn("axe-core is not here: the page was not judged", stacklevel=1)
-        return
     await tab.run(AXE.read_text(encoding="utf-8") + ";0")
     papers = {}
     for width, scheme in LOOKS:
