@@ -111,6 +111,7 @@ from bot.staffing import (
     first_times,
     flood,
     roster,
+    shifts,
     thread_marks,
     transfer,
     wellbeing,
@@ -311,10 +312,11 @@ def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
             break
     if isinstance(aggregate, Desk):
         aggregate, given = auto_assign.assign_waiting(pack, facts, aggregate)
-        aggregate, called = claim_queue.call_people(facts, before, aggregate)
+        aggregate, called = claim_queue.call_people(pack, facts, before, aggregate)
         aggregate, cared = wellbeing.offer_debriefs(pack, facts, before, aggregate)
+        aggregate, asked = shifts.follow_calendar(pack, facts, aggregate, event)
         aggregate, shown = desk_board.update_board(pack, facts, aggregate)
-        actions = ringing.ring(aggregate.roster, actions + given + called + cared)
+        actions = ringing.ring(aggregate.roster, actions + given + called + cared + asked)
         shown = put_into_words(pack, facts, aggregate, event, actions + shown)
         return Step(aggregate, shown + audit_trail.audit_records(before, aggregate, actions))
     if isinstance(aggregate, Thread):

@@ -29,14 +29,16 @@ from policies.pack import (
     Keywords,
     Pack,
     PackText,
+    PersonShifts,
     Playbook,
     ResumeMode,
     Settings,
+    Shifts,
     TextName,
     Wording,
     text_digest,
 )
-from policies.schema import MOST_SEGMENTS, HoursPart, PackFile, PlaybookPart, TextPart, WeekPart, WordingPart
+from policies.schema import MOST_SEGMENTS, HoursPart, PackFile, PlaybookPart, ShiftsPart, TextPart, WeekPart, WordingPart
 from policies.segments import segments
 from policies.word_lists import function_words, sign_matchers
 
@@ -150,6 +152,7 @@ def _merge(files: Sequence[PackFile], problems: list[str]) -> Pack | None:
         problems.append("languages: one is there twice")
     settings = _settings(files, problems)
     hours = _hours(next((file.hours for file in reversed(files) if file.hours), None), problems)
+    shifts = _shifts(next((file.shifts for file in reversed(files) if file.shifts), None), hours, problems)
     texts = {
         name: _text(name, [f.texts[name] for f in files if name in f.texts], f"texts.{name}", languages, problems)
         for name in TextName
@@ -182,6 +185,7 @@ def _merge(files: Sequence[PackFile], problems: list[str]) -> Pack | None:
         staff_language=staff_language,
         settings=settings,
         hours=hours,
+        shifts=shifts,
         keywords=keywords,
         texts=MappingProxyType(texts),
         canned=MappingProxyType(canned),
@@ -230,10 +234,7 @@ def _hours(part: HoursPart | None, problems: list[str]) -> Hours | None:
         problems.append("hours: no pack says them")
         return None
     if part.timezone is not None:
-        try:
-            ZoneInfo(part.timezone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            problems.append("hours.timezone: this machine knows no such time zone (example: America/New_York)")
+        _check_zone(part.timezone, "hours.timezone", problems)
     week = part.week or WeekPart()
     return Hours(
         always=part.always is True,
@@ -244,6 +245,39 @@ def _hours(part: HoursPart | None, problems: list[str]) -> Hours | None:
         clock=part.clock or 12,
         sample=part.sample,
     )
+
+
+def _check_zone(zone: str, path: str, problems: list[str]) -> None:
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        problems.append(f"{path}: this machine knows no such time zone (example: America/New_York)")
+
+
+def _shifts(part: ShiftsPart | None, hours: Hours | None, problems: list[str]) -> Shifts | None:
+    if part is None or hours is None:
+        return None
+    zone = part.timezone or ("" if hours.always else hours.timezone)
+    if not zone:
+        problems.append("shifts.timezone: is needed, because the hours have none")
+    elif part.timezone is not None:
+        _check_zone(zone, "shifts.timezone", problems)
+        if not hours.always and zone != hours.timezone:
+            problems.append("shifts.timezone: is not that of the hours")
+    if len({person.who for person in part.people}) < len(part.people):
+        problems.append("shifts.people: one person is there twice")
+    people = []
+    for number, person in enumerate(part.people):
+        days = [*((day, periods) for day, periods in person.week), *((str(d), p) for d, p in person.dates.items())]
+        for day, periods in days:
+            if any(first[1] > second[0] for first, second in pairwise(sorted(periods))):
+                problems.append(f"shifts.people.{number}: two periods of {day} overlap")
+        if not any(periods for _, periods in days):
+            problems.append(f"shifts.people.{number}: has no shift")
+        week = tuple(tuple(sorted(periods)) for _, periods in person.week)
+        dates = {day: tuple(sorted(periods)) for day, periods in person.dates.items()}
+        people.append(PersonShifts(who=person.who, week=week, dates=MappingProxyType(dates)))
+    return Shifts(timezone=zone, people=tuple(people))
 
 
 def _text(name: str, parts: Sequence[TextPart], path: str, languages: Iterable[str], problems: list[str]) -> PackText:

@@ -173,6 +173,23 @@ class Hours:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PersonShifts:
+    """When one person is on shift: `week` as in :class:`Hours`; a day of `dates` has its own periods instead."""
+
+    who: str = field(repr=False)
+    week: tuple[tuple[tuple[int, int], ...], ...]
+    dates: Mapping[date, tuple[tuple[int, int], ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shifts:
+    """The calendar of shifts, in local time of `timezone`; `policies.shifts` says who is on."""
+
+    timezone: str
+    people: tuple[PersonShifts, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The numbers and choices. Seconds unless the name says otherwise; what each is for is told in the base pack."""
 
@@ -252,6 +269,8 @@ class Pack:
     leak_words: frozenset[str] = field(repr=False)
     signs: Mapping[str, Matcher] = field(repr=False)
     function_words: Mapping[str, frozenset[str]] = field(repr=False)
+    shifts: Shifts | None = None
+    """Who is on when; None: the agency keeps no calendar here, and only `!on` and `!off` say who is on duty."""
 
     def say(self, name: str, language: str | None = None, *, opens: str | None = None) -> str:
         """Return a text in a language of the line; in the line's first when it is not one of them, or not known.

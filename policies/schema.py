@@ -229,6 +229,21 @@ class HoursPart(Part):
         return self
 
 
+class PersonShiftsPart(Part):
+    """When one person is on shift, each week, and on dates that have periods of their own instead (none: off)."""
+
+    who: Annotated[str, Field(pattern=r"^@[a-z0-9._=/+-]+:[^\s@]+$")]
+    week: WeekPart = WeekPart()
+    dates: dict[date, list[Period]] = Field(default_factory=dict)
+
+
+class ShiftsPart(Part):
+    """Who is on shift when. A later pack replaces it whole. The time zone is that of the hours, where they have one."""
+
+    timezone: str | None = None
+    people: Annotated[list[PersonShiftsPart], Field(min_length=1)]
+
+
 class SettingsPart(Part):
     """The numbers and choices, with what makes sense for each. The fields are those of `policies.pack.Settings`."""
 
@@ -300,6 +315,7 @@ class PackFile(Part):
     staff_language: StaffLanguage | None = None
     settings: SettingsPart = SettingsPart()
     hours: HoursPart | None = None
+    shifts: ShiftsPart | None = None
     keywords: KeywordsPart = KeywordsPart()
     words: dict[Language, WordsPart] = Field(default_factory=dict)
     leak_words: list[Keyword] = Field(default_factory=list)

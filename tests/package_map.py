@@ -12,6 +12,7 @@ from typing import Final
 MAY_IMPORT: Final[dict[str, str]] = {
     "policies": "",
     "policies/drills": "policies",
+    "policies/shifts": "policies",
     "bot/wording/english": "",
     "bot/wording/spanish": "",
     "bot/wording": "bot/wording/english bot/wording/spanish",
@@ -25,7 +26,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "bot/safety": (
         "policies bot/wording bot/model bot/language bot/commands bot/display bot/guard bot/sending bot/lifecycle"
     ),
-    "bot/staffing": "policies bot/wording bot/model bot/commands bot/display bot/sending",
+    "bot/staffing": "policies policies/shifts bot/wording bot/model bot/commands bot/display bot/sending",
     "bot/codeword": (
         "policies bot/wording bot/model bot/language bot/commands bot/display bot/guard bot/sending bot/lifecycle "
         "bot/safety"

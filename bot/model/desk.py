@@ -97,6 +97,8 @@ class DeskMember:
     met: tuple[Situation, ...] = ()
     """Of which first times they were told; `quiet`: they want to hear of no more (`bot.staffing.first_times`)."""
     quiet: bool = False
+    shift_until: float = 0.0
+    """End of the last shift of the calendar for which they were on duty or were asked; on the wall's clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +185,10 @@ class Desk:
     """Threads that are on hold, also those whose conversation is over."""
     drills: tuple[DrillRun, ...] = ()
     """Drills that run; only a rehearsal line has any."""
+    gaps_told_at: float = 0.0
+    """When the gaps of the calendar of shifts were last looked for; on the wall's clock."""
+    shifts_due: float = 0.0
+    """When the timer of the calendar is due; 0: none was set."""
 
     def member(self, user: str) -> DeskMember | None:
         """Who that person is at the desk, if they are there."""

@@ -42,6 +42,7 @@ from bot.model.thread_desk_events import (
     ThreadQueued,
 )
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
+from bot.staffing import shifts
 from bot.staffing.flood import leave_crowd
 from bot.wording.notice import notice_of
 from policies.pack import Pack
@@ -235,7 +236,9 @@ def call_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[De
     actions: list[Action] = [
         SendMessage(place=DESK, ref=event.key, body=body, mentions=tuple(called), reactions=(CLAIM_REACTION,))
     ]
-    if (step == len(due) - 1 or not people) and desk.flood.may_page(facts.now):
+    # By a calendar the person on call is needed at once where nobody who is on shift is on duty.
+    absent = not shifts.present(pack, facts, desk.roster)
+    if (step == len(due) - 1 or absent) and desk.flood.may_page(facts.now):
         actions.append(PageOnCall(reason="waiting"))
         desk = replace(desk, flood=replace(desk.flood, paged_at=facts.now))
     if step + 1 < len(due):
@@ -243,9 +246,10 @@ def call_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[De
     return Step(desk, tuple(actions), consumed=True)
 
 
-def call_people(facts: Facts, before: Desk, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
+def call_people(pack: Pack, facts: Facts, before: Desk, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
     """After any event: call people on duty to a thread that has just come to wait, or to be offered to everybody.
 
+    By a calendar of shifts those who are on shift are called first, and everybody on duty at the first reminder.
     The card itself is a notice and rings nobody. Several who come at once are one call, unless there is a sign of danger.
     """
     free = {entry.thread for entry in before.threads if _is_free(entry)}
@@ -254,7 +258,9 @@ def call_people(facts: Facts, before: Desk, desk: Desk) -> tuple[Desk, tuple[Act
     standing = fresh and any(entry.thread in free for entry in now)
     calls: list[Action] = []
     for entry in now:
-        called = tuple(user for user in on_duty(desk.roster) if user != entry.assignee)
+        everybody = entry.danger or entry.offered
+        people = () if everybody else shifts.present(pack, facts, desk.roster)
+        called = tuple(user for user in people or on_duty(desk.roster) if user != entry.assignee)
         if entry.thread in free or not called or (standing and not entry.danger):
             continue
         standing = True

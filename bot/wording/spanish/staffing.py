@@ -263,4 +263,12 @@ NOTICES: Final[dict[str, str]] = {
     "close_rest.nobody": ("Sin tarjeta no espera nadie que escribiera una vez y no destaque: no hay nada que cerrar."),
     "close_rest.nothing_was_asked": "No se había pedido ni empezado nada.",
     "close_rest.taken_back": "Deshecho. Ya cerradas: {closed}.",
+    "shifts.nobody_is_on_shift": (
+        "En la semana que viene hay horas en que la línea está abierta y nadie tiene turno: {gaps}. Más huecos: {more}. "
+        "Personas del calendario que no están en el escritorio: {missing}."
+    ),
+    "shifts.your_shift_has_begun": (
+        "Según el calendario tu turno ha empezado y no estás de servicio. Di !on en el escritorio cuando estés. Hasta "
+        "entonces no se te llama, y en este turno no se pregunta otra vez."
+    ),
 }

@@ -1,0 +1,83 @@
+"""The calendar of shifts at the desk: whom it asks and calls, and the gaps that supervisors hear of.
+
+Rules of this module: the calendar makes nobody present, and only people on duty are counted as present for a phone
+(practice 29): a person on shift who is not on duty is asked once in that shift, in their office, and not again where they
+were on duty in it, so that `!off` stays theirs. It takes nobody out of the on-call chain: it says who is called first, and
+brings the person on call in earlier. Nothing here reaches a phone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from bot.model.actions import OFFICE, Action, SendMessage
+from bot.model.desk import Desk, DeskMember, Facts, Role
+from bot.model.events import Event, TimerDue
+from bot.model.transactional_actions import SetTimer
+from bot.wording.notice import notice_of
+from policies.pack import Pack, Shifts
+from policies.shifts.calendar import WEEK, gaps, local_minute, next_change, on_shift, shift_ends
+
+TIMER: Final = "shifts"
+DAY: Final = 86_400.0
+MOST_GAPS: Final = 10
+"""How many gaps are named in one message; the others are counted."""
+
+
+def present(pack: Pack, facts: Facts, roster: Iterable[DeskMember]) -> tuple[str, ...]:
+    """Return the people on duty who are on shift; without a calendar, all who are on duty."""
+    on = None if pack.shifts is None else on_shift(pack.shifts, facts.wall_clock)
+    return tuple(member.user for member in roster if member.on_duty and (on is None or member.user in on))
+
+
+def follow_calendar(pack: Pack, facts: Facts, desk: Desk, event: Event) -> tuple[Desk, tuple[Action, ...]]:
+    """After any event: ask whose shift it is and who is not on duty, tell gaps once a day, wait for the next change."""
+    if pack.shifts is None:
+        return desk, ()
+    desk, asked = _ask(pack.shifts, facts, desk)
+    desk, told = _tell_gaps(pack, pack.shifts, facts, desk)
+    timer: tuple[Action, ...] = ()
+    if desk.shifts_due <= facts.now or (isinstance(event, TimerDue) and event.key == TIMER):
+        due = min(next_change(pack.shifts, facts.wall_clock), desk.gaps_told_at + DAY) - facts.clock_ahead
+        desk, timer = replace(desk, shifts_due=due), (SetTimer(key=TIMER, due=due),)
+    return desk, asked + told + timer
+
+
+def _ask(shifts: Shifts, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
+    now, on = facts.wall_clock, on_shift(shifts, facts.wall_clock)
+    begun = {member.user for member in desk.roster if member.user in on and member.shift_until <= now}
+    if not begun:
+        return desk, ()
+    roster = tuple(
+        replace(member, shift_until=shift_ends(shifts, member.user, now)) if member.user in begun else member
+        for member in desk.roster
+    )
+    body = notice_of("shifts.your_shift_has_begun")
+    asked = tuple(
+        SendMessage(place=OFFICE + member.user, body=body, notice=False, mentions=(member.user,))
+        for member in desk.roster
+        if member.user in begun and not member.on_duty
+    )
+    return replace(desk, roster=roster), asked
+
+
+def _tell_gaps(pack: Pack, shifts: Shifts, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
+    now = facts.wall_clock
+    if 0 <= now - desk.gaps_told_at < DAY:
+        return desk, ()
+    desk = replace(desk, gaps_told_at=now)
+    here = frozenset(member.user for member in desk.roster)
+    found = gaps(shifts, pack.hours, now=now, until=now + WEEK, people=here)
+    if not found:
+        return desk, ()
+    named = [f"{local_minute(shifts, begin)} – {local_minute(shifts, end)}" for begin, end in found[:MOST_GAPS]]
+    body = notice_of(
+        "shifts.nobody_is_on_shift",
+        gaps="; ".join(named),
+        more=len(found) - len(named),
+        missing=sum(person.who not in here for person in shifts.people),
+    )
+    supervisors = (member.user for member in desk.roster if member.role is Role.SUPERVISOR)
+    return desk, tuple(SendMessage(place=OFFICE + user, body=body) for user in supervisors)

@@ -1,0 +1,1 @@
+"""Shifts: who is on by the calendar of the pack, when that changes, and when nobody is."""

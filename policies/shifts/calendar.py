@@ -1,0 +1,87 @@
+"""Who is on shift, until when, and when nobody is, in the time of the world.
+
+Rules of this module: pure, times in seconds since the epoch. A shift is what the clock on the wall of the line's time zone
+shows, as with the opening hours (`policies.hours`): an hour that comes twice counts twice, and a time that the clock skips
+is reached at the moment after the skip. Shifts of several people may overlap. A gap is a time at which the line is open and
+nobody is on shift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import date, datetime, time, timedelta
+from itertools import pairwise
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from policies.pack import Hours, PersonShifts, Shifts
+
+WEEK: Final = 7 * 86_400.0
+MINUTES_OF_DAY: Final = 1440
+
+
+def on_shift(shifts: Shifts, now: float) -> frozenset[str]:
+    """Return the people who are on shift at that moment."""
+    local = datetime.fromtimestamp(now, ZoneInfo(shifts.timezone))
+    return frozenset(person.who for person in shifts.people if _covers(person, local))
+
+
+def shift_ends(shifts: Shifts, who: str, now: float) -> float:
+    """Return when the shift ends that a person has now; a week from now if it is not over by then."""
+    changes = _moments(shifts, None, now, now + WEEK)
+    return next((moment for moment in changes if who not in on_shift(shifts, moment)), now + WEEK)
+
+
+def next_change(shifts: Shifts, now: float) -> float:
+    """Return when another set of people is on shift, for the first time after now; a week from now if none is by then."""
+    before = on_shift(shifts, now)
+    changes = _moments(shifts, None, now, now + WEEK)
+    return next((moment for moment in changes if on_shift(shifts, moment) != before), now + WEEK)
+
+
+def gaps(
+    shifts: Shifts, hours: Hours, *, now: float, until: float, people: Collection[str]
+) -> tuple[tuple[float, float], ...]:
+    """Return from when to when the line is open and none of these people is on shift, in order, as far as `until`."""
+    found: list[tuple[float, float]] = []
+    for begin, end in pairwise((now, *_moments(shifts, hours, now, until), until)):
+        # Hours with a week have the time zone of the shifts, and others need none.
+        if not hours.open_at(datetime.fromtimestamp(begin, ZoneInfo(shifts.timezone))) or on_shift(
+            shifts, begin
+        ) & frozenset(people):
+            continue
+        joined = bool(found) and found[-1][1] == begin
+        found[-1:] = [(found[-1][0], end)] if joined else [*found[-1:], (begin, end)]
+    return tuple(found)
+
+
+def local_minute(shifts: Shifts, moment: float) -> str:
+    """Write a moment as the clock on the line's wall shows it: `2027-01-04 08:00`."""
+    return f"{datetime.fromtimestamp(moment, ZoneInfo(shifts.timezone)):%Y-%m-%d %H:%M}"
+
+
+def _covers(person: PersonShifts, local: datetime) -> bool:
+    minute = local.hour * 60 + local.minute
+    return any(start <= minute < end for start, end in _periods(person, local.date()))
+
+
+def _periods(person: PersonShifts, day: date) -> tuple[tuple[int, int], ...]:
+    return person.dates.get(day, person.week[day.weekday()])
+
+
+def _moments(shifts: Shifts, hours: Hours | None, now: float, until: float) -> Iterator[float]:
+    """Give moments after now and before `until`, in order, among which is each at which a shift or the hours change."""
+    zone = ZoneInfo(shifts.timezone)
+    day, last = (datetime.fromtimestamp(moment, zone).date() for moment in (now, until))
+    while day <= last:
+        begin = datetime.combine(day, time(), tzinfo=zone)
+        end = datetime.combine(day + timedelta(days=1), time(), tzinfo=zone)
+        if begin.utcoffset() == end.utcoffset():
+            periods = [period for person in shifts.people for period in _periods(person, day)]
+            periods += hours.on(day) if hours is not None else ()
+            minutes = sorted({0, *(minute for period in periods for minute in period if minute < MINUTES_OF_DAY)})
+            moments = [begin.timestamp() + 60 * minute for minute in minutes]
+        else:  # clocks change: a period may begin or end at the change itself, or come twice
+            moments = [float(moment) for moment in range(int(begin.timestamp()), int(end.timestamp()), 60)]
+        yield from (moment for moment in moments if now < moment < until)
+        day += timedelta(days=1)
