@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, unique
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from bot.model.codeword_match import CodewordMatch, EnrolmentAnswer
 from bot.model.codeword_state import CodewordState, Enrolment, SendLock
@@ -21,6 +21,9 @@ from bot.model.hold_signs import HoldSigns
 from bot.model.thread import Assignment, Consent, ConsentFlags, Lifecycle, Sending, Silence
 from bot.model.thread_desk_events import AlarmKind, Situation
 from policies.drills.script import DrillScript
+
+SHIFTS_TIMER: Final = "shifts"
+"""Timer of the desk by which it looks at the calendar of shifts; a start sets it as well."""
 
 
 @unique

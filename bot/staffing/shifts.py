@@ -13,14 +13,13 @@ from dataclasses import replace
 from typing import Final
 
 from bot.model.actions import OFFICE, Action, SendMessage
-from bot.model.desk import Desk, DeskMember, Facts, Role
+from bot.model.desk import SHIFTS_TIMER, Desk, DeskMember, Facts, Role
 from bot.model.events import Event, TimerDue
 from bot.model.transactional_actions import SetTimer
 from bot.wording.notice import notice_of
 from policies.pack import Pack, Shifts
 from policies.shifts.calendar import WEEK, gaps, local_minute, next_change, on_shift, shift_ends
 
-TIMER: Final = "shifts"
 DAY: Final = 86_400.0
 MOST_GAPS: Final = 10
 """How many gaps are named in one message; the others are counted."""
@@ -39,9 +38,9 @@ def follow_calendar(pack: Pack, facts: Facts, desk: Desk, event: Event) -> tuple
     desk, asked = _ask(pack.shifts, facts, desk)
     desk, told = _tell_gaps(pack, pack.shifts, facts, desk)
     timer: tuple[Action, ...] = ()
-    if desk.shifts_due <= facts.now or (isinstance(event, TimerDue) and event.key == TIMER):
+    if desk.shifts_due <= facts.now or (isinstance(event, TimerDue) and event.key == SHIFTS_TIMER):
         due = min(next_change(pack.shifts, facts.wall_clock), desk.gaps_told_at + DAY) - facts.clock_ahead
-        desk, timer = replace(desk, shifts_due=due), (SetTimer(key=TIMER, due=due),)
+        desk, timer = replace(desk, shifts_due=due), (SetTimer(key=SHIFTS_TIMER, due=due),)
     return desk, asked + told + timer
 
 
@@ -72,7 +71,7 @@ def _tell_gaps(pack: Pack, shifts: Shifts, facts: Facts, desk: Desk) -> tuple[De
     found = gaps(shifts, pack.hours, now=now, until=now + WEEK, people=here)
     if not found:
         return desk, ()
-    named = [f"{local_minute(shifts, begin)} – {local_minute(shifts, end)}" for begin, end in found[:MOST_GAPS]]
+    named = [f"{local_minute(shifts, begin)} / {local_minute(shifts, end)}" for begin, end in found[:MOST_GAPS]]
     body = notice_of(
         "shifts.nobody_is_on_shift",
         gaps="; ".join(named),

@@ -192,6 +192,8 @@ class Bridge:
         await startup_notices.record_configuration(
             services.database, services.vault, services.clock, self._resources.config
         )
+        if self._resources.pack.shifts is not None:
+            await startup_notices.look_at_shifts(services.database, services.clock)
         await self.outbox.load()
         # Before the timers, which note that the line is there again.
         await self.carrier_backfill.report_absence()

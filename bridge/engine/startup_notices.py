@@ -13,6 +13,7 @@ from typing import Final
 
 from bot.model.actions import DESK
 from bot.model.audit_kinds import AuditKind
+from bot.model.desk import SHIFTS_TIMER
 from bot.model.line_incidents import FactsBehind, LineRestored, MarkedFacts
 from bridge.config import Config, Staff
 from bridge.runtime import log
@@ -20,8 +21,9 @@ from bridge.runtime.clock import Clock
 from bridge.storage.database import Database, Transaction
 from bridge.storage.marked_sets import Found, SetName
 from bridge.storage.vault import Vault
-from bridge.tables import inbox, line_state
+from bridge.tables import inbox, line_state, timers
 from bridge.tables.audit_log import AuditLog
+from bridge.tables.timers import Timer
 
 LINE_SUBJECT: Final = "line"
 """Whose entry of the audit it is."""
@@ -65,6 +67,12 @@ async def report_marks(database: Database, vault: Vault, found: Mapping[SetName,
     await database.commit(commit)
     for name, each in told.items():
         log.event("bridge.facts_behind" if each is Found.BEHIND else "bridge.mark_behind", kind=name.value)
+
+
+async def look_at_shifts(database: Database, clock: Clock) -> None:
+    """Have the desk look at its calendar of shifts at once: it may be another one since the last start."""
+    timer = Timer(DESK, SHIFTS_TIMER, clock.now())
+    await database.commit(lambda transaction: timers.put(transaction, timer, destroys=False))
 
 
 async def first_roster(database: Database, configured: list[Staff]) -> list[Staff]:

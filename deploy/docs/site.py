@@ -33,6 +33,7 @@ NAVIGATION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "deploy/docs/operator.md",
             "deploy/docs/joining.md",
             "deploy/docs/releasing.md",
+            "deploy/docs/shifts.md",
             "deploy/docs/carriers.md",
             "deploy/docs/phones.md",
             "deploy/docs/verbs.md",

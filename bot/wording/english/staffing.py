@@ -250,8 +250,8 @@ NOTICES: Final[dict[str, str]] = {
     "close_rest.nothing_was_asked": "Nothing was asked or begun.",
     "close_rest.taken_back": "Taken back. Closed already: {closed}.",
     "shifts.nobody_is_on_shift": (
-        "In the coming week there are times at which the line is open and nobody is on shift: {gaps}. Further gaps: {more}. "
-        "People of the calendar who are not at the desk: {missing}."
+        "In the coming week there are times at which the line is open and nobody is on shift (from / until): {gaps}. "
+        "Further gaps: {more}. People of the calendar who are not at the desk: {missing}."
     ),
     "shifts.your_shift_has_begun": (
         "By the calendar your shift has begun, and you are off duty. Say !on at the desk once you are there. Until then "

@@ -264,11 +264,11 @@ NOTICES: Final[dict[str, str]] = {
     "close_rest.nothing_was_asked": "No se había pedido ni empezado nada.",
     "close_rest.taken_back": "Deshecho. Ya cerradas: {closed}.",
     "shifts.nobody_is_on_shift": (
-        "En la semana que viene hay horas en que la línea está abierta y nadie tiene turno: {gaps}. Más huecos: {more}. "
-        "Personas del calendario que no están en el escritorio: {missing}."
+        "En la semana que viene hay horas en que la línea está abierta y nadie tiene turno (desde / hasta): {gaps}. "
+        "Más huecos: {more}. Personas del calendario que no están en la mesa: {missing}."
     ),
     "shifts.your_shift_has_begun": (
-        "Según el calendario tu turno ha empezado y no estás de servicio. Di !on en el escritorio cuando estés. Hasta "
-        "entonces no se te llama, y en este turno no se pregunta otra vez."
+        "Según el calendario ha empezado tu turno, y dijiste !off. Di !on en la mesa cuando estés. Hasta entonces no se "
+        "te llama, y en este turno no se pregunta otra vez."
     ),
 }

@@ -1,0 +1,139 @@
+"""The calendar at the desk: it asks and calls, puts nobody on duty, and takes nobody out of the on-call chain."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.decide import decide
+from bot.model.actions import DESK, OFFICE, PageOnCall, SendMessage
+from bot.model.desk import SHIFTS_TIMER, Desk, Thread
+from bot.model.events import TimerDue
+from bot.model.feature import Step
+from bot.model.thread_desk_events import ThreadQueued
+from bot.model.transactional_actions import SetTimer
+from bot.staffing.shifts import DAY
+from policies.pack import PersonShifts, Shifts, TextName
+from tests.bot.examples import arrived, at, at_desk, of, staffed_desk, texts
+from tests.bot.strategies import ANA, BEN, NAMED, NOW, OWNERS, PACK, SUE
+
+T1 = OWNERS[0]
+LOOK = TimerDue(key=SHIFTS_TIMER)
+WAITS = ThreadQueued(thread=T1, designation=NAMED[0], since=NOW)
+ALL_DAY = ((0, 1440),)
+START = datetime.fromtimestamp(NOW, UTC)
+MINUTE = START.hour * 60 + START.minute
+
+
+def calendar(who: str = ANA, periods: tuple[tuple[int, int], ...] = ALL_DAY, **changed: Any) -> Any:
+    """Return the usual pack with a calendar: that person, every day."""
+    shifts = Shifts(timezone="UTC", people=(PersonShifts(who=who, week=(periods,) * 7, dates={}),))
+    hours = replace(PACK.hours, always=True, timezone="UTC")
+    return replace(PACK, shifts=shifts, hours=hours, **changed)
+
+
+def off(desk: Desk, *users: str) -> Desk:
+    return replace(desk, roster=tuple(replace(each, on_duty=each.user not in users) for each in desk.roster))
+
+
+def asked(step: Step[Any]) -> list[str]:
+    """Return whom a step rings in their offices."""
+    return [
+        post.place.removeprefix(OFFICE) for post in of(SendMessage, step) if post.place.startswith(OFFICE) and post.mentions
+    ]
+
+
+def called(step: Step[Any]) -> list[tuple[str, ...]]:
+    """Return whom the messages at the desk mention."""
+    return [post.mentions for post in of(SendMessage, step) if post.place == DESK and post.mentions]
+
+
+def test_a_person_on_shift_who_is_off_duty_is_asked_once_and_stays_off() -> None:
+    """The office rings once in a shift; nobody is put on duty; the next shift asks again."""
+    pack = calendar(periods=((MINUTE, MINUTE + 60),))
+    desk = off(staffed_desk(), ANA, BEN)
+    step = decide(pack, at(0), desk, LOOK)
+    assert asked(step) == [ANA]
+    assert [each.on_duty for each in step.aggregate.roster] == [False, False, True]
+    again = decide(pack, at(60), step.aggregate, LOOK)
+    assert asked(again) == []
+    assert asked(decide(pack, at(DAY), again.aggregate, LOOK)) == [ANA]
+
+
+def test_off_stays_the_persons() -> None:
+    """Who was on duty in their shift and says `!off` is not asked to come back in it."""
+    pack = calendar()
+    desk = decide(pack, at(0), staffed_desk(), LOOK).aggregate
+    gone = decide(pack, at(5), desk, at_desk("!off"))
+    assert asked(gone) == []
+    assert asked(decide(pack, at(600), gone.aggregate, LOOK)) == []
+    assert [each.user for each in gone.aggregate.roster if not each.on_duty] == [ANA]
+
+
+def test_those_on_shift_are_called_first_and_the_others_at_the_reminder() -> None:
+    """A thread that comes calls who is on shift; a sign of danger and the reminder call everybody on duty."""
+    pack = calendar()
+    desk = decide(pack, at(0), staffed_desk(), LOOK).aggregate
+    step = decide(pack, at(1), desk, WAITS)
+    assert called(step) == [(ANA,)]
+    assert called(decide(pack, at(1), desk, replace(WAITS, danger=True))) == [(ANA, BEN, SUE)]
+    reminder = decide(pack, at(121), step.aggregate, TimerDue(key=f"wait:{T1}:0"))
+    assert called(reminder) == [(ANA, BEN, SUE)]
+    assert of(PageOnCall, reminder) == []
+
+
+def test_the_person_on_call_is_called_sooner_where_nobody_on_shift_is_on_duty() -> None:
+    """In a gap, or with the person on shift off duty, everybody on duty is called and the person on call at once."""
+    for pack, desk in ((calendar(), off(staffed_desk(), ANA)), (calendar("@eve:line.example"), staffed_desk())):
+        on = tuple(each.user for each in desk.roster if each.on_duty)
+        step = decide(pack, at(1), decide(pack, at(0), desk, LOOK).aggregate, WAITS)
+        assert called(step) == [on]
+        reminder = decide(pack, at(121), step.aggregate, TimerDue(key=f"wait:{T1}:0"))
+        assert called(reminder) == [on]
+        assert len(of(PageOnCall, reminder)) == 1
+
+
+def test_supervisors_hear_of_gaps_once_a_day_in_their_office() -> None:
+    """Their office says when nobody is on shift, in the line's time, once a day; without a gap nothing is said."""
+    pack = calendar(periods=((0, 1380),))
+    first = decide(pack, at(0), staffed_desk(), LOOK)
+    day = f"{START:%Y-%m-%d}"
+    told = [post for post in of(SendMessage, first) if post.place.startswith(OFFICE)]
+    assert [post.place for post in told] == [OFFICE + SUE]
+    assert f"{day} 23:00 / " in told[0].body
+    assert told[0].mentions == ()
+    assert not [post for post in of(SendMessage, decide(pack, at(3600), first.aggregate, LOOK)) if post.place != DESK]
+    assert [post for post in of(SendMessage, decide(pack, at(DAY), first.aggregate, LOOK)) if post.place == OFFICE + SUE]
+    full = calendar()
+    assert not [post for post in of(SendMessage, decide(full, at(0), staffed_desk(), LOOK)) if post.place == OFFICE + SUE]
+    nobody = decide(calendar("@eve:line.example"), at(0), staffed_desk(), LOOK)
+    assert "not at the desk: 1." in next(post.body for post in of(SendMessage, nobody) if post.place == OFFICE + SUE)
+
+
+def test_the_desk_looks_again_at_the_next_change() -> None:
+    """The timer is due when another set of people is on shift, on the wall's clock, and one timer is set at a time."""
+    pack = calendar(periods=((MINUTE + 60, MINUTE + 120),))
+    change = (START.replace(second=0, microsecond=0).timestamp()) + 3600
+    step = decide(pack, at(0), staffed_desk(), LOOK)
+    assert [timer.due for timer in of(SetTimer, step) if timer.key == SHIFTS_TIMER] == [change]
+    quiet = decide(pack, at(5), step.aggregate, at_desk("hello"))
+    assert [timer for timer in of(SetTimer, quiet) if timer.key == SHIFTS_TIMER] == []
+    ahead = decide(pack, at(0, clock_ahead=600.0), staffed_desk(), LOOK)
+    assert [timer.due for timer in of(SetTimer, ahead) if timer.key == SHIFTS_TIMER] == [change - 600]
+
+
+def test_without_a_calendar_nothing_of_it_happens() -> None:
+    """No question, no timer, and everybody on duty is called."""
+    step = decide(PACK, at(0), off(staffed_desk(), ANA), LOOK)
+    assert asked(step) == []
+    assert of(SetTimer, step) == []
+    assert called(decide(PACK, at(1), step.aggregate, WAITS)) == [(BEN, SUE)]
+
+
+def test_a_calendar_promises_nothing_to_a_phone() -> None:
+    """With a person on shift and nobody on duty the phone hears that nobody is there (practice 29)."""
+    pack = calendar()
+    desk = decide(pack, at(0), off(staffed_desk(), ANA, BEN, SUE), LOOK).aggregate
+    step = decide(pack, at(5, roster=desk.roster), Thread(id=T1, designation=NAMED[0]), arrived("hello", seconds=5))
+    assert texts(step) == [PACK.say(TextName.UNAVAILABLE, "en")]
