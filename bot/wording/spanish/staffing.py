@@ -268,7 +268,7 @@ NOTICES: Final[dict[str, str]] = {
         "Más huecos: {more}. Personas del calendario que no están en la mesa: {missing}."
     ),
     "shifts.your_shift_has_begun": (
-        "Según el calendario ha empezado tu turno, y aquí no consta que estés. Di !on en la mesa cuando estés. Hasta entonces no se "
-        "te llama, y en este turno no se pregunta otra vez."
+        "Según el calendario ha empezado tu turno, y aquí no consta que estés. Di !on en la mesa cuando estés. Hasta "
+        "entonces no se te llama, y en este turno no se pregunta otra vez."
     ),
 }
