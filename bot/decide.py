@@ -114,6 +114,7 @@ from bot.staffing import (
     shifts,
     thread_marks,
     transfer,
+    waiting_time,
     wellbeing,
 )
 from policies.pack import Pack
@@ -244,7 +245,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, StaffRemoved): (roster.staff_removed,),
     (Desk, DuressFlagChanged): (flood.note_news, wellbeing.note_duress),
     (Desk, OtherHandsChanged): (flood.note_news, claim_queue.note_other_hands),
-    (Desk, ThreadActivity): (flood.note_news, wellbeing.note_activity),
+    (Desk, ThreadActivity): (flood.note_news, waiting_time.end, wellbeing.note_activity),
     (Desk, ThreadMarked): (flood.note_news, thread_marks.note_marks),
     (Desk, AssigneePresent): (auto_assign.note_presence,),
     (Desk, OutreachStarted): (cold_outreach.show_outreach,),
@@ -270,6 +271,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, ThreadQueued): (
         flood.queue_in_crowd,
         claim_queue.queue_thread,
+        waiting_time.begin,
     ),
     (Desk, AlarmRaised): (flood.note_alarm, alerts.show_alarm, wellbeing.note_escalation),
     (Desk, DeadLetterRecorded): (alerts.dead_letter_recorded,),

@@ -12,7 +12,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from policies.pack import OPENS_PLACEHOLDER, Hours
+from policies.pack import OPENS_PLACEHOLDER, WAIT_PLACEHOLDER, Hours
 
 MAX_DAYS_AHEAD: Final = 366
 """How many days ahead an opening is looked for."""
@@ -23,6 +23,10 @@ MONTHS: Final = {
 LONGEST_OPENING: Final = {"es": "12:00 PM del 28 de nov"}
 """The longest value of `{opens}`; in other languages the next line's."""
 LONGEST: Final = "12:00 PM on Nov 28"
+WAITS: Final = {"en": ", usually within {} min", "es": " en unos {} min"}
+"""What the greeting says of how long an answer takes; in other languages it says nothing of it."""
+LONGEST_WAIT: Final = 60
+"""Minutes; no longer time is named."""
 
 
 def open_at(hours: Hours, now: float) -> bool:
@@ -70,8 +74,14 @@ def opening_text(hours: Hours, now: float, language: str) -> str | None:
     return f"{said} on {moment.day} {month}" if hours.clock == 24 else f"{said} on {month} {moment.day}"
 
 
+def waiting_text(minutes: int, language: str) -> str:
+    """Say within how many minutes an answer usually comes, as the greeting takes it; empty when that is not known (0)."""
+    return WAITS[language].format(minutes) if minutes and language in WAITS else ""
+
+
 def longest_as_sent(text: str, language: str) -> str:
     """Return a text of the agency's as a phone gets it at its longest."""
+    text = text.replace(WAIT_PLACEHOLDER, waiting_text(LONGEST_WAIT, language))
     return text.replace(OPENS_PLACEHOLDER, LONGEST_OPENING.get(language, LONGEST))
 
 

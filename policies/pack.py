@@ -52,6 +52,8 @@ class TextName(StrEnum):
 
 OPENS_PLACEHOLDER: Final = "{opens}"
 """Placeholder in the after-hours text for when the line opens again."""
+WAIT_PLACEHOLDER: Final = "{wait}"
+"""Placeholder in the greeting, right behind a word, for how long an answer usually takes here; it may become nothing."""
 
 
 @unique
@@ -272,18 +274,18 @@ class Pack:
     shifts: Shifts | None = None
     """Who is on when; None: the agency keeps no calendar here, and only `!on` and `!off` say who is on duty."""
 
-    def say(self, name: str, language: str | None = None, *, opens: str | None = None) -> str:
+    def say(self, name: str, language: str | None = None, *, opens: str | None = None, wait: str = "") -> str:
         """Return a text in a language of the line; in the line's first when it is not one of them, or not known.
 
         `name` is a :class:`TextName` or the name of a canned text (else ValueError). `opens` is when the line opens again,
         in words (`policies.hours.opening_text`); without it the after-hours text could not say when, so `unavailable` is
-        said.
+        said. `wait` is how long an answer usually takes, in words (`policies.hours.waiting_text`).
         """
         text = self.canned[name] if name in self.canned else self.texts[TextName(name)]
         words = text.wordings[language if language in self.languages else self.languages[0]].text
         if OPENS_PLACEHOLDER in words and opens is None:
             return self.say(TextName.UNAVAILABLE, language)
-        return words.replace(OPENS_PLACEHOLDER, opens or "")
+        return words.replace(OPENS_PLACEHOLDER, opens or "").replace(WAIT_PLACEHOLDER, wait)
 
     @property
     def wordings(self) -> Iterator[tuple[PackText, str, Wording]]:

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from policies.holidays import RULES
 from policies.keywords import normalize_keyword
-from policies.pack import OPENS_PLACEHOLDER, TextName
+from policies.pack import OPENS_PLACEHOLDER, WAIT_PLACEHOLDER, TextName
 from policies.segments import segments
 from policies.signs import Sign
 
@@ -324,12 +324,13 @@ class PackFile(Part):
     playbooks: dict[OwnName, PlaybookPart] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _opens_where_it_is_said(self) -> Self:
-        parts = [(f"texts.{name}", part) for name, part in self.texts.items() if name is not TextName.AFTER_HOURS]
+    def _placeholders_where_they_are_said(self) -> Self:
+        parts = [(f"texts.{name}", part) for name, part in self.texts.items()]
         parts += [(f"canned.{name}", part) for name, part in self.canned.items()]
-        for name, part in parts:
-            if any(OPENS_PLACEHOLDER in wording.text for wording in part.wordings.values()):
-                raise ValueError(f"{name} holds {OPENS_PLACEHOLDER}, which only texts.after_hours may")
+        for placeholder, only in ((OPENS_PLACEHOLDER, TextName.AFTER_HOURS), (WAIT_PLACEHOLDER, TextName.GREETING)):
+            for name, part in parts:
+                if name != f"texts.{only}" and any(placeholder in wording.text for wording in part.wordings.values()):
+                    raise ValueError(f"{name} holds {placeholder}, which only texts.{only} may")
         if taken := sorted(self.canned.keys() & set(TextName)):
             raise ValueError(f"canned.{taken[0]} is the name of one of the texts")
         return self

@@ -79,8 +79,8 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "bridge/background bridge/matrix/rooms bridge/matrix/room_keys bridge/erasure bridge/outbound"
     ),
     "bridge/engine": (
-        "policies policies/drills bot/model bot/language bot/commands bot/lifecycle bot/codeword bot/canary bot/decide "
-        "bridge/runtime bridge/storage bridge/carriers bridge/config bridge/services bridge/tables "
+        "policies policies/drills bot/model bot/language bot/commands bot/lifecycle bot/staffing bot/codeword bot/canary "
+        "bot/decide bridge/runtime bridge/storage bridge/carriers bridge/config bridge/services bridge/tables "
         "bridge/background bridge/matrix/rooms bridge/outbound bridge/inbound"
     ),
     "bridge/metrics": (

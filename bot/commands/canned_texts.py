@@ -13,7 +13,7 @@ from typing import Final
 from bot.commands.parser import ParsedCommand
 from bot.model.desk import Facts, Thread
 from bot.wording.notice import notice_of
-from policies.hours import open_at, opening_text
+from policies.hours import open_at, opening_text, waiting_text
 from policies.pack import Pack, TextName
 
 TEXT_COMMANDS: Final = {
@@ -142,8 +142,8 @@ def exists(pack: Pack, name: str) -> bool:
 def wording(pack: Pack, facts: Facts, thread: Thread, name: str) -> str:
     """Return the pack's words of a text, in the texter's language.
 
-    When the line opens again is said only while it is closed.
+    When the line opens again is said only while it is closed, and how long an answer takes only as measured here.
     """
     language, now = thread.consent.language, facts.wall_clock
     opens = None if open_at(pack.hours, now) else opening_text(pack.hours, now, language)
-    return pack.say(name, language, opens=opens)
+    return pack.say(name, language, opens=opens, wait=waiting_text(facts.usual_wait, language))

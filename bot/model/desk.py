@@ -135,6 +135,8 @@ class QueueEntry:
     """Something that they wrote may be a sign of danger."""
     language: str = ""
     """The language of the agency's texts for them; empty: the line's first."""
+    measured_from: float = 0.0
+    """Since when it is measured how long they wait for a person's first answer; 0: it is not, or no longer."""
     reveal_until: float = 0.0
     """Until then a second person can say yes to the person who asks to see its number; 0: nobody asks."""
 
@@ -186,6 +188,8 @@ class Desk:
     """The last messages that held a codeword and were redacted: what edits them is redacted as well."""
     on_legal_hold: tuple[str, ...] = ()
     """Threads that are on hold, also those whose conversation is over."""
+    waits: tuple[tuple[int, int], ...] = ()
+    """How long the last people waited for an answer: the day since the epoch, and minutes (`bot.staffing.waiting_time`)."""
     drills: tuple[DrillRun, ...] = ()
     """Drills that run; only a rehearsal line has any."""
     gaps_told_at: float = 0.0
@@ -235,6 +239,8 @@ class Facts:
     enrolment_answer: EnrolmentAnswer | None = None
     """What was said in an office that was asked for a codeword; the words themselves are not in the event any more."""
     outage: bool = False
+    usual_wait: int = 0
+    """Minutes within which people are usually answered at this desk, as measured; 0: nothing can be said."""
     on_call: bool = False
     """A person outside Matrix can be called."""
     dialled_number: DialledNumber | None = None

@@ -17,6 +17,7 @@ from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import MessageSent, TextArrived, TimerDue
 from bot.model.thread import ThreadState
 from bot.model.thread_desk_events import UnreadClosed
+from bot.staffing import waiting_time
 from bridge.engine.codeword_matching import MatchedEvent
 from bridge.engine.cold_outreach import ColdOutreach
 from bridge.runtime.clock import system_clock_offset
@@ -70,6 +71,7 @@ class FactsLookup:
             designations=frozenset(line.designation for line in desk.threads if line.thread != owner),
             load=Counter(line.assignee for line in desk.threads if line.assignee is not None),
             outage=desk.outage,
+            usual_wait=waiting_time.usual(desk, now),
             on_call=self._on_call,
             codeword_match=matched.word,
             partly_compared=matched.partly,

@@ -14,7 +14,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from policies.pack import OPENS_PLACEHOLDER, TextName, unreviewed
+from policies.hours import waiting_text
+from policies.pack import OPENS_PLACEHOLDER, WAIT_PLACEHOLDER, TextName, unreviewed
 from policies.pack import samples as examples
 from policies.segments import segments
 
@@ -210,7 +211,7 @@ def _wordings(pack: Pack, name: str) -> Iterator[str]:
     text = pack.canned[name] if name in pack.canned else pack.texts[TextName(name)]
     for language in pack.languages:
         wording = text.wordings[language]
-        said = wording.text.replace(OPENS_PLACEHOLDER, "8:00 AM")
+        said = wording.text.replace(OPENS_PLACEHOLDER, "8:00 AM").replace(WAIT_PLACEHOLDER, waiting_text(10, language))
         count = segments(said).count
         yield f"- `{name}.{language}`, {count} segment{'s' if count > 1 else ''}{_state(wording)}"
         yield ""

@@ -7,6 +7,7 @@ at, and what a carrier or a person on call would add is missing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum, unique
 from typing import Final
@@ -15,7 +16,7 @@ from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.carriers.vendors.smsgate import Settings as SmsGate
 from bridge.config import Config
 from policies.lint import lint
-from policies.pack import Pack, TextName, samples, unreviewed
+from policies.pack import WAIT_PLACEHOLDER, Pack, TextName, samples, unreviewed
 from policies.signs import Sign
 
 
@@ -38,6 +39,8 @@ PLAYBOOKS: Final = ("prank", "abuser_on_the_line", "danger", "suicide", "minor",
 MOST_WORDS: Final = 4
 """Wordings that a reason names; of more it says how many."""
 HOUR: Final = 3_600
+NAMES_A_TIME: Final = re.compile(r"\d+\s*(?:min|hour|hora|h\b)", re.IGNORECASE)
+"""Words of a greeting that promise an answer within some time."""
 
 
 def worst(config: Config | None, pack: Pack, downgrades: Iterable[Downgrade]) -> tuple[PracticeStatus | None, str]:
@@ -139,6 +142,13 @@ def _copies_remain(config: Config | None, _pack: Pack) -> Reason | None:
     return PracticeStatus.POLICY, "nothing can be deleted at this carrier: see `quietline exposure`."
 
 
+def _unmeasured_wait(_config: Config | None, pack: Pack) -> Reason | None:
+    words = pack.texts[TextName.GREETING].wordings
+    fixed = [f"greeting.{language}" for language, each in words.items() if NAMES_A_TIME.search(each.text)]
+    why = f"{_few(fixed)} names a time that nobody measured: {WAIT_PLACEHOLDER} names the one of this desk."
+    return (PracticeStatus.NOT_MET, why) if fixed else None
+
+
 def _sample_hours(_config: Config | None, pack: Pack) -> Reason | None:
     return (PracticeStatus.NOT_MET, "the opening hours are an example's.") if pack.hours.sample else None
 
@@ -218,6 +228,7 @@ DOWNGRADES: Final[Mapping[int, tuple[Downgrade, ...]]] = {
     ),
     29: (
         _sample_hours,
+        _unmeasured_wait,
         _texts(TextName.GREETING, TextName.AFTER_HOURS, TextName.UNAVAILABLE),
         _setting("hold_after_promise", 4 * HOUR, PracticeStatus.NOT_MET, "words after our promise not to text are held"),
     ),

@@ -25,6 +25,7 @@ from bot.model.events import (
     TextArrived,
     TimerDue,
 )
+from bot.staffing import waiting_time
 from policies.pack import Pack
 from tests.bot.bridge_stand_in import BridgeStandIn
 from tests.bot.expectations import Expectations, Words
@@ -133,6 +134,7 @@ class Simulation(BridgeStandIn):
             designations=names,
             load=load,
             outage=self.desk.outage,
+            usual_wait=waiting_time.usual(self.desk, self.now),
             on_legal_hold=owner in self.frozen,
             inbound_pending=any(isinstance(later, TextArrived) for later in self.inbox[owner]),
             new_designation=f"fresh {self.new_id()}",

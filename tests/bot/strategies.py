@@ -465,6 +465,7 @@ desks: Final = st.builds(
     threads=_entries,
     unconfirmed_identities=st.dictionaries(people, FIELDS["master_key"]).map(lambda d: tuple(d.items())),
     outage=st.booleans(),
+    waits=st.lists(st.tuples(st.integers(0, 30_000), st.integers(0, 90)), max_size=6).map(tuple),
     board=st.sampled_from(("", "Queue: 0")),
     board_at=times,
     on_legal_hold=st.lists(FIELDS["thread"], max_size=2, unique=True).map(tuple),
@@ -499,6 +500,7 @@ facts: Final = st.builds(
     enrolment_answer=st.none()
     | st.builds(EnrolmentAnswer, flaw=st.none() | st.sampled_from(Flaw), digests=st.none() | st.just(DIGESTS)),
     outage=st.booleans(),
+    usual_wait=st.sampled_from((0, 5, 60)),
     dialled_number=st.none()
     | st.builds(DialledNumber, kind=st.sampled_from(NumberKind), digest=st.sampled_from(("d1", "d2"))),
     on_legal_hold=st.booleans(),

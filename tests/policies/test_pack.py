@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from policies.hours import waiting_text
 from policies.load import load
 from policies.pack import AssignmentMode, BreakGlass, Pack, ResumeMode, TextName, samples, unreviewed
 from policies.segments import breaks_gsm7, segments
@@ -119,7 +120,7 @@ def write(folder: Path, text: str) -> str:
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_each_text_is_one_segment_of_its_length(base: Pack, name: TextName, language: str) -> None:
     """Practice 28: each text of the base pack is one GSM-7 segment, exactly as long as the practices have it."""
-    text = base.say(name, language, opens="8:00 AM")
+    text = base.say(name, language, opens="8:00 AM", wait=waiting_text(10, language))
     cut = segments(text)
     assert (cut.count, cut.encoding) == (1, "gsm7")
     assert cut.units == LENGTHS[name][language == "es"]

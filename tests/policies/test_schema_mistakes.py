@@ -65,6 +65,8 @@ MISTAKES = {
     f"texts: {{limits: {{wordings: {{en: {{text: '{FOUR}end'}}}}}}}}": "texts.limits.wordings.en.text",
     f"texts: {{limits: {{wordings: {{es: {{text: '{'más ' * 51}fin'}}}}}}}}": "texts.limits.wordings.es.text",
     "texts: {closing: {wordings: {en: {text: 'Again at {opens}.'}}}}": "the whole file",
+    "texts: {after_hours: {wordings: {en: {text: 'An answer comes{wait}.'}}}}": "the whole file",
+    "canned: {soon: {wordings: {en: {text: 'An answer comes{wait}.'}}}}": "the whole file",
     "texts: {limits: {wordings: {en: {text: a, reviewed_on: 2026-03-01}}}}": "texts.limits.wordings.en",
     # canned texts and playbooks
     "canned: {limits: {wordings: {en: {text: a}, es: {text: b}}}}": "the whole file",

@@ -202,6 +202,7 @@ POLICY, STAFF, NOT_MET = PracticeStatus.POLICY, PracticeStatus.STAFF, PracticeSt
         (28, lambda p: replace(p, languages=("en",)), STAFF, "no Spanish wording"),
         (29, lambda p: replace(p, hours=replace(p.hours, sample=True)), NOT_MET, "opening hours"),
         (29, lambda p: changed(p, TextName.UNAVAILABLE, **SAMPLE), NOT_MET, "unavailable.en"),
+        (29, lambda p: changed(p, TextName.GREETING, text="Hi, somebody answers within 15 min."), NOT_MET, "greeting.en"),
         (29, lambda p: with_settings(p, hold_after_promise=24 * HOUR), NOT_MET, "settings.hold_after_promise"),
         (30, lambda p: with_settings(p, unclaimed_on_call=24 * HOUR), POLICY, "settings.unclaimed_on_call"),
         (31, lambda p: changed(p, TextName.URGENT, text="Call 555-555-0123."), NOT_MET, "urgent.en"),

@@ -1,0 +1,66 @@
+"""How long people wait for an answer at this desk, measured: the greeting names no other time (practice 29).
+
+Rules of this module: a wait is from the first text to a person's first answer, and counts only where the greeting promised
+a person: the line was open, and a person was on duty. What is kept is a day and minutes, never of which thread. The
+greeting names a time within which most were answered lately, and which nobody who waits now has passed; else it names none.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Final
+
+from bot.model.desk import Desk, Facts, QueueEntry
+from bot.model.feature import Step
+from bot.model.thread_desk_events import ThreadActivity, ThreadQueued
+from policies.hours import open_at
+from policies.pack import Pack
+
+DAY: Final = 86_400.0
+MINUTE: Final = 60.0
+KEPT: Final = 20
+"""Waits that are kept, the newest last."""
+LEAST: Final = 5
+"""Fewer say nothing about what is usual."""
+LATELY: Final = 28
+"""Days after which a wait counts no more."""
+MOST: Final = 0.8
+"""The part of the waits that is no longer than the time that is named."""
+STEPS: Final = (5, 10, 15, 20, 30, 45, 60)
+"""Minutes that the greeting may name; who waits longer is promised no time."""
+
+
+def begin(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued) -> Step[Desk]:
+    """Begin to measure a thread that has just come, if its first text was answered with the promise of a person."""
+    promised = facts.staffed and not facts.outage and open_at(pack.hours, facts.wall_clock)
+    return Step(_measured_from(desk, event.thread, event.since) if promised and not event.requeued else desk)
+
+
+def end(pack: Pack, facts: Facts, desk: Desk, event: ThreadActivity) -> Step[Desk]:
+    """Keep how long it took until a person's first words left."""
+    entry = next((entry for entry in desk.threads if entry.thread == event.thread), None)
+    if event.inbound or entry is None or not entry.measured_from:
+        return Step(desk)
+    wait = (int(event.at // DAY), max(0, math.ceil((event.at - entry.measured_from) / MINUTE)))
+    return Step(replace(_measured_from(desk, event.thread, 0.0), waits=(*desk.waits, wait)[-KEPT:]))
+
+
+def usual(desk: Desk, now: float) -> int:
+    """Return the minutes within which people are usually answered here, as the greeting may name them; 0: no time."""
+    lately = sorted(minutes for day, minutes in desk.waits if 0 <= now // DAY - day <= LATELY)
+    if len(lately) < LEAST:
+        return 0
+    waiting = [now - entry.measured_from for entry in desk.threads if _waits(entry)]
+    longest_now = max(waiting, default=0.0) / MINUTE
+    needed = max(lately[math.ceil(len(lately) * MOST) - 1], longest_now)
+    return next((step for step in STEPS if needed <= step), 0)
+
+
+def _waits(entry: QueueEntry) -> bool:
+    return entry.assignee is None and entry.measured_from > 0
+
+
+def _measured_from(desk: Desk, thread: str, since: float) -> Desk:
+    threads = tuple(replace(entry, measured_from=since) if entry.thread == thread else entry for entry in desk.threads)
+    return replace(desk, threads=threads)
