@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Final
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from bridge.matrix.api.message_body import Plain, read
 from tests.bot.hypothesis_settings import COMMON, EXPLORES
+from tests.bridge import commonmark_js
 from tests.bridge.clients import element, nheko, screen, sdk
 
 Client = Callable[[str], str | None]
@@ -181,3 +183,17 @@ def test_real_messages(client: Client, typed: str, leaves: str) -> None:
 def test_the_clients_are_those_of_the_sources(client: Client, typed: str, html: str | None) -> None:
     """What they make of Markdown is what the sources say: else the properties above would be about nobody."""
     assert client(typed) == html
+
+
+def test_element_is_commonmark_js_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked wherever there is Node for it, and makes of these what Element does."""
+    if not commonmark_js.is_here():
+        warnings.warn("commonmark.js stepped aside for a port of it: there is no Node here", stacklevel=2)
+        return
+    assert [commonmark_js.formatted(typed) for typed in ("*5*\n6", "24. a\n25. b", "5 6")] == [
+        "<em>5</em><br />6",
+        '<ol start="24">\n<li>a</li>\n<li>b</li>\n</ol>\n',
+        None,
+    ]
+    monkeypatch.setattr(commonmark_js, "formatted", lambda _typed: "asked")
+    assert element("5 6") == "asked"
