@@ -214,6 +214,8 @@ class MatrixEventIngest:
         match item:
             case events.DecryptedMessage(type=kind) if kind == "m.room.message" or kind in SHOWN_LIKE_MESSAGES:
                 return await self._from_message(transaction, place, item)
+            case events.DecryptedMessage(type="m.reaction"):  # libQuotient encrypts them
+                return await self._from_reaction(transaction, place, item)
             case events.UntrustedMessage():
                 return MessageIgnored(
                     place=place.name,
@@ -238,29 +240,35 @@ class MatrixEventIngest:
                 return RoomLost(place=DESK, how=RoomLoss(item.how))
         return None
 
+    async def _from_reaction(
+        self, transaction: Transaction, place: InboxTarget, item: events.UnencryptedEvent | events.DecryptedMessage
+    ) -> Event | None:
+        """Return what a tap is; whether it came encrypted makes no difference."""
+        relation = _mapping(item.content, "m.relates_to")
+        target, key = relation.get("event_id"), relation.get("key")
+        if not _is_identifier(target) or not isinstance(key, str):
+            return None
+        known = await room_events.find_in_room(transaction, target, item.room_id)
+        reaction = ReactionAdded(
+            place=place.name,
+            sender=item.sender,
+            event_id=item.event_id,
+            key=key[:32],
+            target="" if known is None else known.ref,
+            trusted=await has_trusted_device(transaction, item.sender, self._trust_mac),
+        )
+        if known is None:
+            await room_events.record_early_reaction(
+                transaction, self._vault, place.owner, reaction, target, now=self._clock.now()
+            )
+        return reaction
+
     async def _from_unencrypted(
         self, transaction: Transaction, place: InboxTarget, item: events.UnencryptedEvent
     ) -> Event | None:
         match item.type:
             case "m.reaction":
-                relation = _mapping(item.content, "m.relates_to")
-                target, key = relation.get("event_id"), relation.get("key")
-                if not _is_identifier(target) or not isinstance(key, str):
-                    return None
-                known = await room_events.find_in_room(transaction, target, item.room_id)
-                reaction = ReactionAdded(
-                    place=place.name,
-                    sender=item.sender,
-                    event_id=item.event_id,
-                    key=key[:32],
-                    target="" if known is None else known.ref,
-                    trusted=await has_trusted_device(transaction, item.sender, self._trust_mac),
-                )
-                if known is None:
-                    await room_events.record_early_reaction(
-                        transaction, self._vault, place.owner, reaction, target, now=self._clock.now()
-                    )
-                return reaction
+                return await self._from_reaction(transaction, place, item)
             case "m.room.redaction" if item.redacts:
                 redacted = await room_events.find(transaction, item.redacts)
                 ref = "" if redacted is None else redacted.ref

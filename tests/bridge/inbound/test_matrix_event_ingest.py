@@ -317,6 +317,17 @@ async def test_a_tap_knows_what_it_is_on_and_who_may(ingest: IngestHarness) -> N
     assert await ingest.take(again) == [(ingest.thread, dataclasses.replace(expected, event_id="$again", trusted=True))]
 
 
+async def test_an_encrypted_tap_is_a_tap(ingest: IngestHarness) -> None:
+    """A client that encrypts reactions claims, accepts and stops like any other, also on a card not yet noted."""
+    await ingest.record_own_event("$card", "card:1")
+    for n, (key, target, ref) in enumerate((("✋", "$card", "card:1"), ("🛑", "$card", "card:1"), ("✋", "$later", ""))):
+        relation = {"m.relates_to": {"rel_type": "m.annotation", "event_id": target, "key": key}}
+        told = await ingest.take(message(relation, event_id=f"$r{n}", kind="m.reaction"))
+        tap = ReactionAdded(place=THREAD, sender=ADA, event_id=f"$r{n}", key=key, target=ref, trusted=False)
+        assert told == [(ingest.thread, tap)]
+    assert await ingest.take(message({"m.relates_to": {"key": 7}}, event_id="$bad", kind="m.reaction")) == []
+
+
 async def test_a_tap_on_a_card_we_have_not_noted_yet_is_not_lost(ingest: IngestHarness) -> None:
     """We were killed after the homeserver had the card: whoever tapped it meanwhile is heard when it is noted."""
     sender = RoomSenderHarness(ingest.harness)

@@ -96,6 +96,8 @@ def test_what_a_room_looks_like(kind: str) -> None:
     assert body["creation_content"] == {"m.federate": False, "quietline.kind": kind}
     assert body["topic"] == TOPIC, "one for every room, without data"
     levels = body["power_level_content_override"]
+    assert levels["state_default"] == 100, "nor may a supervisor change the topic or the name"
+    assert not {"m.room.topic", "m.room.name"} & set(levels["events"])
     assert levels["users"] == ({"@sol:x": 50} if kind == "desk" else {})
     for name in ("encryption", "history_visibility", "join_rules", "tombstone", "server_acl", "guest_access"):
         assert levels["events"][f"m.room.{name}"] == 100
