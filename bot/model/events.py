@@ -190,7 +190,7 @@ class IgnoreReason(Enum):
 class MessageIgnored:
     """A person sent something that was not taken: from an unsigned device, without its key, or in clear.
 
-    `command`: the beginning of what looks like a command in a thread's room, for the one that only stops.
+    `command`: the beginning of what looks like a command in a thread's room, or a tap, for the ones that only stop.
     """
 
     place: str

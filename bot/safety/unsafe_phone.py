@@ -67,10 +67,11 @@ def stop_by_reaction(pack: Pack, facts: Facts, thread: Thread, event: ReactionAd
 
 
 def stop_from_any_device(pack: Pack, facts: Facts, thread: Thread, event: MessageIgnored) -> Step[Thread]:
-    """`!unsafe` of a member stops the phone from an unverified device and in clear; nothing else of it is taken."""
+    """`!unsafe` or 🛑 of a member stops the phone from an unverified device and in clear; nothing else of it is taken."""
     command = parse(event.command)
+    stops = event.command.startswith(STOP_REACTION) or (command is not None and command.name == STOPS)
     is_member = facts.role(event.sender) is not None and event.sender in thread.assignment.members
-    if command is None or command.name != STOPS or not is_member:
+    if not stops or not is_member:
         return Step(thread)
     return Step(*stop_phone(pack, facts, thread))
 

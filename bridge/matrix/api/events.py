@@ -33,7 +33,8 @@ class DecryptedMessage:
 class UntrustedMessage:
     """An event of a device that is not cross-signed by its user's confirmed identity; readable or not, it is not taken.
 
-    `command`: its beginning, where it can be read and looks like a command; only whether it stops a phone is asked of it.
+    `command`: its beginning, where it can be read and looks like a command, or the key of a tap; only whether it stops a
+    phone is asked of it.
     """
 
     event_id: str

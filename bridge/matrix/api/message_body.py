@@ -100,6 +100,16 @@ def command_in(content: Mapping[str, Any]) -> str:
     return str(body).strip()[:LONGEST_COMMAND] if looks_so else ""
 
 
+def tap_in(content: Mapping[str, Any]) -> str:
+    """Return the key of a reaction, which is an emoji; empty for what is none. Only what stops may act on it.
+
+    Source: https://spec.matrix.org/latest/client-server-api/#event-annotations-and-reactions
+    """
+    relation = content.get("m.relates_to")
+    key = relation.get("key") if isinstance(relation, Mapping) else None
+    return key[:LONGEST_COMMAND] if isinstance(key, str) else ""
+
+
 def _words(own: str, shown: Rendered, *, differs: bool) -> str:
     """Return what leaves of a message that was read."""
     words = without_quotes(shown.words)

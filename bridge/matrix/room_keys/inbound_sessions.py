@@ -31,7 +31,7 @@ from bridge.matrix.api.json_fields import (
     object_at,
     string_field,
 )
-from bridge.matrix.api.message_body import command_in
+from bridge.matrix.api.message_body import command_in, tap_in
 from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.olm.sessions import ToDeviceMessage
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError
@@ -377,11 +377,12 @@ def parse_plaintext(event: EncryptedEvent, plaintext: str, device_id: str = "") 
 
 
 def command_of(event: EncryptedEvent, plaintext: str) -> str:
-    """Return the beginning of a decrypted message that looks like a command; empty for any other; from any sender."""
+    """Return the beginning of a decrypted message that looks like a command, or a tap's key; else empty; of any sender."""
     try:
-        return command_in(parse_plaintext(event, plaintext).content)
+        message = parse_plaintext(event, plaintext)
     except BAD_DATA:
         return ""
+    return tap_in(message.content) if message.type == "m.reaction" else command_in(message.content)
 
 
 def inbound_seal_context(session_id: str) -> str:

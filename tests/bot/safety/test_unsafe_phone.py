@@ -378,6 +378,9 @@ def test_a_tap_lifts_nothing() -> None:
         ("!safe", ANA, False),
         ("", ANA, False),
         ("!unsafe", SUE, False),
+        ("🛑", ANA, True),
+        ("✅", ANA, False),
+        ("🛑", SUE, False),
     ],
 )
 @pytest.mark.parametrize(

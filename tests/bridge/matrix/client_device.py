@@ -132,12 +132,17 @@ class ClientDevice:
 
     def room_message(self, room_id: str, body: str, *, payload_room: str | None = None) -> dict[str, Any]:
         """Make an encrypted room event; `payload_room` is the room id in its inside, if that differs."""
+        inside = {"type": "m.room.message", "content": {"msgtype": "m.text", "body": body}}
+        return self.encrypted(room_id, {"room_id": payload_room or room_id, **inside})
+
+    def encrypted_tap(self, room_id: str, event_id: str, key: str) -> dict[str, Any]:
+        """Make an encrypted reaction, as libQuotient does."""
+        relation = {"rel_type": "m.annotation", "event_id": event_id, "key": key}
+        return self.encrypted(room_id, {"type": "m.reaction", "room_id": room_id, "content": {"m.relates_to": relation}})
+
+    def encrypted(self, room_id: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """Make an encrypted room event with this inside."""
         self._events += 1
-        payload = {
-            "type": "m.room.message",
-            "room_id": payload_room or room_id,
-            "content": {"msgtype": "m.text", "body": body},
-        }
         group = self.group(room_id)
         content = {"algorithm": MEGOLM, "ciphertext": group.encrypt(json.dumps(payload)), "session_id": group.id}
         return {

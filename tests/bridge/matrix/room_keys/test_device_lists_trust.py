@@ -42,6 +42,20 @@ async def test_what_looks_like_a_command_of_such_a_device_is_handed_on(rig: Rig,
     assert "unsafe" not in repr(told)
 
 
+async def test_a_tap_of_such_a_device_is_handed_on(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Encrypted or not: it may be the one that stops a phone. Of one that nobody can read, nothing is."""
+    await record_our_room(rig, people=["@eve:x"])
+    eve = ClientDevice("@eve:x", cross_signed=False)
+    server.register(eve)
+    key = eve.room_key_message(server.ours[POLICY], ROOM)
+    malformed = eve.encrypted(ROOM, {"type": "m.reaction", "room_id": ROOM, "content": {"m.relates_to": {"key": 7}}})
+    said = (eve.encrypted_tap(ROOM, "$words", "🛑"), malformed)
+    server.queue_sync({"to_device": {"events": [key]}, **timeline(*said)})
+    await rig.matrix.sync.run_once()
+    await rig.matrix.device_updates.run_once()
+    assert [item.command for item in rig.events if isinstance(item, UntrustedMessage)] == ["🛑", ""]
+
+
 async def test_another_identity_is_not_trusted_until_it_is_confirmed(rig: Rig, server: ScriptedHomeserver) -> None:
     """A changed master key is told once, speaks for nobody, gets no key, and does both after `confirm`."""
     await record_our_room(rig)
