@@ -206,6 +206,9 @@ def note_other_hands(pack: Pack, facts: Facts, desk: Desk, event: OtherHandsChan
     desk = replace(desk, threads=tuple(changed if known is entry else known for known in desk.threads))
     if not changed.has_card or (changed.assignee is not None and not changed.offered):
         return Step(desk)
+    # A card tells the age of when it was written: the same sign once more would mostly write the same words again.
+    if entry.other_hands_at and changed.other_hands_at:
+        return Step(desk)
     return Step(desk, (edited_card(facts, changed),))
 
 

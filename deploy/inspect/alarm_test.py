@@ -56,14 +56,16 @@ async def run(layout: Layout, *, take: float = TAKE_SECONDS, through: float = TH
     test = secrets.token_hex(4)
     with offline.read_transaction(config):
         pass  # a file that is not there would be made by the process that writes to it
-    await offline.commit(config, lambda transaction: line_state.put(transaction, line_state.ALARM_TEST, test))
     progress = Progress()
+    asked = asyncio.ensure_future(_ask(config, test))
     try:
+        await asyncio.shield(asked)
         await _watch(config, test, progress, take=take, through=through)
         if not progress.taken and not await _withdraw(config, test):
             await _watch(config, test, progress, take=take, through=through)
     except asyncio.CancelledError:
-        # A line that starts tomorrow must not ring for a test of today.
+        # A line that starts tomorrow must not ring for a test of today, nor for one that was just being asked for.
+        await asyncio.wait([asked])
         await _withdraw(config, test)
         raise
     if progress.taken:
@@ -73,6 +75,10 @@ async def run(layout: Layout, *, take: float = TAKE_SECONDS, through: float = TH
     do = "Start the line and try again: only then is it known that its own alarms get out."
     nobody = CheckResult(name="line", ok=False, what="did not take the test: it does not run, or it hangs", do=do)
     return CheckReport(checks=(nobody, *_call_checks(config, ways)))
+
+
+async def _ask(config: Config, test: str) -> None:
+    await offline.commit(config, lambda transaction: line_state.put(transaction, line_state.ALARM_TEST, test))
 
 
 async def _watch(config: Config, test: str, progress: Progress, *, take: float, through: float) -> None:

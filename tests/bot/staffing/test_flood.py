@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bot.decide import decide
 from bot.model import flood as model
 from bot.model.actions import DESK, Action, EditMessage, PageOnCall, SendMessage
-from bot.model.desk import Desk, Facts, QueueEntry, Thread
+from bot.model.desk import Desk, QueueEntry, Thread
 from bot.model.events import Event, Outcome, ReactionAdded, TextArrived, TimerDue
 from bot.model.feature import Step
 from bot.model.flood import CrowdEntry, Flood
@@ -29,7 +29,7 @@ from bot.staffing.flood import ASKING, QUIET
 from tests.bot.examples import arrived, at, at_desk, of, staffed_desk, texts, then, told
 from tests.bot.hypothesis_settings import USUAL
 from tests.bot.simulation import Simulation
-from tests.bot.strategies import ANA, NOW, OWNERS, SUE, facts, with_settings
+from tests.bot.strategies import ANA, NOW, OWNERS, SUE, with_settings
 
 BEGINS: Final = 6
 PACK: Final = with_settings(flood_begins=BEGINS)
@@ -379,13 +379,13 @@ def test_a_flood_is_so_many_within_a_minute_and_nothing_else(gaps: list[float], 
 
 
 @USUAL
-@given(known=facts, came=st.lists(st.integers(min_value=0, max_value=9), max_size=30), ends=st.integers(1, 5))
-def test_it_is_calm_since_the_last_look_with_few(known: Facts, came: list[int], ends: int) -> None:
+@given(came=st.lists(st.integers(min_value=0, max_value=9), max_size=30), ends=st.integers(1, 5))
+def test_it_is_calm_since_the_last_look_with_few(came: list[int], ends: int) -> None:
     """It is calm exactly since the first of the looks, up to now, before each of which few came."""
     since = 0.0
     for n, count in enumerate(came):
-        since = model.calm_since(since, known.now + n, came=count, ends=ends)
+        since = model.calm_since(since, NOW + n, came=count, ends=ends)
     busy = [n for n, count in enumerate(came) if count > ends]
     calm = len(came) - 1 - (busy[-1] if busy else -1)
     assert bool(since) == bool(calm)
-    assert not calm or since == known.now + len(came) - calm
+    assert not calm or since == NOW + len(came) - calm

@@ -270,9 +270,9 @@ async def test_each_fault_is_found_by_its_row(line: RealLine, name: str, monkeyp
     assert await line.faults() == {}
 
 
-def test_there_are_twenty_faults_and_their_names_stay() -> None:
+def test_there_are_twenty_faults_or_more_and_their_names_stay() -> None:
     """The names of rows are those that programs outside know, and each fault has one."""
-    assert len(FAULTS) == 20
+    assert len(FAULTS) >= 20
     assert FAULTS.keys() <= set(ROWS)
     assert " ".join(LISTED.split()) == ", ".join(ROWS)
 
