@@ -380,5 +380,5 @@ def _database_url_problem(url: str) -> str:
     if parts.scheme not in {"postgresql", "postgres"} or not parts.username or not host or not parts.path.strip("/"):
         return shape
     if not is_private_host(host) and mode != "verify-full":
-        return "that server is reached over networks of others: add ?sslmode=verify-full to the URL"
+        return "that server is reached over networks of others: add ?sslmode=verify-full&sslrootcert=FILE to the URL"
     return ""

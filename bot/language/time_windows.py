@@ -124,8 +124,9 @@ def _read_span(word: str) -> tuple[int, int] | None:
         return None
     start = _minute(span[1], span[2], span[3])
     end = 1440 if span[4] is None else _minute(span[4], span[5], span[6])
-    if start is not None and end is not None and span[3] is None and span[6] is None and NOON >= start > end > 0:
-        # "9 to 3" is said of a day at work: over midnight it would be eighteen hours, in which more would leave.
+    if start is not None and end is not None and span[6] is None and NOON >= start > end > 0:
+        # "9 to 3", or "9am to 3", is said of a day at work: over midnight it would be eighteen hours, in which more would
+        # leave.
         end += NOON
     return None if start is None or end is None or start == end else (start, end)
 

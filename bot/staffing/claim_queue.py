@@ -262,7 +262,8 @@ def call_people(pack: Pack, facts: Facts, before: Desk, desk: Desk) -> tuple[Des
     calls: list[Action] = []
     for entry in now:
         everybody = entry.danger or entry.offered
-        people = () if everybody else shifts.present(pack, facts, desk.roster)
+        on_shift = () if everybody else shifts.present(pack, facts, desk.roster)
+        people = tuple(user for user in on_shift if cannot_claim(pack, desk, user) is None)
         called = tuple(user for user in people or on_duty(desk.roster) if user != entry.assignee)
         if entry.thread in free or not called or (standing and not entry.danger):
             continue

@@ -49,16 +49,17 @@ def end(pack: Pack, facts: Facts, desk: Desk, event: ThreadActivity) -> Step[Des
 def usual(desk: Desk, now: float) -> int:
     """Return the minutes within which people are usually answered here, as the greeting may name them; 0: no time."""
     lately = sorted(minutes for day, minutes in desk.waits if 0 <= now // DAY - day <= LATELY)
-    if len(lately) < LEAST:
+    if len(lately) < LEAST or desk.flood.active or desk.flood.crowd:
         return 0
-    waiting = [now - entry.measured_from for entry in desk.threads if _waits(entry)]
+    waiting = [now - (entry.measured_from or entry.since) for entry in desk.threads if _waits(entry)]
     longest_now = max(waiting, default=0.0) / MINUTE
     needed = max(lately[math.ceil(len(lately) * MOST) - 1], longest_now)
     return next((step for step in STEPS if needed <= step), 0)
 
 
 def _waits(entry: QueueEntry) -> bool:
-    return entry.assignee is None and entry.measured_from > 0
+    # Also who was promised nobody, and who was given to a person unasked who has not answered.
+    return entry.assignee is None or (entry.auto_assigned and entry.measured_from > 0)
 
 
 def _measured_from(desk: Desk, thread: str, since: float) -> Desk:

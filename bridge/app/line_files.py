@@ -50,6 +50,7 @@ SERVER_REMEDIES: Final = {
     "encoding": f"its encoding is not UTF-8; {CREATE}",
     "collation": f"it orders text by a language and not by bytes; {CREATE}",
     "certificate": "the server's certificate is not one that is trusted for its name",
+    "settings": "the URL cannot be used as it is; sslmode=verify-full needs sslrootcert=FILE, the authority's certificate",
     "28": "the server refuses this user or password",
     "3D000": "the server has no database of that name",
     "42501": "this user may not make schemas and tables in it: ALTER DATABASE name OWNER TO user",

@@ -118,9 +118,11 @@ class UnknownOutcome:
     """The request may or may not have had an effect (time-out, broken connection, 5xx): a person decides.
 
     `message_id`: the text's id where it is ours to give, so that a report that comes after all settles it; else empty.
+    `timed_out`: the carrier may still be working on the request.
     """
 
     message_id: str = ""
+    timed_out: bool = field(default=False, compare=False)
 
 
 SendOutcome: TypeAlias = Accepted | Rejected | TryLater | UnknownOutcome

@@ -106,7 +106,9 @@ async def send_request(
             return HttpResponse(status=answer.status, body=body, retry_after=said.get("Retry-After"), date=said.get("Date"))
     except (aiohttp.InvalidURL, aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
         return TryLater()
-    except (aiohttp.ClientError, TimeoutError):
+    except TimeoutError:
+        return UnknownOutcome(timed_out=True)
+    except aiohttp.ClientError:
         return UnknownOutcome()
 
 

@@ -32,6 +32,8 @@ MAX_ABSENCE: Final = 600.0
 """Seconds that the line may be away before people are told to look for texts: carriers call again for some minutes."""
 LISTING_GRACE: Final = 300.0
 """Seconds for which a listing may fail before people are told."""
+REFRESHED: Final = timedelta(days=1)
+"""How far back a carrier is asked that lists nothing itself: what its telephone had not passed on yet."""
 MAX_AGE: Final = ID_RETENTION - 86_400.0
 """Seconds. What is asked for must still be in `seen`, or an old text would arrive again."""
 
@@ -101,6 +103,9 @@ class CarrierBackfill:
                 taken += 1
                 if text.at is not None and not missing:
                     mark = max(mark, min(text.at.timestamp(), began))
+            if not self._carrier.can_list and not missing:
+                # It lists nothing that could move the mark; a day stays for what is still on its way.
+                mark = max(mark, began - REFRESHED.total_seconds())
             log.event("carrier_backfill.listed", count=taken)
             self._measurements.carrier_asked(answered=True)
             if missing and not self._missing:

@@ -184,6 +184,8 @@ async def connect(
                 "tcp_keepalives_idle": "10",
                 "tcp_keepalives_interval": "5",
                 "tcp_keepalives_count": "3",
+                # Keepalives wait while something is not acknowledged.
+                "tcp_user_timeout": "25000",
                 **settings,
             },
         )
@@ -211,6 +213,8 @@ def _translated() -> Iterator[None]:
         yield
     except asyncpg.PostgresError as error:
         raise translate(error) from None
+    except asyncpg.ClientConfigurationError:
+        raise UnsuitableServer("settings") from None
     except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         raise Unavailable(type(error).__name__) from None
     except ssl.SSLCertVerificationError:

@@ -39,8 +39,9 @@ T = TypeVar("T")
 
 READERS: Final = 3
 """Connections that read: as many statements as can be under way at once."""
-LEADER_MS: Final = 10_000
-"""Milliseconds in which a bridge that was killed is gone at the server."""
+LEADER_MS: Final = 30_000
+"""Milliseconds in which a bridge that was killed, or whose network was cut, is gone at the server: more than the time-outs
+that `postgres_connection.py` has it set."""
 SYNC: Final = "SELECT pg_logical_emit_message(true, 'quietline', '')"
 
 

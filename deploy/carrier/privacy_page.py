@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from deploy.carrier.exposure_sheet import format_duration
+from policies.pack import BreakGlass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bridge.config import Config
-    from policies.pack import Pack
+    from policies.pack import Pack, Settings
 
 SETTING: Final = re.compile(r"`(\w+): true`")
 """A setting of the carrier's section that a sentence depends on."""
@@ -46,7 +47,7 @@ def privacy_page(config: Config, pack: Pack) -> str:
         "## What we keep, and for how long",
         _items(_kept(config, pack)),
         "## Who can read it",
-        _items(_readers(config)),
+        _items(_readers(config, pack.settings)),
         "## What these cannot read",
         _items(_cannot_read()),
         "## What the company that carries our texts keeps",
@@ -107,13 +108,18 @@ def _kept(config: Config, pack: Pack) -> Iterator[str]:
         )
 
 
-def _readers(config: Config) -> Iterator[str]:
-    yield "The person who answers you, and colleagues who are called into your conversation."
+def _readers(config: Config, settings: Settings) -> Iterator[str]:
+    yield "The person who answers you, colleagues who are called into your conversation, and a supervisor who joins it."
     yield "Whoever runs our server could, while a conversation is open."
     yield (
         "Your number is not shown to the people who answer. Two of them together can see it for a minute, and have to "
         "give a reason; that it was done is noted."
     )
+    if settings.break_glass is BreakGlass.ALONE:
+        yield (
+            "When no supervisor is there, one person alone can see your number for a minute, with a reason; that is "
+            "noted too."
+        )
     if config.line.on_call is not None:
         yield "When nobody answers, a person on call is called. Whoever carries that call learns only that somebody waits."
     if config.metrics is not None:

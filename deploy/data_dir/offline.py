@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from bridge.runtime.settings import read_secret
-from bridge.storage.errors import DatabaseError
+from bridge.storage.errors import DatabaseError, Unavailable
 from bridge.storage.key_file import KeyFile
 from bridge.storage.postgres_connection import PostgresPlace
 from bridge.storage.postgres_database import database_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from bot.model.audit_kinds import AuditKind
     from bridge.config import Config
-    from bridge.storage.database import Snapshot, Transaction, Work
+    from bridge.storage.database import Database, Snapshot, Transaction, Work
 
 LINE_ENTRY: Final = "line"
 """Whose entry of the audit it is when it belongs neither to a thread nor to the desk."""
@@ -69,9 +69,17 @@ def has_database(config: Config) -> bool:
         return True
 
 
+def _main_database(config: Config) -> Database:
+    """Return the main database, not open yet. Raises `Unavailable` for a file that is not there: only a start makes it."""
+    file = config.data_dir / "main.db"
+    if config.database_url is None and not file.is_file():
+        raise Unavailable("SQLITE_CANTOPEN")
+    return database_of(file, config.database_url)
+
+
 async def record_audit(config: Config, kind: AuditKind, work: Work[None] | None = None) -> None:
     """Note a kind in the audit, in one commit with `work`. Raises `DatabaseError`."""
-    database = database_of(config.data_dir / "main.db", config.database_url)
+    database = _main_database(config)
     audit = AuditLog(vault=open_vault(config))
     await database.open()
     try:
@@ -88,7 +96,7 @@ async def record_audit(config: Config, kind: AuditKind, work: Work[None] | None 
 
 async def commit(config: Config, work: Work[None]) -> None:
     """Write something into the main database in one commit, beside the bridge. Raises `DatabaseError`."""
-    database = database_of(config.data_dir / "main.db", config.database_url)
+    database = _main_database(config)
     await database.open()
     try:
         await database.commit(work)

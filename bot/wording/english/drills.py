@@ -16,8 +16,8 @@ NOTICES: Final[dict[str, str]] = {
     "drills.count": "You have played {count} drill(s). !drill forget deletes that.",
     "drills.forgotten": "It is deleted: nothing says that you have played any.",
     "drills.kept": (
-        "Thank you. This is nobody's mark, and nobody else gets it. It goes in an hour; what is kept is that you have "
-        "played {count} drill(s): !drill forget deletes that, too. Another one: !drill"
+        "Thank you. This is nobody's mark, and only those who took part get it. It goes in an hour; what is kept is that "
+        "you have played {count} drill(s): !drill forget deletes that, too. Another one: !drill"
     ),
     "drills.left": "{count} text(s) of ours reached the phone:",
     "drills.limits_after": "The limits were told {time} after the disclosure.",

@@ -16,8 +16,8 @@ NOTICES: Final[dict[str, str]] = {
     "drills.count": "Has hecho {count} ejercicio(s). !drill forget lo borra.",
     "drills.forgotten": "Está borrado: nada dice que hayas hecho alguno.",
     "drills.kept": (
-        "Gracias. Esto no es una nota, y nadie más lo recibe. Se borra en una hora; solo se guarda que has hecho {count} "
-        "ejercicio(s): !drill forget borra también eso. Otro: !drill"
+        "Gracias. Esto no es una nota, y solo lo recibe quien participó. Se borra en una hora; solo se guarda que has "
+        "hecho {count} ejercicio(s): !drill forget borra también eso. Otro: !drill"
     ),
     "drills.left": "{count} texto(s) nuestro(s) llegaron al teléfono:",
     "drills.limits_after": "Los límites se explicaron {time} después de la revelación.",

@@ -270,7 +270,8 @@ class TelnyxCarrier(BaseCarrier):
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         first = await send_request(self._http, "POST", self._messages, json=body, headers=headers)
         outcome = ERROR_CODES.send_outcome(first)
-        if isinstance(first, UnknownOutcome):
+        # What the key does while the first request still runs is not documented: then it is not asked again.
+        if isinstance(first, UnknownOutcome) and not first.timed_out:
             again = await send_request(self._http, "POST", self._messages, json=body, headers=headers)
             # A refusal of the second request says nothing of the first.
             outcome = told if isinstance(told := ERROR_CODES.send_outcome(again), Accepted) else outcome

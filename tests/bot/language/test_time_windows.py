@@ -29,6 +29,8 @@ def read(spans: str) -> ConsentFlags:
         ("12am - 12pm", "0:00-12:00"),
         ("weekdays 9 to 15", "Mon-Fri 9:00-15:00"),
         ("weekdays 9 to 3", "Mon-Fri 9:00-15:00"),
+        ("weekdays 9am-3", "Mon-Fri 9:00-15:00"),
+        ("weekdays 12pm-3", "Mon-Fri 12:00-15:00"),
         ("10-2", "10:00-14:00"),
         ("9pm-3", "21:00-3:00"),
         ("weekdays 9-15, sat 20-22", "Mon-Fri 9:00-15:00, Sat 20:00-22:00"),

@@ -393,3 +393,13 @@ async def test_a_crash_of_the_server_takes_back_nothing_that_was_answered(own_se
     assert found == list(range(len(found)))
     assert len(found) > max(answered)
     await again.close()
+
+
+async def test_a_url_that_cannot_be_used_is_not_a_server_that_is_away(
+    postgres_server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waiting mends nothing: without the authority's certificate nobody can be verified."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    place = place_of(tmp_path / "main.db", f"{postgres_server.url('postgres')}?sslmode=verify-full")
+    with pytest.raises(UnsuitableServer, match="settings"):
+        await connect(place)

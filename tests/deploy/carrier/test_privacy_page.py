@@ -15,7 +15,7 @@ from deploy.carrier.exposure_sheet import format_duration
 from deploy.carrier.privacy_page import RehearsalOnly, privacy_page
 from deploy.cli.main import cli
 from policies.load import load as load_pack
-from policies.pack import Pack
+from policies.pack import BreakGlass, Pack
 from tests.deploy.init.answers import PASSWORD, PATH_SECRET, answers, run_init
 from tests.deploy.line_directory import line_directory
 
@@ -107,3 +107,11 @@ async def test_a_rehearsal_has_no_page(tmp_path: Path) -> None:
         ended = CliRunner().invoke(cli, ["privacy", "--data", str(made.layout.data)])
     assert (ended.exit_code, ended.stdout) == (2, "")
     assert "no public" in ended.stderr
+
+
+def test_who_may_see_a_number_alone_is_said(line: tuple[Config, Pack, Path]) -> None:
+    """Only where the agency's policy lets one person do it."""
+    config, pack, _ = line
+    assert "one person alone" not in privacy_page(config, pack)
+    settings = dataclasses.replace(pack.settings, break_glass=BreakGlass.ALONE)
+    assert "one person alone" in privacy_page(config, dataclasses.replace(pack, settings=settings))

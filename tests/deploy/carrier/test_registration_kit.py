@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from bridge.config import load as load_config
 from deploy.carrier import registration_kit
 from deploy.cli import main
+from policies.hours import waiting_text
 from policies.load import load
 from policies.pack import TextName, samples, unreviewed
 from tests.deploy.carrier.test_carrier_check import sample
@@ -30,7 +31,7 @@ def test_words_are_the_packs_own() -> None:
     written = registration_kit.render_kit(pack)
     for name in (*registration_kit.SAMPLES, TextName.STOP, TextName.GREETING):
         for language in pack.languages:
-            assert f"> {pack.say(name, language, opens='8:00 AM')}\n" in written
+            assert f"> {pack.say(name, language, opens='8:00 AM', wait=waiting_text(10, language))}\n" in written
     assert len(registration_kit.SAMPLES) >= 2, "carriers want two at the least"
 
 
