@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.decide import decide
 from bot.model.actions import DESK, OFFICE, PageOnCall, SendMessage
-from bot.model.desk import SHIFTS_TIMER, Desk, Thread
+from bot.model.desk import SHIFTS_TIMER, Desk, QueueEntry, Thread
 from bot.model.events import TimerDue
 from bot.model.feature import Step
 from bot.model.thread_desk_events import ThreadQueued
@@ -81,6 +81,15 @@ def test_those_on_shift_are_called_first_and_the_others_at_the_reminder() -> Non
     reminder = decide(pack, at(121), step.aggregate, TimerDue(key=f"wait:{T1}:0"))
     assert called(reminder) == [(ANA, BEN, SUE)]
     assert of(PageOnCall, reminder) == []
+
+
+def test_who_cannot_take_one_more_is_not_called_alone() -> None:
+    """With as many threads as the pack lets a person have, `!claim` would refuse them: everybody on duty is called."""
+    pack = calendar()
+    desk = decide(pack, at(0), staffed_desk(), LOOK).aggregate
+    theirs = (QueueEntry(thread=f"{T1}{n}", designation=f"x{n}", since=NOW, assignee=ANA) for n in range(PACK.settings.cap))
+    full = replace(desk, threads=tuple(theirs))
+    assert called(decide(pack, at(1), full, WAITS)) == [(ANA, BEN, SUE)]
 
 
 def test_the_person_on_call_is_called_sooner_where_nobody_on_shift_is_on_duty() -> None:

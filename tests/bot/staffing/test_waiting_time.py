@@ -9,6 +9,7 @@ import pytest
 from bot.model.actions import DESK
 from bot.model.desk import Desk, QueueEntry, Thread
 from bot.model.events import Outcome
+from bot.model.flood import CrowdEntry, Flood
 from bot.model.thread_desk_events import ThreadActivity, ThreadQueued
 from bot.staffing import waiting_time
 from policies.hours import waiting_text
@@ -81,6 +82,18 @@ def test_whoever_waits_longer_now_is_counted(seconds: int, minutes: int) -> None
     """Nobody is promised five minutes while another person has waited for half an hour."""
     desk = then(measured(*([1] * 9)), QUEUED).aggregate
     assert waiting_time.usual(desk, NOW + seconds) == minutes
+
+
+def test_whoever_was_promised_nobody_or_waits_in_a_crowd_is_counted_too() -> None:
+    """A queue of the night, a thread given unasked and a crowd: no time is named that they have passed."""
+    night = QueueEntry(thread="t1", designation="x", since=NOW - 36_000)
+    given = replace(night, assignee=ANA, auto_assigned=True, measured_from=NOW - 7_200)
+    answered = replace(night, assignee=ANA)
+    for entry, minutes in ((night, 0), (given, 0), (answered, 5)):
+        assert waiting_time.usual(replace(measured(*([1] * 9)), threads=(entry,)), NOW) == minutes
+    crowd = (CrowdEntry(thread="t1", designation="x", since=NOW),)
+    for flood in (Flood(active=True), Flood(crowd=crowd)):
+        assert waiting_time.usual(replace(measured(*([1] * 9)), flood=flood), NOW) == 0
 
 
 def test_a_wait_ends_with_the_first_words_of_a_person_and_counts_once() -> None:

@@ -177,6 +177,22 @@ async def test_a_carrier_that_brings_what_was_missed_is_asked(
     await asyncio.gather(running, return_exceptions=True)
 
 
+async def test_a_carrier_that_lists_nothing_is_asked_for_a_day(
+    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No listing moves the mark: an answered request does, so that not everything since the start is brought again."""
+    monkeypatch.setattr(harness.carrier, "can_list", False)
+    monkeypatch.setattr(harness.carrier, "can_refresh", True)
+    reconcile = reconciling(harness)
+    await reconcile.run_once()
+    for seconds in (5 * 86_400, 3_600):
+        harness.clock.at += seconds
+        await reconcile.run_once()
+    first, last = (harness.clock.at - since.timestamp() for since in harness.carrier.list_requests)
+    assert first > 5 * 86_400
+    assert last < 86_400 + 3_600 + 601
+
+
 async def test_nothing_older_than_our_memory_is_asked_for(harness: BridgeHarness) -> None:
     """After a long silence the listing begins where `seen` still remembers, so that nothing arrives again."""
     reconcile = reconciling(harness)

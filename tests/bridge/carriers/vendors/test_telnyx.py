@@ -261,6 +261,19 @@ async def test_no_answer_is_asked_for_once_more(harness: TelnyxHarness) -> None:
     assert await harness.texts_at_handset(HANDSET) == ["once", "once"]
 
 
+async def test_what_may_still_be_under_way_is_not_repeated(harness: TelnyxHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a time-out the first request may still run, and nobody says what the key does then."""
+    sent: list[str] = []
+
+    async def timed_out(_http: object, method: str, *_target: object, **_more: object) -> UnknownOutcome:
+        sent.append(method)
+        return UnknownOutcome(timed_out=True)
+
+    monkeypatch.setattr(telnyx, "send_request", timed_out)
+    assert isinstance(await harness.carrier.send(Phone(HANDSET), "once", number=NUMBER), UnknownOutcome)
+    assert sent == ["POST"]
+
+
 async def test_a_refused_repetition_settles_nothing(harness: TelnyxHarness) -> None:
     """Where the second request is refused, asked to wait or fails, the first may have been taken: nobody knows."""
     second_answers = (
