@@ -135,7 +135,8 @@ async def upgrade(layout: Layout, config: Config, *, backup: tuple[Path, bytes] 
 
 
 async def _migrate(file: Path, server: str | None, sets: tuple[Migrations, ...]) -> None:
-    database = database_of(file, server, migrations=sets)
+    # It leads, so that no bridge of another machine works on the same tables.
+    database = database_of(file, server, migrations=sets, leads=file.name == "main.db")
     try:
         await database.open()
     except (DatabaseError, OSError) as error:

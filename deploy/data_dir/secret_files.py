@@ -133,6 +133,11 @@ class Secrets:
         return self.directory / "form_secret"
 
     @property
+    def bridge_database(self) -> Path:
+        """The URL of the bridge's own PostgreSQL, where it has one."""
+        return self.directory / "bridge_database_url"
+
+    @property
     def homeserver_database(self) -> Path:
         """The URL of the homeserver's PostgreSQL, where it has one."""
         return self.directory / "homeserver_database_url"

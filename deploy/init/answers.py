@@ -176,9 +176,9 @@ DatabaseUrl: TypeAlias = Annotated[str, AfterValidator(_check_database)]
 
 
 class DatabaseAnswer(Section):
-    """The PostgreSQL of the homeserver that `up` runs; without it that is SQLite, in the line's directory."""
+    """The PostgreSQL of the bridge, and that of the homeserver that `up` runs; without them it is SQLite."""
 
-    bridge_url: str | None = None
+    bridge_url: DatabaseUrl | None = None
     homeserver_url: DatabaseUrl | None = None
 
 
@@ -226,6 +226,11 @@ class Answers(Section):
     def postgres(self) -> str | None:
         """The URL of the homeserver's PostgreSQL; None for SQLite, and for the agency's own."""
         return None if self.database is None else self.database.homeserver_url
+
+    @property
+    def bridge_postgres(self) -> str | None:
+        """The URL of the bridge's own PostgreSQL; None for SQLite."""
+        return None if self.database is None else self.database.bridge_url
 
     @property
     def client_url(self) -> str | None:
@@ -284,8 +289,6 @@ def _cross_problems(raw: dict[str, Any]) -> Iterator[str]:
     if len(set(names)) != len(names):
         yield "staff: a name is there twice"
     database = raw.get("database")
-    if isinstance(database, dict) and database.get("bridge_url") is not None:
-        yield "database.bridge_url: `init` does not write it; put `database` into config.yaml (deploy/docs/operator.md)"
     if isinstance(database, dict) and database.get("homeserver_url") is not None and mode != "embedded":
         yield "database.homeserver_url: is for `mode: embedded` only; leave it out"
     if mode == "join" and raw.get("homeserver") is None:

@@ -120,6 +120,8 @@ def _write(staged: Layout, layout: Layout, raw: dict[str, Any]) -> Written:
     write_atomically(staged.data / PACK_FILE, pack_text(pack))
     if answers.postgres:
         write_atomically(secrets.homeserver_database, answers.postgres + "\n")
+    if answers.bridge_postgres:
+        write_atomically(secrets.bridge_database, answers.bridge_postgres + "\n")
     if runs_postgres(answers):
         write_atomically(secrets.postgres_password, PostgresUrl.parse(str(answers.postgres)).password)
     for name in compose_directories(answers):
@@ -212,6 +214,7 @@ def _config(staged: Layout, answers: Answers, carrier: dict[str, Any], on_call: 
             "index_key_file": str(secrets.index_key),
             "suppression_key_file": str(secrets.suppression_key),
         },
+        **({"database": {"url_file": str(secrets.bridge_database)}} if answers.bridge_postgres else {}),
         "lines": [line],
         **({"backup": answers.backup.model_dump(mode="json", exclude_none=True)} if answers.backup else {}),
     }

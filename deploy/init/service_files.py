@@ -55,7 +55,7 @@ def service_files(answers: Answers, layout: Layout, secrets: Sequence[Path]) -> 
     if answers.backup is not None:
         files["units/quietline-backup.service"] = _backup_unit(answers, layout, answers.backup)
         files["units/quietline-backup.timer"] = _timer("Backup of Quietline, every week", "weekly")
-        files["units/quietline-drill.service"] = _drill_unit(layout, answers.backup.to, answers.backup.passphrase_file)
+        files["units/quietline-drill.service"] = _drill_unit(answers, layout, answers.backup)
         files["units/quietline-drill.timer"] = _timer("Trial of Quietline's newest backup, every month", "monthly")
     return files
 
@@ -119,7 +119,7 @@ def _unit(answers: Answers, layout: Layout, secrets: Sequence[Path]) -> str:
 [Unit]
 Description=Quietline
 Wants=network-online.target
-After=network-online.target time-sync.target{" postgresql.service" if answers.postgres else ""}
+After=network-online.target time-sync.target{" postgresql.service" if answers.postgres or answers.bridge_postgres else ""}
 
 [Service]
 Type=notify
@@ -169,9 +169,12 @@ ExecStart={ROOT}/quietline doctor --data {layout.data}
 {_sandbox([layout.bridge], reached=[ROOT, layout.data])}"""
 
 
+def _closed(answers: Answers) -> str:
+    """Give a unit no network: what it reads is on this machine, or mounted, but for a database of the bridge elsewhere."""
+    return "" if answers.bridge_postgres else "PrivateNetwork=yes\n"
+
+
 def _backup_unit(answers: Answers, layout: Layout, backup: BackupAnswer) -> str:
-    # What it reads and writes is on this machine, or mounted; only a database of its own elsewhere needs the network.
-    closed = "PrivateNetwork=yes\n" if answers.database is None else ""
     return f"""\
 # Written by `quietline init`. Where to, under which passphrase, and how many stay (backup.keep) is in config.yaml.
 [Unit]
@@ -181,21 +184,20 @@ Description=Backup of Quietline
 Type=oneshot
 LoadCredential=passphrase:{backup.passphrase_file}
 ExecStart={ROOT}/quietline backup --data {layout.data} --passphrase-file %d/passphrase
-{closed}{_sandbox([layout.bridge, backup.to], reached=[ROOT, layout.data, backup.to])}"""
+{_closed(answers)}{_sandbox([layout.bridge, backup.to], reached=[ROOT, layout.data, backup.to])}"""
 
 
-def _drill_unit(layout: Layout, to: Path, passphrase_file: Path) -> str:
+def _drill_unit(answers: Answers, layout: Layout, backup: BackupAnswer) -> str:
     return f"""\
-# Written by `quietline init`. The newest backup is restored for a trial. It reaches no network, so it can touch no line.
+# Written by `quietline init`. The newest backup is restored for a trial, beside the line.
 [Unit]
 Description=Trial of Quietline's newest backup
 
 [Service]
 Type=oneshot
-PrivateNetwork=yes
-LoadCredential=passphrase:{passphrase_file}
+LoadCredential=passphrase:{backup.passphrase_file}
 ExecStart={ROOT}/quietline drill --data {layout.data} --passphrase-file %d/passphrase
-{_sandbox([layout.bridge], reached=[ROOT, layout.data, to])}"""
+{_closed(answers)}{_sandbox([layout.bridge], reached=[ROOT, layout.data, backup.to])}"""
 
 
 def _timer(description: str, calendar: str) -> str:

@@ -185,7 +185,7 @@ HALF = [
     ({"agency": {**answers()["agency"], "hours": {"fri": "22:00-04:00"}}}, ["hours.week.fri.0: must end after it starts"]),
     ({"agency": {**answers()["agency"], "state": "ZZ"}}, ["agency: state: must be the two letters"]),
     ({"agency": {**answers()["agency"], "country": "FR"}}, ["agency.country: must be US or UK"]),
-    ({"database": {"bridge_url": "postgresql://x@y/z"}}, ["database.bridge_url: `init` does not write it"]),
+    ({"database": {"bridge_url": "mysql://x"}}, ["database.bridge_url: must be postgresql://USER:PASSWORD@HOST"]),
     ({"database": {"homeserver_url": "mysql://x"}}, ["database.homeserver_url: must be postgresql://USER:PASSWORD@HOST"]),
     ({"database": {"homeserver_url": "postgresql://x@db.agency.org/y"}}, ["database.homeserver_url: sslmode: must be ver"]),
     (

@@ -86,10 +86,29 @@ def test_a_canary_has_a_unit_where_up_does_not_start_it(tmp_path: Path) -> None:
 
 
 def test_a_postgresql_of_this_machine_is_started_first(tmp_path: Path) -> None:
-    """Where the homeserver's data are in one; elsewhere the name of that unit does nothing."""
-    assert run_init(tmp_path, answers(database={"homeserver_url": "postgresql://q@127.0.0.1/q"})).exit_code == 0
-    told = unit(tmp_path / "line" / "units" / "quietline.service")["Unit"]
-    assert told["After"] == "network-online.target time-sync.target postgresql.service"
+    """Where the homeserver's data or the bridge's are in one; elsewhere the name of that unit does nothing."""
+    for key in ("homeserver_url", "bridge_url"):
+        home = tmp_path / key
+        home.mkdir()
+        assert run_init(home, answers(database={key: "postgresql://q@127.0.0.1/q"})).exit_code == 0
+        told = unit(home / "line" / "units" / "quietline.service")["Unit"]
+        assert told["After"] == "network-online.target time-sync.target postgresql.service"
+
+
+def test_only_a_bridge_on_postgresql_gives_backup_and_drill_a_network(tmp_path: Path) -> None:
+    """The URL of the bridge is in a private file that the configuration names; of the homeserver they read nothing."""
+    for key, closed in (("homeserver_url", True), ("bridge_url", False)):
+        home = tmp_path / key
+        home.mkdir()
+        assert run_init(home, answers(database={key: "postgresql://q:a@127.0.0.1/q"}, backup=BACKUP)).exit_code == 0
+        line = home / "line"
+        for name in ("backup", "drill"):
+            assert (unit(line / "units" / f"quietline-{name}.service")["Service"].get("PrivateNetwork") == "yes") == closed
+        config = load(line / "config.yaml")
+        assert (config.database is None) == closed
+        if config.database is not None:
+            assert config.database.url_file.stat().st_mode & 0o077 == 0
+            assert config.database_url == "postgresql://q:a@127.0.0.1/q"
 
 
 def test_nobody_runs_a_line_as_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
