@@ -7,6 +7,7 @@ machine is slow: nothing here has a deadline but against hanging.
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import re
@@ -78,6 +79,16 @@ def postgres_server(pytestconfig: pytest.Config) -> Iterator[PostgresServer]:
 
     with running_postgres(OutsidePrograms(missing=pytestconfig.stash[MISSING_PROGRAMS])) as server:
         yield bridge_server(server)
+
+
+@pytest.fixture(autouse=True)
+def drop_closed_log_handlers() -> Iterator[None]:
+    """Take out what a command that ran in this process logged to: a closed stream prints a traceback for every line."""
+    yield
+    for logger in (logging.getLogger(), logging.getLogger("quietline")):
+        for handler in list(logger.handlers):
+            if isinstance(handler, logging.StreamHandler) and getattr(handler.stream, "closed", False):
+                logger.removeHandler(handler)
 
 
 def stop_ignoring_signals() -> None:

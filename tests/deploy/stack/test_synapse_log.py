@@ -34,7 +34,9 @@ def test_arguments_are_left_out() -> None:
 )
 def test_filled_in_texts_are_stripped(message: str) -> None:
     """Ids, quotations, numbers and further lines go also when another person put them into the text."""
-    line = written(message.replace("4rc4 ada", "4rc4"))
+    # Without the time that a line begins with, which is of digits as well.
+    line = written(message.replace("4rc4 ada", "4rc4")).partition("synapse.any")[2]
+    assert line
     for word in ("ada", "RMz", "555"):
         assert word not in line
 
