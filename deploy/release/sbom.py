@@ -64,13 +64,13 @@ def make_sbom(packages: Sequence[LockedPackage], *, commit: str, made: int) -> s
 
 def _component(package: LockedPackage) -> Component:
     hashes = [HashType(alg=HashAlgorithm.SHA_256, content=digest) for digest in package.hashes]
+    purl = PackageURL(type="pypi", name=package.name, version=package.version)
     files = ExternalReference(
         type=ExternalReferenceType.DISTRIBUTION,
-        url=XsUri(f"https://pypi.org/project/{package.name}/{package.version}/"),
+        url=XsUri(str(purl)),
         comment="SHA-256 of every file of this version that an installation accepts",
         hashes=hashes,
     )
-    purl = PackageURL(type="pypi", name=package.name, version=package.version)
     return Component(
         name=package.name,
         version=package.version,
