@@ -15,7 +15,7 @@ from bridge.erasure.room_steps import POLL
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Dialect, Transaction
-from bridge.tables import carrier_copies
+from bridge.tables import carrier_copies, room_events
 from bridge.tables.erasure_jobs import ErasureJob
 from bridge.tables.leftovers import PERSON_COLUMNS, count_leftovers
 
@@ -66,6 +66,7 @@ class PersonSteps:
         async def commit(transaction: Transaction) -> int:
             if count := await count_leftovers(transaction, PERSON_COLUMNS, job.subject):
                 return count
+            await room_events.forget_thread(transaction, job.subject)
             await close_job(transaction, job, certificate, now=done, until=until)
             return 0
 

@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
-from bot.model.actions import THREAD
+from bot.model.actions import DESK, THREAD
 from bot.model.events import ReactionAdded
 from bridge.runtime import log
 from bridge.storage import serialization
@@ -183,6 +183,12 @@ async def release_room(transaction: Transaction, room_id: str) -> None:
 async def reassign(transaction: Transaction, owner: str, to: str) -> None:
     """Give events of an owner to another, without the names that told of whom they were. Their times stay."""
     await transaction.execute("UPDATE event SET owner = $2, ref = NULL WHERE owner = $1", owner, to)
+
+
+async def forget_thread(transaction: Transaction, thread: str) -> None:
+    """Take the names that tell of a thread that has ended from what stands at the desk still. Its times stay."""
+    query = "UPDATE event SET ref = NULL WHERE owner = $1 AND expires IS NOT NULL AND ref LIKE $2"
+    await transaction.execute(query, DESK, f"%:{thread}%")
 
 
 async def delete(transaction: Transaction, event_ids: Iterable[str]) -> None:
