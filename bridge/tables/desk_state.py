@@ -24,6 +24,12 @@ def peek_exists(connection: Snapshot) -> bool:
     return connection.fetchval("SELECT 1 FROM desk LIMIT 1") is not None
 
 
+def peek(connection: Snapshot) -> bytes | None:
+    """Return the same to a command beside the bridge."""
+    sealed: bytes | None = connection.fetchval("SELECT aggregate FROM desk WHERE id = $1", DESK)
+    return sealed
+
+
 async def insert(transaction: Transaction, versions: MarkedSet, aggregate: bytes) -> None:
     """Make the desk."""
     await transaction.execute("INSERT INTO desk (id, aggregate) VALUES ($1, $2)", DESK, aggregate)

@@ -1,7 +1,8 @@
 """`quietline migrate --to postgresql|sqlite`: a stopped line's databases move to the other engine; `keys.db` stays.
 
 Rules of this module: nothing is removed before every row was compared; what is broken off at any step is taken up by the
-same command, and until it is done one of the two is whole; a place that holds other rows is never written to.
+same command, and until it is done one of the two is whole; a place that holds other rows is never written to, nor are the
+tables of another line brought to today's. A restored line that was never started has no desk and no `keys.db` yet.
 
 Order, to PostgreSQL: both are written (each in one commit) and compared, then the files go, `main.db` last: as long as it
 stands, a bridge that is configured for PostgreSQL does not start. To SQLite: both are written beside their places, compared
@@ -15,17 +16,19 @@ import fcntl
 import os
 from typing import TYPE_CHECKING, Final, Literal
 
+from bridge.app.line_files import CREATE, SERVER_REMEDIES
 from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS
 from bridge.storage.copying import NotTheSame, Pair
-from bridge.storage.errors import InUse, Unavailable, UnsuitableServer
-from bridge.storage.postgres_connection import PostgresPlace
+from bridge.storage.errors import DatabaseError, InUse, Unavailable, UnsuitableServer
+from bridge.storage.postgres_connection import PostgresPlace, connect, require_suitable
 from bridge.storage.postgres_database import PostgresDatabase, drop_schemas
+from bridge.storage.sqlite_connection import snapshot
 from bridge.storage.sqlite_database import SqliteDatabase
-from bridge.tables import schema
+from bridge.tables import desk_state, schema
 from deploy.data_dir.accept_facts import LineRuns
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from bridge.config import Config
@@ -38,6 +41,10 @@ DATABASES: Final[dict[str, tuple[Migrations, ...]]] = {
 """In the order in which they go: `main.db` last."""
 UNDONE: Final = ".moving"
 """What a file is called until it is whole."""
+OTHER_LINE: Final = (
+    "the PostgreSQL database of database.url_file holds another line, or this one as it was at another time; nothing was "
+    f"written there. Write the URL of an empty one into that file. To {CREATE.replace('make it again, empty', 'make one')}"
+)
 
 
 class CannotMigrate(Exception):  # noqa: N818 - a sentence for the operator
@@ -55,8 +62,6 @@ async def migrate(config: Config, to: Literal["postgresql", "sqlite"], *, after:
     """
     if (server := config.database_url) is None:
         raise CannotMigrate("the configuration has no `database` with the `url_file` of a PostgreSQL database")
-    if not (config.data_dir / "keys.db").is_file():
-        raise CannotMigrate(f"{config.data_dir / 'keys.db'}: missing: what it opens is of no use without it")
     with (config.data_dir / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -64,7 +69,9 @@ async def migrate(config: Config, to: Literal["postgresql", "sqlite"], *, after:
             raise LineRuns from None
         try:
             if to == "postgresql":
+                await _require_own_place(config.data_dir, server)
                 return await _to_postgresql(config.data_dir, server, after)
+            _require_keys(config.data_dir)
             return await _to_sqlite(config.data_dir, server, after)
         except NotTheSame as difference:
             raise CannotMigrate(
@@ -73,9 +80,71 @@ async def migrate(config: Config, to: Literal["postgresql", "sqlite"], *, after:
             ) from None
 
 
+async def _require_own_place(data: Path, server: str) -> None:
+    """Raise `CannotMigrate` when the server's database holds another line than the file, or the file's keys are missing."""
+    if not (file := data / "main.db").is_file():
+        raise CannotMigrate(f"{file}: missing: there is nothing to move")
+    try:
+        with snapshot(file) as db:
+            ours = desk_state.peek(db) if "desk" in db.tables() else None
+    except DatabaseError as error:
+        raise CannotMigrate(f"{file}: cannot be read ({error.code})") from None
+    if ours is not None:
+        _require_keys(data)
+    await require_free_server(server, ours)
+
+
+async def require_free_server(server: str, ours: bytes | None = None) -> None:
+    """Raise `CannotMigrate` when a server cannot be used, or holds a line. Nothing is written there.
+
+    `ours`: the sealed desk of the line that may be there.
+    """
+    with _refusals():
+        connection = await connect(PostgresPlace(server, "main"), read_only=True)
+        try:
+            await require_suitable(connection)
+            theirs = await desk_state.get(connection) if await connection.has_table("desk") else None
+        finally:
+            await connection.close()
+    if theirs is not None and theirs != ours:
+        raise CannotMigrate(OTHER_LINE)
+
+
+def _require_keys(data: Path) -> None:
+    if not (data / "keys.db").is_file():
+        raise CannotMigrate(f"{data / 'keys.db'}: missing: what it opens is of no use without it")
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """Make what a server or a bridge on it says a sentence for the operator."""
+    try:
+        yield
+    except UnsuitableServer as error:
+        told = (sentence for code, sentence in SERVER_REMEDIES.items() if code in error.code)
+        raise CannotMigrate(f"the PostgreSQL database cannot be used: {next(told, error.code)}") from None
+    except InUse:
+        raise LineRuns from None
+    except Unavailable as error:
+        raise CannotMigrate(f"a database takes nothing just now, and nothing was removed: {error.code}") from None
+
+
+async def move_restored(config: Config, directory: Path) -> str:
+    """Move a line that was just restored to its PostgreSQL, and say so; or say what is to be done first."""
+    main = config.data_dir / "main.db"
+    try:
+        rows = await migrate(config, "postgresql")
+    except LineRuns:
+        reason = OTHER_LINE
+    except (CannotMigrate, DatabaseError) as error:
+        reason = str(error)
+    else:
+        return f"Its {rows} rows are in the PostgreSQL database of database.url_file."
+    then = f"quietline migrate --to postgresql --data {directory}"
+    return f"Its rows are in {main} until this is put right: {reason}. Then, before the first start: {then}"
+
+
 async def _to_postgresql(data: Path, server: str, after: Callable[[str], None]) -> int:
-    if not (data / "main.db").is_file():
-        raise CannotMigrate(f"{data / 'main.db'}: missing: there is nothing to move")
     rows = 0
     for name in DATABASES:
         if not (data / name).is_file():
@@ -126,15 +195,10 @@ async def _pair(path: Path, name: str, server: str) -> AsyncIterator[tuple[Pair,
     place = PostgresPlace(server, name.removesuffix(".db"))
     postgres = PostgresDatabase(place, migrations=DATABASES[name], leads=True)
     try:
-        await postgres.open()
-        await sqlite.open()
-        yield Pair(sqlite, postgres), postgres
-    except UnsuitableServer as error:
-        raise CannotMigrate(f"the PostgreSQL database cannot be used: {error.code}") from None
-    except InUse:
-        raise LineRuns from None
-    except Unavailable as error:
-        raise CannotMigrate(f"a database takes nothing just now, and nothing was removed: {error.code}") from None
+        with _refusals():
+            await postgres.open()
+            await sqlite.open()
+            yield Pair(sqlite, postgres), postgres
     finally:
         await sqlite.close()
         await postgres.close()

@@ -1,6 +1,7 @@
 """`quietline restore --check`: whether a backup could be restored on this machine, now.
 
-Rule of this module: nothing is written, neither in the directory nor beside it; rows are tried in a database in memory.
+Rule of this module: nothing is written, neither in the directory nor beside it, nor on a PostgreSQL server, which is only
+asked; rows are tried in a database in memory.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from bridge.config import Config
 from bridge.runtime.settings import secret_files
 from bridge.storage.errors import DatabaseError
 from deploy.backup.backup import RENEWED_SECRETS, Backup, read_backup, require_file
+from deploy.backup.migrate import CannotMigrate, require_free_server
 from deploy.backup.restore import place_problems, try_rows, version_problems
 from deploy.data_dir.program import own_version
 from deploy.data_dir.secret_files import SetupError
@@ -48,7 +50,7 @@ async def check_restore(file: Path, passphrase: bytes, layout: Layout) -> CheckR
     what = f"opens, and is what was written {days:.1f} days ago: {len(found.files)} files, {len(found.roster)} people"
     rows = [CheckResult(name="integrity", ok=True, what=what), _version(found)]
     if rows[-1].ok:
-        rows += [await _rows(found), *_configuration(found)]
+        rows += [await _rows(found), *_configuration(found), *await _server(found)]
     return CheckReport(checks=(*rows, *_place(layout, size=sum(map(len, found.files.values())))))
 
 
@@ -92,6 +94,27 @@ def _configuration(found: Backup) -> Iterator[CheckResult]:
         yield CheckResult(name="configuration", ok=False, what=f"{what}; {len(missing)} files are nowhere", do=do)
     else:
         yield CheckResult(name="configuration", ok=True, what=f"{what}; every secret is in the backup, here, or made new")
+
+
+async def _server(found: Backup) -> list[CheckResult]:
+    """Whether the PostgreSQL database of the line, if it has one, would take its rows; no row for a line on SQLite."""
+    try:
+        config = Config.model_validate(yaml.safe_load(found.config))
+    except (yaml.YAMLError, ValidationError, RecursionError):
+        return []  # the row before says so
+    if config.database is None:
+        return []
+    file, name = config.database.url_file, "database"
+    then = "It is restored all the same, into a file: put this right, then `quietline migrate --to postgresql`."
+    try:
+        kept = found.files.get(str(file.absolute()))
+        await require_free_server(file.read_text(encoding="utf-8").strip() if kept is None else kept.decode().strip())
+    except OSError:
+        what = f"PostgreSQL; {file}, with its URL, is nowhere"
+        return [CheckResult(name=name, ok=True, what=what, do=then, warning=True)]
+    except (CannotMigrate, DatabaseError) as error:
+        return [CheckResult(name=name, ok=True, what=f"PostgreSQL: {error}", do=then, warning=True)]
+    return [CheckResult(name=name, ok=True, what="a PostgreSQL that will do, and holds no line: the rows go there")]
 
 
 def _place(layout: Layout, *, size: int) -> Iterator[CheckResult]:

@@ -92,10 +92,12 @@ def restore(layout: Layout, passphrase_file: Path, check: bool, as_json: bool, f
 
     Its vault keys and devices are new, and so is a homeserver of its own. No conversation comes back, no text is sent
     again. Staff sign in again and their identities are confirmed again, the first supervisor's with `quietline trust`.
+    Of a line on PostgreSQL the rows go into the database of database.url_file, when that is empty; else it says what to do.
     With --check: passphrase, integrity, version, rows, configuration, directory and room; 1 when one is not well.
     """
     from bridge.config import load  # noqa: PLC0415 - only this verb needs it
     from deploy.backup import backup as made  # noqa: PLC0415 - only this verb needs it
+    from deploy.backup.migrate import move_restored  # noqa: PLC0415 - only this verb needs it
     from deploy.backup.restore import restore as fill  # noqa: PLC0415 - only this verb needs it
     from deploy.backup.restore_check import check_restore  # noqa: PLC0415 - only this verb needs it
 
@@ -108,10 +110,13 @@ def restore(layout: Layout, passphrase_file: Path, check: bool, as_json: bool, f
     with exit_on_errors():
         found = made.read_backup(file, made.read_passphrase(passphrase_file))
         asyncio.run(fill(found, layout))
-        joined = load(layout.config).homeserver.joined
+        config = load(layout.config)
     click.echo(f"{layout.data}: the line as it was at its backup, {len(found.roster)} people, without conversations.")
     click.echo("The old directory, if there is one, can still open its own conversations: destroy it.")
-    if joined:
+    if config.database is not None:
+        with exit_on_errors():
+            click.echo(asyncio.run(move_restored(config, layout.data)))
+    if config.homeserver.joined:
         start = f"quietline bridge --data {layout.data} --take-over"
         click.echo(f"The homeserver still has the devices of before. End the old bridge for good; then start once: {start}")
 
