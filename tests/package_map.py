@@ -104,7 +104,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "deploy/report": "deploy/inspect",
     "deploy/backup": (
         "policies bot/model bridge/runtime bridge/storage bridge/config bridge/tables bridge/matrix/rooms "
-        "bridge/matrix deploy/data_dir deploy/inspect"
+        "bridge/matrix bridge/app deploy/data_dir deploy/inspect"
     ),
     "deploy/packs": "policies bot/model bot/guard bot/sending bot/decide deploy/inspect",
     "deploy/carrier": (
