@@ -79,12 +79,16 @@ class Ignored:
     It is answered like a text, for a vendor that is refused tries again and again, and by and by stops calling; it is kept
     nowhere. `reason` is a fixed word of ours for the log: `channel`, `group`, `event`, or `malformed` for one item that
     cannot be read beside others that can (a request with nothing else in it may be :class:`Malformed` as well).
+    `message_id`, where a carrier lists such a message too: by it the same one is told once.
     """
 
     reason: Literal["channel", "group", "event", "malformed"]
+    message_id: str = field(default="", compare=False, repr=False)
 
 
 Inbound: TypeAlias = InboundText | DeliveryReport | Ignored
+Listed: TypeAlias = InboundText | Ignored
+"""What a listing brings: a text, or what is none to this line and is told at the desk as by webhook."""
 
 
 class Malformed(Exception):  # noqa: N818 - reads as what it is: the request is malformed
@@ -229,8 +233,8 @@ class Carrier(Protocol):
     async def copy_exists(self, message_id: str) -> bool | None:
         """Whether the vendor shows a copy of that text; None when it cannot be asked, or did not answer now."""
 
-    def list_since(self, since: datetime) -> AsyncIterator[InboundText]:
-        """Inbound texts received at or after that time, oldest first. Empty where `can_list` is false.
+    def list_since(self, since: datetime) -> AsyncIterator[Listed]:
+        """List what came in at or after that time, texts oldest first. Empty where `can_list` is false.
 
         The one exception to "never raises": a listing that breaks off raises :class:`ConnectionError`, because one that
         ended early without a word would let texts be forgotten.

@@ -12,14 +12,14 @@ from typing import Any, ClassVar, Final
 
 import aiohttp
 
-from bridge.carriers.adapter import Deleted, DeleteLater, DeleteOutcome, DeletionUnconfirmed, DeliveryReport, InboundText
+from bridge.carriers.adapter import Deleted, DeleteLater, DeleteOutcome, DeletionUnconfirmed, DeliveryReport, Listed
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.http_request import HttpResponse, RequestOutcome
 
 MAX_WEBHOOK_BYTES: Final = 4 * 1024 * 1024
 """Bytes of a webhook. No text is that long; a person's longest is a few kilobytes."""
 
-_NOTHING: tuple[InboundText, ...] = ()
+_NOTHING: tuple[Listed, ...] = ()
 
 
 class BaseCarrier:
@@ -50,7 +50,7 @@ class BaseCarrier:
         """Nothing: there is no look at a single text."""
         return None
 
-    async def list_since(self, since: datetime) -> AsyncIterator[InboundText]:  # noqa: ARG002 - whatever it is
+    async def list_since(self, since: datetime) -> AsyncIterator[Listed]:  # noqa: ARG002 - whatever it is
         """Nothing: it lists none."""
         for text in _NOTHING:
             yield text

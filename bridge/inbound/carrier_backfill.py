@@ -1,6 +1,7 @@
 """Asks the carrier for texts that came while nobody listened.
 
-Rules of this module: a listed text goes through the same function as a webhook, so a known text changes nothing. The
+Rules of this module: what is listed goes through the same functions as a webhook, so what is known changes nothing, and a
+message over another channel is told at the desk as there. The
 watermark moves to the last listed text, after everything before it is kept, because a listing may end early without notice.
 A text that cannot be kept holds the watermark, and no other text. The listing asks for nothing older than the ids that
 `seen` remembers. Where a carrier lists nothing, or the listing fails for long, the desk gets an alarm, so that people look
@@ -16,7 +17,7 @@ from typing import Final
 
 from bot.model.line_incidents import GapKind, TextsMissing
 from bridge.background.loop import BackgroundLoop
-from bridge.carriers.adapter import Carrier
+from bridge.carriers.adapter import Carrier, Ignored
 from bridge.inbound.hourly_alerts import HourlyAlerts
 from bridge.inbound.webhook import NotStored, Webhook
 from bridge.outbound.sms_sender import ID_RETENTION
@@ -92,17 +93,20 @@ class CarrierBackfill:
         mark = min(mark, began)
         if mark:
             taken, missing, since = 0, 0, max(mark - OVERLAP.total_seconds(), began - MAX_AGE)
-            async for text in self._carrier.list_since(datetime.fromtimestamp(since, UTC)):
+            async for listed in self._carrier.list_since(datetime.fromtimestamp(since, UTC)):
+                if isinstance(listed, Ignored):
+                    await self._webhook.tell_ignored(listed)
+                    continue
                 try:
-                    await self._webhook.accept_text(text)
+                    await self._webhook.accept_text(listed)
                 except NotStored:
                     # One thread without its key, and everybody else's texts behind it. It stays asked for.
                     missing += 1
                     self._measurements.text_not_kept()
                     continue
                 taken += 1
-                if text.at is not None and not missing:
-                    mark = max(mark, min(text.at.timestamp(), began))
+                if listed.at is not None and not missing:
+                    mark = max(mark, min(listed.at.timestamp(), began))
             if not self._carrier.can_list and not missing:
                 # It lists nothing that could move the mark; a day stays for what is still on its way.
                 mark = max(mark, began - REFRESHED.total_seconds())

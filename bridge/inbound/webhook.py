@@ -184,9 +184,7 @@ class Webhook:
             case DeliveryReport():
                 await self.accept_report(item)
             case Ignored():
-                log.event("webhook.ignored", kind=item.reason)
-                if (told := INCIDENT_OF_UNWANTED.get(item.reason)) is not None:
-                    await self._hourly_alerts.alert(told)
+                await self.tell_ignored(item)
 
     def _count_text_not_kept(self, request: web.Request) -> None:
         """Count what was signed by the carrier: a stranger's request must not ring anywhere."""
@@ -201,6 +199,20 @@ class Webhook:
             await self._hourly_alerts.alert(TextsMissing(kind=kind))
         except (DatabaseError, OSError) as error:
             log.failure("webhook.alert_failed", error)
+
+    async def tell_ignored(self, item: Ignored) -> None:
+        """Tell the desk of what is no text to this line, once for each message that has an id. Raises `DatabaseError`."""
+        log.event("webhook.ignored", kind=item.reason)
+        if (told := INCIDENT_OF_UNWANTED.get(item.reason)) is None:
+            return
+        # What a webhook brought is listed again, hour after hour, until a text moves the listing's begin.
+        seen = self._vault.keyed_hash(f"ignored {self._carrier.kind}", item.message_id) if item.message_id else None
+        if seen is not None and await inbox.is_seen(self._database, seen):
+            return
+        await self._hourly_alerts.alert(told)
+        if seen is not None:
+            until = int(self._clock.now()) + ID_RETENTION
+            await self._database.commit(lambda transaction: inbox.mark_seen(transaction, seen, until=until))
 
     async def accept_text(self, text: InboundText) -> None:
         """Keep one text, once. Raises what the database raises, and `NotStored`."""

@@ -13,7 +13,7 @@ from bridge.carriers.adapter import (
     DeleteOutcome,
     DeliveryReport,
     Inbound,
-    InboundText,
+    Listed,
     SendOutcome,
     WebhookRequest,
 )
@@ -34,7 +34,7 @@ class FakeCarrier(BaseCarrier):
     def __init__(self) -> None:
         self.sent: list[tuple[str, str]] = []
         self.outcomes: deque[SendOutcome | Exception] = deque()
-        self.listed: list[InboundText] = []
+        self.listed: list[Listed] = []
         self.list_requests: list[datetime] = []
         self.reports: dict[str, DeliveryReport] = {}
         self.status_requests: list[str] = []
@@ -70,7 +70,7 @@ class FakeCarrier(BaseCarrier):
         """Have no copy."""
         return Deleted()
 
-    async def list_since(self, since: datetime) -> AsyncIterator[InboundText]:
+    async def list_since(self, since: datetime) -> AsyncIterator[Listed]:
         """List what the test put there."""
         self.list_requests.append(since)
         for text in self.listed:

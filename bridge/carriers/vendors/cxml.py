@@ -31,6 +31,7 @@ from bridge.carriers.adapter import (
     Ignored,
     Inbound,
     InboundText,
+    Listed,
     Malformed,
     Media,
     Rejected,
@@ -163,7 +164,7 @@ class CxmlCarrier(BaseCarrier):
         fields = form_fields(request.body) if request.body else form_fields(request.raw_path.partition("?")[2])
         status = fields.get("MessageStatus", "received")
         if status in ("received", "receiving"):
-            return (parse_inbound(fields) or Ignored("channel"),)
+            return (parse_inbound(fields),)
         ours = STATUSES.get(status)
         if ours is None:
             return (Ignored("event"),)
@@ -220,7 +221,7 @@ class CxmlCarrier(BaseCarrier):
                 return False
         return await self._media(message_id) == []
 
-    async def list_since(self, since: datetime) -> AsyncIterator[InboundText]:
+    async def list_since(self, since: datetime) -> AsyncIterator[Listed]:
         """`GET …/Messages.json?To=&DateSent>=`, for each of our numbers → `{"messages", "next_page_uri"}`, newest first.
 
         The vendors document a date there, no time, so the exact bound is ours. All pages are read before the first text is
@@ -228,15 +229,15 @@ class CxmlCarrier(BaseCarrier):
         webhook, or tried to. A message that cannot be read lets the listing end as one that broke off, after the others.
         """
         since = since.astimezone(UTC).replace(microsecond=0)
-        found: dict[str, tuple[datetime, InboundText]] = {}
+        found: dict[str, tuple[datetime, Listed]] = {}
         whole = True
         for number in self._numbers:
-            texts, all_read = parse_listing(await self._list(number, since), since)
+            listed, all_read = parse_listing(await self._list(number, since), since)
             whole = whole and all_read
-            for at, text in texts:
-                found.setdefault(text.message_id, (at, text))
-        for _, text in sorted(found.values(), key=lambda pair: pair[0]):
-            yield text
+            for at, item in listed:
+                found.setdefault(item.message_id, (at, item))
+        for _, item in sorted(found.values(), key=lambda pair: pair[0]):
+            yield item
         if not whole:
             raise ConnectionError("a message of the carrier's listing cannot be read")
 
@@ -295,12 +296,12 @@ def _bytes(field: str) -> bytes:
     return field.encode("utf-8", "surrogateescape")
 
 
-def parse_inbound(fields: MultiDict[str]) -> InboundText | None:
-    """Read the fields of a text; None when its sender is on another channel. Raises :class:`Malformed`."""
+def parse_inbound(fields: MultiDict[str]) -> InboundText | Ignored:
+    """Read the fields of a text; `Ignored` when its sender is on another channel. Raises :class:`Malformed`."""
     message_id = id_field(fields, "MessageSid")
     phone = parse_sender(string_field(fields, "From"))
     if phone is None:
-        return None
+        return Ignored("channel", message_id)
     count = fields.get("NumMedia", "0")
     media = tuple(
         Media(
@@ -315,12 +316,12 @@ def parse_inbound(fields: MultiDict[str]) -> InboundText | None:
     return InboundText(message_id=message_id, sender=phone, text=text, to=e164_or_empty(fields.get("To")), media=media)
 
 
-def parse_listing(items: list[Any], since: datetime) -> tuple[list[tuple[datetime, InboundText]], bool]:
-    """Read a listing, newest first, into the texts since a time, oldest first; False beside them when one is unreadable.
+def parse_listing(items: list[Any], since: datetime) -> tuple[list[tuple[datetime, Listed]], bool]:
+    """Read a listing, newest first, into what came since a time, oldest first; False beside it when one is unreadable.
 
     A text whose time cannot be read has that of the one before it, so that it is neither lost nor taken for a new one.
     """
-    kept: list[InboundText] = []
+    kept: list[tuple[datetime | None, Listed]] = []
     whole, past = True, False
     for item in items:
         at = _sent_at(item)
@@ -329,20 +330,21 @@ def parse_listing(items: list[Any], since: datetime) -> tuple[list[tuple[datetim
         if past if at is None else at < since:
             continue
         try:
-            text = _parse_listed(item, at)
+            listed = _parse_listed(item)
         except Malformed:
             whole = False
         else:
-            kept += [text] if text is not None else []
-    texts, before = [], since
-    for text in reversed(kept):
-        before = text.at or before
-        texts.append((before, replace(text, at=before)))
-    return texts, whole
+            kept += [(at, listed)] if listed is not None else []
+    found: list[tuple[datetime, Listed]] = []
+    before = since
+    for at, listed in reversed(kept):
+        before = at or before
+        found.append((before, replace(listed, at=before) if isinstance(listed, InboundText) else listed))
+    return found, whole
 
 
-def _parse_listed(item: Any, at: datetime | None) -> InboundText | None:
-    """Read a text from a listing; None when it is none to this line. Raises :class:`Malformed`."""
+def _parse_listed(item: Any) -> Listed | None:
+    """Read a text from a listing, without its time; None when it is one of ours. Raises :class:`Malformed`."""
     if not isinstance(item, dict) or not isinstance(item.get("direction"), str):
         raise Malformed("direction: not there")
     if item["direction"] != "inbound":
@@ -353,7 +355,7 @@ def _parse_listed(item: Any, at: datetime | None) -> InboundText | None:
         replace_unencodable(str(item.get("body") or "")),
     )
     if phone is None:
-        return None
+        return Ignored("channel", message_id)
     count = str(item.get("num_media") or "0")
     where = item.get("subresource_uris")
     place = replace_unencodable(str(where.get("media", ""))) if isinstance(where, dict) else ""
@@ -364,7 +366,6 @@ def _parse_listed(item: Any, at: datetime | None) -> InboundText | None:
         to=e164_or_empty(item.get("to")),
         # How many there are is what matters: nothing of it is fetched.
         media=(Media(url=place, content_type=""),) * (min(int(count), MAX_MEDIA) if _COUNT.fullmatch(count) else 0),
-        at=at,
     )
 
 

@@ -27,6 +27,7 @@ from bridge.carriers.adapter import (
     Ignored,
     Inbound,
     InboundText,
+    Listed,
     Malformed,
     Media,
     Rejected,
@@ -161,7 +162,7 @@ class RehearsalCarrier(BaseCarrier):
         body = json_object(request.body)
         match body.get("type"):
             case "text":
-                return (_parse_inbound(body) or Ignored("channel"),)
+                return (_parse_inbound(body),)
             case "report":
                 return (_parse_report(body),)
             case _:
@@ -197,7 +198,7 @@ class RehearsalCarrier(BaseCarrier):
         """`GET /v1/messages/ID` → 200, or 404 when there is no copy."""
         return copy_shown(await send_request(self._http, "GET", self._message_url(message_id)))
 
-    async def list_since(self, since: datetime) -> AsyncIterator[InboundText]:
+    async def list_since(self, since: datetime) -> AsyncIterator[Listed]:
         """`GET /v1/messages?direction=inbound&since=&after=&limit=` → `{"messages", "next"}`, oldest first.
 
         Raises `ConnectionError` when it cannot be brought to its end: one that ended early without a word would move the
@@ -213,12 +214,11 @@ class RehearsalCarrier(BaseCarrier):
                 raise ConnectionError("the carrier's listing broke off")
             for item in found:
                 try:
-                    text = _parse_inbound(item if isinstance(item, dict) else {})
+                    listed = _parse_inbound(item if isinstance(item, dict) else {})
                 except Malformed:
                     whole = False
                     continue
-                if text is not None:
-                    yield text
+                yield listed
             following = page.get("next")
             if following is None:
                 break
@@ -246,10 +246,10 @@ def _is_id(value: Any) -> TypeGuard[str]:
     return isinstance(value, str) and MESSAGE_ID_FORM.fullmatch(value) is not None
 
 
-def _parse_inbound(body: dict[str, Any]) -> InboundText | None:
+def _parse_inbound(body: dict[str, Any]) -> InboundText | Ignored:
     phone = parse_sender(string_field(body, "from"))
     if phone is None:
-        return None
+        return Ignored("channel", id_field(body, "id"))
     at = parse_iso_time(string_field(body, "at"))
     if at is None:
         raise Malformed("at: not a time with its zone")

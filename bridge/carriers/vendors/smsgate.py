@@ -47,6 +47,7 @@ from bridge.carriers.adapter import (
     Ignored,
     Inbound,
     InboundText,
+    Listed,
     Malformed,
     Media,
     Rejected,
@@ -100,7 +101,7 @@ ERROR_CODES: Final = ErrorCodes(
     codes={"http-409": Verdict.UNKNOWN},
 )
 
-_BY_WEBHOOK: Final[tuple[InboundText, ...]] = ()
+_BY_WEBHOOK: Final[tuple[Listed, ...]] = ()
 _SERVER_PATH: Final = "/3rdparty/"
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 _RESULT_CODE = re.compile(r"RESULT_[A-Z_]{1,33}")
@@ -323,7 +324,7 @@ class SmsGateCarrier(BaseCarrier):
         hidden = await asyncio.to_thread(lambda: [encrypt(value, passphrase) for value in (text, number)])
         return {"isEncrypted": True, "phoneNumbers": [hidden[1]], "textMessage": {"text": hidden[0]}}
 
-    async def list_since(self, since: datetime) -> AsyncIterator[InboundText]:
+    async def list_since(self, since: datetime) -> AsyncIterator[Listed]:
         """`POST /inbox/refresh` → 202; what the app finds comes by webhook, so that nothing is listed here."""
         until = datetime.fromtimestamp(self._clock(), UTC)
         body = {

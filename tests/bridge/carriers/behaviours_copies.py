@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from bridge.carriers.adapter import CannotDelete, Deleted, DeleteLater, DeletionUnconfirmed, DeliveryReport
 from tests.bridge.carriers.harness import Harness, Trait
 from tests.bridge.carriers.receiver import deleting_vendor, http_response, scripted_server, until
-from tests.bridge.carriers.steps import HANDSET, other_adapter, parse_text, receive_text, send_text
+from tests.bridge.carriers.steps import HANDSET, listed_texts, other_adapter, parse_text, receive_text, send_text
 
 
 async def delete_copies(harness: Harness) -> None:
@@ -94,7 +94,7 @@ async def lists_from_watermark(harness: Harness) -> None:
     await harness.receiver.stop()
     await harness.text_from_handset(HANDSET, "while away \ud83d")
     await harness.text_from_handset("22395", "from a code")
-    listed = [item async for item in harness.carrier.list_since(start)]
+    listed = await listed_texts(harness.carrier, start)
     assert [item.text for item in listed] == ["acknowledged", "while away \ufffd", "from a code"]
     # Some vendors tell the time only where they list.
     assert replace(listed[0], at=first.at) == first
@@ -102,10 +102,10 @@ async def lists_from_watermark(harness: Harness) -> None:
     assert len({item.message_id for item in listed}) == 3
     second = listed[1].at
     assert second is not None
-    assert [item async for item in harness.carrier.list_since(second)] == listed[1:]
-    assert [item async for item in harness.carrier.list_since(second + timedelta(hours=1))] == []
+    assert await listed_texts(harness.carrier, second) == listed[1:]
+    assert await listed_texts(harness.carrier, second + timedelta(hours=1)) == []
     elsewhere = second.astimezone(tz=None)
-    assert [item async for item in harness.carrier.list_since(elsewhere)] == listed[1:]
+    assert await listed_texts(harness.carrier, elsewhere) == listed[1:]
 
 
 async def lists_pages(harness: Harness) -> None:
@@ -113,9 +113,9 @@ async def lists_pages(harness: Harness) -> None:
     start = datetime.now(UTC) - timedelta(seconds=1)
     for n in range(230):
         await harness.text_from_handset(f"+15555551{n:03}", str(n))
-    listed = [item async for item in harness.carrier.list_since(start)]
+    listed = await listed_texts(harness.carrier, start)
     assert [item.text for item in listed] == [str(n) for n in range(230)]
     await harness.carrier.delete_copy(listed[100].message_id)
-    texts = [item.text async for item in harness.carrier.list_since(start)]
+    texts = [item.text for item in await listed_texts(harness.carrier, start)]
     assert texts == [str(n) for n in range(230) if n != 100]
     await until(lambda: len(harness.receiver.requests) == 230)

@@ -17,6 +17,7 @@ from bridge.carriers.adapter import (
     Carrier,
     DeleteLater,
     InboundText,
+    Listed,
     SendOutcome,
     UnknownOutcome,
     WebhookRequest,
@@ -83,15 +84,28 @@ def is_outcome_unknown(harness: Harness, outcome: SendOutcome) -> bool:
     return isinstance(outcome, UnknownOutcome) and bool(outcome.message_id) is (Trait.OUR_IDS in harness.traits)
 
 
-async def listing(carrier: Carrier, since: datetime) -> tuple[list[InboundText], bool]:
+async def list_all(carrier: Carrier, since: datetime) -> tuple[list[Listed], bool]:
     """List; return what was given, and whether the listing came to its end."""
-    found: list[InboundText] = []
+    found: list[Listed] = []
     try:
-        async for text in carrier.list_since(since):
-            found.append(text)  # noqa: PERF401 - what came before it broke off counts
+        async for item in carrier.list_since(since):
+            found.append(item)  # noqa: PERF401 - what came before it broke off counts
     except ConnectionError:
         return found, False
     return found, True
+
+
+async def listing(carrier: Carrier, since: datetime) -> tuple[list[InboundText], bool]:
+    """List; return the texts that were given, and whether the listing came to its end."""
+    found, whole = await list_all(carrier, since)
+    return [item for item in found if isinstance(item, InboundText)], whole
+
+
+async def listed_texts(carrier: Carrier, since: datetime) -> list[InboundText]:
+    """List to the end; return the texts."""
+    found, whole = await listing(carrier, since)
+    assert whole
+    return found
 
 
 async def listing_fails(carrier: Carrier) -> None:

@@ -11,7 +11,7 @@ from typing import cast
 
 import pytest
 
-from bridge.carriers.adapter import InboundText
+from bridge.carriers.adapter import Ignored, InboundText
 from bridge.inbound.carrier_backfill import MAX_AGE, CarrierBackfill
 from bridge.outbound.sms_sender import ID_RETENTION
 from bridge.runtime.phone_number import Phone
@@ -243,6 +243,27 @@ async def test_one_text_that_cannot_be_kept_holds_up_no_other(harness: BridgeHar
     assert await harness.count("thread") == 2
     assert await harness.database.fetch("SELECT kind FROM inbox WHERE owner = $1", await harness.thread_id("+12065550111"))
     assert await harness.database.fetchval("SELECT COUNT(*) FROM inbox WHERE owner = 'desk'") == 1
+
+
+async def test_what_is_listed_of_another_channel_is_told_once(harness: BridgeHarness) -> None:
+    """The desk hears that somebody wrote over another channel; the next listing, which has it too, is no news.
+
+    One that a webhook brought is not told by the listing either, hours after the desk heard of it.
+    """
+    reconcile = reconciling(harness)
+    await harness.run()
+    await reconcile.run_once()
+    await harness.webhook.tell_ignored(Ignored("channel", "by-webhook"))
+    harness.carrier.listed = [Ignored("channel", "by-webhook"), Ignored("channel", "listed")]
+    said: list[int] = []
+    for _ in range(4):
+        harness.clock.at += 7200
+        await reconcile.run_once()
+        await harness.wait_until_drained()
+        told = harness.messages_shown("desk", notices=True)
+        said.append(len([body for body in told if "another channel" in body]))
+    assert said == [2, 2, 2, 2]
+    assert await harness.count("thread") == 0
 
 
 @pytest.mark.parametrize("offset", [-3600.0, 3600.0])

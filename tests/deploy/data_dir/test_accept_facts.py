@@ -10,11 +10,18 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from bot.model.actions import DESK
 from bridge.storage.marked_sets import Found, SetName
 from deploy.cli.main import cli
+from deploy.data_dir import offline
+from deploy.inspect.doctor_database import check_marked_facts
+from deploy.inspect.status import CheckResult
+from tests.bridge.engine.test_aggregate_check import PUT_BACK_DESK
+from tests.bridge.engine.test_marked_facts import PUT_BACK, say, talk
 from tests.deploy.line_directory import ADA, LineDirectory, line_directory
 from tests.fakes.bridge_harness import BridgeHarness
 
+OTHER = "+12065550123"
 CONFIRMED = "INSERT INTO matrix_confirmed (user_id, master_key) VALUES ($1, 'key')"
 
 
@@ -61,6 +68,57 @@ async def test_confirmed_identities_are_forgotten(line: LineDirectory) -> None:
     assert await harness.count("matrix_confirmed") == 0
     assert [row["kind"] for row in await harness.database.fetch("SELECT kind FROM audit")][-1] == "accept_facts"
     await harness.close()
+
+
+def facts_row(line: LineDirectory) -> CheckResult:
+    """Return what `doctor` says of them."""
+    with offline.read_transaction(line.config) as db:
+        return check_marked_facts(db)
+
+
+async def run_once(line: LineDirectory, texts: list[str], *, pages: int = 0) -> Found:
+    """Start, have the phone text, stop; returns how the aggregates were found. `pages`: calls to who is on call."""
+    harness = BridgeHarness(line.layout.bridge)
+    await harness.open()
+    await harness.run()
+    for text in texts:
+        owner = await harness.receive_text(text, message_id=text)
+        await harness.wait_until_drained(standing=pages)
+        assert text in harness.messages_shown(owner)
+    await harness.wait_until_drained(standing=pages)
+    await harness.close()
+    return harness.marks_found[SetName.AGGREGATES]
+
+
+@pytest.mark.parametrize("what", ["thread", "desk"])
+async def test_aggregates_are_taken_as_they_stand(tmp_path: Path, what: str) -> None:
+    """A conversation's state, or the roster, is put back beside the stopped line: behind until a person accepts it.
+
+    From the next start on the set is whole, `doctor` is content and the conversation goes on; the audit has the act.
+    """
+    async with line_directory(tmp_path) as line:
+        owner = await talk(line.harness)
+        query = "SELECT aggregate FROM thread" if what == "thread" else "SELECT aggregate FROM desk"
+        old = await line.harness.database.fetchval(query)
+        await say(line.harness, owner, "one")
+        await line.harness.receive_text("hello", message_id="other", sender=OTHER)
+        await line.harness.wait_until_drained()
+        await line.execute(PUT_BACK if what == "thread" else PUT_BACK_DESK, owner if what == "thread" else DESK, old)
+        await line.harness.close()
+
+        assert await run_once(line, [], pages=1) is Found.BEHIND
+        row = facts_row(line)
+        assert (row.ok, "aggregates" in row.what, "accept-facts" in row.do) == (False, True, True)
+        assert (await starts(line)).marks_found[SetName.AGGREGATES] is Found.BEHIND
+        told = await accept(line, "aggregates")
+        assert (told.exit_code, told.stdout) == (0, "aggregates: the next start takes it as it stands.\n")
+        for number in range(2):
+            assert await run_once(line, [f"after {number}"], pages=1) is Found.AS_WRITTEN
+            assert facts_row(line).ok
+        harness = await starts(line)
+        assert set(harness.marks_found.values()) == {Found.AS_WRITTEN}
+        with offline.read_transaction(line.config) as db:
+            assert db.fetchval("SELECT COUNT(*) FROM audit WHERE kind = 'accept_facts'") == 1
 
 
 async def test_the_line_must_be_stopped(line: LineDirectory) -> None:

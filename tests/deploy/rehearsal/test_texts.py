@@ -14,6 +14,7 @@ from bridge.runtime.phone_number import Phone
 from deploy.rehearsal.server import PICTURE_URL
 from policies.fictional import find_fictional
 from tests.bridge.carriers.rehearsal_harness import NUMBER, RehearsalHarness
+from tests.bridge.carriers.steps import listed_texts
 from tests.deploy.rehearsal.handsets import A, B, handset, until_status
 
 
@@ -151,7 +152,7 @@ async def test_the_texter_of_a_drill(stand: RehearsalHarness) -> None:
     (picture,) = [text for text in arrived if isinstance(text, InboundText) and text.media]
     assert picture.drill == f"{tag}.2"
     assert find_fictional(first)
-    listed = {text.drill async for text in stand.carrier.list_since(datetime.fromtimestamp(0, UTC))}
+    listed = {text.drill for text in await listed_texts(stand.carrier, datetime.fromtimestamp(0, UTC))}
     assert listed == {"", tag, f"{tag}.2"}
 
 

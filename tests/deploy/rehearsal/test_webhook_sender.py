@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from bridge.runtime.phone_number import Phone
 from tests.bridge.carriers.receiver import until
 from tests.bridge.carriers.rehearsal_harness import NUMBER, RehearsalHarness, rehearsal_harness
+from tests.bridge.carriers.steps import listed_texts
 from tests.deploy.rehearsal.handsets import A, B, handset, until_status, words
 
 
@@ -72,7 +73,7 @@ async def test_gives_up() -> None:
         await until_status(stand, "delivered")
         assert [t["status"] for t in await handset(stand)] == ["failed", "delivered"]
         since = datetime.now(UTC) - timedelta(minutes=1)
-        assert [item.text async for item in stand.carrier.list_since(since)] == ["one", "two"]
+        assert [item.text for item in await listed_texts(stand.carrier, since)] == ["one", "two"]
 
 
 async def test_retry_is_signed_anew() -> None:

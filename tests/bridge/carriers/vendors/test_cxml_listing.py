@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from bridge.carriers.adapter import InboundText
+from bridge.carriers.adapter import Carrier, Ignored, InboundText
 from bridge.carriers.vendors import signalwire, twilio
 from tests.bridge.carriers.cxml_harnesses import ACCOUNT, NUMBER, CxmlHarness, signalwire_harness, twilio_harness
 from tests.bridge.carriers.receiver import http_response, scripted_server
-from tests.bridge.carriers.steps import HANDSET, listing
+from tests.bridge.carriers.steps import HANDSET, list_all, listed_texts, listing, other_adapter
 
 
 @pytest.fixture(params=[twilio_harness, signalwire_harness])
@@ -43,8 +44,7 @@ async def test_lists_every_number(either: CxmlHarness) -> None:
         )
     )
     carrier = adapter.make(settings, **(either.common() | {"numbers": (NUMBER, "+15555550111")}))
-    listed = [item async for item in carrier.list_since(start)]
-    assert [(item.text, item.to, len(item.media)) for item in listed] == [
+    assert [(item.text, item.to, len(item.media)) for item in await listed_texts(carrier, start)] == [
         ("to the main one", NUMBER, 1),
         ("to the other", "+15555550111", 0),
     ]
@@ -59,11 +59,16 @@ def told(sid: str, **fields: Any) -> dict[str, Any]:
 
 async def listed(harness: CxmlHarness, items: list[Any], since: datetime) -> tuple[list[InboundText], bool]:
     """List what a vendor shows, newest first; True beside it when the listing came to its end."""
-    async with scripted_server(http_response(200, json.dumps({"messages": items, "next_page_uri": None}).encode())) as line:
-        carrier = harness.elsewhere(line.url)
-        got = await listing(carrier, since)
-        await carrier.close()
-        return got
+    async with shown(harness, items) as carrier:
+        return await listing(carrier, since)
+
+
+@asynccontextmanager
+async def shown(harness: CxmlHarness, items: list[Any]) -> AsyncIterator[Carrier]:
+    """Have a vendor that shows one page with these items, newest first."""
+    page = json.dumps({"messages": items, "next_page_uri": None}).encode()
+    async with scripted_server(http_response(200, page)) as line, other_adapter(harness, line.url) as carrier:
+        yield carrier
 
 
 SINCE = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
@@ -123,11 +128,13 @@ async def test_what_is_too_old_is_no_reason(either: CxmlHarness) -> None:
 
 
 async def test_what_is_no_text_to_us(either: CxmlHarness) -> None:
-    """Texts of ours and other channels are no reason to call a listing broken."""
-    items = [told("SM3", direction="outbound-api"), told("SM2", **{"from": "whatsapp:+15555550101"}), told("SM1")]
-    found, whole = await listed(either, items, SINCE)
+    """Texts of ours and other channels break no listing; that one came over another channel is said."""
+    items = [told("SM4", direction="outbound-api"), told("SM1")]
+    items[1:1] = [told("SM3", **{"from": "rcs:+15555550101"}), told("SM2", **{"from": "whatsapp:+15555550101"})]
+    async with shown(either, items) as carrier:
+        found, whole = await list_all(carrier, SINCE)
     assert whole
-    assert [text.message_id for text in found] == ["SM1"]
+    assert [(type(item), item.message_id) for item in found] == [(InboundText, "SM1"), (Ignored, "SM2"), (Ignored, "SM3")]
 
 
 @pytest.mark.parametrize("following", ["https://elsewhere.example/next", 7, "next", ["/x"]])

@@ -107,6 +107,7 @@ async def test_listing_breaks_off(harness: RehearsalHarness) -> None:
         async for item in harness.carrier.list_since(datetime.now(UTC) - timedelta(minutes=1)):
             if not got:
                 await harness.vendor_goes_away()
+            assert isinstance(item, InboundText)
             got.append(item.text)
 
     with pytest.raises(ConnectionError):
