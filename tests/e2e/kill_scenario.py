@@ -23,7 +23,10 @@ FINAL: Final = ("delivered", "not sent", "unknown", "held")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """How much is said while it is killed. `texts` and `answers` are of each conversation; `settle` is in seconds."""
+    """How much is said while it is killed, within `seconds`; what was not said by then is left out.
+
+    `texts` and `answers` are of each conversation; `settle` is in seconds.
+    """
 
     conversations: int
     texts: int
@@ -56,7 +59,7 @@ class Result:
     """Answers by the word of their receipt."""
     answers_doubled: int = 0
     answers_strange: int = 0
-    """Texts on a phone that nobody said, and answers marked delivered that are not on it."""
+    """Texts on a phone that nobody said, answers marked delivered that are not on it, and marked as not sent that are."""
 
     @property
     def is_good(self) -> bool:
@@ -71,22 +74,36 @@ async def play(line: StaffedLine, staff: Sequence[StaffClient], load: Load) -> S
     story = Story([await line.start_conversation(staff[n % len(staff)], handset(), text) for n, text in enumerate(first)])
     for conversation, text in zip(story.conversations, first, strict=True):
         story.texts[conversation.room], story.answers[conversation.room] = [text], []
+    end = asyncio.get_running_loop().time() + load.seconds
     moments = {each.room: frozenset(chance.sample(range(load.texts), load.answers)) for each in story.conversations}
 
     async def converse(conversation: Conversation) -> None:
+        waiting: asyncio.Queue[str | None] = asyncio.Queue()
+        speaking = asyncio.create_task(speak(conversation, waiting))
         for number in range(load.texts):
-            await asyncio.sleep(load.seconds / load.texts)
+            # By the clock, so that what a text or an answer takes is not added up.
+            await _until(end - load.seconds * (load.texts - number - 1) / load.texts)
+            if _late(end):
+                break
             words = f"text {number} in {conversation.designation}"
             await line.carrier.text(conversation.handset, words)
             story.texts[conversation.room].append(words)
             if number in moments[conversation.room]:
-                answer = f"answer at {number} in {conversation.designation}"
-                story.answers[conversation.room].append(answer)
-                await conversation.client.say(conversation.room, answer)
+                waiting.put_nowait(f"answer at {number} in {conversation.designation}")
+        waiting.put_nowait(None)
+        await speaking
+
+    async def speak(conversation: Conversation, waiting: asyncio.Queue[str | None]) -> None:
+        """Say one answer after another while texts come; each waits until the one before is with the server."""
+        while (words := await waiting.get()) is not None:
+            story.answers[conversation.room].append(words)
+            await conversation.client.say(conversation.room, words)
 
     async def kill() -> None:
         for _ in range(load.kills):
             await asyncio.sleep(chance.uniform(0.5, max(0.5, 2 * load.seconds / load.kills - 0.5)))
+            if _late(end):
+                break
             victims = chance.choice((("bridge",), ("homeserver",), ("bridge", "homeserver")))
             await asyncio.gather(*(line.stack.kill(victim) for victim in victims))
             story.kills[" and ".join(victims)] += 1
@@ -95,13 +112,22 @@ async def play(line: StaffedLine, staff: Sequence[StaffClient], load: Load) -> S
     return story
 
 
+async def _until(moment: float) -> None:
+    await asyncio.sleep(max(0.0, moment - asyncio.get_running_loop().time()))
+
+
+def _late(end: float) -> bool:
+    """Whether the time is over, by the loop's clock, and a little more for the last of all."""
+    return asyncio.get_running_loop().time() > end + 1.0
+
+
 async def count(line: StaffedLine, story: Story, load: Load) -> Result:
     """Wait until nothing is under way, and count."""
     result = Result()
     for conversation in story.conversations:
         sent = story.texts[conversation.room]
         await line.carrier.wait_for_acknowledgements(conversation.handset, len(sent), within=load.settle)
-        await conversation.wait_for_text(sent[-1])
+        await conversation.wait_for_text(sent[-1], within=load.settle)
         shown = await conversation.texts_in_room(whole=True)
         in_room, texted = Counter(shown), Counter(sent)
         result.texts += len(sent)
@@ -116,6 +142,7 @@ async def count(line: StaffedLine, story: Story, load: Load) -> Result:
         result.answers_doubled += sum(received[answer] > 1 for answer in said)
         result.answers_strange += sum(text not in words for text in received)
         result.answers_strange += sum(word == "delivered" and not received[answer] for answer, word in words.items())
+        result.answers_strange += sum(word in ("not sent", "held") and received[answer] for answer, word in words.items())
     return result
 
 

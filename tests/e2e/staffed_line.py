@@ -55,11 +55,11 @@ class Conversation:
         # A key reaches a client beside the event it opens, so that one may be seen a moment before it is read.
         return [item.body for item in await wait_until("each event of the line voice can be read", readable, seen=seen)]
 
-    async def wait_for_text(self, text: str) -> TimelineItem:
+    async def wait_for_text(self, text: str, *, within: float = STEP_TIMEOUT) -> TimelineItem:
         """Wait until a text of the handset is in the room, readable."""
         voice = self.staffed_line.ready.voice
         return await self.client.find(
-            self.room, "the text is in the room, readable", lambda i: i.sender == voice and i.body == text
+            self.room, "the text is in the room, readable", lambda i: i.sender == voice and i.body == text, within=within
         )
 
     async def wait_for_receipt(self, said: TimelineItem, word: str, *, within: float = DELIVERY_TIMEOUT) -> TimelineItem:

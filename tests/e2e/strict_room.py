@@ -26,6 +26,7 @@ class RoomTimeline:
         self.room = room
         self.timeline = timeline
         self.shown: list[Any] = []
+        self._read: dict[int, tuple[Any, TimelineItem | None]] = {}
         self.task: Any = None
 
     async def follow(self) -> None:
@@ -42,9 +43,15 @@ class RoomTimeline:
 
     def items(self) -> list[TimelineItem]:
         """Each event once: after a gap that was paged in, the SDK may show one at both ends of it."""
-        items = [shown_item(event) for entry in self.shown if (event := entry.as_event())]
-        ids = [item.event_id for item in items]
-        return [item for n, item in enumerate(items) if item.event_id is None or item.event_id not in ids[:n]]
+        # An entry that changes is another object; a long room is read once, and not at each look.
+        before, self._read = self._read, {}
+        for entry in self.shown:
+            self._read[id(entry)] = before.get(id(entry)) or (entry, _read(entry))
+        found: dict[object, TimelineItem] = {}
+        for number, entry in enumerate(self.shown):
+            if (item := self._read[id(entry)][1]) is not None:
+                found.setdefault(item.event_id or number, item)
+        return list(found.values())
 
     def refusals(self) -> dict[str, str]:
         """Own messages the SDK gave up sending: body to reason."""
@@ -61,6 +68,11 @@ class RoomTimeline:
             if await self.timeline.paginate_backwards(100):
                 return
         raise AssertionError("the room's beginning was not reached in 100 pages")
+
+
+def _read(entry: Any) -> TimelineItem | None:
+    event = entry.as_event()
+    return shown_item(event) if event else None
 
 
 class UndecryptableTracker:

@@ -273,7 +273,12 @@ async def run(requests: int, *, seconds: float) -> Count:
                 *(sys.executable, "-P", "-m", "tests.long.fuzz", row.name, str(share), str(for_each)),
                 stdout=asyncio.subprocess.PIPE,
             )
-            out, _ = await process.communicate()
+            try:
+                out, _ = await process.communicate()
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()
             if process.returncode == 0:
                 total.add(Count(**json.loads(out)))
             else:
