@@ -1,9 +1,9 @@
 """How things stand, in words: the desk's live board and a thread's status. No content, ever.
 
-Rules of this module: the live board is one message, edited in place, at most every two seconds and only when it would say
-something else. It is posted again, in place of the old one, when a person has come and when an alarm begins or ends; for
-who waits, and who is with whom, at most every quarter of an hour: some clients go on showing it as it was. The word
-"waiting" stands on cards alone, so that nobody takes the board for one.
+Rules of this module: the first lines are `bot.display.glance`. The board is one message, edited in place, at most every
+two seconds and only when it would say something else. It is posted again, in place of the old one, when a person has come
+and when an alarm begins or ends; for who waits, and who is with whom, at most every quarter of an hour: some clients go on
+showing it as it was. The word "waiting" stands on cards alone, so that nobody takes the board for one.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from dataclasses import replace
 from typing import Final
 
 from bot.commands.parser import ParsedCommand, answer, mark_as_note
+from bot.display.ages import MINUTE, STEP_MINUTES, describe_duration, describe_in_steps
+from bot.display.glance import glance, in_danger
 from bot.display.queue_cards import EDIT, marks
 from bot.display.thread_card import localpart, pinned
 from bot.model.actions import DESK, Action, EditMessage, PinMessage, SendMessage
@@ -27,9 +29,6 @@ BOARD: Final = "board"
 EDIT_INTERVAL: Final = 2.0
 FLOOD_INTERVAL: Final = 30.0
 """Seconds between two edits of the board while many new texters come at once."""
-MINUTE: Final = 60.0
-STEP_MINUTES: Final = 5
-"""Minutes in which open threads are counted: an edit a minute all day would be noise."""
 LONG_SHIFT: Final = 8 * 3_600.0
 """Seconds on duty from which on the board says how long it has been."""
 POST_INTERVAL: Final = 900.0
@@ -104,7 +103,7 @@ def update_board(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Acti
 def _alarms(desk: Desk) -> tuple[str, ...]:
     """Return what of the board nobody may be wrong about: an outage, who is in danger, who is here."""
     outage = ("outage",) if desk.outage else ()
-    danger = (entry.thread for entry in desk.threads if entry.danger or entry.duress or entry.other_hands_at)
+    danger = (entry.thread for entry in desk.threads if in_danger(entry))
     return (*outage, *sorted(danger), *sorted(member.user for member in desk.roster))
 
 
@@ -116,7 +115,7 @@ def restore_board(pack: Pack, facts: Facts, desk: Desk, event: MessageRedacted) 
 
 
 def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
-    """Return the board: who waits how long, who talks with whom, who is here and with how much."""
+    """Return the board: what matters most, who waits how long, who talks with whom, who is here and with how much."""
     waiting = [
         notice_of(
             "desk_board.queued",
@@ -130,7 +129,7 @@ def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
     waiting += [_in_crowd(facts, entry) for entry in desk.flood.first(MAX_ROWS)]
     opened = sorted(
         (entry for entry in desk.threads if entry.assignee is not None),
-        key=lambda entry: (not entry.duress, not entry.danger),
+        key=lambda entry: (not entry.duress, not in_danger(entry)),
     )
     claimed = [
         notice_of(
@@ -139,7 +138,7 @@ def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
             marks=_marks(facts, desk, entry),
             assignee=localpart(entry.assignee or ""),
             offered=notice_of("desk_board.offered_to_all") if entry.offered else "",
-            steps=_steps(facts.now - entry.opened_at),
+            steps=describe_in_steps(facts.now - entry.opened_at),
             last=_last(facts, entry),
         )
         for entry in opened
@@ -171,6 +170,7 @@ def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
     return joined(
         "\n",
         (
+            *glance(facts, desk),
             notice_of("desk_board.queue", waiting=count),
             *_few(waiting, count),
             *([notice_of("desk_board.outage_whoever_texts_is_told")] if desk.outage else []),
@@ -187,19 +187,9 @@ def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
     )
 
 
-def describe_duration(seconds: float) -> str:
-    """Say a length of time as people do."""
-    minutes = int(max(seconds, 0) // 60)
-    if minutes < 1:
-        return notice_of("desk_board.less_than_a_minute")
-    if minutes < 120:
-        return notice_of("time.minutes", minutes=minutes)
-    return f"{minutes // 60} h"
-
-
 def _marks(facts: Facts, desk: Desk, entry: QueueEntry) -> str:
     hands = (
-        notice_of("desk_board.other_hands_ago", steps=_steps(facts.now - entry.other_hands_at))
+        notice_of("desk_board.other_hands_ago", steps=describe_in_steps(facts.now - entry.other_hands_at))
         if entry.other_hands_at
         else ""
     )
@@ -215,7 +205,7 @@ def _last(facts: Facts, entry: QueueEntry) -> str:
         notice_of(
             "desk_board.ago",
             whose=notice_of("desk_board.theirs") if entry.last_was_inbound else notice_of("desk_board.ours"),
-            steps=_steps(facts.now - entry.last_activity),
+            steps=describe_in_steps(facts.now - entry.last_activity),
         )
         if entry.last_activity
         else ""
@@ -235,12 +225,6 @@ def _shift(facts: Facts, member: DeskMember) -> str:
         if member.on_duty_since and facts.now - member.on_duty_since >= LONG_SHIFT
         else ""
     )
-
-
-def _steps(seconds: float) -> str:
-    """Say a length of time in steps of five minutes, so that a board which nothing happens to is not edited each minute."""
-    minutes = int(max(seconds, 0) // 60) // STEP_MINUTES * STEP_MINUTES
-    return describe_duration(minutes * MINUTE) if minutes else notice_of("desk_board.under_min", step_minutes=STEP_MINUTES)
 
 
 def _in_crowd(facts: Facts, entry: CrowdEntry) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from bot.display.desk_board import describe_duration
+from bot.display.ages import describe_duration
 from bot.display.ringing import supervisor_note
 from bot.language.codeword_forms import meaning
 from bot.language.time_windows import is_safe, local

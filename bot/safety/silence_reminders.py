@@ -11,7 +11,7 @@ from typing import Final
 
 from bot.commands.parser import ParsedCommand
 from bot.commands.room_notes import for_the_phone
-from bot.display.desk_board import describe_duration
+from bot.display.ages import describe_duration
 from bot.language import time_windows
 from bot.model.actions import THREAD, Action, SendMessage
 from bot.model.audit_kinds import AuditKind

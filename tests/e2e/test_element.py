@@ -98,7 +98,7 @@ async def test_the_desk_rings_once_and_is_formatted(own: tuple[StaffedLine, Staf
     card = await staffed_line.wait_for_card(bea, handset(), "does it ring")
     call = await bea.find(desk, "the call", lambda i: i.sender == bot and "is with nobody" in i.body)
     (event_id,) = await bea.pinned(desk)
-    board = await bea.find(desk, "the pinned board", lambda i: i.event_id == event_id and i.body.startswith("Queue:"))
+    board = await bea.find(desk, "the pinned board", lambda i: i.event_id == event_id and "\nQueue:" in i.body)
     assert [await bea.rings(desk, item) for item in (call, card, board)] == [True, False, False]
     assert "<code>!claim</code>" in card.formatted
     await staffed_line.claim(ada, "", card)

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from bot.display.desk_board import describe_duration
 from bot.model.actions import DESK, EditMessage, PinMessage, SendMessage
 from bot.model.desk import Desk
 from bot.model.events import MemberJoined, MemberLeft, Outcome, TimerDue
@@ -113,8 +112,9 @@ def test_the_board_holds_no_words() -> None:
         waits = ThreadQueued(thread=f"x{n}", designation=f"word{n:03}", since=NOW - n)
         desk = then(desk, waits, at(n * 3)).aggregate
     lines = desk.board.splitlines()
-    assert lines[0] == "Queue: 500"
-    assert "word499" in lines[1]
+    assert lines[0] == "Alone: 500 · no sign of danger"
+    assert lines[2] == "Queue: 500"
+    assert all("word499" in line for line in (lines[1], lines[3]))
     assert "… and 460 more" in lines
     assert len(desk.board) < 4000
 
@@ -133,18 +133,6 @@ def test_people_on_the_board() -> None:
     world.pass_time(3)
     world.settle()
     assert "ben" not in boards(world)[-1].body
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        *((-5, "less than a minute"), (0, "less than a minute"), (59.9, "less than a minute"), (60, "1 min")),
-        *((7199, "119 min"), (7200, "2 h"), (90_000, "25 h")),
-    ],
-)
-def test_how_long(seconds: float, words: str) -> None:
-    """A length of time is said in the words of people."""
-    assert describe_duration(seconds) == words
 
 
 def test_open_rows() -> None:
@@ -196,10 +184,10 @@ def test_marks_on_the_board() -> None:
     for event in (DuressFlagChanged(thread=OWNERS[2], duress=True), held, DuressFlagChanged(thread="x", duress=True)):
         desk = then(desk, event, at(5)).aggregate
     lines = words(then(replace(desk, outage=True), at_desk("!board"), at(9))).splitlines()
-    assert lines[1].startswith("⚠️ Outage")
-    assert lines[2] == "Open: 3 · 1 duress · 1 on hold"
-    assert lines[3].startswith("plain river · DURESS · with sue")
-    assert "amber heron · ON HOLD · with sue" in lines[4]
+    assert lines[3].startswith("⚠️ Outage")
+    assert lines[4] == "Open: 3 · 1 duress · 1 on hold"
+    assert lines[5].startswith("plain river · DURESS · with sue")
+    assert "amber heron · ON HOLD · with sue" in lines[6]
     waits = then(desk, ThreadQueued(thread=OWNERS[2], designation=NAMED[2], since=NOW + 9, requeued=True), at(9)).aggregate
     assert "plain river · DURESS · queued" in words(then(waits, at_desk("!board"), at(12)))
     for event in (DuressFlagChanged(thread=OWNERS[2], duress=False), replace(held, on_hold=False)):

@@ -1,0 +1,50 @@
+"""The first lines of the board: is anybody in danger, is anybody alone, who has to wait longest.
+
+Rules of this module: no content; short enough for a phone, which shows a line or two of a pinned message. Who is alone has
+texted and is with nobody. Who has to wait longest may be with an advocate: a text that nobody answers is a wait as well.
+Its age is in steps, as all ages of open threads are.
+"""
+
+from __future__ import annotations
+
+from bot.display.ages import describe_duration, describe_in_steps
+from bot.display.thread_card import localpart
+from bot.model.desk import Desk, Facts, QueueEntry
+from bot.model.flood import CrowdEntry
+from bot.wording.notice import notice_of
+
+
+def glance(facts: Facts, desk: Desk) -> list[str]:
+    """Return the lines: what nobody may overlook, and who has to wait longest if anybody has."""
+    crowd = desk.flood.crowd
+    danger = sum(in_danger(entry) for entry in desk.threads) + sum(entry.in_danger for entry in crowd)
+    alone = len(desk.waiting) + len(crowd)
+    match danger > 0, alone > 0:
+        case True, True:
+            first = notice_of("glance.danger_and_alone", danger=danger, alone=alone)
+        case True, False:
+            first = notice_of("glance.danger", danger=danger)
+        case False, True:
+            first = notice_of("glance.alone", alone=alone)
+        case _:
+            first = notice_of("glance.calm")
+    return [first, *_longest(facts, desk)]
+
+
+def in_danger(entry: QueueEntry) -> bool:
+    """Whether there is a sign of danger, of duress or of other hands."""
+    return entry.danger or entry.duress or bool(entry.other_hands_at)
+
+
+def _longest(facts: Facts, desk: Desk) -> list[str]:
+    waiting: list[QueueEntry | CrowdEntry] = [*desk.waiting, *desk.flood.crowd]
+    alone = min(waiting, key=lambda entry: entry.since, default=None)
+    unanswered = [entry for entry in desk.threads if entry.assignee and entry.last_was_inbound and entry.last_activity]
+    kept = min(unanswered, key=lambda entry: entry.last_activity, default=None)
+    if kept is not None and (alone is None or kept.last_activity < alone.since):
+        age, assignee = describe_in_steps(facts.now - kept.last_activity), localpart(kept.assignee or "")
+        return [notice_of("glance.longest_with", designation=kept.designation, age=age, assignee=assignee)]
+    if alone is None:
+        return []
+    age = describe_duration(facts.now - alone.since)
+    return [notice_of("glance.longest_alone", designation=alone.designation, age=age)]

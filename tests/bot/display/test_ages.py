@@ -1,0 +1,27 @@
+"""How long ago, in the words of people."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.display.ages import describe_duration, describe_in_steps
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        *((-5, "less than a minute"), (0, "less than a minute"), (59.9, "less than a minute"), (60, "1 min")),
+        *((7199, "119 min"), (7200, "2 h"), (90_000, "25 h")),
+    ],
+)
+def test_how_long(seconds: float, words: str) -> None:
+    """A length of time is said in the words of people."""
+    assert describe_duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(-1, "under 5 min"), (299, "under 5 min"), (300, "5 min"), (599, "5 min"), (600, "10 min")]
+)
+def test_in_steps(seconds: float, words: str) -> None:
+    """Of open threads, five minutes at a time."""
+    assert describe_in_steps(seconds) == words
