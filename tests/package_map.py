@@ -123,9 +123,10 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "bridge/matrix/rooms bridge/inbound bridge/app deploy/data_dir deploy/stack deploy/inspect deploy/carrier "
         "deploy/preflight"
     ),
+    "deploy/docs/pages": "policies policies/drills bot/wording bot/commands bot/display bot/safety bot/lifecycle",
     "deploy/docs": (
         "policies bot/wording/spanish bot/wording bot/model bot/commands bot/display bot/safety bot/staffing "
-        "bridge/runtime bridge/carriers/vendors bridge/config"
+        "bridge/runtime bridge/carriers/vendors bridge/config deploy/docs/pages"
     ),
     "deploy/rehearsal": "policies policies/drills bridge/runtime bridge/carriers",
     "deploy/cli": (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -22,7 +23,12 @@ from bot.staffing.claim_queue import NEXT_SECONDS
 from bot.staffing.transfer import NO, YES
 from deploy.docs import spanish_page
 from deploy.docs.key_reference import key_page
-from deploy.docs.markdown import GENERATED_NOTICE, cell, page, table
+from deploy.docs.pages.card import card_page
+from deploy.docs.pages.counsel import counsel_page
+from deploy.docs.pages.first_evening import first_evening_page
+from deploy.docs.pages.markdown import GENERATED_NOTICE, cell, page, table
+from deploy.docs.pages.supervisor import supervisor_page
+from deploy.docs.pages.survivor import survivor_page
 from policies.load import load
 
 DOCS: Final = Path(__file__).parent
@@ -195,6 +201,16 @@ def advocate_page() -> str:
     return page(parts)
 
 
+PEOPLE: Final[Mapping[str, Callable[[str], str]]] = MappingProxyType(
+    {
+        "supervisor": supervisor_page,
+        "counsel": counsel_page,
+        "survivor": survivor_page,
+        "card": card_page,
+        "first-evening": first_evening_page,
+    }
+)
+"""Pages that are made in a language of the pages: the English file has no code in its name."""
 PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
     {
         "commands.md": commands_page,
@@ -202,6 +218,11 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
         "advocate.md": advocate_page,
         "advocate.es.md": spanish_page.advocate_page,
         "keys.md": key_page,
+        **{
+            f"{name}{'' if language == 'en' else f'.{language}'}.md": partial(made, language)
+            for name, made in PEOPLE.items()
+            for language in ("en", "es")
+        },
     }
 )
 

@@ -1,8 +1,9 @@
 """The pages as a website: `python -m deploy.docs.site DIRECTORY` writes static HTML that asks nobody else for anything.
 
 Rules of this module: every page is in the navigation, once; a link that leads to no page, no heading and no file of the
-project is an error, and nothing is written; there is no script, no font and no style sheet from elsewhere, and none of the
-pages' own HTML is let through. markdown-it-py is locked for the command's terminal output already.
+project is an error, and so is a picture without words or from elsewhere; then nothing is written. There is no script, no
+font and no style sheet from elsewhere, and none of the pages' own HTML is let through. markdown-it-py is locked for the
+command's terminal output already.
 """
 
 from __future__ import annotations
@@ -43,8 +44,14 @@ NAVIGATION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "deploy/synapse_module/README.md",
         ),
         "Answer": (
+            "deploy/docs/first-evening.md",
+            "deploy/docs/first-evening.es.md",
+            "deploy/docs/card.md",
+            "deploy/docs/card.es.md",
             "deploy/docs/advocate.md",
             "deploy/docs/advocate.es.md",
+            "deploy/docs/supervisor.md",
+            "deploy/docs/supervisor.es.md",
             "deploy/docs/commands.md",
             "deploy/docs/commands.es.md",
             "deploy/docs/clients.md",
@@ -53,6 +60,10 @@ NAVIGATION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "policies/PREVIEW.md",
         ),
         "Trust it, or not": (
+            "deploy/docs/survivor.md",
+            "deploy/docs/survivor.es.md",
+            "deploy/docs/counsel.md",
+            "deploy/docs/counsel.es.md",
             "deploy/docs/THREATMODEL.md",
             "deploy/docs/SECURITY.md",
             "deploy/docs/breach.md",
@@ -73,6 +84,7 @@ NAVIGATION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         ),
     }
 )
+PICTURES: Final = ROOT / "deploy" / "docs" / "pictures"
 DECISIONS: Final = "deploy/docs/decisions"
 """Their pages are reached from `DECISIONS.md`, and are not in the navigation themselves."""
 STYLE: Final = """\
@@ -80,12 +92,13 @@ body{font:1rem/1.55 system-ui,sans-serif;margin:0;color:#1b1b1b;background:#fff}
 main{max-width:52rem;padding:1rem 1.5rem 4rem;margin:auto}
 nav{background:#f3f3f0;padding:.6rem 1.5rem}nav details{margin:.2rem 0}nav li{margin:.1rem 0}
 pre{background:#f3f3f0;padding:.8rem;overflow:auto}code{font-size:.92em}
-table{border-collapse:collapse;display:block;overflow:auto}td,th{border:1px solid #bbb;padding:.3rem .5rem;text-align:left}
+table{border-collapse:collapse;display:block;overflow:auto}
+img{max-width:100%;border:1px solid #bbb}td,th{border:1px solid #bbb;padding:.3rem .5rem;text-align:left}
 @media(min-width:80rem){nav{position:fixed;width:15rem;height:100%;overflow:auto}main{margin-left:18rem}}
 @media(prefers-color-scheme:dark){body{color:#e6e6e6;background:#161616}nav,pre{background:#222}a{color:#9cf}}
 @media print{nav{display:none}}
 """
-POLICY: Final = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'"
+POLICY: Final = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
 
 
 class BrokenLinks(Exception):  # noqa: N818 - an answer, not a failure
@@ -101,6 +114,8 @@ class Page:
     title: str = ""
     anchors: set[str] = field(default_factory=set)
     links: list[str] = field(default_factory=list)
+    pictures: list[tuple[str, str]] = field(default_factory=list)
+    """What it shows: the file, as written, and its words."""
 
     @property
     def name(self) -> str:
@@ -122,6 +137,12 @@ def read_pages() -> dict[str, Page]:
         text = re.sub(r"<!--.*?-->\n?", "", (ROOT / source).read_text(encoding="utf-8"), flags=re.DOTALL)
         pages[source] = _read_page(source, parser.parse(text))
     broken = [f"{page.source}: {link}" for page in pages.values() for link in page.links if not _leads(page, link, pages)]
+    broken += [
+        f"{page.source}: {file}"
+        for page in pages.values()
+        for file, words in page.pictures
+        if not (words and _shown(page, file))
+    ]
     if broken:
         raise BrokenLinks("\n".join(broken))
     return pages
@@ -139,9 +160,18 @@ def render(pages: Mapping[str, Page]) -> dict[str, str]:
             for child in token.children or ():
                 if child.type == "link_open":
                     child.attrs["href"] = _target(page, str(child.attrs["href"]), pages)
+                elif child.type == "image":
+                    child.attrs["src"] = Path(str(child.attrs["src"])).name
         body = renderer.renderer.render(page.tokens, renderer.options, {})
         files[page.name] = _frame(page, body, pages)
     return files
+
+
+def pictures(pages: Mapping[str, Page]) -> dict[str, bytes]:
+    """Return every picture that the pages show, by its name on the site."""
+    return {
+        Path(file).name: (PICTURES / Path(file).name).read_bytes() for page in pages.values() for file, _ in page.pictures
+    }
 
 
 def _read_page(source: str, tokens: Sequence[Token]) -> Page:
@@ -154,7 +184,9 @@ def _read_page(source: str, tokens: Sequence[Token]) -> Page:
             page.anchors.add(anchor)
             if before.tag == "h1":
                 page.title = words
-        page.links += [str(child.attrs["href"]) for child in token.children or () if child.type == "link_open"]
+        children = token.children or ()
+        page.links += [str(child.attrs["href"]) for child in children if child.type == "link_open"]
+        page.pictures += [(str(child.attrs["src"]), child.content) for child in children if child.type == "image"]
     return page
 
 
@@ -164,6 +196,13 @@ def _place(page: Page, link: str) -> str:
     here = ROOT / page.source
     found = (here.parent / told.path).resolve() if told.path else here
     return found.relative_to(ROOT).as_posix() if found.is_relative_to(ROOT) else "/"
+
+
+def _shown(page: Page, file: str) -> bool:
+    """Whether a picture is one of the documentation's own."""
+    told = urlsplit(file)
+    place = (ROOT / page.source).parent / told.path
+    return not (told.scheme or told.netloc) and place.resolve().parent == PICTURES and place.is_file()
 
 
 def _leads(page: Page, link: str, pages: Mapping[str, Page]) -> bool:
@@ -216,14 +255,15 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write("usage: python -m deploy.docs.site DIRECTORY\n")
         return 2
     try:
-        files = render(read_pages())
+        pages = read_pages()
+        files = {name: text.encode() for name, text in render(pages).items()} | pictures(pages)
     except BrokenLinks as error:
         sys.stderr.write(f"links that lead nowhere:\n{error}\n")
         return 1
     directory = Path(arguments[0])
     directory.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        (directory / name).write_text(text, encoding="utf-8")
+    for name, content in files.items():
+        (directory / name).write_bytes(content)
     return 0
 
 

@@ -14,7 +14,7 @@ from bot.staffing.claim_queue import NEXT_SECONDS
 from bot.staffing.transfer import NO, YES
 from bot.wording.notice import words_of
 from bot.wording.spanish.help import HEADINGS
-from deploy.docs.markdown import GENERATED_NOTICE, cell, page, table
+from deploy.docs.pages.markdown import GENERATED_NOTICE, cell, page, table
 from policies.load import load
 
 SPANISH: Final = "es"

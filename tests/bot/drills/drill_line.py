@@ -20,6 +20,7 @@ from bot.model.events import (
     Event,
     MemberJoined,
     MemberLeft,
+    MessageRedacted,
     MessageSent,
     Outcome,
     PowerLevelsChanged,
@@ -42,7 +43,10 @@ LONGEST: Final = 2 * 3600.0
 
 @dataclass
 class DrillLine:
-    """`phone`: what each handset got, by its tag; `offices`: what each office was told; `react`: called for each text."""
+    """`phone`: what each handset got, by its tag; `offices`: what each office was told; `shown`: all that staff were told.
+
+    `react`: called for each text.
+    """
 
     react: Callable[[DrillLine, str, int], None]
     now: float = NOW
@@ -50,6 +54,7 @@ class DrillLine:
     threads: dict[str, Thread] = field(default_factory=dict)
     phone: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     offices: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    shown: list[str] = field(default_factory=list)
     texts: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -58,6 +63,7 @@ class DrillLine:
         self._timers: dict[tuple[str, str], float] = {}
         self._later: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
+        self._said = ""
         for user in (ANA, BEN, SUE):
             self._inbox[DESK].append(MemberJoined(place=DESK, user=user))
         self._inbox[DESK].append(PowerLevelsChanged(users=((SUE, 50),)))
@@ -67,8 +73,14 @@ class DrillLine:
         """Let a person say something, in a thread's room, at the desk or in an office, and follow it up."""
         self._count += 1
         where = place or (DESK if owner == DESK else THREAD)
-        event = MessageSent(place=where, sender=sender, event_id=f"$m{self._count}", body=body, at=self.now)
+        self._said = f"$m{self._count}"
+        event = MessageSent(place=where, sender=sender, event_id=self._said, body=body, at=self.now)
         self._inbox[owner].append(event)
+        self._settle()
+
+    def delete(self, thread: str, *, sender: str = ANA) -> None:
+        """Let a person delete what was said last."""
+        self._inbox[thread].append(MessageRedacted(place=THREAD, sender=sender, target=self._said))
         self._settle()
 
     def after(self, seconds: float, do: Callable[[], None]) -> None:
@@ -118,6 +130,7 @@ class DrillLine:
         else:
             in_thread = decide(PACK, facts, self.threads[owner], event)
             self.threads[owner], actions = in_thread.aggregate, in_thread.actions
+        self.shown += [action.body for action in actions if isinstance(action, SendMessage)]
         for action in actions:
             self._perform(owner, action)
 
@@ -160,9 +173,10 @@ Advocate: TypeAlias = Callable[[DrillLine, str, int], None]
 """What a person does some seconds after each text: the line, the thread, and how many texts there were before."""
 
 
-def play(name: str, language: str, advocate: Advocate) -> DrillLine:
-    """Play a drill to its end."""
+def play(name: str, language: str, advocate: Advocate, *, reads: str = "en") -> DrillLine:
+    """Play a drill to its end. `reads`: in which language the software speaks to the advocate."""
     line = DrillLine(react=advocate)
+    line.say(DESK, f"!lang me {reads}")
     line.say(DESK, f"!drill {name} {language}")
     line.run()
     return line

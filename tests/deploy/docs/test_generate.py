@@ -11,7 +11,7 @@ from bot.commands.spec import COMMANDS
 from bot.model.actions import DeliveryReceipt
 from deploy.cli.main import cli
 from deploy.docs import spanish_page
-from deploy.docs.generate import DOCS, PAGES, advocate_page, commands_page
+from deploy.docs.generate import DOCS, PAGES, PEOPLE, advocate_page, commands_page
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -41,8 +41,12 @@ def test_the_advocates_page_is_a_page() -> None:
 
 @pytest.mark.parametrize(
     "pages",
-    [(advocate_page(), spanish_page.advocate_page()), (commands_page(), spanish_page.commands_page())],
-    ids=["advocate", "commands"],
+    [
+        (advocate_page(), spanish_page.advocate_page()),
+        (commands_page(), spanish_page.commands_page()),
+        *((made("en"), made("es")) for made in PEOPLE.values()),
+    ],
+    ids=["advocate", "commands", *PEOPLE],
 )
 def test_the_spanish_page_is_the_same_page(pages: tuple[str, str]) -> None:
     """Part by part: as many headings, rows and paragraphs as in English, with the same commands and numbers."""

@@ -38,19 +38,30 @@ def test_no_link_leads_nowhere(files: dict[str, str]) -> None:
 
 
 def test_nothing_is_asked_of_anybody_else(files: dict[str, str]) -> None:
-    """No script, no picture, no font, no frame; the style sheet is a file of the site."""
+    """No script, no font, no frame; style sheet and pictures are files of the site."""
+    shown = site.pictures(site.read_pages())
     for name, text in files.items():
         if name.endswith(".html"):
-            assert re.findall(r"<(script|img|iframe|object|embed|form)\b", text) == [], name
+            assert re.findall(r"<(script|iframe|object|embed|form)\b", text) == [], name
             assert re.findall(r'<link [^>]*href="([^"]+)"', text) == ["style.css"], name
+            assert set(re.findall(r'<img src="([^"]*)" alt="[^"]+" />', text)) <= shown.keys()
+            assert text.count("<img") == len(re.findall(r'<img src="[^"]*" alt="[^"]+" />', text))
             assert f'content="{site.POLICY}"' in text
+    assert shown
     assert "url(" not in files["style.css"]
     assert "@import" not in files["style.css"]
 
 
-@pytest.mark.parametrize("link", ["gone.md", "operator.md#no-such-part", "http://agency.org", "../docs", "/etc/passwd"])
+@pytest.mark.parametrize(
+    "link",
+    [
+        *("gone.md", "operator.md#no-such-part", "http://agency.org", "../docs", "/etc/passwd"),
+        *("x)\n![words](pictures/gone.webp", "operator.md)\n![](pictures/board-phone.en.webp"),
+        *("operator.md)\n![words](https://agency.org/x.webp", "operator.md)\n![words](../../LICENSE"),
+    ],
+)
 def test_a_broken_link_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, link: str) -> None:
-    """A page that is not there, a heading, a directory, a place outside, a link in clear: nothing is written."""
+    """A page that is not there, a heading, a directory, a place outside, a link in clear, a picture: nothing is written."""
     real = Path.read_text
 
     def read_text(path: Path, *words: str | None, **named: str | None) -> str:
@@ -66,6 +77,7 @@ def test_it_is_written_into_a_directory(tmp_path: Path, capsys: pytest.CaptureFi
     """`python -m deploy.docs.site DIRECTORY`; without a directory it says how."""
     assert site.main([str(tmp_path / "site")]) == 0
     assert "<h1" in (tmp_path / "site" / "index.html").read_text()
+    assert (tmp_path / "site" / "board-phone.en.webp").read_bytes()[8:12] == b"WEBP"
     assert '<html lang="es">' in (tmp_path / "site" / "deploy-docs-advocate.es.html").read_text()
     assert site.main([]) == 2
     assert "DIRECTORY" in capsys.readouterr().err

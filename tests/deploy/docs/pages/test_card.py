@@ -1,0 +1,143 @@
+"""The card of eight lines: a person who has read only the card plays a drill by it, and no wrong word leaves."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+import pytest
+
+from bot.commands.spec import COMMANDS
+from bot.model.actions import DESK
+from bot.wording.notice import words_of
+from deploy.docs.pages.card import LINES, card_page
+from policies.load import load
+from policies.pack import TextName
+from tests.bot.drills.drill_line import DrillLine, play
+from tests.bot.strategies import ANA, BEN
+
+LINE = re.compile(r"^(\d)\. \*\*(.+?)\*\* (.+)$", re.MULTILINE)
+PACK = load(["base", "rehearsal"])
+TAKE, SLIP, NOTE, LIMITS, SAFE, STOP, HELP, HAND_OVER = range(1, 9)
+"""The moments of the card, by the number of the line."""
+WRONG, COLLEAGUE, PANIC = "wrong words of a slip", "words for a colleague", "words in a panic"
+OWN = "I am here. Take your time."
+
+
+@dataclass
+class Reader:
+    """Does what the printed lines say when their moment has come, and knows nothing else. `done`: line and time of each."""
+
+    card: str
+    done: list[tuple[int, float]] = field(default_factory=list)
+
+    def typed(self, number: int, place: int = 0) -> str:
+        """Return what a line says to type: its first words between backticks, or a later one's."""
+        lines = {int(found[1]): found[3] for found in LINE.finditer(self.card)}
+        typed: list[str] = re.findall(r"`([^`]+)`", lines[number])
+        return typed[place].replace("@who", "@ben")
+
+    def do(self, line: DrillLine, number: int, owner: str) -> None:
+        """Type what a line says, and note when."""
+        line.say(owner, self.typed(number))
+        self.done.append((number, line.now))
+
+    def seconds_to_take_back(self) -> int:
+        """Return how long the card says that a message can be deleted."""
+        return int(next(re.finditer(r"\d+", LINE.findall(self.card)[SLIP - 1][2]))[0])
+
+    def react(self, line: DrillLine, thread: str, number: int) -> None:
+        """Meet the moments of the drill `phone-taken`, in the order of its texts."""
+        match number:
+            case 0:
+                self.do(line, TAKE, DESK)
+                line.say(thread, WRONG)
+                line.after(self.seconds_to_take_back() - 1, lambda: self.go_on(line, thread))
+            case 1:
+                self.do(line, SAFE, thread)
+                line.say(thread, self.typed(NOTE).partition(" ")[0] + f" {COLLEAGUE}")
+                line.say(thread, OWN)
+            case 2:
+                line.say(thread, PANIC)
+                self.do(line, STOP, thread)
+                line.say(thread, PANIC)
+                self.do(line, HELP, thread)
+            case 3:
+                self.do(line, HAND_OVER, thread)
+                line.after(5, lambda: line.say(thread, self.typed(HAND_OVER, 1), sender=BEN))
+                line.after(10, lambda: line.say(thread, self.typed(HAND_OVER, 2), sender=BEN))
+
+    def go_on(self, line: DrillLine, thread: str) -> None:
+        """Take the slip back in the last second that the card gives, then tell the limits."""
+        line.delete(thread)
+        self.done.append((SLIP, line.now))
+        self.do(line, LIMITS, thread)
+        line.say(thread, OWN)
+
+
+def play_by(card: str, language: str) -> tuple[Reader, DrillLine]:
+    """Have a reader of this card play the drill."""
+    reader = Reader(card)
+    return reader, play("phone-taken", language, reader.react, reads=language)
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_eight_lines_are_enough(language: str) -> None:
+    """Taken, limits told, slip taken back, stopped, help called, handed over: and the phone got the right words alone."""
+    reader, line = play_by(card_page(language), language)
+    (phone,) = line.phone.values()
+    greeting, limits, safe = (
+        PACK.say(name, language) for name in (TextName.GREETING, TextName.LIMITS, TextName.SAFE_CHECK)
+    )
+    assert phone == [greeting, limits, OWN, safe, OWN]
+    (thread,) = line.threads.values()
+    assert thread.assignment.assignee == BEN
+    assert thread.flags.unsafe
+    assert thread.lifecycle.closes_at
+    assert line.offices[BEN], "whoever took over gets the debrief as well"
+    assert [number for number, _ in reader.done] == [TAKE, SLIP, LIMITS, SAFE, STOP, HELP, HAND_OVER]
+    called = words_of("alerts.its_advocate_asks_for_a", "en")
+    assert any(called in words for words in line.shown), "a supervisor was called"
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_the_debrief_of_a_reader_has_no_but(language: str) -> None:
+    """By the drill's own clock: stopped seconds after the phone was taken, nothing said to who took it, asked before."""
+    _, line = play_by(card_page(language), language)
+    told = line.debrief(ANA)
+    assert "→" not in told, told
+    assert told.count("✓") >= 3
+    seconds = words_of("drills.seconds", language, count=5)
+    assert words_of("drills.stopped_after", language, time=seconds) in told
+
+
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [(STOP, "!safe"), (NOTE, "-- words"), (LIMITS, "!options"), (TAKE, "!board"), (HAND_OVER, "!status")],
+)
+def test_a_card_that_lied_would_be_found(line: int, instead: str) -> None:
+    """With another command in one of its lines the reader's drill goes another way."""
+    card = card_page("en")
+    typed = Reader(card).typed(line).replace("@ben", "@who")
+    good, bad = (play_by(each, "en")[1] for each in (card, card.replace(f"`{typed}`", f"`{instead}`", 1)))
+    assert (outcome(good), good.debrief()) != (outcome(bad), bad.debrief())
+
+
+def outcome(line: DrillLine) -> list[object]:
+    """Return what became of a drill: what the phones got, and whose the threads are."""
+    return [list(line.phone.values()), [thread.assignment.assignee for thread in line.threads.values()]]
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_it_is_a_card(language: str) -> None:
+    """Eight lines, each begins with its moment; every command is one that there is; both taps are on it."""
+    card = card_page(language)
+    found = LINE.findall(card)
+    assert [int(number) for number, *_ in found] == list(range(1, 9))
+    assert [moment for _, moment, _ in found] == [moment for moment, _ in LINES[language]]
+    assert all(len(words) < 130 for *_, words in found)
+    names = {command.name for command in COMMANDS}
+    assert set(re.findall(r"`!([a-z-]+)", card)) <= names
+    assert "✋" in card
+    assert "🛑" in card
+    assert f" {PACK.settings.undo_seconds} " in card
