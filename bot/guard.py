@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from bot.commands.parser import bare_command
+from bot.commands.parser import BLANKS
+from bot.commands.stray_commands import bare_command, inner_command
 from bot.language import colleague_talk, time_windows
 from bot.model.actions import Origin, SendSms
 from bot.model.codeword_state import SendLock
@@ -30,6 +31,7 @@ UNANSWERABLE: Final = notice_of("guard.this_sender_is_a_short")
 LATE: Final = notice_of("guard.it_could_not_leave_for")
 UNSAFE: Final = notice_of("guard.the_phone_may_be_in")
 OTHER_HANDS: Final = notice_of("guard.somebody_else_may_have_the")
+BREAKING_OFF: Final = notice_of("guard.they_may_have_to_break")
 STOP_UNKNOWN: Final = notice_of("guard.nobody_knows_now_whether_this")
 STOP_IS_OVER: Final = notice_of("guard.the_stop_that_it_belongs")
 BLOCKED: Final = notice_of("guard.a_supervisor_blocked_this_phone")
@@ -139,6 +141,8 @@ def may_send(pack: Pack, thread: Thread, text: SendSms, now: float, designations
     if text.origin is Origin.AUTO_REPLY and not text.ref.startswith(TO_ANYBODY):
         if thread.flags.other_hands_at:
             return OTHER_HANDS
+        if thread.signs.leaving:
+            return BREAKING_OFF
         if thread.consent.unknown:
             return STOP_UNKNOWN
     if text.origin is Origin.REPLY_AFTER_STOP:
@@ -210,7 +214,7 @@ def refuses(pack: Pack, thread: Thread, body: str, designations: Iterable[str]) 
         return why
     if thread.flags.unsafe and not _is_one_of(pack, body, COVER):
         return UNSAFE
-    if not body.strip():
+    if not skeleton(body).strip(BLANKS):
         return EMPTY
     if _is_one_of(pack, body, (TextName.CHALLENGE,)):
         return NOT_ASKED
@@ -241,7 +245,7 @@ def warns(body: str, *, differs: bool = False) -> str | None:
     return notice_of("guard.your_app_may_show_other", shown=shown, also=also, is_right=IS_RIGHT)
 
 
-SITUATION: Final = frozenset({Doubt.OTHER_HANDS, Doubt.OFFER})
+SITUATION: Final = frozenset({Doubt.LEAVING, Doubt.OTHER_HANDS, Doubt.OFFER})
 """Doubts about how things stand: a person who answers one has seen it, and is not asked again before it arises again.
 
 Those about the moment are about one light on a phone each, and those about words are about these words."""
@@ -272,17 +276,22 @@ def doubts(pack: Pack, facts: Facts, thread: Thread, body: str, author: str, *, 
         Doubt.PROMISE: signs.promised_at > thread.silence.spoke_at and old > settings.hold_after_promise,
         Doubt.SILENCE: old > limit,
         Doubt.PLEA: signs.pleaded,
+        Doubt.LEAVING: signs.leaving and not signs.pleaded,
         Doubt.OTHER_HANDS: bool(thread.flags.other_hands_at),
     }
     if own:
         offer = thread.assignment.offer is not None or now - signs.offer_ended_at < settings.hold_after_offer
-        talk = now - signs.colleague_at < settings.hold_after_colleague and colleague_talk.is_about_texter(body)
+        lately = now - signs.colleague_at < settings.hold_after_colleague
+        talk = lately and colleague_talk.is_about_texter(body)
         others = [member.user for member in facts.roster if member.user != author]
+        named = colleague_talk.find_colleague(body, others, author) is not None
         found |= {
             Doubt.OFFER: offer,
             Doubt.COLLEAGUE: talk,
-            Doubt.NAME: colleague_talk.find_colleague(body, others, author) is not None,
+            Doubt.NAME: named,
+            Doubt.TEAM: not (talk or named) and colleague_talk.is_among_colleagues(body),
             Doubt.BARE_COMMAND: bare_command(body) is not None,
+            Doubt.INNER_COMMAND: inner_command(body) is not None,
         }
     return tuple(doubt for doubt, there_is in found.items() if there_is and doubt not in signs.answered)
 
@@ -300,6 +309,7 @@ def describe_doubts(facts: Facts, thread: Thread, found: Iterable[Doubt], body: 
         "times": time_windows.describe(thread.flags),
         "hands": _age(facts, thread.flags.other_hands_at),
         "command": bare_command(body) or "",
+        "inner": inner_command(body) or "",
     }
     why = [notice_of(_DOUBTS[doubt], **about) for doubt in found if doubt is not Doubt.SILENCE]
     if any(doubt in (Doubt.SILENCE, Doubt.FIRST_NO, Doubt.PROMISE) for doubt in found):
@@ -319,11 +329,14 @@ _DOUBTS: Final = {
     Doubt.FIRST_NO: "guard.they_said_not_to_be",
     Doubt.PROMISE: "guard.the_line_told_them_that",
     Doubt.PLEA: "guard.their_last_text_may_have",
+    Doubt.LEAVING: "guard.they_may_have_to_break",
     Doubt.OTHER_HANDS: "guard.the_phone_may_be_in_2",
     Doubt.OFFER: "guard.this_thread_is_offered_to",
     Doubt.COLLEAGUE: "guard.a_colleague_wrote_here_just",
     Doubt.NAME: "guard.it_holds_the_name_of",
     Doubt.BARE_COMMAND: "guard.it_is_a_command_without",
+    Doubt.INNER_COMMAND: "guard.a_command_or_a_note_inside",
+    Doubt.TEAM: "guard.it_reads_like_talk",
 }
 
 

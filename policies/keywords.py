@@ -130,10 +130,14 @@ _POLITE = frozenset(
 )
 """What people put around a STOP that is meant as one ("please stop"); with another word it may be about a third person."""
 _LONGEST_WISH = 1600
+_STOP_SIGNS = frozenset("\U0001f6d1\u26d4\U0001f6ab")
+"""Pictures that say stop; alone, and with no word, they are a wish and no STOP."""
 
 
 def _wishes_to_stop(text: str, pack: Pack) -> bool:
     said_in_all = normalize_words(text[:_LONGEST_WISH])
+    if not said_in_all and not _STOP_SIGNS.isdisjoint(text[:_LONGEST_WISH]):
+        return True
     if (bare := [word for word in said_in_all.split() if word not in _POLITE]) and all(
         word in pack.keywords.stop for word in bare
     ):

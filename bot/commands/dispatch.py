@@ -29,6 +29,8 @@ CommandFunction: TypeAlias = Callable[[Pack, Facts, Any, MessageSent, ParsedComm
 """`(pack, facts, aggregate, event, command) -> Step`: does a command that its sender may say, where they may say it."""
 MessageFeature: TypeAlias = Callable[[Pack, Facts, Any, MessageSent, ParsedCommand | None], Step[Any]]
 """`(pack, facts, aggregate, event, command) -> Step`: a feature for messages; `command` is `parse` of the body."""
+LOOSENS: Final = frozenset({"safe", "unlock", "resume", "anyway", "again", "long", "unhold", "accept"})
+"""Commands that lift something, or let something leave: a question ("!safe?") does none of them."""
 Functions: TypeAlias = Mapping[str, CommandFunction]
 """The function of each command, by its name, for one place."""
 PLACES: Final = {
@@ -112,6 +114,8 @@ def _refusal(facts: Facts, parsed: ParsedCommand, event: MessageSent, here: str,
             else notice_of("dispatch.by_changing_a_message")
         )
         return notice_of("dispatch.did_nothing_no_command_is", name=command.name, way=way)
+    if parsed.asks and (command.name in LOOSENS or (command.name == "close" and parsed.arguments)):
+        return notice_of("dispatch.a_question_does_nothing", name=f"{command.name} {parsed.arguments}".rstrip())
     if here not in command.places:
         where = joined(notice_of("word.or"), (name for place, name in PLACES.items() if place in command.places))
         return notice_of("dispatch.is_said_here_it_does", name=command.name, where=where)

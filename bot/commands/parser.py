@@ -25,10 +25,17 @@ A = TypeVar("A", Thread, Desk)
 
 COMMANDS_BY_NAME: Final = {command.name: command for command in COMMANDS}
 BLANKS: Final = (
-    "".join(chr(n) for n in range(0x3001) if chr(n).isspace() or unicodedata.category(chr(n)) == "Cf") + "\ufeff"
+    "".join(chr(n) for n in range(0x3001) if chr(n).isspace() or unicodedata.category(chr(n)) == "Cf")
+    + "\ufeff\u115f\u1160\u2800\u3164\uffa0"
 )
-"""What may stand before a mark without being seen: spaces, and the invisible marks that some keyboards put there."""
+"""What may stand before a mark without being seen: spaces, empty letters, and the marks that some keyboards put there."""
 OTHER_MARKS: Final = ("\u00a1", "\uff01")
+STOP_SIGN: Final = "\U0001f6d1"
+"""The picture that stops the phone, as a tap on a message or as one."""
+WRONG_MARK: Final = re.compile(
+    r"(?!//)(?:[/\\.#?\u01c3\u203c\u2049\u2755\u2757\ufe0f]{1,3}[ \t]?|1{1,3})(?=unsafe\b)", re.IGNORECASE
+)
+"""What is typed, or made of it by a keyboard, in place of the mark before the command that only stops."""
 ANSWER_TTL: Final = 600.0
 """Seconds after which an answer in an office disappears."""
 ANSWER_TIMER: Final = "fade:"
@@ -46,6 +53,7 @@ STOPS: Final = "unsafe"
 """The command that only stops: what is like it is taken for it."""
 STOP_WORDS: Final = frozenset({"danger", "notsafe", "panic", "peligro", "insegura", "inseguro", "noessegura", "noesseguro"})
 """What people say for it."""
+PICTURE_STYLE: Final = "\ufe0e\ufe0f"
 FINAL: Final = " .,;!?\u2026\u3002\uff01\uff0c\uff0e\uff1f"
 """Punctuation that keyboards and habits put behind a command."""
 UNKNOWN_MEMBER: Final = notice_of("parser.that_is_nobody_at_the")
@@ -67,6 +75,11 @@ class ParsedCommand:
     colon: bool = False
 
     @property
+    def asks(self) -> bool:
+        """Whether it ends as a question does: what lifts or lets go is not done by one ("!safe?")."""
+        return (self.words or self.word).rstrip().endswith(("?", "\uff1f"))
+
+    @property
     def name(self) -> str:
         """The name of the command in the registry; empty when there is no such command."""
         return self.command.name if self.command is not None else ""
@@ -79,6 +92,9 @@ def parse(body: str) -> ParsedCommand | None:
     command that only stops is taken for it; any other near miss is suggested, never guessed.
     """
     stripped = body.strip().lstrip(BLANKS)
+    if stripped.startswith(STOP_SIGN):
+        stripped = f"!{STOPS} {stripped[1:].lstrip(PICTURE_STYLE)}"
+    stripped = WRONG_MARK.sub("!", stripped, count=1) if WRONG_MARK.match(stripped) else stripped
     mark = stripped[:1]
     word, colon, words = _parted(stripped[1:])
     command = COMMANDS_BY_NAME.get(_bare(word))
@@ -111,15 +127,6 @@ def names_a_word(body: str) -> bool:
     return any(
         head in CODEWORD_ALIASES or get_close_matches(head, CODEWORD_COMMANDS, n=1, cutoff=SIMILARITY) for head in heads
     )
-
-
-def bare_command(body: str) -> str | None:
-    """Return the command that a message is without its mark ("limits", "close now", "Unsafe, he is back"), or None."""
-    said = re.findall(r"[^\W_]+(?:-[^\W_]+)*", unicodedata.normalize("NFKC", body).casefold())
-    if not said or (command := COMMANDS_BY_NAME.get(said[0])) is None:
-        return None
-    fixed = set(re.findall(r"[a-z0-9]+", command.arguments))
-    return command.name if command.name == STOPS or (set(said[1:]) <= fixed and len(said) <= 2) else None
 
 
 def remove_answer(pack: Pack, facts: Facts, aggregate: A, event: TimerDue) -> Step[A]:

@@ -43,6 +43,19 @@ ABOUT_THE_TEXTER: Final = re.compile(
     re.IGNORECASE,
 )
 """How colleagues speak of a texter."""
+AMONG_COLLEAGUES: Final = re.compile(
+    r"\b(?:the|this|that|our) (?:texter|survivor|caller)\b|\bwrong (?:room|thread|chat)\b"
+    r"|\b(?:can|could|would|will) (?:you|u|any ?one|any ?body|some ?one|some ?body)(?: please| pls| plz)? "
+    r"(?:take (?:over|this (?:one|thread|chat|room)|my thread)|cover (?:for me|my|this)"
+    r"|look at this (?:one|thread|chat))\b"
+    r"|\b(?:fyi|hey|hi|hello|hola),? (?:team|everyone|everybody|guys|all|equipo|colegas)\b"
+    r"|\bany(?:one|body) free\b|\b(?:handing|passing) (?:this|her) (?:off|over)\b"
+    r"|\b(?:la|esta|una) (?:usuaria|clienta)\b|\b(?:sala|chat|conversacion) equivocad[ao]\b"
+    r"|\b(?:alguien|puedes|podrias) (?:puede )?(?:tomar|atender|agarrar|cubrir) (?:a )?(?:est[ae]|mi) "
+    r"(?:conversacion|chat|turno|hilo)\b",
+    re.IGNORECASE,
+)
+"""What colleagues say to each other about work at the desk; to a texter nobody says it so."""
 GREETINGS: Final = "hey|hi|hello|dear|yo|hola|oye"
 ASKED: Final = (
     "can|could|would|please|pls|are|is|do|did|look|take|come|need|puede|puedes|podrias|por favor|mira|ven|necesito|esta"
@@ -64,6 +77,11 @@ def names_of(user: str) -> frozenset[str]:
 def is_about_texter(body: str) -> bool:
     """Tell whether words speak of the texter as colleagues do."""
     return ABOUT_THE_TEXTER.search(skeleton(body)) is not None
+
+
+def is_among_colleagues(body: str) -> bool:
+    """Tell whether words read like talk among colleagues, whether or not one has just written."""
+    return AMONG_COLLEAGUES.search(skeleton(body)) is not None
 
 
 def find_colleague(body: str, colleagues: Iterable[str], author: str) -> str | None:

@@ -13,7 +13,7 @@ from enum import Enum, unique
 class Doubt(Enum):
     """Why a person's words are asked about once more before they leave (design.md, "Rules of the phone").
 
-    The first six are about the moment, the next two about the situation, the last three about the words.
+    The first six are about the moment, the next three about the situation, the last five about the words.
     """
 
     SILENCE = "silence"
@@ -22,11 +22,14 @@ class Doubt(Enum):
     FIRST_NO = "first_no"
     PROMISE = "promise"
     PLEA = "plea"
+    LEAVING = "leaving"
     OTHER_HANDS = "other_hands"
     OFFER = "offer"
     COLLEAGUE = "colleague"
     NAME = "name"
     BARE_COMMAND = "bare_command"
+    INNER_COMMAND = "inner_command"
+    TEAM = "team"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,7 @@ class HoldSigns:
     """What happened that makes words of a person unexpected on the phone. Times in seconds since the epoch; 0: never.
 
     `texted_at`: when the newest text that a person wrote was texted. `pleaded`: that text may have asked for no more texts.
+    `leaving`: it has a sign that they have to break off.
     `promised_at`: when the line last said by itself that it texts nobody first. `offer_ended_at`: when an offer of this
     thread last ended, or was refused. `colleague_at`: when another person than the assignee last wrote here. `answered`:
     doubts about the situation that the assignee has answered with `!anyway` since they arose.
@@ -41,6 +45,7 @@ class HoldSigns:
 
     texted_at: float = 0.0
     pleaded: bool = False
+    leaving: bool = False
     promised_at: float = 0.0
     offer_ended_at: float = 0.0
     colleague_at: float = 0.0

@@ -48,8 +48,15 @@ def note_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> S
         thread, sign = note_other_hands(pack, facts, thread)
     pleads = means.meaning is Meaning.WISH
     newest = event.at >= thread.signs.texted_at
-    pleaded = pleads if newest else thread.signs.pleaded
-    signs = replace(thread.signs, texted_at=max(event.at, thread.signs.texted_at), pleaded=pleaded)
+    pleaded, leaving = (pleads, Sign.LEAVING in found) if newest else (thread.signs.pleaded, thread.signs.leaving)
+    answered = thread.signs.answered - ({Doubt.LEAVING} if newest else set())
+    signs = replace(
+        thread.signs,
+        texted_at=max(event.at, thread.signs.texted_at),
+        pleaded=pleaded,
+        leaving=leaving,
+        answered=answered,
+    )
     thread = replace(thread, signs=signs)
     if not (pleads or found & BREAKS_OFF):
         return Step(thread, cues)

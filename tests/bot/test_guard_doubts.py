@@ -161,6 +161,23 @@ def test_a_plea_stops_words_in_the_undo_window(body: str) -> None:
     assert found(back, 45) == ()
 
 
+@pytest.mark.practice(11, 12)
+@pytest.mark.parametrize("body", ["hes here gtg", "me tengo que ir ya llego"])
+def test_words_after_they_had_to_break_off_are_asked_about_once(body: str) -> None:
+    """After "he's here" the next words are held as well, not only those that waited; one `!anyway` answers it."""
+    thread = then(answered(), arrived(body, id="b", seconds=20), at(20)).aggregate
+    step = say(thread, "ok, be safe!", 40)
+    assert marks(step) == {"$w": DeliveryReceipt.HELD}
+    assert "may have to break off" in words(step)
+    sure = say(step.aggregate, "!anyway", 50, event_id="$s")
+    assert texts(due(sure.aggregate, 50 + UNDO)) == ["ok, be safe!"]
+    assert found(sure.aggregate, 60) == ()
+    again = then(sure.aggregate, arrived(body, id="c", seconds=70), at(70)).aggregate
+    assert found(again, 75) == (Doubt.LEAVING,)
+    back = then(again, arrived("ok he left", id="d", seconds=90), at(90)).aggregate
+    assert found(back, 95) == ()
+
+
 def test_a_plea_stops_what_waits_at_the_carrier() -> None:
     """Words that left the undo window and wait for the carrier are refused there."""
     step = due(say(held(), "Is everything ok?", 0).aggregate, UNDO)
@@ -268,6 +285,19 @@ def test_talk_about_the_texter_beside_a_colleagues_note_is_held() -> None:
         ("UNSAFE", (Doubt.BARE_COMMAND,)),
         ("unsafe he is back", (Doubt.BARE_COMMAND,)),
         ("cover 1", (Doubt.BARE_COMMAND,)),
+        ("ok\n// she is drunk", (Doubt.INNER_COMMAND,)),
+        ("the texter is drunk", (Doubt.TEAM,)),
+        ("can you take over", (Doubt.TEAM,)),
+        ("wrong room, sorry", (Doubt.TEAM,)),
+        ("fyi team this may be a prank", (Doubt.TEAM,)),
+        ("la usuaria esta tomada", (Doubt.TEAM,)),
+        ("alguien puede tomar esta conversación", (Doubt.TEAM,)),
+        ("can you take this with you when you go?", ()),
+        ("is anyone with you?", ()),
+        ("is he in the other room?", ()),
+        ("can someone take her to school?", ()),
+        ("hand it over to your lawyer", ()),
+        ("¿alguien puede cuidar a los niños?", ()),
         ("say it in your own words", ()),
         ("take your time", ()),
         ("ok", ()),

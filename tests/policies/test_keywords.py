@@ -57,6 +57,12 @@ def test_what_people_write_is_left_to_people(text: str) -> None:
     assert classify(text, PACK).meaning is Meaning.CONVERSATION
 
 
+@pytest.mark.parametrize(("text", "wish"), [("\U0001f6d1", True), ("\u26d4\u26d4", True), ("\U0001f6d1 he is here", False)])
+def test_a_picture_that_says_stop_is_a_wish(text: str, wish: bool) -> None:
+    """Alone it asks for no more texts, and shuts nobody out."""
+    assert (classify(text, PACK).meaning is Meaning.WISH) == wish
+
+
 @given(st.text(st.characters()))
 def test_any_message_has_an_answer(text: str) -> None:
     """Total, lone surrogates included; and a keyword is a keyword however often it is read."""

@@ -21,6 +21,7 @@ NOTICES: Final[dict[str, str]] = {
         "own: !say after-hours: words."
     ),
     "dispatch.a_note_begins_with_or": "A note begins with // or !note; the phone does not get it.",
+    "dispatch.a_question_does_nothing": "A question does nothing. If you mean it: !{name} without the question mark.",
     "dispatch.a_note_is_note_and": "A note is !note and words, or // and words.",
     "dispatch.at_the_desk": "at the desk",
     "dispatch.board_at_the_desk_shows": "!board at the desk shows who waits, and who talks with whom.",

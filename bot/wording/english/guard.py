@@ -7,6 +7,7 @@ from typing import Final
 NOTICES: Final[dict[str, str]] = {
     "guard.a_challenge_leaves_only_by": "a challenge leaves only by !verify, and only while it waits for its answer.",
     "guard.a_colleague_wrote_here_just": "a colleague wrote here just now, and this talks about the texter",
+    "guard.a_command_or_a_note_inside": "{inner} inside it does nothing there: it is said in a message of its own",
     "guard.a_supervisor_blocked_this_phone": "a supervisor blocked this phone. !block off ends that.",
     "guard.all_of_it_is_quoted": (
         "all of it is quoted, and what is quoted does not go to the phone. Leave an empty line after the quote."
@@ -20,6 +21,7 @@ NOTICES: Final[dict[str, str]] = {
     "guard.it_holds_a_word_that": "it holds a word that the agency keeps from phones. Take that out and say it again.",
     "guard.it_holds_the_name_of": "it holds the name of a colleague",
     "guard.it_if_that_may_stand": "it {what}. If that may stand on this phone, say !anyway.",
+    "guard.it_reads_like_talk": "it reads like words for a colleague",
     "guard.it_is_a_command_without": "it is a command without its mark (!{command}, if you meant that)",
     "guard.it_is_empty": "it is empty.",
     "guard.it_is_texts_long_more": (
@@ -55,6 +57,7 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "guard.their_last_text_is_old": "their last text is {age} old",
     "guard.their_last_text_may_have": "their last text may have asked for no more texts",
+    "guard.they_may_have_to_break": "their last text says that they may have to break off, or are not alone",
     "guard.they_left_with_a_silent": "they left with a silent word and have not texted since",
     "guard.they_said_not_to_be": "they said not to be texted first",
     "guard.this_phone_failed_the_agreed": (

@@ -21,6 +21,7 @@ NOTICES: Final[dict[str, str]] = {
         "palabras: !say after-hours: palabras."
     ),
     "dispatch.a_note_begins_with_or": "Una nota empieza con // o !note; el teléfono no la recibe.",
+    "dispatch.a_question_does_nothing": "Una pregunta no hace nada. Si eso quieres: !{name} sin el signo de pregunta.",
     "dispatch.a_note_is_note_and": "Una nota es !note y palabras, o // y palabras.",
     "dispatch.at_the_desk": "en la mesa",
     "dispatch.board_at_the_desk_shows": "!board en la mesa muestra quién espera y quién habla con quién.",

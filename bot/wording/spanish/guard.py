@@ -11,6 +11,7 @@ NOTICES: Final[dict[str, str]] = {
     "guard.a_colleague_wrote_here_just": (
         "alguien del equipo acaba de escribir aquí, y esto habla de la persona que escribe"
     ),
+    "guard.a_command_or_a_note_inside": ("dentro hay {inner}, que ahí no hace nada: se dice en un mensaje aparte"),
     "guard.a_supervisor_blocked_this_phone": "supervisión bloqueó este teléfono. !block off lo termina.",
     "guard.all_of_it_is_quoted": (
         "todo es cita, y lo citado no llega al teléfono. Deja una línea vacía después de la cita."
@@ -26,6 +27,7 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "guard.it_holds_the_name_of": "contiene el nombre de alguien del equipo",
     "guard.it_if_that_may_stand": "{what}. Si eso puede quedar en este teléfono, di !anyway.",
+    "guard.it_reads_like_talk": "parece dicho a alguien del equipo",
     "guard.it_is_a_command_without": "es un comando sin su signo (!{command}, si querías eso)",
     "guard.it_is_empty": "está vacío.",
     "guard.it_is_texts_long_more": (
@@ -66,6 +68,7 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "guard.their_last_text_is_old": "su último texto es de hace {age}",
     "guard.their_last_text_may_have": "su último texto puede pedir que no escribamos más",
+    "guard.they_may_have_to_break": "su último texto dice que quizás tenga que cortar o que no está a solas",
     "guard.they_left_with_a_silent": "se fue con una palabra silenciosa y no ha escrito desde entonces",
     "guard.they_said_not_to_be": "pidió que no le escribamos primero",
     "guard.this_phone_failed_the_agreed": (

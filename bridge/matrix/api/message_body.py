@@ -27,7 +27,8 @@ BLOCKQUOTE: Final = "<blockquote"
 REPLY_TAGS: Final = ("<mx-reply>", "</mx-reply>")
 ITEM: Final = re.compile(r"(?:[-*+•]|(\d{1,9})[.)])\s+")
 """The mark of a list item, and its number."""
-COMMAND_MARKS: Final = ("!", "\u00a1", "\uff01")
+COMMAND_MARKS: Final = ("!", "\u00a1", "\uff01", "\U0001f6d1")
+"""What a command begins with; among them the picture that only stops."""
 LONGEST_COMMAND: Final = 40
 """Characters that are looked at of a message that is not taken: enough for a command's name."""
 
@@ -59,7 +60,7 @@ def read(content: Mapping[str, Any]) -> Plain | None:
         return Plain(words="" if untold else own, quotes=untold or own != body, differs=True)
     if _only_emoticons(body, shown.quotes):
         shown = render(formatted, faces=True) or shown
-    differs = shown.pictures or not comes_from(_answer(body) if REPLY_TAGS[0] in formatted else body, shown.pieces)
+    differs = shown.unsure or not comes_from(_answer(body) if REPLY_TAGS[0] in formatted else body, shown.pieces)
     words = _words(own, shown, differs=differs)
     return Plain(words=words, quotes=words != body and (own != body or bool(shown.quotes)), differs=differs)
 

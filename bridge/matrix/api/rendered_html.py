@@ -35,6 +35,7 @@ RAISED: Final = {"sup": "^", "sub": "_"}
 """What stands before raised or lowered digits that follow a digit: 10 to the second is not 102."""
 SCHEMES: Final = ("https://", "http://", "mailto:", "tel:", "matrix:")
 UPLOADED: Final = "mxc://"
+SPOILER: Final = "data-mx-spoiler"
 USER_LINK: Final = re.compile(r"matrix\.to/#/(@|%40)|matrix:u/", re.IGNORECASE)
 """A person's address, which clients put behind a mention."""
 NUMBER: Final = re.compile(r"\s*[+-]?\d{1,9}(?!\d)")
@@ -59,8 +60,8 @@ class Rendered(HTMLParser):
         """All that is shown, as it can have been typed. What a reply answers is not of its writer, and not among them."""
         self.quotes: list[str] = []
         """How each quote begins."""
-        self.pictures = False
-        """Whether there is a picture that some clients show and others do not, so that its name is no shown word."""
+        self.unsure = False
+        """Whether there is what clients show or hide: a picture, whose name is no shown word, or words behind a spoiler."""
         self._faces = faces
         self._parts: list[str] = []
         self._lists: list[int | None] = []
@@ -117,6 +118,8 @@ class Rendered(HTMLParser):
             self._typed(values.get("class", "").removeprefix("language-") + "\n", "")
         elif tag in RAISED:
             self._raised = RAISED[tag]
+        # Its writer hid these words, and a phone has nothing to hide them with.
+        self.unsure |= SPOILER in values
 
     def handle_endtag(self, tag: str) -> None:
         """Take the end of a tag; called by the parser."""
@@ -187,7 +190,7 @@ class Rendered(HTMLParser):
         self._marked = len(self._parts)
 
     def _picture(self, values: dict[str, str]) -> None:
-        self.pictures |= not values.get("src", "").startswith(UPLOADED)
+        self.unsure |= not values.get("src", "").startswith(UPLOADED)
         self._typed(values.get("alt", ""))
         self._attributes(values.get("src", ""), values.get("title", ""))
         self._say(values.get("alt", ""))

@@ -298,6 +298,15 @@ FORMS = (
     "\uff01unsafe",
     "\uff01\uff35\uff2e\uff33\uff21\uff26\uff25",
     "!\u00a0unsafe\u00a0",
+    "1unsafe",
+    "11unsafe he is back",
+    "/unsafe",
+    ". unsafe",
+    "\u2757unsafe",
+    "\u203c\ufe0funsafe",
+    "\U0001f6d1",
+    "\U0001f6d1\ufe0f he is here",
+    "\u3164!unsafe",
 )
 """How people say it when they are in haste."""
 
@@ -313,10 +322,36 @@ def test_stopping_is_easy_to_say(body: str) -> None:
     assert marks(step) == {"$m0": DeliveryReceipt.NOT_SENT, "$m1": DeliveryReceipt.NOTE}
 
 
-@pytest.mark.parametrize("body", ["!safe", "!unlock", "!unhold", "!safer", "!note safe", "!close", "!reveal danger", "!"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "!safe",
+        "!unlock",
+        "!unhold",
+        "!safer",
+        "!note safe",
+        "!close",
+        "!reveal danger",
+        "!",
+        "//unsafe",
+        "// unsafe?",
+        "1 unsafe",
+        "is it unsafe?",
+    ],
+)
 def test_what_is_another_command_does_not_stop(body: str) -> None:
     """Only what is like `!unsafe`, and like no other command, is taken for it."""
     assert not then(held(), said(body)).aggregate.flags.unsafe
+
+
+@pytest.mark.parametrize("body", ["!safe?", "!Safe ?", "!safe now?", "!safe\uff1f", "!unlock?"])
+def test_a_question_lifts_nothing(body: str) -> None:
+    """Who asks whether it is safe has not found out that it is: what lifts a stop is not done by a question."""
+    thread = then(held(), said("!unsafe")).aggregate
+    step = then(thread, said(body, event_id="$q", sender=SUE), at(2))
+    assert step.aggregate.flags.unsafe
+    assert "without the question mark" in words(step)
+    assert not then(thread, said("!safe", event_id="$q"), at(2)).aggregate.flags.unsafe
 
 
 @pytest.mark.parametrize("relation", [Relation.EDIT, Relation.THREAD])

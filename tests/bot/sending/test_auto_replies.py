@@ -116,6 +116,16 @@ def test_whoever_cannot_be_answered_is_not_greeted() -> None:
     assert "Answered" not in words(step)
 
 
+@pytest.mark.practice(12)
+@pytest.mark.parametrize("body", ["i need help but hes here gtg", "please delete this number", "\U0001f6d1"])
+def test_who_has_to_break_off_is_not_greeted(body: str) -> None:
+    """The light of an answer is the last thing that they need; their next text is answered."""
+    step = then(new(), arrived(body))
+    assert texts(step) == []
+    assert "Best wait until they text again" in words(step) or "!stopped" in words(step)
+    assert texts(then(step.aggregate, arrived("ok he left", id="b", seconds=60), at(60))) == [GREETING["en"]]
+
+
 def test_a_greeting_refers_to_its_text() -> None:
     """The answer carries the id and the time of the text that it answers."""
     step = then(new(), arrived("hi", id="x", seconds=-5))

@@ -372,4 +372,6 @@ def test_whoever_quotes_hears_that_the_phone_does_not_get_it() -> None:
     edited = then(step.aggregate, edit("", quotes=True), at(3))
     assert (marks(edited), words(edited)) == ({"$m1": DeliveryReceipt.NOT_SENT}, f"Not sent: {guard.QUOTED}")
     assert texts(due(edited.aggregate, 3 + UNDO)) == []
-    assert words(then(held(), said(" "))) == f"Not sent: {guard.EMPTY}"
+    for blank in (" ", "\u200b", "\u2800", "\u3164\ufeff", "\U000e0020"):
+        assert words(then(held(), said(blank))) == f"Not sent: {guard.EMPTY}"
+        assert texts(due(then(then(held(), said("hello")).aggregate, edit(blank), at(1)).aggregate, UNDO)) == []

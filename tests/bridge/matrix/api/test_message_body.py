@@ -311,6 +311,8 @@ def test_what_is_shown_is_what_leaves(body: str, formatted: str, left: str) -> N
         ("x" * LONGEST + " y", "<b>" + "x" * LONGEST + "</b> y", "x" * LONGEST + " y"),
         ("![the door](https://x.y/z)", '<img src="https://x.y/z" alt="the door">', "the door"),
         ("[a]: https://x.y\n\nb", "<p>b</p>", "b"),
+        ("he knows", "<span data-mx-spoiler>he knows</span>", "he knows"),
+        ("he ||knows||", 'he <span data-mx-spoiler="plan">knows</span>', "he knows"),
     ],
 )
 def test_what_cannot_be_matched_is_known_to_differ(body: str, formatted: str, left: str) -> None:

@@ -1,0 +1,80 @@
+"""Words that were probably meant for the software or as a note, and would leave for the phone as they stand.
+
+Rules of this module: no state; it would rather be wrong than missing, for its answer only asks the author (`bot.guard`).
+But what people say to a texter every day must pass: a command's name that is an everyday word counts alone only.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from difflib import get_close_matches
+from typing import Final
+
+from bot.commands.canned_texts import ALSO
+from bot.commands.parser import COMMANDS_BY_NAME, SIMILARITY, STOP_WORDS, STOPS
+from policies.pack import TextName
+
+TAPS: Final = {"\u270b": "claim", "\u2705": "accept", "\u274c": "decline"}
+"""Taps that were sent as a message, and what they are on the right one."""
+ONLY_COMMANDS: Final = frozenset(
+    {"escalate", "transfer", "tally", "recap", "redact", "unlock", "unhold", "debrief", "codeword", "reveal"}
+    | {"playbook", "subpoena", "audit"}
+)
+"""Names of commands with which nobody begins what they say to a texter, whatever stands behind."""
+ENDS: Final = frozenset({"stop", "parar", "alto", "basta"})
+"""What people say to stop the phone; to a texter alone it says nothing."""
+NOTES: Final = frozenset({"note", "notes", "nota", "notas", "nb", "internal", "interno", "interna"})
+"""What a person writes before a note, with a colon or a dash."""
+CLICK: Final = "\u01c3"
+"""A letter that looks like the mark."""
+TEXT_NAMES: Final = frozenset({*(name.value for name in TextName), *ALSO})
+MOST_LOOKED_AT: Final = 5_000
+"""Letters of a message that are looked at; none of this length goes to a phone."""
+_WORD: Final = re.compile(r"[^\W_]+(?:[-_][^\W_]+)*")
+_NOTE: Final = re.compile(r"\W*(\w+)\s*(?:[:\u2013\u2014]|-\s)")
+_ABOUT_HER: Final = re.compile(r"\b(?:she|shes|her|ella)\b")
+_SHIFT_MISSED: Final = re.compile(r"^1+(?=[^\W\d_])")
+"""The key of the mark, where Shift was not held."""
+_INSIDE: Final = re.compile(r"(?:\s|^)(?:(?P<note>//+)(?=[^\s/])|(?P<spaced>//+)\s|[!\u00a1\uff01](?P<name>[^\W_][\w-]*))")
+
+
+def bare_command(body: str) -> str | None:
+    """Return the command that a message is without its mark ("limits", "close now", "1unsafe"), or None."""
+    plain = unicodedata.normalize("NFKC", body[:MOST_LOOKED_AT]).casefold().replace(CLICK, " ")
+    if (tap := TAPS.get(re.sub("[\\s\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]", "", plain))) is not None:
+        return tap
+    if (said := _WORD.findall(plain)) == []:
+        return None
+    first = _SHIFT_MISSED.sub("", said[0])
+    noted = _NOTE.match(plain)
+    if (noted is not None and noted[1] in NOTES) or (first in NOTES and _ABOUT_HER.search(plain)):
+        return "note"
+    if _is_stop(first, said, plain):
+        return STOPS
+    if (command := COMMANDS_BY_NAME.get(first)) is None:
+        return None
+    fixed = set(re.findall(r"[a-z0-9]+", command.arguments)) | (TEXT_NAMES if first == "say" else set())
+    alone = set(said[1:]) <= fixed and len(said) <= 2
+    return command.name if first in ONLY_COMMANDS or first != said[0] or alone else None
+
+
+def inner_command(body: str) -> str | None:
+    """Return the command, or the mark of a note, that stands inside a message and does nothing there, or None."""
+    for found in _INSIDE.finditer(body[:MOST_LOOKED_AT]):
+        if found["name"] is None:
+            return "//"
+        if (name := unicodedata.normalize("NFKC", found["name"]).casefold()) in COMMANDS_BY_NAME:
+            return f"!{name}"
+    return None
+
+
+def _is_stop(first: str, said: list[str], plain: str) -> bool:
+    """Tell whether a message is what people say to stop the phone. A question ("u safe?") is for the texter."""
+    if first == STOPS:
+        return True
+    if "?" in plain or first in COMMANDS_BY_NAME or len(said) > 2:
+        return False
+    if len(said) == 1:
+        return first in ENDS or first in STOP_WORDS or get_close_matches(first, (STOPS,), n=1, cutoff=SIMILARITY) != []
+    return "".join(said) in {STOPS, *STOP_WORDS}
