@@ -1,9 +1,10 @@
-"""What a PostgreSQL database is like, asked before a program is let loose on it.
+"""What a PostgreSQL database is like: asked before a program is let loose on it, and by the doctor while it is in use.
 
 Rule of this module: it connects, reads the server's own tables and leaves; nothing is written, and an error holds the
 server's code and none of its words.
 
-Sources: postgresql.org/docs/current/errcodes-appendix.html; Synapse 1.163.2, `storage/engines/postgres.py`.
+Sources: postgresql.org/docs/current: errcodes-appendix.html, monitoring-stats.html, view-pg-locks.html,
+view-pg-replication-slots.html; Synapse 1.163.2, `storage/engines/postgres.py`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,14 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
+from bridge.storage.errors import Unavailable
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bridge.runtime.postgres_url import PostgresUrl
+    from bridge.storage.database import Reader
+    from bridge.storage.postgres_connection import PostgresPlace
 
 TIMEOUT_SECONDS: Final = 5.0
 
@@ -108,3 +115,121 @@ async def probe(url: PostgresUrl, application_name: str, *, end_sessions: bool =
     except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError):
         raise PostgresRefused(Refusal.UNREACHABLE) from None
     return PostgresFacts(**dict(row), sessions=sessions)
+
+
+HEALTH: Final = """SELECT current_setting('server_version_num')::int AS version,
+    current_setting('server_encoding') AS encoding,
+    'B' < 'a' AND 'a-b' < 'aa' AS orders_bytes,
+    pg_is_in_recovery() AS is_replica,
+    current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on' AS is_durable,
+    current_setting('synchronous_commit') AS synchronous_commit,
+    current_setting('autovacuum') = 'on' AND current_setting('track_counts') = 'on' AS autovacuum,
+    has_database_privilege(current_database(), 'CREATE') AS can_create,
+    current_setting('max_connections')::bigint - current_setting('superuser_reserved_connections')::bigint
+        - (SELECT count(*) FROM pg_stat_activity WHERE datname IS NOT NULL) AS free_connections,
+    EXTRACT(EPOCH FROM clock_timestamp())::float8 AS clock,
+    pg_database_size(current_database()) AS bytes,
+    (SELECT setting FROM pg_settings WHERE name = 'data_directory') AS directory,
+    current_setting('archive_mode') <> 'off' AS archives,
+    (SELECT last_failed_time IS NOT NULL AND last_failed_time > COALESCE(last_archived_time, '-infinity')
+        FROM pg_stat_archiver) AS archive_fails,
+    pg_size_bytes(current_setting('wal_keep_size')) AS log_kept,
+    (SELECT count(*) FROM pg_stat_replication) AS replicas,
+    (SELECT count(*) FROM pg_stat_progress_basebackup) AS base_backups,
+    (SELECT EXTRACT(EPOCH FROM clock_timestamp() - min(xact_start))::float8 FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()) AS oldest_transaction,
+    (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()) AS prepared"""
+SLOTS: Final = """SELECT slot_name AS name, active, COALESCE(wal_status, '') AS status, CASE WHEN pg_is_in_recovery() THEN 0
+        ELSE pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint END AS held
+    FROM pg_replication_slots WHERE restart_lsn IS NOT NULL ORDER BY slot_name"""
+DEAD_ROWS: Final = """SELECT s.relname AS name, s.n_live_tup AS live, s.n_dead_tup AS dead,
+        COALESCE('autovacuum_enabled=false' = ANY (c.reloptions), FALSE) AS left_out
+    FROM pg_stat_user_tables s JOIN pg_class c ON c.oid = s.relid WHERE s.schemaname = ANY ($1) ORDER BY s.relname"""
+LOCKS: Final = """SELECT l.pid, l.virtualtransaction AS transaction, l.locktype = 'advisory' AS commits
+    FROM pg_locks l LEFT JOIN pg_class c ON l.locktype = 'relation' AND c.oid = l.relation
+    WHERE l.granted AND l.pid <> pg_backend_pid()
+        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND (l.locktype = 'advisory' AND l.classid::bigint = $1 AND l.objid::bigint = $2 AND l.objsubid = 1
+            OR c.relnamespace = to_regnamespace($3)
+                AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'))"""
+"""Who holds what a commit waits for: the lock of commits, whose number is two halves, or a table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresSlot:
+    """A replication slot. `held`: bytes of log that the server keeps for it; `status`: the server's word for that."""
+
+    name: str
+    active: bool
+    status: str
+    held: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresTable:
+    """A table, by the server's statistics. `left_out`: autovacuum passes it over."""
+
+    name: str
+    live: int
+    dead: int
+    left_out: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresHealth:
+    """How a server and a database on it are, as far as the role sees it.
+
+    `is_durable`: a crash takes nothing that was synced; `orders_bytes`: text is ordered by its bytes; `clock`: the
+    server's, in seconds since the epoch; `directory`: its data directory, None where the role is not told;
+    `log_kept`: bytes of the write-ahead log that it keeps for replicas; `oldest_transaction`: seconds; `prepared`:
+    transactions left prepared.
+    """
+
+    version: int
+    encoding: str
+    orders_bytes: bool
+    is_replica: bool
+    is_durable: bool
+    synchronous_commit: str
+    autovacuum: bool
+    can_create: bool
+    free_connections: int
+    clock: float
+    bytes: int
+    directory: str | None
+    archives: bool
+    archive_fails: bool
+    log_kept: int
+    replicas: int
+    base_backups: int
+    oldest_transaction: float | None
+    prepared: int
+    slots: tuple[PostgresSlot, ...]
+    tables: tuple[PostgresTable, ...]
+
+
+async def ask_health(reader: Reader, schemas: Sequence[str]) -> PostgresHealth:
+    """Ask a server how it is. `schemas`: whose tables are looked at. Raises `DatabaseError`."""
+    row = await reader.fetchrow(HEALTH)
+    if row is None:
+        raise Unavailable("no row")
+    slots = tuple(PostgresSlot(**dict(slot)) for slot in await reader.fetch(SLOTS))
+    # A list is no value of ours: the names of our schemas are put together.
+    tables = await reader.fetch(DEAD_ROWS.replace("$1", "string_to_array($1, ' ')"), " ".join(schemas))
+    return PostgresHealth(**dict(row), slots=slots, tables=tuple(PostgresTable(**dict(table)) for table in tables))
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A transaction that keeps commits waiting. `commits`: it holds their lock, and else a table."""
+
+    pid: int
+    transaction: str
+    commits: bool
+
+
+async def find_holders(reader: Reader, place: PostgresPlace) -> set[Holder]:
+    """Return who holds just now what a commit would wait for. Raises `DatabaseError`; never waits for a lock itself."""
+    number = place.lock("commit") & (2**64 - 1)
+    rows = await reader.fetch(LOCKS, number >> 32, number & (2**32 - 1), place.schema)
+    return {Holder(row["pid"], row["transaction"], row["commits"]) for row in rows}

@@ -147,7 +147,7 @@ def _administrator(config: Config) -> Sequence[ExposureEntry]:
 
 def _bridge(config: Config, pack: Pack) -> Sequence[ExposureEntry]:
     settings = pack.settings
-    kept = (
+    kept: tuple[ExposureEntry, ...] = (
         ExposureEntry(
             where="Bridge, main.db: a thread",
             what="number, language and flags, sealed under the thread's own key; a hash of the number; words on their way",
@@ -213,6 +213,7 @@ def _bridge(config: Config, pack: Pack) -> Sequence[ExposureEntry]:
             how_long=format_duration(settings.receipt_retention),
             readable_by="the technician",
         ),
+        *_server(config),
     )
     if config.line.on_call is None:
         return kept
@@ -221,6 +222,31 @@ def _bridge(config: Config, pack: Pack) -> Sequence[ExposureEntry]:
         *kept,
         ExposureEntry(
             where="On call (webhook or mail)", what=paged, how_long="as that service keeps it", readable_by="that service"
+        ),
+    )
+
+
+def _server(config: Config) -> tuple[ExposureEntry, ...]:
+    """Return what a PostgreSQL of the line keeps beside the rows: none for a line on SQLite."""
+    if config.database is None:
+        return ()
+    return (
+        ExposureEntry(
+            where="PostgreSQL of the bridge: what was deleted there",
+            what=(
+                "in clear: ids of rooms, events, staff and devices, a thread's two words, kinds of what happened, times, "
+                "how many texts; a keyed hash of the number; words, number and flags as ciphertext, whose key is gone"
+            ),
+            how_long=(
+                "dead rows: until a vacuum was there and their page is written over; the write-ahead log: until the server "
+                "uses its files again, and as long as wal_keep_size and slots hold it back; an archive, replicas, base "
+                "backups and dumps: as long as you keep them (`doctor`: rows database vacuum, database log)"
+            ),
+            readable_by=(
+                "whoever has the server, its disk or a copy; nobody, what is ciphertext; the number, whoever has the file "
+                "of keys.index_key_file as well, and tries every number"
+            ),
+            remains="what those copies hold: give each an end of days, and never put keys.db or the key files beside them",
         ),
     )
 

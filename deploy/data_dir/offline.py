@@ -53,9 +53,9 @@ def line_snapshot(
 ) -> contextlib.AbstractContextManager[Snapshot]:
     """Read a database of the line, a file or a schema on a server, as it is at one moment. Raises `DatabaseError`."""
     path = data / file
-    return (
-        snapshot(path, busy_ms=busy_ms) if server is None else postgres_snapshot.snapshot(PostgresPlace(server, path.stem))
-    )
+    if server is None:
+        return snapshot(path, busy_ms=busy_ms)
+    return postgres_snapshot.snapshot(PostgresPlace(server, path.stem), busy_ms=busy_ms)
 
 
 def has_database(config: Config) -> bool:

@@ -1,20 +1,21 @@
 """A PostgreSQL database of the line as a command reads it beside the bridge: at one moment, and answered at once.
 
-Rule of this module: one transaction that only reads, on a connection of its own, whose event loop is a thread's of its own,
-so that a command may ask from within another loop.
+Rules of this module: one transaction that only reads, on a connection of its own, whose event loop is a thread's of its
+own, so that a command may ask from within another loop; the end of the program waits for no server that is silent.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from concurrent.futures import ThreadPoolExecutor
+import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bridge.storage.postgres_connection import TABLES, PostgresConnection, PostgresPlace, connect
+from bridge.storage.errors import Unavailable
+from bridge.storage.postgres_connection import LOCK_MS, TABLES, PostgresConnection, PostgresPlace, connect
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
     from bridge.storage.database import Row, Value
 
@@ -24,18 +25,19 @@ T = TypeVar("T")
 class PostgresSnapshot:
     """See :class:`bridge.storage.database.Snapshot`."""
 
-    def __init__(self, runner: asyncio.Runner, thread: ThreadPoolExecutor, connection: PostgresConnection) -> None:
-        self._runner = runner
-        self._thread = thread
+    def __init__(self, run: Callable[[Coroutine[Any, Any, Any]], Any], connection: PostgresConnection) -> None:
+        self._run = run
         self._connection = connection
 
     def fetch(self, statement: str, /, *values: Value) -> list[Row]:
         """Run a statement and return its rows."""
-        return self._run(self._connection.fetch(statement, *values))
+        rows: list[Row] = self._run(self._connection.fetch(statement, *values))
+        return rows
 
     def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
         """Run a statement and return its first row, or None."""
-        return self._run(self._connection.fetchrow(statement, *values))
+        row: Row | None = self._run(self._connection.fetchrow(statement, *values))
+        return row
 
     def fetchval(self, statement: str, /, *values: Value) -> Any:
         """Run a statement and return the first value of its first row, or None."""
@@ -45,21 +47,39 @@ class PostgresSnapshot:
         """Return the names of its tables."""
         return {str(row["tablename"]) for row in self.fetch(TABLES)}
 
-    def _run(self, asked: Coroutine[Any, Any, T]) -> T:
-        return self._thread.submit(self._runner.run, asked).result()
-
 
 @contextlib.contextmanager
-def snapshot(place: PostgresPlace) -> Iterator[PostgresSnapshot]:
-    """Read it as it is at one moment. Raises `DatabaseError`."""
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="snapshot") as thread:
-        runner = asyncio.Runner()
+def snapshot(place: PostgresPlace, *, busy_ms: int = LOCK_MS) -> Iterator[PostgresSnapshot]:
+    """Read it as it is at one moment. Raises `DatabaseError`.
+
+    `busy_ms`: how long a statement may wait for a lock; where that is less than usual, it limits the connecting, too.
+    """
+    loop = asyncio.new_event_loop()
+
+    def run_loop() -> None:
         try:
-            connection = thread.submit(runner.run, connect(place, read_only=True)).result()
-            try:
-                thread.submit(runner.run, connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ")).result()
-                yield PostgresSnapshot(runner, thread, connection)
-            finally:
-                thread.submit(runner.run, connection.close()).result()
+            loop.run_forever()
         finally:
-            thread.submit(runner.close).result()
+            loop.close()
+
+    def run(asked: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(asked, loop).result()
+
+    threading.Thread(target=run_loop, name="snapshot", daemon=True).start()
+    try:
+        connection = run(_connect(place, busy_ms))
+        try:
+            run(connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ"))
+            yield PostgresSnapshot(run, connection)
+        finally:
+            run(connection.close())
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+
+
+async def _connect(place: PostgresPlace, busy_ms: int) -> PostgresConnection:
+    try:
+        async with asyncio.timeout(busy_ms / 1000 if busy_ms < LOCK_MS else None):
+            return await connect(place, read_only=True, lock_ms=busy_ms)
+    except TimeoutError:
+        raise Unavailable("TimeoutError") from None

@@ -16,6 +16,7 @@ from bridge.storage.sqlite_connection import is_write_locked
 from bridge.tables import line_state
 from bridge.tables.clock_trust import jump_between, sample_clock
 from deploy.data_dir import offline
+from deploy.doctor.postgres_probes import AWAY, postgres_probes, server_problem, sqlite_rows
 from deploy.doctor.probes import NoAnswer, Probe, of_thread
 from deploy.inspect import doctor, doctor_database
 from deploy.inspect.staff import SUPERVISOR_LEVEL
@@ -66,8 +67,8 @@ def database_probes(layout: Layout, config: Config, pack: Pack | None, *, wait_m
                     yield from rows(db)
             except Busy:
                 raise NoAnswer("is locked by another program") from None
-            except DatabaseError:
-                raise NoAnswer("cannot be read") from None
+            except DatabaseError as error:
+                raise NoAnswer("cannot be read" if config.database is None else server_problem(error)) from None
 
         return read
 
@@ -87,19 +88,28 @@ def database_probes(layout: Layout, config: Config, pack: Pack | None, *, wait_m
         yield check_silence(db, config, now=now, age=age)
         yield CheckResult(name="database", ok=True, what="can be read")
 
+    again = UNREADABLE if config.database is None else AWAY
     asked = [
-        Probe(names=("database", *ROWS), ask=of_thread(reading(facts)), do=UNREADABLE),
-        Probe(
-            names=("database lock",),
-            ask=of_thread(lambda: [check_lock(config, wait_ms=wait_ms)]),
-            do="Is the disk well? A program that holds the file keeps texts out: `fuser -v` on main.db names it.",
-        ),
-        Probe(names=("erasure",), ask=of_thread(lambda: [doctor.check_erasures(config)]), do=UNREADABLE),
+        Probe(names=("database", *ROWS), ask=of_thread(reading(facts)), do=again),
+        *_lock_probes(config, wait_ms=wait_ms),
+        Probe(names=("erasure",), ask=of_thread(lambda: [doctor.check_erasures(config)]), do=again),
     ]
     if pack is not None:
         audit = of_thread(lambda: [doctor_database.check_audit(config, pack)])
-        asked.append(Probe(names=("audit",), ask=audit, do=UNREADABLE))
+        asked.append(Probe(names=("audit",), ask=audit, do=again))
     return asked
+
+
+def _lock_probes(config: Config, *, wait_ms: int) -> list[Probe]:
+    """Return the questions about who can write, and about a server, if there is one."""
+    if config.database is not None:
+        return postgres_probes(config, wait_ms=wait_ms)
+    lock = Probe(
+        names=("database lock",),
+        ask=of_thread(lambda: [check_lock(config, wait_ms=wait_ms), *sqlite_rows()]),
+        do="Is the disk well? A program that holds the file keeps texts out: `fuser -v` on main.db names it.",
+    )
+    return [lock]
 
 
 def line_age(db: Snapshot, layout: Layout) -> float:
@@ -152,12 +162,8 @@ def check_silence(db: Snapshot, config: Config, *, now: float, age: float) -> Ch
 
 
 def check_lock(config: Config, *, wait_ms: int) -> CheckResult:
-    """Whether the bridge can write its database: another program may hold it."""
+    """Whether the bridge can write its file: another program may hold it."""
     name, file = "database lock", config.data_dir / "main.db"
-    if config.database is not None:
-        return CheckResult(
-            name=name, ok=True, asked=False, what="PostgreSQL's: a commit waits for another's at most 5 seconds"
-        )
     do = f"End the program that holds it (`fuser -v {file}` names it): no text is stored meanwhile, and none is lost."
     if is_write_locked(file, wait_ms=wait_ms):
         what = f"another program has held main.db for {wait_ms / 1000:g} seconds: nothing can be stored"

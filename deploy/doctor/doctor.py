@@ -49,6 +49,9 @@ ROWS: Final = (
     "restarts",
     "database",
     "database lock",
+    "database server",
+    "database vacuum",
+    "database log",
     "clock",
     "facts",
     "backup",
@@ -102,6 +105,7 @@ CONSEQUENCES: Final = (
     ("homeserver", OF_THE_HOMESERVER),
     ("database lock", ("database", *DATABASE_ROWS, "audit", "erasure", "line devices")),
     ("database", (*DATABASE_ROWS, "audit", "erasure", "line devices")),
+    ("database server", ("database",)),
     ("bridge", ("public address",)),
 )
 """A fault, and the rows that cannot be judged while it stands."""
@@ -119,7 +123,7 @@ async def run_checks(layout: Layout, *, seconds: float = LIMIT_SECONDS) -> tuple
             Probe(names=("secure_delete",), ask=of_thread(lambda: _settled(config, pack)), do="Ask again."),
             *machine_probes(layout, config, http, seconds=seconds),
             *database_probes(layout, config, pack, wait_ms=int(seconds * 500)),
-            *HomeserverQuestions(layout, config, http).probes(),
+            *HomeserverQuestions(layout, config, http, seconds=seconds).probes(),
             *outside_probes(config, http),
         ]
         found = await ask_all(probes, seconds=seconds)

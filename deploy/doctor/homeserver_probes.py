@@ -29,7 +29,7 @@ from bridge.storage.errors import DatabaseError
 from deploy.data_dir import handouts, offline
 from deploy.data_dir.secret_files import SetupError
 from deploy.doctor.machine_probes import is_embedded
-from deploy.doctor.probes import NoAnswer, Probe, in_thread
+from deploy.doctor.probes import LIMIT_SECONDS, NoAnswer, Probe, in_thread
 from deploy.inspect import doctor
 from deploy.inspect.doctor_homeserver_database import check_homeserver_database
 from deploy.inspect.status import CheckResult
@@ -48,9 +48,12 @@ CLIENT_SETTINGS: Final = "Settings, Account, in Element"
 
 
 class HomeserverQuestions:
-    """The questions to one homeserver. `http`: a session of the report."""
+    """The questions to one homeserver. `http`: a session of the report; `seconds`: the limit of each question."""
 
-    def __init__(self, layout: Layout, config: Config, http: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, layout: Layout, config: Config, http: aiohttp.ClientSession, *, seconds: float = LIMIT_SECONDS
+    ) -> None:
+        self._wait_ms = int(seconds * 500)
         self._layout, self._config, self._http = layout, config, http
         self._embedded = is_embedded(layout, config)
 
@@ -157,7 +160,7 @@ class HomeserverQuestions:
             (doctor.MAIN_FILE, self._client()),
             (doctor.PUPPET_FILE, self._client(user=self._config.puppet_mxid)),
         )
-        return [await doctor.check_line_devices(self._config, clients)]
+        return [await doctor.check_line_devices(self._config, clients, wait_ms=self._wait_ms)]
 
     async def ask_staff_devices(self) -> Sequence[CheckResult]:
         """Ask who of the staff has a device that could read anything."""
@@ -230,7 +233,7 @@ class HomeserverQuestions:
 
         def read() -> dict[str, tuple[str, int]]:
             try:
-                with offline.read_transaction(self._config) as db:
+                with offline.read_transaction(self._config, busy_ms=self._wait_ms) as db:
                     return peek_desk_members(db)
             except DatabaseError:
                 return {}

@@ -19,6 +19,7 @@ from bridge.app.run_history import RunHistory
 from bridge.config import HEX_KEY
 from bridge.runtime.settings import read_secret
 from bridge.storage.errors import DatabaseError
+from bridge.storage.sqlite_connection import BUSY_MS
 from bridge.tables import line_state
 from deploy.data_dir import offline
 from deploy.data_dir.layout import HOST
@@ -64,7 +65,11 @@ def machine_probes(layout: Layout, config: Config, http: aiohttp.ClientSession, 
         Probe(names=("disk",), ask=of_thread(lambda: check_disks(layout, config)), do=slow),
         Probe(names=("data directory",), ask=of_thread(lambda: [check_data_directory(config.data_dir)]), do=slow),
         Probe(names=("vault key",), ask=of_thread(lambda: [check_vault_key(config)]), do=slow),
-        Probe(names=("restarts",), ask=of_thread(lambda: [check_restarts(layout, config)]), do=slow),
+        Probe(
+            names=("restarts",),
+            ask=of_thread(lambda: [check_restarts(layout, config, wait_ms=int(seconds * 500))]),
+            do=slow,
+        ),
         Probe(names=("bridge",), ask=lambda: ask_bridge(layout, config, http, seconds=seconds * 0.8), do=FROZEN),
     ]
 
@@ -124,12 +129,12 @@ def check_vault_key(config: Config) -> CheckResult:
     return CheckResult(name=name, ok=True, what="is where the configuration says")
 
 
-def check_restarts(layout: Layout, config: Config) -> CheckResult:
+def check_restarts(layout: Layout, config: Config, *, wait_ms: int = BUSY_MS) -> CheckResult:
     """Whether a part ended by itself within a day: what starts it again hides it between two deaths."""
     name, since = "restarts", time.time() - DAY
     counts = count_deaths(layout.deaths, since)
     try:
-        with offline.read_transaction(config) as db:
+        with offline.read_transaction(config, busy_ms=wait_ms) as db:
             runs = RunHistory.parse(line_state.peek(db, line_state.RUNS))
     except DatabaseError:
         runs = None

@@ -8,6 +8,7 @@ are asked, and when, is in `deploy/doctor`.
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +20,7 @@ from bridge.matrix.olm.cross_signing import master_key_of
 from bridge.matrix.olm.device_renewal import peek_device_id
 from bridge.matrix.olm.identity import derive_master_key
 from bridge.storage.errors import DatabaseError
-from bridge.storage.sqlite_connection import has_wal_reset_fix, overwrites_deleted, version
+from bridge.storage.sqlite_connection import BUSY_MS, has_wal_reset_fix, overwrites_deleted, version
 from deploy.data_dir import offline
 from deploy.inspect.erasure_certificates import verify_certificates
 from deploy.inspect.status import CheckResult
@@ -129,13 +130,19 @@ async def check_identities(config: Config, client: HomeserverClient) -> CheckRes
     return CheckResult(name=name, ok=True, what=shown, do="Staff compare these with what their clients show.")
 
 
-async def check_line_devices(config: Config, clients: Sequence[tuple[str, HomeserverClient]]) -> CheckResult:
+async def check_line_devices(
+    config: Config, clients: Sequence[tuple[str, HomeserverClient]], *, wait_ms: int = BUSY_MS
+) -> CheckResult:
     """Whether the homeserver has the device of each identity that the bridge speaks with, and no other of it."""
     name, wrong = "line devices", []
+
+    def read(file: str, user_id: str) -> str | None:
+        with offline.line_snapshot(config.data_dir, config.database_url, file=file, busy_ms=wait_ms) as db:
+            return peek_device_id(db, user_id)
+
     for file, client in clients:
         try:
-            with offline.line_snapshot(config.data_dir, config.database_url, file=file) as db:
-                ours = peek_device_id(db, client.user_id)
+            ours = await asyncio.to_thread(read, file, client.user_id)
         except DatabaseError:
             do = "Start the line once: ./quietline up"
             return CheckResult(name=name, ok=False, what=f"{file} cannot be read", do=do)

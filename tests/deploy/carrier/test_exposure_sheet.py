@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bridge.config import OnCall
+from bridge.config import DatabaseSettings, OnCall
 from deploy.carrier import exposure_sheet
 from deploy.cli.main import cli
 from policies.load import load as load_pack
@@ -78,6 +78,16 @@ async def test_what_is_only_there_when_it_is_used(line: LineDirectory) -> None:
     told = "\n".join(exposure_sheet.as_text(config, PACK))
     assert "On call" in told
     assert "1:00 to 2:00" in told
+
+
+async def test_a_postgresql_keeps_what_was_deleted(line: LineDirectory) -> None:
+    """Which metadata, where, for how long, and who can read it; nothing of it on SQLite."""
+    assert "PostgreSQL of the bridge" not in "\n".join(exposure_sheet.as_text(line.config, PACK))
+    config = line.config.model_copy(update={"database": DatabaseSettings(url_file=Path("url"))})
+    [kept] = [each for each in exposure_sheet.exposure_entries(config, PACK) if "PostgreSQL of the bridge" in each.where]
+    assert all(word in kept.what for word in ("rooms, events, staff and devices", "times", "keyed hash", "ciphertext"))
+    assert all(word in kept.how_long for word in ("dead rows", "write-ahead log", "archive", "replicas", "base backups"))
+    assert "keys.index_key_file" in kept.readable_by
 
 
 async def test_the_verb_tells_line_and_carrier(line: LineDirectory) -> None:

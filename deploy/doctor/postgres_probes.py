@@ -1,0 +1,244 @@
+"""What is asked of a line's PostgreSQL: whether a commit could be made, its settings, dead rows, its log and copies.
+
+Rules of this module: it reads the server's own tables and no row of ours, on a connection of its own that is given up and
+never waited for; what the line's role is not told, it passes over. A line on SQLite has none of this, and its rows say so.
+
+Sources: postgresql.org/docs/current: runtime-config-wal.html, routine-vacuuming.html, warm-standby.html (slots),
+continuous-archiving.html, monitoring-stats.html.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from bridge.app.line_files import CREATE, SERVER, SERVER_REMEDIES
+from bridge.runtime.settings import is_private_host
+from bridge.storage.errors import DatabaseError, Unavailable, UnsuitableServer
+from bridge.storage.postgres_connection import OLDEST, PostgresConnection, PostgresPlace, connect
+from bridge.storage.postgres_probe import PostgresHealth, ask_health, find_holders
+from deploy.doctor.probes import NoAnswer, Probe
+from deploy.inspect.status import CheckResult
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Sequence
+
+    from bridge.config import Config
+
+ROWS: Final = ("database server", "database vacuum", "database log")
+SCHEMAS: Final = ("main", "voice")
+AWAY: Final = (
+    "Start it, or write the right URL into the file of database.url_file. Texts are answered 503 and come again; the "
+    "bridge goes on by itself when it is back."
+)
+LOOK_SECONDS: Final = 0.1
+"""Seconds between two looks at who holds a lock: a commit takes some milliseconds."""
+MIB: Final = 2**20
+MUCH_LOG_BYTES: Final = 256 * MIB
+MANY_DEAD: Final = 20_000
+"""Dead rows of a table, from which on it matters that they are more than the live ones."""
+LONG_SECONDS: Final = 3600.0
+"""Seconds of an open transaction, from which on no vacuum gets done what it should."""
+FREE_CONNECTIONS: Final = 5
+CLOCK_SECONDS: Final = 60.0
+MIN_FREE_BYTES: Final = 1024 * MIB
+
+
+def postgres_probes(config: Config, *, wait_ms: int) -> list[Probe]:
+    """Return the questions; none for a line on SQLite. `wait_ms`: after which a lock that is held is a fault."""
+    if config.database is None:
+        return []
+
+    async def lock() -> Sequence[CheckResult]:
+        async with asked(config, wait_ms) as connection:
+            return [await check_lock(connection, wait_ms=wait_ms)]
+
+    async def health() -> Sequence[CheckResult]:
+        async with asked(config, wait_ms) as connection:
+            found = await ask_health(connection, SCHEMAS)
+        return [check_server(found, config, now=time.time()), check_vacuum(found), check_log(found)]
+
+    # A server that is away is one fault, of the first row.
+    return [
+        Probe(names=("database server",), ask=health, do=AWAY),
+        Probe(names=("database lock",), ask=lock, do=AWAY, may_be_silent=True),
+    ]
+
+
+def sqlite_rows() -> list[CheckResult]:
+    """Return the rows of a line that has no server."""
+    return [
+        CheckResult(name=name, ok=True, what="the databases are SQLite, files of the line's directory") for name in ROWS
+    ]
+
+
+def server_problem(error: DatabaseError) -> str:
+    """Say why a server cannot be asked, as the end of a sentence that begins with a row's name."""
+    if isinstance(error, UnsuitableServer):
+        told = (sentence for code, sentence in SERVER_REMEDIES.items() if code in error.code)
+        return next(told, f"cannot be used ({error.code})")
+    return f"{SERVER} does not answer, or takes nothing just now ({error.code})"
+
+
+@contextlib.asynccontextmanager
+async def asked(config: Config, wait_ms: int) -> AsyncIterator[PostgresConnection]:
+    """Connect for some questions. Raises `NoAnswer`."""
+    try:
+        async with asyncio.timeout(wait_ms / 1000):
+            place = PostgresPlace(config.database_url or "", "main")
+            connection = await connect(place, read_only=True, lock_ms=wait_ms)
+        try:
+            yield connection
+        finally:
+            connection.abort()  # a goodbye would wait for a server that is silent
+    except TimeoutError:
+        raise NoAnswer(server_problem(Unavailable("TimeoutError"))) from None
+    except DatabaseError as error:
+        raise NoAnswer(server_problem(error)) from None
+
+
+async def check_lock(connection: PostgresConnection, *, wait_ms: int) -> CheckResult:
+    """Whether the bridge can commit: another connection may hold the lock of commits, or a table."""
+    name, place = "database lock", PostgresPlace("", "main")
+    until = time.monotonic() + wait_ms / 1000
+    held = await find_holders(connection, place)
+    while held and time.monotonic() < until:
+        await asyncio.sleep(LOOK_SECONDS)
+        held &= await find_holders(connection, place)
+    if not held:
+        return CheckResult(name=name, ok=True, what="nobody keeps the bridge from writing")
+    pids = ", ".join(str(each) for each in sorted({holder.pid for holder in held}))
+    which = "the lock of commits" if any(holder.commits for holder in held) else "a table of the line"
+    held_for = f"for {wait_ms / 1000:g} seconds (process {pids} of PostgreSQL)"
+    what = f"a transaction has held {which} {held_for}: nothing can be stored"
+    do = (
+        "End the program behind it, or call pg_terminate_backend(PROCESS) as the line's role: no text is stored "
+        "meanwhile, and none is lost."
+    )
+    return CheckResult(name=name, ok=False, what=what, do=do)
+
+
+def _row(name: str, found: Iterator[tuple[str, str, bool]], well: str) -> CheckResult:
+    """Make a row of what was found: sentences, what to do about each, and whether it is a fault or a warning."""
+    every = list(found)
+    shown = [each for each in every if each[2]] or every
+    if not shown:
+        return CheckResult(name=name, ok=True, what=well)
+    what, do = "; ".join(each[0] for each in shown), " ".join(each[1] for each in shown)
+    return CheckResult(name=name, ok=not shown[0][2], what=what, do=do, warning=not shown[0][2])
+
+
+def check_server(found: PostgresHealth, config: Config, *, now: float) -> CheckResult:
+    """Whether the server keeps what it says it keeps, and can be written to."""
+    well = f"PostgreSQL {found.version // 10_000}, {found.bytes // MIB} MiB, keeps what it says that it keeps"
+    return _row("database server", _server_faults(found, config, now), well)
+
+
+def _server_faults(found: PostgresHealth, config: Config, now: float) -> Iterator[tuple[str, str, bool]]:
+    if found.is_replica:
+        yield (
+            "is a replica, which only reads",
+            "Write the primary's URL into the file of database.url_file, or promote it.",
+            True,
+        )
+    unfit = {
+        "version": found.version < OLDEST,
+        "encoding": found.encoding != "UTF8",
+        "collation": not found.orders_bytes,
+    }
+    for name in (name for name, is_so in unfit.items() if is_so):
+        yield (
+            SERVER_REMEDIES[name],
+            f"To {CREATE.replace('make it again, empty', 'make one that will do')}; move the line.",
+            True,
+        )
+    if not found.is_durable:
+        what = "fsync or full_page_writes is off: a power cut can lose texts that were answered, or the whole database"
+        yield what, "Set both to on in postgresql.conf, and reload.", True
+    if found.synchronous_commit == "off":
+        what = "synchronous_commit is off, for this role, the database or the server"
+        yield (
+            what,
+            "In postgresql.conf, or of the role or the database: on, or remote_apply with a synchronous replica.",
+            True,
+        )
+    if found.free_connections < FREE_CONNECTIONS:
+        what = f"has {max(found.free_connections, 0)} connections left; a bridge needs ten when it starts"
+        yield what, "Raise max_connections, or end what holds so many.", True
+    if (free := _free_bytes(found, config)) is not None and free < MIN_FREE_BYTES:
+        yield f"its disk has {free // MIB} MiB left", "Make room: on a full disk it takes no text.", True
+    if abs(apart := found.clock - now) > CLOCK_SECONDS:
+        what = f"its clock is {abs(apart):.0f} seconds {'ahead of' if apart > 0 else 'behind'} this machine's"
+        yield what, "Have both set theirs (NTP). Texts go on: the line's times are this machine's.", False
+
+
+def _free_bytes(found: PostgresHealth, config: Config) -> int | None:
+    """Return the room on the server's disk; None where it is another machine's, or is not told."""
+    host = urlsplit(config.database_url or "").hostname or ""
+    if found.directory is None or host not in {"localhost", "127.0.0.1", "::1"} or not is_private_host(host):
+        return None
+    with contextlib.suppress(OSError):
+        return shutil.disk_usage(Path(found.directory)).free
+    return None
+
+
+def check_vacuum(found: PostgresHealth) -> CheckResult:
+    """Whether the place of deleted rows is used again, so that what they held is written over some day."""
+    dead = sum(table.dead for table in found.tables)
+    return _row(
+        "database vacuum", _vacuum_faults(found), f"autovacuum is on; {dead} dead rows in {len(found.tables)} tables"
+    )
+
+
+def _vacuum_faults(found: PostgresHealth) -> Iterator[tuple[str, str, bool]]:
+    if not found.autovacuum:
+        what = "autovacuum, or track_counts, is off: rows that were deleted stay in the tables, and those grow"
+        yield what, "Set both to on in postgresql.conf, and reload.", True
+    if left_out := [table.name for table in found.tables if table.left_out]:
+        what = f"autovacuum passes over {', '.join(left_out)}"
+        yield what, "Reset the storage parameter autovacuum_enabled of that table.", True
+    if many := [table.name for table in found.tables if table.dead > max(MANY_DEAD, table.live)]:
+        what = f"most rows are dead in {', '.join(many)}: autovacuum does not get there"
+        do = "Vacuum them by hand; then look for what is in its way: open transactions, slots, autovacuum_max_workers."
+        yield what, do, True
+    if (oldest := found.oldest_transaction or 0.0) > LONG_SECONDS:
+        what = f"a transaction has been open for {oldest / 3600:.1f} hours: no row that was deleted since can go"
+        yield what, "Find it in pg_stat_activity (xact_start), and end it.", True
+    if found.prepared:
+        what = f"{found.prepared} transactions are left prepared, and keep deleted rows"
+        yield what, "ROLLBACK PREPARED, or COMMIT PREPARED, each of pg_prepared_xacts.", True
+
+
+def check_log(found: PostgresHealth) -> CheckResult:
+    """How far the server's log and copies keep what was deleted here, and whether its log may fill the disk."""
+    copies = f"{found.replicas} replicas, {len(found.slots)} slots, " + ("an archive" if found.archives else "no archive")
+    kept = "ids and times that were deleted stay in log and copies as long as those are kept"
+    return _row("database log", _log_faults(found), f"{copies}; {kept}")
+
+
+def _log_faults(found: PostgresHealth) -> Iterator[tuple[str, str, bool]]:
+    if found.archives and found.archive_fails:
+        what = "the archive of the log fails: the server keeps all of it until the disk is full"
+        yield what, "See the server's log for archive_command, and put it right, or set archive_mode off.", True
+    for slot in found.slots:
+        held = f"holds {slot.held // MIB} MiB of log back"
+        do = f"Start its reader again, or call pg_drop_replication_slot('{slot.name}'); limit it by max_slot_wal_keep_size."
+        if slot.status == "lost":
+            yield f"slot {slot.name}: its replica can never catch up", f"{do} The replica has to be made again.", True
+        elif not slot.active or slot.held > MUCH_LOG_BYTES:
+            what = f"slot {slot.name} {held}" + ("" if slot.active else ", and nobody reads it")
+            yield what, do, slot.held > MUCH_LOG_BYTES
+    if found.log_kept > MUCH_LOG_BYTES:
+        what = f"wal_keep_size keeps {found.log_kept // MIB} MiB of log, with what was deleted meanwhile"
+        yield what, "Set it to 0, and give each replica a slot.", False
+    if found.base_backups:
+        yield (
+            f"{found.base_backups} base backups are being made",
+            "Keep none with keys.db beside it; say how long it is kept.",
+            False,
+        )
