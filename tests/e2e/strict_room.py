@@ -44,12 +44,11 @@ class RoomTimeline:
     def items(self) -> list[TimelineItem]:
         """Each event once: after a gap that was paged in, the SDK may show one at both ends of it."""
         # An entry that changes is another object; a long room is read once, and not at each look.
-        before, self._read = self._read, {}
-        for entry in self.shown:
-            self._read[id(entry)] = before.get(id(entry)) or (entry, _read(entry))
+        read = {id(entry): self._read.get(id(entry)) or (entry, _read(entry)) for entry in self.shown}
+        self._read = read
         found: dict[object, TimelineItem] = {}
-        for number, entry in enumerate(self.shown):
-            if (item := self._read[id(entry)][1]) is not None:
+        for number, (_, item) in enumerate(read.values()):
+            if item is not None:
                 found.setdefault(item.event_id or number, item)
         return list(found.values())
 

@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import sys
 import time
+import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeAlias
 
@@ -95,6 +96,7 @@ async def _within_budget(name: str, options: argparse.Namespace) -> Figures:
     except TimeoutError:
         return [("ended", f"not done after {budget:g} minutes", False)]
     except Exception as failure:  # noqa: BLE001 - whatever it is, it is a figure, and the other parts run
+        traceback.print_exc()
         return [("ended", f"{type(failure).__name__}: {failure}", False)]
 
 

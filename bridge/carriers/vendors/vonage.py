@@ -294,22 +294,26 @@ def _parse_inbound(body: dict[str, Any]) -> Inbound:
         return Ignored("channel")
     to = body.get("to")
     kind = body.get("message_type")
-    media = body.get(kind) if isinstance(kind, str) and kind != "text" else None
+    told = body.get(kind) if isinstance(kind, str) and kind != "text" else None
+    # One thing is an object under its kind; of several (`content`) each says its own.
+    media = [item for item in (told if isinstance(told, list) else [told]) if isinstance(item, dict)]
     # A picture may come without words, and what a person shares without an address.
-    words = body.get("text") if not isinstance(media, dict) else body.get("text") or media.get("caption") or ""
+    captions = (item.get("text") or item.get("caption") for item in media)
+    words = body.get("text") if not media else body.get("text") or "\n".join(str(each) for each in captions if each)
     return InboundText(
         message_id=id_field(body, "message_uuid"),
         sender=phone,
         text=string_field({"text": words}, "text"),
         to=e164_or_empty(_with_plus(to)) if isinstance(to, str) else "",
-        media=(_parse_media(media, replace_unencodable(str(kind))),) if isinstance(media, dict) else (),
+        media=tuple(_parse_media(item, str(kind)) for item in media if item.get("type") != "text"),
         at=parse_iso_time(body.get("timestamp")),
     )
 
 
 def _parse_media(media: dict[str, Any], kind: str) -> Media:
-    url = media.get("url")
-    return Media(url=replace_unencodable(url) if isinstance(url, str) else "", content_type=kind)
+    url, own = media.get("url"), media.get("type")
+    kind = own if isinstance(own, str) else kind
+    return Media(url=replace_unencodable(url) if isinstance(url, str) else "", content_type=replace_unencodable(kind))
 
 
 def _parse_report(body: dict[str, Any]) -> Inbound:

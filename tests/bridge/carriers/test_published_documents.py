@@ -1,4 +1,4 @@
-"""Requests of every adapter against what its vendor publishes, and the vendors' own examples of webhooks."""
+"""Requests of every adapter against what its vendor publishes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from telnyx.types import MessageSendParams
 from telnyx.types.messaging_inbound_message_payload import MessagingInboundMessagePayload
 from telnyx.types.outbound_message_payload import OutboundMessagePayload
 
-from bridge.carriers.adapter import DeliveryReport, Ignored, Inbound, InboundText
 from bridge.carriers.vendors.cxml import parse_listing
 from bridge.carriers.vendors.smsgate import SmsGateCarrier
 from bridge.runtime.phone_number import Phone
@@ -28,45 +27,8 @@ from tests.bridge.carriers.telnyx_harness import REPORT, TEXT
 from tests.fakes import smsgate
 
 DOCUMENTED = [row for row in ROWS if published(row.name)["requests"]]
-EXAMPLES = [(row, example) for row in ROWS for example in published(row.name)["webhooks"]]
 TEXTS = ("word", "a long text, " * 40, "¿estás ahí? 🙂", "&=+%\n")
 MESSAGE_ID = "SM0123456789abcdef0123456789abcdef"
-READ: dict[str, dict[str, list[Inbound]]] = {
-    "bandwidth": {
-        "smsMessageReceivedCallbackExample": [
-            InboundText(
-                message_id="14762070468292kw2fuqty55yp2b2",
-                sender=Phone("+12345678901"),
-                text="Hey, check out this SMS!",
-                to="+12345678902",
-                at=datetime(2025, 1, 6, 15, 43, 34, tzinfo=UTC),
-            )
-        ],
-        # To two numbers: somebody writes to a group.
-        "mmsMessageReceivedCallbackExample": [Ignored("group")],
-        "messageSendingCallbackExample": [Ignored("event")],
-        "messageSentCallbackExample": [DeliveryReport(message_id="1593110555875xo7watq5px6rbe5d", status="sent")],
-        "smsMessageDeliveredCallbackExample": [
-            DeliveryReport(message_id="14762070468292kw2fuqty55yp2b2", status="delivered")
-        ],
-        "groupMmsMessageDeliveredCallbackExample": [
-            DeliveryReport(message_id="14762070468292kw2fuqty55yp2b2", status="delivered")
-        ],
-        "messageFailedCallbackExample": [
-            DeliveryReport(message_id="14762070468292kw2fuqty55yp2b2", status="failed", code="4432")
-        ],
-    },
-    "smsgate": {
-        "sms:data-received": [Ignored("event")],
-        "mms:received": [Ignored("event")],
-        "sms:sent": [DeliveryReport(message_id="msg-456", status="sent")],
-        # Of a text that the adapter does not know it is never claimed that all parts arrived.
-        "sms:delivered": [DeliveryReport(message_id="msg-789", status="sent")],
-        "sms:failed": [DeliveryReport(message_id="msg-000", status="failed", code="phone")],
-        "sms:cancelled": [DeliveryReport(message_id="msg-456", status="failed", code="cancelled")],
-    },
-}
-"""What each example is read as, where it is told whole; the others are told by their words below."""
 
 
 @asynccontextmanager
@@ -192,25 +154,6 @@ def _alias(hint: Any) -> str | None:
         for note in getattr(part, "__metadata__", ())
     ]
     return next((name for name in found if name), None)
-
-
-@pytest.mark.parametrize(("row", "example"), EXAMPLES, ids=[f"{row.name}-{example['name']}" for row, example in EXAMPLES])
-async def test_webhooks_as_published(row: AdapterRow, example: dict[str, Any]) -> None:
-    """Each example of the vendor's own is let in and read as what it says."""
-    async with row.harness() as harness:
-        request = harness.sign(json.dumps(example["body"]).encode())
-        assert harness.carrier.verify(request)
-        items = list(harness.carrier.parse(request))
-    if (expected := READ[row.name].get(example["name"])) is not None:
-        assert items == expected
-        return
-    (item,) = items
-    payload = example["body"]["payload"]
-    assert isinstance(item, InboundText)
-    assert item.message_id == example["body"]["id"]
-    assert item.text == payload.get("message", payload.get("body"))
-    assert (item.sender, len(item.media)) == (Phone("+16505551212"), len(payload.get("attachments", ())))
-    assert item.at == datetime.fromisoformat(payload["receivedAt"])
 
 
 def test_twilios_own_listing_is_read() -> None:

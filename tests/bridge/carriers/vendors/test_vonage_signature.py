@@ -19,6 +19,7 @@ from multidict import CIMultiDict
 from vonage_jwt.verify_jwt import VonageVerifyJwtError
 
 from bridge.carriers.adapter import WebhookRequest
+from bridge.carriers.jwt import verified_hs256_claims
 from tests.bridge.carriers.cloud_harnesses import VonageHarness
 from tests.bridge.carriers.steps import PATHS, PROXIES, QUICK
 from tests.bridge.carriers.vendor_harness import running_harness
@@ -190,3 +191,19 @@ async def test_algorithms(harness: VonageHarness, algorithm: str) -> None:
     for signature in (b"", base64.urlsafe_b64encode(digest).rstrip(b"=")):
         headers = CIMultiDict({"Authorization": f"Bearer {(signed + b'.' + signature).decode()}"})
         assert not harness.carrier.verify(replace(harness.sign(b"{}"), headers=headers))
+
+
+def test_the_token_of_vonages_own_test() -> None:
+    """The token that the test of Vonage's Python SDK takes is taken with its secret alone.
+
+    Source: Vonage/vonage-python-sdk@445cab8, jwt/tests/test_verify_jwt.py.
+    """
+    head, claims = (
+        "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9",
+        ("eyJpc3MiOiJPbmxpbmUgSldUIEJ1aWxkZXIiLCJpYXQiOjE2OTc2MzQ2ODAsImV4cCI6MzMyNTQ1NDA4MjgsImF1ZCI6IiIsInN1YiI6IiJ9"),
+    )
+    token = f"{head}.{claims}.88vJc3I2HhuqEDixHXVhc9R30tA6U_HQHZTC29y6CGM"
+    found = verified_hs256_claims(f"Bearer {token}", b"qwertyuiopasdfghjklzxcvbnm123456")
+    assert found == {"iss": "Online JWT Builder", "iat": 1697634680, "exp": 33254540828, "aud": "", "sub": ""}
+    assert verified_hs256_claims(f"Bearer {token}", b"asdf") is None
+    assert verified_hs256_claims(f"Bearer {token[:-1]}A", b"qwertyuiopasdfghjklzxcvbnm123456") is None
