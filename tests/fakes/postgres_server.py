@@ -102,6 +102,37 @@ class PostgresServer:
         finally:
             connection.close()
 
+    def base_backup(self, to: Path, *options: str) -> None:
+        """Copy the cluster while it runs, with the log that it needs; `options` are pg_basebackup's."""
+        words = ["-h", str(self.directory), "-p", str(self.port), "-U", SUPERUSER, "-D", str(to), "-c", "fast", *options]
+        told = subprocess.run(
+            [self.binaries / "pg_basebackup", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.directory,
+            user=self.user,
+            group=self.user and pwd.getpwuid(self.user).pw_gid,
+        )
+        assert told.returncode == 0, told.stderr
+
+    def make_replica(self) -> PostgresServer:
+        """Make a streaming replica, not yet started; it lies below this one's directory and goes with it."""
+        directory = self.directory / f"replica-{_free_port()}"
+        directory.mkdir(mode=0o700)
+        if self.user is not None:
+            os.chown(directory, self.user, pwd.getpwuid(self.user).pw_gid)
+        self.base_backup(directory / "data", "-R")
+        return PostgresServer(directory=directory, binaries=self.binaries, port=_free_port(), user=self.user)
+
+    def wait_until_replayed(self, replica: PostgresServer) -> None:
+        """Wait until a replica has all that is in the log now."""
+        [(there,)] = self.execute(SUPERUSER, "SELECT pg_current_wal_lsn()")
+        deadline = time.monotonic() + START_SECONDS
+        while replica.execute(SUPERUSER, f"SELECT COALESCE(pg_last_wal_replay_lsn() >= '{there}', FALSE)") != [(True,)]:
+            assert time.monotonic() < deadline, "the replica does not follow"
+            time.sleep(0.05)
+
     def libpq(self, database: str) -> str:
         """Return how the superuser connects, by the socket."""
         return f"host={self.directory} port={self.port} user={SUPERUSER} dbname={database}"

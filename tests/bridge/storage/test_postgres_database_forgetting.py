@@ -1,0 +1,231 @@
+"""What PostgreSQL keeps of a conversation that has ended: data directory, archive, replica, base backup of before.
+
+Rules of this module: what is looked for is first found where it must be, so that a search that finds nothing means
+something; what is left of keys is `keys.db` as it is after the end, and the key files of the operator.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+import pytest_asyncio
+
+from bot.model.actions import DESK, OFFICE, THREAD
+from bot.model.events import MessageSent
+from bridge.runtime.phone_number import Phone
+from bridge.storage.database import Transaction
+from bridge.storage.key_file import KeyFile
+from bridge.storage.vault import CannotOpen, Vault
+from tests.bridge.engine.test_codeword_matching import in_office
+from tests.fakes.bridge_harness import LINE, BridgeHarness
+from tests.fakes.database_engine import VARIABLE
+from tests.fakes.erasure_harness import ADA, ROOM, SOL, ErasureHarness, FakeRooms
+from tests.fakes.key_file_reader import wrapped_keys
+from tests.fakes.postgres_server import PostgresServer, bridge_server, running_postgres
+from tests.outside_programs import OutsidePrograms
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.practice(14, 16, 17, 18)]
+
+NUMBER: Final = "+12065550147"
+CODEWORD, DURESS = "velvetquagga", "brasszeppelin"
+PLANTED: Final = {
+    "number": (NUMBER, NUMBER[1:], NUMBER[2:]),
+    "her words": ("kestrelfjord is where I hide",),
+    "her name": ("Wilhelmina Quist",),
+    "the answer": ("ask for Theodora at the marmaladegate",),
+    "codeword": (CODEWORD, "VELVETQUAGGA"),
+    "duress word": (DURESS,),
+    "a session's key": ("ratchetofthisroom",),
+}
+"""By what it is, each form that is looked for."""
+
+
+@dataclass(slots=True)
+class Remains:
+    """What can be taken after the end. `places`: all bytes by place; `sealed`: what was sealed, by its owner and context.
+
+    `clear`: ids that are not sealed, the thread's first; `phone_hash`: of the number; `opened`: how much of `sealed` could
+    be opened before; `keys_before`: the wrapped keys of that time; `vault`: over what is left of them.
+    """
+
+    places: dict[str, bytes]
+    sealed: list[tuple[str, str, bytes]]
+    clear: tuple[str, ...]
+    phone_hash: bytes
+    opened: int
+    keys_before: dict[str, bytes]
+    vault: Vault
+
+
+class RecordingVault:
+    """Has a harness note all that its vault seals."""
+
+    def __init__(self, vault: Vault) -> None:
+        self.sealed: list[tuple[str, str, bytes]] = []
+        seal = vault.seal
+
+        async def recorded(owner: str, context: str, data: bytes) -> bytes:
+            sealed = await seal(owner, context, data)
+            self.sealed.append((owner, context, sealed))
+            return sealed
+
+        vault.seal = recorded  # type: ignore[method-assign]  # one vault of one test
+
+
+async def converse(erasure: ErasureHarness) -> str:
+    """Let a person text, agree on words, be answered and have a room; return the thread."""
+    harness = erasure.harness
+    owner = await erasure.create_thread_room(sender=NUMBER)
+    text = f"This is {PLANTED['her name'][0]}, {PLANTED['her words'][0]}"
+    await harness.receive_text(text, message_id="planted", sender=NUMBER)
+    await harness.wait_until_drained()
+    await erasure.send_message(owner, "!claim", sender=ADA)
+    await erasure.send_message(owner, "!codeword", sender=ADA)
+    for n, body in enumerate((CODEWORD, DURESS)):
+        office = in_office(body, place=OFFICE + ADA, sender=ADA, event_id=f"$w{n}", at=harness.clock.now())
+        await harness.deliver(DESK, office)
+        await harness.wait_until_drained()
+    said = MessageSent(place=THREAD, sender=ADA, event_id="$a", body=PLANTED["the answer"][0], at=harness.clock.now())
+    await harness.deliver(owner, said)
+    await harness.wait_until_drained()
+    await harness.receive_text(f"it is {CODEWORD}", message_id="code", sender=NUMBER)
+    await harness.wait_until_drained()
+    key = await harness.vault.seal(f"room:{ROOM}", "first key", PLANTED["a session's key"][0].encode())
+
+    async def keep(transaction: Transaction) -> None:
+        await transaction.execute("UPDATE matrix_session SET first_key = $1 WHERE room_id = $2", key, ROOM)
+
+    await harness.database.commit(keep)
+    return owner
+
+
+def read_all(directory: Path) -> bytes:
+    """Return every byte below a directory, and every name."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    return b"".join(str(path.relative_to(directory)).encode() + b"\0" + path.read_bytes() for path in files)
+
+
+async def openable(vault: Vault, sealed: list[tuple[str, str, bytes]]) -> int:
+    """Count what a vault opens."""
+    number = 0
+    for owner, context, data in sealed:
+        try:
+            await vault.open(owner, context, data)
+        except CannotOpen:
+            continue
+        number += 1
+    return number
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def remains(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Remains]:
+    directory = tmp_path_factory.mktemp("line")
+    with running_postgres(OutsidePrograms(missing=[])) as found, pytest.MonkeyPatch.context() as patch:
+        server = bridge_server(found)
+        patch.setenv(VARIABLE, server.url("postgres"))
+        patch.setattr("bridge.storage.slow_hash.MEMORY_KIB", 64)
+        patch.setattr("bridge.storage.slow_hash.TIME_COST", 1)
+        yield await _take(directory, server)
+
+
+async def _take(directory: Path, server: PostgresServer) -> Remains:
+    """Have a conversation and its end, and take all that there is."""
+    archive, backup = server.directory / "archive", server.directory / "before"
+    archive.mkdir(mode=0o700)
+    if server.user is not None:
+        os.chown(archive, server.user, pwd.getpwuid(server.user).pw_gid)
+    await asyncio.to_thread(server.stop)
+    settings = ("archive_mode=on", f"archive_command=cp %p {archive}/%f", "full_page_writes=on", "wal_level=replica")
+    await asyncio.to_thread(server.start, *settings)
+    replica = await asyncio.to_thread(server.make_replica)
+    await asyncio.to_thread(replica.start)
+    harness = BridgeHarness(directory)
+    try:
+        await harness.open()
+        recording = RecordingVault(harness.vault)
+        await harness.run()
+        erasure = ErasureHarness(harness, FakeRooms())
+        owner = await converse(erasure)
+        assert (await harness.thread(owner)).codeword.digests is not None
+        assert PLANTED["the answer"][0] in [word for text in harness.carrier.sent for word in text]
+        await asyncio.to_thread(server.base_backup, backup, "-X", "stream")
+        sealed = [each for each in recording.sealed if each[0] in {owner, f"room:{ROOM}"}]
+        opened, keys_before = await openable(harness.vault, sealed), wrapped_keys(directory / "keys.db")
+        clear = (owner, ROOM, "$e0", ADA)
+        await erasure.send_message(owner, "!close now", sender=SOL)
+        await erasure.run_to_end()
+        assert await harness.count("thread") == 0
+        assert await harness.database.vacuum()
+        phone_hash = harness.vault.phone_hash(LINE, Phone(NUMBER))
+    finally:
+        await harness.close()
+    await asyncio.to_thread(server.execute, "postgres", "SELECT pg_switch_wal()", "CHECKPOINT")
+    await asyncio.to_thread(server.wait_until_replayed, replica)
+    replica.execute("postgres", "CHECKPOINT")
+    await asyncio.to_thread(replica.stop)
+    await asyncio.to_thread(server.stop)
+    keys = KeyFile(path=directory / "keys.db")
+    await keys.open()
+    places = {
+        "data directory": server.directory / "data",
+        "log archive": archive,
+        "streaming replica": replica.directory / "data",
+        "base backup of before": backup,
+        "bridge's directory": directory,
+    }
+    return Remains(
+        places={name: read_all(path) for name, path in places.items()},
+        sealed=sealed,
+        clear=clear,
+        phone_hash=phone_hash,
+        opened=opened,
+        keys_before=keys_before,
+        vault=Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33))),
+    )
+
+
+SERVERS: Final = ("data directory", "log archive", "streaming replica", "base backup of before")
+
+
+async def test_nothing_planted_is_in_any_byte(remains: Remains) -> None:
+    """Number, words, name, answer, agreed words, key of a session: in clear nowhere, in whatever case it was written."""
+    for place, raw in remains.places.items():
+        for what, forms in PLANTED.items():
+            assert not [form for form in forms if form.encode() in raw], f"{what} in {place}"
+
+
+async def test_what_was_sealed_is_there_and_cannot_be_opened(remains: Remains) -> None:
+    """Every server's copy has ciphertext of the conversation, all of which opened before; with what is left none does."""
+    assert remains.opened == len(remains.sealed) > 20
+    for place in SERVERS:
+        there = [each for each in remains.sealed if each[2] in remains.places[place]]
+        assert there, f"no ciphertext in {place}: the search proves nothing"
+        opened = await openable(remains.vault, there)
+        sys.stdout.write(f"{place}: {len(remains.places[place]) >> 20} MiB, {len(there)} ciphertexts, {opened} opened\n")
+        assert opened == 0, place
+    assert await openable(remains.vault, remains.sealed) == 0
+
+
+async def test_keys_are_in_no_byte_of_postgresql(remains: Remains) -> None:
+    """Neither a wrapped key of the conversation's, which `keys.db` has no more either, nor the operator's."""
+    gone = [wrapped for name, wrapped in remains.keys_before.items() if name in {remains.clear[0], f"room:{ROOM}"}]
+    assert len(gone) == 2
+    for place, raw in remains.places.items():
+        for key in (*gone, bytes(range(32)), bytes(range(1, 33)), bytes(range(2, 34))):
+            assert key not in raw, place
+
+
+async def test_what_stays_in_clear_is_what_the_exposure_sheet_says(remains: Remains) -> None:
+    """Ids of thread, room, event and staff, and the keyed hash of the number: written down, and found in the archive."""
+    for place in ("log archive", "streaming replica"):
+        assert all(clear.encode() in remains.places[place] for clear in remains.clear), place
+        assert remains.phone_hash in remains.places[place]
+    assert remains.phone_hash not in remains.places["bridge's directory"]
