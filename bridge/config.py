@@ -23,9 +23,11 @@ from bridge.runtime.settings import (
     ListenAddress,
     Port,
     Section,
+    Slug,
     is_own_network_host,
     is_private,
     is_private_host,
+    problem_sentence,
     read_secret,
     secret_files,
     secret_place,
@@ -205,7 +207,7 @@ class PhoneLine(Section):
     or folders with the agency's own drills, for a rehearsal line.
     """
 
-    slug: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+    slug: Slug
     number: E164Number
     numbers: list[E164Number] = Field(default_factory=list)
     rehearsal: bool = False
@@ -287,7 +289,8 @@ def parse(path: Path) -> tuple[Config, list[str]]:
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError([f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]) from None
+        told = [f"{path}: {'.'.join(map(str, e['loc']))}: {problem_sentence(e)}" for e in error.errors()]
+        raise ConfigError(told) from None
     problems = [f"{path}: {problem}" for problem in (*_secret_problems(config), *_staff_problems(config))]
     if not config.line.rehearsal and config.line.carrier.kind == "rehearsal":
         problems.append(f"{path}: lines.0.carrier: only a line marked `rehearsal: true` may use the rehearsal carrier")

@@ -210,7 +210,7 @@ class WeekPart(Part):
 
 
 class HoursPart(Part):
-    """When a person answers. A later pack replaces it whole."""
+    """When a person answers. A later pack replaces it whole. `timezone`: also for what a texter says of their own times."""
 
     always: Literal[True] | None = None
     timezone: str | None = None
@@ -222,8 +222,8 @@ class HoursPart(Part):
 
     @model_validator(mode="after")
     def _one_or_the_other(self) -> Self:
-        if self.always and (self.timezone or self.week or self.closed or self.holidays):
-            raise ValueError("is either `always: true` or a timezone with a week")
+        if self.always and (self.week or self.closed or self.holidays):
+            raise ValueError("is either `always: true`, with a timezone or without, or a timezone with a week")
         if not self.always and not (self.timezone and self.week):
             raise ValueError("needs `always: true`, or a timezone and a week")
         return self

@@ -11,15 +11,34 @@ import ipaddress
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Final, TypeAlias
+from typing import Annotated, Any, ClassVar, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat
 
 _HOST_NAME: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 """A host's name: what can be asked for (RFC 1035 §2.3.4), and a low line, which is found in names all the same."""
+
+_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+_SLUG: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
+_NAME: Final = re.compile(r"\S(.*\S)?")
+
+
+def problem_sentence(found: Mapping[str, Any]) -> str:
+    """Write one error of pydantic's (an entry of `errors()`) as what is to be done about its key. No value is shown."""
+    match found["type"]:
+        case "missing":
+            return "is needed"
+        case "extra_forbidden":
+            return "unknown key: is it written right, and in its place?"
+        case "string_type":
+            return "must be text; put it in quotes"
+        case "string_pattern_mismatch":
+            return f"must have the form {found['ctx']['pattern']}"
+        case _:
+            return str(found["msg"]).removeprefix("Value error, ")
 
 
 class Section(BaseModel):
@@ -98,10 +117,31 @@ ListenAddress: TypeAlias = Annotated[str, AfterValidator(_check_listen_address)]
 
 Port: TypeAlias = Annotated[int, Field(ge=1, le=65535)]
 
-E164Number: TypeAlias = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]
+
+def _check_number(value: str) -> str:
+    if not _E164.fullmatch(value):
+        raise ValueError("must be a whole number in quotes: + and country code, then digits alone")
+    return value
 
 
-NonEmpty: TypeAlias = Annotated[str, Field(pattern=r"^\S(.*\S)?$")]
+def _check_name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError("must not be empty, and have no space before or behind it")
+    return value
+
+
+def _check_slug(value: str) -> str:
+    if not _SLUG.fullmatch(value):
+        raise ValueError("must be small letters, digits and hyphens, a letter first, 31 at most")
+    return value
+
+
+E164Number: TypeAlias = Annotated[str, AfterValidator(_check_number)]
+
+Slug: TypeAlias = Annotated[str, AfterValidator(_check_slug)]
+"""The name of a line in addresses and account names."""
+
+NonEmpty: TypeAlias = Annotated[str, AfterValidator(_check_name)]
 """A name or an id that is not left empty, without spaces around it."""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -18,7 +18,7 @@ from bridge.carriers.vendors.smsgate import Settings as SmsGate
 from bridge.inbound.webhook import REFUSAL_BODY
 from bridge.runtime.settings import is_loopback_host, is_private_host
 from deploy.carrier.vendor_copies import check_copies
-from deploy.carrier.vendor_probes import LOGIN_PROBES, LoginProbe
+from deploy.carrier.vendor_probes import GATEWAYS, LOGIN_PROBES, LoginProbe
 from deploy.carrier.webhook_signatures import SIGNERS, SignedRequest
 from deploy.inspect.status import CheckReport, CheckResult
 
@@ -93,6 +93,13 @@ async def check_login(config: Config) -> CheckResult:
     return CheckResult(name="carrier", ok=found.ok, what=f"{kind}: {found.what}", do="" if found.ok else found.do)
 
 
+async def tell_login(config: Config) -> CheckResult:
+    """Tell `quietline status` the same. That a gateway of the agency's own is away is a warning: the line's parts run."""
+    found = await check_login(config)
+    away = config.line.carrier.kind in GATEWAYS and not found.ok
+    return replace(found, ok=True, warning=True) if away else found
+
+
 def check_public_address(config: Config) -> CheckResult:
     """Whether the carrier can call the address that it is given, from where it is, and nobody between reads along.
 
@@ -146,11 +153,7 @@ def check_encryption(line: PhoneLine) -> list[CheckResult]:
 
 
 async def _check_logins(http: aiohttp.ClientSession, line: PhoneLine) -> list[CheckResult]:
-    make = LOGIN_PROBES.get(line.carrier.kind)
-    if make is None:
-        what = f"{line.carrier.kind} looks at a login only when a text is sent"
-        return [CheckResult(name="login", ok=True, what=what, do="Send a text to a phone of your own to try it.")]
-    return [await _ask_login(http, probe) for probe in make(line.carrier)]
+    return [await _ask_login(http, probe) for probe in LOGIN_PROBES[line.carrier.kind](line.carrier)]
 
 
 async def _ask_login(http: aiohttp.ClientSession, probe: LoginProbe) -> CheckResult:
@@ -163,8 +166,10 @@ async def _ask_login(http: aiohttp.ClientSession, probe: LoginProbe) -> CheckRes
             break
         probe = following
     if not isinstance(got, HttpResponse):
-        do = "Is lines.0.carrier.api_base right, and may this machine reach it?"
+        do = "Does it run, is lines.0.carrier.api_base right, and may this machine reach it?"
         return CheckResult(name=name, ok=False, what="the carrier cannot be reached", do=do)
+    if probe.right(got) and probe.told:
+        return CheckResult(name=name, ok=True, what=probe.told, do="Send a text to a phone of your own to try it.")
     if probe.right(got):
         return CheckResult(name=name, ok=True, what=f"the carrier takes the {what}")
     if got.status in (401, 403):

@@ -1,8 +1,8 @@
 """What a carrier can be asked without sending a text, as a table by kind.
 
 Rules of this module: a question changes nothing at the vendor; an answer is a yes only when it is what this vendor says to
-a person whom it knows, for any web server answers 200, 404 or 405 to anybody. What a vendor offers no harmless question
-for is not in the table, and is told as such.
+a person whom it knows, for any web server answers 200, 404 or 405 to anybody. A gateway that offers no harmless question
+about a login is asked whether it is there at all, and told as such.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from bridge.carriers.vendors.telnyx import Settings as Telnyx
 from bridge.carriers.vendors.twilio import API as TWILIO_API
 from bridge.carriers.vendors.twilio import Settings as Twilio
 from bridge.carriers.vendors.vonage import Settings as Vonage
-from bridge.runtime.settings import read_secret
+from bridge.runtime.settings import CarrierSettings, read_secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +35,15 @@ class LoginProbe:
     """A request that needs a login and changes nothing: a GET, or a POST of `form`.
 
     `right`: whether an answer is what the vendor says to a person whom it knows. `after`: what is asked next in its place,
-    given its answer; None when that answer decides. `name`: the check's.
+    given its answer; None when that answer decides. `name`: the check's. `told`: what an answer that is right shows, where
+    that is less than the login.
     """
 
     url: str
     headers: Mapping[str, str] = field(repr=False)
     right: Callable[[HttpResponse], bool]
     name: str = "login"
+    told: str = ""
     form: bytes | None = field(default=None, repr=False)
     after: Callable[[HttpResponse], LoginProbe | None] = field(default=lambda _: None, repr=False)
 
@@ -146,6 +148,13 @@ def _smsgate(settings: SmsGate) -> tuple[LoginProbe, ...]:
     return (server,)
 
 
+def _gateway(settings: CarrierSettings) -> tuple[LoginProbe, ...]:
+    told = f"{settings.kind} answers; it looks at a login only when a text is sent"
+    return (LoginProbe(url=f"{settings.api_base}/", headers={}, right=lambda _: True, told=told),)
+
+
+GATEWAYS: Final = ("kannel", "jasmin")
+"""Programs of the agency's own, which say nothing of a login without a text."""
 LOGIN_PROBES: Final[Mapping[str, Callable[[Any], tuple[LoginProbe, ...]]]] = MappingProxyType(
     {
         "rehearsal": _rehearsal,
@@ -155,6 +164,6 @@ LOGIN_PROBES: Final[Mapping[str, Callable[[Any], tuple[LoginProbe, ...]]]] = Map
         "bandwidth": _bandwidth,
         "vonage": _vonage,
         "smsgate": _smsgate,
+        **dict.fromkeys(GATEWAYS, _gateway),
     }
 )
-"""Kannel and Jasmin are not here: they look at a login only when a text is sent."""

@@ -135,11 +135,11 @@ def status(layout: Layout, as_json: bool, watch: bool) -> None:
 
     async def of_real_line() -> list[CheckResult]:
         from bridge.config import load  # noqa: PLC0415 - heavy, and not for a rehearsal
-        from deploy.carrier.carrier_check import check_login  # noqa: PLC0415 - the same
+        from deploy.carrier.carrier_check import tell_login  # noqa: PLC0415 - the same
         from deploy.inspect.trust import tell_first_supervisor  # noqa: PLC0415 - the same
 
         config = load(layout.config)
-        return [await check_login(config), *tell_first_supervisor(config)]
+        return [await tell_login(config), *tell_first_supervisor(config)]
 
     if watch and as_json:
         raise click.UsageError("--watch is for a person, --json for a program.")

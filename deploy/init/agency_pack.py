@@ -50,10 +50,10 @@ def agency_pack(agency: AgencyAnswer, review: ReviewAnswer | None) -> dict[str, 
                 if review is not None:
                     written |= {"reviewed_by": review.by, "reviewed_on": review.on, "reviewed_digest": text_digest(words)}
             texts.setdefault(str(text.name), {"wordings": {}})["wordings"][language] = written
-    hours: dict[str, Any] = {"always": True}
+    hours: dict[str, Any] = {"always": True, "timezone": agency.time_zone}
     if isinstance(agency.hours, dict):
         hours = {"timezone": agency.time_zone, "week": agency.hours, "closed": [], "holidays": []}
-        hours["clock"] = 24 if agency.country == "uk" else 12
+    hours["clock"] = 24 if agency.country == "uk" else 12
     return {
         "name": "agency",
         "languages": agency.languages,

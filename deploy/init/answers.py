@@ -19,7 +19,7 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from bridge.runtime.postgres_url import PostgresUrl
-from bridge.runtime.settings import BaseUrl, E164Number, NonEmpty, Section, is_private_host
+from bridge.runtime.settings import BaseUrl, E164Number, NonEmpty, Section, Slug, is_private_host, problem_sentence
 from deploy.data_dir.secret_files import Role, SetupError
 from deploy.stack.synapse_config import SERVER_NAME
 from policies.load import PACKS
@@ -106,7 +106,7 @@ PublicUrl: TypeAlias = Annotated[BaseUrl, AfterValidator(_check_public_url)]
 class LineAnswer(Section):
     """The line's name within the configuration, and its number."""
 
-    slug: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")] = "main"
+    slug: Slug = "main"
     number: E164Number
     numbers: list[E164Number] = Field(default_factory=list)
 
@@ -328,6 +328,5 @@ def problems_of(error: ValidationError, before: str = "") -> list[str]:
     problems = []
     for each in error.errors(include_input=False, include_url=False):
         place = ".".join(str(part) for part in each["loc"])
-        what = "unknown key" if each["type"] == "extra_forbidden" else each["msg"].removeprefix("Value error, ")
-        problems += [f"{before}{place}{': ' if before or place else ''}{one}" for one in what.split("; ")]
+        problems.append(f"{before}{place}{': ' if before or place else ''}{problem_sentence(each)}")
     return problems

@@ -40,10 +40,15 @@ def service_files(answers: Answers, layout: Layout, secrets: Sequence[Path]) -> 
         return {}
     told = (answers.backup.to, answers.backup.passphrase_file) if answers.backup else ()
     paths = [ROOT, layout.data, *told, *secrets]
-    if problems := [
-        f"{path}: has letters that `service` cannot have in a path" for path in paths if SPECIAL & set(str(path))
-    ]:
-        raise SetupError(problems)
+    if wrong := [path for path in paths if SPECIAL & set(str(path))]:
+        # The line's own directory makes every path in it as wrong, and is told once.
+        told_once = [
+            path
+            for path in wrong
+            if path == layout.data or layout.data not in wrong or not path.is_relative_to(layout.data)
+        ]
+        remedy = "use a path of letters, digits and . _ - /"
+        raise SetupError([f"{path}: has letters that `service` cannot have in a path; {remedy}" for path in told_once])
     if answers.service == "compose":
         return compose_files(answers, layout)
     files = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
+import os
 import re
 import sys
 import time
@@ -25,9 +26,10 @@ from bridge.config import ConfigError, load
 from bridge.matrix.api.http_client import HomeserverClient, HomeserverError, Permanent, TokenRefused
 from bridge.matrix.api.json_fields import strings_in
 from bridge.matrix.api.module_api import ModuleClient
-from bridge.runtime.settings import read_secret
+from bridge.runtime.settings import is_private, read_secret
 from bridge.storage.errors import DatabaseError
 from deploy.carrier.carrier_check import check_carrier
+from deploy.carrier.vendor_probes import GATEWAYS
 from deploy.data_dir import offline
 from deploy.data_dir.layout import HOST, Layout
 from deploy.inspect import doctor, doctor_database, doctor_files
@@ -50,6 +52,9 @@ OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 14)
 LOCK: Final = Path(__file__).parents[1] / "requirements" / "runtime.txt"
 LOCKED: Final = re.compile(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)", re.MULTILINE)
 TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
+ASK_REGISTRATION: Final = (
+    "Write the registration's as_token into homeserver.as_token_file, and restart the homeserver with the registration."
+)
 OF_A_RUNNING_LINE: Final = {
     "webhook": "Start the line, and ask again: `quietline check` then calls the webhook by its public address.",
     "signature": "Start the line, and ask again; then text it from a phone of your own.",
@@ -80,6 +85,7 @@ async def run_checks(layout: Layout) -> tuple[CheckReport, bool]:
         *await check_homeserver(config, layout, running=running),
         *await _check_carrier(config, running=running, seen=all(row.asked for row in outside)),
         *outside,
+        *check_backup_place(config),
         _as_warning(doctor.check_on_call(config), missing=not doctor.has_on_call(config)),
     ]
     return CheckReport(checks=tuple(rows)), True
@@ -190,6 +196,22 @@ def check_database(config: Config, layout: Layout, *, running: bool) -> Iterator
     yield first if first.ok or running else replace(first, ok=True, asked=False)
 
 
+def check_backup_place(config: Config) -> Iterator[CheckResult]:
+    """Whether backups could be written as the configuration says, where it says so: a warning, the line starts without."""
+    if (told := config.backup) is None:
+        return
+    problems = []
+    if not told.passphrase_file.is_file():
+        problems.append(f"{told.passphrase_file} is not there")
+    elif not is_private(told.passphrase_file):
+        problems.append(f"{told.passphrase_file} can be read by others (chmod 600)")
+    if not (told.to.is_dir() and os.access(told.to, os.W_OK)):
+        problems.append(f"{told.to} is no directory that can be written")
+    do = "Make them, for the user who runs the line; the passphrase is kept elsewhere as well." if problems else ""
+    what = "; ".join(problems) or "directory and passphrase are there"
+    yield CheckResult(name="backup place", ok=True, what=what, do=do, warning=bool(problems))
+
+
 def check_clock() -> CheckResult:
     """Whether the machine's clock is later than this program, at least."""
     made = Path(__file__).stat().st_mtime
@@ -205,6 +227,11 @@ async def check_homeserver(config: Config, layout: Layout, *, running: bool) -> 
         client = HomeserverClient(session=session, url=url, token=token, user_id=config.policy_mxid)
         try:
             answer = await client.request("GET", "versions", prefix="/_matrix/client", seconds=5.0)
+        except TokenRefused:
+            return [
+                CheckResult(name="homeserver", ok=True, what="answers"),
+                CheckResult(name="homeserver token", ok=False, what="the homeserver does not know it", do=ASK_REGISTRATION),
+            ]
         except HomeserverError as error:
             if not running and _is_embedded(config, layout):
                 what = "is the line's own, and starts with it"
@@ -220,9 +247,7 @@ async def check_homeserver(config: Config, layout: Layout, *, running: bool) -> 
 
 async def _check_token(config: Config, client: HomeserverClient) -> CheckResult:
     name, right = "homeserver token", f"is that of {config.policy_mxid}"
-    do = (
-        "Write the registration's as_token into homeserver.as_token_file, and restart the homeserver with the registration."
-    )
+    do = ASK_REGISTRATION
     try:
         told = (await client.request("GET", "account", "whoami", seconds=5.0)).get("user_id")
     except TokenRefused:
@@ -240,6 +265,8 @@ async def _check_token(config: Config, client: HomeserverClient) -> CheckResult:
 async def _check_carrier(config: Config, *, running: bool, seen: bool) -> list[CheckResult]:
     """Ask the carrier, and the webhook by its public address. `seen`: that address can be judged from here."""
     rows = (await check_carrier(config)).checks
+    if not running and config.line.carrier.kind in GATEWAYS:
+        rows = tuple(_until_it_starts(row) if row.name == "login" else row for row in rows)
     if running:
         what = "the public address cannot be asked from here"
         later = {
@@ -256,6 +283,12 @@ async def _check_carrier(config: Config, *, running: bool, seen: bool) -> list[C
         else row
         for row in rows
     ]
+
+
+def _until_it_starts(login: CheckResult) -> CheckResult:
+    """Take it that a gateway of the agency's own, which does not answer, is started with the line."""
+    do = "Start the gateway, and ask again."
+    return login if login.ok else replace(login, ok=True, asked=False, what="the gateway does not answer yet", do=do)
 
 
 async def _is_running(config: Config) -> bool:

@@ -16,8 +16,8 @@ from aiohttp import web
 from bridge.carriers.client_credentials import basic_auth
 from bridge.carriers.vendors import registry
 from bridge.config import Config, load
-from deploy.carrier.carrier_check import check_carrier
-from deploy.carrier.vendor_probes import LOGIN_PROBES
+from deploy.carrier.carrier_check import check_carrier, check_login, tell_login
+from deploy.carrier.vendor_probes import GATEWAYS, LOGIN_PROBES
 from tests.bridge.carriers.carrier_line import carrier_line
 from tests.deploy.carrier.test_carrier_check import NAMES, SECRET, sample
 from tests.fakes import vonage
@@ -157,7 +157,7 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("say", ELSEWHERE.values(), ids=ELSEWHERE.keys())
-@pytest.mark.parametrize("name", sorted(LOGIN_PROBES.keys() - {"rehearsal"}))
+@pytest.mark.parametrize("name", sorted(LOGIN_PROBES.keys() - {"rehearsal", *GATEWAYS}))
 async def test_only_the_vendor_takes_a_login(name: str, say: Say, tmp_path: Path, port: int) -> None:
     """Whatever else answers at the vendor's address (a proxy, another host, a refusal) is never taken for a yes."""
     async with vendor(say) as base:
@@ -166,6 +166,26 @@ async def test_only_the_vendor_takes_a_login(name: str, say: Say, tmp_path: Path
         assert not any(item.ok for item in logins.values())
         assert all(item.do for item in logins.values())
         assert SECRET not in report.as_json()
+
+
+@pytest.mark.parametrize("name", GATEWAYS)
+async def test_a_gateway_that_does_not_run(name: str, tmp_path: Path, port: int) -> None:
+    """One that answers anything is there, and no text is sent to see more; one that is away is told."""
+    asked: list[str] = []
+
+    def say(request: web.Request) -> web.Response:
+        asked.append(f"{request.method} {request.path_qs}")
+        return web.Response(status=404)
+
+    async with vendor(say) as base:
+        there = await check_login(at(tmp_path, name, port, base))
+    assert (there.ok, asked) == (True, ["GET /"])
+    assert "only when a text is sent" in there.what
+    config = at(tmp_path, name, port, f"http://127.0.0.1:{port}")
+    away, told = await check_login(config), await tell_login(config)
+    assert (away.ok, told.ok, told.warning) == (False, True, True)
+    assert "cannot be reached" in told.what
+    assert told.do
 
 
 @pytest.mark.parametrize("token", [SECRET, "another"])

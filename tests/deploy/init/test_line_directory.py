@@ -127,6 +127,14 @@ def test_a_rehearsal_has_the_people_of_the_answers(tmp_path: Path) -> None:
     assert Handout.read(layout.handout / "noor.txt").homeserver == "http://127.0.0.1:20000"
 
 
+def test_a_line_that_never_closes_has_a_time_zone(tmp_path: Path) -> None:
+    """A texter's own times ("after six") are of the agency's zone, also where the line is always open."""
+    assert run_init(tmp_path, answers(agency={**answers()["agency"], "hours": "always"})).exit_code == 0
+    config = load(tmp_path / "line" / "config.yaml")
+    hours = load_packs(config.line.packs, near=tmp_path / "line").hours
+    assert (hours.always, hours.timezone) == (True, "America/Los_Angeles")
+
+
 def test_nothing_is_written_over(tmp_path: Path) -> None:
     """A directory, even an empty one, a file and a dangling link are left as they are."""
     makers: tuple[Callable[[Path], object], ...] = (
@@ -159,8 +167,8 @@ def test_missing_parents_go_again_with_what_failed(tmp_path: Path) -> None:
 
 
 HALF = [
-    ({"staff": None}, ["staff: Field required"]),
-    ({"agency": None, "server_name": None}, ["agency: Field required", "server_name: is needed"]),
+    ({"staff": None}, ["staff: is needed"]),
+    ({"agency": None, "server_name": None}, ["agency: is needed", "server_name: is needed"]),
     ({"server_name": "192.0.2.7"}, ["server_name: is an address"]),
     ({"server_name": "[2001:db8::1]"}, ["server_name: is an address"]),
     ({"server_name": "Text.agency.org"}, ["server_name: must not have capital letters"]),
@@ -170,7 +178,10 @@ HALF = [
     ({"public_url": "http://text.agency.org"}, ["public_url: only https"]),
     ({"carrier": {"kind": "rehearsal"}}, ["carrier.kind: the rehearsal carrier is for `mode: rehearsal` only"]),
     ({"carrier": {"kind": "pigeon"}}, ["carrier.kind: must be one of"]),
-    ({"carrier": {"kind": "kannel", "password": 12345}}, ["carrier.password: must be a secret", "carrier.username: Field"]),
+    (
+        {"carrier": {"kind": "kannel", "password": 12345}},
+        ["carrier.password: must be a secret", "carrier.username: is needed"],
+    ),
     ({"carrier": {**answers()["carrier"], "path_secret": "short"}}, ["carrier.path_secret_file: the file must hold 32"]),
     (
         {"staff": [{"name": "mira", "role": "advocate"}] * 2},
@@ -180,6 +191,14 @@ HALF = [
     ({"staff": [{"name": "../mira", "role": "supervisor"}]}, ["staff.0.name: must be an account's name"]),
     ({"agency": {**answers()["agency"], "voice_number": "555-555-0123"}}, ["agency.voice_number: after_hours.en holds"]),
     ({"agency": {**answers()["agency"], "time_zone": "Mars/Olympus"}}, ["hours.timezone: this machine knows no such"]),
+    (
+        {"agency": {**answers()["agency"], "time_zone": "Mars/X", "hours": "always"}},
+        ["hours.timezone: this machine knows no"],
+    ),
+    ({"line": {"number": "14155550100"}}, ["line.number: must be a whole number in quotes: + and country code"]),
+    ({"line": {"number": 14155550100}}, ["line.number: must be text; put it in quotes"]),
+    ({"line": {"number": "+14155550100", "slug": "Main"}}, ["line.slug: must be small letters, digits and hyphens"]),
+    ({"reviewed": {"by": "", "on": "2026-11-01"}}, ["reviewed.by: must not be empty"]),
     ({"agency": {**answers()["agency"], "languages": ["en", "fr"]}}, ["texts.greeting.wordings.fr: no pack says it"]),
     ({"agency": {**answers()["agency"], "hours": {"fri-mon": "09:00-17:00"}}}, ["agency.hours: must name days"]),
     ({"agency": {**answers()["agency"], "hours": {"fri": "22:00-04:00"}}}, ["hours.week.fri.0: must end after it starts"]),
@@ -193,7 +212,7 @@ HALF = [
         ["database.homeserver_url: is for `mode: embedded` only"],
     ),
     ({"mode": "join"}, ["homeserver: is needed"]),
-    ({"mode": "join", "homeserver": {}, "server_name": None}, ["homeserver.url: Field required", "server_name: is needed"]),
+    ({"mode": "join", "homeserver": {}, "server_name": None}, ["homeserver.url: is needed", "server_name: is needed"]),
     ({"mode": "join", "homeserver": {"url": "http://matrix.agency.org"}}, ["homeserver.url: only https"]),
     (
         {"mode": "join", "homeserver": {"url": "http://127.0.0.1:8008", "registration_file": "here.yaml"}},

@@ -161,5 +161,5 @@ def test_a_path_that_a_unit_would_read_otherwise_is_refused(tmp_path: Path) -> N
     home.mkdir()
     ended = run_init(home, answers())
     assert (ended.exit_code, (home / "line").exists()) == (2, False)
-    assert "has letters that `service` cannot have in a path" in ended.stderr
+    assert ended.stderr.count("has letters that `service` cannot have in a path; use a path of letters") == 1
     assert run_init(home, answers(service="none")).exit_code == 0

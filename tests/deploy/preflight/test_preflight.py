@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from aiohttp import web
 from click.testing import CliRunner
 
 from bridge.config import load
@@ -36,6 +38,16 @@ async def rows_of(layout: Layout) -> dict[str, CheckResult]:
     report, usable = await preflight.run_checks(layout)
     assert usable
     return {row.name: row for row in report.checks}
+
+
+def real(directory: Path, **changed: Any) -> Layout:
+    """Make a real line with a gateway of its own; the homeserver is away."""
+    file = sample(directory, "kannel")
+    told: dict[str, Any] = yaml.safe_load(file.read_text()) | changed
+    told["lines"][0]["packs"] = ["base"]
+    told["lines"][0]["carrier"]["api_base"] = "http://127.0.0.1:1"
+    file.write_text(yaml.safe_dump(told))
+    return Layout(directory, config_file=file)
 
 
 def rehearsal(directory: Path) -> Layout:
@@ -76,6 +88,48 @@ async def test_a_real_line_says_what_counsel_reads(tmp_path: Path) -> None:
     assert (rows["on-call"].ok, rows["on-call"].warning) == (True, True)
     assert (rows["webhook"].ok, rows["webhook"].asked) == (True, False)
     assert (rows["trust"].ok, rows["trust"].asked) == (True, False)
+
+
+@pytest.mark.parametrize("readable", [False, True])
+async def test_where_backups_would_go(tmp_path: Path, readable: bool) -> None:
+    """A place that is not there, or a passphrase that others read, is a warning; nothing is made."""
+    place, phrase = tmp_path / "backups", tmp_path / "passphrase"
+    layout = real(tmp_path, backup={"to": str(place), "passphrase_file": str(phrase)})
+    row = (await rows_of(layout))["backup place"]
+    assert (row.ok, row.warning, place.exists()) == (True, True, False)
+    assert str(place) in row.what
+    assert str(phrase) in row.what
+    place.mkdir()
+    phrase.write_text("a passphrase of many words\n")
+    phrase.chmod(0o644 if readable else 0o600)
+    assert (await rows_of(layout))["backup place"].warning is readable
+
+
+async def test_a_gateway_that_is_not_started_yet(tmp_path: Path) -> None:
+    """It is to do before the first text, and not held against a line that does not run either."""
+    login = (await rows_of(real(tmp_path)))["login"]
+    assert (login.ok, login.asked, bool(login.do)) == (True, False, True)
+
+
+async def test_a_token_that_the_homeserver_refuses(tmp_path: Path) -> None:
+    """It is told as that, and not as a homeserver that is away: Synapse refuses any question with such a token."""
+
+    async def refuse(_request: web.Request) -> web.Response:
+        return web.json_response({"errcode": "M_UNKNOWN_TOKEN"}, status=401)
+
+    app = web.Application()
+    app.router.add_get("/{tail:.*}", refuse)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        told = {"url": url, "server_name": "example.org", "as_token_file": str(tmp_path / "as")}
+        rows = await rows_of(real(tmp_path, homeserver=told))
+    finally:
+        await runner.cleanup()
+    assert (rows["homeserver"].ok, rows["homeserver token"].ok) == (True, False)
+    assert "as_token" in rows["homeserver token"].do
 
 
 async def test_a_webhook_that_cannot_be_seen_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
