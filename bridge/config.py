@@ -17,6 +17,7 @@ import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from bridge.carriers.vendors.registry import AnyCarrierSettings
+from bridge.runtime.keep_plan import Keep
 from bridge.runtime.settings import (
     BaseUrl,
     E164Number,
@@ -190,14 +191,14 @@ class Canary(Section):
 class BackupSettings(Section):
     """Where `quietline backup` writes, a new file each time, and the file of its passphrase. The bridge reads neither.
 
-    `keep`: how many files of the line stay there; None: all.
+    `keep`: which files of the line stay there (`bridge/runtime/keep_plan.py`); None: all.
     """
 
     read_by_bridge: ClassVar[bool] = False
 
     to: Path
     passphrase_file: Path
-    keep: Annotated[int, Field(ge=1)] | None = None
+    keep: Keep | None = None
 
 
 class PhoneLine(Section):

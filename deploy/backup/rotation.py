@@ -1,4 +1,4 @@
-"""Backups in a directory: a new one each time, and of this line's no more than so many.
+"""Backups in a directory: a new one each time, and of this line's those that a plan keeps.
 
 Rules of this module: nothing is deleted before the new file was read back from the disk and opened; what is deleted was
 opened with the same passphrase and is of the same line, so files of others, of another passphrase and damaged ones stay;
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from deploy.backup.backup import HALF, Backup, backup, new_file_name, read_backup
@@ -18,6 +19,7 @@ from deploy.data_dir.secret_files import SetupError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from bridge.runtime.keep_plan import KeepPlan
     from deploy.data_dir.layout import Layout
 
 FILE_NAME: Final = re.compile(r"quietline-[0-9]{8}T[0-9]{6}Z\.backup")
@@ -36,20 +38,24 @@ class Kept:
     foreign: tuple[Path, ...] = ()
 
 
-async def backup_into(layout: Layout, directory: Path, passphrase: bytes, *, keep: int | None = None) -> Kept:
-    """Write a backup into a directory and keep the newest `keep` of the line; None: all.
+async def backup_into(layout: Layout, directory: Path, passphrase: bytes, *, keep: KeepPlan | None = None) -> Kept:
+    """Write a backup into a directory and keep those of the line that `keep` names, by the times of their names; None: all.
 
     Raises `ConfigError`, `SetupError`, `OSError`, `DatabaseError`.
     """
-    file = directory / new_file_name(time.time())
+    file = directory / new_file_name(now := time.time())
     found = await backup(layout, file, passphrase)
     if keep is None:
         return Kept(file=file, backup=found)
     if read_backup(file, passphrase) != found:
         raise SetupError([f"{file}: does not hold what was written into it; is the disk well? No older file was deleted"])
     ours, foreign = backups_of(directory, found.line, passphrase)
-    older = [path for path in ours if path != file]
-    removed = older[keep - 1 :]
+    others = {path: at for path in ours if path != file and (at := _time_of(path)) is not None}
+    # The new file stays whatever its name says, and counts as the newest.
+    named = datetime.fromtimestamp(int(now), UTC)
+    newest = max([named, *(at + timedelta(seconds=1) for at in others.values())])
+    stay = keep.kept([newest, *others.values()])
+    removed = [path for path, at in others.items() if at not in stay]
     for path in [*removed, *_stale_halves(directory)]:
         path.unlink(missing_ok=True)
     return Kept(file=file, backup=found, removed=tuple(removed), foreign=tuple(foreign))
@@ -72,6 +78,14 @@ def backups_of(directory: Path, line: tuple[str, str], passphrase: bytes) -> tup
         else:
             (ours if is_ours else foreign).append(path)
     return ours, foreign
+
+
+def _time_of(path: Path) -> datetime | None:
+    """Return when a file was made, by its name; None for a name that is no time, which stays."""
+    try:
+        return datetime.strptime(path.name, "quietline-%Y%m%dT%H%M%SZ.backup").replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def _stale_halves(directory: Path) -> list[Path]:

@@ -36,10 +36,11 @@ _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option(
     "--keep",
-    type=click.IntRange(min=1),
-    help="Then delete this line's older files there but for so many.  [default: backup.keep, or all stay]",
+    metavar="N|7d,4w,12m",
+    help="Then delete this line's older files there but for the N newest, or those of so many days, weeks and months.  "
+    "[default: backup.keep, or all stay]",
 )
-def backup(layout: Layout, passphrase_file: Path | None, to: Path | None, to_dir: Path | None, keep: int | None) -> None:
+def backup(layout: Layout, passphrase_file: Path | None, to: Path | None, to_dir: Path | None, keep: str | None) -> None:
     """Write the line without its conversations into an encrypted file, beside a running line.
 
     Without options it does what `backup` in the configuration says, as a timer wants it.
@@ -48,10 +49,15 @@ def backup(layout: Layout, passphrase_file: Path | None, to: Path | None, to_dir
     only one of this line that the same passphrase opens.
     """
     from bridge.config import load  # noqa: PLC0415 - only this verb needs it
+    from bridge.runtime.keep_plan import KeepPlan  # noqa: PLC0415 - only this verb needs it
     from deploy.backup import backup as made  # noqa: PLC0415 - only this verb needs it
     from deploy.backup.rotation import Kept, backup_into  # noqa: PLC0415 - only this verb needs it
     from deploy.data_dir.secret_files import SetupError  # noqa: PLC0415 - only this verb needs it
 
+    try:
+        plan = KeepPlan.parse(keep) if keep is not None else None
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--keep") from None
     if to is not None and (to_dir is not None or keep is not None):
         raise click.UsageError("say either --to or --to-dir and --keep.")
     with exit_on_errors():
@@ -65,8 +71,9 @@ def backup(layout: Layout, passphrase_file: Path | None, to: Path | None, to_dir
         if to is not None:
             kept = Kept(file=to, backup=asyncio.run(made.backup(layout, to, passphrase)))
         elif directory is not None:
-            keep = keep or (told.keep if told and to_dir is None else None)
-            kept = asyncio.run(backup_into(layout, directory, passphrase, keep=keep))
+            if plan is None and told is not None and told.keep is not None and to_dir is None:
+                plan = KeepPlan.parse(str(told.keep))
+            kept = asyncio.run(backup_into(layout, directory, passphrase, keep=plan))
         else:
             raise SetupError([f"{layout.config}: {problem}"])
     found = kept.backup

@@ -103,7 +103,11 @@ NOTES: Final[Mapping[str, Note]] = MappingProxyType(
         "backup": Note("where `quietline backup` writes, so that a timer needs no words", "see below"),
         "backup.to": Note("a directory, best on another machine", "/srv/quietline-backups"),
         "backup.passphrase_file": Note("what opens a backup; keep it elsewhere as well", "/etc/quietline/passphrase"),
-        "backup.keep": Note("how many of the newest backups stay there; the others go once a new one was read back", "8"),
+        "backup.keep": Note(
+            "which backups stay there: the newest so many, or of days, weeks and months; the others go once a new one was "
+            "read back",
+            "7d,4w,12m",
+        ),
         "log_level": Note("how much is logged; no level logs words or numbers", "INFO"),
         "database": Note("a PostgreSQL that holds everything but keys, in place of files", "see below"),
         "database.url_file": Note(

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
+from bridge.runtime.keep_plan import Keep
 from bridge.runtime.postgres_url import PostgresUrl
 from bridge.runtime.settings import BaseUrl, E164Number, NonEmpty, Section, Slug, is_private_host, problem_sentence
 from deploy.data_dir.secret_files import Role, SetupError
@@ -154,11 +155,11 @@ class ReviewAnswer(Section):
 
 
 class BackupAnswer(Section):
-    """Into which directory backups go, the passphrase's file, and how many stay there; None: all."""
+    """Into which directory backups go, the passphrase's file, and which stay there; None: all."""
 
     to: Path
     passphrase_file: Path
-    keep: Annotated[int, Field(ge=1)] | None = None
+    keep: Keep | None = None
 
     @model_validator(mode="after")
     def _absolute(self) -> Self:

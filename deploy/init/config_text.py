@@ -57,7 +57,7 @@ COMMENTS: Final[Mapping[str, str]] = types.MappingProxyType(
         "metrics.listen": "HOST:PORT, such as 127.0.0.1:9464.",
         "metrics.exposed": "True where networks of others may reach that address, all addresses (0.0.0.0) among them.",
         "backup": "Where `quietline backup` writes a new file each time, and the file of its passphrase.",
-        "backup.keep": "How many files of this line stay there; null: all.",
+        "backup.keep": "Which files of this line stay there: 8, or 7d,4w,12m; null: all.",
         "log_level": "DEBUG, INFO, WARNING or ERROR; none of them logs words or numbers.",
     }
 )

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bridge.runtime.keep_plan import KeepPlan
 from deploy.backup import backup as made
 from deploy.backup.backup import Backup
 from deploy.backup.rotation import backup_into, backups_of
@@ -63,9 +64,9 @@ async def test_the_newest_of_the_line_stay(line: LineDirectory, tmp_path: Path, 
     kept.mkdir()
     for _ in range(4):
         clock[0] += 60
-        await backup_into(line.layout, kept, PASSPHRASE, keep=3)
+        await backup_into(line.layout, kept, PASSPHRASE, keep=KeepPlan(newest=3))
     clock[0] += 60
-    last = await backup_into(line.layout, kept, PASSPHRASE, keep=3)
+    last = await backup_into(line.layout, kept, PASSPHRASE, keep=KeepPlan(newest=3))
     assert sorted(path.name for path in kept.iterdir()) == [made.new_file_name(clock[0] - 60 * n) for n in (2, 1, 0)]
     assert last.removed == (kept / made.new_file_name(clock[0] - 180),)
     assert [made.read_backup(path, PASSPHRASE).line for path in kept.iterdir()] == [last.backup.line] * 3
@@ -85,7 +86,7 @@ async def test_what_is_not_this_lines_stays(line: LineDirectory, tmp_path: Path,
     (kept / name(6)).mkdir()
     stay = {path.name for path in kept.iterdir()}
     (kept / name(7)).write_bytes(encrypted(slug))
-    done = await backup_into(line.layout, kept, PASSPHRASE, keep=1)
+    done = await backup_into(line.layout, kept, PASSPHRASE, keep=KeepPlan(newest=1))
     assert {path.name for path in kept.iterdir()} == stay | {done.file.name}
     assert {path.name for path in done.foreign} == {name(1), name(2), name(3)}
 
@@ -96,9 +97,9 @@ async def test_a_clock_that_was_set_back_does_not_cost_the_new_file(
     """The new file stays although its name is the oldest."""
     kept = tmp_path / "kept"
     kept.mkdir()
-    first = await backup_into(line.layout, kept, PASSPHRASE, keep=1)
+    first = await backup_into(line.layout, kept, PASSPHRASE, keep=KeepPlan(newest=1))
     clock[0] -= 86_400
-    second = await backup_into(line.layout, kept, PASSPHRASE, keep=1)
+    second = await backup_into(line.layout, kept, PASSPHRASE, keep=KeepPlan(newest=1))
     assert set(kept.iterdir()) == {second.file}
     assert second.removed == (first.file,)
 
@@ -109,13 +110,13 @@ async def test_nothing_is_deleted_for_a_file_that_cannot_be_read_back(
     """A disk that returns something else than what was written: said, and the older file is there."""
     kept = tmp_path / "kept"
     kept.mkdir()
-    old = (await backup_into(line.layout, kept, PASSPHRASE, keep=1)).file
+    old = (await backup_into(line.layout, kept, PASSPHRASE, keep=KeepPlan(newest=1))).file
     clock[0] += 60
     another = encrypted("other")
     with monkeypatch.context() as changed:
         changed.setattr(made, "encrypt", lambda _found, _phrase: another)
         with pytest.raises(SetupError, match="is the disk well"):
-            await backup_into(line.layout, kept, PASSPHRASE, keep=1)
+            await backup_into(line.layout, kept, PASSPHRASE, keep=KeepPlan(newest=1))
     assert old in set(kept.iterdir())
 
 
@@ -125,7 +126,7 @@ async def test_a_full_disk_costs_no_older_file(
     """The reason with the file's name, no half file, and the older one stays."""
     kept = tmp_path / "kept"
     kept.mkdir()
-    old = (await backup_into(line.layout, kept, PASSPHRASE, keep=1)).file
+    old = (await backup_into(line.layout, kept, PASSPHRASE, keep=KeepPlan(newest=1))).file
     clock[0] += 60
 
     def full(_descriptor: int) -> None:
@@ -134,7 +135,7 @@ async def test_a_full_disk_costs_no_older_file(
     with monkeypatch.context() as changed:
         changed.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space left") as raised:
-            await backup_into(line.layout, kept, PASSPHRASE, keep=1)
+            await backup_into(line.layout, kept, PASSPHRASE, keep=KeepPlan(newest=1))
     assert str(raised.value.filename).startswith(str(kept))
     assert set(kept.iterdir()) == {old}
 
@@ -147,8 +148,24 @@ async def test_what_a_killed_run_left_goes_later(line: LineDirectory, tmp_path: 
     for path, age in ((old, 7200), (new, 60)):
         path.write_bytes(b"half")
         os.utime(path, (clock[0] - age, clock[0] - age))
-    done = await backup_into(line.layout, kept, PASSPHRASE, keep=1)
+    done = await backup_into(line.layout, kept, PASSPHRASE, keep=KeepPlan(newest=1))
     assert set(kept.iterdir()) == {done.file, new}
+
+
+async def test_days_weeks_and_months_stay(line: LineDirectory, tmp_path: Path, clock: list[float]) -> None:
+    """With `3d,2w,2m`: the newest of each of the last that have one; a name that is no time stays."""
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    slug = line.config.line.slug
+    # The new one is of Friday 2027-01-15, 08:00 (ISO week 2).
+    times = ["20270115T070000", "20270114T080000", "20270112T080000", "20270112T070000", "20270108T080000"]
+    times += ["20270104T080000", "20261231T080000", "20261205T080000", "20261130T080000", "20269999T080000"]
+    for at in times:
+        (kept / f"quietline-{at}Z.backup").write_bytes(encrypted(slug))
+    done = await backup_into(line.layout, kept, PASSPHRASE, keep=KeepPlan.parse("3d,2w,2m"))
+    assert done.file.name == "quietline-20270115T080000Z.backup"
+    stay = {"20270115T080000", "20270114T080000", "20270112T080000", "20270108T080000", "20261231T080000"}
+    assert {path.name[10:25] for path in kept.iterdir()} == stay | {"20269999T080000"}
 
 
 @settings(max_examples=40, deadline=None)
@@ -189,6 +206,13 @@ async def test_the_verb(line: LineDirectory, tmp_path: Path, clock: list[float])
     assert (ended.exit_code, len(list(kept.iterdir()))) == (0, 1), ended.output
     for words in (["--to-dir", str(kept)], ["--keep", "1"]):
         assert (await invoke([*common, "--to", str(tmp_path / "x"), *words])).exit_code == 2
+    told["backup"]["keep"] = "7d,4w,12m"
+    line.layout.config.write_text(yaml.safe_dump(told))
+    clock[0] += 60
+    ended = await invoke(["backup", "--data", str(line.layout.data)])
+    assert (ended.exit_code, len(list(kept.iterdir()))) == (0, 1), ended.output  # of one day the newest
+    wrong = await invoke([*common, "--to-dir", str(kept), "--keep", "7x"])
+    assert (wrong.exit_code, "7d,4w,12m" in wrong.stderr) == (2, True)
     missing = await invoke([*common, "--to-dir", str(tmp_path / "nowhere"), "--keep", "1"])
     assert (missing.exit_code, "nowhere" in missing.stderr) == (2, True)
 

@@ -1,0 +1,64 @@
+"""Which backups stay."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from bridge.runtime.keep_plan import Keep, KeepPlan
+
+TIMES = st.lists(st.datetimes(datetime(2026, 1, 1), datetime(2028, 1, 1)).map(lambda at: at.replace(tzinfo=UTC)))  # noqa: DTZ001 - hypothesis wants them so
+
+
+@pytest.mark.parametrize(
+    ("told", "plan"),
+    [
+        ("8", KeepPlan(newest=8)),
+        ("7d,4w,12m", KeepPlan(days=7, weeks=4, months=12)),
+        (" 2, 30D ", KeepPlan(newest=2, days=30)),
+    ],
+)
+def test_what_may_be_said(told: str, plan: KeepPlan) -> None:
+    """A number, or numbers with letters, in any order."""
+    assert KeepPlan.parse(told) == plan
+
+
+@pytest.mark.parametrize("told", ["", "0", "-1", "7x", "7d,7d", "7d,,4w", "d", "1.5", "7d 4w", "99999"])
+def test_what_may_not_be_said(told: str) -> None:
+    """It is told how it is written; nothing is taken for less than was meant."""
+    with pytest.raises(ValueError, match="such as 7d,4w,12m"):
+        KeepPlan.parse(told)
+
+
+def test_in_a_configuration() -> None:
+    """A whole number as before, or the words."""
+    read = TypeAdapter(Keep).validate_python
+    assert (read(8), read("7d,4w")) == (8, "7d,4w")
+    for wrong in (0, True, 1.5, "7x", None, [7]):
+        with pytest.raises(ValidationError, match="such as 7d,4w,12m"):
+            read(wrong)
+
+
+@given(times=TIMES, days=st.integers(0, 9), weeks=st.integers(0, 5), months=st.integers(0, 12), newest=st.integers(0, 5))
+def test_the_newest_of_each_period(times: list[datetime], days: int, weeks: int, months: int, newest: int) -> None:
+    """Each of the last days, weeks and months that have a time keeps its last one, and no more stay than were asked for."""
+    plan = KeepPlan(newest=newest, days=days, weeks=weeks, months=months)
+    stay = plan.kept(times)
+    assert stay <= set(times)
+    assert len(stay) <= newest + days + weeks + months
+    if times and any((newest, days, weeks, months)):
+        assert max(times) in stay
+    for count, period in ((days, "%Y-%m-%d"), (weeks, "%G-%V"), (months, "%Y-%m")):
+        last = sorted({at.strftime(period) for at in times}, reverse=True)[:count]
+        assert {max(at for at in times if at.strftime(period) == name) for name in last} <= stay
+
+
+def test_a_pause_costs_nothing() -> None:
+    """After weeks without a backup the days before are still there."""
+    now = datetime(2027, 5, 1, tzinfo=UTC)
+    before = [now - timedelta(days=60 + n) for n in range(10)]
+    assert KeepPlan(days=5).kept([now, *before]) == {now, *before[:4]}
