@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from bridge.runtime.keep_plan import KeepPlan
 from deploy.backup.backup import HALF, Backup, backup, new_file_name, read_backup
 from deploy.data_dir.secret_files import SetupError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bridge.runtime.keep_plan import KeepPlan
     from deploy.data_dir.layout import Layout
 
 FILE_NAME: Final = re.compile(r"quietline-[0-9]{8}T[0-9]{6}Z\.backup")
@@ -36,6 +36,11 @@ class Kept:
     backup: Backup
     removed: tuple[Path, ...] = ()
     foreign: tuple[Path, ...] = ()
+
+
+def plan_of(told: int | str) -> KeepPlan:
+    """Read which files stay, as the configuration or a person says it. Raises `ValueError` with a sentence."""
+    return KeepPlan.parse(str(told))
 
 
 async def backup_into(layout: Layout, directory: Path, passphrase: bytes, *, keep: KeepPlan | None = None) -> Kept:

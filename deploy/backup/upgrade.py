@@ -17,6 +17,7 @@ from bridge.matrix.schema import PUPPET_MIGRATIONS
 from bridge.storage.errors import DatabaseError
 from bridge.storage.postgres_database import database_of
 from deploy.backup.backup import DATABASE_TABLES
+from deploy.backup.release_notes import last_version, note_version, notes_since, read_changelog
 from deploy.backup.rotation import backup_into
 from deploy.data_dir import offline
 from deploy.data_dir.program import own_version
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 FILES: Final = (("main.db", DATABASE_TABLES), ("voice.db", PUPPET_MIGRATIONS))
 ROOM_BYTES: Final = 64 * 1024 * 1024
 """Bytes that must be free besides a second copy of what is there: the write-ahead log holds a step until it is done."""
+
+WAY_BACK: Final = "only the backup of before leads back, without the conversations since"
+KEEP_BACKUP: Final = "Keep the backup of before until the new version has proved itself."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +82,10 @@ def require_current(config: Config, layout: Layout) -> None:
 
 
 def check_upgrade(config: Config, *, backed_up: bool) -> CheckReport:
-    """Say what an upgrade would do and whether it could; nothing changes. `backed_up`: the backup has a place."""
+    """Say what an upgrade would do, what is new, what is for good, and whether it could be done; nothing changes.
+
+    `backed_up`: the backup has a place.
+    """
     try:
         found = standings(config)
     except DatabaseError as error:
@@ -108,11 +115,34 @@ def _rows(found: list[Standing], config: Config, *, backed_up: bool) -> Iterator
     what = "is made before the first step" if backed_up else "there is no place for one"
     yield CheckResult(name="backup", ok=backed_up or not steps, what=what, do=do)
     if config.data_dir.is_dir():
-        size = sum(each.stat().st_size for each in config.data_dir.glob("*.db"))
-        free, needed = shutil.disk_usage(config.data_dir).free, size + ROOM_BYTES
-        do = "" if free >= needed else "Make room first."
-        what = f"{free // 2**20} MiB are free, {needed // 2**20} are needed"
-        yield CheckResult(name="disk", ok=free >= needed, what=what, do=do)
+        yield _check_room(config)
+    yield from _what_changes(config, steps=steps)
+
+
+def _check_room(config: Config) -> CheckResult:
+    size = sum(each.stat().st_size for each in config.data_dir.glob("*.db"))
+    free, needed = shutil.disk_usage(config.data_dir).free, size + ROOM_BYTES
+    do = "" if free >= needed else "Make room first."
+    what = f"{free // 2**20} MiB are free, {needed // 2**20} are needed"
+    return CheckResult(name="disk", ok=free >= needed, what=what, do=do)
+
+
+def _what_changes(config: Config, *, steps: int) -> Iterator[CheckResult]:
+    """Tell the notes of the versions between, a row for each version, and what an upgrade does for good."""
+    before, text = last_version(config), read_changelog()
+    known = [] if before is None or text is None else notes_since(before, text, own=own_version())
+    for each in known:
+        yield CheckResult(name=f"notes of {each.version}", ok=True, what=" ".join(each.notes))
+    if before is None or text is None:
+        what = "which version ran here before is not known" if before is None else "the notes are not beside this program"
+        yield CheckResult(name="notes", ok=True, what=what, do="Read CHANGELOG.md from your version on.")
+    elif not known:
+        yield CheckResult(name="notes", ok=True, what=f"{before} ran here last: nothing is new")
+    for_good = [note for each in known for note in each.irreversible]
+    if steps:
+        for_good.insert(0, f"the databases' steps: an older version does not open them afterwards, and {WAY_BACK}")
+    what = "; ".join(for_good) or "nothing that an older version could not go on with"
+    yield CheckResult(name="irreversible", ok=True, what=what, do=KEEP_BACKUP if for_good else "", warning=bool(for_good))
 
 
 async def upgrade(layout: Layout, config: Config, *, backup: tuple[Path, bytes] | None) -> tuple[int, Path | None]:
@@ -127,10 +157,13 @@ async def upgrade(layout: Layout, config: Config, *, backup: tuple[Path, bytes] 
         steps = sum(max(0, each.known - max(each.number, each.migrations.base_version)) for each in found)
         if not steps:
             return 0, None
+        if not (room := _check_room(config)).ok:
+            raise SetupError([f"{config.data_dir}: {room.what}; make room first. Nothing was changed"])
         made = (await backup_into(layout, backup[0], backup[1])).file if backup else None
         for name, sets in FILES:
             if config.database is not None or (config.data_dir / name).exists():
                 await _migrate(config.data_dir / name, config.database_url, sets)
+        note_version(config)
     return steps, made
 
 

@@ -49,13 +49,12 @@ def backup(layout: Layout, passphrase_file: Path | None, to: Path | None, to_dir
     only one of this line that the same passphrase opens.
     """
     from bridge.config import load  # noqa: PLC0415 - only this verb needs it
-    from bridge.runtime.keep_plan import KeepPlan  # noqa: PLC0415 - only this verb needs it
     from deploy.backup import backup as made  # noqa: PLC0415 - only this verb needs it
-    from deploy.backup.rotation import Kept, backup_into  # noqa: PLC0415 - only this verb needs it
+    from deploy.backup.rotation import Kept, backup_into, plan_of  # noqa: PLC0415 - only this verb needs it
     from deploy.data_dir.secret_files import SetupError  # noqa: PLC0415 - only this verb needs it
 
     try:
-        plan = KeepPlan.parse(keep) if keep is not None else None
+        plan = plan_of(keep) if keep is not None else None
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--keep") from None
     if to is not None and (to_dir is not None or keep is not None):
@@ -72,7 +71,7 @@ def backup(layout: Layout, passphrase_file: Path | None, to: Path | None, to_dir
             kept = Kept(file=to, backup=asyncio.run(made.backup(layout, to, passphrase)))
         elif directory is not None:
             if plan is None and told is not None and told.keep is not None and to_dir is None:
-                plan = KeepPlan.parse(str(told.keep))
+                plan = plan_of(told.keep)
             kept = asyncio.run(backup_into(layout, directory, passphrase, keep=plan))
         else:
             raise SetupError([f"{layout.config}: {problem}"])

@@ -293,6 +293,7 @@ def bridge(layout: Layout | None, take_over: bool) -> None:
     """
     from bridge.app.main import main as run  # noqa: PLC0415 - only this verb needs it
     from bridge.config import ConfigError, load  # noqa: PLC0415 - only this verb needs it
+    from deploy.backup.release_notes import note_version  # noqa: PLC0415 - only this verb needs it
     from deploy.backup.upgrade import require_current  # noqa: PLC0415 - only this verb needs it
     from deploy.data_dir.atomic_files import exclude_from_backups, make_private_directory  # noqa: PLC0415 - the same
     from deploy.stack.child import disable_core_dumps  # noqa: PLC0415 - only this verb needs it
@@ -305,6 +306,7 @@ def bridge(layout: Layout | None, take_over: bool) -> None:
         exclude_from_backups(make_private_directory(config.data_dir))
         with exit_on_errors():
             require_current(config, layout)
+        note_version(config)
     sys.exit(run(layout.config, take_over=take_over))
 
 

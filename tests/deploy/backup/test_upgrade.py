@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,9 +18,11 @@ from bridge.config import Config
 from bridge.storage.errors import Unavailable
 from bridge.storage.sqlite_connection import SqliteConnection
 from deploy.backup import backup as made
+from deploy.backup.release_notes import last_version
 from deploy.backup.upgrade import check_upgrade, require_current, standings, upgrade
 from deploy.cli.main import cli
 from deploy.data_dir.layout import Layout
+from deploy.data_dir.program import own_version
 from deploy.data_dir.secret_files import SetupError
 from tests.deploy.line_directory import line_directory
 
@@ -91,6 +94,43 @@ async def test_a_full_disk_loses_nothing(layout: Layout, monkeypatch: pytest.Mon
             await upgrade(layout, config_of(layout), backup=None)
     assert older(layout) == ["quietline_version"]
     assert await upgrade(layout, config_of(layout), backup=None) == (1, None)
+
+
+async def test_too_little_room_ends_it_before_it_begins(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason and the remedy; no backup, no step."""
+    config = config_of(layout)
+    with monkeypatch.context() as changed:
+        changed.setattr("deploy.backup.upgrade.shutil.disk_usage", lambda _path: SimpleNamespace(free=1024))
+        with pytest.raises(SetupError, match="make room first"):
+            await upgrade(layout, config, backup=(tmp_path / "kept", PASSPHRASE))
+        assert [row.name for row in check_upgrade(config, backed_up=True).checks if not row.ok] == ["disk"]
+    assert older(layout) == ["quietline_version"]
+    assert list((tmp_path / "kept").iterdir()) == []
+
+
+async def test_what_is_new_and_what_is_for_good(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The notes since the version that ran here last, and what no older version goes on with; what is not known is said."""
+    config = config_of(layout)
+    rows = {row.name: row for row in check_upgrade(config, backed_up=True).checks}
+    assert "not known" in rows["notes"].what
+    assert (rows["irreversible"].warning, "only the backup of before leads back" in rows["irreversible"].what) == (
+        True,
+        True,
+    )
+    (config.data_dir / "version").write_text("0.0.9\n")
+    text = "## Unreleased\n\n- New, and\n  long.\n- Irreversible: keys are made again.\n\n## 0.0.9\n\n- Old.\n"
+    with monkeypatch.context() as changed:
+        changed.setattr("deploy.backup.upgrade.read_changelog", lambda: text)
+        rows = {row.name: row for row in check_upgrade(config, backed_up=True).checks}
+    assert rows[f"notes of {own_version()}"].what == "New, and long. Irreversible: keys are made again."
+    assert "keys are made again" in rows["irreversible"].what
+    assert not any("Old." in row.what for row in rows.values())
+    await upgrade(layout, config, backup=None)
+    assert last_version(config) == own_version()
+    rows = {row.name: row for row in check_upgrade(config, backed_up=True).checks}
+    assert (rows["notes"].what.endswith("nothing is new"), rows["irreversible"].warning) == (True, False)
 
 
 async def test_a_running_line_and_a_newer_database_are_refused(layout: Layout) -> None:

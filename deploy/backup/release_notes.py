@@ -1,0 +1,90 @@
+"""What an upgrade brings: the notes of the versions between, and what cannot be taken back.
+
+Rules of this module: which version ran last stands in a file beside the databases, written at each start; the notes are
+those of `CHANGELOG.md`, whose part `Unreleased` is of the version that the source has; a note that begins with
+`Irreversible:` is told apart. Where a version or the notes are not known, that is said, and nothing is made up.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from deploy.data_dir.atomic_files import write_atomically
+from deploy.data_dir.program import ROOT, own_version
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bridge.config import Config
+
+CHANGELOG: Final = ROOT / "CHANGELOG.md"
+UNRELEASED: Final = "Unreleased"
+MARK: Final = "Irreversible:"
+_HEADING: Final = re.compile(r"## \[?(?P<version>[0-9][^\s\]]*|Unreleased)\]?.*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionNotes:
+    """The notes of one version, each a sentence or several on one line."""
+
+    version: str
+    notes: tuple[str, ...]
+
+    @property
+    def irreversible(self) -> tuple[str, ...]:
+        """Those that cannot be taken back, without the mark."""
+        return tuple(note.removeprefix(MARK).strip() for note in self.notes if note.startswith(MARK))
+
+
+def note_version(config: Config) -> None:
+    """Note beside the databases that this version runs. Raises `OSError`."""
+    if config.data_dir.is_dir() and last_version(config) != own_version():
+        write_atomically(_file(config), own_version() + "\n")
+
+
+def last_version(config: Config) -> str | None:
+    """Return which version ran last; None where none has noted it."""
+    try:
+        return _file(config).read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def notes_since(version: str, text: str, *, own: str) -> list[VersionNotes]:
+    """Return the notes of the versions behind one up to ours, the newest first."""
+    found = [
+        VersionNotes(version=own if name == UNRELEASED else name, notes=notes) for name, notes in _sections(text) if notes
+    ]
+    return [each for each in found if _order(version) < _order(each.version) <= _order(own)]
+
+
+def read_changelog() -> str | None:
+    """Return the notes of this program; None where they do not lie beside it."""
+    try:
+        return CHANGELOG.read_text(encoding="utf-8")
+    except OSError:
+        return None
+
+
+def _file(config: Config) -> Path:
+    return config.data_dir / "version"
+
+
+def _sections(text: str) -> list[tuple[str, tuple[str, ...]]]:
+    sections: list[tuple[str, list[str]]] = []
+    for line in text.splitlines():
+        if line.startswith("## "):
+            found = _HEADING.fullmatch(line)
+            sections.append((found["version"] if found else "", []))
+        elif sections and line.startswith("- "):
+            sections[-1][1].append(line.removeprefix("- "))
+        elif sections and line.startswith("  ") and sections[-1][1]:
+            sections[-1][1][-1] += f" {line.strip()}"
+    return [(name, tuple(notes)) for name, notes in sections if name]
+
+
+def _order(version: str) -> tuple[int, ...]:
+    """Order versions by their numbers; what stands behind a letter is left out."""
+    return tuple(int(part) for part in re.findall(r"\d+", re.split(r"[^0-9.]", version, maxsplit=1)[0]))
