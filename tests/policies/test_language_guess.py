@@ -20,6 +20,8 @@ WORDS = load(["base"]).function_words
         ("Hola", "es"),
         ("AYUDA", "es"),
         ("buenas tardes", "es"),
+        ("ola nesesito alluda", "es"),
+        ("kiero ablar kon alguien", "es"),
         ("¿están?", "es"),
         ("necesito hablar con alguien, mi novio me pego", "es"),
         ("estoy embarazada y no se que hacer", "es"),

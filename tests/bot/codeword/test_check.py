@@ -61,6 +61,23 @@ def test_an_answer_without_the_word_is_answered_after_the_same_time() -> None:
     assert "1 of 3" in words(step)
 
 
+@pytest.mark.practice(10)
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_success_duress_and_failure_are_the_same_bytes_at_the_same_moment(language: str) -> None:
+    """Whatever answers a challenge, the phone shows the same: who guesses learns nothing (decisions/codeword.md)."""
+    thread = asked()
+    thread = replace(thread, consent=replace(thread.consent, language=language, language_chosen=True))
+    shown = []
+    for word, body in ((CodewordMatch.SAFE, MASK), (CodewordMatch.DURESS, MASK), (CodewordMatch.NONE, "the red door")):
+        step = then(thread, arrived(body, seconds=20), holding(word, 20))
+        shown.append(
+            [(text.body.encode(), text.origin, text.ref, text.since, text.not_before) for text in of(SendSms, step)]
+        )
+    right, duress, wrong = shown
+    assert right == duress == wrong
+    assert [body for body, *_ in right] == [PACK.say(TextName.VERIFIED, language).encode()]
+
+
 @pytest.mark.practice(11)
 def test_a_failed_word_is_a_change() -> None:
     """Whoever did not say it may be another person: the room is to ask whether it is safe, and the card says so."""

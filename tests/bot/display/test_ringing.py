@@ -65,61 +65,62 @@ def rung(step: Step[Any], *, among: tuple[str, ...] = (ANA, BEN, SUE, OFF)) -> s
     return {user for user in among for content in contents if push(content, user) is Push.RING}
 
 
-@pytest.mark.parametrize(
-    ("aggregate", "event", "who"),
-    [
-        pytest.param(desk(), QUEUED, ALL, id="a thread that waits"),
-        pytest.param(queued(), tap(ANA), set(), id="a claim"),
-        pytest.param(queued(), at_desk("!board"), set(), id="an answer at the desk"),
-        pytest.param(queued(), ThreadMarked("t1", danger=True, language=""), ALL, id="danger of one who waits"),
-        pytest.param(
-            then(queued(), tap(ANA), KNOWN).aggregate,
-            OfferChanged(thread="t1", open=True),
-            {BEN, SUE},
-            id="an offer to all",
-        ),
-        *(
-            pytest.param(desk(), AlarmRaised(designation="amber heron", alarm=alarm), who, id=alarm.value)
-            for alarm, who in (
-                (AlarmKind.DURESS, {SUE}),
-                (AlarmKind.UNVERIFIED, {SUE}),
-                (AlarmKind.OTHER_HANDS, {SUE}),
-                (AlarmKind.UNSAFE, {SUE}),
-                (AlarmKind.ESCALATED, {SUE}),
-                (AlarmKind.HELP, {SUE}),
-                (AlarmKind.CALL, {SUE}),
-                (AlarmKind.LEFT_ALARMED, {SUE}),
-                (AlarmKind.URGENT, ALL),
-                (AlarmKind.STOPPED, set()),
-                (AlarmKind.RESUMED, set()),
-                (AlarmKind.SAFE, set()),
-                (AlarmKind.LEFT_QUIETLY, set()),
-                (AlarmKind.BLOCKED, set()),
-            )
-        ),
-        pytest.param(desk(), SyncStalled(minutes=3), {SUE}, id="a dead line"),
-        pytest.param(desk(), CanaryFailed(step=CanaryStep.TEXT), {SUE}, id="a test text that did not come through"),
-        pytest.param(desk(), CanaryRecovered(), set(), id="one that did"),
-        pytest.param(desk(), HomeserverIncident(kind=HomeserverIncidentKind.DEVICE_GONE), {SUE}, id="a lost device"),
-        pytest.param(desk(), LineRestored(hours=1, unfinished=0), ALL, id="a restored line"),
-        pytest.param(desk(), PageFailed(given_up=True), ALL, id="a page that failed"),
-        pytest.param(desk(), AlarmTestRequested(test="0badcafe"), ALL, id="a test of the alarms"),
-        pytest.param(desk(), StrayTextArrived(kind=StrayKind.GROUP), {SUE}, id="a stray"),
-        pytest.param(desk(), DeadLetterRecorded(short_id="0badcafe"), set(), id="a technician's matter"),
-        pytest.param(desk(), at_desk("!outage"), ALL, id="an outage"),
-        pytest.param(held(), arrived("STOP"), {ANA}, id="STOP"),
-        pytest.param(held(), arrived("HELP"), {ANA}, id="HELP"),
-        pytest.param(held(), arrived("CALL ME"), {ANA}, id="CALL"),
-        pytest.param(held(), arrived("can't talk"), {ANA}, id="LATER"),
-        pytest.param(held(), arrived("please stop texting me"), {ANA}, id="WISH"),
-        pytest.param(held(), arrived("he has a knife"), {ANA}, id="a sign of danger"),
-        pytest.param(held(), said("!unsafe", sender=BEN), {ANA}, id="unsafe"),
-        pytest.param(held(), said("!status"), set(), id="an answer in a room"),
-        pytest.param(held(), said("!limits"), set(), id="a text that is shown"),
-        pytest.param(held(), said("!transfer @ben"), {BEN}, id="an offer"),
-        pytest.param(held(), said("!close"), set(), id="a closing"),
-    ],
-)
+CASES = [
+    pytest.param(desk(), QUEUED, ALL, id="a thread that waits"),
+    pytest.param(queued(), tap(ANA), set(), id="a claim"),
+    pytest.param(queued(), at_desk("!board"), set(), id="an answer at the desk"),
+    pytest.param(queued(), ThreadMarked("t1", danger=True, language=""), ALL, id="danger of one who waits"),
+    pytest.param(
+        then(queued(), tap(ANA), KNOWN).aggregate,
+        OfferChanged(thread="t1", open=True),
+        {BEN, SUE},
+        id="an offer to all",
+    ),
+    *(
+        pytest.param(desk(), AlarmRaised(designation="amber heron", alarm=alarm), who, id=alarm.value)
+        for alarm, who in (
+            (AlarmKind.DURESS, {SUE}),
+            (AlarmKind.UNVERIFIED, {SUE}),
+            (AlarmKind.OTHER_HANDS, {SUE}),
+            (AlarmKind.UNSAFE, {SUE}),
+            (AlarmKind.ESCALATED, {SUE}),
+            (AlarmKind.HELP, {SUE}),
+            (AlarmKind.CALL, {SUE}),
+            (AlarmKind.LEFT_ALARMED, {SUE}),
+            (AlarmKind.URGENT, ALL),
+            (AlarmKind.STOPPED, set()),
+            (AlarmKind.RESUMED, set()),
+            (AlarmKind.SAFE, set()),
+            (AlarmKind.LEFT_QUIETLY, set()),
+            (AlarmKind.BLOCKED, set()),
+        )
+    ),
+    pytest.param(desk(), SyncStalled(minutes=3), {SUE}, id="a dead line"),
+    pytest.param(desk(), CanaryFailed(step=CanaryStep.TEXT), {SUE}, id="a test text that did not come through"),
+    pytest.param(desk(), CanaryRecovered(), set(), id="one that did"),
+    pytest.param(desk(), HomeserverIncident(kind=HomeserverIncidentKind.DEVICE_GONE), {SUE}, id="a lost device"),
+    pytest.param(desk(), LineRestored(hours=1, unfinished=0), ALL, id="a restored line"),
+    pytest.param(desk(), PageFailed(given_up=True), ALL, id="a page that failed"),
+    pytest.param(desk(), AlarmTestRequested(test="0badcafe"), ALL, id="a test of the alarms"),
+    pytest.param(desk(), StrayTextArrived(kind=StrayKind.GROUP), {SUE}, id="a stray"),
+    pytest.param(desk(), DeadLetterRecorded(short_id="0badcafe"), set(), id="a technician's matter"),
+    pytest.param(desk(), at_desk("!outage"), ALL, id="an outage"),
+    pytest.param(held(), arrived("STOP"), {ANA}, id="STOP"),
+    pytest.param(held(), arrived("HELP"), {ANA}, id="HELP"),
+    pytest.param(held(), arrived("CALL ME"), {ANA}, id="CALL"),
+    pytest.param(held(), arrived("can't talk"), {ANA}, id="LATER"),
+    pytest.param(held(), arrived("please stop texting me"), {ANA}, id="WISH"),
+    pytest.param(held(), arrived("he has a knife"), {ANA}, id="a sign of danger"),
+    pytest.param(held(), said("!unsafe", sender=BEN), {ANA}, id="unsafe"),
+    pytest.param(held(), said("!status"), set(), id="an answer in a room"),
+    pytest.param(held(), said("!limits"), set(), id="a text that is shown"),
+    pytest.param(held(), said("!transfer @ben"), {BEN}, id="an offer"),
+    pytest.param(held(), said("!close"), set(), id="a closing"),
+]
+"""What happens at the desk or in a thread, and who is rung by what is said of it there."""
+
+
+@pytest.mark.parametrize(("aggregate", "event", "who"), CASES)
 def test_who_is_rung(aggregate: Desk | Thread, event: Event, who: set[str]) -> None:
     """Each kind of message rings those whom it is for, if they are on duty, and nobody else."""
     assert rung(then(aggregate, event, KNOWN)) == who

@@ -1,0 +1,65 @@
+"""What Synapse's own evaluator says of an event, by the default push rules that it has compiled in.
+
+Rules of this module: a homeserver evaluates what it sees, which in an encrypted room is `m.room.encrypted`; a phone
+evaluates the same rules once it has decrypted the event. Both ask the same evaluator here. Parameters that a version of
+Synapse does not know are left out, and switches of proposals are off, as they are by default.
+
+Source: `synapse.push.bulk_push_rule_evaluator.BulkPushRuleEvaluator._action_for_event_by_user`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from synapse.synapse_rust.push import FilteredPushRules, PushRuleEvaluator, PushRules
+
+from tests.bot.push_rules import Push
+
+
+def synapse_push(event: Mapping[str, Any], user: str, *, members: int) -> Push:
+    """Return what an event does to the devices of a member whose display name is their user name."""
+    rules = _called(FilteredPushRules, {"push_rules": PushRules([]), "enabled_map": {}})
+    evaluator = _called(
+        PushRuleEvaluator,
+        {
+            "flattened_keys": _flat(event),
+            "has_mentions": "m.mentions" in event["content"],
+            "room_member_count": members,
+            "sender_power_level": 100,
+            "notification_power_levels": {"room": 50},
+            "related_events_flattened": {},
+            "room_version_feature_flags": [],
+        },
+    )
+    actions = evaluator.run(rules, user, user.removeprefix("@").partition(":")[0], None)
+    tweaks = [each for each in actions if isinstance(each, Mapping) and each.get("value", True) is not False]
+    if tweaks:
+        return Push.RING
+    return Push.NOTIFY if "notify" in actions else Push.NOTHING
+
+
+def message_event(content: dict[str, Any]) -> dict[str, Any]:
+    """Return a message as a phone has it once it has decrypted it."""
+    return {"type": "m.room.message", "sender": "@policy:line.example", "room_id": "!r", "content": content}
+
+
+def encrypted_event(relation: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return a message as the homeserver has it. `relation`: what stands in clear beside the ciphertext."""
+    content: dict[str, Any] = {"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": "AwgA", "session_id": "s"}
+    content |= {"m.relates_to": dict(relation)} if relation else {}
+    return {"type": "m.room.encrypted", "sender": "@policy:line.example", "room_id": "!r", "content": content}
+
+
+def _called(kind: Callable[..., Any], values: dict[str, Any]) -> Any:
+    """Call a class of Synapse's with the parameters that this version of it has."""
+    names = [name.strip() for name in str(getattr(kind, "__text_signature__", "()")).strip("()").split(",")]
+    return kind(*(values.get(name, False) for name in names))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name = prefix + key.replace("\\", "\\\\").replace(".", "\\.")
+        found |= _flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return found
