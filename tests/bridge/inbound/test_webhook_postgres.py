@@ -1,0 +1,154 @@
+"""What a carrier sees while the line's PostgreSQL is restarted, promoted, full of others, or set to read only.
+
+Rule of this module: a text that was answered 200 is there afterwards, once; one that was not is answered 503, so that its
+carrier brings it again, and is taken when the server is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from bridge.storage.errors import Unavailable
+from tests.bridge.inbound.test_webhook import WebhookClient, adapter, text
+from tests.documents import source, strings
+from tests.e2e.polling import wait_until
+from tests.fakes.bridge_harness import BridgeHarness
+from tests.fakes.database_engine import VARIABLE, AnyDatabase, make_database
+from tests.fakes.postgres_server import SUPERUSER, PostgresServer, bridge_server, running_postgres
+from tests.outside_programs import OutsidePrograms
+
+SETTINGS = ("max_connections=24", "wal_level=replica")
+SERVER_TIME = re.compile(
+    r"\bnow\(\)|\bcurrent_(?:time|date|timestamp)\b|\b(?:clock|statement|transaction)_timestamp\b", re.IGNORECASE
+)
+ASKS_THE_TIME = ("bridge/storage/postgres_probe.py", "bridge/lease/")
+"""Who may: the doctor, and whoever compares the server's time with nothing but the server's time."""
+
+
+@pytest.fixture
+def server(outside_programs: OutsidePrograms, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresServer]:
+    """Start a server that a test may break, and have databases be made on it."""
+    with running_postgres(outside_programs) as found:
+        made = bridge_server(found)
+        made.stop()
+        made.start(*SETTINGS)
+        monkeypatch.setenv(VARIABLE, made.url("postgres"))
+        yield made
+
+
+@contextlib.asynccontextmanager
+async def bridge(directory: Path) -> AsyncIterator[WebhookClient]:
+    """Start a bridge whose texts stay in its inbox, and stop it."""
+    carrier = adapter()
+    harness = BridgeHarness(directory, inbound_carrier=carrier)
+    try:
+        await harness.open()
+        await harness.engine.load()
+        yield WebhookClient(harness=harness, url=await harness.listen())
+    finally:
+        await harness.close()
+        await carrier.close()
+
+
+async def kept(webhook: WebhookClient) -> int:
+    """Return how many texts wait in the inbox."""
+    query = "SELECT COUNT(*) FROM inbox WHERE kind = 'TextArrived'"
+    return int(await webhook.harness.database.fetchval(query))
+
+
+def texts(number: int) -> bytes:
+    return text(f"words {number}", message_id=f"id{number}")
+
+
+async def opens(database: AnyDatabase) -> bool | None:
+    """Whether a database can be opened now: a server needs a moment to see that others have gone."""
+    try:
+        await database.open()
+    except Unavailable:
+        return None
+    await database.close()
+    return True
+
+
+async def test_a_server_that_is_restarted(server: PostgresServer, tmp_path: Path) -> None:
+    """503 while it is away, and until the bridge was started anew; then each text is there, and once."""
+    async with bridge(tmp_path) as webhook:
+        assert await webhook.post(texts(1)) == 200
+        await asyncio.to_thread(server.stop)
+        assert await webhook.post(texts(2)) == 503
+        with pytest.raises((OSError, Unavailable)):
+            await webhook.harness.database.wait_for_failure()
+        await asyncio.to_thread(server.start, *SETTINGS)
+        assert await webhook.post(texts(2)) == 503
+    async with bridge(tmp_path) as webhook:
+        assert [await webhook.post(texts(n)) for n in (1, 2)] == [200, 200]
+        assert await kept(webhook) == 2
+
+
+async def test_a_replica_is_promoted(server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked by mistake it takes nothing and that is said; promoted after the primary's loss it has what was answered."""
+    replica = await asyncio.to_thread(server.make_replica)
+    await asyncio.to_thread(replica.start, *SETTINGS)
+    try:
+        async with bridge(tmp_path) as webhook:
+            assert await webhook.post(texts(1)) == 200
+            await asyncio.to_thread(server.wait_until_replayed, replica)
+            await asyncio.to_thread(server.crash)
+            assert await webhook.post(texts(2)) == 503
+        monkeypatch.setenv(VARIABLE, replica.url("postgres"))
+        with pytest.raises(Unavailable, match="read-only replica"):
+            await make_database(tmp_path / "main.db").open()
+        assert replica.execute(SUPERUSER, "SELECT pg_promote(true, 60)") == [(True,)]
+        async with bridge(tmp_path) as webhook:
+            assert [await webhook.post(texts(n)) for n in (1, 2)] == [200, 200]
+            assert await kept(webhook) == 2
+    finally:
+        await asyncio.to_thread(replica.stop)
+
+
+async def test_a_server_without_connections(server: PostgresServer, tmp_path: Path) -> None:
+    """A bridge that runs has its own; one that starts hears it by the server's code, and starts when there are some."""
+    others: list[psycopg2.extensions.connection] = []
+    async with bridge(tmp_path) as webhook:
+        with contextlib.suppress(psycopg2.OperationalError):
+            while len(others) < 100:
+                others.append(psycopg2.connect(server.url("postgres")))
+        assert 0 < len(others) < 24
+        try:
+            assert await webhook.post(texts(1)) == 200
+            second = make_database(tmp_path / "second.db")
+            with pytest.raises(Unavailable, match="53300"):
+                await second.open()
+        finally:
+            for other in others:
+                other.close()
+        await wait_until("the server has connections again", partial(opens, second))
+        assert await kept(webhook) == 1
+
+
+async def test_a_server_that_is_set_to_read_only(server: PostgresServer, tmp_path: Path) -> None:
+    """As a setting of role or database it holds no bridge up: each of its connections says what it needs."""
+    server.execute(SUPERUSER, "ALTER DATABASE postgres SET default_transaction_read_only = on")
+    async with bridge(tmp_path) as webhook:
+        assert await webhook.post(texts(1)) == 200
+        assert await kept(webhook) == 1
+
+
+def test_the_servers_clock_is_asked_nowhere() -> None:
+    """A server whose clock is behind changes nothing: no statement of the line takes a time from it."""
+    found = {
+        file
+        for file, tree in source().items()
+        if file.startswith("bridge/") and not file.startswith(ASKS_THE_TIME)
+        for said in strings(tree)
+        if "SELECT" in said and SERVER_TIME.search(said)
+    }
+    assert found == set()
