@@ -45,6 +45,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "bridge/carriers": "bot/model bridge/runtime",
     "bridge/carriers/vendors": "policies bridge/runtime bridge/carriers",
     "bridge/config": "bridge/runtime bridge/carriers/vendors",
+    "bridge/lease": "bridge/runtime bridge/storage",
     "bridge/services": "bridge/runtime bridge/storage",
     "bridge/tables": "bot/model bridge/runtime bridge/storage",
     "bridge/matrix/api": "bot/model bridge/runtime",
@@ -88,7 +89,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "bridge/inbound"
     ),
     "bridge/app": (
-        "policies policies/drills bot/model bot/sending bridge/runtime bridge/storage bridge/carriers "
+        "policies policies/drills bot/model bot/sending bridge/runtime bridge/storage bridge/lease bridge/carriers "
         "bridge/carriers/vendors bridge/config bridge/services bridge/tables bridge/matrix/api bridge/background "
         "bridge/matrix/rooms bridge/matrix/room_keys bridge/matrix bridge/erasure bridge/outbound bridge/inbound "
         "bridge/engine bridge/metrics"

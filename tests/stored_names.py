@@ -70,7 +70,7 @@ async def _columns(directory: Path) -> set[str]:
         database = SqliteDatabase(directory / name, migrations=migrations)
         await database.open()
         await database.close()
-    keys = KeyFile(path=directory / "keys.db")
+    keys = KeyFile(path=directory / "keys.db", epoch=1)
     await keys.open()
     await keys.close()
     found = set()

@@ -23,6 +23,7 @@ from bridge.app.line_files import CannotStart
 from bridge.app.matrix_workers import MatrixWorkers
 from bridge.app.resources import Resources
 from bridge.app.service_watchdog import ServiceWatchdog
+from bridge.app.standby import Front
 from bridge.carriers.adapter import DeliveryReport
 from bridge.config import Config
 from bridge.engine import startup_notices
@@ -38,6 +39,7 @@ from bridge.inbound.carrier_backfill import CarrierBackfill
 from bridge.inbound.hourly_alerts import HourlyAlerts
 from bridge.inbound.screening import NewThreadRateLimit, Screening
 from bridge.inbound.webhook import Webhook, make_runner
+from bridge.lease.lead import Lead
 from bridge.matrix.service import CONFIRMATIONS_SIGNED
 from bridge.metrics.server import MetricsServer
 from bridge.outbound.dispatcher import OutboxDispatcher
@@ -161,12 +163,15 @@ class Bridge:
         stack: AsyncExitStack,
         run_directory: Path | None = None,
         take_over: bool = False,
+        lead: Lead | None = None,
+        front: Front | None = None,
     ) -> Self:
         """Open files, settle what a crash left, and listen. What is opened is closed by the stack, last first.
 
-        `run_directory`: where `bridge.json` is written; without it there is none. `take_over`: see `Resources`.
+        `run_directory`: where `bridge.json` is written; without it there is none. `take_over`, `lead`: see `Resources`.
+        `front`: has the ports until this bridge listens.
         """
-        resources = await Resources.open(config=config, pack=pack, crash=crash, stack=stack, take_over=take_over)
+        resources = await Resources.open(config=config, pack=pack, crash=crash, stack=stack, take_over=take_over, lead=lead)
         bridge = cls(resources, run_directory=run_directory)
         if bridge._bridge_file is not None:
             bridge._bridge_file.remove()
@@ -175,6 +180,8 @@ class Bridge:
         stack.push_async_exit(bridge._note_end)
         await bridge.recover()
         stack.push_async_callback(bridge.sms_sender.wait_for_requests)
+        if front is not None:
+            await front.close()
         await bridge.listen(stack)
         return bridge
 
@@ -228,7 +235,7 @@ class Bridge:
             group.create_task(self._run_timers())
             group.create_task(self.carrier_backfill.run())
             group.create_task(self.carrier_copies.loop.run())
-            group.create_task(self.outbox.run("carrier", self.startup_hold.wrap(self.sms_sender.perform)))
+            group.create_task(self._send_texts())
             group.create_task(self.outbox.run("page", self.pager.perform))
             group.create_task(self.outbox.run("handset", self.drill_texts.perform))
             group.create_task(self.matrix_workers.run())
@@ -249,6 +256,12 @@ class Bridge:
             ServiceNotifier.of(),
             is_ready=lambda: self.matrix_workers.desk_room() is not None,
         )
+
+    async def _send_texts(self) -> None:
+        """Send, once a request that a former leader began has ended: none of its texts arrives behind one of ours."""
+        if self._resources.lead is not None:
+            await self._resources.lead.wait_for_former_requests()
+        await self.outbox.run("carrier", self.startup_hold.wrap(self.sms_sender.perform))
 
     async def _run_timers(self) -> None:
         await self.startup_hold.released.wait()

@@ -17,7 +17,7 @@ from bot.model.desk import Desk
 from bridge.runtime.settings import read_secret
 from bridge.storage import serialization
 from bridge.storage.database import Database
-from bridge.storage.errors import Corrupt, DatabaseError, InUse, Unavailable, UnsuitableServer, UnsupportedSchema
+from bridge.storage.errors import Busy, Corrupt, DatabaseError, InUse, Unavailable, UnsuitableServer, UnsupportedSchema
 from bridge.storage.key_file import holds_keys
 from bridge.storage.postgres_connection import PostgresPlace, connect, require_suitable
 from bridge.storage.sqlite_connection import SqliteConnection
@@ -58,6 +58,12 @@ SERVER_REMEDIES: Final = {
 """By what is in the error's code."""
 
 
+LOCKED: Final = (
+    "another process keeps it locked in the middle of a write, as a bridge does that was frozen there. It is tried again; "
+    "end that process"
+)
+
+
 class CannotStart(Exception):  # noqa: N818 - it says what is so
     """The line cannot start, and another try cannot help. `problems` are sentences, each with its path."""
 
@@ -67,7 +73,7 @@ class CannotStart(Exception):  # noqa: N818 - it says what is so
 
 
 class ServerAway(Exception):  # noqa: N818 - it says what is so
-    """The line cannot start just now: PostgreSQL does not answer. The next try may find it."""
+    """The line cannot start just now: PostgreSQL does not answer, or `keys.db` is locked. The next try may find it."""
 
 
 def check_presence(data: Path) -> None:
@@ -99,10 +105,11 @@ async def check_server(data: Path, server: str) -> None:
 
 
 @contextlib.contextmanager
-def opening(path: Path, *, server: str | None = None) -> Iterator[None]:
+def opening(path: Path, *, server: str | None = None, may_wait: bool = False) -> Iterator[None]:
     """Say of a file that is damaged, or written by a newer program, which it is. Raises `CannotStart`.
 
-    `server`: it is the schema of that name on a PostgreSQL server. Raises `ServerAway`, too.
+    `server`: it is the schema of that name on a PostgreSQL server. `may_wait`: another bridge may be in the middle of a
+    change of the file. Raises `ServerAway`, too.
     """
     try:
         yield
@@ -110,11 +117,13 @@ def opening(path: Path, *, server: str | None = None) -> Iterator[None]:
         remedies = (sentence for code, sentence in SERVER_REMEDIES.items() if code in error.code)
         raise CannotStart([f"{SERVER}: {next(remedies, error.code)}"]) from None
     except Unavailable as error:
+        if server is None and may_wait and isinstance(error, Busy):
+            raise ServerAway(f"{path}: {LOCKED}") from None
         if server is None:
             raise
         raise ServerAway(f"{SERVER} does not answer, or takes nothing just now: {error.code}") from None
     except InUse:
-        raise CannotStart([f"{SERVER}: another bridge runs on it"]) from None
+        raise CannotStart([f"{SERVER}: another bridge, or a command, works on it"]) from None
     except (Corrupt, UnsupportedSchema) as error:
         if server is None:
             raise _cannot_use(path, error) from None

@@ -15,24 +15,31 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any, Final, NoReturn, TypeVar
 
 import aiohttp
 
 from bridge import config as configuration
 from bridge.app.bridge import Bridge
 from bridge.app.line_files import CannotStart, ServerAway
+from bridge.app.standby import wait_for_lead
 from bridge.config import Config, ConfigError
 from bridge.matrix.api.http_client import IdentityInUse, ReplacedByAnother
 from bridge.outbound import pager
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook, never_crash
 from bridge.runtime.service_notifier import ServiceNotifier, ServiceState
+from bridge.runtime.settings import split_listen_address
 from policies.load import PackError
 from policies.load import load as load_pack
 from policies.pack import Pack, samples, unreviewed
 
+T = TypeVar("T")
+
+NOWHERE: Final[Mapping[str, str | None]] = {}
 EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE = 0, 1, 2
 SWITCH_INTERVAL = 0.0002
 """Seconds between two looks at whether another thread wants the interpreter."""
@@ -50,14 +57,16 @@ IN_USE = (
 )
 
 
-def main(path: Path, *, crash: CrashHook = never_crash, take_over: bool = False) -> int:
+def main(
+    path: Path, *, crash: CrashHook = never_crash, take_over: bool = False, listen: Mapping[str, str | None] = NOWHERE
+) -> int:
     """Run until SIGTERM or SIGINT. Returns 0, 1 when something broke, 2 when starting again cannot help.
 
-    `take_over`: see `Resources`.
+    `take_over`: see `Resources`. `listen`: HOST:PORT of `listen` and of `metrics`, in place of the configuration's.
     """
     os.umask(0o077)
     try:
-        config = configuration.load(path)
+        config = _listening_at(configuration.load(path), listen)
         pack = _load_pack(config, near=path.parent)
     except ConfigError as error:
         return _report_problems(error.problems)
@@ -65,10 +74,13 @@ def main(path: Path, *, crash: CrashHook = never_crash, take_over: bool = False)
     config.data_dir.mkdir(parents=True, exist_ok=True)
     run_directory = configuration.line_directory(path, config.data_dir) / "run"
     with (config.data_dir / "lock").open("w") as lock:
+        # With PostgreSQL a lease says who leads, and one that waits has the directory as well.
+        kind = fcntl.LOCK_EX if config.database is None else fcntl.LOCK_SH
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, kind | fcntl.LOCK_NB)
         except BlockingIOError:
-            return _report_problems([f"{config.data_dir}: another bridge runs on this directory"])
+            what = "another bridge runs" if config.database is None else "a command works"
+            return _report_problems([f"{config.data_dir}: {what} on this directory"])
         try:
             asyncio.run(_run_until_stopped(config, pack, crash, run_directory, take_over=take_over))
         except CannotStart as error:
@@ -103,8 +115,22 @@ async def _run_until_stopped(config: Config, pack: Pack, crash: CrashHook, run_d
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
+        lead = front = None
+        if (server := config.database_url) is not None:
+            led = await _unless_stopped(wait_for_lead(config, server, stack=stack, end=_end_at_once), stop)
+            if led is None:
+                log.event("bridge.stopping")
+                return
+            lead, front = led
         bridge = await Bridge.open(
-            config=config, pack=pack, crash=crash, stack=stack, run_directory=run_directory, take_over=take_over
+            config=config,
+            pack=pack,
+            crash=crash,
+            stack=stack,
+            run_directory=run_directory,
+            take_over=take_over,
+            lead=lead,
+            front=front,
         )
         # What was made by now stays. To look through all of it for garbage would hold texts up by tens of milliseconds.
         gc.collect()
@@ -115,6 +141,40 @@ async def _run_until_stopped(config: Config, pack: Pack, crash: CrashHook, run_d
                 group.create_task(_raise_when_stopped(stop))
         except* _StopRequested:
             log.event("bridge.stopping")
+
+
+async def _unless_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:
+    """Return what comes of the work; None when we were told to stop before."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        for task in (working, stopping):
+            task.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
+
+
+def _end_at_once(why: str) -> NoReturn:
+    """End this process, which leads no more: nothing is closed or written, for nothing of it may have an effect."""
+    sys.stderr.write(f"this bridge does not lead its line any more: {why}. It ends at once; started again it waits.\n")
+    sys.stderr.flush()
+    os._exit(EXIT_PROBLEMS)
+
+
+def _listening_at(config: Config, listen: Mapping[str, str | None]) -> Config:
+    """Return the configuration with other listeners: for a second bridge on one machine. Raises `ConfigError`."""
+    changes: dict[str, object] = {}
+    try:
+        if address := listen.get("listen"):
+            host, port = split_listen_address(address)
+            changes["listen"] = config.listen.model_copy(update={"host": host, "port": port})
+        if (address := listen.get("metrics")) and config.metrics is not None:
+            split_listen_address(address)
+            changes["metrics"] = config.metrics.model_copy(update={"listen": address})
+    except ValueError as error:
+        raise ConfigError([f"--listen, --metrics-listen: {error}"]) from None
+    return config.model_copy(update=changes)
 
 
 async def _raise_when_stopped(stop: asyncio.Event) -> None:

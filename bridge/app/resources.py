@@ -17,10 +17,12 @@ from bridge.app import line_files
 from bridge.carriers.adapter import Carrier
 from bridge.carriers.vendors import registry
 from bridge.config import Config
+from bridge.lease.lead import Lead
 from bridge.matrix.room_keys import confirmed_identities
 from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS
 from bridge.runtime.clock import SteadyClock
 from bridge.runtime.crash_points import CrashHook
+from bridge.runtime.request_guard import guard
 from bridge.runtime.settings import read_secret
 from bridge.services import Services
 from bridge.storage.database import Database
@@ -49,12 +51,24 @@ class Resources:
     """What this start found about each marked set."""
     take_over: bool = False
     """A person said that this bridge takes the line's identities over from another (`bridge/matrix/olm/identity.py`)."""
+    lead: Lead | None = None
+    """The lease under which this bridge works; None where its database is a file, which a lock keeps."""
 
     @classmethod
     async def open(
-        cls, *, config: Config, pack: Pack, crash: CrashHook, stack: AsyncExitStack, take_over: bool = False
+        cls,
+        *,
+        config: Config,
+        pack: Pack,
+        crash: CrashHook,
+        stack: AsyncExitStack,
+        take_over: bool = False,
+        lead: Lead | None = None,
     ) -> Self:
-        """Open the files of the data directory, and bring them to today's schema. Raises `CannotStart`."""
+        """Open the files of the data directory, and bring them to today's schema. Raises `CannotStart`.
+
+        `lead`: what is asked of every commit, key and request; None: nobody else can have the line, or it is kept away.
+        """
         data = config.data_dir
         server = config.database_url
         if server is None:
@@ -62,8 +76,12 @@ class Resources:
         else:
             await line_files.check_server(data, server)
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64)))
-        keys = KeyFile(path=data / line_files.KEYS)
-        with line_files.opening(data / line_files.KEYS):
+        if lead is None:
+            keys = KeyFile(path=data / line_files.KEYS)
+        else:
+            guard(http, lead.confirm)
+            keys = KeyFile(path=data / line_files.KEYS, epoch=lead.epoch, lost=lead.lose)
+        with line_files.opening(data / line_files.KEYS, may_wait=lead is not None):
             await keys.open()
         stack.push_async_callback(keys.close)
         vault = Vault(
@@ -73,8 +91,10 @@ class Resources:
         )
         await line_files.check_vault(vault, data / line_files.KEYS, config.keys.vault_key_file)
         main_migrations = (schema.MIGRATIONS, *MAIN_MIGRATIONS)
-        database = database_of(data / line_files.MAIN, server, migrations=main_migrations, leads=True)
-        puppet_database = database_of(data / line_files.PUPPET, server, migrations=PUPPET_MIGRATIONS)
+        fence = None if lead is None else lead.fence
+        main, puppet = data / line_files.MAIN, data / line_files.PUPPET
+        database = database_of(main, server, migrations=main_migrations, leads=lead is None, fence=fence)
+        puppet_database = database_of(puppet, server, migrations=PUPPET_MIGRATIONS, fence=fence)
         for name, each in ((line_files.MAIN, database), (line_files.PUPPET, puppet_database)):
             stack.push_async_callback(each.close)
             with line_files.opening(data / name, server=server):
@@ -99,6 +119,7 @@ class Resources:
             numbers=config.line.all_numbers,
             validity=pack.settings.carrier_validity_seconds,
             clock=time.time,
+            before_bytes=None if lead is None else lead.confirm,
         )
         stack.push_async_callback(carrier.close)
         return cls(
@@ -111,4 +132,5 @@ class Resources:
             suppression=suppression,
             marks_found=marks_found,
             take_over=take_over,
+            lead=lead,
         )

@@ -15,6 +15,7 @@ import aiohttp
 from bridge.carriers.adapter import Deleted, DeleteLater, DeleteOutcome, DeletionUnconfirmed, DeliveryReport, Listed
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.http_request import HttpResponse, RequestOutcome
+from bridge.runtime.request_guard import Question, guard
 
 MAX_WEBHOOK_BYTES: Final = 4 * 1024 * 1024
 """Bytes of a webhook. No text is that long; a person's longest is a few kilobytes."""
@@ -54,6 +55,10 @@ class BaseCarrier:
         """Nothing: it lists none."""
         for text in _NOTHING:
             yield text
+
+    def guard(self, question: Question) -> None:
+        """Have this asked immediately before bytes of a request leave for the carrier."""
+        guard(self._http, question)
 
     async def close(self) -> None:
         """End the HTTP session."""

@@ -13,6 +13,11 @@ from typing import Final, Protocol
 _CLOCK_ID: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
+def seconds_since_boot() -> float:
+    """Return seconds that nobody can set and that go on while the machine sleeps."""
+    return time.clock_gettime(_CLOCK_ID)
+
+
 class Clock(Protocol):
     """What the bridge knows of time."""
 

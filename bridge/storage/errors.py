@@ -47,3 +47,7 @@ class UnsuitableServer(DatabaseError):  # noqa: N818 - the name says what is wro
 
 class InUse(DatabaseError):  # noqa: N818 - the name says what is so
     """Another bridge runs on this database."""
+
+
+class LeadLost(Unavailable):
+    """Another bridge leads, or nobody can tell who does: this process must not commit, send or speak, and ends."""

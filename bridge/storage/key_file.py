@@ -20,6 +20,12 @@ and never changes its size is moved only when the tree deepens, as a whole page,
 Why the file is opened in exclusive mode. The first look at it plays back the journal of a transaction that a crash broke
 off; in normal mode SQLite then deletes that journal, and its blocks go back to the file system with the keys in them.
 
+Who may write. Where two bridges see the file, the one that leads gives the epoch of its lease: it is written here when the
+file is opened, and each change is one statement that looks whether it still is, so that a bridge which was frozen and wakes
+changes nothing. No lock is held between two changes. The journal is cleared beneath SQLite's own lock for the same reason:
+who wakes in the middle would overwrite the journal of another's transaction. A bridge that is frozen within one of these
+statements keeps the file locked, and another cannot lead until it ends or wakes: `Busy`.
+
 Sources: sqlite.org/fileformat2.html (a page has space that belongs to no row), sqlite.org/atomiccommit.html,
 sqlite.org/pragma.html (journal_mode, synchronous, secure_delete).
 """
@@ -27,6 +33,7 @@ sqlite.org/pragma.html (journal_mode, synchronous, secure_delete).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -35,7 +42,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bridge.storage.database import Value
-from bridge.storage.errors import Unavailable
+from bridge.storage.errors import LeadLost, Unavailable
 from bridge.storage.sqlite_connection import SqliteConnection
 
 T = TypeVar("T")
@@ -50,6 +57,11 @@ PRAGMAS = (
 TABLE = "CREATE TABLE IF NOT EXISTS slot (n INTEGER PRIMARY KEY, owner BLOB NOT NULL, wrapped BLOB NOT NULL)"
 ADD = "INSERT INTO slot (owner, wrapped) VALUES ($1, $2)"
 FILL = "UPDATE slot SET owner = $1, wrapped = $2 WHERE n = $3 RETURNING n"
+EPOCH = "CREATE TABLE IF NOT EXISTS epoch (id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER NOT NULL)"
+READ_EPOCH = "SELECT number FROM epoch WHERE id = 1"
+WRITE_EPOCH = "INSERT INTO epoch (id, number) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET number = excluded.number"
+ADD_LED = f"INSERT INTO slot (owner, wrapped) SELECT $1, $2 WHERE ({READ_EPOCH}) = $3 RETURNING n"
+FILL_LED = f"UPDATE slot SET owner = $1, wrapped = $2 WHERE n = $3 AND ({READ_EPOCH}) = $4 RETURNING n"  # noqa: S608 - statements of ours
 OWNER_BYTES = 264
 """A room's id has up to 255, and `room:` before it (https://spec.matrix.org/latest/appendices/#room-ids)."""
 WRAPPED_BYTES = 61
@@ -67,15 +79,23 @@ class _Slots:
     free: list[int]
 
 
+def _nothing(_why: str) -> None:
+    """Tell nobody."""
+
+
 class KeyFile:
     """The file of wrapped keys. What is in a row only the vault can read.
 
     All methods raise `DatabaseError` or `OSError` when the file cannot be read or written (a full disk is `Unavailable`);
     the call may then be repeated. A cancelled call is either done whole or not at all.
+
+    `epoch`: of the lease under which it is opened; None where no other bridge can see the file. Whatever writes raises
+    `LeadLost` once the file has a later one, and tells `lost` first.
     """
 
-    def __init__(self, *, path: Path) -> None:
+    def __init__(self, *, path: Path, epoch: int | None = None, lost: Callable[[str], None] = _nothing) -> None:
         self._path = path
+        self._epoch, self._lost = epoch, lost
         self._journal = path.with_name(path.name + "-journal")
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keys")
         self._connection: SqliteConnection | None = None
@@ -142,6 +162,7 @@ class KeyFile:
             connection.execute("BEGIN IMMEDIATE")
             _refuse_newer(connection)
             connection.execute(TABLE)
+            self._claim(connection)
             _migrate_from_version_1(connection)
             connection.execute(f"PRAGMA user_version = {VERSION}")
             connection.execute("COMMIT")
@@ -152,6 +173,19 @@ class KeyFile:
             connection.close()
             raise
         self._connection = connection
+
+    def _claim(self, connection: SqliteConnection) -> None:
+        """Write our epoch into the file. Raises `LeadLost` when it has a later one: we were frozen before we opened it."""
+        if self._epoch is None:
+            return
+        connection.execute(EPOCH)
+        if int(connection.fetchval(READ_EPOCH) or 0) > self._epoch:
+            raise self._is_lost()
+        connection.execute(WRITE_EPOCH, self._epoch)
+
+    def _is_lost(self) -> LeadLost:
+        self._lost("keys.db has another epoch")
+        return LeadLost("epoch of keys.db")
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -176,11 +210,18 @@ class KeyFile:
             self._slots = _read_slots(self._db())
         return self._slots
 
+    @property
+    def _fill(self) -> str:
+        return FILL if self._epoch is None else FILL_LED
+
     def _execute_change(self, statement: str, *values: Value) -> int:
         """Run a statement that returns the number of a slot."""
         # An error may come after the commit: until it is known that it did not, nothing is.
         self._slots = None
-        return int(self._db().fetchval(statement, *values))
+        n = self._db().fetchval(statement, *values, *(() if self._epoch is None else (self._epoch,)))
+        if n is None and self._epoch is not None:
+            raise self._is_lost()
+        return int(n)
 
     def _insert(self, owner: str, wrapped: bytes) -> bytes:
         existing = self._read(owner)
@@ -191,10 +232,10 @@ class KeyFile:
         name, slots = _pad_owner(owner), self._current_slots()
         if slots.free:
             n = slots.free[-1]
-            self._execute_change(FILL, name, wrapped, n)
+            self._execute_change(self._fill, name, wrapped, n)
             slots.free.pop()
         else:
-            n = self._execute_change(f"{ADD} RETURNING n", name, wrapped)
+            n = self._execute_change(f"{ADD} RETURNING n" if self._epoch is None else ADD_LED, name, wrapped)
         slots.taken[owner] = n
         self._slots = slots
         return wrapped
@@ -207,7 +248,7 @@ class KeyFile:
             return
         if len(wrapped) != WRAPPED_BYTES:
             raise ValueError(f"a wrapped key has {WRAPPED_BYTES} bytes, not {len(wrapped)}")
-        self._execute_change(FILL, _pad_owner(owner), wrapped, n)
+        self._execute_change(self._fill, _pad_owner(owner), wrapped, n)
         self._slots = slots
 
     def _read(self, owner: str) -> bytes | None:
@@ -220,11 +261,25 @@ class KeyFile:
         slots = self._current_slots()
         n = slots.taken.get(owner)
         if n is not None:
-            self._execute_change(FILL, FREE_OWNER, bytes(WRAPPED_BYTES), n)
+            self._execute_change(self._fill, FREE_OWNER, bytes(WRAPPED_BYTES), n)
             del slots.taken[owner]
             slots.free.append(n)
             self._slots = slots
-        self._clear_journal()
+        self._clear_journal_beneath_lock()
+
+    def _clear_journal_beneath_lock(self) -> None:
+        """Clear the journal while nobody else can write one."""
+        if self._epoch is None:
+            self._clear_journal()
+            return
+        connection = self._db()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if connection.fetchval(READ_EPOCH) != self._epoch:
+                raise self._is_lost()
+            self._clear_journal()
+        finally:
+            connection.execute("ROLLBACK")
 
     def _clear_journal(self) -> None:
         try:
@@ -238,6 +293,14 @@ class KeyFile:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def peek_epoch(path: Path) -> int:
+    """Return the epoch under which the file was opened last; 0 where there is none. Raises `DatabaseError`."""
+    if not path.exists():
+        return 0
+    with contextlib.closing(SqliteConnection(path, read_only=True)) as connection:
+        return int(connection.fetchval(READ_EPOCH) or 0) if "epoch" in connection.tables() else 0
 
 
 def holds_keys(connection: SqliteConnection) -> bool:

@@ -14,6 +14,11 @@ What forgetting is here. PostgreSQL keeps what was deleted: as dead rows until a
 archive, replicas and base backups for as long as they are kept. Nothing here overwrites it. What protects is that every
 word and number is sealed under a key that stands in `keys.db`, is never in PostgreSQL, and is overwritten there.
 
+Who may commit. The bridge that leads has a `Fence`: each of its commits looks, beneath a lock that the next leader takes
+alone, whether the epoch in the lease is still its own (`bridge/lease`). A commit of a former leader raises `LeadLost`,
+nothing of it is kept, and the process ends. Commands beside the bridge have none; those that need the line stopped take
+the leader's lock alone (`leads`), which every bridge that leads or waits has a share of.
+
 Sources: postgresql.org/docs/current: wal-async-commit.html, functions-admin.html (pg_logical_emit_message, advisory locks),
 routine-vacuuming.html.
 """
@@ -23,6 +28,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
@@ -30,7 +36,7 @@ from typing import Any, Final, NoReturn, TypeVar
 from bridge.runtime import log
 from bridge.storage.commit_queue import CommitQueue
 from bridge.storage.database import Database, Dialect, Row, Value, Work
-from bridge.storage.errors import Busy, DatabaseError, InUse, Unavailable
+from bridge.storage.errors import Busy, DatabaseError, InUse, LeadLost, Unavailable
 from bridge.storage.migrations import Migrations
 from bridge.storage.postgres_connection import LOCK_MS, TABLES, PostgresConnection, PostgresPlace, connect, require_suitable
 from bridge.storage.sqlite_database import SqliteDatabase
@@ -42,7 +48,32 @@ READERS: Final = 3
 LEADER_MS: Final = 30_000
 """Milliseconds in which a bridge that was killed, or whose network was cut, is gone at the server: more than the time-outs
 that `postgres_connection.py` has it set."""
+FENCE: Final = "fence"
+"""The purpose of the lock that commits of a leader share, and the next leader takes alone."""
+LEASE_SCHEMA: Final = "{}_lease"
+"""The schema of a lease, by that of the database whose leader has it."""
+LEASE_TABLE: Final = "lease"
+_FENCED_OFF: Final = ("22012", "42P01", "3F000", "42703", "42501")
+"""What the server says of a fence whose row, table, schema or column is another's or gone, or may not be read any more."""
 SYNC: Final = "SELECT pg_logical_emit_message(true, 'quietline', '')"
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """What each commit of a leader asks. `place`: of the main database, whose lease it is; `lost`: is told once it is."""
+
+    place: PostgresPlace
+    epoch: int
+    lost: Callable[[str], None]
+
+    @property
+    def statements(self) -> str:
+        """Return what fails, by a division by zero, unless the epoch in the lease is ours."""
+        schema = LEASE_SCHEMA.format(self.place.schema)
+        lock = PostgresPlace(self.place.url, schema).lock(FENCE)
+        epoch = f"epoch = {self.epoch} AND NOT released"
+        own = f'SELECT COUNT(*) FROM "{schema}".{LEASE_TABLE} WHERE {epoch}'  # noqa: S608 - names and a number of ours
+        return f"; SELECT pg_advisory_xact_lock_shared({lock}); SELECT 1 / ({own})"
 
 
 class PostgresTransaction:
@@ -90,14 +121,15 @@ class PostgresTransaction:
         return self._connection
 
 
-async def transact(connection: PostgresConnection, lock: int, work: Work[T]) -> T:
+async def transact(connection: PostgresConnection, lock: int, work: Work[T], *, fence: Fence | None = None) -> T:
     """Run the work in one transaction and return its value; on an exception nothing of it is kept.
 
-    `lock`: of the server, which one writer has at a time. Raises `Busy` when another does not let go of it.
+    `lock`: of the server, which one writer has at a time. Raises `Busy` when another does not let go of it, and `LeadLost`
+    when the fence says so.
     """
     transaction = PostgresTransaction(connection)
     try:
-        await connection.run(f"BEGIN; SELECT pg_advisory_xact_lock({lock})")
+        await _begin(connection, lock, fence)
         value = await work(transaction)
         transaction.end()
         await _commit(connection)
@@ -112,6 +144,16 @@ async def transact(connection: PostgresConnection, lock: int, work: Work[T]) -> 
         raise
     transaction.committed()
     return value
+
+
+async def _begin(connection: PostgresConnection, lock: int, fence: Fence | None) -> None:
+    try:
+        await connection.run(f"BEGIN; SELECT pg_advisory_xact_lock({lock}){fence.statements if fence else ''}")
+    except DatabaseError as error:
+        if fence is None or not error.code.endswith(_FENCED_OFF):
+            raise
+        fence.lost("a commit found another epoch in the lease, or no lease")
+        raise LeadLost("epoch") from None
 
 
 async def _commit(connection: PostgresConnection) -> None:
@@ -136,15 +178,24 @@ class ServerLog:
 class PostgresDatabase:
     """A schema of a PostgreSQL database. See :class:`bridge.storage.database.Database`.
 
-    `leads`: it is the line's own bridge, of which there is one at a time. Another one's `open` raises `InUse`.
+    `leads`: nobody else may lead meanwhile, nor wait to: `open` raises `InUse` while a bridge does. `fence`: it is the
+    database of a bridge that leads, by its lease.
     """
 
     dialect: Final = Dialect.POSTGRESQL
 
-    def __init__(self, place: PostgresPlace, *, migrations: Sequence[Migrations] = (), leads: bool = False) -> None:
+    def __init__(
+        self,
+        place: PostgresPlace,
+        *,
+        migrations: Sequence[Migrations] = (),
+        leads: bool = False,
+        fence: Fence | None = None,
+    ) -> None:
         self._place = place
         self._migrations = migrations
         self._leads = leads
+        self._fence = fence
         self._lock = place.lock("commit")
         self._log = ServerLog()
         self._queue = CommitQueue(self._log, transact=self._transact)
@@ -254,9 +305,9 @@ class PostgresDatabase:
             self._queue.fail_all(OSError("the connection to the database is lost"))
 
     async def _take_lead(self, writer: PostgresConnection) -> None:
-        """Be the one bridge, as long as the writing connection lasts: who lost it cannot commit any more.
+        """Keep every bridge from leading, as long as the writing connection lasts.
 
-        One that was killed may take some seconds to be gone.
+        A bridge that was killed may take some seconds to be gone.
         """
         try:
             await writer.run(
@@ -274,7 +325,7 @@ class PostgresDatabase:
             if not await connection.fetchval("SELECT 1 FROM pg_namespace WHERE nspname = $1", self._place.schema):
                 await connection.run(f'CREATE SCHEMA "{self._place.schema}"')
             for migrations in self._migrations:
-                await migrations.run(partial(transact, connection, self._lock))
+                await migrations.run(partial(transact, connection, self._lock, fence=self._fence))
         finally:
             await connection.close()
 
@@ -282,18 +333,28 @@ class PostgresDatabase:
         if self._writer is None:
             raise Unavailable("not open")
         try:
-            return await transact(self._writer, self._lock, work)
+            return await transact(self._writer, self._lock, work, fence=self._fence)
+        except LeadLost as error:
+            self._queue.fail_all(error)
+            raise
         except DatabaseError:
             if self._writer.is_closed:
                 self._queue.fail_all(OSError("the connection to the database is lost"))
             raise
 
 
-def database_of(file: Path, server: str | None, *, migrations: Sequence[Migrations] = (), leads: bool = False) -> Database:
+def database_of(
+    file: Path,
+    server: str | None,
+    *,
+    migrations: Sequence[Migrations] = (),
+    leads: bool = False,
+    fence: Fence | None = None,
+) -> Database:
     """Make the database that is this file, or the schema of its name where a server is given; not yet open."""
     if server is None:
         return SqliteDatabase(file, migrations=migrations)
-    return PostgresDatabase(PostgresPlace(server, file.stem), migrations=migrations, leads=leads)
+    return PostgresDatabase(PostgresPlace(server, file.stem), migrations=migrations, leads=leads, fence=fence)
 
 
 async def drop_schemas(server: str, names: Sequence[str]) -> None:

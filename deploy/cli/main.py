@@ -286,9 +286,12 @@ def bench(arguments: tuple[str, ...]) -> None:
 @cli.command()
 @optional_line_options
 @_TAKE_OVER
-def bridge(layout: Layout | None, take_over: bool) -> None:
+@click.option("--listen", metavar="HOST:PORT", help="Webhooks arrive here, whatever the configuration says.")
+@click.option("--metrics-listen", metavar="HOST:PORT", help="Metrics are here, where the configuration has any.")
+def bridge(layout: Layout | None, take_over: bool, listen: str | None, metrics_listen: str | None) -> None:
     """Run the bridge alone, in front, beside a homeserver that runs already. `up` does both.
 
+    With the same PostgreSQL database and the same directory of keys a second one waits, and leads when the first does not.
     It ends with SIGTERM. Exit code 0 stopped, 1 something broke, 2 the configuration cannot be used.
     """
     from bridge.app.main import main as run  # noqa: PLC0415 - only this verb needs it
@@ -307,7 +310,7 @@ def bridge(layout: Layout | None, take_over: bool) -> None:
         with exit_on_errors():
             require_current(config, layout)
         note_version(config)
-    sys.exit(run(layout.config, take_over=take_over))
+    sys.exit(run(layout.config, take_over=take_over, listen={"listen": listen, "metrics": metrics_listen}))
 
 
 cli.add_command(canary)

@@ -16,6 +16,7 @@ from bridge.carriers.adapter import Carrier
 from bridge.carriers.base import BaseCarrier
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.vendors import bandwidth, jasmin, kannel, rehearsal, signalwire, smsgate, telnyx, twilio, vonage
+from bridge.runtime.request_guard import Question
 from bridge.runtime.settings import CarrierSettings
 
 
@@ -61,14 +62,19 @@ def make_carrier(
     numbers: tuple[str, ...],
     validity: int,
     clock: Callable[[], float],
+    before_bytes: Question | None = None,
 ) -> Carrier:
     """Make the adapter of these settings, inside the running event loop.
 
     `public_base_url` stands before the raw path in what a carrier signs; `slug` is the line's, so that webhooks come to
     `/carriers/SLUG/inbound` and `…/status`; `numbers` are the line's in E.164, the main one first; `validity` the seconds
-    after which a carrier is to give up a text, where it can be told; `clock` the wall clock in seconds since 1970.
+    after which a carrier is to give up a text, where it can be told; `clock` the wall clock in seconds since 1970;
+    `before_bytes` is asked before anything leaves for the carrier.
     """
-    made: Carrier = CARRIER_KINDS[settings.kind].adapter.make(
+    adapter = CARRIER_KINDS[settings.kind].adapter.make(
         settings, public_base_url=public_base_url, slug=slug, numbers=numbers, validity=validity, clock=clock
     )
+    if before_bytes is not None:
+        adapter.guard(before_bytes)
+    made: Carrier = adapter
     return made

@@ -1,0 +1,178 @@
+"""The lead of this process: it is renewed, asked before bytes leave, and ends the process when it is another's.
+
+Rules of this module: until when we lead is reckoned from *before* a renewal was asked for, on a clock that nobody sets and
+that goes on while the machine sleeps; so we stop before another may begin. Whoever finds that another leads tells `lose`,
+which is the end of the process: nothing after it may have an effect, and a new start waits its turn.
+
+What a crash or a freeze between two lines leaves:
+
+    lease taken, keys.db not opened       the next holder has a higher epoch; a frozen one that wakes is refused by keys.db
+    keys.db opened, databases not         as above; migrations are fenced commits
+    within a commit                       the next holder waits for it, and ends it at the server (`lease_table.take`)
+    committed, answer not sent            it is the next holder's; the carrier repeats, and is told that it came before
+    text marked, request not begun        `confirm` asks before the bytes; the next holder calls the text unknown
+    text marked, request under way        it ends within the carrier's time-out, which the next holder waits before it sends
+    request answered, result not kept     unknown, and said so
+    event encrypted, request not begun    `confirm`; its number is taken, and the row is sent again under the same number
+    released, process not ended           its commits fail: a lease that is released counts as another's
+
+Source: Kleppmann, "How to do distributed locking" (2016), for why a lease alone does not do, and what is checked where.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Final
+
+from bridge.lease import lease_table
+from bridge.lease.lease_table import LEADER_NAME, LEASE_SECONDS, place_of_lease
+from bridge.runtime import log
+from bridge.runtime.clock import seconds_since_boot
+from bridge.storage.errors import DatabaseError, LeadLost, Unavailable
+from bridge.storage.postgres_connection import PostgresConnection, PostgresPlace, connect
+from bridge.storage.postgres_database import Fence
+
+RENEW_SECONDS: Final = 1.0
+RETRY_SECONDS: Final = 0.2
+ANSWER_SECONDS: Final = 3.0
+"""Seconds in which the server answers on the lease's own connection, or is asked again on another."""
+MARGIN_SECONDS: Final = 1.0
+"""Seconds before its end at which a lease is no longer used: two clocks do not go alike."""
+REQUEST_SECONDS: Final = 11.0
+"""Seconds in which a request to a carrier has ended that began while the former bridge led: more than the time-out of
+`bridge/carriers/http_request.py`."""
+
+End = Callable[[str], None]
+"""Ends the process; in a test it may return."""
+
+
+async def connect_to_lease(place: PostgresPlace, *, name: str) -> PostgresConnection:
+    """Connect to a lease, with our share of the leaders' lock.
+
+    Raises `LeadLost` while a command works on the line or a bridge leads that knows no lease; else `DatabaseError`.
+    """
+    lease = place_of_lease(place)
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            connection = await connect(lease, seconds=ANSWER_SECONDS, lock_ms=1000, application_name=name)
+    except TimeoutError:
+        raise Unavailable("no answer") from None
+    shared = False
+    try:
+        shared = await connection.fetchval("SELECT pg_try_advisory_lock_shared($1)", place.lock("leader"))
+    finally:
+        if not shared:
+            await connection.close()
+    if not shared:
+        raise LeadLost("the leaders' lock is taken")
+    return connection
+
+
+class Lead:
+    """A lease that this process holds. `start` at once; `close` last of all."""
+
+    def __init__(
+        self,
+        connection: PostgresConnection,
+        place: PostgresPlace,
+        *,
+        epoch: int,
+        identity: str,
+        taken: float,
+        former_may_send: bool,
+        end: End,
+    ) -> None:
+        """Make it. `taken`: seconds since the boot, from before it was asked for.
+
+        `former_may_send`: the one who led before may have a request under way.
+        """
+        self.epoch = epoch
+        self.handover = asyncio.Event()
+        """A person asked for a handover."""
+        self.lost = False
+        self._connection, self._place, self._identity, self._end = connection, place, identity, end
+        self._deadline = taken + LEASE_SECONDS - MARGIN_SECONDS
+        self._quiet_from = taken + REQUEST_SECONDS if former_may_send else taken
+        self._renewing = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def fence(self) -> Fence:
+        """What commits of our databases ask."""
+        return Fence(self._place, self.epoch, self.lose)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the lease has not run out by our clock."""
+        return not self.lost and seconds_since_boot() < self._deadline
+
+    def start(self) -> None:
+        """Renew it from now on."""
+        self._task = asyncio.create_task(self._renew_always(), name="lease")
+
+    async def close(self) -> None:
+        """Let go of it, so that another may lead at once. After everything that commits or sends."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        with contextlib.suppress(DatabaseError):
+            if not self.lost:
+                await lease_table.release(self._connection, self.epoch, self._identity)
+        await self._connection.close()
+
+    async def confirm(self) -> None:
+        """Return while we lead; to be asked immediately before something leaves. Raises `LeadLost`, `DatabaseError`."""
+        while not self.holds:
+            if self.lost:
+                raise LeadLost("lost")
+            await self._renew()
+
+    async def wait_for_former_requests(self) -> None:
+        """Wait until a request that the former leader may have begun has ended."""
+        await asyncio.sleep(max(0.0, self._quiet_from - seconds_since_boot()))
+
+    def lose(self, why: str) -> None:
+        """Say that another leads: the end of this process."""
+        if not self.lost:
+            self.lost = True
+            log.event("lease.lost")
+            self._end(why)
+
+    async def _renew_always(self) -> None:
+        while not self.lost:
+            with contextlib.suppress(LeadLost):
+                try:
+                    await self._renew()
+                except DatabaseError as error:
+                    log.failure("lease.not_renewed", error)
+                    if not self.holds:
+                        self.lose("the database did not answer until the lease ran out")
+                    await asyncio.sleep(RETRY_SECONDS)
+                    continue
+            await asyncio.sleep(RENEW_SECONDS)
+
+    async def _renew(self) -> None:
+        async with self._renewing:
+            if self._connection.is_closed:
+                try:
+                    self._connection = await connect_to_lease(self._place, name=LEADER_NAME)
+                except LeadLost:
+                    self.lose("a command has the line for itself")
+                    raise
+            asked = seconds_since_boot()
+            try:
+                wanted = await lease_table.renew(self._connection, self.epoch, self._identity)
+            except DatabaseError as error:
+                if isinstance(error, Unavailable):
+                    raise
+                self.lose("the lease cannot be read")  # its table is gone, or is another's
+                raise LeadLost("table") from None
+            if wanted is None:
+                self.lose("the lease is another's")
+                raise LeadLost("epoch")
+            self._deadline = asked + LEASE_SECONDS - MARGIN_SECONDS
+            if wanted:
+                self.handover.set()

@@ -1,0 +1,174 @@
+"""The lease: one row in a schema of its own beside the line's database, on PostgreSQL only.
+
+Rules of this module: the server's clock says until when a lease lasts; a new holder has a higher epoch than any before it;
+it is taken beneath a lock that each commit of a leader shares (`Fence`), so a commit was made under an epoch before the
+next one began, or not at all.
+
+A new holder takes it when the row says that it was released, when the one who holds it is dead on this machine, or when it
+has run out by the server's clock *and* has not changed for its whole length by the clock of who wants it: a server whose
+clock was set forward, or was replaced by one whose clock is ahead, ends no lease early.
+
+States of the row, and who may do what:
+
+    held        until > now     the holder commits, sends and speaks; nobody takes it
+    run out     until <= now    the holder commits as long as nobody has taken it, and neither sends nor speaks before it
+                                has renewed it; another may take it
+    released    released        nobody commits; another takes it at once
+    gone        no row, no table, another epoch: the holder's commits fail and it ends
+
+Sources: postgresql.org/docs/current: explicit-locking.html (advisory locks), functions-datetime.html (`clock_timestamp`
+goes on within a transaction), view-pg-locks.html, functions-admin.html (`pg_terminate_backend`: a role may end its own).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from bridge.storage.errors import Busy, DatabaseError
+from bridge.storage.postgres_connection import PostgresConnection, PostgresPlace
+from bridge.storage.postgres_database import FENCE, LEASE_SCHEMA
+
+LEASE_SECONDS: Final = 8.0
+"""How long a lease lasts. With the look of every half second and the time of a start it is below 15 seconds."""
+LEADER_NAME: Final = "quietline leader"
+STANDBY_NAME: Final = "quietline standby"
+"""What the server calls the connection of who waits, so that `status` can count them."""
+
+_CREATE: Final = """CREATE TABLE IF NOT EXISTS lease (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    epoch BIGINT NOT NULL,
+    holder TEXT NOT NULL,
+    host TEXT NOT NULL,
+    until TIMESTAMPTZ NOT NULL,
+    released BOOLEAN NOT NULL,
+    handover BOOLEAN NOT NULL
+)"""
+_FIRST: Final = """INSERT INTO lease (id, epoch, holder, host, until, released, handover)
+    VALUES (1, 0, '', '', clock_timestamp(), $1, FALSE) ON CONFLICT (id) DO NOTHING"""
+_READ: Final = """SELECT epoch, holder, host, released, handover, until::text AS until,
+    until <= clock_timestamp() AS run_out FROM lease WHERE id = 1"""
+_TAKE: Final = """UPDATE lease SET epoch = $1, holder = $2, host = $3, released = FALSE, handover = FALSE,
+    until = clock_timestamp() + make_interval(secs => $4) WHERE id = 1"""
+_RENEW: Final = """UPDATE lease SET until = clock_timestamp() + make_interval(secs => $3)
+    WHERE id = 1 AND epoch = $1 AND holder = $2 AND NOT released RETURNING handover"""
+_RELEASE: Final = "UPDATE lease SET released = TRUE, handover = FALSE WHERE id = 1 AND epoch = $1 AND holder = $2"
+_ASK: Final = "UPDATE lease SET handover = $1 WHERE id = 1 AND NOT released RETURNING epoch"
+_END_COMMITS: Final = """SELECT pg_terminate_backend(pid) FROM pg_locks
+    WHERE locktype = 'advisory' AND granted AND mode = 'ShareLock' AND classid::bigint = $1 AND objid::bigint = $2
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid()"""
+_STANDBYS: Final = """SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = $1
+    AND datname = current_database() AND usename = current_user"""
+_LINE: Final = 'SELECT EXISTS (SELECT 1 FROM "{}".desk)'
+_WORD: Final = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The row. `run_out`: by the server's clock; `until`: as the server writes it, to see whether it changes."""
+
+    epoch: int
+    holder: str
+    host: str
+    released: bool
+    handover: bool
+    run_out: bool
+    until: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who wants it. `host`: for people; `least_epoch`: the epoch in `keys.db`, which a new one must be above."""
+
+    identity: str
+    host: str
+    least_epoch: int = 0
+
+
+def place_of_lease(place: PostgresPlace) -> PostgresPlace:
+    """Return where the lease of a database is."""
+    return PostgresPlace(place.url, LEASE_SCHEMA.format(place.schema))
+
+
+async def create(connection: PostgresConnection, place: PostgresPlace, *, is_new: bool) -> None:
+    """Make the row where there is none. `is_new`: nothing of the line exists, so that nobody can have led it.
+
+    `place`: of the lease. Raises `DatabaseError`.
+    """
+    await connection.run(f"BEGIN; SELECT pg_advisory_xact_lock({place.lock('create')})")
+    try:
+        await connection.run(f'CREATE SCHEMA IF NOT EXISTS "{place.schema}"')
+        await connection.run(_CREATE)
+        await connection.execute(_FIRST, is_new)
+    except DatabaseError:
+        await connection.run("ROLLBACK")
+        raise
+    await connection.run("COMMIT")
+
+
+async def line_exists(connection: PostgresConnection, place: PostgresPlace) -> bool:
+    """Whether the main database at that place has anything of a line. Raises `DatabaseError`."""
+    if not await connection.has_table(f'"{place.schema}".desk'):
+        return False
+    return bool(await connection.fetchval(_LINE.format(place.schema)))
+
+
+async def read(connection: PostgresConnection) -> Lease | None:
+    """Read the row; None without one. Raises `DatabaseError`, `InvalidStatement` without a table."""
+    row = await connection.fetchrow(_READ)
+    return None if row is None else Lease(**{name: row[name] for name in row.keys()})  # noqa: SIM118 - no mapping
+
+
+async def take(
+    connection: PostgresConnection, place: PostgresPlace, seen: Lease, *, is_free: bool, by: Holder
+) -> int | None:
+    """Take the lease if it still is as it was seen; return the new epoch, or None.
+
+    `is_free`: who holds it is dead, or it has stood still for its length. A commit of the old holder that is in the middle
+    is waited for, and ended at the server where it does not end. Raises `DatabaseError`.
+    """
+    lock = place.lock(FENCE)
+    try:
+        await connection.run(f"BEGIN; SELECT pg_advisory_xact_lock({lock})")
+    except Busy:
+        await connection.run("ROLLBACK")
+        high, low = (lock >> _WORD) & 0xFFFFFFFF, lock & 0xFFFFFFFF
+        await connection.fetch(_END_COMMITS, high, low)
+        return None
+    try:
+        row = await connection.fetchrow(f"{_READ} FOR UPDATE")
+        same = row is not None and (row["epoch"], row["until"]) == (seen.epoch, seen.until)
+        if row is None or not same or not (row["released"] or is_free):
+            await connection.run("ROLLBACK")
+            return None
+        epoch = max(seen.epoch, by.least_epoch) + 1
+        await connection.execute(_TAKE, epoch, by.identity, by.host, LEASE_SECONDS)
+        await connection.execute("SELECT set_config('application_name', $1, FALSE)", LEADER_NAME)
+    except DatabaseError:
+        if not connection.is_closed:
+            await connection.run("ROLLBACK")
+        raise
+    await connection.run("COMMIT")
+    return epoch
+
+
+async def renew(connection: PostgresConnection, epoch: int, identity: str) -> bool | None:
+    """Have the lease last from now; return whether it is to be handed over, or None when it is not ours any more."""
+    asked = await connection.fetchval(_RENEW, epoch, identity, LEASE_SECONDS)
+    return None if asked is None else bool(asked)
+
+
+async def release(connection: PostgresConnection, epoch: int, identity: str) -> None:
+    """Let go of it: another takes it at once. One that is not ours is left alone."""
+    await connection.execute(_RELEASE, epoch, identity)
+
+
+async def ask_handover(connection: PostgresConnection, *, wanted: bool = True) -> int | None:
+    """Ask who leads to hand over, or take the wish back; return their epoch, or None when nobody leads."""
+    epoch = await connection.fetchval(_ASK, wanted)
+    return None if epoch is None else int(epoch)
+
+
+async def count_standbys(connection: PostgresConnection) -> int:
+    """Count the connections of bridges that wait."""
+    return int(await connection.fetchval(_STANDBYS, STANDBY_NAME))

@@ -1,0 +1,56 @@
+"""Which process holds a lease, so that another one on the same machine can see that it is dead.
+
+Rules of this module: a process is called dead only where that is certain: the same boot of the same machine, the same
+namespace of process ids, and nothing runs under that id that began at that time. Whatever cannot be told is alive. The
+identity names no person and no path.
+
+Sources: proc_pid_stat(5) (state, starttime), pid_namespaces(7), kill(2).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+PROC: Final = Path("/proc")
+FIELDS: Final = 4
+_STATE, _START = 0, 19
+"""Places in `/proc/PID/stat` behind the name of the program, which may hold anything."""
+
+
+def own_identity() -> str:
+    """Return four words: the boot, the namespace, the id, the time of the start. Where they are not known, a random one."""
+    try:
+        boot = (PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        namespace = str((PROC / "self/ns/pid").stat().st_ino)
+    except OSError:
+        return secrets.token_hex(16)
+    state = _state(os.getpid())
+    return secrets.token_hex(16) if state is None else f"{boot} {namespace} {os.getpid()} {state[1]}"
+
+
+def is_dead(identity: str) -> bool:
+    """Whether the process of that identity certainly runs no more."""
+    parts, own = identity.split(" "), own_identity().split(" ")
+    if len(parts) != FIELDS or len(own) != FIELDS or parts[:2] != own[:2] or not parts[2].isdecimal():
+        return False
+    pid = int(parts[2])
+    try:
+        os.kill(pid, 0)  # it is asked, and nothing is sent
+    except ProcessLookupError:
+        return True
+    except OSError:
+        pass  # of another user: it is there
+    state = _state(pid)
+    return state is not None and (state[0] in "ZX" or state[1] != parts[3])
+
+
+def _state(pid: int) -> tuple[str, str] | None:
+    """Return state and time of the start; None where they are not told."""
+    try:
+        fields = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return fields[_STATE], fields[_START]
+    except (OSError, IndexError):
+        return None

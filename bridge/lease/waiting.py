@@ -1,0 +1,130 @@
+"""Waits for the lease of a line, and takes it when it is free.
+
+Rules of this module: one connection, two looks a second, and nothing is written before the lease is free; what cannot be
+told is waited for. No file but `keys.db` is looked at, and that only for its epoch: without it there is nothing to lead
+with, and whoever has it may take the lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+from typing import Final
+
+from bridge.lease import lease_table
+from bridge.lease.lead import End, Lead, connect_to_lease
+from bridge.lease.lease_table import LEASE_SECONDS, STANDBY_NAME, Holder, Lease, place_of_lease
+from bridge.lease.process_identity import is_dead, own_identity
+from bridge.runtime import log
+from bridge.runtime.clock import seconds_since_boot
+from bridge.storage.errors import DatabaseError, InvalidStatement, LeadLost, UnsuitableServer
+from bridge.storage.key_file import peek_epoch
+from bridge.storage.postgres_connection import PostgresConnection, PostgresPlace
+
+LOOK_SECONDS: Final = 0.5
+SAY_SECONDS: Final = 60.0
+"""Seconds between two words in the log about the same hindrance."""
+
+
+def host_name() -> str:
+    """Return what people call this machine."""
+    return socket.gethostname()[:100]
+
+
+class Waiting:
+    """One bridge that wants to lead. `try_once` as often as one likes, or `run`."""
+
+    def __init__(self, place: PostgresPlace, keys: Path, *, end: End) -> None:
+        """Make it. `place`: of the main database; `keys`: `keys.db`."""
+        self._place, self._keys, self._end = place, keys, end
+        self._connection: PostgresConnection | None = None
+        self._identity = own_identity()
+        self._seen: Lease | None = None
+        self._seen_first = 0.0
+        self._said: dict[str, float] = {}
+
+    async def run(self) -> Lead:
+        """Wait until the lease is ours. Raises `UnsuitableServer` only."""
+        while True:
+            try:
+                if (lead := await self.try_once()) is not None:
+                    return lead
+            except UnsuitableServer:
+                raise
+            except DatabaseError as error:
+                self._say("lease.not_read", error)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def try_once(self) -> Lead | None:
+        """Look once, and take the lease if it is free. Raises `DatabaseError`."""
+        connection = await self._connected()
+        if connection is None:
+            return None
+        seen = await self._read(connection)
+        if seen is None:
+            return None
+        now = seconds_since_boot()
+        if self._seen is None or (self._seen.epoch, self._seen.until, self._seen.released) != (
+            seen.epoch,
+            seen.until,
+            seen.released,
+        ):
+            self._seen, self._seen_first = seen, now
+        dead = bool(seen.holder) and is_dead(seen.holder)
+        stood_still = seen.run_out and now - self._seen_first >= LEASE_SECONDS
+        if not (seen.released or dead or stood_still):
+            return None
+        if not self._keys.exists() and await lease_table.line_exists(connection, self._place):
+            self._say("lease.no_keys", FileNotFoundError())
+            return None
+        by = Holder(identity=self._identity, host=host_name(), least_epoch=peek_epoch(self._keys))
+        asked = seconds_since_boot()
+        epoch = await lease_table.take(connection, place_of_lease(self._place), seen, is_free=dead or stood_still, by=by)
+        if epoch is None:
+            return None
+        self._connection = None
+        log.event("lease.taken")
+        return Lead(
+            connection,
+            self._place,
+            epoch=epoch,
+            identity=self._identity,
+            taken=asked,
+            former_may_send=stood_still and not (seen.released or dead),
+            end=self._end,
+        )
+
+    async def close(self) -> None:
+        """Stop waiting."""
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+    async def _connected(self) -> PostgresConnection | None:
+        """Return our connection; None while a command has the line for itself."""
+        if self._connection is not None and not self._connection.is_closed:
+            return self._connection
+        try:
+            self._connection = await connect_to_lease(self._place, name=STANDBY_NAME)
+        except LeadLost as error:
+            self._say("lease.line_taken", error)
+            return None
+        return self._connection
+
+    async def _read(self, connection: PostgresConnection) -> Lease | None:
+        try:
+            seen = await lease_table.read(connection)
+        except InvalidStatement:  # there is no such table
+            seen = None
+        if seen is None:
+            is_new = not self._keys.exists() and not await lease_table.line_exists(connection, self._place)
+            await lease_table.create(connection, place_of_lease(self._place), is_new=is_new)
+            seen = await lease_table.read(connection)
+        return seen
+
+    def _say(self, what: str, error: Exception) -> None:
+        now = seconds_since_boot()
+        if now - self._said.get(what, -SAY_SECONDS) >= SAY_SECONDS:
+            self._said[what] = now
+            log.failure(what, error)

@@ -1,0 +1,31 @@
+"""A question that is asked immediately before bytes of a request leave this process, whichever client sends them.
+
+Rule of this module: it is asked after a connection stands, for each part of a request: a process that was frozen in between
+asks when it wakes. What it raises ends the request, of which nothing more is written.
+
+Source: docs.aiohttp.org/en/stable/tracing_reference.html (`on_request_headers_sent` and `on_request_chunk_sent` are awaited
+before aiohttp writes them; aiohttp 3.14, `http_writer.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import aiohttp
+
+Question: TypeAlias = Callable[[], Awaitable[None]]
+"""Returns when bytes may leave; raises when they may not."""
+
+
+def guard(session: aiohttp.ClientSession, question: Question) -> None:
+    """Ask before each part of each request of a session."""
+
+    async def ask(*_told: object) -> None:
+        await question()
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(ask)
+    trace.on_request_chunk_sent.append(ask)
+    trace.freeze()
+    session.trace_configs.append(trace)

@@ -1,0 +1,401 @@
+"""Two bridges on one line: one leads, and what it does after it has lost that has no effect."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from bridge.lease import lead as lead_module
+from bridge.lease import lease_table, waiting
+from bridge.lease.lead import Lead
+from bridge.lease.lease_table import place_of_lease
+from bridge.runtime import clock
+from bridge.runtime.request_guard import guard
+from bridge.storage.database import Transaction, Work
+from bridge.storage.errors import InUse, LeadLost, Unavailable
+from bridge.storage.key_file import KeyFile, peek_epoch
+from bridge.storage.postgres_connection import connect
+from bridge.storage.postgres_database import PostgresDatabase
+from bridge.storage.sqlite_connection import SqliteConnection
+from tests.bridge.lease.leases import LeasedLine, leased_line, living_process
+from tests.e2e.polling import wait_until
+from tests.fakes.postgres_server import PostgresServer
+
+WRAPPED = bytes(61)
+
+
+@pytest.fixture
+def short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a lease run out soon, and nobody renew it by itself."""
+    for module in (lease_table, lead_module, waiting):
+        monkeypatch.setattr(module, "LEASE_SECONDS", 0.3)
+    monkeypatch.setattr(lead_module, "MARGIN_SECONDS", 0.1)
+
+
+@pytest.fixture
+def strangers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no holder be known on this machine, as when the two are on two machines."""
+    monkeypatch.setattr(waiting, "is_dead", lambda _identity: False)
+
+
+@pytest.fixture
+async def line(postgres_server: PostgresServer, tmp_path: Path) -> LeasedLine:
+    return leased_line(postgres_server, tmp_path)
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as made:
+        yield made
+
+
+async def first(line: LeasedLine, stack: AsyncExitStack) -> Lead:
+    bridge = line.bridge()
+    stack.push_async_callback(bridge.close)
+    lead = await bridge.try_once()
+    assert lead is not None
+    stack.push_async_callback(lead.close)
+    return lead
+
+
+async def successor(line: LeasedLine, stack: AsyncExitStack) -> Lead:
+    bridge = line.bridge()
+    stack.push_async_callback(bridge.close)
+    lead = await line.waits_until_it_leads(bridge)
+    stack.push_async_callback(lead.close)
+    return lead
+
+
+async def opened(line: LeasedLine, lead: Lead, stack: AsyncExitStack) -> PostgresDatabase:
+    database = PostgresDatabase(line.place, fence=lead.fence)
+    await database.open()
+    stack.push_async_callback(database.close)
+    await database.commit(lambda transaction: transaction.execute("CREATE TABLE IF NOT EXISTS word (said TEXT)"))
+    return database
+
+
+def say(word: str) -> Work[None]:
+    async def work(transaction: Transaction) -> None:
+        await transaction.execute("INSERT INTO word (said) VALUES ($1)", word)
+
+    return work
+
+
+async def said(database: PostgresDatabase) -> list[str]:
+    return [row["said"] for row in await database.fetch("SELECT said FROM word ORDER BY said")]
+
+
+async def test_the_first_leads_at_once_and_the_second_waits(line: LeasedLine, stack: AsyncExitStack) -> None:
+    """A new line waits for nobody; while one leads another does not, however often it looks; a release is taken at once."""
+    lead = await first(line, stack)
+    other = line.bridge()
+    stack.push_async_callback(other.close)
+    assert [await other.try_once() for _ in range(3)] == [None, None, None]
+    assert (lead.epoch, lead.holds, lead.lost) == (1, True, False)
+    await lead.close()
+    later = await other.try_once()
+    assert later is not None
+    assert later.epoch == 2
+    await later.wait_for_former_requests()  # a bridge that let go has no request under way
+    await later.close()
+    assert line.ends == []
+
+
+async def test_a_lease_is_renewed_as_long_as_its_holder_lives(
+    line: LeasedLine, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch, strangers: None, short_leases: None
+) -> None:
+    """Many times its length: who waits sees another end of it at each look."""
+    monkeypatch.setattr(lead_module, "RENEW_SECONDS", 0.01)
+    lead = await first(line, stack)
+    ends = set[str]()
+    lead.start()
+    server = await connect(place_of_lease(line.place))
+    stack.push_async_callback(server.close)
+
+    async def renewed() -> bool | None:
+        row = await lease_table.read(server)
+        assert row is not None
+        ends.add(row.until)
+        return len(ends) > 20 or None
+
+    await wait_until("it was renewed", renewed, every=0.01)
+    assert (lead.lost, line.ends) == (False, [])
+
+
+async def test_a_lease_that_ran_out_is_taken_and_whoever_had_it_commits_nothing(
+    line: LeasedLine, stack: AsyncExitStack, strangers: None, short_leases: None
+) -> None:
+    """A frozen leader that wakes: its commits raise, keep nothing and end it; so do its keys, its requests, its renewal."""
+    lead = await first(line, stack)
+    database = await opened(line, lead, stack)
+    await database.commit(say("before"))
+    keys = KeyFile(path=line.keys, epoch=lead.epoch, lost=lead.lose)
+    await keys.open()
+    stack.push_async_callback(keys.close)
+    await keys.insert("first", WRAPPED)
+
+    later = await successor(line, stack)
+    assert later.epoch == 2
+    with pytest.raises(LeadLost):
+        await database.commit(say("after"))
+    with pytest.raises(LeadLost):
+        await database.wait_for_failure()
+    with pytest.raises(Unavailable):
+        await database.commit(say("once more"))
+    now = await opened(line, later, stack)
+    await now.commit(say("by the next"))
+    assert await said(now) == ["before", "by the next"]
+    with pytest.raises(LeadLost):
+        await lead.confirm()
+    assert line.ends == ["a commit found another epoch in the lease, or no lease"]
+
+    next_keys = KeyFile(path=line.keys, epoch=later.epoch, lost=later.lose)
+    await next_keys.open()
+    stack.push_async_callback(next_keys.close)
+    for change in (keys.insert("second", WRAPPED), keys.replace("first", WRAPPED), keys.delete("first")):
+        with pytest.raises(LeadLost):
+            await change
+    assert await next_keys.owners() == {"first"}
+    await next_keys.delete("first")
+    assert await next_keys.owners() == set()
+    assert peek_epoch(line.keys) == 2
+    late = KeyFile(path=line.keys, epoch=lead.epoch)  # it was frozen before it opened the file
+    with pytest.raises(LeadLost):
+        await late.open()
+    await late.close()
+
+
+async def test_a_commit_in_the_middle_is_ended_at_the_server(
+    line: LeasedLine, stack: AsyncExitStack, strangers: None, short_leases: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A leader that is frozen within a commit holds its lock for ever: the next one has the server end it."""
+    lead = await first(line, stack)
+    database = await opened(line, lead, stack)
+    inside, woken = asyncio.Event(), asyncio.Event()
+
+    async def freezes(transaction: Transaction) -> None:
+        await transaction.execute("INSERT INTO word (said) VALUES ('half')")
+        inside.set()
+        await woken.wait()
+        await transaction.execute("INSERT INTO word (said) VALUES ('other half')")
+
+    frozen = asyncio.create_task(database.commit(freezes))
+    await inside.wait()
+    later = await successor(line, stack)
+    now = await opened(line, later, stack)
+    await now.commit(say("whole"))
+    woken.set()
+    with pytest.raises(Unavailable):
+        await frozen
+    assert await said(now) == ["whole"]
+
+
+async def test_the_dead_are_known_on_their_own_machine(line: LeasedLine, stack: AsyncExitStack) -> None:
+    """A bridge that was killed here is followed at once, with nothing to wait for."""
+    await first(line, stack)
+    other = line.bridge()
+    stack.push_async_callback(other.close)
+    with living_process() as (identity, kill):
+        line.execute(f"UPDATE lease SET holder = '{identity}', until = clock_timestamp() + interval '1 day'")  # noqa: S608 - our own word
+        assert await other.try_once() is None
+        kill()
+    later = await other.try_once()
+    assert later is not None
+    await later.wait_for_former_requests()
+    await later.close()
+
+
+async def test_a_server_s_clock_that_jumps_ends_no_lease(line: LeasedLine, stack: AsyncExitStack, strangers: None) -> None:
+    """Run out by the server's clock is not enough: for its whole length it must not have changed before our eyes."""
+    lead = await first(line, stack)
+    line.execute("UPDATE lease SET until = clock_timestamp() - interval '1 hour'")
+    other = line.bridge()
+    stack.push_async_callback(other.close)
+    assert [await other.try_once() for _ in range(3)] == [None] * 3
+    await lead.confirm()
+    assert line.ends == []
+
+
+async def test_a_server_s_clock_that_is_behind_keeps_the_next_one_waiting(
+    line: LeasedLine, stack: AsyncExitStack, strangers: None, short_leases: None
+) -> None:
+    """A lease that by that clock has not run out is left alone, though its holder stopped long ago by ours."""
+    await first(line, stack)
+    line.execute("UPDATE lease SET until = clock_timestamp() + interval '1 hour'")
+    other = line.bridge()
+    stack.push_async_callback(other.close)
+    looks = []
+    for _ in range(5):
+        looks.append(await other.try_once())
+        await asyncio.sleep(0.1)
+    assert looks == [None] * 5
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE lease SET epoch = epoch + 1",
+        "UPDATE lease SET epoch = 0",
+        "UPDATE lease SET released = TRUE",
+        "DELETE FROM lease",
+        "DROP TABLE lease",
+        "ALTER TABLE lease RENAME epoch TO era",
+    ],
+)
+async def test_a_lease_that_is_edited_or_gone_ends_who_led(line: LeasedLine, stack: AsyncExitStack, damage: str) -> None:
+    """It fails closed, with a sentence: no commit, no request, no renewal."""
+    lead = await first(line, stack)
+    database = await opened(line, lead, stack)
+    line.execute(damage)
+    with pytest.raises(LeadLost):
+        await database.commit(say("after"))
+    assert line.ends == ["a commit found another epoch in the lease, or no lease"]
+    with pytest.raises(LeadLost):
+        await lead.confirm()
+    assert await said(database) == []
+
+
+@pytest.mark.parametrize("damage", ["UPDATE lease SET holder = 'x'", "DELETE FROM lease", "DROP TABLE lease"])
+async def test_a_renewal_finds_it_as_well(
+    line: LeasedLine, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    """A line on which nothing happens ends, too."""
+    monkeypatch.setattr(lead_module, "RENEW_SECONDS", 0.01)
+    lead = await first(line, stack)
+    lead.start()
+    line.execute(damage)
+
+    async def ended() -> list[str] | None:
+        return line.ends or None
+
+    await wait_until("it ended", ended, every=0.01)
+    assert line.ends[0] in {"the lease is another's", "the lease cannot be read"}
+
+
+async def test_a_table_that_is_made_again_gives_no_epoch_twice(
+    line: LeasedLine, stack: AsyncExitStack, strangers: None, short_leases: None
+) -> None:
+    """After it was dropped, or an old database was put back: above what keys.db knows, and not before a lease's length."""
+    lead = await first(line, stack)
+    keys = KeyFile(path=line.keys, epoch=lead.epoch)
+    await keys.open()
+    await keys.close()
+    with contextlib.closing(SqliteConnection(line.keys)) as file:
+        file.execute("UPDATE epoch SET number = 7")
+    line.execute("DROP TABLE lease")
+    later = await successor(line, stack)
+    assert later.epoch == 8
+
+
+async def test_two_that_look_at_once_have_one_winner(line: LeasedLine, stack: AsyncExitStack, strangers: None) -> None:
+    for _ in range(5):
+        bridges = [line.bridge() for _ in range(4)]
+        leads = [lead for lead in await asyncio.gather(*(bridge.try_once() for bridge in bridges)) if lead is not None]
+        assert len(leads) == 1
+        for bridge in bridges:
+            await bridge.close()
+        await leads[0].close()
+
+
+async def test_a_command_that_needs_the_line_stopped_is_kept_away_and_keeps_away(
+    line: LeasedLine, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`upgrade` and `migrate` do not begin while a bridge leads or waits, and no bridge leads while one of them works."""
+    monkeypatch.setattr("bridge.storage.postgres_database.LEADER_MS", 50)
+    bridge = line.bridge()
+    lead = await bridge.try_once()
+    assert lead is not None
+    with pytest.raises(InUse):
+        await PostgresDatabase(line.place, leads=True).open()
+    await lead.close()
+    command = PostgresDatabase(line.place, leads=True)
+    await command.open()
+    other = line.bridge()
+    stack.push_async_callback(other.close)
+    assert await other.try_once() is None
+    await command.close()
+    lead = await line.waits_until_it_leads(other)
+    await lead.close()
+
+
+async def test_a_lease_that_ran_out_while_the_machine_slept_goes_on_if_nobody_took_it(
+    line: LeasedLine, stack: AsyncExitStack, short_leases: None
+) -> None:
+    """Before bytes leave it is renewed; nothing is lost, and nothing left meanwhile."""
+    lead = await first(line, stack)
+
+    async def ran_out() -> bool | None:
+        return not lead.holds or None
+
+    await wait_until("it ran out", ran_out, every=0.02)
+    await lead.confirm()
+    assert (lead.lost, line.ends) == (False, [])
+
+
+async def test_nothing_leaves_for_a_server_once_the_lead_is_lost(
+    line: LeasedLine, stack: AsyncExitStack, strangers: None, short_leases: None
+) -> None:
+    """The question comes when the connection stands, right before the first byte: who froze in between asks."""
+    received = list[str]()
+
+    async def note(request: web.Request) -> web.Response:
+        received.append(request.path)
+        return web.Response()
+
+    application = web.Application()
+    application.add_routes([web.post("/{path}", note)])
+    runner = web.AppRunner(application)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    lead = await first(line, stack)
+    http = await stack.enter_async_context(aiohttp.ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}"))
+    guard(http, lead.confirm)
+    await (await http.post("/one", data=b"words")).read()
+    later = await successor(line, stack)
+    with pytest.raises(LeadLost):
+        await http.post("/two", data=b"words")
+    assert received == ["/one"]
+    assert line.ends == ["the lease is another's"]
+    assert later.holds or not later.lost
+
+
+async def test_the_next_one_waits_for_a_request_of_a_former_leader(
+    line: LeasedLine, stack: AsyncExitStack, strangers: None, short_leases: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the frozen one had asked of a carrier may still arrive: until that has ended no text leaves."""
+    monkeypatch.setattr(lead_module, "REQUEST_SECONDS", 0.4)
+    await first(line, stack)
+    before = clock.seconds_since_boot()
+    later = await successor(line, stack)
+    await later.wait_for_former_requests()
+    assert clock.seconds_since_boot() - before >= 0.4
+
+
+async def test_a_line_whose_keys_are_not_here_is_left_alone(
+    line: LeasedLine, stack: AsyncExitStack, strangers: None
+) -> None:
+    """A machine to which the volume of the keys is not attached leads nothing, until it is."""
+    lead = await first(line, stack)
+    database = PostgresDatabase(line.place, fence=lead.fence)
+    await database.open()
+    await database.commit(lambda transaction: transaction.execute("CREATE TABLE desk (id TEXT)"))
+    await database.commit(lambda transaction: transaction.execute("INSERT INTO desk VALUES ('desk')"))
+    await database.close()
+    await lead.close()
+    other = line.bridge()
+    stack.push_async_callback(other.close)
+    assert await other.try_once() is None
+    keys = KeyFile(path=line.keys)
+    await keys.open()
+    await keys.close()
+    later = await other.try_once()
+    assert later is not None
+    await later.close()
