@@ -5,6 +5,7 @@ Rule of this module: the exit stack closes whatever is opened, last first; nothi
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -18,14 +19,17 @@ from bridge.carriers.adapter import Carrier
 from bridge.carriers.vendors import registry
 from bridge.config import Config
 from bridge.lease.lead import Lead
+from bridge.lease.process_identity import end_process
 from bridge.matrix.room_keys import confirmed_identities
 from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS
+from bridge.runtime import log
 from bridge.runtime.clock import SteadyClock
 from bridge.runtime.crash_points import CrashHook
 from bridge.runtime.request_guard import guard
 from bridge.runtime.settings import read_secret
 from bridge.services import Services
 from bridge.storage.database import Database
+from bridge.storage.errors import Busy
 from bridge.storage.key_file import KeyFile
 from bridge.storage.marked_sets import Found, Marks, SetName
 from bridge.storage.postgres_database import database_of
@@ -82,7 +86,7 @@ class Resources:
             guard(http, lead.confirm)
             keys = KeyFile(path=data / line_files.KEYS, epoch=lead.epoch, lost=lead.lose)
         with line_files.opening(data / line_files.KEYS, may_wait=lead is not None):
-            await keys.open()
+            await _open_keys(keys, lead)
         stack.push_async_callback(keys.close)
         vault = Vault(
             keys=keys,
@@ -134,3 +138,14 @@ class Resources:
             take_over=take_over,
             lead=lead,
         )
+
+
+async def _open_keys(keys: KeyFile, lead: Lead | None) -> None:
+    """Open the file; a former leader of this machine that was frozen in the middle of a change of it is ended."""
+    try:
+        await keys.open()
+    except Busy:
+        if lead is None or not await asyncio.to_thread(end_process, lead.former):
+            raise
+        log.event("lease.former_leader_ended")
+        await keys.open()

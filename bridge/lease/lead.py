@@ -8,6 +8,7 @@ What a crash or a freeze between two lines leaves:
 
     lease taken, keys.db not opened       the next holder has a higher epoch; a frozen one that wakes is refused by keys.db
     keys.db opened, databases not         as above; migrations are fenced commits
+    within a change of keys.db            the file is locked: on the same machine the next holder ends it, else it waits
     within a commit                       the next holder waits for it, and ends it at the server (`lease_table.take`)
     committed, answer not sent            it is the next holder's; the carrier repeats, and is told that it came before
     text marked, request not begun        `confirm` asks before the bytes; the next holder calls the text unknown
@@ -81,20 +82,21 @@ class Lead:
         epoch: int,
         identity: str,
         taken: float,
-        former_may_send: bool,
+        former: str,
         end: End,
     ) -> None:
         """Make it. `taken`: seconds since the boot, from before it was asked for.
 
-        `former_may_send`: the one who led before may have a request under way.
+        `former`: the identity of who led before and may have a request under way; empty: nobody may.
         """
+        self.former = former
         self.epoch = epoch
         self.handover = asyncio.Event()
         """A person asked for a handover."""
         self.lost = False
         self._connection, self._place, self._identity, self._end = connection, place, identity, end
         self._deadline = taken + LEASE_SECONDS - MARGIN_SECONDS
-        self._quiet_from = taken + REQUEST_SECONDS if former_may_send else taken
+        self._quiet_from = taken + REQUEST_SECONDS if former else taken
         self._renewing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 

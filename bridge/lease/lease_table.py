@@ -25,9 +25,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from bridge.storage.database import Row, Snapshot
 from bridge.storage.errors import Busy, DatabaseError
 from bridge.storage.postgres_connection import PostgresConnection, PostgresPlace
-from bridge.storage.postgres_database import FENCE, LEASE_SCHEMA
+from bridge.storage.postgres_database import FENCE, LEASE_SCHEMA, LEASE_TABLE
 
 LEASE_SECONDS: Final = 8.0
 """How long a lease lasts. With the look of every half second and the time of a start it is below 15 seconds."""
@@ -116,7 +117,22 @@ async def line_exists(connection: PostgresConnection, place: PostgresPlace) -> b
 async def read(connection: PostgresConnection) -> Lease | None:
     """Read the row; None without one. Raises `DatabaseError`, `InvalidStatement` without a table."""
     row = await connection.fetchrow(_READ)
-    return None if row is None else Lease(**{name: row[name] for name in row.keys()})  # noqa: SIM118 - no mapping
+    return None if row is None else _lease_of(row)
+
+
+def peek(snapshot: Snapshot) -> Lease | None:
+    """Read the row from beside the line; None where there is none. `snapshot`: of the lease's own schema."""
+    row = snapshot.fetchrow(_READ) if LEASE_TABLE in snapshot.tables() else None
+    return None if row is None else _lease_of(row)
+
+
+def peek_standbys(snapshot: Snapshot) -> int:
+    """Count the connections of bridges that wait, from beside the line."""
+    return int(snapshot.fetchval(_STANDBYS, STANDBY_NAME))
+
+
+def _lease_of(row: Row) -> Lease:
+    return Lease(**{name: row[name] for name in row.keys()})  # noqa: SIM118 - it is no mapping
 
 
 async def take(
@@ -167,8 +183,3 @@ async def ask_handover(connection: PostgresConnection, *, wanted: bool = True) -
     """Ask who leads to hand over, or take the wish back; return their epoch, or None when nobody leads."""
     epoch = await connection.fetchval(_ASK, wanted)
     return None if epoch is None else int(epoch)
-
-
-async def count_standbys(connection: PostgresConnection) -> int:
-    """Count the connections of bridges that wait."""
-    return int(await connection.fetchval(_STANDBYS, STANDBY_NAME))

@@ -1,8 +1,8 @@
 """Which process holds a lease, so that another one on the same machine can see that it is dead.
 
 Rules of this module: a process is called dead only where that is certain: the same boot of the same machine, the same
-namespace of process ids, and nothing runs under that id that began at that time. Whatever cannot be told is alive. The
-identity names no person and no path.
+namespace of process ids, and nothing runs under that id that began at that time. Whatever cannot be told is alive, and is
+not ended either. The identity names no person and no path.
 
 Sources: proc_pid_stat(5) (state, starttime), pid_namespaces(7), kill(2).
 """
@@ -11,11 +11,15 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
+import time
 from pathlib import Path
 from typing import Final
 
 PROC: Final = Path("/proc")
 FIELDS: Final = 4
+ENDED_LOOKS: Final = 100
+ENDED_LOOK_SECONDS: Final = 0.01
 _STATE, _START = 0, 19
 """Places in `/proc/PID/stat` behind the name of the program, which may hold anything."""
 
@@ -45,6 +49,26 @@ def is_dead(identity: str) -> bool:
         pass  # of another user: it is there
     state = _state(pid)
     return state is not None and (state[0] in "ZX" or state[1] != parts[3])
+
+
+def end_process(identity: str) -> bool:
+    """Kill the process of that identity; False where it is not certainly one of this machine, or is not ours to end."""
+    parts, own = identity.split(" "), own_identity().split(" ")
+    if len(parts) != FIELDS or parts[:2] != own[:2] or not parts[2].isdecimal() or parts[2:] == own[2:]:
+        return False
+    pid = int(parts[2])
+    state = _state(pid)
+    if state is None or state[1] != parts[3]:
+        return is_dead(identity)
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except OSError:
+        return is_dead(identity)
+    for _ in range(ENDED_LOOKS):
+        if is_dead(identity):
+            return True
+        time.sleep(ENDED_LOOK_SECONDS)
+    return False
 
 
 def _state(pid: int) -> tuple[str, str] | None:

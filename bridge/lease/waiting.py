@@ -91,7 +91,7 @@ class Waiting:
             epoch=epoch,
             identity=self._identity,
             taken=asked,
-            former_may_send=stood_still and not (seen.released or dead),
+            former="" if seen.released or dead else seen.holder or "unknown",
             end=self._end,
         )
 

@@ -24,7 +24,7 @@ Who may write. Where two bridges see the file, the one that leads gives the epoc
 file is opened, and each change is one statement that looks whether it still is, so that a bridge which was frozen and wakes
 changes nothing. No lock is held between two changes. The journal is cleared beneath SQLite's own lock for the same reason:
 who wakes in the middle would overwrite the journal of another's transaction. A bridge that is frozen within one of these
-statements keeps the file locked, and another cannot lead until it ends or wakes: `Busy`.
+statements keeps the file locked, and another cannot lead until it ends or wakes, or is ended: `Busy`.
 
 Sources: sqlite.org/fileformat2.html (a page has space that belongs to no row), sqlite.org/atomiccommit.html,
 sqlite.org/pragma.html (journal_mode, synchronous, secure_delete).

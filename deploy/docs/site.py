@@ -40,6 +40,7 @@ NAVIGATION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "deploy/docs/verbs.md",
             "deploy/docs/keys.md",
             "deploy/docs/monitoring.md",
+            "deploy/docs/standby.md",
             "deploy/docs/disasters.md",
             "deploy/synapse_module/README.md",
         ),

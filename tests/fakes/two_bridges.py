@@ -24,11 +24,15 @@ import aiohttp
 import yaml
 from aiohttp import web
 
-from bot.model.actions import SendMessage, Speaker
+from bot.model.actions import SendMessage
+from bridge.lease import lease_table
 from bridge.runtime.settings import read_secret
 from bridge.storage import serialization
 from bridge.storage.key_file import KeyFile
+from bridge.storage.postgres_connection import PostgresPlace
+from bridge.storage.postgres_database import LEASE_SCHEMA
 from bridge.storage.vault import Vault
+from deploy.data_dir import postgres_snapshot
 from deploy.data_dir.layout import Layout, Ports
 from deploy.data_dir.offline import line_snapshot
 from deploy.stack.provision import NUMBER, write_line_files
@@ -38,8 +42,13 @@ from tests.e2e.polling import wait_until
 from tests.e2e.stack import ROOT
 from tests.fakes.database_engine import make_line_database
 
-TAKES: Final = 200
+PACK: Final = """\
+name: crowded
+settings: {new_threads_per_minute: 10000, new_threads_per_number_per_hour: 10000, cap: 50}
+"""
+"""Every new texter is greeted, however many there are."""
 START_SECONDS: Final = 60.0
+NAMES: Final = ("one", "two")
 
 
 class TwoBridges:
@@ -67,6 +76,9 @@ class TwoBridges:
         config["database"] = {"url_file": str(url_file)}
         config["listen"]["public_base_url"] = f"http://127.0.0.1:{self.front_port}"
         config["log_level"] = "DEBUG"
+        pack = self.layout.data / "crowded.yaml"
+        pack.write_text(PACK, encoding="utf-8")
+        config["lines"][0]["packs"] = ["base", "rehearsal", str(pack)]
         self.layout.config.write_text(yaml.safe_dump(config), encoding="utf-8")
         for name in ("carrier.json", "carrier.yaml"):
             if (file := self.layout.data / name).is_file():
@@ -99,30 +111,15 @@ class TwoBridges:
         except (aiohttp.ClientError, TimeoutError):
             return ""
 
-    async def wait_for_role(self, name: str, role: str) -> float:
-        """Wait until it says so; return the seconds that it took."""
-        began = time.monotonic()
-
-        async def probe() -> bool | None:
-            return await self.role(name) == role or None
-
-        async def seen() -> str:
-            return self.layout.log(name).read_text(encoding="utf-8")[-2000:]
-
-        await wait_until(f"{name} is {role}", probe, within=START_SECONDS, every=0.05, seen=seen)
-        return time.monotonic() - began
-
     async def wait_until_taking(self, name: str) -> float:
         """Wait until it takes webhooks, which without a homeserver is all that a leader does; return the seconds."""
         began = time.monotonic()
 
         async def probe() -> bool | None:
-            return self.holder_pid() == self.bridges[name].pid and await self._takes(name) or None
+            assert self.bridges[name].returncode is None, await self._logs()
+            return (await self._takes(name) and self.holder_pid() == self.bridges[name].pid) or None
 
-        async def seen() -> str:
-            return self.layout.log(name).read_text(encoding="utf-8")[-2000:]
-
-        await wait_until(f"{name} takes webhooks", probe, within=START_SECONDS, every=0.05, seen=seen)
+        await wait_until(f"{name} takes webhooks", probe, within=START_SECONDS, every=0.05, seen=self._logs)
         return time.monotonic() - began
 
     async def _takes(self, name: str) -> bool:
@@ -130,7 +127,9 @@ class TwoBridges:
         try:
             async with (
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1)) as http,
-                http.post(f"http://127.0.0.1:{self._own_ports[name]}/carriers/main/inbound", data=b"quietline=check") as answer,
+                http.post(
+                    f"http://127.0.0.1:{self._own_ports[name]}/carriers/main/inbound", data=b"quietline=check"
+                ) as answer,
             ):
                 return answer.status not in {503, 404}
         except (aiohttp.ClientError, TimeoutError):
@@ -138,12 +137,58 @@ class TwoBridges:
 
     def holder_pid(self) -> int:
         """Return the id of the process that holds the lease."""
-        rows = self.rows('SELECT holder FROM "main_lease".lease WHERE NOT released')
-        return int(rows[0][0].split(" ")[2]) if rows and rows[0][0] else 0
+        with postgres_snapshot.snapshot(PostgresPlace(self.database, LEASE_SCHEMA.format("main"))) as database:
+            lease = lease_table.peek(database)
+        return int(lease.holder.split(" ")[2]) if lease is not None and lease.holder and not lease.released else 0
 
     def kill(self, name: str, number: signal.Signals) -> None:
         """Send a bridge a signal."""
         self.bridges[name].send_signal(number)
+
+    async def pair(self) -> tuple[str, str]:
+        """Have both run; return who leads and who waits."""
+
+        async def settled() -> tuple[str, str] | None:
+            for name in NAMES:
+                if name not in self.bridges or self.bridges[name].returncode is not None:
+                    await self.start(name)
+            roles = {name: await self.role(name) for name in NAMES}
+            leaders = [name for name in NAMES if self.holder_pid() == self.bridges[name].pid and await self._takes(name)]
+            waiting = [name for name in NAMES if roles[name] == "standby"]
+            return (leaders[0], waiting[0]) if len(leaders) == len(waiting) == 1 else None
+
+        return await wait_until("one leads and one waits", settled, within=START_SECONDS, every=0.2, seen=self._logs)
+
+    async def take_over(self, leader: str, other: str, number: signal.Signals) -> float:
+        """Send the leader a signal and wait until the other leads; return the seconds.
+
+        One that was frozen is woken, and ends.
+        """
+        self.kill(leader, number)
+        seconds = await self.wait_until_taking(other)
+        if number is signal.SIGSTOP:
+            self.kill(leader, signal.SIGCONT)
+        code = await self.bridges[leader].wait()
+        log = self.layout.log(leader).read_text(encoding="utf-8")
+        # Who was frozen in the middle of a change of keys.db is ended by the other.
+        ended = number is signal.SIGKILL or " lease.former_leader_ended" in self.layout.log(other).read_text()
+        assert code == (-signal.SIGKILL if ended else 1), log[-2000:]
+        assert ended or "does not lead its line any more" in log
+        return seconds
+
+    async def _logs(self) -> str:
+        return "\n".join(self.layout.log(name).read_text(encoding="utf-8")[-2000:] for name in self.bridges)
+
+    async def stop(self) -> None:
+        """Stop every bridge that runs, in order."""
+        for process in self.bridges.values():
+            if process.returncode is None:
+                process.send_signal(signal.SIGTERM)
+                await process.wait()
+
+    def logged(self, event: str) -> int:
+        """Count how often bridges have logged an event."""
+        return sum(self.layout.log(name).read_text(encoding="utf-8").count(f" {event}") for name in self.bridges)
 
     def rows(self, query: str) -> list[Any]:
         """Read the main database beside the bridges: tuples."""
@@ -164,7 +209,7 @@ class TwoBridges:
             found = Counter[str]()
             for owner, txn, kind, body in self.rows("SELECT owner, txn, kind, body FROM outbox WHERE way = 'matrix'"):
                 action = serialization.decode(kind, await vault.open(owner, f"outbox {txn}", body))
-                if isinstance(action, SendMessage) and action.speaker is Speaker.PUPPET and not action.notice:
+                if isinstance(action, SendMessage) and not action.notice:
                     found[action.body] += 1
             return found
         finally:

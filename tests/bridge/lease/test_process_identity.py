@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bridge.lease import process_identity
-from bridge.lease.process_identity import is_dead, own_identity
+from bridge.lease.process_identity import end_process, is_dead, own_identity
 from tests.bridge.lease.leases import TELL, living_process
 
 
@@ -34,6 +34,20 @@ def test_a_process_that_nobody_has_asked_for_its_exit_code_is_dead() -> None:
         assert is_dead(identity)
     finally:
         process.communicate()
+
+
+def test_a_process_of_this_machine_is_ended_though_it_is_frozen() -> None:
+    """And no other: not one of another machine, not one that has the same number, not ourselves."""
+    with living_process() as (identity, _kill):
+        words = identity.split(" ")
+        os.kill(int(words[2]), signal.SIGSTOP)
+        for other in (["another", *words[1:]], [*words[:3], "1"], own_identity().split(" "), ["", ""]):
+            end_process(" ".join(other))
+        assert not is_dead(identity)
+        assert end_process(identity)
+        assert is_dead(identity)
+        assert end_process(identity)
+    assert not end_process("another boot 1 2")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,157 @@
+"""A bridge that waits: what it answers, what it leaves alone, and when it leads."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bridge.app import main
+from bridge.app.bridge import Bridge
+from bridge.app.line_files import CannotStart, ServerAway
+from bridge.app.standby import wait_for_lead
+from bridge.config import Config, ConfigError, load
+from bridge.lease.lead import Lead
+from bridge.runtime.crash_points import never_crash
+from bridge.runtime.service_notifier import ServiceState
+from bridge.storage.key_file import peek_epoch
+from policies.load import load as load_pack
+from tests.bridge.test_config import Papers
+from tests.deploy.processes import free_port_base
+from tests.e2e.polling import wait_until
+from tests.fakes.database_engine import make_line_database
+from tests.fakes.postgres_server import PostgresServer
+
+
+class SharedLine(Papers):
+    """A line on PostgreSQL; each bridge of it has ports of its own."""
+
+    ends: list[str]
+
+    def config(self) -> Config:
+        """Return the configuration of another bridge."""
+        base = free_port_base()
+        self.raw["listen"]["port"] = base
+        self.raw["metrics"] = {"listen": f"127.0.0.1:{base + 1}"}
+        return load(self.save())
+
+    async def wait(self, config: Config, stack: AsyncExitStack) -> Lead:
+        """Wait for the lead; at the end of the stack it is let go."""
+        assert config.database_url is not None
+        lead, _ = await wait_for_lead(config, config.database_url, stack=stack, end=self.ends.append)
+        return lead
+
+    async def lead(self, config: Config, stack: AsyncExitStack) -> Bridge:
+        """Wait for the lead and open the bridge, as the process does."""
+        assert config.database_url is not None
+        lead, front = await wait_for_lead(config, config.database_url, stack=stack, end=self.ends.append)
+        pack = load_pack(config.line.packs, near=self.directory)
+        return await Bridge.open(config=config, pack=pack, crash=never_crash, stack=stack, lead=lead, front=front)
+
+
+@pytest.fixture
+async def line(tmp_path: Path, postgres_server: PostgresServer) -> AsyncIterator[SharedLine]:
+    made = SharedLine(tmp_path)
+    made.ends = []
+    server = await make_line_database(f"line_{secrets.token_hex(6)}", postgres_server.url("postgres"))
+    made.write("database_url", server)
+    made.raw["database"] = {"url_file": made.file("database_url")}
+    (tmp_path / "bridge").mkdir()
+    yield made
+    assert made.ends == []
+
+
+async def ask(port: int, path: str, method: str = "GET") -> tuple[int, str]:
+    async with (
+        aiohttp.ClientSession() as http,
+        http.request(method, f"http://127.0.0.1:{port}{path}", data=b"x" if method == "POST" else None) as answer,
+    ):
+        return answer.status, await answer.text()
+
+
+async def test_the_second_waits_and_answers_and_leads_when_the_first_has_gone(line: SharedLine) -> None:
+    """Live, not ready, every webhook refused to be repeated; it opens no key before it leads, and has its port then."""
+    first, second = line.config(), line.config()
+    async with AsyncExitStack() as beside:
+        async with AsyncExitStack() as stack:
+            await line.lead(first, stack)
+            assert (await ask(first.listen.port, "/ready"))[1] == '{"role": "starting"}'
+            waiting = asyncio.create_task(line.lead(second, beside))
+
+            async def answers() -> bool | None:
+                with contextlib.suppress(aiohttp.ClientError):
+                    return (await ask(second.listen.port, "/live"))[0] == 200
+                return None
+
+            await wait_until("it answers", answers, every=0.02)
+            assert await ask(second.listen.port, "/ready") == (503, '{"role": "standby"}')
+            for path in ("/carriers/main/inbound", "/carriers/main/status/secret"):
+                assert (await ask(second.listen.port, path, "POST"))[0] == 503
+            assert second.metrics is not None
+            assert "quietline_leader 0" in (await ask(second.metrics.address[1], "/metrics"))[1]
+            assert not waiting.done()
+            assert peek_epoch(line.directory / "bridge" / "keys.db") == 1
+        await waiting
+        assert peek_epoch(line.directory / "bridge" / "keys.db") == 2
+        assert await ask(second.listen.port, "/ready") == (503, '{"role": "starting"}')
+        assert (await ask(second.listen.port, "/carriers/main/inbound", "POST"))[0] == 403
+
+
+async def test_one_that_waits_needs_a_port_of_its_own(line: SharedLine) -> None:
+    """On one machine: it says how it is given."""
+    config = line.config()
+    with socket.create_server(("127.0.0.1", config.listen.port)):
+        async with AsyncExitStack() as stack, AsyncExitStack() as other:
+            await line.wait(config, stack)
+            with pytest.raises(CannotStart, match="--listen HOST:PORT"):
+                await line.wait(config, other)
+
+
+async def test_a_server_that_is_away_is_told_at_the_start(line: SharedLine) -> None:
+    line.write("database_url", f"postgresql://quietline:secret@127.0.0.1:{free_port_base()}/line")
+    async with AsyncExitStack() as stack:
+        with pytest.raises(ServerAway):
+            await line.wait(line.config(), stack)
+
+
+async def test_one_that_waits_is_what_systemd_waits_for(
+    line: SharedLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is ready as a service, and alive."""
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    monkeypatch.setenv("WATCHDOG_USEC", "60000")
+    monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.setblocking(False)
+        async with AsyncExitStack() as stack, AsyncExitStack() as other:
+            await line.wait(line.config(), stack)
+            waiting = asyncio.create_task(line.wait(line.config(), other))
+            said = [(await asyncio.get_running_loop().sock_recv(systemd, 100)).decode() for _ in range(3)]
+            waiting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await waiting
+    assert said == [ServiceState.READY, ServiceState.ALIVE, ServiceState.ALIVE]
+
+
+def test_a_bridge_listens_where_it_is_told(tmp_path: Path) -> None:
+    """In place of the configuration's: webhooks, and metrics where it has any. Anything else is refused."""
+    papers = Papers(tmp_path)
+    config = load(papers.save())
+    moved = main._listening_at(config, {"listen": "[::1]:8449", "metrics": "127.0.0.1:9465"})
+    assert (moved.listen.host, moved.listen.port, moved.metrics) == ("::1", 8449, None)
+    assert moved.listen.public_base_url == config.listen.public_base_url
+    papers.raw["metrics"] = {"listen": "127.0.0.1:9464"}
+    moved = main._listening_at(load(papers.save()), {"listen": None, "metrics": "127.0.0.1:9465"})
+    assert moved.metrics is not None
+    assert moved.metrics.address == ("127.0.0.1", 9465)
+    with pytest.raises(ConfigError, match="--listen"):
+        main._listening_at(config, {"listen": "8449"})
