@@ -50,14 +50,16 @@ JITTER: Final = 0.2
 class Runner:
     """The canary of one line. `run` until cancelled."""
 
-    def __init__(self, config: Config, canary: Canary, *, state: Path, http: aiohttp.ClientSession) -> None:
-        """Make it. `state`: the file that says how the last trip went."""
+    def __init__(
+        self, config: Config, canary: Canary, *, state: Path, http: aiohttp.ClientSession, bridge: str | None = None
+    ) -> None:
+        """Make it. `state`: the file that says how the last trip went. `bridge`: its URL, if not as it listens."""
         self._config, self._canary, self._state, self._http = config, canary, state, http
         self._keys = CanaryKeys.derive(read_secret(canary.secret_file))
         listen = config.listen
         host = f"[{listen.host}]" if ":" in listen.host else listen.host
         self._route = CanaryRouteClient(
-            http, url=f"http://{host}:{listen.port}", slug=config.line.slug, token=self._keys.route
+            http, url=bridge or f"http://{host}:{listen.port}", slug=config.line.slug, token=self._keys.route
         )
         carrier = config.line.carrier
         self._handset = (
@@ -148,13 +150,13 @@ class Runner:
         await asyncio.sleep(every if well else min(every, sooner))
 
 
-async def run(config: Config, canary: Canary, *, state: Path) -> None:
+async def run(config: Config, canary: Canary, *, state: Path, bridge: str | None = None) -> None:
     """Run the canary until SIGTERM or SIGINT."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with aiohttp.ClientSession() as http:
-        travelling = asyncio.ensure_future(Runner(config, canary, state=state, http=http).run())
+        travelling = asyncio.ensure_future(Runner(config, canary, state=state, http=http, bridge=bridge).run())
         stopping = asyncio.ensure_future(stop.wait())
         await asyncio.wait((travelling, stopping), return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
@@ -166,10 +168,10 @@ async def run(config: Config, canary: Canary, *, state: Path) -> None:
             travelling.result()
 
 
-def main(config: Config, canary: Canary, *, state: Path) -> None:
+def main(config: Config, canary: Canary, *, state: Path, bridge: str | None = None) -> None:
     """Run the canary as a process of its own; what ends it otherwise than a signal is logged by its type and raised."""
     log.configure(config.log_level)
-    asyncio.run(run(config, canary, state=state))
+    asyncio.run(run(config, canary, state=state, bridge=bridge))
 
 
 def password(canary: Canary) -> str:

@@ -22,7 +22,8 @@ EXIT_USAGE = 2
 @click.command()
 @line_options
 @click.option("--show-account", is_flag=True, help="Print the name and password of its account, and end.")
-def canary(layout: Layout, show_account: bool) -> None:
+@click.option("--bridge", metavar="URL", help="Where the bridge is, when that is not where listen.host says.")
+def canary(layout: Layout, show_account: bool, bridge: str | None) -> None:
     """Text the line again and again and answer in its room, in front, beside a running line. `up` does it by itself.
 
     The configuration's `canary` section switches it on. It ends with SIGTERM. Exit code 0 stopped, 1 something broke, 2 the
@@ -46,6 +47,6 @@ def canary(layout: Layout, show_account: bool) -> None:
         return
     disable_core_dumps()
     try:
-        runner.main(config, config.canary, state=layout.canary_file)
+        runner.main(config, config.canary, state=layout.canary_file, bridge=bridge)
     finally:
         layout.canary_file.unlink(missing_ok=True)

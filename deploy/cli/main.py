@@ -36,7 +36,7 @@ from deploy.cli.reports import practices, report
 from deploy.cli.staff import staff
 from deploy.cli.trust import trust
 from deploy.cli.upgrade import upgrade
-from deploy.data_dir.layout import DEFAULT_PORT_BASE, Ports
+from deploy.data_dir.layout import DEFAULT_PORT_BASE, EVERYWHERE, HOST, Ports
 from deploy.data_dir.program import own_version
 
 if TYPE_CHECKING:
@@ -94,14 +94,21 @@ def up(layout: Layout, port_base: int, take_over: bool) -> None:
 @line_options
 @_PORT_BASE
 @_TAKE_OVER
-def homeserver(layout: Layout, port_base: int, take_over: bool) -> None:
+@click.option(
+    "--listen",
+    type=click.Choice([HOST, EVERYWHERE]),
+    default=HOST,
+    show_default=True,
+    help="At which address. All are for a container whose network is the line's alone; config.yaml follows.",
+)
+def homeserver(layout: Layout, port_base: int, take_over: bool, listen: str) -> None:
     """Run the line's own homeserver alone, until Ctrl-C: for a container or a unit beside that of `quietline bridge`.
 
     `up` does both. The first run makes the accounts of the hand-outs. Exit code 0 stopped, 2 it cannot be run.
     """
     from deploy.stack.homeserver_alone import run_homeserver_alone as run  # noqa: PLC0415 - only this verb needs it
 
-    _run_here(functools.partial(run, layout, Ports(port_base), take_over=take_over))
+    _run_here(functools.partial(run, layout, Ports(port_base), take_over=take_over, listen=listen))
 
 
 def _run_here(start: Callable[[StatusOutput], Coroutine[Any, Any, int]]) -> NoReturn:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HOST: Final = "127.0.0.1"
+HOMESERVER_NAME: Final = "homeserver"
+"""The homeserver's host where each part has a network of its own (`deploy/init/compose_files.py`)."""
+EVERYWHERE: Final = "0.0.0.0"
+"""Where parts listen there."""
 DEFAULT_PORT_BASE: Final = 8448
 CHILDREN: Final = ("homeserver", "bridge", "carrier")
 REAL_LINE_CHILDREN: Final = ("homeserver", "bridge")

@@ -1,9 +1,12 @@
-"""`compose.yaml`: a line in containers: homeserver, bridge, PostgreSQL and Caddy, the first two of one image.
+"""`compose.yaml`: a line in containers: homeserver, bridge, canary, PostgreSQL and Caddy, the first three of one image.
 
-Rules of this module: every container is read-only, without rights and not root; only the proxy listens outside, and shares
-its network with homeserver and bridge, whose ports stay on loopback; a PostgreSQL (its URL has the host `database`) is in
-a network of its own with them, and reaches nothing. The bridge is healthy while it answers at all (`/live`): a homeserver
-that is away makes it no less so, because texts are taken in meanwhile. Ready is what `quietline status` says.
+Rules of this module: every container is read-only, without rights and not root; only the proxy listens outside. Each part
+has an address of its own in a network of the line and is called by its name, so any of them may end and start again, also
+with the machine, and the others find it. A PostgreSQL (its URL has the host `database`) is in a network of its own with
+them, and reaches nothing. What is on the machine's loopback (a gateway, the agency's Synapse) no container with an address
+of its own reaches: then, and without Caddy, all are in the machine's network, on loopback. The bridge is healthy while
+it answers at all (`/live`): a homeserver that is away makes it no less so, because texts are taken in meanwhile. Ready is
+what `quietline status` says. A rehearsal is one container that runs `up`.
 """
 
 from __future__ import annotations
@@ -11,11 +14,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import yaml
 
+from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.runtime.postgres_url import PostgresUrl
-from deploy.data_dir.layout import DEFAULT_PORT_BASE, Ports
+from bridge.runtime.settings import is_loopback_host
+from deploy.data_dir.layout import DEFAULT_PORT_BASE, EVERYWHERE, Ports
 from deploy.data_dir.secret_files import Secrets
 from deploy.init.answers import COMPOSE_DATABASE as DATABASE
 
@@ -38,6 +44,7 @@ HEADER: Final = """\
 # Written by `quietline init`. The line's directory is mounted in its own place, because the configuration has whole paths.
 #   docker compose build && docker compose up -d
 #   docker compose exec bridge {python} -P -m deploy status --data {data}
+# The canary, once config.yaml has a `canary` section: docker compose --profile canary up -d
 """
 LIVE: Final = "import urllib.request as r; r.urlopen('{url}', timeout=5)"
 CLOSED: Final[Mapping[str, Any]] = {
@@ -52,42 +59,87 @@ CLOSED: Final[Mapping[str, Any]] = {
 
 def compose_files(answers: Answers, layout: Layout) -> Mapping[str, str]:
     """Return `compose.yaml`."""
-    proxied, stored = _is_proxied(answers), runs_postgres(answers)
-    ports = Ports(DEFAULT_PORT_BASE)
-    ours = _of_our_image(layout, "service:proxy" if proxied else "host")
-    # In the machine's own network no name of Compose's is known; the port is published to loopback there.
-    ours |= {"extra_hosts": [f"{DATABASE}:127.0.0.1"]} if stored and not proxied else {}
-    services: dict[str, Any] = {}
-    if answers.homeserver is None:
-        services["homeserver"] = {
-            **ours,
-            "command": ["homeserver", "--data", str(layout.data)],
-            **({"depends_on": {DATABASE: {"condition": "service_healthy"}}} if stored else {}),
-            "healthcheck": _healthcheck(PYTHON, "-c", LIVE.format(url=f"{ports.url('homeserver')}/health")),
-        }
-    services["bridge"] = {
-        **ours,
-        "command": ["bridge", "--data", str(layout.data)],
-        "healthcheck": _healthcheck(PYTHON, "-c", LIVE.format(url=f"{ports.url('bridge')}/live")),
-    }
+    own, stored = has_own_network(answers), runs_postgres(answers)
+    ours = _of_our_image(layout)
+    if own:
+        ours |= {"networks": ["default", *(["data"] if stored else [])]}
+    else:
+        # In the machine's own network no name of Compose's is known; the port is published to loopback there.
+        ours |= {"network_mode": "host", **({"extra_hosts": [f"{DATABASE}:127.0.0.1"]} if stored else {})}
+    services = _rehearsal(layout, ours) if answers.mode == "rehearsal" else _line(answers, layout, ours)
     next(iter(services.values()))["build"] = {"context": str(ROOT), "dockerfile": "deploy/containers/Containerfile"}
     told: dict[str, Any] = {"services": services}
     if stored:
-        services[DATABASE] = _postgres(answers, layout, published=not proxied)
+        services[DATABASE] = _postgres(answers, layout, published=not own)
         told["networks"] = {"default": {}, "data": {"internal": True}}
-    if proxied:
-        services["proxy"] = {
-            "image": CADDY,
-            "user": ":".join(map(str, container_owner())),
-            **CLOSED,
-            # The image's program bears this right, and is not executed without it.
-            "cap_add": ["NET_BIND_SERVICE"],
-            "ports": ["80:80", "443:443"],
-            "volumes": [f"{layout.data}/proxy/Caddyfile:/etc/caddy/Caddyfile:ro", f"{layout.data / PROXY_DATA}:/data"],
-            "tmpfs": ["/config:mode=1777"],
-            **({"networks": ["default", "data"]} if stored else {}),
-        }
+    if _is_proxied(answers):
+        services["proxy"] = _proxy(layout, own=own)
     return {"compose.yaml": HEADER.format(python=PYTHON, data=layout.data) + yaml.safe_dump(told, sort_keys=False)}
+
+
+def has_own_network(answers: Answers) -> bool:
+    """Whether each part has an address of its own: Caddy is among them, and nothing that they call is on loopback."""
+    if answers.service != "compose" or not _is_proxied(answers):
+        return False
+    called = [answers.homeserver.url] if answers.homeserver is not None else []
+    kind = CARRIER_KINDS.get(str((answers.carrier or {}).get("kind")))
+    if kind is not None:
+        told = (answers.carrier or {}).get("api_base", kind.settings.model_fields["api_base"].default)
+        called.append(str(told or ""))
+    return not any(is_loopback_host(urlsplit(url).hostname or "") for url in called)
+
+
+def _line(answers: Answers, layout: Layout, ours: dict[str, Any]) -> dict[str, Any]:
+    ports, own = Ports(DEFAULT_PORT_BASE), has_own_network(answers)
+    line: dict[str, Any] = {}
+    if answers.homeserver is None:
+        line["homeserver"] = {
+            **ours,
+            "command": ["homeserver", "--data", str(layout.data), *(["--listen", EVERYWHERE] if own else [])],
+            **({"depends_on": {DATABASE: {"condition": "service_healthy"}}} if runs_postgres(answers) else {}),
+            "healthcheck": _healthcheck(PYTHON, "-c", LIVE.format(url=f"{ports.url('homeserver')}/health")),
+        }
+    line["bridge"] = {
+        **ours,
+        "command": ["bridge", "--data", str(layout.data)],
+        **({"depends_on": {"homeserver": {"condition": "service_started"}}} if answers.homeserver is None else {}),
+        "healthcheck": _healthcheck(PYTHON, "-c", LIVE.format(url=f"{ports.url('bridge')}/live")),
+    }
+    line["canary"] = {
+        **ours,
+        "command": ["canary", "--data", str(layout.data), *(["--bridge", f"http://bridge:{ports.bridge}"] if own else [])],
+        "profiles": ["canary"],
+    }
+    return line
+
+
+def _rehearsal(layout: Layout, ours: dict[str, Any]) -> dict[str, Any]:
+    """Return the one container of a rehearsal: handsets, homeserver and bridge on the machine's loopback."""
+    ready = f"{PYTHON}", "-P", "-m", "deploy", "status", "--data", str(layout.data)
+    return {"line": {**ours, "command": ["up", "--data", str(layout.data)], "healthcheck": _healthcheck(*ready)}}
+
+
+def _proxy(layout: Layout, *, own: bool) -> dict[str, Any]:
+    network = {
+        "ports": ["80:80", "443:443"],
+        # So that who is not root may listen there, whatever the engine.
+        "sysctls": {"net.ipv4.ip_unprivileged_port_start": "0"},
+    }
+    closed = dict(CLOSED)
+    if not own:
+        network = {"network_mode": "host"}
+        # On the machine's own ports it listens by the right that its program bears, which this would take away.
+        closed.pop("security_opt")
+    return {
+        "image": CADDY,
+        "user": ":".join(map(str, container_owner())),
+        **closed,
+        # The image's program bears this right, and is not executed without it.
+        "cap_add": ["NET_BIND_SERVICE"],
+        **network,
+        "volumes": [f"{layout.data}/proxy/Caddyfile:/etc/caddy/Caddyfile:ro", f"{layout.data / PROXY_DATA}:/data"],
+        "tmpfs": ["/config:mode=1777"],
+    }
 
 
 def compose_directories(answers: Answers) -> tuple[str, ...]:
@@ -110,15 +162,14 @@ def container_owner() -> tuple[int, int]:
 
 
 def _is_proxied(answers: Answers) -> bool:
-    return answers.public_url is not None and answers.proxy_kind == "caddy"
+    return answers.public_url is not None and answers.proxy_kind == "caddy" and answers.mode != "rehearsal"
 
 
-def _of_our_image(layout: Layout, network: str) -> dict[str, Any]:
+def _of_our_image(layout: Layout) -> dict[str, Any]:
     return {
         "image": IMAGE,
         "user": ":".join(map(str, container_owner())),
         **CLOSED,
-        "network_mode": network,
         "volumes": [f"{layout.data}:{layout.data}"],
         "tmpfs": ["/tmp:mode=1777,size=64m"],  # noqa: S108 - within the container
         "init": True,

@@ -22,18 +22,19 @@ from bridge.runtime.postgres_url import PostgresUrl
 from bridge.runtime.settings import secret_files
 from deploy.data_dir import handouts
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
-from deploy.data_dir.layout import DEFAULT_PORT_BASE, HOST, Layout, Ports
+from deploy.data_dir.layout import DEFAULT_PORT_BASE, EVERYWHERE, HOST, Layout, Ports
 from deploy.data_dir.secret_files import Secrets, SetupError
 from deploy.init.agency_pack import agency_pack, pack_text
 from deploy.init.answers import Answers, check_answers, problems_of
 from deploy.init.checklist import checklist
-from deploy.init.compose_files import compose_directories, runs_postgres
+from deploy.init.compose_files import compose_directories, has_own_network, runs_postgres
 from deploy.init.config_text import config_text
 from deploy.init.egress import egress_files
 from deploy.init.proxy_files import proxy_files
 from deploy.init.secret_answers import write_secrets
 from deploy.init.service_files import service_files
 from deploy.init.synapse_files import synapse_files
+from deploy.stack.own_addresses import homeserver_url
 from deploy.stack.provision import mxid
 from policies.load import PackError
 from policies.load import load as load_packs
@@ -183,6 +184,7 @@ def _on_call(raw: dict[str, Any], secrets: Secrets, problems: list[str]) -> dict
 def _config(staged: Layout, answers: Answers, carrier: dict[str, Any], on_call: dict[str, Any] | None) -> dict[str, Any]:
     secrets = Secrets(directory=staged.secrets)
     rehearsal = answers.mode == "rehearsal"
+    listen = EVERYWHERE if has_own_network(answers) else HOST
     line: dict[str, Any] = {
         "slug": answers.line.slug,
         "number": answers.line.number,
@@ -197,7 +199,7 @@ def _config(staged: Layout, answers: Answers, carrier: dict[str, Any], on_call: 
     return {
         "data_dir": str(staged.bridge),
         "homeserver": {
-            "url": answers.homeserver.url if answers.homeserver else PORTS.url("homeserver"),
+            "url": answers.homeserver.url if answers.homeserver else homeserver_url(PORTS, listen=listen),
             "server_name": answers.name,
             **({"joined": True} if answers.homeserver else {}),
             "as_token_file": str(secrets.as_token),
@@ -205,7 +207,7 @@ def _config(staged: Layout, answers: Answers, carrier: dict[str, Any], on_call: 
             **({"database_url_file": str(secrets.homeserver_database)} if answers.postgres else {}),
         },
         "listen": {
-            "host": HOST,
+            "host": listen,
             "port": PORTS.bridge,
             "public_base_url": answers.public_url or PORTS.url("bridge"),
         },

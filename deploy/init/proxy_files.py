@@ -11,6 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from deploy.data_dir.layout import HOST
+from deploy.init.compose_files import has_own_network
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -28,15 +31,21 @@ def proxy_files(answers: Answers, ports: Ports) -> Mapping[str, str]:
         return {}
     joined = answers.homeserver is not None
     if answers.proxy_kind == "caddy":
-        return {"proxy/Caddyfile": _caddy(answers.public_url, ports, joined=joined)}
+        return {"proxy/Caddyfile": _caddy(answers.public_url, _upstreams(answers, ports), joined=joined)}
     return {"proxy/nginx.conf": _nginx(answers.public_url, ports, joined=joined)}
 
 
-def _caddy(public_url: str, ports: Ports, *, joined: bool) -> str:
+def _upstreams(answers: Answers, ports: Ports) -> Mapping[str, str]:
+    """Say where Caddy reaches homeserver and bridge: on this machine, or in containers by their names."""
+    by_name = has_own_network(answers)
+    return {name: f"{name if by_name else HOST}:{ports.of(name)}" for name in ("homeserver", "bridge")}
+
+
+def _caddy(public_url: str, upstreams: Mapping[str, str], *, joined: bool) -> str:
     homeserver = f"""\
 	@homeserver path /_matrix/* {WELL_KNOWN}
 	handle @homeserver {{
-		reverse_proxy {_upstream(ports.url("homeserver"))}
+		reverse_proxy {upstreams["homeserver"]}
 	}}
 """
     return f"""\
@@ -56,7 +65,7 @@ def _caddy(public_url: str, ports: Ports, *, joined: bool) -> str:
 		max_size {MAX_BODY}b
 	}}
 	handle /carriers/* {{
-		reverse_proxy {_upstream(ports.url("bridge"))}
+		reverse_proxy {upstreams["bridge"]}
 	}}
 {"" if joined else homeserver}\
 	handle {{
@@ -118,7 +127,3 @@ server {{
     }}
 }}
 """
-
-
-def _upstream(url: str) -> str:
-    return url.removeprefix("http://")

@@ -31,7 +31,7 @@ from bridge.storage.errors import DatabaseError
 from deploy.carrier.carrier_check import check_carrier
 from deploy.carrier.vendor_probes import GATEWAYS
 from deploy.data_dir import offline
-from deploy.data_dir.layout import HOST, Layout
+from deploy.data_dir.layout import HOMESERVER_NAME, HOST, Layout
 from deploy.inspect import doctor, doctor_database, doctor_files
 from deploy.inspect.doctor_homeserver_database import check_homeserver_database
 from deploy.inspect.status import CheckReport, CheckResult
@@ -309,7 +309,7 @@ def _is_embedded(config: Config, layout: Layout) -> bool:
     if config.homeserver.joined:
         return False
     begun = config.line.rehearsal or layout.homeserver.is_dir() or layout.handout.is_dir()
-    return begun and urlsplit(config.homeserver.url).hostname == HOST
+    return begun and urlsplit(config.homeserver.url).hostname in (HOST, HOMESERVER_NAME)
 
 
 def _as_warning(check: CheckResult, *, missing: bool) -> CheckResult:

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from bridge.runtime.service_notifier import ServiceNotifier, ServiceState
+from deploy.data_dir.layout import HOST
 from deploy.data_dir.secret_files import SetupError
 from deploy.stack import homeserver_database
 from deploy.stack.deaths import record_death
@@ -32,10 +33,13 @@ if TYPE_CHECKING:
 NAME = "homeserver"
 
 
-async def run_homeserver_alone(layout: Layout, ports: Ports, output: StatusOutput, *, take_over: bool = False) -> int:
+async def run_homeserver_alone(
+    layout: Layout, ports: Ports, output: StatusOutput, *, take_over: bool = False, listen: str = HOST
+) -> int:
     """Start it, stay until SIGTERM, SIGINT or SIGHUP, stop it. Returns the exit code.
 
-    `take_over`: as for `up`. Raises :class:`SetupError` with all problems.
+    `take_over`: as for `up`. `listen`: at which address, all of them in a container with a network of its own. Raises
+    :class:`SetupError` with all problems.
     """
     require_own_homeserver(layout)
     if not layout.config.is_file():
@@ -44,7 +48,7 @@ async def run_homeserver_alone(layout: Layout, ports: Ports, output: StatusOutpu
         if kill_stale_processes([layout.pid(NAME)]):
             raise SetupError([f"{layout.pid(NAME)}: a process of an earlier run holds this and cannot be ended"])
         require_free_ports(ports, [NAME])
-        config = write_line_files(layout, ports)
+        config = write_line_files(layout, ports, listen=listen)
         await homeserver_database.take(config, layout, take_over=take_over)
         if not await run_unless_stopped(stop, make_accounts(layout, ports, output.progress)):
             return 0

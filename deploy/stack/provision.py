@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import hmac
 import json
-import re
 import secrets as random
 import time
 from http import HTTPStatus
@@ -26,11 +25,12 @@ from deploy.data_dir.handouts import Handout, complete, handout_file
 from deploy.data_dir.layout import CHILDREN, HOST, REAL_LINE_CHILDREN, Layout, Ports
 from deploy.data_dir.secret_files import STAFF, Account, Secrets, SetupError
 from deploy.stack import homeserver_database, synapse_config
+from deploy.stack.own_addresses import with_addresses
 from deploy.stack.readiness import ReadinessProbe
 from deploy.stack.supervisor import Child, ChildPaths, Supervisor, kill_stale_processes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
 SLUG: Final = "main"
 NUMBER: Final = "+15555550100"
@@ -68,10 +68,11 @@ def open_secrets(layout: Layout) -> Secrets:
     return Secrets(directory=layout.secrets)
 
 
-def write_line_files(layout: Layout, ports: Ports) -> Config:
+def write_line_files(layout: Layout, ports: Ports, *, listen: str = HOST) -> Config:
     """Make directories, secrets and configuration, whatever is missing or has changed ports.
 
-    Returns the bridge's configuration as the bridge will read it. Raises :class:`SetupError` with all its problems.
+    `listen`: where the homeserver listens. Returns the bridge's configuration as the bridge will read it. Raises
+    :class:`SetupError` with all its problems.
     """
     secrets = open_secrets(layout)
     try:
@@ -80,10 +81,10 @@ def write_line_files(layout: Layout, ports: Ports) -> Config:
         exclude_from_backups(layout.bridge)
         made = {"provisioned": _provisioned(layout), "sealed": (layout.bridge / "keys.db").exists()}
         secrets.make(**made, accounts=_is_rehearsal(layout))
-        _write_config(layout, ports, secrets)
+        _write_config(layout, ports, secrets, listen)
         config = load(layout.config)
         site = synapse_config.Site.of(config.homeserver)
-        synapse_config.write(layout, ports, secrets, site, homeserver_database.url_of(config))
+        synapse_config.write(layout, ports, secrets, site, homeserver_database.url_of(config), listen=listen)
         exclude_from_backups(layout.homeserver)
         complete(layout.handout, site.client_url(ports), _handed_out(layout, config))
         if config.line.rehearsal:
@@ -279,7 +280,7 @@ def _is_rehearsal(layout: Layout) -> bool:
         return True
 
 
-def _write_config(layout: Layout, ports: Ports, secrets: Secrets) -> None:
+def _write_config(layout: Layout, ports: Ports, secrets: Secrets, listen: str) -> None:
     """Write `config.yaml` when there is none, or make the ports in it follow, leaving every other letter as it is."""
     if not layout.config.is_file():
         text = yaml.safe_dump(_bridge_settings(layout, ports, secrets), sort_keys=False)
@@ -287,54 +288,8 @@ def _write_config(layout: Layout, ports: Ports, secrets: Secrets) -> None:
         return
     try:
         text = layout.config.read_bytes().decode("utf-8")  # unchanged: `read_text` would change line ends
-        updated = _with_ports(text, ports)
+        updated = with_addresses(text, ports, listen=listen)
     except (yaml.YAMLError, ValueError, RecursionError):
         return  # reading it says so, in the bridge's own words
     if updated != text:
         write_atomically(layout.config, updated)
-
-
-def _with_ports(text: str, ports: Ports) -> str:
-    """Put our four addresses on these ports, in their places. Raises what YAML raises."""
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
-    homeserver = list(_children_of(root, "homeserver"))
-    proxied = any(url.value for part in homeserver for url in _children_of(part, "public_url"))
-    replacements = [
-        *(
-            (node, ports.url("homeserver"))
-            for part in _children_of(root, "homeserver")
-            for node in _children_of(part, "url")
-        ),
-        *((node, str(ports.bridge)) for part in _children_of(root, "listen") for node in _children_of(part, "port")),
-        # With a public URL there is a proxy, and what the carrier was told is the proxy's address.
-        *(
-            (node, ports.url("bridge"))
-            for part in (() if proxied else _children_of(root, "listen"))
-            for node in _children_of(part, "public_base_url")
-        ),
-        *((node, ports.url("carrier")) for node in _rehearsal_bases(root)),
-    ]
-    by_start = {node.start_mark.index: (node, value) for node, value in replacements}
-    for start, (node, value) in sorted(by_start.items(), reverse=True):
-        # Only values of the form that was written here: an address elsewhere is the operator's own choice.
-        form = r"[0-9]+" if value.isdigit() else re.escape(f"http://{HOST}:") + r"[0-9]+"
-        if isinstance(node, yaml.ScalarNode) and re.fullmatch(form, node.value):
-            written, rest = text[start : node.end_mark.index], text[node.end_mark.index :]
-            before, found, after = written.rpartition(node.value)  # quotes, or a name for it, are around it
-            text = f"{text[:start]}{before}{value}{after}{rest}" if found else text
-    return text
-
-
-def _rehearsal_bases(root: yaml.Node | None) -> Iterator[yaml.Node]:
-    """Find the `api_base` of each carrier that is ours; another one on this machine is the operator's own gateway."""
-    for lines in _children_of(root, "lines"):
-        for line in lines.value if isinstance(lines, yaml.SequenceNode) else ():
-            for carrier in _children_of(line, "carrier"):
-                if any(kind.value == "rehearsal" for kind in _children_of(carrier, "kind")):
-                    yield from _children_of(carrier, "api_base")
-
-
-def _children_of(node: yaml.Node | None, key: str) -> Iterator[yaml.Node]:
-    """Return the value of a key of a mapping; nothing when there is none, or it is no mapping."""
-    if isinstance(node, yaml.MappingNode):
-        yield from (value for name, value in node.value if name.value == key)

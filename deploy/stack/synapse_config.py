@@ -50,11 +50,11 @@ class Site:
 
 
 def settings(
-    layout: Layout, ports: Ports, secrets: Secrets, site: Site, postgres: PostgresUrl | None = None
+    layout: Layout, ports: Ports, secrets: Secrets, site: Site, postgres: PostgresUrl | None = None, *, listen: str = HOST
 ) -> dict[str, Any]:
     """Synapse's configuration (`homeserver.yaml`) as a mapping."""
     return {
-        **_location(layout, ports, secrets, site),
+        **_location(layout, ports, secrets, site, listen),
         "database": _database(layout, postgres),
         **_closed_access(),
         **_retention(),
@@ -107,10 +107,12 @@ def logging_settings() -> dict[str, Any]:
     }
 
 
-def write(layout: Layout, ports: Ports, secrets: Secrets, site: Site, postgres: PostgresUrl | None = None) -> None:
+def write(
+    layout: Layout, ports: Ports, secrets: Secrets, site: Site, postgres: PostgresUrl | None = None, *, listen: str = HOST
+) -> None:
     """Write `homeserver.yaml`, `registration.yaml` and `log.yaml`, each whole and of mode 0600.
 
-    `postgres`: where the data are, if not in SQLite.
+    `postgres`: where the data are, if not in SQLite. `listen`: at which address of this machine, or of a container.
     """
     make_private_directory(layout.homeserver)
     make_private_directory(layout.homeserver / "media")
@@ -119,7 +121,7 @@ def write(layout: Layout, ports: Ports, secrets: Secrets, site: Site, postgres: 
         _HEADER + yaml.safe_dump(registration(secrets, site.server_name), sort_keys=False),
     )
     write_atomically(layout.homeserver / "log.yaml", _HEADER + yaml.safe_dump(logging_settings(), sort_keys=False))
-    written = yaml.safe_dump(settings(layout, ports, secrets, site, postgres), sort_keys=False)
+    written = yaml.safe_dump(settings(layout, ports, secrets, site, postgres, listen=listen), sort_keys=False)
     write_atomically(layout.homeserver_config, _HEADER + written)
 
 
@@ -129,7 +131,7 @@ def command(layout: Layout, *, first: bool = False) -> tuple[str, ...]:
     return (MODULE, *(argument for config in configs for argument in ("--config-path", str(config))))
 
 
-def _location(layout: Layout, ports: Ports, secrets: Secrets, site: Site) -> dict[str, Any]:
+def _location(layout: Layout, ports: Ports, secrets: Secrets, site: Site, listen: str) -> dict[str, Any]:
     return {
         "server_name": site.server_name,
         "public_baseurl": f"{site.client_url(ports)}/",
@@ -137,9 +139,9 @@ def _location(layout: Layout, ports: Ports, secrets: Secrets, site: Site) -> dic
             {
                 "type": "http",
                 "port": ports.homeserver,
-                "bind_addresses": [HOST],
+                "bind_addresses": [listen],
                 "tls": False,
-                # Only a proxy on this machine reaches the port, and says who asks.
+                # Only a proxy reaches the port (on this machine, or in the network of containers), and says who asks.
                 "x_forwarded": site.public_url is not None,
                 "resources": [{"names": ["client"], "compress": False}],
             }

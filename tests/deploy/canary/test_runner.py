@@ -17,6 +17,7 @@ from annotated_types import Le
 from bot.model.line_incidents import CanaryStep
 from bridge.config import Canary, Config
 from bridge.outbound import pager
+from deploy.canary import runner
 from deploy.canary.handsets import TIMEOUT, CanaryRouteClient, Unreachable
 from deploy.canary.round_trip import Trip
 from deploy.canary.runner import AT_START, Runner
@@ -127,3 +128,23 @@ async def test_after_a_trip_that_was_well_every_failure_is_told(told: Told) -> N
     """Once a trip was well, also a failure of the first minutes is told."""
     await told.tell(WELL, DEAD)
     assert told.reports == [None, CanaryStep.ROOM]
+
+
+def test_the_bridge_may_be_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside it in a network of containers it is called where it is said to be, else where it listens."""
+    called: list[str] = []
+    monkeypatch.setattr(runner, "CanaryRouteClient", lambda _http, *, url, **_rest: called.append(url))
+    (tmp_path / "secret").write_text("ab" * 32)
+    config = SimpleNamespace(
+        listen=SimpleNamespace(host="127.0.0.1", port=9),
+        line=SimpleNamespace(slug="main", carrier=SimpleNamespace(api_base=""), number="+15555550100"),
+    )
+    for bridge in (None, "http://bridge:8449"):
+        Runner(
+            cast("Config", config),
+            Canary(secret_file=tmp_path / "secret"),
+            state=tmp_path / "canary.json",
+            http=cast("aiohttp.ClientSession", None),
+            bridge=bridge,
+        )
+    assert called == ["http://127.0.0.1:9", "http://bridge:8449"]

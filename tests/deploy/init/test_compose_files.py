@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from bridge.config import load
 from deploy.init.compose_files import IMAGE
 from tests.deploy.init.answers import answers, joined, run_init
 from tests.deploy.processes import ROOT
@@ -18,9 +19,17 @@ from tests.outside_programs import OutsidePrograms
 CONTAINERFILE = ROOT / "deploy" / "containers" / "Containerfile"
 
 
+GATEWAY = "http://10.0.0.7:13013"
+
+
+def networked(**changed: Any) -> dict[str, Any]:
+    """Return answers of a line whose gateway containers reach."""
+    return answers(carrier={**answers()["carrier"], "api_base": GATEWAY}, **changed)
+
+
 def stored(host: str = "database", **changed: Any) -> dict[str, Any]:
     """Return answers of a line whose homeserver is on a PostgreSQL at that host."""
-    return answers(database={"homeserver_url": f"postgresql://quietline:a%20word@{host}/quietline"}, **changed)
+    return networked(database={"homeserver_url": f"postgresql://quietline:a%20word@{host}/quietline"}, **changed)
 
 
 def services(tmp_path: Path, told: dict[str, Any]) -> dict[str, Any]:
@@ -30,20 +39,58 @@ def services(tmp_path: Path, told: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_every_container_is_closed_and_only_the_proxy_listens(tmp_path: Path) -> None:
-    """Read-only, without rights, not as root; all share the proxy's network, so that their ports are on loopback."""
+    """Read-only, without rights, not as root; each has an address of its own, and the proxy's alone is open outside."""
     found = services(tmp_path, stored())
-    assert found.keys() == {"homeserver", "bridge", "database", "proxy"}
+    assert found.keys() == {"homeserver", "bridge", "canary", "database", "proxy"}
     for each in found.values():
         assert (each["read_only"], each["cap_drop"], each["security_opt"]) == (True, ["ALL"], ["no-new-privileges:true"])
         assert each["user"].split(":")[0] != "0"
-    for name in ("homeserver", "bridge"):
+        assert "network_mode" not in each
+    for name in ("homeserver", "bridge", "canary"):
         each = found[name]
-        assert (each["image"], each["network_mode"], "ports" in each) == (IMAGE, "service:proxy", False)
+        assert (each["image"], each["networks"], "ports" in each) == (IMAGE, ["default", "data"], False)
         assert each["volumes"] == [f"{tmp_path}/line:{tmp_path}/line"]
-        assert each["command"] == [name, "--data", f"{tmp_path}/line"]
+        assert each["command"][:3] == [name, "--data", f"{tmp_path}/line"]
     assert [name for name, each in found.items() if "ports" in each] == ["proxy"]
     assert found["proxy"]["ports"] == ["80:80", "443:443"]
     assert f"{tmp_path}/line/proxy/Caddyfile:/etc/caddy/Caddyfile:ro" in found["proxy"]["volumes"]
+
+
+def test_each_is_found_by_its_name(tmp_path: Path) -> None:
+    """One that ended and came back has another address: proxy, bridge and canary ask by name, without a hand."""
+    found = services(tmp_path, networked())
+    assert found["homeserver"]["command"][3:] == ["--listen", "0.0.0.0"]
+    assert found["canary"]["command"][3:] == ["--bridge", "http://bridge:8449"]
+    assert found["canary"]["profiles"] == ["canary"]
+    config = load(tmp_path / "line" / "config.yaml")
+    assert (config.homeserver.url, config.listen.host) == ("http://homeserver:8448", "0.0.0.0")
+    caddy = (tmp_path / "line" / "proxy" / "Caddyfile").read_text()
+    assert re.findall(r"reverse_proxy (\S+)", caddy) == ["bridge:8449", "homeserver:8448"]
+    assert not [
+        name for name, each in found.items() if str(each.get("network_mode", "")).startswith(("service:", "container:"))
+    ]
+
+
+@pytest.mark.parametrize("told", [answers(), joined(carrier={**answers()["carrier"], "api_base": GATEWAY})])
+def test_what_is_on_the_machines_loopback_is_reached(tmp_path: Path, told: dict[str, Any]) -> None:
+    """A gateway or a Synapse on 127.0.0.1: all parts are in the machine's network, and call each other on loopback."""
+    found = services(tmp_path, told)
+    assert {each["network_mode"] for each in found.values()} == {"host"}
+    assert not any("ports" in each or "networks" in each for each in found.values())
+    config = load(tmp_path / "line" / "config.yaml")
+    assert (config.listen.host, config.homeserver.url.startswith("http://127.0.0.1:")) == ("127.0.0.1", True)
+    assert "bridge:" not in (tmp_path / "line" / "proxy" / "Caddyfile").read_text()
+    assert "--listen" not in str(found.get("homeserver"))
+    # By the right of its program it listens on ports below 1024, and keeps all else closed.
+    assert "security_opt" not in found["proxy"]
+    assert (found["proxy"]["cap_drop"], found["proxy"]["cap_add"]) == (["ALL"], ["NET_BIND_SERVICE"])
+
+
+def test_a_rehearsal_is_one_container(tmp_path: Path) -> None:
+    """`up` runs the handsets too; all of it on the machine's loopback."""
+    found = services(tmp_path, answers(mode="rehearsal", carrier=None))
+    assert found.keys() == {"line"}
+    assert (found["line"]["command"][0], found["line"]["network_mode"]) == ("up", "host")
 
 
 def test_postgresql_is_made_as_synapse_wants_it_and_reaches_nothing(tmp_path: Path) -> None:
@@ -52,7 +99,8 @@ def test_postgresql_is_made_as_synapse_wants_it_and_reaches_nothing(tmp_path: Pa
     line = tmp_path / "line"
     told = yaml.safe_load((line / "compose.yaml").read_text())
     assert told["networks"]["data"] == {"internal": True}
-    assert (database["networks"], told["services"]["proxy"]["networks"]) == (["data"], ["default", "data"])
+    assert database["networks"] == ["data"]
+    assert "networks" not in told["services"]["proxy"]  # that is, the default one alone
     assert database["environment"]["POSTGRES_INITDB_ARGS"] == "--encoding=UTF8 --locale=C"
     assert database["command"][-1] == "wal_recycle=off"
     assert f"{line}/secrets/postgres_password:/run/password:ro" in database["volumes"]
@@ -65,9 +113,9 @@ def test_postgresql_is_made_as_synapse_wants_it_and_reaches_nothing(tmp_path: Pa
 
 def test_a_postgresql_elsewhere_is_none_of_composes(tmp_path: Path) -> None:
     """Another host is a server that is there; without a URL the data are in SQLite."""
-    for name, told in (("there", stored("10.0.0.7")), ("sqlite", answers())):
+    for name, told in (("there", stored("10.0.0.7")), ("sqlite", networked())):
         (home := tmp_path / name).mkdir()
-        assert services(home, told).keys() == {"homeserver", "bridge", "proxy"}
+        assert services(home, told).keys() == {"homeserver", "bridge", "canary", "proxy"}
     ended = run_init(tmp_path, {**answers(service="compose"), "database": {"homeserver_url": "postgresql://q@database/q"}})
     assert (ended.exit_code, "needs a password, with which Compose makes the role" in ended.stderr) == (2, True)
 
@@ -90,11 +138,21 @@ def test_healthy_means_alive_and_not_ready(tmp_path: Path) -> None:
 def test_on_another_homeserver_the_bridge_runs_alone(tmp_path: Path) -> None:
     """And with a proxy of the agency's own it is on the machine's network, still on loopback."""
     found = services(tmp_path, joined(proxy="none"))
-    assert found.keys() == {"bridge"}
+    assert found.keys() == {"bridge", "canary"}
     assert (found["bridge"]["command"][0], found["bridge"]["network_mode"]) == ("bridge", "host")
 
 
-@pytest.mark.parametrize("told", [stored(), answers(), stored(proxy="none"), joined(proxy="nginx")])
+@pytest.mark.parametrize(
+    "told",
+    [
+        stored(),
+        networked(),
+        answers(),
+        stored(proxy="none"),
+        joined(proxy="nginx"),
+        answers(mode="rehearsal", carrier=None),
+    ],
+)
 def test_compose_takes_the_file(tmp_path: Path, told: dict[str, Any], outside_programs: OutsidePrograms) -> None:
     """By its own judgement, without a daemon."""
     if (program := outside_programs.find("docker-compose")) is None:

@@ -1,0 +1,82 @@
+"""The addresses in `config.yaml` that are ours: they follow the ports, and where the parts of the line are.
+
+Rules of this module: every other letter stays as it is; an address of another form than was written by us is the operator's
+own choice. On one machine everything is on loopback. In containers that have an address each, the homeserver is called by
+its name and the bridge listens for the proxy; a start of the other kind puts both right.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import yaml
+
+from deploy.data_dir.layout import EVERYWHERE, HOMESERVER_NAME, HOST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from deploy.data_dir.layout import Ports
+
+_HOMESERVER: Final = re.compile(rf"http://({re.escape(HOST)}|{HOMESERVER_NAME}):[0-9]+")
+_LOOPBACK: Final = re.compile(rf"http://{re.escape(HOST)}:[0-9]+")
+_PORT: Final = re.compile(r"[0-9]+")
+_LISTEN: Final = re.compile(rf"{re.escape(HOST)}|{re.escape(EVERYWHERE)}")
+
+
+def homeserver_url(ports: Ports, *, listen: str = HOST) -> str:
+    """Return where the bridge reaches the homeserver, by where that listens."""
+    return ports.url("homeserver") if listen == HOST else f"http://{HOMESERVER_NAME}:{ports.homeserver}"
+
+
+def with_addresses(text: str, ports: Ports, *, listen: str = HOST) -> str:
+    """Put our addresses right in a configuration, in their places. Raises what YAML raises.
+
+    `listen`: where the homeserver listens; loopback, or every address of a container.
+    """
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    homeserver, listening = list(_children_of(root, "homeserver")), list(_children_of(root, "listen"))
+    proxied = any(url.value for part in homeserver for url in _children_of(part, "public_url"))
+    urls = [node for part in homeserver for node in _children_of(part, "url")]
+    url = homeserver_url(ports, listen=listen)
+    # Only a start of the other kind changes where the bridge listens: beside that it is the operator's own choice.
+    other = any(
+        _HOMESERVER.fullmatch(str(node.value)) and str(node.value).rpartition(":")[0] != url.rpartition(":")[0]
+        for node in urls
+    )
+    hosts = [node for part in listening for node in _children_of(part, "host")] if other else []
+    replacements = [
+        *((node, url, _HOMESERVER) for node in urls),
+        *((node, listen, _LISTEN) for node in hosts),
+        *((node, str(ports.bridge), _PORT) for part in listening for node in _children_of(part, "port")),
+        # With a public URL there is a proxy, and what the carrier was told is the proxy's address.
+        *(
+            (node, ports.url("bridge"), _LOOPBACK)
+            for part in (() if proxied else listening)
+            for node in _children_of(part, "public_base_url")
+        ),
+        *((node, ports.url("carrier"), _LOOPBACK) for node in _rehearsal_bases(root)),
+    ]
+    by_start = {node.start_mark.index: (node, value, form) for node, value, form in replacements}
+    for start, (node, value, form) in sorted(by_start.items(), reverse=True):
+        if isinstance(node, yaml.ScalarNode) and form.fullmatch(node.value):
+            written, rest = text[start : node.end_mark.index], text[node.end_mark.index :]
+            before, found, after = written.rpartition(node.value)  # quotes, or a name for it, are around it
+            text = f"{text[:start]}{before}{value}{after}{rest}" if found else text
+    return text
+
+
+def _rehearsal_bases(root: yaml.Node | None) -> Iterator[yaml.Node]:
+    """Find the `api_base` of each carrier that is ours; another one on this machine is the operator's own gateway."""
+    for lines in _children_of(root, "lines"):
+        for line in lines.value if isinstance(lines, yaml.SequenceNode) else ():
+            for carrier in _children_of(line, "carrier"):
+                if any(kind.value == "rehearsal" for kind in _children_of(carrier, "kind")):
+                    yield from _children_of(carrier, "api_base")
+
+
+def _children_of(node: yaml.Node | None, key: str) -> Iterator[yaml.Node]:
+    """Return the value of a key of a mapping; nothing when there is none, or it is no mapping."""
+    if isinstance(node, yaml.MappingNode):
+        yield from (value for name, value in node.value if name.value == key)
