@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
+from pathlib import Path
 
 import aiohttp
 import pytest
 
 from bridge.carriers.adapter import TryLater, UnknownOutcome
-from bridge.carriers.http_request import http_session, send_request
+from bridge.carriers.http_request import HttpResponse, http_session, send_request
+from bridge.matrix.api.http_client import HomeserverClient, Transient
+from tests.fakes.authority import certificate_authority
 
 
 @pytest.mark.parametrize(
@@ -55,3 +59,48 @@ async def test_nobody_answers_in_time() -> None:
             await asked.wait()
             over.set()
             assert await sending == UnknownOutcome()
+
+
+async def test_a_certificate_that_is_over_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Carrier and homeserver show one that has expired since: nothing is sent, which is certain, and it is tried later.
+
+    With a new one the next request goes through, without a new start.
+    """
+    authority = certificate_authority()
+    (tmp_path / "authority.pem").write_bytes(authority.certificate_pem)
+    context = ssl.create_default_context(cafile=tmp_path / "authority.pem")
+    asked = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        head = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0))
+        asked += 1
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+        )
+        await writer.drain()
+        writer.close()
+
+    shown = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    seen: list[tuple[type, object, int]] = []
+    async with (
+        await asyncio.start_server(answer, "127.0.0.1", 0, ssl=shown) as server,
+        http_session() as http,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context, force_close=True)) as session,
+    ):
+        assert isinstance(http.connector, aiohttp.TCPConnector)
+        monkeypatch.setattr(http.connector, "_ssl", context)
+        url = f"https://localhost:{server.sockets[0].getsockname()[1]}"
+        homeserver = HomeserverClient(session=session, url=url, token="token", user_id="@bot:x")
+        for days in (30, -1, 30):
+            file = tmp_path / f"{len(seen)}.pem"
+            file.write_bytes(authority.issue("localhost", days=days))
+            shown.load_cert_chain(file)
+            carrier = await send_request(http, "POST", url, form=b"words")
+            try:
+                matrix: object = await homeserver.request("PUT", "rooms", body={"a": 1})
+            except Transient as failed:
+                matrix = failed.status
+            seen.append((type(carrier), matrix, asked))
+    assert seen == [(HttpResponse, {}, 2), (TryLater, 0, 2), (HttpResponse, {}, 4)]

@@ -277,6 +277,20 @@ async def test_a_text_of_now_is_answered_when_the_clock_was_set(harness: BridgeH
     assert len(harness.carrier.sent) == 1
 
 
+@pytest.mark.parametrize(("wrong", "answers"), [(-365 * 86_400.0, 1), (365 * 86_400.0, 0)], ids=["behind", "ahead"])
+async def test_a_text_reaches_a_line_whose_clock_is_wrong_by_a_year(
+    harness: BridgeHarness, wrong: float, answers: int
+) -> None:
+    """From the first start on: its words are shown either way; what seems to be a year old is not answered by itself."""
+    right = datetime.fromtimestamp(harness.clock.at, UTC)
+    harness.clock.at += wrong
+    await harness.run()
+    await harness.webhook.accept_text(InboundText(message_id="1", sender=Phone(HANDSET), text="hello", at=right))
+    await harness.wait_until_drained()
+    assert harness.messages_shown(await harness.thread_id(HANDSET)) == ["hello"]
+    assert len(harness.carrier.sent) == answers
+
+
 async def test_an_old_text_is_not_answered_when_the_clock_was_set(harness: BridgeHarness) -> None:
     """A clock that was set forward by five hours does not make a text of five hours ago one of now."""
     harness.clock.offset = 5 * 3600.0

@@ -89,6 +89,15 @@ async def test_an_event_counts_once(ingest: IngestHarness) -> None:
     assert await ingest.take(message(text_content("hi"))) == []
 
 
+async def test_two_events_with_one_id_are_taken_once(ingest: IngestHarness) -> None:
+    """In one response and in the next, whatever the second says: the first counts, and what is behind it comes."""
+    first, other = (message({"msgtype": "m.text", "body": words}, event_id="$one") for words in ("first", "other"))
+    behind = message({"msgtype": "m.text", "body": "behind"}, event_id="$two")
+    taken = [event for _, event in await ingest.take(first, other, first, behind)]
+    assert [event.body for event in taken if isinstance(event, MessageSent)] == ["first", "behind"]
+    assert await ingest.take(other, behind) == []
+
+
 async def test_a_commit_that_fails_keeps_nothing(ingest: IngestHarness) -> None:
     """When the response's commit fails, the event is new again at the next time."""
     ingest.harness.database.full = True

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from bridge.storage import sqlite_database
+from bridge.storage import sqlite_database, write_ahead_log
 from bridge.storage.database import Transaction
 from bridge.storage.errors import ConstraintViolation, Unavailable
 from bridge.storage.sqlite_connection import SqliteConnection
@@ -136,6 +137,37 @@ async def test_a_disk_that_did_not_keep_it(database: SqliteDatabase, disk: FakeD
             await again
     with pytest.raises(OSError, match="did not keep"):
         await lost
+
+
+async def test_the_third_sync_fails(database: SqliteDatabase, disk: FakeDisk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """EIO once, at the third: two commits were kept and say so, the third never does, and nothing is written after it.
+
+    A start on what the disk has finds what was answered.
+    """
+    syncs = 0
+
+    def sync(log: int) -> None:
+        nonlocal syncs
+        syncs += 1
+        if syncs == 3:
+            raise OSError(errno.EIO, "Input/output error")
+        disk.sync(log)
+
+    monkeypatch.setattr(write_ahead_log, "_fdatasync", sync)
+    lost = asyncio.create_task(database.wait_for_failure())
+    told = [await _told(database.commit(puts(number))) for number in range(1, 6)]
+    assert told == [1, 2, Unavailable, Unavailable, Unavailable]
+    with pytest.raises(OSError, match="did not keep"):
+        await lost
+    assert disk.after_a_power_cut() == [1, 2]
+    assert syncs == 3
+
+
+async def _told(asked: Awaitable[int]) -> int | type[Exception]:
+    try:
+        return await asked
+    except Unavailable as refused:
+        return type(refused)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError(), KeyError()])

@@ -19,6 +19,7 @@ from bridge.tables.clock_trust import ClockSample
 from tests.fakes.bridge_harness import BridgeHarness
 
 DAY = 86_400
+YEAR = 365 * DAY
 
 
 @pytest.fixture
@@ -98,6 +99,8 @@ async def test_what_destroys_waits_and_what_does_not_goes_on(harness: BridgeHarn
         (3600.0, 0.0, "second", False),
         (3600.0, DAY, "second", True),
         (3600.0, -DAY, "second", True),
+        (3600.0, YEAR, "second", True),
+        (3600.0, -YEAR, "second", True),
     ],
 )
 async def test_a_jump_between_two_runs_is_found(
@@ -125,6 +128,26 @@ async def test_the_first_start_doubts_nothing(harness: BridgeHarness) -> None:
     await timers._clock_check.record_sample()
     noted = await harness.database.fetchval("SELECT value FROM line WHERE name = 'clock_last'")
     assert noted == f"{machine.wall} 1000.0 first"
+
+
+@pytest.mark.parametrize("wrong", [-YEAR, YEAR], ids=["a year behind", "a year ahead"])
+async def test_a_clock_that_was_wrong_at_the_first_start(harness: BridgeHarness, wrong: int) -> None:
+    """Put right while the line runs, and then another start: told once, an undo window ends, and nothing is destroyed."""
+    machine = FakeMachine(harness.clock.at + wrong)
+    harness.clock.at += wrong
+    timers = machine.timers(harness)
+    await timers.recover()
+    await set_timer(harness, "send", harness.clock.at + 8)
+    await set_timer(harness, CLOSE, harness.clock.at + 8)
+    assert not await alerts(harness)
+    machine.wall, harness.clock.at = machine.wall - wrong, harness.clock.at + 8
+    await drain(timers)
+    assert await fired(harness) == ["send"]
+    machine.passed, machine.boot = 10.0, "second"
+    await machine.timers(harness).recover()
+    assert [round(seconds / DAY) for seconds in await alerts(harness)] == [-wrong // DAY]
+    assert await clock_trust.is_distrusted(harness.database)
+    assert await fired(harness) == ["send"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,68 @@
+"""A homeserver whose stream goes back, and a flood to our device; `test_matrix_event_ingest` has events that come twice."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.bridge.matrix.client_device import ClientDevice
+from tests.bridge.matrix.rig import POLICY, Rig
+from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
+from tests.bridge.matrix.sync_events import ROOM, bodies, record_our_room, timeline
+
+FLOOD: Final = 100_000
+
+
+async def heard(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
+    """Have Ada in a room of ours, with her room key here."""
+    await record_our_room(rig)
+    ada = ClientDevice("@ada:x")
+    server.register(ada)
+    await rig.matrix.devices.refresh_stale([ada.mxid])
+    server.queue_sync({"to_device": {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]}})
+    await rig.matrix.sync.run_once()
+    return ada
+
+
+async def test_a_stream_that_goes_back_is_followed(rig: Rig, server: ScriptedHomeserver) -> None:
+    """`next_batch` goes back, as after a homeserver was put back, and the same events come: the loop goes on from there."""
+    ada = await heard(rig, server)
+    one, two, three = (ada.room_message(ROOM, words) for words in ("one", "two", "three"))
+    early = server.queue_sync(timeline(one))
+    server.queue_sync(timeline(two))
+    server.queue_sync({"next_batch": early})
+    server.queue_sync({"next_batch": early, **timeline(one, two)})
+    last = server.queue_sync(timeline(two, three))
+    for _ in range(5):
+        await rig.matrix.sync.run_once()
+    assert list(dict.fromkeys(bodies(rig.events))) == ["one", "two", "three"]
+    syncs = [asked.query.get("since") for asked in server.requests if asked.path.endswith("/sync")]
+    assert syncs[-2:] == [early, early]
+    assert await rig.database.fetchval("SELECT cursor FROM matrix_identity") == last
+
+
+async def test_a_flood_to_our_device_hides_nothing(rig: Rig, server: ScriptedHomeserver) -> None:
+    """A hundred thousand messages of strangers in one response: a key and words behind them come, and none of it stays."""
+    ada = await heard(rig, server)
+    ours = server.ours[POLICY]
+    bad = {
+        "type": "m.room.encrypted",
+        "sender": "@eve:x",
+        "content": {
+            "algorithm": "m.olm.v1.curve25519-aes-sha2",
+            "sender_key": "k" * 43,
+            "ciphertext": {ours.curve25519: {"type": 1, "body": "AwogAAAAAAAA"}},
+        },
+    }
+    bob = ClientDevice("@bob:x")
+    server.register(bob)
+    await record_our_room(rig, "!other", people=("@bob:x",))
+    await rig.matrix.devices.refresh_stale([bob.mxid])
+    rows = "SELECT (SELECT COUNT(*) FROM crypto_olm_session) + (SELECT COUNT(*) FROM matrix_inbound)"
+    before = await rig.database.fetchval(rows)
+    key = bob.room_key_message(ours, "!other")
+    server.queue_sync({"to_device": {"events": [bad] * FLOOD + [key]}, **timeline(ada.room_message(ROOM, "words"))})
+    server.queue_sync(timeline(bob.room_message("!other", "others"), room_id="!other"))
+    for _ in range(2):
+        await rig.matrix.sync.run_once()
+    assert bodies(rig.events) == ["words", "others"]
+    assert await rig.database.fetchval(rows) == before + 2

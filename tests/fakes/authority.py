@@ -1,0 +1,64 @@
+"""An authority for certificates of a test's own servers.
+
+Rule of this module: its certificates hold for a name of this machine, and keys never leave the test's folder.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+PEM = serialization.Encoding.PEM
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """Its key and its own certificate."""
+
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+
+    @property
+    def certificate_pem(self) -> bytes:
+        """What those who believe it are given."""
+        return self.certificate.public_bytes(PEM)
+
+    def issue(self, host: str, *, days: int) -> bytes:
+        """Return key and certificate of a host in one file's bytes; it ends in so many days, or has ended so many ago."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.DNSName(host)
+        made = _begun(key, host, self.certificate.subject, days=days).add_extension(
+            x509.SubjectAlternativeName([name]), critical=False
+        )
+        secret = key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        return secret + made.sign(self.key, hashes.SHA256()).public_bytes(PEM)
+
+
+def certificate_authority() -> Authority:
+    """Make an authority."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = _begun(key, "authority", _name("authority"), days=365)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    return Authority(key, builder.sign(key, hashes.SHA256()))
+
+
+def _begun(key: ec.EllipticCurvePrivateKey, name: str, issuer: x509.Name, *, days: int) -> x509.CertificateBuilder:
+    now = dt.datetime.now(dt.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(_name(name))
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=400))
+        .not_valid_after(now + dt.timedelta(days=days))
+    )
+
+
+def _name(common: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
