@@ -3,7 +3,9 @@
 Rules of this module: a key is on the disk before `insert` returns; after `delete` returns, its bytes are in no file of
 ours; one thread does all of it, in order, so a read asked for after a deletion never sees what was deleted.
 
-Why a thread of its own: every change waits for the disk twice, and keys are made inside commits of the main database.
+Why a thread of its own: every change waits for the disk twice, and keys are made inside commits of the main database. Keys
+that are asked for while it is busy, and by nothing else in between, are written with one wait: a flood of new texters would
+hold up every lock and STOP, whose mark stands in the same file.
 
 Why a rollback journal in PERSIST mode, zeroed by us after each deletion. WAL keeps every version of a page until a
 checkpoint that others can postpone. DELETE and TRUNCATE give the journal, which holds the page with the old key, back to
@@ -35,14 +37,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from bridge.storage.database import Value
-from bridge.storage.errors import LeadLost, Unavailable
+from bridge.storage.errors import DatabaseError, LeadLost, Unavailable
 from bridge.storage.sqlite_connection import SqliteConnection
 
 T = TypeVar("T")
@@ -69,6 +72,11 @@ FREE_OWNER = bytes(OWNER_BYTES)
 VERSION = 2
 MODE = 0o600
 CHUNK = 1 << 16
+MAX_TOGETHER: Final = 100
+"""Keys that are written with one wait for the disk."""
+
+Asked: TypeAlias = tuple[str, bytes, asyncio.Future[bytes]]
+"""An owner, the key that is to be theirs, wrapped, and who waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +108,9 @@ class KeyFile:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keys")
         self._connection: SqliteConnection | None = None
         self._slots: _Slots | None = None
+        self._together: list[Asked] | None = None
+        """Keys that the thread takes at its next turn, as long as nothing else is asked of it."""
+        self._asking = threading.Lock()
 
     async def open(self) -> None:
         """Make the file if there is none (mode 0600), undo what a crash left half done, clear the journal.
@@ -118,7 +129,16 @@ class KeyFile:
 
         `wrapped`: 61 bytes. Raises ValueError for another size, or an owner longer than 264 bytes.
         """
-        return await self._run(lambda: self._insert(owner, wrapped))
+        loop = asyncio.get_running_loop()
+        told: asyncio.Future[bytes] = loop.create_future()
+        with self._asking:
+            together = self._together
+            if together is None or len(together) >= MAX_TOGETHER:
+                together = []
+                self._thread.submit(self._insert_together, together, loop)
+                self._together = together
+            together.append((owner, wrapped, told))
+        return await told
 
     async def replace(self, owner: str, wrapped: bytes) -> None:
         """Write 61 bytes for an owner in place of those that stand, durably. For marks: the journal may keep what stood."""
@@ -145,6 +165,8 @@ class KeyFile:
         return await self._run(lambda: set(self._current_slots().taken))
 
     async def _run(self, work: Callable[[], T]) -> T:
+        with self._asking:
+            self._together = None  # what is asked after this comes after it
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _db(self) -> SqliteConnection:
@@ -222,6 +244,37 @@ class KeyFile:
         if n is None and self._epoch is not None:
             raise self._is_lost()
         return int(n)
+
+    def _insert_together(self, asked: list[Asked], loop: asyncio.AbstractEventLoop) -> None:
+        with self._asking:
+            if self._together is asked:
+                self._together = None
+        answers = self._insert_all(asked)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_tell, asked, answers)
+
+    def _insert_all(self, asked: list[Asked]) -> Sequence[bytes | Exception]:
+        """Write keys, several in one transaction; return for each what stands, or why it does not."""
+        try:
+            if len(asked) == 1:
+                return [self._insert(*asked[0][:2])]
+            self._db().execute("BEGIN IMMEDIATE")
+            answers = [self._insert_or_refuse(owner, wrapped) for owner, wrapped, _ in asked]
+            self._db().execute("COMMIT")
+        except Exception as failed:  # noqa: BLE001 - whatever it is, those who wait hear of it
+            if len(asked) > 1:
+                self._slots = None
+                with contextlib.suppress(DatabaseError):  # it may have been taken back already
+                    self._db().execute("ROLLBACK")
+            return [failed] * len(asked)
+        return answers
+
+    def _insert_or_refuse(self, owner: str, wrapped: bytes) -> bytes | ValueError:
+        """Write one key of several; what does not fit a slot is its own asker's error."""
+        try:
+            return self._insert(owner, wrapped)
+        except ValueError as refused:
+            return refused
 
     def _insert(self, owner: str, wrapped: bytes) -> bytes:
         existing = self._read(owner)
@@ -301,6 +354,16 @@ def peek_epoch(path: Path) -> int:
         return 0
     with contextlib.closing(SqliteConnection(path, read_only=True)) as connection:
         return int(connection.fetchval(READ_EPOCH) or 0) if "epoch" in connection.tables() else 0
+
+
+def _tell(asked: list[Asked], answers: Sequence[bytes | Exception]) -> None:
+    for (_, _, told), answer in zip(asked, answers, strict=True):
+        if told.done():
+            continue
+        if isinstance(answer, Exception):
+            told.set_exception(answer)
+        else:
+            told.set_result(answer)
 
 
 def holds_keys(connection: SqliteConnection) -> bool:

@@ -10,6 +10,7 @@ import shutil
 import signal
 import stat
 import sys
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
@@ -203,6 +204,108 @@ async def test_a_broken_off_deletion_leaves_no_key_in_a_journal_given_away(
     await again.close()
     assert not any(key in all_bytes(crashed) for key in wrapped.values())
     assert not any(key in all_bytes(blocks.parent) for key in wrapped.values())
+
+
+async def hold(keys: KeyFile) -> threading.Event:
+    """Keep the thread busy until the event is set, so that what is asked meanwhile waits."""
+    free, busy = threading.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def wait() -> None:
+        loop.call_soon_threadsafe(busy.set)
+        free.wait(60)
+
+    keys._thread.submit(wait)
+    await busy.wait()
+    return free
+
+
+async def test_a_flood_of_keys_shares_its_waits(keys: KeyFile, path: Path) -> None:
+    """Keys asked for while the thread is busy are written together, in a bounded number, and each asker is told its own."""
+    counting = Counting(keys._db())
+    keys._connection = cast("SqliteConnection", counting)
+    free = await hold(keys)
+    wanted = {f"t{n}": os.urandom(61) for n in range(250)}
+    asked = [asyncio.create_task(keys.insert(owner, key)) for owner, key in wanted.items()]
+    twice = asyncio.create_task(keys.insert("t249", os.urandom(61)))
+    await asyncio.sleep(0)
+    free.set()
+    assert await asyncio.gather(*asked) == list(wanted.values())
+    assert await twice == wanted["t249"]
+    assert wrapped_keys(path) == wanted
+    assert counting.commits == 3
+    keys._connection = counting.whole
+
+
+async def test_what_is_asked_later_comes_later(keys: KeyFile) -> None:
+    """A deletion between two keys of one owner stays between them, and a key that does not fit costs no other."""
+    free = await hold(keys)
+    first, second, other = (os.urandom(61) for _ in range(3))
+    asked = [
+        asyncio.create_task(each)
+        for each in (
+            keys.insert("t1", first),
+            keys.insert("t2", bytes(60)),
+            keys.delete("t1"),
+            keys.insert("t1", second),
+            keys.insert("t3", other),
+        )
+    ]
+    await asyncio.sleep(0)
+    free.set()
+    told = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(each) for each in told] == [bytes, ValueError, type(None), bytes, bytes]
+    assert await keys.read("t1") == second
+    assert await keys.owners() == {"t1", "t3"}
+
+
+@pytest.mark.parametrize("happened", [True, False], ids=["at the third", "at its end"])
+async def test_keys_that_could_not_be_written_together(keys: KeyFile, path: Path, happened: bool) -> None:
+    """None of them stands, each asker hears of it, and asking again writes them."""
+    await keys.insert("before", os.urandom(61))
+    whole = keys._db()
+    failing = Counting(whole, fails="INSERT" if happened else "COMMIT")
+    free = await hold(keys)
+    keys._connection = cast("SqliteConnection", failing)
+    wanted = {f"t{n}": os.urandom(61) for n in range(5)}
+    asked = [asyncio.create_task(keys.insert(owner, key)) for owner, key in wanted.items()]
+    await asyncio.sleep(0)
+    free.set()
+    told = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(each) for each in told] == [Unavailable] * 5
+    keys._connection = whole
+    assert set(wrapped_keys(path)) == await keys.owners() == {"before"}
+    for owner, key in wanted.items():
+        assert await keys.insert(owner, key) == key
+    assert set(wrapped_keys(path)) == {"before", *wanted}
+
+
+class Counting:
+    """A connection that counts its commits, and whose disk fails at the third of a kind of statement, or at a COMMIT."""
+
+    def __init__(self, whole: SqliteConnection, *, fails: str = "nothing") -> None:
+        self.whole, self.commits, self._fails, self._left = whole, 0, fails, 1 if fails == "COMMIT" else 3
+
+    def execute(self, statement: str, *values: Value) -> None:
+        """Do it, unless it is to fail."""
+        self._look(statement)
+        self.commits += statement == "COMMIT"
+        self.whole.execute(statement, *values)
+
+    def fetchval(self, statement: str, *values: Value) -> Any:
+        """Do it, unless it is to fail."""
+        self._look(statement)
+        return self.whole.fetchval(statement, *values)
+
+    def fetch(self, statement: str, *values: Value) -> list[Row]:
+        """Do it."""
+        return self.whole.fetch(statement, *values)
+
+    def _look(self, statement: str) -> None:
+        if statement.startswith(self._fails):
+            self._left -= 1
+            if not self._left:
+                raise Unavailable("SQLITE_FULL")
 
 
 @pytest.mark.parametrize("happened", [True, False], ids=["and it happened", "and nothing happened"])
