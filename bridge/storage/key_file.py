@@ -261,7 +261,7 @@ class KeyFile:
             self._db().execute("BEGIN IMMEDIATE")
             answers = [self._insert_or_refuse(owner, wrapped) for owner, wrapped, _ in asked]
             self._db().execute("COMMIT")
-        except Exception as failed:  # noqa: BLE001 - whatever it is, those who wait hear of it
+        except (DatabaseError, OSError, ValueError, MemoryError) as failed:
             if len(asked) > 1:
                 self._slots = None
                 with contextlib.suppress(DatabaseError):  # it may have been taken back already
