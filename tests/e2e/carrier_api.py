@@ -96,6 +96,15 @@ class CarrierApi:
 
         await wait_until(f"the line acknowledged {count} text(s) of the handset", probe, within=within, seen=seen)
 
+    async def wait_until_settled(self, number: str, count: int, *, within: float = STEP_TIMEOUT) -> None:
+        """Wait until that many texts of the handset were acknowledged, or given up: those are listed to the line later."""
+
+        async def probe() -> bool | None:
+            told = [t["status"] for t in await self.texts(number) if t["direction"] == "in"]
+            return sum(status in {"delivered", "failed"} for status in told) >= count or None
+
+        await wait_until(f"the carrier is done with {count} text(s) of the handset", probe, within=within)
+
     async def answered_after(self, number: str) -> float:
         """Return the seconds between the last text of a handset and the last that reached it (the carrier's stamps)."""
         texts = await self.texts(number)
