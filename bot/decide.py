@@ -18,6 +18,7 @@ from bot.commands.parser import ParsedCommand, parse, remove_answer
 from bot.display import desk_board, queue_cards, reading_language, ringing, thread_card
 from bot.display.readers import put_into_words
 from bot.drills import running, thread_report
+from bot.language.codeword_forms import readings_kept
 from bot.lifecycle import audit_trail, legal_hold, number_reveal, recap, retention, tally
 from bot.model.actions import THREAD, Action, DeliveryReceipt, SendSms, ShowReceipt
 from bot.model.desk import Desk, Facts, Thread
@@ -299,6 +300,11 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
 
 def decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
     """Say what follows from an event: the new aggregate and the actions, guarded."""
+    with readings_kept():
+        return _decide(pack, facts, aggregate, event)
+
+
+def _decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
     before = aggregate
     if canary.is_canary(aggregate):
         return Step(before, _guarded(pack, facts, aggregate, canary.actions(pack, facts, aggregate, event)))

@@ -143,7 +143,8 @@ def _wishes_to_stop(text: str, pack: Pack) -> bool:
     ):
         return True
     # A clause's words are in the whole unchanged: where no phrase is, no clause need be looked at.
-    if not any(f" {phrase} " in f" {said_in_all} " for phrase in pack.keywords.wish_to_stop):
+    whole = f" {said_in_all} "
+    if not any(f" {phrase} " in whole for phrase in pack.keywords.wish_to_stop):
         return False
     for clause in _CLAUSE.split(text[:_LONGEST_WISH]):
         said = normalize_words(clause).split()

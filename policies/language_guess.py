@@ -43,5 +43,7 @@ def guess_language(text: str, function_words: Mapping[str, frozenset[str]]) -> s
 
 def plain(word: str) -> str:
     """Return a word without accents and what is no letter."""
+    if word.isascii() and word.isalpha():
+        return word.casefold()
     seen = unicodedata.normalize("NFKD", word.casefold())
     return "".join(c for c in seen if c.isalpha() and not unicodedata.combining(c))

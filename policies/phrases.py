@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
@@ -125,10 +125,14 @@ class Matcher:
 
     def find(self, text: str) -> frozenset[str]:
         """Return the labels that have a phrase in a text."""
+        return self.find_typed(typed_sentences(text))
+
+    def find_typed(self, sentences: Iterable[Sequence[str]]) -> frozenset[str]:
+        """Return the same of a text that is cut into sentences and words already, for several languages at once."""
         found: set[str] = set()
         left = MAX_WORDS
-        for sentence in _SENTENCE.split(text):
-            words = spelled(sentence, self.spelling, left)
+        for typed in sentences:
+            words = _spelled(typed, self.spelling, left)
             left -= len(words)
             found |= self._find_in_sentence(words)
         return frozenset(found)
@@ -152,11 +156,24 @@ class Matcher:
 
 def spelled(sentence: str, spelling: Mapping[str, tuple[str, ...]], most: int = MAX_WORDS) -> list[str]:
     """Return the words of a sentence in the form in which they are compared; at most so many."""
+    return _spelled(_typed(sentence), spelling, most)
+
+
+def typed_sentences(text: str) -> list[list[str]]:
+    """Return the words of each sentence of a text, before any language's spelling is looked up."""
+    return [_typed(sentence) for sentence in _SENTENCE.split(text)]
+
+
+def _typed(sentence: str) -> list[str]:
     apart = _APOSTROPHES.sub("'", sentence)
     if not apart.isascii():
         seen = unicodedata.normalize("NFKD", apart)
         apart = "".join(c for c in seen if not unicodedata.combining(c) and unicodedata.category(c) != "Cf")
-    typed = (_REPEATED.sub(r"\1", word) for word in _WORD.findall(apart.casefold()))
+    # All words at once: a repeated letter never reaches over the end of one.
+    return _WORD.findall(_REPEATED.sub(r"\1", apart.casefold()))
+
+
+def _spelled(typed: Iterable[str], spelling: Mapping[str, tuple[str, ...]], most: int) -> list[str]:
     return list(islice((said for word in typed for said in _taken_for(word, spelling)), max(most, 0)))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from enum import StrEnum, unique
 from typing import Final
 
-from policies.phrases import Matcher
+from policies.phrases import Matcher, typed_sentences
 
 
 @unique
@@ -35,4 +35,5 @@ BREAKS_OFF: Final = frozenset({Sign.OTHER_HANDS, Sign.THIRD_PARTY, Sign.LEAVING}
 
 def find_signs(text: str, matchers: Iterable[Matcher]) -> frozenset[Sign]:
     """Return the signs of which a phrase stands in a text, in any language that has lists."""
-    return frozenset(Sign(label) for matcher in matchers for label in matcher.find(text))
+    sentences = typed_sentences(text)
+    return frozenset(Sign(label) for matcher in matchers for label in matcher.find_typed(sentences))

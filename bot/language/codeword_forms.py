@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Final
 
@@ -152,7 +153,34 @@ def meaning(body: str, pack: Pack) -> MessageMeaning:
     pictures; read as they stand, "later" and the agreed word would be a silent way out, and "later" and a guess would be
     conversation, so that the holder of the phone could tell the one from the other (practice 10).
     """
-    return classify(unmask(body), pack)
+    kept = _READINGS.kept
+    if kept is None:
+        return classify(unmask(body), pack)
+    if (known := kept.get(body)) is None or known[0] is not pack:
+        known = kept[body] = pack, classify(unmask(body), pack)
+    return known[1]
+
+
+class _Readings:
+    """What the texts of the decision under way mean; None between decisions, so that no words are kept."""
+
+    __slots__ = ("kept",)
+
+    def __init__(self) -> None:
+        self.kept: dict[str, tuple[Pack, MessageMeaning]] | None = None
+
+
+_READINGS: Final = _Readings()
+
+
+@contextmanager
+def readings_kept() -> Iterator[None]:
+    """Read each text once for the length of the block: several features ask what it means."""
+    _READINGS.kept = {}
+    try:
+        yield
+    finally:
+        _READINGS.kept = None
 
 
 def unmask(body: str) -> str:

@@ -8,6 +8,7 @@ decided where the decision ends (`bot.display.readers`). A notice is a string: i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Final, Self
 
 from bot.wording.tables import ENGLISH, TABLES
@@ -67,8 +68,16 @@ class Notice(str):
 
 def notice_of(key: str, **values: object) -> str:
     """Return the notice of what is said under a key of the tables (else KeyError), with a value for each placeholder."""
+    if not values:
+        return _bare_notice(key)
     words = ENGLISH[key].format_map({name: str(value) for name, value in values.items()})
     return Notice(words, key=key, values=values)
+
+
+@cache
+def _bare_notice(key: str) -> str:
+    # A notice is never changed, and these are as many as the tables have.
+    return Notice(ENGLISH[key].format_map({}), key=key)
 
 
 def joined(between: str, parts: Iterable[str]) -> str:

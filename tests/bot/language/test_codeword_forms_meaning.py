@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.language.codeword_forms import MASK, meaning
-from policies.keywords import Meaning, classify
+from bot.language import codeword_forms
+from bot.language.codeword_forms import MASK, meaning, readings_kept
+from policies.keywords import Meaning, MessageMeaning, classify
+from policies.pack import Pack
 from tests.bot.strategies import PACK
 
 KEYS = PACK.keywords
@@ -32,3 +36,23 @@ def test_pictures_behind_a_keyword_are_still_pictures() -> None:
     """What people put behind a word for leaving is taken off; the agreed word there makes it conversation."""
     assert meaning("later 👋", PACK).meaning is Meaning.EXIT_ALERT
     assert meaning(f"later {MASK}", PACK).meaning is Meaning.CONVERSATION
+
+
+def test_a_text_is_read_once_in_a_decision_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many features ask; what it means under another pack is another question; after it nothing of it is kept."""
+    read: list[str] = []
+
+    def classified(text: str, pack: Pack) -> MessageMeaning:
+        read.append(text)
+        return classify(text, pack)
+
+    monkeypatch.setattr(codeword_forms, "classify", classified)
+    other = replace(PACK)
+    with readings_kept():
+        assert [meaning("STOP", pack).meaning for pack in (PACK, PACK, other, other)] == [Meaning.STOP] * 4
+        assert [meaning(words, PACK).meaning for words in ("hello", "hello")] == [Meaning.CONVERSATION] * 2
+        assert read == ["STOP", "STOP", "hello"]
+    assert codeword_forms._READINGS.kept is None
+    meaning("hello", PACK)
+    meaning("hello", PACK)
+    assert read == ["STOP", "STOP", "hello", "hello", "hello"]
