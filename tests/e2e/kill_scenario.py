@@ -83,7 +83,7 @@ async def play(line: StaffedLine, staff: Sequence[StaffClient], load: Load) -> S
 
     async def converse(conversation: Conversation) -> None:
         waiting: asyncio.Queue[str | None] = asyncio.Queue()
-        speaking = asyncio.create_task(speak(conversation, waiting))
+        group.create_task(speak(conversation, waiting))
         for number in range(load.texts):
             # By the clock, so that what a text or an answer takes is not added up.
             await _until(end - load.seconds * (load.texts - number - 1) / load.texts)
@@ -95,7 +95,6 @@ async def play(line: StaffedLine, staff: Sequence[StaffClient], load: Load) -> S
             if number in moments[conversation.room]:
                 waiting.put_nowait(f"answer at {number} in {conversation.designation}")
         waiting.put_nowait(None)
-        await speaking
 
     async def speak(conversation: Conversation, waiting: asyncio.Queue[str | None]) -> None:
         """Say one answer after another while texts come; each waits until the one before is with the server."""
@@ -117,7 +116,7 @@ async def play(line: StaffedLine, staff: Sequence[StaffClient], load: Load) -> S
             story.kills[" and ".join(victims)] += 1
 
     async def is_up() -> bool | None:
-        with contextlib.suppress(aiohttp.ClientError):
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
             async with http.get(f"{line.stack.ready.bridge}/ready") as answer:
                 return answer.status == 200 or None
         return None
