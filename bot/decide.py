@@ -338,7 +338,7 @@ def _decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
         )
         actions = put_into_words(pack, facts, aggregate, event, ringing.ring(facts.roster, actions))
         actions += audit_trail.audit_records(before, aggregate, actions)
-        actions += thread_report.report(before, aggregate, event, actions)
+        actions += thread_report.report(pack, before, aggregate, event, actions)
         actions += first_times.report(facts, before, aggregate, event, actions)
     return Step(aggregate, actions)
 

@@ -56,13 +56,8 @@ BY_KIND: Final = {
     AuditKind.END: DrillFact.CLOSED,
 }
 """What of the audit a script may ask for."""
-BY_TEXT: Final = {
-    TextName.DIFFERENT.value: DrillFact.DIFFERENT,
-    TextName.COVER_1.value: DrillFact.COVER,
-    TextName.COVER_2.value: DrillFact.COVER,
-    TextName.COVER_3.value: DrillFact.COVER,
-}
-"""Texts of the agency that are no answer to whoever has the phone."""
+COVERS: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
+"""Texts of the agency that are no answer to whoever has the phone; nor is that of `!different`."""
 REACHED: Final = frozenset({Outcome.ACCEPTED, Outcome.DELIVERED, Outcome.UNKNOWN})
 """After these a text counts as read: what may be on the phone is on it."""
 
@@ -72,12 +67,12 @@ def note_drill(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> 
     return Step(replace(thread, drill=event.drill) if event.drill else thread)
 
 
-def report(before: Thread, thread: Thread, event: Event, actions: tuple[Action, ...]) -> tuple[Action, ...]:
+def report(pack: Pack, before: Thread, thread: Thread, event: Event, actions: tuple[Action, ...]) -> tuple[Action, ...]:
     """Return what the desk is told of a drill after a decision; nothing where there is none, or no news."""
     tag = thread.drill or before.drill
     if not tag:
         return ()
-    found = _facts(before, thread, event, actions)
+    found = _facts(pack, before, thread, event, actions)
     sent = tuple((action.ref, action.body) for action in actions if isinstance(action, SendSms))
     outcome = (event.ref, event.outcome in REACHED) if isinstance(event, TextOutcome) else ("", False)
     begins = thread.drill != before.drill and bool(thread.drill)
@@ -97,9 +92,9 @@ def close_thread(pack: Pack, facts: Facts, thread: Thread, event: DrillEnded) ->
     return Step(*park_soon(pack, facts, thread, notice_of("drills.the_drill_is_over")))
 
 
-def _facts(before: Thread, thread: Thread, event: Event, actions: tuple[Action, ...]) -> list[DrillFact]:
+def _facts(pack: Pack, before: Thread, thread: Thread, event: Event, actions: tuple[Action, ...]) -> list[DrillFact]:
     found = [BY_KIND[action.kind] for action in actions if isinstance(action, RecordAudit) and action.kind in BY_KIND]
-    found += _texts_that_reached(before, event)
+    found += _texts_that_reached(pack, before, event)
     changed = (
         (DrillFact.HELD, len(thread.sending.held) > len(before.sending.held)),
         (DrillFact.OTHER_HANDS, bool(thread.flags.other_hands_at) and not before.flags.other_hands_at),
@@ -112,7 +107,7 @@ def _facts(before: Thread, thread: Thread, event: Event, actions: tuple[Action, 
     return list(dict.fromkeys((*found, *(fact for fact, is_new in changed if is_new))))
 
 
-def _texts_that_reached(before: Thread, event: Event) -> list[DrillFact]:
+def _texts_that_reached(pack: Pack, before: Thread, event: Event) -> list[DrillFact]:
     """Say what it is that has just reached the phone, where a person said it."""
     if not isinstance(event, TextOutcome):
         return []
@@ -123,4 +118,8 @@ def _texts_that_reached(before: Thread, event: Event) -> list[DrillFact]:
         return []
     if said == before.codeword.challenge:
         return [DrillFact.CHALLENGED]
-    return [BY_TEXT.get(sent.name, DrillFact.ANSWERED)]
+    if sent.name == TextName.DIFFERENT:
+        return [DrillFact.DIFFERENT]
+    # A cover line bears no name in the thread: it is one by its words.
+    covers = {pack.say(name, language) for name in COVERS for language in pack.languages}
+    return [DrillFact.COVER if sent.body in covers else DrillFact.ANSWERED]

@@ -31,9 +31,16 @@ S = TypeVar("S", bound=StaffClient)
 
 @asynccontextmanager
 async def run_line(
-    directory: Path, *, settings: Mapping[str, Any] | None = None, log_level: str | None = None
+    directory: Path,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    log_level: str | None = None,
+    drills: Path | None = None,
 ) -> AsyncIterator[StaffedLine]:
-    """Run a line for the length of the block; with an agency's own `settings`, or logging as told, it is started again."""
+    """Run a line for the length of the block.
+
+    With an agency's own `settings`, a folder of its own `drills`, or logging as told, it is started again.
+    """
     stack = Stack(directory)
     try:
         await stack.start()
@@ -46,6 +53,11 @@ async def run_line(
             pack.write_text(yaml.safe_dump({"name": "own", "settings": dict(settings)}), encoding="utf-8")
             configured["lines"] = yaml.safe_load((stack.data / "config.yaml").read_text(encoding="utf-8"))["lines"]
             configured["lines"][0]["packs"].append(str(pack))
+        if drills is not None:
+            configured.setdefault(
+                "lines", yaml.safe_load((stack.data / "config.yaml").read_text(encoding="utf-8"))["lines"]
+            )
+            configured["lines"][0]["drills"] = [str(drills)]
         if configured:
             stack.configure(**configured)
             await stack.kill("bridge")

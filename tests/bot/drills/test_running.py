@@ -2,56 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Final
-
 import pytest
 
 from bot.model.actions import DESK
 from bot.model.thread import ThreadState
 from tests.bot.drills.drill_line import DRILLS, Advocate, DrillLine, play
+from tests.bot.drills.practised import practised
 from tests.bot.strategies import ANA, BEN, SUE
-
-GOOD: Final[dict[str, dict[int, tuple[str, ...]]]] = {
-    "first-contact": {
-        1: ("!limits",),
-        2: ("!safecheck", "!tips iphone"),
-        3: ("!say closing",),
-    },
-    "disclosure": {1: ("!limits",), 2: ("!escalate", "I believe you. Thank you for telling me.")},
-    "phone-taken": {0: ("Yes, of course.", "!safecheck"), 2: ("!unsafe",), 3: ()},
-    "overdose": {1: ("!escalate", "!urgent", "I am here with you. Is anybody near?")},
-    "agreed-word": {0: ("!codeword",), 2: ("!verify",), 3: ("!escalate",), 4: ()},
-    "prank": {1: ("!escalate",), 2: ("!different",), 3: ()},
-    "stop-by-mistake": {2: (), 3: ()},
-    "shift-change": {},
-    "silence": {2: ("!safecheck", "!later")},
-}
-"""What a practised advocate says after a text, by how many texts there were before; in place of one kind sentence."""
-
-
-def practised(name: str) -> Advocate:
-    """Return an advocate who does what the practices ask."""
-
-    def react(line: DrillLine, thread: str, number: int) -> None:
-        if line.threads[thread].assignment.assignee is None:
-            line.say(DESK, "!claim")
-        for words in GOOD[name].get(number, ("I am here. Take your time.",)):
-            line.say(thread, words)
-            if line.threads[thread].sending.held:
-                line.say(thread, "!anyway")
-        if name == "shift-change" and number == 2:
-            line.after(60, lambda: hand_over(line))
-
-    return react
-
-
-def hand_over(line: DrillLine) -> None:
-    """Hand both threads to Ben, who accepts."""
-    for thread in list(line.threads):
-        line.say(thread, "!say handover")
-        line.after(15, partial(line.say, thread, f"!transfer {BEN} she has two children"))
-        line.after(30, partial(line.say, thread, "!accept", sender=BEN))
 
 
 def nobody(_line: DrillLine, _thread: str, _number: int) -> None:

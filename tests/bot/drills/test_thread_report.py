@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from bot.drills.thread_report import BY_KIND
 from bot.model.desk import Thread
 from bot.model.events import Outcome, TextOutcome
@@ -9,6 +13,7 @@ from bot.model.thread_desk_events import DrillEnded, DrillReported
 from bot.model.transactional_actions import SendEvent
 from policies.drills.script import DrillFact
 from tests.bot.examples import arrived, due, held, of, said, then
+from tests.bot.strategies import PACK
 
 TAG = "0badcafe0bad"
 
@@ -45,6 +50,19 @@ def test_words_that_reached_the_phone_are_told() -> None:
     (refused,) = told(then(thread.aggregate, TextOutcome(ref=ref, outcome=Outcome.REJECTED)))
     assert refused.outcome == (ref, False)
     assert refused.facts == ()
+
+
+@pytest.mark.parametrize("name", ["cover_1", "cover_2", "cover_3"])
+def test_a_cover_line_is_no_answer(name: str) -> None:
+    """What may leave under duress is told as what it is, in each language of the line."""
+    for language in PACK.languages:
+        texter = held(drill=TAG)
+        texter = replace(texter, consent=replace(texter.consent, language=language))
+        left = due(then(texter, said(f"!cover {name[-1]}")).aggregate, 30)
+        ((ref, body),) = [pair for report in told(left) for pair in report.sent]
+        assert body == PACK.say(name, language)
+        (report,) = told(then(left.aggregate, TextOutcome(ref=ref, outcome=Outcome.ACCEPTED)))
+        assert report.facts == (DrillFact.COVER,)
 
 
 def test_what_stops_a_phone_is_told() -> None:

@@ -1,0 +1,158 @@
+"""A practised advocate in a client: takes a drill's texter, says what the practices ask, and reads the debrief.
+
+Rules of this module: what is said is what the walk with a set clock says (`tests.bot.drills.practised`), but one text to
+the phone after each of the texter's: a second would leave while the next wait of the script stands, and end it. A text of
+the drill is waited for and never a time; a drill's pauses are made short for a whole line (`hurried`), its waits are not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from policies.drills.load import SCRIPTS, load_drills
+from policies.drills.script import DrillScript
+from tests.bot.drills.drill_line import play
+from tests.bot.drills.practised import ELSE, GOOD, practised
+from tests.e2e.codeword_enrolment import enrol_codeword
+from tests.e2e.polling import wait_until
+from tests.e2e.staff_client import StaffClient
+from tests.e2e.staffed_line import NOTE, Conversation, StaffedLine
+
+WORDS: Final = ("copper kettle", "paper lantern")
+"""What the drill `agreed-word` has the advocate agree on."""
+ONE_TEXT: Final[Mapping[tuple[str, int], tuple[str, ...]]] = {
+    ("first-contact", 0): ("!tips iphone",),
+    ("first-contact", 2): ("!safecheck",),
+    ("disclosure", 2): ("!escalate",),
+    ("phone-taken", 0): ("Yes, of course.",),
+    ("phone-taken", 1): ("!safecheck",),
+    ("overdose", 1): ("!urgent",),
+    ("overdose", 2): ("!escalate", ELSE),
+    ("silence", 2): ("!safecheck",),
+}
+"""Where the walk says more than one text at once."""
+SHORT_WAIT: Final = 40
+"""Seconds of a wait in which nothing can come, such as that after a STOP."""
+FOLLOWS: Final = 1
+GONE: Final = "gone"
+"""In place of a mark: the drill is over, and its room was emptied before the mark was seen."""
+
+
+def hurried(directory: Path) -> Path:
+    """Write the scripts that come with Quietline with short pauses into a folder; returns it."""
+    directory.mkdir()
+    for file in SCRIPTS.glob("*.yaml"):
+        script: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+        for steps in script["scenes"].values():
+            for step in steps:
+                if "pause" in step:
+                    step["pause"] = f"{FOLLOWS} s"
+                elif "wait" in step and step["wait"]["at_most"] in {f"{SHORT_WAIT} s", f"{SHORT_WAIT // 2} s"}:
+                    step["wait"]["at_most"] = f"{FOLLOWS} s"
+        (directory / file.name).write_text(yaml.safe_dump(script, allow_unicode=True), encoding="utf-8")
+    return directory
+
+
+def texts_of(name: str) -> list[str]:
+    """Return the texts that a practised advocate gets in a drill, in order."""
+    return [words for _, words in play(name, "en", practised(name)).texts]
+
+
+@dataclass
+class DrillPlayer:
+    """One person at the desk who plays drills. `begins`: held from a command that brings a card until it is taken."""
+
+    staffed_line: StaffedLine
+    client: StaffClient
+    office: str
+    begins: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def bot(self) -> str:
+        """The policy bot's id."""
+        return self.staffed_line.ready.bot
+
+    async def take(self, command: str, room: str = "") -> Conversation:
+        """Say what brings a card, and take the thread of that card."""
+        async with self.begins:
+            before = {card.event_id for card in await self.staffed_line.queue_cards(self.client)}
+            await self.client.say(room or self.staffed_line.ready.desk_room, command)
+            return await self.take_new(before)
+
+    async def take_new(self, before: set[str | None]) -> Conversation:
+        """Take the thread of a card that was not there before."""
+        card = await self.client.find(
+            self.staffed_line.ready.desk_room,
+            "the drill's texter waits",
+            lambda i: i.sender == self.bot and i.kind == "message" and "waiting" in i.body and i.event_id not in before,
+        )
+        return await self.staffed_line.claim(self.client, "", card)
+
+    async def say(self, conversation: Conversation, words: str) -> None:
+        """Say something in the room, and once more where it is held."""
+        item = await conversation.client.say(conversation.room, words)
+        ends = ("delivered", "held") if not words.startswith("!") else (NOTE, "leaving", "sent", "delivered", "held")
+
+        async def marked() -> str | None:
+            if conversation.room not in await conversation.client.joined():
+                return GONE
+            items = await conversation.client.items(conversation.room)
+            said = next((i for i in items if i.event_id == item.event_id), item)
+            if said.kind == "redacted":
+                return GONE
+            return next((mark for mark in said.marks(self.bot) if any(end in mark for end in ends)), None)
+
+        if "held" in await wait_until(f"a mark on {words!r}", marked):
+            await conversation.client.say(conversation.room, "!anyway")
+
+    async def wait_for_texts(self, conversation: Conversation, count: int) -> list[str]:
+        """Wait until so many texts are in the room, readable; returns them."""
+
+        async def there() -> list[str] | None:
+            texts = await conversation.texts_in_room()
+            return texts if len(texts) >= count else None
+
+        return await wait_until(f"{count} texts of the drill are in the room", there)
+
+    async def play(self, name: str) -> str:
+        """Play a drill with one texter to its end; returns the debrief."""
+        conversation = await self.take(f"!drill {name}")
+        for number, text in enumerate(texts_of(name)):
+            texts = await self.wait_for_texts(conversation, number + 1)
+            assert text in WORDS or texts[number] == text
+            await self.react(conversation, name, number)
+        return await self.debrief(name)
+
+    async def react(self, conversation: Conversation, name: str, number: int) -> None:
+        """Say what a practised advocate says after that text."""
+        for words in ONE_TEXT.get((name, number), GOOD[name].get(number, (ELSE,))):
+            if words == "!codeword":
+                await enrol_codeword(self.staffed_line, self.client, conversation, *WORDS)
+            else:
+                await self.say(conversation, words)
+
+    async def debrief(self, name: str) -> str:
+        """Wait for the debrief of a drill in the office; returns it, once it says what it has to.
+
+        What depends on how fast somebody was is left out: a machine may be slow.
+        """
+        script = script_of(name)
+        told = await self.client.find(
+            self.office,
+            "the debrief is there",
+            lambda i: i.sender == self.bot and f"“{script.title['en']}” is over" in i.body,
+        )
+        for point in script.points:
+            assert point.check.within or point.well["en"] in told.body, told.body
+        return told.body
+
+
+def script_of(name: str) -> DrillScript:
+    """Return a script that comes with Quietline."""
+    return load_drills()[name]
