@@ -145,8 +145,11 @@ class Screening:
             if resealed is not None:
                 await inbox.set_body(transaction, resealed.seq, resealed.inbox_row.body)
 
-        await self._database.commit(commit)
+        # It is decided on while this is on its way to the disk: what is decided lets nothing out before both are there.
+        await self._database.commit(commit, synced=False)
         self._crash(CrashPoint.SCREENED)
+        self._wake.engine(owner)
+        await self._database.synced()
         self._wake.rooms()
 
     async def _seal_as_rate_limited(self, first: SequencedRow) -> SequencedRow:
