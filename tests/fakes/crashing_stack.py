@@ -209,10 +209,10 @@ class CrashingStack(Stack):
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
 
 
-def _die_with_parent() -> None:
-    # A test run that is killed itself leaves nothing behind.
+def die_with_parent() -> None:
+    """Have a child end with us: a test run that is killed itself leaves nothing behind."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

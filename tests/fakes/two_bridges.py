@@ -1,8 +1,8 @@
 """Two bridges on one line: one PostgreSQL database, one directory of keys, two ports, and a carrier that texts.
 
-Rules of this module: bridges are real processes, started with the second configuration file that a person would write; what
-stands in front of them sends a webhook to whichever takes it, as a proxy with two upstreams does; processes are ended by
-their id, whatever the test did. There is no homeserver: texts come in and the greeting of each texter leaves without one.
+Rules of this module: bridges are real processes, started as a person starts a second one; what stands in front of them, at
+the address that the carrier knows, sends a webhook to whichever takes it, as a proxy with two upstreams does; processes are
+ended by their id, whatever the test did. Without a homeserver texts come in, and each texter's greeting leaves all the same.
 """
 
 from __future__ import annotations
@@ -35,115 +35,109 @@ from bridge.storage.vault import Vault
 from deploy.data_dir import postgres_snapshot
 from deploy.data_dir.layout import Layout, Ports
 from deploy.data_dir.offline import line_snapshot
-from deploy.stack.provision import NUMBER, write_line_files
-from tests.deploy.processes import free_port_base
-from tests.e2e.carrier_api import CarrierApi
+from deploy.stack.provision import NUMBER, SLUG, mxid, provision, run_homeserver, write_line_files
+from deploy.stack.readiness import BridgeReady
+from deploy.stack.synapse_config import SERVER_NAME
 from tests.e2e.polling import wait_until
-from tests.e2e.stack import ROOT
+from tests.e2e.stack import ROOT, ReadyFile, Stack, free_ports
+from tests.e2e.staff_client import Account
+from tests.fakes.crashing_stack import die_with_parent
 from tests.fakes.database_engine import make_line_database
 
 PACK: Final = """\
 name: crowded
-settings: {new_threads_per_minute: 10000, new_threads_per_number_per_hour: 10000, cap: 50}
+settings:
+  {new_threads_per_minute: 10000, new_threads_per_number_per_hour: 10000, cap: 50, undo_seconds: 8,
+  undo_after_join_seconds: 8, undo_after_switch_seconds: 8}
 """
 """Every new texter is greeted, however many there are."""
 START_SECONDS: Final = 60.0
 NAMES: Final = ("one", "two")
+LEADER, STANDBY = "leader", "standby"
 
 
-class TwoBridges:
-    """The line. `running` for the length of a block; then `start` bridges by name, and kill, freeze or wake them."""
+class TwoBridges(Stack):
+    """The line. `running` for the length of a block; then a `pair` of bridges, of which one is killed or frozen."""
 
     def __init__(self, directory: Path, server: str) -> None:
         """Make it. `server`: the URL of a database on the server, on which another one may be made."""
-        self.layout, self._server = Layout(data=directory / "data"), server
-        self.ports, self.front_port = Ports(base=free_port_base()), free_port_base()
+        super().__init__(directory)
+        self.layout, self.ports, self._server = Layout(data=self.data), Ports(base=self.base), server
         self.bridges: dict[str, Process] = {}
         self.database = ""
-        self._own_ports: dict[str, int] = {}
-        self.carrier = CarrierApi(self.ports.url("carrier"), NUMBER)
-        self.refused = Counter[int]()
+        self._accounts: tuple[Account, ...] = ()
+        self._own_ports = {name: free_ports() for name in NAMES}
+        self._has_homeserver = False
+
+    @property
+    def ready(self) -> ReadyFile:
+        """What `ready.json` would say."""
+        said = BridgeReady.read(self.layout.bridge_file)
+        return ReadyFile(
+            homeserver=self.ports.url("homeserver"),
+            server_name=SERVER_NAME,
+            bridge=self.ports.url("bridge"),
+            carrier=self.ports.url("carrier"),
+            bot=mxid("policy"),
+            slug=SLUG,
+            number=NUMBER,
+            voice=mxid(f"line-{SLUG}"),
+            desk_room="" if said is None else said.desk_room,
+            accounts=self._accounts,
+            pids={},
+        )
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Run carrier and proxy; whatever was started is ended."""
-        write_line_files(self.layout, self.ports)
-        self.database = await make_line_database(f"line_{secrets.token_hex(6)}", self._server)
-        url_file = self.layout.secrets / "database_url"
+    async def running(self, *, homeserver: bool = False) -> AsyncIterator[None]:
+        """Run carrier and proxy, and a homeserver where one is wanted; whatever was started is ended."""
+        async with contextlib.AsyncExitStack() as stack:
+            if homeserver:
+                made = await provision(self.layout, self.ports)
+                self._accounts = tuple(
+                    Account(user=a.user, mxid=mxid(a.user), password=a.password, role=a.role) for a in made
+                )
+                await stack.enter_async_context(run_homeserver(self.layout, self.ports))
+            else:
+                write_line_files(self.layout, self.ports)
+            self._has_homeserver = homeserver
+            self.database = await make_line_database(f"line_{secrets.token_hex(6)}", self._server)
+            self._write_configuration()
+            await stack.enter_async_context(self._proxy())
+            stack.push_async_callback(self._end_all)
+            self.bridges["carrier"] = await self._spawn(
+                "deploy.rehearsal", "--config", str(self.layout.carrier), log="carrier"
+            )
+            yield
+
+    def _write_configuration(self) -> None:
+        url_file, pack = self.data / "secrets" / "database_url", self.data / "crowded.yaml"
         url_file.touch(mode=0o600)
         url_file.write_text(self.database, encoding="utf-8")
-        config = yaml.safe_load(self.layout.config.read_text(encoding="utf-8"))
-        config["database"] = {"url_file": str(url_file)}
-        config["listen"]["public_base_url"] = f"http://127.0.0.1:{self.front_port}"
-        config["log_level"] = "DEBUG"
-        pack = self.layout.data / "crowded.yaml"
         pack.write_text(PACK, encoding="utf-8")
-        config["lines"][0]["packs"] = ["base", "rehearsal", str(pack)]
-        self.layout.config.write_text(yaml.safe_dump(config), encoding="utf-8")
-        for name in ("carrier.json", "carrier.yaml"):
-            if (file := self.layout.data / name).is_file():
-                file.write_text(file.read_text().replace(str(self.ports.bridge), str(self.front_port)))
-        async with self._proxy():
-            carrier = await self._spawn("deploy.rehearsal", "--config", str(self.layout.carrier), log="carrier")
-            try:
-                yield
-            finally:
-                for process in (*self.bridges.values(), carrier):
-                    await end(process)
+        lines = yaml.safe_load(self.layout.config.read_text(encoding="utf-8"))["lines"]
+        lines[0]["packs"] = ["base", "rehearsal", str(pack)]
+        self.configure(lines=lines, log_level="DEBUG", database={"url_file": str(url_file)})
 
-    async def start(self, name: str) -> None:
+    async def start_bridge(self, name: str) -> None:
         """Start a bridge, or start it again."""
-        port = self._own_ports.setdefault(name, free_port_base())
-        if name in self.bridges:
-            await end(self.bridges[name])
+        address = f"127.0.0.1:{self._own_ports[name]}"
         self.bridges[name] = await self._spawn(
-            "deploy", "bridge", "--config", str(self.layout.config), "--listen", f"127.0.0.1:{port}", log=name
+            "deploy", "bridge", "--config", str(self.layout.config), "--listen", address, log=name
         )
 
     async def role(self, name: str) -> str:
-        """Return what a bridge says of itself; empty when it does not answer."""
+        """Return what a bridge is: one without a homeserver never calls itself ready, and leads when it takes webhooks."""
+        url = f"http://127.0.0.1:{self._own_ports[name]}"
         try:
-            async with (
-                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1)) as http,
-                http.get(f"http://127.0.0.1:{self._own_ports[name]}/ready") as answer,
-            ):
-                return str((await answer.json())["role"])
+            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as http:
+                async with http.get(f"{url}/ready") as answer:
+                    said = str((await answer.json())["role"])
+                if self._has_homeserver or said == STANDBY or self._holder() != self.bridges[name].pid:
+                    return said
+                async with http.post(f"{url}/carriers/{SLUG}/inbound", data=b"quietline=check") as answer:
+                    return LEADER if answer.status not in {404, 503} else said
         except (aiohttp.ClientError, TimeoutError):
             return ""
-
-    async def wait_until_taking(self, name: str) -> float:
-        """Wait until it takes webhooks, which without a homeserver is all that a leader does; return the seconds."""
-        began = time.monotonic()
-
-        async def probe() -> bool | None:
-            assert self.bridges[name].returncode is None, await self._logs()
-            return (await self._takes(name) and self.holder_pid() == self.bridges[name].pid) or None
-
-        await wait_until(f"{name} takes webhooks", probe, within=START_SECONDS, every=0.05, seen=self._logs)
-        return time.monotonic() - began
-
-    async def _takes(self, name: str) -> bool:
-        """Whether a webhook is looked at: one that is not signed is refused as such, and not with 503."""
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1)) as http,
-                http.post(
-                    f"http://127.0.0.1:{self._own_ports[name]}/carriers/main/inbound", data=b"quietline=check"
-                ) as answer,
-            ):
-                return answer.status not in {503, 404}
-        except (aiohttp.ClientError, TimeoutError):
-            return False
-
-    def holder_pid(self) -> int:
-        """Return the id of the process that holds the lease."""
-        with postgres_snapshot.snapshot(PostgresPlace(self.database, LEASE_SCHEMA.format("main"))) as database:
-            lease = lease_table.peek(database)
-        return int(lease.holder.split(" ")[2]) if lease is not None and lease.holder and not lease.released else 0
-
-    def kill(self, name: str, number: signal.Signals) -> None:
-        """Send a bridge a signal."""
-        self.bridges[name].send_signal(number)
 
     async def pair(self) -> tuple[str, str]:
         """Have both run; return who leads and who waits."""
@@ -151,44 +145,49 @@ class TwoBridges:
         async def settled() -> tuple[str, str] | None:
             for name in NAMES:
                 if name not in self.bridges or self.bridges[name].returncode is not None:
-                    await self.start(name)
-            roles = {name: await self.role(name) for name in NAMES}
-            leaders = [name for name in NAMES if self.holder_pid() == self.bridges[name].pid and await self._takes(name)]
-            waiting = [name for name in NAMES if roles[name] == "standby"]
-            return (leaders[0], waiting[0]) if len(leaders) == len(waiting) == 1 else None
+                    await self.start_bridge(name)
+            roles = {await self.role(name): name for name in NAMES}
+            return (roles[LEADER], roles[STANDBY]) if roles.keys() == {LEADER, STANDBY} else None
 
         return await wait_until("one leads and one waits", settled, within=START_SECONDS, every=0.2, seen=self._logs)
+
+    async def wait_until_leading(self, name: str) -> float:
+        """Wait until a bridge leads; return the seconds."""
+        began = time.monotonic()
+
+        async def leads() -> bool | None:
+            assert self.bridges[name].returncode is None, await self._logs()
+            return await self.role(name) == LEADER or None
+
+        await wait_until(f"{name} leads", leads, within=START_SECONDS, every=0.05, seen=self._logs)
+        return time.monotonic() - began
 
     async def take_over(self, leader: str, other: str, number: signal.Signals) -> float:
         """Send the leader a signal and wait until the other leads; return the seconds.
 
         One that was frozen is woken, and ends.
         """
-        self.kill(leader, number)
-        seconds = await self.wait_until_taking(other)
+        self.bridges[leader].send_signal(number)
+        seconds = await self.wait_until_leading(other)
         if number is signal.SIGSTOP:
-            self.kill(leader, signal.SIGCONT)
-        code = await self.bridges[leader].wait()
-        log = self.layout.log(leader).read_text(encoding="utf-8")
+            self.bridges[leader].send_signal(signal.SIGCONT)
+        code, log = await self.bridges[leader].wait(), self.layout.log(leader).read_text(encoding="utf-8")
         # Who was frozen in the middle of a change of keys.db is ended by the other.
         ended = number is signal.SIGKILL or " lease.former_leader_ended" in self.layout.log(other).read_text()
         assert code == (-signal.SIGKILL if ended else 1), log[-2000:]
         assert ended or "does not lead its line any more" in log
         return seconds
 
-    async def _logs(self) -> str:
-        return "\n".join(self.layout.log(name).read_text(encoding="utf-8")[-2000:] for name in self.bridges)
-
-    async def stop(self) -> None:
+    async def stop_bridges(self) -> None:
         """Stop every bridge that runs, in order."""
-        for process in self.bridges.values():
-            if process.returncode is None:
-                process.send_signal(signal.SIGTERM)
-                await process.wait()
+        for name in NAMES:
+            if self.bridges[name].returncode is None:
+                self.bridges[name].send_signal(signal.SIGTERM)
+                await self.bridges[name].wait()
 
     def logged(self, event: str) -> int:
         """Count how often bridges have logged an event."""
-        return sum(self.layout.log(name).read_text(encoding="utf-8").count(f" {event}") for name in self.bridges)
+        return sum(self.layout.log(name).read_text(encoding="utf-8").count(f" {event}") for name in NAMES)
 
     def rows(self, query: str) -> list[Any]:
         """Read the main database beside the bridges: tuples."""
@@ -196,14 +195,13 @@ class TwoBridges:
             return [tuple(row) for row in database.fetch(query)]
 
     async def texts_kept(self) -> Counter[str]:
-        """Count every text that is on its way to a room, by its words: how often it will be shown."""
+        """Count every text that is on its way to a room, by its words: how often it would be shown. No bridge runs."""
         config = yaml.safe_load(self.layout.config.read_text(encoding="utf-8"))
         keys = KeyFile(path=self.layout.bridge / "keys.db")
-        vault = Vault(
-            keys=keys,
-            vault_key=bytes.fromhex(read_secret(Path(config["keys"]["vault_key_file"]))),
-            index_key=bytes.fromhex(read_secret(Path(config["keys"]["index_key_file"]))),
+        vault_key, index_key = (
+            bytes.fromhex(read_secret(Path(config["keys"][name]))) for name in ("vault_key_file", "index_key_file")
         )
+        vault = Vault(keys=keys, vault_key=vault_key, index_key=index_key)
         await keys.open()
         try:
             found = Counter[str]()
@@ -215,21 +213,27 @@ class TwoBridges:
         finally:
             await keys.close()
 
+    def _holder(self) -> int:
+        """Return the id of the process that holds the lease."""
+        with postgres_snapshot.snapshot(PostgresPlace(self.database, LEASE_SCHEMA.format("main"))) as database:
+            lease = lease_table.peek(database)
+        return int(lease.holder.split(" ")[2]) if lease is not None and lease.holder and not lease.released else 0
+
+    async def _logs(self) -> str:
+        return "\n".join(self.layout.log(name).read_text(encoding="utf-8")[-2000:] for name in NAMES)
+
     @contextlib.asynccontextmanager
     async def _proxy(self) -> AsyncIterator[None]:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as http:
 
             async def forward(request: web.Request) -> web.Response:
                 body = await request.read()
-                for port in tuple(self._own_ports.values()):
+                for port in self._own_ports.values():
                     url = f"http://127.0.0.1:{port}{request.raw_path}"
-                    try:
+                    with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                         async with http.request(request.method, url, data=body, headers=request.headers) as answer:
                             if answer.status != 503:
                                 return web.Response(status=answer.status, body=await answer.read())
-                    except (aiohttp.ClientError, TimeoutError):
-                        continue
-                self.refused[503] += 1
                 return web.Response(status=503)
 
             application = web.Application()
@@ -237,13 +241,18 @@ class TwoBridges:
             runner = web.AppRunner(application, access_log=None)
             await runner.setup()
             try:
-                await web.TCPSite(runner, "127.0.0.1", self.front_port).start()
+                await web.TCPSite(runner, "127.0.0.1", self.ports.bridge).start()
                 yield
             finally:
                 await runner.cleanup()
 
+    async def _end_all(self) -> None:
+        for process in self.bridges.values():
+            if process.returncode is None:
+                process.kill()  # which ends one that is frozen, too
+            await process.wait()
+
     async def _spawn(self, module: str, *arguments: str, log: str) -> Process:
-        self.layout.log(log).parent.mkdir(parents=True, exist_ok=True)
         with self.layout.log(log).open("ab") as out:
             return await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", module, *arguments),
@@ -252,11 +261,5 @@ class TwoBridges:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
+                preexec_fn=die_with_parent,
             )
-
-
-async def end(process: Process) -> None:
-    """Kill a process that may be frozen, and wait for its end."""
-    if process.returncode is None:
-        process.kill()
-    await process.wait()

@@ -11,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import STRICT_FALLBACKS
+from tests.e2e.carrier_api import handset as carrier_handset
+from tests.e2e.conftest import StrictClientFactory
 from tests.e2e.polling import wait_until
+from tests.e2e.staffed_line import StaffedLine
 from tests.fakes.postgres_server import PostgresServer
 from tests.fakes.two_bridges import TwoBridges
 
@@ -87,7 +91,7 @@ async def counted(line: TwoBridges, texting: Texting) -> None:
         return line.rows(query) == [(0,), (0,)] or None
 
     await wait_until("all is decided and sent", at_rest)
-    await line.stop()
+    await line.stop_bridges()
     kept = await line.texts_kept()
     answers = {handset: await line.carrier.texts_delivered(handset) for handset in texting.sent}
     unknown = line.logged("sms.unknown_after_crash")
@@ -95,3 +99,38 @@ async def counted(line: TwoBridges, texting: Texting) -> None:
     assert {words: kept[words] for words in everything} == dict.fromkeys(everything, 1)
     assert max(map(len, answers.values())) == 1
     assert len(missing) <= unknown
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(400)
+async def test_the_next_leader_speaks_with_the_same_voices(
+    postgres_server: PostgresServer, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    """An answer that waits leaves once, from whoever leads then; rooms go on, no device is made, nothing stands twice."""
+    line, log_ins = (
+        TwoBridges(tmp_path, postgres_server.url("postgres")),
+        StrictClientFactory(fallbacks=pytestconfig.stash[STRICT_FALLBACKS]),
+    )
+    async with line.running(homeserver=True):
+        leader, other = await line.pair()
+        scene, number = StaffedLine(stack=line, ready=line.ready), carrier_handset()
+        person = await log_ins.log_in(line.ready.homeserver, line.ready.account("advocate"))
+        try:
+            await scene.bring_to_desk(person)
+            devices = await scene.as_bot("GET", "devices")
+            talk = await scene.start_conversation(person, number, "first words")
+            texts, answers = ["first words"], []
+            for number_sent in (signal.SIGSTOP, signal.SIGKILL):
+                answers.append(f"answer before {number_sent.name}")
+                said = await person.say(talk.room, answers[-1])
+                await line.take_over(leader, other, number_sent)
+                texts.append(f"words after {number_sent.name}")
+                await scene.carrier.text(number, texts[-1])
+                await talk.wait_for_text(texts[-1])
+                await talk.wait_for_receipt(said, "delivered")
+                leader, other = await line.pair()
+            assert await talk.texts_in_room(whole=True) == texts
+            assert (await scene.carrier.texts_delivered(number))[1:] == answers
+            assert await scene.as_bot("GET", "devices") == devices
+        finally:
+            await person.stop()
