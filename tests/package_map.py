@@ -98,7 +98,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "deploy/data_dir": "bot/model bridge/runtime bridge/storage bridge/config bridge/tables bridge/matrix/room_keys",
     "deploy/stack": "bridge/runtime bridge/storage bridge/config deploy/data_dir",
     "deploy/inspect": (
-        "policies bot/model bridge/runtime bridge/storage bridge/carriers/vendors bridge/config bridge/tables "
+        "policies bot/model bridge/runtime bridge/storage bridge/lease bridge/carriers/vendors bridge/config bridge/tables "
         "bridge/matrix/api bridge/matrix/olm bridge/matrix/rooms bridge/matrix/room_keys bridge/erasure "
         "bridge/outbound deploy/data_dir deploy/stack"
     ),

@@ -59,15 +59,23 @@ from policies.pack import Pack
 
 PUBLISH_SECONDS: Final = 1.0
 """Seconds between two looks at whether `bridge.json` says what is so; a question at `/ready` looks as well."""
+DRAIN_SECONDS: Final = 2.0
+"""Seconds between the word that this bridge leads no more and the end of its listener: a proxy that asks `/ready` each
+second has seen it by then."""
 PORT_WAIT_SECONDS: Final = 30.0
 """For how long a port may still be taken, by a bridge that ends for instance."""
 PORT_RETRY_SECONDS: Final = 0.5
+
+
+class HandedOver(Exception):  # noqa: N818 - it says what is so
+    """A person asked that another bridge lead: everything is let go of, and this one waits."""
 
 
 class Bridge:
     """Every part of the bridge, made and connected. `open`, then `run` until cancelled; the stack lets go."""
 
     def __init__(self, resources: Resources, *, run_directory: Path | None = None) -> None:
+        self._hands_over = False
         self._bridge_file = None if run_directory is None else BridgeFile(run_directory, resources.config)
         self._resources, config, pack, services = resources, resources.config, resources.pack, resources.services
         self.alert = ErasureAlert(services)
@@ -247,6 +255,8 @@ class Bridge:
             if self.metrics is not None:
                 group.create_task(self.metrics.run())
             group.create_task(self._watchdog().run())
+            if self._resources.lead is not None:
+                group.create_task(self._hand_over(self._resources.lead))
             for database in (self._resources.services.database, self._resources.puppet_database):
                 group.create_task(database.wait_for_failure())
 
@@ -262,6 +272,14 @@ class Bridge:
         if self._resources.lead is not None:
             await self._resources.lead.wait_for_former_requests()
         await self.outbox.run("carrier", self.startup_hold.wrap(self.sms_sender.perform))
+
+    async def _hand_over(self, lead: Lead) -> None:
+        """Wait for the wish that another lead. Raises `HandedOver`; what comes until then is taken in."""
+        await lead.handover.wait()
+        self._hands_over = True
+        log.event("bridge.handing_over")
+        await asyncio.sleep(DRAIN_SECONDS)
+        raise HandedOver
 
     async def _run_timers(self) -> None:
         await self.startup_hold.released.wait()
@@ -281,6 +299,8 @@ class Bridge:
 
     async def _answer_ready(self, _request: web.Request) -> web.Response:
         """Say the role of this bridge; 503 until it hears the homeserver and has its desk. It names no room, no account."""
+        if self._hands_over:
+            return web.json_response({"role": "standby"}, status=503)
         if not self._publish():
             return web.json_response({"role": "starting"}, status=503)
         return web.json_response({"role": "leader"})

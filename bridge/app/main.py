@@ -23,7 +23,7 @@ from typing import Any, Final, NoReturn, TypeVar
 import aiohttp
 
 from bridge import config as configuration
-from bridge.app.bridge import Bridge
+from bridge.app.bridge import Bridge, HandedOver
 from bridge.app.line_files import CannotStart, ServerAway
 from bridge.app.standby import wait_for_lead
 from bridge.config import Config, ConfigError
@@ -82,7 +82,11 @@ def main(
             what = "another bridge runs" if config.database is None else "a command works"
             return _report_problems([f"{config.data_dir}: {what} on this directory"])
         try:
-            asyncio.run(_run_until_stopped(config, pack, crash, run_directory, take_over=take_over))
+            handed_over = False
+            while asyncio.run(
+                _run_until_stopped(config, pack, crash, run_directory, take_over=take_over, handed_over=handed_over)
+            ):
+                handed_over, take_over = True, False
         except CannotStart as error:
             return _refuse(config, error.problems)
         except ServerAway as error:
@@ -107,20 +111,26 @@ class _StopRequested(Exception):  # noqa: N818 - not an error: a person told us 
     """Ends the task group."""
 
 
-async def _run_until_stopped(config: Config, pack: Pack, crash: CrashHook, run_directory: Path, *, take_over: bool) -> None:
+async def _run_until_stopped(
+    config: Config, pack: Pack, crash: CrashHook, run_directory: Path, *, take_over: bool, handed_over: bool
+) -> bool:
+    """Run; return whether it was handed over, and another bridge is to lead."""
     # The thread that comes back from the disk asks for the interpreter as often as this, in place of every 5 ms.
     sys.setswitchinterval(SWITCH_INTERVAL)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    is_over = True
     async with AsyncExitStack() as stack:
         lead = front = None
         if (server := config.database_url) is not None:
-            led = await _unless_stopped(wait_for_lead(config, server, stack=stack, end=_end_at_once), stop)
+            led = await _unless_stopped(
+                wait_for_lead(config, server, stack=stack, end=_end_at_once, handed_over=handed_over), stop
+            )
             if led is None:
                 log.event("bridge.stopping")
-                return
+                return False
             lead, front = led
         bridge = await Bridge.open(
             config=config,
@@ -141,6 +151,11 @@ async def _run_until_stopped(config: Config, pack: Pack, crash: CrashHook, run_d
                 group.create_task(_raise_when_stopped(stop))
         except* _StopRequested:
             log.event("bridge.stopping")
+        except* HandedOver:
+            log.event("bridge.handed_over")
+            is_over = False
+    gc.unfreeze()
+    return not is_over
 
 
 async def _unless_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:

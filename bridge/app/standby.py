@@ -27,13 +27,12 @@ from bridge.storage.postgres_connection import PostgresPlace
 
 LARGEST: Final = 8 * 1024 * 1024
 """Bytes of the largest request that is answered with 503; none is read."""
+YIELD_SECONDS: Final = 5.0
+"""Seconds in which a bridge that handed over leaves the lease to another."""
 METRICS: Final = b"""\
 # HELP quietline_leader 1 while this bridge leads its line, 0 while it waits to.
 # TYPE quietline_leader gauge
 quietline_leader 0
-# HELP quietline_ready 1 while the line hears its rooms and has its desk.
-# TYPE quietline_ready gauge
-quietline_ready 0
 """
 IN_USE: Final = (
     "in use by another program. Give this bridge another port with --listen HOST:PORT, where two of them are on one machine"
@@ -92,8 +91,12 @@ class Front:
         return web.Response(status=503, headers={"Retry-After": "2"})
 
 
-async def wait_for_lead(config: Config, server: str, *, stack: AsyncExitStack, end: End) -> tuple[Lead, Front]:
+async def wait_for_lead(
+    config: Config, server: str, *, stack: AsyncExitStack, end: End, handed_over: bool = False
+) -> tuple[Lead, Front]:
     """Wait until this bridge leads; the stack lets go of it, last of all. `server`: the URL of the database.
+
+    `handed_over`: it led just now, and is to leave the lease to another.
 
     Raises `CannotStart` and `ServerAway`; once it waits, a server that is away is waited for.
     """
@@ -102,11 +105,13 @@ async def wait_for_lead(config: Config, server: str, *, stack: AsyncExitStack, e
     stack.push_async_callback(waiting.close)
     stack.push_async_callback(front.close)
     with line_files.opening(main, server=server):
-        lead = await waiting.try_once()
+        lead = None if handed_over else await waiting.try_once()
         if lead is None:
             await front.open()
             alive = asyncio.create_task(_say_alive())
             try:
+                if handed_over:
+                    await asyncio.sleep(YIELD_SECONDS)
                 lead = await waiting.run()
             finally:
                 alive.cancel()

@@ -23,6 +23,7 @@ from bridge.storage.key_file import peek_epoch
 from bridge.storage.postgres_connection import PostgresConnection, PostgresPlace
 
 LOOK_SECONDS: Final = 0.5
+HANDOVER_LOOK_SECONDS: Final = 0.05
 SAY_SECONDS: Final = 60.0
 """Seconds between two words in the log about the same hindrance."""
 
@@ -54,7 +55,8 @@ class Waiting:
                 raise
             except DatabaseError as error:
                 self._say("lease.not_read", error)
-            await asyncio.sleep(LOOK_SECONDS)
+            soon = self._seen is not None and self._seen.handover
+            await asyncio.sleep(HANDOVER_LOOK_SECONDS if soon else LOOK_SECONDS)
 
     async def try_once(self) -> Lead | None:
         """Look once, and take the lease if it is free. Raises `DatabaseError`."""
@@ -65,12 +67,9 @@ class Waiting:
         if seen is None:
             return None
         now = seconds_since_boot()
-        if self._seen is None or (self._seen.epoch, self._seen.until, self._seen.released) != (
-            seen.epoch,
-            seen.until,
-            seen.released,
-        ):
-            self._seen, self._seen_first = seen, now
+        if self._seen is None or (self._seen.epoch, self._seen.until) != (seen.epoch, seen.until):
+            self._seen_first = now
+        self._seen = seen
         dead = bool(seen.holder) and is_dead(seen.holder)
         stood_still = seen.run_out and now - self._seen_first >= LEASE_SECONDS
         if not (seen.released or dead or stood_still):

@@ -68,6 +68,7 @@ class Gauge:
 
 
 GAUGES: Final = (
+    Gauge("quietline_leader", "1 while this bridge leads its line, 0 while it waits to.", lambda _figures: 1.0),
     Gauge("quietline_ready", "1 while the line hears its rooms and has its desk.", lambda f: f.ready),
     Gauge(
         "quietline_inbox_oldest_seconds",

@@ -25,6 +25,7 @@ from deploy.cli.backups import backup, drill, restore
 from deploy.cli.canary import canary
 from deploy.cli.check import check
 from deploy.cli.doctor import doctor
+from deploy.cli.handover import handover
 from deploy.cli.init import init
 from deploy.cli.migration import migrate
 from deploy.cli.options import line_options, optional_line_options
@@ -325,6 +326,7 @@ cli.add_command(alarm)
 cli.add_command(backup)
 cli.add_command(restore)
 cli.add_command(migrate)
+cli.add_command(handover)
 cli.add_command(drill)
 cli.add_command(upgrade)
 cli.add_command(release)

@@ -52,6 +52,7 @@ ROWS: Final = (
     "database server",
     "database vacuum",
     "database log",
+    "leader",
     "clock",
     "facts",
     "backup",
@@ -105,7 +106,7 @@ CONSEQUENCES: Final = (
     ("homeserver", OF_THE_HOMESERVER),
     ("database lock", ("database", *DATABASE_ROWS, "audit", "erasure", "line devices")),
     ("database", (*DATABASE_ROWS, "audit", "erasure", "line devices")),
-    ("database server", ("database",)),
+    ("database server", ("database", "leader")),
     ("bridge", ("public address",)),
 )
 """A fault, and the rows that cannot be judged while it stands."""

@@ -22,7 +22,9 @@ from bridge.runtime.settings import is_private_host
 from bridge.storage.errors import DatabaseError, Unavailable, UnsuitableServer
 from bridge.storage.postgres_connection import OLDEST, PostgresConnection, PostgresPlace, connect
 from bridge.storage.postgres_probe import PostgresHealth, ask_health, find_holders
-from deploy.doctor.probes import NoAnswer, Probe
+from deploy.doctor.probes import NoAnswer, Probe, of_thread
+from deploy.inspect.leader import NAME as LEADER
+from deploy.inspect.leader import check_leader
 from deploy.inspect.status import CheckResult
 
 if TYPE_CHECKING:
@@ -63,18 +65,25 @@ def postgres_probes(config: Config, *, wait_ms: int) -> list[Probe]:
             found = await ask_health(connection, SCHEMAS)
         return [check_server(found, config, now=time.time()), check_vacuum(found), check_log(found)]
 
+    def leader() -> Iterator[CheckResult]:
+        try:
+            yield check_leader(config)
+        except DatabaseError as error:
+            raise NoAnswer(server_problem(error)) from None
+
     # A server that is away is one fault, of the first row.
     return [
         Probe(names=("database server",), ask=health, do=AWAY),
         Probe(names=("database lock",), ask=lock, do=AWAY, may_be_silent=True),
+        Probe(names=(LEADER,), ask=of_thread(leader), do=AWAY, may_be_silent=True),
     ]
 
 
 def sqlite_rows() -> list[CheckResult]:
     """Return the rows of a line that has no server."""
-    return [
-        CheckResult(name=name, ok=True, what="the databases are SQLite, files of the line's directory") for name in ROWS
-    ]
+    what = "the databases are SQLite, files of the line's directory"
+    alone = "one bridge, which the lock of its directory keeps alone"
+    return [*(CheckResult(name=name, ok=True, what=what) for name in ROWS), CheckResult(name=LEADER, ok=True, what=alone)]
 
 
 def server_problem(error: DatabaseError) -> str:

@@ -2,7 +2,7 @@
 
 Rules of this module: bridges are real processes, started as a person starts a second one; what stands in front of them, at
 the address that the carrier knows, sends a webhook to whichever takes it, as a proxy with two upstreams does; processes are
-ended by their id, whatever the test did. Without a homeserver texts come in, and each texter's greeting leaves all the same.
+ended by their id, whatever the test did. Without a homeserver texts come in, and each texter's greeting leaves as well.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from bridge.config import load
+from deploy.inspect.handover import hand_over
 from tests.conftest import STRICT_FALLBACKS
 from tests.e2e.carrier_api import handset as carrier_handset
 from tests.e2e.conftest import StrictClientFactory
@@ -64,13 +66,16 @@ async def line(postgres_server: PostgresServer, tmp_path: Path) -> AsyncIterator
 
 
 async def test_whatever_becomes_of_the_leader_the_other_goes_on(line: TwoBridges) -> None:
-    """Killed, then frozen and woken, while people text: none is lost, none kept twice, none answered twice."""
+    """Killed, frozen and woken, told to hand over, while people text: none is lost, kept twice or answered twice."""
     await line.pair()
     texting = Texting(line)
     for number in (signal.SIGKILL, signal.SIGSTOP):
         leader, other = await line.pair()
         await texting.wait_for(15)
         await line.take_over(leader, other, number)
+    await line.pair()
+    assert (await hand_over(load(line.layout.config))).ok
+    await line.pair()
     await texting.wait_for(5)
     await texting.stop()
     await counted(line, texting)

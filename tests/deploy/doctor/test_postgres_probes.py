@@ -33,7 +33,7 @@ from tests.outside_programs import OutsidePrograms
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 SAFE = ("fsync=on", "full_page_writes=on", "synchronous_commit=on", "archive_mode=on")
 MIB = 2**20
-NAMES = ("database lock", *module.ROWS)
+NAMES = ("database lock", *module.ROWS, "leader")
 
 
 class ServerLine:
@@ -91,7 +91,7 @@ async def test_a_server_that_is_well(line: ServerLine) -> None:
 
 async def test_a_line_on_sqlite_has_none_of_it() -> None:
     """Its rows say so; all of them are in every report."""
-    assert {row.name for row in sqlite_rows() if row.ok} == set(module.ROWS) < set(ROWS)
+    assert {row.name for row in sqlite_rows() if row.ok} == {*module.ROWS, "leader"} < set(ROWS)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ async def test_who_keeps_the_bridge_from_writing(line: ServerLine, statement: st
     other = await connect(place)
     await other.run(f"BEGIN; {statement.format(lock=place.lock('commit'))}")
     try:
-        [_, probe] = postgres_probes(line.config, wait_ms=300)
+        [_, probe, _] = postgres_probes(line.config, wait_ms=300)
         [row] = await probe.ask()
         assert (row.ok, which in row.what) == (False, True)
         assert f"process {await other.fetchval('SELECT pg_backend_pid()')} of" in row.what

@@ -1,0 +1,55 @@
+"""`quietline handover`: the bridge that leads lets another one lead, in order.
+
+Rules of this module: nothing is asked of a leader when nobody waits; what is asked and not done within the time is taken
+back. The row of the lease carries the wish, so it may be said on any machine that reaches the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+from bridge.lease import lease_table
+from bridge.lease.lease_table import place_of_lease
+from bridge.storage.postgres_connection import PostgresPlace, connect
+from deploy.inspect.leader import MAIN, NAME, read_leadership
+from deploy.inspect.status import CheckReport, CheckResult
+
+if TYPE_CHECKING:
+    from bridge.config import Config
+
+PATIENCE_SECONDS: Final = 60.0
+LOOK_SECONDS: Final = 0.1
+
+
+async def hand_over(config: Config, *, patience: float = PATIENCE_SECONDS) -> CheckReport:
+    """Ask for it and wait until another leads. Raises `DatabaseError`."""
+    if (server := config.database_url) is None:
+        return _said("the line is on SQLite, and has one bridge", "Nothing can be handed over.")
+    found = await asyncio.to_thread(read_leadership, server)
+    if not found.leads or found.lease is None:
+        return _said("no bridge leads", "Start one.")
+    if not found.standbys:
+        return _said("no bridge waits", "Start a second one, on this database and directory of keys; nothing was changed.")
+    began, before = time.monotonic(), found.lease.epoch
+    connection = await connect(place_of_lease(PostgresPlace(server, MAIN)))
+    try:
+        await lease_table.ask_handover(connection)
+        while time.monotonic() - began < patience:
+            lease = await lease_table.read(connection)
+            if lease is not None and lease.epoch > before:
+                seconds = time.monotonic() - began
+                what = f"the bridge on {lease.host} leads (epoch {lease.epoch}), after {seconds:.1f} s"
+                return CheckReport(checks=(CheckResult(name=NAME, ok=True, what=what),))
+            await asyncio.sleep(LOOK_SECONDS)
+        await lease_table.ask_handover(connection, wanted=False)
+    finally:
+        await connection.close()
+    return _said(
+        f"the leader has not let go within {patience:.0f} s", "The wish is taken back. See the logs of both bridges."
+    )
+
+
+def _said(what: str, do: str) -> CheckReport:
+    return CheckReport(checks=(CheckResult(name=NAME, ok=False, what=what, do=do),))

@@ -1,0 +1,68 @@
+"""Who leads a line, asked from beside it: for `status`, `doctor` and `handover`.
+
+Rule of this module: it reads; what is said of the lease is the server's word, by the server's clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from bridge.lease import lease_table
+from bridge.lease.lease_table import place_of_lease
+from bridge.storage.errors import DatabaseError
+from bridge.storage.postgres_connection import PostgresPlace
+from deploy.data_dir import postgres_snapshot
+from deploy.inspect.status import CheckResult
+
+if TYPE_CHECKING:
+    from bridge.config import Config
+    from bridge.lease.lease_table import Lease
+
+NAME: Final = "leader"
+MAIN: Final = "main"
+RAN_OUT: Final = (
+    "Is that bridge frozen, or cut off from PostgreSQL? Texts are answered 503 and come again. A bridge that waits takes "
+    "over by itself; without one start it again."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Leadership:
+    """The lease, None where there never was one, and how many bridges wait for it."""
+
+    lease: Lease | None
+    standbys: int
+
+    @property
+    def leads(self) -> bool:
+        """Whether a bridge leads now."""
+        return self.lease is not None and bool(self.lease.holder) and not self.lease.released and not self.lease.run_out
+
+
+def read_leadership(server: str) -> Leadership:
+    """Read it. `server`: the URL of the line's database. Raises `DatabaseError`."""
+    with postgres_snapshot.snapshot(place_of_lease(PostgresPlace(server, MAIN))) as snapshot:
+        return Leadership(lease_table.peek(snapshot), lease_table.peek_standbys(snapshot))
+
+
+def check_leader(config: Config) -> CheckResult:
+    """Say who leads, and how many wait. Raises `DatabaseError`."""
+    if (server := config.database_url) is None:
+        return CheckResult(name=NAME, ok=True, what="one bridge, which the lock of its directory keeps alone")
+    found = read_leadership(server)
+    lease, waiting = found.lease, "one waits" if found.standbys == 1 else f"{found.standbys or 'none'} wait"
+    if lease is None or not lease.holder or lease.released:
+        return CheckResult(name=NAME, ok=True, what=f"no bridge leads just now, {waiting}")
+    if lease.run_out:
+        what = f"the bridge on {lease.host} had the lease, and has not renewed it; {waiting}"
+        return CheckResult(name=NAME, ok=False, what=what, do=RAN_OUT)
+    return CheckResult(name=NAME, ok=True, what=f"the bridge on {lease.host} (epoch {lease.epoch}), {waiting}")
+
+
+def leader_rows(config: Config) -> list[CheckResult]:
+    """Return the row of a line that may have several bridges, for `status`; none for another, or where nobody can tell."""
+    try:
+        return [check_leader(config)] if config.database is not None else []
+    except (DatabaseError, OSError):
+        return []

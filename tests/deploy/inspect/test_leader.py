@@ -1,0 +1,128 @@
+"""Who leads, and how it is handed over: as `status`, `doctor` and `handover` say it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bridge.config import Config, load
+from bridge.lease.lead import Lead
+from bridge.lease.waiting import Waiting, host_name
+from bridge.storage.postgres_connection import PostgresPlace
+from deploy.inspect.handover import hand_over
+from deploy.inspect.leader import check_leader, leader_rows
+from tests.bridge.lease.leases import LeasedLine
+from tests.bridge.test_config import Papers
+from tests.deploy.processes import free_port_base
+from tests.e2e.polling import wait_until
+from tests.fakes.database_engine import make_line_database
+from tests.fakes.postgres_server import PostgresServer
+
+
+class LedLine(LeasedLine):
+    """A line with a database and a configuration of its own."""
+
+    config: Config
+    name: str
+
+    def execute(self, statement: str) -> None:
+        self.server.execute(self.name, statement.replace(" lease", ' "main_lease".lease', 1))
+
+
+@pytest.fixture
+async def line(postgres_server: PostgresServer, tmp_path: Path) -> AsyncIterator[LedLine]:
+    papers, name = Papers(tmp_path), f"line_{secrets.token_hex(6)}"
+    server = await make_line_database(name, postgres_server.url("postgres"))
+    papers.write("database_url", server)
+    papers.raw["database"] = {"url_file": papers.file("database_url")}
+    made = LedLine(postgres_server, PostgresPlace(server, "main"), tmp_path / "keys.db")
+    made.config, made.name = load(papers.save()), name
+    yield made
+    assert made.ends == []
+
+
+async def led(line: LedLine) -> tuple[Lead, Waiting]:
+    """Have one lead and one wait."""
+    lead = await line.bridge().try_once()
+    assert lead is not None
+    waiting = line.bridge()
+    assert await waiting.try_once() is None
+    return lead, waiting
+
+
+async def said(line: LedLine) -> tuple[bool, str]:
+    row = await asyncio.to_thread(check_leader, line.config)
+    return row.ok, row.what
+
+
+async def test_who_leads_is_told(line: LedLine) -> None:
+    """Nobody yet, one alone, one with another that waits, one that has not renewed its lease, nobody any more."""
+    assert await said(line) == (True, "no bridge leads just now, none wait")
+    lead, waiting = await led(line)
+    assert await said(line) == (True, f"the bridge on {host_name()} (epoch 1), one waits")
+    line.execute("UPDATE lease SET until = clock_timestamp() - interval '1 minute'")
+    ok, what = await said(line)
+    assert (ok, what) == (False, f"the bridge on {host_name()} had the lease, and has not renewed it; one waits")
+    await lead.close()
+    await waiting.close()
+
+    async def nobody() -> bool | None:
+        return await said(line) == (True, "no bridge leads just now, none wait") or None
+
+    await wait_until("the server has noticed", nobody)
+    assert [row.name for row in await asyncio.to_thread(leader_rows, line.config)] == ["leader"]
+
+
+async def test_a_line_on_sqlite_has_one_bridge(tmp_path: Path) -> None:
+    """`status` says nothing of it, nor of a server that is away; there is nothing to hand over."""
+    papers = Papers(tmp_path)
+    config = load(papers.save())
+    assert check_leader(config).ok
+    assert leader_rows(config) == []
+    assert not (await hand_over(config)).ok
+    papers.write("database_url", f"postgresql://quietline:secret@127.0.0.1:{free_port_base()}/line")
+    papers.raw["database"] = {"url_file": papers.file("database_url")}
+    assert await asyncio.to_thread(leader_rows, load(papers.save())) == []
+
+
+async def test_a_handover_needs_one_that_leads_and_one_that_waits(line: LedLine) -> None:
+    """Nothing is asked of a leader whom nobody would follow."""
+    [row] = (await hand_over(line.config)).checks
+    assert (row.ok, row.what) == (False, "no bridge leads")
+    lead = await line.bridge().try_once()
+    assert lead is not None
+    [row] = (await hand_over(line.config)).checks
+    assert (row.ok, row.what) == (False, "no bridge waits")
+    await lead._renew()
+    assert not lead.handover.is_set()
+    await lead.close()
+
+
+async def test_a_leader_hears_the_wish_and_the_next_one_leads(line: LedLine) -> None:
+    lead, waiting = await led(line)
+    lead.start()
+    asking = asyncio.create_task(hand_over(line.config))
+    await lead.handover.wait()
+    await lead.close()
+    later = await line.waits_until_it_leads(waiting)
+    [row] = (await asking).checks
+    assert row.ok
+    assert f"the bridge on {host_name()} leads (epoch 2), after " in row.what
+    await later._renew()
+    assert not later.handover.is_set()
+    await later.close()
+
+
+async def test_a_wish_that_is_not_heard_in_time_is_taken_back(line: LedLine) -> None:
+    """A leader that comes to itself later goes on."""
+    lead, waiting = await led(line)
+    [row] = (await hand_over(line.config, patience=0.1)).checks
+    assert (row.ok, row.what) == (False, "the leader has not let go within 0 s")
+    await lead._renew()
+    assert not lead.handover.is_set()
+    await lead.close()
+    await waiting.close()
