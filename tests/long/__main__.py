@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeAlias
 
-from tests.long import fuzz, kills, postgresql, soak
+from tests.long import fuzz, kills, postgresql, soak, takeovers
 
 Figures: TypeAlias = list[tuple[str, object, bool]]
 """Name, value, and whether it is as it must be."""
@@ -69,17 +69,38 @@ async def _postgresql(options: argparse.Namespace) -> Figures:
     ]
 
 
+async def _takeovers(options: argparse.Namespace) -> Figures:
+    found = await takeovers.run(options.texts)
+    if found is None:
+        return [("left out", "PostgreSQL is not on this machine", True)]
+    count, seconds = found
+    return [
+        *(
+            (f"seconds until the other leads, {how}", " ".join(f"{s:.1f}" for s in told), True)
+            for how, told in seconds.items()
+        ),
+        ("texts", f"{count.texts:,}", count.texts >= options.texts),
+        ("texts lost", count.lost, not count.lost),
+        ("texts doubled", count.doubled, not count.doubled),
+        ("answers", f"{count.answers:,}", count.answers > 0),
+        ("answers doubled on a phone", count.answers_doubled, not count.answers_doubled),
+        ("texters without an answer", f"{count.unanswered}, said to be unknown {count.unknown}", count.is_good),
+    ]
+
+
 PARTS: Final[dict[str, Callable[[argparse.Namespace], Coroutine[Any, Any, Figures]]]] = {
     "kills": _kills,
     "fuzz": _fuzz,
     "soak": _soak,
     "postgresql": _postgresql,
+    "takeovers": _takeovers,
 }
+ONLY_NAMED: Final = frozenset({"postgresql", "takeovers"})
 
 
-LOAD: Final[dict[str, float]] = {"kills": 12.0, "fuzz": 20.0, "soak": 7.0, "postgresql": 45.0}
+LOAD: Final[dict[str, float]] = {"kills": 12.0, "fuzz": 20.0, "soak": 7.0, "postgresql": 45.0, "takeovers": 15.0}
 """Minutes for which each part makes its load."""
-BUDGET: Final[dict[str, float]] = {"kills": 27.0, "fuzz": 22.0, "soak": 11.0, "postgresql": 50.0}
+BUDGET: Final[dict[str, float]] = {"kills": 27.0, "fuzz": 22.0, "soak": 11.0, "postgresql": 50.0, "takeovers": 25.0}
 """Minutes after which each is ended. Those that run when none is named are an hour together."""
 
 
@@ -101,18 +122,18 @@ async def _within_budget(name: str, options: argparse.Namespace) -> Figures:
 
 
 def main() -> int:
-    """Run the parts that were asked for; when none was, all but `postgresql`, which alone takes most of an hour."""
+    """Run the parts that were asked for; when none was, all but those that make an hour of it more."""
     parser = argparse.ArgumentParser(prog="quietline test --long", description="Run what takes long, within an hour.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     told = ", ".join(f"{name} {minutes:g}" for name, minutes in LOAD.items())
-    parser.add_argument("--texts", type=int, default=10_000, help="texts of `kills` (10,000)")
+    parser.add_argument("--texts", type=int, default=10_000, help="texts of `kills` and `takeovers` (10,000)")
     parser.add_argument("--requests", type=int, default=1_000_000, help="requests of `fuzz` (1,000,000)")
     parser.add_argument("--minutes", type=float, help=f"how long each makes its load ({told})")
     options = parser.parse_args()
     if unknown := [name for name in options.parts if name not in PARTS]:
         parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
     well = True
-    for name in options.parts or [name for name in PARTS if name != "postgresql"]:
+    for name in options.parts or [name for name in PARTS if name not in ONLY_NAMED]:
         begun = time.monotonic()
         figures = asyncio.run(_within_budget(name, options))
         figures.append(("minutes", round((time.monotonic() - begun) / 60, 1), True))

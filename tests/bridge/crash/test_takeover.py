@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import itertools
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,46 +13,10 @@ from deploy.inspect.handover import hand_over
 from tests.conftest import STRICT_FALLBACKS
 from tests.e2e.carrier_api import handset as carrier_handset
 from tests.e2e.conftest import StrictClientFactory
-from tests.e2e.polling import wait_until
 from tests.e2e.staffed_line import StaffedLine
 from tests.fakes.postgres_server import PostgresServer
+from tests.fakes.texting import Texting
 from tests.fakes.two_bridges import TwoBridges
-
-REGULARS = 4
-
-
-class Texting:
-    """People who text all the time: every other text is the first of a new texter. `sent` by handset, in order."""
-
-    def __init__(self, line: TwoBridges) -> None:
-        self._line, self._task = line, asyncio.create_task(self._text())
-        self.sent: dict[str, list[str]] = {}
-
-    async def _text(self) -> None:
-        for number in itertools.count():
-            new = number % 2 == 0
-            handset = f"+1555{5560000 + (number if new else number // 2 % REGULARS * 2):07}"
-            words = f"words {number} of many"
-            await self._line.carrier.text(handset, words)
-            self.sent.setdefault(handset, []).append(words)
-            await asyncio.sleep(0.15)
-
-    async def wait_for(self, number: int) -> None:
-        """Wait until so many more were texted."""
-        before = sum(map(len, self.sent.values()))
-
-        async def texted() -> bool | None:
-            if self._task.done():
-                self._task.result()
-            return sum(map(len, self.sent.values())) >= before + number or None
-
-        await wait_until("people have texted", texted)
-
-    async def stop(self) -> None:
-        """Text no more."""
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
 
 
 @pytest.fixture
@@ -71,39 +32,15 @@ async def test_whatever_becomes_of_the_leader_the_other_goes_on(line: TwoBridges
     texting = Texting(line)
     for number in (signal.SIGKILL, signal.SIGSTOP):
         leader, other = await line.pair()
-        await texting.wait_for(15)
+        await texting.wait_for(texting.number + 15)
         await line.take_over(leader, other, number)
     await line.pair()
     assert (await hand_over(load(line.layout.config))).ok
     await line.pair()
-    await texting.wait_for(5)
+    await texting.wait_for(texting.number + 5)
     await texting.stop()
-    await counted(line, texting)
-
-
-async def counted(line: TwoBridges, texting: Texting) -> None:
-    """Count what came in and what left."""
-    everything = [words for sent in texting.sent.values() for words in sent]
-
-    async def acknowledged() -> bool | None:
-        told = {handset: await line.carrier.texts_acknowledged(handset) for handset in texting.sent}
-        return told == texting.sent or None
-
-    await wait_until("every text is acknowledged, in order", acknowledged)
-
-    async def at_rest() -> bool | None:
-        query = "SELECT COUNT(*) FROM inbox UNION ALL SELECT COUNT(*) FROM outbox WHERE way = 'carrier'"
-        return line.rows(query) == [(0,), (0,)] or None
-
-    await wait_until("all is decided and sent", at_rest)
-    await line.stop_bridges()
-    kept = await line.texts_kept()
-    answers = {handset: await line.carrier.texts_delivered(handset) for handset in texting.sent}
-    unknown = line.logged("sms.unknown_after_crash")
-    missing = [handset for handset, out in answers.items() if not out]
-    assert {words: kept[words] for words in everything} == dict.fromkeys(everything, 1)
-    assert max(map(len, answers.values())) == 1
-    assert len(missing) <= unknown
+    count = await texting.count()
+    assert count.is_good, count
 
 
 @pytest.mark.e2e

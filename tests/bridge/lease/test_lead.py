@@ -162,6 +162,8 @@ async def test_a_lease_that_ran_out_is_taken_and_whoever_had_it_commits_nothing(
     for change in (keys.insert("second", WRAPPED), keys.replace("first", WRAPPED), keys.delete("first")):
         with pytest.raises(LeadLost):
             await change
+    together = [keys.insert(f"texter {n}", WRAPPED) for n in range(5)]
+    assert {type(each) for each in await asyncio.gather(*together, return_exceptions=True)} == {LeadLost}
     assert await next_keys.owners() == {"first"}
     await next_keys.delete("first")
     assert await next_keys.owners() == set()

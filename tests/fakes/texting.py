@@ -1,0 +1,103 @@
+"""People who text a line of two bridges all the time, and the count of what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from dataclasses import dataclass
+
+from tests.e2e.polling import wait_until
+from tests.fakes.two_bridges import TwoBridges
+
+REGULARS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """`lost` and `doubled`: texts that are not on their way to a room, or more than once. `answers`: greetings on handsets.
+
+    `unanswered`: texters without one, of which the line has said `unknown` of so many.
+    """
+
+    texts: int
+    lost: int
+    doubled: int
+    answers: int
+    answers_doubled: int
+    unanswered: int
+    unknown: int
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing was lost or doubled, and nothing left unsaid."""
+        return not (self.lost or self.doubled or self.answers_doubled) and self.unanswered <= self.unknown
+
+
+class Texting:
+    """Each `every` seconds a text; one of `new_of` is the first of a new texter. `sent` by handset, in order."""
+
+    def __init__(self, line: TwoBridges, *, every: float = 0.15, new_of: int = 2) -> None:
+        self._line, self._every, self._new_of = line, every, new_of
+        self._task = asyncio.create_task(self._text())
+        self.sent: dict[str, list[str]] = {}
+
+    @property
+    def number(self) -> int:
+        """How many were sent."""
+        return sum(map(len, self.sent.values()))
+
+    async def _text(self) -> None:
+        for number in itertools.count():
+            handset = f"+1555{5560000 + (REGULARS + number if number % self._new_of == 0 else number % REGULARS):07}"
+            words = f"words {number} of many"
+            await self._line.carrier.text(handset, words)
+            self.sent.setdefault(handset, []).append(words)
+            await asyncio.sleep(self._every)
+
+    async def wait_for(self, number: int) -> None:
+        """Wait until so many were sent since the begin."""
+
+        async def texted() -> bool | None:
+            if self._task.done():
+                self._task.result()
+            return self.number >= number or None
+
+        await wait_until("people have texted", texted, within=60 + number * self._every * 2)
+
+    async def stop(self) -> None:
+        """Text no more."""
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+
+    async def count(self) -> Count:
+        """Wait until all is taken in, decided and sent; stop the bridges; count."""
+        line = self._line
+
+        async def acknowledged() -> bool | None:
+            for handset, sent in self.sent.items():
+                if await line.carrier.texts_acknowledged(handset) != sent:
+                    return None
+            return True
+
+        await wait_until("every text is acknowledged, in order", acknowledged, within=240, every=1.0)
+
+        async def at_rest() -> bool | None:
+            query = "SELECT COUNT(*) FROM inbox UNION ALL SELECT COUNT(*) FROM outbox WHERE way = 'carrier'"
+            return line.rows(query) == [(0,), (0,)] or None
+
+        await wait_until("all is decided and sent", at_rest, within=240, every=0.5)
+        await line.stop_bridges()
+        kept = await line.texts_kept()
+        everything = [words for sent in self.sent.values() for words in sent]
+        answers = [len(await line.carrier.texts_delivered(handset)) for handset in self.sent]
+        return Count(
+            texts=len(everything),
+            lost=sum(kept[words] == 0 for words in everything),
+            doubled=sum(kept[words] > 1 for words in everything),
+            answers=sum(answers),
+            answers_doubled=sum(each > 1 for each in answers),
+            unanswered=sum(each == 0 for each in answers),
+            unknown=line.logged("sms.unknown_after_crash"),
+        )
