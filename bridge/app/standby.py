@@ -111,7 +111,7 @@ async def wait_for_lead(
             alive = asyncio.create_task(_say_alive())
             try:
                 if handed_over:
-                    await asyncio.sleep(YIELD_SECONDS)
+                    await waiting.leave_to_others(YIELD_SECONDS)
                 lead = await waiting.run()
             finally:
                 alive.cancel()

@@ -8,6 +8,7 @@ with, and whoever has it may take the lease.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from pathlib import Path
 from typing import Final
@@ -93,6 +94,16 @@ class Waiting:
             former="" if seen.released or dead else seen.holder or "unknown",
             end=self._end,
         )
+
+    async def leave_to_others(self, seconds: float) -> None:
+        """Wait until another has taken a lease that was let go of, for so long at most."""
+        until = seconds_since_boot() + seconds
+        while seconds_since_boot() < until:
+            with contextlib.suppress(DatabaseError):
+                connection = await self._connected()
+                if connection is not None and (seen := await self._read(connection)) is not None and not seen.released:
+                    return
+            await asyncio.sleep(HANDOVER_LOOK_SECONDS)
 
     async def close(self) -> None:
         """Stop waiting."""

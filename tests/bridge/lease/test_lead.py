@@ -296,6 +296,25 @@ async def test_a_table_that_is_made_again_gives_no_epoch_twice(
     assert later.epoch == 8
 
 
+async def test_who_let_go_leaves_it_to_others(line: LeasedLine, stack: AsyncExitStack) -> None:
+    """Until another has taken it, and no longer: then it waits as any other does. Without another it leads again."""
+    lead = await first(line, stack)
+    await lead.close()
+    other, again = line.bridge(), line.bridge()
+    stack.push_async_callback(again.close)
+    leaving = asyncio.create_task(again.leave_to_others(3600.0))
+    await asyncio.sleep(0.1)
+    assert not leaving.done()
+    later = await other.try_once()
+    assert later is not None
+    await leaving
+    await later.close()
+    await again.leave_to_others(0.1)
+    last = await again.try_once()
+    assert last is not None
+    await last.close()
+
+
 async def test_two_that_look_at_once_have_one_winner(line: LeasedLine, stack: AsyncExitStack, strangers: None) -> None:
     for _ in range(5):
         bridges = [line.bridge() for _ in range(4)]
