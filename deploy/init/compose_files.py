@@ -11,6 +11,7 @@ what `quietline status` says. A rehearsal is one container that runs `up`.
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -74,7 +75,7 @@ def compose_files(answers: Answers, layout: Layout) -> Mapping[str, str]:
         told["networks"] = {"default": {}, "data": {"internal": True}}
     if _is_proxied(answers):
         services["proxy"] = _proxy(layout, own=own)
-    return {"compose.yaml": HEADER.format(python=PYTHON, data=layout.data) + yaml.safe_dump(told, sort_keys=False)}
+    return {"compose.yaml": HEADER.format(python=PYTHON, data=layout.data) + _yaml(told)}
 
 
 def has_own_network(answers: Answers) -> bool:
@@ -204,6 +205,11 @@ def _postgres(answers: Answers, layout: Layout, *, published: bool) -> dict[str,
         "ulimits": {"core": 0},
         "healthcheck": _healthcheck("pg_isready", "-q", "-U", url.user, "-d", url.database),
     }
+
+
+def _yaml(told: dict[str, Any]) -> str:
+    """Write each value where it stands, without YAML's names for those that are there twice."""
+    return yaml.safe_dump(json.loads(json.dumps(told)), sort_keys=False)
 
 
 def _healthcheck(*words: str) -> dict[str, Any]:

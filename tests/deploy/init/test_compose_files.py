@@ -42,6 +42,7 @@ def test_every_container_is_closed_and_only_the_proxy_listens(tmp_path: Path) ->
     """Read-only, without rights, not as root; each has an address of its own, and the proxy's alone is open outside."""
     found = services(tmp_path, stored())
     assert found.keys() == {"homeserver", "bridge", "canary", "database", "proxy"}
+    assert "&id" not in (tmp_path / "line" / "compose.yaml").read_text()
     for each in found.values():
         assert (each["read_only"], each["cap_drop"], each["security_opt"]) == (True, ["ALL"], ["no-new-privileges:true"])
         assert each["user"].split(":")[0] != "0"
@@ -163,10 +164,21 @@ def test_compose_takes_the_file(tmp_path: Path, told: dict[str, Any], outside_pr
     assert (judged.returncode, judged.stderr) == (0, "")
 
 
+def test_a_build_sees_the_source_alone() -> None:
+    """No environment, no history and no line's directory goes to whatever builds the image; all that is copied does."""
+    seen = CONTAINERFILE.with_name("Containerfile.dockerignore").read_text().splitlines()
+    rules = [line for line in seen if line and not line.startswith("#")]
+    assert rules[0] == "*"
+    let_in = {rule[1:] for rule in rules if rule.startswith("!")}
+    copied = re.findall(r"^COPY (?!--from)(.+)$", CONTAINERFILE.read_text(), re.MULTILINE)
+    assert let_in == {path.split("/")[0] for words in copied for path in words.split()[:-1]}
+
+
 def test_the_image_holds_what_is_locked_and_runs_as_nobody_in_particular() -> None:
     """Packages by hash alone; a user that is not root; nothing is copied that is not there; no shell is needed."""
     text = CONTAINERFILE.read_text()
     assert "--require-hashes --only-binary :all: --no-binary atomicwrites -r deploy/requirements/runtime.txt" in text
+    assert "pip uninstall --yes" in text
     assert re.search(r"^USER [1-9][0-9]*:[1-9][0-9]*$", text, re.MULTILINE)
     assert text.count('ENTRYPOINT ["') == 1
     copied = [words.split()[:-1] for words in re.findall(r"^COPY (?!--from)(.+)$", text, re.MULTILINE)]
