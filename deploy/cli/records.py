@@ -132,6 +132,7 @@ def _print_line_exposure(layout: Layout, *, as_json: bool) -> None:
 def exit_on_errors() -> Iterator[None]:
     """Tell what makes a directory, a configuration or a file unusable, all of it, and end with 2."""
     from bridge.config import ConfigError  # noqa: PLC0415 - only these verbs need it
+    from deploy.data_dir.atomic_files import file_problem  # noqa: PLC0415 - only these verbs need it
     from deploy.data_dir.secret_files import SetupError  # noqa: PLC0415 - only these verbs need it
     from policies.load import PackError  # noqa: PLC0415 - only these verbs need it
 
@@ -142,7 +143,7 @@ def exit_on_errors() -> Iterator[None]:
     except DatabaseError as error:
         problems = [database_problem(error)]
     except OSError as error:
-        problems = [f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)]
+        problems = [file_problem(error)]
     else:
         return
     for problem in problems:

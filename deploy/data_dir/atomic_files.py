@@ -6,6 +6,7 @@ by others for even a moment.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from typing import TYPE_CHECKING
@@ -51,10 +52,19 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         half.replace(path)
-    except BaseException:
+    except BaseException as error:
         half.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:  # a write knows no name
+            error.filename = str(path)
         raise
     sync_directory(path.parent)
+
+
+def file_problem(error: OSError, place: Path | None = None) -> str:
+    """Say what is wrong with a file, and of a full disk what to do. `place`: where the system names none."""
+    named = error.filename or place
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return f"{f'{named}: ' if named else ''}{error.strerror}{'; make room on that disk, and say it again' if full else ''}"
 
 
 def sync_directory(path: Path) -> None:

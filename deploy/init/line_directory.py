@@ -21,7 +21,7 @@ from bridge.config import load as load_config
 from bridge.runtime.postgres_url import PostgresUrl
 from bridge.runtime.settings import secret_files
 from deploy.data_dir import handouts
-from deploy.data_dir.atomic_files import make_private_directory, write_atomically
+from deploy.data_dir.atomic_files import file_problem, make_private_directory, write_atomically
 from deploy.data_dir.layout import DEFAULT_PORT_BASE, EVERYWHERE, HOST, Layout, Ports
 from deploy.data_dir.secret_files import Secrets, SetupError
 from deploy.init.agency_pack import agency_pack, pack_text
@@ -94,7 +94,7 @@ def _staging(data: Path) -> Iterator[Path]:
         staging.mkdir(mode=0o700)
         yield staging
     except OSError as error:
-        raise SetupError([f"{error.filename}: {error.strerror}"]) from None
+        raise SetupError([f"{file_problem(error, data)}. Nothing was written"]) from None
     finally:
         shutil.rmtree(staging, ignore_errors=True)
         for parent in made:

@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import json
 import secrets as random
+import shutil
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +21,7 @@ import aiohttp
 import yaml
 
 from bridge.config import Config, ConfigError, PhoneLine, load
-from deploy.data_dir.atomic_files import exclude_from_backups, make_private_directory, write_atomically
+from deploy.data_dir.atomic_files import exclude_from_backups, file_problem, make_private_directory, write_atomically
 from deploy.data_dir.handouts import Handout, complete, handout_file
 from deploy.data_dir.layout import CHILDREN, HOST, REAL_LINE_CHILDREN, Layout, Ports
 from deploy.data_dir.secret_files import STAFF, Account, Secrets, SetupError
@@ -39,6 +40,8 @@ MAX_DEATHS: Final = 3
 REGISTER_TIMEOUT_SECONDS: Final = 120.0
 """How long one account may take, with the homeserver dying and being started again meanwhile."""
 
+ROOM_BYTES: Final = 8 * 1024 * 1024
+"""What an empty homeserver's database needs, with its log; below it, a start that fails failed for want of room."""
 _START_FAILED: Final = "the homeserver does not start; this says why"
 
 _CONFIG_HEADER: Final = """\
@@ -92,7 +95,7 @@ def write_line_files(layout: Layout, ports: Ports, *, listen: str = HOST) -> Con
                 layout.carrier, json.dumps(_carrier_settings(config.line, ports, layout, secrets), indent=2) + "\n"
             )
     except OSError as error:
-        raise SetupError([f"{error.filename}: {error.strerror}"]) from None
+        raise SetupError([file_problem(error, layout.data)]) from None
     except ConfigError as error:
         raise SetupError(error.problems) from None
     return config
@@ -152,7 +155,7 @@ async def run_homeserver(layout: Layout, ports: Ports, *, first: bool = False) -
         async with ReadinessProbe() as probe:
             while not await probe.homeserver(ports.url("homeserver")):
                 if supervisor.deaths["homeserver"] >= MAX_DEATHS:
-                    raise SetupError([f"{layout.log('homeserver')}: {_START_FAILED}"])
+                    raise SetupError([_why_it_does_not_start(layout)])
                 await asyncio.sleep(POLL_SECONDS)
         yield supervisor
     finally:
@@ -169,6 +172,13 @@ def child_paths(layout: Layout) -> ChildPaths:
     return ChildPaths(directory=layout.data, pid=layout.pid, log=layout.log)
 
 
+def _why_it_does_not_start(layout: Layout) -> str:
+    """Say where to read it; of a full disk, on which no log can say it, what it is."""
+    if shutil.disk_usage(layout.data).free < ROOM_BYTES:
+        return f"{layout.data}: the homeserver does not start, and the disk is full; make room, and start again"
+    return f"{layout.log('homeserver')}: {_START_FAILED}"
+
+
 def _provisioned(layout: Layout) -> bool:
     begun = (layout.homeserver / "homeserver.db").is_file() or layout.postgres_begun.is_file()
     return layout.provisioned.is_file() and begun
@@ -182,7 +192,7 @@ async def _register_accounts(layout: Layout, ports: Ports, deaths: Mapping[str, 
             deadline = time.monotonic() + REGISTER_TIMEOUT_SECONDS
             while not await _register_account(session, ports.url("homeserver"), secrets, account):
                 if deaths["homeserver"] >= MAX_DEATHS or time.monotonic() > deadline:
-                    raise SetupError([f"{layout.log('homeserver')}: {_START_FAILED}"])
+                    raise SetupError([_why_it_does_not_start(layout)])
                 await asyncio.sleep(POLL_SECONDS)
 
 

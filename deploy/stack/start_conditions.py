@@ -14,7 +14,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from bridge.config import ConfigError, load
-from deploy.data_dir.atomic_files import make_private_directory
+from deploy.data_dir.atomic_files import file_problem, make_private_directory
 from deploy.data_dir.layout import HOST
 from deploy.data_dir.secret_files import SetupError
 
@@ -48,7 +48,7 @@ def exclusive_lock(layout: Layout) -> Iterator[None]:
         make_private_directory(layout.run)
         descriptor = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise SetupError([f"{error.filename}: {error.strerror}"]) from None
+        raise SetupError([file_problem(error, layout.data)]) from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -283,3 +283,20 @@ def test_a_disk_that_is_full_at_any_step_leaves_nothing(tmp_path: Path) -> None:
         step, refused = step + 1, refused + 1
     assert refused == len(asked) > 10
     assert (tmp_path / "line" / "CHECKLIST.md").is_file()
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write that finds no room knows no name of a file: the sentence has one all the same, and what to do."""
+    real = os.fsync
+    files = iter(range(100))
+
+    def full(descriptor: int) -> None:
+        if next(files) > 8:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    ended = run_init(tmp_path, answers())
+    assert (ended.exit_code, [path.name for path in tmp_path.iterdir()]) == (2, ["answers.yaml"])
+    assert str(tmp_path) in ended.stderr
+    assert "No space left on device; make room on that disk, and say it again. Nothing was written" in ended.stderr

@@ -10,6 +10,7 @@ import re
 import signal
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -315,6 +316,10 @@ async def test_a_homeserver_that_does_not_come_back_is_told(
     open_secrets(layout).registration.write_text("secret")
     monkeypatch.setattr(provisioning, "REGISTER_TIMEOUT_SECONDS", seconds)
     with pytest.raises(SetupError, match=r"homeserver\.log"):
+        await asyncio.wait_for(provisioning._register_accounts(layout, ports, {"homeserver": deaths}), 30)
+    # On a full disk no log can say it.
+    monkeypatch.setattr("deploy.stack.provision.shutil.disk_usage", lambda _path: SimpleNamespace(free=4096))
+    with pytest.raises(SetupError, match="the disk is full; make room"):
         await asyncio.wait_for(provisioning._register_accounts(layout, ports, {"homeserver": deaths}), 30)
 
 
