@@ -197,7 +197,7 @@ def advocate_page() -> str:
             " o en el"
             " tablero es una señal así, y la conversación va primero. Que no haya señal no quiere decir que no haya"
             " peligro."
-            " [Cuántas veces acierta](signs.md). A quien escribe primero en español se le saluda en español. `es` en"
+            " [Cuántas veces acierta](signs.es.md). A quien escribe primero en español se le saluda en español. `es` en"
             " una"
             " tarjeta: los textos de la agencia salen en español para ese teléfono. `!lang` lo cambia; lo que"
             " escribes tú nadie lo"
@@ -236,7 +236,7 @@ def advocate_page() -> str:
             " otra vez la"
             " aplicación, o después de `!recap`.\n"
             "- Un dispositivo perdido: avisa enseguida a supervisión (`!signout`). Para practicar en una línea de ensayo:"
-            " `!drill` ([drills](drills.md), en inglés). Las primeras veces se explican en tu oficina (`!quiet`)."
+            " `!drill` ([ejercicios](drills.es.md)). Las primeras veces se explican en tu oficina (`!quiet`)."
         ),
     ]
     return page(parts)

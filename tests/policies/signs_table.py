@@ -1,4 +1,4 @@
-"""The measured table of signs: hits and false alarms over the corpus, as it stands in `deploy/docs/signs.md`.
+"""The measured table of signs: hits and false alarms over the corpus, as it stands in the pages of both languages.
 
 `python -m tests.policies.signs_table` writes it there.
 """
@@ -16,7 +16,11 @@ from policies.load import load
 from policies.signs import Sign, find_signs
 
 ROOT: Final = Path(__file__).parents[2]
-PAGE: Final = ROOT / "deploy/docs/signs.md"
+PAGES: Final = {
+    ROOT / "deploy/docs/signs.md": ("sign", "of", "texts"),
+    ROOT / "deploy/docs/signs.es.md": ("señal", "de", "textos"),
+}
+"""The pages, and three words of the table in the language of each."""
 CORPUS: Final[dict[str, dict[str, dict[str, list[str]]]]] = yaml.safe_load(
     (Path(__file__).parent / "signs_corpus.yaml").read_text(encoding="utf-8")
 )
@@ -58,32 +62,33 @@ def measure() -> dict[tuple[str, str, Sign], Figures]:
     return figures
 
 
-def table() -> str:
-    """Return the table as it stands in the page."""
+def table(sign: str = "sign", of: str = "of", texts: str = "texts") -> str:
+    """Return the table as it stands in a page, with these words."""
     figures = measure()
     size = {
         (part, language): sum(1 for p, lang, _, _ in cases() if (p, lang) == (part, language))
         for part, language, _ in figures
     }
     columns = list(size)
-    head = " | ".join(f"{part} {language} ({size[part, language]} texts)" for part, language in columns)
+    head = " | ".join(f"{part} {language} ({size[part, language]} {texts})" for part, language in columns)
     rows = [
-        f"| {sign.value} | "
+        f"| {each.value} | "
         + " | ".join(
-            f"{row.hits} of {row.there}, {row.false_alarms}"
-            for row in (figures[part, lang, sign] for part, lang in columns)
+            f"{row.hits} {of} {row.there}, {row.false_alarms}"
+            for row in (figures[part, lang, each] for part, lang in columns)
         )
         + " |"
-        for sign in Sign
+        for each in Sign
     ]
-    return "\n".join((f"| sign | {head} |", f"| --- |{' --- |' * len(columns)}", *rows))
+    return "\n".join((f"| {sign} | {head} |", f"| --- |{' --- |' * len(columns)}", *rows))
 
 
-def written() -> str:
-    """Return the table that is in the page."""
-    return PAGE.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0].strip()
+def written(page: Path) -> str:
+    """Return the table that is in a page."""
+    return page.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0].strip()
 
 
 if __name__ == "__main__":
-    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}\n{table()}\n{END}{rest.split(END)[1]}", encoding="utf-8")
+    for page, words in PAGES.items():
+        before, rest = page.read_text(encoding="utf-8").split(BEGIN)
+        page.write_text(f"{before}{BEGIN}\n{table(*words)}\n{END}{rest.split(END)[1]}", encoding="utf-8")

@@ -223,8 +223,8 @@ TEXT: Final = {
             "5. El contrato con la operadora: qué guarda, cuánto tiempo, y a quién avisa primero"
             " ([vendor.md](vendor.md), en"
             " inglés).\n"
-            "6. Quién avisa de una filtración a quien administra la subvención en 24 horas ([breach.md](breach.md), en"
-            " inglés).\n"
+            "6. Quién avisa de una filtración a quien administra la subvención en 24 horas"
+            " ([breach.es.md](breach.es.md)).\n"
             "7. Los teléfonos propios del equipo: qué se acuerda para un registro, un juicio, un robo."
         ),
     },

@@ -184,7 +184,7 @@ SCENES: Final = (
             "Eight lines are enough to begin ([card.md](card.md)). The others are there when they are needed"
             " ([advocate.md](advocate.md)); more drills are in [drills.md](drills.md).",
             "Para empezar bastan ocho líneas ([card.es.md](card.es.md)). Las demás están para cuando hagan falta"
-            " ([advocate.es.md](advocate.es.md)); hay más ejercicios en [drills.md](drills.md), en inglés.",
+            " ([advocate.es.md](advocate.es.md)); hay más ejercicios en [drills.es.md](drills.es.md).",
         ),
     ),
 )

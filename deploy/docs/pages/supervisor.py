@@ -153,15 +153,15 @@ TEXT: Final = {
         "lost_what": (
             "`!signout @who`, enseguida. Después quita a la persona de la mesa (`./quietline staff remove`, o en los"
             " ajustes de"
-            " la sala). Más en [breach.md](breach.md). Lo que se le pide a la parte técnica está en"
-            " [disasters.md](disasters.md). Las dos, en inglés."
+            " la sala). Más en [breach.es.md](breach.es.md). Lo que se le pide a la parte técnica está en"
+            " [disasters.md](disasters.md), en inglés."
         ),
         "month": "## Una vez al mes",
         "month_what": (
             "`./quietline report --html FILE --language es` hace una página para la dirección: esperas, idiomas, lo que se"
             " pidió y no hubo. Las cuentas de menos de cinco no se muestran, ni se pueden deducir de las demás."
             " `./quietline practices` dice cuáles de las 41 prácticas cumple la línea. Haz un ejercicio con la gente nueva"
-            " ([drills.md](drills.md), en inglés)."
+            " ([drills.es.md](drills.es.md))."
         ),
         "only": "## Lo que solo puede supervisión",
     },
