@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from deploy.init.compose_files import CONTAINER_USER
+from deploy.init.first_steps import first_steps
 from deploy.init.service_files import ROOT, SERVICE_USER
 from deploy.init.synapse_files import FOLDER, MODULE_SOURCE, REGISTRATION
 from policies.pack import unreviewed
@@ -61,8 +62,9 @@ def _steps(answers: Answers, layout: Layout, pack: Pack) -> Iterator[str]:
         yield f"`./quietline {verb} {data}`, under whatever starts it again at boot."
     yield "Set up the vendor's console (below), then `./quietline carrier check " + data + "`."
     yield (
-        f"Give each person the file of their name in `{layout.handout}`, by hand or another safe way; they sign in, "
-        "change the password, and the file is deleted."
+        f"Give each person the file of their name in `{layout.handout}`, by hand or another safe way, and "
+        f"{_sheets(answers, layout)}; "
+        "they sign in, change the password, and the file is deleted."
     )
     yield (
         f"`./quietline trust {data}` shows the fingerprint of the first supervisor who signed in; compare it with what "
@@ -83,6 +85,11 @@ def _steps(answers: Answers, layout: Layout, pack: Pack) -> Iterator[str]:
         yield "Somebody on call: give `lines.0.on_call` in `config.yaml` a `webhook_file` or an `email`."
     yield from _canary(answers, layout)
     yield "Text the line from a phone of your own before anybody else does."
+
+
+def _sheets(answers: Answers, layout: Layout) -> str:
+    """Name the sheets with the first steps, for people and not for the machine."""
+    return " or ".join(f"`{layout.data / name}`" for name in first_steps(answers.agency.languages))
 
 
 def _canary(answers: Answers, layout: Layout) -> Iterator[str]:

@@ -30,6 +30,7 @@ from deploy.init.checklist import checklist
 from deploy.init.compose_files import compose_directories, has_own_network, runs_postgres
 from deploy.init.config_text import config_text
 from deploy.init.egress import egress_files
+from deploy.init.first_steps import first_steps
 from deploy.init.proxy_files import proxy_files
 from deploy.init.secret_answers import write_secrets
 from deploy.init.service_files import service_files
@@ -137,6 +138,7 @@ def _write(staged: Layout, layout: Layout, raw: dict[str, Any]) -> Written:
         **egress_files(answers),
         **synapse_files(answers, secrets),
         **service_files(answers, layout, named),
+        **first_steps(answers.agency.languages),
         "CHECKLIST.md": checklist(answers, layout, merged),
     }
     for name, content in files.items():

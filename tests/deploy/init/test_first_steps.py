@@ -1,0 +1,59 @@
+"""The sheet that each person of a new line is given, in the languages of the agency."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bot.commands.spec import COMMANDS
+from deploy.init.first_steps import FILES, SHEETS, first_steps
+from tests.deploy.init.answers import answers, run_init
+from tests.deploy.processes import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("languages", "files"),
+    [
+        (["en"], ["FIRST-STEPS.md"]),
+        (["en", "es"], ["FIRST-STEPS.md", "PRIMEROS-PASOS.md"]),
+        (["es", "en"], ["PRIMEROS-PASOS.md", "FIRST-STEPS.md"]),
+        (["es"], ["PRIMEROS-PASOS.md"]),
+        (["fr"], ["FIRST-STEPS.md"]),
+    ],
+)
+def test_each_language_of_the_agency_has_its_sheet(languages: list[str], files: list[str]) -> None:
+    """The first language first, Spanish where the agency has it, and English where we have none of theirs."""
+    assert list(first_steps(languages)) == files
+
+
+def test_init_writes_them_beside_the_checklist(tmp_path: Path) -> None:
+    """They are closed like the rest, hold nobody's name or password, and the checklist says to give them out."""
+    told = answers()
+    told["agency"] |= {"languages": ["es", "en"]}
+    assert run_init(tmp_path, told).exit_code == 0
+    line = tmp_path / "line"
+    checklist = (line / "CHECKLIST.md").read_text()
+    for name in FILES.values():
+        sheet = (line / name).read_text()
+        assert "mira" not in sheet
+        assert f"`{line / name}`" in checklist
+    assert checklist.index("PRIMEROS-PASOS.md") < checklist.index("FIRST-STEPS.md")
+    assert sorted(path.name for path in (line / "handout").iterdir()) == ["mira.txt", "noor.txt"]
+
+
+def test_both_sheets_say_the_same() -> None:
+    """Steps, commands and pages are the same, and all of them exist."""
+    english, spanish = SHEETS["en"], SHEETS["es"]
+    for what in (r"^\d+\.", r"`(![a-z-]+[^`]*)`", r"🛑"):
+        assert re.findall(what, english, re.MULTILINE) == re.findall(what, spanish, re.MULTILINE)
+    assert {name.split()[0] for name in re.findall(r"`!([a-z -]+)`", english)} <= {command.name for command in COMMANDS}
+    for sheet in (english, spanish):
+        pages = re.findall(r"`([a-z-]+(?:\.es)?\.md)`", sheet)
+        assert len(pages) == 3
+        assert [page for page in pages if not (ROOT / "deploy" / "docs" / page).is_file()] == []
+    assert re.findall("[áéíóúñ]", spanish)
