@@ -10,12 +10,19 @@ from tests.e2e.polling import assert_never, wait_until
 from tests.e2e.staff_client import StaffClient
 from tests.e2e.staffed_line import StaffedLine
 
+HELD = "✋"
+
 
 async def test_a_raised_hand_on_the_card_claims(staffed_line: StaffedLine, bea: StaffClient) -> None:
     """A tap on the desk's card invites whoever tapped; they read the text and are heard."""
     conversation = await staffed_line.start_conversation(bea, handset(), "claimed by a raised hand")
     await bea.say(conversation.room, "heard after a raised hand")
     await staffed_line.carrier.wait_for_delivery(conversation.handset, "heard after a raised hand")
+    # A second line that was meant for a colleague does not leave with the first.
+    await conversation.wait_for_receipt(await bea.say(conversation.room, "one moment\n// I think she is alone"), HELD)
+    await bea.say(conversation.room, "still here")
+    await staffed_line.carrier.wait_for_delivery(conversation.handset, "still here")
+    assert not any("one moment" in text for text in await staffed_line.carrier.texts_delivered(conversation.handset))
 
 
 async def test_two_claims_at_once_have_one_winner(staffed_line: StaffedLine, ada: StaffClient, bea: StaffClient) -> None:
