@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -212,6 +213,11 @@ class BenchLine:
             if line.startswith(f"{name}:"):
                 return float(line.split()[1])
         raise AssertionError("the bridge does not run")
+
+    def cpu(self) -> float:
+        """Return the seconds of CPU that the bridge has taken, all its threads, in the kernel too."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def ask(self, database: Path, query: str, *values: Value) -> Any:
         """Read one value from a database, ours or the homeserver's, which other processes have open."""

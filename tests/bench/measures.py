@@ -79,15 +79,17 @@ async def throughput(line: BenchLine, *, full: bool) -> list[Figure]:
     texts: list[float] = []
     raw: list[float] = []
     bare: list[float] = []
+    cpu: list[float] = []
     for _ in range(rounds):
         for rates, device in ((bare, ""), (raw, DEVICE)):
             await line.wait_until_idle()
             since = line.stream_position()
             begun = (await line.load(line.sends(count=count, in_flight=IN_FLIGHT, device=device)))["begun"]
             rates.append(count / (line.plain_sent(since)[1] - begun))
-        since = line.stream_position()
+        since, taken = line.stream_position(), line.cpu()
         begun = (await line.load(line.texts(count=count, in_flight=IN_FLIGHT)))["begun"]
         await line.wait_until_idle()
+        cpu.append((line.cpu() - taken) / count)
         accepted, last = line.voice_sent(since)
         assert accepted == count, f"{accepted} events of {count} texts"
         texts.append(count / (last - begun))
@@ -111,7 +113,20 @@ async def throughput(line: BenchLine, *, full: bool) -> list[Figure]:
                 "rounds_raw": [round(x, 1) for x in raw],
                 "rounds_without_device": [round(x, 1) for x in bare],
             },
-        )
+        ),
+        Figure(
+            name="bridge_cpu_per_text",
+            unit="ms",
+            value=statistics.median(cpu) * 1000,
+            ceiling=0.0,
+            ceiling_is="nothing",
+            aim="value <= 2",
+            definition=(
+                "CPU of the bridge's process, all its threads, over the same rounds of texts until it has nothing to do, "
+                "divided by the texts. It says the same on a machine with other work."
+            ),
+            more={"rounds": [round(x * 1000, 2) for x in cpu]},
+        ),
     ]
 
 
