@@ -2,7 +2,8 @@
 
 Rules of this module: the thread goes to an advocate on duty and under the cap, who is mentioned at the desk. An advocate
 who shows no sign in time loses the thread, and gets no other until they do. After two attempts the thread waits for a claim
-like any other, with the usual reminders.
+like any other, with the usual reminders. By a calendar of shifts those who are on shift come first; where none of them may
+have one more, any other advocate on duty may, for a calendar never makes a texter wait.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from bot.model.events import MemberJoined, MessageSent, ReactionAdded, TimerDue
 from bot.model.feature import Step
 from bot.model.thread_desk_events import Assigned, AssigneePresent, AssignmentKind
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
+from bot.staffing import shifts
 from bot.staffing.assignment import release_to_queue
 from bot.staffing.claim_queue import assign, cannot_claim
 from bot.wording.notice import notice_of
@@ -35,7 +37,7 @@ def assign_waiting(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Ac
     if pack.settings.assignment is AssignmentMode.NONE:
         return desk, actions
     for entry in desk.waiting:
-        if (member := _choose(pack, desk, entry)) is not None:
+        if (member := _choose(pack, facts, desk, entry)) is not None:
             until = facts.now + pack.settings.assignment_answer
             desk, given = assign(facts, desk, member.user, entry, AssignmentKind.CLAIMED, answer_by=until)
             body = notice_of(
@@ -112,7 +114,7 @@ def take_back(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step
     return Step(thread, actions, consumed=True)
 
 
-def _choose(pack: Pack, desk: Desk, entry: QueueEntry) -> DeskMember | None:
+def _choose(pack: Pack, facts: Facts, desk: Desk, entry: QueueEntry) -> DeskMember | None:
     if len(entry.tried_users) >= MAX_TRIES:
         return None
     can = [
@@ -121,6 +123,8 @@ def _choose(pack: Pack, desk: Desk, entry: QueueEntry) -> DeskMember | None:
         if member.role is Role.ADVOCATE and not member.away and member.user not in entry.tried_users
         if cannot_claim(pack, desk, member.user) is None
     ]
+    on_shift = shifts.present(pack, facts, can)
+    can = [member for member in can if member.user in on_shift] or can
     if pack.settings.assignment is AssignmentMode.LEAST_LOADED:
         return min(can, key=lambda member: len(desk.assigned_to(member.user)), default=None)
     return next(iter(can), None)

@@ -31,6 +31,7 @@ from bot.model.thread_desk_events import (
     ThreadQueued,
 )
 from bot.model.transactional_actions import SetTimer
+from bot.staffing import shifts
 from bot.wording.notice import loud, notice_of
 from policies.pack import Pack
 
@@ -79,7 +80,7 @@ def queue_in_crowd(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued) ->
     flood = replace(flood, crowd=crowd, came=flood.came + 1)
     threads = tuple(known for known in desk.threads if known.thread != event.thread)
     desk = replace(desk, threads=threads, flood=flood)
-    return Step(desk, consumed=True) if flood.card else Step(*_open(facts, desk), consumed=True)
+    return Step(desk, consumed=True) if flood.card else Step(*_open(pack, facts, desk), consumed=True)
 
 
 def look_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Desk]:
@@ -88,7 +89,7 @@ def look_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[De
         return Step(desk)
     desk = _adopt(desk)
     if not desk.flood.card:
-        return Step(*(_open(facts, desk) if desk.flood.crowd else (desk, ())), consumed=True)
+        return Step(*(_open(pack, facts, desk) if desk.flood.crowd else (desk, ())), consumed=True)
     flood, settings = desk.flood, pack.settings
     calm = calm_since(flood.calm_since, facts.now, came=flood.came - flood.came_before, ends=settings.flood_ends)
     lasts = flood.active and not (calm and facts.now - calm >= settings.flood_calm)
@@ -150,15 +151,19 @@ def leave_crowd(desk: Desk, name: str = "") -> Desk:
     return desk if entry is None else _moved(desk, entry, has_card=False)
 
 
-def _open(facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
-    """Open an incident: its card calls people on duty, unless another one called them just now."""
+def _open(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
+    """Open an incident: its card calls people on duty, unless another one called them just now.
+
+    Everybody on duty is called, on shift or not: a flood is more than a shift can look at. The person on call is called at
+    once where nobody who is on shift is on duty.
+    """
     flood = replace(desk.flood, begun_at=facts.now, calm_since=0.0, reminded=False)
     body = flood_card(flood)
     flood = replace(flood, card=str(body))
     told = 0 <= facts.now - desk.rate_limit_reported_at < REPORT_AGAIN_AFTER
     called = () if told else on_duty(desk.roster)
     card = SendMessage(place=DESK, ref=flood_ref(flood), body=body, mentions=called, reactions=(CLAIM_REACTION,))
-    flood, paged = (flood, ()) if on_duty(desk.roster) else _page(facts, flood)
+    flood, paged = (flood, ()) if shifts.present(pack, facts, desk.roster) else _page(facts, flood)
     reported = desk.rate_limit_reported_at if told else facts.now
     desk = replace(desk, flood=flood, rate_limit_reported_at=reported)
     return desk, (card, *paged, SetTimer(key=TIMER, due=facts.now + LOOK_INTERVAL))
@@ -198,7 +203,8 @@ def _call(pack: Pack, facts: Facts, desk: Desk) -> tuple[Flood, tuple[Action, ..
         body = loud(notice_of("flood_card.still", waiting=len(flood.crowd)))
         actions = (SendMessage(place=DESK, ref=f"{flood_ref(flood)}:again", body=body, mentions=on_duty(desk.roster)),)
     paged = flood.paged_at >= flood.begun_at
-    if (lasted >= settings.unclaimed_on_call or not on_duty(desk.roster)) and (flood.active or not paged):
+    absent = not shifts.present(pack, facts, desk.roster)
+    if (lasted >= settings.unclaimed_on_call or absent) and (flood.active or not paged):
         flood, page = _page(facts, flood)
         actions += page
     return flood, actions

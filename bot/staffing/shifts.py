@@ -3,7 +3,7 @@
 Rules of this module: the calendar makes nobody present, and only people on duty are counted as present for a phone
 (practice 29): a person on shift who is not on duty is asked once in that shift, in their office, and not again where they
 were on duty in it, so that `!off` stays theirs. It takes nobody out of the on-call chain: it says who is called first, and
-brings the person on call in earlier. Nothing here reaches a phone.
+brings the person on call in earlier. Of many nights in a row the person alone hears. Nothing here reaches a phone.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from bot.model.events import Event, TimerDue
 from bot.model.transactional_actions import SetTimer
 from bot.wording.notice import notice_of
 from policies.pack import Pack, Shifts
-from policies.shifts.calendar import WEEK, gaps, local_minute, next_change, on_shift, shift_ends
+from policies.shifts.calendar import WEEK, gaps, local_minute, next_change, nights_in_a_row, on_shift, shift_ends
 
 DAY: Final = 86_400.0
+MANY_NIGHTS: Final = 4
+"""Nights in a row from which on a rest is offered, once in each shift."""
 MOST_GAPS: Final = 10
 """How many gaps are named in one message; the others are counted."""
 
@@ -59,7 +61,17 @@ def _ask(shifts: Shifts, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, 
         for member in desk.roster
         if member.user in begun and not member.on_duty
     )
-    return replace(desk, roster=roster), asked
+    return replace(desk, roster=roster), (*asked, *_offer_rest(shifts, now, begun))
+
+
+def _offer_rest(shifts: Shifts, now: float, begun: Iterable[str]) -> tuple[Action, ...]:
+    """Say to a person, and to nobody else, that the shift which begins is one of many nights in a row."""
+    nights = {user: nights_in_a_row(shifts, user, now) for user in sorted(begun)}
+    return tuple(
+        SendMessage(place=OFFICE + user, body=notice_of("shifts.nights_in_a_row", nights=count))
+        for user, count in nights.items()
+        if count >= MANY_NIGHTS
+    )
 
 
 def _tell_gaps(pack: Pack, shifts: Shifts, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:

@@ -18,6 +18,10 @@ from policies.pack import Hours, PersonShifts, Shifts
 
 WEEK: Final = 7 * 86_400.0
 MINUTES_OF_DAY: Final = 1440
+NIGHT_ENDS: Final = 300
+"""Minute of the day until which it is night: five in the morning."""
+MOST_NIGHTS: Final = 14
+"""As far back as is looked: a person who has more in the calendar is told of so many."""
 
 
 def on_shift(shifts: Shifts, now: float) -> frozenset[str]:
@@ -37,6 +41,25 @@ def next_change(shifts: Shifts, now: float) -> float:
     before = on_shift(shifts, now)
     changes = _moments(shifts, None, now, now + WEEK)
     return next((moment for moment in changes if on_shift(shifts, moment) != before), now + WEEK)
+
+
+def nights_in_a_row(shifts: Shifts, who: str, now: float) -> int:
+    """Return how many nights one after another a person has on shift, with that of the shift which they have now.
+
+    A night is a day between whose 0:00 and `NIGHT_ENDS` they are on shift; of a shift that goes on for longer the next one
+    counts, and those after it do not. 0: the shift has no night, or there is no shift now. At most `MOST_NIGHTS`.
+    """
+    if who not in on_shift(shifts, now):
+        return 0
+    # A shift that ends at midnight has been on the day before it.
+    zone = ZoneInfo(shifts.timezone)
+    today, end = (datetime.fromtimestamp(moment, zone).date() for moment in (now, shift_ends(shifts, who, now) - 60))
+    last = min(end, today + timedelta(days=1))
+    (person,) = (each for each in shifts.people if each.who == who)
+    nights = 0
+    while nights < MOST_NIGHTS and any(start < NIGHT_ENDS for start, _ in _periods(person, last)):
+        nights, last = nights + 1, last - timedelta(days=1)
+    return nights
 
 
 def gaps(

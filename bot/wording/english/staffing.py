@@ -249,6 +249,10 @@ NOTICES: Final[dict[str, str]] = {
     "close_rest.nobody": ("Nobody waits without a card who wrote once and does not stand out: there is nothing to close."),
     "close_rest.nothing_was_asked": "Nothing was asked or begun.",
     "close_rest.taken_back": "Taken back. Closed already: {closed}.",
+    "shifts.nights_in_a_row": (
+        "By the calendar this is your night {nights} in a row. If you would rather rest, tell whoever makes the plan; "
+        "nobody is told by me, and nothing changes by itself."
+    ),
     "shifts.nobody_is_on_shift": (
         "In the coming week there are times at which the line is open and nobody is on shift (from / until): {gaps}. "
         "Further gaps: {more}. People of the calendar who are not at the desk: {missing}."

@@ -263,6 +263,10 @@ NOTICES: Final[dict[str, str]] = {
     "close_rest.nobody": ("Sin tarjeta no espera nadie que escribiera una vez y no destaque: no hay nada que cerrar."),
     "close_rest.nothing_was_asked": "No se había pedido ni empezado nada.",
     "close_rest.taken_back": "Deshecho. Ya cerradas: {closed}.",
+    "shifts.nights_in_a_row": (
+        "Según el calendario esta es tu noche {nights} seguida. Si prefieres descansar, díselo a quien hace el plan; yo no "
+        "se lo digo a nadie, y nada cambia solo."
+    ),
     "shifts.nobody_is_on_shift": (
         "En la semana que viene hay horas en que la línea está abierta y nadie tiene turno (desde / hasta): {gaps}. "
         "Más huecos: {more}. Personas del calendario que no están en la mesa: {missing}."

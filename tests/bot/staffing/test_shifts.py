@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.decide import decide
@@ -14,7 +14,7 @@ from bot.model.feature import Step
 from bot.model.thread_desk_events import ThreadQueued
 from bot.model.transactional_actions import SetTimer
 from bot.staffing.shifts import DAY
-from policies.pack import PersonShifts, Shifts, TextName
+from policies.pack import AssignmentMode, PersonShifts, Shifts, TextName
 from tests.bot.examples import arrived, at, at_desk, of, staffed_desk, texts
 from tests.bot.strategies import ANA, BEN, NAMED, NOW, OWNERS, PACK, SUE
 
@@ -103,12 +103,50 @@ def test_the_person_on_call_is_called_sooner_where_nobody_on_shift_is_on_duty() 
         assert len(of(PageOnCall, reminder)) == 1
 
 
+def test_the_fourth_night_in_a_row_is_said_to_its_person_alone() -> None:
+    """Once in the shift, in their office, ringing nobody; on duty or off; three nights are not said."""
+    pack = calendar()
+    for desk in (staffed_desk(), off(staffed_desk(), ANA)):
+        step = decide(pack, at(0), desk, LOOK)
+        told = [post for post in of(SendMessage, step) if "in a row" in post.body]
+        assert [(post.place, post.mentions) for post in told] == [(OFFICE + ANA, ())]
+        again = decide(pack, at(600), step.aggregate, LOOK)
+        assert not any("in a row" in post.body for post in of(SendMessage, again))
+    local = START.date()
+    assert pack.shifts is not None
+    week = replace(pack.shifts.people[0], dates={local - timedelta(days=1): ()})
+    rested = replace(pack, shifts=replace(pack.shifts, people=(week,)))
+    step = decide(rested, at(0), staffed_desk(), LOOK)
+    assert not any("in a row" in post.body for post in of(SendMessage, step))
+
+
+def test_a_thread_that_is_given_away_goes_to_who_is_on_shift() -> None:
+    """First, and to the others on duty when none of those on shift may have one more: nobody waits for a calendar."""
+    for mode in (AssignmentMode.FIRST, AssignmentMode.LEAST_LOADED):
+        pack = calendar(BEN, settings=replace(PACK.settings, assignment=mode, cap=1))
+        desk = decide(pack, at(0), staffed_desk(), LOOK).aggregate
+        for number, expected in enumerate((BEN, ANA)):
+            waits = replace(WAITS, thread=OWNERS[number], designation=NAMED[number])
+            desk = decide(pack, at(1 + number), desk, waits).aggregate
+            assert desk.threads[-1].assignee == expected
+
+
+def test_a_flood_calls_everybody_and_the_person_on_call_where_no_shift_is_there() -> None:
+    """Its card mentions all on duty; outside is called at once only where nobody who is on shift is on duty."""
+    for who, pages in ((ANA, 0), ("@gone:line.example", 1)):
+        pack = calendar(who)
+        desk = decide(pack, at(0), staffed_desk(), LOOK).aggregate
+        step = decide(pack, at(1), desk, replace(WAITS, rate_limited=True))
+        assert called(step) == [(ANA, BEN, SUE)]
+        assert len(of(PageOnCall, step)) == pages
+
+
 def test_supervisors_hear_of_gaps_once_a_day_in_their_office() -> None:
     """Their office says when nobody is on shift, in the line's time, once a day; without a gap nothing is said."""
     pack = calendar(periods=((0, 1380),))
     first = decide(pack, at(0), staffed_desk(), LOOK)
     day = f"{START:%Y-%m-%d}"
-    told = [post for post in of(SendMessage, first) if post.place.startswith(OFFICE)]
+    told = [post for post in of(SendMessage, first) if post.place.startswith(OFFICE) and "in a row" not in post.body]
     assert [post.place for post in told] == [OFFICE + SUE]
     assert f"{day} 23:00 / " in told[0].body
     assert told[0].mentions == ()

@@ -16,13 +16,23 @@ from hypothesis import strategies as st
 
 from policies.load import PackError, load
 from policies.pack import Hours, PersonShifts, Shifts
-from policies.shifts.calendar import WEEK, gaps, local_minute, next_change, on_shift, shift_ends
+from policies.shifts.calendar import (
+    MOST_NIGHTS,
+    WEEK,
+    gaps,
+    local_minute,
+    next_change,
+    nights_in_a_row,
+    on_shift,
+    shift_ends,
+)
 
 ZONE = "America/New_York"
 ANA, BEN = "@ana:line.example", "@ben:line.example"
 ALWAYS = Hours(always=True, timezone="UTC", week=((),) * 7, closed=frozenset(), holidays=(), clock=12, sample=False)
 DAYTIME = replace(ALWAYS, always=False, timezone=ZONE, week=(((480, 1200),),) * 7)
 Periods = tuple[tuple[int, int], ...]
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def at(text: str, fold: int = 0) -> float:
@@ -32,8 +42,14 @@ def at(text: str, fold: int = 0) -> float:
 
 def person(who: str = ANA, dates: Mapping[date, Periods] = MappingProxyType({}), **days: Periods) -> PersonShifts:
     """Return a person with these periods on these days of the week."""
-    week = tuple(days.get(day, ()) for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun"))
-    return PersonShifts(who=who, week=week, dates=dates)
+    return of_week(days, who, dates)
+
+
+def of_week(
+    days: Mapping[str, Periods], who: str = ANA, dates: Mapping[date, Periods] = MappingProxyType({})
+) -> PersonShifts:
+    """Return a person with these periods by day of the week."""
+    return PersonShifts(who=who, week=tuple(days.get(day, ()) for day in WEEKDAYS), dates=dates)
 
 
 def calendar(*people: PersonShifts) -> Shifts:
@@ -53,6 +69,36 @@ def test_a_night_is_one_shift_and_a_date_has_its_own() -> None:
     assert on_shift(shifts, at("2027-01-11T23:30")) == {BEN}
     assert next_change(calendar(person(dates={monday: ((0, 60),)})), evening) == at("2027-01-11T00:00")
     assert next_change(calendar(person()), evening) == evening + WEEK
+
+
+NIGHT: Periods = ((0, 360), (1320, 1440))
+
+
+@pytest.mark.parametrize(
+    ("nights", "now", "count"),
+    [
+        ({"tue": NIGHT[:1], "mon": NIGHT[1:]}, "2027-01-11T22:00", 1),
+        ({"mon": NIGHT[1:], "tue": NIGHT, "wed": NIGHT, "thu": NIGHT[:1]}, "2027-01-13T22:00", 3),
+        ({"mon": NIGHT[1:], "tue": NIGHT, "wed": NIGHT, "thu": NIGHT[:1]}, "2027-01-14T05:59", 3),
+        ({"mon": NIGHT[1:], "tue": NIGHT, "wed": NIGHT, "thu": NIGHT[:1]}, "2027-01-14T06:00", 0),
+        ({"mon": ((480, 960),), "tue": ((480, 960),)}, "2027-01-12T09:00", 0),
+        ({"mon": ((1080, 1440),), "tue": ((1080, 1440),)}, "2027-01-12T20:00", 0),
+        ({"mon": ((300, 600),)}, "2027-01-11T06:00", 0),
+        ({"mon": ((299, 600),)}, "2027-01-11T06:00", 1),
+        (dict.fromkeys(WEEKDAYS, NIGHT), "2027-01-13T23:00", MOST_NIGHTS),
+    ],
+)
+def test_nights_in_a_row(nights: dict[str, Periods], now: str, count: int) -> None:
+    """A night is what of a shift lies before five; an evening, a day and a shift that is over are none."""
+    assert nights_in_a_row(calendar(of_week(nights)), ANA, at(now)) == count
+    assert nights_in_a_row(calendar(of_week(nights)), BEN, at(now)) == 0
+
+
+def test_nights_over_a_change_of_clocks_and_a_day_off() -> None:
+    """The night in which an hour comes twice is one night, also within that hour; a date off ends the row."""
+    off = of_week(dict.fromkeys(WEEKDAYS, NIGHT), dates={date(2026, 10, 29): ()})
+    for fold in (0, 1):
+        assert nights_in_a_row(calendar(off), ANA, at("2026-11-01T01:30", fold)) == 3
 
 
 def test_a_gap_is_where_the_line_is_open_and_nobody_known_is_on() -> None:
