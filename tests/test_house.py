@@ -54,7 +54,7 @@ CATCHES_ALL: Final = {
     "bridge/engine/engine.py": "a bug costs one row and not the line",
     "bridge/inbound/screening.py": "a bug costs one texter and not the others",
     "bridge/outbound/dispatcher.py": "a bug costs one row and not the lane",
-    "bridge/storage/savepoint.py": "a part of a commit costs itself and not the rest",
+    "bridge/storage/database.py": "a part of a commit costs itself and not the rest",
     "bridge/storage/marked_sets.py": "a mark that is not settled is settled by the next change, or the next start",
     "bridge/storage/sqlite_database.py": "an error belongs to whoever asked for the commit, and is handed to them",
     "bridge/app/main.py": "the last place: the text of an error must not reach the log",

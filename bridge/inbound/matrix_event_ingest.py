@@ -42,8 +42,7 @@ from bridge.matrix.rooms.room_state import Room, levels_of, room_of
 from bridge.runtime import log
 from bridge.runtime.clock import to_bridge_time
 from bridge.services import Services
-from bridge.storage.database import Transaction
-from bridge.storage.savepoint import attempt
+from bridge.storage.database import Transaction, attempt
 from bridge.tables import dead_letters, inbox, room_events, threads
 
 FILE_TYPES: Final = dict.fromkeys(("m.image", "m.file", "m.video", "m.audio"), Content.FILE)

@@ -16,6 +16,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from enum import Enum
 from typing import Any, NoReturn, Protocol, TypeAlias, TypeVar
 
+from bridge.storage.errors import Unavailable
+
 T = TypeVar("T")
 
 Value: TypeAlias = str | bytes | int | float | None
@@ -91,7 +93,7 @@ class Transaction(Reader, Protocol):
         """Whose SQL it takes where the two differ: for migrations."""
 
     async def execute(self, statement: str, /, *values: Value) -> None:
-        """Run a statement for what it changes."""
+        """Run a statement for what it changes. Its error may be raised by a later call of this commit, or by its end."""
 
     def after_commit(self, call: Callable[[], None], /) -> None:
         """Have this called when the commit is made and before the next one begins; never when nothing of it is kept.
@@ -102,6 +104,27 @@ class Transaction(Reader, Protocol):
 
 Work: TypeAlias = Callable[[Transaction], Awaitable[T]]
 """What is done in one commit."""
+
+
+async def attempt(transaction: Transaction, work: Work[None]) -> Exception | None:
+    """Run `work` as a part of the commit that may fail alone: return what it raised, with nothing of it kept, or None.
+
+    What stood before it and comes after it is kept. Raises `Unavailable` and `OSError`, after which the commit cannot go
+    on: when the database itself cannot write, nothing that comes after would be kept either.
+
+    Source: sqlite.org/lang_savepoint.html; postgresql.org/docs/current/sql-savepoint.html (the same three statements).
+    """
+    await transaction.execute("SAVEPOINT attempt")
+    failed: Exception | None = None
+    try:
+        await work(transaction)
+    except (Unavailable, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a bug raises, the rest of the commit goes on without this part
+        failed = error
+        await transaction.execute("ROLLBACK TO SAVEPOINT attempt")
+    await transaction.execute("RELEASE SAVEPOINT attempt")
+    return failed
 
 
 class Database(Reader, Protocol):

@@ -33,6 +33,7 @@ from bridge.storage.errors import (
     Unavailable,
     UnsuitableServer,
 )
+from bridge.storage.postgres_pipeline import PostgresPipeline
 
 OLDEST: Final = 130_000
 """The oldest server that is tried, as its own number."""
@@ -95,6 +96,8 @@ class PostgresConnection:
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
+        self.failed: tuple[str, DatabaseError] | None = None
+        """The deferred statement that failed last, and how."""
 
     @property
     def is_closed(self) -> bool:
@@ -128,6 +131,26 @@ class PostgresConnection:
     async def has_table(self, name: str) -> bool:
         """Whether the schema has that table."""
         return await self.fetchval("SELECT to_regclass($1)::text", name) is not None
+
+    async def defer(self, statement: str, /, *values: Value) -> None:
+        """Run a statement for what it changes: here at once (`PostgresPipeline.defer`)."""
+        try:
+            await self.execute(statement, *values)
+        except DatabaseError as error:
+            self.failed = (statement, error)
+            raise
+
+    async def finish(self, statement: str) -> str:
+        """Run the last statement of a transaction; return what the server says of it."""
+        return await self.run(statement)
+
+    def pipelined(self) -> PostgresPipeline:
+        """Return the same session as a pipeline; this object is of no use from then on."""
+        session = self._connection
+        pipeline = PostgresPipeline(error_of=error_of, statements=STATEMENTS, seconds=STATEMENT_SECONDS)
+        pipeline.take_over(session._transport)  # noqa: SLF001 - asyncpg hands its transport over in no other way
+        session._aborted = True  # noqa: SLF001 - and has nothing more to close
+        return pipeline
 
     def abort(self) -> None:
         """Disconnect at once, in the middle of whatever it is: the server takes back what was not committed."""
@@ -225,6 +248,10 @@ def _translated() -> Iterator[None]:
 
 def translate(error: Any) -> DatabaseError:
     """Return the error of ours for one of the server's."""
-    state = str(error.sqlstate or "")
+    return error_of(str(error.sqlstate or ""), type(error).__name__)
+
+
+def error_of(state: str, name: str = "PostgresError") -> DatabaseError:
+    """Return the error of ours for a code of the server's. `name`: what asyncpg calls it."""
     kind = _ERROR_CLASSES.get(state) or _ERROR_CLASSES.get(state[:2], InvalidStatement)
-    return kind(f"{type(error).__name__} {state}")
+    return kind(f"{name} {state}")

@@ -31,7 +31,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 
 from bridge.runtime import log
 from bridge.storage.commit_queue import CommitQueue
@@ -39,9 +39,12 @@ from bridge.storage.database import Database, Dialect, Row, Value, Work
 from bridge.storage.errors import Busy, DatabaseError, InUse, LeadLost, Unavailable
 from bridge.storage.migrations import Migrations
 from bridge.storage.postgres_connection import LOCK_MS, TABLES, PostgresConnection, PostgresPlace, connect, require_suitable
+from bridge.storage.postgres_pipeline import PostgresPipeline
 from bridge.storage.sqlite_database import SqliteDatabase
 
 T = TypeVar("T")
+Writer: TypeAlias = PostgresConnection | PostgresPipeline
+C = TypeVar("C", PostgresConnection, PostgresPipeline)
 
 READERS: Final = 3
 """Connections that read: as many statements as can be under way at once."""
@@ -67,13 +70,13 @@ class Fence:
     lost: Callable[[str], None]
 
     @property
-    def statements(self) -> str:
+    def statements(self) -> tuple[str, ...]:
         """Return what fails, by a division by zero, unless the epoch in the lease is ours."""
         schema = LEASE_SCHEMA.format(self.place.schema)
         lock = PostgresPlace(self.place.url, schema).lock(FENCE)
         epoch = f"epoch = {self.epoch} AND NOT released"
         own = f'SELECT COUNT(*) FROM "{schema}".{LEASE_TABLE} WHERE {epoch}'  # noqa: S608 - names and a number of ours
-        return f"; SELECT pg_advisory_xact_lock_shared({lock}); SELECT 1 / ({own})"
+        return f"SELECT pg_advisory_xact_lock_shared({lock})", f"SELECT 1 / ({own})"
 
 
 class PostgresTransaction:
@@ -81,14 +84,21 @@ class PostgresTransaction:
 
     dialect: Final = Dialect.POSTGRESQL
 
-    def __init__(self, connection: PostgresConnection) -> None:
+    def __init__(self, connection: Writer) -> None:
         self._connection = connection
         self._ended = False
+        self._savepoints = 0
         self._after_commit: list[Callable[[], None]] = []
 
     async def execute(self, statement: str, /, *values: Value) -> None:
-        """Run a statement for what it changes."""
-        await self._open().execute(statement, *values)
+        """Run a statement for what it changes: with the next that returns rows, or with the commit.
+
+        Within a savepoint it is run at once, for whoever made that asks whether it went well.
+        """
+        connection = self._open()
+        self._savepoints += statement.startswith("SAVEPOINT ")
+        await (connection.execute if self._savepoints else connection.defer)(statement, *values)
+        self._savepoints -= statement.startswith("RELEASE ")
 
     async def fetch(self, statement: str, /, *values: Value) -> list[Row]:
         """Run a statement and return its rows."""
@@ -115,50 +125,47 @@ class PostgresTransaction:
         """Let nothing more through: what comes later would be part of another's commit."""
         self._ended = True
 
-    def _open(self) -> PostgresConnection:
+    def _open(self) -> Writer:
         if self._ended:
             raise RuntimeError("this commit is over")
         return self._connection
 
 
-async def transact(connection: PostgresConnection, lock: int, work: Work[T], *, fence: Fence | None = None) -> T:
+async def transact(connection: Writer, lock: int, work: Work[T], *, fence: Fence | None = None) -> T:
     """Run the work in one transaction and return its value; on an exception nothing of it is kept.
 
     `lock`: of the server, which one writer has at a time. Raises `Busy` when another does not let go of it, and `LeadLost`
     when the fence says so.
     """
     transaction = PostgresTransaction(connection)
+    asked = fence.statements if fence else ()
     try:
-        await _begin(connection, lock, fence)
+        # They go with the first statement of the work; on an error of theirs the server passes over what follows.
+        for statement in ("BEGIN", f"SELECT pg_advisory_xact_lock({lock})", *asked):
+            await connection.defer(statement)
         value = await work(transaction)
         transaction.end()
         await _commit(connection)
     except BaseException:
         transaction.end()
+        failed = connection.failed
         if not connection.is_closed:
             try:
                 await connection.run("ROLLBACK")
             except BaseException:
                 connection.abort()  # what stays open would be part of the next commit
                 raise
+        if fence is not None and failed is not None and failed[0] in asked and failed[1].code.endswith(_FENCED_OFF):
+            fence.lost("a commit found another epoch in the lease, or no lease")
+            raise LeadLost("epoch") from None
         raise
     transaction.committed()
     return value
 
 
-async def _begin(connection: PostgresConnection, lock: int, fence: Fence | None) -> None:
-    try:
-        await connection.run(f"BEGIN; SELECT pg_advisory_xact_lock({lock}){fence.statements if fence else ''}")
-    except DatabaseError as error:
-        if fence is None or not error.code.endswith(_FENCED_OFF):
-            raise
-        fence.lost("a commit found another epoch in the lease, or no lease")
-        raise LeadLost("epoch") from None
-
-
-async def _commit(connection: PostgresConnection) -> None:
+async def _commit(connection: Writer) -> None:
     """Commit. After an error that the work passed over the server takes all of it back, and calls that no error."""
-    if await connection.run("COMMIT") != "COMMIT":
+    if await connection.finish("COMMIT") != "COMMIT":
         raise Unavailable("rolled back")
 
 
@@ -199,14 +206,15 @@ class PostgresDatabase:
         self._lock = place.lock("commit")
         self._log = ServerLog()
         self._queue = CommitQueue(self._log, transact=self._transact)
-        self._writer: PostgresConnection | None = None
-        self._connections: list[PostgresConnection] = []
+        self._writer: PostgresPipeline | None = None
+        self._connections: list[Writer] = []
         self._readers: asyncio.LifoQueue[PostgresConnection] | None = None
 
     async def open(self) -> None:
         """Connect and migrate. Raises `DatabaseError` when it is unusable or newer than this program."""
         try:
-            self._writer = await self._connect(synchronous_commit="off")
+            writer = await connect(self._place, synchronous_commit="off")
+            self._writer = self._note(writer.pipelined())
             if self._leads:
                 await self._take_lead(self._writer)
             await self._migrate()
@@ -295,16 +303,18 @@ class PostgresDatabase:
             readers.put_nowait(reader)
 
     async def _connect(self, **settings: Any) -> PostgresConnection:
-        connection = await connect(self._place, **settings)
+        return self._note(await connect(self._place, **settings))
+
+    def _note(self, connection: C) -> C:
         self._connections.append(connection)
         connection.when_lost(partial(self._lost, connection))
         return connection
 
-    def _lost(self, connection: PostgresConnection) -> None:
+    def _lost(self, connection: Writer) -> None:
         if connection in self._connections:
             self._queue.fail_all(OSError("the connection to the database is lost"))
 
-    async def _take_lead(self, writer: PostgresConnection) -> None:
+    async def _take_lead(self, writer: Writer) -> None:
         """Keep every bridge from leading, as long as the writing connection lasts.
 
         A bridge that was killed may take some seconds to be gone.

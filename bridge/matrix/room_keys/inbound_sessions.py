@@ -39,8 +39,7 @@ from bridge.matrix.room_keys.device_lists import DeviceLists
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS, room_of
 from bridge.runtime import log
 from bridge.services import Services
-from bridge.storage.database import Database, Transaction
-from bridge.storage.savepoint import attempt
+from bridge.storage.database import Database, Transaction, attempt
 from bridge.storage.vault import CannotOpen
 
 KEY_TIMEOUT_MS: Final = 30_000

@@ -37,8 +37,7 @@ from bridge.matrix.sync.response_parts import response_parts
 from bridge.matrix.sync.sync_response import STATE_AFTER, TRACKED_STATE, TimelineGap, TimelineGaps
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook, CrashPoint
-from bridge.storage.database import Transaction
-from bridge.storage.savepoint import attempt
+from bridge.storage.database import Transaction, attempt
 
 POLL_SECONDS: Final = 30
 RETRY_WAITS: Final[Waits] = (0.1, 2.0)

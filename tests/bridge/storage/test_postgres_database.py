@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bridge.storage import postgres_database
-from bridge.storage.database import Transaction
+from bridge.storage.database import Transaction, attempt
 from bridge.storage.errors import (
     Busy,
     ConstraintViolation,
@@ -25,7 +25,6 @@ from bridge.storage.errors import (
 from bridge.storage.migrations import Migrations, Step
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.storage.postgres_database import PostgresDatabase
-from bridge.storage.savepoint import attempt
 from tests.e2e.polling import STEP_TIMEOUT
 from tests.fakes.database_engine import place_of
 from tests.fakes.postgres_server import PostgresServer, bridge_server, running_postgres
@@ -105,7 +104,7 @@ async def test_the_rest_of_a_commit_that_failed_is_not_kept(database: PostgresDa
     async def passes_over(transaction: Transaction) -> None:
         await put(1)(transaction)
         with contextlib.suppress(ConstraintViolation):
-            await put(1)(transaction)
+            await transaction.fetchval("INSERT INTO parent (id) VALUES (1) RETURNING id")
 
     async def goes_on(transaction: Transaction) -> None:
         await passes_over(transaction)
@@ -115,6 +114,33 @@ async def test_the_rest_of_a_commit_that_failed_is_not_kept(database: PostgresDa
         with pytest.raises(Unavailable):
             await database.commit(work)
     assert await kept(database) == []
+
+
+async def test_what_waits_for_the_next_statement_fails_with_it(database: PostgresDatabase) -> None:
+    """A statement that returns nothing is sent with the next: its error is raised there, and nothing after it is done."""
+    reached: list[object] = []
+
+    async def fails(transaction: Transaction) -> None:
+        for number in (1, 1, 2):
+            await transaction.execute("INSERT INTO parent (id) VALUES ($1)", number)
+        reached.append("deferred")
+        with pytest.raises(ConstraintViolation):
+            await transaction.fetchval("INSERT INTO parent (id) VALUES (3) RETURNING id")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await database.commit(fails)
+    assert reached == ["deferred"]
+    assert await kept(database) == []
+
+    async def fails_at_the_end(transaction: Transaction) -> None:
+        for number in (1, 1):
+            await transaction.execute("INSERT INTO parent (id) VALUES ($1)", number)
+
+    with pytest.raises(ConstraintViolation):
+        await database.commit(fails_at_the_end)
+    assert await kept(database) == []
+    assert await database.commit(put(7)) == 7
 
 
 async def test_a_part_of_a_commit_may_fail_alone(database: PostgresDatabase) -> None:
@@ -233,6 +259,7 @@ async def test_who_writes_beside_is_waited_for(
     begun, goes_on = asyncio.Event(), asyncio.Event()
 
     async def slow(transaction: Transaction) -> None:
+        await transaction.fetchval("SELECT 1")
         begun.set()
         await goes_on.wait()
         await put(1)(transaction)
