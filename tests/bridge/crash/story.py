@@ -93,7 +93,11 @@ async def run_story(agency: Agency, point: CrashPoint, moment: Moment) -> None:
     await line.up()
 
     assert await talk.texts_in_room(whole=True) == texts
-    assert {card.event_id for card in await scene.queue_cards(agency.person)} <= before
+
+    async def no_card_stands() -> bool | None:
+        return {card.event_id for card in await scene.queue_cards(agency.person)} <= before or None
+
+    await wait_until("its card at the desk is gone", no_card_stands)
     heard = await scene.carrier.texts_delivered(number)
     answers = IN_DOUBT.get(point, 1)
     greetings = len(heard) - answers

@@ -18,6 +18,7 @@ from bridge.storage.sqlite_database import SqliteDatabase
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.fake_disk import FakeDisk
 
+pytestmark = pytest.mark.sqlite_only
 TABLES = (
     "CREATE TABLE parent (id INTEGER PRIMARY KEY)",
     "CREATE TABLE child (id INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)",

@@ -1,0 +1,127 @@
+"""The writing connection: what is said reaches the server in its order and comes back as it was; what ends it is told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.storage.errors import InvalidStatement, Unavailable
+from bridge.storage.postgres_connection import PostgresConnection, connect
+from bridge.storage.postgres_pipeline import PostgresPipeline
+from tests.fakes.database_engine import place_of
+from tests.fakes.postgres_server import PostgresServer
+
+
+@pytest.fixture
+async def connection(postgres_server: PostgresServer, tmp_path: Path) -> PostgresConnection:
+    made = await connect(place_of(tmp_path / "main.db", postgres_server.url("postgres")))
+    await made.run("CREATE TEMP TABLE t (n BIGINT, b BYTEA, s TEXT, f DOUBLE PRECISION, y BOOLEAN)")
+    return made
+
+
+@pytest.fixture
+async def pipeline(connection: PostgresConnection) -> AsyncIterator[PostgresPipeline]:
+    made = connection.pipelined()
+    yield made
+    await made.close()
+
+
+ROWS: list[tuple[Any, ...]] = [
+    (1, b"\0\xff'\\", "it's \\ ünï 🛑 \u2028", 1.5, True),
+    (-(2**63), b"", "", -0.1, False),
+    (2**63 - 1, bytes(range(256)) * 8192, "x" * 300_000, 1e300, None),
+    (None, None, None, None, None),
+]
+
+
+async def test_every_value_comes_back_as_it_was(pipeline: PostgresPipeline) -> None:
+    """Whole numbers, bytes, text, fractions, truths and NULL, small and large, deferred and asked for."""
+    for row in ROWS:
+        await pipeline.defer("INSERT INTO t VALUES ($1, $2, $3, $4, $5)", *row)
+    found = await pipeline.fetch("SELECT * FROM t")
+    assert [tuple(row) for row in found] == ROWS
+    assert (found[0]["s"], found[0][0], len(found[0]), found[0].keys()) == (ROWS[0][2], 1, 5, ["n", "b", "s", "f", "y"])
+    assert dict(found[0])["y"] is True
+    assert ROWS[0][2] not in repr(found[0])
+    assert await pipeline.fetchval("SELECT SUM(n) FROM t WHERE n IN ($1, $2)", 1, True) == 1
+    assert await pipeline.fetchval("SELECT n FROM t WHERE s = $1", "nowhere") is None
+    assert await pipeline.fetchrow("SELECT n FROM t WHERE y = $1", False) is not None
+
+
+async def test_what_was_said_is_done_in_its_order(pipeline: PostgresPipeline) -> None:
+    """Also where a statement is new to the connection in the middle, and where the server has to drop some."""
+    for number in range(40):
+        await pipeline.defer(f"INSERT INTO t (n) VALUES ($1 + {number})", 0)  # noqa: S608 - another statement each time
+        await pipeline.defer("UPDATE t SET f = n WHERE n = $1", number)
+    assert await pipeline.fetchval("SELECT COUNT(*) FROM t WHERE f = n") == 40
+
+
+async def test_few_statements_are_kept(connection: PostgresConnection) -> None:
+    """The oldest makes room, and is prepared once more when it is asked again."""
+    taken = connection.pipelined()
+    taken._most = 3
+    for _ in range(2):
+        for number in range(8):
+            assert await taken.fetchval(f"SELECT {number} + $1::BIGINT", 1) == number + 1
+    assert await taken.fetchval("SELECT COUNT(*) FROM pg_prepared_statements") == 3
+    await taken.close()
+
+
+async def test_a_wrong_value_is_told_without_it(pipeline: PostgresPipeline) -> None:
+    """Too few, too many, of another kind: an error of the program's, and the next statement works."""
+    for values in ((), (1, 2), ("secret",), (b"secret",), (2**70,)):
+        with pytest.raises(InvalidStatement) as told:
+            await pipeline.fetch("SELECT $1::BIGINT", *values)
+        assert "secret" not in str(told.value)
+    assert await pipeline.fetchval("SELECT $1::BIGINT", 5) == 5
+
+
+async def test_a_lost_session_is_told_once(
+    pipeline: PostgresPipeline, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    """Whoever waits hears of it, and whoever asks later."""
+    told: list[str] = []
+    pipeline.when_lost(lambda: told.append("lost"))
+    pid = await pipeline.fetchval("SELECT pg_backend_pid()")
+    postgres_server.execute("postgres", f"SELECT pg_terminate_backend({pid})")
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await pipeline.fetch("SELECT 1")
+    pipeline.abort()
+    await pipeline.close()
+    assert (told, pipeline.is_closed) == (["lost"], True)
+
+
+async def test_a_server_that_does_not_answer_is_given_up(connection: PostgresConnection) -> None:
+    """After its time the connection is closed: nobody knows what became of the statement."""
+    taken = connection.pipelined()
+    taken._seconds = 0.05
+    with pytest.raises(Unavailable, match="TimeoutError"):
+        await taken.fetch("SELECT pg_sleep(60)")
+    assert taken.is_closed
+
+
+async def test_what_is_queued_is_dropped_by_a_rollback(pipeline: PostgresPipeline) -> None:
+    """It was part of what is taken back, and is no part of what comes next."""
+    await pipeline.defer("BEGIN")
+    await pipeline.defer("INSERT INTO t (n) VALUES ($1)", 1)
+    await pipeline.run("ROLLBACK")
+    await pipeline.defer("BEGIN")
+    await pipeline.defer("INSERT INTO t (n) VALUES ($1)", 2)
+    assert await pipeline.finish("COMMIT") == "COMMIT"
+    assert [row["n"] for row in await pipeline.fetch("SELECT n FROM t")] == [2]
+
+
+async def test_after_an_error_nothing_more_of_a_message_is_done(pipeline: PostgresPipeline) -> None:
+    """Not even outside a transaction; which statement it was is known."""
+    await pipeline.fetch("SELECT 1")
+    for statement in ("SELECT 1 / $1::BIGINT", "INSERT INTO t (n) VALUES ($1)"):
+        await pipeline.defer(statement, 0)
+    with pytest.raises(InvalidStatement, match="22012"):
+        await pipeline.fetch("SELECT 1")
+    assert pipeline.failed is not None
+    assert pipeline.failed[0].startswith("SELECT 1 /")
+    assert await pipeline.fetchval("SELECT COUNT(*) FROM t") == 0
