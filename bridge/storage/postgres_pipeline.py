@@ -27,6 +27,8 @@ WHOLE: Final = (20, 21, 23, 26, NUMERIC)
 FLOATS: Final = (700, 701)
 TEXT_FORMAT, BINARY_FORMAT = 0, 1
 CLOSE_SECONDS: Final = 10.0
+MOST_QUEUED: Final = 64
+"""Statements that wait at most: a commit of a million rows is neither one message nor all in memory."""
 
 
 class PipelineRow:
@@ -120,6 +122,8 @@ class PostgresPipeline(asyncio.Protocol):
             await self.run(statement)
         else:
             self._queued.append((statement, values))
+            if len(self._queued) >= MOST_QUEUED:
+                await self._flush()
 
     async def execute(self, statement: str, /, *values: Value) -> None:
         """Run what is queued and then this statement."""
