@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -76,6 +77,8 @@ async def test_a_flood_is_kept_and_not_answered(harness: BridgeHarness) -> None:
 
 async def test_who_wrote_once_in_a_flood_is_closed_unread_at_a_supervisors_word(harness: BridgeHarness) -> None:
     """Their threads are parked without a text to a phone; who is in danger stays, words and all."""
+    # Who is on call may be called meanwhile, or not: the reminders of ten minutes come before the closing or after it.
+    pages = asyncio.create_task(harness.outbox.run("page", harness.show))
     await harness.deliver(DESK, MemberJoined(place=DESK, user=SUE), PowerLevelsChanged(users=((SUE, 50),)))
     for n in range(10):
         words = "he has a knife" if n == 7 else f"hello {n}"
@@ -94,6 +97,8 @@ async def test_who_wrote_once_in_a_flood_is_closed_unread_at_a_supervisors_word(
     assert [entry.thread for entry in harness.engine.desk.waiting if entry.danger] == [danger]
     assert harness.messages_shown(danger) == ["he has a knife"]
     assert len(harness.carrier.sent) == sent
+    pages.cancel()
+    await asyncio.gather(pages, return_exceptions=True)
 
 
 async def test_rooms_are_made_for_whose_card_is_shown(tmp_path: Path) -> None:
