@@ -40,6 +40,7 @@ ONE_TEXT: Final[Mapping[tuple[str, int], tuple[str, ...]]] = {
 SHORT_WAIT: Final = 40
 """Seconds of a wait in which nothing can come, such as that after a STOP."""
 FOLLOWS: Final = 1
+"""Seconds of a pause of a script, and of such a wait, where they are made short."""
 GONE: Final = "gone"
 """In place of a mark: the drill is over, and its room was emptied before the mark was seen."""
 

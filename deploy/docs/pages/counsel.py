@@ -110,8 +110,9 @@ TEXT: Final = {
             "Beyond the agency's reach: the phone companies' records, the texter's phone and its copies, and what the"
             " carrier"
             " keeps. `./quietline exposure` says of each carrier what it keeps and what nobody could confirm. A member of"
-            " staff may have photographed a screen. A staff device that stays switched off keeps what it had, for up to"
-            " {client_grace} until it hears of the end, or until it is signed out."
+            " staff may have photographed a screen. A staff device that is switched off"
+            " keeps what it had: until it hears of the end, if it is on again within {client_grace}; else at least until it"
+            " is signed out."
         ),
         "paper": "## A paper arrives",
         "paper_what": (
@@ -174,9 +175,9 @@ TEXT: Final = {
             "Fuera del alcance de la agencia: los registros de las compañías telefónicas, el teléfono de la persona y sus"
             " copias, y lo que guarda la operadora. `./quietline exposure` dice de cada operadora qué guarda y qué"
             " nadie pudo"
-            " confirmar. Alguien del equipo puede haber fotografiado una pantalla. Un dispositivo del equipo que sigue"
-            " apagado"
-            " conserva lo que tenía, hasta {client_grace}, cuando se entera del final, o hasta que se cierra su sesión."
+            " confirmar. Alguien del equipo puede haber fotografiado una pantalla. Un dispositivo del equipo"
+            " que está apagado conserva lo que tenía: hasta que se entera del final, si se enciende en {client_grace}; si"
+            " no, al menos hasta que se cierra su sesión."
         ),
         "paper": "## Llega un papel",
         "paper_what": (
