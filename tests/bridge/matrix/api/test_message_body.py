@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.matrix.api.message_body import Plain, mentions_user, plain_text, read, without_quotes
+from bridge.matrix.api.message_body import Plain, command_in, mentions_user, plain_text, read, without_quotes
 from bridge.matrix.api.rendered_html import LONGEST, render
 
 
@@ -318,3 +318,18 @@ def test_what_is_shown_is_what_leaves(body: str, formatted: str, left: str) -> N
 def test_what_cannot_be_matched_is_known_to_differ(body: str, formatted: str, left: str) -> None:
     """A letter or a digit that is lost, added, joined or changed between what was typed and what is shown is noticed."""
     assert said(body, formatted) == Plain(words=left, differs=True)
+
+
+@pytest.mark.parametrize(
+    ("body", "handed_on"),
+    [
+        ("!unsafe", "!unsafe"),
+        (" \U0001f6d1", "\U0001f6d1"),
+        ("\u00a1unsafe", "\u00a1unsafe"),
+        ("he is here", ""),
+        (None, ""),
+    ],
+)
+def test_what_may_stop_a_phone_is_handed_on_from_any_device(body: str | None, handed_on: str) -> None:
+    """Of a message that is not taken, what looks like a command goes on, and the picture that stops; nothing else."""
+    assert command_in({"body": body}) == handed_on
