@@ -88,6 +88,9 @@ class Resources:
         with line_files.opening(data / line_files.KEYS, may_wait=lead is not None):
             await _open_keys(keys, lead)
         stack.push_async_callback(keys.close)
+        if lead is not None:
+            with line_files.opening(data / line_files.MAIN, server=server):
+                await lead.note_keys()
         vault = Vault(
             keys=keys,
             vault_key=bytes.fromhex(read_secret(config.keys.vault_key_file)),

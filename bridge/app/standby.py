@@ -92,16 +92,18 @@ class Front:
 
 
 async def wait_for_lead(
-    config: Config, server: str, *, stack: AsyncExitStack, end: End, handed_over: bool = False
+    config: Config, server: str, *, stack: AsyncExitStack, end: End, handed_over: bool = False, any_keys: bool = False
 ) -> tuple[Lead, Front]:
     """Wait until this bridge leads; the stack lets go of it, last of all. `server`: the URL of the database.
 
-    `handed_over`: it led just now, and is to leave the lease to another.
+    `handed_over`: it led just now, and is to leave the lease to another. `any_keys`: a person says that this `keys.db` is
+    to be used, also where the last leader had a newer one.
 
     Raises `CannotStart` and `ServerAway`; once it waits, a server that is away is waited for.
     """
     main = config.data_dir / line_files.MAIN
-    waiting, front = Waiting(PostgresPlace(server, main.stem), config.data_dir / line_files.KEYS, end=end), Front(config)
+    place, keys = PostgresPlace(server, main.stem), config.data_dir / line_files.KEYS
+    waiting, front = Waiting(place, keys, end=end, any_keys=any_keys), Front(config)
     stack.push_async_callback(waiting.close)
     stack.push_async_callback(front.close)
     with line_files.opening(main, server=server):

@@ -125,6 +125,12 @@ class Lead:
                 await lease_table.release(self._connection, self.epoch, self._identity)
         await self._connection.close()
 
+    async def note_keys(self) -> None:
+        """Note that `keys.db` is open under our epoch: whoever has an older one leads no more. Raises `DatabaseError`."""
+        await self.confirm()
+        async with self._renewing:
+            await lease_table.note_keys(self._connection, self.epoch, self._identity)
+
     async def confirm(self) -> None:
         """Return while we lead; to be asked immediately before something leaves. Raises `LeadLost`, `DatabaseError`."""
         while not self.holds:

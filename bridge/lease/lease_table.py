@@ -43,17 +43,19 @@ _CREATE: Final = """CREATE TABLE IF NOT EXISTS lease (
     host TEXT NOT NULL,
     until TIMESTAMPTZ NOT NULL,
     released BOOLEAN NOT NULL,
-    handover BOOLEAN NOT NULL
+    handover BOOLEAN NOT NULL,
+    keys BIGINT NOT NULL
 )"""
-_FIRST: Final = """INSERT INTO lease (id, epoch, holder, host, until, released, handover)
-    VALUES (1, 0, '', '', clock_timestamp(), $1, FALSE) ON CONFLICT (id) DO NOTHING"""
-_READ: Final = """SELECT epoch, holder, host, released, handover, until::text AS until,
+_FIRST: Final = """INSERT INTO lease (id, epoch, holder, host, until, released, handover, keys)
+    VALUES (1, 0, '', '', clock_timestamp(), $1, FALSE, 0) ON CONFLICT (id) DO NOTHING"""
+_READ: Final = """SELECT epoch, holder, host, released, handover, keys, until::text AS until,
     until <= clock_timestamp() AS run_out FROM lease WHERE id = 1"""
 _TAKE: Final = """UPDATE lease SET epoch = $1, holder = $2, host = $3, released = FALSE, handover = FALSE,
     until = clock_timestamp() + make_interval(secs => $4) WHERE id = 1"""
 _RENEW: Final = """UPDATE lease SET until = clock_timestamp() + make_interval(secs => $3)
     WHERE id = 1 AND epoch = $1 AND holder = $2 AND NOT released RETURNING handover"""
 _RELEASE: Final = "UPDATE lease SET released = TRUE, handover = FALSE WHERE id = 1 AND epoch = $1 AND holder = $2"
+_KEYS: Final = "UPDATE lease SET keys = $1 WHERE id = 1 AND epoch = $1 AND holder = $2"
 _ASK: Final = "UPDATE lease SET handover = $1 WHERE id = 1 AND NOT released RETURNING epoch"
 _END_COMMITS: Final = """SELECT pg_terminate_backend(pid) FROM pg_locks
     WHERE locktype = 'advisory' AND granted AND mode = 'ShareLock' AND classid::bigint = $1 AND objid::bigint = $2
@@ -66,13 +68,17 @@ _WORD: Final = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """The row. `run_out`: by the server's clock; `until`: as the server writes it, to see whether it changes."""
+    """The row. `run_out`: by the server's clock; `until`: as the server writes it, to see whether it changes.
+
+    `keys`: the epoch of the last leader that opened `keys.db`: a file with a lower one is not the file of this line.
+    """
 
     epoch: int
     holder: str
     host: str
     released: bool
     handover: bool
+    keys: int
     run_out: bool
     until: str
 
@@ -172,6 +178,11 @@ async def renew(connection: PostgresConnection, epoch: int, identity: str) -> bo
     """Have the lease last from now; return whether it is to be handed over, or None when it is not ours any more."""
     asked = await connection.fetchval(_RENEW, epoch, identity, LEASE_SECONDS)
     return None if asked is None else bool(asked)
+
+
+async def note_keys(connection: PostgresConnection, epoch: int, identity: str) -> None:
+    """Note that `keys.db` has this epoch now."""
+    await connection.execute(_KEYS, epoch, identity)
 
 
 async def release(connection: PostgresConnection, epoch: int, identity: str) -> None:

@@ -1,8 +1,8 @@
 """Waits for the lease of a line, and takes it when it is free.
 
 Rules of this module: one connection, two looks a second, and nothing is written before the lease is free; what cannot be
-told is waited for. No file but `keys.db` is looked at, and that only for its epoch: without it there is nothing to lead
-with, and whoever has it may take the lease.
+told is waited for. No file but `keys.db` is looked at, and that only for its epoch: without it, or with an older one than
+the last leader had, there is nothing to lead with, and whoever has it may take the lease.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def host_name() -> str:
 class Waiting:
     """One bridge that wants to lead. `try_once` as often as one likes, or `run`."""
 
-    def __init__(self, place: PostgresPlace, keys: Path, *, end: End) -> None:
-        """Make it. `place`: of the main database; `keys`: `keys.db`."""
-        self._place, self._keys, self._end = place, keys, end
+    def __init__(self, place: PostgresPlace, keys: Path, *, end: End, any_keys: bool = False) -> None:
+        """Make it. `place`: of the main database; `keys`: `keys.db`; `any_keys`: also one that is older than it was."""
+        self._place, self._keys, self._end, self._any_keys = place, keys, end, any_keys
         self._connection: PostgresConnection | None = None
         self._identity = own_identity()
         self._seen: Lease | None = None
@@ -78,7 +78,11 @@ class Waiting:
         if not self._keys.exists() and await lease_table.line_exists(connection, self._place):
             self._say("lease.no_keys", FileNotFoundError())
             return None
-        by = Holder(identity=self._identity, host=host_name(), least_epoch=peek_epoch(self._keys))
+        keys_epoch = peek_epoch(self._keys)
+        if keys_epoch < seen.keys and not self._any_keys:
+            self._say("lease.keys_stale", FileNotFoundError())
+            return None
+        by = Holder(identity=self._identity, host=host_name(), least_epoch=keys_epoch)
         asked = seconds_since_boot()
         epoch = await lease_table.take(connection, place_of_lease(self._place), seen, is_free=dead or stood_still, by=by)
         if epoch is None:

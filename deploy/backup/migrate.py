@@ -21,7 +21,7 @@ from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS
 from bridge.storage.copying import NotTheSame, Pair
 from bridge.storage.errors import DatabaseError, InUse, Unavailable, UnsuitableServer
 from bridge.storage.postgres_connection import PostgresPlace, connect, require_suitable
-from bridge.storage.postgres_database import PostgresDatabase, drop_schemas
+from bridge.storage.postgres_database import LEASE_SCHEMA, PostgresDatabase, drop_schemas
 from bridge.storage.sqlite_connection import snapshot
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.tables import desk_state, schema
@@ -183,7 +183,8 @@ async def _to_sqlite(data: Path, server: str, after: Callable[[str], None]) -> i
             half.rename(data / name)
             _sync(data)
             after(f"moved {name}")
-    await drop_schemas(server, [name.removesuffix(".db") for name in DATABASES])
+    names = [name.removesuffix(".db") for name in DATABASES]
+    await drop_schemas(server, [*names, LEASE_SCHEMA.format("main")])
     after("dropped")
     return rows
 

@@ -26,6 +26,7 @@ async def line(postgres_server: PostgresServer, tmp_path: Path) -> AsyncIterator
         yield made
 
 
+@pytest.mark.timeout(600)
 async def test_whatever_becomes_of_the_leader_the_other_goes_on(line: TwoBridges) -> None:
     """Killed, frozen and woken, told to hand over, while people text: none is lost, kept twice or answered twice."""
     await line.pair()
@@ -44,7 +45,7 @@ async def test_whatever_becomes_of_the_leader_the_other_goes_on(line: TwoBridges
 
 
 @pytest.mark.e2e
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 async def test_the_next_leader_speaks_with_the_same_voices(
     postgres_server: PostgresServer, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:

@@ -16,15 +16,16 @@ from bridge.lease import lead as lead_module
 from bridge.lease import lease_table, waiting
 from bridge.lease.lead import Lead
 from bridge.lease.lease_table import place_of_lease
+from bridge.lease.waiting import Waiting
 from bridge.runtime import clock
 from bridge.runtime.request_guard import guard
 from bridge.storage.database import Transaction, Work
 from bridge.storage.errors import InUse, LeadLost, Unavailable
 from bridge.storage.key_file import KeyFile, peek_epoch
-from bridge.storage.postgres_connection import connect
+from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.storage.postgres_database import PostgresDatabase
 from bridge.storage.sqlite_connection import SqliteConnection
-from tests.bridge.lease.leases import LeasedLine, leased_line, living_process
+from tests.bridge.lease.leases import LeasedLine, SilentServer, leased_line, living_process
 from tests.e2e.polling import wait_until
 from tests.fakes.postgres_server import PostgresServer
 
@@ -294,6 +295,48 @@ async def test_a_table_that_is_made_again_gives_no_epoch_twice(
     line.execute("DROP TABLE lease")
     later = await successor(line, stack)
     assert later.epoch == 8
+
+
+async def test_an_older_file_of_keys_is_not_the_line_s(line: LeasedLine, stack: AsyncExitStack, tmp_path: Path) -> None:
+    """A copy of before, on a volume that is not that of the last leader: nobody leads with it unless a person says so."""
+    lead = await first(line, stack)
+    keys = KeyFile(path=line.keys, epoch=lead.epoch)
+    await keys.open()
+    await keys.close()
+    await lead.note_keys()
+    await lead.close()
+    with contextlib.closing(SqliteConnection(line.keys)) as file:
+        file.execute("UPDATE epoch SET number = 0")
+    other, told = line.bridge(), Waiting(line.place, line.keys, end=line.ends.append, any_keys=True)
+    stack.push_async_callback(other.close)
+    assert await other.try_once() is None
+    later = await told.try_once()
+    assert later is not None
+    await later.close()
+
+
+async def test_a_leader_that_is_cut_off_ends_before_another_leads(
+    line: LeasedLine, stack: AsyncExitStack, strangers: None, short_leases: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing comes back from the server, and no connection breaks: it ends when its lease runs out, with a sentence."""
+    monkeypatch.setattr(lead_module, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(lead_module, "RENEW_SECONDS", 0.02)
+    async with SilentServer(line.server.port) as between:
+        cut = LeasedLine(line.server, PostgresPlace(between.url(line.place.url), line.place.schema), line.keys)
+        lead = await first(cut, stack)
+        lead.start()
+        between.silent.set()
+        later = await successor(line, stack)
+
+        async def ended() -> list[str] | None:
+            return cut.ends or None
+
+        await wait_until("the first one ended", ended, every=0.02)
+    assert cut.ends[0] in {"the database did not answer until the lease ran out", "the lease is another's"}
+    with pytest.raises(LeadLost):
+        await lead.confirm()
+    await later.confirm()
+    assert line.ends == []
 
 
 async def test_who_let_go_leaves_it_to_others(line: LeasedLine, stack: AsyncExitStack) -> None:
