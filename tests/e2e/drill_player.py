@@ -54,10 +54,15 @@ def hurried(directory: Path) -> Path:
             for step in steps:
                 if "pause" in step:
                     step["pause"] = f"{FOLLOWS} s"
-                elif "wait" in step and step["wait"]["at_most"] in {f"{SHORT_WAIT} s", f"{SHORT_WAIT // 2} s"}:
+                elif "wait" in step and _in_vain(step["wait"]):
                     step["wait"]["at_most"] = f"{FOLLOWS} s"
         (directory / file.name).write_text(yaml.safe_dump(script, allow_unicode=True), encoding="utf-8")
     return directory
+
+
+def _in_vain(wait: Mapping[str, Any]) -> bool:
+    """Whether a wait of a script is for what cannot come here: an answer after a STOP, or a supervisor's reply to it."""
+    return wait["at_most"] in {f"{SHORT_WAIT} s", f"{SHORT_WAIT // 2} s"} or "replied" in wait["for"]
 
 
 def texts_of(name: str) -> list[str]:
