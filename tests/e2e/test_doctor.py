@@ -6,6 +6,7 @@ limit of its own (`deploy/doctor/probes.py`), and a frozen part that delayed the
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -41,10 +42,20 @@ async def real(tmp_path_factory: Any) -> AsyncIterator[tuple[Stack, Account]]:
             member for member in told["lines"][0]["staff"] if not member["mxid"].startswith("@bea:")
         ]
         (stack.data / "config.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
-        await stack.start()
-        yield stack, sol
+        async with await asyncio.start_server(_answer, "127.0.0.1", stack.base + 2):
+            await stack.start()
+            yield stack, sol
     finally:
         await stack.end()
+
+
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer as a gateway that is there, and takes nothing."""
+    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+    writer.close()
 
 
 async def faults(stack: Stack) -> dict[str, dict[str, Any]]:

@@ -118,7 +118,7 @@ async def test_another_bridge_is_not_fought(rig: Rig, server: ScriptedHomeserver
 async def test_a_device_that_nobody_uses_is_replaced(rig: Rig, server: ScriptedHomeserver, used: str) -> None:
     """Used more than fifteen minutes ago, or met that long ago where the homeserver does not tell: ours takes its place."""
     await with_room(rig, server)
-    last = int(time.time() * 1000) - 900_001 if used == "long ago" else None
+    last = int(time.time() * 1000) - 960_000 if used == "long ago" else None
     server.device_table[POLICY] = {"QLPOLICYOTHER": last}
     if last is None:
         with pytest.raises(ReplacedByAnother):
