@@ -8,7 +8,7 @@ the drill is waited for and never a time; a drill's pauses are made short for a 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -143,8 +143,12 @@ class DrillPlayer:
             else:
                 await self.say(conversation, words)
 
-    async def debrief(self, name: str) -> str:
-        """Wait for the debrief of a drill in the office; returns it, once it says what it has to.
+    async def office_events(self) -> set[str | None]:
+        """Return the ids of what the office has now."""
+        return {item.event_id for item in await self.client.items(self.office)}
+
+    async def debrief(self, name: str, *, but: Container[str | None] = ()) -> str:
+        """Wait for the debrief of a drill in the office; returns it, once it says what it has to. `but`: those of before.
 
         What depends on how fast somebody was is left out: a machine may be slow.
         """
@@ -152,7 +156,7 @@ class DrillPlayer:
         told = await self.client.find(
             self.office,
             "the debrief is there",
-            lambda i: i.sender == self.bot and f"“{script.title['en']}” is over" in i.body,
+            lambda i: i.sender == self.bot and i.event_id not in but and f"“{script.title['en']}” is over" in i.body,
         )
         for point in script.points:
             assert point.check.within or point.well["en"] in told.body, told.body

@@ -124,6 +124,7 @@ async def test_a_drill_goes_on_over_a_kill_of_the_bridge(players: tuple[DrillPla
     ada, bea = players
     staffed_line, stack = ada.staffed_line, ada.staffed_line.stack
     desk = staffed_line.ready.desk_room
+    earlier = await ada.office_events()
     running = await ada.take("!drill first-contact")
     stopped = await bea.take("!drill silence")
     await ada.wait_for_texts(running, 1)
@@ -134,7 +135,7 @@ async def test_a_drill_goes_on_over_a_kill_of_the_bridge(players: tuple[DrillPla
     for number in range(1, 4):
         await ada.wait_for_texts(running, number + 1)
         await ada.react(running, "first-contact", number)
-    await ada.debrief("first-contact")
+    await ada.debrief("first-contact", but=earlier)
     await bea.client.say(desk, "!drill stop")
     await bea.client.find(desk, "it is ended", lambda i: i.sender == bea.bot and "The drill is ended" in i.body)
     for player in players:
