@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 HERE: Final = Path(__file__).parent
 LONGEST_FIRST: Final = (
-    *(f"e2e/test_{name}.py" for name in ("erasure", "drills", "backup", "canary_trip", "history", "trust")),
+    *(f"e2e/test_{name}.py" for name in ("erasure", "backup", "canary_trip", "history", "trust")),
     *("bridge/crash/", "the line", "e2e/", "deploy/synapse_module/", "deploy/", "bridge/matrix/", "bot/", "bridge/"),
 )
 """Groups by the beginning of their names, as CONTRIBUTING.md, "What takes how long", has them: none long is the last."""

@@ -60,7 +60,7 @@ def is_running(pid: int) -> bool:
 def read_ready_file(directory: Path) -> dict[str, Any]:
     """Read what `ready.json` says, once it is there."""
     path = directory / "run" / "ready.json"
-    eventually(path.is_file, 40)
+    eventually(path.is_file, 120)
     found: dict[str, Any] = json.loads(path.read_text())
     return found
 

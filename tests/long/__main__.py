@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeAlias
 
-from tests.long import fuzz, kills, postgresql, soak, takeovers
+from tests.long import drills, fuzz, kills, postgresql, soak, takeovers
 
 Figures: TypeAlias = list[tuple[str, object, bool]]
 """Name, value, and whether it is as it must be."""
@@ -88,19 +88,43 @@ async def _takeovers(options: argparse.Namespace) -> Figures:
     ]
 
 
+async def _drills(options: argparse.Namespace) -> Figures:
+    counts = await asyncio.to_thread(drills.run, _minutes(options, "drills"))
+    wrong = counts["failed"] + counts["error"]
+    return [
+        ("tests of played drills", counts["passed"], counts["passed"] > 0),
+        ("that failed", wrong, not wrong),
+    ]
+
+
 PARTS: Final[dict[str, Callable[[argparse.Namespace], Coroutine[Any, Any, Figures]]]] = {
     "kills": _kills,
     "fuzz": _fuzz,
     "soak": _soak,
     "postgresql": _postgresql,
     "takeovers": _takeovers,
+    "drills": _drills,
 }
-ONLY_NAMED: Final = frozenset({"postgresql", "takeovers"})
+ONLY_NAMED: Final = frozenset({"postgresql", "takeovers", "drills"})
 
 
-LOAD: Final[dict[str, float]] = {"kills": 12.0, "fuzz": 20.0, "soak": 7.0, "postgresql": 45.0, "takeovers": 15.0}
+LOAD: Final[dict[str, float]] = {
+    "kills": 12.0,
+    "fuzz": 20.0,
+    "soak": 7.0,
+    "postgresql": 45.0,
+    "takeovers": 15.0,
+    "drills": 12.0,
+}
 """Minutes for which each part makes its load."""
-BUDGET: Final[dict[str, float]] = {"kills": 27.0, "fuzz": 22.0, "soak": 11.0, "postgresql": 50.0, "takeovers": 25.0}
+BUDGET: Final[dict[str, float]] = {
+    "kills": 27.0,
+    "fuzz": 22.0,
+    "soak": 11.0,
+    "postgresql": 50.0,
+    "takeovers": 25.0,
+    "drills": 14.0,
+}
 """Minutes after which each is ended. Those that run when none is named are an hour together."""
 
 
