@@ -50,6 +50,32 @@ class Row(Protocol):
         """Return the columns' names, in their order."""
 
 
+class NamedRow:
+    """The row of both engines. Its text shows the columns' names and no value."""
+
+    __slots__ = ("_columns", "_values")
+
+    def __init__(self, columns: dict[str, int], values: tuple[Any, ...]) -> None:
+        self._columns = columns
+        self._values = values
+
+    def __getitem__(self, key: str | int, /) -> Any:
+        return self._values[key if isinstance(key, int) else self._columns[key]]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"<row of {', '.join(self._columns)}>"
+
+    def keys(self) -> list[str]:
+        """Return the columns' names, in their order."""
+        return list(self._columns)
+
+
 class Reader(Protocol):
     """Who can be asked for rows: the database, for what is committed, or a transaction, for what it has made of it.
 

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-from bridge.storage.database import Row, Value
+from bridge.storage.database import NamedRow, Row, Value
 from bridge.storage.errors import DatabaseError, InvalidStatement, Unavailable
 
 BOOL, BYTEA, NUMERIC = 16, 17, 1700
@@ -29,31 +29,6 @@ TEXT_FORMAT, BINARY_FORMAT = 0, 1
 CLOSE_SECONDS: Final = 10.0
 MOST_QUEUED: Final = 64
 """Statements that wait at most: a commit of a million rows is neither one message nor all in memory."""
-
-
-class PipelineRow:
-    """A row. Its text shows the columns' names and no value."""
-
-    __slots__ = ("_columns", "_values")
-
-    def __init__(self, columns: dict[str, int], values: tuple[Any, ...]) -> None:
-        self._columns, self._values = columns, values
-
-    def __getitem__(self, key: str | int, /) -> Any:
-        return self._values[key if isinstance(key, int) else self._columns[key]]
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __repr__(self) -> str:
-        return f"<row of {', '.join(self._columns)}>"
-
-    def keys(self) -> list[str]:
-        """Return the columns' names, in their order."""
-        return list(self._columns)
 
 
 @dataclass(slots=True)
@@ -348,7 +323,7 @@ def _decoder(oid: int) -> Callable[[bytes], Any]:
     return float if oid in FLOATS else bytes.decode
 
 
-def _row(prepared: _Prepared, body: bytes) -> PipelineRow:
+def _row(prepared: _Prepared, body: bytes) -> NamedRow:
     values: list[Any] = []
     place = 2
     for decode in prepared.decoders:
@@ -359,7 +334,7 @@ def _row(prepared: _Prepared, body: bytes) -> PipelineRow:
         else:
             values.append(decode(body[place : place + length]))
             place += length
-    return PipelineRow(prepared.columns, tuple(values))
+    return NamedRow(prepared.columns, tuple(values))
 
 
 def _code(body: bytes) -> str:

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import apsw
 
-from bridge.storage.database import Row, Value
+from bridge.storage.database import NamedRow, Row, Value
 from bridge.storage.errors import Busy, ConstraintViolation, Corrupt, DatabaseError, InvalidStatement, Unavailable
 
 WAL_RESET_FIXED: Final = 3_051_003
@@ -47,32 +47,6 @@ _ERROR_CLASSES: Final[dict[int, type[DatabaseError]]] = {
     apsw.SQLITE_SCHEMA: Unavailable,
 }
 """By result code; every other one is a fault of this program."""
-
-
-class SqliteRow:
-    """A row. Its text shows the columns' names and no value."""
-
-    __slots__ = ("_columns", "_values")
-
-    def __init__(self, columns: dict[str, int], values: tuple[Any, ...]) -> None:
-        self._columns = columns
-        self._values = values
-
-    def __getitem__(self, key: str | int, /) -> Any:
-        return self._values[key if isinstance(key, int) else self._columns[key]]
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __repr__(self) -> str:
-        return f"<row of {', '.join(self._columns)}>"
-
-    def keys(self) -> list[str]:
-        """Return the columns' names, in their order."""
-        return list(self._columns)
 
 
 class SqliteConnection:
@@ -115,7 +89,7 @@ class SqliteConnection:
             if first is None:
                 return []
             columns = {name: place for place, (name, _type) in enumerate(cursor.get_description())}
-            return [SqliteRow(columns, first), *(SqliteRow(columns, row) for row in cursor)]
+            return [NamedRow(columns, first), *(NamedRow(columns, row) for row in cursor)]
         except apsw.Error as error:
             raise translate(error) from None
 

@@ -29,17 +29,21 @@ def run(minutes: float) -> dict[str, int] | None:
     with running_postgres(OutsidePrograms(missing=[])) as found:
         if found is None:
             return None
-        server = bridge_server(found)
-        told = subprocess.run(
-            [sys.executable, "-P", "-m", "pytest", *ARGUMENTS, "tests/bridge"],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), VARIABLE: server.url(SUPERUSER)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=60 * minutes,
-        )
+        return run_tests(minutes, *ARGUMENTS, "tests/bridge", **{VARIABLE: bridge_server(found).url(SUPERUSER)})
+
+
+def run_tests(minutes: float, *arguments: str, **environment: str) -> dict[str, int]:
+    """Run pytest, name what failed, and return the counts by outcome. Raises `subprocess.TimeoutExpired`."""
+    told = subprocess.run(
+        [sys.executable, "-P", "-m", "pytest", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=60 * minutes,
+    )
     lines = told.stdout.splitlines()
     sys.stdout.writelines(f"{line}\n" for line in lines if line.startswith(("FAILED", "ERROR")))
     counts = {word.rstrip("s"): int(number) for number, word in COUNTED.findall(lines[-1] if lines else "")}
