@@ -35,8 +35,10 @@ NAVIGATION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "deploy/docs/joining.md",
             "deploy/docs/releasing.md",
             "deploy/docs/shifts.md",
+            "deploy/docs/shifts.es.md",
             "deploy/docs/carriers.md",
             "deploy/docs/phones.md",
+            "deploy/docs/phones.es.md",
             "deploy/docs/verbs.md",
             "deploy/docs/keys.md",
             "deploy/docs/monitoring.md",
@@ -74,6 +76,7 @@ NAVIGATION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "deploy/docs/breach.es.md",
             "deploy/docs/vendor.md",
             "deploy/docs/practices.md",
+            "deploy/docs/practices.es.md",
             "deploy/CONFORMANCE.md",
         ),
         "Work on it": (

@@ -110,7 +110,7 @@ TEXT: Final = {
             " están"
             " de turno, a los {supervisors} a ti, a los {on_call} a quien está de guardia.\n"
             "- Los huecos de la semana que viene están en tu oficina una vez al día, si el paquete tiene turnos"
-            " ([shifts.md](shifts.md), en inglés).\n"
+            " ([shifts.es.md](shifts.es.md)).\n"
             "- Personas y dispositivos nuevos: la mesa dice la huella. Pregunta a la persona, en persona o por llamada, y"
             " después `!trust @who huella`. `!devices` dice cuáles no están verificados."
         ),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[3] / "deploy" / "docs"
-PAGES = ("breach", "clients", "drills", "signs")
+PAGES = ("breach", "clients", "drills", "phones", "practices", "shifts", "signs")
 ENGLISH_WORDS = re.compile(r"\b(?:the|and|with|that|which|their|whoever|somebody)\b", re.IGNORECASE)
 
 
