@@ -7,6 +7,7 @@ Rule of this module: it is data and the standard library only, because `bot` rea
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -176,19 +177,27 @@ class Hours:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonShifts:
-    """When one person is on shift: `week` as in :class:`Hours`; a day of `dates` has its own periods instead."""
+    """When one person is on shift: `week` as in :class:`Hours`; a day of `dates` has its own periods instead.
+
+    `spans`: from when to when beside that, in seconds since the epoch, in order (`policies.shifts.calendar_file`).
+    """
 
     who: str = field(repr=False)
     week: tuple[tuple[tuple[int, int], ...], ...]
     dates: Mapping[date, tuple[tuple[int, int], ...]]
+    spans: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shifts:
-    """The calendar of shifts, in local time of `timezone`; `policies.shifts` says who is on."""
+    """The calendar of shifts, in local time of `timezone`; `policies.shifts` says who is on.
+
+    `until`: when it says nothing any more (seconds since the epoch); that of a pack has no end.
+    """
 
     timezone: str
     people: tuple[PersonShifts, ...]
+    until: float = math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from datetime import date, datetime, time, timedelta
+from heapq import merge
 from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -27,7 +28,11 @@ MOST_NIGHTS: Final = 14
 def on_shift(shifts: Shifts, now: float) -> frozenset[str]:
     """Return the people who are on shift at that moment."""
     local = datetime.fromtimestamp(now, ZoneInfo(shifts.timezone))
-    return frozenset(person.who for person in shifts.people if _covers(person, local))
+    return frozenset(
+        person.who
+        for person in shifts.people
+        if _covers(person, local) or any(begin <= now < end for begin, end in person.spans)
+    )
 
 
 def shift_ends(shifts: Shifts, who: str, now: float) -> float:
@@ -57,7 +62,7 @@ def nights_in_a_row(shifts: Shifts, who: str, now: float) -> int:
     last = min(end, today + timedelta(days=1))
     (person,) = (each for each in shifts.people if each.who == who)
     nights = 0
-    while nights < MOST_NIGHTS and any(start < NIGHT_ENDS for start, _ in _periods(person, last)):
+    while nights < MOST_NIGHTS and _has_night(person, last, zone):
         nights, last = nights + 1, last - timedelta(days=1)
     return nights
 
@@ -65,9 +70,13 @@ def nights_in_a_row(shifts: Shifts, who: str, now: float) -> int:
 def gaps(
     shifts: Shifts, hours: Hours, *, now: float, until: float, people: Collection[str]
 ) -> tuple[tuple[float, float], ...]:
-    """Return from when to when the line is open and none of these people is on shift, in order, as far as `until`."""
+    """Return from when to when the line is open and none of these people is on shift, in order, as far as `until`.
+
+    And no further than the calendar says anything.
+    """
     found: list[tuple[float, float]] = []
-    for begin, end in pairwise((now, *_moments(shifts, hours, now, until), until)):
+    until = min(until, shifts.until)
+    for begin, end in () if until <= now else pairwise((now, *_moments(shifts, hours, now, until), until)):
         # Hours with a week have the time zone of the shifts, and others need none.
         if not hours.open_at(datetime.fromtimestamp(begin, ZoneInfo(shifts.timezone))) or on_shift(
             shifts, begin
@@ -88,12 +97,25 @@ def _covers(person: PersonShifts, local: datetime) -> bool:
     return any(start <= minute < end for start, end in _periods(person, local.date()))
 
 
+def _has_night(person: PersonShifts, day: date, zone: ZoneInfo) -> bool:
+    night = datetime.combine(day, time(), tzinfo=zone)
+    begin, end = night.timestamp(), night.replace(hour=NIGHT_ENDS // 60).timestamp()
+    return any(start < NIGHT_ENDS for start, _ in _periods(person, day)) or any(
+        start < end and begin < over for start, over in person.spans
+    )
+
+
 def _periods(person: PersonShifts, day: date) -> tuple[tuple[int, int], ...]:
     return person.dates.get(day, person.week[day.weekday()])
 
 
 def _moments(shifts: Shifts, hours: Hours | None, now: float, until: float) -> Iterator[float]:
     """Give moments after now and before `until`, in order, among which is each at which a shift or the hours change."""
+    edges = sorted({edge for person in shifts.people for span in person.spans for edge in span if now < edge < until})
+    yield from merge(edges, _moments_of_days(shifts, hours, now, until))
+
+
+def _moments_of_days(shifts: Shifts, hours: Hours | None, now: float, until: float) -> Iterator[float]:
     zone = ZoneInfo(shifts.timezone)
     day, last = (datetime.fromtimestamp(moment, zone).date() for moment in (now, until))
     while day <= last:

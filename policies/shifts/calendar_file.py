@@ -1,0 +1,296 @@
+"""A calendar file (ICS, RFC 5545) as shifts: whose they are, and from when to when, within some weeks.
+
+Rules of this module: pure, its work bounded whatever the file says. An entry is a shift of everybody whom its SUMMARY
+names (between commas, semicolons or line ends: a Matrix id of this server, or its first half, in capitals or not) and of
+everybody in an ATTENDEE that is a Matrix URI. Repeated entries are what the clock on the wall of their zone shows: an end
+by DTEND is a time on that clock as well, one by DURATION is so long after the start. A start that the clock skips is
+taken by the offset before the change, one that comes twice is the first (RFC 5545 §3.3.5). An entry that is not read, or
+that names nobody, makes no other entry worse: it is counted. No error and no count holds a word of the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import unquote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from policies.pack import PersonShifts, Shifts
+from policies.shifts import content_lines, repeating
+from policies.shifts.content_lines import CalendarError, CalendarProblem, Property
+from policies.shifts.repeating import Budget, Unreadable
+
+DAY: Final = 86_400.0
+BEHIND: Final = 15 * DAY
+"""Seconds before now from which on shifts are kept, for nights in a row."""
+AHEAD: Final = 35 * DAY
+"""Seconds after now up to which they are: a copy that nobody has renewed for so long says nothing any more."""
+MOST_SHIFTS: Final = 5000
+MOST_WORK: Final = 400_000
+"""Days that a file's rules may have looked at: some tenths of a second of a machine."""
+TIME_COSTS: Final = 20
+"""A time of an exception or an addition costs as much as so many days."""
+LONGEST: Final = timedelta(days=31)
+YEARS: Final = range(1971, 2200)
+MOST_PEOPLE: Final = 20
+"""Whom one entry may name; what is behind them is counted as nobody."""
+_LOCALPART: Final = re.compile(r"[a-z0-9._=/+-]{1,200}", re.ASCII)
+_TIME: Final = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)(Z?))?", re.ASCII)
+_DURATION: Final = re.compile(
+    r"\+?P(?:(\d{1,3})W|(?:(\d{1,3})D)?(?:T(?:(\d{1,4})H)?(?:(\d{1,5})M)?(?:(\d{1,7})S)?)?)", re.ASCII
+)
+_ATTENDEE: Final = "matrix:u/"
+"""Matrix specification, "URIs": `matrix:u/ana:example.org`."""
+_ONCE: Final = ("DTSTART", "DTEND", "DURATION", "RRULE", "RECURRENCE-ID", "UID", "SUMMARY", "STATUS")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarShifts:
+    """What a calendar says. `nameless`: when each entry that names nobody begins next; `unread`: how many were not read.
+
+    `odd`: what tells the entries of the two apart from others (hex), empty where there are none.
+    """
+
+    shifts: Shifts
+    nameless: tuple[float, ...] = ()
+    unread: int = 0
+    odd: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _When:
+    """A time on a wall: `local` without a zone, `zone` its zone; `whole_day` for a date."""
+
+    local: datetime
+    zone: ZoneInfo
+    whole_day: bool = False
+
+    @property
+    def moment(self) -> float:
+        return self.local.replace(tzinfo=self.zone).timestamp()
+
+    def within(self, zone: ZoneInfo) -> datetime:
+        """Return it as a clock in another zone shows it."""
+        return self.local if zone.key == self.zone.key else datetime.fromtimestamp(self.moment, zone).replace(tzinfo=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    """`wall`: how much later the clock on the wall shows at its end; `seconds`: what passes beside that."""
+
+    uid: str = field(repr=False)
+    summary: str = field(repr=False)
+    people: frozenset[str] = field(repr=False)
+    cancelled: bool
+    replaces: float | None
+    start: _When
+    wall: timedelta
+    seconds: float
+    rule: repeating.Rule | None
+    until: _When | None
+    more: tuple[_When, ...]
+    left_out: tuple[_When, ...]
+
+
+def read(data: bytes, *, zone: str, server: str, now: float) -> CalendarShifts:
+    """Return the shifts of a calendar file. `zone`: of times without one; `server`: whose accounts are the line's people.
+
+    Raises :class:`CalendarError`: the file cannot be used as a whole, or has no shift in the coming weeks.
+    """
+    own_zone, begin, end = ZoneInfo(zone), now - BEHIND, now + AHEAD
+    read_entries: list[_Entry] = []
+    odd: list[str] = []
+    unread, budget, nameless = 0, Budget(MOST_WORK), []
+    for properties in content_lines.entries(data):
+        try:
+            read_entries.append(_entry(properties, own_zone, server, budget))
+        except Unreadable:
+            unread += 1
+            odd.append("\n".join(each.value for each in properties if each.name in _ONCE))
+    replaced = defaultdict[str, set[float]](set)
+    for entry in read_entries:
+        if entry.replaces is not None:
+            replaced[entry.uid].add(entry.replaces)
+    ended = {entry.uid for entry in read_entries if entry.cancelled and entry.replaces is None and entry.uid}
+    spans = defaultdict[str, list[tuple[float, float]]](list)
+    made = 0
+    for entry in read_entries:
+        if entry.cancelled or entry.uid in ended:
+            continue
+        skip = replaced[entry.uid] if entry.replaces is None else set[float]()
+        found = list(_spans(entry, skip, begin, end, budget))
+        made += len(found)
+        if made > MOST_SHIFTS:
+            raise CalendarError(CalendarProblem.TOO_MUCH)
+        for who in entry.people:
+            spans[who] += found
+        if not entry.people and (coming := [start for start, over in found if over > now]):
+            nameless.append(min(coming))
+            odd.append(f"{entry.uid}\n{entry.summary}")
+    people = tuple(
+        PersonShifts(who=who, week=((),) * 7, dates=MappingProxyType({}), spans=joined)
+        for who, found in sorted(spans.items())
+        if (joined := _joined(found))
+    )
+    if not any(over > now for person in people for _, over in person.spans):
+        raise CalendarError(CalendarProblem.EMPTY)
+    if sum(len(person.spans) for person in people) > MOST_SHIFTS:
+        raise CalendarError(CalendarProblem.TOO_MUCH)
+    return CalendarShifts(
+        shifts=Shifts(timezone=zone, people=people, until=end),
+        nameless=tuple(sorted(nameless)),
+        unread=unread,
+        odd=hashlib.sha256("\0".join(sorted(odd)).encode()).hexdigest() if odd else "",
+    )
+
+
+def _entry(properties: Sequence[Property], zone: ZoneInfo, server: str, budget: Budget) -> _Entry:
+    """Read one entry. Raises :class:`Unreadable`, and :class:`CalendarError` when the budget is used up."""
+    one: dict[str, Property] = {}
+    for each in properties:
+        if each.name in _ONCE and one.setdefault(each.name, each) is not each:
+            raise Unreadable
+    if "DTSTART" not in one or ("DTEND" in one and "DURATION" in one):
+        raise Unreadable
+    replaced = one.get("RECURRENCE-ID")
+    if replaced is not None and "RANGE" in replaced.params:  # this one and all that follow
+        raise Unreadable
+    start = _one_time(one["DTSTART"], zone)
+    wall, seconds = _length(one, start, zone)
+    rule = repeating.parse_rule(one["RRULE"].value) if "RRULE" in one else None
+    if replaced is not None and rule is not None:
+        raise Unreadable
+    summary = content_lines.unescape(one["SUMMARY"].value) if "SUMMARY" in one else ""
+    return _Entry(
+        uid=one["UID"].value.strip() if "UID" in one else "",
+        summary=summary,
+        people=_people(summary, properties, server),
+        cancelled="STATUS" in one and one["STATUS"].value.strip().upper() == "CANCELLED",
+        replaces=None if replaced is None else _one_time(replaced, zone).moment,
+        start=start,
+        wall=wall,
+        seconds=seconds,
+        rule=rule,
+        until=_time(rule.until, start.zone) if rule is not None and rule.until else None,
+        more=tuple(_times(properties, "RDATE", zone, budget)),
+        left_out=tuple(_times(properties, "EXDATE", zone, budget)),
+    )
+
+
+def _length(one: Mapping[str, Property], start: _When, zone: ZoneInfo) -> tuple[timedelta, float]:
+    """Return how much later it is on the wall at the end, and what passes beside that."""
+    wall, seconds = timedelta(days=1 if start.whole_day else 0), 0.0
+    if "DTEND" in one:
+        wall = _one_time(one["DTEND"], zone).within(start.zone) - start.local
+    elif "DURATION" in one:
+        found = _DURATION.fullmatch(one["DURATION"].value.strip().upper())
+        if found is None:
+            raise Unreadable
+        weeks, days, hours, minutes, rest = (int(part or 0) for part in found.groups())
+        wall, seconds = timedelta(days=7 * weeks + days), float(3600 * hours + 60 * minutes + rest)
+    if not timedelta() < wall + timedelta(seconds=seconds) <= LONGEST:
+        raise Unreadable
+    return wall, seconds
+
+
+def _people(summary: str, properties: Iterable[Property], server: str) -> frozenset[str]:
+    """Return the accounts on that server that an entry names."""
+    named = re.split(r"[,;\n]", summary)
+    named += [
+        unquote(each.value.strip()[len(_ATTENDEE) :])
+        for each in properties
+        if each.name == "ATTENDEE" and each.value.strip().lower().startswith(_ATTENDEE)
+    ]
+    found = []
+    for name in named[:MOST_PEOPLE]:
+        localpart, colon, where = name.strip().lower().removeprefix("@").partition(":")
+        if _LOCALPART.fullmatch(localpart) and (not colon or where == server.lower()):
+            found.append(f"@{localpart}:{server}")
+    return frozenset(found)
+
+
+def _spans(entry: _Entry, skip: set[float], begin: float, end: float, budget: Budget) -> Iterator[tuple[float, float]]:
+    """Give from when to when each occurrence is that touches the time between `begin` and `end`."""
+    zone, seen = entry.start.zone, set(skip)
+    # A day more on each side, because clocks differ by zone and by season.
+    first = datetime.fromtimestamp(begin, zone).date() - entry.wall - timedelta(days=2 + entry.seconds // DAY)
+    last = datetime.fromtimestamp(end, zone).date() + timedelta(days=1)
+    starts = [entry.start.local, *(each.within(zone) for each in entry.more)]
+    if entry.rule is not None:
+        repeated = repeating.days(entry.rule, entry.start.local.date(), first=first, last=last, budget=budget)
+        starts += [
+            local
+            for day in repeated
+            if not _is_over(entry.until, _When(local := datetime.combine(day, entry.start.local.time()), zone))
+        ]
+    days = set[date]()
+    for each in entry.left_out:
+        if each.whole_day and not entry.start.whole_day:
+            days.add(each.local.date())
+        else:
+            seen.add(each.moment)
+    for local in starts:
+        if local.date() in days:
+            continue
+        start = _When(local, zone).moment
+        over = _When(local + entry.wall, zone).moment + entry.seconds
+        if start not in seen and start < over and begin < over and start < end:
+            seen.add(start)
+            yield start, over
+
+
+def _is_over(until: _When | None, start: _When) -> bool:
+    if until is None:
+        return False
+    return start.local.date() > until.local.date() if until.whole_day else start.moment > until.moment
+
+
+def _one_time(each: Property, zone: ZoneInfo) -> _When:
+    return _time(each.value, _zone(each, zone))
+
+
+def _times(properties: Iterable[Property], name: str, zone: ZoneInfo, budget: Budget) -> Iterator[_When]:
+    for each in properties:
+        if each.name == name:
+            named, values = _zone(each, zone), each.value.split(",")
+            budget.spend(TIME_COSTS * len(values))
+            yield from (_time(value, named) for value in values)
+
+
+def _zone(each: Property, zone: ZoneInfo) -> ZoneInfo:
+    """Return the zone that a property names, or that of the line. A zone that the file defines itself is not read."""
+    try:
+        return ZoneInfo(each.params["TZID"]) if "TZID" in each.params else zone
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise Unreadable from None
+
+
+def _time(text: str, zone: ZoneInfo) -> _When:
+    """Read a DATE or DATE-TIME. A leap second is the second before it (RFC 5545 §3.3.12)."""
+    found = _TIME.fullmatch(text.strip().upper())
+    if found is None or int(found[1]) not in YEARS:
+        raise Unreadable
+    try:
+        day = date(int(found[1]), int(found[2]), int(found[3]))
+        hour, minute, second = (int(part or 0) for part in found.groups()[3:6])
+        local = datetime(day.year, day.month, day.day, hour, minute, min(second, 59))  # noqa: DTZ001 - a clock on a wall
+    except ValueError:
+        raise Unreadable from None
+    return _When(local, ZoneInfo("UTC") if found[7] else zone, whole_day=found[4] is None)
+
+
+def _joined(spans: Iterable[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """Return them in order, those that overlap or meet as one."""
+    joined: list[tuple[float, float]] = []
+    for begin, end in sorted(spans):
+        if joined and begin <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        else:
+            joined.append((begin, end))
+    return tuple(joined)
