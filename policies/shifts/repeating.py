@@ -29,7 +29,7 @@ _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,6}", re.ASCII)
 
 
 class Unreadable(Exception):  # noqa: N818 - it says what is so
-    """An entry has something that is not read here. It has no text: what it is about is somebody's words."""
+    """An entry has something that is not read here. It has no text, for what it is about is words of a person."""
 
 
 class Budget:
