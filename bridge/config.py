@@ -59,13 +59,21 @@ class ConfigError(Exception):
         self.problems = problems
 
 
+class OtherLine(Section):
+    """A further line on the homeserver that `up` runs for this one: its registration's file, its policy bot's Matrix id."""
+
+    registration: Path
+    policy: str
+
+
 class Homeserver(Section):
     """Where the homeserver is, and the application service token (file, mode 0600).
 
     `public_url`: where clients reach the homeserver that `up` runs; it answers it to them. None: on this machine only.
     `admin_token_file`: an administrator's, only for a homeserver that cannot load our module.
     `joined`: it is the agency's own, which `up` does not run. `database_url_file`: the PostgreSQL of one that `up` runs
-    (file, mode 0600); None: SQLite, in the line's directory.
+    (file, mode 0600); None: SQLite, in the line's directory. `other_lines`: which lines besides this one are on a
+    homeserver that `up` runs; each has a bridge of its own.
     """
 
     url: BaseUrl
@@ -76,6 +84,7 @@ class Homeserver(Section):
     admin_token_file: Path | None = None
     policy_localpart: str = "policy"
     database_url_file: Path | None = None
+    other_lines: list[OtherLine] = Field(default_factory=list)
 
 
 class ListenSettings(Section):
@@ -310,6 +319,8 @@ def parse(path: Path) -> tuple[Config, list[str]]:
         problems.append(
             f"{path}: homeserver.database_url_file: is for a homeserver that `up` runs; a joined one has its own"
         )
+    if config.homeserver.joined and config.homeserver.other_lines:
+        problems.append(f"{path}: homeserver.other_lines: is for a homeserver that `up` runs; leave it out")
     if config.policy_mxid == config.puppet_mxid:
         problems.append(f"{path}: homeserver.policy_localpart: is the line's own voice; give the policy bot another name")
     problems += [f"{path}: {problem}" for problem in _canary_problems(config)]

@@ -43,7 +43,14 @@ NOTES: Final[Mapping[str, Note]] = MappingProxyType(
             "a file with the URL of its PostgreSQL database; nothing: SQLite in the line's directory",
             "/srv/line/secrets/homeserver_database",
         ),
-        "homeserver.policy_localpart": Note("the account of the software that looks after the rooms", "policy"),
+        "homeserver.policy_localpart": Note(
+            "the account of the software that looks after the rooms; each line of a homeserver has its own", "policy"
+        ),
+        "homeserver.other_lines": Note("further lines on the homeserver that `up` runs; see lines.md", "see below"),
+        "homeserver.other_lines.registration": Note(
+            "the registration that `init` wrote for that line", "/srv/lines/south/synapse/quietline-south-registration.yaml"
+        ),
+        "homeserver.other_lines.policy": Note("that line's policy bot", '"@policy-south:text.example.org"'),
         "listen": Note("where webhooks arrive", "see below"),
         "listen.host": Note("the address that the bridge listens on; a proxy stands before it", "127.0.0.1"),
         "listen.port": Note("its port", "8449"),

@@ -35,6 +35,7 @@ COMMENTS: Final[Mapping[str, str]] = types.MappingProxyType(
         "homeserver.admin_token_file": "Only for a homeserver that cannot load our module.",
         "homeserver.database_url_file": "A file with postgresql://USER:PASSWORD@HOST/NAME; else its data are in SQLite.",
         "homeserver.policy_localpart": "The account of the software that looks after the rooms.",
+        "homeserver.other_lines": "Further lines on the homeserver that `up` runs: registration and policy bot of each.",
         "listen": "Where webhooks arrive; public_base_url is what the carrier was told, and what it signs.",
         "keys": "Keep them apart from every backup but that of suppression_key_file, which `quietline backup` holds.",
         "lines": "One line. Its slug stands in the webhook's address: /carriers/SLUG/inbound.",

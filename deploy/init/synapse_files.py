@@ -33,7 +33,7 @@ def synapse_files(answers: Answers, secrets: Secrets) -> Mapping[str, str]:
     place = answers.homeserver.registration_file
     upstream = urlsplit(answers.homeserver.url).netloc
     return {
-        f"{FOLDER}/{REGISTRATION}": _registration(secrets, answers.name),
+        f"{FOLDER}/{REGISTRATION}": _registration(answers, secrets),
         f"{FOLDER}/quietline.yaml": _settings(place, answers.name),
         f"{FOLDER}/workers.nginx": _NGINX.format(path=MODULE_PATH, upstream=upstream),
         f"{FOLDER}/workers.caddy": _CADDY.format(path=MODULE_PATH, upstream=upstream),
@@ -41,11 +41,12 @@ def synapse_files(answers: Answers, secrets: Secrets) -> Mapping[str, str]:
     }
 
 
-def _registration(secrets: Secrets, server_name: str) -> str:
+def _registration(answers: Answers, secrets: Secrets) -> str:
     head = """\
 # The bridge's registration. It holds tokens: mode 0600, or 0640 with Synapse's group.
 """
-    return head + yaml.safe_dump(registration(secrets, server_name), sort_keys=False)
+    told = registration(secrets, answers.name, ("policy", f"line-{answers.line.slug}"))
+    return head + yaml.safe_dump(told, sort_keys=False)
 
 
 def _settings(registration_file: Path, server_name: str) -> str:

@@ -86,7 +86,7 @@ def write_line_files(layout: Layout, ports: Ports, *, listen: str = HOST) -> Con
         secrets.make(**made, accounts=_is_rehearsal(layout))
         _write_config(layout, ports, secrets, listen)
         config = load(layout.config)
-        site = synapse_config.Site.of(config.homeserver)
+        site = synapse_config.Site.of(config)
         synapse_config.write(layout, ports, secrets, site, homeserver_database.url_of(config), listen=listen)
         exclude_from_backups(layout.homeserver)
         complete(layout.handout, site.client_url(ports), _handed_out(layout, config))

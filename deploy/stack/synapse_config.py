@@ -7,6 +7,7 @@ Settings: Synapse's configuration manual and its source, 1.163.2; measured facts
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -17,7 +18,7 @@ from deploy.data_dir.layout import HOST
 from deploy.stack.homeserver_database import APPLICATION_NAME
 
 if TYPE_CHECKING:
-    from bridge.config import Homeserver
+    from bridge.config import Config, OtherLine
     from bridge.runtime.postgres_url import PostgresUrl
     from deploy.data_dir.layout import Layout, Ports
     from deploy.data_dir.secret_files import Secrets
@@ -34,15 +35,26 @@ _HEADER: Final = """\
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """What the homeserver is called, for ever, and where clients reach it (None: on this machine only)."""
+    """What the homeserver is called, for ever, and where clients reach it (None: on this machine only).
 
+    `identities`: the localparts of policy bot and texter puppet of the line that runs it; `other_lines` have it besides.
+    """
+
+    identities: tuple[str, str]
     server_name: str = SERVER_NAME
     public_url: str | None = None
+    other_lines: tuple[OtherLine, ...] = ()
 
     @classmethod
-    def of(cls, homeserver: Homeserver) -> Self:
+    def of(cls, config: Config) -> Self:
         """Take it from the bridge's configuration."""
-        return cls(server_name=homeserver.server_name, public_url=homeserver.public_url)
+        homeserver = config.homeserver
+        return cls(
+            identities=(homeserver.policy_localpart, f"line-{config.line.slug}"),
+            server_name=homeserver.server_name,
+            public_url=homeserver.public_url,
+            other_lines=tuple(homeserver.other_lines),
+        )
 
     def client_url(self, ports: Ports) -> str:
         """Return what clients are told (`/.well-known/matrix/client`), without a slash at the end."""
@@ -62,27 +74,26 @@ def settings(
     }
 
 
-def registration(secrets: Secrets, server_name: str = SERVER_NAME) -> dict[str, Any]:
-    """Make the application service registration: the policy bot and the line voices.
+def registration(
+    secrets: Secrets, server_name: str, identities: tuple[str, str], *, name: str = "quietline"
+) -> dict[str, Any]:
+    """Make the application service registration: the policy bot and the texter puppet, and no identity of another line.
 
+    `name`: of the application service, one for each line of a homeserver.
     `url: null`: nothing is pushed to us, `/sync` is used instead (facts-matrix.md, "Application service and mautrix").
     `sender_localpart` is a third user that nobody uses, because Synapse cannot answer `/sync` for an application service's
     own sender.
     """
-    domain = server_name.replace(".", r"\.")
     return {
-        "id": "quietline",
+        "id": name,
         "url": None,
         "as_token": secrets.read(secrets.as_token),
         "hs_token": secrets.read(secrets.hs_token),
-        "sender_localpart": "quietline",
+        "sender_localpart": name,
         "rate_limited": False,
         "io.element.msc4190": True,
         "namespaces": {
-            "users": [
-                {"exclusive": True, "regex": f"@policy:{domain}"},
-                {"exclusive": True, "regex": f"@line-.*:{domain}"},
-            ],
+            "users": [{"exclusive": True, "regex": re.escape(f"@{localpart}:{server_name}")} for localpart in identities],
             "aliases": [],
             "rooms": [],
         },
@@ -118,7 +129,7 @@ def write(
     make_private_directory(layout.homeserver / "media")
     write_atomically(
         layout.homeserver / "registration.yaml",
-        _HEADER + yaml.safe_dump(registration(secrets, site.server_name), sort_keys=False),
+        _HEADER + yaml.safe_dump(registration(secrets, site.server_name, site.identities), sort_keys=False),
     )
     write_atomically(layout.homeserver / "log.yaml", _HEADER + yaml.safe_dump(logging_settings(), sort_keys=False))
     written = yaml.safe_dump(settings(layout, ports, secrets, site, postgres, listen=listen), sort_keys=False)
@@ -153,15 +164,19 @@ def _location(layout: Layout, ports: Ports, secrets: Secrets, site: Site, listen
         "signing_key_path": str(secrets.signing_key),
         "macaroon_secret_key_path": str(secrets.macaroon),
         "form_secret_path": str(secrets.form),
-        "app_service_config_files": [str(layout.homeserver / "registration.yaml")],
+        "app_service_config_files": [
+            str(layout.homeserver / "registration.yaml"),
+            *(str(line.registration) for line in site.other_lines),
+        ],
         # Purge, media, sign-out and the rules of line rooms; it reads the token from the registration.
         "modules": [
             {
                 "module": "quietline_synapse.Quietline",
                 "config": {
                     "registration": str(layout.homeserver / "registration.yaml"),
-                    "policy": f"@policy:{site.server_name}",
-                    # This homeserver is the line's alone: `quietline staff` makes and ends accounts through the module.
+                    "policy": f"@{site.identities[0]}:{site.server_name}",
+                    **_other_lines(site),
+                    # This line runs the homeserver: `quietline staff` makes and ends accounts through the module.
                     "accounts": True,
                     # Of PostgreSQL: nobody else's rooms are held while tables up to this size are rewritten.
                     "full_vacuum_bytes": FULL_VACUUM_BYTES,
@@ -172,6 +187,11 @@ def _location(layout: Layout, ports: Ports, secrets: Secrets, site: Site, listen
         # Which membership holds when two were changed at once; without it a sync tells what may be over.
         "experimental_features": {"msc4222_enabled": True},
     }
+
+
+def _other_lines(site: Site) -> dict[str, Any]:
+    lines = [{"registration": str(line.registration), "policy": line.policy} for line in site.other_lines]
+    return {"lines": lines} if lines else {}
 
 
 def _database(layout: Layout, postgres: PostgresUrl | None) -> dict[str, Any]:

@@ -204,7 +204,7 @@ class LocalStack:
             return [
                 "Quietline is ready.",
                 f"  Carrier:                 {self._config.line.carrier.kind}; `quietline carrier check` tries it",
-                f"  For any Matrix client:   {Site.of(self._config.homeserver).client_url(self._ports)}",
+                f"  For any Matrix client:   {Site.of(self._config).client_url(self._ports)}",
                 f"  First passwords are in:  {self._first_passwords()}",
                 "  Then: `quietline trust` says who signed in, and confirms the first supervisor.",
                 "  To stop: Ctrl-C, or SIGTERM to this process.",

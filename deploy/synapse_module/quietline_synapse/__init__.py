@@ -1,9 +1,9 @@
 """Quietline's module for Synapse: forgetting for the policy bot's own rooms, and what those rooms never hold.
 
-Rules of this module: it gives its power to nobody but the bearer of our registration's token, and over nothing but rooms
-that the policy bot created, their uploads, who sits at its desk, and, where a setting says that the homeserver is the
-line's alone, its accounts; whatever it cannot tell it refuses. A Synapse that
-lacks a part which it needs does not start with it. It imports nothing of the house but itself, so that an agency's own
+Rules of this module: it gives its power to nobody but the bearer of a line's token, and over nothing but rooms that this
+line's policy bot created, their uploads, who sits at its desk, and, where a setting says that the homeserver is this line's
+own, its accounts; whatever it cannot tell it refuses. One line has no power over another's. A Synapse that lacks a part
+which it needs does not start with it. It imports nothing of the house but itself, so that an agency's own
 Synapse can load it: README.md beside this file says how, and what to do where that is impossible.
 
 Sources: Synapse's module documentation (writing_a_module, third_party_rules_callbacks, media_repository_callbacks) and its
@@ -19,8 +19,8 @@ from synapse.module_api import ModuleApi
 from quietline_synapse.accounts import Accounts
 from quietline_synapse.media import Media
 from quietline_synapse.redaction_censor import RedactionCensor
-from quietline_synapse.resource import ModuleResource
-from quietline_synapse.rooms import PolicyRooms
+from quietline_synapse.resource import Line, ModuleResource
+from quietline_synapse.rooms import AllRooms, PolicyRooms
 from quietline_synapse.rules import RoomRules
 from quietline_synapse.schema import Schema
 from quietline_synapse.settings import ModuleSettings
@@ -40,7 +40,7 @@ class Quietline:
 
     def __init__(self, config: ModuleSettings, api: ModuleApi) -> None:
         config.check(api.server_name)
-        rooms = PolicyRooms(api=api, settings=config, schema=Schema(api=api, engine=engine_of(api)))
+        rooms, schema = AllRooms(api=api, settings=config), Schema(api=api, engine=engine_of(api))
         rules = RoomRules(rooms=rooms, settings=config)
         api.register_media_repository_callbacks(
             is_user_allowed_to_upload_media_of_size=rules.may_upload, get_media_config_for_user=rules.media_config
@@ -51,15 +51,14 @@ class Quietline:
         if api.worker_app is None:
             internals = SynapseInternals(api)
             vacuum = Vacuum(internals=internals, full_bytes=config.full_vacuum_bytes)
-            resource = ModuleResource(
-                settings=config,
-                rooms=rooms,
-                censor=RedactionCensor(api=api, internals=internals),
-                media=Media(api=api, internals=internals, rooms=rooms, settings=config),
-                vacuum=vacuum,
-                internals=internals,
-                accounts=Accounts(internals=internals, settings=config, server_name=api.server_name),
-            )
+            lines = []
+            for line in config.lines:
+                own = PolicyRooms(api=api, line=line, schema=schema)
+                media = Media(api=api, internals=internals, rooms=own, line=line)
+                accounts = Accounts(internals=internals, settings=config, line=line, server_name=api.server_name)
+                lines.append(Line(settings=line, rooms=own, media=media, accounts=accounts))
+            censor = RedactionCensor(api=api, internals=internals)
+            resource = ModuleResource(settings=config, lines=lines, censor=censor, vacuum=vacuum, internals=internals)
             api.register_web_resource(PATH, resource)
             # From the start, for what is deleted in between; a purge sees to it again, in case of a new connection.
             api.run_as_background_process("quietline_overwrite", vacuum.enable_secure_delete)

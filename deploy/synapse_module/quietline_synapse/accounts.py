@@ -1,9 +1,9 @@
 """Accounts of an agency's own staff, where the homeserver is embedded: made, given another password, ended.
 
-Rules of this module: nothing here works unless `accounts: true` stands in the module's configuration, which only a
-homeserver that is the agency's line alone has; no administrator and no identity of ours is ever touched; nobody is made an
-administrator or signed in; a name of a person who has left is not given to another. A password is read from the body,
-compared with that account's alone, logged nowhere.
+Rules of this module: nothing here works unless `accounts: true` stands in the module's configuration, which only an
+embedded homeserver has, and then for the line that runs it; no administrator and no identity of any line is ever touched;
+nobody is made an administrator or signed in; a name of a person who has left is not given to another. A password is read
+from the body, compared with that account's alone, logged nowhere.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final
 from synapse.module_api.errors import SynapseError
 
 from quietline_synapse.rooms import refuse
-from quietline_synapse.settings import ModuleSettings
+from quietline_synapse.settings import LineSettings, ModuleSettings
 from quietline_synapse.synapse_internals import SynapseInternals
 
 NO_ACCOUNTS: Final = "QUIETLINE_NO_ACCOUNTS"
@@ -30,8 +30,10 @@ MAX_BODY_BYTES: Final = 4096
 class Accounts:
     """Makes and ends accounts of this homeserver. Users are whole Matrix ids."""
 
-    def __init__(self, *, internals: SynapseInternals, settings: ModuleSettings, server_name: str) -> None:
-        self._internals, self._settings, self._server_name = internals, settings, server_name
+    def __init__(
+        self, *, internals: SynapseInternals, settings: ModuleSettings, line: LineSettings, server_name: str
+    ) -> None:
+        self._internals, self._settings, self._line, self._server_name = internals, settings, line, server_name
 
     async def make(self, user_id: str, request: Any) -> None:
         """Make an account with the password of the body. Raises M_USER_IN_USE for a name that is or was a person's."""
@@ -54,7 +56,7 @@ class Accounts:
         await self._internals.end_account(user_id)
 
     def _localpart(self, user_id: str) -> str:
-        if not self._settings.accounts:
+        if not self._line.accounts:
             raise refuse(NO_ACCOUNTS)
         localpart = user_id.removeprefix("@").removesuffix(f":{self._server_name}")
         if user_id != f"@{localpart}:{self._server_name}" or not LOCALPART.fullmatch(localpart):

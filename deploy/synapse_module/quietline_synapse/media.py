@@ -1,6 +1,6 @@
 """Uploads: whether one is there, and its end.
 
-Rule of this module: an upload is deleted only if one of our identities made it or a person who is or was at a desk.
+Rule of this module: a line deletes an upload only if one of its identities made it or a person who is or was at its desk.
 Encrypted rooms hide which upload belongs to which message, so the bridge names each one that it saw. Gone means neither row
 nor file.
 """
@@ -15,7 +15,7 @@ from synapse.module_api import ModuleApi
 from synapse.module_api.errors import SynapseError
 
 from quietline_synapse.rooms import NOT_OURS, PolicyRooms, refuse
-from quietline_synapse.settings import ModuleSettings
+from quietline_synapse.settings import LineSettings
 from quietline_synapse.synapse_internals import SynapseInternals
 
 MEDIA_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,255}")
@@ -24,10 +24,8 @@ MEDIA_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,255}")
 class Media:
     """Looks at uploads and deletes ours."""
 
-    def __init__(
-        self, *, api: ModuleApi, internals: SynapseInternals, rooms: PolicyRooms, settings: ModuleSettings
-    ) -> None:
-        self._api, self._internals, self._rooms, self._settings = api, internals, rooms, settings
+    def __init__(self, *, api: ModuleApi, internals: SynapseInternals, rooms: PolicyRooms, line: LineSettings) -> None:
+        self._api, self._internals, self._rooms, self._line = api, internals, rooms, line
 
     async def exists(self, server: str, media_id: str) -> bool:
         """Whether anything of an upload is left."""
@@ -39,7 +37,7 @@ class Media:
         uploader = await self._uploader(server, media_id)
         if uploader is None and not self._internals.media_files(media_id):
             return
-        if uploader is None or not (self._settings.is_ours(uploader) or await self._rooms.was_at_desk(uploader)):
+        if uploader is None or not (self._line.is_ours(uploader) or await self._rooms.was_at_desk(uploader)):
             raise refuse(NOT_OURS)
         await self._internals.delete_upload(media_id)
         if await self.exists(server, media_id):

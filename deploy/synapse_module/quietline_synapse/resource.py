@@ -1,7 +1,8 @@
-"""The door: `/_synapse/client/quietline/…`, for the bridge and for nobody else.
+"""The door: `/_synapse/client/quietline/…`, for the bridges of this homeserver's lines and for nobody else.
 
-Rule of this module: the token is compared first, in constant time and only from the header (an address is logged); what a
-path asks for is then one of a fixed list. No body is read but a password. Nothing is logged. Every call may be repeated.
+Rule of this module: the token is compared first, in constant time and only from the header (an address is logged); it says
+which line asks, and reaches rooms, uploads and people of that line alone. What a path asks for is one of a fixed list. No
+body is read but a password. Nothing is logged. Every call may be repeated.
 
     GET    health                       -> {"version", "enforces": [..], "problems": [..], "synapse",
                                             "settings": [..], "limits": [..]}
@@ -26,7 +27,8 @@ again; QUIETLINE_TIMED_OUT: after a day.
 
 from __future__ import annotations
 
-import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -39,13 +41,23 @@ from quietline_synapse.media import Media
 from quietline_synapse.redaction_censor import RedactionCensor
 from quietline_synapse.rooms import PolicyRooms, RoomFacts, refuse
 from quietline_synapse.rules import ENFORCES
-from quietline_synapse.settings import ModuleSettings
+from quietline_synapse.settings import LineSettings, ModuleSettings
 from quietline_synapse.synapse_internals import SynapseInternals
 from quietline_synapse.vacuum import Vacuum
 
 VERSION: Final = "1"
 NOT_AT_DESK: Final = "QUIETLINE_NOT_AT_DESK"
 BEARER: Final = b"Bearer "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What the token of one line reaches."""
+
+    settings: LineSettings
+    rooms: PolicyRooms
+    media: Media
+    accounts: Accounts
 
 
 class ModuleResource(DirectServeJsonResource):  # type: ignore[misc]
@@ -57,16 +69,15 @@ class ModuleResource(DirectServeJsonResource):  # type: ignore[misc]
         self,
         *,
         settings: ModuleSettings,
-        rooms: PolicyRooms,
+        lines: Iterable[Line],
         censor: RedactionCensor,
-        media: Media,
         vacuum: Vacuum,
         internals: SynapseInternals,
-        accounts: Accounts,
     ) -> None:
         super().__init__()
-        self._settings, self._rooms, self._redaction_censor = settings, rooms, censor
-        self._media, self._vacuum, self._internals, self._accounts = media, vacuum, internals, accounts
+        self._settings, self._redaction_censor = settings, censor
+        self._lines = {line.settings.policy: line for line in lines}
+        self._vacuum, self._internals = vacuum, internals
 
     async def _async_render_GET(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802 - Synapse's word
         return HTTPStatus.OK, await self._answer("GET", request)
@@ -81,59 +92,61 @@ class ModuleResource(DirectServeJsonResource):  # type: ignore[misc]
         return HTTPStatus.OK, await self._answer("DELETE", request)
 
     async def _answer(self, method: str, request: Any) -> dict[str, Any]:
-        self._authenticate(request.requestHeaders.getRawHeaders(b"Authorization") or [])
+        line = self._authenticate(request.requestHeaders.getRawHeaders(b"Authorization") or [])
         try:
             path = [part.decode("utf-8") for part in request.postpath]
         except UnicodeDecodeError:
             raise _unrecognized() from None
         match method, path:
             case "GET", ["health"]:
-                return await self._health()
+                return await self._health(line)
             case "GET", ["rooms", room_id]:
-                return self._as_json(await self._rooms.read_facts(room_id))
+                return self._as_json(await line.rooms.read_facts(room_id))
             case "POST", ["rooms", room_id, "purge"]:
-                return self._as_json(await self._purge(room_id))
+                return self._as_json(await self._purge(line, room_id))
             case "POST", ["rooms", room_id, "censor"]:
-                return {"left": await self._censor(room_id)}
+                return {"left": await self._censor(line, room_id)}
             case "GET", ["media", server, media_id]:
-                return {"exists": await self._media.exists(server, media_id)}
+                return {"exists": await line.media.exists(server, media_id)}
             case "DELETE", ["media", server, media_id]:
-                await self._media.delete(server, media_id)
+                await line.media.delete(server, media_id)
                 return {"exists": False}
             case "GET", ["users", user_id, "devices"]:
-                return await self._count_devices(user_id)
+                return await self._count_devices(line, user_id)
             case "DELETE", ["users", user_id, "devices"]:
-                devices = await self._sign_out(user_id)
+                devices = await self._sign_out(line, user_id)
                 return {"devices": devices, "everywhere": not self._internals.delegates_logins}
             case "PUT", ["users", user_id]:
-                await self._accounts.make(user_id, request)
+                await line.accounts.make(user_id, request)
                 return {}
             case "PUT", ["users", user_id, "password"]:
-                await self._accounts.set_password(user_id, request)
+                await line.accounts.set_password(user_id, request)
                 return {}
             case "POST", ["users", user_id, "password"]:
-                return {"same": await self._accounts.is_password(user_id, request)}
+                return {"same": await line.accounts.is_password(user_id, request)}
             case "DELETE", ["users", user_id]:
-                await self._accounts.end(user_id)
+                await line.accounts.end(user_id)
                 return {}
             case "POST", ["vacuum"]:
                 return await self._vacuum.run()
         raise _unrecognized()
 
-    def _authenticate(self, headers: list[bytes]) -> None:
+    def _authenticate(self, headers: list[bytes]) -> Line:
         if len(headers) != 1 or not headers[0].startswith(BEARER):
             raise SynapseError(HTTPStatus.UNAUTHORIZED, "No token", "M_MISSING_TOKEN")
-        if not hmac.compare_digest(headers[0].removeprefix(BEARER), self._settings.token.encode()):
+        found = self._settings.line_of_token(headers[0].removeprefix(BEARER))
+        if found is None:
             raise SynapseError(HTTPStatus.UNAUTHORIZED, "Wrong token", "M_UNKNOWN_TOKEN")
+        return self._lines[found.policy]
 
-    async def _health(self) -> dict[str, Any]:
+    async def _health(self, line: Line) -> dict[str, Any]:
         return {
             "version": VERSION,
             "enforces": list(ENFORCES),
-            "problems": [*self._internals.problems, *await self._rooms.problems()],
+            "problems": [*self._internals.problems, *await line.rooms.problems()],
             "synapse": self._internals.version,
             "settings": exposing_settings(self._internals),
-            "limits": limits(self._internals, self._settings.token),
+            "limits": limits(self._internals, line.settings.token),
         }
 
     def _as_json(self, facts: RoomFacts) -> dict[str, Any]:
@@ -145,27 +158,27 @@ class ModuleResource(DirectServeJsonResource):  # type: ignore[misc]
             "database": self._vacuum.database,
         }
 
-    async def _purge(self, room_id: str) -> RoomFacts:
+    async def _purge(self, line: Line, room_id: str) -> RoomFacts:
         await self._vacuum.enable_secure_delete()
-        facts = await self._rooms.purge(room_id)
+        facts = await line.rooms.purge(room_id)
         if facts.gone:
             await self._vacuum.empty_log()
         return facts
 
-    async def _censor(self, room_id: str) -> int:
-        await self._rooms.read_facts(room_id)
+    async def _censor(self, line: Line, room_id: str) -> int:
+        await line.rooms.read_facts(room_id)
         await self._vacuum.enable_secure_delete()
         return await self._redaction_censor.censor(room_id)
 
-    async def _count_devices(self, user_id: str) -> dict[str, Any]:
-        if self._settings.is_ours(user_id) or not await self._rooms.is_at_desk(user_id):
+    async def _count_devices(self, line: Line, user_id: str) -> dict[str, Any]:
+        if self._settings.is_ours(user_id) or not await line.rooms.is_at_desk(user_id):
             raise refuse(NOT_AT_DESK)
         devices, pushers = await self._internals.count_devices_and_pushers(user_id)
         return {"devices": devices, "pushers": pushers}
 
-    async def _sign_out(self, user_id: str) -> int:
-        # Our own identities sit at the desk as well: without their devices the line is deaf.
-        if self._settings.is_ours(user_id) or not await self._rooms.is_at_desk(user_id):
+    async def _sign_out(self, line: Line, user_id: str) -> int:
+        # Identities of a line sit at the desk as well: without their devices the line is deaf.
+        if self._settings.is_ours(user_id) or not await line.rooms.is_at_desk(user_id):
             raise refuse(NOT_AT_DESK)
         return await self._internals.sign_out(user_id)
 

@@ -1,7 +1,8 @@
 """Which rooms are the policy bot's, who sits at its desks, and how a room goes.
 
-Rule of this module: a room is ours if the policy bot created it and for no other reason; what kind of room it is stands in
-its create event, which nobody can change. All is read from the tables each time: a room may have gone since.
+Rule of this module: a room is a line's if its policy bot created it and for no other reason; what kind of room it is stands
+in its create event, which nobody can change. All is read from the tables each time: a room may have gone since.
+`PolicyRooms` are the rooms of one line, which alone its token reaches; `AllRooms` those of every line, for the rules.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from synapse.module_api import ModuleApi
 from synapse.module_api.errors import SynapseError
 
 from quietline_synapse.schema import Schema
-from quietline_synapse.settings import ModuleSettings
+from quietline_synapse.settings import LineSettings, ModuleSettings
 
 KIND: Final = "quietline.kind"
 """Key in the content of our create events: desk, office or thread (bridge/matrix/rooms/room_templates.py)."""
@@ -103,23 +104,22 @@ class RoomFacts:
         return "gone" if self.gone else "purging" if self.purging else "present"
 
 
-class PolicyRooms:
-    """Looks at rooms and purges ours."""
+class AllRooms:
+    """Tells the rooms of every line from those of others."""
 
-    def __init__(self, *, api: ModuleApi, settings: ModuleSettings, schema: Schema) -> None:
-        self._api, self._schema = api, schema
-        self._policy, self._key = settings.policy, settings.token.encode()
+    def __init__(self, *, api: ModuleApi, settings: ModuleSettings) -> None:
+        self._api, self._lines = api, settings.lines
         self._foreign: set[str] = set()
 
     async def is_foreign(self, room_id: str) -> bool:
-        """Whether a room is known and another person created it, which never changes."""
+        """Whether a room is known and no policy bot created it, which never changes."""
         if room_id in self._foreign:
             return True
 
         def read(txn: Any) -> bool:
             txn.execute("SELECT creator FROM rooms WHERE room_id = ?", (room_id,))
             row = txn.fetchone()
-            return row is not None and row[0] != self._policy
+            return row is not None and row[0] not in {line.policy for line in self._lines}
 
         foreign = bool(await self._api.run_db_interaction("quietline_is_foreign", read))
         if foreign:
@@ -129,32 +129,54 @@ class PolicyRooms:
         return foreign
 
     async def our_rooms(self, room_ids: Iterable[str]) -> set[str]:
-        """Return those of these rooms that are ours, or were until we purged them."""
+        """Return those of these rooms that are a line's, or were until it purged them."""
         wanted = list(room_ids)
 
         def read(txn: Any) -> set[str]:
             txn.execute(PURGED_TABLE)
             found = set()
             for room_id in wanted:
-                for sql, value in (
-                    ("SELECT creator = ? FROM rooms WHERE room_id = ?", (self._policy, room_id)),
-                    ("SELECT COUNT(*) FROM quietline_purged WHERE digest = ?", (self._digest(room_id),)),
-                ):
-                    txn.execute(sql, value)
-                    row = txn.fetchone()
-                    if row is not None and row[0]:
-                        found.add(room_id)
+                for line in self._lines:
+                    for sql, value in (
+                        ("SELECT creator = ? FROM rooms WHERE room_id = ?", (line.policy, room_id)),
+                        ("SELECT COUNT(*) FROM quietline_purged WHERE digest = ?", (purged_digest(line, room_id),)),
+                    ):
+                        txn.execute(sql, value)
+                        row = txn.fetchone()
+                        if row is not None and row[0]:
+                            found.add(room_id)
             return found
 
         ours: set[str] = await self._api.run_db_interaction("quietline_ours", read)
         return ours
 
+    async def is_in_any_room(self, user_id: str) -> bool:
+        """Whether a person is in, or invited to, any room of a line."""
+
+        def read(txn: Any) -> bool:
+            for line in self._lines:
+                txn.execute(
+                    """SELECT 1 FROM local_current_membership m JOIN rooms r ON r.room_id = m.room_id
+                       WHERE m.user_id = ? AND m.membership IN ('join', 'invite') AND r.creator = ? LIMIT 1""",
+                    (user_id, line.policy),
+                )
+                if txn.fetchone() is not None:
+                    return True
+            return False
+
+        return bool(await self._api.run_db_interaction("quietline_in_any", read))
+
+
+class PolicyRooms:
+    """Looks at the rooms of one line and purges them."""
+
+    def __init__(self, *, api: ModuleApi, line: LineSettings, schema: Schema) -> None:
+        self._api, self._schema = api, schema
+        self._line, self._policy = line, line.policy
+
     async def problems(self) -> list[str]:
         """Say what a purge may leave here that nobody looks for."""
         return await self._schema.problems((*LEFTOVER_TABLES, *(table for table, _, _ in BLANKED_ROWS)))
-
-    def _digest(self, room_id: str) -> str:
-        return hmac.new(self._key, room_id.encode(), hashlib.sha256).hexdigest()
 
     async def read_facts(self, room_id: str) -> RoomFacts:
         """Look at a room of ours, or at one that is not there. Refuses any other."""
@@ -202,7 +224,7 @@ class PolicyRooms:
             return facts
         if facts.creator is not None and await self._room_kind(room_id) == DESK:
             raise refuse(IS_DESK)
-        await self._api.run_db_interaction("quietline_purged", _remember_purged, self._digest(room_id))
+        await self._api.run_db_interaction("quietline_purged", _remember_purged, purged_digest(self._line, room_id))
         # A task in Synapse's tables: it goes on after a restart. Refused only when another call has begun it meanwhile.
         with contextlib.suppress(SynapseError):
             await self._api.delete_room(room_id)
@@ -223,19 +245,6 @@ class PolicyRooms:
                WHERE m.user_id = ? AND m.membership = 'join' AND r.creator = ?""",
             user_id,
         )
-
-    async def is_in_any_room(self, user_id: str) -> bool:
-        """Whether a person is in, or invited to, any room of ours."""
-
-        def read(txn: Any) -> bool:
-            txn.execute(
-                """SELECT 1 FROM local_current_membership m JOIN rooms r ON r.room_id = m.room_id
-                   WHERE m.user_id = ? AND m.membership IN ('join', 'invite') AND r.creator = ? LIMIT 1""",
-                (user_id, self._policy),
-            )
-            return txn.fetchone() is not None
-
-        return bool(await self._api.run_db_interaction("quietline_in_any", read))
 
     async def _any_desk(self, sql: str, user_id: str) -> bool:
         def read(txn: Any) -> list[str]:
@@ -268,6 +277,11 @@ class PolicyRooms:
 def refuse(errcode: str) -> SynapseError:
     """Make the answer to what this module does not do."""
     return SynapseError(HTTPStatus.FORBIDDEN, "Refused", errcode)
+
+
+def purged_digest(line: LineSettings, room_id: str) -> str:
+    """Return what is kept of a room that a line purged."""
+    return hmac.new(line.token.encode(), room_id.encode(), hashlib.sha256).hexdigest()
 
 
 def _remember_purged(txn: Any, digest: str) -> None:

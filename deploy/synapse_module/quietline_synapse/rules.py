@@ -9,7 +9,7 @@ the rooms of others are none of its business. A refusal is a 403 (an upload: 413
   who is invited, removed, or goes: nothing ever redacts a membership. Our own invitations keep theirs, a sentence of the
   house.
 - **Outsiders**: only the policy bot invites, at a desk also those whom its power levels let (supervisors); only people of
-  this homeserver are invited; nobody is by e-mail or telephone number.
+  this homeserver are invited; nobody is by e-mail or telephone number. Another line's policy bot or voice is an outsider.
 - **Uploads**: what staff attach never reaches a phone (design.md, "Who is heard"), and a picture in an encrypted room
   cannot be told from any other upload: the homeserver sees neither type nor room. What clients do need to upload is small:
   key bundles of an inviting supervisor (MSC4268), about 500 bytes a session, and a profile picture. So who is in a line
@@ -21,8 +21,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from quietline_synapse.rooms import DESK, KIND, PolicyRooms
-from quietline_synapse.settings import ModuleSettings
+from quietline_synapse.rooms import DESK, KIND, AllRooms
+from quietline_synapse.settings import LineSettings, ModuleSettings
 
 MEGOLM: Final = "m.megolm.v1.aes-sha2"
 CLEAR_TEXT_KEYS: Final = ("body", "formatted_body", "m.new_content", "filename", "url", "info")
@@ -37,7 +37,7 @@ ENFORCES: Final = ("no-clear-text", "no-outsiders", "small-uploads", "key-backup
 class RoomRules:
     """The callbacks that Synapse asks."""
 
-    def __init__(self, *, rooms: PolicyRooms, settings: ModuleSettings) -> None:
+    def __init__(self, *, rooms: AllRooms, settings: ModuleSettings) -> None:
         self._rooms, self._settings = rooms, settings
 
     async def is_foreign(self, event: Any) -> bool:
@@ -50,13 +50,14 @@ class RoomRules:
             # Without a create event there is no telling whose room it is. One may always go, out of another's room too.
             own = event.type == "m.room.member" and getattr(event, "state_key", None) == event.sender
             return bool(own) and event.content.get("membership") == "leave", None
-        if create.sender != self._settings.policy:
+        line = self._settings.line_of_bot(create.sender)
+        if line is None:
             return True, None
         if not event.is_state():
-            return self._timeline(event)
+            return self._timeline(event, line)
         match event.type:
             case "m.room.member":
-                return self._membership(event, create)
+                return self._membership(event, create, line)
             case "m.room.third_party_invite":
                 return False, None
         return True, None
@@ -72,30 +73,30 @@ class RoomRules:
     async def _limited(self, user_id: str) -> bool:
         return not self._settings.is_ours(user_id) and await self._rooms.is_in_any_room(user_id)
 
-    def _timeline(self, event: Any) -> tuple[bool, dict[str, Any] | None]:
+    def _timeline(self, event: Any, line: LineSettings) -> tuple[bool, dict[str, Any] | None]:
         content = event.content
         match event.type:
             case "m.room.encrypted":
                 sealed = content.get("algorithm") == MEGOLM and isinstance(content.get("ciphertext"), str)
                 return sealed and not any(word in content for word in CLEAR_TEXT_KEYS), None
             case "m.reaction":
-                return self._settings.is_ours(event.sender) or _is_symbol(content), None
+                return line.is_ours(event.sender) or _is_symbol(content), None
             case "m.room.redaction":
                 return True, _with_content(event, {"redacts": content["redacts"]} if "redacts" in content else {})
         return False, None
 
-    def _membership(self, event: Any, create: Any) -> tuple[bool, dict[str, Any] | None]:
-        if event.content.get("membership") == "invite" and not self._invitation(event, create):
+    def _membership(self, event: Any, create: Any, line: LineSettings) -> tuple[bool, dict[str, Any] | None]:
+        if event.content.get("membership") == "invite" and not self._invitation(event, create, line):
             return False, None
-        if self._settings.is_ours(event.sender):
+        if line.is_ours(event.sender):
             return True, None
         return True, _with_content(event, {key: value for key, value in event.content.items() if key != "reason"})
 
-    def _invitation(self, event: Any, create: Any) -> bool:
-        by_us = event.sender == self._settings.policy
-        here = self._settings.policy.partition(":")[2]
-        local = event.state_key.partition(":")[2] == here
-        return bool(local and (by_us or create.content.get(KIND) == DESK))
+    def _invitation(self, event: Any, create: Any, line: LineSettings) -> bool:
+        by_us = event.sender == line.policy
+        local = event.state_key.partition(":")[2] == line.policy.partition(":")[2]
+        of_another_line = self._settings.is_ours(event.state_key) and not line.is_ours(event.state_key)
+        return bool(local and not of_another_line and (by_us or create.content.get(KIND) == DESK))
 
 
 def _with_content(event: Any, kept: dict[str, Any]) -> dict[str, Any] | None:

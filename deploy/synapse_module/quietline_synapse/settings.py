@@ -1,83 +1,157 @@
-"""The module's part of `homeserver.yaml`.
+"""The module's part of `homeserver.yaml`: the lines of this homeserver, and what holds for all of them.
 
-Rule of this module: the secret stays where it is, in the registration file, which nobody but Synapse may read; an unknown
-key is an error, and all errors are told at once.
+Rules of this module: the secret stays where it is, in the registration file, which nobody but Synapse may read; an unknown
+key is an error, and all errors are told at once. Of several lines each claims its own identities, written out, and no
+other's: two that could act as one stop Synapse.
 """
 
 from __future__ import annotations
 
+import hmac
 import re
 import stat
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 from synapse.module_api.errors import ConfigError
 
-SETTING_NAMES: Final = {"registration", "policy", "upload_bytes", "full_vacuum_bytes", "accounts"}
+SETTING_NAMES: Final = {"registration", "policy", "lines", "upload_bytes", "full_vacuum_bytes", "accounts"}
+LINE_SETTING_NAMES: Final = {"registration", "policy"}
+"""Of an entry of `lines`: accounts are made and ended for the line that stands above it, if for any."""
 DEFAULT_UPLOAD_BYTES: Final = 65_536
 MIN_TOKEN_LENGTH: Final = 32
 MXID: Final = re.compile(r"@[a-z0-9._=/+-]+:[A-Za-z0-9.:\[\]-]+")
+WRITTEN_OUT: Final = re.compile(r"@(?:[a-z0-9_=/-]|\\[.+-])+:(?:[A-Za-z0-9:-]|\\[.\[\]-])+\$?")
+"""A regular expression that matches one Matrix id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModuleSettings:
-    """`policy`: the policy bot's Matrix id. `ours`: what our identities' ids look like. `upload_bytes`: see `rules`.
+class LineSettings:
+    """One line. `policy`: its policy bot's Matrix id. `ours`: what its identities' ids look like.
 
-    `accounts`: whether accounts are made and ended here (`accounts`); False where others than the line's staff have some.
-    `full_vacuum_bytes`: up to which size a table of PostgreSQL is rewritten by a vacuum; 0 (the default): none is.
+    `sender`: the localpart of its application service's own user. `accounts`: whether its token makes and ends accounts
+    (`accounts`); False where others than the line's staff have some.
     """
 
     token: str = field(repr=False)
     policy: str
     ours: tuple[re.Pattern[str], ...]
+    sender: str = ""
+    accounts: bool = False
+
+    def is_ours(self, user_id: str) -> bool:
+        """Whether this is the line's policy bot, its voice, or another id that its registration claims."""
+        return any(pattern.match(user_id) for pattern in self.ours)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleSettings:
+    """`upload_bytes`: see `rules`. `full_vacuum_bytes`: up to which size a table of PostgreSQL is rewritten by a vacuum.
+
+    0 (the default): none is.
+    """
+
+    lines: tuple[LineSettings, ...]
     upload_bytes: int
     full_vacuum_bytes: int = 0
-    accounts: bool = False
 
     @classmethod
     def read(cls, config: dict[str, Any]) -> ModuleSettings:
         """Read what stands under `config:`. Raises ConfigError with everything that is wrong."""
-        problems = [f"{key}: there is no such setting" for key in sorted(map(str, config.keys() - SETTING_NAMES))]
-        policy, size = config.get("policy"), config.get("upload_bytes", DEFAULT_UPLOAD_BYTES)
-        if not isinstance(policy, str) or not MXID.fullmatch(policy):
-            problems.append("policy: the policy bot's Matrix id is needed here, such as @policy:example.org")
-        full = config.get("full_vacuum_bytes", 0)
+        problems = _unknown(config, SETTING_NAMES)
+        size, full = config.get("upload_bytes", DEFAULT_UPLOAD_BYTES), config.get("full_vacuum_bytes", 0)
         for name, number in (("upload_bytes", size), ("full_vacuum_bytes", full)):
             if not isinstance(number, int) or isinstance(number, bool) or number < 0:
                 problems.append(f"{name}: a number of bytes is needed here, 0 or more")
         accounts = config.get("accounts", False)
         if not isinstance(accounts, bool):
             problems.append("accounts: true or false is needed here")
-        token, ours = _registration(config.get("registration"), problems)
-        if not problems and not any(pattern.match(str(policy)) for pattern in ours):
-            problems.append("policy: the registration's namespaces do not hold this id")
+        more = config.get("lines", [])
+        if not isinstance(more, list) or not all(isinstance(each, dict) for each in more):
+            problems.append("lines: a list is needed here, each with `registration` and `policy`")
+            more = []
+        lines = []
+        if not more or LINE_SETTING_NAMES & config.keys():
+            lines.append(_line(config, problems, accounts=accounts))
+        elif accounts:
+            problems.append("accounts: is for the line whose registration and policy stand beside it")
+        for number, each in enumerate(more):
+            found = _unknown(each, LINE_SETTING_NAMES)
+            lines.append(_line(each, found))
+            problems += [f"lines.{number}.{problem}" for problem in found]
+        if not problems:
+            problems = _shared(lines)
         if problems:
             raise ConfigError("quietline: " + "; ".join(problems))
-        return cls(
-            token=token,
-            policy=str(policy),
-            ours=ours,
-            upload_bytes=int(size),
-            full_vacuum_bytes=int(full),
-            accounts=accounts,
-        )
+        return cls(lines=tuple(lines), upload_bytes=int(size), full_vacuum_bytes=int(full))
 
     def check(self, server_name: str) -> None:
-        """Raise ConfigError unless the policy bot lives on this homeserver."""
-        if self.policy.partition(":")[2] != server_name:
+        """Raise ConfigError unless every policy bot lives on this homeserver."""
+        if any(line.policy.partition(":")[2] != server_name for line in self.lines):
             raise ConfigError("quietline: policy: this id is not of this homeserver")
 
     def is_ours(self, user_id: str) -> bool:
-        """Whether this is the policy bot, a line voice, or another id that our registration claims."""
-        return any(pattern.match(user_id) for pattern in self.ours)
+        """Whether this is an identity of any line."""
+        return any(line.is_ours(user_id) for line in self.lines)
+
+    def line_of_bot(self, user_id: str) -> LineSettings | None:
+        """Return the line whose policy bot this is; None: nobody's."""
+        return next((line for line in self.lines if line.policy == user_id), None)
+
+    def line_of_token(self, token: bytes) -> LineSettings | None:
+        """Return the line whose token this is; None: nobody's. Compares with every one, each in constant time."""
+        same = [line for line in self.lines if hmac.compare_digest(token, line.token.encode())]
+        return same[0] if same else None
 
 
-def _registration(path: Any, problems: list[str]) -> tuple[str, tuple[re.Pattern[str], ...]]:
+def _unknown(config: dict[str, Any], known: set[str]) -> list[str]:
+    return [f"{key}: there is no such setting" for key in sorted(map(str, config.keys() - known))]
+
+
+def _line(config: dict[str, Any], problems: list[str], *, accounts: bool = False) -> LineSettings:
+    policy = config.get("policy")
+    if not isinstance(policy, str) or not MXID.fullmatch(policy):
+        problems.append("policy: the policy bot's Matrix id is needed here, such as @policy:example.org")
+    token, ours, sender = _registration(config.get("registration"), problems)
+    if not problems and not any(pattern.match(str(policy)) for pattern in ours):
+        problems.append("policy: the registration's namespaces do not hold this id")
+    return LineSettings(token=token, policy=str(policy), ours=ours, sender=sender, accounts=accounts is True)
+
+
+def _shared(lines: Sequence[LineSettings]) -> list[str]:
+    """Say what two lines have in common, or may have; nothing of one line."""
+    if len(lines) < 2:
+        return []
+    problems = [
+        f"registration: of several lines each claims its own identities, written out; {line.policy} claims "
+        f"{', '.join(wide)}: write @line- with the line's own name in place of a pattern"
+        for line in lines
+        if (wide := [pattern.pattern for pattern in line.ours if not WRITTEN_OUT.fullmatch(pattern.pattern)])
+    ]
+    for one, other in combinations(lines, 2):
+        if one.policy == other.policy:
+            problems.append(f"policy: {one.policy} is there twice; each line has a policy bot of its own")
+        elif common := _ids(one.ours) & _ids(other.ours):
+            problems.append(f"registration: {', '.join(sorted(common))} is claimed by two lines")
+        if hmac.compare_digest(one.token.encode(), other.token.encode()):
+            problems.append(f"registration: {one.policy} and {other.policy} have one as_token; each line has its own")
+        if one.sender == other.sender:
+            problems.append(f"registration: {one.policy} and {other.policy} have one sender_localpart")
+    return problems
+
+
+def _ids(ours: Iterable[re.Pattern[str]]) -> set[str]:
+    return {pattern.pattern.replace("\\", "").removesuffix("$") for pattern in ours}
+
+
+def _registration(path: Any, problems: list[str]) -> tuple[str, tuple[re.Pattern[str], ...], str]:
     if not isinstance(path, str) or not path:
         problems.append("registration: the path of the bridge's registration file is needed here")
-        return "", ()
+        return "", (), ""
     try:
         # Group may be Synapse's own, as in Debian's packages; the world never.
         if Path(path).stat().st_mode & (stat.S_IRWXO | stat.S_IWGRP):
@@ -85,7 +159,7 @@ def _registration(path: Any, problems: list[str]) -> tuple[str, tuple[re.Pattern
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         problems.append(f"registration: the file cannot be read ({type(error).__name__})")
-        return "", ()
+        return "", (), ""
     try:
         found: Any = yaml.safe_load(text)
         token = found["as_token"]
@@ -93,7 +167,7 @@ def _registration(path: Any, problems: list[str]) -> tuple[str, tuple[re.Pattern
     except (yaml.YAMLError, re.error, KeyError, TypeError):
         # Without the error's own words: they could quote the file.
         problems.append("registration: the file is not an application service registration")
-        return "", ()
+        return "", (), ""
     if not isinstance(token, str) or len(token) < MIN_TOKEN_LENGTH:
         problems.append(f"registration: as_token is missing or shorter than {MIN_TOKEN_LENGTH} characters")
-    return str(token), ours
+    return str(token), ours, str(found.get("sender_localpart", ""))

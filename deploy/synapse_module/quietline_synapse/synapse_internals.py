@@ -19,7 +19,7 @@ from synapse.module_api import ModuleApi
 from synapse.module_api.errors import Codes, ConfigError, SynapseError
 from synapse.types import create_requester
 
-from quietline_synapse.rooms import PolicyRooms
+from quietline_synapse.rooms import AllRooms
 from quietline_synapse.rules import RoomRules
 
 T = TypeVar("T")
@@ -180,7 +180,7 @@ class SynapseInternals:
         return result
 
 
-def discard_key_backups(api: ModuleApi, rooms: PolicyRooms) -> None:
+def discard_key_backups(api: ModuleApi, rooms: AllRooms) -> None:
     """Have keys of line rooms, uploaded to anybody's server-side key backup, accepted and not kept.
 
     Versions stay as they are, so that clients set up recovery and show it as enabled (refusing `/room_keys/` leaves it

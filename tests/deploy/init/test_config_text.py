@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from bridge.carriers.vendors.registry import CARRIER_KINDS
-from bridge.config import Config, PhoneLine, Staff
+from bridge.config import Config, OtherLine, PhoneLine, Staff
 from bridge.runtime.settings import Section
 from deploy.init.config_text import COMMENTS, config_text
 from tests.deploy.init.answers import answers, run_init
@@ -29,7 +29,7 @@ def keys(model: type[Section], carrier: type[Section]) -> list[str]:
         sections = [part for part in parts if isinstance(part, type) and issubclass(part, Section)]
         if model is PhoneLine and name == "carrier":
             found += keys(carrier, carrier)
-        elif sections and sections[0] is not Staff:  # people are on a line each
+        elif sections and sections[0] not in {Staff, OtherLine}:  # people are on a line each, and so are lines
             found += keys(sections[0], carrier)
     return found
 

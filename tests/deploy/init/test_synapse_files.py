@@ -38,10 +38,11 @@ def test_configuration_registration_and_settings_agree(tmp_path: Path) -> None:
     settings = ModuleSettings.read(module["config"])
     settings.check("text.agency.org")
     assert module["module"] == "quietline_synapse.Quietline"
-    assert settings.token == config.homeserver.as_token_file.read_text().strip()
-    assert settings.is_ours(config.policy_mxid)
-    assert settings.is_ours(config.puppet_mxid)
-    assert not settings.accounts, "accounts of the agency are not ours"
+    (own,) = settings.lines
+    assert own.token == config.homeserver.as_token_file.read_text().strip()
+    assert own.is_ours(config.policy_mxid)
+    assert own.is_ours(config.puppet_mxid)
+    assert not own.accounts, "accounts of the agency are not ours"
     assert told["redaction_retention_period"] == "1s"
     assert told["experimental_features"] == {"msc4222_enabled": True}
 

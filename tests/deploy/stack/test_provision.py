@@ -107,7 +107,7 @@ def test_the_registration_is_as_measured(tmp_path: Path) -> None:
     assert read["io.element.msc4190"] is True
     assert read["namespaces"]["users"] == [
         {"exclusive": True, "regex": r"@policy:quietline\.localhost"},
-        {"exclusive": True, "regex": r"@line-.*:quietline\.localhost"},
+        {"exclusive": True, "regex": r"@line\-main:quietline\.localhost"},
     ]
 
 

@@ -9,16 +9,20 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from synapse.module_api.errors import SynapseError
 from synapse.storage.databases.main import purge_events
 
-from quietline_synapse.rooms import BLANKED_ROWS, LEFTOVER_TABLES, REMNANT_ROWS, PolicyRooms
+from quietline_synapse.rooms import BLANKED_ROWS, LEFTOVER_TABLES, REMNANT_ROWS, AllRooms, PolicyRooms, purged_digest
 from quietline_synapse.rules import RoomRules
 from quietline_synapse.schema import Schema
-from quietline_synapse.settings import ModuleSettings
+from quietline_synapse.settings import LineSettings, ModuleSettings
 from quietline_synapse.synapse_internals import check_events
 
 POLICY, ROOM = "@policy:agency.example", "!gone"
 LOOKED_INTO = ("rooms (room_id, creator)", "events (room_id, event_id)", "state_groups (room_id)")
+LINE = LineSettings(token="t" * 64, policy=POLICY, ours=())
+SOUTH = LineSettings(token="s" * 64, policy="@policy-south:agency.example", ours=())
+SETTINGS = ModuleSettings(lines=(LINE, SOUTH), upload_bytes=0)
 COLUMNS = {
     "scheduled_tasks": "action, resource_id, status",
     "push_rules": "rule_id",
@@ -42,10 +46,13 @@ class OneDatabase:
         with self.db:
             return work(self.db.cursor(), *values)
 
-    def rooms(self) -> PolicyRooms:
+    def rooms(self, line: LineSettings = LINE) -> PolicyRooms:
         api: Any = self
-        settings = ModuleSettings(token="t" * 64, policy=POLICY, ours=(), upload_bytes=0)
-        return PolicyRooms(api=api, settings=settings, schema=Schema(api=api, engine="sqlite"))
+        return PolicyRooms(api=api, line=line, schema=Schema(api=api, engine="sqlite"))
+
+    def all_rooms(self) -> AllRooms:
+        api: Any = self
+        return AllRooms(api=api, settings=SETTINGS)
 
 
 @pytest.fixture
@@ -110,9 +117,8 @@ async def test_of_a_room_of_others_nothing_is_loaded(database: OneDatabase) -> N
         get_module_api_callbacks=lambda: SimpleNamespace(third_party_event_rules=callbacks),
         get_datastores=lambda: SimpleNamespace(main=store),
     )
-    settings = ModuleSettings(token="t" * 64, policy=POLICY, ours=(), upload_bytes=0)
-    rooms, api = database.rooms(), SimpleNamespace(_hs=homeserver)
-    check_events(api, RoomRules(rooms=rooms, settings=settings))
+    rooms, api = database.all_rooms(), SimpleNamespace(_hs=homeserver)
+    check_events(api, RoomRules(rooms=rooms, settings=SETTINGS))
     database.db.execute(
         "INSERT INTO rooms (room_id, creator) VALUES ('!theirs', '@bea:x'), ('!far', ''), ('!ours', ?)", (POLICY,)
     )
@@ -127,16 +133,29 @@ async def test_of_a_room_of_others_nothing_is_loaded(database: OneDatabase) -> N
 
 
 async def test_keys_of_rooms_that_we_purged_are_ours_for_ever(database: OneDatabase) -> None:
-    """A client may bring them back long after; a room that nobody knows here is another person's."""
-    rooms = database.rooms()
+    """A client may bring them back long after, of any line's room; a room that nobody knows here is another person's."""
+    rooms, asked = database.all_rooms(), ["!theirs", "!far", "!ours", "!south", "!unknown"]
     database.db.execute(
-        "INSERT INTO rooms (room_id, creator) VALUES ('!theirs', '@bea:x'), ('!far', NULL), ('!ours', ?)", (POLICY,)
+        "INSERT INTO rooms (room_id, creator) VALUES ('!theirs', '@bea:x'), ('!far', NULL), ('!ours', ?), ('!south', ?)",
+        (POLICY, SOUTH.policy),
     )
-    assert await rooms.our_rooms(["!theirs", "!far", "!ours", "!unknown"]) == {"!ours"}
-    await database.run_db_interaction("", lambda txn: _purged(txn, rooms))
-    assert await rooms.our_rooms(["!theirs", "!far", "!ours", "!unknown", ROOM]) == {"!ours", ROOM}
+    assert await rooms.our_rooms(asked) == {"!ours", "!south"}
+    await database.run_db_interaction("", _purged)
+    assert await rooms.our_rooms([*asked, ROOM, "!gone south"]) == {"!ours", "!south", ROOM, "!gone south"}
     assert ROOM not in str(database.db.execute("SELECT * FROM quietline_purged").fetchall())
 
 
-def _purged(txn: Any, rooms: PolicyRooms) -> None:
-    txn.execute("INSERT INTO quietline_purged (digest) VALUES (?)", (rooms._digest(ROOM),))
+async def test_a_line_looks_at_no_room_of_another(database: OneDatabase) -> None:
+    """What is there of a line's room is told to that line alone; a room that is nowhere is gone for both."""
+    database.db.execute("INSERT INTO rooms (room_id, creator) VALUES ('!ours', ?), ('!south', ?)", (POLICY, SOUTH.policy))
+    for line, own, others in ((LINE, "!ours", "!south"), (SOUTH, "!south", "!ours")):
+        rooms = database.rooms(line)
+        assert (await rooms.read_facts(own)).creator == line.policy
+        with pytest.raises(SynapseError, match="Refused"):
+            await rooms.read_facts(others)
+        assert (await rooms.read_facts("!nowhere")).gone
+
+
+def _purged(txn: Any) -> None:
+    for line, room_id in ((LINE, ROOM), (SOUTH, "!gone south")):
+        txn.execute("INSERT INTO quietline_purged (digest) VALUES (?)", (purged_digest(line, room_id),))

@@ -40,7 +40,8 @@ def registration(tmp_path: Path) -> str:
 def test_what_is_right_is_read(registration: str) -> None:
     """Token and identities come from the registration; the token is in no repr."""
     settings = ModuleSettings.read({"registration": registration, "policy": POLICY})
-    assert (settings.token, settings.policy, settings.upload_bytes) == (TOKEN, POLICY, 65_536)
+    (line,) = settings.lines
+    assert (line.token, line.policy, settings.upload_bytes) == (TOKEN, POLICY, 65_536)
     assert settings.is_ours(POLICY)
     assert not settings.is_ours("@sol:agency.example")
     assert TOKEN not in repr(settings)
@@ -67,6 +68,82 @@ def test_all_that_is_wrong_is_told_at_once(registration: str, config: dict[str, 
     with pytest.raises(ConfigError) as caught:
         ModuleSettings.read({**whole, **config})
     assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def claimed(path: Path, slug: str, token: str = "", sender: str = "", *more: str) -> dict[str, str]:
+    """Write a registration as `init` does for a line of several, and return the line's part of the settings."""
+    ids = [rf"@policy-{slug}:agency\.example", rf"@line-{slug}:agency\.example", *more]
+    users = [{"exclusive": True, "regex": each} for each in ids]
+    sender = sender or f"quietline-{slug}"
+    told = {"as_token": token or slug[0] * 64, "sender_localpart": sender, "namespaces": {"users": users}}
+    return {"registration": write(path / f"{slug}.yaml", told), "policy": f"@policy-{slug}:agency.example"}
+
+
+def test_several_lines_each_have_their_own(tmp_path: Path, registration: str) -> None:
+    """Token, policy bot and identities are a line's own; the line that stands above the list alone has accounts."""
+    north, south = claimed(tmp_path, "north"), claimed(tmp_path, "south")
+    settings = ModuleSettings.read(
+        {"registration": registration, "policy": POLICY, "accounts": True, "lines": [north, south]}
+    )
+    assert [line.policy for line in settings.lines] == [POLICY, north["policy"], south["policy"]]
+    assert [line.accounts for line in settings.lines] == [True, False, False]
+    found = settings.line_of_token(b"s" * 64)
+    assert found is not None
+    assert found.policy == south["policy"]
+    assert settings.line_of_token(b"x" * 64) is None
+    assert settings.line_of_bot(north["policy"]) is settings.lines[1]
+    assert settings.line_of_bot("@line-north:agency.example") is None
+    assert found.is_ours("@line-south:agency.example")
+    assert not found.is_ours("@line-north:agency.example")
+    assert settings.is_ours("@line-north:agency.example")
+    assert [line.policy for line in ModuleSettings.read({"lines": [north, south]}).lines] == [
+        north["policy"],
+        south["policy"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [
+        (("north", "s" * 64, "other"), "@policy-north:agency.example is there twice"),
+        (("south", "n" * 64, ""), "have one as_token"),
+        (("south", "", "quietline-north"), "have one sender_localpart"),
+        (("south", "", "", r"@line-north:agency\.example"), "@line-north:agency.example is claimed by two lines"),
+        (("south", "", "", r"@line-north:agency\.example$"), "@line-north:agency.example is claimed by two lines"),
+        (("south", "", "", r"@line-.*:agency\.example"), "written out; @policy-south:agency.example claims @line-.*"),
+        (("south", "", "", r"@line-north:agency.example"), "written out"),
+        (("south", "", "", r"@line-(north):agency\.example"), "written out"),
+        (("south", "", "", r"@line-north?:agency\.example"), "written out"),
+        (("south", "", "", r"@line-n+orth:agency\.example"), "written out"),
+        (("south", "", "", r"@line-north"), "written out"),
+    ],
+)
+def test_lines_that_could_act_as_one_another(tmp_path: Path, second: tuple[str, ...], words: str) -> None:
+    """Synapse does not start with two lines that have a bot, a token, a sender or an identity in common, or may have."""
+    (tmp_path / "other").mkdir()
+    lines = [claimed(tmp_path, "north"), claimed(tmp_path / "other", *second)]
+    with pytest.raises(ConfigError) as caught:
+        ModuleSettings.read({"lines": lines})
+    assert words in str(caught.value)
+    assert "n" * 64 not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"lines": 5}, "lines: a list is needed here"),
+        ({"lines": ["north"]}, "lines: a list is needed here"),
+        ({"lines": [{}]}, "lines.0.policy: "),
+        ({"lines": [{"accounts": True}]}, "lines.0.accounts: there is no such setting"),
+        ({"lines": [{"policy": POLICY, "registration": "/nowhere/at/all"}]}, "lines.0.registration: the file cannot be"),
+        ({"lines": [{"policy": POLICY}], "accounts": True}, "accounts: is for the line whose registration"),
+    ],
+)
+def test_a_line_of_several_that_is_none(config: dict[str, Any], words: str) -> None:
+    """It is told with its place in the list."""
+    with pytest.raises(ConfigError) as caught:
+        ModuleSettings.read(config)
+    assert words in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,137 @@
+"""Two lines on one real Synapse: each does what is its own, and nothing to the other.
+
+`first` is the line that runs the homeserver, with ada and sol at its desk; `south` has bea and sol at its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from urllib.parse import quote
+
+import pytest
+import pytest_asyncio
+
+from bridge.matrix.api.module_api import ModuleRequestRejected, RoomState
+from deploy.stack.provision import mxid
+from tests.deploy.module_homeserver import CLIENT, ENCRYPTED, ModuleHomeserver, two_lines
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CLEAR = {"msgtype": "m.text", "body": "in the clear"}
+
+Lines = tuple[ModuleHomeserver, ModuleHomeserver]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def lines(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lines]:
+    async with two_lines(tmp_path_factory.mktemp("lines")) as made:
+        yield made
+
+
+def both_ways(lines: Lines) -> Iterator[Lines]:
+    """Give (a line, the other line), each way round."""
+    yield lines
+    yield lines[1], lines[0]
+
+
+async def test_a_line_looks_at_censors_and_purges_its_own_rooms_alone(lines: Lines) -> None:
+    """The other's thread is refused and stays as it is; its own goes, and the other's is there afterwards."""
+    for line, other in both_ways(lines):
+        own, theirs = await line.room("thread", "sol"), await other.room("thread", "sol")
+        for call in (line.module_client.room, line.module_client.censor, line.module_client.purge):
+            with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_OURS"):
+                await call(theirs)
+            with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_OURS"):
+                await call(other.desk)
+        before = await other.module_client.room(theirs)
+        await line.purged(own)
+        assert await other.module_client.room(theirs) == before
+        assert before.state is RoomState.PRESENT
+        await other.said(other.voice, theirs)
+
+
+async def test_a_token_is_no_identity_of_the_other_line(lines: Lines) -> None:
+    """Neither as its bot nor as its voice nor as its sender does a line's token read, write, invite or register."""
+    for line, other in both_ways(lines):
+        room = await other.room("thread", "sol")
+        for who in (other.policy, other.voice):
+            for method, path, body in (
+                ("GET", "joined_rooms", None),
+                ("GET", f"rooms/{room}/messages?dir=b", None),
+                ("POST", f"rooms/{room}/invite", {"user_id": mxid("ada")}),
+                ("PUT", f"rooms/{room}/send/m.room.encrypted/x", ENCRYPTED),
+                ("PUT", "devices/STOLEN", {}),
+            ):
+                status, told = await line.request_as(who, method, path, body)
+                assert (status, told["errcode"]) == (403, "M_FORBIDDEN"), (who, path)
+            localpart = who[1:].partition(":")[0]
+            made = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
+            status, told = await line.server.ask("POST", f"{CLIENT}/register", line.as_token, made)
+            assert (status, told["errcode"]) == (400, "M_EXCLUSIVE")
+        status, told = await line.request_as(line.policy, "GET", f"rooms/{room}/messages?dir=b")
+        assert (status, told["errcode"]) == (403, "M_FORBIDDEN")
+
+
+async def test_nobody_brings_one_lines_identities_into_the_others_rooms(lines: Lines) -> None:
+    """Not its own bot, and not a supervisor who sits at both desks; a person is invited as ever."""
+    for line, other in both_ways(lines):
+        room = await line.room("thread", "sol")
+        for who in (other.policy, other.voice):
+            for target in (room, line.desk):
+                assert (await line.invite(target, who))[0] == 403
+            path = f"rooms/{line.desk}/invite"
+            assert (await line.request_as("sol", "POST", path, {"user_id": who}))[0] == 403
+        assert (await line.invite(room, mxid("ada")))[0] == 200
+
+
+async def test_what_holds_in_line_rooms_holds_in_both_lines(lines: Lines) -> None:
+    """Words in the clear are refused in either; a receipt in letters is for the room's own line; uploads are small."""
+    for line, other in both_ways(lines):
+        event = await line.said("sol", line.desk)
+        assert (await line.send("sol", line.desk, "m.room.message", CLEAR))[0] == 403
+        relation = {"rel_type": "m.annotation", "event_id": event, "key": "✓ sent"}
+        assert (await line.send(line.policy, line.desk, "m.reaction", {"m.relates_to": relation}))[0] == 200
+        assert (await other.send(other.policy, line.desk, "m.reaction", {"m.relates_to": relation}))[0] == 403
+    for line, person in zip(lines, ("ada", "bea"), strict=True):
+        assert (await line.upload(person, b"x" * 70_000))[0] == 413
+        assert (await line.upload(line.voice, b"x" * 70_000))[0] == 200
+
+
+async def test_a_line_reaches_the_people_and_uploads_of_its_own_desk_alone(lines: Lines) -> None:
+    """Who sits at the other desk only is neither counted nor signed out, and what they or its voice uploaded stays.
+
+    A supervisor at both desks is reached by both, and signed out of both.
+    """
+    for (line, other), stranger in zip(both_ways(lines), ("bea", "ada"), strict=True):
+        for who in (mxid(stranger), other.policy, other.voice):
+            with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_AT_DESK"):
+                await line.module_client.sign_out(who)
+            status, told = await line.call_module("GET", f"users/{quote(who)}/devices")
+            assert (status, told["errcode"]) == (403, "QUIETLINE_NOT_AT_DESK")
+        for uploader in (stranger, other.voice):
+            _, made = await other.upload(uploader, b"bundle")
+            place = made["content_uri"].removeprefix("mxc://")
+            assert (await line.call_module("DELETE", f"media/{place}"))[1]["errcode"] == "QUIETLINE_NOT_OURS"
+            assert await other.call_module("DELETE", f"media/{place}") == (200, {"exists": False})
+        assert (await line.call_module("GET", f"users/{quote(mxid('sol'))}/devices"))[0] == 200
+
+
+async def test_accounts_are_the_hosts_alone(lines: Lines) -> None:
+    """The line that runs the homeserver makes and ends accounts, never an identity of the other; the other makes none."""
+    first, south = lines
+    with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NO_ACCOUNTS"):
+        await south.module_client.make_account(mxid("eve"), "a password of twenty letters")
+    for who in (south.policy, south.voice):
+        with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_STAFF"):
+            await first.module_client.set_password(who, "a password of twenty letters")
+        with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_STAFF"):
+            await first.module_client.end_account(who)
+
+
+async def test_a_foreign_token_opens_no_door(lines: Lines) -> None:
+    """A token that is neither line's, or a person's, is refused."""
+    first, _ = lines
+    for token in ("x" * 43, first.tokens["sol"]):
+        assert (await first.call_module("GET", "health", token))[1]["errcode"] == "M_UNKNOWN_TOKEN"
+    for line in lines:
+        assert (await line.call_module("GET", "health"))[0] == 200
