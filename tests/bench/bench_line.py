@@ -25,6 +25,7 @@ from bridge.matrix.olm.vodozemac_olm import OutboundGroupSession
 from bridge.matrix.rooms.room_templates import create_room_body
 from bridge.storage.database import Value
 from deploy.data_dir.layout import HOST, Layout, Ports
+from deploy.data_dir.offline import line_snapshot
 from deploy.data_dir.secret_files import Secrets
 from deploy.stack import provision, synapse_config
 from deploy.stack.readiness import ReadinessProbe
@@ -46,8 +47,8 @@ DEVICE: Final = "QLBENCH000000001"
 class BenchLine:
     """A provisioned line whose homeserver and carrier run; the bridge comes and goes."""
 
-    def __init__(self, directory: Path, stack: AsyncExitStack) -> None:
-        self._stack = stack
+    def __init__(self, directory: Path, database_url: str | None = None) -> None:
+        self._database_url = database_url
         self.layout = Layout(directory / "data")
         self.ports = Ports(free_ports())
         self.forwarder = Forwarder(host=HOST, port=self.ports.homeserver)
@@ -65,11 +66,15 @@ class BenchLine:
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, directory: Path) -> AsyncIterator[BenchLine]:
-        """Provision, start homeserver and carrier, make the rooms for the ceiling; end everything after the block."""
+    async def running(cls, directory: Path, database_url: str | None = None) -> AsyncIterator[BenchLine]:
+        """Provision, start homeserver and carrier, make the rooms for the ceiling; end everything after the block.
+
+        `database_url`: the PostgreSQL database, empty, that holds the line; None for a SQLite file.
+        """
         async with AsyncExitStack() as stack:
-            self = cls(directory, stack)
+            self = cls(directory, database_url)
             config = provision.write_line_files(self.layout, self.ports)
+            self._configure_database()
             await provision.make_accounts(self.layout, self.ports)
             self.http = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
             self.probe = await stack.enter_async_context(ReadinessProbe())
@@ -122,14 +127,14 @@ class BenchLine:
 
     async def is_idle(self) -> bool:
         """Whether the bridge has nothing left to do: inbox and outbox empty, rooms made, due copies at the carrier gone."""
-        return not self.ask(
-            self.layout.bridge / "main.db",
-            """SELECT (SELECT COUNT(*) FROM inbox) + (SELECT COUNT(*) FROM outbox)
-               + (SELECT COUNT(*) FROM thread WHERE room_id IS NULL)
-               + MAX(4 - (SELECT COUNT(*) FROM warm_room), 0)
-               + (SELECT COUNT(*) FROM carrier_copy WHERE due <= ? AND tries = 0)""",
-            time.time(),
-        )
+        with line_snapshot(self.layout.bridge, self._database_url) as database:
+            return not database.fetchval(
+                """SELECT (SELECT COUNT(*) FROM inbox) + (SELECT COUNT(*) FROM outbox)
+                   + (SELECT COUNT(*) FROM thread WHERE room_id IS NULL)
+                   + CASE WHEN (SELECT COUNT(*) FROM warm_room) < 4 THEN 1 ELSE 0 END
+                   + (SELECT COUNT(*) FROM carrier_copy WHERE due <= $1 AND tries = 0)""",
+                time.time(),
+            )
 
     async def wait_until_idle(self) -> None:
         """Wait until the bridge has nothing left to do."""
@@ -247,6 +252,16 @@ class BenchLine:
         count = self.ask(self._homeserver, f"SELECT COUNT(*) {where}", since, sender)
         last = self.ask(self._homeserver, f"SELECT MAX(received_ts) {where}", since, sender)
         return int(count), float(last or 0) / 1000
+
+    def _configure_database(self) -> None:
+        if self._database_url is None:
+            return
+        file = self.layout.data / "secrets" / "database_url"
+        file.touch(mode=0o600)
+        file.write_text(self._database_url, encoding="utf-8")
+        config = yaml.safe_load(self.layout.config.read_text(encoding="utf-8"))
+        config["database"] = {"url_file": str(file)}
+        self.layout.config.write_text(yaml.safe_dump(config), encoding="utf-8")
 
     @property
     def _forwarded(self) -> Path:

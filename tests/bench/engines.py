@@ -92,7 +92,8 @@ async def _texts(harness: BridgeHarness) -> float:
 
 
 @asynccontextmanager
-async def _postgres() -> AsyncIterator[PostgresServer | None]:
+async def synced_postgres() -> AsyncIterator[PostgresServer | None]:
+    """Run a server that is set up as a line's should be; None where there is none."""
     with running_postgres(OutsidePrograms(missing=[])) as found:
         if found is None:
             yield None
@@ -106,7 +107,7 @@ async def _postgres() -> AsyncIterator[PostgresServer | None]:
 async def engines(directory: Path) -> list[Figure]:
     """Measure both; nothing where there is no PostgreSQL."""
     async with AsyncExitStack() as stack:
-        if (server := await stack.enter_async_context(_postgres())) is None:
+        if (server := await stack.enter_async_context(synced_postgres())) is None:
             return []
         databases: list[AnyDatabase] = [
             SqliteDatabase(directory / "bench.db"),

@@ -20,7 +20,7 @@ from policies.drills.script import DrillScript
 from tests.bot.drills.drill_line import play
 from tests.bot.drills.practised import ELSE, GOOD, practised
 from tests.e2e.codeword_enrolment import enrol_codeword
-from tests.e2e.polling import wait_until
+from tests.e2e.polling import shorten, wait_until
 from tests.e2e.staff_client import StaffClient
 from tests.e2e.staffed_line import NOTE, Conversation, StaffedLine
 
@@ -124,7 +124,12 @@ class DrillPlayer:
             texts = await conversation.texts_in_room()
             return texts if len(texts) >= count else None
 
-        return await wait_until(f"{count} texts of the drill are in the room", there)
+        async def seen() -> str:
+            room, office = [await conversation.client.items(each) for each in (conversation.room, self.office)]
+            shown = [f"{i.kind} {shorten(i.body)} {i.marks(self.bot)}" for i in (*room[-8:], *office[-3:])]
+            return "\n    ".join(shown)
+
+        return await wait_until(f"{count} texts of the drill are in the room", there, seen=seen)
 
     async def play(self, name: str) -> str:
         """Play a drill with one texter to its end; returns the debrief."""

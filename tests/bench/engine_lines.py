@@ -1,0 +1,143 @@
+"""A whole line on PostgreSQL beside one on SQLite, and beside itself with a bridge that waits to take over.
+
+Rules of this module: each line has its own homeserver, of the same kind, and the three take turns, round by round, so that
+whatever the machine does meets all; the line on SQLite is each figure's ceiling. PostgreSQL is reached by loopback.
+
+Run alone: `python -P -m tests.bench.engine_lines [ROUNDS]`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from deploy.data_dir.layout import HOST
+from deploy.stack import provision
+from deploy.stack.supervisor import Child, Supervisor
+from tests.bench.bench_line import ROOMS, BenchLine
+from tests.bench.engines import synced_postgres
+from tests.bench.figures import Figure, machine, quantile, spread
+from tests.bench.measures import IN_FLIGHT, text_from_webhook
+from tests.e2e.polling import wait_until
+from tests.e2e.stack import free_ports
+from tests.fakes.database_engine import make_line_database
+from tests.fakes.postgres_server import SUPERUSER
+
+ROUNDS: Final = 6
+ONE_BY_ONE, MANY = 40, 400
+"""Texts of a round, one at a time and at once."""
+ALONE, WITH_STANDBY, SQLITE = "PostgreSQL", "PostgreSQL with a standby", "SQLite"
+
+
+@dataclass
+class Times:
+    """What the rounds of one line gave: seconds of each text alone, texts a second of each round."""
+
+    alone: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def standby(line: BenchLine) -> AsyncIterator[None]:
+    """Have a second bridge of the line wait, for the length of a block."""
+    supervisor = Supervisor(paths=provision.child_paths(line.layout), child_started=lambda _name, _pid: None)
+    port = free_ports()
+    command = ("deploy", "bridge", "--config", str(line.layout.config), "--listen", f"{HOST}:{port}")
+    supervisor.start([Child(name="standby", command=command, stop_seconds=14.0, refusal=2)])
+    try:
+        await wait_until("the second bridge waits", lambda: _waits(line, port), within=60)
+        yield
+    finally:
+        await supervisor.stop(["standby"])
+
+
+async def _waits(line: BenchLine, port: int) -> bool:
+    try:
+        async with line.http.get(f"http://{HOST}:{port}/ready") as answer:
+            return str((await answer.json()).get("role")) == "standby"
+    except OSError:
+        return False
+
+
+async def _measure(line: BenchLine, times: Times, *, counts: bool) -> None:
+    """Measure a round of a line whose bridge runs. `counts`: not the first, which warms caches."""
+    await line.wait_until_idle()
+    alone = [await text_from_webhook(line, number) for number in range(ONE_BY_ONE)]
+    await line.wait_until_idle()
+    since = line.stream_position()
+    begun = (await line.load(line.texts(count=MANY, in_flight=IN_FLIGHT)))["begun"]
+    await line.wait_until_idle()
+    accepted, last = line.voice_sent(since)
+    assert accepted == MANY, f"{accepted} events of {MANY} texts"
+    if counts:
+        times.alone += alone
+        times.rates.append(MANY / (last - begun))
+
+
+async def engine_lines(directory: Path, rounds: int = ROUNDS) -> list[Figure]:
+    """Measure all three; nothing where there is no PostgreSQL."""
+    async with synced_postgres() as server:
+        if server is None:
+            return []
+        url = await make_line_database("bench_line", server.url(SUPERUSER))
+        async with BenchLine.running(directory / "a") as sqlite, BenchLine.running(directory / "b", url) as postgres:
+            for line in (sqlite, postgres):
+                await line.start_bridge(forwarded=True)
+                await line.open_threads(ROOMS)
+            found = {SQLITE: Times(), ALONE: Times(), WITH_STANDBY: Times()}
+            for number in range(rounds + 1):
+                sys.stderr.write(f"engine_lines: round {number} of {rounds}\n")
+                await _measure(sqlite, found[SQLITE], counts=number > 0)
+                await _measure(postgres, found[ALONE], counts=number > 0)
+                async with standby(postgres):
+                    await _measure(postgres, found[WITH_STANDBY], counts=number > 0)
+    return [
+        figure
+        for name, value, ceiling in (("engine_line", ALONE, SQLITE), ("standby_line", WITH_STANDBY, ALONE))
+        for figure in _figures(name, value, found[value], ceiling, found[ceiling])
+    ]
+
+
+def _figures(name: str, value: str, taken: Times, ceiling: str, beside: Times) -> list[Figure]:
+    return [
+        Figure(
+            name=f"{name}_latency_p50",
+            unit="ms",
+            value=quantile(taken.alone, 0.5) * 1000,
+            ceiling=quantile(beside.alone, 0.5) * 1000,
+            ceiling_is=f"{ceiling}, in turns with it",
+            aim="<= 1.25 x" if ceiling == SQLITE else "<= 1 x",
+            definition=f"{value}: from a signed webhook to the homeserver's answer to the text's event, one at a time.",
+            more={"value_ms": spread(taken.alone), "ceiling_ms": spread(beside.alone)},
+        ),
+        Figure(
+            name=f"{name}_throughput",
+            unit="1/s",
+            value=quantile(taken.rates, 0.5),
+            ceiling=quantile(beside.rates, 0.5),
+            ceiling_is=f"{ceiling}, in turns with it",
+            aim=">= 0.9 x" if ceiling == SQLITE else ">= 1 x",
+            definition=f"{value}: {MANY} texts into {ROOMS} threads, {IN_FLIGHT} webhooks in flight; the median round.",
+            more={"rounds": [round(x, 1) for x in taken.rates], "ceiling_rounds": [round(x, 1) for x in beside.rates]},
+        ),
+    ]
+
+
+def main() -> None:
+    """Measure, and print as JSON."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    with tempfile.TemporaryDirectory(prefix="quietline-engine-lines-") as directory:
+        path = Path(directory)
+        told = {"before": machine(path), "figures": [each.as_json() for each in asyncio.run(engine_lines(path, rounds))]}
+        sys.stdout.write(json.dumps({**told, "after": machine(path)}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
