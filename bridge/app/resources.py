@@ -15,7 +15,7 @@ from typing import Self
 import aiohttp
 
 from bridge.app import line_files
-from bridge.carriers.adapter import Carrier
+from bridge.carriers.adapter import AdapterContext, Carrier
 from bridge.carriers.vendors import registry
 from bridge.config import Config
 from bridge.lease.lead import Lead
@@ -121,11 +121,13 @@ class Resources:
         }
         carrier = registry.make_carrier(
             config.line.carrier,
-            public_base_url=config.listen.public_base_url,
-            slug=config.line.slug,
-            numbers=config.line.all_numbers,
-            validity=pack.settings.carrier_validity_seconds,
-            clock=time.time,
+            AdapterContext(
+                public_base_url=config.listen.public_base_url,
+                slug=config.line.slug,
+                numbers=config.line.all_numbers,
+                validity=pack.settings.carrier_validity_seconds,
+                clock=time.time,
+            ),
             before_bytes=None if lead is None else lead.confirm,
         )
         stack.push_async_callback(carrier.close)

@@ -7,7 +7,7 @@ know; but for `list_since`, no method raises for something the network or the ve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
@@ -18,6 +18,22 @@ from bridge.runtime.phone_number import Phone
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterContext:
+    """What of its line an adapter may need besides its own settings.
+
+    `public_base_url` stands before the raw path in what a carrier signs; `slug` is the line's, so that webhooks come to
+    `/carriers/SLUG/inbound` and `…/status`; `numbers` are the line's in E.164, the main one first; `validity` the seconds
+    after which a carrier is to give up a text, where it can be told; `clock` the wall clock in seconds since 1970.
+    """
+
+    public_base_url: str
+    slug: str
+    numbers: tuple[str, ...]
+    validity: int
+    clock: Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,15 @@ from typing import Any, ClassVar, Final
 
 import aiohttp
 
-from bridge.carriers.adapter import Deleted, DeleteLater, DeleteOutcome, DeletionUnconfirmed, DeliveryReport, Listed
+from bridge.carriers.adapter import (
+    AdapterContext,
+    Deleted,
+    DeleteLater,
+    DeleteOutcome,
+    DeletionUnconfirmed,
+    DeliveryReport,
+    Listed,
+)
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.http_request import HttpResponse, RequestOutcome
 from bridge.runtime.request_guard import Question, guard
@@ -39,8 +47,8 @@ class BaseCarrier:
     _http: aiohttp.ClientSession
 
     @classmethod
-    def make(cls, *args: Any, **kwargs: Any) -> Any:
-        """Make it from its settings, inside the running event loop (see `kinds.make`)."""
+    def make(cls, settings: Any, line: AdapterContext) -> Any:
+        """Make it from its settings, inside the running event loop (see `registry.make_carrier`)."""
         raise NotImplementedError  # abstract: each adapter takes settings of its own
 
     async def status(self, message_id: str) -> DeliveryReport | None:  # noqa: ARG002 - whatever it is

@@ -19,7 +19,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from multidict import CIMultiDict
 
-from bridge.carriers.adapter import WebhookRequest
+from bridge.carriers.adapter import AdapterContext, WebhookRequest
 from bridge.carriers.vendors import registry, telnyx
 from bridge.config import load
 from deploy.carrier.webhook_signatures import JSON, SIGNERS, SignedRequest
@@ -163,11 +163,9 @@ async def _signature(directory: Path, kind: str) -> float:
         signed = sign(settings, base + path)
     carrier = registry.make_carrier(
         settings,
-        public_base_url=base,
-        slug=config.line.slug,
-        numbers=config.line.all_numbers,
-        validity=900,
-        clock=time.time,
+        AdapterContext(
+            public_base_url=base, slug=config.line.slug, numbers=config.line.all_numbers, validity=900, clock=time.time
+        ),
     )
     request = WebhookRequest(raw_path=path + signed.rest, headers=CIMultiDict(signed.headers), body=signed.body)
     try:

@@ -23,6 +23,7 @@ from typing import Any, Final, Literal, Self
 import aiohttp
 
 from bridge.carriers.adapter import (
+    AdapterContext,
     CannotDelete,
     DeleteOutcome,
     DeliveryReport,
@@ -173,16 +174,7 @@ class BandwidthCarrier(BaseCarrier):
         self._api = TokenClient(self._http, url=token_url, login=login, clock=clock)
 
     @classmethod
-    def make(
-        cls,
-        settings: Settings,
-        *,
-        public_base_url: str,  # noqa: ARG003 - nothing of it is signed
-        slug: str,  # noqa: ARG003 - the callbacks are set at the application
-        numbers: tuple[str, ...],  # noqa: ARG003 - each text says its own
-        validity: int,
-        clock: Callable[[], float],
-    ) -> Self:
+    def make(cls, settings: Settings, line: AdapterContext) -> Self:
         """Make it from its settings."""
         return cls(
             api_base=settings.api_base,
@@ -192,9 +184,9 @@ class BandwidthCarrier(BaseCarrier):
             login=(settings.client_id, read_secret(settings.client_secret_file)),
             callback_login=(settings.callback_username, read_secret(settings.callback_password_file)),
             path_secret=read_secret(settings.path_secret_file),
-            validity=validity,
+            validity=line.validity,
             rate=replace(RATE, per_second=settings.texts_per_second),
-            clock=clock,
+            clock=line.clock,
         )
 
     def verify(self, request: WebhookRequest) -> bool:

@@ -5,14 +5,14 @@ Rule of this module: a new carrier is one module beside this one and one line he
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, Union
 
 from pydantic import Field
 
-from bridge.carriers.adapter import Carrier
+from bridge.carriers.adapter import AdapterContext, Carrier
 from bridge.carriers.base import BaseCarrier
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.vendors import bandwidth, jasmin, kannel, rehearsal, signalwire, smsgate, telnyx, twilio, vonage
@@ -54,26 +54,12 @@ else:
     AnyCarrierSettings = Annotated[Union[_every], Field(discriminator="kind")] if len(_every) > 1 else _every[0]  # noqa: UP007
 
 
-def make_carrier(
-    settings: CarrierSettings,
-    *,
-    public_base_url: str,
-    slug: str,
-    numbers: tuple[str, ...],
-    validity: int,
-    clock: Callable[[], float],
-    before_bytes: Question | None = None,
-) -> Carrier:
+def make_carrier(settings: CarrierSettings, line: AdapterContext, *, before_bytes: Question | None = None) -> Carrier:
     """Make the adapter of these settings, inside the running event loop.
 
-    `public_base_url` stands before the raw path in what a carrier signs; `slug` is the line's, so that webhooks come to
-    `/carriers/SLUG/inbound` and `…/status`; `numbers` are the line's in E.164, the main one first; `validity` the seconds
-    after which a carrier is to give up a text, where it can be told; `clock` the wall clock in seconds since 1970;
     `before_bytes` is asked before anything leaves for the carrier.
     """
-    adapter = CARRIER_KINDS[settings.kind].adapter.make(
-        settings, public_base_url=public_base_url, slug=slug, numbers=numbers, validity=validity, clock=clock
-    )
+    adapter = CARRIER_KINDS[settings.kind].adapter.make(settings, line)
     if before_bytes is not None:
         adapter.guard(before_bytes)
     made: Carrier = adapter

@@ -22,6 +22,7 @@ import aiohttp
 from pydantic import PositiveFloat
 
 from bridge.carriers.adapter import (
+    AdapterContext,
     DeleteOutcome,
     DeliveryReport,
     Ignored,
@@ -126,25 +127,16 @@ class RehearsalCarrier(BaseCarrier):
         self._http = http_session(timeout=timeout, headers={"Authorization": f"Bearer {token}"})
 
     @classmethod
-    def make(
-        cls,
-        settings: Settings,
-        *,
-        public_base_url: str,
-        slug: str,
-        numbers: tuple[str, ...],  # noqa: ARG003 - it has one number
-        validity: int,  # noqa: ARG003 - it delivers at once or never
-        clock: Callable[[], float],
-    ) -> Self:
+    def make(cls, settings: Settings, line: AdapterContext) -> Self:
         """Make it from its settings."""
         return cls(
-            public_base_url=public_base_url,
-            slug=slug,
+            public_base_url=line.public_base_url,
+            slug=line.slug,
             api_base=settings.api_base,
             token=read_secret(settings.token_file),
             signing_key=read_secret(settings.signing_key_file),
             rate=Rate(per_second=settings.texts_per_second, burst=settings.texts_per_second),
-            clock=clock,
+            clock=line.clock,
         )
 
     def verify(self, request: WebhookRequest) -> bool:

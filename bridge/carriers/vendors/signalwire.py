@@ -11,13 +11,13 @@ no second call; what was missed is listed afterwards. Its status callbacks repea
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal, Self
 
 import aiohttp
 from pydantic import PositiveFloat
 
+from bridge.carriers.adapter import AdapterContext
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.http_request import TIMEOUT
 from bridge.carriers.rate_limit import Rate
@@ -86,29 +86,19 @@ class SignalWireCarrier(CxmlCarrier):
     media_first = True
 
     @classmethod
-    def make(
-        cls,
-        settings: Settings,
-        *,
-        public_base_url: str,
-        slug: str,
-        numbers: tuple[str, ...],
-        validity: int,
-        clock: Callable[[], float],  # noqa: ARG003 - its signatures bear no time
-        timeout: aiohttp.ClientTimeout = TIMEOUT,
-    ) -> Self:
+    def make(cls, settings: Settings, line: AdapterContext, *, timeout: aiohttp.ClientTimeout = TIMEOUT) -> Self:
         """Make it from its settings."""
         return cls(
-            public_base_url=public_base_url,
-            slug=slug,
-            numbers=numbers,
+            public_base_url=line.public_base_url,
+            slug=line.slug,
+            numbers=line.numbers,
             account=settings.project,
             user=settings.project,
             password=read_secret(settings.token_file),
             keys={"sha1": read_secret(settings.signing_key_file)},
             api_base=settings.api_base,
             path=API,
-            validity=validity,
+            validity=line.validity,
             rate=Rate(per_second=settings.texts_per_second),
             timeout=timeout,
         )

@@ -8,14 +8,14 @@ we do not know are shown as well as can be, and never thrown away.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, Self
 
 import aiohttp
 
-from bridge.carriers.adapter import CannotDelete, DeleteOutcome, WebhookRequest
+from bridge.carriers.adapter import AdapterContext, CannotDelete, DeleteOutcome, WebhookRequest
 from bridge.carriers.base import BaseCarrier
 from bridge.carriers.http_request import TIMEOUT, http_session
 from bridge.carriers.parsing import has_path_secret, replace_unencodable
@@ -108,25 +108,16 @@ class SmppGateway(BaseCarrier):
         self._http = http_session(timeout=timeout)
 
     @classmethod
-    def make(
-        cls,
-        settings: Any,
-        *,
-        public_base_url: str,
-        slug: str,
-        numbers: tuple[str, ...],  # noqa: ARG003 - each text says its own
-        validity: int,
-        clock: Callable[[], float],  # noqa: ARG003 - nothing bears a time
-    ) -> Self:
+    def make(cls, settings: Any, line: AdapterContext) -> Self:
         """Make it from its settings (:class:`SmppGatewaySettings`)."""
         return cls(
             api_base=settings.api_base,
             login=(settings.username, read_secret(settings.password_file)),
-            status_url=f"{public_base_url}/carriers/{slug}/status",
+            status_url=f"{line.public_base_url}/carriers/{line.slug}/status",
             path_secret=read_secret(settings.path_secret_file),
             plain_numbers=settings.plain_numbers,
             region=settings.region,
-            validity=validity,
+            validity=line.validity,
             rate=replace(RATE, per_second=settings.texts_per_second),
             **settings.adapter_arguments,
         )

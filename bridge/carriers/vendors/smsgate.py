@@ -41,6 +41,7 @@ from pydantic import Field, PositiveFloat
 
 from bridge.carriers.adapter import (
     Accepted,
+    AdapterContext,
     CannotDelete,
     DeleteOutcome,
     DeliveryReport,
@@ -210,16 +211,7 @@ class SmsGateCarrier(BaseCarrier):
         self._http = http_session(timeout=timeout, headers={"Authorization": basic_auth(*login)})
 
     @classmethod
-    def make(
-        cls,
-        settings: Settings,
-        *,
-        public_base_url: str,  # noqa: ARG003 - nothing of it is signed
-        slug: str,  # noqa: ARG003 - the webhooks are registered with the phone
-        numbers: tuple[str, ...],  # noqa: ARG003 - the SIM card has one
-        validity: int,
-        clock: Callable[[], float],
-    ) -> Self:
+    def make(cls, settings: Settings, line: AdapterContext) -> Self:
         """Make it from its settings."""
         return cls(
             api_base=settings.api_base,
@@ -230,9 +222,9 @@ class SmsGateCarrier(BaseCarrier):
             refresh_inbox=settings.refresh_inbox,
             region=settings.region,
             sim_number=settings.sim_number,
-            validity=validity,
+            validity=line.validity,
             rate=replace(RATE, per_second=settings.texts_per_second),
-            clock=clock,
+            clock=line.clock,
         )
 
     def verify(self, request: WebhookRequest) -> bool:

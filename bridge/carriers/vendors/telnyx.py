@@ -37,6 +37,7 @@ from pydantic import AfterValidator
 
 from bridge.carriers.adapter import (
     Accepted,
+    AdapterContext,
     CannotDelete,
     DeleteOutcome,
     DeliveryReport,
@@ -205,26 +206,16 @@ class TelnyxCarrier(BaseCarrier):
         self._http = http_session(timeout=timeout, headers={"Authorization": f"Bearer {api_key}"})
 
     @classmethod
-    def make(
-        cls,
-        settings: Settings,
-        *,
-        public_base_url: str,
-        slug: str,
-        numbers: tuple[str, ...],
-        validity: int,  # noqa: ARG003 - there is none, see the module
-        clock: Callable[[], float],
-        timeout: aiohttp.ClientTimeout = TIMEOUT,
-    ) -> Self:
+    def make(cls, settings: Settings, line: AdapterContext, *, timeout: aiohttp.ClientTimeout = TIMEOUT) -> Self:
         """Make it from its settings."""
         return cls(
-            public_base_url=public_base_url,
-            slug=slug,
+            public_base_url=line.public_base_url,
+            slug=line.slug,
             api_base=settings.api_base,
             api_key=read_secret(settings.api_key_file),
             public_key=settings.public_key,
-            rate=_rate(settings, numbers),
-            clock=clock,
+            rate=_rate(settings, line.numbers),
+            clock=line.clock,
             timeout=timeout,
         )
 

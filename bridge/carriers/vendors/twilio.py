@@ -10,14 +10,13 @@ afterwards. Texts keep their order of sending by our own lane, not by Twilio: st
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
 import aiohttp
 from pydantic import Field
 
-from bridge.carriers.adapter import WebhookRequest
+from bridge.carriers.adapter import AdapterContext, WebhookRequest
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.http_request import TIMEOUT
 from bridge.carriers.rate_limit import Rate
@@ -113,33 +112,23 @@ class TwilioCarrier(CxmlCarrier):
     signature_header = "X-Twilio-Signature"
 
     @classmethod
-    def make(
-        cls,
-        settings: Settings,
-        *,
-        public_base_url: str,
-        slug: str,
-        numbers: tuple[str, ...],
-        validity: int,
-        clock: Callable[[], float],  # noqa: ARG003 - its signatures bear no time
-        timeout: aiohttp.ClientTimeout = TIMEOUT,
-    ) -> Self:
+    def make(cls, settings: Settings, line: AdapterContext, *, timeout: aiohttp.ClientTimeout = TIMEOUT) -> Self:
         """Make it from its settings."""
         token = read_secret(settings.auth_token_file)
         keys = {"sha1": token}
         if settings.shared_key_file is not None:
             keys["sha256"] = read_secret(settings.shared_key_file)
         return cls(
-            public_base_url=public_base_url,
-            slug=slug,
-            numbers=numbers,
+            public_base_url=line.public_base_url,
+            slug=line.slug,
+            numbers=line.numbers,
             account=settings.account_sid,
             user=settings.user or settings.account_sid,
             password=token if settings.password_file is None else read_secret(settings.password_file),
             keys=keys,
             api_base=settings.api_base,
             path=API,
-            validity=validity,
+            validity=line.validity,
             rate=Rate(per_second=settings.texts_per_second),
             extra_fields={"ContentRetention": "discard"} if settings.discard_content else None,
             fragment=settings.webhook_fragment,

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import PositiveFloat
 
 from bridge.carriers.adapter import (
+    AdapterContext,
     Deleted,
     DeleteLater,
     DeleteOutcome,
@@ -187,16 +188,7 @@ class VonageCarrier(BaseCarrier):
         self._http = http_session(timeout=timeout)
 
     @classmethod
-    def make(
-        cls,
-        settings: Settings,
-        *,
-        public_base_url: str,  # noqa: ARG003 - nothing of it is signed
-        slug: str,  # noqa: ARG003 - the webhooks are set at the application
-        numbers: tuple[str, ...],  # noqa: ARG003 - each text says its own
-        validity: int,
-        clock: Callable[[], float],
-    ) -> Self:
+    def make(cls, settings: Settings, line: AdapterContext) -> Self:
         """Make it from its settings. Raises `ValueError`, without content, when the private key is none."""
         return cls(
             api_base=settings.api_base,
@@ -205,9 +197,9 @@ class VonageCarrier(BaseCarrier):
             api_key=settings.api_key,
             api_secret=read_secret(settings.api_secret_file),
             signature_secret=read_secret(settings.signature_secret_file),
-            validity=validity,
+            validity=line.validity,
             rate=replace(RATE, per_second=settings.texts_per_second, burst=max(1.0, settings.texts_per_second)),
-            clock=clock,
+            clock=line.clock,
         )
 
     def verify(self, request: WebhookRequest) -> bool:

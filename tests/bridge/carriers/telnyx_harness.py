@@ -13,7 +13,7 @@ from aiohttp import web
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from bridge.carriers.adapter import WebhookRequest
+from bridge.carriers.adapter import AdapterContext, WebhookRequest
 from bridge.carriers.vendors import telnyx
 from tests.bridge.carriers.harness import CANARY, AdapterRow, Clock, Fault, Harness, Trait
 from tests.bridge.carriers.receiver import WebhookReceiver, webhook_receiver
@@ -122,11 +122,9 @@ class TelnyxHarness(Harness):
         )
         return telnyx.TelnyxCarrier.make(
             settings,
-            public_base_url=self.receiver.url,
-            slug="demo",
-            numbers=(NUMBER,),
-            validity=900,
-            clock=self.clock,
+            AdapterContext(
+                public_base_url=self.receiver.url, slug="demo", numbers=(NUMBER,), validity=900, clock=self.clock
+            ),
             timeout=CLIENT_TIMEOUT,
         )
 

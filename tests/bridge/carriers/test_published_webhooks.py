@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -18,6 +19,7 @@ from tests.bridge.carriers.cxml_harnesses import CxmlHarness, signalwire_harness
 from tests.bridge.carriers.harness import AdapterRow
 from tests.bridge.carriers.published_documents import published
 from tests.bridge.carriers.rows import ROWS
+from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT
 
 EXAMPLES = [(row, example) for row in ROWS for example in published(row.name)["webhooks"]]
 SID, MMS, UUID, AAAA = (
@@ -193,7 +195,9 @@ async def test_what_signalwire_signed(of_signalwire: CxmlHarness, vector: dict[s
             token_file=of_signalwire.secrets / "token",
             signing_key_file=of_signalwire.secrets / "key",
         )
-        return signalwire.SignalWireCarrier.make(settings, **(of_signalwire.common() | {"public_base_url": base}))
+        return signalwire.SignalWireCarrier.make(
+            settings, replace(of_signalwire.context(), public_base_url=base), timeout=CLIENT_TIMEOUT
+        )
 
     def called(fields: dict[str, str]) -> WebhookRequest:
         headers = CIMultiDict({"X-SignalWire-Signature": vector["signature"]})

@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestServer
 from click.testing import CliRunner
 from multidict import CIMultiDict
 
-from bridge.carriers.adapter import InboundText, Malformed, WebhookRequest
+from bridge.carriers.adapter import AdapterContext, InboundText, Malformed, WebhookRequest
 from bridge.carriers.exposure import Exposure
 from bridge.carriers.rate_limit import Rate
 from bridge.carriers.vendors import registry
@@ -94,11 +94,13 @@ async def test_the_pace_is_the_vendors_figure(name: str, tmp_path: Path) -> None
     settings = load(sample(tmp_path, name)).line.carrier
     carrier = registry.make_carrier(
         settings,
-        public_base_url="https://text.example.org",
-        slug="main",
-        numbers=("+15555550100",),
-        validity=900,
-        clock=time.time,
+        AdapterContext(
+            public_base_url="https://text.example.org",
+            slug="main",
+            numbers=("+15555550100",),
+            validity=900,
+            clock=time.time,
+        ),
     )
     assert carrier.rate == FIGURES[name]
     await carrier.close()
@@ -181,7 +183,8 @@ async def test_what_we_sign_is_let_in(name: str, tmp_path: Path) -> None:
     base = "https://text.example.org/behind"
     signed = SIGNERS[name](settings, f"{base}/carriers/main/status")
     carrier = registry.make_carrier(
-        settings, public_base_url=base, slug="main", numbers=("+15555550100",), validity=900, clock=time.time
+        settings,
+        AdapterContext(public_base_url=base, slug="main", numbers=("+15555550100",), validity=900, clock=time.time),
     )
     request = WebhookRequest(
         raw_path=f"/carriers/main/status{signed.rest}", headers=CIMultiDict(signed.headers), body=signed.body

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from aiohttp import web
 
+from bridge.carriers.adapter import AdapterContext
 from bridge.carriers.client_credentials import basic_auth
 from bridge.carriers.vendors import registry
 from bridge.config import Config, load
@@ -96,11 +97,13 @@ async def found(config: Config, tmp_path: Path, port: int, *, public: str | None
     """Run the bridge's door on this port, with this configuration's carrier, and check it."""
     carrier = registry.make_carrier(
         config.line.carrier,
-        public_base_url=public or config.listen.public_base_url,
-        slug="demo",
-        numbers=config.line.all_numbers,
-        validity=900,
-        clock=time.time,
+        AdapterContext(
+            public_base_url=public or config.listen.public_base_url,
+            slug="demo",
+            numbers=config.line.all_numbers,
+            validity=900,
+            clock=time.time,
+        ),
     )
     directory = tmp_path / "door"
     directory.mkdir()
@@ -227,11 +230,13 @@ async def test_what_our_own_signature_does_not_show(name: str, tmp_path: Path, p
         directory.mkdir()
         carrier = registry.make_carrier(
             config.line.carrier,
-            public_base_url=config.listen.public_base_url,
-            slug="demo",
-            numbers=config.line.all_numbers,
-            validity=900,
-            clock=time.time,
+            AdapterContext(
+                public_base_url=config.listen.public_base_url,
+                slug="demo",
+                numbers=config.line.all_numbers,
+                validity=900,
+                clock=time.time,
+            ),
         )
         async with carrier_line(directory, carrier, port=port):
             (signature,) = [item for item in (await check_carrier(config)).checks if item.name == "signature"]

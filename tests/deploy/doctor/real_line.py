@@ -23,6 +23,7 @@ from aiohttp import web
 
 from bot.model.actions import DESK
 from bridge.app import run_history
+from bridge.carriers.adapter import AdapterContext
 from bridge.carriers.vendors import registry
 from bridge.config import Config, load
 from bridge.matrix.olm.identity import derive_master_key
@@ -196,11 +197,13 @@ async def _settle(line: RealLine) -> None:
 def _carrier(config: Config) -> Any:
     return registry.make_carrier(
         config.line.carrier,
-        public_base_url=config.listen.public_base_url,
-        slug=config.line.slug,
-        numbers=config.line.all_numbers,
-        validity=3600,
-        clock=time.time,
+        AdapterContext(
+            public_base_url=config.listen.public_base_url,
+            slug=config.line.slug,
+            numbers=config.line.all_numbers,
+            validity=3600,
+            clock=time.time,
+        ),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -27,6 +28,7 @@ from bridge.runtime.phone_number import Phone
 from tests.bridge.carriers.cxml_harnesses import ACCOUNT, KEY, NUMBER, CxmlHarness, signalwire_harness, twilio_harness
 from tests.bridge.carriers.receiver import http_response, scripted_server
 from tests.bridge.carriers.steps import HANDSET, parse_text, receive_text, send_text
+from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT
 from tests.fakes.cxml import SENDER_PLACE
 
 
@@ -142,7 +144,7 @@ async def test_discard_content(harness: CxmlHarness) -> None:
         discard_content=True,
     )
     for validity, expected in ((900, "900"), (0, "1"), (10**6, "36000")):
-        carrier = twilio.TwilioCarrier.make(settings, **(harness.common() | {"validity": validity}))
+        carrier = twilio.TwilioCarrier.make(settings, replace(harness.context(), validity=validity), timeout=CLIENT_TIMEOUT)
         assert carrier._common_fields["ContentRetention"] == "discard"
         assert carrier._common_fields["ValidityPeriod"] == expected
         await carrier.close()

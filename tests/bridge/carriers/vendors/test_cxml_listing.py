@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from bridge.carriers.vendors import signalwire, twilio
 from tests.bridge.carriers.cxml_harnesses import ACCOUNT, NUMBER, CxmlHarness, signalwire_harness, twilio_harness
 from tests.bridge.carriers.receiver import http_response, scripted_server
 from tests.bridge.carriers.steps import HANDSET, list_all, listed_texts, listing, other_adapter
+from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT
 
 
 @pytest.fixture(params=[twilio_harness, signalwire_harness])
@@ -43,7 +45,7 @@ async def test_lists_every_number(either: CxmlHarness) -> None:
             signing_key_file=either.secrets / "key",
         )
     )
-    carrier = adapter.make(settings, **(either.common() | {"numbers": (NUMBER, "+15555550111")}))
+    carrier = adapter.make(settings, replace(either.context(), numbers=(NUMBER, "+15555550111")), timeout=CLIENT_TIMEOUT)
     assert [(item.text, item.to, len(item.media)) for item in await listed_texts(carrier, start)] == [
         ("to the main one", NUMBER, 1),
         ("to the other", "+15555550111", 0),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -18,6 +19,7 @@ from bridge.carriers.parsing import MAX_FIELDS
 from bridge.carriers.vendors import signalwire, twilio
 from tests.bridge.carriers.cxml_harnesses import ACCOUNT, KEY, PATH, CxmlHarness, signalwire_harness, twilio_harness
 from tests.bridge.carriers.steps import PATHS, PROXIES, QUICK
+from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT
 
 WORDS = st.text(max_size=8) | st.sampled_from(["", " ", "+", "%", "&=", "ä", "🫂"])
 FIELDS = st.lists(st.tuples(WORDS | st.sampled_from(["Body", "From", "MessageSid"]), WORDS), max_size=6)
@@ -46,7 +48,7 @@ def at(harness: CxmlHarness, base: str, shared_key: str | None = None) -> twilio
         auth_token_file=harness.secrets / "key",
         shared_key_file=harness.secrets / "shared" if shared_key is not None else None,
     )
-    return twilio.TwilioCarrier.make(settings, **(harness.common() | {"public_base_url": base}))
+    return twilio.TwilioCarrier.make(settings, replace(harness.context(), public_base_url=base), timeout=CLIENT_TIMEOUT)
 
 
 def of_signalwire(harness: CxmlHarness, base: str) -> signalwire.SignalWireCarrier:
@@ -57,7 +59,9 @@ def of_signalwire(harness: CxmlHarness, base: str) -> signalwire.SignalWireCarri
         token_file=harness.secrets / "token",
         signing_key_file=harness.secrets / "key",
     )
-    return signalwire.SignalWireCarrier.make(settings, **(harness.common() | {"public_base_url": base}))
+    return signalwire.SignalWireCarrier.make(
+        settings, replace(harness.context(), public_base_url=base), timeout=CLIENT_TIMEOUT
+    )
 
 
 async def test_like_the_official_validator(harness: CxmlHarness) -> None:
@@ -129,7 +133,7 @@ async def test_with_the_fragment_of_the_retries(harness: CxmlHarness, fragment: 
         auth_token_file=harness.secrets / "key",
         webhook_fragment=fragment,
     )
-    carrier = twilio.TwilioCarrier.make(settings, **harness.common())
+    carrier = twilio.TwilioCarrier.make(settings, harness.context(), timeout=CLIENT_TIMEOUT)
     assert fragment or twilio.Settings.model_fields["webhook_fragment"].default == "rc=5&rp=all"
     fields = {"MessageSid": "SM1", "Body": "words"}
     for end in ("", "#rc=5&rp=all", "#rc=3", "#", "#rc=5", "?rc=3"):

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from bridge.carriers.adapter import (
     Accepted,
+    AdapterContext,
     DeliveryReport,
     InboundText,
     Malformed,
@@ -290,7 +291,8 @@ async def test_status_url(harness: KannelHarness, tmp_path: Path) -> None:
         region="US",
     )
     carrier = KannelCarrier.make(
-        settings, public_base_url="https://line.example", slug="demo", numbers=(), validity=30, clock=harness.clock
+        settings,
+        AdapterContext(public_base_url="https://line.example", slug="demo", numbers=(), validity=30, clock=harness.clock),
     )
     assert carrier._status_url == f"https://line.example/carriers/demo/status/{'x' * 32}"
     assert carrier._minutes == 1

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from bridge.carriers.adapter import Accepted
+from bridge.carriers.adapter import Accepted, AdapterContext
 from bridge.carriers.vendors import registry
 from bridge.runtime.phone_number import Phone
 from bridge.runtime.settings import CarrierSettings, secret_files
@@ -83,11 +83,13 @@ async def test_made_from_settings(
         assert {name for name, _ in secret_files(settings)} == set(secrets)
         carrier = registry.make_carrier(
             settings,
-            public_base_url=harness.receiver.url,
-            slug="demo",
-            numbers=(harness.number,),
-            validity=300,
-            clock=harness.clock,
+            AdapterContext(
+                public_base_url=harness.receiver.url,
+                slug="demo",
+                numbers=(harness.number,),
+                validity=300,
+                clock=harness.clock,
+            ),
         )
         assert carrier.rate.shared == harness.carrier.rate.shared == (told["kind"] != "smsgate")
         request = await receive_text(harness)

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from bridge.carriers.adapter import (
     Accepted,
+    AdapterContext,
     CannotDelete,
     DeliveryReport,
     Ignored,
@@ -300,7 +301,8 @@ def made(harness: SmsGateHarness, directory: Path, **told: Any) -> SmsGateCarrie
         kind="smsgate", api_base=harness.base, username=smsgate.LOGIN[0], device_id=smsgate.DEVICE, region="US", **told
     )
     return SmsGateCarrier.make(
-        settings, public_base_url="x", slug="main", numbers=(harness.number,), validity=300, clock=harness.clock
+        settings,
+        AdapterContext(public_base_url="x", slug="main", numbers=(harness.number,), validity=300, clock=harness.clock),
     )
 
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from bridge.carriers.adapter import (
     Accepted,
+    AdapterContext,
     DeliveryReport,
     Ignored,
     InboundText,
@@ -235,11 +236,9 @@ async def test_slower_abroad(
     told = {"kind": "telnyx", "public_key": harness.vendor.public_key, "api_key_file": harness.secrets / "api_key"}
     carrier = telnyx.TelnyxCarrier.make(
         telnyx.Settings.model_validate(told | more),
-        public_base_url="https://text.example.org",
-        slug="demo",
-        numbers=numbers,
-        validity=900,
-        clock=harness.clock,
+        AdapterContext(
+            public_base_url="https://text.example.org", slug="demo", numbers=numbers, validity=900, clock=harness.clock
+        ),
     )
     assert carrier.rate.per_second == expected
     assert not carrier.rate.by_segment
