@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -54,6 +55,8 @@ class BenchLine:
         self.forwarder = Forwarder(host=HOST, port=self.ports.homeserver)
         self.rooms: list[str] = []
         """Rooms like those of threads, in which the ceiling is measured."""
+        self.token = secrets.token_hex(32)
+        """The application service's whose users are the ceiling's."""
         self.handsets = 0
         """How many have texted so far."""
         self.pid = 0
@@ -73,8 +76,9 @@ class BenchLine:
         """
         async with AsyncExitStack() as stack:
             self = cls(directory, database_url)
+            provision.write_line_files(self.layout, self.ports)
+            self._configure()
             config = provision.write_line_files(self.layout, self.ports)
-            self._configure_database()
             await provision.make_accounts(self.layout, self.ports)
             self.http = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
             self.probe = await stack.enter_async_context(ReadinessProbe())
@@ -186,11 +190,6 @@ class BenchLine:
             assert answer.status in {200, 201}, said
             return told
 
-    @property
-    def token(self) -> str:
-        """The application service's."""
-        return self._secrets.read(self._secrets.as_token)
-
     def voice_sent(self, since: int) -> tuple[int, float]:
         """Tell how many messages of the line voice were accepted after a place in the stream, and when the last was."""
         return self._accepted(since, f"@line-{provision.SLUG}:{synapse_config.SERVER_NAME}")
@@ -253,14 +252,19 @@ class BenchLine:
         last = self.ask(self._homeserver, f"SELECT MAX(received_ts) {where}", since, sender)
         return int(count), float(last or 0) / 1000
 
-    def _configure_database(self) -> None:
-        if self._database_url is None:
-            return
-        file = self.layout.data / "secrets" / "database_url"
-        file.touch(mode=0o600)
-        file.write_text(self._database_url, encoding="utf-8")
+    def _configure(self) -> None:
+        """Name the users of the ceiling to the homeserver, as those of another line, and the line's database."""
+        other = synapse_config.registration(self._secrets, synapse_config.SERVER_NAME, (PLAIN[1:], CARD[1:]), name="bench")
+        registration = self.layout.data / "bench-registration.yaml"
+        registration.touch(mode=0o600)
+        registration.write_text(yaml.safe_dump({**other, "as_token": self.token, "hs_token": secrets.token_hex(32)}))
         config = yaml.safe_load(self.layout.config.read_text(encoding="utf-8"))
-        config["database"] = {"url_file": str(file)}
+        config["homeserver"]["other_lines"] = [{"registration": str(registration), "policy": mxid(PLAIN)}]
+        if self._database_url is not None:
+            file = self.layout.data / "secrets" / "database_url"
+            file.touch(mode=0o600)
+            file.write_text(self._database_url, encoding="utf-8")
+            config["database"] = {"url_file": str(file)}
         self.layout.config.write_text(yaml.safe_dump(config), encoding="utf-8")
 
     @property
