@@ -206,4 +206,14 @@ async def fifth(transaction: Transaction) -> None:
     await transaction.execute("CREATE INDEX thread_room ON thread (room_id, crowded)")
 
 
-MIGRATIONS: Final = Migrations(version_table="quietline_version", steps=(first, second, third, fourth, fifth))
+async def sixth(transaction: Transaction) -> None:
+    """Find what is open among all that is kept: what a text or a change at the desk reads grows with neither."""
+    await transaction.execute("DROP INDEX thread_room")
+    await transaction.execute(
+        "CREATE INDEX thread_open ON thread (room_id, crowded, designation, id) WHERE designation <> ''"
+    )
+    await transaction.execute("CREATE INDEX sent_text_owner ON sent_text (owner)")
+    await transaction.execute("CREATE INDEX sent_text_unknown ON sent_text (unknown) WHERE unknown = 1")
+
+
+MIGRATIONS: Final = Migrations(version_table="quietline_version", steps=(first, second, third, fourth, fifth, sixth))

@@ -30,6 +30,8 @@ AGGREGATE: Final = "aggregate"
 """The context under which an aggregate is sealed for its owner."""
 LOCK_CONTEXT: Final = "phone lock"
 PHONE_HASH_BYTES: Final = 32
+FEW: Final = 200
+"""Threads of a flood without a room that are read at once; where there are more, each that is shown is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,13 +249,18 @@ async def owns_room(reader: Reader, thread: str, room_id: str) -> bool:
 async def without_room(reader: Reader, shown: Iterable[str]) -> RoomlessThread | None:
     """Return a thread that should have a room and has none: of those that came in a flood only one that is `shown`."""
     query = "SELECT id, designation FROM thread WHERE room_id IS NULL AND crowded = 0 AND designation <> '' LIMIT 1"
-    row = await reader.fetchrow(query)
-    if row is None:
-        query = "SELECT id, designation FROM thread WHERE id = $1 AND room_id IS NULL AND designation <> ''"
-        for thread in shown:
-            if (row := await reader.fetchrow(query, thread)) is not None:
-                break
-    return None if row is None else RoomlessThread(row["id"], row["designation"])
+    if (row := await reader.fetchrow(query)) is not None:
+        return RoomlessThread(row["id"], row["designation"])
+    query = """SELECT id, designation FROM thread
+        WHERE room_id IS NULL AND crowded > 0 AND designation <> '' LIMIT $1"""
+    crowd = {row["id"]: row["designation"] for row in await reader.fetch(query, FEW)}
+    if len(crowd) < FEW:
+        return next((RoomlessThread(thread, crowd[thread]) for thread in shown if thread in crowd), None)
+    query = "SELECT designation FROM thread WHERE id = $1 AND room_id IS NULL AND designation <> ''"
+    for thread in shown:
+        if (designation := await reader.fetchval(query, thread)) is not None:
+            return RoomlessThread(thread, designation)
+    return None
 
 
 async def assign_room(transaction: Transaction, thread: str, designation: str, room_id: str) -> bool:

@@ -27,9 +27,14 @@ from deploy.data_dir.secret_files import SetupError
 from tests.deploy.line_directory import line_directory
 
 PASSPHRASE = b"six random words are very good"
-OLD = "UPDATE quietline_version SET version = 4"
-UNDO = ("DROP INDEX thread_room", "DROP INDEX inbox_order", "ALTER TABLE inbox DROP COLUMN of_people")
-"""What the fifth step made."""
+OLD = "UPDATE quietline_version SET version = 5"
+UNDO = (
+    "DROP INDEX thread_open",
+    "DROP INDEX sent_text_owner",
+    "DROP INDEX sent_text_unknown",
+    "CREATE INDEX thread_room ON thread (room_id, crowded)",
+)
+"""What the sixth step made, and what it took away."""
 
 
 @pytest.fixture
@@ -68,7 +73,7 @@ async def test_a_backup_is_made_before_the_steps(layout: Layout, tmp_path: Path)
     steps, file = await upgrade(layout, config_of(layout), backup=(tmp_path / "kept", PASSPHRASE))
     assert (steps, older(layout)) == (1, [])
     assert file is not None
-    assert made.read_backup(file, PASSPHRASE).schema["quietline_version"] == 4
+    assert made.read_backup(file, PASSPHRASE).schema["quietline_version"] == 5
     assert await upgrade(layout, config_of(layout), backup=(tmp_path / "kept", PASSPHRASE)) == (0, None)
 
 

@@ -1,0 +1,164 @@
+"""Threads that nobody texted: rows as the bridge writes them, by the functions of the tables, for lines with many.
+
+Rules of this module: what is seeded is what stands of a thread in the database and in `keys.db`; rooms are made at no
+homeserver, so an open thread that is seeded has a room on paper alone. The bridge does not run meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from itertools import islice, product
+from typing import Final, TypeAlias
+
+from bot.model.actions import DESK
+from bot.model.desk import Desk, QueueEntry, Thread
+from bot.model.thread import Assignment, ConsentFlags, Lifecycle, ThreadState
+from bridge.app.resources import Resources
+from bridge.config import Config
+from bridge.matrix.rooms.room_state import Room, record_room
+from bridge.outbound.sms_sender import PHONE_CONTEXT
+from bridge.runtime.crash_points import never_crash
+from bridge.runtime.phone_number import Phone
+from bridge.services import Services
+from bridge.storage import serialization
+from bridge.storage.database import Transaction
+from bridge.tables import desk_state, threads, timers
+from bridge.tables.threads import AGGREGATE
+from bridge.tables.timers import Timer
+from policies.designation_words import FIRST, SECOND
+from policies.load import load
+
+TOGETHER: Final = 500
+KEPT_SECONDS: Final = 90 * 86_400
+END_TIMER: Final = "end"
+DAY: Final = 86_400
+_Sealed: TypeAlias = tuple[Thread, bytes, bytes, bytes]
+"""A thread, its phone as hash and sealed, and its aggregate sealed."""
+
+
+async def seed_parked(services: Services, line: str, count: int, *, first: int = 0) -> None:
+    """Seed conversations that are over and whose texters chose to be known the next time (`!continue`)."""
+    now = services.clock.now()
+
+    for begin in range(first, first + count, TOGETHER):
+        numbers = range(begin, min(begin + TOGETHER, first + count))
+        life = Lifecycle(state=ThreadState.PARKED, since=now - DAY, continuing=True)
+        flags = ConsentFlags(limits=now - DAY, rights=now - DAY, channel="call")
+        made = [Thread(id=secrets.token_hex(16), designation="", lifecycle=life, flags=flags) for _ in numbers]
+        sealed = await asyncio.gather(
+            *(_sealed(services, line, each, f"+1312{2_000_000 + n}") for each, n in zip(made, numbers, strict=True))
+        )
+
+        async def rows(transaction: Transaction, sealed: Sequence[_Sealed] = sealed) -> None:
+            for thread, phone_hash, phone, aggregate in sealed:
+                await _insert(transaction, services, thread, phone_hash, phone, aggregate, room_id=None)
+                due = now + DAY + secrets.randbelow(KEPT_SECONDS)
+                await timers.put(transaction, Timer(thread.id, END_TIMER, due), destroys=True)
+
+        await services.database.commit(rows)
+
+
+async def seed_open(services: Services, line: str, count: int, *, advocates: Sequence[str], members: Sequence[str]) -> Desk:
+    """Seed open conversations, each with one of these advocates and a room on paper; return the desk that has them.
+
+    `members`: who else is in each room. The desk's row is there already.
+    """
+    now = services.clock.now()
+    entries: list[QueueEntry] = []
+    names = islice(product(SECOND, FIRST), count)
+    while names_now := list(islice(names, TOGETHER)):
+        made: list[Thread] = []
+        for second, first in names_now:
+            who = advocates[len(made) % len(advocates)]
+            life = Lifecycle(state=ThreadState.OPEN, since=now - 600, last_inbound=now - 60)
+            thread = Thread(
+                id=secrets.token_hex(16),
+                designation=f"{first} {second}",
+                lifecycle=life,
+                assignment=Assignment(assignee=who, epoch=1, members=frozenset({who})),
+            )
+            made.append(thread)
+        begin = len(entries)
+        sealed = await asyncio.gather(
+            *(_sealed(services, line, each, open_phone(begin + n).reveal()) for n, each in enumerate(made))
+        )
+
+        async def rows(transaction: Transaction, sealed: Sequence[_Sealed] = sealed) -> None:
+            for thread, phone_hash, phone, aggregate in sealed:
+                room_id = f"!seeded{thread.id}"
+                await _insert(transaction, services, thread, phone_hash, phone, aggregate, room_id=room_id)
+                room = Room(room_id=room_id, kind="thread", owner=thread.id, key_owner=f"room:{room_id}")
+                joined = dict.fromkeys([*members, str(thread.assignment.assignee)], "join")
+                await record_room(transaction, room, members=joined, levels={})
+
+        await services.database.commit(rows)
+        entries += [
+            QueueEntry(
+                thread=each.id,
+                designation=each.designation,
+                since=now - 600,
+                assignee=each.assignment.assignee,
+                opened_at=now - 900,
+                last_activity=now - 60,
+            )
+            for each in made
+        ]
+    stored = await desk_state.get(services.database)
+    desk = Desk() if stored is None else serialization.decode_as(Desk, await services.vault.open(DESK, AGGREGATE, stored))
+    desk = replace(desk, threads=(*desk.threads, *entries))
+    body = await services.vault.seal(DESK, AGGREGATE, serialization.encode(desk))
+    await services.database.commit(
+        lambda transaction: desk_state.set_aggregate(transaction, services.marks.aggregates, body)
+    )
+    return desk
+
+
+def open_phone(number: int) -> Phone:
+    """Return the phone of an open thread that was seeded."""
+    return Phone(f"+1415{2_000_000 + number}")
+
+
+async def seed_line(config: Config, *, parked: int) -> float:
+    """Seed a line whose bridge does not run; return the seconds that it took."""
+    begun = time.perf_counter()
+    async with AsyncExitStack() as stack:
+        pack = load(config.line.packs)
+        resources = await Resources.open(config=config, pack=pack, crash=never_crash, stack=stack)
+        await seed_parked(resources.services, config.line.slug, parked)
+    return time.perf_counter() - begun
+
+
+async def _sealed(services: Services, line: str, thread: Thread, number: str) -> _Sealed:
+    vault, phone = services.vault, Phone(number)
+    await vault.create(thread.id)
+    sealed_phone = await vault.seal(thread.id, PHONE_CONTEXT, number.encode())
+    aggregate = await vault.seal(thread.id, AGGREGATE, serialization.encode(thread))
+    return thread, vault.phone_hash(line, phone), sealed_phone, aggregate
+
+
+async def _insert(
+    transaction: Transaction,
+    services: Services,
+    thread: Thread,
+    phone_hash: bytes,
+    phone: bytes,
+    aggregate: bytes,
+    *,
+    room_id: str | None,
+) -> None:
+    versions = services.marks.aggregates
+    await threads.insert(transaction, versions, thread.id, phone_hash=phone_hash, phone=phone, aggregate=aggregate)
+    await threads.admit(
+        transaction,
+        versions,
+        thread.id,
+        room_id=room_id,
+        designation=thread.designation,
+        aggregate=aggregate,
+        crowded=False,
+    )
