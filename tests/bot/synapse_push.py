@@ -19,8 +19,8 @@ from tests.bot.push_rules import Push
 
 def synapse_push(event: Mapping[str, Any], user: str, *, members: int) -> Push:
     """Return what an event does to the devices of a member whose display name is their user name."""
-    rules = _called(FilteredPushRules, {"push_rules": PushRules([]), "enabled_map": {}})
-    evaluator = _called(
+    rules = called(FilteredPushRules, {"push_rules": PushRules([]), "enabled_map": {}})
+    evaluator = called(
         PushRuleEvaluator,
         {
             "flattened_keys": _flat(event),
@@ -51,7 +51,7 @@ def encrypted_event(relation: Mapping[str, Any] | None = None) -> dict[str, Any]
     return {"type": "m.room.encrypted", "sender": "@policy:line.example", "room_id": "!r", "content": content}
 
 
-def _called(kind: Callable[..., Any], values: dict[str, Any]) -> Any:
+def called(kind: Callable[..., Any], values: dict[str, Any]) -> Any:
     """Call a class of Synapse's with the parameters that this version of it has."""
     names = [name.strip() for name in str(getattr(kind, "__text_signature__", "()")).strip("()").split(",")]
     return kind(*(values.get(name, False) for name in names))

@@ -1,0 +1,37 @@
+"""What Element's engine rings for, by the push rules that Synapse gives an account that has set none.
+
+Rule of this module: the rules are Synapse's own, in the form in which a client gets them, and the judge is matrix-js-sdk's
+PushProcessor in `element_push.mjs`. An event is given as the client has it once it has decrypted it.
+
+Source: `synapse.push.clientformat.format_push_rules_for_user`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from synapse.push.clientformat import format_push_rules_for_user
+from synapse.synapse_rust.push import FilteredPushRules, PushRules
+from synapse.types import UserID
+
+from tests.bot.push_rules import Push
+from tests.bot.synapse_push import called
+from tests.node_driver import NodeDriver
+
+DRIVER: Final = NodeDriver(Path(__file__).with_name("element_push.mjs"), "matrix-js-sdk")
+
+
+def element_push(events: Sequence[Mapping[str, Any]], user: str, *, members: Sequence[str]) -> list[Push]:
+    """Return what each event does to a device of `user` in a room of these members."""
+    question = {"user": user, "members": [*members], "rules": _rules_of(user), "events": [*events]}
+    return [Push(each) for each in DRIVER.ask(question)]
+
+
+@cache
+def _rules_of(user: str) -> dict[str, Any]:
+    rules = called(FilteredPushRules, {"push_rules": PushRules([]), "enabled_map": {}})
+    given: dict[str, Any] = format_push_rules_for_user(UserID.from_string(user), rules)
+    return given
