@@ -3,7 +3,7 @@
 Rules of this module: a message of the policy bot that mentions a person is an ordinary message (`m.text`), because
 `.m.rule.suppress_notices` stands before the mention rule; one that mentions nobody is a notice, because any other message
 notifies the whole room. Only people on duty are mentioned. Where supervisors are called and none is on duty, the person on
-duty is called. The texter's words are no business of this module: their room is small, and they should ring.
+duty is called. The texter's words mention who answers them (`bot/staffing/assignment.py`).
 """
 
 from __future__ import annotations

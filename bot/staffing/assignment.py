@@ -61,10 +61,22 @@ EXPLAINED = {
 
 
 def show_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[Thread]:
-    """Put a text into the room, word for word, and a new thread onto the desk's queue."""
+    """Put a text into the room, word for word, and a new thread onto the desk's queue.
+
+    Its first message mentions the advocate: by the default rules what mentions nobody makes no sound in a room of three.
+    """
     pieces = [event.body[i : i + MAX_CHARACTERS] for i in range(0, len(event.body), MAX_CHARACTERS)]
+    member = facts.member(thread.assignment.assignee or "")
+    called = (member.user,) if member is not None and member.on_duty else ()
     posts: list[Action] = [
-        SendMessage(place=THREAD, body=piece, speaker=Speaker.TEXTER, notice=False, ref=f"in:{event.id}:{n}")
+        SendMessage(
+            place=THREAD,
+            body=piece,
+            speaker=Speaker.TEXTER,
+            notice=False,
+            ref=f"in:{event.id}:{n}",
+            mentions=() if n else called,
+        )
         for n, piece in enumerate(pieces)
     ]
     if event.media:

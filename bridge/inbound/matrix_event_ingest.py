@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeGuard
+from urllib.parse import unquote
 
 from bot.model.actions import DESK, OFFICE, THREAD
 from bot.model.events import (
@@ -300,8 +301,8 @@ class MatrixEventIngest:
             content=KINDS.get(_string(shown, "msgtype") if said else "", Content.OTHER),
             relation=relation,
             target=target,
-            mentions=self._is_mention(shown, answers=relation in REPLY_RELATIONS),
-            mentioned_users=self._mentioned_users(shown),
+            mentions=self._is_mention(shown, relation),
+            mentioned_users=tuple(u for u in self._named(shown, relation) if u not in self._ours),
             ref=ref,
             quotes=plain.quotes and (relation in (Relation.NONE, Relation.EDIT) or not plain.words),
             differs=plain.differs,
@@ -338,15 +339,22 @@ class MatrixEventIngest:
         here = self._puppet.partition(":")[2]
         return {address for address in found if (m := MXC_URI.fullmatch(address)) and m["server"] == here}
 
-    def _mentioned_users(self, content: Mapping[str, Any]) -> tuple[str, ...]:
-        named = strings_in(_mapping(content, "m.mentions").get("user_ids"))
-        return tuple(user for user in named[:MAX_MENTIONS] if user not in self._ours)
+    def _named(self, content: Mapping[str, Any], relation: Relation) -> list[str]:
+        """Return whom the author mentions.
 
-    def _is_mention(self, content: Mapping[str, Any], *, answers: bool) -> bool:
-        """Whether a person is called. Clients mention whom they reply to, also in edits: when it is us, it is no call."""
-        mentions = _mapping(content, "m.mentions")
-        users = [user for user in strings_in(mentions.get("user_ids")) if not (answers and user in self._ours)]
-        return bool(users) or mentions.get("room") is True or mentions_user(_string(content, "formatted_body"))
+        To a reply, and to an edit of one, a client adds whom it answers and whom that message mentions. A texter's words
+        mention their advocate: a colleague's answer to them is no call of that person, unless its words name them.
+        """
+        users = strings_in(_mapping(content, "m.mentions").get("user_ids"))[:MAX_MENTIONS]
+        if relation not in REPLY_RELATIONS:
+            return users
+        said = unquote(f"{content.get('body')} {content.get('formatted_body')}").casefold()
+        return [u for u in users if u not in self._ours and u[1:].partition(":")[0].casefold() in said]
+
+    def _is_mention(self, content: Mapping[str, Any], relation: Relation) -> bool:
+        """Whether a person is called."""
+        everybody = _mapping(content, "m.mentions").get("room") is True
+        return everybody or bool(self._named(content, relation)) or mentions_user(_string(content, "formatted_body"))
 
 
 def _unhandled(item: events.MatrixEvent) -> events.UnhandledEvent:

@@ -122,9 +122,9 @@ class ElementClient:
         told: list[str] = await self._ask("pinned", room=room_id)
         return told
 
-    async def rings(self, room_id: str, item: TimelineItem) -> bool:
-        """Whether this event rings for this person, by the push rules of their account."""
-        return bool(await self._ask("rings", room=room_id, event=item.event_id))
+    async def rings(self, room_id: str, event_id: str) -> str:
+        """Return what Element does about an event: "ring" (with sound), "notify" (without) or "nothing"."""
+        return str(await self._ask("rings", room=room_id, event=event_id))
 
     async def say(self, room_id: str, text: str) -> TimelineItem:
         """Send a plain text message; returns it as the server has it."""

@@ -156,9 +156,13 @@ const commands = {
     async pinned({ room }) {
         return inRoom(room).currentState.getStateEvents("m.room.pinned_events", "")?.getContent().pinned ?? [];
     },
-    // Whether the push rules of this account ring for an event.
+    // What Element does about an event, by the push rules of this account: "ring" (with sound), "notify" or "nothing".
     async rings({ room, event }) {
-        return Boolean(client.getPushActionsForEvent(inRoom(room).findEventById(event), true)?.notify);
+        const found = inRoom(room).findEventById(event);
+        if (!found) throw new Error("the client does not have this event");
+        await client.decryptEventIfNeeded(found);
+        const actions = client.getPushActionsForEvent(found, true);
+        return actions?.notify ? (actions.tweaks?.sound ? "ring" : "notify") : "nothing";
     },
 };
 

@@ -166,6 +166,12 @@ class StaffedLine:
         assert answer.status == 200, f"the homeserver answered {answer.status} to the policy bot"
         return told if isinstance(told, dict) else {"state": told}
 
+    async def newest_edit(self, room: str, item: TimelineItem) -> str:
+        """Return the event id of the last edit of a message, which no timeline shows by itself."""
+        told = await self.as_bot("GET", f"rooms/{room}/messages?dir=b&limit=50")
+        wanted = {"rel_type": "m.replace", "event_id": item.event_id}
+        return str(next(each["event_id"] for each in told["chunk"] if each["content"].get("m.relates_to") == wanted))
+
     async def send_closing_command(self, client: StaffClient, room: str, text: str) -> None:
         """Have a person say what ends the thread: it may be redacted before their client has seen its own message.
 

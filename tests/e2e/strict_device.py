@@ -149,6 +149,18 @@ class StrictDevice:
         ):
             return answer.status, await answer.json()
 
+    async def rings(self, room_id: str, event_id: str) -> str:
+        """Return what Element X does about an event: "ring" (with sound), "notify" (without) or "nothing".
+
+        As its process for notifications does: the event is fetched, decrypted, and judged by the account's push rules.
+        """
+        setup = sdk.NotificationProcessSetup.SINGLE_PROCESS(self._sync)
+        status = await (await self._client.notification_client(setup)).get_notification(room_id, event_id)
+        if not status.is_event():
+            assert status.is_event_filtered_out(), f"the engine has no answer: {status}"
+            return "nothing"
+        return "ring" if status.item.is_noisy else "notify"
+
     async def _keep_going(self) -> None:
         # The SDK stops when the server is away, and leaves it to the client to notice that it is back.
         while True:

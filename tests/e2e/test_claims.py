@@ -14,8 +14,29 @@ HELD = "✋"
 
 
 async def test_a_raised_hand_on_the_card_claims(staffed_line: StaffedLine, bea: StaffClient) -> None:
-    """A tap on the desk's card invites whoever tapped; they read the text and are heard."""
-    conversation = await staffed_line.start_conversation(bea, handset(), "claimed by a raised hand")
+    """A tap on the desk's card invites whoever tapped; they read the text and are heard.
+
+    Meanwhile, in Element X's engine, the call and the texter's words ring; the card, an edit of it and a notice do not.
+    """
+    desk, bot = staffed_line.ready.desk_room, staffed_line.ready.bot
+    phone = handset()
+    card = await staffed_line.wait_for_card(bea, phone, "claimed by a raised hand")
+    call = await bea.find(desk, "the call", lambda i: i.sender == bot and "is with nobody" in i.body)
+    conversation = await staffed_line.claim(bea, phone, card)
+    await conversation.wait_for_text("claimed by a raised hand")
+    await bea.find(desk, "the card is with bea", lambda i: i.event_id == card.event_id and "with bea" in i.body)
+    await staffed_line.carrier.text(phone, "are you there")
+    text = await conversation.wait_for_text("are you there")
+    notice = await conversation.wait_for_notice("limits")
+    edit = await staffed_line.newest_edit(desk, card)
+    if (rings := getattr(bea, "rings", None)) is not None:  # the second client, where it stands in, judges nothing
+        assert {
+            "call": await rings(desk, call.event_id),
+            "card": await rings(desk, card.event_id),
+            "edit of the card": await rings(desk, edit),
+            "text": await rings(conversation.room, text.event_id),
+            "notice": await rings(conversation.room, notice.event_id),
+        } == {"call": "ring", "card": "nothing", "edit of the card": "nothing", "text": "ring", "notice": "nothing"}
     await bea.say(conversation.room, "heard after a raised hand")
     await staffed_line.carrier.wait_for_delivery(conversation.handset, "heard after a raised hand")
     # A second line that was meant for a colleague does not leave with the first.

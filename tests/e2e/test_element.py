@@ -87,23 +87,31 @@ async def sol(
 
 
 async def test_the_desk_rings_once_and_is_formatted(own: tuple[StaffedLine, StaffClient, StaffClient]) -> None:
-    """By the push rules of an account the call of a new texter rings, and neither its card nor the board does.
+    """By the push rules of an account the call of a new texter rings; its card, the board and an edit of the card do not.
 
-    Commands on a card stand apart for who sees the formatted body, and the words are the same.
+    In a thread a text rings for who has it. Commands on a card stand apart for who sees the formatted body, and the words
+    are the same.
     """
     staffed_line, ada, bea = own
     if not isinstance(bea, ElementClient):
         pytest.fail("what rings is asked of Element's engine, which has no build for this C library")
     desk, bot = staffed_line.ready.desk_room, staffed_line.ready.bot
-    card = await staffed_line.wait_for_card(bea, handset(), "does it ring")
+    phone = handset()
+    card = await staffed_line.wait_for_card(bea, phone, "does it ring")
     call = await bea.find(desk, "the call", lambda i: i.sender == bot and "is with nobody" in i.body)
     (event_id,) = await bea.pinned(desk)
     board = await bea.find(desk, "the pinned board", lambda i: i.event_id == event_id and "\nQueue:" in i.body)
-    assert [await bea.rings(desk, item) for item in (call, card, board)] == [True, False, False]
+    asked = (call.event_id, card.event_id, board.event_id)
+    assert [await bea.rings(desk, each or "") for each in asked] == ["ring", "nothing", "nothing"]
     assert "<code>!claim</code>" in card.formatted
-    await staffed_line.claim(ada, "", card)
+    claimed = await staffed_line.claim(ada, phone, card)
     taken = await bea.find(desk, "the card is with ada", lambda i: i.event_id == card.event_id and "with ada" in i.body)
     assert (taken.msgtype, taken.edited) == ("m.notice", True)
+    assert await bea.rings(desk, await staffed_line.newest_edit(desk, card)) == "nothing"
+    assert isinstance(ada, ElementClient)
+    await staffed_line.carrier.text(phone, "does this")
+    text = await claimed.wait_for_text("does this")
+    assert await ada.rings(claimed.room, text.event_id or "") == "ring"
 
 
 async def test_a_supervisor_who_logs_in_late(
@@ -143,7 +151,10 @@ async def test_the_card_is_a_fresh_one_after_a_late_join(conversation: Conversat
 
 
 async def test_a_transfer_by_a_tap(own: tuple[StaffedLine, StaffClient, StaffClient], conversation: Conversation) -> None:
-    """An offer is accepted by a tap on it: the colleague is heard by the phone from then on."""
+    """An offer is accepted by a tap on it: the colleague is heard by the phone from then on.
+
+    Their reply to a text that called the one before them is an answer, though Element writes that person into it.
+    """
     staffed_line, ada, bea = own
     await ada.say(conversation.room, f"!transfer {bea.mxid}")
     await bea.join(conversation.room)
@@ -151,7 +162,11 @@ async def test_a_transfer_by_a_tap(own: tuple[StaffedLine, StaffClient, StaffCli
     given = replace(conversation, client=bea)
     await bea.react(conversation.room, await given.wait_for_notice("offers this thread to bea"), YES)
     await given.wait_for_notice("bea is the advocate now")
-    said = await bea.say(conversation.room, "bea here, I read everything")
+    text = await given.wait_for_text("said to both of you")
+    reply = {"m.in_reply_to": {"event_id": text.event_id}}
+    content = {"msgtype": "m.text", "body": "bea here, I read everything", "m.relates_to": reply}
+    called = {"m.mentions": {"user_ids": [staffed_line.ready.voice, ada.mxid]}}
+    said = await bea.say_raw(conversation.room, content | called)
     await staffed_line.carrier.wait_for_delivery(conversation.handset, said.body)
     await given.wait_for_receipt(said, "delivered")
 

@@ -29,9 +29,10 @@ from bot.model.line_incidents import (
     SyncStalled,
 )
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised, OfferChanged, ThreadMarked, ThreadQueued
+from bot.staffing.assignment import MAX_CHARACTERS
 from bridge.matrix.api.message_content import edit_content, message_content
 from tests.bot.codeword_example import agreed
-from tests.bot.examples import FACTS, arrived, at_desk, held, of, said, staffed_desk, then
+from tests.bot.examples import FACTS, arrived, at_desk, held, of, said, staffed_desk, then, waiting
 from tests.bot.hypothesis_settings import USUAL
 from tests.bot.push_rules import Push, push
 from tests.bot.staffing.test_claim_queue import tap
@@ -126,6 +127,30 @@ def test_who_is_rung(aggregate: Desk | Thread, event: Event, who: set[str]) -> N
     assert rung(then(aggregate, event, KNOWN)) == who
 
 
+def texter_posts(step: Step[Any]) -> list[SendMessage]:
+    return [post for post in of(SendMessage, step) if post.speaker is Speaker.TEXTER]
+
+
+@pytest.mark.practice(30)
+def test_a_text_of_the_phone_rings_its_advocate() -> None:
+    """By the default rules a message that mentions nobody makes no sound: so a texter's words mention who answers them.
+
+    One text is one ring, however many messages show it; nobody is named before a claim, or who is off duty.
+    """
+    (post,) = texter_posts(then(held(), arrived("is anyone there"), KNOWN))
+    assert {user: push(message_content(post), user) for user in (ANA, BEN, SUE, OFF)} == {
+        ANA: Push.RING,
+        BEN: Push.NOTIFY,
+        SUE: Push.NOTIFY,
+        OFF: Push.NOTIFY,
+    }
+    long = texter_posts(then(held(), arrived("a" * 2 * MAX_CHARACTERS), KNOWN))
+    assert [each.mentions for each in long] == [(ANA,), ()]
+    away = replace(KNOWN, roster=tuple(replace(m, on_duty=m.user != ANA) for m in ROSTER))
+    for aggregate, known in ((waiting(), KNOWN), (held(), away)):
+        assert [each.mentions for each in texter_posts(then(aggregate, arrived("hello?"), known))] == [()]
+
+
 def test_duress_rings_the_advocate_in_the_room() -> None:
     """The duress word calls the advocate by name."""
     facts_then = replace(KNOWN, codeword_match=CodewordMatch.DURESS)
@@ -158,9 +183,9 @@ def test_whoever_is_off_duty_is_never_called(aggregate: Desk | Thread, event: Ev
     roster = step.aggregate.roster if isinstance(step.aggregate, Desk) else known.roster
     on_duty = {member.user for member in roster if member.on_duty}
     for post in of(SendMessage, step):
-        if post.speaker is Speaker.POLICY and not post.place.startswith(OFFICE):
+        if not post.place.startswith(OFFICE):
             assert set(post.mentions) <= on_duty
-            assert post.notice is not bool(post.mentions)
+            assert post.speaker is Speaker.TEXTER or post.notice is not bool(post.mentions)
 
 
 def test_an_edit_rings_nobody() -> None:

@@ -13,14 +13,14 @@ from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import Event
 from bot.model.feature import Step
 from bridge.matrix.api.message_content import message_content
-from tests.bot.display.test_ringing import CASES, KNOWN, OFF
+from tests.bot.display.test_ringing import CASES, KNOWN, OFF, texter_posts
 from tests.bot.display.test_ringing_by_synapse import contents
 from tests.bot.element_push import DRIVER, element_push
-from tests.bot.examples import of, then
+from tests.bot.examples import arrived, held, of, then
 from tests.bot.hypothesis_settings import USUAL
 from tests.bot.push_rules import Push, push
 from tests.bot.strategies import ANA, BEN, PACK, SUE, any_event, desks, facts, threads
-from tests.bot.synapse_push import message_event
+from tests.bot.synapse_push import message_event, synapse_push
 
 BOT = "@policy:line.example"
 VOICE = "@line-main:line.example"
@@ -40,11 +40,9 @@ def _engine_is_here(pytestconfig: pytest.Config) -> None:
 @pytest.mark.practice(30)
 @pytest.mark.parametrize(("aggregate", "event", "who"), CASES)
 def test_element_rings_for_those_on_duty_whom_it_is_for(aggregate: Desk | Thread, event: Event, who: set[str]) -> None:
-    """For each kind of post Element rings the people whom it is for, and nobody off duty; a mention in a notice is silent."""
+    """For each kind of post Element rings the people whom it is for, and nobody off duty."""
     said = [
-        message_event(content)
-        for place, content in contents(then(aggregate, event, KNOWN))
-        if not place.startswith(OFFICE)
+        message_event(content) for place, content in contents(then(aggregate, event, KNOWN)) if not place.startswith(OFFICE)
     ]
     assert {user for user in EVERYBODY if Push.RING in element_push(said, user, members=DESK_MEMBERS)} == who
 
@@ -62,9 +60,7 @@ def test_our_model_of_the_rules_is_elements(aggregate: Desk | Thread, event: Eve
 
 @USUAL
 @given(aggregate=desks | threads, event=any_event, known=facts)
-def test_an_office_rings_in_element_for_what_calls_its_person(
-    aggregate: Desk | Thread, event: Event, known: Facts
-) -> None:
+def test_an_office_rings_in_element_for_what_calls_its_person(aggregate: Desk | Thread, event: Event, known: Facts) -> None:
     """In a room of two an ordinary message rings and a notice does not: a call to its person is no notice."""
     step: Step[Any] = decide(PACK, known, aggregate, event)
     for post in of(SendMessage, step):
@@ -72,6 +68,15 @@ def test_an_office_rings_in_element_for_what_calls_its_person(
             user = post.place.removeprefix(OFFICE)
             (does,) = element_push([message_event(message_content(post))], user, members=(user, BOT))
             assert does is (Push.NOTHING if post.notice else Push.RING)
+
+
+def test_a_text_of_the_phone_rings_its_advocate_in_element() -> None:
+    """It comes with a sound for whoever has the thread, without one for others in the room, and nobody off duty is rung."""
+    (post,) = texter_posts(then(held(), arrived("is anyone there"), KNOWN))
+    event = message_event(message_content(post))
+    rings = {user: element_push([event], user, members=(ANA, BEN, BOT, VOICE))[0] for user in (ANA, BEN)}
+    assert rings == {ANA: Push.RING, BEN: Push.NOTIFY}
+    assert not {user for user in (ANA, BEN, SUE, OFF) if synapse_push(event, user, members=4) is Push.RING} - {ANA}
 
 
 def test_the_plain_cases_of_the_specification() -> None:

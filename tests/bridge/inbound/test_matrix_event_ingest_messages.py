@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -112,13 +113,23 @@ async def test_who_calls_somebody_is_not_speaking_to_the_phone(
     ids=["answer", "reply to us", "edit"],
 )
 async def test_an_answer_to_us_mentions_nobody(ingest: IngestHarness, relation: dict[str, Any], whom: str) -> None:
-    """Clients mention whom they reply to, and again in an edit of the reply: when it is one of us, that is no call."""
+    """Clients mention whom they reply to and whom that message mentions, and again in an edit of the reply.
+
+    That is no call: a texter's words mention their advocate, and a colleague who has the thread now answers them. A person
+    whom the words name is called, whether the name stands in the words or in a link.
+    """
     await ingest.record_own_event("$texter", "in:1:0")
     await ingest.record_own_event("$card", "card")
-    shown = text_content("hi", **{"m.mentions": {"user_ids": [whom]}})
-    said = await ingest.message_event({**shown, "m.new_content": shown, "m.relates_to": relation})
-    assert said.mentions is (whom == ADA)
-    assert said.mentioned_users == ((ADA,) if whom == ADA else ())
+    link = f'<a href="https://matrix.to/#/{quote(whom)}">A.</a> hi'
+    for number, (words, more, called) in enumerate(
+        (("hi", {}, False), ("hi Ada", {}, whom == ADA), ("A. hi", {"formatted_body": link}, True))
+    ):
+        shown = text_content(words, **{"m.mentions": {"user_ids": [whom]}}, **more)
+        content = {**shown, "m.new_content": shown, "m.relates_to": relation}
+        ((_, said),) = await ingest.take(message(content, event_id=f"$said{number}"))
+        assert isinstance(said, MessageSent)
+        assert said.mentions is called
+        assert said.mentioned_users == ((ADA,) if called and whom == ADA else ())
 
 
 @pytest.mark.practice(36)
