@@ -8,7 +8,6 @@ homeserver does. Stop: the reverse; a commit that has begun is finished. The pro
 from __future__ import annotations
 
 import asyncio
-import errno
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final, Self
@@ -19,8 +18,8 @@ from bot.model.actions import DESK
 from bridge.app import rehearsal_drills, run_history
 from bridge.app.bridge_file import BridgeFile
 from bridge.app.canary_parts import CanaryParts
-from bridge.app.line_files import CannotStart
 from bridge.app.matrix_workers import MatrixWorkers
+from bridge.app.port import listen_patiently
 from bridge.app.resources import Resources
 from bridge.app.service_watchdog import ServiceWatchdog
 from bridge.app.standby import Front
@@ -62,9 +61,8 @@ PUBLISH_SECONDS: Final = 1.0
 DRAIN_SECONDS: Final = 2.0
 """Seconds between the word that this bridge leads no more and the end of its listener: a proxy that asks `/ready` each
 second has seen it by then."""
-PORT_WAIT_SECONDS: Final = 30.0
-"""For how long a port may still be taken, by a bridge that ends for instance."""
-PORT_RETRY_SECONDS: Final = 0.5
+TAKEN: Final = "End the program that listens there, or set listen.port and public_base_url in the configuration"
+"""What to do about a port that cannot be had."""
 
 
 class HandedOver(Exception):  # noqa: N818 - it says what is so
@@ -226,12 +224,7 @@ class Bridge:
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         where = self._resources.config.listen
-        deadline = asyncio.get_running_loop().time() + PORT_WAIT_SECONDS
-        while not await _listen_at(runner, where.host, where.port):
-            if asyncio.get_running_loop().time() >= deadline:
-                remedy = "End the program that listens there, or set listen.port and public_base_url in the configuration"
-                raise CannotStart([f"port {where.port}: in use by another program. {remedy}."])
-            await asyncio.sleep(PORT_RETRY_SECONDS)
+        await listen_patiently(runner, where.host, where.port, remedy=TAKEN)
         log.event("bridge.listening", port=where.port)
 
     async def run(self) -> None:
@@ -333,16 +326,3 @@ class Bridge:
             await vault.destroy(owner)
         if orphans:
             log.event("bridge.orphan_keys_destroyed", count=len(orphans))
-
-
-async def _listen_at(runner: web.AppRunner, host: str, port: int) -> bool:
-    """Listen there; False while another program does."""
-    site = web.TCPSite(runner, host, port)
-    try:
-        await site.start()
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        await site.stop()
-        return False
-    return True

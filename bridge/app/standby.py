@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NoReturn
 
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from bridge.app import line_files
-from bridge.app.line_files import CannotStart
+from bridge.app.port import listen_patiently, try_to_listen
 from bridge.config import Config
 from bridge.inbound.webhook import make_runner
 from bridge.lease.lead import End, Lead
@@ -34,9 +34,8 @@ METRICS: Final = b"""\
 # TYPE quietline_leader gauge
 quietline_leader 0
 """
-IN_USE: Final = (
-    "in use by another program. Give this bridge another port with --listen HOST:PORT, where two of them are on one machine"
-)
+ANOTHER_PORT: Final = "Give this bridge another one with --listen HOST:PORT, where two of them are on one machine"
+"""What to do about a port that cannot be had."""
 
 
 @dataclass(slots=True)
@@ -48,18 +47,18 @@ class Front:
     _runners: list[web.AppRunner] = field(default_factory=list)
 
     async def open(self) -> None:
-        """Listen. Raises `CannotStart` when the port is taken; metrics are left out where theirs is."""
+        """Listen, as the bridge that leads does. Raises `CannotStart`; metrics are left out where their port is taken."""
         routes = [
             web.get("/live", self._answer_live),
             web.get("/ready", self._answer_ready),
             web.route("*", "/{path:carriers/.*}", self._refuse),
         ]
         where = self.config.listen
-        if not await self._listen(make_runner(routes, largest=LARGEST), where.host, where.port):
-            raise CannotStart([f"port {where.port}: {IN_USE}."])
+        webhooks = await self._made(make_runner(routes, largest=LARGEST))
+        await listen_patiently(webhooks, where.host, where.port, remedy=ANOTHER_PORT)
         if self.config.metrics is not None:
-            metrics = make_runner([web.get("/metrics", self._answer_metrics)], largest=1024)
-            if not await self._listen(metrics, *self.config.metrics.address):
+            metrics = await self._made(make_runner([web.get("/metrics", self._answer_metrics)], largest=1024))
+            if await try_to_listen(metrics, *self.config.metrics.address) is not None:
                 log.event("metrics.port_taken", port=self.config.metrics.address[1])
         log.event("bridge.waiting", port=where.port)
 
@@ -69,14 +68,10 @@ class Front:
         for runner in runners:
             await runner.cleanup()
 
-    async def _listen(self, runner: web.AppRunner, host: str, port: int) -> bool:
+    async def _made(self, runner: web.AppRunner) -> web.AppRunner:
         await runner.setup()
         self._runners.append(runner)
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except OSError:
-            return False
-        return True
+        return runner
 
     async def _answer_live(self, _request: web.Request) -> web.Response:
         return web.Response()
@@ -109,24 +104,39 @@ async def wait_for_lead(
     with line_files.opening(main, server=server):
         lead = None if handed_over else await waiting.try_once()
         if lead is None:
-            await front.open()
-            alive = asyncio.create_task(_say_alive())
-            try:
-                if handed_over:
-                    await waiting.leave_to_others(YIELD_SECONDS)
-                lead = await waiting.run()
-            finally:
-                alive.cancel()
+            lead = await _wait(waiting, front, handed_over=handed_over)
     front.role = "starting"
     lead.start()
     stack.push_async_callback(lead.close)
     return lead, front
 
 
-async def _say_alive() -> None:
-    """Tell systemd that this is what it was started for: one that waits is of use."""
+async def _wait(waiting: Waiting, front: Front, *, handed_over: bool) -> Lead:
+    """Answer, and wait for the lead, whichever comes first: a port that is taken keeps no line from being led."""
+    leading = asyncio.create_task(_run_after_another(waiting) if handed_over else waiting.run())
+    answering = asyncio.create_task(_answer(front))
+    try:
+        await asyncio.wait((leading, answering), return_when=asyncio.FIRST_COMPLETED)
+        if not leading.done():
+            answering.result()
+        return leading.result()
+    finally:
+        for task in (leading, answering):
+            task.cancel()
+        await asyncio.gather(leading, answering, return_exceptions=True)
+
+
+async def _run_after_another(waiting: Waiting) -> Lead:
+    await waiting.leave_to_others(YIELD_SECONDS)
+    return await waiting.run()
+
+
+async def _answer(front: Front) -> NoReturn:
+    """Listen, and then tell systemd that this is what it was started for: one that waits is of use."""
+    await front.open()
     notifier = ServiceNotifier.of()
     notifier.tell(ServiceState.READY)
-    while notifier.listens:
-        notifier.tell(ServiceState.ALIVE)
+    while True:
+        if notifier.listens:
+            notifier.tell(ServiceState.ALIVE)
         await asyncio.sleep(notifier.interval)

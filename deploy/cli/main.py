@@ -135,12 +135,13 @@ def _run_here(start: Callable[[StatusOutput], Coroutine[Any, Any, int]]) -> NoRe
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
 @click.option("--watch", is_flag=True, help="Look again and again, until Ctrl-C.")
 def status(layout: Layout, as_json: bool, watch: bool) -> None:
-    """Tell how the line of a directory is. Exit code 0 when all is well, 1 when not.
+    """Tell how the line of a directory is. Exit code 0 when all is well, 1 when not, 2 when there is no line there.
 
     The carrier of a line that is no rehearsal is asked whether it takes our login, with --watch once a minute; no text is
     sent. With --watch the exit code says how it was at the last look.
     """
     from deploy.inspect.status import check_status as look  # noqa: PLC0415 - only this verb needs it
+    from deploy.inspect.status import has_line  # noqa: PLC0415 - the same
 
     async def of_real_line() -> list[CheckResult]:
         from bridge.config import load  # noqa: PLC0415 - heavy, and not for a rehearsal
@@ -152,7 +153,8 @@ def status(layout: Layout, as_json: bool, watch: bool) -> None:
 
     if watch and as_json:
         raise click.UsageError("--watch is for a person, --json for a program.")
-    if watch:
+    usable = has_line(layout)
+    if watch and usable:
         from deploy.cli.watch import remembered, watch_line  # noqa: PLC0415 - only this verb needs it
 
         with exit_on_errors():
@@ -162,7 +164,9 @@ def status(layout: Layout, as_json: bool, watch: bool) -> None:
         report = asyncio.run(look(layout, of_real_line=of_real_line))
     for line in [report.as_json()] if as_json else report.as_text():
         click.echo(line)
-    sys.exit(EXIT_OK if report.ok else EXIT_PROBLEMS)
+    if not usable:
+        click.echo(f"quietline: {report.checks[0].what}. {report.checks[0].do}", err=True)
+    sys.exit(EXIT_OK if report.ok else EXIT_PROBLEMS if usable else EXIT_USAGE)
 
 
 @cli.group()

@@ -43,9 +43,8 @@ def trust(mxid: str | None, fingerprint: tuple[str, ...], layout: Layout, as_jso
     with exit_on_errors():
         loaded = load(layout.config)
         if mxid is None:
-            found = trusted.read_identities(loaded)
-            text = [] if as_json else trusted.as_text(found, trusted.read_without_identity(loaded))
-            for line in [trusted.as_json(found)] if as_json else text:
+            found = trusted.read_seen(loaded)
+            for line in [trusted.as_json(found)] if as_json else trusted.as_text(found):
                 click.echo(line)
             return
         confirmed = asyncio.run(trusted.confirm_identity(loaded, mxid, "".join(fingerprint)))

@@ -36,8 +36,11 @@ class _PlainDumper(yaml.SafeDumper):
         return True
 
 
-def agency_pack(agency: AgencyAnswer, review: ReviewAnswer | None) -> dict[str, Any]:
-    """Make the pack as a mapping. Raises `policies.load.PackError` when the packs before it cannot be used."""
+def agency_pack(agency: AgencyAnswer, review: ReviewAnswer | None, *, always: bool = False) -> dict[str, Any]:
+    """Make the pack as a mapping. `always`: open at all hours whatever the agency's are, as a rehearsal is.
+
+    Raises `policies.load.PackError` when the packs before it cannot be used.
+    """
     before = load([*agency.packs])
     number = _as_texts_write(agency.voice_number, agency.country)
     texts: dict[str, Any] = {}
@@ -51,7 +54,7 @@ def agency_pack(agency: AgencyAnswer, review: ReviewAnswer | None) -> dict[str, 
                     written |= {"reviewed_by": review.by, "reviewed_on": review.on, "reviewed_digest": text_digest(words)}
             texts.setdefault(str(text.name), {"wordings": {}})["wordings"][language] = written
     hours: dict[str, Any] = {"always": True, "timezone": agency.time_zone}
-    if isinstance(agency.hours, dict):
+    if isinstance(agency.hours, dict) and not always:
         hours = {"timezone": agency.time_zone, "week": agency.hours, "closed": [], "holidays": []}
     hours["clock"] = 24 if agency.country == "uk" else 12
     return {

@@ -116,7 +116,7 @@ def _write(staged: Layout, layout: Layout, raw: dict[str, Any]) -> Written:
     if problems:
         raise SetupError(problems)
     try:
-        pack = agency_pack(answers.agency, answers.reviewed)
+        pack = agency_pack(answers.agency, answers.reviewed, always=answers.mode == "rehearsal")
     except PackError as error:
         raise SetupError([f"agency: {problem}" for problem in error.problems]) from None
     write_atomically(staged.data / PACK_FILE, pack_text(pack))
@@ -192,8 +192,7 @@ def _config(staged: Layout, answers: Answers, carrier: dict[str, Any], on_call: 
         "number": answers.line.number,
         **({"numbers": answers.line.numbers} if answers.line.numbers else {}),
         **({"rehearsal": True} if rehearsal else {}),
-        # A rehearsal is open at all hours, whatever the agency's are.
-        "packs": [*answers.agency.packs, PACK_FILE, *(["rehearsal"] if rehearsal else [])],
+        "packs": [*answers.agency.packs, *(["rehearsal"] if rehearsal else []), PACK_FILE],
         "carrier": carrier,
         "staff": [{"mxid": mxid(each.name, answers.name), "role": each.role} for each in answers.staff],
         **({"on_call": on_call} if on_call else {}),

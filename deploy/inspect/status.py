@@ -94,6 +94,9 @@ async def check_status(
     layout: Layout, *, of_real_line: Callable[[], Awaitable[list[CheckResult]]] = no_carrier_asked
 ) -> CheckReport:
     """Look at the line of a data directory. `of_real_line`: what else is asked when it is no rehearsal: its own carrier."""
+    if not has_line(layout):
+        do = f"Name its directory with --data, or make one: ./quietline up --data {layout.data}, or `quietline init`."
+        return CheckReport(checks=(CheckResult(name="line", ok=False, what=f"{layout.config}: there is no line", do=do),))
     by_up = _started_by_up(layout)
     urls = by_up or _bridge_alone(layout)
     if urls is None:
@@ -124,6 +127,11 @@ async def check_status(
     if "carrier" not in urls:
         checks += await of_real_line()
     return CheckReport(checks=tuple(checks))
+
+
+def has_line(layout: Layout) -> bool:
+    """Whether there is a line to look at: a configuration, or the first run of `up`, which is about to write one."""
+    return layout.config.exists() or layout.lock.exists()
 
 
 def _started_by_up(layout: Layout) -> dict[str, str] | None:

@@ -8,7 +8,7 @@ confirmed by it; the confirmation and its audit entry are one commit, which the 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from bot.model.audit_kinds import AuditKind
@@ -21,34 +21,54 @@ from bridge.matrix.room_keys.confirmed_identities import (
     seen_identities,
     without_identity,
 )
+from bridge.matrix.rooms.room_state import peek_desk_members, peek_room_counts
 from bridge.storage.errors import DatabaseError
 from deploy.data_dir import offline
 from deploy.inspect.status import CheckResult
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from bridge.config import Config
     from bridge.storage.database import Snapshot, Transaction
 
 HOW: Final = "Ask them in person, or by a voice you know, what their client shows; then: quietline trust MXID FINGERPRINT"
 NOBODY: Final = "Nobody was seen with an identity yet."
+REMOVE: Final = "A running line removes them within seconds; if this stays, have them removed there."
 SET_UP: Final = (
     "Staff sign in, and set up in their client's settings what it calls verification, recovery or secure backup; then "
     "their fingerprint stands here."
 )
 
 
-def read_identities(config: Config) -> list[SeenIdentity]:
-    """Return everybody who was seen with an identity, confirmed or not. Raises `DatabaseError`."""
-    with offline.read_transaction(config) as db:
-        return seen_identities(db, trust_mac_of(config))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Who was seen. `identities`: with one; `without`: Matrix ids of people whose clients have made none yet.
+
+    `left_over`: of those, Matrix id -> in how many rooms people still are who are neither on the staff nor at the desk.
+    """
+
+    identities: tuple[SeenIdentity, ...]
+    without: tuple[str, ...]
+    left_over: Mapping[str, int]
 
 
-def read_without_identity(config: Config) -> list[str]:
-    """Return the Matrix ids of those who were seen without one. Raises `DatabaseError`."""
+def read_seen(config: Config) -> Seen:
+    """Return who was seen, confirmed or not, of the staff and of those who are in a room. Raises `DatabaseError`.
+
+    A person who was removed and is in no room is left out: nothing can be confirmed of them any more.
+    """
     with offline.read_transaction(config) as db:
-        return without_identity(db)
+        rooms = peek_room_counts(db)
+        people = {member.mxid for member in config.line.staff} | peek_desk_members(db).keys()
+        identities = [seen for seen in seen_identities(db, trust_mac_of(config)) if seen.user_id in people | rooms.keys()]
+        without = [user for user in without_identity(db) if user in people | rooms.keys()]
+    listed = {seen.user_id for seen in identities} | set(without)
+    return Seen(
+        identities=tuple(identities),
+        without=tuple(without),
+        left_over={user: rooms[user] for user in sorted(listed - people)},
+    )
 
 
 async def confirm_identity(config: Config, mxid: str, fingerprint: str) -> bool:
@@ -58,7 +78,7 @@ async def confirm_identity(config: Config, mxid: str, fingerprint: str) -> bool:
     confirmed already is left as it is. Raises `DatabaseError`.
     """
     entered = "".join(fingerprint.split())
-    known = (seen for seen in read_identities(config) if seen.user_id == mxid and seen.is_named_by(entered))
+    known = (seen for seen in read_seen(config).identities if seen.user_id == mxid and seen.is_named_by(entered))
     if any(seen.confirmed for seen in known):
         return True
 
@@ -72,26 +92,33 @@ async def confirm_identity(config: Config, mxid: str, fingerprint: str) -> bool:
     return True
 
 
-def as_json(identities: Sequence[SeenIdentity]) -> str:
-    """Write them for a program; keys stand in groups of four."""
-    return json.dumps({"identities": [_as_object(seen) for seen in identities]})
+def as_json(seen: Seen) -> str:
+    """Write them for a program; keys stand in groups of four. `removed` is there only where it says something."""
+    return json.dumps({"identities": [_as_object(each, seen.left_over) for each in seen.identities]})
 
 
-def as_text(identities: Sequence[SeenIdentity], without: Sequence[str] = ()) -> list[str]:
-    """Write them for a person, those who wait first. `without`: Matrix ids of those who have no identity yet."""
+def as_text(seen: Seen) -> list[str]:
+    """Write them for a person, those who wait first."""
     lines: list[str] = []
-    for seen in sorted(identities, key=lambda seen: seen.confirmed):
-        lines.append(f"{seen.user_id}  {'confirmed' if seen.confirmed else 'NOT CONFIRMED'}")
-        lines.append(f"    identity         {grouped(seen.master_key)}")
-        lines += [f"    device {device:<10}{grouped(key)}" for device, key in seen.devices]
-    lines += [f"{user}  has NO identity yet: no device of theirs is verified" for user in without]
-    if not identities:
+    for each in sorted(seen.identities, key=lambda each: each.confirmed):
+        lines.append(f"{each.user_id}  {'confirmed' if each.confirmed else 'NOT CONFIRMED'}")
+        lines += _left_over(each.user_id, seen)
+        lines.append(f"    identity         {grouped(each.master_key)}")
+        lines += [f"    device {device:<10}{grouped(key)}" for device, key in each.devices]
+    for user in seen.without:
+        lines += [f"{user}  has NO identity yet: no device of theirs is verified", *_left_over(user, seen)]
+    if not seen.identities:
         lines.append(NOBODY)
-    if without or not identities:
+    if seen.without or not seen.identities:
         lines.append(SET_UP)
-    if not all(seen.confirmed for seen in identities):
+    if not all(each.confirmed for each in seen.identities):
         lines.append(HOW)
     return lines
+
+
+def _left_over(user: str, seen: Seen) -> list[str]:
+    rooms = seen.left_over.get(user)
+    return [] if rooms is None else [f"    NOT on the staff any more, and still in {rooms} of the line's rooms. {REMOVE}"]
 
 
 def check_first_supervisor(db: Snapshot, config: Config) -> CheckResult:
@@ -125,10 +152,11 @@ def trust_mac_of(config: Config) -> TrustMac:
     return TrustMac(offline.open_vault(config), None)
 
 
-def _as_object(seen: SeenIdentity) -> dict[str, Any]:
-    return {
+def _as_object(seen: SeenIdentity, left_over: Mapping[str, int]) -> dict[str, Any]:
+    told: dict[str, Any] = {
         "mxid": seen.user_id,
         "fingerprint": grouped(seen.master_key),
         "devices": [{"id": device, "fingerprint": grouped(key)} for device, key in seen.devices],
         "confirmed": seen.confirmed,
     }
+    return told | ({"removed": True} if seen.user_id in left_over else {})

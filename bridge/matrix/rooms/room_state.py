@@ -188,6 +188,15 @@ def peek_desk_members(connection: Snapshot) -> dict[str, tuple[str, int]]:
     return {row["user_id"]: (row["membership"], row["level"]) for row in rows}
 
 
+def peek_room_counts(connection: Snapshot) -> dict[str, int]:
+    """Return user id -> in how many rooms of ours they are, or are invited to, to a command beside the bridge."""
+    rows = connection.fetch(
+        f"""SELECT user_id, COUNT(*) AS rooms FROM matrix_member
+            WHERE membership IN {KEY_MEMBERSHIPS} GROUP BY user_id ORDER BY user_id"""  # noqa: S608 - a constant
+    )
+    return {row["user_id"]: int(row["rooms"]) for row in rows}
+
+
 class RoomQueries:
     """Reads of the tables, outside any commit."""
 

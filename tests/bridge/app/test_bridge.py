@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bridge.app import bridge as bridge_module
 from bridge.app import main, matrix_workers
 from bridge.app.bridge import Bridge
 from bridge.app.line_files import CannotStart
@@ -92,48 +90,6 @@ async def start(papers: Papers, stack: AsyncExitStack, run_directory: Path | Non
     config.data_dir.mkdir(exist_ok=True)
     pack = load_pack(config.line.packs, near=papers.directory)
     return await Bridge.open(config=config, pack=pack, crash=never_crash, stack=stack, run_directory=run_directory)
-
-
-@pytest.fixture
-def taken_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Papers, socket.socket]:
-    """Make a line, and another program that listens on its port."""
-    papers = Papers(tmp_path)
-    port = papers.raw["listen"]["port"] = free_port_base()
-    other = socket.create_server(("127.0.0.1", port))
-    monkeypatch.setattr(bridge_module, "PORT_RETRY_SECONDS", 0.01)
-    return papers, other
-
-
-async def test_a_port_that_stays_taken_ends_the_start(
-    taken_port: tuple[Papers, socket.socket], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It names the port and what to do, and is no failure that is tried again."""
-    papers, other = taken_port
-    monkeypatch.setattr(bridge_module, "PORT_WAIT_SECONDS", 0.05)
-    with other:
-        async with AsyncExitStack() as stack:
-            with pytest.raises(CannotStart, match=rf"port {papers.raw['listen']['port']}: in use"):
-                await start(papers, stack)
-
-
-async def test_a_port_that_is_freed_is_listened_on(
-    taken_port: tuple[Papers, socket.socket], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A bridge that is just ending lets go of it: the next one waits."""
-    papers, other = taken_port
-    tries: list[int] = []
-    listen = bridge_module._listen_at
-
-    async def listen_at(runner: web.AppRunner, host: str, port: int) -> bool:
-        tries.append(port)
-        if len(tries) == 3:
-            other.close()
-        return await listen(runner, host, port)
-
-    monkeypatch.setattr(bridge_module, "_listen_at", listen_at)
-    async with AsyncExitStack() as stack:
-        await start(papers, stack)
-    assert len(tries) == 3
 
 
 @pytest.mark.parametrize("heals", [False, True], ids=["for a minute", "for a moment"])

@@ -10,11 +10,12 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
-from bridge.app import main
+from bridge.app import main, port
 from bridge.app.bridge import Bridge
 from bridge.app.line_files import CannotStart, ServerAway
 from bridge.app.standby import wait_for_lead
@@ -69,10 +70,10 @@ async def line(tmp_path: Path, postgres_server: PostgresServer) -> AsyncIterator
     assert made.ends == []
 
 
-async def ask(port: int, path: str, method: str = "GET") -> tuple[int, str]:
+async def ask(at: int, path: str, method: str = "GET") -> tuple[int, str]:
     async with (
         aiohttp.ClientSession() as http,
-        http.request(method, f"http://127.0.0.1:{port}{path}", data=b"x" if method == "POST" else None) as answer,
+        http.request(method, f"http://127.0.0.1:{at}{path}", data=b"x" if method == "POST" else None) as answer,
     ):
         return answer.status, await answer.text()
 
@@ -105,14 +106,38 @@ async def test_the_second_waits_and_answers_and_leads_when_the_first_has_gone(li
         assert (await ask(second.listen.port, "/carriers/main/inbound", "POST"))[0] == 403
 
 
-async def test_one_that_waits_needs_a_port_of_its_own(line: SharedLine) -> None:
+async def test_one_that_waits_needs_a_port_of_its_own(line: SharedLine, monkeypatch: pytest.MonkeyPatch) -> None:
     """On one machine: it says how it is given."""
+    monkeypatch.setattr(port, "PORT_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(port, "PORT_RETRY_SECONDS", 0.01)
     config = line.config()
     with socket.create_server(("127.0.0.1", config.listen.port)):
         async with AsyncExitStack() as stack, AsyncExitStack() as other:
             await line.wait(config, stack)
             with pytest.raises(CannotStart, match="--listen HOST:PORT"):
                 await line.wait(config, other)
+
+
+async def test_a_line_is_led_whatever_port_the_waiting_bridge_has(
+    line: SharedLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One whose port is still taken takes the lease when the leader has gone: it does not wait for the port first."""
+    config, tried = line.config(), asyncio.Event()
+    once = port.try_to_listen
+
+    async def try_to_listen(*where: Any) -> int | None:
+        tried.set()
+        return await once(*where)
+
+    monkeypatch.setattr(port, "try_to_listen", try_to_listen)
+    with socket.create_server(("127.0.0.1", config.listen.port)):
+        async with AsyncExitStack() as other:
+            async with AsyncExitStack() as stack:
+                await line.wait(config, stack)
+                waiting = asyncio.create_task(line.wait(config, other))
+                await tried.wait()
+                assert not waiting.done()
+            await waiting
 
 
 async def test_a_server_that_is_away_is_told_at_the_start(line: SharedLine) -> None:

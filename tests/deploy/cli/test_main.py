@@ -105,18 +105,33 @@ def test_up_on_an_impossible_directory_exits_2(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_status_beside_nothing(tmp_path: Path) -> None:
-    """Where nothing runs `check_status` is not well: exit 1, the JSON of the contract, and what to do; it makes nothing.
+@pytest.mark.parametrize("watch", [[], ["--watch"]])
+@pytest.mark.parametrize("where", [["--data", "none"], ["--data", "."], ["--config", "none.yaml"]])
+def test_status_where_there_is_no_line(tmp_path: Path, where: list[str], watch: list[str]) -> None:
+    """No directory, no line in it, no such configuration: a usage error, with the remedy; it makes nothing.
 
     Rule: design.md, "Contracts with the outside".
     """
-    ended = quietline("status", "--data", "none", "--json", cwd=tmp_path)
-    assert ended.returncode == 1
-    told = json.loads(ended.stdout)
-    assert told["ok"] is False
-    assert [check.keys() for check in told["checks"]] == [{"name", "ok", "what", "do"}]
-    assert f"up --data {tmp_path}/none" in told["checks"][0]["do"]
-    assert not (tmp_path / "none").exists()
+    ended = quietline("status", *where, *(watch or ["--json"]), cwd=tmp_path)
+    assert ended.returncode == 2
+    assert "there is no line. Name its directory with --data, or make one: ./quietline up --data " in ended.stderr
+    if not watch:
+        told = json.loads(ended.stdout)
+        assert told["ok"] is False
+        assert [check.keys() for check in told["checks"]] == [{"name", "ok", "what", "do"}]
+    assert not list(tmp_path.iterdir())
+
+
+def test_status_beside_a_line_that_does_not_run(tmp_path: Path) -> None:
+    """It is not well: exit 1, and what to do. So it is while `up` runs for the first time and has written little."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "up.lock").touch()
+    for _ in ("the first start", "stopped"):
+        ended = quietline("status", "--data", str(tmp_path), "--json")
+        assert ended.returncode == 1
+        assert f"up --data {tmp_path}" in json.loads(ended.stdout)["checks"][0]["do"]
+        make_real_line(tmp_path, free_port_base(), carrier="http://127.0.0.1:1")
+        (tmp_path / "run" / "up.lock").unlink(missing_ok=True)
 
 
 def test_status_of_a_real_line_asks_its_own_carrier(tmp_path: Path) -> None:

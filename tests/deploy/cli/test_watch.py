@@ -83,6 +83,7 @@ async def test_a_carrier_is_asked_once_a_minute(monkeypatch: pytest.MonkeyPatch)
 def test_it_ends_with_ctrl_c_on_a_real_terminal(tmp_path: Path) -> None:
     """The terminal is as it was before, no trace of the program is printed, and the exit code says how it was."""
     ours, theirs = pty.openpty()
+    (tmp_path / "config.yaml").touch()
     command = (sys.executable, "-P", "-m", "deploy", "status", "--watch", "--data", str(tmp_path))
     environment = {**os.environ, "TERM": "xterm-256color"}
     running = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)

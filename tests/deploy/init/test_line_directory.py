@@ -119,12 +119,22 @@ def test_a_rehearsal_has_the_people_of_the_answers(tmp_path: Path) -> None:
     assert (ended.exit_code, ended.stderr) == (0, "")
     layout = Layout(tmp_path / "line")
     config = write_line_files(layout, Ports(20000))
-    assert (config.line.rehearsal, config.line.packs[-1]) == (True, "rehearsal")
-    assert load_packs(config.line.packs, near=layout.data).hours.always
+    assert (config.line.rehearsal, config.line.packs[-2:]) == (True, ["rehearsal", "agency.yaml"])
     (mira, noor) = first_accounts(layout)
     assert [mira.user, noor.user] == ["mira", "noor"]
     assert Handout.read(layout.handout / "noor.txt").password == noor.password
     assert Handout.read(layout.handout / "noor.txt").homeserver == "http://127.0.0.1:20000"
+
+
+def test_a_rehearsal_is_always_open_in_the_agencys_time_zone(tmp_path: Path) -> None:
+    """A texter's own times are understood as on the line that is rehearsed, and written as its country writes them."""
+    british = {"country": "UK", "time_zone": "Europe/London", "languages": ["en"], "voice_number": "+442079460000"}
+    agency = {**answers()["agency"], **british}
+    del agency["state"]
+    ended = run_init(tmp_path, answers(mode="rehearsal", carrier=None, server_name=None, public_url=None, agency=agency))
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    hours = load_packs(load(tmp_path / "line" / "config.yaml").line.packs, near=tmp_path / "line").hours
+    assert (hours.always, hours.timezone, hours.clock) == (True, "Europe/London", 24)
 
 
 def test_a_line_that_never_closes_has_a_time_zone(tmp_path: Path) -> None:

@@ -18,6 +18,10 @@ from tests.deploy.line_directory import ADA, SOL, LineDirectory, line_directory
 
 MASTER, DEVICE, OTHER = "AbCd" * 10 + "xyz", "1234" * 10 + "567", "Qrst" * 10 + "uvw"
 SEE = "INSERT INTO matrix_seen_identity (user_id, master_key, queried_ms) VALUES ($1, $2, 0)"
+JOIN = """
+    INSERT INTO matrix_member (room_id, user_id, membership)
+    SELECT room_id, $1, 'join' FROM matrix_room WHERE kind = 'desk'
+"""
 KNOW = """
     INSERT INTO matrix_device (user_id, device_id, curve25519, ed25519, cross_signed, master_key)
     VALUES ($1, $2, 'c', $3, $4, $5)
@@ -32,6 +36,7 @@ async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
         await there.execute("UPDATE matrix_member SET membership = 'join' WHERE user_id = $1", SOL)
         for user, key in ((SOL, MASTER), (ADA, OTHER), ("@none:quietline.localhost", "")):
             await there.execute(SEE, user, key)
+        await there.execute(JOIN, "@none:quietline.localhost")
         await there.execute(KNOW, SOL, "PHONE", DEVICE, True, MASTER)
         await there.execute(KNOW, SOL, "OLD", "9999" * 10 + "999", False, MASTER)
         yield there
@@ -68,6 +73,29 @@ async def test_the_list_is_the_contract(line: LineDirectory) -> None:
     assert grouped(MASTER) in shown.stdout
     assert "quietline trust MXID FINGERPRINT" in shown.stdout
     assert "@none:quietline.localhost  has NO identity yet" in shown.stdout
+
+
+async def test_a_person_who_was_removed_is_not_listed(line: LineDirectory) -> None:
+    """With an identity or without one; who is still in a room of the line is, as somebody to be removed there."""
+    gone, stays = "@went:quietline.localhost", "@stays:quietline.localhost"
+    for user in (gone, stays):
+        await line.execute(SEE, user, OTHER)
+        await line.execute(KNOW, user, "PHONE", DEVICE, True, OTHER)
+        await line.execute(JOIN, user)
+    await line.execute(SEE, "@left:quietline.localhost", "")
+    await line.execute("INSERT INTO matrix_room VALUES ('!office', 'office', $1, 'office')", stays)
+    await line.execute("INSERT INTO matrix_member VALUES ('!office', $1, 'join')", stays)
+    assert "any more" not in (await trust(line)).stdout, "people at the desk who stand in no configuration are staff"
+    for user in (gone, stays):
+        await line.execute(
+            "UPDATE matrix_member SET membership = 'leave' WHERE user_id = $1 AND room_id <> '!office'", user
+        )
+    shown = (await trust(line)).stdout
+    assert gone not in shown
+    assert "@left" not in shown
+    assert f"{stays}  NOT CONFIRMED\n    NOT on the staff any more, and still in 1 of the line's rooms" in shown
+    told = json.loads((await trust(line, "--json")).stdout)["identities"]
+    assert {each["mxid"]: each.get("removed") for each in told} == {ADA: None, SOL: None, stays: True}
 
 
 @pytest.mark.parametrize("words", [[MASTER], grouped(MASTER).split(), [grouped(DEVICE)], [f" {DEVICE[:9]} ", DEVICE[9:]]])

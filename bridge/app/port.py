@@ -1,0 +1,45 @@
+"""The port of a bridge: one rule for the one that leads and the one that waits.
+
+Rule of this module: a port that is taken is tried again for half a minute, since a bridge that ends lets go of it, and an
+address that is not there yet comes with the network; then the start ends with a sentence that names the remedy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from typing import Final
+
+from aiohttp import web
+
+from bridge.app.line_files import CannotStart
+
+PORT_WAIT_SECONDS: Final = 30.0
+"""For how long a port may still be taken, by a bridge that ends for instance."""
+PORT_RETRY_SECONDS: Final = 0.5
+WHY_NOT: Final = {
+    errno.EADDRINUSE: "in use by another program",
+    errno.EACCES: "not allowed to this account",
+    errno.EADDRNOTAVAIL: "its address is none of this machine's",
+}
+PASSING: Final = (errno.EADDRINUSE, errno.EADDRNOTAVAIL)
+
+
+async def listen_patiently(runner: web.AppRunner, host: str, port: int, *, remedy: str) -> None:
+    """Listen there, for as long as it takes up to `PORT_WAIT_SECONDS`. Raises `CannotStart` with the remedy."""
+    deadline = asyncio.get_running_loop().time() + PORT_WAIT_SECONDS
+    while (error := await try_to_listen(runner, host, port)) is not None:
+        if error not in PASSING or asyncio.get_running_loop().time() >= deadline:
+            raise CannotStart([f"port {port}: {WHY_NOT.get(error, 'cannot be listened on')}. {remedy}."])
+        await asyncio.sleep(PORT_RETRY_SECONDS)
+
+
+async def try_to_listen(runner: web.AppRunner, host: str, port: int) -> int | None:
+    """Listen there; return None, or the number of the error for which it is not possible now."""
+    site = web.TCPSite(runner, host, port)
+    try:
+        await site.start()
+    except OSError as error:
+        await site.stop()
+        return error.errno or 0
+    return None
