@@ -12,17 +12,38 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from bridge.storage.errors import DatabaseError
+from bridge.storage.errors import (
+    Busy,
+    Corrupt,
+    DatabaseError,
+    InUse,
+    LeadLost,
+    Unavailable,
+    UnsuitableServer,
+    UnsupportedSchema,
+)
 from deploy.cli.options import line_options, optional_line_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from deploy.data_dir.layout import Layout
 
 EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE = 0, 1, 2
 
 _JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="For a program.")
+
+
+DATABASE_REMEDIES: Final[Mapping[type[DatabaseError], str]] = {
+    Busy: "another program writes there just now; try again, and `quietline doctor` names it (`database lock`)",
+    Corrupt: "it is damaged; stop the line, and restore a backup (`quietline restore`)",
+    UnsupportedSchema: "a newer version wrote it; install that version, for a database never goes back",
+    UnsuitableServer: "its server is not as it must be; `quietline doctor` says how (`database server`)",
+    InUse: "a bridge runs on it; stop the line first",
+    LeadLost: "a bridge runs on it; stop the line first",
+    Unavailable: "it does not answer just now; `quietline doctor` says more",
+}
+"""What to do about a database, by the kind of its error; the first that fits."""
 
 
 @click.command()
@@ -152,10 +173,15 @@ def exit_on_errors() -> Iterator[None]:
 
 
 def database_problem(error: DatabaseError) -> str:
-    """Say why the line's database cannot be used."""
+    """Say why the line's database cannot be used, and what to do. Another class or code than these is named."""
     if error.code == "SQLITE_FULL":
         return "the disk is full: the line's database could not be written, and is as it was"
-    return f"the line's database cannot be used ({type(error).__name__})"
+    if error.code.startswith("SQLITE_CANTOPEN"):
+        return "the line has no database that can be opened: start it once (its first start makes it), or put it back"
+    told = next(
+        (words for kind, words in DATABASE_REMEDIES.items() if isinstance(error, kind)), "`quietline doctor` says more"
+    )
+    return f"the line's database cannot be used ({type(error).__name__}): {told}"
 
 
 VERBS: Final = (exposure, accept_facts, audit, lookup)

@@ -88,6 +88,7 @@ ROWS: Final = (
 """The name of every row, in the order of a report. Names stay from version to version; new ones may come."""
 
 OF_THE_HOMESERVER: Final = (
+    "homeserver version",
     "homeserver module",
     "homeserver administrator",
     "homeserver limits",
@@ -141,7 +142,8 @@ def merge(rows: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
     for cause, consequences in CONSEQUENCES:
         if cause in worst and not worst[cause].ok:
             for name in consequences:
-                if name in worst and not worst[name].ok:
+                row = worst.get(name) or _not_there(name)
+                if not (row.ok and row.asked):
                     worst[name] = _unanswerable(name, cause)
     return tuple(worst.get(name, _not_there(name)) for name in ROWS)
 

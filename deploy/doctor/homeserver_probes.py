@@ -56,10 +56,12 @@ class HomeserverQuestions:
         self._wait_ms = int(seconds * 500)
         self._layout, self._config, self._http = layout, config, http
         self._embedded = is_embedded(layout, config)
+        # Before its first start a line has hand-outs, and no homeserver of its own yet.
+        self._do = EMBEDDED if self._embedded or (layout.handout.is_dir() and not config.homeserver.joined) else JOINED
 
     def probes(self) -> list[Probe]:
         """Return all questions."""
-        do = EMBEDDED if self._embedded else JOINED
+        do = self._do
         settings = () if self._embedded else ("homeserver settings",)
         return [
             Probe(names=("homeserver",), ask=self.ask_homeserver, do=do),
@@ -80,7 +82,7 @@ class HomeserverQuestions:
     async def ask_homeserver(self) -> Sequence[CheckResult]:
         """Ask whether it is one, whose our token is, and, where it tells, which version it is."""
         name, url = "homeserver", self._config.homeserver.url
-        do = EMBEDDED if self._embedded else JOINED
+        do = self._do
         try:
             async with self._http.get(f"{url}/_matrix/client/versions", allow_redirects=False) as answer:
                 told: Any = await answer.json(content_type=None)

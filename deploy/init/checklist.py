@@ -95,17 +95,19 @@ def _sheets(answers: Answers, layout: Layout) -> str:
 def _canary(answers: Answers, layout: Layout) -> Iterator[str]:
     """Say how the line texts itself: what `up` starts by itself, and what beside the agency's own homeserver does not."""
     told = (
-        f"A line that texts itself to see that it works: `openssl rand -hex 32 > {layout.secrets / 'canary'}` (mode 0600), "
-        f"the section `canary` of `{layout.config}` with that file, and a restart."
+        f"A line that texts itself to see that it works: `openssl rand -hex 32 > {layout.secrets / 'canary'}` (mode 0600, of "
+        f"the account that runs the line), the section `canary` of `{layout.config}` with that file, and a restart."
     )
-    if answers.homeserver is None:
-        yield told
-        return
-    run = "`systemctl enable --now quietline-canary.service`" if answers.service == "systemd" else "a service of yours"
-    yield (
-        f"{told} `./quietline canary --data {layout.data} --show-account` tells the account that the homeserver's "
-        f"administrator makes; then {run} runs `./quietline canary --data {layout.data}`."
-    )
+    run = f"a service of yours runs `./quietline canary --data {layout.data}`"
+    if answers.service == "compose":
+        run = "`docker compose --profile canary up -d`"
+    elif answers.service == "systemd":
+        run = f"`systemctl enable --now quietline-canary.service` runs `./quietline canary --data {layout.data}`"
+    if answers.homeserver is not None:
+        told += f" `./quietline canary --data {layout.data} --show-account` tells the account that the homeserver's "
+        told += "administrator makes."
+    # What `up` runs has it beside the bridge.
+    yield f"{told} Then {run}." if answers.homeserver is not None or answers.service == "compose" else told
 
 
 def _service_user(layout: Layout) -> Iterator[str]:
@@ -131,7 +133,7 @@ def _address(answers: Answers) -> Iterator[str]:
             f"Your proxy passes `/carriers/` to the bridge{homeserver if own else ''}, nothing else, and logs no requests "
             f"of `{host}`."
         )
-    else:
+    elif answers.service != "compose" or answers.proxy_kind != "caddy":
         yield f"Load the file in `proxy/` into {answers.proxy_kind}."
     yield (
         "Outgoing: where a firewall knows names, `proxy/egress.txt` is all that the line speaks to (deploy/docs/phones.md)."

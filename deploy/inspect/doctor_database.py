@@ -102,17 +102,19 @@ def check_homeserver_vacuum(db: Snapshot, now: float, age: float) -> CheckResult
     return CheckResult(name="vacuum", ok=days <= VACUUM_DAYS, what=what, do=do)
 
 
+def how_to_back_up(config: Config) -> str:
+    """Say what makes a backup, by whether the configuration says where to."""
+    where = "" if config.backup else " --to FILE --passphrase-file FILE"
+    return f"`quietline backup{where}`, once a week, kept elsewhere."
+
+
 def check_backup(db: Snapshot, config: Config, now: float, age: float) -> CheckResult:
     """Whether the line could be put up again somewhere else."""
     last = line_state.peek(db, line_state.LAST_BACKUP)
     days = (now - float(last)) / DAY if last else age
     ok = config.line.rehearsal or days <= BACKUP_DAYS
     what = f"last made {days:.1f} days ago" if last else "none was made yet"
-    do = (
-        ""
-        if last and days <= BACKUP_DAYS
-        else "quietline backup --to FILE --passphrase-file FILE, once a week, kept elsewhere."
-    )
+    do = "" if last and days <= BACKUP_DAYS else how_to_back_up(config)
     return CheckResult(name="backup", ok=ok, what=what, do=do)
 
 

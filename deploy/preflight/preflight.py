@@ -170,7 +170,7 @@ def check_database(config: Config, layout: Layout, *, running: bool) -> Iterator
         do="Start the line, have a supervisor sign in, and confirm them with `quietline trust`.",
     )
     no_backup = CheckResult(
-        name="backup", ok=True, what="none was made yet", do="quietline backup, once a week, kept elsewhere.", warning=True
+        name="backup", ok=True, what="none was made yet", do=doctor_database.how_to_back_up(config), warning=True
     )
     if not offline.has_database(config):
         yield from (

@@ -24,6 +24,7 @@ from deploy.doctor.doctor import ROWS, merge, run_checks
 from deploy.inspect import doctor
 from deploy.inspect.status import CheckResult
 from tests.deploy.doctor.real_line import MIRA, NOOR, RealLine, real_line
+from tests.deploy.init.answers import answers, run_init
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 DAY = 86_400.0
@@ -385,6 +386,17 @@ async def test_a_configuration_that_is_none(tmp_path: Path) -> None:
     assert "is not YAML" in rows["configuration"].what
     assert not rows["homeserver"].asked
     assert json.loads(report.as_json())["ok"] is False
+
+
+async def test_before_the_first_start(tmp_path: Path) -> None:
+    """A line of `init` has its own homeserver, and no administrator who could be asked; what is behind it waits for it."""
+    assert run_init(tmp_path, answers()).exit_code == 0
+    report, usable = await run_checks(Layout(tmp_path / "line"))
+    rows = {row.name: row for row in report.checks}
+    assert usable
+    assert "Start the line" in rows["homeserver"].do
+    for name in ("homeserver version", "homeserver module", "homeserver limits", "first passwords", "staff devices"):
+        assert (rows[name].asked, rows[name].what) == (False, "cannot be judged now: see the row `homeserver`"), name
 
 
 def test_the_worst_of_what_was_said_of_a_row_stands() -> None:

@@ -87,6 +87,16 @@ def test_what_is_on_the_machines_loopback_is_reached(tmp_path: Path, told: dict[
     assert (found["proxy"]["cap_drop"], found["proxy"]["cap_add"]) == (["ALL"], ["NET_BIND_SERVICE"])
 
 
+@pytest.mark.parametrize("told", [answers(service="compose"), joined(service="compose")], ids=["embedded", "joined"])
+def test_the_checklist_is_of_containers(tmp_path: Path, told: dict[str, Any]) -> None:
+    """Caddy is one of them, with its file; the canary is the service of its profile, and nothing that a person runs."""
+    assert run_init(tmp_path, told).exit_code == 0
+    said = (tmp_path / "line" / "CHECKLIST.md").read_text()
+    assert "Load the file" not in said
+    assert "Then `docker compose --profile canary up -d`." in said
+    assert "a service of yours" not in said
+
+
 def test_a_rehearsal_is_one_container(tmp_path: Path) -> None:
     """`up` runs the handsets too; all of it on the machine's loopback."""
     found = services(tmp_path, answers(mode="rehearsal", carrier=None))
