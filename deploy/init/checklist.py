@@ -95,8 +95,8 @@ def _sheets(answers: Answers, layout: Layout) -> str:
 def _canary(answers: Answers, layout: Layout) -> Iterator[str]:
     """Say how the line texts itself: what `up` starts by itself, and what beside the agency's own homeserver does not."""
     told = (
-        f"A line that texts itself to see that it works: `openssl rand -hex 32 > {layout.secrets / 'canary'}` (mode 0600, of "
-        f"the account that runs the line), the section `canary` of `{layout.config}` with that file, and a restart."
+        f"A line that texts itself to see that it works: `openssl rand -hex 32 > {layout.secrets / 'canary'}` (mode 0600, "
+        f"of the account that runs the line), the section `canary` of `{layout.config}` with that file, and a restart."
     )
     run = f"a service of yours runs `./quietline canary --data {layout.data}`"
     if answers.service == "compose":
