@@ -56,7 +56,8 @@ def _steps(answers: Answers, layout: Layout, pack: Pack) -> Iterator[str]:
         yield units
     elif answers.service == "compose":
         if os.getuid() == 0:
-            yield f"`chown -R {CONTAINER_USER}: {layout.data}`: the container's user owns what it reads and writes."
+            user = f"{CONTAINER_USER}:{CONTAINER_USER}"
+            yield f"`chown -R {user} {layout.data}`: the container's user owns what it reads and writes."
         yield f"In `{layout.data}`: what the head of `compose.yaml` says."
     else:
         yield f"`./quietline {verb} {data}`, under whatever starts it again at boot."

@@ -42,7 +42,7 @@ SET_UP: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class SeenPeople:
     """Who was seen. `identities`: with one; `without`: Matrix ids of people whose clients have made none yet.
 
     `left_over`: of those, Matrix id -> in how many rooms people still are who are neither on the staff nor at the desk.
@@ -53,7 +53,7 @@ class Seen:
     left_over: Mapping[str, int]
 
 
-def read_seen(config: Config) -> Seen:
+def read_seen(config: Config) -> SeenPeople:
     """Return who was seen, confirmed or not, of the staff and of those who are in a room. Raises `DatabaseError`.
 
     A person who was removed and is in no room is left out: nothing can be confirmed of them any more.
@@ -64,7 +64,7 @@ def read_seen(config: Config) -> Seen:
         identities = [seen for seen in seen_identities(db, trust_mac_of(config)) if seen.user_id in people | rooms.keys()]
         without = [user for user in without_identity(db) if user in people | rooms.keys()]
     listed = {seen.user_id for seen in identities} | set(without)
-    return Seen(
+    return SeenPeople(
         identities=tuple(identities),
         without=tuple(without),
         left_over={user: rooms[user] for user in sorted(listed - people)},
@@ -92,12 +92,12 @@ async def confirm_identity(config: Config, mxid: str, fingerprint: str) -> bool:
     return True
 
 
-def as_json(seen: Seen) -> str:
+def as_json(seen: SeenPeople) -> str:
     """Write them for a program; keys stand in groups of four. `removed` is there only where it says something."""
     return json.dumps({"identities": [_as_object(each, seen.left_over) for each in seen.identities]})
 
 
-def as_text(seen: Seen) -> list[str]:
+def as_text(seen: SeenPeople) -> list[str]:
     """Write them for a person, those who wait first."""
     lines: list[str] = []
     for each in sorted(seen.identities, key=lambda each: each.confirmed):
@@ -116,7 +116,7 @@ def as_text(seen: Seen) -> list[str]:
     return lines
 
 
-def _left_over(user: str, seen: Seen) -> list[str]:
+def _left_over(user: str, seen: SeenPeople) -> list[str]:
     rooms = seen.left_over.get(user)
     return [] if rooms is None else [f"    NOT on the staff any more, and still in {rooms} of the line's rooms. {REMOVE}"]
 
@@ -134,10 +134,11 @@ def check_first_supervisor(db: Snapshot, config: Config) -> CheckResult:
 
 
 def tell_first_supervisor(config: Config) -> list[CheckResult]:
-    """Tell `quietline status` the same without judging: the parts of the line run. Nothing before the first start."""
+    """Tell `quietline status` the same as a warning: the parts of the line run. Nothing before the first start."""
     try:
         with offline.read_transaction(config) as db:
-            return [replace(check_first_supervisor(db, config), ok=True)]
+            found = check_first_supervisor(db, config)
+            return [found if found.ok else replace(found, ok=True, warning=True)]
     except DatabaseError:
         return []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -93,6 +94,8 @@ def test_the_checklist_is_of_containers(tmp_path: Path, told: dict[str, Any]) ->
     assert run_init(tmp_path, told).exit_code == 0
     said = (tmp_path / "line" / "CHECKLIST.md").read_text()
     assert "Load the file" not in said
+    # `chown` takes a number alone with a group, as nobody of that number is on the machine.
+    assert ("`chown -R 10001:10001 " in said) == (os.getuid() == 0)
     assert "Then `docker compose --profile canary up -d`." in said
     assert "a service of yours" not in said
 

@@ -162,8 +162,9 @@ async def test_the_doctor_says_when_nobody_can_confirm(line: LineDirectory) -> N
 
     assert not well()
     (told,) = tell_first_supervisor(real(line.config))
-    assert (told.ok, "quietline trust" in told.do) == (True, True), "status tells it and leaves the verdict to the doctor"
+    assert (told.ok, told.warning, "quietline trust" in told.do) == (True, True, True), "the verdict is the doctor's"
     assert well(rehearsal=True), "a rehearsal trusts on first use"
+    assert not tell_first_supervisor(line.config)[0].warning
     await line.execute("INSERT INTO matrix_confirmed (user_id, master_key) VALUES ($1, $2)", ADA, OTHER)
     assert not well(), "an advocate confirms nobody"
     assert (await trust(line, SOL, MASTER)).exit_code == 0
