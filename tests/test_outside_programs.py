@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests import outside_programs
+from tests import outside_programs, outside_wheels
 
 FAKE_APT = """#!/bin/sh
 echo "$*" >> "$LOG"
@@ -86,3 +87,35 @@ def test_what_cannot_be_had_is_counted_and_not_asked_for_at_every_test(
 def test_a_program_that_no_package_has_is_not_looked_for_there(machine: Path) -> None:
     assert outside_programs.find("systemd-analyze") is None
     assert not (machine / "log").exists()
+
+
+def test_what_a_wheel_carries_is_fetched_once_by_its_hash(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The schemas of Kubernetes: pip is asked for the locked file alone, and nothing of it is installed."""
+    asked: list[list[str]] = []
+
+    def download(command: tuple[object, ...], **_options: object) -> subprocess.CompletedProcess[bytes]:
+        asked.append([str(word) for word in command])
+        folder = Path(asked[-1][asked[-1].index("--dest") + 1])
+        with zipfile.ZipFile(folder / "one.whl", "w") as wheel:
+            for version in outside_wheels.SCHEMA_VERSIONS:
+                wheel.writestr(f"kubernetes_validate/kubernetes-json-schema/{version}-local-strict/pod-v1.json", "{}")
+        lock = Path(asked[-1][asked[-1].index("--requirement") + 1]).read_text(encoding="utf-8")
+        assert lock.startswith("kubernetes-validate==")
+        assert "--hash=sha256:" in lock
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(outside_wheels.subprocess, "run", download)
+    for _ in range(2):
+        found = outside_programs.find("kubernetes-schemas")
+        assert found is not None
+        assert sorted(path.name for path in Path(found).iterdir()) == sorted(outside_wheels.SCHEMA_VERSIONS)
+        outside_programs.find.cache_clear()
+    assert len(asked) == 1
+    assert {"download", "--require-hashes", "--no-deps"} <= set(asked[0])
+
+
+def test_on_another_machine_there_is_no_helm(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wheel's program is for Linux on x86-64: nothing is fetched elsewhere."""
+    monkeypatch.setattr(outside_wheels.platform, "machine", lambda: "aarch64")
+    monkeypatch.setattr(outside_wheels.subprocess, "run", lambda *_all, **_named: pytest.fail("fetched"))
+    assert outside_programs.find("helm") is None
