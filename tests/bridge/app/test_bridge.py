@@ -62,7 +62,10 @@ async def test_whatever_ends_the_syncing_of_a_database_ends_the_bridge(
 
 
 async def test_ready_tells_a_role_and_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While it starts: live, not ready. With its desk: leader, and only its own file names room and accounts."""
+    """While it starts: live, not ready, and webhooks are its own. With its desk: leader. While it hands over: neither.
+
+    Its own file alone names room and accounts.
+    """
     papers = Papers(tmp_path)
     port = papers.raw["listen"]["port"] = free_port_base()
     run = tmp_path / "run"
@@ -79,9 +82,13 @@ async def test_ready_tells_a_role_and_no_name(tmp_path: Path, monkeypatch: pytes
             assert not (run / "bridge.json").exists()
             assert await ask("/live") == (200, "")
             assert await ask("/ready") == (503, '{"role": "starting"}')
+            assert await ask("/accepting") == (200, "")
             monkeypatch.setattr(bridge.matrix_workers, "desk_room", lambda: "!desk")
             assert await ask("/ready") == (200, '{"role": "leader"}')
             assert '"!desk"' in (run / "bridge.json").read_text()
+            bridge._hands_over = True
+            assert await ask("/ready") == (503, '{"role": "standby"}')
+            assert await ask("/accepting") == (503, "")
         assert not (run / "bridge.json").exists()
 
 

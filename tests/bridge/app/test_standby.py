@@ -85,6 +85,7 @@ async def test_the_second_waits_and_answers_and_leads_when_the_first_has_gone(li
         async with AsyncExitStack() as stack:
             await line.lead(first, stack)
             assert (await ask(first.listen.port, "/ready"))[1] == '{"role": "starting"}'
+            assert (await ask(first.listen.port, "/accepting"))[0] == 200
             waiting = asyncio.create_task(line.lead(second, beside))
 
             async def answers() -> bool | None:
@@ -94,6 +95,7 @@ async def test_the_second_waits_and_answers_and_leads_when_the_first_has_gone(li
 
             await wait_until("it answers", answers, every=0.02)
             assert await ask(second.listen.port, "/ready") == (503, '{"role": "standby"}')
+            assert (await ask(second.listen.port, "/accepting"))[0] == 503
             for path in ("/carriers/main/inbound", "/carriers/main/status/secret"):
                 assert (await ask(second.listen.port, path, "POST"))[0] == 503
             assert second.metrics is not None

@@ -13,12 +13,13 @@ from bridge.config import Config, load
 from bridge.lease.lead import Lead
 from bridge.lease.waiting import Waiting, host_name
 from bridge.storage.postgres_connection import PostgresPlace
+from deploy.inspect import handover
 from deploy.inspect.handover import hand_over
 from deploy.inspect.leader import check_leader, leader_rows
 from tests.bridge.lease.leases import LeasedLine
 from tests.bridge.test_config import Papers
 from tests.deploy.processes import free_port_base
-from tests.e2e.polling import wait_until
+from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.database_engine import make_line_database
 from tests.fakes.postgres_server import PostgresServer
 
@@ -126,3 +127,37 @@ async def test_a_wish_that_is_not_heard_in_time_is_taken_back(line: LedLine) -> 
     assert not lead.handover.is_set()
     await lead.close()
     await waiting.close()
+
+
+async def test_what_ends_one_bridge_asks_only_that_one(line: LedLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Said where the bridge waits, it leaves the leader on another machine alone; where it leads, it asks."""
+    lead, waiting = await led(line)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(handover, "host_name", lambda: "another-machine")
+        [row] = (await hand_over(line.config, here=True)).checks
+    assert (row.ok, row.what) == (True, "the bridge of this machine does not lead")
+    await lead._renew()
+    assert not lead.handover.is_set()
+    lead.start()
+    asking = asyncio.create_task(hand_over(line.config, here=True))
+    await lead.handover.wait()
+    await lead.close()
+    later = await line.waits_until_it_leads(waiting)
+    assert (await asking).ok
+    await later.close()
+
+
+async def test_a_second_bridge_is_waited_for(line: LedLine) -> None:
+    """One that is only starting when the leader is to be stopped takes over all the same."""
+    lead = await line.bridge().try_once()
+    assert lead is not None
+    lead.start()
+    asking = asyncio.create_task(hand_over(line.config, here=True, wait=STEP_TIMEOUT))
+    await asyncio.sleep(0)
+    waiting = line.bridge()
+    assert await waiting.try_once() is None
+    await lead.handover.wait()
+    await lead.close()
+    later = await line.waits_until_it_leads(waiting)
+    assert (await asking).ok
+    await later.close()
