@@ -113,6 +113,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "bridge/inbound deploy/inspect"
     ),
     "deploy/init": "policies bridge/runtime bridge/carriers/vendors bridge/config deploy/data_dir deploy/stack",
+    "deploy/kubernetes": "bridge/runtime bridge/carriers/vendors",
     "deploy/preflight": (
         "policies bridge/runtime bridge/storage bridge/config bridge/matrix/api deploy/data_dir deploy/stack "
         "deploy/inspect deploy/carrier"
@@ -140,6 +141,8 @@ MAY_IMPORT: Final[dict[str, str]] = {
 """From the lowest package to the highest; the value names the packages that it imports."""
 
 NO_MODULE_OF_ITS_NAME: Final = {
+    "tests/deploy/kubernetes/test_chart.py": "the chart, which is no Python, rendered by helm",
+    "tests/deploy/kubernetes/test_chart_values.py": "its values, as helm takes them",
     "tests/bridge/engine/test_marked_facts.py": "facts put back beside the program, from the database to the desk",
     "tests/bot/commands/test_asks.py": "every sentence of every package that asks a person to say something",
     "tests/bot/test_bad_input.py": "mishaps at a desk, across features",

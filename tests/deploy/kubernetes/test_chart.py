@@ -1,0 +1,299 @@
+"""The chart as helm renders it: over every fragment of values, and what the program and the cluster say of it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bridge.carriers.vendors.registry import CARRIER_KINDS
+from bridge.config import Config, load
+from deploy.kubernetes.chart_files import CHART
+from deploy.kubernetes.values_schema import ENTRIES
+from tests.deploy.kubernetes.rendered import (
+    EVERYTHING,
+    FRAGMENTS,
+    RELEASE,
+    Chart,
+    Manifest,
+    fragments,
+    one,
+    pods,
+    problems,
+)
+from tests.deploy.kubernetes.test_values_schema import laid
+from tests.outside_programs import OutsidePrograms
+
+KEY = "0123456789abcdef" * 4
+CREDENTIALS = "/run/credentials"
+FRAGMENT = pytest.mark.parametrize("fragment", [None, *fragments()], ids=lambda path: path.stem if path else "line")
+
+
+def files(fragment: Path | None) -> tuple[Path, ...]:
+    return () if fragment is None else (fragment,)
+
+
+def everything() -> tuple[Path, ...]:
+    return tuple(FRAGMENTS / f"{name}.yaml" for name in EVERYTHING)
+
+
+@FRAGMENT
+def test_it_renders_and_every_object_is_one_that_a_cluster_takes(
+    chart: Chart, fragment: Path | None, outside_programs: OutsidePrograms
+) -> None:
+    """Its own judgement is strict; each object is held to the schema of its kind, oldest and newest version."""
+    assert "1 chart(s) linted, 0 chart(s) failed" in chart.lint(*files(fragment))
+    objects = chart.render(*files(fragment))
+    names = [(each["kind"], each["metadata"]["name"]) for each in objects]
+    assert len(set(names)) == len(names)
+    if (schemas := outside_programs.find("kubernetes-schemas")) is not None:
+        assert [problem for each in objects for problem in problems(each, Path(schemas))] == []
+
+
+def test_all_parts_at_once(chart: Chart, outside_programs: OutsidePrograms) -> None:
+    """The parts that exclude one another but for one."""
+    objects = chart.render(*everything())
+    kinds = {each["kind"] for each in objects}
+    assert {"Ingress", "ServiceMonitor", "PrometheusRule", "CronJob", "StatefulSet", "NetworkPolicy"} <= kinds
+    if (schemas := outside_programs.find("kubernetes-schemas")) is not None:
+        assert [problem for each in objects for problem in problems(each, Path(schemas))] == []
+
+
+def mount(objects: list[Manifest], spec: Manifest, directory: Path) -> Path:
+    """Lay the volumes of a pod into a directory as the cluster does; return its `config.yaml`. Raises `KeyError`."""
+    volumes = {each["name"]: each for each in spec["volumes"]}
+    for source in volumes["credentials"]["projected"]["sources"]:
+        (item,) = source["secret"]["items"]
+        file = directory / item["path"]
+        text = f"{item['key']} of {source['secret']['name']}"
+        if item["path"] in {"vault_key", "index_key", "suppression_key", "canary"}:
+            text = f"{len(list(directory.iterdir())):02x}{KEY[2:]}"
+        if item["path"] == "database_url":
+            text = "postgresql://quietline:word@quietline-db-rw:5432/quietline"
+        file.write_text(text)
+        file.chmod(volumes["credentials"]["projected"]["defaultMode"])
+    (source,) = (
+        each["configMap"]
+        for each in volumes["configuration"]["projected"]["sources"]
+        if "items" in each.get("configMap", {}) and each["configMap"]["name"] == RELEASE
+    )
+    (item,) = source["items"]
+    assert item["path"] == "config.yaml"
+    text = one(objects, "ConfigMap", source["name"])["data"][item["key"]]
+    (path := directory / "config.yaml").write_text(text.replace(CREDENTIALS, str(directory)))
+    return path
+
+
+def read(objects: list[Manifest], name: str, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    """Have the program read what a pod would have."""
+    directory.mkdir()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(directory))
+    (spec,) = (spec for pod, spec in pods(objects) if pod == name)
+    (told,) = (each["value"] for each in spec["containers"][0]["env"] if each["name"] == "CREDENTIALS_DIRECTORY")
+    assert told == CREDENTIALS
+    return load(mount(objects, spec, directory))
+
+
+@FRAGMENT
+def test_the_program_takes_the_configuration_with_the_secrets_that_its_pod_has(
+    chart: Chart, fragment: Path | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of bridges and of jobs, by its own reader: no key is unknown, no secret is missing and none may be read by others."""
+    objects = chart.render(*files(fragment))
+    config = read(objects, RELEASE, tmp_path / "bridge", monkeypatch)
+    assert (config.listen.host, config.listen.port) == ("0.0.0.0", 8449)
+    assert config.homeserver.joined
+    jobs = [name for name, _ in pods(objects) if name.removeprefix(f"{RELEASE}-").split("-")[0] in JOBS]
+    for name in jobs:
+        behind = read(objects, name, tmp_path / name, monkeypatch)
+        assert behind.listen.host == f"{RELEASE}-inside"
+        assert one(objects, "Service", behind.listen.host)["spec"]["ports"][0]["port"] == behind.listen.port
+    told = {key: yaml.safe_load(text) for key, text in one(objects, "ConfigMap", RELEASE)["data"].items()}
+    assert told["config.yaml"] | {"listen": None} == told["jobs.yaml"] | {"listen": None}
+
+
+JOBS = ("doctor", "backup", "drill", "upgrade", "canary")
+
+
+@pytest.mark.parametrize("kind", sorted(set(CARRIER_KINDS) - {"rehearsal"}))
+def test_a_line_of_each_carrier(chart: Chart, kind: str) -> None:
+    """With the keys of its sample line, its secrets in the Secret's entries."""
+    sample = yaml.safe_load((CHART.parent / "examples" / f"{kind}.yaml").read_text(encoding="utf-8"))["lines"][0]["carrier"]
+    carrier: dict[str, Any] = {name: value for name, value in sample.items() if not name.endswith("_file")}
+    carrier["secrets"] = [name.removesuffix("_file") for name in sample if name.endswith("_file")]
+    objects = chart.render(values=laid() | {"carrier": carrier}, least=False)
+    (spec,) = (spec for pod, spec in pods(objects) if pod == RELEASE)
+    (volume,) = (each for each in spec["volumes"] if each["name"] == "credentials")
+    entries = {source["secret"]["items"][0]["path"] for source in volume["projected"]["sources"]}
+    written = yaml.safe_load(one(objects, "ConfigMap", RELEASE)["data"]["config.yaml"])["lines"][0]["carrier"]
+    assert {name: value for name, value in written.items() if not name.endswith("_file")} == {
+        name: value for name, value in sample.items() if not name.endswith("_file")
+    }
+    for name in carrier["secrets"]:
+        assert written[f"{name}_file"] == f"{CREDENTIALS}/carrier_{name}"
+        assert f"carrier_{name}" in entries
+
+
+@FRAGMENT
+def test_no_pod_may_more_than_it_needs(chart: Chart, fragment: Path | None) -> None:
+    """Each is as the profile `restricted` asks (Pod Security Standards), reads its own image only, and has no token."""
+    found = list(pods(chart.render(*files(fragment))))
+    assert found
+    for name, spec in found:
+        pod = spec["securityContext"]
+        assert (pod["runAsNonRoot"], pod["runAsUser"], pod["seccompProfile"]) == (
+            True,
+            10001,
+            {"type": "RuntimeDefault"},
+        ), name
+        assert spec["automountServiceAccountToken"] is False
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
+        assert {next(iter(volume.keys() - {"name"})) for volume in spec["volumes"]} <= {
+            *("persistentVolumeClaim", "projected", "emptyDir", "configMap")
+        }
+        (container,) = spec["containers"]
+        own = container["securityContext"]
+        assert own["allowPrivilegeEscalation"] is False
+        assert own["readOnlyRootFilesystem"] is True
+        assert own["capabilities"]["drop"] == ["ALL"]
+        # Caddy's image is not executed without this one, which the profile allows.
+        assert own["capabilities"].get("add", []) == (["NET_BIND_SERVICE"] if name.endswith("-gate") else [])
+        assert "hostPort" not in str(container.get("ports"))
+
+
+def test_only_backups_see_their_passphrase(chart: Chart) -> None:
+    """Neither the bridge nor the canary needs it."""
+    seen = {
+        name: {source["secret"]["items"][0]["path"] for source in volume["projected"]["sources"]}
+        for name, spec in pods(chart.render(*everything()))
+        for volume in spec["volumes"]
+        if volume["name"] == "credentials"
+    }
+    assert {name for name, entries in seen.items() if "backup_passphrase" in entries} == {
+        f"{RELEASE}-{job}" for job in ("backup", "drill", "doctor")
+    }
+    assert set().union(*seen.values()) - {"carrier_api_key"} == set(ENTRIES) - {"admin_token"}
+
+
+def test_where_a_volume_goes_the_pods_go(chart: Chart) -> None:
+    """Shared: two machines, refused on one. One that follows: one machine, for bridges and jobs."""
+    shared, follows = chart.render(), chart.render(FRAGMENTS / "follows.yaml")
+    assert one(shared, "PersistentVolumeClaim", f"{RELEASE}-keys")["spec"]["accessModes"] == ["ReadWriteMany"]
+    assert one(follows, "PersistentVolumeClaim", f"{RELEASE}-keys")["spec"]["accessModes"] == ["ReadWriteOnce"]
+    for objects, word, names in (
+        (shared, "podAntiAffinity", {RELEASE}),
+        (follows, "podAffinity", {RELEASE, f"{RELEASE}-doctor"}),
+    ):
+        apart = {
+            name
+            for name, spec in pods(objects)
+            if "requiredDuringSchedulingIgnoredDuringExecution" in spec.get("affinity", {}).get(word, {})
+        }
+        assert apart == names
+    for objects in (shared, follows):
+        kept = [
+            each for each in objects if each["metadata"].get("annotations", {}).get("helm.sh/resource-policy") == "keep"
+        ]
+        assert {each["kind"] for each in kept} == {"PersistentVolumeClaim", "ConfigMap"}
+
+
+def test_an_update_hands_over(chart: Chart) -> None:
+    """Before a bridge of two is stopped it lets the other lead; there is time for both waits of it, and for the stop."""
+    for fragment, hands_over in ((None, True), (FRAGMENTS / "one-bridge.yaml", False)):
+        ((_, spec),) = (each for each in pods(chart.render(*files(fragment))) if each[0] == RELEASE)
+        (container,) = spec["containers"]
+        hook = container.get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", [])
+        assert ("handover" in hook and "--here" in hook) is hands_over
+        waited = float(hook[hook.index("--wait") + 1]) + 60 if hands_over else 0
+        assert spec["terminationGracePeriodSeconds"] >= waited + 40
+
+
+def test_the_gate_leads_to_the_bridges_that_there_are(
+    chart: Chart, outside_programs: OutsidePrograms, tmp_path: Path
+) -> None:
+    """By the names that the cluster gives them; the file is one that Caddy takes."""
+    for fragment, count in ((None, 2), (FRAGMENTS / "one-bridge.yaml", 1), (FRAGMENTS / "upgrade.yaml", 1)):
+        objects = chart.render(*files(fragment))
+        text = one(objects, "ConfigMap", f"{RELEASE}-gate")["data"]["Caddyfile"]
+        (line,) = (each.split()[1:] for each in text.splitlines() if each.startswith("\t\tto "))
+        assert line == [f"{RELEASE}-{n}.{RELEASE}-bridges:8449" for n in range(count)]
+        assert one(objects, "StatefulSet", RELEASE)["spec"]["serviceName"] == f"{RELEASE}-bridges"
+        if (program := outside_programs.find("caddy")) is not None:
+            (file := tmp_path / "Caddyfile").write_text(text)
+            judged = subprocess.run(
+                [program, "validate", "--adapter", "caddyfile", "--config", file],
+                env={"HOME": str(tmp_path)},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert judged.returncode == 0, judged.stderr
+
+
+def test_from_outside_the_webhooks_are_reached_and_nothing_else(chart: Chart) -> None:
+    """By an Ingress and by a route of a gateway alike."""
+    (rule,) = one(chart.render(FRAGMENTS / "ingress.yaml"), "Ingress", RELEASE)["spec"]["rules"]
+    (path,) = rule["http"]["paths"]
+    assert (rule["host"], path["path"], path["pathType"]) == ("text.agency.org", "/carriers/main/", "Prefix")
+    route = one(chart.render(FRAGMENTS / "http-route.yaml"), "HTTPRoute", RELEASE)["spec"]
+    assert set(route) == {"parentRefs", "hostnames", "rules"}
+    assert route["rules"] == [
+        {
+            "matches": [{"path": {"type": "PathPrefix", "value": "/carriers/main/"}}],
+            "backendRefs": [{"name": RELEASE, "port": 80}],
+        }
+    ]
+
+
+def test_prometheus_finds_the_bridges_and_the_alarms_are_its_own(
+    chart: Chart, outside_programs: OutsidePrograms, tmp_path: Path
+) -> None:
+    """The job has the name that the alarms ask for; promtool takes the alarms."""
+    objects = chart.render(FRAGMENTS / "monitoring.yaml")
+    monitor = one(objects, "ServiceMonitor", RELEASE)["spec"]
+    assert set(monitor) == {"selector", "endpoints"}
+    wanted = monitor["selector"]["matchLabels"].items()
+    found = [
+        each["metadata"]["name"]
+        for each in objects
+        if each["kind"] == "Service" and wanted <= each["metadata"]["labels"].items()
+    ]
+    assert found == [f"{RELEASE}-bridges"]
+    (endpoint,) = monitor["endpoints"]
+    assert endpoint["port"] in {port["name"] for port in one(objects, "Service", found[0])["spec"]["ports"]}
+    assert endpoint["relabelings"] == [{"action": "replace", "targetLabel": "job", "replacement": "quietline"}]
+    rule = one(objects, "PrometheusRule", RELEASE)["spec"]
+    assert 'job="quietline"' in str(rule)
+    if (program := outside_programs.find("promtool")) is not None:
+        (file := tmp_path / "rules.yaml").write_text(yaml.safe_dump(rule))
+        judged = subprocess.run([program, "check", "rules", file], capture_output=True, text=True, check=False)
+        assert judged.returncode == 0, judged.stdout + judged.stderr
+
+
+def peers(policy: Manifest, way: str) -> str:
+    return yaml.safe_dump(policy["spec"][way])
+
+
+def test_the_network_is_open_to_those_who_are_named(chart: Chart) -> None:
+    """Into the bridge: the gate, Prometheus. Out: names, homeserver, database, carrier. The gate: bridges alone."""
+    objects = chart.render(FRAGMENTS / "on-call.yaml")
+    policies = {each["metadata"]["name"]: each for each in objects if each["kind"] == "NetworkPolicy"}
+    assert set(policies) == {f"{RELEASE}-{name}" for name in ("bridge", "gate", "jobs")}
+    covered = [policy["spec"]["podSelector"]["matchLabels"] for policy in policies.values()]
+    for each in objects:
+        spec = each["spec"]["jobTemplate"]["spec"] if each["kind"] == "CronJob" else each.get("spec", {})
+        if "template" in spec:
+            labels = spec["template"]["metadata"]["labels"].items()
+            assert sum(selector.items() <= labels for selector in covered) == 1, each["metadata"]["name"]
+    assert all(policy["spec"]["policyTypes"] == ["Ingress", "Egress"] for policy in policies.values())
+    bridge, gate, jobs = (policies[f"{RELEASE}-{name}"] for name in ("bridge", "gate", "jobs"))
+    assert "monitoring" in peers(bridge, "ingress")
+    assert "name: ingress" not in peers(bridge, "ingress")
+    for destination in ("kube-system", "haproxy", "quietline-db", "0.0.0.0/0", "192.0.2.10/32"):
+        assert destination in peers(bridge, "egress")
+    assert "name: ingress" in peers(gate, "ingress")
+    assert "0.0.0.0/0" not in peers(gate, "egress")
+    assert jobs["spec"]["ingress"] == []
