@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # without annotations
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 

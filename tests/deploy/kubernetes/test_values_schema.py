@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from jsonschema import Draft7Validator
+from jsonschema import Draft7Validator  # type: ignore[import-untyped]  # without annotations
 
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from deploy.kubernetes.chart_files import CHART
