@@ -41,6 +41,8 @@ from bot.model.events import (
 from bot.model.feature import Feature, Step
 from bot.model.line_incidents import (
     AlarmTestRequested,
+    CalendarRead,
+    CalendarUnread,
     CanaryFailed,
     CanaryRecovered,
     ClockJumped,
@@ -289,6 +291,8 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, ErasureFailed): (alerts.erasure_failed,),
     (Desk, ThreadParked): (flood.note_news, claim_queue.forget_thread),
     (Desk, LineRestored): (alerts.line_restored,),
+    (Desk, CalendarRead): (shifts.calendar_read,),
+    (Desk, CalendarUnread): (shifts.calendar_unread,),
     (Desk, FactsBehind): (alerts.facts_behind,),
     (Desk, LegalHoldChanged): (legal_hold.show_hold,),
     (Desk, RevealRequested): (number_reveal.show_request,),

@@ -104,6 +104,8 @@ PASSED_OVER: Final = {
     (Thread, line_incidents.CanaryRecovered): "told to the desk, which has people",
     (Thread, line_incidents.AlarmTestRequested): "told to the desk, which has people",
     (Thread, line_incidents.InviteFailed): "told to the desk, which has people",
+    (Thread, line_incidents.CalendarRead): "told to the desk, which follows the calendar",
+    (Thread, line_incidents.CalendarUnread): "told to the desk, which has people",
     (Thread, line_incidents.StaffAdded): "told to the desk, whose roster it is about",
     (Thread, line_incidents.StaffRemoved): "told to the desk, which tells its threads when they have left",
     (Thread, line_incidents.SyncStalled): "told to the desk, which has people",

@@ -21,6 +21,7 @@ from bot.model.hold_signs import HoldSigns
 from bot.model.thread import Assignment, Consent, ConsentFlags, Lifecycle, Sending, Silence
 from bot.model.thread_desk_events import AlarmKind, Situation
 from policies.drills.script import DrillScript
+from policies.pack import Shifts
 
 SHIFTS_TIMER: Final = "shifts"
 """Timer of the desk by which it looks at the calendar of shifts; a start sets it as well."""
@@ -196,6 +197,8 @@ class Desk:
     """When the gaps of the calendar of shifts were last looked for; on the wall's clock."""
     shifts_due: float = 0.0
     """When the timer of the calendar is due; 0: none was set."""
+    strangers_told: tuple[str, ...] = ()
+    """People of the calendar file who are not at the desk, as supervisors were last told of them."""
 
     def member(self, user: str) -> DeskMember | None:
         """Who that person is at the desk, if they are there."""
@@ -260,6 +263,8 @@ class Facts:
     """By how many seconds the machine's clock was set forward since the start: `now` does not follow it."""
     drills: Mapping[str, DrillScript] = field(default_factory=dict)
     """The scripts that may be played here, by name; none on a line that is in service."""
+    calendar: Shifts | None = field(default=None, repr=False)
+    """The last good copy of the calendar file or address; None where there is none, or never was one."""
 
     @property
     def wall_clock(self) -> float:

@@ -12,6 +12,8 @@ from typing import TypeAlias
 
 from bot.model.line_incidents import (
     AlarmTestRequested,
+    CalendarRead,
+    CalendarUnread,
     CanaryFailed,
     CanaryRecovered,
     ClockJumped,
@@ -275,6 +277,8 @@ Event: TypeAlias = (
     | CanaryFailed
     | CanaryRecovered
     | PageFailed
+    | CalendarRead
+    | CalendarUnread
     | AlarmTestRequested
     | ClockJumped
     | InviteFailed

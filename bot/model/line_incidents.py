@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import Enum, unique
 from typing import Final
 
+from policies.shifts.content_lines import CalendarProblem
+
 ALARM_TEST: Final = "alarm-test:"
 """With the id of a test of the alarms behind it: the `ref` of its message at the desk."""
 
@@ -214,3 +216,25 @@ class AlarmTestRequested:
     """The technician tries the alarms (`quietline alarm test`), by a random id that says which try it is."""
 
     test: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarRead:
+    """The calendar of shifts is another one, or can be used again (`recovered`). Names are in the facts alone.
+
+    `nameless`: when entries begin that name nobody who can be at the desk, the first of them; `more`: how many further ones
+    there are; `unread`: how many could not be read. Both are 0 where supervisors were told before.
+    """
+
+    nameless: tuple[float, ...] = ()
+    more: int = 0
+    unread: int = 0
+    recovered: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarUnread:
+    """The calendar of shifts cannot be used; told once. `hours`: the age of the copy that counts; None: there is none."""
+
+    problem: CalendarProblem
+    hours: int | None = None

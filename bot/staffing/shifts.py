@@ -15,8 +15,10 @@ from typing import Final
 from bot.model.actions import OFFICE, Action, SendMessage
 from bot.model.desk import SHIFTS_TIMER, Desk, DeskMember, Facts, Role
 from bot.model.events import Event, TimerDue
+from bot.model.feature import Step
+from bot.model.line_incidents import CalendarRead, CalendarUnread
 from bot.model.transactional_actions import SetTimer
-from bot.wording.notice import notice_of
+from bot.wording.notice import Notice, notice_of
 from policies.pack import Pack, Shifts
 from policies.shifts.calendar import WEEK, gaps, local_minute, next_change, nights_in_a_row, on_shift, shift_ends
 
@@ -27,23 +29,70 @@ MOST_GAPS: Final = 10
 """How many gaps are named in one message; the others are counted."""
 
 
+def in_force(pack: Pack, facts: Facts) -> Shifts | None:
+    """Return the calendar that counts now; None: the agency keeps none, or none says anything any more."""
+    copy = facts.calendar
+    return copy if copy is not None and facts.wall_clock < copy.until else pack.shifts
+
+
 def present(pack: Pack, facts: Facts, roster: Iterable[DeskMember]) -> tuple[str, ...]:
     """Return the people on duty who are on shift; without a calendar, all who are on duty."""
-    on = None if pack.shifts is None else on_shift(pack.shifts, facts.wall_clock)
+    shifts = in_force(pack, facts)
+    on = None if shifts is None else on_shift(shifts, facts.wall_clock)
     return tuple(member.user for member in roster if member.on_duty and (on is None or member.user in on))
 
 
 def follow_calendar(pack: Pack, facts: Facts, desk: Desk, event: Event) -> tuple[Desk, tuple[Action, ...]]:
     """After any event: ask whose shift it is and who is not on duty, tell gaps once a day, wait for the next change."""
-    if pack.shifts is None:
+    shifts = in_force(pack, facts)
+    if shifts is None:
         return desk, ()
-    desk, asked = _ask(pack.shifts, facts, desk)
-    desk, told = _tell_gaps(pack, pack.shifts, facts, desk)
+    desk, asked = _ask(shifts, facts, desk)
+    desk, told = _tell_gaps(pack, shifts, facts, desk)
     timer: tuple[Action, ...] = ()
-    if desk.shifts_due <= facts.now or (isinstance(event, TimerDue) and event.key == SHIFTS_TIMER):
-        due = min(next_change(pack.shifts, facts.wall_clock), desk.gaps_told_at + DAY) - facts.clock_ahead
+    looked = isinstance(event, CalendarRead) or (isinstance(event, TimerDue) and event.key == SHIFTS_TIMER)
+    if desk.shifts_due <= facts.now or looked:
+        due = min(next_change(shifts, facts.wall_clock), desk.gaps_told_at + DAY) - facts.clock_ahead
         desk, timer = replace(desk, shifts_due=due), (SetTimer(key=SHIFTS_TIMER, due=due),)
     return desk, asked + told + timer
+
+
+def calendar_read(pack: Pack, facts: Facts, desk: Desk, event: CalendarRead) -> Step[Desk]:
+    """Tell supervisors what of a new calendar counts as nobody: once, and nothing where everything is somebody's."""
+    here = {member.user for member in desk.roster}
+    people = () if facts.calendar is None else facts.calendar.people
+    strangers = tuple(person.who for person in people if person.who not in here)
+    fresh = not set(strangers) <= set(desk.strangers_told)
+    desk = replace(desk, strangers_told=strangers)
+    actions = _tell_supervisors(desk, notice_of("shifts.calendar_is_back")) if event.recovered else ()
+    if facts.calendar is not None and (event.nameless or event.unread or fresh):
+        body = notice_of(
+            "shifts.calendar_was_read",
+            nameless=len(event.nameless) + event.more,
+            times="; ".join(local_minute(facts.calendar, moment) for moment in event.nameless) or "-",
+            unread=event.unread,
+            missing=len(strangers),
+        )
+        actions += _tell_supervisors(desk, body)
+    return Step(desk, actions)
+
+
+def calendar_unread(pack: Pack, facts: Facts, desk: Desk, event: CalendarUnread) -> Step[Desk]:
+    """Tell supervisors that the calendar cannot be used, and what counts in its place."""
+    in_place = (
+        notice_of("shifts.the_copy_counts", hours=event.hours)
+        if event.hours is not None and facts.calendar is not None
+        else notice_of("shifts.no_copy_counts")
+    )
+    body = notice_of(
+        "shifts.calendar_cannot_be_used", why=notice_of(f"shifts.calendar_{event.problem.value}"), in_place=in_place
+    )
+    return Step(desk, _tell_supervisors(desk, body))
+
+
+def _tell_supervisors(desk: Desk, body: Notice) -> tuple[Action, ...]:
+    supervisors = (member.user for member in desk.roster if member.role is Role.SUPERVISOR)
+    return tuple(SendMessage(place=OFFICE + user, body=body) for user in supervisors)
 
 
 def _ask(shifts: Shifts, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
@@ -90,5 +139,4 @@ def _tell_gaps(pack: Pack, shifts: Shifts, facts: Facts, desk: Desk) -> tuple[De
         more=len(found) - len(named),
         missing=sum(person.who not in here for person in shifts.people),
     )
-    supervisors = (member.user for member in desk.roster if member.role is Role.SUPERVISOR)
-    return desk, tuple(SendMessage(place=OFFICE + user, body=body) for user in supervisors)
+    return desk, _tell_supervisors(desk, body)

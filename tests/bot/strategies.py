@@ -40,6 +40,7 @@ from bot.model.thread import (
 from policies.drills.script import DrillFact
 from policies.load import load
 from policies.pack import Pack, TextName
+from policies.shifts.content_lines import CalendarProblem
 
 ANA, BEN, SUE, EVE = (f"@{name}:line.example" for name in ("ana", "ben", "sue", "eve"))
 """Two advocates, a supervisor, and a person who is not on the roster."""
@@ -234,6 +235,9 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "user": people,
     "users": st.dictionaries(people, st.integers(min_value=-1, max_value=100)).map(lambda d: tuple(d.items())),
     "assignee": people,
+    "nameless": st.lists(times, max_size=2).map(tuple),
+    "more": st.integers(min_value=0, max_value=3),
+    "recovered": st.booleans(),
     "what": st.just("an upload"),
     "reason": st.sampled_from(events.IgnoreReason),
 }
@@ -247,6 +251,9 @@ OTHERWISE: Final[dict[tuple[type, str], st.SearchStrategy[Any]]] = {
     (line_incidents.FactsBehind, "kind"): st.sampled_from(line_incidents.MarkedFacts),
     (line_incidents.FactsBehind, "accepted"): st.booleans(),
     (line_incidents.TextsMissing, "kind"): st.sampled_from(line_incidents.GapKind),
+    (line_incidents.CalendarRead, "unread"): st.integers(min_value=0, max_value=3),
+    (line_incidents.CalendarUnread, "hours"): st.none() | st.integers(min_value=0, max_value=99),
+    (line_incidents.CalendarUnread, "problem"): st.sampled_from(CalendarProblem),
 }
 """Fields whose name means something else in that event."""
 

@@ -249,6 +249,22 @@ NOTICES: Final[dict[str, str]] = {
     "close_rest.nobody": ("Nobody waits without a card who wrote once and does not stand out: there is nothing to close."),
     "close_rest.nothing_was_asked": "Nothing was asked or begun.",
     "close_rest.taken_back": "Taken back. Closed already: {closed}.",
+    "shifts.calendar_cannot_be_used": (
+        "The calendar of shifts cannot be used: {why}. {in_place} Nobody is called later for it. This is said once; "
+        "tell whoever keeps the calendar or looks after the line's machine."
+    ),
+    "shifts.calendar_empty": "it has no shift in the coming weeks",
+    "shifts.calendar_is_back": "The calendar of shifts can be used again.",
+    "shifts.calendar_large": "it is larger than 1 MiB",
+    "shifts.calendar_not_a_calendar": "what is there is no calendar, or only a part of one",
+    "shifts.calendar_refused": "its address leads to another one, or not into the public network",
+    "shifts.calendar_too_much": "it has more entries or repetitions than a calendar of shifts",
+    "shifts.calendar_unreachable": "it cannot be reached",
+    "shifts.calendar_was_read": (
+        "Of the calendar of shifts as it is now, this counts as nobody. Entries whose title names nobody who can be at "
+        "this desk: {nameless} (the first begin: {times}). Entries that cannot be read: {unread}. People who are not at "
+        "the desk: {missing}."
+    ),
     "shifts.nights_in_a_row": (
         "By the calendar this is your night {nights} in a row. If you would rather rest, tell whoever makes the plan; "
         "nobody is told by me, and nothing changes by itself."
@@ -257,6 +273,10 @@ NOTICES: Final[dict[str, str]] = {
         "In the coming week there are times at which the line is open and nobody is on shift (from / until): {gaps}. "
         "Further gaps: {more}. People of the calendar who are not at the desk: {missing}."
     ),
+    "shifts.no_copy_counts": (
+        "There is no copy of it: the shifts of the pack count, or none, and everybody on duty is called."
+    ),
+    "shifts.the_copy_counts": "A copy counts that is {hours} hours old.",
     "shifts.your_shift_has_begun": (
         "By the calendar your shift has begun, and you are off duty. Say !on at the desk once you are there. Until then "
         "you are not called, and it is not asked again in this shift."

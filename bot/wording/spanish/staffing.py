@@ -263,6 +263,22 @@ NOTICES: Final[dict[str, str]] = {
     "close_rest.nobody": ("Sin tarjeta no espera nadie que escribiera una vez y no destaque: no hay nada que cerrar."),
     "close_rest.nothing_was_asked": "No se había pedido ni empezado nada.",
     "close_rest.taken_back": "Deshecho. Ya cerradas: {closed}.",
+    "shifts.calendar_cannot_be_used": (
+        "El calendario de turnos no se puede usar: {why}. {in_place} Por eso no se llama a nadie más tarde. Esto se dice "
+        "una vez; avisa a quien lleva el calendario o cuida la máquina de la línea."
+    ),
+    "shifts.calendar_empty": "no tiene ningún turno en las próximas semanas",
+    "shifts.calendar_is_back": "El calendario de turnos se puede usar otra vez.",
+    "shifts.calendar_large": "pasa de 1 MiB",
+    "shifts.calendar_not_a_calendar": "lo que hay allí no es un calendario, o es solo una parte",
+    "shifts.calendar_refused": "su dirección lleva a otra, o no a la red pública",
+    "shifts.calendar_too_much": "tiene más entradas o repeticiones que un calendario de turnos",
+    "shifts.calendar_unreachable": "no se llega a él",
+    "shifts.calendar_was_read": (
+        "Del calendario de turnos, como está ahora, esto no cuenta para nadie. Entradas cuyo título no nombra a nadie que "
+        "pueda estar en esta mesa: {nameless} (las primeras empiezan: {times}). Entradas que no se pueden leer: {unread}. "
+        "Personas que no están en la mesa: {missing}."
+    ),
     "shifts.nights_in_a_row": (
         "Según el calendario esta es tu noche {nights} seguida. Si prefieres descansar, díselo a quien hace el plan; yo no "
         "se lo digo a nadie, y nada cambia solo."
@@ -271,6 +287,10 @@ NOTICES: Final[dict[str, str]] = {
         "En la semana que viene hay horas en que la línea está abierta y nadie tiene turno (desde / hasta): {gaps}. "
         "Más huecos: {more}. Personas del calendario que no están en la mesa: {missing}."
     ),
+    "shifts.no_copy_counts": (
+        "No hay copia: cuentan los turnos del paquete, o ninguno, y se llama a todas las personas de turno."
+    ),
+    "shifts.the_copy_counts": "Cuenta una copia de hace {hours} horas.",
     "shifts.your_shift_has_begun": (
         "Según el calendario ha empezado tu turno, y aquí no consta que estés. Di !on en la mesa cuando estés. Hasta "
         "entonces no se te llama, y en este turno no se pregunta otra vez."

@@ -6,17 +6,24 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from bot.decide import decide
 from bot.model.actions import DESK, OFFICE, PageOnCall, SendMessage
-from bot.model.desk import SHIFTS_TIMER, Desk, QueueEntry, Thread
+from bot.model.desk import SHIFTS_TIMER, Desk, Facts, QueueEntry, Thread
 from bot.model.events import TimerDue
 from bot.model.feature import Step
+from bot.model.line_incidents import CalendarRead, CalendarUnread
 from bot.model.thread_desk_events import ThreadQueued
 from bot.model.transactional_actions import SetTimer
-from bot.staffing.shifts import DAY
+from bot.staffing.claim_queue import WAIT
+from bot.staffing.shifts import DAY, in_force
 from policies.pack import AssignmentMode, PersonShifts, Shifts, TextName
+from policies.shifts.content_lines import CalendarProblem
 from tests.bot.examples import arrived, at, at_desk, of, staffed_desk, texts
-from tests.bot.strategies import ANA, BEN, NAMED, NOW, OWNERS, PACK, SUE
+from tests.bot.strategies import ANA, BEN, EVE, NAMED, NOW, OWNERS, PACK, SUE
 
 T1 = OWNERS[0]
 LOOK = TimerDue(key=SHIFTS_TIMER)
@@ -184,3 +191,92 @@ def test_a_calendar_promises_nothing_to_a_phone() -> None:
     desk = decide(pack, at(0), off(staffed_desk(), ANA, BEN, SUE), LOOK).aggregate
     step = decide(pack, at(5, roster=desk.roster), Thread(id=T1, designation=NAMED[0]), arrived("hello", seconds=5))
     assert texts(step) == [PACK.say(TextName.UNAVAILABLE, "en")]
+
+
+def copied(who: str = BEN, *, until: float = NOW + 30 * DAY) -> Shifts:
+    """Return the copy of a calendar file in which that person is on shift all the time."""
+    person = PersonShifts(who=who, week=((),) * 7, dates={}, spans=((NOW - DAY, NOW + 40 * DAY),))
+    return Shifts(timezone="UTC", people=(person,), until=until)
+
+
+def with_copy(seconds: float, copy: Shifts | None) -> Facts:
+    """Return the usual facts at that time with that copy."""
+    return replace(at(seconds), calendar=copy)
+
+
+def offices(step: Step[Any]) -> dict[str, str]:
+    """Return what is said in each office."""
+    return {
+        post.place.removeprefix(OFFICE): str(post.body) for post in of(SendMessage, step) if post.place.startswith(OFFICE)
+    }
+
+
+def test_the_copy_counts_then_the_pack_then_nobody() -> None:
+    """A copy of the calendar file comes before the pack's shifts, which count when it says nothing any more."""
+    pack, copy = calendar(), copied(until=NOW + 100)
+    assert in_force(pack, with_copy(0, copy)) is copy
+    assert in_force(pack, with_copy(100, copy)) is pack.shifts
+    assert in_force(PACK, with_copy(100, copy)) is None
+    for facts, people in ((with_copy(1, copy), [(BEN,)]), (with_copy(200, copy), [(ANA,)])):
+        desk = decide(pack, facts, staffed_desk(), LOOK).aggregate
+        assert called(decide(pack, facts, desk, replace(WAITS, since=facts.now))) == people
+    facts = with_copy(200, copy)
+    assert called(decide(PACK, facts, staffed_desk(), replace(WAITS, since=facts.now))) == [(ANA, BEN, SUE)]
+
+
+def test_another_calendar_is_looked_at_at_once() -> None:
+    """Whose shift it is by the new one is asked, and the timer waits for its next change."""
+    desk = decide(PACK, with_copy(0, copied(ANA)), off(staffed_desk(), BEN), LOOK).aggregate
+    changed = replace(copied(), people=(replace(copied().people[0], spans=((NOW - DAY, NOW + 500.0),)),))
+    step = decide(PACK, with_copy(60, changed), desk, CalendarRead())
+    assert asked(step) == [BEN]
+    assert [timer.due for timer in of(SetTimer, step) if timer.key == SHIFTS_TIMER] == [NOW + 500]
+
+
+def test_supervisors_are_told_once_what_counts_as_nobody() -> None:
+    """Entries of nobody with their times, those not read, and people who are not at the desk; no name of the file."""
+    facts = with_copy(0, copied(EVE))
+    step = decide(PACK, facts, replace(staffed_desk(), gaps_told_at=NOW), CalendarRead(nameless=(NOW,), more=2, unread=1))
+    told = offices(step)
+    assert set(told) == {SUE}
+    assert "nobody who can be at this desk: 3 (the first begin: 2027-01-15 08:00)" in told[SUE]
+    assert "cannot be read: 1" in told[SUE]
+    assert "not at the desk: 1." in told[SUE]
+    assert "eve" not in told[SUE]
+    again = decide(PACK, facts, step.aggregate, CalendarRead())
+    assert offices(again) == {}
+    assert set(offices(decide(PACK, facts, again.aggregate, CalendarRead(recovered=True)))) == {SUE}
+
+
+@pytest.mark.parametrize("problem", CalendarProblem)
+def test_a_calendar_that_cannot_be_used_is_told_to_supervisors_and_changes_nothing(problem: CalendarProblem) -> None:
+    """Why, and what counts in its place; nobody at the desk is rung, and who is called stays as it was."""
+    facts = with_copy(0, copied())
+    desk = decide(PACK, facts, replace(staffed_desk(), gaps_told_at=NOW), LOOK).aggregate
+    step = decide(PACK, facts, desk, CalendarUnread(problem=problem, hours=30))
+    assert "A copy counts that is 30 hours old." in offices(step)[SUE]
+    assert set(offices(step)) == {SUE}
+    assert [post for post in of(SendMessage, step) if post.mentions] == []
+    assert called(decide(PACK, facts, step.aggregate, WAITS)) == [(BEN,)]
+    bare = decide(PACK, at(0), staffed_desk(), CalendarUnread(problem=problem))
+    assert "no copy" in offices(bare)[SUE]
+    assert called(decide(PACK, at(0), bare.aggregate, WAITS)) == [(ANA, BEN, SUE)]
+
+
+@given(spans=st.lists(st.tuples(st.floats(-9e4, 9e4), st.floats(0, 9e4)), max_size=4), who=st.sampled_from((ANA, BEN, EVE)))
+def test_no_calendar_shortens_the_chain(spans: list[tuple[float, float]], who: str) -> None:
+    """Whatever a calendar says, somebody on duty is called, and the last reminder calls all and the person on call."""
+    person = PersonShifts(who=who, week=((),) * 7, dates={}, spans=tuple((NOW + a, NOW + a + b) for a, b in spans))
+    facts = replace(at(1), calendar=Shifts(timezone="UTC", people=(person,), until=NOW + DAY), on_call=True)
+    step, plain = (
+        decide(PACK, facts, staffed_desk(), WAITS),
+        decide(PACK, bare := replace(facts, calendar=None), staffed_desk(), WAITS),
+    )
+    assert called(step) != []
+    pages = [0, 0]
+    for rung in range(3):
+        event = TimerDue(key=f"{WAIT}{T1}:{rung}")
+        step, plain = decide(PACK, facts, step.aggregate, event), decide(PACK, bare, plain.aggregate, event)
+        assert [set(people) for people in called(step)] == [set(people) for people in called(plain)] != []
+        pages = [pages[0] + len(of(PageOnCall, step)), pages[1] + len(of(PageOnCall, plain))]
+    assert pages[0] >= pages[1] == 1
