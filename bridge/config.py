@@ -11,13 +11,13 @@ import re
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias
-from urllib.parse import parse_qsl, urlsplit
 
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from bridge.carriers.vendors.registry import AnyCarrierSettings
 from bridge.runtime.keep_plan import Keep
+from bridge.runtime.postgres_url import database_url_problem
 from bridge.runtime.settings import (
     BaseUrl,
     E164Number,
@@ -27,8 +27,8 @@ from bridge.runtime.settings import (
     Slug,
     is_own_network_host,
     is_private,
-    is_private_host,
     problem_sentence,
+    public_url_problem,
     read_secret,
     secret_files,
     secret_place,
@@ -210,6 +210,19 @@ class BackupSettings(Section):
     keep: Keep | None = None
 
 
+class ShiftCalendar(Section):
+    """Who is on shift when, as a calendar file (RFC 5545): its path, or a file with its https address, a secret."""
+
+    file: Path | None = None
+    address_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _check_one(self) -> Self:
+        if (self.file is None) == (self.address_file is None):
+            raise ValueError("give `file`, or `address_file`, and not both")
+        return self
+
+
 class PhoneLine(Section):
     """One text line: its number, its carrier, its packs in order (the agency's own last) and its first roster.
 
@@ -226,6 +239,7 @@ class PhoneLine(Section):
     carrier: AnyCarrierSettings
     staff: list[Staff]
     on_call: OnCall | None = None
+    calendar: ShiftCalendar | None = None
 
     @property
     def all_numbers(self) -> tuple[str, ...]:
@@ -376,24 +390,11 @@ def _secret_problems(config: Config) -> list[str]:
             problems.append(f"{name}: the file is empty")
         elif not name.endswith("private_key_file") and (len(values[name].splitlines()) > 1 or "\0" in values[name]):
             problems.append(f"{name}: the file must hold one line of text and no more")
-    if (url := values.get("database.url_file")) and (problem := _database_url_problem(url)):
+    if (url := values.get("database.url_file")) and (problem := database_url_problem(url)):
         problems.append(f"database.url_file: {problem}")
+    if (url := values.get(place := "lines.0.calendar.address_file")) and (problem := public_url_problem(url)):
+        problems.append(f"{place}: {problem}")
     keys = [value.lower().encode() for name, value in values.items() if name.startswith(("keys.", "canary.")) and value]
     if any(hmac.compare_digest(one, other) for one, other in combinations(keys, 2)):
         problems.append("keys: the keys must be different")
     return problems
-
-
-def _database_url_problem(url: str) -> str:
-    """Say why a URL of a database cannot be used, without it; empty when it can."""
-    shape = "the file must hold postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
-    try:
-        parts = urlsplit(url)
-        host, _port, mode = parts.hostname or "", parts.port, dict(parse_qsl(parts.query)).get("sslmode", "")
-    except ValueError:
-        return shape
-    if parts.scheme not in {"postgresql", "postgres"} or not parts.username or not host or not parts.path.strip("/"):
-        return shape
-    if not is_private_host(host) and mode != "verify-full":
-        return "that server is reached over networks of others: add ?sslmode=verify-full&sslrootcert=FILE to the URL"
-    return ""

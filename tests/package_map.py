@@ -65,6 +65,10 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "bot/wording bot/model bridge/runtime bridge/storage bridge/services bridge/matrix/api bridge/background "
         "bridge/matrix/olm bridge/matrix/rooms bridge/matrix/room_keys bridge/matrix/sync"
     ),
+    "bridge/shift_calendar": (
+        "policies policies/shifts bot/model bridge/runtime bridge/storage bridge/config bridge/services bridge/tables "
+        "bridge/background"
+    ),
     "bridge/erasure": (
         "policies bot/model bridge/runtime bridge/storage bridge/carriers bridge/config bridge/services "
         "bridge/tables bridge/matrix/api bridge/background bridge/matrix/rooms bridge/matrix/room_keys "
@@ -91,8 +95,8 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "bridge/app": (
         "policies policies/drills bot/model bot/sending bridge/runtime bridge/storage bridge/lease bridge/carriers "
         "bridge/carriers/vendors bridge/config bridge/services bridge/tables bridge/matrix/api bridge/background "
-        "bridge/matrix/rooms bridge/matrix/room_keys bridge/matrix bridge/erasure bridge/outbound bridge/inbound "
-        "bridge/engine bridge/metrics"
+        "bridge/matrix/rooms bridge/matrix/room_keys bridge/matrix bridge/shift_calendar bridge/erasure bridge/outbound "
+        "bridge/inbound bridge/engine bridge/metrics"
     ),
     "deploy/synapse_module/quietline_synapse": "",
     "deploy/data_dir": "bot/model bridge/runtime bridge/storage bridge/config bridge/tables bridge/matrix/room_keys",

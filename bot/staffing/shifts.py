@@ -18,7 +18,7 @@ from bot.model.events import Event, TimerDue
 from bot.model.feature import Step
 from bot.model.line_incidents import CalendarRead, CalendarUnread
 from bot.model.transactional_actions import SetTimer
-from bot.wording.notice import Notice, notice_of
+from bot.wording.notice import notice_of
 from policies.pack import Pack, Shifts
 from policies.shifts.calendar import WEEK, gaps, local_minute, next_change, nights_in_a_row, on_shift, shift_ends
 
@@ -58,7 +58,7 @@ def follow_calendar(pack: Pack, facts: Facts, desk: Desk, event: Event) -> tuple
 
 
 def calendar_read(pack: Pack, facts: Facts, desk: Desk, event: CalendarRead) -> Step[Desk]:
-    """Tell supervisors what of a new calendar counts as nobody: once, and nothing where everything is somebody's."""
+    """Tell supervisors what of a new calendar counts as nobody: once, and nothing where there is nothing."""
     here = {member.user for member in desk.roster}
     people = () if facts.calendar is None else facts.calendar.people
     strangers = tuple(person.who for person in people if person.who not in here)
@@ -90,7 +90,7 @@ def calendar_unread(pack: Pack, facts: Facts, desk: Desk, event: CalendarUnread)
     return Step(desk, _tell_supervisors(desk, body))
 
 
-def _tell_supervisors(desk: Desk, body: Notice) -> tuple[Action, ...]:
+def _tell_supervisors(desk: Desk, body: str) -> tuple[Action, ...]:
     supervisors = (member.user for member in desk.roster if member.role is Role.SUPERVISOR)
     return tuple(SendMessage(place=OFFICE + user, body=body) for user in supervisors)
 

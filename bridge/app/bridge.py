@@ -51,6 +51,9 @@ from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook
 from bridge.runtime.phone_number import Phone
 from bridge.runtime.service_notifier import ServiceNotifier
+from bridge.shift_calendar import follower as calendar_follower
+from bridge.shift_calendar.follower import CalendarFollower
+from bridge.shift_calendar.source import source_of
 from bridge.tables import threads
 from bridge.tables.audit_log import AuditLog
 from bridge.tables.thread_rooms import forget_unassigned_rooms
@@ -87,6 +90,16 @@ class Bridge:
             yield_to_foreground=self.outbox.priority_gate.yield_to_foreground,
         )
         self.startup_hold = StartupHold(services)
+        self.calendar = (
+            CalendarFollower(
+                services,
+                source=source_of(config.line.calendar),
+                zone=pack.hours.timezone if pack.shifts is None else pack.shifts.timezone,
+                server=config.homeserver.server_name,
+            )
+            if config.line.calendar is not None
+            else None
+        )
         self.engine = Engine(
             services,
             pack=pack,
@@ -103,6 +116,7 @@ class Bridge:
                 services, line=config.line.slug, numbers=config.line.all_numbers, is_suppressed=self._is_suppressed
             ),
             drills=rehearsal_drills.scripts(config, run_directory.parent if run_directory else Path()),
+            calendar=lambda: None if self.calendar is None else self.calendar.shifts,
         )
         self.timers = Timers(services, wait_until_idle=self.engine.queue.wait_until_short)
         self.canary = None if config.canary is None else CanaryParts(services, config=config, canary=config.canary)
@@ -205,7 +219,8 @@ class Bridge:
         await startup_notices.record_configuration(
             services.database, services.vault, services.clock, self._resources.config
         )
-        if self._resources.pack.shifts is not None:
+        await (calendar_follower.forget(services) if self.calendar is None else self.calendar.load())
+        if self._resources.pack.shifts is not None or self.calendar is not None:
             await startup_notices.look_at_shifts(services.database, services.clock)
         await self.outbox.load()
         # Before the timers, which note that the line is there again.
@@ -244,6 +259,8 @@ class Bridge:
             group.create_task(StaffChanges(self._resources.services).loop.run())
             group.create_task(AlarmTests(self._resources.services).loop.run())
             group.create_task(self._keep_bridge_file())
+            if self.calendar is not None:
+                group.create_task(self.calendar.loop.run())
             if self.canary is not None:
                 group.create_task(self.canary.watch.loop.run())
             if self.metrics is not None:

@@ -10,7 +10,7 @@ one after another and committed together, and of several edits of one message th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from bot.decide import decide
@@ -52,7 +52,7 @@ from bridge.tables.inbox import InboxRow, SequencedRow
 from bridge.tables.outbox import OutboxRow
 from bridge.tables.threads import AGGREGATE, LockedPhones, StoredThread
 from policies.drills.script import DrillScript
-from policies.pack import Pack
+from policies.pack import Pack, Shifts
 
 MAX_IN_FLIGHT: Final = 32
 MAX_TOGETHER: Final = 50
@@ -77,8 +77,9 @@ class Engine:
         on_call: bool = False,
         cold_outreach: ColdOutreach | None = None,
         drills: Mapping[str, DrillScript] = NO_DRILLS,
+        calendar: Callable[[], Shifts | None] = lambda: None,
     ) -> None:
-        """Make it. `on_call`: a person can be called outside Matrix. `drills`: of a rehearsal line."""
+        """Make it. `on_call`: a person can be called outside Matrix. `drills`: of a rehearsal. `calendar`: its copy."""
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash, self._pack = services.wake, services.crash, pack
         self._outbox = outbox
@@ -91,6 +92,7 @@ class Engine:
             on_call=on_call,
             cold_outreach=cold_outreach,
             drills=drills,
+            calendar=calendar,
         )
         self._locked_phones = LockedPhones(marked=services.marks.locks, vault=services.vault)
         self._aggregates, self._check = services.marks.aggregates, AggregateCheck(services)

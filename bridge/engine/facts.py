@@ -27,7 +27,7 @@ from bridge.storage.vault import CannotOpen
 from bridge.tables import dead_letters, inbox, outbox
 from bridge.tables.dead_letters import DeadLetter
 from policies.drills.script import DrillScript
-from policies.pack import Pack
+from policies.pack import Pack, Shifts
 
 NO_DRILLS: Final[Mapping[str, DrillScript]] = MappingProxyType({})
 DEAD_LETTER_WAIT: Final = 7 * 86_400
@@ -35,7 +35,7 @@ DEAD_LETTER_WAIT: Final = 7 * 86_400
 
 
 class FactsLookup:
-    """Looks facts up. `fresh` gives two words that no conversation bears."""
+    """Looks facts up. `fresh` gives two words that no conversation bears, `calendar` the copy of the calendar file."""
 
     def __init__(
         self,
@@ -46,10 +46,11 @@ class FactsLookup:
         on_call: bool,
         cold_outreach: ColdOutreach | None,
         drills: Mapping[str, DrillScript] = NO_DRILLS,
+        calendar: Callable[[], Shifts | None] = lambda: None,
     ) -> None:
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._pack, self._new_designation, self._cold_outreach = pack, fresh, cold_outreach
-        self._on_call, self._drills = on_call, drills
+        self._on_call, self._drills, self._calendar = on_call, drills, calendar
 
     async def facts(
         self, *, owner: str, seq: int, matched: MatchedEvent, aggregate: Thread | Desk, desk: Desk, frozen: bool, now: float
@@ -85,6 +86,7 @@ class FactsLookup:
             new_designation=self._new_designation() if begins else "",
             clock_ahead=system_clock_offset(self._clock),
             drills=self._drills if owner == DESK else NO_DRILLS,
+            calendar=self._calendar() if owner == DESK else None,
         )
 
     async def _has_unshown_words(self, owner: str) -> bool:

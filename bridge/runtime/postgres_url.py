@@ -112,3 +112,18 @@ def _database_name(parts: SplitResult) -> str:
     if not name or "/" in name or not name.isprintable():
         raise ValueError(FORM)
     return name
+
+
+def database_url_problem(url: str) -> str:
+    """Say why a URL of a database cannot be used, without it; empty when it can."""
+    shape = "the file must hold postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+    try:
+        parts = urlsplit(url)
+        host, _port, mode = parts.hostname or "", parts.port, dict(parse_qsl(parts.query)).get("sslmode", "")
+    except ValueError:
+        return shape
+    if parts.scheme not in {"postgresql", "postgres"} or not parts.username or not host or not parts.path.strip("/"):
+        return shape
+    if not is_private_host(host) and mode != "verify-full":
+        return "that server is reached over networks of others: add ?sslmode=verify-full&sslrootcert=FILE to the URL"
+    return ""

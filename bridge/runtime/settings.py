@@ -86,6 +86,21 @@ def _ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | No
         return None
 
 
+def public_url_problem(value: str) -> str:
+    """Say why an address of the public network cannot be used, without it; empty when it can."""
+    try:
+        parts = urlsplit(value)
+        host = (parts.hostname or "").rstrip(".")
+        named = _HOST_NAME.fullmatch(host.encode("idna").decode()) is not None and parts.port != 0
+    except ValueError:
+        named, host, parts = False, "", urlsplit("")
+    if not named or parts.scheme != "https" or parts.username is not None or not value.isprintable() or " " in value:
+        return "the file must hold an https address, without a user's name in it"
+    if _ip_address(host) is not None or "." not in host or host.rsplit(".", 1)[1].isdigit() or is_loopback_host(host):
+        return "that host is not named as one of the public network"
+    return ""
+
+
 BaseUrl: TypeAlias = Annotated[str, AfterValidator(_check_base_url)]
 """What stands before a path: `https://api.example.com/v1`. In clear (`http`) only where no network of others is crossed."""
 

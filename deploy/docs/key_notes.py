@@ -84,6 +84,18 @@ NOTES: Final[Mapping[str, Note]] = MappingProxyType(
         "lines.staff": Note("who is invited to the desk at the first start", "see below"),
         "lines.staff.mxid": Note("a whole Matrix id on this homeserver", '"@ada:text.example.org"'),
         "lines.staff.role": Note("a supervisor may confirm identities, hold, block and close at once", "supervisor"),
+        "lines.calendar": Note(
+            "who is on shift when, as a calendar file (shifts.md): one of two keys; without it the pack says it, or nobody",
+            "see below",
+        ),
+        "lines.calendar.file": Note(
+            "a file in the form of RFC 5545 (ICS), which the bridge may read; a change is heard within seconds",
+            "/srv/line/plan.ics",
+        ),
+        "lines.calendar.address_file": Note(
+            "a file with the https address of one; whoever knows it reads who works when, so it is a secret",
+            "/srv/line/secrets/calendar_address",
+        ),
         "lines.on_call": Note("how a person outside Matrix hears that somebody waits; without it nobody does", "see below"),
         "lines.on_call.webhook_file": Note(
             "a file with a URL that is called; the URL is a secret", "/srv/line/secrets/on_call_webhook"

@@ -110,7 +110,8 @@ def _type(name: str, field: FieldInfo) -> str:
         is_section = isinstance(part, type) and issubclass(part, Section)
         return "a list of sections" if is_section else "a list"
     if annotation is Path:
-        return "a file of mode 0600" if name.endswith(("_file", "registration")) else "a directory"
+        secret = name.endswith(("_file", "registration"))
+        return "a file of mode 0600" if secret else "a file" if name == "file" else "a directory"
     words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}.get(annotation, "text")
     return " ".join([words, *_bounds(field)])
 

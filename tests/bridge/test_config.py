@@ -424,3 +424,45 @@ async def _foreign_keys(path: Path) -> None:
     await keys.open()
     await Vault(keys=keys, vault_key=secrets.token_bytes(32), index_key=bytes(32)).create("desk")
     await keys.close()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://plan.agency.org/plan.ics",
+        "webcal://plan.agency.org/plan.ics",
+        "https://user:secret@plan.agency.org/plan.ics",
+        "https://127.0.0.1/plan.ics",
+        "https://[::1]/plan.ics",
+        "https://2130706433/plan.ics",
+        "https://127.1/plan.ics",
+        "https://localhost/plan.ics",
+        "https://plan/plan.ics",
+        "https:///plan.ics",
+        "https://plan.agency.org:0/plan.ics",
+        "https://plan.agency.org/plan file.ics",
+        "/srv/line/plan.ics",
+    ],
+)
+def test_an_address_of_a_calendar_is_of_the_public_network(papers: Papers, address: str) -> None:
+    """It is https to a host with a name of the public network; what else stands in the file is refused, and not shown."""
+    papers.line["calendar"] = {"address_file": papers.file("calendar")}
+    papers.write("calendar", address)
+    (problem,) = papers.problems()
+    assert problem.startswith("lines.0.calendar.address_file: ")
+    assert "plan" not in problem
+
+
+def test_a_calendar_is_a_file_or_an_address(papers: Papers) -> None:
+    """One of the two; the address is a secret like any other."""
+    papers.write("calendar", "https://plan.agency.org:8443/private-7f3a/plan.ics?key=1")
+    papers.line["calendar"] = {"address_file": papers.file("calendar")}
+    assert load(papers.save()).line.calendar is not None
+    papers.line["calendar"] = {"file": papers.file("plan.ics")}
+    assert load(papers.save()).line.calendar is not None
+    for wrong in ({}, {"file": "plan.ics", "address_file": papers.file("calendar")}):
+        papers.line["calendar"] = wrong
+        assert papers.problems() == ["lines.0.calendar: give `file`, or `address_file`, and not both"]
+    papers.line["calendar"] = {"address_file": papers.file("calendar")}
+    papers.write("calendar", "https://plan.agency.org/plan.ics", mode=0o644)
+    assert papers.problems() == ["lines.0.calendar.address_file: the file must be readable by its owner only (chmod 600)"]

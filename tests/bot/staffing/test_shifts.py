@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.decide import decide
+from bot.display.queue_cards import WAIT
 from bot.model.actions import DESK, OFFICE, PageOnCall, SendMessage
 from bot.model.desk import SHIFTS_TIMER, Desk, Facts, QueueEntry, Thread
 from bot.model.events import TimerDue
@@ -18,7 +19,6 @@ from bot.model.feature import Step
 from bot.model.line_incidents import CalendarRead, CalendarUnread
 from bot.model.thread_desk_events import ThreadQueued
 from bot.model.transactional_actions import SetTimer
-from bot.staffing.claim_queue import WAIT
 from bot.staffing.shifts import DAY, in_force
 from policies.pack import AssignmentMode, PersonShifts, Shifts, TextName
 from policies.shifts.content_lines import CalendarProblem

@@ -1,0 +1,140 @@
+"""Follows the agency's calendar of shifts: it looks at its source, keeps a copy, and tells the desk what changed.
+
+Rules of this module: whatever the source does, the line goes on: a look is bounded, the file is read in a thread beside the
+loop, and what cannot be used leaves the copy as it is. A copy counts until the weeks are over that it was read for. What
+the desk hears is committed with what it is about, so it is told once over any restart: that the calendar is another one,
+and, when it could not be used for the patience of its source, that it is so, with the age of the copy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import Final
+
+from bot.model.actions import DESK
+from bot.model.line_incidents import CalendarRead, CalendarUnread
+from bridge.background.loop import BackgroundLoop
+from bridge.runtime import log
+from bridge.services import Services
+from bridge.shift_calendar import kept_copy
+from bridge.shift_calendar.kept_copy import CalendarState, KeptCopy
+from bridge.shift_calendar.source import Mark, Source
+from bridge.storage.database import Transaction
+from bridge.tables import inbox, line_state
+from policies.pack import Shifts
+from policies.shifts import calendar_file
+from policies.shifts.calendar_file import CalendarShifts
+from policies.shifts.content_lines import CalendarError, CalendarProblem
+
+RENEW: Final = 3600.0
+"""Seconds after which a file that has not changed is read again: other weeks are coming then."""
+MOST_TIMES: Final = 5
+"""How many entries that name nobody are named by their time; the others are counted."""
+
+
+class CalendarFollower:
+    """Has the shifts of the calendar. `load`, then `loop` until cancelled. `zone`, `server`: as in `calendar_file.read`."""
+
+    def __init__(self, services: Services, *, source: Source, zone: str, server: str) -> None:
+        self._services, self._source, self._zone, self._server = services, source, zone, server
+        self._source_hash = services.vault.keyed_hash("calendar source", source.name).hex()
+        self._copy: KeptCopy | None = None
+        self._state = CalendarState()
+        self._looked_at: Mark = None
+        self._problem: CalendarProblem | None = None
+        self.loop = BackgroundLoop("calendar", self.run_once, max_sleep=max(source.every, source.again))
+
+    @property
+    def shifts(self) -> Shifts | None:
+        """The last good copy; None without one."""
+        return None if self._copy is None else self._copy.shifts
+
+    async def load(self) -> None:
+        """Take the copy up that is kept, unless it is of another source."""
+        services = self._services
+        copy = await KeptCopy.load(services.database, services.vault)
+        if copy is not None and copy.source == self._source_hash:
+            self._copy = copy
+            self._state = CalendarState.parse(await line_state.get(services.database, line_state.CALENDAR_STATE))
+
+    async def run_once(self) -> float:
+        """Look once; return the seconds until the next look."""
+        now, mark = self._services.clock.system_time(), None
+        try:
+            mark = await self._source.mark()
+            if mark is not None and mark == self._looked_at:
+                if self._problem is not None:
+                    return await self._fail(self._problem, now)
+                if 0 <= now - self._state.read_at < RENEW:
+                    return self._source.every
+            data = await self._source.read()
+            found = await asyncio.to_thread(calendar_file.read, data, zone=self._zone, server=self._server, now=now)
+        except CalendarError as error:
+            self._looked_at = mark
+            return await self._fail(error.problem, now)
+        except Exception as error:  # noqa: BLE001 - a bug that a file of others brings out must not end the line
+            log.failure("calendar.failed", error)
+            self._looked_at = mark
+            return await self._fail(CalendarProblem.NOT_A_CALENDAR, now)
+        self._looked_at, self._problem = mark, None
+        await self._keep(found, hashlib.sha256(data).hexdigest(), now)
+        return self._source.every
+
+    async def _keep(self, found: CalendarShifts, file: str, now: float) -> None:
+        services, before, recovered = self._services, self._copy, self._state.told
+        copy = KeptCopy(source=self._source_hash, file=file, odd=found.odd, read_at=now, shifts=found.shifts)
+        changed = before is None or before.file != file
+        fresh = bool(found.odd) and (before is None or before.odd != found.odd)
+        event = CalendarRead(
+            nameless=found.nameless[:MOST_TIMES] if fresh else (),
+            more=max(0, len(found.nameless) - MOST_TIMES) if fresh else 0,
+            unread=found.unread if fresh else 0,
+            recovered=recovered,
+        )
+        row = await inbox.seal(services.vault, DESK, event)
+        # The decision about the event has to see the copy that it is about.
+        self._copy, self._state = copy, CalendarState(read_at=now)
+        sealed, state = await copy.seal(services.vault), self._state.text()
+
+        async def commit(transaction: Transaction) -> None:
+            await line_state.put(transaction, line_state.CALENDAR, sealed)
+            await line_state.put(transaction, line_state.CALENDAR_STATE, state)
+            if changed or recovered:
+                await inbox.append(transaction, row)
+
+        await services.database.commit(commit)
+        if changed or recovered:
+            log.event("calendar.read", count=len(found.shifts.people))
+            services.wake.engine(DESK)
+
+    async def _fail(self, problem: CalendarProblem, now: float) -> float:
+        services, before = self._services, self._state
+        since = min(before.failing_since or now, now)
+        tells = not before.told and now - since >= self._source.patience
+        state = CalendarState(read_at=before.read_at, failing_since=since, told=before.told or tells)
+        if problem is not self._problem:
+            log.event("calendar.unusable", kind=problem.value)
+        self._problem = problem
+        if state == before:
+            return self._source.again
+        counts = self._copy is not None and now < self._copy.shifts.until
+        hours = max(0, int(now - before.read_at) // 3600) if counts else None
+        row = await inbox.seal(services.vault, DESK, CalendarUnread(problem=problem, hours=hours))
+
+        async def commit(transaction: Transaction) -> None:
+            await line_state.put(transaction, line_state.CALENDAR_STATE, state.text())
+            if tells:
+                await inbox.append(transaction, row)
+
+        await services.database.commit(commit)
+        self._state = state
+        if tells:
+            services.wake.engine(DESK)
+        return self._source.again
+
+
+async def forget(services: Services) -> None:
+    """Delete the copy of a line whose configuration names no calendar any more."""
+    if await line_state.get(services.database, line_state.CALENDAR_STATE) is not None:
+        await services.database.commit(kept_copy.forget)

@@ -1,0 +1,111 @@
+"""Where the calendar is: a file of this machine, or an https address.
+
+Rules of this module: reading never waits for longer than a bound, and reads no more than a calendar may have; only an
+ordinary file is read (a pipe would wait for its writer). What an address is, is in no error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from bridge.config import ShiftCalendar
+from bridge.runtime.settings import read_secret
+from bridge.shift_calendar import public_address
+from policies.shifts.content_lines import MOST_BYTES, CalendarError, CalendarProblem
+
+Mark: TypeAlias = tuple[int, ...] | None
+"""What tells one state of a source from another without reading it; None where that cannot be told."""
+
+
+class Fetch(Protocol):
+    """What gets the bytes of an address (`public_address.fetch`)."""
+
+    async def __call__(self, url: str, *, most: int) -> bytes:
+        """Return them. Raises :class:`CalendarError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """A file that another program, or a person, writes.
+
+    Seconds: `every` between two looks, `again` after one that failed, `patience` until supervisors are told.
+    """
+
+    file: Path
+    every: float = 5.0
+    again: float = 5.0
+    patience: float = 60.0
+
+    @property
+    def name(self) -> str:
+        """What tells it from another source; for a keyed hash alone."""
+        return f"file {self.file}"
+
+    async def mark(self) -> Mark:
+        """Return the mark of its state now. Raises :class:`CalendarError`."""
+        return await asyncio.to_thread(self._mark)
+
+    async def read(self) -> bytes:
+        """Return what is there, one byte more than a calendar may have at most. Raises :class:`CalendarError`."""
+        return await asyncio.to_thread(self._read)
+
+    def _mark(self) -> Mark:
+        try:
+            found = self.file.stat()
+        except (OSError, ValueError):
+            raise CalendarError(CalendarProblem.UNREACHABLE) from None
+        return (found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev)
+
+    def _read(self) -> bytes:
+        try:
+            with os.fdopen(os.open(self.file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
+                if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+                    raise CalendarError(CalendarProblem.NOT_A_CALENDAR)
+                return opened.read(MOST_BYTES + 1)
+        except (OSError, ValueError):
+            raise CalendarError(CalendarProblem.UNREACHABLE) from None
+
+
+@dataclass(frozen=True, slots=True)
+class AddressSource:
+    """An https address, which stands in a file as a secret: whoever knows it reads who works when. Like a file else."""
+
+    file: Path
+    fetch: Fetch = public_address.fetch
+    every: float = 1800.0
+    again: float = 300.0
+    patience: float = 3600.0
+
+    @property
+    def name(self) -> str:
+        """As of a file. Raises `OSError` or `ValueError` where the secret cannot be read."""
+        return f"address {read_secret(self.file)}"
+
+    async def mark(self) -> Mark:
+        """As of a file; it cannot be told."""
+        return None
+
+    async def read(self) -> bytes:
+        """As of a file."""
+        try:
+            url = read_secret(self.file)
+        except (OSError, ValueError):
+            raise CalendarError(CalendarProblem.UNREACHABLE) from None
+        return await self.fetch(url, most=MOST_BYTES)
+
+
+Source: TypeAlias = FileSource | AddressSource
+
+
+def source_of(settings: ShiftCalendar) -> Source:
+    """Return what the configuration names."""
+    if settings.address_file is not None:
+        return AddressSource(settings.address_file)
+    if settings.file is not None:
+        return FileSource(settings.file)
+    raise ValueError("neither a file nor an address")  # the configuration is not valid then

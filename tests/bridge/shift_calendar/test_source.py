@@ -1,0 +1,73 @@
+"""Where a calendar is read: an ordinary file, or an address that stands in a file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bridge.config import ShiftCalendar
+from bridge.shift_calendar.source import AddressSource, FileSource, source_of
+from policies.shifts.content_lines import MOST_BYTES, CalendarError, CalendarProblem
+
+
+async def problem(source: FileSource | AddressSource) -> CalendarProblem:
+    with pytest.raises(CalendarError) as caught:
+        await source.read()
+    return caught.value.problem
+
+
+async def test_a_file_is_read_and_its_mark_tells_its_states(tmp_path: Path) -> None:
+    """A file that another takes the place of, or that grows, has another mark; one that stays has the same."""
+    file = tmp_path / "plan.ics"
+    file.write_bytes(b"one")
+    source = FileSource(file)
+    first = await source.mark()
+    assert (await source.read(), await source.mark()) == (b"one", first)
+    (tmp_path / "new").write_bytes(b"two")
+    (tmp_path / "new").replace(file)
+    second = await source.mark()
+    file.write_bytes(b"three")
+    assert len({first, second, await source.mark()}) == 3
+
+
+async def test_no_more_is_read_than_may_be_there(tmp_path: Path) -> None:
+    """Of ten megabytes one byte more than a calendar may have."""
+    file = tmp_path / "plan.ics"
+    file.write_bytes(b"x" * 10 * MOST_BYTES)
+    assert len(await FileSource(file).read()) == MOST_BYTES + 1
+
+
+async def test_what_is_no_ordinary_file_is_not_waited_for(tmp_path: Path) -> None:
+    """A pipe without a writer, a directory, and nothing at all."""
+    os.mkfifo(tmp_path / "pipe")
+    assert await problem(FileSource(tmp_path / "pipe")) is CalendarProblem.NOT_A_CALENDAR
+    assert await problem(FileSource(tmp_path)) in {CalendarProblem.NOT_A_CALENDAR, CalendarProblem.UNREACHABLE}
+    nothing = FileSource(tmp_path / "nothing")
+    assert await problem(nothing) is CalendarProblem.UNREACHABLE
+    with pytest.raises(CalendarError):
+        await nothing.mark()
+
+
+async def test_an_address_is_read_from_its_file(tmp_path: Path) -> None:
+    """Each time, so that another address counts without a start; it stands in nothing that is shown."""
+    file, asked = tmp_path / "address", list[str]()
+    file.write_text("https://plan.agency.org/secret.ics\n", encoding="utf-8")
+
+    async def fetch(url: str, *, most: int) -> bytes:
+        asked.append(url)
+        return b"x" * most
+
+    source = AddressSource(file, fetch=fetch)
+    assert len(await source.read()) == MOST_BYTES
+    assert (asked, await source.mark()) == (["https://plan.agency.org/secret.ics"], None)
+    assert "secret" not in repr(source)
+    file.unlink()
+    assert await problem(source) is CalendarProblem.UNREACHABLE
+
+
+def test_the_configuration_names_one() -> None:
+    """A path is a file's, an address file's is an address."""
+    assert isinstance(source_of(ShiftCalendar(file=Path("plan.ics"))), FileSource)
+    assert isinstance(source_of(ShiftCalendar(address_file=Path("address"))), AddressSource)
