@@ -6,12 +6,12 @@ number, name or secret is on the page.
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from deploy.init.client_files import ELEMENT_FILE, WELL_KNOWN_FILE
 from deploy.init.compose_files import CONTAINER_USER
 from deploy.init.first_steps import first_steps
 from deploy.init.service_files import ROOT, SERVICE_USER
@@ -140,12 +140,15 @@ def _address(answers: Answers) -> Iterator[str]:
         "Outgoing: where a firewall knows names, `proxy/egress.txt` is all that the line speaks to (deploy/docs/phones.md)."
     )
     if own and host != answers.name:
-        body = json.dumps({"m.homeserver": {"base_url": answers.public_url}})
         yield (
             f"So that clients find the homeserver by the name `{answers.name}`: "
-            f"`https://{answers.name}/.well-known/matrix/client` answers `{body}` with `Access-Control-Allow-Origin: *`. "
-            "Without it people type the address of their hand-out."
+            f"`https://{answers.name}/.well-known/matrix/client` answers what is in `{WELL_KNOWN_FILE}`, with "
+            "`Access-Control-Allow-Origin: *`. Without it people type the address of their hand-out."
         )
+    yield (
+        f"An Element of the agency's own, in a browser or on desktops: `{ELEMENT_FILE}` is its configuration "
+        "(deploy/docs/clients.md). Without one people type the address of their hand-out into any client."
+    )
 
 
 def _join(answers: Answers, layout: Layout) -> Iterator[str]:

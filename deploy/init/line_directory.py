@@ -27,6 +27,7 @@ from deploy.data_dir.secret_files import Secrets, SetupError
 from deploy.init.agency_pack import agency_pack, pack_text
 from deploy.init.answers import Answers, check_answers, problems_of
 from deploy.init.checklist import checklist
+from deploy.init.client_files import client_files
 from deploy.init.compose_files import compose_directories, has_own_network, runs_postgres
 from deploy.init.config_text import config_text
 from deploy.init.egress import egress_files
@@ -135,6 +136,7 @@ def _write(staged: Layout, layout: Layout, raw: dict[str, Any]) -> Written:
     _write_people(staged, answers, secrets)
     files = {
         **proxy_files(answers, PORTS),
+        **client_files(answers),
         **egress_files(answers),
         **synapse_files(answers, secrets),
         **service_files(answers, layout, named),
