@@ -114,8 +114,10 @@ PLACE: Final = re.compile(
     # Two streets that cross: "Elm & 3rd", "5th and Main".
     rf"|\b(?!(?:{NOT_A_PLACE})\b)(?-i:[A-Z])[\w'-]+\s+(?:&|and)\s+\d{{1,3}}(?:st|nd|rd|th)\b"
     rf"|\b\d{{1,3}}(?:st|nd|rd|th)\s+(?:&|and)\s+(?!(?:{NOT_A_PLACE})\b)(?-i:[A-Z])[\w'-]+"
+    # A number and a name with a capital, alone: "44 Elm".
+    rf"|(?:^|[.!?]\s)\W*(?:1[3-9]|[2-9]\d|\d{{3,5}})[a-z]?\s+(?!(?:{NOT_A_PLACE}|{NO_NAME})\b)(?-i:[A-Z])[a-z][\w'-]+(?=\s*(?:[.,;!?]|$))"
     r"|\b(?:apt|apartment|depto|departamento|apto)\b\.?\s*\#?\s*(?:\d{1,5}[a-z]?|[a-z]\d{1,4})\b",
-    re.IGNORECASE,
+    re.IGNORECASE | re.MULTILINE,
 )
 """A place without the word "street" or its like. Numbers up to 12 are left out: "at 10 Tom rings" is a time."""
 
@@ -289,11 +291,17 @@ def doubts(pack: Pack, facts: Facts, thread: Thread, body: str, author: str, *, 
             Doubt.OFFER: offer,
             Doubt.COLLEAGUE: talk,
             Doubt.NAME: named,
-            Doubt.TEAM: not (talk or named) and colleague_talk.is_among_colleagues(body),
+            Doubt.TEAM: not (talk or named)
+            and (colleague_talk.is_among_colleagues(body) or _is_named(body, thread.designation)),
             Doubt.BARE_COMMAND: bare_command(body) is not None,
             Doubt.INNER_COMMAND: inner_command(body) is not None,
         }
     return tuple(doubt for doubt, there_is in found.items() if there_is and doubt not in signs.answered)
+
+
+def _is_named(body: str, designation: str) -> bool:
+    """Tell whether words hold the two words of their own thread, which are for the desk alone."""
+    return find_name(re.findall(r"[a-z]+", skeleton(body).casefold()), [designation]) is not None
 
 
 def last_text_at(thread: Thread) -> float:

@@ -33,7 +33,7 @@ OTHER_MARKS: Final = ("\u00a1", "\uff01")
 STOP_SIGN: Final = "\U0001f6d1"
 """The picture that stops the phone, as a tap on a message or as one."""
 WRONG_MARK: Final = re.compile(
-    r"(?!//)(?:[/\\.#?\u01c3\u203c\u2049\u2755\u2757\ufe0f]{1,3}[ \t]?|1{1,3})(?=unsafe\b)", re.IGNORECASE
+    r"(?!//)(?:[/\\.#?\uff0f\uff3c\u01c3\u203c\u2049\u2755\u2757\ufe0f]{1,3}[ \t]?|1{1,3})(?=unsafe\b)", re.IGNORECASE
 )
 """What is typed, or made of it by a keyboard, in place of the mark before the command that only stops."""
 ANSWER_TTL: Final = 600.0

@@ -24,7 +24,7 @@ ONLY_COMMANDS: Final = frozenset(
 """Names of commands with which nobody begins what they say to a texter, whatever stands behind."""
 ENDS: Final = frozenset({"stop", "parar", "alto", "basta"})
 """What people say to stop the phone; to a texter alone it says nothing."""
-NOTES: Final = frozenset({"note", "notes", "nota", "notas", "nb", "internal", "interno", "interna"})
+NOTES: Final = frozenset({"note", "notes", "nota", "notas", "nb", "fyi", "internal", "interno", "interna"})
 """What a person writes before a note, with a colon or a dash."""
 CLICK: Final = "\u01c3"
 """A letter that looks like the mark."""
@@ -32,7 +32,13 @@ TEXT_NAMES: Final = frozenset({*(name.value for name in TextName), *ALSO})
 MOST_LOOKED_AT: Final = 5_000
 """Letters of a message that are looked at; none of this length goes to a phone."""
 _WORD: Final = re.compile(r"[^\W_]+(?:[-_][^\W_]+)*")
-_NOTE: Final = re.compile(r"\W*(\w+)\s*(?:[:\u2013\u2014]|-\s)")
+_NOTE: Final = re.compile(r"\W*(\w+)\s*(?:[:\u2013\u2014\])]|-\s)")
+_ASIDE: Final = re.compile(
+    r"\s*(?:\\|[(\[].*\b(?:she|shes|he|hes|her|him|they|ella|el|la usuaria)\b.*[)\]]\s*\Z)", re.DOTALL
+)
+"""What is between brackets as a whole and about a person, and what stands behind the other slash."""
+POINTED: Final = frozenset({"please", "pls", "plz", "this", "it", "por", "favor", "esto", "esta", "este"})
+"""What people put behind a command that they ask for: with it, its name is no everyday word."""
 _ABOUT_HER: Final = re.compile(r"\b(?:she|shes|her|ella)\b")
 _SHIFT_MISSED: Final = re.compile(r"^1+(?=[^\W\d_])")
 """The key of the mark, where Shift was not held."""
@@ -48,14 +54,14 @@ def bare_command(body: str) -> str | None:
         return None
     first = _SHIFT_MISSED.sub("", said[0])
     noted = _NOTE.match(plain)
-    if (noted is not None and noted[1] in NOTES) or (first in NOTES and _ABOUT_HER.search(plain)):
+    if (noted is not None and noted[1] in NOTES) or (first in NOTES and _ABOUT_HER.search(plain)) or _ASIDE.match(plain):
         return "note"
     if _is_stop(first, said, plain):
         return STOPS
     if (command := COMMANDS_BY_NAME.get(first)) is None:
         return None
     fixed = set(re.findall(r"[a-z0-9]+", command.arguments)) | (TEXT_NAMES if first == "say" else set())
-    alone = set(said[1:]) <= fixed and len(said) <= 2
+    alone = set(said[1:]) <= fixed | POINTED and len(said) <= 2
     return command.name if first in ONLY_COMMANDS or first != said[0] or alone else None
 
 
@@ -67,6 +73,11 @@ def inner_command(body: str) -> str | None:
         if (name := unicodedata.normalize("NFKC", found["name"]).casefold()) in COMMANDS_BY_NAME:
             return f"!{name}"
     return None
+
+
+def may_mean_stop(body: str) -> bool:
+    """Tell whether a message may be meant for the command that stops the phone, without its mark or inside other words."""
+    return bare_command(body) == STOPS or inner_command(body) == f"!{STOPS}"
 
 
 def _is_stop(first: str, said: list[str], plain: str) -> bool:

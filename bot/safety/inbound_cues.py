@@ -33,6 +33,12 @@ _NO_AGE = (
     r"(?!\s*(?:%|min|hour|hr|day|week|month|mile|block|km|feet|ft|am\b|pm\b|out of|times|percent|o'?clock|:|-|/|\.\d))"
 )
 _AGE = r"(?:[6-9]|1[0-7])"
+_PARENT = (
+    "(?:step|foster )?(?:dad(?:dy)?|father|mom(?:my)?|mum|mother|parents?)"
+    "|pap[aá]|papi|padre|mam[aá]|mami|madre|pap[aá]s|padres|padrastro|madrastra"
+)
+_HITS = "hits?|hit|beats?|beat|hurts?|touch(?:es|ed)?|slap(?:s|ped)|kicks?|punch(?:es|ed)|whips?|molest(?:s|ed)"
+_HITS_ES = "pegan?|peg[oó]|golpean?|lastiman?|tocan?|toc[oó]|maltratan?|violan?|viol[oó]"
 MINOR: Final = re.compile(
     rf"\b(?:i'?m|i am|i just turned|i turned|my age is)\s+(?:only\s+|just\s+|a\s+|almost\s+)*"
     rf"(?:{_AGE}\b(?!\d){_NO_AGE}|(?:{_TEENS_EN})\b{_NO_AGE})"
@@ -40,17 +46,19 @@ MINOR: Final = re.compile(
     r"|\b(?:i'?m|i am)\s+(?:a\s+)?(?:minor|under\s?age|under 18|in (?:middle|junior high|high) school)\b"
     r"|\b(?:i'?m|i am) in (?:the )?(?:[4-9]|1[0-2])th grade\b"
     rf"|\b(?:tengo|cumpl[ií])\s+(?:s[oó]lo\s+|apenas\s+|casi\s+)?(?:{_AGE}|{_TEENS_ES})(?:\s+a[nñ](?:o|it)s?|(?=\s*(?:[.,;!?]|$|y\b)))"
-    r"|\bsoy (?:una? )?menor\b",
+    r"|\bsoy (?:una? )?menor\b"
+    rf"|\b(?:my|mi) (?:own )?(?:{_PARENT})\b[^.!?]{{0,60}}?\b(?:{_HITS}) (?:on )?me\b"
+    rf"|\b(?:mi|mis) (?:{_PARENT})\b[^.!?]{{0,60}}?\bme (?:{_HITS_ES})\b",
     re.IGNORECASE,
 )
-"""A person says that they are younger than eighteen, in English or Spanish."""
+"""A person says that they are younger than eighteen, or that a parent hurts them, in English or Spanish."""
 _CHILD = (
     r"(?:(?:my|our|his|her|the)\s+(?:\w+\s+)?(?:sons?|daughters?|kids?|child|children|baby|babies|boys?|girls?|step\w+|niece|nephew)"
     r"|little (?:brother|sister)|hij[oa]s?|hijit[oa]s?|niñ[oa]s?|nin[oa]s?|beb[eé]s?|sobrin[oa]s?)"
 )
 _HARM = (
     r"(?:hit|hits|hitting|beats?|beating|beaten|hurts?|hurting|abus\w+|molest\w+|touch(?:es|ed|ing)|slap\w*|chok\w+|burn(?:s|ed|ing)"
-    r"|kick\w*|punch\w*|rap(?:e|es|ed|ing)|shak(?:es|ing)|shook|whip\w*|peg(?:a|an|ó|o|aba|ando|ado)|golpe\w+|abus\w+|lastim\w+"
+    r"|kick\w*|punch\w*|bruis\w*|moret[oó]n(?:es)?|rap(?:e|es|ed|ing)|shak(?:es|ing)|shook|whip\w*|peg(?:a|an|ó|o|aba|ando|ado)|golpe\w+|abus\w+|lastim\w+"
     r"|toc(?:a|ó|aba|ando)|viol(?:a|ó|aba|ado|ada)|maltrat\w+|quem(?:a|ó|aba|ado|ada))"
 )
 DISCLOSURE: Final = re.compile(

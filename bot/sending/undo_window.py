@@ -13,6 +13,7 @@ from bot import guard
 from bot.commands import canned_texts
 from bot.commands.parser import ParsedCommand
 from bot.commands.room_notes import ONLY_WORDS, is_note, would_be_note
+from bot.commands.stray_commands import may_mean_stop
 from bot.model.actions import DESK, THREAD, Action, DeliveryReceipt, Origin, SendMessage, SendSms, ShowReceipt
 from bot.model.codeword_state import CodewordState, SendLock
 from bot.model.desk import Facts, Thread
@@ -29,21 +30,27 @@ from policies.pack import Pack, TextName
 TIMER = "send"
 MAX_SENT = 50
 AUTHOR_GONE = notice_of("undo_window.whoever_said_it_is_not")
+MAY_MEAN_STOP = notice_of("undo_window.a_word_here_may_mean_unsafe")
 
 
 def take_message(
     pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
 ) -> Step[Thread]:
-    """Take the assignee's words into the undo window; mark everything else as a note."""
+    """Take the assignee's words into the undo window; mark everything else as a note.
+
+    What people say to stop the phone, without its mark, stops what waits, whoever in the room says it.
+    """
+    stopped: tuple[Action, ...] = ()
+    if event.relation is not Relation.EDIT and may_mean_stop(event.body):
+        thread, stopped = hold_pending(pack, facts, thread, MAY_MEAN_STOP)
     if event.sender != thread.assignment.assignee or is_note(event, command):
         if event.sender != thread.assignment.assignee:
             thread = replace(thread, signs=replace(thread.signs, colleague_at=facts.now))
         note: Action = ShowReceipt(place=THREAD, event_id=event.event_id, receipt=DeliveryReceipt.NOTE)
         if event.content is not Content.TEXT and event.sender == thread.assignment.assignee:
-            return Step(
-                thread, (note, _explain(event.event_id, notice_of("sending.not_sent", why=ONLY_WORDS[event.content])))
-            )
-        return Step(thread, (note,))
+            why = _explain(event.event_id, notice_of("sending.not_sent", why=ONLY_WORDS[event.content]))
+            return Step(thread, (*stopped, note, why))
+        return Step(thread, (*stopped, note))
     words = PendingText(
         event_id=event.event_id,
         body=event.body,
@@ -53,7 +60,7 @@ def take_message(
         differs=event.differs,
     )
     thread, actions = take_text(pack, facts, thread, words, quotes=event.quotes)
-    return Step(thread, (*actions, *_explain_quote(event)))
+    return Step(thread, (*stopped, *actions, *_explain_quote(event)))
 
 
 def take_text(

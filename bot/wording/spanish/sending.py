@@ -77,6 +77,7 @@ NOTICES: Final[dict[str, str]] = {
     "sending.held": "En pausa: {why}",
     "sending.not_sent": "No se envió: {why}",
     "sending.redact_to_stop": "Borra tu comando para detenerlo.",
+    "undo_window.a_word_here_may_mean_unsafe": "un mensaje de aquí puede querer decir !unsafe",
     "undo_window.a_command_for_a_check": (
         "un comando para una verificación o una línea de cobertura no se cambia. Dilo otra vez."
     ),

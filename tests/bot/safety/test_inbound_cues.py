@@ -62,6 +62,13 @@ def said_by_us(step: Step[Any]) -> str:
         ("tengo 2 hijos", False),
         ("I have 14 dollars", False),
         ("he is 40", False),
+        ("my dad hits me", True),
+        ("mi papa me pega", True),
+        ("my stepdad keeps touching me, he touches me at night", True),
+        ("mis padres siempre me pegan", True),
+        ("my dad wants to meet me", False),
+        ("my mom hit the roof", False),
+        ("mi mamá me ayuda", False),
     ],
 )
 def test_somebody_may_be_under_age(body: str, minor: bool) -> None:

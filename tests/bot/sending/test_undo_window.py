@@ -375,3 +375,25 @@ def test_whoever_quotes_hears_that_the_phone_does_not_get_it() -> None:
     for blank in (" ", "\u200b", "\u2800", "\u3164\ufeff", "\U000e0020"):
         assert words(then(held(), said(blank))) == f"Not sent: {guard.EMPTY}"
         assert texts(due(then(then(held(), said("hello")).aggregate, edit(blank), at(1)).aggregate, UNDO)) == []
+
+
+@pytest.mark.practice(9)
+@pytest.mark.parametrize("word", ["unsafe", "UNSAFE!", "un safe", "stop", "peligro", "// stop", "he is there !unsafe"])
+@pytest.mark.parametrize("sender", [ANA, BEN])
+def test_a_word_that_stops_stops_what_waits_without_its_mark_too(word: str, sender: str) -> None:
+    """Who types "unsafe" in a hurry wants nothing to leave: what waits is held at once, and `!anyway` lets it leave."""
+    thread = then(held(), said("is he gone")).aggregate
+    step = then(thread, said(word, sender=sender, event_id="$stop"), at(3))
+    assert marks(step)["$m1"] is DeliveryReceipt.HELD
+    assert "may mean !unsafe" in words(step)
+    assert step.aggregate.sending.pending == ()
+    assert texts(due(step.aggregate, 30)) == []
+    free = then(step.aggregate, said("!anyway", relation=Relation.OTHER_REPLY, target="$m1", event_id="$a"), at(5))
+    assert texts(due(free.aggregate, 60)) == ["is he gone"]
+
+
+@pytest.mark.parametrize("word", ["are you unsafe?", "stop by at nine", "// he may stop texting"])
+def test_words_of_every_day_stop_nothing(word: str) -> None:
+    """A question and a longer sentence are words like others."""
+    step = then(then(held(), said("is he gone")).aggregate, said(word, event_id="$w"), at(3))
+    assert step.aggregate.sending.pending[0].body == "is he gone"
