@@ -116,7 +116,9 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "policies bridge/runtime bridge/carriers bridge/carriers/vendors bridge/config bridge/erasure "
         "bridge/inbound deploy/inspect"
     ),
-    "deploy/init": "policies bridge/runtime bridge/carriers/vendors bridge/config deploy/data_dir deploy/stack",
+    "deploy/init": (
+        "policies bridge/runtime bridge/carriers/vendors bridge/config bridge/matrix/api deploy/data_dir deploy/stack"
+    ),
     "deploy/kubernetes": "bridge/runtime bridge/carriers/vendors",
     "deploy/preflight": (
         "policies bridge/runtime bridge/storage bridge/config bridge/matrix/api deploy/data_dir deploy/stack "

@@ -27,13 +27,19 @@ EXIT_USAGE = 2
     help="A YAML file of mode 0600: deploy/examples/init/ has one. Without it, twelve questions at most are asked.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the legal wordings for counsel; write nothing.")
-def init(directory: Path, answers: Path | None, dry_run: bool) -> None:
+@click.option(
+    "--fleet",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file with the lines of this machine, made where there is none: this line is added, and takes nothing theirs.",
+)
+def init(directory: Path, answers: Path | None, dry_run: bool, fleet: Path | None) -> None:
     """Make the directory of a line from answers: configuration, pack, secrets, hand-outs, proxy, units and a checklist.
 
     DIR must not exist. Exit code 0 everything is written, 2 nothing is, and every problem is told at once. Then
     `quietline up --data DIR` runs the line, or `quietline bridge` beside a homeserver of the agency's own.
     """
-    from deploy.data_dir.secret_files import SetupError  # noqa: PLC0415 - only this verb needs it
+    from deploy.data_dir.fleet import require_addable  # noqa: PLC0415 - only this verb needs it
+    from deploy.data_dir.secret_files import SetupError  # noqa: PLC0415 - the same
     from deploy.init.agency_pack import legal_wordings  # noqa: PLC0415 - the same
     from deploy.init.answers import read_answers  # noqa: PLC0415 - the same
     from deploy.init.line_directory import init as make  # noqa: PLC0415 - the same
@@ -43,8 +49,10 @@ def init(directory: Path, answers: Path | None, dry_run: bool) -> None:
     try:
         if not dry_run:
             require_free(directory)  # before anybody has answered anything
+            if fleet is not None:
+                require_addable(fleet)  # the same
         told = read_answers(answers) if answers is not None else _ask_on_terminal()
-        written = make(directory, told, dry_run=dry_run)
+        written = make(directory, told, dry_run=dry_run, fleet=fleet)
     except SetupError as error:
         for problem in error.problems:
             click.echo(f"quietline: {problem}", err=True)

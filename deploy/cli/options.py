@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-import yaml
 
 from deploy.data_dir.layout import Layout
 
@@ -53,22 +52,13 @@ def optional_line_options(verb: Callable[..., None]) -> Callable[..., None]:
 
 
 def chosen_layout(data: Path | None, config: Path | None) -> Layout | None:
-    """Return the layout that is named; None when none is. Both at once are a usage error.
-
-    A configuration file stands in the directory of its line, as `up` makes it, or anywhere else when `data_dir` is not
-    below its own directory; then the line's directory is `data_dir`. What is wrong with the file is for its reader to say.
-    """
+    """Return the layout that is named; None when none is. Both at once are a usage error."""
     if data is not None and config is not None:
         raise click.UsageError("say either --config or --data.")
     if data is not None:
         return Layout(data.absolute())
     if config is None:
         return None
-    from bridge.config import line_directory  # noqa: PLC0415 - heavy, and only this needs it
+    from deploy.data_dir.fleet import layout_of  # noqa: PLC0415 - heavy, and only this needs it
 
-    file = config.absolute()
-    try:
-        data_dir = Path(str(yaml.safe_load(file.read_text(encoding="utf-8"))["data_dir"]))
-    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError, RecursionError):
-        return Layout(file.parent, config_file=file)
-    return Layout(line_directory(file, data_dir), config_file=file)
+    return layout_of(config)

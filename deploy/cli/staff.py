@@ -111,25 +111,40 @@ def staff_remove(name: str, layout: Layout, as_json: bool) -> None:
 @line_options
 @click.option(
     "--admin-token-file",
-    required=True,
     type=click.Path(dir_okay=False, path_type=Path),
     help="A file of mode 0600 with the access token of an administrator; it is used once and not kept.",
 )
+@click.option(
+    "--host",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Instead: the directory of the line that runs the homeserver.",
+)
 @_JSON
-def staff_make(layout: Layout, admin_token_file: Path, as_json: bool) -> None:
-    """On a homeserver that is the agency's own: make the accounts of the hand-outs, once.
+def staff_make(layout: Layout, admin_token_file: Path | None, host: Path | None, as_json: bool) -> None:
+    """On a homeserver that is the agency's own, or another line's: make the accounts of the hand-outs, once.
 
     An account that was there before is left as it is, and its hand-out removed: its person has a password.
     """
     from bridge.config import load  # noqa: PLC0415 - heavy, and only this verb needs it
+    from deploy.data_dir.layout import Layout as Place  # noqa: PLC0415 - the same
     from deploy.data_dir.secret_files import SetupError, read_private_line  # noqa: PLC0415 - the same
-    from deploy.init.joined_accounts import make_accounts  # noqa: PLC0415 - the same
+    from deploy.init.joined_accounts import make_accounts, make_accounts_at_host  # noqa: PLC0415 - the same
+
+    if (admin_token_file is None) == (host is None):
+        raise click.UsageError("say either --admin-token-file or --host.")
 
     with exit_on_errors():
         config = load(layout.config)
         if not config.homeserver.joined:
             raise SetupError([f"{layout.config}: the homeserver is the line's own; `quietline up` makes the accounts"])
-        found = asyncio.run(make_accounts(layout, config, read_private_line(admin_token_file)))
+        if admin_token_file is not None:
+            work = make_accounts(layout, config, read_private_line(admin_token_file))
+        else:
+            runs_it = load(Place(Path(str(host)).absolute()).config)
+            if runs_it.homeserver.joined or runs_it.homeserver.server_name != config.homeserver.server_name:
+                raise SetupError([f"{host}: does not run the homeserver {config.homeserver.server_name}"])
+            work = make_accounts_at_host(layout, config, runs_it)
+        found = asyncio.run(work)
     if as_json:
         click.echo(json.dumps({"made": found.made, "kept": found.kept}))
         return

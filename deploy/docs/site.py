@@ -33,6 +33,7 @@ NAVIGATION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "Run a line": (
             "deploy/docs/operator.md",
             "deploy/docs/joining.md",
+            "deploy/docs/lines.md",
             "deploy/docs/releasing.md",
             "deploy/docs/shifts.md",
             "deploy/docs/shifts.es.md",

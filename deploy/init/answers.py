@@ -28,6 +28,7 @@ from policies.schema import Language
 
 COMPOSE_DATABASE: Final = "database"
 """The host of a URL whose PostgreSQL Compose runs."""
+REGISTRATION_FILE: Final = Path("/etc/matrix-synapse/quietline-registration.yaml")
 _LABELS: Final = re.compile(r"(?=.{1,230}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 _ACCOUNT: Final = re.compile(r"[a-z0-9][a-z0-9._=+-]{0,60}")
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -65,7 +66,7 @@ def _check_public_url(value: str) -> str:
 def _check_account(value: str) -> str:
     if not _ACCOUNT.fullmatch(value):
         raise ValueError("must be an account's name: small letters, digits and . _ = + -, beginning with a letter or digit")
-    if value in {"policy", "quietline"} or value.startswith("line-"):
+    if value in {"policy", "quietline"} or value.startswith(("line-", "policy-", "quietline-")):
         raise ValueError("is a name of the software's own; choose another one")
     return value
 
@@ -191,7 +192,7 @@ class HomeserverAnswer(Section):
 
     url: BaseUrl
     public_url: PublicUrl | None = None
-    registration_file: Path = Path("/etc/matrix-synapse/quietline-registration.yaml")
+    registration_file: Path = REGISTRATION_FILE
 
     @model_validator(mode="after")
     def _absolute(self) -> Self:

@@ -6,6 +6,7 @@ number, name or secret is on the page.
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,8 +15,9 @@ from urllib.parse import urlsplit
 from deploy.init.client_files import ELEMENT_FILE, WELL_KNOWN_FILE
 from deploy.init.compose_files import CONTAINER_USER
 from deploy.init.first_steps import first_steps
+from deploy.init.place import FOLDER, claims_every_voice
 from deploy.init.service_files import ROOT, SERVICE_USER
-from deploy.init.synapse_files import FOLDER, MODULE_SOURCE, REGISTRATION
+from deploy.init.synapse_files import MODULE_SOURCE, registration_place
 from policies.pack import unreviewed
 
 if TYPE_CHECKING:
@@ -23,20 +25,21 @@ if TYPE_CHECKING:
 
     from deploy.data_dir.layout import Layout
     from deploy.init.answers import Answers
+    from deploy.init.place import Place
     from policies.pack import Pack
 
 EXAMPLES: Final = Path(__file__).resolve().parent.parent / "examples"
 EXAMPLE_ADDRESS: Final = "https://text.example.org/carriers/main"
 
 
-def checklist(answers: Answers, layout: Layout, pack: Pack) -> str:
+def checklist(answers: Answers, place: Place, layout: Layout, pack: Pack) -> str:
     """Write the page, as Markdown."""
-    steps = list(_steps(answers, layout, pack))
+    steps = list(_steps(answers, place, layout, pack))
     lines = [f"{number}. [ ] {step}" for number, step in enumerate(steps, 1)]
-    return "\n".join(["# Before the first text", "", *lines, "", *_vendor(answers)])
+    return "\n".join(["# Before the first text", "", *lines, "", *_vendor(answers, place)])
 
 
-def _steps(answers: Answers, layout: Layout, pack: Pack) -> Iterator[str]:
+def _steps(answers: Answers, place: Place, layout: Layout, pack: Pack) -> Iterator[str]:
     data = f"--data {layout.data}"
     if answers.mode == "rehearsal":
         yield f"`./quietline up {data}`; handsets are in a browser, and `{layout.ready}` says where everything is."
@@ -47,13 +50,16 @@ def _steps(answers: Answers, layout: Layout, pack: Pack) -> Iterator[str]:
             "reviewed_by and reviewed_on go into `agency.yaml`. The line does not start before."
         )
     yield from _address(answers)
-    yield from _join(answers, layout)
+    yield from _join(answers, place, layout)
     verb = "bridge" if answers.homeserver else "up"
     if answers.service == "systemd":
         yield from _service_user(layout)
-        units = f"Copy the files in `{layout.data}/units/` to `/etc/systemd/system/`; "
-        units += "`systemctl daemon-reload`; `systemctl enable --now quietline quietline-doctor.timer`."
-        yield units
+        what = "files" if place.slug is None else "files and folders (`cp -r`)"
+        line = place.unit("quietline").removesuffix(".service")
+        yield (
+            f"Copy the {what} in `{layout.data}/units/` to `/etc/systemd/system/`; `systemctl daemon-reload`; "
+            f"`systemctl enable --now {line} {place.unit('quietline-doctor', 'timer')}`."
+        )
     elif answers.service == "compose":
         if os.getuid() == 0:
             user = f"{CONTAINER_USER}:{CONTAINER_USER}"
@@ -78,13 +84,13 @@ def _steps(answers: Answers, layout: Layout, pack: Pack) -> Iterator[str]:
     if answers.backup is None:
         yield f"Backups: `./quietline backup {data} --to FILE --passphrase-file FILE`, on a timer of yours."
     elif answers.service == "systemd":
-        timers = "quietline-backup.timer quietline-drill.timer"
+        timers = f"{place.unit('quietline-backup', 'timer')} {place.unit('quietline-drill', 'timer')}"
         yield f"Backups, and a trial of the newest each month: `systemctl enable --now {timers}`."
     else:
         yield f"Backups on a timer of yours: `./quietline backup {data}`, and once a month `./quietline drill {data}`."
     if answers.on_call is None:
         yield "Somebody on call: give `lines.0.on_call` in `config.yaml` a `webhook_file` or an `email`."
-    yield from _canary(answers, layout)
+    yield from _canary(answers, place, layout)
     yield "Text the line from a phone of your own before anybody else does."
 
 
@@ -93,17 +99,19 @@ def _sheets(answers: Answers, layout: Layout) -> str:
     return " or ".join(f"`{layout.data / name}`" for name in first_steps(answers.agency.languages))
 
 
-def _canary(answers: Answers, layout: Layout) -> Iterator[str]:
+def _canary(answers: Answers, place: Place, layout: Layout) -> Iterator[str]:
     """Say how the line texts itself: what `up` starts by itself, and what beside the agency's own homeserver does not."""
+    account = f" and `localpart: canary-{place.slug}`" if place.slug else ""
     told = (
         f"A line that texts itself to see that it works: `openssl rand -hex 32 > {layout.secrets / 'canary'}` (mode 0600, "
-        f"of the account that runs the line), the section `canary` of `{layout.config}` with that file, and a restart."
+        f"of the account that runs the line), the section `canary` of `{layout.config}` with that file{account}, and a "
+        "restart."
     )
     run = f"a service of yours runs `./quietline canary --data {layout.data}`"
     if answers.service == "compose":
         run = "`docker compose --profile canary up -d`"
     elif answers.service == "systemd":
-        run = f"`systemctl enable --now quietline-canary.service` runs `./quietline canary --data {layout.data}`"
+        run = f"`systemctl enable --now {place.unit('quietline-canary')}` runs `./quietline canary --data {layout.data}`"
     if answers.homeserver is not None:
         told += f" `./quietline canary --data {layout.data} --show-account` tells the account that the homeserver's "
         told += "administrator makes."
@@ -151,16 +159,30 @@ def _address(answers: Answers) -> Iterator[str]:
     )
 
 
-def _join(answers: Answers, layout: Layout) -> Iterator[str]:
+def _join(answers: Answers, place: Place, layout: Layout) -> Iterator[str]:
     """Say what the administrator of the agency's own Synapse does."""
     if answers.homeserver is None:
         return
-    files, place = layout.data / FOLDER, answers.homeserver.registration_file
+    files, copied = layout.data / FOLDER, registration_place(answers, place, layout)
+    if (host := place.host(answers.name)) is not None:
+        told = {"registration": str(copied), "policy": f"@{place.policy}:{answers.name}"}
+        yield (
+            f"In `{host.layout.config}`, under `homeserver`: `other_lines: [{json.dumps(told)}]`, or this entry in the "
+            "list that is there; then a restart of that line, which runs the homeserver. Accounts: `./quietline staff make "
+            f"--data {layout.data} --host {host.layout.data}` makes one for each hand-out; who has one keeps it."
+        )
+        return
     yield (
         f"On the homeserver's machine, in Synapse's own Python environment: `pip install {MODULE_SOURCE}` (Synapse 1.155 "
         "or newer; the README there says more)."
     )
-    yield f"Copy `{files / REGISTRATION}` to `{place}` there, owned by Synapse's user, mode 0600."
+    yield f"Copy `{files / place.registration}` to `{copied}` there, owned by Synapse's user, mode 0600."
+    for line in place.joined_before(answers.name):
+        if claims_every_voice(line):
+            yield (
+                f"The registration of the line {line.name} claims `@line-.*`, the voice of every line: on the homeserver's "
+                f"machine make it `@line-{line.name}`, or Synapse does not start with this line's settings."
+            )
     yield f"Put `{files}/quietline.yaml` into Synapse's `conf.d`, or its entries into `homeserver.yaml`; restart Synapse."
     yield (
         f"With workers: `{files}/workers.nginx` or `workers.caddy`; the main process has to be the media repository. On "
@@ -173,12 +195,12 @@ def _join(answers: Answers, layout: Layout) -> Iterator[str]:
     )
 
 
-def _vendor(answers: Answers) -> list[str]:
+def _vendor(answers: Answers, place: Place) -> list[str]:
     kind = str((answers.carrier or {}).get("kind", "rehearsal"))
     example = EXAMPLES / f"{kind}.yaml"
     if answers.mode == "rehearsal" or not example.is_file():
         return []
-    address = f"{answers.public_url or 'http://127.0.0.1:8449'}/carriers/{answers.line.slug}"
+    address = f"{answers.public_url or place.ports.url('bridge')}/carriers/{answers.line.slug}"
     head = []
     for line in example.read_text(encoding="utf-8").splitlines():
         if line.strip() == "#":

@@ -1,4 +1,6 @@
-"""The accounts of the hand-outs on an agency's own Synapse, made once with an administrator's token.
+"""The accounts of the hand-outs on a homeserver that is not the line's own, made once.
+
+On an agency's Synapse an administrator's token makes them, on the homeserver of another line that line's.
 
 Rules of this module: the token is used and not kept; an account that was there before is left as it is, and the hand-out of
 its person goes, because the password in it is nobody's. It may be killed anywhere and is simply run again: an id is noted
@@ -14,10 +16,13 @@ from urllib.parse import quote
 
 import aiohttp
 
+from bridge.matrix.api.http_client import HomeserverClient, HomeserverError
+from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleRequestRejected
+from bridge.runtime.settings import read_secret
 from deploy.data_dir.atomic_files import write_atomically
 from deploy.data_dir.handouts import Handout, handout_file
 from deploy.data_dir.secret_files import SetupError
-from deploy.init.synapse_files import FOLDER
+from deploy.init.place import FOLDER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
 
 USERS: Final = "/_synapse/admin/v2/users"
 """Synapse's documentation, user_admin_api, "Query User Account" and "Create or modify account"."""
+IN_USE: Final = "M_USER_IN_USE"
 NOTE: Final = "accounts-made"
 TIMEOUT: Final = aiohttp.ClientTimeout(total=60)
 
@@ -67,6 +73,45 @@ async def make_accounts(layout: Layout, config: Config, admin_token: str) -> Mad
                     )
             made.append(member.mxid)
     return MadeAccounts(made=tuple(made), kept=tuple(kept))
+
+
+async def make_accounts_at_host(layout: Layout, config: Config, host: Config) -> MadeAccounts:
+    """Make them with the token of the line that runs the homeserver. Raises :class:`SetupError`; run again it goes on.
+
+    Whose account has the password of the hand-out got it here; another account was there before.
+    """
+    made, kept = [], []
+    url, token = host.homeserver.url, read_secret(host.homeserver.as_token_file)
+    async with aiohttp.ClientSession() as session:
+        wire = HomeserverClient(session=session, url=url, token=token, user_id=host.policy_mxid)
+        client = ModuleClient(client=wire)
+        try:
+            for member in config.line.staff:
+                file = handout_file(layout.handout, member.mxid)
+                if not file.is_file():
+                    continue
+                password = Handout.read(file).password
+                if await _is_made(client, member.mxid, password):
+                    made.append(member.mxid)
+                else:
+                    file.unlink()
+                    kept.append(member.mxid)
+        except (HomeserverUnreachable, HomeserverError):
+            raise SetupError([f"{url}: the homeserver does not answer; start the line that runs it"]) from None
+        except ModuleRequestRejected as error:
+            raise SetupError([f"{url}: the homeserver refuses it ({error.status} {error.errcode})"]) from None
+    return MadeAccounts(made=tuple(made), kept=tuple(kept))
+
+
+async def _is_made(client: ModuleClient, mxid: str, password: str) -> bool:
+    """Make an account; False for one that was there before."""
+    try:
+        await client.make_account(mxid, password)
+    except ModuleRequestRejected as error:
+        if error.errcode != IN_USE:
+            raise
+        return await client.is_password(mxid, password)
+    return True
 
 
 def _write_note(path: Path, mxids: list[str]) -> None:

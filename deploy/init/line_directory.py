@@ -22,7 +22,8 @@ from bridge.runtime.postgres_url import PostgresUrl
 from bridge.runtime.settings import secret_files
 from deploy.data_dir import handouts
 from deploy.data_dir.atomic_files import file_problem, make_private_directory, write_atomically
-from deploy.data_dir.layout import DEFAULT_PORT_BASE, EVERYWHERE, HOST, Layout, Ports
+from deploy.data_dir.fleet import add_line
+from deploy.data_dir.layout import EVERYWHERE, HOST, Layout
 from deploy.data_dir.secret_files import Secrets, SetupError
 from deploy.init.agency_pack import agency_pack, pack_text
 from deploy.init.answers import Answers, check_answers, problems_of
@@ -32,6 +33,7 @@ from deploy.init.compose_files import compose_directories, has_own_network, runs
 from deploy.init.config_text import config_text
 from deploy.init.egress import egress_files
 from deploy.init.first_steps import first_steps
+from deploy.init.place import Place, place_by, place_of
 from deploy.init.proxy_files import proxy_files
 from deploy.init.secret_answers import write_secrets
 from deploy.init.service_files import service_files
@@ -46,10 +48,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from deploy.data_dir.layout import Ports
     from policies.pack import Pack
 
 PACK_FILE = "agency.yaml"
-PORTS = Ports(DEFAULT_PORT_BASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,22 +62,24 @@ class Written:
     pack: Pack
 
 
-def init(directory: Path, raw: dict[str, Any], *, dry_run: bool = False) -> Written:
+def init(directory: Path, raw: dict[str, Any], *, dry_run: bool = False, fleet: Path | None = None) -> Written:
     """Make the directory from answers. Raises :class:`SetupError` with all problems, and has then written nothing.
 
-    `dry_run`: everything is made and looked at, and nothing stays.
+    `dry_run`: everything is made and looked at, and nothing stays. `fleet`: to whose lines this one is added.
     """
     layout = Layout(directory.absolute())
     if not dry_run:
         require_free(layout.data)
     with _staging(layout.data) as staging:
         staged = Layout(staging)
-        written = _write(staged, layout, raw)
+        written = _write(staged, layout, raw, fleet)
         if not dry_run:
             try:
                 staging.rename(layout.data)
             except OSError as error:
                 raise SetupError([f"{layout.data}: {error.strerror}"]) from None
+            if fleet is not None:
+                add_line(fleet, layout.data)
     return written
 
 
@@ -104,11 +108,12 @@ def _staging(data: Path) -> Iterator[Path]:
                 parent.rmdir()
 
 
-def _write(staged: Layout, layout: Layout, raw: dict[str, Any]) -> Written:
+def _write(staged: Layout, layout: Layout, raw: dict[str, Any], fleet: Path | None) -> Written:
     problems: list[str] = []
+    found = place_by(fleet)
     secrets = Secrets(directory=staged.secrets)
     secrets.make(provisioned=False, sealed=False, accounts=False)
-    carrier = _carrier(raw, secrets, problems)
+    carrier = _carrier(raw, secrets, found.ports, problems)
     on_call = _on_call(raw, secrets, problems)
     try:
         answers = check_answers(raw)
@@ -116,6 +121,7 @@ def _write(staged: Layout, layout: Layout, raw: dict[str, Any]) -> Written:
         raise SetupError([*error.problems, *problems]) from None
     if problems:
         raise SetupError(problems)
+    place = place_of(found, answers, layout, fleet)
     try:
         pack = agency_pack(answers.agency, answers.reviewed, always=answers.mode == "rehearsal")
     except PackError as error:
@@ -129,19 +135,19 @@ def _write(staged: Layout, layout: Layout, raw: dict[str, Any]) -> Written:
         write_atomically(secrets.postgres_password, PostgresUrl.parse(str(answers.postgres)).password)
     for name in compose_directories(answers):
         make_private_directory(staged.data / name)
-    text = config_text(_config(staged, answers, carrier, on_call))
+    text = config_text(_config(staged, answers, place, carrier, on_call))
     config, merged = _looked_at(staged, text)
     named = [layout.data / path.relative_to(staged.data) if path.is_relative_to(staged.data) else path for path in config]
     write_atomically(staged.config, text.replace(str(staged.data), str(layout.data)))
-    _write_people(staged, answers, secrets)
+    _write_people(staged, answers, place, secrets)
     files = {
-        **proxy_files(answers, PORTS),
+        **proxy_files(answers, place.ports),
         **client_files(answers),
         **egress_files(answers),
-        **synapse_files(answers, secrets),
-        **service_files(answers, layout, named),
+        **synapse_files(answers, place, layout, secrets),
+        **service_files(answers, place, layout, named),
         **first_steps(answers.agency.languages),
-        "CHECKLIST.md": checklist(answers, layout, merged),
+        "CHECKLIST.md": checklist(answers, place, layout, merged),
     }
     for name, content in files.items():
         make_private_directory((staged.data / name).parent)
@@ -149,12 +155,12 @@ def _write(staged: Layout, layout: Layout, raw: dict[str, Any]) -> Written:
     return Written(answers=answers, pack=merged)
 
 
-def _carrier(raw: dict[str, Any], secrets: Secrets, problems: list[str]) -> dict[str, Any]:
+def _carrier(raw: dict[str, Any], secrets: Secrets, ports: Ports, problems: list[str]) -> dict[str, Any]:
     told = raw.get("carrier")
     if raw.get("mode") == "rehearsal" and (told is None or told == {"kind": "rehearsal"}):
         return {
             "kind": "rehearsal",
-            "api_base": PORTS.url("carrier"),
+            "api_base": ports.url("carrier"),
             "token_file": str(secrets.carrier_token),
             "signing_key_file": str(secrets.carrier_signing_key),
         }
@@ -185,7 +191,9 @@ def _on_call(raw: dict[str, Any], secrets: Secrets, problems: list[str]) -> dict
     return found
 
 
-def _config(staged: Layout, answers: Answers, carrier: dict[str, Any], on_call: dict[str, Any] | None) -> dict[str, Any]:
+def _config(
+    staged: Layout, answers: Answers, place: Place, carrier: dict[str, Any], on_call: dict[str, Any] | None
+) -> dict[str, Any]:
     secrets = Secrets(directory=staged.secrets)
     rehearsal = answers.mode == "rehearsal"
     listen = EVERYWHERE if has_own_network(answers) else HOST
@@ -202,17 +210,18 @@ def _config(staged: Layout, answers: Answers, carrier: dict[str, Any], on_call: 
     return {
         "data_dir": str(staged.bridge),
         "homeserver": {
-            "url": answers.homeserver.url if answers.homeserver else homeserver_url(PORTS, listen=listen),
+            "url": answers.homeserver.url if answers.homeserver else homeserver_url(place.ports, listen=listen),
             "server_name": answers.name,
             **({"joined": True} if answers.homeserver else {}),
             "as_token_file": str(secrets.as_token),
+            **({"policy_localpart": place.policy} if place.slug else {}),
             **({"public_url": answers.client_url} if answers.client_url else {}),
             **({"database_url_file": str(secrets.homeserver_database)} if answers.postgres else {}),
         },
         "listen": {
             "host": listen,
-            "port": PORTS.bridge,
-            "public_base_url": answers.public_url or PORTS.url("bridge"),
+            "port": place.ports.bridge,
+            "public_base_url": answers.public_url or place.ports.url("bridge"),
         },
         "keys": {
             "vault_key_file": str(secrets.vault_key),
@@ -246,9 +255,9 @@ def _looked_at(staged: Layout, text: str) -> tuple[list[Path], Pack]:
     return [path for _, path in secret_files(config)], pack
 
 
-def _write_people(staged: Layout, answers: Answers, secrets: Secrets) -> None:
+def _write_people(staged: Layout, answers: Answers, place: Place, secrets: Secrets) -> None:
     """Write a hand-out for each person; a rehearsal keeps the passwords among its secrets as well, for `ready.json`."""
-    url = answers.client_url or PORTS.url("homeserver")
+    url = answers.client_url or place.ports.url("homeserver")
     made = handouts.complete(staged.handout, url, [mxid(each.name, answers.name) for each in answers.staff])
     if answers.mode == "rehearsal":
         accounts = [

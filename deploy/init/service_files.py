@@ -2,7 +2,8 @@
 
 Rules of this module: nothing that the line does not need is open to it, and no secret is in a file here; `systemd-analyze
 security` gives no unit more than 2.0. On the agency's own homeserver the bridge runs alone and gets its secrets as
-credentials, so that the directory of secrets is closed to it.
+credentials, so that the directory of secrets is closed to it. Lines of a fleet share templates, whose instance is the slug;
+what a line has alone is in a drop-in of its instance.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bridge.runtime.settings import credential_name
+from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
 from deploy.init.compose_files import compose_files
 from deploy.init.egress import address_lists
@@ -20,8 +22,8 @@ from deploy.init.egress import address_lists
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from deploy.data_dir.layout import Layout
     from deploy.init.answers import Answers, BackupAnswer
+    from deploy.init.place import Place
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 SPECIAL: Final = frozenset(" \t\n\"'\\%$;:")
@@ -31,7 +33,7 @@ SERVICE_USER: Final = "quietline"
 """Who runs the line where root has made it."""
 
 
-def service_files(answers: Answers, layout: Layout, secrets: Sequence[Path]) -> Mapping[str, str]:
+def service_files(answers: Answers, place: Place, layout: Layout, secrets: Sequence[Path]) -> Mapping[str, str]:
     """Return the files by name. `secrets`: the files that the configuration names.
 
     Raises :class:`SetupError` when a path cannot stand in them.
@@ -51,17 +53,70 @@ def service_files(answers: Answers, layout: Layout, secrets: Sequence[Path]) -> 
         raise SetupError([f"{path}: has letters that `service` cannot have in a path; {remedy}" for path in told_once])
     if answers.service == "compose":
         return compose_files(answers, layout)
+    if place.slug is not None:
+        return _fleet_files(answers, place, layout, secrets)
+    own = _of_line(answers, layout, secrets)
     files = {
-        **({"units/quietline-canary.service": _canary_unit(answers, layout)} if answers.homeserver is not None else {}),
-        "units/quietline.service": _unit(answers, layout, secrets),
+        **(
+            {"units/quietline-canary.service": _canary_unit(layout, address_lists(answers))}
+            if answers.homeserver is not None
+            else {}
+        ),
+        "units/quietline.service": _unit(
+            layout, own, verb="up" if answers.homeserver is None else "bridge", after=_after(answers)
+        ),
         "units/quietline-doctor.service": _doctor_unit(layout),
         "units/quietline-doctor.timer": _timer("A look at Quietline, every hour", "hourly"),
     }
     if answers.backup is not None:
-        files["units/quietline-backup.service"] = _backup_unit(answers, layout, answers.backup)
+        closed = not answers.bridge_postgres
+        files["units/quietline-backup.service"] = _backup_unit(
+            layout, _of_backup(answers.backup), closed, [answers.backup.to]
+        )
         files["units/quietline-backup.timer"] = _timer("Backup of Quietline, every week", "weekly")
-        files["units/quietline-drill.service"] = _drill_unit(answers, layout, answers.backup)
+        files["units/quietline-drill.service"] = _drill_unit(
+            layout, _of_backup(answers.backup), closed, [answers.backup.to]
+        )
         files["units/quietline-drill.timer"] = _timer("Trial of Quietline's newest backup, every month", "monthly")
+    return files
+
+
+def _fleet_files(answers: Answers, place: Place, layout: Layout, secrets: Sequence[Path]) -> Mapping[str, str]:
+    """Return the templates of every line beside this one, and the drop-ins of this one."""
+    each = Layout(layout.data.parent / "%i")
+    files = {
+        "units/quietline@.service": _unit(each, "", verb="bridge", after=""),
+        "units/quietline-doctor@.service": _doctor_unit(each),
+        "units/quietline-doctor@.timer": _timer("A look at Quietline, line %i, every hour", "hourly"),
+        "units/quietline-canary@.service": _canary_unit(each, ""),
+        "units/quietline-backup@.service": _backup_unit(each, "", closed=True, kept_at=[]),
+        "units/quietline-backup@.timer": _timer("Backup of Quietline, line %i, every week", "weekly"),
+        "units/quietline-drill@.service": _drill_unit(each, "", closed=True, kept_at=[]),
+        "units/quietline-drill@.timer": _timer("Trial of the newest backup of Quietline, line %i, every month", "monthly"),
+    }
+    run = ""
+    if answers.homeserver is None:
+        # The template runs a bridge alone; this line runs its homeserver as well.
+        run = f"""\
+ExecStart=
+ExecStart={ROOT}/quietline up --data {layout.data} --port-base {place.ports.base}
+TimeoutStartSec=infinity
+"""
+    after = f"[Unit]\nAfter={_after(answers).strip()}\n\n" if _after(answers) else ""
+    own = {
+        "quietline": f"{after}[Service]\n{run}{_of_line(answers, layout, secrets)}",
+        "quietline-canary": f"[Service]\n{address_lists(answers)}",
+    }
+    if (backup := answers.backup) is not None:
+        at_home = "ProtectHome=read-only\n" if _is_at_home([backup.to]) else ""
+        open_to = "PrivateNetwork=no\n" if answers.bridge_postgres else ""
+        own["quietline-backup"] = f"[Service]\n{_of_backup(backup)}ReadWritePaths={backup.to}\n{at_home}{open_to}"
+        own["quietline-drill"] = f"[Service]\n{_of_backup(backup)}{at_home}{open_to}"
+    for name, text in own.items():
+        if text != "[Service]\n":
+            files[f"units/{name}@{place.slug}.service.d/line.conf"] = (
+                f"# Written by `quietline init` for this line.\n{text}"
+            )
     return files
 
 
@@ -72,7 +127,6 @@ def user_name() -> str:
 
 def _sandbox(writable: Iterable[Path], *, reached: Sequence[Path]) -> str:
     """Close everything but the network and these directories. `reached`: what must be there to be read."""
-    at_home = any(path.is_relative_to(home) for path in reached for home in HOMES)
     return f"""\
 User={user_name()}
 UMask=0077
@@ -81,7 +135,7 @@ NoNewPrivileges=yes
 CapabilityBoundingSet=
 AmbientCapabilities=
 ProtectSystem=strict
-ProtectHome={"read-only" if at_home else "yes"}
+ProtectHome={"read-only" if _is_at_home(reached) else "yes"}
 PrivateTmp=yes
 PrivateDevices=yes
 DevicePolicy=closed
@@ -109,22 +163,34 @@ LimitCORE=0
 """
 
 
-def _unit(answers: Answers, layout: Layout, secrets: Sequence[Path]) -> str:
-    verb, closed = "up", ""
+def _is_at_home(paths: Iterable[Path]) -> bool:
+    return any(path.is_relative_to(home) for path in paths for home in HOMES)
+
+
+def _of_line(answers: Answers, layout: Layout, secrets: Sequence[Path]) -> str:
+    """Return what the unit of a bridge has for this line alone: its secrets, and to which addresses it speaks."""
+    closed = ""
     if answers.homeserver is not None:
-        verb = "bridge"
         credentials = "".join(f"LoadCredential={credential_name(path)}:{path}\n" for path in secrets)
         closed = f"""\
 # A secret that config.yaml names later needs a line of its own here: NAME is its path with - for /, without the first one.
 {credentials}InaccessiblePaths=-{layout.secrets} -{layout.handout} -{layout.data / "synapse"}
 """
+    return f"{closed}{address_lists(answers)}"
+
+
+def _after(answers: Answers) -> str:
+    return " postgresql.service" if answers.postgres or answers.bridge_postgres else ""
+
+
+def _unit(layout: Layout, own: str, *, verb: str, after: str) -> str:
     return f"""\
 # Written by `quietline init`. Exit code 2 is a configuration that cannot be used: no restart heals it.
 # Ready is said when the line has its desk. Until then it takes texts in, so a homeserver that is away ends no start.
 [Unit]
 Description=Quietline
 Wants=network-online.target
-After=network-online.target time-sync.target{" postgresql.service" if answers.postgres or answers.bridge_postgres else ""}
+After=network-online.target time-sync.target{after}
 
 [Service]
 Type=notify
@@ -135,13 +201,13 @@ Restart=on-failure
 RestartSec=5
 RestartPreventExitStatus=2
 TimeoutStopSec=40
-{closed}{address_lists(answers)}{_sandbox([layout.data], reached=[ROOT, layout.data])}
+{own}{_sandbox([layout.data], reached=[ROOT, layout.data])}
 [Install]
 WantedBy=multi-user.target
 """
 
 
-def _canary_unit(answers: Answers, layout: Layout) -> str:
+def _canary_unit(layout: Layout, own: str) -> str:
     """Return the unit of a canary beside a homeserver that `up` does not run; on its own `up` starts it itself."""
     return f"""\
 # Written by `quietline init`. Start it when config.yaml has a `canary` section; without one it ends with exit code 2.
@@ -155,7 +221,7 @@ Restart=on-failure
 RestartSec=30
 RestartPreventExitStatus=2
 TimeoutStopSec=10
-{address_lists(answers)}{_sandbox([layout.data], reached=[ROOT, layout.data])}
+{own}{_sandbox([layout.data], reached=[ROOT, layout.data])}
 [Install]
 WantedBy=multi-user.target
 """
@@ -174,12 +240,16 @@ ExecStart={ROOT}/quietline doctor --data {layout.data}
 {_sandbox([layout.bridge], reached=[ROOT, layout.data])}"""
 
 
-def _closed(answers: Answers) -> str:
+def _closed(closed: bool) -> str:
     """Give a unit no network: what it reads is on this machine, or mounted, but for a database of the bridge elsewhere."""
-    return "" if answers.bridge_postgres else "PrivateNetwork=yes\n"
+    return "PrivateNetwork=yes\n" if closed else ""
 
 
-def _backup_unit(answers: Answers, layout: Layout, backup: BackupAnswer) -> str:
+def _of_backup(backup: BackupAnswer) -> str:
+    return f"LoadCredential=passphrase:{backup.passphrase_file}\n"
+
+
+def _backup_unit(layout: Layout, own: str, closed: bool, kept_at: Sequence[Path]) -> str:
     return f"""\
 # Written by `quietline init`. Where to, under which passphrase, and how many stay (backup.keep) is in config.yaml.
 [Unit]
@@ -187,12 +257,11 @@ Description=Backup of Quietline
 
 [Service]
 Type=oneshot
-LoadCredential=passphrase:{backup.passphrase_file}
-ExecStart={ROOT}/quietline backup --data {layout.data} --passphrase-file %d/passphrase
-{_closed(answers)}{_sandbox([layout.bridge, backup.to], reached=[ROOT, layout.data, backup.to])}"""
+{own}ExecStart={ROOT}/quietline backup --data {layout.data} --passphrase-file %d/passphrase
+{_closed(closed)}{_sandbox([layout.bridge, *kept_at], reached=[ROOT, layout.data, *kept_at])}"""
 
 
-def _drill_unit(answers: Answers, layout: Layout, backup: BackupAnswer) -> str:
+def _drill_unit(layout: Layout, own: str, closed: bool, kept_at: Sequence[Path]) -> str:
     return f"""\
 # Written by `quietline init`. The newest backup is restored for a trial, beside the line.
 [Unit]
@@ -200,9 +269,8 @@ Description=Trial of Quietline's newest backup
 
 [Service]
 Type=oneshot
-LoadCredential=passphrase:{backup.passphrase_file}
-ExecStart={ROOT}/quietline drill --data {layout.data} --passphrase-file %d/passphrase
-{_closed(answers)}{_sandbox([layout.bridge], reached=[ROOT, layout.data, backup.to])}"""
+{own}ExecStart={ROOT}/quietline drill --data {layout.data} --passphrase-file %d/passphrase
+{_closed(closed)}{_sandbox([layout.bridge], reached=[ROOT, layout.data, *kept_at])}"""
 
 
 def _timer(description: str, calendar: str) -> str:

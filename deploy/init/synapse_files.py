@@ -12,58 +12,77 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from deploy.init.answers import REGISTRATION_FILE
+from deploy.init.place import FOLDER, SETTINGS, module_lines
 from deploy.stack.synapse_config import registration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from deploy.data_dir.layout import Layout
     from deploy.data_dir.secret_files import Secrets
     from deploy.init.answers import Answers
+    from deploy.init.place import Place
 
-FOLDER: Final = "synapse"
-REGISTRATION: Final = "quietline-registration.yaml"
 MODULE_PATH: Final = "/_synapse/client/quietline"
 MODULE_SOURCE: Final = Path(__file__).resolve().parent.parent / "synapse_module"
 
 
-def synapse_files(answers: Answers, secrets: Secrets) -> Mapping[str, str]:
-    """Return the files by name; none where the homeserver is the line's own."""
+def synapse_files(answers: Answers, place: Place, layout: Layout, secrets: Secrets) -> Mapping[str, str]:
+    """Return the files by name; none where the homeserver is the line's own.
+
+    Where another line's `up` runs the homeserver, that line's configuration names the registration as it lies here.
+    """
     if answers.homeserver is None:
         return {}
-    place = answers.homeserver.registration_file
+    files = {f"{FOLDER}/{place.registration}": _registration(answers, place, secrets)}
+    if place.host(answers.name) is not None:
+        return files
     upstream = urlsplit(answers.homeserver.url).netloc
     return {
-        f"{FOLDER}/{REGISTRATION}": _registration(answers, secrets),
-        f"{FOLDER}/quietline.yaml": _settings(place, answers.name),
+        **files,
+        SETTINGS: _settings(answers, place, layout),
         f"{FOLDER}/workers.nginx": _NGINX.format(path=MODULE_PATH, upstream=upstream),
         f"{FOLDER}/workers.caddy": _CADDY.format(path=MODULE_PATH, upstream=upstream),
         f"{FOLDER}/postgresql.conf": _POSTGRESQL,
     }
 
 
-def _registration(answers: Answers, secrets: Secrets) -> str:
+def registration_place(answers: Answers, place: Place, layout: Layout) -> Path:
+    """Return where the registration is read: on the homeserver's machine, or here by another line's `up`."""
+    if place.host(answers.name) is not None:
+        return layout.data / FOLDER / place.registration
+    told = answers.homeserver
+    if told is None or (place.slug and "registration_file" not in told.model_fields_set):
+        return REGISTRATION_FILE.with_name(place.registration)
+    return told.registration_file
+
+
+def _registration(answers: Answers, place: Place, secrets: Secrets) -> str:
     head = """\
 # The bridge's registration. It holds tokens: mode 0600, or 0640 with Synapse's group.
 """
-    told = registration(secrets, answers.name, ("policy", f"line-{answers.line.slug}"))
-    return head + yaml.safe_dump(told, sort_keys=False)
+    identities = (place.policy, f"line-{answers.line.slug}")
+    return head + yaml.safe_dump(registration(secrets, answers.name, identities, name=place.service), sort_keys=False)
 
 
-def _settings(registration_file: Path, server_name: str) -> str:
+def _settings(answers: Answers, place: Place, layout: Layout) -> str:
+    own = {"registration": str(registration_place(answers, place, layout)), "policy": f"@{place.policy}:{answers.name}"}
+    before = [each for line in place.joined_before(answers.name) for each in module_lines(line)]
+    lines = list({each["policy"]: each for each in (*before, own)}.values())
     settings = {
-        "app_service_config_files": [str(registration_file)],
-        "modules": [
-            {
-                "module": "quietline_synapse.Quietline",
-                "config": {"registration": str(registration_file), "policy": f"@policy:{server_name}"},
-            }
-        ],
+        "app_service_config_files": [each["registration"] for each in lines],
+        "modules": [{"module": "quietline_synapse.Quietline", "config": own if place.slug is None else {"lines": lines}}],
         "redaction_retention_period": "1s",
         "experimental_features": {"msc4222_enabled": True},
         "push": {"include_content": False},
     }
-    return _SETTINGS + yaml.safe_dump(settings, sort_keys=False)
+    return (_SEVERAL if before else "") + _SETTINGS + yaml.safe_dump(settings, sort_keys=False)
 
+
+_SEVERAL: Final = """\
+# It holds every line of this homeserver that this machine's fleet names, and takes the place of the file of before.
+"""
 
 _SETTINGS: Final = """\
 # For Synapse's folder conf.d, or another --config-path, or pasted into homeserver.yaml. A later file replaces a key of an

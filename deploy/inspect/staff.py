@@ -72,7 +72,8 @@ def whole_id(config: Config, name: str) -> str:
     if not NAME.fullmatch(localpart):
         raise SetupError(["no name for an account: use a to z, digits, dot, hyphen, low line; a letter first; 64 at most"])
     mxid = f"@{localpart}:{server}"
-    if mxid in {config.policy_mxid, config.puppet_mxid} or localpart == "quietline" or localpart.startswith("line-"):
+    of_software = localpart in {"policy", "quietline"} or localpart.startswith(("line-", "policy-", "quietline-"))
+    if mxid in {config.policy_mxid, config.puppet_mxid} or of_software:
         raise SetupError(["that name belongs to the software: choose another"])
     return mxid
 

@@ -74,7 +74,19 @@ class JoinedSynapse:
         """Do what the checklist of a line says, with the files that stand beside it in `synapse/`."""
         shutil.copyfile(written / "quietline-registration.yaml", self.place)
         self.place.chmod(0o600)
+        self.paste_settings(written)
+
+    def paste_settings(self, written: Path) -> None:
+        """Put the settings of a line into the folder where they are read; they take the place of another line's."""
         shutil.copyfile(written / "quietline.yaml", self._pasted)
+
+    def take_out(self, policy: str, registration: str) -> None:
+        """Take a line that has ended out of the settings, as its administrator does by hand."""
+        told = yaml.safe_load(self._pasted.read_text())
+        told["app_service_config_files"].remove(registration)
+        lines = told["modules"][0]["config"]["lines"]
+        lines[:] = [each for each in lines if each["policy"] != policy]
+        self._pasted.write_text(yaml.safe_dump(told))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -91,15 +91,16 @@ async def bridge(stack: Stack, *, environment: Mapping[str, str] | None = None) 
             return found
 
         says = await wait_until("the bridge has its desk", told, within=60, seen=stack.tail)
-        homeserver = yaml.safe_load((stack.data / "config.yaml").read_text())["homeserver"]["url"]
+        config = yaml.safe_load((stack.data / "config.yaml").read_text())
+        (line,) = config["lines"]
         yield ReadyFile(
-            homeserver=homeserver,
+            homeserver=config["homeserver"]["url"],
             server_name=SERVER,
             bridge=f"http://127.0.0.1:{stack.base + 1}",
             carrier=None,
             bot=says["bot"],
-            slug="main",
-            number=NUMBER,
+            slug=line["slug"],
+            number=line["number"],
             voice=says["voice"],
             desk_room=says["desk_room"],
             accounts=(),

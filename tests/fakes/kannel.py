@@ -23,6 +23,7 @@ class FakeKannel(FakeVendor):
     """`by_get`: the sms-service has a `get-url`, else a `post-url`. `reports` are values of `%d`, each with `%B`."""
 
     by_get = False
+    number = NUMBER
     reports: Sequence[tuple[str, str]] = (("8", ""), ("1", "000"))
 
     def __init__(self, **settings: Any) -> None:
@@ -46,7 +47,7 @@ class FakeKannel(FakeVendor):
             fields = {
                 "id": message_id.encode(),
                 "from": sender.encode(),
-                "to": NUMBER.encode(),
+                "to": self.number.encode(),
                 "charset": charset.encode(),
                 "at": str(int(now.timestamp())).encode(),
                 "text": words,
@@ -56,7 +57,7 @@ class FakeKannel(FakeVendor):
         headers = {
             "Content-Type": f'text/plain; charset="{charset}"',
             "X-Kannel-From": sender,
-            "X-Kannel-To": NUMBER,
+            "X-Kannel-To": self.number,
             "X-Kannel-Time": now.strftime("%Y-%m-%d %H:%M:%S"),
             "X-Kannel-Coding": "2" if charset == "UTF-16BE" else "0",
         }
@@ -68,7 +69,7 @@ class FakeKannel(FakeVendor):
             return web.Response(status=403, text="Authorization failed for sendsms")
         assert request.content_type == "text/plain"
         assert request.query_string == ""
-        assert (told["X-Kannel-From"], told["X-Kannel-DLR-Mask"]) == (NUMBER, "27")
+        assert (told["X-Kannel-From"], told["X-Kannel-DLR-Mask"]) == (self.number, "27")
         self.validities.append(60.0 * int(told["X-Kannel-Validity"]))
         to, text = told["X-Kannel-To"], (await request.read()).decode(request.charset or "utf-8")
         if told["X-Kannel-Coding"] == "0":

@@ -19,7 +19,7 @@ from deploy.cli.main import cli
 from deploy.data_dir.handouts import Handout
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
-from deploy.init.joined_accounts import MadeAccounts, make_accounts
+from deploy.init.joined_accounts import MadeAccounts, make_accounts, make_accounts_at_host
 from tests.deploy.init.answers import answers, joined, run_init
 
 ADMIN = "syt_admin_token"
@@ -111,6 +111,63 @@ async def test_without_an_administrator_nothing_happens(tmp_path: Path) -> None:
         assert len(list(layout.handout.iterdir())) == 2
     with pytest.raises(SetupError, match="does not answer"):
         await make(layout)
+
+
+@asynccontextmanager
+async def hosted(directory: Path, passwords: dict[str, str]) -> AsyncIterator[tuple[Layout, Layout]]:
+    """Have a homeserver that the line `north` runs, with these accounts; gives a line that joined it, and `north`."""
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.headers["Authorization"] != f"Bearer {token}":
+            return web.json_response({"errcode": "M_UNKNOWN_TOKEN"}, status=401)
+        mxid, password = request.match_info["mxid"], (await request.json())["password"]
+        if request.method == "POST":
+            return web.json_response({"same": passwords[mxid] == password})
+        if mxid in passwords:
+            return web.json_response({"errcode": "M_USER_IN_USE"}, status=400)
+        passwords[mxid] = password
+        return web.json_response({})
+
+    app = web.Application()
+    app.router.add_put("/_synapse/client/quietline/users/{mxid}", answer)
+    app.router.add_post("/_synapse/client/quietline/users/{mxid}/password", answer)
+    async with TestServer(app) as server:
+        url = str(server.make_url("")).rstrip("/")
+        (home := directory / "host").mkdir()
+        assert run_init(home, answers()).exit_code == 0
+        north = Layout(home / "line")
+        north.config.write_text(north.config.read_text().replace("http://127.0.0.1:8448", url))
+        token = (north.secrets / "as_token").read_text().strip()
+        assert run_init(directory, joined(homeserver={"url": url})).exit_code == 0
+        yield Layout(directory / "line"), north
+
+
+async def test_the_line_that_runs_the_homeserver_makes_the_accounts_of_another(tmp_path: Path) -> None:
+    """A new person gets one with the hand-out's password; who had one keeps it, and that hand-out goes; again it is so."""
+    passwords = {NOOR: "of the first line"}
+    async with hosted(tmp_path, passwords) as (layout, north):
+        for kept in ((NOOR,), ()):
+            found = await make_accounts_at_host(layout, load(layout.config), load(north.config))
+            assert found == MadeAccounts(made=(MIRA,), kept=kept)
+            assert passwords == {NOOR: "of the first line", MIRA: Handout.read(layout.handout / "mira.txt").password}
+            assert [path.name for path in layout.handout.iterdir()] == ["mira.txt"]
+        (north.secrets / "as_token").write_text("x" * 43)
+        with pytest.raises(SetupError, match="refuses it"):
+            await make_accounts_at_host(layout, load(layout.config), load(north.config))
+    with pytest.raises(SetupError, match="start the line that runs it"):
+        await make_accounts_at_host(layout, load(layout.config), load(north.config))
+
+
+def test_only_the_line_that_runs_the_homeserver_is_a_host(tmp_path: Path) -> None:
+    """One that joined, or runs another homeserver, is refused, and so are both ways at once."""
+    for name, told in (("line", joined()), ("other", joined()), ("elsewhere", answers(server_name="text.elsewhere.net"))):
+        (home := tmp_path / name).mkdir()
+        assert run_init(home, told).exit_code == 0
+    words = ["staff", "make", "--data", str(tmp_path / "line" / "line")]
+    for host in ("other", "elsewhere"):
+        ended = CliRunner().invoke(cli, [*words, "--host", str(tmp_path / host / "line")])
+        assert (ended.exit_code, "does not run the homeserver text.agency.org" in ended.stderr) == (2, True)
+    assert CliRunner().invoke(cli, words).exit_code == 2
 
 
 def test_the_verb_is_for_joined_lines_and_private_tokens(tmp_path: Path) -> None:

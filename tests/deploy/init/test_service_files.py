@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from bridge.config import load
 from bridge.runtime.settings import credential_name, secret_files
-from deploy.init.service_files import SERVICE_USER, user_name
-from tests.deploy.init.answers import answers, joined, run_init
+from deploy.cli.main import cli
+from deploy.init.service_files import ROOT, SERVICE_USER, user_name
+from tests.deploy.init.answers import answers, answers_file, joined, run_init
 from tests.outside_programs import OutsidePrograms
 
 BACKUP = {"to": "/srv/backups", "passphrase_file": "/etc/quietline/passphrase"}
@@ -143,6 +145,67 @@ def test_systemd_takes_the_units_and_finds_little_exposed(
             )
             (level,) = re.findall(r"Overall exposure level for \S+: ([0-9.]+)", judged.stdout)
             assert float(level) <= MOST_EXPOSED, judged.stdout
+
+
+FLEET_LINE = {"slug": "south", "number": "+15555550102"}
+
+
+def make_fleet_line(tmp_path: Path, told: dict[str, Any]) -> Path:
+    """Make the line `south` of a fleet; returns its units."""
+    words = ["--answers", str(answers_file(tmp_path, told)), "--fleet", str(tmp_path / "fleet.yaml")]
+    ended = CliRunner().invoke(cli, ["init", str(tmp_path / "south"), *words])
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    return tmp_path / "south" / "units"
+
+
+@pytest.mark.parametrize("kind", ["join", "embedded"])
+def test_lines_of_a_fleet_share_templates(tmp_path: Path, kind: str) -> None:
+    """A template finds its line by the slug; what this line has alone is in a drop-in, and names no other line's files."""
+    made = (joined if kind == "join" else answers)(line=FLEET_LINE, backup=BACKUP)
+    units = make_fleet_line(tmp_path, made)
+    for verb in ("bridge", "doctor", "backup", "drill", "canary"):
+        text = (units / f"quietline{'' if verb == 'bridge' else f'-{verb}'}@.service").read_text()
+        assert f"/quietline {verb} --data {tmp_path}/%i" in text
+        assert "south" not in text
+        assert "LoadCredential" not in text
+    for name in ("doctor", "backup", "drill"):
+        assert (units / f"quietline-{name}@.timer").is_file()
+    own = (units / "quietline@south.service.d" / "line.conf").read_text()
+    if kind == "join":
+        config = load(tmp_path / "south" / "config.yaml")
+        handed = dict(found.split(":") for found in re.findall(r"^LoadCredential=(.+)$", own, re.MULTILINE))
+        assert handed == {credential_name(path): str(path) for _, path in secret_files(config)}
+        assert f"InaccessiblePaths=-{tmp_path}/south/secrets" in own
+    else:
+        assert f"ExecStart=\nExecStart={ROOT}/quietline up --data {tmp_path}/south --port-base 8448\n" in own
+    backup = (units / "quietline-backup@south.service.d" / "line.conf").read_text()
+    assert "LoadCredential=passphrase:/etc/quietline/passphrase\nReadWritePaths=/srv/backups\n" in backup
+    page = (tmp_path / "south" / "CHECKLIST.md").read_text()
+    assert "systemctl enable --now quietline@south quietline-doctor@south.timer" in page
+    assert "quietline-backup@south.timer quietline-drill@south.timer" in page
+    assert "localpart: canary-south" in page
+
+
+@pytest.mark.parametrize("kind", ["join", "embedded"])
+def test_systemd_takes_the_templates_with_their_drop_ins(
+    tmp_path: Path, kind: str, outside_programs: OutsidePrograms
+) -> None:
+    """As an instance with its drop-in each is read without a word, and none is more exposed than a line by itself."""
+    if (analyze := outside_programs.find("systemd-analyze")) is None:
+        return
+    units = make_fleet_line(tmp_path, (joined if kind == "join" else answers)(line=FLEET_LINE, backup=BACKUP))
+    templates = sorted(units.glob("*@.*"))
+    assert len(templates) == 8
+    for template in templates:  # an instance is a link to its template, as `systemctl enable` makes it
+        (units / template.name.replace("@.", "@south.")).symlink_to(template)
+    instances = sorted(units.glob("*@south.service")) + sorted(units.glob("*@south.timer"))
+    verified = subprocess.run([analyze, "verify", *instances], capture_output=True, text=True, check=False)
+    said = [line for line in verified.stderr.splitlines() if str(tmp_path) in line and "not accessible" not in line]
+    assert (verified.returncode, said) == (0, [])
+    for each in (path for path in instances if path.suffix == ".service"):
+        judged = subprocess.run([analyze, "security", "--offline=true", each], capture_output=True, text=True, check=True)
+        (level,) = re.findall(r"Overall exposure level for \S+: ([0-9.]+)", judged.stdout)
+        assert float(level) <= MOST_EXPOSED, judged.stdout
 
 
 def test_compose_or_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,149 @@
+"""Where a new line stands: by itself, or among other lines of its machine, which a fleet file names.
+
+Rules of this module: what is another line's is never taken, be it a slug, a number, a port or a name on the homeserver; no
+file of another line is changed. A line by itself is called as ever; a line of a fleet bears its slug in every name that
+it has outside of its directory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from deploy.data_dir.fleet import FleetLine, require_addable
+from deploy.data_dir.layout import DEFAULT_PORT_BASE, Ports
+from deploy.data_dir.secret_files import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from deploy.data_dir.layout import Layout
+    from deploy.init.answers import Answers
+
+FOLDER: Final = "synapse"
+SETTINGS: Final = f"{FOLDER}/quietline.yaml"
+PORT_STEP: Final = 10
+LAST_PORT: Final = 65_000
+PATTERN: Final = "@line-.*"
+"""What the registration of a line of an earlier version claims: every line's voice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """`slug`: of a line of a fleet, None for one by itself. `others`: the fleet's lines until now."""
+
+    ports: Ports
+    slug: str | None = None
+    others: tuple[FleetLine, ...] = ()
+
+    def named(self, name: str) -> str:
+        """Return a name as this line has it."""
+        return name if self.slug is None else f"{name}-{self.slug}"
+
+    @property
+    def policy(self) -> str:
+        """The localpart of the policy bot."""
+        return self.named("policy")
+
+    @property
+    def service(self) -> str:
+        """What the application service is called."""
+        return self.named("quietline")
+
+    @property
+    def registration(self) -> str:
+        """The name of the registration's file."""
+        return f"{self.service}-registration.yaml"
+
+    def unit(self, name: str, kind: str = "service") -> str:
+        """Return the name of a unit of this line: of a fleet's, the instance of a template."""
+        return f"{name}.{kind}" if self.slug is None else f"{name}@{self.slug}.{kind}"
+
+    def joined_before(self, server_name: str) -> Iterator[FleetLine]:
+        """Yield the lines that are on an agency's own homeserver of this name."""
+        for line in self.others:
+            if (
+                line.config is not None
+                and line.config.homeserver.joined
+                and line.config.homeserver.server_name == server_name
+            ):
+                yield line
+
+    def host(self, server_name: str) -> FleetLine | None:
+        """Return the line whose `up` runs the homeserver of this name; None: an administrator does, or the new line."""
+        for line in self.others:
+            homeserver = line.config.homeserver if line.config is not None else None
+            if homeserver is not None and not homeserver.joined and homeserver.server_name == server_name:
+                return line
+        return None
+
+
+def place_by(fleet: Path | None) -> Place:
+    """Find free ports, before anything is known of the line. Raises :class:`SetupError` when the fleet's file is wrong."""
+    others = require_addable(fleet) if fleet is not None else ()
+    taken = {port for line in others for port in line.ports.values()}
+    for base in range(DEFAULT_PORT_BASE, LAST_PORT, PORT_STEP):
+        if not taken & {base, base + 1, base + 2}:
+            return Place(ports=Ports(base), others=others)
+    raise SetupError([f"{fleet}: its lines leave no port free"])
+
+
+def place_of(found: Place, answers: Answers, layout: Layout, fleet: Path | None) -> Place:
+    """Give a line of a fleet its names. Raises :class:`SetupError` with everything that another line has already."""
+    if fleet is None:
+        return found
+    problems = []
+    slug = answers.line.slug
+    numbers = {answers.line.number, *answers.line.numbers}
+    if layout.data.name != slug:
+        problems.append(
+            f"line.slug: a line of a fleet is in a directory of its slug's name: make {layout.data.parent / slug}"
+        )
+    for line in found.others:
+        where = f"of the fleet ({line.layout.data})"
+        if line.name == slug:
+            problems.append(f"line.slug: is that of another line {where}")
+        if line.config is None:
+            problems.append(f"{line.layout.config}: cannot be read; what is taken is not known")
+            continue
+        if numbers & set(line.config.line.all_numbers):
+            problems.append(f"line.number: is that of another line {where}")
+        if answers.service == "systemd" and line.layout.data.parent != layout.data.parent:
+            problems.append(
+                f"service: units of a fleet find a line by its slug: make it beside the other {where}, or `service: none`"
+            )
+    if answers.service == "compose":
+        problems.append("service: compose is for a line by itself; give systemd or none")
+    if problems:
+        raise SetupError(problems)
+    return Place(ports=found.ports, slug=slug, others=found.others)
+
+
+def module_lines(line: FleetLine) -> list[Mapping[str, str]]:
+    """Return registration and policy bot of each line that the Synapse settings of a line name.
+
+    Raises :class:`SetupError` when they cannot be read.
+    """
+    file = line.layout.data / SETTINGS
+    try:
+        told: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+        (config,) = [each["config"] for each in told["modules"] if each["module"] == "quietline_synapse.Quietline"]
+        entries = [config] if "policy" in config else []
+        return [
+            {"registration": str(each["registration"]), "policy": str(each["policy"])}
+            for each in (*entries, *config.get("lines", []))
+        ]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError, KeyError, TypeError, ValueError, AttributeError):
+        raise SetupError(
+            [f"{file}: cannot be read as the settings that `init` wrote; the new ones hold every line of the homeserver"]
+        ) from None
+
+
+def claims_every_voice(line: FleetLine) -> bool:
+    """Whether the registration that `init` wrote for a line claims the voices of all lines, as earlier versions' did."""
+    return any(
+        PATTERN in file.read_text(encoding="utf-8") for file in (line.layout.data / FOLDER).glob("*registration.yaml")
+    )
