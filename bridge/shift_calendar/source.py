@@ -11,7 +11,7 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
 
 from bridge.config import ShiftCalendar
 from bridge.runtime.settings import read_secret
@@ -34,12 +34,14 @@ class FileSource:
     """A file that another program, or a person, writes.
 
     Seconds: `every` between two looks, `again` after one that failed, `patience` until supervisors are told.
+    `is_outside`: no answer may be a network's fault.
     """
 
     file: Path
     every: float = 5.0
     again: float = 5.0
     patience: float = 60.0
+    is_outside: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
@@ -80,6 +82,7 @@ class AddressSource:
     every: float = 1800.0
     again: float = 300.0
     patience: float = 3600.0
+    is_outside: ClassVar[bool] = True
 
     @property
     def name(self) -> str:

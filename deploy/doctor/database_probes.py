@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from bridge.app.run_history import RunHistory
 from bridge.inbound.arrivals import HOUR, ArrivalHistory
 from bridge.matrix.rooms.room_state import peek_desk_members
+from bridge.shift_calendar.kept_copy import CalendarState
 from bridge.storage.errors import Busy, DatabaseError
 from bridge.storage.sqlite_connection import is_write_locked
 from bridge.tables import line_state
@@ -47,6 +48,7 @@ ROWS: Final = (
     "own vacuum",
     "backup",
     "drill",
+    "calendar",
     "hold",
     "reveal",
     "dead letters",
@@ -80,6 +82,7 @@ def database_probes(layout: Layout, config: Config, pack: Pack | None, *, wait_m
         yield from doctor_database.check_vacuums(db, now, age, is_server=config.database is not None)
         yield doctor_database.check_backup(db, config, now, age)
         yield doctor_database.check_drill(db, config, now, age)
+        yield check_calendar(db, config, now)
         yield doctor_database.check_holds(db)
         yield doctor_database.check_revealed_numbers(db, now)
         yield doctor_database.check_dead_letters(db)
@@ -118,6 +121,22 @@ def line_age(db: Snapshot, layout: Layout) -> float:
     times = [runs.first] if runs else []
     times += [layout.begun.stat().st_mtime] if layout.begun.exists() else []
     return (time.time() - min(times)) / DAY if times else 0.0
+
+
+def check_calendar(db: Snapshot, config: Config, now: float) -> CheckResult:
+    """Whether the agency's calendar of shifts was read of late. No row names where it is."""
+    name = "calendar"
+    if config.line.calendar is None:
+        return CheckResult(name=name, ok=True, what="the configuration names no calendar file and no address of one")
+    state = CalendarState.parse(line_state.peek(db, line_state.CALENDAR_STATE))
+    hours = (now - state.read_at) / HOUR
+    what = f"was last read {hours:.0f} hours ago" if state.read_at else "was never read"
+    if state.failing_since:
+        what += f", and cannot be used since {(now - state.failing_since) / HOUR:.0f} hours"
+    do = "`quietline check` reads it and says what is wrong. Until it is well the last copy counts, for five weeks."
+    old = not state.read_at or now - state.read_at > DAY
+    unwell = old or bool(state.failing_since)
+    return CheckResult(name=name, ok=not old, warning=not old and unwell, what=what, do=do if unwell else "")
 
 
 def check_clock(db: Snapshot) -> CheckResult:

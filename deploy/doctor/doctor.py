@@ -57,6 +57,7 @@ ROWS: Final = (
     "facts",
     "backup",
     "drill",
+    "calendar",
     "vacuum",
     "own vacuum",
     "hold",

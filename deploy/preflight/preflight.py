@@ -36,6 +36,7 @@ from deploy.inspect import doctor, doctor_database, doctor_files
 from deploy.inspect.doctor_homeserver_database import check_homeserver_database
 from deploy.inspect.status import CheckReport, CheckResult
 from deploy.inspect.trust import check_first_supervisor
+from deploy.preflight.calendar_check import check_calendar, check_shifts
 from deploy.preflight.outside_view import check_certificate, check_dns
 from deploy.stack.start_conditions import is_port_free
 from policies.lint import lint
@@ -78,6 +79,7 @@ async def run_checks(layout: Layout) -> tuple[CheckReport, bool]:
         *first,
         *check_words(config, pack),
         *check_shifts(config, pack),
+        *await check_calendar(config, pack),
         doctor_files.check_modes(layout, config),
         check_ports(config, running=running),
         *check_database(config, layout, running=running),
@@ -135,18 +137,6 @@ def check_words(config: Config, pack: Pack) -> Iterator[CheckResult]:
         for found in lint(pack):
             if found.must:
                 yield CheckResult(name=f"{found.path} ({found.rule})", ok=False, what=found.what, do=found.do)
-
-
-def check_shifts(config: Config, pack: Pack) -> Iterator[CheckResult]:
-    """Whether the people of the calendar are on the staff, where there is a calendar. No row names anybody."""
-    if pack.shifts is None:
-        return
-    staff = {member.mxid for member in config.line.staff}
-    unknown = [number for number, person in enumerate(pack.shifts.people) if person.who not in staff]
-    rows = ", ".join(f"shifts.people.{number}" for number in unknown)
-    what = f"not on the staff: {rows}" if unknown else "everybody of the calendar is on the staff"
-    do = "Correct `who`, or add the account with `quietline staff add`; a shift of nobody counts as a gap."
-    yield CheckResult(name="shifts", ok=not unknown, what=what, do=do if unknown else "")
 
 
 def check_ports(config: Config, *, running: bool) -> CheckResult:

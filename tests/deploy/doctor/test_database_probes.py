@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from os import utime
 from pathlib import Path
 
 import pytest
 
 from bridge.app import run_history
+from bridge.config import ShiftCalendar
 from bridge.inbound.arrivals import HOUR, ArrivalHistory
+from bridge.shift_calendar.kept_copy import CalendarState
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.tables import line_state
 from bridge.tables.clock_trust import sample_clock
 from deploy.data_dir import offline
 from deploy.data_dir.layout import Layout
-from deploy.doctor.database_probes import check_clock, check_lock, check_silence, line_age
+from deploy.doctor.database_probes import check_calendar, check_clock, check_lock, check_silence, line_age
 from deploy.inspect.status import CheckResult
 from tests.deploy.inspect.test_doctor import real
 from tests.deploy.line_directory import LineDirectory, line_directory
@@ -92,3 +95,29 @@ async def test_a_lock_is_found_and_nothing_is_left_behind(line: LineDirectory) -
         assert check_lock(line.config, wait_ms=wait_ms).ok
         assert {path.name: path.stat().st_size for path in line.config.data_dir.iterdir()} == before
         await line.harness.database.close()  # then nobody has it open
+
+
+@pytest.mark.parametrize(
+    ("state", "ok", "warning"),
+    [
+        (None, False, False),
+        (CalendarState(read_at=-HOUR), True, False),
+        (CalendarState(read_at=-HOUR, failing_since=-60.0), True, True),
+        (CalendarState(read_at=-30 * HOUR), False, False),
+        (CalendarState(read_at=-30 * HOUR, failing_since=-29 * HOUR, told=True), False, False),
+        (CalendarState(failing_since=-60.0), False, False),
+    ],
+)
+async def test_a_calendar_that_is_old(line: LineDirectory, state: CalendarState | None, ok: bool, warning: bool) -> None:
+    """One that was not read for a day is not well, one that fails for minutes is a warning, and none is well."""
+    now = time.time()
+    if state is not None:
+        read, since = (at and now + at for at in (state.read_at, state.failing_since))
+        await put(line, line_state.CALENDAR_STATE, replace(state, read_at=read, failing_since=since).text())
+    settings = line.config.line.model_copy(update={"calendar": ShiftCalendar(file=Path("/srv/line/plan.ics"))})
+    config = line.config.model_copy(update={"lines": [settings]})
+    with offline.read_transaction(line.config) as db:
+        assert check_calendar(db, line.config, now).ok
+        found = check_calendar(db, config, now)
+    assert (found.ok, found.warning, bool(found.do)) == (ok, warning, warning or not ok)
+    assert "plan" not in found.what

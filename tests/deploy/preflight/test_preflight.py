@@ -220,23 +220,3 @@ def test_where_the_public_name_leads(addresses: list[str], ok: bool) -> None:
     """An address that nobody outside can call is a wrong answer."""
     assert outside_view.judge_addresses(addresses, carrier_outside=True).ok is ok
     assert outside_view.judge_addresses(addresses, carrier_outside=False).ok
-
-
-async def test_a_calendar_of_people_who_are_not_on_the_staff(tmp_path: Path) -> None:
-    """The row names the rows of the calendar and nobody; without a calendar there is no such row."""
-    layout = rehearsal(tmp_path)
-    assert "shifts" not in await rows_of(layout)
-    told = yaml.safe_load(layout.config.read_text())
-    known = told["lines"][0]["staff"][0]["mxid"]
-    people = [{"who": who, "week": {"mon": ["08:00-12:00"]}} for who in (known, "@nobody:line.example")]
-    pack = layout.config.parent / "shifts.yaml"
-    told["lines"][0]["packs"].append("./shifts.yaml")
-    layout.config.write_text(yaml.safe_dump(told))
-    for count, ok in ((2, False), (1, True)):
-        pack.write_text(
-            yaml.safe_dump({"name": "shifts", "shifts": {"timezone": "America/New_York", "people": people[:count]}})
-        )
-        row = (await rows_of(layout))["shifts"]
-        assert row.ok is ok
-        assert ("shifts.people.1" in row.what) is not ok
-        assert "nobody" not in row.what
