@@ -117,6 +117,7 @@ def collect(layout: Layout, config: Config) -> Backup:
     wanted += sorted(layout.secrets.iterdir()) if layout.secrets.is_dir() else []
     packs = {name: _pack_file(layout.config.parent / name) for name in config.line.packs if not _is_builtin_pack(name)}
     wanted += packs.values()
+    wanted += sorted(layout.homeserver_settings.glob("*.yaml"))
     files = {
         str(path.absolute()): secret_place(path).read_bytes()
         for path in wanted

@@ -111,6 +111,11 @@ class Layout:
         return self.homeserver / "homeserver.yaml"
 
     @property
+    def homeserver_settings(self) -> Path:
+        """Settings of the operator's own for Synapse (`deploy/stack/synapse_overlay.py`); often not there."""
+        return self.data / "homeserver.d"
+
+    @property
     def first_start(self) -> Path:
         """What Synapse is told besides at its first start only: where the registration secret is. Removed after."""
         return self.homeserver / "first-start.yaml"

@@ -21,6 +21,7 @@ from deploy.doctor.outside_probes import outside_probes
 from deploy.doctor.probes import LIMIT_SECONDS, Probe, ask_all, of_thread
 from deploy.inspect import doctor, doctor_files
 from deploy.inspect.status import CheckReport, CheckResult
+from deploy.stack.synapse_overlay import overlay_problems
 from policies.load import PackError
 from policies.load import load as load_pack
 
@@ -121,6 +122,7 @@ async def run_checks(layout: Layout, *, seconds: float = LIMIT_SECONDS) -> tuple
     except ConfigError as error:
         return _report(await ask_all(_without_configuration(layout), seconds=seconds), error.problems), False
     pack, pack_problems = _pack(config, layout)
+    problems = [*problems, *overlay_problems(layout, joined=config.homeserver.joined)]
     async with aiohttp.ClientSession() as http:
         probes = [
             Probe(names=("secure_delete",), ask=of_thread(lambda: _settled(config, pack)), do="Ask again."),

@@ -39,6 +39,7 @@ from deploy.inspect.trust import check_first_supervisor
 from deploy.preflight.calendar_check import check_calendar, check_shifts
 from deploy.preflight.outside_view import check_certificate, check_dns
 from deploy.stack.start_conditions import is_port_free
+from deploy.stack.synapse_overlay import overlay_problems
 from policies.lint import lint
 from policies.load import PackError
 from policies.load import load as load_pack
@@ -68,8 +69,10 @@ async def run_checks(layout: Layout) -> tuple[CheckReport, bool]:
     try:
         config = load(layout.config)
         pack = load_pack(config.line.packs, near=layout.config.parent)
+        problems = overlay_problems(layout, joined=config.homeserver.joined)
     except (ConfigError, PackError) as error:
         problems = [*error.problems, *(_pack_problems(layout.config) if isinstance(error, ConfigError) else ())]
+    if problems:
         rows = [CheckResult(name="configuration", ok=False, what=problem, do="Put it right.") for problem in problems]
         return CheckReport(checks=(*rows, *first)), False
     running = await _is_running(config)

@@ -16,6 +16,7 @@ import yaml
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
 from deploy.data_dir.layout import HOST
 from deploy.stack.homeserver_database import APPLICATION_NAME
+from deploy.stack.synapse_overlay import read_overlay, with_overlay
 
 if TYPE_CHECKING:
     from bridge.config import Config, OtherLine
@@ -29,7 +30,7 @@ MODULE: Final = "synapse.app.homeserver"
 FULL_VACUUM_BYTES: Final = 128 * 1024 * 1024
 
 _HEADER: Final = """\
-# Written by `quietline up` at every start: changes made here are lost.
+# Written by `quietline up` at every start: changes made here are lost. Settings of your own: homeserver.d/*.yaml.
 """
 
 
@@ -121,7 +122,7 @@ def logging_settings() -> dict[str, Any]:
 def write(
     layout: Layout, ports: Ports, secrets: Secrets, site: Site, postgres: PostgresUrl | None = None, *, listen: str = HOST
 ) -> None:
-    """Write `homeserver.yaml`, `registration.yaml` and `log.yaml`, each whole and of mode 0600.
+    """Write `homeserver.yaml`, `registration.yaml` and `log.yaml`, each whole and of mode 0600. Raises `SetupError`.
 
     `postgres`: where the data are, if not in SQLite. `listen`: at which address of this machine, or of a container.
     """
@@ -132,8 +133,8 @@ def write(
         _HEADER + yaml.safe_dump(registration(secrets, site.server_name, site.identities), sort_keys=False),
     )
     write_atomically(layout.homeserver / "log.yaml", _HEADER + yaml.safe_dump(logging_settings(), sort_keys=False))
-    written = yaml.safe_dump(settings(layout, ports, secrets, site, postgres, listen=listen), sort_keys=False)
-    write_atomically(layout.homeserver_config, _HEADER + written)
+    made = with_overlay(settings(layout, ports, secrets, site, postgres, listen=listen), read_overlay(layout))
+    write_atomically(layout.homeserver_config, _HEADER + yaml.safe_dump(made, sort_keys=False))
 
 
 def command(layout: Layout, *, first: bool = False) -> tuple[str, ...]:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 import pytest_asyncio
+import yaml
 
+from deploy.data_dir.atomic_files import make_private_directory, write_atomically
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack import synapse_config
 from deploy.stack.provision import open_secrets, provision, run_homeserver
 from tests.deploy.homeserver_api import RunningHomeserver
 from tests.deploy.processes import free_port_base
+from tests.deploy.stack.test_synapse_overlay import ALL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,6 +27,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningHomeserver]:
     layout, ports = Layout(tmp_path_factory.mktemp("server") / "line"), Ports(free_port_base())
+    for directory in (layout.data, layout.homeserver_settings):
+        make_private_directory(directory)
+    write_atomically(layout.homeserver_settings / "mine.yaml", yaml.safe_dump(ALL))
     accounts = await provision(layout, ports)
     async with run_homeserver(layout, ports), aiohttp.ClientSession() as http:
         yield RunningHomeserver(layout, ports, accounts, http)
@@ -63,6 +69,14 @@ async def test_the_homeserver_is_closed_and_works(server: RunningHomeserver) -> 
         assert (await server.ask("PUT", send, token, {"algorithm": "m.megolm.v1.aes-sha2"}))[0] == 200
     sync = "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync"
     assert (await server.ask("POST", sync, token, {"lists": {}}))[0] == 200
+
+
+async def test_a_setting_of_the_operators_own_is_in_force(server: RunningHomeserver) -> None:
+    """Synapse takes every key that may be set; what the line needs is as it was."""
+    assert (await server.ask("GET", "/_matrix/client/v3/password_policy"))[1] == {
+        "m.minimum_length": 12,
+        "m.require_digit": True,
+    }
 
 
 async def test_the_bridge_can_be_its_two_users(server: RunningHomeserver) -> None:

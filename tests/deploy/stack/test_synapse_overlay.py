@@ -1,0 +1,129 @@
+"""Settings of the operator's own for the homeserver: what may be set, and that nothing else can be."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.backup.backup import collect
+from deploy.data_dir.layout import Layout, Ports
+from deploy.data_dir.secret_files import Secrets, SetupError
+from deploy.doctor.doctor import run_checks as run_doctor
+from deploy.preflight.preflight import run_checks
+from deploy.stack.provision import write_line_files
+from deploy.stack.synapse_config import Site, settings
+from deploy.stack.synapse_overlay import OwnSettings, read_overlay, with_overlay
+from tests.deploy.line_directory import line_directory
+
+ALL: dict[str, Any] = {
+    "admin_contact": "mailto:it@agency.org",
+    "caches": {"global_factor": 2.0, "per_cache_factors": {"get_users": 4.0}, "cache_entry_ttl": "10m"},
+    "event_cache_size": "20K",
+    "gc_thresholds": [500, 5, 5],
+    "gc_min_interval": ["1s", "10s", "30s"],
+    "ip_range_whitelist": ["192.168.10.7", "10.1.0.0/16"],
+    "password_config": {"policy": {"enabled": True, "minimum_length": 12, "require_digit": True}},
+    "push": {"jitter_delay": "5s", "group_unread_count_by_room": False},
+}
+"""A value for every key that may be set."""
+
+
+def write(layout: Layout, name: str, told: object) -> Layout:
+    layout.homeserver_settings.mkdir(parents=True, exist_ok=True)
+    text = told if isinstance(told, str) else yaml.safe_dump(told)
+    (layout.homeserver_settings / name).write_text(text)
+    return layout
+
+
+def ours(tmp_path: Path) -> dict[str, Any]:
+    """Return what the line itself sets."""
+    secrets = Secrets(directory=tmp_path / "secrets")
+    return settings(Layout(tmp_path), Ports(20000), secrets, Site(identities=("policy", "line-main")))
+
+
+def test_every_key_of_the_list_can_be_set(tmp_path: Path) -> None:
+    """And comes beside what the line sets; a key of ours holds, within one that is set as well."""
+    assert ALL.keys() == OwnSettings.model_fields.keys()
+    merged = with_overlay(ours(tmp_path), read_overlay(write(Layout(tmp_path), "all.yaml", ALL)))
+    assert {key: merged[key] for key in ALL.keys() - {"push"}} == {key: ALL[key] for key in ALL.keys() - {"push"}}
+    assert merged["push"] == {**ALL["push"], "enabled": True, "include_content": False}
+    assert {key: value for key, value in merged.items() if key not in ALL} == {
+        key: value for key, value in ours(tmp_path).items() if key not in ALL
+    }
+
+
+def test_nothing_that_the_line_sets_can_be_set(tmp_path: Path) -> None:
+    """Whichever of its settings stands in a file is refused by its name; so the list can never take one over."""
+    for key, value in ours(tmp_path).items():
+        wanted = {"include_content": True} if key == "push" else value
+        with pytest.raises(SetupError, match=f"{key}.*is not among the settings"):
+            read_overlay(write(Layout(tmp_path), "one.yaml", {key: wanted}))
+
+
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        ({"modules": []}, "modules: is not among"),
+        ({"listeners": [{"port": 8008}]}, "listeners: is not among"),
+        ({"oidc_providers": []}, "oidc_providers: is not among"),
+        ({"delete_stale_devices_after": "1d"}, "delete_stale_devices_after: is not among"),
+        ({"password_config": {"policy": {}, "enabled": False}}, "password_config.enabled: is not among"),
+        ({"ip_range_whitelist": ["127.0.0.1"]}, "ip_range_whitelist.0: must be of a private network"),
+        ({"ip_range_whitelist": ["169.254.169.254"]}, "ip_range_whitelist.0: must be of a private network"),
+        ({"ip_range_whitelist": ["0.0.0.0/0"]}, "ip_range_whitelist.0: must be of a private network"),
+        ({"ip_range_whitelist": ["push"]}, "ip_range_whitelist.0: must be an address or a network"),
+        ({"gc_thresholds": [1, 2]}, "gc_thresholds: "),
+        ({"caches": {"global_factor": 0}}, "caches.global_factor: "),
+        ({"event_cache_size": "lots"}, "event_cache_size: must have the form"),
+        ("a: [", "is not YAML"),
+        ("- a", "the whole file: "),
+    ],
+)
+def test_what_is_refused_is_named(tmp_path: Path, told: object, says: str) -> None:
+    """With the file and the key."""
+    with pytest.raises(SetupError) as refused:
+        read_overlay(write(Layout(tmp_path), "mine.yaml", told))
+    assert [f"{tmp_path}/homeserver.d/mine.yaml: {says}" in problem for problem in refused.value.problems] == [True]
+
+
+def test_files_come_in_their_order_and_all_problems_at_once(tmp_path: Path) -> None:
+    """The later one holds where both say something; other files and no directory at all say nothing."""
+    layout = Layout(tmp_path)
+    assert read_overlay(layout) == {}
+    write(layout, "10.yaml", {"caches": {"global_factor": 1.0, "cache_entry_ttl": "5m"}})
+    write(layout, "20.yaml", {"caches": {"global_factor": 3.0}})
+    write(layout, "30.yaml", "")
+    write(layout, "notes.txt", "no: [yaml")
+    assert read_overlay(layout) == {"caches": {"global_factor": 3.0, "cache_entry_ttl": "5m"}}
+    write(layout, "40.yaml", {"modules": [], "listeners": []})
+    write(layout, "50.yaml", "a: [")
+    with pytest.raises(SetupError) as refused:
+        read_overlay(layout)
+    assert len(refused.value.problems) == 3
+
+
+async def test_a_start_and_what_looks_before_it_refuse_the_same(tmp_path: Path) -> None:
+    """`up` ends with the problem and leaves the homeserver's file as it was; `check` and `doctor` say it beforehand."""
+    layout = Layout(tmp_path / "line")
+    await asyncio.to_thread(write_line_files, layout, Ports(20000))
+    before = layout.homeserver_config.read_bytes()
+    write(layout, "mine.yaml", {"enable_registration": True})
+    with pytest.raises(SetupError, match="enable_registration: is not among"):
+        write_line_files(layout, Ports(20000))
+    assert layout.homeserver_config.read_bytes() == before
+    for look in (run_checks, run_doctor):
+        report, usable = await look(layout)
+        assert not usable
+        assert any(row.name == "configuration" and "enable_registration" in row.what for row in report.checks)
+
+
+async def test_a_backup_holds_them(tmp_path: Path) -> None:
+    """A restored line has the same homeserver."""
+    async with line_directory(tmp_path) as line:
+        write(line.layout, "mine.yaml", ALL)
+        found = collect(line.layout, line.config)
+    assert str(line.layout.homeserver_settings / "mine.yaml") in found.files
