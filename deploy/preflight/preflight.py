@@ -66,15 +66,11 @@ OF_A_RUNNING_LINE: Final = {
 async def run_checks(layout: Layout) -> tuple[CheckReport, bool]:
     """Check everything. The second value: False when no line could be started with this configuration or these packs."""
     first = [check_python(), check_versions(), check_disk(layout)]
-    try:
-        config = load(layout.config)
-        pack = load_pack(config.line.packs, near=layout.config.parent)
-        problems = overlay_problems(layout, joined=config.homeserver.joined)
-    except (ConfigError, PackError) as error:
-        problems = [*error.problems, *(_pack_problems(layout.config) if isinstance(error, ConfigError) else ())]
-    if problems:
+    loaded, problems = _load(layout)
+    if loaded is None or problems:
         rows = [CheckResult(name="configuration", ok=False, what=problem, do="Put it right.") for problem in problems]
         return CheckReport(checks=(*rows, *first)), False
+    config, pack = loaded
     running = await _is_running(config)
     outside = await asyncio.gather(check_dns(config), check_certificate(config))
     rows = [
@@ -94,6 +90,16 @@ async def run_checks(layout: Layout) -> tuple[CheckReport, bool]:
         _as_warning(doctor.check_on_call(config), missing=not doctor.has_on_call(config)),
     ]
     return CheckReport(checks=tuple(rows)), True
+
+
+def _load(layout: Layout) -> tuple[tuple[Config, Pack] | None, list[str]]:
+    """Read what a start reads; return it, and everything for which it could not be used."""
+    try:
+        config = load(layout.config)
+        pack = load_pack(config.line.packs, near=layout.config.parent)
+    except (ConfigError, PackError) as error:
+        return None, [*error.problems, *(_pack_problems(layout.config) if isinstance(error, ConfigError) else ())]
+    return (config, pack), overlay_problems(layout, joined=config.homeserver.joined)
 
 
 def as_text(report: CheckReport) -> list[str]:
