@@ -59,9 +59,13 @@ LEADER, STANDBY = "leader", "standby"
 class TwoBridges(Stack):
     """The line. `running` for the length of a block; then a `pair` of bridges, of which one is killed or frozen."""
 
-    def __init__(self, directory: Path, server: str) -> None:
-        """Make it. `server`: the URL of a database on the server, on which another one may be made."""
+    def __init__(self, directory: Path, server: str, *, caddy: str | None = None) -> None:
+        """Make it. `server`: the URL of a database on the server, on which another one may be made.
+
+        `caddy`: the program that stands before both bridges, with our file for it, in place of what sends to either.
+        """
         super().__init__(directory)
+        self._caddy, self.answered = caddy, Counter[int]()
         self.layout, self.ports, self._server = Layout(data=self.data), Ports(base=self.base), server
         self.bridges: dict[str, Process] = {}
         self.database = ""
@@ -102,8 +106,8 @@ class TwoBridges(Stack):
             self._has_homeserver = homeserver
             self.database = await make_line_database(f"line_{secrets.token_hex(6)}", self._server)
             self._write_configuration()
-            await stack.enter_async_context(self._proxy())
             stack.push_async_callback(self._end_all)
+            await stack.enter_async_context(self._proxy())
             self.bridges["carrier"] = await self._spawn(
                 "deploy.rehearsal", "--config", str(self.layout.carrier), log="carrier"
             )
@@ -224,17 +228,24 @@ class TwoBridges(Stack):
 
     @contextlib.asynccontextmanager
     async def _proxy(self) -> AsyncIterator[None]:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as http:
+        caddy = None if self._caddy is None else free_ports()
+        patience = aiohttp.ClientTimeout(total=5 if caddy is None else START_SECONDS)
+        async with aiohttp.ClientSession(timeout=patience) as http:
+            if caddy is not None:
+                await self._start_caddy(caddy)
 
             async def forward(request: web.Request) -> web.Response:
-                body = await request.read()
-                for port in self._own_ports.values():
+                body, status, said = await request.read(), 503, b""
+                ports = self._own_ports.values() if caddy is None else [caddy]
+                for port in ports:
                     url = f"http://127.0.0.1:{port}{request.raw_path}"
                     with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                         async with http.request(request.method, url, data=body, headers=request.headers) as answer:
-                            if answer.status != 503:
-                                return web.Response(status=answer.status, body=await answer.read())
-                return web.Response(status=503)
+                            status, said = answer.status, await answer.read()
+                            if status != 503:
+                                break
+                self.answered[status] += 1
+                return web.Response(status=status, body=said)
 
             application = web.Application()
             application.add_routes([web.route("*", "/{path:.*}", forward)])
@@ -245,6 +256,38 @@ class TwoBridges(Stack):
                 yield
             finally:
                 await runner.cleanup()
+
+    async def _start_caddy(self, port: int) -> None:
+        """Run Caddy with the file of `deploy/examples/standby`: with our addresses, and as much patience as a test has."""
+        text = (ROOT / "deploy" / "examples" / "standby" / "Caddyfile").read_text(encoding="utf-8")
+        one, two = (f"127.0.0.1:{own}" for own in self._own_ports.values())
+        for old, new in (
+            ("https://text.example.org {", f"http://127.0.0.1:{port} {{"),
+            ("10.0.0.1:8449 10.0.0.2:8449", f"{one} {two}"),
+            ("lb_try_duration 15s", f"lb_try_duration {int(START_SECONDS)}s"),
+        ):
+            assert old in text
+            text = text.replace(old, new)
+        (file := self.data / "Caddyfile").write_text(text, encoding="utf-8")
+        assert self._caddy is not None
+        with self.layout.log("caddy").open("ab") as out:
+            self.bridges["caddy"] = await asyncio.create_subprocess_exec(
+                *(self._caddy, "run", "--adapter", "caddyfile", "--config", str(file)),
+                env={"PATH": "/usr/bin:/bin", "HOME": str(self.data)},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                preexec_fn=die_with_parent,
+            )
+
+        async def listens() -> bool | None:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                return True
+            return None
+
+        await wait_until("Caddy listens", listens, within=START_SECONDS)
 
     async def _end_all(self) -> None:
         for process in self.bridges.values():

@@ -10,13 +10,14 @@ import pytest
 
 from bridge.config import load
 from deploy.inspect.handover import hand_over
-from tests.conftest import STRICT_FALLBACKS
+from tests.conftest import FIGURES, STRICT_FALLBACKS
 from tests.e2e.carrier_api import handset as carrier_handset
 from tests.e2e.conftest import StrictClientFactory
 from tests.e2e.staffed_line import StaffedLine
 from tests.fakes.postgres_server import PostgresServer
 from tests.fakes.texting import Texting
 from tests.fakes.two_bridges import TwoBridges
+from tests.outside_programs import OutsidePrograms
 
 
 @pytest.fixture
@@ -42,6 +43,33 @@ async def test_whatever_becomes_of_the_leader_the_other_goes_on(line: TwoBridges
     await texting.stop()
     count = await texting.count()
     assert count.is_good, count
+
+
+@pytest.mark.timeout(600)
+async def test_behind_caddy_a_handover_refuses_no_webhook(
+    postgres_server: PostgresServer, tmp_path: Path, outside_programs: OutsidePrograms, pytestconfig: pytest.Config
+) -> None:
+    """With our file for two bridges: texts that come meanwhile are held, and kept once. What was refused is a figure.
+
+    On a machine so busy that Caddy does not look in the two seconds that a leader still takes texts in, one may be.
+    """
+    if (program := outside_programs.find("caddy")) is None:
+        return
+    line = TwoBridges(tmp_path, postgres_server.url("postgres"), caddy=program)
+    async with line.running():
+        await line.pair()
+        texting = Texting(line)
+        for _ in range(2):
+            await texting.wait_for(texting.number + 15)
+            assert (await hand_over(load(line.layout.config))).ok
+            await line.pair()
+        await texting.wait_for(texting.number + 5)
+        await texting.stop()
+        count = await texting.count()
+    assert count.is_good, count
+    refused = sum(number for status, number in line.answered.items() if status >= 500)
+    told = f"behind Caddy, two handovers: {line.answered.total()} webhooks, {refused} refused for another try"
+    pytestconfig.stash[FIGURES].append(told)
 
 
 @pytest.mark.e2e
