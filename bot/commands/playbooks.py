@@ -6,6 +6,7 @@ Rule of this module: a playbook is read by staff, disappears like any answer, an
 from __future__ import annotations
 
 from bot.commands.parser import ParsedCommand, answer, mark_as_note
+from bot.commands.synonyms import PLAYBOOK_NAMES
 from bot.model.desk import Facts, Thread
 from bot.model.events import MessageSent
 from bot.model.feature import Step
@@ -16,6 +17,7 @@ from policies.pack import Pack, Playbook
 def playbook(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!playbook name` shows its steps; alone, or with another word, it says which there are."""
     wanted = command.arguments.casefold().replace("-", "_").replace(" ", "_")
+    wanted = wanted if any(name.startswith(wanted) for name in pack.playbooks) else PLAYBOOK_NAMES.get(wanted, wanted)
     alike = [name for name in pack.playbooks if name.replace("-", "_").startswith(wanted)] if wanted else []
     exact = [name for name in alike if name.replace("-", "_") == wanted]
     chosen = exact or alike

@@ -24,6 +24,8 @@ SYNONYMS: Final = {
             "report cps minor abuse",
             notice_of("dispatch.playbook_minor_says_what_to"),
         ),
+        ("interpreter translator interprete intérprete", notice_of("dispatch.lang_es_the_agencys_texts")),
+        ("closing greeting picture device unavailable after-hours after_hours", notice_of("synonyms.texts")),
         ("end done finish bye stop", notice_of("dispatch.close_ends_the_conversation_if")),
         ("who list queue waiting", notice_of("dispatch.board_at_the_desk_shows")),
         ("supervisor super boss help-me", notice_of("dispatch.escalate_calls_the_supervisors_on")),
@@ -55,3 +57,34 @@ SYNONYMS: Final = {
     for word in words.split()
 }
 """What people say for a command that is called otherwise: told, and never done."""
+PLAYBOOK_NAMES: Final = {
+    said: name
+    for name, words in (
+        ("suicide", "suicidio suicidal overdose sobredosis pills pastillas morir"),
+        ("danger", "peligro weapon arma emergency emergencia"),
+        ("abuser_on_the_line", "abusador agresor other_hands otras_manos"),
+        ("prank", "broma abuse_of_the_line"),
+        ("minor", "menor child children cps"),
+        ("medical", "médico medico choked strangled asfixia embarazo pregnant"),
+        ("other_agency", "police policía policia court tribunal hospital"),
+        ("evidence_offered", "evidence pictures pruebas fotos"),
+        ("subpoena", "citación citacion warrant"),
+    )
+    for said in words.split()
+}
+"""What else people call a playbook of the base pack; a name of the pack's own goes first."""
+LANGUAGE_NAMES: Final = {
+    "spanish": "es",
+    "español": "es",
+    "espanol": "es",
+    "castellano": "es",
+    "english": "en",
+    "inglés": "en",
+    "ingles": "en",
+}
+"""What languages are called where a command takes their code."""
+
+
+def language_code(word: str) -> str:
+    """Return the code of a language that a person named, or the word as it is, in small letters."""
+    return LANGUAGE_NAMES.get(word.casefold(), word.casefold())

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot.commands.parser import ParsedCommand, answer, mark_as_note
+from bot.commands.synonyms import language_code
 from bot.display.thread_card import pinned
 from bot.model.actions import DESK, THREAD, Action, EditMessage
 from bot.model.desk import Desk, Facts, Thread
@@ -57,7 +58,8 @@ def keep_choice(pack: Pack, facts: Facts, desk: Desk, event: ReadingLanguageChos
 def _chosen(command: ParsedCommand) -> str | None:
     """Return the language that is named, if the software can speak it."""
     said = command.arguments.casefold().split()
-    return said[1] if len(said) == 2 and said[0] == ME and said[1] in READ else None
+    named = language_code(said[-1]) if said else ""
+    return named if len(said) == 2 and said[0] == ME and named in READ else None
 
 
 def _with(desk: Desk, user: str, language: str) -> Desk:

@@ -14,6 +14,7 @@ from typing import Final
 
 from bot.commands import canned_texts
 from bot.commands.parser import ParsedCommand, answer, mark_as_note
+from bot.commands.synonyms import language_code
 from bot.display import reading_language
 from bot.language import time_windows
 from bot.model.actions import Action
@@ -34,7 +35,7 @@ IN_WORDS: Final = str(notice_of("channel.in_words"))
 DIGITS: Final = re.compile(r"\d(?:\D{0,3}\d){2}")
 """What may be a number by which a person is reached: it is not for a room either."""
 COVERS: Final = (TextName.COVER_1, TextName.COVER_2, TextName.COVER_3)
-ANSWERS: Final = {"yes": True, "no": False}
+ANSWERS: Final = {"yes": True, "sí": True, "si": True, "no": False}
 TIPS: Final = frozenset({TextName.DEVICE, TextName.TIPS_IPHONE, TextName.TIPS_ANDROID})
 TELLS: Final = {
     "limits": (TextName.LIMITS, AuditKind.TOLD_LIMITS),
@@ -42,6 +43,13 @@ TELLS: Final = {
     "safe": (TextName.SAFE_CHECK, AuditKind.TOLD_SAFE_CHECK),
 }
 """What the assignee may say that they told or asked in their own words."""
+TOLD_IN_SPANISH: Final = {
+    "límites": "limits",
+    "limites": "limits",
+    "derechos": "rights",
+    "seguro": "safe",
+    "segura": "safe",
+}
 KINDS: Final = {kind.value: kind for kind in AuditKind if kind.value in {*TextName, AuditKind.HELP_ANSWER.value}}
 """What is noted of texts, by their names. An agency's own text may be called like anything else that the audit knows."""
 
@@ -66,8 +74,10 @@ def note_told(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comm
 
     What stands behind that stays in the room.
     """
-    what = (command.arguments.casefold().split() or [""])[0].strip(",.:;")
-    if what not in TELLS:
+    said = [word.strip(",.:;") for word in command.arguments.casefold().split()] or [""]
+    what = TOLD_IN_SPANISH.get(said[0], said[0])
+    if what not in TELLS or said[1:2] in (["no"], ["not"]):
+        # What they answered is another matter: "!told safe no" would be read as noted.
         why = notice_of("consent_flags.say_told_limits_told_rights")
         return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)
     name, kind = TELLS[what]
@@ -80,7 +90,7 @@ def set_language(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, c
     """`!lang es`: in which language the agency's texts leave. Alone it tells which that is. `!lang me es`: its sender's."""
     if reading_language.is_about_sender(command):
         return reading_language.choose_in_thread(pack, facts, thread, event, command)
-    wanted = command.arguments.casefold()
+    wanted = language_code(command.arguments)
     if wanted and wanted not in pack.languages:
         why = notice_of("consent_flags.this_line_has_texts_in", languages=", ".join(pack.languages))
         return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot.commands.parser import UNKNOWN_MEMBER, ParsedCommand, answer, answer_ref, find_member
+from bot.commands.synonyms import language_code
 from bot.display.ringing import who_decides
 from bot.display.thread_card import localpart
 from bot.model.actions import DESK, ConfirmIdentity, SendMessage, ShowDevices, SignOut
@@ -42,7 +43,7 @@ def duty(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Pars
 
 def languages(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
     """`!languages es`: what its sender speaks, so that the board shows who can take whom (practice 25)."""
-    codes = tuple(dict.fromkeys(command.arguments.casefold().replace(",", " ").split()))
+    codes = tuple(dict.fromkeys(map(language_code, command.arguments.replace(",", " ").split())))
     spoken = () if codes == (NO_LANGUAGES,) else codes
     if not codes or len(codes) > MOST_LANGUAGES or not all(LANGUAGE.fullmatch(code) for code in spoken):
         why = notice_of("duty.say_languages_and_their_codes", no_languages=NO_LANGUAGES)

@@ -38,11 +38,15 @@ INTERPRETER_TIMER: Final = "seat:"
 INTERPRETER_SECONDS: Final = 7_200.0
 """Seconds after which an interpreter's seat ends."""
 YES, NO = "✅", "❌"
+EVERYBODY: Final = frozenset({"all", "everybody", "everyone", "anybody", "anyone", "todos", "todas"})
+"""Who is meant by an offer to all; a person at the desk who is called so is named by their whole id."""
+TO: Final = frozenset({"to", "a", "al"})
+"""What people say before the person whom they name."""
 
 
 def offer_transfer(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!transfer`: offer the thread to one person or to all, or take an offer back."""
-    first, _, note = command.arguments.partition(" ")
+    first, _, note = _whom(command.arguments)
     assignee = thread.assignment.assignee
     if assignee is None:
         return _refuse(facts, thread, event, notice_of("transfer.it_is_with_nobody_it"))
@@ -51,7 +55,7 @@ def offer_transfer(pack: Pack, facts: Facts, thread: Thread, event: MessageSent,
             return _refuse(facts, thread, event, notice_of("transfer.nothing_is_offered_here_so"))
         thread, actions = withdraw(facts, thread, notice_of("transfer.was_taken_back"))
         return Step(thread, (mark_as_note(event), *actions), consumed=True)
-    everybody = first.casefold() in {"all", "everybody"}
+    everybody = first.casefold() in EVERYBODY
     to = "" if everybody else find_member(facts, event, first)
     if to is None:
         return _refuse(facts, note_offer_end(facts, thread), event, UNKNOWN_MEMBER)
@@ -136,7 +140,7 @@ def withdraw_redacted(pack: Pack, facts: Facts, thread: Thread, event: MessageRe
 
 def bring_in(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!with @who [interpreter]`: ask a person in."""
-    who, _, rest = command.arguments.partition(" ")
+    who, _, rest = _whom(command.arguments)
     user = find_member(facts, event, who)
     if user is None or user == event.sender:
         return _refuse(
@@ -325,3 +329,9 @@ def _lower(why: str) -> str:
 def _is_on_duty(facts: Facts, user: str) -> bool:
     member = facts.member(user)
     return member is not None and member.on_duty
+
+
+def _whom(arguments: str) -> tuple[str, str, str]:
+    """Part the person whom a command names from what stands behind: "to ben she is tired"."""
+    first, space, rest = arguments.partition(" ")
+    return rest.partition(" ") if rest and first.casefold() in TO else (first, space, rest)

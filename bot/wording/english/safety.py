@@ -38,7 +38,8 @@ NOTICES: Final[dict[str, str]] = {
         "nothing)."
     ),
     "consent_flags.say_told_limits_told_rights": (
-        "Say !told limits, !told rights, or !told safe (asked whether texting is safe). It sends nothing."
+        "Say !told limits, !told rights, or !told safe (asked whether texting is safe). It sends nothing. If it is not "
+        "safe: !unsafe."
     ),
     "consent_flags.the_agencys_texts_for_this": "The agency's texts for this phone are in {language}.",
     "consent_flags.this_line_has_texts_in": ("This line has texts in {languages}. Anything else: !with @who interpreter."),

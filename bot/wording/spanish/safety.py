@@ -42,7 +42,8 @@ NOTICES: Final[dict[str, str]] = {
         "nothing)."
     ),
     "consent_flags.say_told_limits_told_rights": (
-        "Di !told limits, !told rights o !told safe (preguntaste si es seguro escribir). No envía nada."
+        "Di !told limits, !told rights o !told safe (preguntaste si es seguro escribir). No envía nada. Si no es seguro: "
+        "!unsafe."
     ),
     "consent_flags.the_agencys_texts_for_this": "Los textos de la agencia para este teléfono están en {language}.",
     "consent_flags.this_line_has_texts_in": (

@@ -82,3 +82,14 @@ def test_what_is_no_outage_changes_nothing(body: str) -> None:
     assert not step.aggregate.outage
     assert words(step)
     assert of(RecordAudit, step) == []
+
+
+@pytest.mark.parametrize(
+    ("called", "name"),
+    [("suicidio", "suicide"), ("overdose", "suicide"), ("peligro", "danger"), ("menor", "minor"), ("citación", "subpoena")],
+)
+def test_a_playbook_is_found_by_what_people_call_it(called: str, name: str) -> None:
+    """In Spanish, and by what happened; a name of the agency's own pack goes first."""
+    assert words(then(held(), said(f"!playbook {called}"))).startswith(PACK.playbooks[name].title)
+    own = replace(PACK, playbooks={**PACK.playbooks, called: Playbook(title="Ours", steps=("One.",))})
+    assert words(decide(own, at(0), held(), said(f"!playbook {called}"))).startswith("Ours")

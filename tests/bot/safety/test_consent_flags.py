@@ -376,3 +376,25 @@ def test_only_the_assignee_notes_what_was_agreed(sender: str) -> None:
     """Nobody else notes agreements: who asked is who is heard."""
     step = then(held(), said("!agreed first yes", sender=sender, place=THREAD))
     assert step.aggregate.flags.text_first is None
+
+
+@pytest.mark.practice(26)
+def test_what_they_answered_is_not_noted_as_asked() -> None:
+    """`!told safe no` says two things, of which the card would show one: it is answered, and names what stops the phone."""
+    for command, noted in (
+        ("!told safe", True),
+        ("!told seguro", True),
+        ("!told safe no", False),
+        ("!told safe, not", False),
+    ):
+        step = then(held(), said(command))
+        assert bool(step.aggregate.flags.safe_check_asked) is noted
+        assert ("!unsafe" in words(step)) is not noted
+    assert then(held(), said("!told límites")).aggregate.flags.limits
+
+
+@pytest.mark.parametrize("name", ["es", "ES.", "spanish", "Español", "castellano"])
+def test_a_language_may_be_named(name: str) -> None:
+    """Where a command takes a language's code it takes its name, in both languages of staff."""
+    assert then(held(), said(f"!lang {name}")).aggregate.consent.language == "es"
+    assert "hablo en español" in words(then(held(), said(f"!lang me {name}")))

@@ -323,3 +323,20 @@ def test_nobody_tells_the_thread_but_the_desk() -> None:
         step = then(offered(), said(body, sender=sender))
         assert step.aggregate.assignment.assignee == ANA
         assert all(isinstance(a.event, ClaimRequested | OfferChanged) for a in of(SendEvent, step))
+
+
+@pytest.mark.parametrize(
+    ("command", "to"),
+    [
+        ("!transfer to ben", BEN),
+        ("!transfer a Ben, está cansada", BEN),
+        ("!transfer everyone", ""),
+        ("!transfer todos", ""),
+    ],
+)
+def test_a_colleague_is_named_as_people_name_one(command: str, to: str) -> None:
+    """A word between the command and the name does not refuse the offer, after which the next words would be held."""
+    offer = then(held(), said(command)).aggregate.assignment.offer
+    assert offer is not None
+    assert offer.to == to
+    assert "ben is asked in" in words(then(held(), said("!with to ben")))
