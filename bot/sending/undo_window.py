@@ -11,9 +11,9 @@ from dataclasses import replace
 
 from bot import guard
 from bot.commands import canned_texts
-from bot.commands.parser import ParsedCommand
+from bot.commands.parser import STOPS, ParsedCommand
 from bot.commands.room_notes import ONLY_WORDS, is_note, would_be_note
-from bot.commands.stray_commands import may_mean_stop
+from bot.commands.stray_commands import bare_command, may_mean_stop
 from bot.model.actions import DESK, THREAD, Action, DeliveryReceipt, Origin, SendMessage, SendSms, ShowReceipt
 from bot.model.codeword_state import CodewordState, SendLock
 from bot.model.desk import Facts, Thread
@@ -31,6 +31,7 @@ TIMER = "send"
 MAX_SENT = 50
 AUTHOR_GONE = notice_of("undo_window.whoever_said_it_is_not")
 MAY_MEAN_STOP = notice_of("undo_window.a_word_here_may_mean_unsafe")
+MEANS_STOP = notice_of("undo_window.it_may_mean_unsafe_say_it")
 
 
 def take_message(
@@ -74,6 +75,8 @@ def take_text(
     why = guard.refuses(pack, thread, words.body, facts.designations)
     if why is not None and why in guard.LOCKED.values():
         return _locked(pack, facts, thread, words, why, looked_at=looked_at)
+    if why is None and not looked_at and bare_command(words.body) == STOPS:
+        why = MEANS_STOP
     if why is not None:
         why = guard.QUOTED if quotes and why == guard.EMPTY else why
         refused = ShowReceipt(place=THREAD, event_id=words.event_id, receipt=DeliveryReceipt.NOT_SENT)

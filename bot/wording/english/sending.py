@@ -72,6 +72,9 @@ NOTICES: Final[dict[str, str]] = {
     "sending.not_sent": "Not sent: {why}",
     "sending.redact_to_stop": "Redact your command to stop it.",
     "undo_window.a_word_here_may_mean_unsafe": "a message here may mean !unsafe",
+    "undo_window.it_may_mean_unsafe_say_it": (
+        "it may mean !unsafe: say that, and nothing leaves for this phone. What is meant for the texter needs other words."
+    ),
     "undo_window.a_command_for_a_check": "a command for a check or a cover line is not changed. Say it once more.",
     "undo_window.and": "{warning} And {asked}",
     "undo_window.held_if_you_are_sure": "Held: {why}. If you are sure: !anyway",

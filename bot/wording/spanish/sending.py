@@ -78,6 +78,10 @@ NOTICES: Final[dict[str, str]] = {
     "sending.not_sent": "No se envió: {why}",
     "sending.redact_to_stop": "Borra tu comando para detenerlo.",
     "undo_window.a_word_here_may_mean_unsafe": "un mensaje de aquí puede querer decir !unsafe",
+    "undo_window.it_may_mean_unsafe_say_it": (
+        "puede querer decir !unsafe: dilo así, y no sale nada hacia este teléfono. Lo que es para la persona necesita "
+        "otras palabras."
+    ),
     "undo_window.a_command_for_a_check": (
         "un comando para una verificación o una línea de cobertura no se cambia. Dilo otra vez."
     ),

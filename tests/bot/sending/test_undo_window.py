@@ -397,3 +397,18 @@ def test_words_of_every_day_stop_nothing(word: str) -> None:
     """A question and a longer sentence are words like others."""
     step = then(then(held(), said("is he gone")).aggregate, said(word, event_id="$w"), at(3))
     assert step.aggregate.sending.pending[0].body == "is he gone"
+
+
+@pytest.mark.practice(9)
+@pytest.mark.parametrize(
+    "word", ["unsafe", "Unsafe!", "un safe", "not safe", "stop", "basta", "peligro", "unsafe he is back"]
+)
+def test_a_word_that_stops_never_reaches_the_phone(word: str) -> None:
+    """Without its mark it is no text, not after `!anyway` either, which a tired person says to the last thing held."""
+    step = then(held(), said(word))
+    assert marks(step) == {"$m1": DeliveryReceipt.NOT_SENT}
+    assert "it may mean !unsafe" in words(step)
+    again = then(step.aggregate, said("!anyway", event_id="$a"), at(2)).aggregate
+    assert again.sending.pending == again.sending.held == ()
+    changed = then(then(held(), said("hello")).aggregate, edit(word))
+    assert changed.aggregate.sending.pending == changed.aggregate.sending.held == ()
