@@ -1,4 +1,4 @@
-"""The verb `quietline doctor`.
+"""The verbs `quietline doctor` and `quietline targets`, and what verbs say of a fleet.
 
 Rules of this module: as in `deploy.cli.main`; exit codes are 0 well, 1 not well, 2 no line could be started with this
 configuration, its secrets or its packs. With `--changes` nothing new is 0 and no word.
@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from deploy.cli.options import line_options
+from deploy.cli.options import line_or_fleet_options
+from deploy.cli.records import exit_on_errors
 
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from deploy.data_dir.layout import Layout
+    from deploy.inspect.fleet_report import Look
+    from deploy.inspect.status import CheckReport
 
 EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE = 0, 1, 2
 _JSON: Final = click.option("--json", "as_json", is_flag=True, help="For a program.")
@@ -28,10 +34,10 @@ _CHANGES: Final = click.option(
 
 
 @click.command()
-@line_options
+@line_or_fleet_options
 @_JSON
 @_CHANGES
-def doctor(layout: Layout, as_json: bool, only_changes: bool) -> None:
+def doctor(layout: Layout | None, fleet: Path | None, as_json: bool, only_changes: bool) -> None:
     """Look whether the line is as safe as it should be. Exit code 0 when all is well, 1 when not, 2 when it cannot start.
 
     It asks every part at once, beside a running line or a stopped one, changes nothing and sends no text; a part that does
@@ -40,6 +46,14 @@ def doctor(layout: Layout, as_json: bool, only_changes: bool) -> None:
     from deploy.doctor import changes  # noqa: PLC0415 - only this verb needs it
     from deploy.doctor.doctor import run_checks  # noqa: PLC0415 - only this verb needs it
 
+    async def look(each: Layout) -> tuple[CheckReport, int]:
+        found, usable = await run_checks(each)
+        return found, EXIT_OK if found.ok else EXIT_PROBLEMS if usable else EXIT_USAGE
+
+    if layout is None:
+        if only_changes:
+            raise click.UsageError("--changes is for one line; each has its own last time.")
+        say_fleet(fleet, look, "doctor", as_json=as_json)
     report, usable = asyncio.run(run_checks(layout))
     ok = report.ok
     if only_changes:
@@ -53,3 +67,34 @@ def doctor(layout: Layout, as_json: bool, only_changes: bool) -> None:
             if row.name in {"configuration", "packs"} and not row.ok:
                 click.echo(f"quietline: {row.what}", err=True)
     sys.exit(EXIT_OK if ok else EXIT_PROBLEMS if usable else EXIT_USAGE)
+
+
+@click.command()
+@click.option("--fleet", required=True, type=click.Path(dir_okay=False, path_type=Path), help="A file with the lines.")
+def targets(fleet: Path) -> None:
+    """Print where Prometheus finds the metrics of a fleet's lines, each with the label `line`: a file for file_sd_configs.
+
+    Exit code 0 when every line has metrics, 1 when one has not, which is said; 2 for a file that cannot be used.
+    """
+    from deploy.data_dir.fleet import read_fleet  # noqa: PLC0415 - only this verb needs it
+    from deploy.inspect.fleet_report import scrape_targets  # noqa: PLC0415 - the same
+
+    with exit_on_errors():
+        told, without = scrape_targets(read_fleet(fleet))
+    click.echo(told)
+    for name in without:
+        click.echo(f"quietline: {name}: has no `metrics` section that can be read", err=True)
+    sys.exit(EXIT_PROBLEMS if without else EXIT_OK)
+
+
+def say_fleet(fleet: Path | None, look: Look, verb: str, *, as_json: bool) -> NoReturn:
+    """Look at every line of a fleet, say how each is, and end with the worst exit code."""
+    from deploy.data_dir.fleet import read_fleet  # noqa: PLC0415 - only with --fleet
+    from deploy.inspect.fleet_report import look_at_lines  # noqa: PLC0415 - the same
+
+    with exit_on_errors():
+        lines = read_fleet(Path(str(fleet)))
+    report = asyncio.run(look_at_lines(lines, look))
+    for line in [report.as_json()] if as_json else report.as_text(verb):
+        click.echo(line)
+    sys.exit(report.code)

@@ -24,11 +24,11 @@ from deploy.cli.alarm import alarm
 from deploy.cli.backups import backup, drill, restore
 from deploy.cli.canary import canary
 from deploy.cli.check import check
-from deploy.cli.doctor import doctor
+from deploy.cli.doctor import doctor, say_fleet, targets
 from deploy.cli.handover import handover
 from deploy.cli.init import init
 from deploy.cli.migration import migrate
-from deploy.cli.options import line_options, optional_line_options
+from deploy.cli.options import line_options, line_or_fleet_options, optional_line_options
 from deploy.cli.policy import policy
 from deploy.cli.privacy import privacy
 from deploy.cli.records import VERBS, exit_on_errors
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from deploy.data_dir.layout import Layout
-    from deploy.inspect.status import CheckResult
+    from deploy.inspect.status import CheckReport, CheckResult
     from deploy.stack.up import StatusOutput
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -131,10 +131,10 @@ def _run_here(start: Callable[[StatusOutput], Coroutine[Any, Any, int]]) -> NoRe
 
 
 @cli.command()
-@line_options
+@line_or_fleet_options
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
 @click.option("--watch", is_flag=True, help="Look again and again, until Ctrl-C.")
-def status(layout: Layout, as_json: bool, watch: bool) -> None:
+def status(layout: Layout | None, fleet: Path | None, as_json: bool, watch: bool) -> None:
     """Tell how the line of a directory is. Exit code 0 when all is well, 1 when not, 2 when there is no line there.
 
     The carrier of a line that is no rehearsal is asked whether it takes our login, with --watch once a minute; no text is
@@ -143,30 +143,39 @@ def status(layout: Layout, as_json: bool, watch: bool) -> None:
     from deploy.inspect.status import check_status as look  # noqa: PLC0415 - only this verb needs it
     from deploy.inspect.status import has_line  # noqa: PLC0415 - the same
 
-    async def of_real_line() -> list[CheckResult]:
+    async def of_real_line(each: Layout) -> list[CheckResult]:
         from bridge.config import load  # noqa: PLC0415 - heavy, and not for a rehearsal
         from deploy.carrier.carrier_check import tell_login  # noqa: PLC0415 - the same
         from deploy.inspect.trust import tell_first_supervisor  # noqa: PLC0415 - the same
 
-        config = load(layout.config)
+        config = load(each.config)
         return [await tell_login(config), *tell_first_supervisor(config)]
+
+    async def look_at(each: Layout) -> tuple[CheckReport, int]:
+        found = await look(each, of_real_line=functools.partial(of_real_line, each))
+        return found, EXIT_OK if found.ok else EXIT_PROBLEMS if has_line(each) else EXIT_USAGE
 
     if watch and as_json:
         raise click.UsageError("--watch is for a person, --json for a program.")
+    if layout is None:
+        if watch:
+            raise click.UsageError("--watch is for one line.")
+        say_fleet(fleet, look_at, "status", as_json=as_json)
     usable = has_line(layout)
     if watch and usable:
         from deploy.cli.watch import remembered, watch_line  # noqa: PLC0415 - only this verb needs it
 
+        asked = functools.partial(of_real_line, layout)
         with exit_on_errors():
-            well = watch_line(functools.partial(look, layout, of_real_line=remembered(of_real_line)))
+            well = watch_line(functools.partial(look, layout, of_real_line=remembered(asked)))
         sys.exit(EXIT_OK if well else EXIT_PROBLEMS)
     with exit_on_errors():
-        report = asyncio.run(look(layout, of_real_line=of_real_line))
+        report, code = asyncio.run(look_at(layout))
     for line in [report.as_json()] if as_json else report.as_text():
         click.echo(line)
     if not usable:
         click.echo(f"quietline: {report.checks[0].what}. {report.checks[0].do}", err=True)
-    sys.exit(EXIT_OK if report.ok else EXIT_PROBLEMS if usable else EXIT_USAGE)
+    sys.exit(code)
 
 
 @cli.group()
@@ -339,6 +348,7 @@ cli.add_command(audit_dependencies)
 cli.add_command(init)
 cli.add_command(check)
 cli.add_command(doctor)
+cli.add_command(targets)
 cli.add_command(practices)
 cli.add_command(privacy)
 cli.add_command(report)

@@ -1,4 +1,4 @@
-"""The two ways to name a line: `--data DIR` and `--config FILE`.
+"""The two ways to name a line: `--data DIR` and `--config FILE`; and `--fleet FILE` for all lines of a machine.
 
 Rule of this module: every verb about a line takes both, and never both at once; a verb gets a `Layout` and asks no more.
 """
@@ -26,6 +26,12 @@ _CONFIG: Final = click.option(
     "--config", type=click.Path(dir_okay=False, path_type=Path), help="The bridge's configuration file, instead."
 )
 
+_FLEET: Final = click.option(
+    "--fleet",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file with the lines of this machine, instead: one row a line, and the worst of their exit codes.",
+)
+
 
 def line_options(verb: Callable[..., None]) -> Callable[..., None]:
     """Give a verb `--data` and `--config`, and hand it the `layout` that one of them names; ./var without either."""
@@ -47,6 +53,24 @@ def optional_line_options(verb: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(verb)
     def chosen(*args: Any, data: Path | None, config: Path | None, **kwargs: Any) -> None:
         verb(*args, layout=chosen_layout(data, config), **kwargs)
+
+    return chosen
+
+
+def line_or_fleet_options(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb `--data`, `--config` and `--fleet`, one of them; with the last `layout` is None, else `fleet` is."""
+
+    @_DATA
+    @_CONFIG
+    @_FLEET
+    @functools.wraps(verb)
+    def chosen(*args: Any, data: Path | None, config: Path | None, fleet: Path | None, **kwargs: Any) -> None:
+        layout = chosen_layout(data, config)
+        if layout is not None and fleet is not None:
+            raise click.UsageError("say either --fleet or one line.")
+        if fleet is None and layout is None:
+            layout = Layout(DEFAULT_DATA.absolute())
+        verb(*args, layout=layout, fleet=fleet, **kwargs)
 
     return chosen
 

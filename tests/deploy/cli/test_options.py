@@ -26,6 +26,7 @@ NOT_ABOUT_A_LINE = {
     "policy lint",
     "policy preview",
     "policy schema",
+    "targets",
 }
 
 

@@ -1,0 +1,127 @@
+"""How the lines of a fleet are: one row a line, and the worst of their exit codes; where Prometheus finds each of them.
+
+Rules of this module: each line is looked at as by itself, a few at once; what makes one unusable is its own row and keeps
+no other from being looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from bridge.config import ConfigError
+from bridge.storage.errors import DatabaseError
+from deploy.data_dir.layout import HOST
+from deploy.data_dir.secret_files import SetupError
+from deploy.inspect.status import CheckReport, CheckResult, mark_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from deploy.data_dir.fleet import FleetLine
+    from deploy.data_dir.layout import Layout
+
+EXIT_USAGE: Final = 2
+AT_ONCE: Final = 4
+"""Lines that are looked at together: each is asked dozens of questions, some of which wait for ten seconds."""
+ALL_ADDRESSES: Final = {"0.0.0.0": HOST, "::": "[::1]"}
+
+Look: TypeAlias = Callable[["Layout"], Awaitable[tuple[CheckReport, int]]]
+"""Looks at one line; the number is the exit code that it would have by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineReport:
+    """One line, what was found, and its exit code."""
+
+    line: FleetLine
+    report: CheckReport
+    code: int
+
+    @property
+    def row(self) -> CheckResult:
+        """Return the line as one check: what is not well, or what is well and to be seen to."""
+        name, checks = self.line.name, self.report.checks
+        wrong = [check.name for check in checks if not check.ok]
+        warned = [check.name for check in checks if check.ok and check.warning]
+        if wrong or warned:
+            return CheckResult(name=name, ok=not wrong, what=", ".join(wrong or warned), warning=not wrong)
+        return CheckResult(name=name, ok=self.code == 0, what=f"{len(checks)} checks are well")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetReport:
+    """All lines. As JSON: `{"ok": bool, "lines": [{"line", "data", "ok", "exit", "checks": [..]}]}`."""
+
+    lines: tuple[LineReport, ...]
+
+    @property
+    def code(self) -> int:
+        """The worst of the lines' exit codes."""
+        return max(each.code for each in self.lines)
+
+    def as_json(self) -> str:
+        """Write the report for a program."""
+        lines = [
+            {
+                "line": each.line.name,
+                "data": str(each.line.layout.data),
+                "ok": each.code == 0,
+                "exit": each.code,
+                "checks": [check.as_object() for check in each.report.checks],
+            }
+            for each in self.lines
+        ]
+        return json.dumps({"ok": self.code == 0, "lines": lines})
+
+    def as_text(self, verb: str) -> list[str]:
+        """Write the report for a person: a line for each, and for one that is not well what says more."""
+        said = []
+        for each in self.lines:
+            said.append(f"{mark_of(each.row)} {each.row.name}: {each.row.what}")
+            if not each.row.ok or each.row.warning:
+                own = each.line.layout
+                place = f"--config {own.config_file}" if own.config_file is not None else f"--data {own.data}"
+                said.append(f"    quietline {verb} {place}")
+        return said
+
+
+async def look_at_lines(lines: Iterable[FleetLine], look: Look) -> FleetReport:
+    """Look at every line."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(line: FleetLine) -> LineReport:
+        async with gate:
+            try:
+                report, code = await look(line.layout)
+            except (ConfigError, SetupError) as error:
+                report, code = _unusable("; ".join(error.problems)), EXIT_USAGE
+            except (DatabaseError, OSError) as error:
+                report, code = _unusable(f"cannot be looked at ({type(error).__name__})"), EXIT_USAGE
+        return LineReport(line=line, report=report, code=code)
+
+    return FleetReport(lines=tuple(await asyncio.gather(*(one(line) for line in lines))))
+
+
+def scrape_targets(lines: Sequence[FleetLine]) -> tuple[str, list[str]]:
+    """Return what Prometheus reads as a file of targets (`file_sd_configs`), and the lines that give it no metrics.
+
+    The label `line` is the slug.
+    """
+    targets: list[dict[str, Any]] = []
+    without = []
+    for line in lines:
+        if line.config is None or line.config.metrics is None:
+            without.append(line.name)
+            continue
+        host, port = line.config.metrics.address
+        address = ALL_ADDRESSES.get(host, f"[{host}]" if ":" in host else host)
+        targets.append({"targets": [f"{address}:{port}"], "labels": {"line": line.name}})
+    return json.dumps(targets, indent=2), without
+
+
+def _unusable(what: str) -> CheckReport:
+    return CheckReport(checks=(CheckResult(name="configuration", ok=False, what=what),))

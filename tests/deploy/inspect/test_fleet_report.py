@@ -1,0 +1,151 @@
+"""`doctor`, `status`, `targets` of a fleet: a row for each line, the worst exit code; none keeps another from its row."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from bridge.config import ConfigError
+from bridge.storage.errors import Unavailable
+from deploy.cli.main import cli
+from deploy.data_dir.fleet import FleetLine, read_fleet
+from deploy.data_dir.secret_files import SetupError
+from deploy.inspect.fleet_report import look_at_lines, scrape_targets
+from deploy.inspect.status import CheckReport, CheckResult
+from tests.deploy.data_dir.test_fleet import fleet, line
+
+if TYPE_CHECKING:
+    from deploy.data_dir.layout import Layout
+
+WELL = CheckResult(name="disk", ok=True, what="room")
+WARNED = CheckResult(name="on-call", ok=True, what="nobody", do="Name somebody.", warning=True)
+WRONG = CheckResult(name="backup", ok=False, what="old", do="Make one.")
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Path:
+    """Give a fleet's file with the lines north and south, which are not running."""
+    metrics = {"listen": "0.0.0.0:20004", "exposed": True}
+    lines = [line(tmp_path, "north", 20000, metrics=metrics), line(tmp_path, "south", 20010)]
+    return fleet(tmp_path, {"lines": [{"data": str(each)} for each in lines]})
+
+
+@pytest.mark.parametrize(
+    ("found", "code", "said"),
+    [
+        ((WELL, WELL), 0, ["ok  north: 1 checks are well", "ok  south: 1 checks are well"]),
+        ((WELL, WARNED), 0, ["ok  north: 1 checks are well", "!   south: on-call", "    quietline doctor --data SOUTH"]),
+        ((WRONG, WELL), 1, ["NOT north: backup", "    quietline doctor --data NORTH", "ok  south: 1 checks are well"]),
+    ],
+)
+async def test_a_row_for_each_line_and_the_worst_code(
+    two: Path, found: tuple[CheckResult, CheckResult], code: int, said: list[str]
+) -> None:
+    """What is not well is named, with the command that says more; warnings change no code."""
+    lines = read_fleet(two)
+
+    async def look(layout: Layout) -> tuple[CheckReport, int]:
+        check = found[0] if layout.data.name == "north" else found[1]
+        return CheckReport(checks=(check,)), 0 if check.ok else 1
+
+    report = await look_at_lines(lines, look)
+    places = {"NORTH": lines[0].layout.data, "SOUTH": lines[1].layout.data}
+    expected = [each.replace("NORTH", str(places["NORTH"])).replace("SOUTH", str(places["SOUTH"])) for each in said]
+    assert (report.code, report.as_text("doctor")) == (code, expected)
+    told = json.loads(report.as_json())
+    assert (told["ok"], [each["line"] for each in told["lines"]]) == (code == 0, ["north", "south"])
+    assert told["lines"][0]["checks"] == [found[0].as_object()]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ConfigError(["a: is missing", "b: is wrong"]), "a: is missing; b: is wrong"),
+        (SetupError(["the words"]), "the words"),
+        (Unavailable("SQLITE_BUSY"), "cannot be looked at (Unavailable)"),
+        (OSError("a path"), "cannot be looked at (OSError)"),
+    ],
+)
+async def test_a_line_that_cannot_be_looked_at_is_a_row(two: Path, error: Exception, said: str) -> None:
+    """Its exit code is 2, and the other is looked at."""
+
+    async def look(layout: Layout) -> tuple[CheckReport, int]:
+        if layout.data.name == "north":
+            raise error
+        return CheckReport(checks=(WELL,)), 0
+
+    report = await look_at_lines(read_fleet(two), look)
+    assert report.code == 2
+    north, south = report.lines
+    assert [(check.name, check.ok, check.what) for check in north.report.checks] == [("configuration", False, said)]
+    assert (south.row.ok, north.row.ok) == (True, False)
+
+
+def ask(*words: str) -> Result:
+    return CliRunner().invoke(cli, list(words))
+
+
+@pytest.mark.parametrize("verb", ["doctor", "status"])
+def test_the_verbs_ask_every_line(two: Path, verb: str) -> None:
+    """Two lines that do not run are not well, and each has the report that it would have by itself."""
+    ended = ask(verb, "--fleet", str(two), "--json")
+    assert ended.exit_code == 1
+    told = json.loads(ended.stdout)
+    assert [(each["line"], each["exit"]) for each in told["lines"]] == [("north", 1), ("south", 1)]
+    for each in told["lines"]:
+        alone = json.loads(ask(verb, "--data", each["data"], "--json").stdout)
+        assert [check["name"] for check in each["checks"]] == [check["name"] for check in alone["checks"]]
+    text = ask(verb, "--fleet", str(two))
+    assert [row[:9] for row in text.stdout.splitlines() if not row.startswith(" ")] == ["NOT north", "NOT south"]
+
+
+@pytest.mark.parametrize("verb", ["doctor", "status"])
+def test_one_broken_configuration_is_two(two: Path, verb: str) -> None:
+    """The other line has its row all the same."""
+    (two.parent / "south" / "config.yaml").write_text("data_dir: [")
+    ended = ask(verb, "--fleet", str(two), "--json")
+    told = json.loads(ended.stdout)
+    expected = [("north", 1), ("south", 2)] if verb == "doctor" else [("north", 1), ("south", 1)]
+    assert [(each["line"], each["exit"]) for each in told["lines"]] == expected
+    assert ended.exit_code == max(code for _, code in expected)
+
+
+@pytest.mark.parametrize("verb", ["doctor", "status", "targets"])
+def test_a_file_that_is_none_is_two(tmp_path: Path, verb: str) -> None:
+    """Missing, no list, a line twice: sentences, and nothing is asked."""
+    missing = ask(verb, "--fleet", str(tmp_path / "none.yaml"))
+    assert (missing.exit_code, "cannot be read" in missing.stderr) == (2, True)
+    north = line(tmp_path, "north", 20000)
+    twice = ask(verb, "--fleet", str(fleet(tmp_path, {"lines": [{"data": str(north)}] * 2})))
+    assert (twice.exit_code, twice.stdout) == (2, "")
+    assert "lines.1 (north): is the line of lines.0 (north) once more" in twice.stderr
+
+
+@pytest.mark.parametrize("words", [["doctor", "--changes"], ["status", "--watch"], ["status", "--data", "x"]])
+def test_what_is_for_one_line_is_said(two: Path, words: list[str]) -> None:
+    """A usage error."""
+    assert ask(*words, "--fleet", str(two)).exit_code == 2
+
+
+def test_targets_carry_the_slug(two: Path) -> None:
+    """Every address of the machine is asked at loopback; a line without metrics is said, and makes it 1."""
+    ended = ask("targets", "--fleet", str(two))
+    assert json.loads(ended.stdout) == [{"targets": ["127.0.0.1:20004"], "labels": {"line": "north"}}]
+    assert (ended.exit_code, ended.stderr) == (1, "quietline: south: has no `metrics` section that can be read\n")
+    config = two.parent / "south" / "config.yaml"
+    told = yaml.safe_load(config.read_text())
+    config.write_text(yaml.safe_dump({**told, "metrics": {"listen": "[::1]:20014"}}))
+    ended = ask("targets", "--fleet", str(two))
+    assert (ended.exit_code, json.loads(ended.stdout)[1]["targets"]) == (0, ["[::1]:20014"])
+
+
+def test_a_line_that_cannot_be_read_has_no_target(two: Path) -> None:
+    """It is named by its directory."""
+    lines = read_fleet(two)
+    broken = FleetLine(layout=lines[0].layout, config=None)
+    assert scrape_targets([broken]) == ("[]", ["north"])
