@@ -103,7 +103,8 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
     There is one in each process that runs some of these tests, and each is looked through when they are done.
     """
     directory = tmp_path_factory.mktemp("line")
-    async with separate_line.run_line(directory, settings=separate_line.HURRIED, log_level="DEBUG") as staffed_line:
+    hurried = separate_line.HURRIED
+    async with separate_line.run_line(directory, settings=hurried, log_level="DEBUG", plan=True) as staffed_line:
         yield staffed_line.stack
         await assert_no_leak(staffed_line)
 

@@ -14,6 +14,7 @@ import yaml
 
 from tests.deploy.processes import free_port_base
 from tests.e2e.nio_client import NioClient
+from tests.e2e.shift_plan import EVERYBODY, plan_file, put_plan
 from tests.e2e.stack import Stack
 from tests.e2e.staff_client import Account, StaffClient
 from tests.e2e.staffed_line import StaffedLine
@@ -36,10 +37,12 @@ async def run_line(
     settings: Mapping[str, Any] | None = None,
     log_level: str | None = None,
     drills: Path | None = None,
+    plan: bool = False,
 ) -> AsyncIterator[StaffedLine]:
     """Run a line for the length of the block.
 
-    With an agency's own `settings`, a folder of its own `drills`, or logging as told, it is started again.
+    With an agency's own `settings`, a folder of its own `drills`, a `plan` of shifts that has everybody on, or logging as
+    told, it is started again.
     """
     stack = Stack(directory)
     try:
@@ -48,16 +51,18 @@ async def run_line(
         if log_level is not None:
             # All that can be seen of a line from outside, to be looked through (`visibility`).
             configured = {"log_level": log_level, "metrics": {"listen": f"127.0.0.1:{free_port_base()}"}}
+        lines = yaml.safe_load((stack.data / "config.yaml").read_text(encoding="utf-8"))["lines"]
         if settings is not None:
             pack = stack.data / "own.yaml"
             pack.write_text(yaml.safe_dump({"name": "own", "settings": dict(settings)}), encoding="utf-8")
-            configured["lines"] = yaml.safe_load((stack.data / "config.yaml").read_text(encoding="utf-8"))["lines"]
-            configured["lines"][0]["packs"].append(str(pack))
+            lines[0]["packs"].append(str(pack))
         if drills is not None:
-            configured.setdefault(
-                "lines", yaml.safe_load((stack.data / "config.yaml").read_text(encoding="utf-8"))["lines"]
-            )
-            configured["lines"][0]["drills"] = [str(drills)]
+            lines[0]["drills"] = [str(drills)]
+        if plan:
+            put_plan(stack.data, *EVERYBODY)
+            lines[0]["calendar"] = {"file": str(plan_file(stack.data))}
+        if settings is not None or drills is not None or plan:
+            configured["lines"] = lines
         if configured:
             stack.configure(**configured)
             await stack.kill("bridge")

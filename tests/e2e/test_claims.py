@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 
 from tests.e2e.carrier_api import handset
 from tests.e2e.polling import assert_never, wait_until
-from tests.e2e.staff_client import StaffClient
+from tests.e2e.shift_plan import EVERYBODY, put_plan
+from tests.e2e.staff_client import StaffClient, TimelineItem
 from tests.e2e.staffed_line import NOTE, StaffedLine
 
 HELD = "✋"
@@ -44,6 +46,43 @@ async def test_a_raised_hand_on_the_card_claims(staffed_line: StaffedLine, bea: 
     await bea.say(conversation.room, "still here")
     await staffed_line.carrier.wait_for_delivery(conversation.handset, "still here")
     assert not any("one moment" in text for text in await staffed_line.carrier.texts_delivered(conversation.handset))
+
+
+async def test_who_is_on_shift_is_called_and_a_new_plan_is_heard(
+    staffed_line: StaffedLine, ada: StaffClient, bea: StaffClient, sol: StaffClient
+) -> None:
+    """By the calendar file one advocate's phone rings and the other's does not; after a change of the file the other one's.
+
+    A name in it that nobody at the desk has is told to the supervisor, in their office and without the name.
+    """
+    desk, bot, data = staffed_line.ready.desk_room, staffed_line.ready.bot, staffed_line.stack.data
+    office = next(room for room, name in (await sol.joined()).items() if name == "office")
+    told: set[str | None] = set()
+    try:
+        for on, off, stranger in ((ada, bea, "zenobia"), (bea, ada, "xanthippe")):
+            put_plan(data, on.mxid, stranger)
+            notice = await sol.find(
+                office,
+                "the plan is heard",
+                lambda i: i.sender == bot and "People who are not at the desk: 1" in i.body and i.event_id not in told,
+            )
+            told.add(notice.event_id)
+            assert stranger not in notice.body
+            phone = handset()
+            card = await staffed_line.wait_for_card(on, phone, "whose shift is it")
+            found = re.search(r"!claim ([a-z]+ [a-z]+)", card.body)
+            assert found, "the card says how to claim it"
+            for client in (on, off):
+                call = await client.find(desk, "the call", _is_call(bot, found[1]))
+                if (rings := getattr(client, "rings", None)) is not None:  # the stand-in judges nothing
+                    assert (await rings(desk, call.event_id) == "ring") is (client is on), client.mxid
+            await staffed_line.claim(sol, phone, card)
+    finally:
+        put_plan(data, *EVERYBODY)
+
+
+def _is_call(bot: str, designation: str) -> Callable[[TimelineItem], bool]:
+    return lambda item: item.sender == bot and "is with nobody" in item.body and designation in item.body
 
 
 async def test_two_claims_at_once_have_one_winner(staffed_line: StaffedLine, ada: StaffClient, bea: StaffClient) -> None:
