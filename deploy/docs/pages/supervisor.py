@@ -38,7 +38,8 @@ TEXT: Final = {
             "- `!on`. Read the board, then what is new at the desk since the last shift, from the top.\n"
             "- A thread that waits: somebody claims it, or you do. After {on_duty} people on duty are called again, after"
             " {supervisors} you are, after {on_call} the person on call is.\n"
-            "- Gaps of the coming week are in your office once a day, where the pack has shifts ([shifts.md](shifts.md)).\n"
+            "- Gaps of the coming week are in your office once a day, where there is a calendar of shifts"
+            " ([shifts.md](shifts.md)).\n"
             "- New people and new devices: the desk names the fingerprint. Ask the person, in person or by a call, then"
             " `!trust @who fingerprint`. `!devices` says which are not verified."
         ),
@@ -109,7 +110,7 @@ TEXT: Final = {
             "- Una conversación que espera: alguien la toma, o la tomas tú. A los {on_duty} se llama otra vez a quienes"
             " están"
             " de turno, a los {supervisors} a ti, a los {on_call} a quien está de guardia.\n"
-            "- Los huecos de la semana que viene están en tu oficina una vez al día, si el paquete tiene turnos"
+            "- Los huecos de la semana que viene están en tu oficina una vez al día, si hay un calendario de turnos"
             " ([shifts.es.md](shifts.es.md)).\n"
             "- Personas y dispositivos nuevos: la mesa dice la huella. Pregunta a la persona, en persona o por llamada, y"
             " después `!trust @who huella`. `!devices` dice cuáles no están verificados."
