@@ -21,7 +21,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from bridge.runtime.keep_plan import Keep
 from bridge.runtime.postgres_url import PostgresUrl
 from bridge.runtime.settings import BaseUrl, E164Number, NonEmpty, Section, Slug, is_private_host, problem_sentence
+from deploy.data_dir.layout import HOST
 from deploy.data_dir.secret_files import Role, SetupError
+from deploy.init.worker_files import WorkerPorts
+from deploy.init.worker_routes import MAX_WORKERS
 from deploy.stack.synapse_config import SERVER_NAME
 from policies.load import PACKS
 from policies.schema import Language
@@ -187,17 +190,29 @@ class DatabaseAnswer(Section):
 class HomeserverAnswer(Section):
     """The agency's own Synapse, for `mode: join`. `url`: where the bridge reaches it; `public_url`: where clients do.
 
-    `registration_file`: where the registration lies on the homeserver's machine.
+    `registration_file`: where the registration lies on the homeserver's machine. `workers`: over how many workers the
+    homeserver is spread by files that are written here; without it by none of ours.
     """
 
     url: BaseUrl
     public_url: PublicUrl | None = None
     registration_file: Path = REGISTRATION_FILE
+    workers: Annotated[int, Field(ge=1, le=MAX_WORKERS)] | None = None
 
     @model_validator(mode="after")
     def _absolute(self) -> Self:
         if not self.registration_file.is_absolute():
             raise ValueError("registration_file: must be a whole path, on the homeserver's machine")
+        return self
+
+    @model_validator(mode="after")
+    def _routed(self) -> Self:
+        if self.workers is not None:
+            parts = urlsplit(self.url)
+            if (parts.scheme, parts.hostname) != ("http", HOST) or (parts.port or 80) in WorkerPorts(router=0).taken:
+                raise ValueError(
+                    f"workers: url must be http://{HOST}:PORT, where the router before them is to listen: 8009, say"
+                )
         return self
 
 

@@ -184,10 +184,18 @@ def _join(answers: Answers, place: Place, layout: Layout) -> Iterator[str]:
                 f"machine make it `@line-{line.name}`, or Synapse does not start with this line's settings."
             )
     yield f"Put `{files}/quietline.yaml` into Synapse's `conf.d`, or its entries into `homeserver.yaml`; restart Synapse."
-    yield (
-        f"With workers: `{files}/workers.nginx` or `workers.caddy`; the main process has to be the media repository. On "
-        f"PostgreSQL: `{files}/postgresql.conf`. Dumps and `quiet_hours` must not meet."
-    )
+    if answers.homeserver.workers is None:
+        yield (
+            f"With workers: `{files}/workers.nginx` or `workers.caddy`; the main process has to be the media repository. "
+            f"On PostgreSQL: `{files}/postgresql.conf`. Dumps and `quiet_hours` must not meet."
+        )
+    else:
+        yield (
+            f"Workers: `{files}/workers/` to `{copied.parent}/workers/` there (Synapse's user, mode 0600), "
+            "`quietline-workers.yaml` into `conf.d` and the unit into `/etc/systemd/system`; Redis with `redis.conf`, "
+            f"PostgreSQL with `{files}/postgresql.conf`, `workers.nginx` or `workers.caddy` before them; then each "
+            "`matrix-synapse-worker@NAME`. The proxy where people come in asks the router in place of Synapse."
+        )
     yield (
         f"Accounts: `./quietline staff make --data {layout.data} --admin-token-file FILE` makes one for each hand-out, "
         "with an administrator's token that is not kept. Where there is none: `register_new_matrix_user --no-admin -u "

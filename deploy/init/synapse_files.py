@@ -1,4 +1,4 @@
-"""What an agency's own Synapse is given, for `mode: join`: registration, settings, routes of workers, PostgreSQL.
+"""What an agency's own Synapse is given, for `mode: join`: registration, settings, workers and their routes, PostgreSQL.
 
 Rules of this module: each file is pasted or copied as it stands; the registration alone holds secrets. Nothing here gives
 the bridge more than its own rooms: accounts of the agency stay the administrator's.
@@ -14,6 +14,7 @@ import yaml
 
 from deploy.init.answers import REGISTRATION_FILE
 from deploy.init.place import FOLDER, SETTINGS, module_lines
+from deploy.init.worker_files import WorkerPorts, worker_files
 from deploy.stack.synapse_config import registration
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from deploy.data_dir.layout import Layout
     from deploy.data_dir.secret_files import Secrets
-    from deploy.init.answers import Answers
+    from deploy.init.answers import Answers, HomeserverAnswer
     from deploy.init.place import Place
 
 MODULE_PATH: Final = "/_synapse/client/quietline"
@@ -45,7 +46,17 @@ def synapse_files(answers: Answers, place: Place, layout: Layout, secrets: Secre
         f"{FOLDER}/workers.nginx": _NGINX.format(path=MODULE_PATH, upstream=upstream),
         f"{FOLDER}/workers.caddy": _CADDY.format(path=MODULE_PATH, upstream=upstream),
         f"{FOLDER}/postgresql.conf": _POSTGRESQL,
+        **_workers(answers.homeserver),
     }
+
+
+def _workers(homeserver: HomeserverAnswer) -> Mapping[str, str]:
+    """Return the files of the workers, whose router takes the place of the two that lead to ours alone."""
+    if homeserver.workers is None:
+        return {}
+    ports = WorkerPorts(router=urlsplit(homeserver.url).port or 80)
+    files = worker_files(homeserver.workers, ports, homeserver.registration_file.parent)
+    return {f"{FOLDER}/{name}": text for name, text in files.items()}
 
 
 def registration_place(answers: Answers, place: Place, layout: Layout) -> Path:

@@ -39,7 +39,7 @@ from quietline_synapse.accounts import Accounts
 from quietline_synapse.live_settings import exposing_settings, limits
 from quietline_synapse.media import Media
 from quietline_synapse.redaction_censor import RedactionCensor
-from quietline_synapse.rooms import PolicyRooms, RoomFacts, refuse
+from quietline_synapse.rooms import NOT_OURS, PolicyRooms, RoomFacts, refuse
 from quietline_synapse.rules import ENFORCES
 from quietline_synapse.settings import LineSettings, ModuleSettings
 from quietline_synapse.synapse_internals import SynapseInternals
@@ -97,6 +97,8 @@ class ModuleResource(DirectServeJsonResource):  # type: ignore[misc]
             path = [part.decode("utf-8") for part in request.postpath]
         except UnicodeDecodeError:
             raise _unrecognized() from None
+        if any("\0" in part for part in path):  # no id has one, and PostgreSQL takes none
+            raise refuse(NOT_OURS)
         match method, path:
             case "GET", ["health"]:
                 return await self._health(line)

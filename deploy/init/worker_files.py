@@ -1,0 +1,298 @@
+"""The files of a Synapse with workers: settings, routes for nginx and Caddy, Redis, and the unit that starts each worker.
+
+Rules of this module: everything follows from the table of `worker_routes`. The router listens where the bridge was told
+that Synapse is, on loopback, and stands for the main process to everybody who asked that one before; replication goes from
+process to process and past it, under a secret of its own. Redis keeps nothing on a disk.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from deploy.data_dir.layout import HOST
+from deploy.init.worker_routes import ROUTES, Duty, Worker, workers_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+WORKER: Final = "synapse.app.generic_worker"
+SHARED: Final = "workers/quietline-workers.yaml"
+REPLICATION_SECRET: Final = "workers/replication_secret"  # noqa: S105 - a file's name
+LOG: Final = "workers/log.yaml"
+UNIT: Final = "workers/matrix-synapse-worker@.service"
+REDIS: Final = "workers/redis.conf"
+TIMEOUT_SECONDS: Final = 180
+MAX_BODY: Final = "50m"
+"""What Synapse takes by default; it refuses larger ones itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerPorts:
+    """Ports on loopback. Worker n, from 0, has `first + n` for clients and `first_replication + n` for the others."""
+
+    router: int
+    main: int = 8008
+    main_replication: int = 9093
+    first: int = 8081
+    first_replication: int = 9101
+    redis: int = 6379
+
+    @property
+    def taken(self) -> set[int]:
+        """Ports that the router cannot have."""
+        most = range(len(workers_of(16)))
+        replicate = {self.main_replication, *(self.first_replication + n for n in most)}
+        return {self.main, self.redis, *replicate, *(self.first + n for n in most)}
+
+
+def worker_files(count: int, ports: WorkerPorts, folder: Path) -> Mapping[str, str]:
+    """Return the files by name. `folder`: where the files lie on the homeserver's machine, beside `homeserver.yaml`."""
+    workers = workers_of(count)
+    return {
+        SHARED: _SHARED + yaml.safe_dump(shared_settings(workers, ports, folder), sort_keys=False),
+        REPLICATION_SECRET: secrets.token_urlsafe(48) + "\n",
+        LOG: _LOG,
+        REDIS: _REDIS.format(port=ports.redis),
+        UNIT: _UNIT.format(folder=folder, module=WORKER),
+        **{f"workers/{worker.name}.yaml": worker_settings(worker, n, ports, folder) for n, worker in enumerate(workers)},
+        "workers.nginx": nginx_router(workers, ports),
+        "workers.caddy": caddy_router(workers, ports),
+    }
+
+
+def shared_settings(workers: Sequence[Worker], ports: WorkerPorts, folder: Path) -> dict[str, Any]:
+    """Return what every process reads: who is where, who writes which stream, and who does what in the background."""
+    first = {duty: next(worker.name for worker in workers if duty in worker.duties) for duty in Duty}
+    background = first[Duty.BACKGROUND]
+    return {
+        "listeners": [
+            _listener(ports.main, ["client"], x_forwarded=True),
+            _listener(ports.main_replication, ["replication"]),
+        ],
+        "worker_replication_secret_path": str(folder / REPLICATION_SECRET),
+        "redis": {"enabled": True, "host": HOST, "port": ports.redis},
+        "instance_map": {
+            "main": {"host": HOST, "port": ports.main_replication},
+            **{w.name: {"host": HOST, "port": ports.first_replication + n} for n, w in enumerate(workers)},
+        },
+        "stream_writers": {stream: worker.name for worker in workers for stream in worker.streams},
+        "run_background_tasks_on": background,
+        "notify_appservices_from_worker": background,
+        "update_user_directory_from_worker": background,
+        "pusher_instances": [background],
+    }
+
+
+def worker_settings(worker: Worker, number: int, ports: WorkerPorts, folder: Path) -> str:
+    """Return one worker's own file: its name, where it listens, and its log."""
+    settings = {
+        "worker_app": WORKER,
+        "worker_name": worker.name,
+        "worker_listeners": [
+            _listener(ports.first + number, ["client"], x_forwarded=True),
+            _listener(ports.first_replication + number, ["replication"]),
+        ],
+        "worker_log_config": str(folder / LOG),
+    }
+    return f"# {', '.join(duty.value for duty in worker.duties)}\n" + yaml.safe_dump(settings, sort_keys=False)
+
+
+def nginx_router(workers: Sequence[Worker], ports: WorkerPorts) -> str:
+    """Return the router as a file for a folder such as sites-enabled."""
+    to = _ports_by_duty(workers, ports)
+    upstreams = "\n".join(
+        f"upstream {_upstream(duty)} {{\n"
+        + ("    # A device comes back to the process that knows what it was told last.\n" if len(reached) > 1 else "")
+        + ("    hash $http_authorization consistent;\n" if len(reached) > 1 else "")
+        + "".join(f"    server {HOST}:{port};\n" for port in reached)
+        + "    keepalive 32;\n}"
+        for duty, reached in to.items()
+    )
+    locations = "\n".join(
+        f'    location ~ "{route.pattern}" {{ proxy_pass http://{_upstream(route.duty)}; }}'
+        for route in ROUTES
+        if route.duty in to
+    )
+    return f"""\
+# nginx before the processes of a Synapse with workers, for a folder such as sites-enabled. Whoever asked the main process
+# before asks this: the bridge, and the proxy where people come in. That one must not let /_synapse/ in from outside.
+upstream synapse_main {{
+    server {HOST}:{ports.main};
+    keepalive 32;
+}}
+{upstreams}
+
+server {{
+    listen {HOST}:{ports.router};
+    server_name _;
+
+    # Neither who asks nor for what is written down.
+    access_log off;
+    error_log /dev/null crit;
+
+    client_max_body_size {MAX_BODY};
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    proxy_set_header Host $host;
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    proxy_set_header X-Forwarded-Proto $http_x_forwarded_proto;
+    proxy_request_buffering off;
+    proxy_max_temp_file_size 0;
+    proxy_read_timeout {TIMEOUT_SECONDS}s;
+
+{locations}
+    # All else, uploads and our module (/_synapse/client/quietline) among it.
+    location / {{ proxy_pass http://synapse_main; }}
+}}
+"""
+
+
+def caddy_router(workers: Sequence[Worker], ports: WorkerPorts) -> str:
+    """Return the router as a Caddyfile, or a part of one."""
+    to = _ports_by_duty(workers, ports)
+    handles = ""
+    for number, route in enumerate(route for route in ROUTES if route.duty in to):
+        reached = " ".join(f"{HOST}:{port}" for port in to[route.duty])
+        several = "\t\t\tlb_policy header Authorization\n" if len(to[route.duty]) > 1 else ""
+        handles += f"""\
+	@r{number} path_regexp r{number} `{route.pattern}`
+	handle @r{number} {{
+		reverse_proxy {reached} {{
+{several}			trusted_proxies {HOST}/8
+		}}
+	}}
+"""
+    return f"""\
+# Caddy before the processes of a Synapse with workers. Whoever asked the main process before asks this: the bridge, and the
+# proxy where people come in. That one must not let /_synapse/ in from outside.
+{{
+	admin off
+	# Errors of requests are logged with path and address: not here.
+	log {{
+		level ERROR
+		exclude http.log.error http.handlers.reverse_proxy
+	}}
+}}
+
+http://{HOST}:{ports.router} {{
+	bind {HOST}
+{handles}\
+	# All else, uploads and our module (/_synapse/client/quietline) among it.
+	handle {{
+		reverse_proxy {HOST}:{ports.main} {{
+			trusted_proxies {HOST}/8
+		}}
+	}}
+}}
+"""
+
+
+def _ports_by_duty(workers: Sequence[Worker], ports: WorkerPorts) -> dict[Duty, list[int]]:
+    found: dict[Duty, list[int]] = {}
+    for n, worker in enumerate(workers):
+        for duty in worker.duties:
+            if duty is not Duty.BACKGROUND:
+                found.setdefault(duty, []).append(ports.first + n)
+    return found
+
+
+def _upstream(duty: Duty) -> str:
+    return f"synapse_{duty.value}"
+
+
+def _listener(port: int, names: list[str], *, x_forwarded: bool = False) -> dict[str, Any]:
+    return {
+        "type": "http",
+        "port": port,
+        "bind_addresses": [HOST],
+        "tls": False,
+        "x_forwarded": x_forwarded,
+        "resources": [{"names": names, "compress": False}],
+    }
+
+
+_SHARED: Final = """\
+# For Synapse's folder conf.d: every process reads it. They need PostgreSQL, Redis, and in Synapse's Python
+# `pip install "matrix-synapse[redis]"`. Uploads stay with the main process, which deletes them.
+# `listeners` takes the place of those in homeserver.yaml: the main process on the port that it has by default, and where
+# the others reach it. A homeserver that other homeservers speak to: write `federation` behind `client`.
+"""
+
+_LOG: Final = """\
+# Warnings and worse go to the journal; the log must not be more talkative, for it names people and rooms.
+version: 1
+disable_existing_loggers: false
+formatters:
+  plain: {format: "%(levelname)s %(name)s"}
+handlers:
+  stderr: {class: logging.StreamHandler, stream: ext://sys.__stderr__, formatter: plain}
+loggers:
+  synapse.access: {level: ERROR}
+  synapse.storage.SQL: {level: ERROR}
+root: {level: WARNING, handlers: [stderr]}
+"""
+
+_REDIS: Final = """\
+# Lines for redis.conf: what the processes tell each other passes through it, ids of rooms, people and events among it.
+bind 127.0.0.1
+port {port}
+protected-mode yes
+# Nothing of it is put on a disk.
+save ""
+appendonly no
+"""
+
+_UNIT: Final = """\
+# One worker: `systemctl enable --now matrix-synapse-worker@NAME` for each NAME.yaml beside homeserver.yaml in workers/.
+# Made for the package of matrix.org; ExecStart names its Python. A change of who writes what: stop all, then start all.
+[Unit]
+Description=Worker %i of Synapse
+After=matrix-synapse.service redis-server.service postgresql.service
+Requires=matrix-synapse.service
+PartOf=matrix-synapse.service
+
+[Service]
+Type=notify
+NotifyAccess=main
+User=matrix-synapse
+WorkingDirectory=/var/lib/matrix-synapse
+ExecStart=/opt/venvs/matrix-synapse/bin/python -m {module} \\
+    --config-path={folder}/homeserver.yaml --config-path={folder}/conf.d/ \\
+    --config-path={folder}/workers/%i.yaml
+ExecReload=/bin/kill -HUP $MAINPID
+Restart=always
+RestartSec=3
+UMask=0077
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+ProtectSystem=strict
+ReadWritePaths=/var/lib/matrix-synapse
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectProc=invisible
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+LimitCORE=0
+LimitNOFILE=65535
+
+[Install]
+WantedBy=matrix-synapse.service
+"""

@@ -1,0 +1,201 @@
+"""A real Synapse with workers: main process, workers, Redis, PostgreSQL, and Caddy or nginx before them, by our own files.
+
+Rule of this module: what runs is what `init` writes, with free ports of this machine; every process is ended by its id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import yaml
+
+from deploy.data_dir.layout import HOST, Layout, Ports
+from deploy.init.worker_files import (
+    REDIS,
+    SHARED,
+    WORKER,
+    WorkerPorts,
+    caddy_router,
+    nginx_router,
+    worker_files,
+)
+from deploy.init.worker_routes import Worker, workers_of
+from deploy.stack import provision
+from deploy.stack.supervisor import ROOT, child_environment
+from deploy.stack.synapse_config import MODULE
+from tests.e2e.polling import wait_until
+from tests.fakes.postgres_server import PostgresServer
+from tests.outside_programs import OutsidePrograms
+
+START_SECONDS: Final = 240.0
+STOP_SECONDS: Final = 20.0
+
+
+@dataclass(slots=True, kw_only=True)
+class WorkerHomeserver:
+    """The processes that run. `url_of`: a worker's own address, past the router; the main process is called `main`."""
+
+    workers: tuple[Worker, ...]
+    ports: WorkerPorts
+    log: Path
+    processes: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
+
+    def url_of(self, name: str) -> str:
+        """Return where a process listens for clients."""
+        if name == "main":
+            return f"http://{HOST}:{self.ports.main}"
+        return f"http://{HOST}:{self.ports.first + [worker.name for worker in self.workers].index(name)}"
+
+
+def free_worker_ports(router: int) -> WorkerPorts:
+    """Return ports that were free a moment ago, in rows as they are needed."""
+    return WorkerPorts(
+        router=router,
+        main=_free_row(1),
+        main_replication=_free_row(1),
+        first=_free_row(8),
+        first_replication=_free_row(8),
+        redis=_free_row(1),
+    )
+
+
+@contextlib.asynccontextmanager
+async def worker_homeserver(
+    layout: Layout,
+    ports: Ports,
+    programs: OutsidePrograms,
+    count: int,
+    *,
+    router: str = "caddy",
+    settings: Mapping[str, Any] | None = None,
+) -> AsyncIterator[WorkerHomeserver | None]:
+    """Run a provisioned homeserver on PostgreSQL with so many workers, at the port that it has; None without a program.
+
+    With no workers it is one process behind the same router. `settings`: for every process, before those of the workers.
+    """
+    found = {name: programs.find(name) for name in (router, "redis-server")}
+    if not all(found.values()):
+        yield None
+        return
+    folder = layout.homeserver / f"with-{count}"
+    (folder / "workers").mkdir(parents=True, mode=0o700)
+    where, workers = free_worker_ports(ports.homeserver), workers_of(count) if count else ()
+    configs = [layout.homeserver_config, folder / "own.yaml"]
+    own: dict[str, Any] = dict(settings or {})
+    if count:
+        for name, text in worker_files(count, where, folder).items():
+            (folder / name).write_text(text, encoding="utf-8")
+            (folder / name).chmod(0o600)
+        configs.append(folder / SHARED)
+    else:
+        listener = yaml.safe_load(layout.homeserver_config.read_text())["listeners"][0]
+        own["listeners"] = [{**listener, "port": where.main}]
+    (folder / "own.yaml").write_text(yaml.safe_dump(own))
+    (folder / "router").write_text(_router_file(router, workers, where, folder))
+    made = WorkerHomeserver(workers=workers, ports=where, log=folder / "log")
+    try:
+        if count:
+            await _start(made, "redis", [str(found["redis-server"]), str(folder / REDIS), "--dir", str(folder)])
+        await _start(made, "main", _synapse(MODULE, configs))
+        await _answers(made, f"{made.url_of('main')}/health", "main")
+        for worker in workers:
+            await _start(made, worker.name, _synapse(WORKER, [*configs, folder / "workers" / f"{worker.name}.yaml"]))
+        for worker in workers:
+            await _answers(made, f"{made.url_of(worker.name)}/health", worker.name)
+        words = ["run", "--adapter", "caddyfile", "--config"] if router == "caddy" else ["-p", str(folder), "-c"]
+        await _start(made, router, [str(found[router]), *words, str(folder / "router")])
+        await _answers(made, f"http://{HOST}:{where.router}/_matrix/client/versions", router)
+        yield made
+    finally:
+        for process in reversed(made.processes.values()):
+            await _stop(process)
+
+
+async def provision_on(layout: Layout, ports: Ports, server: PostgresServer) -> None:
+    """Make everything that a rehearsal line needs to run, its homeserver's data on PostgreSQL."""
+    provision.write_line_files(layout, ports)
+    config = yaml.safe_load(layout.config.read_text())
+    file = layout.secrets / "homeserver_database"
+    file.write_text(server.make_database(f"homeserver{ports.homeserver}") + "\n")
+    file.chmod(0o600)
+    config["homeserver"]["database_url_file"] = str(file)
+    layout.config.write_text(yaml.safe_dump(config))
+    provision.write_line_files(layout, ports)
+    await provision.make_accounts(layout, ports)
+
+
+def nginx_whole(text: str, folder: Path) -> str:
+    """Put a file for sites-enabled into what nginx needs around it."""
+    places = "\n".join(
+        f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    return f"pid {folder}/pid;\nerror_log stderr notice;\ndaemon off;\nevents {{}}\nhttp {{\n{places}\n{text}}}\n"
+
+
+def _router_file(router: str, workers: Sequence[Worker], ports: WorkerPorts, folder: Path) -> str:
+    if router == "caddy":
+        return caddy_router(workers, ports)
+    return nginx_whole(nginx_router(workers, ports), folder)
+
+
+def _synapse(module: str, configs: Sequence[Path]) -> list[str]:
+    return [sys.executable, "-P", "-m", module, *(word for path in configs for word in ("--config-path", str(path)))]
+
+
+async def _start(made: WorkerHomeserver, name: str, command: Sequence[str]) -> None:
+    with made.log.open("ab") as log:
+        made.processes[name] = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=ROOT,
+            env=child_environment() | {"HOME": str(made.log.parent), "PATH": "/usr/sbin:/usr/bin:/bin"},
+        )
+
+
+async def _answers(made: WorkerHomeserver, url: str, name: str) -> None:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as http:
+
+        async def is_up() -> bool:
+            assert made.processes[name].returncode is None, made.log.read_text()[-3000:]
+            try:
+                async with http.get(url) as answer:
+                    return answer.status == 200
+            except (aiohttp.ClientError, TimeoutError):
+                return False
+
+        await wait_until(f"{name} answers", is_up, within=START_SECONDS, every=0.1)
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def _free_row(length: int) -> int:
+    while True:
+        with contextlib.ExitStack() as stack:
+            first = stack.enter_context(socket.socket())
+            first.bind((HOST, 0))
+            base = int(first.getsockname()[1])
+            try:
+                for n in range(1, length):
+                    stack.enter_context(socket.socket()).bind((HOST, base + n))
+            except (OSError, OverflowError):
+                continue
+            return base
