@@ -16,13 +16,17 @@ from typing import Any
 from urllib.parse import quote
 
 import aiohttp
+import yaml
 
 from bridge.matrix.api.http_client import HomeserverClient
 from bridge.matrix.api.module_api import ModuleClient, RoomState
 from bridge.matrix.rooms.room_state import RoomKind
 from bridge.matrix.rooms.room_templates import create_room_body
+from deploy.data_dir.atomic_files import write_atomically
 from deploy.data_dir.layout import Layout, Ports
-from deploy.stack.provision import mxid, open_secrets, provision, run_homeserver
+from deploy.data_dir.secret_files import Secrets
+from deploy.stack.provision import mxid, open_secrets, provision, run_homeserver, write_line_files
+from deploy.stack.synapse_config import SERVER_NAME, registration
 from tests.deploy.homeserver_api import RunningHomeserver
 from tests.deploy.processes import free_port_base
 from tests.e2e.polling import wait_until
@@ -141,15 +145,48 @@ async def module_homeserver(directory: Path) -> AsyncIterator[ModuleHomeserver]:
 
 
 async def with_people(server: RunningHomeserver) -> ModuleHomeserver:
-    """Seat the people of a homeserver that runs at its desk."""
-    secrets = open_secrets(server.layout)
-    token = secrets.read(secrets.as_token)
-    wire = HomeserverClient(session=server.http, url=server.url, token=token, user_id=POLICY)
-    made = ModuleHomeserver(server=server, module_client=ModuleClient(client=wire), as_token=token)
-    for localpart in ("policy", "line-main"):
-        body = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
-        assert (await made.server.ask("POST", f"{CLIENT}/register", token, body))[0] == 200
+    """Sign the people of a homeserver in that runs, and seat them at its desk."""
+    made = await _line(server, open_secrets(server.layout))
     for account in server.accounts:
-        made.tokens[account.user] = await made.server.sign_in(account)
+        made.tokens[account.user] = await server.sign_in(account)
     made.desk = await made.room("desk", "ada", "sol", name="desk")
+    return made
+
+
+@contextlib.asynccontextmanager
+async def two_lines(directory: Path) -> AsyncIterator[tuple[ModuleHomeserver, ModuleHomeserver]]:
+    """Have a second line, `south`, on the same homeserver: ada sits at the first desk, bea at the second, sol at both."""
+    layout, ports = Layout(directory / "line"), Ports(free_port_base())
+    write_line_files(layout, ports)
+    secrets = Secrets(directory=directory / "south")
+    secrets.make(provisioned=False, sealed=False, accounts=False)
+    told = registration(secrets, SERVER_NAME, ("policy-south", "line-south"), name="quietline-south")
+    file = directory / "south.yaml"
+    write_atomically(file, yaml.safe_dump(told))
+    config = yaml.safe_load(layout.config.read_text())
+    config["homeserver"]["other_lines"] = [{"registration": str(file), "policy": mxid("policy-south")}]
+    layout.config.write_text(yaml.safe_dump(config))
+    accounts = await provision(layout, ports)
+    async with run_homeserver(layout, ports), aiohttp.ClientSession() as http:
+        server = RunningHomeserver(layout, ports, accounts, http)
+        first = await _line(server, open_secrets(layout))
+        second = await _line(server, secrets, "policy-south", "line-south")
+        for account in accounts:
+            first.tokens[account.user] = second.tokens[account.user] = await server.sign_in(account)
+        first.desk = await first.room("desk", "ada", "sol", name="desk")
+        second.desk = await second.room("desk", "bea", "sol", name="desk")
+        yield first, second
+
+
+async def _line(
+    server: RunningHomeserver, secrets: Secrets, policy: str = "policy", voice: str = "line-main"
+) -> ModuleHomeserver:
+    token = secrets.read(secrets.as_token)
+    wire = HomeserverClient(session=server.http, url=server.url, token=token, user_id=mxid(policy))
+    made = ModuleHomeserver(
+        server=server, module_client=ModuleClient(client=wire), as_token=token, policy=mxid(policy), voice=mxid(voice)
+    )
+    for localpart in (policy, voice):
+        body = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
+        assert (await server.ask("POST", f"{CLIENT}/register", token, body))[0] == 200
     return made

@@ -49,6 +49,7 @@ class SynapseInternals:
         _require_method(self._auth, "hash", "password")
         _require_method(self._database, "get_user_by_id", "user_id")
         _require_method(self._database, "get_event", "event_id", "allow_rejected", "allow_none")
+        self._forget_event = _require_method(self._database, "_invalidate_local_get_event_cache", "event_id")
         _require_method(self._repository, "delete_local_media_ids", "media_ids")
         _require_method(self._paths, "local_media_filepath", "media_id")
         _require_method(self._paths, "local_media_thumbnail_dir", "media_id")
@@ -103,7 +104,12 @@ class SynapseInternals:
         return self._engine
 
     async def pruned(self, event_id: str) -> str | None:
-        """Return the JSON of an event without its content, if it was redacted and that was allowed."""
+        """Return the JSON of an event without its content, if it was redacted and that was allowed.
+
+        It is read again: with workers another process may have taken the redaction, and what this one remembers of the
+        event is from before until it hears of it.
+        """
+        self._forget_event(event_id)
         event = await self._database.get_event(event_id, allow_rejected=True, allow_none=True)
         if event is None or not event.internal_metadata.is_redacted():
             return None

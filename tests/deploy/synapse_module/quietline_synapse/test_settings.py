@@ -189,6 +189,7 @@ def strange() -> Any:
     pool = SimpleNamespace(runWithConnection=takes("func", "db_autocommit"), engine=None)
     database = SimpleNamespace(
         get_event=takes("event_id", "allow_rejected", "allow_none"),
+        _invalidate_local_get_event_cache=takes("event_id"),
         get_user_by_id=takes("user_id"),
         get_users_by_id_case_insensitive=takes("user_id"),
         get_pushers_by_user_id=takes("user_id"),
@@ -238,6 +239,7 @@ def strange() -> Any:
         ("api._hs", "get_module_api_callbacks"),
         ("api._hs.get_module_api_callbacks().third_party_event_rules", "check_event_allowed"),
         ("api._hs.get_datastores().main", "get_event"),
+        ("api._hs.get_datastores().main", "_invalidate_local_get_event_cache"),
         ("api._hs.get_datastores().main.db_pool", "runWithConnection"),
         ("api._hs.get_media_repository()", "delete_local_media_ids"),
         ("api._hs.get_auth_handler()", "delete_access_tokens_for_user"),
@@ -269,6 +271,25 @@ def test_a_part_that_is_not_there(owner: str, name: str, how: str) -> None:
 
     with pytest.raises(ConfigError, match=f"this Synapse has no `{name}`"):
         load()
+
+
+async def test_a_redaction_that_another_process_took_is_seen() -> None:
+    """What this process remembers of an event is from before: the event is read again, or its words stay for good."""
+    api = strange()
+    database = api._hs.get_datastores().main
+    forgotten: list[str] = []
+
+    async def get_event(event_id: str, allow_rejected: bool = False, allow_none: bool = False) -> Any:
+        return SimpleNamespace(internal_metadata=SimpleNamespace(is_redacted=lambda: event_id in forgotten))
+
+    def forget(event_id: str) -> None:
+        forgotten.append(event_id)
+
+    database.get_event, database._invalidate_local_get_event_cache = get_event, forget
+    internals = SynapseInternals(api)
+    internals._pruned = lambda _event: "{}"
+    assert await internals.pruned("$said") == "{}"
+    assert forgotten == ["$said"]
 
 
 def internals_with(**sections: Any) -> SynapseInternals:
