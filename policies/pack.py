@@ -179,7 +179,7 @@ class Hours:
 class PersonShifts:
     """When one person is on shift: `week` as in :class:`Hours`; a day of `dates` has its own periods instead.
 
-    `spans`: from when to when beside that, in seconds since the epoch, in order (`policies.shifts.calendar_file`).
+    `spans`: from when to when beside that, in seconds since the epoch, in order and apart (`shifts.calendar_file`).
     """
 
     who: str = field(repr=False)

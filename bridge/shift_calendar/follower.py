@@ -41,7 +41,7 @@ class CalendarFollower:
         self._source_hash = services.vault.keyed_hash("calendar source", source.name).hex()
         self._copy: KeptCopy | None = None
         self._state = CalendarState()
-        self._looked_at: Mark = None
+        self._seen: tuple[Mark, float] = (None, 0.0)
         self._problem: CalendarProblem | None = None
         self.loop = BackgroundLoop("calendar", self.run_once, max_sleep=max(source.every, source.again))
 
@@ -60,24 +60,20 @@ class CalendarFollower:
 
     async def run_once(self) -> float:
         """Look once; return the seconds until the next look."""
-        now, mark = self._services.clock.system_time(), None
+        now = self._services.clock.system_time()
         try:
             mark = await self._source.mark()
-            if mark is not None and mark == self._looked_at:
-                if self._problem is not None:
-                    return await self._fail(self._problem, now)
-                if 0 <= now - self._state.read_at < RENEW:
-                    return self._source.every
+            if mark is not None and mark == self._seen[0] and 0 <= now - self._seen[1] < RENEW:
+                return self._source.every if self._problem is None else await self._fail(self._problem, now)
+            self._seen = (mark, now)
             data = await self._source.read()
             found = await asyncio.to_thread(calendar_file.read, data, zone=self._zone, server=self._server, now=now)
         except CalendarError as error:
-            self._looked_at = mark
             return await self._fail(error.problem, now)
         except Exception as error:  # noqa: BLE001 - a bug that a file of others brings out must not end the line
             log.failure("calendar.failed", error)
-            self._looked_at = mark
             return await self._fail(CalendarProblem.NOT_A_CALENDAR, now)
-        self._looked_at, self._problem = mark, None
+        self._problem = None
         await self._keep(found, hashlib.sha256(data).hexdigest(), now)
         return self._source.every
 

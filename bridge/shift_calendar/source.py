@@ -61,7 +61,8 @@ class FileSource:
             found = self.file.stat()
         except (OSError, ValueError):
             raise CalendarError(CalendarProblem.UNREACHABLE) from None
-        return (found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev)
+        # The time of a change of mode as well: who may read it decides whether it can be read.
+        return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev)
 
     def _read(self) -> bytes:
         try:

@@ -8,7 +8,9 @@ nobody is on shift.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import math
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from heapq import merge
 from itertools import pairwise
@@ -28,11 +30,7 @@ MOST_NIGHTS: Final = 14
 def on_shift(shifts: Shifts, now: float) -> frozenset[str]:
     """Return the people who are on shift at that moment."""
     local = datetime.fromtimestamp(now, ZoneInfo(shifts.timezone))
-    return frozenset(
-        person.who
-        for person in shifts.people
-        if _covers(person, local) or any(begin <= now < end for begin, end in person.spans)
-    )
+    return frozenset(person.who for person in shifts.people if _covers(person, local) or _is_within(person.spans, now))
 
 
 def shift_ends(shifts: Shifts, who: str, now: float) -> float:
@@ -95,6 +93,11 @@ def local_minute(shifts: Shifts, moment: float) -> str:
 def _covers(person: PersonShifts, local: datetime) -> bool:
     minute = local.hour * 60 + local.minute
     return any(start <= minute < end for start, end in _periods(person, local.date()))
+
+
+def _is_within(spans: Sequence[tuple[float, float]], now: float) -> bool:
+    place = bisect_right(spans, (now, math.inf)) - 1
+    return place >= 0 and now < spans[place][1]
 
 
 def _has_night(person: PersonShifts, day: date, zone: ZoneInfo) -> bool:

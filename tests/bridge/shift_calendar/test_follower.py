@@ -174,6 +174,23 @@ async def test_what_cannot_be_used_leaves_the_copy_and_is_told_once(
         assert await at.state() == CalendarState(read_at=at.harness.clock.now())
 
 
+async def test_a_file_that_becomes_well_without_being_written_is_read(tmp_path: Path) -> None:
+    """A plan that is still far away comes near, and a file that nobody might read gets another mode."""
+    file = tmp_path / "plan.ics"
+    coming = calendar_file.AHEAD + 3 * module.RENEW
+    put(file, calendar(entry(f"DTSTART:{later(coming)}", "DURATION:PT8H")))
+    async with following(tmp_path) as at:
+        await at.look()
+        await at.look(module.RENEW)
+        far = CalendarUnread(problem=CalendarProblem.EMPTY)
+        assert await at.told() == [far]
+        await at.look(3 * module.RENEW)
+        assert await at.told() == [far, CalendarRead(recovered=True)]
+        before = await at.source.mark()
+        file.chmod(0o640)
+        assert await at.source.mark() != before
+
+
 async def test_without_any_copy_nobody_is_on_shift_and_it_is_told(tmp_path: Path) -> None:
     """A calendar that never could be read has no age."""
     async with following(tmp_path) as at:
