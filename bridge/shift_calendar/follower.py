@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from dataclasses import replace
 from typing import Final
 
 from bot.model.actions import DESK
@@ -40,7 +41,7 @@ class CalendarFollower:
         self._services, self._source, self._zone, self._server = services, source, zone, server
         self._source_hash = services.vault.keyed_hash("calendar source", source.name).hex()
         self._copy: KeptCopy | None = None
-        self._state = CalendarState()
+        self._state = CalendarState(source=self._source_hash)
         self._seen: tuple[Mark, float] = (None, 0.0)
         self._problem: CalendarProblem | None = None
         self.loop = BackgroundLoop("calendar", self.run_once, max_sleep=max(source.every, source.again))
@@ -51,12 +52,14 @@ class CalendarFollower:
         return None if self._copy is None else self._copy.shifts
 
     async def load(self) -> None:
-        """Take the copy up that is kept, unless it is of another source."""
+        """Take up what is kept; what is of another source is deleted."""
         services = self._services
+        state = CalendarState.parse(await line_state.get(services.database, line_state.CALENDAR_STATE))
+        if state.source != self._source_hash:
+            await forget(services)
+            return
         copy = await KeptCopy.load(services.database, services.vault)
-        if copy is not None and copy.source == self._source_hash:
-            self._copy = copy
-            self._state = CalendarState.parse(await line_state.get(services.database, line_state.CALENDAR_STATE))
+        self._copy, self._state = copy if copy is not None and copy.source == state.source else None, state
 
     async def run_once(self) -> float:
         """Look once; return the seconds until the next look."""
@@ -81,7 +84,7 @@ class CalendarFollower:
         services, before, recovered = self._services, self._copy, self._state.told
         copy = KeptCopy(source=self._source_hash, file=file, odd=found.odd, read_at=now, shifts=found.shifts)
         changed = before is None or before.file != file
-        fresh = bool(found.odd) and (before is None or before.odd != found.odd)
+        fresh = not found.odd <= (frozenset() if before is None else before.odd)
         event = CalendarRead(
             nameless=found.nameless[:MOST_TIMES] if fresh else (),
             more=max(0, len(found.nameless) - MOST_TIMES) if fresh else 0,
@@ -90,7 +93,7 @@ class CalendarFollower:
         )
         row = await inbox.seal(services.vault, DESK, event)
         # The decision about the event has to see the copy that it is about.
-        self._copy, self._state = copy, CalendarState(read_at=now)
+        self._copy, self._state = copy, CalendarState(source=self._source_hash, read_at=now)
         sealed, state = await copy.seal(services.vault), self._state.text()
 
         async def commit(transaction: Transaction) -> None:
@@ -108,7 +111,7 @@ class CalendarFollower:
         services, before = self._services, self._state
         since = min(before.failing_since or now, now)
         tells = not before.told and now - since >= self._source.patience
-        state = CalendarState(read_at=before.read_at, failing_since=since, told=before.told or tells)
+        state = replace(before, failing_since=since, told=before.told or tells)
         if problem is not self._problem:
             log.event("calendar.unusable", kind=problem.value)
         self._problem = problem

@@ -10,7 +10,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Self
 
@@ -31,7 +31,7 @@ class KeptCopy:
 
     source: str
     file: str
-    odd: str
+    odd: frozenset[str]
     read_at: float
     shifts: Shifts = field(repr=False)
 
@@ -40,7 +40,7 @@ class KeptCopy:
         told = {
             "source": self.source,
             "file": self.file,
-            "odd": self.odd,
+            "odd": sorted(self.odd),
             "read_at": self.read_at,
             "timezone": self.shifts.timezone,
             "until": self.shifts.until,
@@ -63,15 +63,19 @@ class KeptCopy:
                 for who, spans in told.pop("people")
             )
             shifts = Shifts(timezone=told.pop("timezone"), until=float(told.pop("until")), people=people)
-            return cls(shifts=shifts, **told)
+            return cls(shifts=shifts, odd=frozenset(map(str, told.pop("odd"))), **told)
         except (CannotOpen, binascii.Error, ValueError, KeyError, TypeError):
             return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarState:
-    """How the calendar stands: when it was last read well, since when it cannot be used, and whether that was told."""
+    """How the calendar stands: when it was last read well, since when it cannot be used, and whether that was told.
 
+    `source`: as in the copy, of what it is about.
+    """
+
+    source: str = ""
     read_at: float = 0.0
     failing_since: float = 0.0
     told: bool = False
@@ -83,7 +87,7 @@ class CalendarState:
 
     def text(self) -> str:
         """Return it as the table keeps it."""
-        return json.dumps({"read_at": self.read_at, "failing_since": self.failing_since, "told": self.told})
+        return json.dumps(asdict(self))
 
 
 async def forget(transaction: Transaction) -> None:

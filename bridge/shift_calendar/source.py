@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol, TypeAlias
 
 from bridge.config import ShiftCalendar
-from bridge.runtime.settings import read_secret
+from bridge.runtime.settings import public_url_problem, read_secret
 from bridge.shift_calendar import public_address
 from policies.shifts.content_lines import MOST_BYTES, CalendarError, CalendarProblem
 
@@ -100,6 +100,8 @@ class AddressSource:
             url = read_secret(self.file)
         except (OSError, ValueError):
             raise CalendarError(CalendarProblem.UNREACHABLE) from None
+        if public_url_problem(url):  # it was another one at the start
+            raise CalendarError(CalendarProblem.REFUSED)
         return await self.fetch(url, most=MOST_BYTES)
 
 

@@ -54,13 +54,13 @@ _ONCE: Final = ("DTSTART", "DTEND", "DURATION", "RRULE", "RECURRENCE-ID", "UID",
 class CalendarShifts:
     """What a calendar says. `nameless`: when each entry that names nobody begins next; `unread`: how many were not read.
 
-    `odd`: what tells the entries of the two apart from others (hex), empty where there are none.
+    `odd`: what tells each entry of the two from others (hex).
     """
 
     shifts: Shifts
     nameless: tuple[float, ...] = ()
     unread: int = 0
-    odd: str = ""
+    odd: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def read(data: bytes, *, zone: str, server: str, now: float) -> CalendarShifts:
             odd.append("\n".join(each.value for each in properties if each.name in _ONCE))
     replaced = defaultdict[str, set[float]](set)
     for entry in read_entries:
-        if entry.replaces is not None:
+        if entry.replaces is not None and entry.uid:
             replaced[entry.uid].add(entry.replaces)
     ended = {entry.uid for entry in read_entries if entry.cancelled and entry.replaces is None and entry.uid}
     spans = defaultdict[str, list[tuple[float, float]]](list)
@@ -146,7 +146,7 @@ def read(data: bytes, *, zone: str, server: str, now: float) -> CalendarShifts:
         shifts=Shifts(timezone=zone, people=people, until=end),
         nameless=tuple(sorted(nameless)),
         unread=unread,
-        odd=hashlib.sha256("\0".join(sorted(odd)).encode()).hexdigest() if odd else "",
+        odd=frozenset(hashlib.sha256(words.encode()).hexdigest()[:32] for words in odd),
     )
 
 

@@ -127,6 +127,11 @@ async def test_a_start_takes_the_copy_up_and_another_source_does_not(tmp_path: P
         at.follower = at.again()
         await at.follower.load()
         assert at.follower.shifts is None
+        assert await line_state.get(at.harness.database, line_state.CALENDAR) is None
+        at.source = FileSource(file)
+        at.follower = at.again()
+        put(file, calendar(each_day(**ALL_DAY)))
+        await at.look()
         await module.forget(at.harness.services)
         assert await line_state.get(at.harness.database, line_state.CALENDAR) is None
         await module.forget(at.harness.services)
@@ -171,7 +176,8 @@ async def test_what_cannot_be_used_leaves_the_copy_and_is_told_once(
         put(file, good)
         await at.look(5)
         assert (await at.told())[2:] == [CalendarRead(recovered=True)]
-        assert await at.state() == CalendarState(read_at=at.harness.clock.now())
+        state = await at.state()
+        assert (state.read_at, state.failing_since, state.told) == (at.harness.clock.now(), 0.0, False)
 
 
 async def test_a_file_that_becomes_well_without_being_written_is_read(tmp_path: Path) -> None:
@@ -192,10 +198,13 @@ async def test_a_file_that_becomes_well_without_being_written_is_read(tmp_path: 
 
 
 async def test_without_any_copy_nobody_is_on_shift_and_it_is_told(tmp_path: Path) -> None:
-    """A calendar that never could be read has no age."""
+    """A calendar that never could be read has no age; that is told once as well, over a start."""
     async with following(tmp_path) as at:
         await at.look()
         await at.look(60)
+        at.follower = at.again()
+        await at.follower.load()
+        await at.look(3600)
         assert at.follower.shifts is None
         assert await at.told() == [CalendarUnread(problem=CalendarProblem.UNREACHABLE)]
 
@@ -247,6 +256,9 @@ async def test_entries_of_nobody_are_told_once(tmp_path: Path) -> None:
         put(file, calendar(each_day(**ALL_DAY), each_day(who="ben", **ALL_DAY), wrong, *odd))
         await at.look(5)
         assert (await at.told())[1:] == [CalendarRead()]
+        put(file, calendar(each_day(**ALL_DAY), wrong, *odd[3:]))
+        await at.look(4 * 3600)
+        assert (await at.told())[2:] == [CalendarRead()]
 
 
 async def test_a_bug_that_a_file_brings_out_is_a_calendar_that_cannot_be_used(

@@ -18,7 +18,7 @@ ANA = "@ana:quietline.localhost"
 COPY = KeptCopy(
     source="51",
     file="f1",
-    odd="",
+    odd=frozenset({"0a", "0b"}),
     read_at=10.5,
     shifts=Shifts(
         timezone="UTC",
@@ -61,6 +61,6 @@ async def test_a_copy_is_sealed_and_read_back(tmp_path: Path) -> None:
 
 def test_a_state_is_times_alone() -> None:
     """What is kept in clear is read back, and nothing is a calendar that was never looked at."""
-    state = CalendarState(read_at=5.0, failing_since=7.0, told=True)
+    state = CalendarState(source="51", read_at=5.0, failing_since=7.0, told=True)
     assert CalendarState.parse(state.text()) == state
     assert CalendarState.parse(None) == CalendarState()

@@ -63,6 +63,8 @@ async def test_an_address_is_read_from_its_file(tmp_path: Path) -> None:
     assert len(await source.read()) == MOST_BYTES
     assert (asked, await source.mark()) == (["https://plan.agency.org/secret.ics"], None)
     assert "secret" not in repr(source)
+    file.write_text("http://plan.agency.org/secret.ics\n", encoding="utf-8")
+    assert (await problem(source), len(asked)) == (CalendarProblem.REFUSED, 1)
     file.unlink()
     assert await problem(source) is CalendarProblem.UNREACHABLE
 
