@@ -16,7 +16,7 @@ from deploy.init.client_files import ELEMENT_FILE, WELL_KNOWN_FILE
 from deploy.init.compose_files import CONTAINER_USER
 from deploy.init.first_steps import first_steps
 from deploy.init.place import FOLDER, claims_every_voice
-from deploy.init.service_files import ROOT, SERVICE_USER
+from deploy.init.service_files import ROOT, user_name
 from deploy.init.synapse_files import MODULE_SOURCE, registration_place
 from policies.pack import unreviewed
 
@@ -53,7 +53,7 @@ def _steps(answers: Answers, place: Place, layout: Layout, pack: Pack) -> Iterat
     yield from _join(answers, place, layout)
     verb = "bridge" if answers.homeserver else "up"
     if answers.service == "systemd":
-        yield from _service_user(layout)
+        yield from _service_user(place, layout)
         what = "files" if place.slug is None else "files and folders (`cp -r`)"
         line = place.unit("quietline").removesuffix(".service")
         yield (
@@ -119,12 +119,14 @@ def _canary(answers: Answers, place: Place, layout: Layout) -> Iterator[str]:
     yield f"{told} Then {run}." if answers.homeserver is not None or answers.service == "compose" else told
 
 
-def _service_user(layout: Layout) -> Iterator[str]:
+def _service_user(place: Place, layout: Layout) -> Iterator[str]:
     """Say whose the files must be, and what must be there before units run that may write nothing else."""
     if os.getuid() == 0:
+        user = user_name(place.slug)
+        passable = f"; `chmod 711 {layout.data.parent}`, so that it comes there" if place.slug else ""
         yield (
-            f"`useradd --system --home-dir {layout.data} --shell /usr/sbin/nologin {SERVICE_USER}`, then "
-            f"`chown -R {SERVICE_USER}: {layout.data}`: that account runs the line, and root does not."
+            f"`useradd --system --home-dir {layout.data} --shell /usr/sbin/nologin {user}`, then "
+            f"`chown -R {user}: {layout.data}`: that account runs the line, and root does not{passable}."
         )
     yield f"`{ROOT}/quietline version`, once: it makes the Python environment, which the units cannot."
 
@@ -163,10 +165,11 @@ def _join(answers: Answers, place: Place, layout: Layout) -> Iterator[str]:
     """Say what the administrator of the agency's own Synapse does."""
     if answers.homeserver is None:
         return
-    files, copied = layout.data / FOLDER, registration_place(answers, place, layout)
+    files, copied = layout.data / FOLDER, registration_place(answers, place)
     if (host := place.host(answers.name)) is not None:
         told = {"registration": str(copied), "policy": f"@{place.policy}:{answers.name}"}
         yield (
+            f"Copy `{files / place.registration}` to `{copied}`, of the account that runs that line, mode 0600. "
             f"In `{host.layout.config}`, under `homeserver`: `other_lines: [{json.dumps(told)}]`, or this entry in the "
             "list that is there; then a restart of that line, which runs the homeserver. Accounts: `./quietline staff make "
             f"--data {layout.data} --host {host.layout.data}` makes one for each hand-out; who has one keeps it."

@@ -144,7 +144,7 @@ def _write(staged: Layout, layout: Layout, raw: dict[str, Any], fleet: Path | No
         **proxy_files(answers, place.ports),
         **client_files(answers),
         **egress_files(answers),
-        **synapse_files(answers, place, layout, secrets),
+        **synapse_files(answers, place, secrets),
         **service_files(answers, place, layout, named),
         **first_steps(answers.agency.languages),
         "CHECKLIST.md": checklist(answers, place, layout, merged),

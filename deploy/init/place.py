@@ -25,8 +25,12 @@ if TYPE_CHECKING:
 
 FOLDER: Final = "synapse"
 SETTINGS: Final = f"{FOLDER}/quietline.yaml"
+TEMPLATE: Final = "units/quietline@.service"
+"""What a line has whose units are instances."""
 PORT_STEP: Final = 10
 LAST_PORT: Final = 65_000
+LONGEST_ACCOUNT: Final = 32
+"""Letters of an account's name on Linux (useradd(8))."""
 PATTERN: Final = "@line-.*"
 """What the registration of a line of an earlier version claims: every line's voice."""
 
@@ -111,10 +115,17 @@ def place_of(found: Place, answers: Answers, layout: Layout, fleet: Path | None)
             continue
         if numbers & set(line.config.line.all_numbers):
             problems.append(f"line.number: is that of another line {where}")
-        if answers.service == "systemd" and line.layout.data.parent != layout.data.parent:
+        templates = (line.layout.data / TEMPLATE).is_file()
+        if answers.service == "systemd" and templates and line.layout.data.parent != layout.data.parent:
             problems.append(
                 f"service: units of a fleet find a line by its slug: make it beside the other {where}, or `service: none`"
             )
+        if answers.mode == "embedded" and found.host(answers.name) is line:
+            problems.append(f"server_name: is that of the homeserver which another line runs {where}: give `mode: join`")
+    if answers.service == "systemd" and len(f"quietline-{slug}") > LONGEST_ACCOUNT:
+        problems.append(
+            f"line.slug: names the account of its units, and is too long for that; {LONGEST_ACCOUNT - 10} at most"
+        )
     if answers.service == "compose":
         problems.append("service: compose is for a line by itself; give systemd or none")
     if problems:

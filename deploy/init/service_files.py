@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 SPECIAL: Final = frozenset(" \t\n\"'\\%$;:")
 """What units and Compose would read as more than a letter of a path."""
+INSTANCE: Final = "%i"
+"""What a template has for the slug of its line."""
 HOMES: Final = (Path("/home"), Path("/root"), Path("/run/user"))
 SERVICE_USER: Final = "quietline"
 """Who runs the line where root has made it."""
@@ -83,7 +85,7 @@ def service_files(answers: Answers, place: Place, layout: Layout, secrets: Seque
 
 def _fleet_files(answers: Answers, place: Place, layout: Layout, secrets: Sequence[Path]) -> Mapping[str, str]:
     """Return the templates of every line beside this one, and the drop-ins of this one."""
-    each = Layout(layout.data.parent / "%i")
+    each = Layout(layout.data.parent / INSTANCE)
     files = {
         "units/quietline@.service": _unit(each, "", verb="bridge", after=""),
         "units/quietline-doctor@.service": _doctor_unit(each),
@@ -120,15 +122,20 @@ TimeoutStartSec=infinity
     return files
 
 
-def user_name() -> str:
-    """Name the account that is to run the line: who writes the files, and never root."""
-    return SERVICE_USER if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
+def user_name(slug: str | None = None) -> str:
+    """Name the account that is to run the line: who writes the files, and never root; made by root, a fleet's has its own.
+
+    One account for two lines would let a line that was taken over read the other's secrets.
+    """
+    if os.getuid() != 0:
+        return pwd.getpwuid(os.getuid()).pw_name
+    return SERVICE_USER if slug is None else f"{SERVICE_USER}-{slug}"
 
 
-def _sandbox(writable: Iterable[Path], *, reached: Sequence[Path]) -> str:
+def _sandbox(layout: Layout, writable: Iterable[Path], *, reached: Sequence[Path]) -> str:
     """Close everything but the network and these directories. `reached`: what must be there to be read."""
     return f"""\
-User={user_name()}
+User={user_name(INSTANCE if layout.data.name == INSTANCE else None)}
 UMask=0077
 ReadWritePaths={" ".join(str(path) for path in writable)}
 NoNewPrivileges=yes
@@ -201,7 +208,7 @@ Restart=on-failure
 RestartSec=5
 RestartPreventExitStatus=2
 TimeoutStopSec=40
-{own}{_sandbox([layout.data], reached=[ROOT, layout.data])}
+{own}{_sandbox(layout, [layout.data], reached=[ROOT, layout.data])}
 [Install]
 WantedBy=multi-user.target
 """
@@ -221,7 +228,7 @@ Restart=on-failure
 RestartSec=30
 RestartPreventExitStatus=2
 TimeoutStopSec=10
-{own}{_sandbox([layout.data], reached=[ROOT, layout.data])}
+{own}{_sandbox(layout, [layout.data], reached=[ROOT, layout.data])}
 [Install]
 WantedBy=multi-user.target
 """
@@ -237,7 +244,7 @@ After=quietline.service
 [Service]
 Type=oneshot
 ExecStart={ROOT}/quietline doctor --data {layout.data}
-{_sandbox([layout.bridge], reached=[ROOT, layout.data])}"""
+{_sandbox(layout, [layout.bridge], reached=[ROOT, layout.data])}"""
 
 
 def _closed(closed: bool) -> str:
@@ -258,7 +265,7 @@ Description=Backup of Quietline
 [Service]
 Type=oneshot
 {own}ExecStart={ROOT}/quietline backup --data {layout.data} --passphrase-file %d/passphrase
-{_closed(closed)}{_sandbox([layout.bridge, *kept_at], reached=[ROOT, layout.data, *kept_at])}"""
+{_closed(closed)}{_sandbox(layout, [layout.bridge, *kept_at], reached=[ROOT, layout.data, *kept_at])}"""
 
 
 def _drill_unit(layout: Layout, own: str, closed: bool, kept_at: Sequence[Path]) -> str:
@@ -270,7 +277,7 @@ Description=Trial of Quietline's newest backup
 [Service]
 Type=oneshot
 {own}ExecStart={ROOT}/quietline drill --data {layout.data} --passphrase-file %d/passphrase
-{_closed(closed)}{_sandbox([layout.bridge], reached=[ROOT, layout.data, *kept_at])}"""
+{_closed(closed)}{_sandbox(layout, [layout.bridge], reached=[ROOT, layout.data, *kept_at])}"""
 
 
 def _timer(description: str, calendar: str) -> str:

@@ -20,7 +20,6 @@ from deploy.stack.synapse_config import registration
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deploy.data_dir.layout import Layout
     from deploy.data_dir.secret_files import Secrets
     from deploy.init.answers import Answers, HomeserverAnswer
     from deploy.init.place import Place
@@ -29,10 +28,10 @@ MODULE_PATH: Final = "/_synapse/client/quietline"
 MODULE_SOURCE: Final = Path(__file__).resolve().parent.parent / "synapse_module"
 
 
-def synapse_files(answers: Answers, place: Place, layout: Layout, secrets: Secrets) -> Mapping[str, str]:
+def synapse_files(answers: Answers, place: Place, secrets: Secrets) -> Mapping[str, str]:
     """Return the files by name; none where the homeserver is the line's own.
 
-    Where another line's `up` runs the homeserver, that line's configuration names the registration as it lies here.
+    Where another line's `up` runs the homeserver, that line's configuration names a copy of the registration.
     """
     if answers.homeserver is None:
         return {}
@@ -42,7 +41,7 @@ def synapse_files(answers: Answers, place: Place, layout: Layout, secrets: Secre
     upstream = urlsplit(answers.homeserver.url).netloc
     return {
         **files,
-        SETTINGS: _settings(answers, place, layout),
+        SETTINGS: _settings(answers, place),
         f"{FOLDER}/workers.nginx": _NGINX.format(path=MODULE_PATH, upstream=upstream),
         f"{FOLDER}/workers.caddy": _CADDY.format(path=MODULE_PATH, upstream=upstream),
         f"{FOLDER}/postgresql.conf": _POSTGRESQL,
@@ -59,10 +58,10 @@ def _workers(homeserver: HomeserverAnswer) -> Mapping[str, str]:
     return {f"{FOLDER}/{name}": text for name, text in files.items()}
 
 
-def registration_place(answers: Answers, place: Place, layout: Layout) -> Path:
-    """Return where the registration is read: on the homeserver's machine, or here by another line's `up`."""
-    if place.host(answers.name) is not None:
-        return layout.data / FOLDER / place.registration
+def registration_place(answers: Answers, place: Place) -> Path:
+    """Return where the registration is copied: on the homeserver's machine, or to the secrets of the line that runs it."""
+    if (host := place.host(answers.name)) is not None:
+        return host.layout.secrets / place.registration
     told = answers.homeserver
     if told is None or (place.slug and "registration_file" not in told.model_fields_set):
         return REGISTRATION_FILE.with_name(place.registration)
@@ -77,8 +76,8 @@ def _registration(answers: Answers, place: Place, secrets: Secrets) -> str:
     return head + yaml.safe_dump(registration(secrets, answers.name, identities, name=place.service), sort_keys=False)
 
 
-def _settings(answers: Answers, place: Place, layout: Layout) -> str:
-    own = {"registration": str(registration_place(answers, place, layout)), "policy": f"@{place.policy}:{answers.name}"}
+def _settings(answers: Answers, place: Place) -> str:
+    own = {"registration": str(registration_place(answers, place)), "policy": f"@{place.policy}:{answers.name}"}
     before = [each for line in place.joined_before(answers.name) for each in module_lines(line)]
     lines = list({each["policy"]: each for each in (*before, own)}.values())
     settings = {

@@ -85,10 +85,10 @@ def test_where_nothing_is_said_the_registration_bears_the_slug(tmp_path: Path) -
 
 
 def test_a_line_of_before_is_joined_by_a_second(tmp_path: Path) -> None:
-    """It has the names of a line by itself, and a registration of an earlier version has to be narrowed: that is told."""
-    assert make(tmp_path, joined(line=NORTH), fleet=False).exit_code == 0
-    (tmp_path / "fleet.yaml").write_text(f"lines:\n  - data: {tmp_path / 'north'}\n")
-    old = tmp_path / "north" / "synapse" / "quietline-registration.yaml"
+    """It has the names of a line by itself, wherever it is; a registration of an earlier version has to be narrowed."""
+    assert make(tmp_path, joined(line=NORTH), fleet=False, into="old/line").exit_code == 0
+    (tmp_path / "fleet.yaml").write_text(f"lines:\n  - data: {tmp_path / 'old' / 'line'}\n")
+    old = tmp_path / "old" / "line" / "synapse" / "quietline-registration.yaml"
     for claimed, told in (("line\\-north", False), ("line-.*", True)):
         old.write_text(old.read_text().replace("line\\-north", claimed))
         assert make(tmp_path, joined(line=SOUTH)).exit_code == 0
@@ -98,7 +98,7 @@ def test_a_line_of_before_is_joined_by_a_second(tmp_path: Path) -> None:
         lines = settings["modules"][0]["config"]["lines"]
         assert [line["policy"] for line in lines] == ["@policy:text.agency.org", "@policy-south:text.agency.org"]
         (tmp_path / "south").rename(tmp_path / f"south-{told}")
-        (tmp_path / "fleet.yaml").write_text(f"lines:\n  - data: {tmp_path / 'north'}\n")
+        (tmp_path / "fleet.yaml").write_text(f"lines:\n  - data: {tmp_path / 'old' / 'line'}\n")
 
 
 def test_a_line_joins_the_homeserver_that_another_line_runs(tmp_path: Path) -> None:
@@ -111,7 +111,11 @@ def test_a_line_joins_the_homeserver_that_another_line_runs(tmp_path: Path) -> N
     config = (north / "config.yaml").read_text().replace("  # other_lines: []", f"  {entry}")
     (north / "config.yaml").write_text(config)
     (other,) = load(north / "config.yaml").homeserver.other_lines
-    assert (other.registration.is_file(), other.policy) == (True, "@policy-south:text.agency.org")
+    assert (other.registration, other.policy) == (
+        north / "secrets" / "quietline-south-registration.yaml",
+        "@policy-south:text.agency.org",
+    )
+    assert f"Copy `{south}/synapse/quietline-south-registration.yaml` to `{other.registration}`" in page
     assert f"--host {north}" in page
 
 
@@ -124,6 +128,7 @@ def test_a_line_joins_the_homeserver_that_another_line_runs(tmp_path: Path) -> N
         (joined(line=SOUTH), "elsewhere", "line.slug: a line of a fleet is in a directory of its slug's name"),
         (joined(line={**NORTH, "number": "+15555550109"}), "more/north", "line.slug: is that of another line of the fleet"),
         (joined(line=SOUTH), "more/south", "service: units of a fleet find a line by its slug"),
+        (joined(line={**SOUTH, "slug": "s" * 23}), None, "line.slug: names the account of its units, and is too long"),
         (joined(line=SOUTH, service="compose"), None, "service: compose is for a line by itself"),
     ],
 )
@@ -135,6 +140,15 @@ def test_what_another_line_has_is_refused(tmp_path: Path, told: dict[str, Any], 
     assert ended.exit_code == 2
     assert said in ended.stderr
     assert {**tree(tmp_path), tmp_path / "answers.yaml": b""} == {**before, tmp_path / "answers.yaml": b""}
+
+
+def test_a_homeserver_is_run_by_one_line(tmp_path: Path) -> None:
+    """A second embedded one of the same name is refused, and how to join the first is said."""
+    assert make(tmp_path, answers(line=NORTH)).exit_code == 0
+    ended = make(tmp_path, answers(line=SOUTH))
+    assert (ended.exit_code, (tmp_path / "south").exists()) == (2, False)
+    assert "server_name: is that of the homeserver which another line runs" in ended.stderr
+    assert make(tmp_path, answers(line=SOUTH, server_name="text.elsewhere.net")).exit_code == 0
 
 
 def test_a_dry_run_adds_no_line(tmp_path: Path) -> None:

@@ -186,6 +186,17 @@ def test_lines_of_a_fleet_share_templates(tmp_path: Path, kind: str) -> None:
     assert "localpart: canary-south" in page
 
 
+def test_each_line_of_a_fleet_runs_as_an_account_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made by root: a line that was taken over reads no file of another; the directory above can be passed through."""
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    units = make_fleet_line(tmp_path, joined(line=FLEET_LINE, backup=BACKUP))
+    for file in units.glob("*@.service"):
+        assert unit(file)["Service"]["User"] == "quietline-%i"
+    page = (tmp_path / "south" / "CHECKLIST.md").read_text()
+    assert f"chown -R quietline-south: {tmp_path}/south" in page
+    assert f"chmod 711 {tmp_path}`" in page
+
+
 @pytest.mark.parametrize("kind", ["join", "embedded"])
 def test_systemd_takes_the_templates_with_their_drop_ins(
     tmp_path: Path, kind: str, outside_programs: OutsidePrograms
