@@ -162,6 +162,18 @@ async def check_keys(database: Database, files: Mapping[str, Path]) -> None:
         raise CannotStart([f"{files[name]}: this {name} key {belongs}. {LOST_KEY[name]}." for name in wrong])
 
 
+async def check_server_name(database: Database, name: str) -> None:
+    """Raise `CannotStart` when the line was made on another server name: nobody there has its accounts, rooms and keys.
+
+    A database that has none gets this one.
+    """
+    before = await line_state.get(database, line_state.SERVER_NAME)
+    if before is None:
+        await database.commit(lambda transaction: line_state.put(transaction, line_state.SERVER_NAME, name))
+    elif before != name:
+        raise CannotStart([f"homeserver.server_name: this line was made on {before} and stays there. Put that back."])
+
+
 async def check_desk(database: Database, vault: Vault, data: Path) -> None:
     """Raise `CannotStart` when the desk's row cannot be opened: the two files are not of one line, or one is damaged."""
     sealed = await desk_state.get(database)

@@ -108,6 +108,7 @@ class Resources:
                 await each.open()
         await line_files.check_desk(database, vault, data)
         await line_files.check_keys(database, config.keys.files)
+        await line_files.check_server_name(database, config.homeserver.server_name)
         await confirmed_identities.sign_earlier(database, vault)
         marks = Marks(database=database, vault=vault, crash=crash)
         stack.push_async_callback(marks.close)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from bridge.runtime.settings import secret_files
+from bridge.runtime.settings import is_private, secret_files
 from deploy.data_dir.atomic_files import BACKUP_EXCLUSION_TAG
 from deploy.inspect.status import CheckResult
 
@@ -45,14 +45,16 @@ MIN_MESSAGES_PER_SECOND: Final = 5.0
 
 def check_modes(layout: Layout, config: Config) -> CheckResult:
     """Whether only their owner reads secrets and databases."""
-    files = [path for _, path in secret_files(config)]
+    files: list[Path] = []
     for directory in (layout.secrets, layout.bridge, layout.homeserver, config.data_dir):
         files += [directory, *(path for path in _walk(directory) if path.is_file())]
-    wide = sorted({str(path) for path in files if path.exists() and path.stat().st_mode & GROUP_AND_OTHERS})
+    wide = {str(path) for path in files if path.exists() and path.stat().st_mode & GROUP_AND_OTHERS}
+    # A credential may show its group: what hands it over is the machine's or the cluster's.
+    wide |= {str(path) for _, path in secret_files(config) if path.exists() and not is_private(path)}
     if not wide:
         return CheckResult(name="file modes", ok=True, what="secrets and databases are readable by their owner only")
     more = f" and {len(wide) - 3} more" if len(wide) > 3 else ""
-    what = f"others can read {', '.join(wide[:3])}{more}"
+    what = f"others can read {', '.join(sorted(wide)[:3])}{more}"
     return CheckResult(name="file modes", ok=False, what=what, do="chmod -R go= on the line's directory and secrets.")
 
 

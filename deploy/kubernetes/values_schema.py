@@ -43,7 +43,7 @@ PEERS: Final[Schema] = {
 }
 ENTRIES: Final = (
     *("as_token", "vault_key", "index_key", "suppression_key", "database_url", "admin_token", "canary"),
-    *("on_call_webhook", "on_call_mail_password", "backup_passphrase"),
+    *("calendar_address", "on_call_webhook", "on_call_mail_password", "backup_passphrase"),
 )
 """Entries of the line's Secret, beside those of its carrier: `carrier_` and the key without `_file`."""
 
@@ -175,6 +175,7 @@ def _line() -> Schema:
             "staff": {"type": "array", "items": staff, "minItems": 1},
             "packs": {"type": "array", "items": FILE_NAME, "minItems": 1},
             "packsFrom": _reference(("configMap", "secret")),
+            "calendar": _section({"file": {**FILE_NAME, "pattern": r"^([a-z][-._a-z0-9]*)?$"}, "address": FLAG}),
             "onCall": _section({"webhook": FLAG, "email": email}),
         },
         required=("slug", "number", "staff", "packs"),
@@ -208,6 +209,7 @@ def _network_policy() -> Schema:
             "database": _section({"peers": PEERS, "ports": ports}),
             "carrier": outside,
             "onCall": outside,
+            "calendar": outside,
             "publicAddress": outside,
         }
     )

@@ -42,6 +42,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- $entries := list "as_token" "vault_key" "index_key" "suppression_key" "database_url" -}}
 {{- if .Values.homeserver.adminToken }}{{ $entries = append $entries "admin_token" }}{{ end -}}
 {{- range .Values.carrier.secrets }}{{ $entries = append $entries (printf "carrier_%s" .) }}{{ end -}}
+{{- if .Values.line.calendar.address }}{{ $entries = append $entries "calendar_address" }}{{ end -}}
 {{- if .Values.line.onCall.webhook }}{{ $entries = append $entries "on_call_webhook" }}{{ end -}}
 {{- if .Values.line.onCall.email.password }}{{ $entries = append $entries "on_call_mail_password" }}{{ end -}}
 {{- if .Values.canary.enabled }}{{ $entries = append $entries "canary" }}{{ end -}}
@@ -63,6 +64,11 @@ A secret is a file of the projected volume, which stands for systemd's credentia
 {{- $packs := list -}}
 {{- range $v.line.packs }}{{ $packs = append $packs . }}{{ end -}}
 {{- $line := dict "slug" $v.line.slug "number" $v.line.number "numbers" $v.line.numbers "packs" $packs "carrier" $carrier "staff" $v.line.staff -}}
+{{- if $v.line.calendar.address -}}
+{{- $_ := set $line "calendar" (dict "address_file" (printf "%s/calendar_address" $at)) -}}
+{{- else if $v.line.calendar.file -}}
+{{- $_ := set $line "calendar" (dict "file" (printf "/etc/quietline/%s" $v.line.calendar.file)) -}}
+{{- end -}}
 {{- $call := dict -}}
 {{- if $v.line.onCall.webhook }}{{ $_ := set $call "webhook_file" (printf "%s/on_call_webhook" $at) }}{{ end -}}
 {{- with $v.line.onCall.email -}}

@@ -122,6 +122,23 @@ def stored_check_values(papers: Papers) -> dict[str, str]:
         return {row["name"]: row["value"] for row in rows}
 
 
+async def test_another_server_name_is_refused(papers: Papers) -> None:
+    """The line's accounts, rooms and keys are of the one it was made on; with that it starts again."""
+    home, staff = papers.raw["homeserver"], papers.line["staff"]
+    before = home["server_name"]
+    for name, starts in (("other.localhost", False), (before, True)):
+        home["server_name"] = name
+        papers.line["staff"] = [{**each, "mxid": each["mxid"].replace(before, name)} for each in staff]
+        if starts:
+            await start(papers)
+            continue
+        with pytest.raises(CannotStart) as refused:
+            await start(papers)
+        assert refused.value.problems == [
+            f"homeserver.server_name: this line was made on {before} and stays there. Put that back."
+        ]
+
+
 async def test_an_older_database_gets_check_values_when_its_desk_opens(papers: Papers) -> None:
     """Without check values the next start notes them; they are no part of a key; a desk that does not open gets none."""
     noted = stored_check_values(papers)

@@ -124,6 +124,21 @@ async def test_files_as_up_makes_them_are_well(line: LineDirectory) -> None:
     assert [check for check in files(line).values() if not check.ok] == []
 
 
+async def test_a_credential_may_show_its_group_and_a_file_may_not(
+    line: LineDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What systemd or a cluster hands over is its owner's and its group's; the same file beside the line is a fault."""
+    for file in line.layout.secrets.iterdir():
+        (handed := line.layout.data.parent / "handed").mkdir(exist_ok=True)
+        (handed / file.name).write_bytes(file.read_bytes())
+        (handed / file.name).chmod(0o440)
+    keys = line.config.keys.model_copy(update={"vault_key_file": handed / line.config.keys.vault_key_file.name})
+    config = line.config.model_copy(update={"keys": keys})
+    assert not doctor_files.check_modes(line.layout, config).ok
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(handed))
+    assert doctor_files.check_modes(line.layout, config).ok
+
+
 @pytest.mark.parametrize("harm", HARM)
 async def test_each_harm_is_found_and_only_it(line: LineDirectory, harm: str) -> None:
     """The check that it is about says no, says what to do, and no other does."""

@@ -23,7 +23,17 @@ from deploy.kubernetes.chart_files import CHART
 FRAGMENTS: Final = CHART / "ci"
 LINE: Final = FRAGMENTS / "line.yaml"
 RELEASE, NAMESPACE = "line", "lines"
-EVERYTHING: Final = ("ingress", "monitoring", "canary", "backup", "on-call", "database-authority", "scheduling", "images")
+EVERYTHING: Final = (
+    "ingress",
+    "monitoring",
+    "canary",
+    "backup",
+    "on-call",
+    "calendar-address",
+    "database-authority",
+    "scheduling",
+    "images",
+)
 """Fragments that go together: every part that a line can have, at once."""
 OTHERS: Final = frozenset({"ServiceMonitor", "PrometheusRule", "HTTPRoute"})
 """Kinds of operators and of the Gateway API."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import yaml
 
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.config import Config, load
+from bridge.runtime.settings import Section
+from deploy.docs.key_reference import section_of
 from deploy.kubernetes.chart_files import CHART
 from deploy.kubernetes.values_schema import ENTRIES
 from tests.deploy.kubernetes.rendered import (
@@ -73,6 +76,8 @@ def mount(objects: list[Manifest], spec: Manifest, directory: Path) -> Path:
             text = f"{len(list(directory.iterdir())):02x}{KEY[2:]}"
         if item["path"] == "database_url":
             text = "postgresql://quietline:word@quietline-db-rw:5432/quietline"
+        if item["path"] == "calendar_address":
+            text = "https://calendar.agency.org/shifts.ics"
         file.write_text(text)
         file.chmod(volumes["credentials"]["projected"]["defaultMode"])
     (source,) = (
@@ -116,6 +121,43 @@ def test_the_program_takes_the_configuration_with_the_secrets_that_its_pod_has(
 
 
 JOBS = ("doctor", "backup", "drill", "upgrade", "canary")
+
+
+NOT_IN_THE_CHART = {
+    "homeserver.database_url_file": "the homeserver is another chart's",
+    "homeserver.other_lines.registration": "the same",
+    "homeserver.other_lines.policy": "the same",
+    "lines.rehearsal": "a line of the chart is in service",
+    "lines.drills": "rehearsal lines only",
+    "canary.handset": "rehearsal lines only",
+}
+
+
+def keys(section: type[Section], at: str = "") -> Iterator[str]:
+    """Yield each key of the configuration, but those of a carrier, which the schema has from its settings."""
+    for name, field in section.model_fields.items():
+        inner = None if name == "carrier" else section_of(field)
+        yield from [f"{at}{name}"] if inner is None else keys(inner, f"{at}{name}.")
+
+
+def told(values: Any, at: str = "") -> Iterator[str]:
+    """Yield where something stands in a configuration; a list of sections is one."""
+    if isinstance(values, dict):
+        for name, inner in values.items():
+            yield from told(inner, f"{at}.{name}" if at else name)
+    elif isinstance(values, list) and values and isinstance(values[0], dict):
+        for inner in values:
+            yield from told(inner, at)
+    else:
+        yield at
+
+
+def test_the_chart_can_say_all_that_the_configuration_can(chart: Chart) -> None:
+    """A new key of the program is a value of the chart, or is not for it."""
+    said: set[str] = set()
+    for fragment in (None, *fragments()):
+        said |= set(told(yaml.safe_load(one(chart.render(*files(fragment)), "ConfigMap", RELEASE)["data"]["jobs.yaml"])))
+    assert set(keys(Config)) - said == {"lines.carrier", *NOT_IN_THE_CHART}
 
 
 @pytest.mark.parametrize("kind", sorted(set(CARRIER_KINDS) - {"rehearsal"}))
@@ -231,6 +273,26 @@ def test_the_gate_leads_to_the_bridges_that_there_are(
                 check=False,
             )
             assert judged.returncode == 0, judged.stderr
+
+
+def test_the_gate_does_what_our_file_for_two_bridges_does(chart: Chart) -> None:
+    """That one is tried before two bridges (tests/bridge/crash/test_takeover.py); but for addresses they are the same."""
+
+    def way(text: str) -> list[str]:
+        lines = [line.partition("#")[0].split() for line in text.splitlines()]
+        (begin,) = (n for n, line in enumerate(lines) if line[:1] == ["reverse_proxy"])
+        depth, found = 0, []
+        for line in lines[begin:]:
+            depth += line.count("{") - line.count("}")
+            found.append(" ".join(line))
+            if not depth:
+                break
+        return [line for line in found if line and not line.startswith(("reverse_proxy", "to "))]
+
+    ours = (CHART.parent / "examples" / "standby" / "Caddyfile").read_text(encoding="utf-8")
+    gate = one(chart.render(), "ConfigMap", f"{RELEASE}-gate")["data"]["Caddyfile"]
+    assert way(gate) == way(ours)
+    assert "health_uri /accepting" in way(gate)
 
 
 def test_from_outside_the_webhooks_are_reached_and_nothing_else(chart: Chart) -> None:

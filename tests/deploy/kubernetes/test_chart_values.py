@@ -22,6 +22,8 @@ KEY = "0123456789abcdef" * 4
 REFUSED: list[tuple[Values, str]] = [
     ({"upgrade": {"enabled": True}}, "needs the line stopped"),
     ({"backup": {"enabled": True}}, "backup.existingClaim"),
+    ({"line": {"calendar": {"file": "a.ics", "address": True}}}, "a file or an address"),
+    ({"line": {"calendar": {"address": True}}}, "networkPolicy.calendar.cidrs"),
     ({"ingress": {"enabled": True}, "httpRoute": {"enabled": True}}, "one way in"),
     ({"httpRoute": {"enabled": True}}, "name the gateway"),
     ({"networkPolicy": {"enabled": False}}, "may read the metrics"),
