@@ -148,6 +148,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
 
 NO_MODULE_OF_ITS_NAME: Final = {
     "tests/deploy/init/test_proxies_of_two.py": "the files for a proxy before two bridges, which no module writes",
+    "tests/deploy/kubernetes/test_gate.py": "Caddy with the chart's file",
     "tests/deploy/kubernetes/test_chart.py": "the chart, which is no Python, rendered by helm",
     "tests/deploy/kubernetes/test_chart_values.py": "its values, as helm takes them",
     "tests/bridge/engine/test_marked_facts.py": "facts put back beside the program, from the database to the desk",

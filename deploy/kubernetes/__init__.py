@@ -1,1 +1,1 @@
-"""What of the Helm chart (`deploy/chart`) is made from the code: the schema of its values, and its alarms."""
+"""What of the Helm chart (`deploy/chart`) is made from the code: the schema of its values."""

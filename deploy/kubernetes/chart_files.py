@@ -1,7 +1,7 @@
-"""Write what the chart has from elsewhere: `python -m deploy.kubernetes.chart_files`.
+"""Write what the chart has from the code: `python -m deploy.kubernetes.chart_files`.
 
-Rules of this module: `deploy/monitoring/rules.yaml` is the one place of an alarm, and each group of it is in the chart as
-it is there, with one more that only two bridges need; the schema is `values_schema`'s. A test compares both with the files.
+Rules of this module: the schema is `values_schema`'s, and a test compares it with the file. The alarms are no copy:
+`files/rules.yaml` of the chart is a link to `deploy/monitoring/rules.yaml`, which helm follows, and so does a wheel.
 """
 
 from __future__ import annotations
@@ -11,42 +11,11 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
-
-import yaml
+from typing import Final
 
 from deploy.kubernetes.values_schema import values_schema
 
-DEPLOY: Final = Path(__file__).resolve().parent.parent
-CHART: Final = DEPLOY / "chart"
-RULES: Final = DEPLOY / "monitoring" / "rules.yaml"
-NOTICE: Final = (
-    "# Made by `python -m deploy.kubernetes.chart_files` from deploy/monitoring/rules.yaml. Change that, not this.\n"
-)
-OF_TWO_BRIDGES: Final[dict[str, Any]] = {
-    "name": "quietline-leader",
-    "rules": [
-        {
-            "alert": "QuietlineNoLeader",
-            "expr": 'sum(quietline_leader{job="quietline"}) != 1',
-            "for": "1m",
-            "labels": {"severity": "critical"},
-            "annotations": {
-                "summary": "No bridge leads the line, or two say that they do.",
-                "description": (
-                    "Texts are answered 503 and come again. `quietline status` says who has the lease; see the pods' logs, "
-                    "PostgreSQL, and whether the volume of keys is attached."
-                ),
-            },
-        }
-    ],
-}
-
-
-def rules() -> str:
-    """Return the groups of alarms of a PrometheusRule."""
-    groups = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
-    return NOTICE + yaml.safe_dump({"groups": [*groups, OF_TWO_BRIDGES]}, sort_keys=False, width=1000)
+CHART: Final = Path(__file__).resolve().parent.parent / "chart"
 
 
 def schema() -> str:
@@ -54,14 +23,13 @@ def schema() -> str:
     return json.dumps(values_schema(), indent=2) + "\n"
 
 
-FILES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType({"files/rules.yaml": rules, "values.schema.json": schema})
+FILES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType({"values.schema.json": schema})
 """By place in the chart, what makes it."""
 
 
 def main() -> int:
     """Write every file again."""
     for name, made in FILES.items():
-        (CHART / name).parent.mkdir(exist_ok=True)
         (CHART / name).write_text(made(), encoding="utf-8")
     return 0
 

@@ -128,8 +128,8 @@ async def test_a_credential_may_show_its_group_and_a_file_may_not(
     line: LineDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What systemd or a cluster hands over is its owner's and its group's; the same file beside the line is a fault."""
+    (handed := line.layout.data.parent / "handed").mkdir()
     for file in line.layout.secrets.iterdir():
-        (handed := line.layout.data.parent / "handed").mkdir(exist_ok=True)
         (handed / file.name).write_bytes(file.read_bytes())
         (handed / file.name).chmod(0o440)
     keys = line.config.keys.model_copy(update={"vault_key_file": handed / line.config.keys.vault_key_file.name})

@@ -326,9 +326,14 @@ def test_prometheus_finds_the_bridges_and_the_alarms_are_its_own(
     assert found == [f"{RELEASE}-bridges"]
     (endpoint,) = monitor["endpoints"]
     assert endpoint["port"] in {port["name"] for port in one(objects, "Service", found[0])["spec"]["ports"]}
-    assert endpoint["relabelings"] == [{"action": "replace", "targetLabel": "job", "replacement": "quietline"}]
+    assert endpoint["relabelings"] == [
+        {"action": "replace", "targetLabel": label, "replacement": to}
+        for label, to in (("job", "quietline"), ("line", "main"))
+    ]
     rule = one(objects, "PrometheusRule", RELEASE)["spec"]
-    assert 'job="quietline"' in str(rule)
+    alarms = yaml.safe_load((CHART.parent / "monitoring" / "rules.yaml").read_text(encoding="utf-8"))["groups"]
+    assert rule["groups"][:-1] == alarms
+    assert [each["alert"] for each in rule["groups"][-1]["rules"]] == ["QuietlineNoLeader"]
     if (program := outside_programs.find("promtool")) is not None:
         (file := tmp_path / "rules.yaml").write_text(yaml.safe_dump(rule))
         judged = subprocess.run([program, "check", "rules", file], capture_output=True, text=True, check=False)

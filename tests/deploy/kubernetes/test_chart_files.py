@@ -24,13 +24,6 @@ def test_it_writes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == set(chart_files.FILES)
 
 
-def test_the_alarms_are_those_of_monitoring_and_one_more() -> None:
-    """Every group as it stands there; of two bridges one has to lead."""
-    here = yaml.safe_load(chart_files.rules())["groups"]
-    there = yaml.safe_load(chart_files.RULES.read_text(encoding="utf-8"))["groups"]
-    assert here == [*there, chart_files.OF_TWO_BRIDGES]
-
-
 def test_the_chart_is_of_this_version() -> None:
     chart = yaml.safe_load((chart_files.CHART / "Chart.yaml").read_text(encoding="utf-8"))
     program = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
