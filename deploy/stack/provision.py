@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import hmac
 import json
+import os
 import secrets as random
 import shutil
 import time
@@ -86,6 +87,7 @@ def write_line_files(layout: Layout, ports: Ports, *, listen: str = HOST) -> Con
         secrets.make(**made, accounts=_is_rehearsal(layout))
         _write_config(layout, ports, secrets, listen)
         config = load(layout.config)
+        _require_registrations(layout, config)
         site = synapse_config.Site.of(config)
         synapse_config.write(layout, ports, secrets, site, homeserver_database.url_of(config), listen=listen)
         exclude_from_backups(layout.homeserver)
@@ -99,6 +101,18 @@ def write_line_files(layout: Layout, ports: Ports, *, listen: str = HOST) -> Con
     except ConfigError as error:
         raise SetupError(error.problems) from None
     return config
+
+
+def _require_registrations(layout: Layout, config: Config) -> None:
+    """Raise :class:`SetupError` for another line whose registration cannot be read: the homeserver would not start."""
+    problems = [
+        f"{layout.config}: homeserver.other_lines.{number}.registration: {line.registration} cannot be read; "
+        "copy it there, or take the line out"
+        for number, line in enumerate(config.homeserver.other_lines)
+        if not os.access(line.registration, os.R_OK)
+    ]
+    if problems:
+        raise SetupError(problems)
 
 
 async def make_accounts(layout: Layout, ports: Ports, progress: Callable[[str], None] = lambda _: None) -> None:

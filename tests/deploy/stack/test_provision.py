@@ -111,6 +111,25 @@ def test_the_registration_is_as_measured(tmp_path: Path) -> None:
     ]
 
 
+def test_other_lines_are_told_to_the_homeserver(tmp_path: Path) -> None:
+    """Registration and policy bot of each; one whose file is not there is a sentence with its key, and nothing starts."""
+    layout = Layout(tmp_path / "line")
+    write_line_files(layout, Ports(20000))
+    file = tmp_path / "south.yaml"
+    config = yaml.safe_load(layout.config.read_text())
+    config["homeserver"]["other_lines"] = [{"registration": str(file), "policy": "@policy-south:quietline.localhost"}]
+    layout.config.write_text(yaml.safe_dump(config))
+    with pytest.raises(SetupError, match=r"homeserver\.other_lines\.0\.registration: .*south\.yaml cannot be read"):
+        write_line_files(layout, Ports(20000))
+    file.touch()
+    write_line_files(layout, Ports(20000))
+    told = yaml.safe_load(layout.homeserver_config.read_text())
+    assert told["app_service_config_files"] == [str(layout.homeserver / "registration.yaml"), str(file)]
+    (module,) = told["modules"]
+    assert module["config"]["lines"] == [{"registration": str(file), "policy": "@policy-south:quietline.localhost"}]
+    assert module["config"]["accounts"] is True
+
+
 def test_the_bridge_accepts_its_configuration(tmp_path: Path) -> None:
     """The generated `config.yaml` satisfies the bridge's own model, and `carrier.json` agrees with it."""
     settings(tmp_path)
