@@ -88,8 +88,10 @@ DESK_COMMANDS: Final[Functions] = {
     "signout": duty.sign_out,
     "devices": duty.devices,
     "listen": duty.listen,
+    "unsafe": unsafe_phone.unsafe_at_desk,
     "lang": reading_language.choose_at_desk,
     "quiet": first_times.quiet_at_desk,
+    "playbook": playbooks.playbook_elsewhere,
     "outage": outage.outage,
     "drill": drill_commands.drill,
     "close-rest": close_rest.close_rest,
@@ -102,8 +104,10 @@ DESK_COMMANDS: Final[Functions] = {
     "more": dispatch.show_commands_at_desk,
 }
 OFFICE_COMMANDS: Final[Functions] = {
+    "unsafe": unsafe_phone.unsafe_at_desk,
     "lang": reading_language.choose_at_desk,
     "quiet": first_times.quiet_at_desk,
+    "playbook": playbooks.playbook_elsewhere,
     "drill": drill_commands.drill,
     "text": cold_outreach.begin,
     "help": dispatch.show_commands_at_desk,

@@ -90,7 +90,7 @@ SHORT: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("Come and go", "!on, !off; what you speak: !languages"),
         ("A device or an identity", "!devices; supervisors: !trust, !signout"),
         ("Texts do not work", "!outage, and !outage over"),
-        ("I need help", "in a thread's room: !escalate, !playbook; a paper that asks for records: !subpoena"),
+        ("I need help", "!playbook; in a thread's room: !escalate; a paper that asks for records: !subpoena"),
         ("Anything else", "!more; en español: !lang me es"),
     ),
     OFFICE: (

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from bot.commands.parser import ParsedCommand, answer, mark_as_note
 from bot.commands.synonyms import PLAYBOOK_NAMES
-from bot.model.desk import Facts, Thread
+from bot.model.actions import Action
+from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import MessageSent
 from bot.model.feature import Step
 from bot.wording.notice import notice_of, written
@@ -16,20 +17,23 @@ from policies.pack import Pack, Playbook
 
 def playbook(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!playbook name` shows its steps; alone, or with another word, it says which there are."""
+    return Step(thread, (mark_as_note(event), *_shown(pack, facts, event, command)), consumed=True)
+
+
+def playbook_elsewhere(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
+    """`!playbook` at the desk or in an office, where it is read before a thread is taken, or beside one."""
+    return Step(desk, _shown(pack, facts, event, command), consumed=True)
+
+
+def _shown(pack: Pack, facts: Facts, event: MessageSent, command: ParsedCommand) -> tuple[Action, ...]:
     wanted = command.arguments.casefold().replace("-", "_").replace(" ", "_")
     wanted = wanted if any(name.startswith(wanted) for name in pack.playbooks) else PLAYBOOK_NAMES.get(wanted, wanted)
     alike = [name for name in pack.playbooks if name.replace("-", "_").startswith(wanted)] if wanted else []
     exact = [name for name in alike if name.replace("-", "_") == wanted]
     chosen = exact or alike
     if len(chosen) != 1:
-        body = notice_of("playbooks.say_playbook_and_one_of") + ", ".join(pack.playbooks)
-        return Step(thread, (mark_as_note(event), *answer(facts, event, body)), consumed=True)
-    book = pack.playbooks[chosen[0]]
-    return Step(
-        thread,
-        (mark_as_note(event), *answer(facts, event, steps_of(book), formatted=True)),
-        consumed=True,
-    )
+        return answer(facts, event, notice_of("playbooks.say_playbook_and_one_of") + ", ".join(pack.playbooks))
+    return answer(facts, event, steps_of(pack.playbooks[chosen[0]]), formatted=True)
 
 
 def steps_of(book: Playbook) -> str:

@@ -135,10 +135,11 @@ COMMANDS: Final = (
     ),
     Command(
         name="unsafe",
-        places=(THREAD,),
+        places=(THREAD, DESK, OFFICE),
         arguments="[why]",
         card=True,
-        help="the phone may be in other hands: nothing leaves any more, and nothing is sent; the reason stays in the room",
+        help="the phone may be in other hands: nothing leaves any more, and nothing is sent; the reason stays in the room"
+        "; at the desk: the thread that is named, or all of yours",
     ),
     Command(
         name="safe",
@@ -220,7 +221,12 @@ COMMANDS: Final = (
         arguments="words",
         help="a note for this room, as with // before it: the phone does not get it",
     ),
-    Command(name="playbook", places=(THREAD,), arguments="[name]", help="what to do, step by step; for your eyes only"),
+    Command(
+        name="playbook",
+        places=(THREAD, DESK, OFFICE),
+        arguments="[name]",
+        help="what to do, step by step; for your eyes only",
+    ),
     Command(
         name="outage",
         places=(DESK,),

@@ -2,6 +2,7 @@
 
 Rules of this module: a synonym is told and never done, for it may mean something else; none is a command, none is like one
 that stops a phone (`parser.STOP_WORDS` are done), and one that a word may stand behind is in `parser.CODEWORD_ALIASES`.
+What stands behind a command, a language or a playbook, is taken under any of its names.
 """
 
 from __future__ import annotations

@@ -50,6 +50,7 @@ from bot.model.thread_desk_events import (
     OfferChanged,
     OtherHandsChanged,
     OutreachStarted,
+    PhoneStopped,
     QuietChosen,
     ReadingLanguageChosen,
     RevealConfirmed,
@@ -296,6 +297,7 @@ Event: TypeAlias = (
     | OfferChanged
     | AssigneeSpoke
     | ListenRequested
+    | PhoneStopped
     | MemberRemoved
     | TextDropped
     | DuressFlagChanged

@@ -158,6 +158,11 @@ class ListenRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneStopped:
+    """From the desk to a thread: somebody said `!unsafe` there or in an office, and meant this one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemberRemoved:
     """From the desk to a thread: this person is not on the roster any more."""
 

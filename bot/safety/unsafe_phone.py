@@ -16,11 +16,11 @@ from bot.lifecycle.retention import park_now
 from bot.model.actions import DESK, THREAD, Action, SendMessage
 from bot.model.audit_kinds import AuditKind
 from bot.model.codeword_state import SendLock
-from bot.model.desk import Facts, Thread
+from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import Content, MessageIgnored, MessageSent, Outcome, ReactionAdded, Relation, TextOutcome, TimerDue
 from bot.model.feature import Step
 from bot.model.thread import ConsentFlags, PendingText, Silence
-from bot.model.thread_desk_events import AlarmKind, AlarmRaised
+from bot.model.thread_desk_events import AlarmKind, AlarmRaised, PhoneStopped
 from bot.model.transactional_actions import CancelTimer, RecordAudit, SendEvent
 from bot.safety.break_off import clear_other_hands, note_other_hands
 from bot.safety.inbound_cues import safe_check_cue
@@ -73,6 +73,26 @@ def stop_from_any_device(pack: Pack, facts: Facts, thread: Thread, event: Messag
     is_member = facts.role(event.sender) is not None and event.sender in thread.assignment.members
     if not stops or not is_member:
         return Step(thread)
+    return Step(*stop_phone(pack, facts, thread))
+
+
+def unsafe_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:
+    """`!unsafe` at the desk or in an office: the thread that is named, or all that its sender has.
+
+    Whoever says it in the wrong room is in a hurry. To stop one too many costs a `!safe`.
+    """
+    said = " ".join(command.arguments.casefold().split())
+    named = [entry for entry in desk.threads if said == entry.designation or said.startswith(f"{entry.designation} ")]
+    meant = named or [*desk.assigned_to(event.sender)]
+    if not meant:
+        return Step(desk, answer(facts, event, notice_of("unsafe_phone.none_is_yours_say_which")), consumed=True)
+    body = notice_of("unsafe_phone.stopped_there", designations=", ".join(entry.designation for entry in meant))
+    stops = tuple(SendEvent(owner=entry.thread, event=PhoneStopped()) for entry in meant)
+    return Step(desk, (*stops, *answer(facts, event, body)), consumed=True)
+
+
+def stop_from_desk(pack: Pack, facts: Facts, thread: Thread, event: PhoneStopped) -> Step[Thread]:
+    """Stop the phone at a word of the desk."""
     return Step(*stop_phone(pack, facts, thread))
 
 

@@ -156,6 +156,8 @@ NOTICES: Final[dict[str, str]] = {
     "unsafe_phone.leaving_in_a_moment_because": (
         "Leaving in a moment, because they chose it for this: “{words}” Redact your command to stop it."
     ),
+    "unsafe_phone.none_is_yours_say_which": "No thread is yours now. Say it in its room, or !unsafe and the designation.",
+    "unsafe_phone.stopped_there": "UNSAFE, and nothing leaves any more: {designations}. !safe in the room lifts it.",
     "unsafe_phone.somebody_else_has_the_phone": "somebody else has the phone",
     "unsafe_phone.somebody_else_has_the_phone_2": (
         "Somebody else has the phone: this conversation is over, and their next text begins one of its own. "

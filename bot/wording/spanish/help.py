@@ -31,7 +31,10 @@ COMMANDS: Final[dict[str, str]] = {
         "bórralo para detenerlo"
     ),
     "options": "dile las otras vías para llegar a ustedes",
-    "unsafe": ("el teléfono puede estar en otras manos: nada sale ya, y no se envía nada; el motivo se queda en la sala"),
+    "unsafe": (
+        "el teléfono puede estar en otras manos: nada sale ya, y no se envía nada; el motivo se queda en la sala; en la "
+        "mesa: la conversación que nombras, o todas las tuyas"
+    ),
     "safe": "sabes que es seguro otra vez: los textos pueden salir",
     "say": (
         "pon un texto de la agencia en espera de salir, o detrás de dos puntos tus palabras en su lugar; "
@@ -189,8 +192,8 @@ SHORT: Final[dict[str, str]] = {
     "!on, !off; what you speak: !languages": "!on, !off; qué idiomas hablas: !languages",
     "!devices; supervisors: !trust, !signout": "!devices; supervisión: !trust, !signout",
     "!outage, and !outage over": "!outage, y !outage over",
-    "in a thread's room: !escalate, !playbook; a paper that asks for records: !subpoena": (
-        "en la sala de una conversación: !escalate, !playbook; un papel que pide registros: !subpoena"
+    "!playbook; in a thread's room: !escalate; a paper that asks for records: !subpoena": (
+        "!playbook; en la sala de una conversación: !escalate; un papel que pide registros: !subpoena"
     ),
     "!more; en español: !lang me es": "!more; in English: !lang me en",
     "!text": "!text",

@@ -170,6 +170,10 @@ NOTICES: Final[dict[str, str]] = {
     "unsafe_phone.leaving_in_a_moment_because": (
         "Sale en un momento, porque lo eligió para esto: “{words}” Borra tu comando para detenerlo."
     ),
+    "unsafe_phone.none_is_yours_say_which": (
+        "Ahora no atiendes ninguna conversación. Dilo en su sala, o !unsafe y la designación."
+    ),
+    "unsafe_phone.stopped_there": "NO SEGURO, y no sale nada más: {designations}. !safe en la sala lo quita.",
     "unsafe_phone.somebody_else_has_the_phone": "otra persona tiene el teléfono",
     "unsafe_phone.somebody_else_has_the_phone_2": (
         "Otra persona tiene el teléfono: esta conversación terminó, y su próximo texto empieza otra. Nada de aquí "

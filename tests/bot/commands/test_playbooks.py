@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bot.decide import decide
-from bot.model.actions import DeliveryReceipt, SendMessage
+from bot.model.actions import DESK, OFFICE, DeliveryReceipt, SendMessage
 from bot.model.transactional_actions import RecordAudit
 from policies.pack import Playbook
 from tests.bot.examples import at, at_desk, held, marks, of, said, staffed_desk, texts, then, words
@@ -93,3 +93,12 @@ def test_a_playbook_is_found_by_what_people_call_it(called: str, name: str) -> N
     assert words(then(held(), said(f"!playbook {called}"))).startswith(PACK.playbooks[name].title)
     own = replace(PACK, playbooks={**PACK.playbooks, called: Playbook(title="Ours", steps=("One.",))})
     assert words(decide(own, at(0), held(), said(f"!playbook {called}"))).startswith("Ours")
+
+
+@pytest.mark.practice(39)
+@pytest.mark.parametrize("place", [DESK, OFFICE + ANA])
+def test_a_playbook_is_read_at_the_desk_and_in_an_office(place: str) -> None:
+    """Before a thread is taken, or beside one, whoever wants to look reads the same steps."""
+    step = then(staffed_desk(), said("!playbook suicide", place=place))
+    assert words(step).startswith(PACK.playbooks["suicide"].title)
+    assert "Say !playbook and one of" in words(then(staffed_desk(), said("!playbook", place=place)))

@@ -8,8 +8,8 @@ import pytest
 
 from bot import guard
 from bot.display.thread_card import card
-from bot.model.actions import DESK, THREAD, DeliveryReceipt, Origin, SendMessage, SendSms
-from bot.model.desk import Thread
+from bot.model.actions import DESK, OFFICE, THREAD, DeliveryReceipt, Origin, SendMessage, SendSms
+from bot.model.desk import Desk, Thread
 from bot.model.events import (
     IgnoreReason,
     MemberJoined,
@@ -23,13 +23,14 @@ from bot.model.events import (
     TimerDue,
 )
 from bot.model.thread import ConsentFlags, ThreadState
-from bot.model.thread_desk_events import Assigned, AssignmentKind
-from bot.model.transactional_actions import CancelTimer, RecordAudit, SetTimer
+from bot.model.thread_desk_events import Assigned, AssignmentKind, PhoneStopped, ThreadQueued
+from bot.model.transactional_actions import CancelTimer, RecordAudit, SendEvent, SetTimer
 from policies.pack import TextName
 from tests.bot.examples import (
     alarms,
     arrived,
     at,
+    at_desk,
     due,
     edit,
     held,
@@ -430,3 +431,42 @@ def test_stopping_needs_membership_only(reason: IgnoreReason, told: str, command
     assert (marks(step).get("$m0") is DeliveryReceipt.NOT_SENT) == stops
     assert told in words(step)
     assert then(unsafe(), replace(event, command="!safe")).aggregate.flags.unsafe, "what lifts it takes a trusted device"
+
+
+def desk_with_two() -> Desk:
+    """Return a desk at which Ana has one thread and another one waits."""
+    desk: Desk = staffed_desk()
+    for n, name in enumerate(("amber heron", "quiet maple")):
+        desk = then(desk, ThreadQueued(thread=f"t{n}", designation=name, since=NOW)).aggregate
+    return then(desk, at_desk("!claim amber heron")).aggregate  # type: ignore[no-any-return] # a step of a desk
+
+
+@pytest.mark.practice(9)
+@pytest.mark.parametrize("place", [DESK, OFFICE + ANA])
+@pytest.mark.parametrize(
+    ("said_there", "stops"),
+    [
+        ("!unsafe", ["t0"]),
+        ("!UNSAFE!", ["t0"]),
+        ("!unsfe he is back", ["t0"]),
+        ("!unsafe quiet maple", ["t1"]),
+        ("!unsafe Quiet Maple he is back", ["t1"]),
+    ],
+)
+def test_it_stops_the_phone_from_the_wrong_room(place: str, said_there: str, stops: list[str]) -> None:
+    """Said at the desk or in an office it stops the thread that is named, or what its sender has; it is told which."""
+    step = then(desk_with_two(), said(said_there, place=place), at(1))
+    asked = [action.owner for action in of(SendEvent, step) if isinstance(action.event, PhoneStopped)]
+    assert asked == stops
+    assert {"t0": "amber heron", "t1": "quiet maple"}[stops[0]] in words(step)
+    thread = then(then(held(), said("is he gone")).aggregate, PhoneStopped(), at(2))
+    assert thread.aggregate.flags.unsafe
+    assert alarms(thread) == ["unsafe"]
+    assert texts(due(thread.aggregate, 30)) == []
+
+
+def test_who_has_no_thread_is_asked_which() -> None:
+    """Nothing is stopped at the word of who has none and names none, and they are told how to."""
+    step = then(desk_with_two(), at_desk("!unsafe", sender=BEN), at(1))
+    assert of(SendEvent, step) == []
+    assert "!unsafe and the designation" in words(step)
