@@ -12,7 +12,7 @@ from hypothesis import given
 
 from bot.decide import decide
 from bot.display.readers import PUT_TOGETHER_OUTSIDE
-from bot.model.actions import EditMessage, RevealNumber, SendMessage, Speaker
+from bot.model.actions import DESK, EditMessage, RevealNumber, SendMessage, Speaker
 from bot.model.desk import Desk, Facts
 from bot.model.events import Event
 from bot.model.thread_desk_events import AssignmentRefused
@@ -34,11 +34,12 @@ OTHERS = re.compile(
 
 
 def said(actions: tuple[Any, ...]) -> list[SendMessage | EditMessage]:
-    """Return what the software says in rooms."""
+    """Return what the software says in rooms; at the desk the line voice, too, greets who comes."""
     return [
         action
         for action in actions
-        if isinstance(action, EditMessage) or (isinstance(action, SendMessage) and action.speaker is Speaker.POLICY)
+        if isinstance(action, EditMessage)
+        or (isinstance(action, SendMessage) and (action.speaker is Speaker.POLICY or action.place == DESK))
     ]
 
 
