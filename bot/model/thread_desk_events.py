@@ -159,7 +159,7 @@ class ListenRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneStopped:
-    """From the desk to a thread: somebody said `!unsafe` there or in an office, and meant this one."""
+    """From the desk to a thread: a person said `!unsafe` there or in an office, and meant this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
