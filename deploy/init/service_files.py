@@ -103,6 +103,7 @@ def _fleet_files(answers: Answers, place: Place, layout: Layout, secrets: Sequen
 ExecStart=
 ExecStart={ROOT}/quietline up --data {layout.data} --port-base {place.ports.base}
 TimeoutStartSec=infinity
+MemoryDenyWriteExecute=no
 """
     after = f"[Unit]\nAfter={_after(answers).strip()}\n\n" if _after(answers) else ""
     own = {
@@ -132,8 +133,11 @@ def user_name(slug: str | None = None) -> str:
     return SERVICE_USER if slug is None else f"{SERVICE_USER}-{slug}"
 
 
-def _sandbox(layout: Layout, writable: Iterable[Path], *, reached: Sequence[Path]) -> str:
-    """Close everything but the network and these directories. `reached`: what must be there to be read."""
+def _sandbox(layout: Layout, writable: Iterable[Path], *, reached: Sequence[Path], makes_code: bool = False) -> str:
+    """Close everything but the network and these directories. `reached`: what must be there to be read.
+
+    `makes_code`: Synapse is in it, whose TLS (pyOpenSSL) makes its callbacks in memory that is written and executed.
+    """
     return f"""\
 User={user_name(INSTANCE if layout.data.name == INSTANCE else None)}
 UMask=0077
@@ -159,7 +163,7 @@ RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
 LockPersonality=yes
-MemoryDenyWriteExecute=yes
+MemoryDenyWriteExecute={"no" if makes_code else "yes"}
 RemoveIPC=yes
 KeyringMode=private
 SystemCallArchitectures=native
@@ -208,7 +212,7 @@ Restart=on-failure
 RestartSec=5
 RestartPreventExitStatus=2
 TimeoutStopSec=40
-{own}{_sandbox(layout, [layout.data], reached=[ROOT, layout.data])}
+{own}{_sandbox(layout, [layout.data], reached=[ROOT, layout.data], makes_code=verb == "up")}
 [Install]
 WantedBy=multi-user.target
 """

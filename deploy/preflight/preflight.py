@@ -86,7 +86,7 @@ async def run_checks(layout: Layout) -> tuple[CheckReport, bool]:
         *await check_homeserver(config, layout, running=running),
         *await _check_carrier(config, running=running, seen=all(row.asked for row in outside)),
         *outside,
-        *check_backup_place(config),
+        *check_backup_place(config, layout),
         _as_warning(doctor.check_on_call(config), missing=not doctor.has_on_call(config)),
     ]
     return CheckReport(checks=tuple(rows)), True
@@ -195,7 +195,7 @@ def check_database(config: Config, layout: Layout, *, running: bool) -> Iterator
     yield first if first.ok or running else replace(first, ok=True, asked=False)
 
 
-def check_backup_place(config: Config) -> Iterator[CheckResult]:
+def check_backup_place(config: Config, layout: Layout) -> Iterator[CheckResult]:
     """Whether backups could be written as the configuration says, where it says so: a warning, the line starts without."""
     if (told := config.backup) is None:
         return
@@ -206,9 +206,15 @@ def check_backup_place(config: Config) -> Iterator[CheckResult]:
         problems.append(f"{told.passphrase_file} can be read by others (chmod 600)")
     if not (told.to.is_dir() and os.access(told.to, os.W_OK)):
         problems.append(f"{told.to} is no directory that can be written")
+    elif os.getuid() == 0 and _owner(told.to) != _owner(layout.data):
+        problems.append(f"{told.to} belongs to another account than the line's directory, and the line's writes there")
     do = "Make them, for the user who runs the line; the passphrase is kept elsewhere as well." if problems else ""
     what = "; ".join(problems) or "directory and passphrase are there"
     yield CheckResult(name="backup place", ok=True, what=what, do=do, warning=bool(problems))
+
+
+def _owner(path: Path) -> int:
+    return path.stat().st_uid
 
 
 def check_clock() -> CheckResult:

@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -29,6 +30,7 @@ from tests.e2e.staffed_line import Conversation
 from tests.e2e.test_init import ANSWERS
 from tests.fakes.kannel import LOGIN, NUMBER, FakeKannel
 from tests.fakes.push_gateway import FakePushGateway
+from tests.fakes.without_new_code import is_known
 
 SERVER = "agency.org"
 PATH_SECRET = "s" * 40
@@ -68,6 +70,8 @@ async def init(stack: Stack, synapse: JoinedSynapse, gateway: FakeKannel) -> Non
 async def bridge(stack: Stack, *, environment: Mapping[str, str] | None = None) -> AsyncIterator[ReadyFile]:
     """Run the bridge alone, as a unit does, and say what a client needs of it; systemd hears what it waits for.
 
+    It may make no code while it runs, as in its unit, where the kernel knows such a thing.
+
     `environment`: what else stands in the unit's.
     """
     log = stack.outputs.open("ab")
@@ -76,6 +80,7 @@ async def bridge(stack: Stack, *, environment: Mapping[str, str] | None = None) 
     said: list[str] = []
     asyncio.get_running_loop().add_reader(systemd, lambda: said.append(systemd.recv(1000).decode()))
     process = await asyncio.create_subprocess_exec(
+        *((sys.executable, "-P", "-m", "tests.fakes.without_new_code") if is_known() else ()),
         *stack.command("bridge", "--data", str(stack.data)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=log,

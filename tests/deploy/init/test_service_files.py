@@ -6,6 +6,7 @@ import configparser
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from bridge.runtime.settings import credential_name, secret_files
 from deploy.cli.main import cli
 from deploy.init.service_files import ROOT, SERVICE_USER, user_name
 from tests.deploy.init.answers import answers, answers_file, joined, run_init
+from tests.fakes.without_new_code import UNKNOWN
 from tests.outside_programs import OutsidePrograms
 
 BACKUP = {"to": "/srv/backups", "passphrase_file": "/etc/quietline/passphrase"}
@@ -117,11 +119,13 @@ def test_nobody_runs_a_line_as_root(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """Made by root, it runs as an account of its own, and the checklist says how that comes to be."""
     monkeypatch.setattr(os, "getuid", lambda: 0)
     assert user_name() == SERVICE_USER
-    assert run_init(tmp_path, answers()).exit_code == 0
+    assert run_init(tmp_path, answers(backup=BACKUP)).exit_code == 0
     line = tmp_path / "line"
     for file in (line / "units").glob("*.service"):
         assert unit(file)["Service"]["User"] == SERVICE_USER
-    assert f"chown -R {SERVICE_USER}: {line}" in (line / "CHECKLIST.md").read_text()
+    page = (line / "CHECKLIST.md").read_text()
+    assert f"chown -R {SERVICE_USER}: {line}" in page
+    assert f"install -d -m 700 -o {SERVICE_USER} -g {SERVICE_USER} /srv/backups`" in page
 
 
 @pytest.mark.parametrize("told", [answers(backup=BACKUP), joined(backup=BACKUP)], ids=["embedded", "joined"])
@@ -145,6 +149,34 @@ def test_systemd_takes_the_units_and_finds_little_exposed(
             )
             (level,) = re.findall(r"Overall exposure level for \S+: ([0-9.]+)", judged.stdout)
             assert float(level) <= MOST_EXPOSED, judged.stdout
+
+
+@pytest.mark.parametrize("told", [answers(backup=BACKUP), joined(backup=BACKUP)], ids=["embedded", "joined"])
+def test_only_a_homeserver_may_make_code_while_it_runs(tmp_path: Path, told: dict[str, Any]) -> None:
+    """Synapse does not start without, so the unit that runs it may; a bridge alone, and every other, may not."""
+    assert run_init(tmp_path, told).exit_code == 0
+    for each in (tmp_path / "line" / "units").glob("*.service"):
+        may = each.name == "quietline.service" and told["mode"] == "embedded"
+        assert unit(each)["Service"]["MemoryDenyWriteExecute"] == ("no" if may else "yes"), each.name
+
+
+MAKES_CODE = "from OpenSSL import SSL; SSL.Context(SSL.TLS_METHOD).set_alpn_select_callback(lambda *_: b'')"
+MAKES_NONE = "import bridge.app.main, deploy.canary.runner, deploy.doctor.doctor, deploy.backup.drill"
+
+
+@pytest.mark.parametrize(("program", "code"), [(MAKES_CODE, 1), (MAKES_NONE, 0)], ids=["Synapse's TLS", "our programs"])
+def test_who_makes_code_while_it_runs(program: str, code: int, outside_programs: OutsidePrograms) -> None:
+    """Where making code is refused, what Synapse asks of its TLS library fails; the programs of the closed units load.
+
+    That a bridge works so is shown with a homeserver (`tests/e2e/test_join.py`).
+    """
+    held = (sys.executable, "-P", "-m", "tests.fakes.without_new_code", sys.executable, "-P", "-c")
+    ended = subprocess.run((*held, program), cwd=ROOT, capture_output=True, text=True, check=False)
+    if ended.returncode == UNKNOWN:
+        outside_programs.lack("PR_SET_MDWE")
+        return
+    assert ended.returncode == code, ended.stderr
+    assert ("write+execute memory" in ended.stderr) == bool(code)
 
 
 FLEET_LINE = {"slug": "south", "number": "+15555550102"}
@@ -178,6 +210,7 @@ def test_lines_of_a_fleet_share_templates(tmp_path: Path, kind: str) -> None:
         assert f"InaccessiblePaths=-{tmp_path}/south/secrets" in own
     else:
         assert f"ExecStart=\nExecStart={ROOT}/quietline up --data {tmp_path}/south --port-base 8448\n" in own
+        assert "MemoryDenyWriteExecute=no\n" in own
     backup = (units / "quietline-backup@south.service.d" / "line.conf").read_text()
     assert "LoadCredential=passphrase:/etc/quietline/passphrase\nReadWritePaths=/srv/backups\n" in backup
     page = (tmp_path / "south" / "CHECKLIST.md").read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,22 @@ async def test_where_backups_would_go(tmp_path: Path, readable: bool) -> None:
     phrase.write_text("a passphrase of many words\n")
     phrase.chmod(0o644 if readable else 0o600)
     assert (await rows_of(layout))["backup place"].warning is readable
+
+
+async def test_backups_are_the_lines_own_to_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looked at by root, who writes everywhere: a place that is not the line's account's is a warning."""
+    (place := tmp_path / "backups").mkdir()
+    (phrase := tmp_path / "passphrase").write_text("a passphrase of many words\n")
+    phrase.chmod(0o600)
+    layout = real(tmp_path, backup={"to": str(place), "passphrase_file": str(phrase)})
+    owners = {place: 0, layout.data: 997}
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    monkeypatch.setattr(preflight, "_owner", lambda path: owners[path])
+    row = (await rows_of(layout))["backup place"]
+    assert (row.ok, row.warning) == (True, True)
+    assert "belongs to another account than the line's directory" in row.what
+    owners[place] = 997
+    assert not (await rows_of(layout))["backup place"].warning
 
 
 async def test_a_gateway_that_is_not_started_yet(tmp_path: Path) -> None:
