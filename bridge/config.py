@@ -25,6 +25,7 @@ from bridge.runtime.settings import (
     Port,
     Section,
     Slug,
+    how_to_hand_over,
     is_own_network_host,
     is_private,
     problem_sentence,
@@ -374,13 +375,12 @@ def _canary_problems(config: Config) -> list[str]:
 
 
 def _secret_problems(config: Config) -> list[str]:
-    problems = []
-    values: dict[str, str] = {}
+    problems, values = list[str](), dict[str, str]()
     for name, file in secret_files(config):
         try:
             private, values[name] = is_private(secret_place(file)), read_secret(file)
         except (OSError, ValueError):
-            problems.append(f"{name}: the file cannot be read")
+            problems.append(f"{name}: the file cannot be read{how_to_hand_over(file)}")
             continue
         if not private:
             problems.append(f"{name}: the file must be readable by its owner only (chmod 600)")

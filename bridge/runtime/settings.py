@@ -180,6 +180,14 @@ def credential_name(path: Path) -> str:
     return "-".join(path.parts[1:])
 
 
+def how_to_hand_over(path: Path) -> str:
+    """Say, as the end of a sentence, how a process that is handed its secrets would get this one; empty for another."""
+    if not os.environ.get("CREDENTIALS_DIRECTORY"):
+        return ""
+    name = credential_name(path)
+    return f", and is not handed over: it would be {name} in CREDENTIALS_DIRECTORY (a unit: LoadCredential={name}:{path})"
+
+
 def secret_place(path: Path) -> Path:
     """Return where a secret is read: at the credential of this process that stands for the file, else in the file."""
     handed = os.environ.get("CREDENTIALS_DIRECTORY")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from bridge.runtime.settings import credential_name
 from deploy.init.client_files import ELEMENT_FILE, WELL_KNOWN_FILE
 from deploy.init.compose_files import CONTAINER_USER
 from deploy.init.first_steps import first_steps
@@ -118,6 +119,10 @@ def _canary(answers: Answers, place: Place, layout: Layout) -> Iterator[str]:
     if answers.homeserver is not None:
         told += f" `./quietline canary --data {layout.data} --show-account` tells the account that the homeserver's "
         told += "administrator makes."
+        if answers.service == "systemd":
+            secret = layout.secrets / "canary"
+            told += f" The bridge's unit is handed the file: `LoadCredential={credential_name(secret)}:{secret}` goes into "
+            told += "it, beside the others."
     # What `up` runs has it beside the bridge.
     yield f"{told} Then {run}." if answers.homeserver is not None or answers.service == "compose" else told
 

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from bridge.config import ConfigError, load
+from bridge.runtime.settings import credential_name
 from bridge.storage.key_file import KeyFile
 from bridge.storage.vault import Vault
 from tests.e2e.stack import ROOT
@@ -223,6 +224,16 @@ def test_every_bad_secret_is_told_at_once(papers: Papers) -> None:
     assert "lines.0.carrier.token_file: the file is empty" in problems
     assert "keys.vault_key_file: the file must hold 32 bytes in hex" in problems
     assert "keys: the keys must be different" in problems
+
+
+def test_a_secret_that_a_unit_is_not_handed(papers: Papers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Named by the configuration later: its unit is closed to the file; the sentence has the line that is missing."""
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    file = papers.directory / "as_token"
+    file.unlink()
+    (problem,) = papers.problems()
+    assert problem.startswith("homeserver.as_token_file: the file cannot be read, and is not handed over")
+    assert problem.endswith(f"(a unit: LoadCredential={credential_name(file)}:{file})")
 
 
 @pytest.mark.parametrize("name", ["as_token", "carrier_token", "signing_key"])

@@ -73,7 +73,7 @@ def test_a_joined_line_gets_its_secrets_as_credentials(tmp_path: Path) -> None:
 
 
 def test_a_canary_has_a_unit_where_up_does_not_start_it(tmp_path: Path) -> None:
-    """Beside the agency's own homeserver; on the embedded one it is a child of `up`."""
+    """Beside the agency's own homeserver, whose bridge is handed its secret; on the embedded one it is a child of `up`."""
     for told, there in ((joined(), True), (answers(), False)):
         home = tmp_path / str(told["mode"])
         home.mkdir()
@@ -86,6 +86,8 @@ def test_a_canary_has_a_unit_where_up_does_not_start_it(tmp_path: Path) -> None:
             assert service["RestartPreventExitStatus"] == "2"
         said = (home / "line" / "CHECKLIST.md").read_text()
         assert ("quietline-canary.service" in said) == there
+        secret = home / "line" / "secrets" / "canary"
+        assert (f"`LoadCredential={credential_name(secret)}:{secret}`" in said) == there
         assert "`canary`" in said
 
 
