@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[2]
 NAVIGATION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "Begin": ("README.md",),
+        "Begin": ("README.md", "deploy/docs/first-conversation.md"),
         "Run a line": (
             "deploy/docs/operator.md",
             "deploy/docs/joining.md",

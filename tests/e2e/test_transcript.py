@@ -1,4 +1,4 @@
-"""The README's transcript is what people see: it is played, and compared line by line."""
+"""The transcript of the first conversation is what people see: it is played, and compared line by line."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.e2e.polling import StepFailed, wait_until
 from tests.e2e.stack import Stack
 from tests.e2e.staffed_line import Conversation, StaffedLine
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "deploy" / "docs" / "first-conversation.md"
 PLAYED = re.compile(r"^The desk$.*?(?=^```$)", re.MULTILINE | re.DOTALL)
 NAME = re.compile(r"^The room “(.+)”$", re.MULTILINE)
 TIME = re.compile(r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d\d:\d\d\b")
 CUT = " …"
-"""Ends a line of which the README shows no more."""
+"""Ends a line of which the page shows no more."""
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -56,9 +56,9 @@ def same(written: list[str], seen: list[str]) -> bool:
 
 
 async def test_the_readme_shows_what_people_see(played: tuple[StaffedLine, Conversation]) -> None:
-    """Desk, room and handset are as the README has them, once cards and board have come to rest."""
-    found = PLAYED.search(README.read_text(encoding="utf-8"))
-    assert found, "the README holds a transcript"
+    """Desk, room and handset are as the page has them, once cards and board have come to rest."""
+    found = PLAYED.search(PAGE.read_text(encoding="utf-8"))
+    assert found, "the page holds a transcript"
     written, seen = plain(found[0]), list[str]()
 
     async def as_written() -> bool | None:
@@ -66,6 +66,6 @@ async def test_the_readme_shows_what_people_see(played: tuple[StaffedLine, Conve
         return same(written, seen) or None
 
     try:
-        await wait_until("people see what the README shows", as_written)
+        await wait_until("people see what the page shows", as_written)
     except StepFailed:
         assert written == seen

@@ -1,7 +1,7 @@
-"""Plays one conversation on the real product and prints what each side saw: the README's transcript.
+"""Plays one conversation on the real product and prints what each side saw: the page first-conversation.md.
 
 Run it as `python -m tests.e2e.transcript`. Rule of this module: nothing is written by hand; every line was read back from
-a strict client's timeline or from the handset. `test_transcript` holds the README to it.
+a strict client's timeline or from the handset. `test_transcript` holds the page to it.
 """
 
 from __future__ import annotations
