@@ -20,15 +20,16 @@ EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE = 0, 1, 2
 
 @click.command()
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
-def release(directory: Path) -> None:
+@click.option("--image", "base", metavar="BASE", help="With an image on this one, named by its digest; buildah makes it.")
+def release(directory: Path, base: str | None) -> None:
     """Make a release of the commit that is checked out: source, wheel, bill of materials, checksums, in a new DIRECTORY.
 
-    Two runs for one commit give the same bytes. Nothing is uploaded or signed.
+    Two runs for one commit give the same bytes, an image's on one base. Nothing is uploaded or signed.
     """
     from deploy.release.release import make_release  # noqa: PLC0415 - only this verb needs it
 
     with exit_on_errors():
-        files = make_release(directory)
+        files = make_release(directory, image_base=base)
     for file in files:
         click.echo(str(file))
 

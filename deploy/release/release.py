@@ -1,4 +1,4 @@
-"""`quietline release`: source, wheel, bill of materials and checksums of a commit, in a new directory.
+"""`quietline release`: source, wheel, bill of materials, image and checksums of a commit, in a new directory.
 
 Rules of this module: two runs for one commit give the same bytes; the wheel is built from the archive, not from the
 checkout; nothing is uploaded and nothing is signed, which is for a person with a key.
@@ -18,6 +18,7 @@ from typing import Final
 
 from deploy.data_dir.program import ROOT, own_version
 from deploy.data_dir.secret_files import SetupError
+from deploy.release.image import build_image
 from deploy.release.licences import UnknownLicence, goes_together, licence_of
 from deploy.release.lock_file import LOCKS, read_lock
 from deploy.release.sbom import make_sbom
@@ -26,8 +27,11 @@ from deploy.release.source_archive import NoSource, commit_of, compress, tar_of
 CHECKSUMS: Final = "SHA256SUMS"
 
 
-def make_release(out: Path, *, root: Path = ROOT) -> list[Path]:
-    """Write a release of the commit that is checked out; return its files. Raises :class:`SetupError`, `OSError`."""
+def make_release(out: Path, *, root: Path = ROOT, image_base: str | None = None) -> list[Path]:
+    """Write a release of the commit that is checked out; return its files. Raises :class:`SetupError`, `OSError`.
+
+    `image_base`: with an image, on this one.
+    """
     if out.exists():
         raise SetupError([f"{out}: is there already; give a new directory"])
     packages = read_lock(LOCKS / "runtime.txt")
@@ -44,6 +48,9 @@ def make_release(out: Path, *, root: Path = ROOT) -> list[Path]:
         f"{name}.cdx.json": make_sbom(packages, commit=commit, made=made).encode(),
         **_wheel(archive, name, made),
     }
+    if image_base is not None:
+        image = build_image(archive, folder=name, version=own_version(), made=made, base=image_base)
+        files[f"{name}.oci.tar"] = image
     sums = {file: hashlib.sha256(data).hexdigest() for file, data in sorted(files.items())}
     files[CHECKSUMS] = "".join(f"{digest}  {file}\n" for file, digest in sums.items()).encode()
     out.mkdir(parents=True)
