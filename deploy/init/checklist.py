@@ -86,7 +86,8 @@ def _steps(answers: Answers, place: Place, layout: Layout, pack: Pack) -> Iterat
         yield f"Backups: `./quietline backup {data} --to FILE --passphrase-file FILE`, on a timer of yours."
     elif answers.service == "systemd":
         if os.getuid() == 0:
-            made = f"install -d -m 700 -o {SERVICE_USER} -g {SERVICE_USER} {answers.backup.to}"
+            user = user_name(place.slug)
+            made = f"install -d -m 700 -o {user} -g {user} {answers.backup.to}"
             yield f"`{made}`: the account that runs the line writes backups there; the passphrase's file stays root's."
         timers = f"{place.unit('quietline-backup', 'timer')} {place.unit('quietline-drill', 'timer')}"
         yield f"Backups, and a trial of the newest each month: `systemctl enable --now {timers}`."
