@@ -4,7 +4,9 @@ Rule of this module: it works as hard for us as for the ceiling, with the same c
 ends when the job is done; as an echo server, when its input ends.
 
 Jobs: `{"kind": "texts" | "sends", "count", "in_flight", …}` as fast as it goes; `{"kind": "paced", "rate", "seconds", …}`
-at fixed moments, whatever the answers do, each timed from the moment it was due; `{"kind": "echo"}` prints its port.
+at fixed moments, whatever the answers do, each timed from the moment it was due; `{"kind": "echo"}` prints its port;
+`{"kind": "clients", "url", "tokens", "rooms", "content", "rate", "seconds"}` is so many logged-in clients, who wait for
+what is new by long polls, while one after another says something in a room (`rooms`: a room, and its speaker's number).
 What is printed: `{"begun", "ended"}` in seconds since 1970, `"seconds"` per request, `"refused"`.
 """
 
@@ -19,7 +21,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
 import aiohttp
@@ -27,6 +29,7 @@ from aiohttp import web
 from yarl import URL
 
 Job: TypeAlias = dict[str, Any]
+POLL_MILLISECONDS: Final = 30_000
 
 
 class Sender:
@@ -114,12 +117,78 @@ async def at_fixed_moments(job: Job, sender: Sender) -> None:
     await asyncio.gather(*waiting)
 
 
+class Clients:
+    """Logged-in clients: each has one long poll open, as an app that is in front."""
+
+    def __init__(self, job: Job, http: aiohttp.ClientSession) -> None:
+        self._job, self._http = job, http
+        self.seconds: list[float] = []
+        self.refused = 0
+        self.syncs = 0
+
+    async def run(self) -> None:
+        """Wait and speak for as long as the job says, and let go of everything."""
+        waiting = [asyncio.create_task(self._wait(token)) for token in self._job["tokens"]]
+        try:
+            await self._speak()
+        finally:
+            for task in waiting:
+                task.cancel()
+            ended = await asyncio.gather(*waiting, return_exceptions=True)
+        self.refused += sum(isinstance(each, Exception) for each in ended)
+
+    async def _wait(self, token: str) -> None:
+        since = ""
+        while True:
+            query = f"timeout={POLL_MILLISECONDS if since else 0}{f'&since={since}' if since else ''}&set_presence=offline"
+            url = URL(f"{self._job['url']}/_matrix/client/v3/sync?{query}", encoded=True)
+            try:
+                async with self._http.get(url, headers={"Authorization": f"Bearer {token}"}) as answer:
+                    told = await answer.json() if answer.status == 200 else None
+            except (TimeoutError, aiohttp.ClientError):
+                told = None
+            if told is None:
+                self.refused += 1
+                await asyncio.sleep(1)
+                continue
+            since = quote(str(told["next_batch"]), safe="")
+            self.syncs += 1
+
+    async def _speak(self) -> None:
+        begun, job, said = time.perf_counter(), self._job, list[asyncio.Task[None]]()
+        for number in range(int(job["rate"] * job["seconds"])):
+            await asyncio.sleep(max(begun + number / job["rate"] - time.perf_counter(), 0))
+            room, speaker = job["rooms"][number % len(job["rooms"])]
+            said.append(asyncio.create_task(self._say(room, job["tokens"][speaker])))
+        await asyncio.sleep(max(begun + job["seconds"] - time.perf_counter(), 0))
+        await asyncio.gather(*said)
+
+    async def _say(self, room: str, token: str) -> None:
+        begun = time.perf_counter()
+        path = f"/_matrix/client/v3/rooms/{quote(room, safe='')}/send/m.room.encrypted/{secrets.token_hex(12)}"
+        url = URL(self._job["url"] + path, encoded=True)
+        headers = {"Authorization": f"Bearer {token}"}
+        try:
+            async with self._http.put(url, json=self._job["content"], headers=headers) as answer:
+                await answer.read()
+        except (TimeoutError, aiohttp.ClientError):
+            self.refused += 1
+            return
+        self.seconds.append(time.perf_counter() - begun)
+        self.refused += answer.status != 200
+
+
 async def generate(job: Job) -> Job:
     """Do a job and tell how it went."""
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=60)) as http:
-        sender = Sender(job, http)
         begun = time.time()
+        if job["kind"] == "clients":
+            clients = Clients(job, http)
+            await clients.run()
+            told = {"seconds": clients.seconds, "refused": clients.refused, "syncs": clients.syncs}
+            return {"begun": begun, "ended": time.time(), **told}
+        sender = Sender(job, http)
         await (at_fixed_moments if job["kind"] == "paced" else as_fast_as_it_goes)(job, sender)
         return {"begun": begun, "ended": time.time(), "seconds": sender.seconds, "refused": sender.refused}
 

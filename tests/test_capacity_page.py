@@ -1,0 +1,41 @@
+"""The page on capacity is filled by a command, and what was not measured stays as it is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.bench import capacity
+
+SEEDED = {"kind": "parked", "count": 10_000, "start_s": 0.5, "mib": 150.0, "first_ms": 40.0, "known_ms": 9.0}
+ROW = {**SEEDED, "open_ms": 5.0, "look_ms": 0.05}
+
+
+def test_a_table_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
+    """Between its marks alone; writing it again changes nothing."""
+    page = tmp_path / "page.md"
+    page.write_text(capacity.PAGE.read_text(encoding="utf-8"), encoding="utf-8")
+    told = {
+        "seeded": [ROW, {**ROW, "kind": "open", "count": 100}],
+        "cores": [{"cores": 1, "texts": 40.0, "raw": 60.0, "cpu_ms": 2.5}],
+        "disk": [{"what": "text", "bridge_kib": 1.0, "homeserver_kib": 3.0}],
+    }
+    capacity.write(told, page)
+    text = page.read_text(encoding="utf-8")
+    for row in (
+        "| 10,000 | 0 | 150 | 0.50 | 5.00 | 9.00 | 40.00 | 0.05 |",
+        "| 0 | 100 | 150 | 0.50 | 5.00 | 9.00 | 40.00 | 0.05 |",
+        "| 1 | 40 | 60 | 2.5 |",
+        "| text | 1.0 | 3.0 |",
+    ):
+        assert text.count(row) == 1
+    outside = re.compile(r"(<!-- from a run: (?:seeded|cores|disk) -->\n).*?(<!-- end -->)", re.DOTALL)
+    assert outside.sub(r"\1\2", text) == outside.sub(r"\1\2", capacity.PAGE.read_text(encoding="utf-8"))
+    capacity.write(told, page)
+    assert page.read_text(encoding="utf-8") == text
+
+
+def test_rooms_without_latency() -> None:
+    """With fewer conversations than the benchmark of latency needs, it is said that it was not measured."""
+    few = {"count": 2, "mib": 90.0, "start_s": 1.5, "text_ms": 0.0, "raw_ms": 0.0}
+    assert "| 2 | 90 | 1.5 | not measured | not measured |" in capacity.rooms_table([few])
