@@ -39,3 +39,10 @@ def test_rooms_without_latency() -> None:
     """With fewer conversations than the benchmark of latency needs, it is said that it was not measured."""
     few = {"count": 2, "mib": 90.0, "start_s": 1.5, "text_ms": 0.0, "raw_ms": 0.0}
     assert "| 2 | 90 | 1.5 | not measured | not measured |" in capacity.rooms_table([few])
+
+
+def test_the_page_has_a_place_for_each() -> None:
+    """One for each part that the command measures, and one for the people logged in."""
+    text = capacity.PAGE.read_text(encoding="utf-8")
+    for part in (*capacity.PARTS, "workers"):
+        assert text.count(f"<!-- from a run: {part} -->\n") == 1

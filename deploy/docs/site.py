@@ -44,6 +44,7 @@ NAVIGATION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "deploy/docs/keys.md",
             "deploy/docs/monitoring.md",
             "deploy/docs/standby.md",
+            "deploy/docs/capacity.md",
             "deploy/docs/kubernetes.md",
             "deploy/docs/disasters.md",
             "deploy/synapse_module/README.md",

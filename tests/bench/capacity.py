@@ -83,7 +83,6 @@ def main() -> int:
 
 def write(told: dict[str, Any], page: Path = PAGE) -> None:
     """Put the tables of what was measured into the page; what was not measured stays as it is."""
-    text = page.read_text(encoding="utf-8")
     for part, table in (
         ("seeded", seeded_table),
         ("disk", disk_table),
@@ -91,10 +90,14 @@ def write(told: dict[str, Any], page: Path = PAGE) -> None:
         ("cores", cores_table),
     ):
         if part in told:
-            begin, end = f"<!-- from a run: {part} -->\n", "<!-- end -->"
-            before, _, rest = text.partition(begin)
-            text = f"{before}{begin}{table(told[part])}\n{end}{rest.partition(end)[2]}"
-    page.write_text(text, encoding="utf-8")
+            put(part, table(told[part]), page)
+
+
+def put(part: str, table: str, page: Path = PAGE) -> None:
+    """Put a table into the page, between the marks of its part."""
+    begin, end = f"<!-- from a run: {part} -->\n", "<!-- end -->"
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    page.write_text(f"{before}{begin}{table}\n{end}{rest.partition(end)[2]}", encoding="utf-8")
 
 
 def seeded_table(rows: Sequence[dict[str, Any]]) -> str:

@@ -6,7 +6,8 @@ ends when the job is done; as an echo server, when its input ends.
 Jobs: `{"kind": "texts" | "sends", "count", "in_flight", …}` as fast as it goes; `{"kind": "paced", "rate", "seconds", …}`
 at fixed moments, whatever the answers do, each timed from the moment it was due; `{"kind": "echo"}` prints its port;
 `{"kind": "clients", "url", "tokens", "rooms", "content", "rate", "seconds"}` is so many logged-in clients, who wait for
-what is new by long polls, while one after another says something in a room (`rooms`: a room, and its speaker's number).
+what is new by long polls, while one after another says something in a room (`rooms`: a room, and its speaker's number);
+it prints `{"here"}` first, when all are.
 What is printed: `{"begun", "ended"}` in seconds since 1970, `"seconds"` per request, `"refused"`.
 """
 
@@ -30,6 +31,10 @@ from yarl import URL
 
 Job: TypeAlias = dict[str, Any]
 POLL_MILLISECONDS: Final = 30_000
+BEGINNING: Final = 8
+"""Clients that ask at the same time for all that there is, as those who log in over an evening."""
+COMING_SECONDS: Final = 300
+"""Within which all clients have to be here."""
 
 
 class Sender:
@@ -120,16 +125,21 @@ async def at_fixed_moments(job: Job, sender: Sender) -> None:
 class Clients:
     """Logged-in clients: each has one long poll open, as an app that is in front."""
 
-    def __init__(self, job: Job, http: aiohttp.ClientSession) -> None:
-        self._job, self._http = job, http
+    def __init__(self, job: Job, http: aiohttp.ClientSession, say: Callable[[str], None]) -> None:
+        self._job, self._http, self._say_line = job, http, say
+        self._beginning, self._all_here = asyncio.Semaphore(BEGINNING), asyncio.Event()
+        self.here = 0
         self.seconds: list[float] = []
         self.refused = 0
         self.syncs = 0
 
     async def run(self) -> None:
-        """Wait and speak for as long as the job says, and let go of everything."""
+        """Come, say that all are here, wait and speak for as long as the job says, and let go of everything."""
         waiting = [asyncio.create_task(self._wait(token)) for token in self._job["tokens"]]
         try:
+            await asyncio.wait_for(self._all_here.wait(), COMING_SECONDS)
+            self.syncs = 0
+            self._say_line(json.dumps({"here": self.here}))
             await self._speak()
         finally:
             for task in waiting:
@@ -138,7 +148,16 @@ class Clients:
         self.refused += sum(isinstance(each, Exception) for each in ended)
 
     async def _wait(self, token: str) -> None:
-        since = ""
+        async with self._beginning:
+            since = await self._sync(token, "")
+        self.here += 1
+        if self.here == len(self._job["tokens"]):
+            self._all_here.set()
+        while True:
+            since = await self._sync(token, since)
+
+    async def _sync(self, token: str, since: str) -> str:
+        """Ask for what is new until there is an answer; return where to go on."""
         while True:
             query = f"timeout={POLL_MILLISECONDS if since else 0}{f'&since={since}' if since else ''}&set_presence=offline"
             url = URL(f"{self._job['url']}/_matrix/client/v3/sync?{query}", encoded=True)
@@ -151,8 +170,8 @@ class Clients:
                 self.refused += 1
                 await asyncio.sleep(1)
                 continue
-            since = quote(str(told["next_batch"]), safe="")
             self.syncs += 1
+            return quote(str(told["next_batch"]), safe="")
 
     async def _speak(self) -> None:
         begun, job, said = time.perf_counter(), self._job, list[asyncio.Task[None]]()
@@ -178,13 +197,13 @@ class Clients:
         self.refused += answer.status != 200
 
 
-async def generate(job: Job) -> Job:
+async def generate(job: Job, say: Callable[[str], None]) -> Job:
     """Do a job and tell how it went."""
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=60)) as http:
         begun = time.time()
         if job["kind"] == "clients":
-            clients = Clients(job, http)
+            clients = Clients(job, http, say)
             await clients.run()
             told = {"seconds": clients.seconds, "refused": clients.refused, "syncs": clients.syncs}
             return {"begun": begun, "ended": time.time(), **told}
@@ -221,7 +240,7 @@ def main() -> None:
     if job["kind"] == "echo":
         asyncio.run(echo(say))
     else:
-        say(json.dumps(asyncio.run(generate(job))))
+        say(json.dumps(asyncio.run(generate(job, say))))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Rules of this module: both have PostgreSQL and the same router before them, on one disk, each its own line, one after the
 other in one run; the clients are a process of their own, on loopback, for a bounded time. One process is the ceiling.
 
-Run alone: `python -P -m tests.bench.workers [--clients 200] [--workers 3] [--seconds 60] [--rate 2]`.
+Run alone: `python -P -m tests.bench.workers [--clients 200] [--workers 3] [--seconds 60] [--rate 2] [--write]`.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ from deploy.stack.readiness import ReadinessProbe
 from deploy.stack.supervisor import Supervisor
 from deploy.stack.up import children
 from tests.bench.bench_line import BenchLine, encrypted, load_process, mxid
+from tests.bench.capacity import put
 from tests.bench.desk import TimedSupervisor, supervisor_at_desk
 from tests.bench.engines import SETTINGS
 from tests.bench.figures import Figure, machine, quantile, spread
-from tests.bench.load_generator import Sender
+from tests.bench.load_generator import COMING_SECONDS, Sender
 from tests.e2e.polling import wait_until
 from tests.fakes.postgres_server import PostgresServer, running_postgres
 from tests.fakes.worker_homeserver import WorkerHomeserver, provision_on, worker_homeserver
@@ -109,6 +110,8 @@ async def measure(
         job = await _logged_in(line, clients) | {"rate": rate, "seconds": seconds}
         taken = Taken()
         async with load_process(job) as process:
+            assert process.stdout is not None
+            assert json.loads(await asyncio.wait_for(process.stdout.readline(), COMING_SECONDS + 60))["here"] == clients
             talking = asyncio.create_task(process.communicate())
             before, begun = _cpu(running), time.monotonic()
             while time.monotonic() - begun < seconds and not talking.done():
@@ -244,6 +247,26 @@ def _figures(found: Sequence[Taken], *, clients: int, count: int, seconds: float
     ]
 
 
+def table(figures: Sequence[Figure]) -> str:
+    """Return the table of the page on capacity."""
+    text, command = figures
+    both = text.more
+    lines = ["| | one process | workers |", "| --- | --- | --- |"]
+    for name, figure in (("a text", text), ("a command", command)):
+        one, many = (figure.more[key] for key in ("one_ms", "workers_ms"))
+        lines.append(f"| {name} until it is read, ms, p50 | {one['p50']:.0f} | {many['p50']:.0f} |")
+        lines.append(f"| the same, p95 | {one['p95']:.0f} | {many['p95']:.0f} |")
+    for name, key in (
+        ("syncs answered", "syncs"),
+        ("requests refused or without an answer", "refused"),
+        ("cores that the homeserver took", "cpu_cores"),
+        ("MiB of all its processes", "memory_mib"),
+    ):
+        lines.append(f"| {name} | {both[key][0]:,} | {both[key][1]:,} |")
+    lines.append(f"| a client's send, ms, p95 | {both['send_ms'][0]['p95']:.0f} | {both['send_ms'][1]['p95']:.0f} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Measure, and print as JSON."""
     parser = argparse.ArgumentParser(prog="python -P -m tests.bench.workers")
@@ -251,6 +274,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--rate", type=float, default=2)
+    parser.add_argument("--write", action="store_true", help="write the table into the page on capacity")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="quietline-workers-") as directory:
         path, programs = Path(directory), OutsidePrograms(missing=[])
@@ -258,7 +282,10 @@ def main() -> None:
         measuring = workers(
             path, programs, clients=asked.clients, count=asked.workers, seconds=asked.seconds, rate=asked.rate
         )
-        told = {"before": before, "figures": [figure.as_json() for figure in asyncio.run(measuring)]}
+        figures = asyncio.run(measuring)
+        if asked.write and figures:
+            put("workers", table(figures))
+        told = {"before": before, "figures": [figure.as_json() for figure in figures]}
         sys.stdout.write(json.dumps({**told, "after": machine(path)}, indent=2) + "\n")
 
 
