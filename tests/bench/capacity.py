@@ -108,7 +108,8 @@ def seeded_table(rows: Sequence[dict[str, Any]]) -> str:
     ]
     for row in rows:
         kept, opened = (f"{row['count']:,}", "0") if row["kind"] == "parked" else ("0", f"{row['count']:,}")
-        times = " | ".join(f"{row[name]:.2f}" for name in ("open_ms", "known_ms", "first_ms", "look_ms"))
+        measured = (row[name] for name in ("open_ms", "known_ms", "first_ms", "look_ms"))
+        times = " | ".join(f"{each:.2f}" if each else "—" for each in measured)
         lines.append(f"| {kept} | {opened} | {row['mib']:.0f} | {row['start_s']:.2f} | {times} |")
     return "\n".join(lines)
 
