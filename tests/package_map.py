@@ -128,8 +128,8 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "deploy/canary": "bot/model bridge/runtime bridge/config bridge/matrix/olm bridge/outbound deploy/data_dir",
     "deploy/doctor": (
         "policies bridge/runtime bridge/storage bridge/carriers bridge/config bridge/tables bridge/matrix/api "
-        "bridge/matrix/rooms bridge/shift_calendar bridge/inbound bridge/app deploy/data_dir deploy/stack deploy/inspect "
-        "deploy/carrier deploy/preflight"
+        "bridge/matrix/rooms bridge/shift_calendar bridge/inbound bridge/outbound bridge/app deploy/data_dir deploy/stack "
+        "deploy/inspect deploy/carrier deploy/preflight"
     ),
     "deploy/docs/pages": "policies policies/drills bot/wording bot/commands bot/display bot/safety bot/lifecycle",
     "deploy/docs": (

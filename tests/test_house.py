@@ -104,6 +104,7 @@ PASSED_OVER: Final = {
     (Thread, line_incidents.CanaryFailed): "told to the desk, which has people",
     (Thread, line_incidents.CanaryRecovered): "told to the desk, which has people",
     (Thread, line_incidents.AlarmTestRequested): "told to the desk, which has people",
+    (Thread, line_incidents.LineChecked): "told to the desk, which has people",
     (Thread, line_incidents.InviteFailed): "told to the desk, which has people",
     (Thread, line_incidents.CalendarRead): "told to the desk, which follows the calendar",
     (Thread, line_incidents.CalendarUnread): "told to the desk, which has people",

@@ -22,6 +22,7 @@ from bot.model.line_incidents import (
     FactsBehind,
     HomeserverIncident,
     InviteFailed,
+    LineChecked,
     LineRestored,
     PageFailed,
     RoomLost,
@@ -317,6 +318,7 @@ Event: TypeAlias = (
     | LegalHoldChanged
     | RevealRequested
     | RevealConfirmed
+    | LineChecked
     | LineRestored
     | FactsBehind
     | DrillReported

@@ -219,6 +219,16 @@ class AlarmTestRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LineChecked:
+    """A look at the whole line (`quietline doctor --alarm`) found rows that are not well and were; empty: all is again.
+
+    `rows`: their names in that report, which say nothing of anybody.
+    """
+
+    rows: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarRead:
     """The calendar of shifts is another one, or can be used again (`recovered`). Names are in the facts alone.
 

@@ -31,6 +31,7 @@ from bot.model.line_incidents import (
     HomeserverIncident,
     HomeserverIncidentKind,
     InviteFailed,
+    LineChecked,
     LineRestored,
     MarkedFacts,
     PageFailed,
@@ -260,6 +261,14 @@ def canary_failed(pack: Pack, facts: Facts, desk: Desk, event: CanaryFailed) -> 
 def canary_recovered(pack: Pack, facts: Facts, desk: Desk, event: CanaryRecovered) -> Step[Desk]:
     """Say that the line's own test text comes through again."""
     return Step(desk, (SendMessage(place=DESK, body=notice_of("alerts.canary_recovered")),))
+
+
+def line_checked(pack: Pack, facts: Facts, desk: Desk, event: LineChecked) -> Step[Desk]:
+    """Say what a look at the whole line found, and call the person on call; say as well that all is well again."""
+    if not event.rows:
+        return Step(desk, (SendMessage(place=DESK, body=notice_of("alerts.line_is_well")),))
+    body = notice_of("alerts.line_is_not_well", rows=", ".join(event.rows))
+    return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)), PageOnCall(reason="check")))
 
 
 def clock_jumped(pack: Pack, facts: Facts, desk: Desk, event: ClockJumped) -> Step[Desk]:

@@ -1,15 +1,19 @@
-"""Tries the alarms when `quietline alarm test` asks for it, beside the running line.
+"""Tries the alarms when `quietline alarm test` asks for it, and raises one that `quietline doctor --alarm` asks for.
 
-Rules of this module: the verb leaves an id in the table `line`; it becomes an event of the desk in the commit that takes it
-away, so a test is one, whatever is killed. From there a test goes the way of every alarm: decision, outbox, room and pager.
+Rules of this module: a verb beside the running line leaves what it asks for in the table `line`; it becomes an event of the
+desk in the commit that takes it away, so it is one, whatever is killed. From there it goes the way of every alarm:
+decision, outbox, room and pager.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Final
 
 from bot.model.actions import DESK
-from bot.model.line_incidents import AlarmTestRequested
+from bot.model.events import Event
+from bot.model.line_incidents import AlarmTestRequested, LineChecked
 from bridge.background.loop import BackgroundLoop
 from bridge.services import Services
 from bridge.storage.database import Transaction
@@ -17,29 +21,38 @@ from bridge.tables import inbox, line_state
 
 LOOK_INTERVAL: Final = 2.0
 """Seconds between two looks: a person waits at a terminal."""
+ASKED: Final[dict[str, Callable[[str], Event]]] = {
+    line_state.ALARM_TEST: lambda test: AlarmTestRequested(test=test),
+    line_state.CHECK_FOUND: lambda rows: LineChecked(rows=tuple(map(str, json.loads(rows)))),
+}
+"""What verbs leave, by its name in the table `line`, and the event that it becomes."""
 
 
 class AlarmTests:
-    """Takes what the verb left. `loop` until cancelled."""
+    """Takes what the verbs left. `loop` until cancelled."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self.loop = BackgroundLoop("alarm_tests", self.run_once, max_sleep=LOOK_INTERVAL)
 
     async def run_once(self) -> float:
-        """Take the test that was asked for, if there is one; return the seconds until the next look."""
+        """Take what was asked for, if there is anything; return the seconds until the next look."""
+        taken = [await self._take(name) for name in ASKED]
+        return 0.0 if any(taken) else LOOK_INTERVAL
+
+    async def _take(self, name: str) -> bool:
         services = self._services
-        test = await line_state.get(services.database, line_state.ALARM_TEST)
-        if test is None:
-            return LOOK_INTERVAL
-        row = await inbox.seal(services.vault, DESK, AlarmTestRequested(test=test))
+        asked = await line_state.get(services.database, name)
+        if asked is None:
+            return False
+        row = await inbox.seal(services.vault, DESK, ASKED[name](asked))
 
         async def commit(transaction: Transaction) -> None:
-            if await line_state.get(transaction, line_state.ALARM_TEST) != test:
+            if await line_state.get(transaction, name) != asked:
                 return  # withdrawn, or another one was asked for: the next look takes that
             await inbox.append(transaction, row)
-            await line_state.delete(transaction, line_state.ALARM_TEST)
+            await line_state.delete(transaction, name)
 
         await services.database.commit(commit)
         services.wake.engine(DESK)
-        return 0.0
+        return True

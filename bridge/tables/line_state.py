@@ -11,6 +11,8 @@ from typing import Final
 
 from bridge.storage.database import Reader, Snapshot, Transaction
 
+CHECK_FOUND: Final = "check_found"
+"""What `quietline doctor --alarm` left: a JSON list of the names of rows that are not well."""
 ALARM_TEST: Final = "alarm_test"
 """The id of the test of the alarms that `quietline alarm test` asks for, until the line takes it."""
 ALARM_TEST_RESULT: Final = "alarm_test_result"

@@ -31,19 +31,28 @@ _CHANGES: Final = click.option(
     is_flag=True,
     help="Only what changed since the last time with this option: for a timer that mails what is printed.",
 )
+_ALARM: Final = click.option(
+    "--alarm",
+    "raises_alarm",
+    is_flag=True,
+    help="As --changes, and what is newly not well is told at the desk and calls the person on call: for a timer.",
+)
 
 
 @click.command()
 @line_or_fleet_options
 @_JSON
 @_CHANGES
-def doctor(layout: Layout | None, fleet: Path | None, as_json: bool, only_changes: bool) -> None:
+@_ALARM
+def doctor(layout: Layout | None, fleet: Path | None, as_json: bool, only_changes: bool, raises_alarm: bool) -> None:
     """Look whether the line is as safe as it should be. Exit code 0 when all is well, 1 when not, 2 when it cannot start.
 
     It asks every part at once, beside a running line or a stopped one, changes nothing and sends no text; a part that does
     not answer in time is a row that says so.
     """
+    from bridge.config import parse  # noqa: PLC0415 - only this verb needs it
     from deploy.doctor import changes  # noqa: PLC0415 - only this verb needs it
+    from deploy.doctor.alarm import raise_alarm  # noqa: PLC0415 - only this verb needs it
     from deploy.doctor.doctor import run_checks  # noqa: PLC0415 - only this verb needs it
 
     async def look(each: Layout) -> tuple[CheckReport, int]:
@@ -51,15 +60,17 @@ def doctor(layout: Layout | None, fleet: Path | None, as_json: bool, only_change
         return found, EXIT_OK if found.ok else EXIT_PROBLEMS if usable else EXIT_USAGE
 
     if layout is None:
-        if only_changes:
-            raise click.UsageError("--changes is for one line; each has its own last time.")
+        if only_changes or raises_alarm:
+            raise click.UsageError("--changes and --alarm are for one line; each has its own last time.")
         say_fleet(fleet, look, "doctor", as_json=as_json)
     report, usable = asyncio.run(run_checks(layout))
     ok = report.ok
-    if only_changes:
-        report = changes.since_last_time(layout.doctor, report)
-        if not report.checks:
-            sys.exit(EXIT_OK)
+    if raises_alarm and usable:
+        report = asyncio.run(raise_alarm(parse(layout.config)[0], layout.doctor_alarm, report))
+    elif only_changes or raises_alarm:
+        report = changes.since_last_time(layout.doctor_alarm if raises_alarm else layout.doctor, report)
+    if (only_changes or raises_alarm) and not report.checks:
+        sys.exit(EXIT_OK)
     for line in [report.as_json(ok=ok)] if as_json else report.as_text():
         click.echo(line)
     if not usable:

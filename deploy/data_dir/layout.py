@@ -161,6 +161,11 @@ class Layout:
         return self.run / "doctor.json"
 
     @property
+    def doctor_alarm(self) -> Path:
+        """What `doctor --alarm` told the last time (`deploy/doctor/alarm.py`)."""
+        return self.run / "doctor-alarm.json"
+
+    @property
     def lock(self) -> Path:
         """Held by the one `up` of this directory."""
         return self.run / "up.lock"

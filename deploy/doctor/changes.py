@@ -22,8 +22,11 @@ CONFIGURATION: Final = "configuration"
 """The one name that a report may have several rows of: each problem is one."""
 
 
-def since_last_time(path: Path, report: CheckReport) -> CheckReport:
-    """Return the rows that changed since the last call with this file, and remember how all are now."""
+def since_last_time(path: Path, report: CheckReport, *, remember: bool = True) -> CheckReport:
+    """Return the rows that changed since the last call with this file, and remember how all are now.
+
+    `remember`: False leaves that to a second call, for when what changed was told.
+    """
     before = _read(path)
     now, changed = {}, []
     for row in report.checks:
@@ -33,9 +36,14 @@ def since_last_time(path: Path, report: CheckReport) -> CheckReport:
         mended = key == CONFIGURATION and any(each.startswith(f"{CONFIGURATION}: ") for each in before)
         if now[key] != was or mended:
             changed.append(row)
-    if {key: state for key, state in now.items() if state != WELL} != before:
+    if remember and {key: state for key, state in now.items() if state != WELL} != before:
         _write(path, now)
     return CheckReport(checks=tuple(changed))
+
+
+def was_not_well(path: Path) -> bool:
+    """Whether something was not well at the last call with this file."""
+    return NOT_WELL in _read(path).values()
 
 
 def _key(row: CheckResult) -> str:

@@ -240,15 +240,16 @@ WantedBy=multi-user.target
 
 def _doctor_unit(layout: Layout) -> str:
     return f"""\
-# Written by `quietline init`. A line that is not well is a failed unit: see `systemctl --failed` and the journal.
+# Written by `quietline init`. What is newly not well is told at the desk and calls the person on call; it is a failed unit
+# as well, until the next look: see `systemctl --failed` and the journal.
 [Unit]
 Description=A look at Quietline
 After=quietline.service
 
 [Service]
 Type=oneshot
-ExecStart={ROOT}/quietline doctor --data {layout.data}
-{_sandbox(layout, [layout.bridge], reached=[ROOT, layout.data])}"""
+ExecStart={ROOT}/quietline doctor --data {layout.data} --alarm
+{_sandbox(layout, [layout.bridge, layout.run], reached=[ROOT, layout.data])}"""
 
 
 def _closed(closed: bool) -> str:

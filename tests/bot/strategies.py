@@ -171,6 +171,7 @@ DIGESTS: Final = Digests(salt="00", safe="01", duress="02", lengths=(8, 9))
 TAGS: Final = ("", "0badcafe0bad", "0badcafe0bad.2")
 """Tags of handsets of a drill; the empty one is a person's."""
 FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
+    "rows": st.lists(st.sampled_from(("disk", "backup")), max_size=2, unique=True).map(tuple),
     "drill": st.sampled_from(TAGS),
     "tag": st.sampled_from(TAGS),
     "situation": st.sampled_from(thread_desk_events.Situation),

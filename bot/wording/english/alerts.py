@@ -167,6 +167,11 @@ NOTICES: Final[dict[str, str]] = {
         "same place. Please tell the technician. It is said here when a test is well again."
     ),
     "alerts.canary_recovered": "The line's own test texts come through again.",
+    "alerts.line_is_well": "The regular look at this line finds all well again.",
+    "alerts.line_is_not_well": (
+        "⚠️ The regular look at this line found something that is not well: {rows}. The person on call is called. Please "
+        "tell the technician: `quietline doctor` says what each means and what to do."
+    ),
     "alerts.alarm_test": (
         "🔔 TEST of the alarms by the technician. Nobody is needed. If your phone did not ring for this, please tell them."
     ),

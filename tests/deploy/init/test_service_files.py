@@ -51,7 +51,7 @@ def test_the_units_run_this_line_and_its_backups(tmp_path: Path) -> None:
     assert (drill["PrivateNetwork"], drill["LoadCredential"]) == ("yes", "passphrase:/etc/quietline/passphrase")
     assert unit(units / "quietline-drill.timer")["Timer"]["OnCalendar"] == "monthly"
     doctor = unit(units / "quietline-doctor.service")["Service"]
-    assert doctor["ExecStart"].endswith(f"/quietline doctor --data {tmp_path / 'line'}")
+    assert doctor["ExecStart"].endswith(f"/quietline doctor --data {tmp_path / 'line'} --alarm")
     assert unit(units / "quietline-doctor.timer")["Timer"]["OnCalendar"] == "hourly"
     told = load(tmp_path / "line" / "config.yaml").backup
     assert told is not None

@@ -1,0 +1,50 @@
+"""`quietline doctor --alarm`: what is newly not well is told at the desk, and calls the person on call.
+
+Rules of this module: a line that runs is told beside it, and does both by the way of every alarm; where none runs, or its
+database takes nothing, the person on call is called from here. Only names of rows are told; what is remembered is
+remembered after it was told, so a process that dies between the two says it twice and never not at all.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from bridge.outbound import pager
+from bridge.storage.errors import DatabaseError
+from bridge.tables import line_state
+from deploy.data_dir import offline
+from deploy.doctor import changes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bridge.config import Config
+    from deploy.inspect.status import CheckReport
+
+BRIDGE = "bridge"
+"""The row that says whether the line runs."""
+
+
+async def raise_alarm(config: Config, path: Path, report: CheckReport) -> CheckReport:
+    """Tell what changed since the last call with this file, and return it. A line that was well and is gets no word."""
+    changed = changes.since_last_time(path, report, remember=False)
+    failed = list(dict.fromkeys(row.name for row in changed.checks if not row.ok))
+    if failed or (report.ok and changes.was_not_well(path)):
+        await _tell(config, failed, runs=any(row.name == BRIDGE and row.ok for row in report.checks))
+    changes.since_last_time(path, report)
+    return changed
+
+
+async def _tell(config: Config, failed: list[str], *, runs: bool) -> None:
+    if runs:
+        try:
+            found = json.dumps(failed)
+            await offline.commit(config, lambda transaction: line_state.put(transaction, line_state.CHECK_FOUND, found))
+        except DatabaseError:
+            runs = False
+    if failed and not runs:
+        async with aiohttp.ClientSession() as http:
+            await pager.call_each(config.line.on_call, http, message=pager.MESSAGE)

@@ -1,0 +1,108 @@
+"""`doctor --alarm`: who is told what a look found, when, and of nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from click.testing import CliRunner, Result
+
+from bridge.storage.errors import Unavailable
+from bridge.tables import line_state
+from deploy.cli.main import cli
+from deploy.data_dir import offline
+from deploy.doctor import alarm
+from tests.deploy.doctor.real_line import RealLine, real_line
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealLine]:
+    async with real_line(tmp_path_factory.mktemp("alarm")) as made:
+        yield made
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what the person on call hears from this process."""
+    heard: list[str] = []
+
+    async def call_each(_on_call: Any, _http: Any, *, message: str) -> dict[str, bool]:
+        heard.append(message)
+        return {}
+
+    monkeypatch.setattr(alarm.pager, "call_each", call_each)
+    return heard
+
+
+async def look(line: RealLine, *words: str) -> Result:
+    return await asyncio.to_thread(CliRunner().invoke, cli, ["doctor", "--data", str(line.layout.data), "--alarm", *words])
+
+
+async def left(line: RealLine) -> list[str] | None:
+    """Take what the running line would take."""
+    found = await line_state.get(line.harness.database, line_state.CHECK_FOUND)
+    await line.harness.database.commit(lambda transaction: line_state.delete(transaction, line_state.CHECK_FOUND))
+    return None if found is None else list(json.loads(found))
+
+
+async def test_a_running_line_is_told_what_is_new(line: RealLine, calls: list[str]) -> None:
+    """Names of rows once, an empty list when all is well again, else nothing; nobody is called from here."""
+    database = line.config.data_dir / "main.db"
+    assert ((await look(line)).exit_code, await left(line)) == (0, None)
+    database.chmod(0o644)
+    assert ((await look(line)).exit_code, await left(line)) == (1, ["file modes"])
+    assert ((await look(line)).exit_code, await left(line)) == (0, None)
+    database.chmod(0o600)
+    assert ((await look(line)).exit_code, await left(line)) == (0, [])
+    assert ((await look(line)).exit_code, await left(line)) == (0, None)
+    assert calls == []
+
+
+async def test_what_could_not_be_told_is_told_the_next_time(
+    line: RealLine, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that dies before it has told anybody leaves the news for the next look."""
+    database = line.config.data_dir / "main.db"
+    database.chmod(0o644)
+
+    async def die(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(alarm, "_tell", die)
+        assert (await look(line)).exit_code != 0
+    assert await left(line) is None
+    assert ((await look(line)).exit_code, await left(line)) == (1, ["file modes"])
+    database.chmod(0o600)
+    assert ((await look(line)).exit_code, await left(line)) == (0, [])
+    assert calls == []
+
+
+async def test_a_line_that_takes_nothing_has_somebody_called(
+    line: RealLine, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the database takes nothing, or the line does not run, the person on call is called from here, once."""
+
+    async def refuse(*_: Any) -> None:
+        raise Unavailable("SQLITE_FULL")
+
+    database = line.config.data_dir / "main.db"
+    database.chmod(0o644)
+    with monkeypatch.context() as patch:
+        patch.setattr(offline, "commit", refuse)
+        assert (await look(line)).exit_code == 1
+        assert (await look(line)).exit_code == 0
+    assert calls == [alarm.pager.MESSAGE]
+    database.chmod(0o600)
+    await look(line)
+    await left(line)
+    await line.bridge.cleanup()
+    assert (await look(line)).exit_code == 1
+    assert await left(line) is None
+    assert calls == [alarm.pager.MESSAGE] * 2
