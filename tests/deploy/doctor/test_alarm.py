@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from click.testing import CliRunner, Result
 
+from bridge.outbound import pager
 from bridge.storage.errors import Unavailable
 from bridge.tables import line_state
 from deploy.cli.main import cli
@@ -36,7 +37,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         heard.append(message)
         return {}
 
-    monkeypatch.setattr(alarm.pager, "call_each", call_each)
+    monkeypatch.setattr(pager, "call_each", call_each)
     return heard
 
 
@@ -98,11 +99,11 @@ async def test_a_line_that_takes_nothing_has_somebody_called(
         patch.setattr(offline, "commit", refuse)
         assert (await look(line)).exit_code == 1
         assert (await look(line)).exit_code == 0
-    assert calls == [alarm.pager.MESSAGE]
+    assert calls == [pager.MESSAGE]
     database.chmod(0o600)
     await look(line)
     await left(line)
     await line.bridge.cleanup()
     assert (await look(line)).exit_code == 1
     assert await left(line) is None
-    assert calls == [alarm.pager.MESSAGE] * 2
+    assert calls == [pager.MESSAGE] * 2
