@@ -18,6 +18,7 @@ from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
 from deploy.init.compose_files import compose_files
 from deploy.init.egress import address_lists
+from deploy.init.unit_sandbox import PROTECTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -151,19 +152,7 @@ PrivateTmp=yes
 PrivateDevices=yes
 DevicePolicy=closed
 PrivateUsers=yes
-ProtectKernelTunables=yes
-ProtectKernelModules=yes
-ProtectKernelLogs=yes
-ProtectControlGroups=yes
-ProtectClock=yes
-ProtectHostname=yes
-ProtectProc=invisible
-RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-MemoryDenyWriteExecute={"no" if makes_code else "yes"}
+{PROTECTED}MemoryDenyWriteExecute={"no" if makes_code else "yes"}
 RemoveIPC=yes
 KeyringMode=private
 SystemCallArchitectures=native

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from deploy.data_dir.layout import HOST
+from deploy.init.unit_sandbox import PROTECTED
 from deploy.init.worker_routes import ROUTES, Duty, Worker, workers_of
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def worker_files(count: int, ports: WorkerPorts, folder: Path) -> Mapping[str, s
         REPLICATION_SECRET: secrets.token_urlsafe(48) + "\n",
         LOG: _LOG,
         REDIS: _REDIS.format(port=ports.redis),
-        UNIT: _UNIT.format(folder=folder, module=WORKER),
+        UNIT: _UNIT.format(folder=folder, module=WORKER, protected=PROTECTED),
         **{f"workers/{worker.name}.yaml": worker_settings(worker, n, ports, folder) for n, worker in enumerate(workers)},
         "workers.nginx": nginx_router(workers, ports),
         "workers.caddy": caddy_router(workers, ports),
@@ -275,19 +276,7 @@ ReadWritePaths=/var/lib/matrix-synapse
 ProtectHome=yes
 PrivateTmp=yes
 PrivateDevices=yes
-ProtectKernelTunables=yes
-ProtectKernelModules=yes
-ProtectKernelLogs=yes
-ProtectControlGroups=yes
-ProtectClock=yes
-ProtectHostname=yes
-ProtectProc=invisible
-RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-SystemCallArchitectures=native
+{protected}SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
 LimitCORE=0
