@@ -43,7 +43,11 @@ def checklist(answers: Answers, place: Place, layout: Layout, pack: Pack) -> str
 def _steps(answers: Answers, place: Place, layout: Layout, pack: Pack) -> Iterator[str]:
     data = f"--data {layout.data}"
     if answers.mode == "rehearsal":
-        yield f"`./quietline up {data}`; handsets are in a browser, and `{layout.ready}` says where everything is."
+        if answers.service == "compose":
+            yield from _containers(layout)
+        else:
+            yield f"`./quietline up {data}`."
+        yield f"Handsets are in a browser; `{layout.ready}` says where everything is."
         return
     if open_texts := unreviewed(pack):
         yield (
@@ -62,10 +66,7 @@ def _steps(answers: Answers, place: Place, layout: Layout, pack: Pack) -> Iterat
             f"`systemctl enable --now {line} {place.unit('quietline-doctor', 'timer')}`."
         )
     elif answers.service == "compose":
-        if os.getuid() == 0:
-            user = f"{CONTAINER_USER}:{CONTAINER_USER}"
-            yield f"`chown -R {user} {layout.data}`: the container's user owns what it reads and writes."
-        yield f"In `{layout.data}`: what the head of `compose.yaml` says."
+        yield from _containers(layout)
     else:
         yield f"`./quietline {verb} {data}`, under whatever starts it again at boot."
     yield "Set up the vendor's console (below), then `./quietline carrier check " + data + "`."
@@ -97,6 +98,14 @@ def _steps(answers: Answers, place: Place, layout: Layout, pack: Pack) -> Iterat
         yield "Somebody on call: give `lines.0.on_call` in `config.yaml` a `webhook_file` or an `email`."
     yield from _canary(answers, place, layout)
     yield "Text the line from a phone of your own before anybody else does."
+
+
+def _containers(layout: Layout) -> Iterator[str]:
+    """Say how containers are started; root made the files, and no container is root's."""
+    if os.getuid() == 0:
+        user = f"{CONTAINER_USER}:{CONTAINER_USER}"
+        yield f"`chown -R {user} {layout.data}`: the container's user owns what it reads and writes."
+    yield f"In `{layout.data}`: what the head of `compose.yaml` says."
 
 
 def _sheets(answers: Answers, layout: Layout) -> str:

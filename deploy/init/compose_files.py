@@ -44,17 +44,18 @@ PYTHON: Final = "/opt/quietline/.venv/bin/python"
 HEADER: Final = """\
 # Written by `quietline init`. The line's directory is mounted in its own place, because the configuration has whole paths.
 #   docker compose build && docker compose up -d
-#   docker compose exec bridge {python} -P -m deploy status --data {data}
-# The canary, once config.yaml has a `canary` section: docker compose --profile canary up -d
+#   docker compose exec {part} {python} -P -m deploy status --data {data}
 """
-LIVE: Final = "import urllib.request as r; r.urlopen('{url}', timeout=5)"
+CANARY: Final = "# The canary, once config.yaml has a `canary` section: docker compose --profile canary up -d\n"
+LIVE: Final = "__import__('urllib.request').request.urlopen('{url}',timeout=5)"
+"""Without a space: Podman cuts the words of a health check there when Compose hands them over."""
 CLOSED: Final[Mapping[str, Any]] = {
     "read_only": True,
     "cap_drop": ["ALL"],
     "security_opt": ["no-new-privileges:true"],
     "restart": "unless-stopped",
-    # What a container prints is kept by the engine: little of it, and not for ever.
-    "logging": {"driver": "local", "options": {"max-size": "4m", "max-file": "2"}},
+    # What a container prints is kept by the engine: little of it, and not for ever. Docker and Podman know this driver.
+    "logging": {"driver": "json-file", "options": {"max-size": "4m", "max-file": "2"}},
 }
 
 
@@ -75,7 +76,8 @@ def compose_files(answers: Answers, layout: Layout) -> Mapping[str, str]:
         told["networks"] = {"default": {}, "data": {"internal": True}}
     if _is_proxied(answers):
         services["proxy"] = _proxy(layout, own=own)
-    return {"compose.yaml": HEADER.format(python=PYTHON, data=layout.data) + _yaml(told)}
+    header = HEADER.format(python=PYTHON, data=layout.data, part="bridge" if "bridge" in services else "line")
+    return {"compose.yaml": header + (CANARY if "canary" in services else "") + _yaml(told)}
 
 
 def has_own_network(answers: Answers) -> bool:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 import yaml
 
 from bridge.config import load
-from deploy.init.compose_files import IMAGE
+from deploy.init.compose_files import IMAGE, LIVE
 from tests.deploy.init.answers import answers, joined, run_init
 from tests.deploy.processes import ROOT
 from tests.outside_programs import OutsidePrograms
@@ -21,6 +24,12 @@ CONTAINERFILE = ROOT / "deploy" / "containers" / "Containerfile"
 
 
 GATEWAY = "http://10.0.0.7:13013"
+
+
+class _Answering(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
 
 
 def networked(**changed: Any) -> dict[str, Any]:
@@ -101,10 +110,35 @@ def test_the_checklist_is_of_containers(tmp_path: Path, told: dict[str, Any]) ->
 
 
 def test_a_rehearsal_is_one_container(tmp_path: Path) -> None:
-    """`up` runs the handsets too; all of it on the machine's loopback."""
+    """`up` runs the handsets too; all of it on the machine's loopback. The pages say how this one is started and asked."""
     found = services(tmp_path, answers(mode="rehearsal", carrier=None))
     assert found.keys() == {"line"}
     assert (found["line"]["command"][0], found["line"]["network_mode"]) == ("up", "host")
+    head = (tmp_path / "line" / "compose.yaml").read_text().partition("services:")[0]
+    assert ("exec line " in head, "exec bridge" in head, "canary" in head) == (True, False, False)
+    said = (tmp_path / "line" / "CHECKLIST.md").read_text()
+    assert ("what the head of `compose.yaml` says" in said, "quietline up" in said) == (True, False)
+    assert ("`chown -R 10001:10001 " in said) == (os.getuid() == 0)
+
+
+def test_podman_takes_what_docker_takes(tmp_path: Path) -> None:
+    """Podman knows no log driver `local`, and cuts a health check that Compose hands over at each space."""
+    for each in services(tmp_path, stored()).values():
+        assert each["logging"]["driver"] == "json-file"
+        words = each.get("healthcheck", {"test": ["CMD"]})["test"]
+        assert " ".join(words).split(" ") == words
+
+
+def test_the_program_of_a_health_check_fails_where_nobody_answers() -> None:
+    """It is a program of Python, which says by its exit code whether somebody answers."""
+    with HTTPServer(("127.0.0.1", 0), _Answering) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/live"
+        words = (sys.executable, "-P", "-c", LIVE.format(url=url))
+        there = subprocess.run(words, check=False, timeout=60, capture_output=True)
+        server.shutdown()
+    gone = subprocess.run(words, check=False, timeout=60, capture_output=True)
+    assert (there.returncode, gone.returncode) == (0, 1)
 
 
 def test_postgresql_is_made_as_synapse_wants_it_and_reaches_nothing(tmp_path: Path) -> None:
