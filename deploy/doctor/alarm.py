@@ -2,7 +2,8 @@
 
 Rules of this module: a line that runs is told beside it, and does both by the way of every alarm; where none runs, or its
 database takes nothing, the person on call is called from here. Only names of rows are told; what is remembered is
-remembered after it was told, so a process that dies between the two says it twice and never not at all.
+remembered after it was told, so a process that dies between the two says it twice and never not at all, and a call that no
+way took is made again by the next look.
 """
 
 from __future__ import annotations
@@ -32,19 +33,24 @@ async def raise_alarm(config: Config, path: Path, report: CheckReport) -> CheckR
     """Tell what changed since the last call with this file, and return it. A line that was well and is gets no word."""
     changed = changes.since_last_time(path, report, remember=False)
     failed = list(dict.fromkeys(row.name for row in changed.checks if not row.ok))
+    told = True
     if failed or (report.ok and changes.was_not_well(path)):
-        await _tell(config, failed, runs=any(row.name == BRIDGE and row.ok for row in report.checks))
-    changes.since_last_time(path, report)
+        told = await _tell(config, failed, runs=any(row.name == BRIDGE and row.ok for row in report.checks))
+    if told:
+        changes.since_last_time(path, report)
     return changed
 
 
-async def _tell(config: Config, failed: list[str], *, runs: bool) -> None:
+async def _tell(config: Config, failed: list[str], *, runs: bool) -> bool:
+    """Tell it; False when somebody was to be called and no way took the call. Nobody to call is no failure."""
     if runs:
         try:
             found = json.dumps(failed)
             await offline.commit(config, lambda transaction: line_state.put(transaction, line_state.CHECK_FOUND, found))
         except DatabaseError:
             runs = False
-    if failed and not runs:
-        async with aiohttp.ClientSession() as http:
-            await pager.call_each(config.line.on_call, http, message=pager.MESSAGE)
+    if runs or not failed:
+        return True
+    async with aiohttp.ClientSession() as http:
+        ways = await pager.call_each(config.line.on_call, http, message=pager.MESSAGE)
+    return not ways or any(ways.values())

@@ -45,6 +45,11 @@ async def look(line: RealLine, *words: str) -> Result:
     return await asyncio.to_thread(CliRunner().invoke, cli, ["doctor", "--data", str(line.layout.data), "--alarm", *words])
 
 
+async def refuse(*_: Any) -> None:
+    """Be a database that takes nothing."""
+    raise Unavailable("SQLITE_FULL")
+
+
 async def left(line: RealLine) -> list[str] | None:
     """Take what the running line would take."""
     found = await line_state.get(line.harness.database, line_state.CHECK_FOUND)
@@ -89,10 +94,6 @@ async def test_a_line_that_takes_nothing_has_somebody_called(
     line: RealLine, calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the database takes nothing, or the line does not run, the person on call is called from here, once."""
-
-    async def refuse(*_: Any) -> None:
-        raise Unavailable("SQLITE_FULL")
-
     database = line.config.data_dir / "main.db"
     database.chmod(0o644)
     with monkeypatch.context() as patch:
@@ -107,3 +108,20 @@ async def test_a_line_that_takes_nothing_has_somebody_called(
     assert (await look(line)).exit_code == 1
     assert await left(line) is None
     assert calls == [pager.MESSAGE] * 2
+
+
+async def test_a_call_that_no_way_took_is_made_again(line: RealLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody heard stays news: the next look calls again, and the one after a call that was taken does not."""
+    line.layout.doctor_alarm.unlink(missing_ok=True)
+    answers = [{"webhook": False, "email": False}, {"webhook": False, "email": True}]
+
+    async def call_each(*_: Any, **__: Any) -> dict[str, bool]:
+        return answers.pop(0)
+
+    monkeypatch.setattr(pager, "call_each", call_each)
+    monkeypatch.setattr(offline, "commit", refuse)
+    database = line.config.data_dir / "main.db"
+    database.chmod(0o644)
+    assert [(await look(line)).exit_code for _ in range(3)] == [1, 1, 0]
+    assert answers == []
+    database.chmod(0o600)
