@@ -42,7 +42,7 @@ async def raise_alarm(config: Config, path: Path, report: CheckReport) -> CheckR
 
 
 async def _tell(config: Config, failed: list[str], *, runs: bool) -> bool:
-    """Tell it; False when somebody was to be called and no way took the call. Nobody to call is no failure."""
+    """Tell it; False when people were to be called and no way took the call. An empty chain is no failure."""
     if runs:
         try:
             found = json.dumps(failed)
