@@ -15,7 +15,7 @@ from bot.command_functions import DESK_COMMANDS, OFFICE_COMMANDS, THREAD_COMMAND
 from bot.commands import dispatch
 from bot.commands.dispatch import MessageFeature
 from bot.commands.parser import ParsedCommand, parse, remove_answer
-from bot.display import desk_board, queue_cards, reading_language, ringing, thread_card
+from bot.display import absent_supervisor, desk_board, queue_cards, reading_language, ringing, thread_card
 from bot.display.readers import put_into_words
 from bot.drills import running, thread_report
 from bot.language.codeword_forms import readings_kept
@@ -333,6 +333,7 @@ def _decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
         aggregate, asked = shifts.follow_calendar(pack, facts, aggregate, event)
         aggregate, shown = desk_board.update_board(pack, facts, aggregate)
         actions = ringing.ring(aggregate.roster, actions + given + called + cared + asked)
+        actions = absent_supervisor.say_so(aggregate.roster, actions)
         shown = put_into_words(pack, facts, aggregate, event, actions + shown)
         return Step(aggregate, shown + audit_trail.audit_records(before, aggregate, actions))
     if isinstance(aggregate, Thread):
@@ -344,7 +345,8 @@ def _decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
         actions = retention.possible_when_parked(
             aggregate, tuple(a for a in actions if not legal_hold.is_held_back(aggregate, a))
         )
-        actions = put_into_words(pack, facts, aggregate, event, ringing.ring(facts.roster, actions))
+        actions = absent_supervisor.say_so(facts.roster, ringing.ring(facts.roster, actions))
+        actions = put_into_words(pack, facts, aggregate, event, actions)
         actions += audit_trail.audit_records(before, aggregate, actions)
         actions += thread_report.report(pack, before, aggregate, event, actions)
         actions += first_times.report(facts, before, aggregate, event, actions)

@@ -13,7 +13,7 @@ from typing import Final
 
 from bot import guard
 from bot.commands.parser import ParsedCommand, names_a_word
-from bot.display.ringing import nobody_decides, supervisor_note
+from bot.display.ringing import nobody_decides
 from bot.language.codeword_forms import count_words, meaning
 from bot.lifecycle import retention
 from bot.lifecycle.recap import REMOVE_RECAP
@@ -191,7 +191,6 @@ def _word_missing(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tup
         "check.unverified_possible_duress",
         count=count,
         locked=guard.LOCKED[SendLock.UNVERIFIED],
-        supervisor_note=supervisor_note(facts),
     )
     notice = SendMessage(place=THREAD, body=body, mentions=_assignee(thread))
     return thread, (CancelTimer(key=TIMER), notice, _alarm(thread, AlarmKind.UNVERIFIED))

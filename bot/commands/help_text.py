@@ -80,7 +80,7 @@ SHORT: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("A note for the room", "// or !note before it: the phone does not get it"),
         ("It is not safe", "!unsafe or a tap on 🛑 stops everything and sends nothing; !safecheck, !switch, !urgent"),
         ("Pass it on", "!transfer @who, !with @who, !release, !off; with nobody yet: !claim"),
-        ("I need help", "!escalate calls a supervisor; !playbook and one of: {playbooks}"),
+        ("I need help", "!escalate asks for a supervisor; !playbook and one of: {playbooks}"),
         ("End it", "!close, and !reopen takes it back; they asked us to stop: !stopped"),
         ("Anything else", "!status, !recap, !more; en español: !lang me es"),
     ),

@@ -5,6 +5,9 @@ Rule of this module: a playbook is read by staff, disappears like any answer, an
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from bot.commands.parser import ParsedCommand, answer, mark_as_note
 from bot.commands.synonyms import PLAYBOOK_NAMES
 from bot.model.actions import Action
@@ -13,6 +16,9 @@ from bot.model.events import MessageSent
 from bot.model.feature import Step
 from bot.wording.notice import notice_of, written
 from policies.pack import Pack, Playbook
+
+NAMES_ONE: Final = re.compile(r"!escalate\b|\bsupervis", re.IGNORECASE)
+"""What sends the reader of a playbook to a supervisor."""
 
 
 def playbook(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
@@ -38,7 +44,8 @@ def _shown(pack: Pack, facts: Facts, event: MessageSent, command: ParsedCommand)
 
 def steps_of(book: Playbook) -> str:
     """Return a playbook as it is read: its title, and its steps with their numbers, in every language that it has."""
-    return written(_listed(book), {language: _listed(other) for language, other in book.translations.items()})
+    steps = written(_listed(book), {language: _listed(other) for language, other in book.translations.items()})
+    return notice_of("playbooks.steps_that_name_a_supervisor", steps=steps) if NAMES_ONE.search(steps) else steps
 
 
 def _listed(book: Playbook) -> str:

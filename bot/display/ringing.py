@@ -14,7 +14,7 @@ from typing import Final
 
 from bot.model.actions import OFFICE, Action, SendMessage, Speaker
 from bot.model.desk import DeskMember, Facts
-from bot.wording.notice import joined, notice_of
+from bot.wording.notice import notice_of
 
 NO_SUPERVISOR: Final = notice_of("ringing.no_supervisor_is_on_duty")
 
@@ -40,11 +40,6 @@ def on_duty(roster: Iterable[DeskMember]) -> tuple[str, ...]:
 def who_decides(facts: Facts) -> tuple[str, ...]:
     """Return whom an alarm calls: the supervisors on duty, or, where there is none, everybody on duty."""
     return facts.supervisors or on_duty(facts.roster)
-
-
-def supervisor_note(facts: Facts) -> str:
-    """Say that no supervisor is on duty, behind a sentence that speaks of one; empty while one is."""
-    return "" if facts.supervisors else joined(" ", ("", NO_SUPERVISOR))
 
 
 def nobody_decides(facts: Facts) -> str:

@@ -10,14 +10,13 @@ import re
 from typing import Final
 
 from bot.display.ages import describe_duration
-from bot.display.ringing import supervisor_note
 from bot.language.codeword_forms import meaning
 from bot.language.time_windows import is_safe, local
 from bot.model.actions import THREAD, SendMessage
 from bot.model.desk import Facts, Thread
 from bot.model.events import TextArrived
 from bot.model.thread import ThreadState
-from bot.wording.notice import joined, notice_of
+from bot.wording.notice import notice_of
 from policies.keywords import Meaning
 from policies.pack import Pack
 
@@ -81,8 +80,6 @@ CUES: Final = {
     "picture": PICTURE,
 }
 """What the room is told once in a conversation."""
-SPEAKS_OF_SUPERVISOR: Final = ("minor", "disclosure")
-"""Those that send people to a supervisor."""
 
 
 def find_cues(
@@ -99,11 +96,7 @@ def find_cues(
         "picture": event.media > 0,
     }
     new = [name for name, there in found.items() if there and name not in thread.silence.cues_shown]
-    spoken = supervisor_note(facts)
-    posts = tuple(
-        SendMessage(place=THREAD, body=joined("", (CUES[name], spoken if name in SPEAKS_OF_SUPERVISOR else "")))
-        for name in new
-    )
+    posts = tuple(SendMessage(place=THREAD, body=CUES[name]) for name in new)
     if (why := what_changed(pack, facts, thread)) is not None:
         return frozenset({*new, ASK}), (safe_check_cue(why), *posts)
     return frozenset(new), posts

@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Final
 
 from bot.commands.parser import ParsedCommand, answer, mark_as_note
-from bot.display.ringing import supervisor_note
 from bot.language.codeword_forms import meaning
 from bot.lifecycle.retention import LEFT_SILENTLY, park_soon
 from bot.lifecycle.tally import count
@@ -85,8 +84,7 @@ def apply_keyword(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
                 retract_sent(thread, lambda _words: True), notice_of("opt_out.the_texter_left_with_a_2")
             )
             dropped += waiting
-        spoken = supervisor_note(facts) if means is Meaning.CALL else ""
-        notice = SendMessage(place=THREAD, body=words + spoken, mentions=_assignee(thread))
+        notice = SendMessage(place=THREAD, body=words, mentions=_assignee(thread))
         closing: tuple[Action, ...] = ()
         if means is Meaning.EXIT_PARK and thread.lifecycle.state is ThreadState.OPEN and not _is_older(thread, event):
             # What nobody has seen yet does not go: a thread that waits is closed by a person. Nor what they texted since.
@@ -241,7 +239,7 @@ def _may_reply(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> 
     if not pack.settings.reply_after_stop:
         return thread, ""
     thread = replace(thread, consent=replace(thread.consent, text_after_stop=event.id))
-    return thread, notice_of("opt_out.a_supervisor_may_send_one", supervisor_note=supervisor_note(facts))
+    return thread, notice_of("opt_out.a_supervisor_may_send_one")
 
 
 def _after_stop(pack: Pack, facts: Facts, thread: Thread, event: TextArrived, means: Meaning) -> Step[Thread]:

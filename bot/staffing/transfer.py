@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot.commands.parser import UNKNOWN_MEMBER, ParsedCommand, answer, find_member, mark_as_note
-from bot.display.ringing import nobody_decides, supervisor_note
+from bot.display.ringing import nobody_decides
 from bot.display.thread_card import localpart
 from bot.model.actions import DESK, OFFICE, THREAD, Action, Invite, KickMember, SendMessage
 from bot.model.desk import Facts, Role, Thread
@@ -293,7 +293,7 @@ def _cannot_take(pack: Pack, facts: Facts, thread: Thread, by: str, to: str) -> 
         return notice_of("transfer.is_off_duty_say_transfer", to=localpart(to))
     if facts.load.get(to, 0) >= pack.settings.cap and facts.role(by) is not Role.SUPERVISOR:
         full = notice_of("transfer.has_threads_open_the_most", to=localpart(to), cap=pack.settings.cap)
-        return notice_of("transfer.a_supervisor_may_all_the", full=full, supervisor_note=supervisor_note(facts))
+        return notice_of("transfer.a_supervisor_may_all_the", full=full)
     return None
 
 

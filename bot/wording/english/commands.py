@@ -30,7 +30,7 @@ NOTICES: Final[dict[str, str]] = {
     "dispatch.close_ends_the_conversation_if": "!close ends the conversation. If they asked us to stop: !stopped",
     "dispatch.did_nothing_no_command_is": "!{name} did nothing: no command is taken {way}. Say it as a new message.",
     "dispatch.did_you_mean_say_it": "Did you mean !{near}? Say it as a new message.",
-    "dispatch.escalate_calls_a_supervisor_playbook": "!escalate calls a supervisor. !playbook lists what to do.",
+    "dispatch.escalate_calls_a_supervisor_playbook": "!escalate asks for a supervisor. !playbook lists what to do.",
     "dispatch.escalate_calls_the_supervisors_on": "!escalate calls the supervisors on duty.",
     "dispatch.escalate_calls_those_on_duty": "!escalate calls those on duty",
     "dispatch.help_lists_what_there_is": "!help lists what there is.",
@@ -48,17 +48,18 @@ NOTICES: Final[dict[str, str]] = {
     "dispatch.playbook_minor_says_what_to": (
         "!playbook minor says what to do, and talk to a supervisor before any report: !escalate"
     ),
-    "dispatch.playbook_suicide_says_what_to": "!playbook suicide says what to do. !escalate calls a supervisor.",
+    "dispatch.playbook_suicide_says_what_to": "!playbook suicide says what to do. !escalate asks for a supervisor.",
     "dispatch.status_says_who_that_is": "!status says who that is",
     "dispatch.there_is_no_such_command": "There is no such command, and nothing was sent. {hint}",
     "dispatch.to_take_words_back_delete": "To take words back, delete your message while it waits (⏳).",
     "dispatch.transfer_who_offers_the_thread": "!transfer @who offers the thread to somebody.",
-    "dispatch.urgent_gives_them_the_voice": "!urgent gives them the voice number; !escalate calls a supervisor.",
+    "dispatch.urgent_gives_them_the_voice": "!urgent gives them the voice number; !escalate asks for a supervisor.",
     "parser.that_is_nobody_at_the": (
         "That is nobody at the desk. Say the command with a name that one person has, with a full Matrix id, or "
         "mention them in it, not as a reply."
     ),
     "playbooks.say_playbook_and_one_of": "Say !playbook and one of: ",
+    "playbooks.steps_that_name_a_supervisor": "{steps}",
     "room_notes.only_written_words_go_to": "only written words go to the phone, no stickers, polls or places.",
     "room_notes.pictures_and_files_do_not": "pictures and files do not go to the phone.",
     "room_notes.what_is_said_with_me": "what is said with /me does not go to the phone. Say it again without /me.",

@@ -69,7 +69,7 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "first_times.step_4": (
         "4 of 5: if anything seems wrong, 🛑 on any message, or !unsafe. It only stops, and it can be lifted. !escalate "
-        "calls a supervisor, !playbook has steps. Nobody has to do this alone."
+        "asks for a supervisor, !playbook has steps."
     ),
     "first_times.step_5": (
         "5 of 5: at the end !say closing, then !close. To pass it on: !transfer and a name. !help in the room has the rest."

@@ -96,7 +96,7 @@ NOTICES: Final[dict[str, str]] = {
     "language_choice.this_seems_to_be_the": (
         "This seems to be {name}. The agency's texts leave in {leaves}: !lang {written} changes that."
     ),
-    "opt_out.a_supervisor_may_send_one": " A supervisor may send one reply: !reply and the words.{supervisor_note}",
+    "opt_out.a_supervisor_may_send_one": " A supervisor may send one reply: !reply and the words.",
     "opt_out.it_is_stopped_already": "It is stopped already.",
     "opt_out.it_was_not_answered_and": "{body}: it was not answered, and nothing leaves.{how}",
     "opt_out.nothing_is_stopped_here": "Nothing is stopped here.",

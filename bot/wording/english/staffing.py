@@ -169,7 +169,7 @@ NOTICES: Final[dict[str, str]] = {
     "thread_marks.waiting_and_what_they_texted": (
         "{tap} {designation} ⚠️ · waiting, and what they texted may be a sign of danger"
     ),
-    "transfer.a_supervisor_may_all_the": "{full} A supervisor may all the same: !escalate.{supervisor_note}",
+    "transfer.a_supervisor_may_all_the": "{full} A supervisor may all the same: !escalate.",
     "transfer.at_the_desk_on_its": "at the desk, ✋ on its card takes it",
     "transfer.called_they_read_everything_from": (
         "Called: {users}. Once they join they read the texter from the first word; for what colleagues wrote they may "

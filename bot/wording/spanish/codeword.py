@@ -46,7 +46,7 @@ NOTICES: Final[dict[str, str]] = {
     "check.the_desk_and_the_supervisors": "Ya se avisó a la mesa y a supervisión.",
     "check.the_desk_is_told": "Ya se avisó a la mesa. {nobody_decides}",
     "check.the_word_has_come_already": "la palabra ya llegó",
-    "check.unverified_possible_duress": "⚠️ {count} Sin verificar, posible coacción. {locked}{supervisor_note}",
+    "check.unverified_possible_duress": "⚠️ {count} Sin verificar, posible coacción. {locked}",
     "check.what_is_locked_stays_so": " Lo que está bloqueado sigue así hasta que supervisión diga !unlock.",
     "check.without_being_asked_for": "sin que se pidiera",
     "codeword_commands.a_codeword_is_agreed_from": (

@@ -30,7 +30,7 @@ NOTICES: Final[dict[str, str]] = {
     "dispatch.close_ends_the_conversation_if": "!close termina la conversación. Si pidieron que paremos: !stopped",
     "dispatch.did_nothing_no_command_is": ("!{name} no hizo nada: ningún comando se toma {way}. Dilo como mensaje nuevo."),
     "dispatch.did_you_mean_say_it": "¿Querías decir !{near}? Dilo como mensaje nuevo.",
-    "dispatch.escalate_calls_a_supervisor_playbook": "!escalate llama a supervisión. !playbook muestra qué hacer.",
+    "dispatch.escalate_calls_a_supervisor_playbook": "!escalate pide que venga supervisión. !playbook muestra qué hacer.",
     "dispatch.escalate_calls_the_supervisors_on": "!escalate llama a supervisión de turno.",
     "dispatch.escalate_calls_those_on_duty": "!escalate llama a quienes están de turno",
     "dispatch.help_lists_what_there_is": "!help muestra lo que hay.",
@@ -48,17 +48,18 @@ NOTICES: Final[dict[str, str]] = {
     "dispatch.playbook_minor_says_what_to": (
         "!playbook minor dice qué hacer; antes de cualquier reporte habla con supervisión: !escalate"
     ),
-    "dispatch.playbook_suicide_says_what_to": "!playbook suicide dice qué hacer. !escalate llama a supervisión.",
+    "dispatch.playbook_suicide_says_what_to": "!playbook suicide dice qué hacer. !escalate pide que venga supervisión.",
     "dispatch.status_says_who_that_is": "!status dice quién es",
     "dispatch.there_is_no_such_command": "Ese comando no existe, y no se envió nada. {hint}",
     "dispatch.to_take_words_back_delete": "Para retirar palabras, borra tu mensaje mientras espera (⏳).",
     "dispatch.transfer_who_offers_the_thread": "!transfer @who ofrece la conversación a alguien.",
-    "dispatch.urgent_gives_them_the_voice": "!urgent les da el número de voz; !escalate llama a supervisión.",
+    "dispatch.urgent_gives_them_the_voice": "!urgent les da el número de voz; !escalate pide que venga supervisión.",
     "parser.that_is_nobody_at_the": (
         "No hay nadie en la mesa con ese nombre. Di el comando con un nombre que solo tenga una persona, con un id "
         "completo de Matrix, o mencionando a la persona, no como respuesta."
     ),
     "playbooks.say_playbook_and_one_of": "Di !playbook y uno de estos: ",
+    "playbooks.steps_that_name_a_supervisor": "{steps}",
     "room_notes.only_written_words_go_to": (
         "solo llegan al teléfono palabras escritas; no stickers, encuestas ni lugares."
     ),

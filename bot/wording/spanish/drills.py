@@ -70,7 +70,7 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "first_times.step_4": (
         "4 de 5: si algo parece mal, 🛑 en cualquier mensaje, o !unsafe. Solo detiene, y se puede levantar. !escalate "
-        "llama a supervisión, !playbook tiene los pasos. Nadie tiene que hacerlo a solas."
+        "pide que venga supervisión, !playbook tiene los pasos."
     ),
     "first_times.step_5": (
         "5 de 5: al final !say closing, después !close. Para pasarla: !transfer y un nombre. !help tiene lo demás."

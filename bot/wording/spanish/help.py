@@ -180,8 +180,8 @@ SHORT: Final[dict[str, str]] = {
     "!transfer @who, !with @who, !release, !off; with nobody yet: !claim": (
         "!transfer @quién, !with @quién, !release, !off; si no está con nadie: !claim"
     ),
-    "!escalate calls a supervisor; !playbook and one of: {playbooks}": (
-        "!escalate llama a supervisión; !playbook y uno de estos: {playbooks}"
+    "!escalate asks for a supervisor; !playbook and one of: {playbooks}": (
+        "!escalate pide que venga supervisión; !playbook y uno de estos: {playbooks}"
     ),
     "!close, and !reopen takes it back; they asked us to stop: !stopped": (
         "!close, y !reopen lo deshace; pidió que paremos: !stopped"

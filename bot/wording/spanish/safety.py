@@ -104,9 +104,7 @@ NOTICES: Final[dict[str, str]] = {
     "language_choice.this_seems_to_be_the": (
         "Esto parece {name}. Los textos de la agencia salen en {leaves}: !lang {written} lo cambia."
     ),
-    "opt_out.a_supervisor_may_send_one": (
-        " Supervisión puede enviar una respuesta: !reply y las palabras.{supervisor_note}"
-    ),
+    "opt_out.a_supervisor_may_send_one": (" Supervisión puede enviar una respuesta: !reply y las palabras."),
     "opt_out.it_is_stopped_already": "Ya está parado.",
     "opt_out.it_was_not_answered_and": "{body}: no se respondió, y nada sale.{how}",
     "opt_out.nothing_is_stopped_here": "Aquí no hay nada parado.",

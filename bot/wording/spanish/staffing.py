@@ -177,7 +177,7 @@ NOTICES: Final[dict[str, str]] = {
     "thread_marks.waiting_and_what_they_texted": (
         "{tap} {designation} ⚠️ · espera, y lo que escribió puede ser una señal de peligro"
     ),
-    "transfer.a_supervisor_may_all_the": "{full} Supervisión puede de todos modos: !escalate.{supervisor_note}",
+    "transfer.a_supervisor_may_all_the": "{full} Supervisión puede de todos modos: !escalate.",
     "transfer.at_the_desk_on_its": "en la mesa, ✋ en su tarjeta la toma",
     "transfer.called_they_read_everything_from": (
         "Se llama a: {users}. Cuando entran leen a la persona que escribe desde la primera palabra; para lo que "
