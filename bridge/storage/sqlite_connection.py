@@ -11,6 +11,7 @@ Sources: rogerbinns.github.io/apsw (execution, exceptions), sqlite.org/pragma.ht
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -27,6 +28,12 @@ WAL_RESET_FIXED: Final = 3_051_003
 BUSY_MS: Final = 5000
 STATEMENTS: Final = 256
 """Prepared statements that are kept: about as many as the bridge has."""
+
+ROOM_BYTES: Final = 64 * 1024
+"""Bytes that must be free for the two files that SQLite makes beside a database (sqlite.org/walformat.html)."""
+ROOM_FILES: Final = 2
+FULL: Final = "SQLITE_FULL"
+"""The code of a full disk, whichever call of SQLite's met it."""
 
 _PARAMETER: Final = re.compile(r"\$(\d+)")
 _ERROR_CLASSES: Final[dict[int, type[DatabaseError]]] = {
@@ -58,10 +65,11 @@ class SqliteConnection:
     def __init__(self, path: Path | str, *, read_only: bool = False, busy_ms: int = BUSY_MS) -> None:
         flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
         name = str(path) if path == MEMORY else str(Path(path).absolute())
+        self._directory = None if path == MEMORY else Path(name).parent
         try:
             self._connection = apsw.Connection(name, flags, statementcachesize=STATEMENTS)
         except apsw.Error as error:
-            raise translate(error) from None
+            raise self._translate(error) from None
         self.set_busy_timeout(busy_ms)
 
     @property
@@ -79,7 +87,7 @@ class SqliteConnection:
             for _ in self._connection.execute(_with_numbered_parameters(statement), values):
                 pass
         except apsw.Error as error:
-            raise translate(error) from None
+            raise self._translate(error) from None
 
     def fetch(self, statement: str, /, *values: Value) -> list[Row]:
         """Run a statement and return its rows."""
@@ -91,7 +99,7 @@ class SqliteConnection:
             columns = {name: place for place, (name, _type) in enumerate(cursor.get_description())}
             return [NamedRow(columns, first), *(NamedRow(columns, row) for row in cursor)]
         except apsw.Error as error:
-            raise translate(error) from None
+            raise self._translate(error) from None
 
     def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
         """Run a statement and return its first row, or None."""
@@ -103,7 +111,7 @@ class SqliteConnection:
         try:
             rows = self._connection.execute(_with_numbered_parameters(statement), values).fetchall()
         except apsw.Error as error:
-            raise translate(error) from None
+            raise self._translate(error) from None
         return rows[0][0] if rows else None
 
     def tables(self) -> set[str]:
@@ -120,7 +128,25 @@ class SqliteConnection:
         try:
             self._connection.close()
         except apsw.Error as error:
-            raise translate(error) from None
+            raise self._translate(error) from None
+
+    def _translate(self, error: apsw.Error) -> DatabaseError:
+        """Return the error of ours; a disk without room is named as that, where SQLite says that it cannot open a file."""
+        told = translate(error)
+        if isinstance(told, Unavailable) and told.code.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN")) and self._is_full():
+            return Unavailable(FULL)
+        return told
+
+    def _is_full(self) -> bool:
+        if self._directory is None:
+            return False
+        try:
+            disk = os.statvfs(self._directory)
+        except OSError:
+            return False
+        # A file system that makes room for files as they come says that it has none in all.
+        without_files = disk.f_files > 0 and disk.f_favail < ROOM_FILES
+        return without_files or disk.f_bavail * disk.f_frsize < ROOM_BYTES
 
 
 MEMORY: Final = ":memory:"

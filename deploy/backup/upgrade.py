@@ -89,8 +89,10 @@ def check_upgrade(config: Config, *, backed_up: bool) -> CheckReport:
     try:
         found = standings(config)
     except DatabaseError as error:
-        do = "Is the disk well? `quietline doctor` says more."
-        row = CheckResult(name="database", ok=False, what=f"cannot be read ({error.code})", do=do)
+        full = error.code == "SQLITE_FULL"
+        what = "cannot be read: the disk is full" if full else f"cannot be read ({error.code})"
+        do = "Make room first." if full else "Is the disk well? `quietline doctor` says more."
+        row = CheckResult(name="database", ok=False, what=what, do=do)
         return CheckReport(checks=(row,))
     return CheckReport(checks=tuple(_rows(found, config, backed_up=backed_up)))
 

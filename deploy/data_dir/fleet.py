@@ -100,7 +100,7 @@ def add_line(path: Path, data: Path) -> None:
         entry = yaml.safe_dump([{"data": str(data)}], default_flow_style=False)
         write_atomically(path, f"{text.rstrip()}\n  {entry}")
     except OSError as error:
-        raise SetupError([f"{file_problem(error, path)}; add `- data: {data}` to its lines"]) from None
+        raise SetupError([f"{file_problem(error, path)}. {data} was not added"]) from None
 
 
 def require_addable(path: Path) -> tuple[FleetLine, ...]:

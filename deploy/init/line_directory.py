@@ -79,7 +79,11 @@ def init(directory: Path, raw: dict[str, Any], *, dry_run: bool = False, fleet: 
             except OSError as error:
                 raise SetupError([f"{layout.data}: {error.strerror}"]) from None
             if fleet is not None:
-                add_line(fleet, layout.data)
+                try:
+                    add_line(fleet, layout.data)
+                except SetupError:
+                    layout.data.rename(staging)  # and so it goes
+                    raise
     return written
 
 

@@ -1,6 +1,7 @@
-"""A disk that is full from some file on.
+"""A disk that is full from some file on, or from some commit on.
 
-Rule of this module: what is made by `os.open` is refused, which is how every whole file of ours is written.
+Rule of this module: what is made by `os.open` is refused, which is how every whole file of ours is written; and what SQLite
+has to keep is refused as it refuses it itself.
 """
 
 from __future__ import annotations
@@ -8,8 +9,12 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from bridge.storage.errors import Unavailable
+from bridge.storage.sqlite_connection import FULL, SqliteConnection
 
 
 def cut_off_at(step: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -26,3 +31,17 @@ def cut_off_at(step: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(os, "open", full)
     return asked
+
+
+def cut_off_commits_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the disk be full from the n-th commit on, of whichever database."""
+    left, execute = [step], SqliteConnection.execute
+
+    def full(self: SqliteConnection, statement: str, /, *values: Any) -> None:
+        if statement == "COMMIT":
+            left[0] -= 1
+            if left[0] < 0:
+                raise Unavailable(FULL)
+        execute(self, statement, *values)
+
+    monkeypatch.setattr(SqliteConnection, "execute", full)

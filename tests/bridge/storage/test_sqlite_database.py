@@ -7,6 +7,7 @@ import contextlib
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -114,6 +115,27 @@ async def test_a_full_disk_is_unavailable_and_passes(database: SqliteDatabase) -
     await database.commit(lambda transaction: transaction.fetchval("PRAGMA max_page_count = 100000"))
     await database.commit(much)
     assert await database.fetchval("SELECT COUNT(*) FROM parent") == 2
+
+
+@pytest.mark.parametrize(
+    ("bytes_free", "files", "files_free", "code"),
+    [
+        (0, 0, 0, "SQLITE_FULL"),
+        (10**9, 100, 1, "SQLITE_FULL"),
+        (10**9, 100, 50, "SQLITE_CANTOPEN"),
+        (10**9, 0, 0, "SQLITE_CANTOPEN"),
+    ],
+)
+def test_a_file_that_finds_no_room_is_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bytes_free: int, files: int, files_free: int, code: str
+) -> None:
+    """SQLite says that it cannot open a file; where the disk has no bytes or no files left, the error says that."""
+    disk = SimpleNamespace(f_bavail=bytes_free, f_frsize=1, f_files=files, f_favail=files_free)
+    monkeypatch.setattr("bridge.storage.sqlite_connection.os.statvfs", lambda _directory: disk)
+    (tmp_path / "main.db").mkdir()
+    with pytest.raises(Unavailable) as raised:
+        SqliteConnection(tmp_path / "main.db").execute("SELECT * FROM sqlite_master")
+    assert raised.value.code == code
 
 
 async def test_a_commit_survives_the_cancellation_of_its_caller(database: SqliteDatabase) -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import json
+import os
+import shutil
+from collections.abc import Awaitable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,16 +19,19 @@ import yaml
 from click.testing import CliRunner
 
 from bridge.config import Config
-from bridge.storage.errors import Unavailable
+from bridge.storage.errors import DatabaseError
 from bridge.storage.sqlite_connection import SqliteConnection
 from deploy.backup import backup as made
 from deploy.backup.release_notes import last_version
-from deploy.backup.upgrade import check_upgrade, require_current, standings, upgrade
+from deploy.backup.upgrade import FILES, check_upgrade, require_current, standings, upgrade
 from deploy.cli.main import cli
+from deploy.cli.records import database_problem
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.program import own_version
 from deploy.data_dir.secret_files import SetupError
+from tests.bridge.storage.stored_versions import load as load_stored
 from tests.deploy.line_directory import line_directory
+from tests.fakes.full_disk import cut_off_at, cut_off_commits_at
 
 PASSPHRASE = b"six random words are very good"
 OLD = "UPDATE quietline_version SET version = 5"
@@ -84,21 +91,46 @@ async def test_nothing_is_begun_without_its_backup(layout: Layout, tmp_path: Pat
     assert older(layout) == ["quietline_version"]
 
 
-async def test_a_full_disk_loses_nothing(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reason; the database as it was; afterwards the same command comes to the end."""
-    execute = SqliteConnection.execute
+async def test_a_disk_that_is_full_at_any_step_loses_nothing(layout: Layout, tmp_path: Path) -> None:
+    """At whichever file or commit it is full: the reason, and the same command comes to the end with room."""
+    config = config_of(layout)
+    oldest = tmp_path / "oldest"
+    oldest.mkdir()
+    for name, sets in FILES:
+        with contextlib.closing(SqliteConnection(oldest / name)) as db:
+            for each in sets:
+                load_stored(db, each.version_table, each.base_version + 1)
+    everything = sum(each.latest - each.base_version - 1 for _, sets in FILES for each in sets)
+    for cut, steps, reason in ((cut_off_at, 2, os.strerror(errno.ENOSPC)), (cut_off_commits_at, everything, "is full")):
+        refused, done = 0, False
+        while not done:
+            for name, _ in FILES:
+                for beside in ("", "-wal", "-shm"):
+                    (config.data_dir / f"{name}{beside}").unlink(missing_ok=True)
+                shutil.copyfile(oldest / name, config.data_dir / name)
+            (config.data_dir / "version").unlink(missing_ok=True)
+            kept = tmp_path / f"{cut.__name__}-{refused}"
+            kept.mkdir()
+            with pytest.MonkeyPatch.context() as patch:
+                cut(refused, patch)
+                said = await refusal(upgrade(layout, config, backup=(kept, PASSPHRASE)))
+            done = not said
+            assert done or reason in said
+            refused += not done
+            await upgrade(layout, config, backup=None)
+            assert older(layout) == []
+        assert refused >= steps
 
-    def full(self: SqliteConnection, statement: str, /, *values: Any) -> None:
-        if statement == "COMMIT":
-            raise Unavailable("SQLITE_FULL")
-        execute(self, statement, *values)
 
-    with monkeypatch.context() as changed:
-        changed.setattr(SqliteConnection, "execute", full)
-        with pytest.raises(SetupError, match="the disk is full"):
-            await upgrade(layout, config_of(layout), backup=None)
-    assert older(layout) == ["quietline_version"]
-    assert await upgrade(layout, config_of(layout), backup=None) == (1, None)
+async def refusal(work: Awaitable[object]) -> str:
+    """Return what the verb would say; empty when it came to its end."""
+    try:
+        await work
+    except DatabaseError as error:
+        return database_problem(error)
+    except (SetupError, OSError) as error:
+        return str(error)
+    return ""
 
 
 async def test_too_little_room_ends_it_before_it_begins(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +151,25 @@ def test_a_homeserver_is_run_by_one_line(tmp_path: Path) -> None:
     assert (ended.exit_code, (tmp_path / "south").exists()) == (2, False)
     assert "server_name: is that of the homeserver which another line runs" in ended.stderr
     assert make(tmp_path, answers(line=SOUTH, server_name="text.elsewhere.net")).exit_code == 0
+
+
+def test_a_line_that_the_fleet_has_no_room_for_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full at the very last file: 2, the reason, and neither the line nor its entry."""
+    assert make(tmp_path, joined(line=NORTH)).exit_code == 0
+    before = tree(tmp_path)
+    real = Path.replace
+
+    def full(self: Path, target: Path) -> Path:
+        if target.name == "fleet.yaml":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(self, target)
+
+    with monkeypatch.context() as changed:
+        changed.setattr(Path, "replace", full)
+        ended = make(tmp_path, joined(line=SOUTH))
+    assert (ended.exit_code, "make room on that disk" in ended.stderr) == (2, True), ended.output
+    assert {**tree(tmp_path), tmp_path / "answers.yaml": b""} == {**before, tmp_path / "answers.yaml": b""}
+    assert make(tmp_path, joined(line=SOUTH)).exit_code == 0
 
 
 def test_a_dry_run_adds_no_line(tmp_path: Path) -> None:
