@@ -18,7 +18,7 @@ from bot.model.actions import Origin, SendSms
 from bot.model.codeword_state import SendLock
 from bot.model.desk import Facts, Thread
 from bot.model.hold_signs import Doubt
-from bot.model.text_order import describe_minutes
+from bot.model.text_order import describe_minutes, is_ahead, seconds_since
 from bot.model.thread import ThreadState
 from bot.wording.notice import joined, notice_of
 from policies.agency_words import find_leak
@@ -166,14 +166,14 @@ def may_send(pack: Pack, thread: Thread, text: SendSms, now: float, designations
             return NOT_ASKED
         if (
             text.ref == f"say:{thread.codeword.challenge}"
-            and now - thread.codeword.last_text_at > pack.settings.challenge_window
+            and seconds_since(thread.codeword.last_text_at, now) > pack.settings.challenge_window
         ):
             return NOT_NOW
         if (why := locked(pack, thread, text.body)) is not None:
             return why
     if text.origin in FROM_PEOPLE and (why := leaks(pack, text.body, designations)) is not None:
         return why
-    if now - text.since > pack.settings.late_after_seconds:
+    if seconds_since(text.since, now) > pack.settings.late_after_seconds:
         return LATE
     return None
 
@@ -264,7 +264,7 @@ def doubts(pack: Pack, facts: Facts, thread: Thread, body: str, author: str, *, 
         return ()
     settings, signs, now = pack.settings, thread.signs, facts.now
     last = last_text_at(thread)
-    old = now - last
+    old = seconds_since(last, now)
     limit = settings.hold_after_silence if thread.silence.spoke_at else settings.hold_never_answered
     here, there = (time_windows.local(pack, at + facts.clock_ahead) for at in (now, last))
     # A text from outside their times shows that they can read outside them; one from within does not show it.
@@ -321,12 +321,10 @@ def describe_doubts(facts: Facts, thread: Thread, found: Iterable[Doubt], body: 
     }
     why = [notice_of(_DOUBTS[doubt], **about) for doubt in found if doubt is not Doubt.SILENCE]
     if any(doubt in (Doubt.SILENCE, Doubt.FIRST_NO, Doubt.PROMISE) for doubt in found):
-        age = _age(facts, last_text_at(thread))
-        why.append(
-            notice_of("guard.their_last_text_is_old", age=age)
-            if thread.lifecycle.last_inbound
-            else notice_of("guard.no_text_came_in_the", age=age)
-        )
+        last, came = last_text_at(thread), thread.lifecycle.last_inbound
+        age = _age(facts, last)
+        known = notice_of("guard.their_last_text_is_old" if came else "guard.no_text_came_in_the", age=age)
+        why.append(notice_of("guard.nobody_knows_how_old") if is_ahead(last, facts.now) else known)
     return notice_of("guard.if_you_are_sure", said=joined("; ", why), command=command)
 
 

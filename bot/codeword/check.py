@@ -23,6 +23,7 @@ from bot.model.codeword_state import CodewordState, SendLock
 from bot.model.desk import Facts, Thread
 from bot.model.events import MessageSent, Outcome, Relation, TextArrived, TextOutcome, TimerDue
 from bot.model.feature import Step
+from bot.model.text_order import seconds_since
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised, DuressFlagChanged
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from bot.safety import inbound_cues
@@ -157,7 +158,7 @@ def _word_texted(
     if again:
         notice = SendMessage(place=THREAD, body=notice_of("check.the_burned_codeword_came_once"))
         return thread, (*common, notice)
-    if facts.now - event.at > pack.settings.late_after_seconds:
+    if seconds_since(event.at, facts.now) > pack.settings.late_after_seconds:
         body = notice_of("check.the_codeword_came_late_who")
         return thread, (*common, SendMessage(place=THREAD, body=body, mentions=_assignee(thread)))
     if count_words(event.body) > MAX_GUESSES:

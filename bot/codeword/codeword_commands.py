@@ -18,6 +18,7 @@ from bot.model.codeword_state import CodewordState, SendLock
 from bot.model.desk import Facts, Role, Thread
 from bot.model.events import MessageSent
 from bot.model.feature import Step
+from bot.model.text_order import seconds_since
 from bot.model.thread import PendingText, ThreadState
 from bot.model.thread_desk_events import DuressFlagChanged, EnrolmentFinished, EnrolmentRequested
 from bot.model.transactional_actions import CancelTimer, RecordAudit, SendEvent
@@ -89,7 +90,7 @@ def verify(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
         return _refuse(facts, thread, event, notice_of("sending.not_sent", why=guard.LOCKED[state.lock]))
     if state.spent:
         return _refuse(facts, thread, event, notice_of("codeword_commands.the_codeword_is_burned_it"))
-    if facts.now - state.last_text_at > pack.settings.challenge_window:
+    if seconds_since(state.last_text_at, facts.now) > pack.settings.challenge_window:
         return _refuse(facts, thread, event, notice_of("codeword_commands.not_now", why=guard.NOT_NOW))
     body = pack.say(TextName.CHALLENGE, thread.consent.language)
     if (why_not := _cannot_send(pack, facts, thread, body)) is not None:

@@ -8,6 +8,7 @@ result is called unsure, and the caller takes the side on which nothing leaves.
 
 from __future__ import annotations
 
+import math
 from enum import Enum, unique
 from typing import Final
 
@@ -56,6 +57,16 @@ def newest(new: Moment, old: Moment | None) -> Moment:
             return new
         case TextOrder.BEFORE | TextOrder.UNSURE:
             return max((new, old or new), key=lambda each: each.at)
+
+
+def is_ahead(at: float, now: float) -> bool:
+    """Whether a time at which something was noted is still to come: the clock that stamped it was wrong, and set since."""
+    return at > now + CLOCK_TOLERANCE
+
+
+def seconds_since(at: float, now: float) -> float:
+    """Return the seconds since a noted time; infinity where it is still to come, so that nothing counts as fresh."""
+    return math.inf if is_ahead(at, now) else now - at
 
 
 def describe_minutes(minutes: int) -> str:

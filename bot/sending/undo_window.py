@@ -19,6 +19,7 @@ from bot.model.codeword_state import CodewordState, SendLock
 from bot.model.desk import Facts, Thread
 from bot.model.events import Content, MessageRedacted, MessageSent, Relation, TimerDue
 from bot.model.feature import Step
+from bot.model.text_order import is_ahead
 from bot.model.thread import HeldReason, HeldText, PendingText, SentText
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised, AssigneeSpoke
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
@@ -183,14 +184,17 @@ def retract(pack: Pack, facts: Facts, thread: Thread, event: MessageRedacted) ->
 
 
 def send_due(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
-    """Let the words leave whose undo window is over, in order; hold those that are too old by now."""
+    """Let the words leave whose undo window is over, in order; hold those that are too old by now.
+
+    Words that a clock stamped which was put back since do not wait for that time to come: they are held like old ones.
+    """
     if event.key != TIMER:
         return Step(thread)
     actions: list[Action] = []
     waiting = list(thread.sending.pending)
     sent = list(thread.sending.sent)
     held: list[HeldText] = []
-    while waiting and waiting[0].send_at <= facts.now:
+    while waiting and (waiting[0].send_at <= facts.now or is_ahead(waiting[0].said_at, facts.now)):
         words = waiting.pop(0)
         why = cannot_send(pack, facts, thread, words)
         if why is None:

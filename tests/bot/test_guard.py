@@ -13,10 +13,12 @@ from bot import guard
 from bot.model.actions import Origin, SendSms
 from bot.model.codeword_state import SendLock
 from bot.model.desk import Thread
+from bot.model.text_order import CLOCK_TOLERANCE
 from bot.model.thread import Assignment, Consent, ThreadState
 from tests.bot.hypothesis_settings import USUAL
 from tests.bot.strategies import LATE, NOW, PACK, WORDS, threads
 
+YEAR = 365 * 86_400.0
 OPEN = Thread(id="t1", designation="amber heron", assignment=Assignment(assignee="@ana:line.example", epoch=3))
 STOPPED = replace(OPEN, consent=Consent(stopped=True, confirmation_ref="stop:a"))
 WORD = SendSms(ref="say:$m1", body="hello", origin=Origin.ADVOCATE, epoch=3, since=NOW)
@@ -31,6 +33,9 @@ CONFIRMATION = SendSms(ref="stop:a", body="OK.", origin=Origin.STOP_CONFIRMATION
         (OPEN, WORD, LATE, None),
         (OPEN, WORD, LATE + 0.1, guard.LATE),
         (OPEN, WORD, -5, None),
+        (OPEN, WORD, -YEAR, guard.LATE),
+        (OPEN, GREETING, -YEAR, guard.LATE),
+        (STOPPED, CONFIRMATION, -YEAR, guard.LATE),
         (OPEN, GREETING, 0, None),
         (OPEN, GREETING, LATE + 0.1, guard.LATE),
         (OPEN, replace(GREETING, epoch=1), 0, None),
@@ -48,7 +53,10 @@ CONFIRMATION = SendSms(ref="stop:a", body="OK.", origin=Origin.STOP_CONFIRMATION
     ],
 )
 def test_each_reason_to_stay_silent(thread: Thread, text: SendSms, later: float, why: str | None) -> None:
-    """A text leaves for a phone that can be answered, without a STOP, in its assignee's turn, and within five minutes."""
+    """A text leaves for a phone that can be answered, without a STOP, in its assignee's turn, and within five minutes.
+
+    What a clock stamped that was put back since is of no known age, and does not leave by itself.
+    """
     assert guard.may_send(PACK, thread, text, NOW + later, ()) == why
 
 
@@ -80,7 +88,9 @@ def test_the_firewall_is_asked_again_before_words_leave(thread: Thread, text: Se
 
 
 @USUAL
-@given(thread=threads, since=st.floats(min_value=NOW - 1000, max_value=NOW), epoch=st.integers(min_value=0, max_value=5))
+@given(
+    thread=threads, since=st.floats(min_value=NOW - 1000, max_value=NOW + 1000), epoch=st.integers(min_value=0, max_value=5)
+)
 def test_no_words_leave_but_in_a_state_that_lets_them(thread: Thread, since: float, epoch: int) -> None:
     """In any state the guard lets an assignee's words go only when none of the reasons against it holds."""
     open_to_us = thread.answerable and not thread.consent.stopped and thread.consent.blocked_until <= NOW
@@ -90,7 +100,11 @@ def test_no_words_leave_but_in_a_state_that_lets_them(thread: Thread, since: flo
         WORD.ref == f"say:{thread.codeword.challenge}"
         and NOW - thread.codeword.last_text_at > PACK.settings.challenge_window
     )
-    here = thread.lifecycle.state is not ThreadState.PARKED and epoch == thread.assignment.epoch and NOW - since <= LATE
+    here = (
+        thread.lifecycle.state is not ThreadState.PARKED
+        and epoch == thread.assignment.epoch
+        and -CLOCK_TOLERANCE <= NOW - since <= LATE
+    )
     free = here and open_to_us and safe and stands and not asked
     assert (guard.may_send(PACK, thread, replace(WORD, epoch=epoch, since=since), NOW, ()) is None) == free
 

@@ -465,3 +465,12 @@ def test_the_texts_that_promise_are_those_of_the_pack() -> None:
     """The base pack's two texts for when nobody answers say that we do not text first."""
     for name in (TextName.AFTER_HOURS, TextName.UNAVAILABLE):
         assert "text you first" in PACK.texts[name].wordings["en"].text
+
+
+def test_a_text_that_a_wrong_clock_stamped_is_not_fresh() -> None:
+    """After the machine's clock was put back by a year, words are held, and it is said why."""
+    back = -365 * 24 * HOUR
+    assert Doubt.SILENCE in found(answered(), back)
+    step = say(answered(), "are you ok?", back)
+    assert marks(step) == {"$w": DeliveryReceipt.HELD}
+    assert "nobody knows how old their last text is" in words(step)

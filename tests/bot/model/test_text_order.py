@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bot.decide import decide
 from bot.model.desk import Thread
 from bot.model.events import TextArrived
-from bot.model.text_order import CLOCK_TOLERANCE, TextOrder, compare, moment, newest
+from bot.model.text_order import CLOCK_TOLERANCE, TextOrder, compare, is_ahead, moment, newest, seconds_since
 from bot.model.thread import Moment
 from bot.model.transactional_actions import Suppress, SuppressionReason
 from policies.pack import Pack, ResumeMode
@@ -249,3 +249,13 @@ def test_what_comes_late_says_so() -> None:
     assert "came late" not in words(then(step.aggregate, late("three", 5, came=6, id="c"), at(6)))
     step = then(Thread(id="t1", designation="amber heron"), late("long ago", -5 * 3600, came=0), at(0))
     assert "This came late: it was texted 5 h ago." in words(step)
+
+
+@pytest.mark.parametrize(
+    ("at", "age"),
+    [(NOW - 30, 30.0), (NOW, 0.0), (NOW + CLOCK_TOLERANCE, -CLOCK_TOLERANCE), (NOW + CLOCK_TOLERANCE + 1, float("inf"))],
+)
+def test_a_time_that_is_still_to_come_is_of_no_age(at: float, age: float) -> None:
+    """What was noted by a clock that was put back since never counts as fresh."""
+    assert seconds_since(at, NOW) == age
+    assert is_ahead(at, NOW) is (age == float("inf"))

@@ -412,3 +412,14 @@ def test_a_word_that_stops_never_reaches_the_phone(word: str) -> None:
     assert again.sending.pending == again.sending.held == ()
     changed = then(then(held(), said("hello")).aggregate, edit(word))
     assert changed.aggregate.sending.pending == changed.aggregate.sending.held == ()
+
+
+@pytest.mark.parametrize("back", [600.0, 365 * 86_400.0], ids=["ten minutes", "a year"])
+def test_words_stamped_by_a_clock_that_was_put_back_are_held(back: float) -> None:
+    """They do not wait a year for their window to end, and do not leave: they are held like words that are too old."""
+    thread = then(held(), said("are you there")).aggregate
+    step = due(thread, UNDO - back)
+    assert texts(step) == []
+    assert marks(step) == {"$m1": HELD}
+    assert pending(step.aggregate) == []
+    assert texts(due(step.aggregate, UNDO)) == []
