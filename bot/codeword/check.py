@@ -193,6 +193,8 @@ def _word_missing(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tup
         count=count,
         locked=guard.LOCKED[SendLock.UNVERIFIED],
     )
+    if not facts.supervisors:
+        body = joined(" ", (body, nobody_decides(facts)))
     notice = SendMessage(place=THREAD, body=body, mentions=_assignee(thread))
     return thread, (CancelTimer(key=TIMER), notice, _alarm(thread, AlarmKind.UNVERIFIED))
 

@@ -172,7 +172,6 @@ def show_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step
         return Step(desk, (EditMessage(place=DESK, ref=_ref(old), body=body),))
     new = ShownAlarm(designation=event.designation, alarm=event.alarm, at=facts.now)
     desk = replace(desk, alarms=(*(shown for shown in fresh if shown is not old), new))
-    escalated = event.alarm is AlarmKind.ESCALATED
     called = (
         who_decides(facts)
         if event.alarm in CALLS_SUPERVISORS
@@ -183,7 +182,8 @@ def show_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step
     alarm = SendMessage(place=DESK, ref=_ref(new), body=_said(event.alarm, body), mentions=called)
     # Nobody who could come is here: the person on call hears that they are needed, and nothing else.
     # For duress, and a number shown without a supervisor, they are called in any case.
-    paged = event.alarm in (AlarmKind.DURESS, AlarmKind.BREAK_GLASS) or (escalated and not facts.supervisors)
+    alone = event.alarm in (AlarmKind.ESCALATED, AlarmKind.UNVERIFIED) and not facts.supervisors
+    paged = event.alarm in (AlarmKind.DURESS, AlarmKind.BREAK_GLASS) or alone
     return Step(desk, (alarm, PageOnCall(reason="escalated")) if paged else (alarm,))
 
 

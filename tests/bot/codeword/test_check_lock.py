@@ -33,7 +33,7 @@ from tests.bot.codeword_example import (
     locked,
 )
 from tests.bot.examples import alarms, arrived, at, held, marks, of, said, staffed_desk, texts, then, told, words
-from tests.bot.strategies import ANA, BEN, DIGESTS, LONG, NOW, PACK, SUE, UNDO, WARNED
+from tests.bot.strategies import ANA, BEN, DIGESTS, LONG, MEMBERS, NOW, PACK, SUE, UNDO, WARNED
 
 
 @pytest.mark.parametrize("before", [agreed, asked, held, lambda: locked(SendLock.UNVERIFIED), lambda: agreed(spent=True)])
@@ -111,6 +111,24 @@ def test_three_failures_within_a_day_lock_the_phone() -> None:
     assert alarms(step) == ["unverified"]
     old = agreed(failures=(NOW - 86_500, NOW - 60))
     assert comes(asked(old), CodewordMatch.NONE, 20, "who is this").aggregate.codeword.lock is SendLock.NONE
+
+
+@pytest.mark.parametrize(
+    ("on_call", "who"), [(True, "Whoever is on call is being called"), (False, "please phone somebody")]
+)
+def test_a_lock_that_only_a_supervisor_lifts_calls_the_person_on_call_at_night(on_call: bool, who: str) -> None:
+    """With no supervisor on duty the person on call is paged for failed words, and the room says so; by day nobody is."""
+    at_night = (MEMBERS[0], MEMBERS[1], replace(MEMBERS[2], on_duty=False))
+    night = replace(holding(CodewordMatch.NONE, 20), roster=at_night, on_call=on_call)
+    thread = asked(agreed(failures=(NOW - 120, NOW - 60)))
+    step = then(thread, arrived("all fine here", seconds=20), night)
+    assert step.aggregate.codeword.lock is SendLock.UNVERIFIED
+    assert who in words(step)
+    (alarm,) = [event for event in told(step.actions, DESK) if isinstance(event, AlarmRaised)]
+    desk = staffed_desk()
+    assert len(of(PageOnCall, then(replace(desk, roster=at_night), alarm, night))) == 1
+    assert of(PageOnCall, then(desk, alarm)) == []
+    assert who not in words(comes(thread, CodewordMatch.NONE, 20, "all fine here"))
 
 
 @pytest.mark.parametrize("lock", [SendLock.DURESS, SendLock.UNVERIFIED])
