@@ -6,6 +6,7 @@ Rule of this module: a playbook is read by staff, disappears like any answer, an
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from typing import Final
 
 from bot.commands.parser import ParsedCommand, answer, mark_as_note
@@ -19,6 +20,8 @@ from policies.pack import Pack, Playbook
 
 NAMES_ONE: Final = re.compile(r"!escalate\b|\bsupervis", re.IGNORECASE)
 """What sends the reader of a playbook to a supervisor."""
+NEAR: Final = 0.8
+"""How much a word has to be like a playbook's name: it is only read, so a near miss is taken for it."""
 
 
 def playbook(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
@@ -33,7 +36,9 @@ def playbook_elsewhere(pack: Pack, facts: Facts, desk: Desk, event: MessageSent,
 
 def _shown(pack: Pack, facts: Facts, event: MessageSent, command: ParsedCommand) -> tuple[Action, ...]:
     wanted = command.arguments.casefold().replace("-", "_").replace(" ", "_")
-    wanted = wanted if any(name.startswith(wanted) for name in pack.playbooks) else PLAYBOOK_NAMES.get(wanted, wanted)
+    if not any(name.startswith(wanted) for name in pack.playbooks):
+        near = get_close_matches(wanted, [*pack.playbooks, *PLAYBOOK_NAMES], n=1, cutoff=NEAR)
+        wanted = PLAYBOOK_NAMES.get(wanted) or next((PLAYBOOK_NAMES.get(name, name) for name in near), wanted)
     alike = [name for name in pack.playbooks if name.replace("-", "_").startswith(wanted)] if wanted else []
     exact = [name for name in alike if name.replace("-", "_") == wanted]
     chosen = exact or alike

@@ -39,6 +39,8 @@ SAID: Final = frozenset(
     }
 )
 """Notices that say it already."""
+ENDS: Final = (".", "!", "?", ":")
+"""What stands at the end of a sentence; a command at the end of one has nothing behind it."""
 
 
 def say_so(roster: Iterable[DeskMember], actions: tuple[Action, ...]) -> tuple[Action, ...]:
@@ -51,7 +53,7 @@ def say_so(roster: Iterable[DeskMember], actions: tuple[Action, ...]) -> tuple[A
 def _with_it(post: SendMessage | EditMessage) -> SendMessage | EditMessage:
     if not _sends(post.body) or _says_it(post.body):
         return post
-    between = "\n" if "\n" in post.body else " "
+    between = "\n" if "\n" in post.body else " " if post.body.endswith(ENDS) else ". "
     body = joined(between, (post.body, NO_SUPERVISOR))
     return replace(post, body=loud(body) if isinstance(post.body, Notice) and post.body.loud else body)
 

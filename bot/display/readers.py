@@ -1,9 +1,9 @@
 """Who reads what the software says, and so in which language it is said.
 
 Rules of this module: what answers one person, and what stands in an office, is in that person's language; everything else
-in a thread's room is in its assignee's, and at the desk in the line's (`staff_language`); an alarm about danger at the desk
-is in the language of everybody there as well. Every notice is put into words here, the last thing before a decision ends,
-and nothing that is said to a phone passes here.
+in a thread's room is in its assignee's, and at the desk in the line's (`staff_language`). An alarm about danger at the
+desk, and what is said in a thread's room before anybody has it, are in the language of everybody there as well. Every
+notice is put into words here, the last thing before a decision ends, and nothing that is said to a phone passes here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Final, TypeAlias, get_args
 
 from bot.model.actions import (
-    DESK,
     OFFICE,
     THREAD,
     Action,
@@ -105,7 +104,7 @@ def _languages(
         return (language_of(pack, roster, action.place.removeprefix(OFFICE)),)
     if (sender := _answered(event, action)) is not None:
         return (language_of(pack, roster, sender),)
-    if action.place == THREAD:
+    if action.place == THREAD and (assignee is not None or isinstance(action, EditMessage)):
         return (language_of(pack, roster, assignee),)
-    everybody = action.place == DESK and isinstance(action.body, Notice) and action.body.loud
+    everybody = action.place == THREAD or (isinstance(action.body, Notice) and action.body.loud)
     return (pack.staff_language, *(member.reads for member in roster if member.reads and everybody))

@@ -86,10 +86,18 @@ def test_what_is_no_outage_changes_nothing(body: str) -> None:
 
 @pytest.mark.parametrize(
     ("called", "name"),
-    [("suicidio", "suicide"), ("overdose", "suicide"), ("peligro", "danger"), ("menor", "minor"), ("citación", "subpoena")],
+    [
+        ("suicidio", "suicide"),
+        ("overdose", "suicide"),
+        ("sucide", "suicide"),
+        ("suicdio", "suicide"),
+        ("peligro", "danger"),
+        ("menor", "minor"),
+        ("citación", "subpoena"),
+    ],
 )
 def test_a_playbook_is_found_by_what_people_call_it(called: str, name: str) -> None:
-    """In Spanish, and by what happened; a name of the agency's own pack goes first."""
+    """In Spanish, by what happened, and mistyped; a name of the agency's own pack goes first."""
     assert words(then(held(), said(f"!playbook {called}"))).startswith(PACK.playbooks[name].title)
     own = replace(PACK, playbooks={**PACK.playbooks, called: Playbook(title="Ours", steps=("One.",))})
     assert words(decide(own, at(0), held(), said(f"!playbook {called}"))).startswith("Ours")

@@ -116,6 +116,12 @@ def test_nobody_is_promised_who_is_not_there(thread: Thread | Desk, event: Event
     assert words(then(night, event, replace(known, roster=AT_NIGHT))).count(NOBODY) == 1
 
 
+def test_it_is_a_sentence_of_its_own() -> None:
+    """Behind a command at the end of a sentence it begins a new one; below a list it is a line."""
+    assert "any report: !escalate. No supervisor is on duty." in words(then(held(), arrived("i am 14"), NIGHT))
+    assert words(then(held(), said("!playbook suicide"), NIGHT)).endswith("\nNo supervisor is on duty.")
+
+
 def test_it_is_said_in_the_readers_language() -> None:
     """To who reads Spanish it is said in Spanish; an alarm that everybody understands stays one, in each language."""
     roster = (replace(AT_NIGHT[0], reads="es"), *AT_NIGHT[1:])

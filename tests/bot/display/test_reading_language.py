@@ -22,7 +22,7 @@ from bot.model.actions import (
 from bot.model.desk import Desk
 from bot.model.line_incidents import SyncStalled
 from bot.model.thread_desk_events import ReadingLanguageChosen
-from tests.bot.examples import at, at_desk, held, of, said, staffed_desk, then, told, words
+from tests.bot.examples import arrived, at, at_desk, held, of, said, staffed_desk, then, told, waiting, words
 from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, BEN, MEMBERS, OWNERS, PACK, SUE
 
@@ -115,6 +115,17 @@ def test_danger_at_the_desk_is_said_to_everybody() -> None:
         assert "el teléfono puede estar en otras manos" in post.body
     alone = then(staffed_desk(), alarm)
     assert "teléfono" not in words(alone)
+
+
+def test_what_is_said_before_the_claim_is_for_whoever_claims() -> None:
+    """A cue in a room that nobody has yet is in the language of the line and in those that people there chose."""
+    roster = tuple(replace(member, reads="es") if member.user == BEN else member for member in MEMBERS)
+    cue = words(then(waiting(), arrived("he has a knife"), at(0, roster=roster)))
+    assert "There may be a weapon" in cue
+    assert "Puede haber un arma" in cue
+    assert "Puede haber" not in words(then(waiting(), arrived("he has a knife")))
+    claimed = words(then(held(), arrived("he has a knife"), at(0, roster=roster)))
+    assert "Puede haber" not in claimed, "the thread is Ana's"
 
 
 def said_alarm() -> Any:
