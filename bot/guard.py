@@ -292,7 +292,11 @@ def doubts(pack: Pack, facts: Facts, thread: Thread, body: str, author: str, *, 
             Doubt.COLLEAGUE: talk,
             Doubt.NAME: named,
             Doubt.TEAM: not (talk or named)
-            and (colleague_talk.is_among_colleagues(body) or _is_named(body, thread.designation)),
+            and (
+                colleague_talk.is_among_colleagues(body)
+                or colleague_talk.speaks_about_texter(body, pack.about_texter.values())
+                or _is_named(body, thread.designation)
+            ),
             Doubt.BARE_COMMAND: bare_command(body) is not None,
             Doubt.INNER_COMMAND: inner_command(body) is not None,
         }

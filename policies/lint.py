@@ -88,7 +88,7 @@ def lint(pack: Pack) -> tuple[Finding, ...]:
         what = "no word of the agency is listed, so none is kept from phones"
         do = "List the agency's name, street and surnames of staff."
         found.append(Finding(path="leak_words", rule="names", must=False, what=what, do=do))
-    found += [Finding(path=path, rule="signs", must=True, what=what, do=do) for path, what, do in flaws(pack.signs)]
+    found += [Finding(path=path, rule="signs", must=True, what=what, do=do) for path, what, do in flaws(pack)]
     return tuple(found)
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with the lists of signs: phrases that are there twice, and such as no text can bring.
+"""What is wrong with the lists of signs and of talk: phrases that are there twice, and such as no text brings.
 
 Rule of this module: a phrase is tried on texts made of its own words; one that is not found in them is of no use.
 """
@@ -6,31 +6,39 @@ Rule of this module: a phrase is tried on texts made of its own words; one that 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
+from policies.pack import Pack
 from policies.phrases import Matcher, Phrase, PhraseList, examples, make_matcher
 
 
-def flaws(matchers: Mapping[str, Matcher]) -> Iterator[tuple[str, str, str]]:
+def flaws(pack: Pack) -> Iterator[tuple[str, str, str]]:
     """Yield the path, what is wrong and what to do, for each flaw of the lists."""
-    for language, matcher in matchers.items():
+    for language, matcher in pack.signs.items():
         for each in matcher.lists:
             path = f"words.{language}.signs.{each.label}"
-            for kind, phrases in (("phrases", each.phrases), ("unless", each.unless)):
-                yield from (
-                    (f"{path}.{kind}", f"“{written}” is there twice", "Take one out.") for written in _twice(phrases)
-                )
-            both = {p.elements for p in each.phrases} & {p.elements for p in each.unless}
-            yield from (
-                (f"{path}.unless", f"“{phrase.source}” is a phrase as well", "Take one of them out.")
-                for phrase in each.unless
-                if phrase.elements in both
-            )
-            yield from (
-                (f"{path}.phrases", f"“{phrase.source}” can never match: {why}", "Change it, or what stands against it.")
-                for phrase in each.phrases
-                if phrase.elements not in both and (why := _never_matches(matcher, each, phrase))
-            )
+            yield from _flaws(matcher, each, f"{path}.phrases", f"{path}.unless")
+    for language, about in pack.about_texter.items():
+        path = f"words.{language}.about_texter"
+        for each in about.matcher.lists:
+            yield from _flaws(about.matcher, each, f"{path}.{each.label}", f"{path}.unless")
+
+
+def _flaws(matcher: Matcher, listed: PhraseList, phrases: str, unless: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the same for one list; `phrases` and `unless` are the paths of its two parts."""
+    for path, part in ((phrases, listed.phrases), (unless, listed.unless)):
+        yield from ((path, f"“{written}” is there twice", "Take one out.") for written in _twice(part))
+    both = {p.elements for p in listed.phrases} & {p.elements for p in listed.unless}
+    yield from (
+        (unless, f"“{phrase.source}” is a phrase as well", "Take one of them out.")
+        for phrase in listed.unless
+        if phrase.elements in both
+    )
+    yield from (
+        (phrases, f"“{phrase.source}” can never match: {why}", "Change it, or what stands against it.")
+        for phrase in listed.phrases
+        if phrase.elements not in both and (why := _never_matches(matcher, listed, phrase))
+    )
 
 
 def _twice(phrases: tuple[Phrase, ...]) -> list[str]:

@@ -40,7 +40,7 @@ from policies.pack import (
 )
 from policies.schema import MOST_SEGMENTS, HoursPart, PackFile, PlaybookPart, ShiftsPart, TextPart, WeekPart, WordingPart
 from policies.segments import segments
-from policies.word_lists import function_words, sign_matchers
+from policies.word_lists import about_texter, function_words, sign_matchers
 
 PACKS = Path(__file__).parent / "packs"
 PACK_FILE = "pack.yaml"
@@ -177,6 +177,7 @@ def _merge(files: Sequence[PackFile], problems: list[str]) -> Pack | None:
         problems.append("settings.help_answer: is not the name of one of `canned`")
     keywords = _keywords(files, languages, problems)
     signs = sign_matchers([file.words for file in files], problems)
+    about = about_texter([file.words for file in files], problems)
     if problems or settings is None or hours is None:
         return None
     return Pack(
@@ -192,6 +193,7 @@ def _merge(files: Sequence[PackFile], problems: list[str]) -> Pack | None:
         playbooks=MappingProxyType(playbooks),
         leak_words=frozenset(leak for file in files for word in file.leak_words if (leak := normalize_words(word))),
         signs=MappingProxyType(signs),
+        about_texter=MappingProxyType(about),
         function_words=MappingProxyType(function_words([file.words for file in files], languages)),
     )
 

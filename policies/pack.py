@@ -16,7 +16,7 @@ from typing import Final
 
 from policies.fictional import find_fictional
 from policies.holidays import holidays
-from policies.phrases import Matcher
+from policies.phrases import AboutTexter, Matcher
 
 
 @unique
@@ -264,8 +264,8 @@ class Pack:
 
     `canned`: the agency's own texts, by the name that `!say` takes. `leak_words`: what must never reach a phone, in the
     form that `policies.agency_words` looks for. `signs`: the lists of each language of which a pack has any, also of those
-    that the line does not speak; `function_words`: of the line's languages. `staff_language`: in which the software
-    speaks to staff who chose none.
+    that the line does not speak; `about_texter`: likewise; `function_words`: of the line's languages.
+    `staff_language`: in which the software speaks to staff who chose none.
     """
 
     names: tuple[str, ...]
@@ -279,6 +279,7 @@ class Pack:
     playbooks: Mapping[str, Playbook] = field(repr=False)
     leak_words: frozenset[str] = field(repr=False)
     signs: Mapping[str, Matcher] = field(repr=False)
+    about_texter: Mapping[str, AboutTexter] = field(repr=False)
     function_words: Mapping[str, frozenset[str]] = field(repr=False)
     shifts: Shifts | None = None
     """Who is on when; None: the agency keeps no calendar here, and only `!on` and `!off` say who is on duty."""

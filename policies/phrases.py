@@ -154,6 +154,20 @@ class Matcher:
         yield from (entry for prefix, entry in self._by_prefix.get(word[:SHORTEST_PREFIX], ()) if word.startswith(prefix))
 
 
+@dataclass(frozen=True, slots=True)
+class AboutTexter:
+    """How colleagues speak of a texter in one language (`policies.schema.AboutTexterPart`).
+
+    `matcher`: with the labels `ALWAYS` and `STATEMENT`. `reader`: words that address whoever reads, as they are compared.
+    """
+
+    matcher: Matcher
+    reader: frozenset[str]
+
+
+ALWAYS, STATEMENT = "phrases", "statements"
+
+
 def spelled(sentence: str, spelling: Mapping[str, tuple[str, ...]], most: int = MAX_WORDS) -> list[str]:
     """Return the words of a sentence in the form in which they are compared; at most so many."""
     return _spelled(_typed(sentence), spelling, most)

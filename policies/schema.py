@@ -183,6 +183,19 @@ class SignPart(Part):
     unless: list[WrittenPhrase] = Field(default_factory=list)
 
 
+class AboutTexterPart(Part):
+    """How colleagues speak of a texter in one language, in the syntax of `policies.phrases`: such words are held.
+
+    `phrases` count wherever they stand; `statements` where nothing is asked and no word of `reader` stands in the message,
+    for with one it is said to the texter. `unless`: longer phrases in which none of either counts.
+    """
+
+    phrases: list[WrittenPhrase] = Field(default_factory=list)
+    statements: list[WrittenPhrase] = Field(default_factory=list)
+    unless: list[WrittenPhrase] = Field(default_factory=list)
+    reader: list[WrittenPhrase] = Field(default_factory=list)
+
+
 class WordsPart(Part):
     """Words of one language by which a text is looked at. A later pack adds to them and takes none away.
 
@@ -195,6 +208,7 @@ class WordsPart(Part):
     spelling: dict[str, WrittenPhrase] = Field(default_factory=dict)
     groups: dict[OwnName, Annotated[list[WrittenPhrase], Field(min_length=1)]] = Field(default_factory=dict)
     signs: dict[SignName, SignPart] = Field(default_factory=dict)
+    about_texter: AboutTexterPart = AboutTexterPart()
 
 
 class WeekPart(Part):

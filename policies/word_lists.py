@@ -6,10 +6,23 @@ problem with its path, and none repeats it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from policies.language_guess import plain
-from policies.phrases import Matcher, Phrase, PhraseList, make_matcher, read_groups, read_phrase, read_spelling
+from policies.phrases import (
+    ALWAYS,
+    STATEMENT,
+    AboutTexter,
+    Matcher,
+    Phrase,
+    PhraseList,
+    make_matcher,
+    read_groups,
+    read_phrase,
+    read_spelling,
+    spelled,
+)
 from policies.schema import WordsPart
 from policies.signs import Sign
 
@@ -38,8 +51,48 @@ def function_words(files: Sequence[Mapping[str, WordsPart]], languages: Sequence
     return {language: words for language, words in found.items() if words}
 
 
-def _matcher(language: str, parts: Sequence[WordsPart], problems: list[str]) -> Matcher | None:
-    before = len(problems)
+def about_texter(files: Sequence[Mapping[str, WordsPart]], problems: list[str]) -> dict[str, AboutTexter]:
+    """Return how colleagues speak of a texter, for each language in which a pack lists it; add to `problems` as above."""
+    made: dict[str, AboutTexter] = {}
+    for language in dict.fromkeys(language for file in files for language in file):
+        parts = [file[language] for file in files if language in file]
+        # What is wrong with spelling and groups is told once, where the signs are read.
+        words = _vocabulary(language, parts, [])
+        path, listed = f"words.{language}.about_texter", [part.about_texter for part in parts]
+        unless = words.read(f"{path}.unless", [phrase for each in listed for phrase in each.unless], problems)
+        lists = (
+            PhraseList(
+                kind, words.read(f"{path}.{kind}", [p for each in listed for p in getattr(each, kind)], problems), unless
+            )
+            for kind in (ALWAYS, STATEMENT)
+        )
+        if found := [each for each in lists if each.phrases]:
+            reader = frozenset(
+                word for each in listed for written in each.reader for word in spelled(written, words.spelling)
+            )
+            made[language] = AboutTexter(make_matcher(found, words.spelling), reader)
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Vocabulary:
+    """What the phrases of one language are read with."""
+
+    spelling: Mapping[str, tuple[str, ...]]
+    groups: Mapping[str, tuple[tuple[str, ...], ...]]
+
+    def read(self, path: str, listed: Iterable[str], problems: list[str]) -> tuple[Phrase, ...]:
+        """Return phrases; add to `problems` what cannot be read."""
+        read: list[Phrase] = []
+        for number, written in enumerate(listed):
+            try:
+                read.append(read_phrase(written, self.groups, self.spelling))
+            except ValueError as error:
+                problems.append(f"{path}.{number}: {error}")
+        return tuple(read)
+
+
+def _vocabulary(language: str, parts: Sequence[WordsPart], problems: list[str]) -> _Vocabulary:
     spelling: dict[str, tuple[str, ...]] = {}
     groups: dict[str, tuple[tuple[str, ...], ...]] = {}
     for part in parts:
@@ -54,18 +107,17 @@ def _matcher(language: str, parts: Sequence[WordsPart], problems: list[str]) -> 
             problems.append(f"words.{language}.groups: {error}")
             continue
         groups |= {name: (*groups.get(name, ()), *rows) for name, rows in added.items()}
+    return _Vocabulary(spelling, groups)
+
+
+def _matcher(language: str, parts: Sequence[WordsPart], problems: list[str]) -> Matcher | None:
+    before = len(problems)
+    words = _vocabulary(language, parts, problems)
     lists: list[PhraseList] = []
     for sign in Sign:
-        read: dict[str, tuple[Phrase, ...]] = {}
-        for kind in ("phrases", "unless"):
-            phrases: list[Phrase] = []
-            listed = [p for part in parts if sign in part.signs for p in getattr(part.signs[sign], kind)]
-            for number, written in enumerate(listed):
-                try:
-                    phrases.append(read_phrase(written, groups, spelling))
-                except ValueError as error:
-                    problems.append(f"words.{language}.signs.{sign}.{kind}.{number}: {error}")
-            read[kind] = tuple(phrases)
-        if read["phrases"]:
-            lists.append(PhraseList(sign, read["phrases"], read["unless"]))
-    return make_matcher(lists, spelling) if len(problems) == before else None
+        path, listed = f"words.{language}.signs.{sign}", [part.signs[sign] for part in parts if sign in part.signs]
+        phrases = words.read(f"{path}.phrases", [phrase for each in listed for phrase in each.phrases], problems)
+        unless = words.read(f"{path}.unless", [phrase for each in listed for phrase in each.unless], problems)
+        if phrases:
+            lists.append(PhraseList(sign, phrases, unless))
+    return make_matcher(lists, words.spelling) if len(problems) == before else None

@@ -13,6 +13,7 @@ from typing import Final
 
 from bot.language.common_words import COMMON
 from policies.confusables import skeleton
+from policies.phrases import ALWAYS, STATEMENT, AboutTexter, spelled
 
 NAMES_THAT_ARE_WORDS: Final = frozenset(
     """
@@ -74,6 +75,10 @@ SHORTEST_NAME: Final = 3
 """Letters below which a name counts as one that is a word."""
 _ADDRESS: Final = re.compile(r"\S*[@/]\S*|\S+\.\S+\.\S+")
 """An e-mail or a web address: what stands in it is nobody's name."""
+_QUESTION: Final = re.compile(
+    r"[^.!?\u2026;:\n\u00a1\u00bf,]*(?:,\s*(?:right|no|yes|ok|huh|correct|verdad|s[i\u00ed]|cierto)\s*)?\?", re.IGNORECASE
+)
+"""What asks, to its mark. Before a comma something else is said, unless only "right?" is behind it."""
 _SENTENCE_BEGINS: Final = re.compile(r"(?:\A|[.!?\u2026:\n])[^\w.!?,;:]*\Z")
 
 
@@ -85,6 +90,17 @@ def names_of(user: str) -> frozenset[str]:
 def is_about_texter(body: str) -> bool:
     """Tell whether words speak of the texter as colleagues do."""
     return ABOUT_THE_TEXTER.search(skeleton(body)) is not None
+
+
+def speaks_about_texter(body: str, lists: Iterable[AboutTexter]) -> bool:
+    """Tell whether words speak of the texter as colleagues do, by the lists of the pack."""
+    seen, lists = skeleton(body), tuple(lists)
+    if any(ALWAYS in each.matcher.find(seen) for each in lists):
+        return True
+    if any(not each.reader.isdisjoint(spelled(seen, each.matcher.spelling)) for each in lists):
+        return False
+    statements = _QUESTION.sub(". ", seen)
+    return any(STATEMENT in each.matcher.find(statements) for each in lists)
 
 
 def is_among_colleagues(body: str) -> bool:

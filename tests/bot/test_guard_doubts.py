@@ -256,13 +256,13 @@ def test_an_accepted_offer_asks_nothing_of_the_new_assignee() -> None:
 
 
 def test_talk_about_the_texter_beside_a_colleagues_note_is_held() -> None:
-    """Two minutes after a colleague wrote, words about "her" are asked about; words to her are not."""
+    """Two minutes after a colleague wrote, all words about "her" are asked about; words to her are not."""
     thread = then(held(), MemberJoined(place=THREAD, user=BEN)).aggregate
     thread = then(thread, said("what do you think?", sender=BEN, event_id="$b"), at(1)).aggregate
     for body in ("I think she is lying", "ella no quiere", "Is this texter safe?", "poor thing, her kids"):
         assert found(thread, 60, body) == (Doubt.COLLEAGUE,), body
     assert found(thread, 60, "Are you safe there?") == ()
-    assert found(thread, 1 + 2 * MIN, "she is lying") == ()
+    assert found(thread, 1 + 2 * MIN, "her kids too") == ()
     assert found(held(), 60, "Is she with you?") == ()
 
 
@@ -285,7 +285,7 @@ def test_talk_about_the_texter_beside_a_colleagues_note_is_held() -> None:
         ("UNSAFE", (Doubt.BARE_COMMAND,)),
         ("unsafe he is back", (Doubt.BARE_COMMAND,)),
         ("cover 1", (Doubt.BARE_COMMAND,)),
-        ("ok\n// she is drunk", (Doubt.INNER_COMMAND,)),
+        ("ok\n// watch out", (Doubt.INNER_COMMAND,)),
         ("the texter is drunk", (Doubt.TEAM,)),
         ("can you take over", (Doubt.TEAM,)),
         ("wrong room, sorry", (Doubt.TEAM,)),
