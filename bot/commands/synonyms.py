@@ -20,7 +20,10 @@ SYNONYMS: Final = {
         ("spanish espanol español es", notice_of("dispatch.lang_es_the_agencys_texts")),
         ("english ingles inglés en", notice_of("dispatch.lang_en_the_agencys_texts")),
         ("911 police policia policía ambulance emergency", notice_of("dispatch.escalate_calls_a_supervisor_playbook")),
-        ("suicide suicidal suicidio overdose", notice_of("dispatch.playbook_suicide_says_what_to")),
+        (
+            "suicide suicidal suicidio overdose sobredosis pills pastillas",
+            notice_of("dispatch.playbook_suicide_says_what_to"),
+        ),
         (
             "report cps minor abuse",
             notice_of("dispatch.playbook_minor_says_what_to"),

@@ -27,7 +27,8 @@ SENDS_TO_SUPERVISOR: Final = frozenset(
         *("first_times.step_4", "guard.the_duress_word_came_from", "guard.this_phone_failed_the_agreed"),
         *("inbound_cues.they_may_be_under_age", "inbound_cues.they_may_have_told_of"),
         *("number_reveal.asks_to_see_the_number_2", "number_reveal.has_asked_a_supervisor_says"),
-        *("number_reveal.only_a_supervisor_can_say", "opt_out.a_supervisor_may_send_one", "opt_out.the_texter_asks_for_a"),
+        *("number_reveal.it_takes_two_here_reveal", "number_reveal.only_a_supervisor_can_say"),
+        *("opt_out.a_supervisor_may_send_one", "opt_out.the_texter_asks_for_a"),
         *("playbooks.steps_that_name_a_supervisor", "transfer.a_supervisor_may_all_the"),
     }
 )

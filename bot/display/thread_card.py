@@ -1,8 +1,8 @@
 """A thread's card: what a person who opens the room must know, in short lines.
 
 Rules of this module: no content, nothing that changes by itself; a feature whose state matters to the assignee adds its
-line here and nowhere else. Clients show the first line of a pinned message, or the first few: what stops or endangers the
-phone comes first. Times are those of the line's clock on the wall.
+line here and nowhere else. Clients show the first line of a pinned message, or the first five: what stops or endangers the
+phone comes first, then who has it and whether the limits were given. Times are those of the line's clock on the wall.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ def _state(pack: Pack, thread: Thread) -> list[str]:
     offer = thread.assignment.offer
     return [
         *_alarms(pack, thread),
+        *_signs(thread),
         joined(" · ", (thread.designation, notice_of(f"state.{life.state.value}"))),
         notice_of("thread_card.with", assignee=assignee, taken=taken),
         *(
@@ -56,15 +57,15 @@ def _state(pack: Pack, thread: Thread) -> list[str]:
             if offer
             else []
         ),
+        _limits(pack, thread),
         notice_of("thread_card.last_text", last=_last(thread)),
         *answered_alone(thread),
         *([notice_of("thread_card.closing_soon_everything_here_goes")] if life.closes_at else []),
         *([notice_of("thread_card.on_hold_nothing_of_this")] if thread.on_legal_hold else []),
         *([notice_of("thread_card.continuing_number_and_flags_are")] if life.continuing else []),
         notice_of("thread_card.language", language=consent.language),
-        *_signs(thread),
         *_codeword(pack, thread),
-        *_flags(pack, thread),
+        *_flags(thread),
         *([notice_of("thread_card.after_the_stop_they_texted")] if consent.stopped and consent.text_after_stop else []),
         *([notice_of("thread_card.the_carrier_says_they_opted")] if consent.carrier_block else []),
         *([notice_of("thread_card.a_short_code_or_name")] if not thread.answerable else []),
@@ -170,11 +171,23 @@ def answered_alone(thread: Thread) -> list[str]:
     return [notice_of("sending.answered_by_itself", name=name, body=body) for name, body in thread.silence.answered_alone]
 
 
-def _flags(pack: Pack, thread: Thread) -> list[str]:
-    """Return what was told and agreed, and what is still to be asked (practices 2, 11, 26)."""
+def _limits(pack: Pack, thread: Thread) -> str:
+    """Say whether the limits were given, and what else was told (practices 26, 27)."""
     flags = thread.flags
     words = pack.say(TextName.LIMITS, thread.consent.language, opens=None)
-    not_given = notice_of("thread_card.not_given_yet_limits", words=words)
+    told = [name for name, at in (("tips", flags.tips), ("rights", flags.rights)) if at]
+    return notice_of(
+        "thread_card.limits",
+        limits=notice_of("thread_card.limits_given")
+        if flags.limits
+        else notice_of("thread_card.not_given_yet_limits", words=words),
+        told=joined("", (notice_of(f"thread_card.{name}_given") for name in told)),
+    )
+
+
+def _flags(thread: Thread) -> list[str]:
+    """Return what was agreed, and what is still to be asked (practices 2, 11)."""
+    flags = thread.flags
     asked = (
         notice_of("thread_card.asked", moment=flags.safe_check_asked)
         if flags.safe_check_asked
@@ -185,13 +198,7 @@ def _flags(pack: Pack, thread: Thread) -> list[str]:
         False: notice_of("word.no"),
         None: notice_of("thread_card.not_asked_agreed_first"),
     }[flags.text_first]
-    told = [name for name, at in (("tips", flags.tips), ("rights", flags.rights)) if at]
     return [
-        notice_of(
-            "thread_card.limits",
-            limits=notice_of("thread_card.limits_given") if flags.limits else not_given,
-            told=joined("", (notice_of(f"thread_card.{name}_given") for name in told)),
-        ),
         (
             notice_of(
                 "thread_card.safe_to_text",

@@ -72,7 +72,10 @@ def test_every_notice_that_names_a_supervisor_is_one_or_the_other() -> None:
     naming = {key for key, said in ENGLISH.items() if "supervis" in said.casefold()}
     rules = {key for keys in RULES.values() for key in keys}
     assert not rules & SENDS_TO_SUPERVISOR
-    without_the_word = {"dispatch.escalate_calls_those_on_duty", "playbooks.steps_that_name_a_supervisor"}
+    without_the_word = {
+        *("dispatch.escalate_calls_those_on_duty", "playbooks.steps_that_name_a_supervisor"),
+        "number_reveal.it_takes_two_here_reveal",
+    }
     assert naming == (rules | SENDS_TO_SUPERVISOR) - without_the_word
 
 
@@ -92,6 +95,7 @@ def test_every_notice_that_names_a_supervisor_is_one_or_the_other() -> None:
         pytest.param(
             held(), said("!transfer @ben"), replace(FACTS, load={BEN: PACK.settings.cap}), id="a colleague at the cap"
         ),
+        pytest.param(held(), said("!reveal alone she took pills"), FACTS, id="reveal alone, where it takes two"),
         pytest.param(held(), said("!911"), FACTS, id="911"),
         pytest.param(held(), said("!suicide"), FACTS, id="suicide"),
         pytest.param(held(), said("!report"), FACTS, id="report"),

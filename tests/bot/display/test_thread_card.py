@@ -58,6 +58,14 @@ def test_what_stops_the_phone_comes_first(state: Callable[[Thread], Thread], fir
     assert pinned(PACK, held()).startswith(held().designation)
 
 
+def test_the_first_five_lines_are_what_a_person_acts_by() -> None:
+    """A banner shows five lines at most: danger, the two words, who has it, limits given or not, whose turn it is."""
+    thread = then(held(), arrived("he has a knife")).aggregate
+    heads = ("⚠️ signs of danger: weapon", "amber heron", "with ana", "limits: NOT GIVEN YET", "last text: theirs")
+    lines = pinned(PACK, thread).splitlines()[: len(heads)]
+    assert [line[: len(head)] for line, head in zip(lines, heads, strict=True)] == [*heads]
+
+
 def test_all_of_it_comes_before_everything_else() -> None:
     """With several at once, each is a line of its own above the designation."""
     lines = card(PACK, unsafe(duress(stopped(other_hands(held()))))).splitlines()
