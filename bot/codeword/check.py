@@ -214,7 +214,9 @@ def _answer(pack: Pack, facts: Facts, thread: Thread, event: TextArrived, name: 
     )
     if guard.may_send(pack, thread, answer, facts.now, facts.designations) is not None:
         return ()
-    return (answer, SendMessage(place=THREAD, body=notice_of("sending.answered_by_itself", name=name, body=body)))
+    # Not by the text's name: after the duress word nothing in the room may read as if it were verified.
+    shown = notice_of("sending.answered_by_itself", name=notice_of("check.whatever_follows_the_check"), body=body)
+    return (answer, SendMessage(place=THREAD, body=shown))
 
 
 def _end_challenge(thread: Thread) -> Thread:

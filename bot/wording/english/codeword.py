@@ -49,6 +49,7 @@ NOTICES: Final[dict[str, str]] = {
     "codeword_commands.a_codeword_is_agreed_from": (
         "A codeword is agreed. From now every text is compared with it, and it is masked when it comes."
     ),
+    "check.whatever_follows_the_check": "whatever follows !verify",
     "codeword_commands.first_a_supervisors_unlock_once": (
         "First a supervisor's !unlock, once they have spoken with her by phone."
     ),

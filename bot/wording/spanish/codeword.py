@@ -52,6 +52,7 @@ NOTICES: Final[dict[str, str]] = {
     "codeword_commands.a_codeword_is_agreed_from": (
         "Hay una palabra acordada. Desde ahora cada texto se compara con ella, y se tapa cuando llega."
     ),
+    "check.whatever_follows_the_check": "lo que siga a !verify",
     "codeword_commands.first_a_supervisors_unlock_once": (
         "Primero hace falta el !unlock de supervisión, después de hablar por llamada con la persona."
     ),

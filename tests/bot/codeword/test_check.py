@@ -73,6 +73,7 @@ def test_success_duress_and_failure_are_the_same_bytes_at_the_same_moment(langua
         shown.append(
             [(text.body.encode(), text.origin, text.ref, text.since, text.not_before) for text in of(SendSms, step)]
         )
+        assert "erified)" not in words(step), "the text's own name would say what the word did not"
     right, duress, wrong = shown
     assert right == duress == wrong
     assert [body for body, *_ in right] == [PACK.say(TextName.VERIFIED, language).encode()]

@@ -200,7 +200,7 @@ def test_a_late_duress_word_still_locks() -> None:
 def test_the_room_says_what_the_phone_gets_and_when_to_look_again() -> None:
     """The answer is shown in the room; the window of a challenge has a timer."""
     step = comes(asked(), CodewordMatch.DURESS, 20)
-    assert f"Answered by itself (verified): {VERIFIED}" in words(step)
+    assert f"Answered by itself (whatever follows !verify): {VERIFIED}" in words(step)
     thread = then(then(agreed(), said("!verify", event_id="$v")).aggregate, TimerDue(key="send"), at(UNDO)).aggregate
     sent = then(thread, TextOutcome(ref="say:$v", outcome=Outcome.ACCEPTED), at(UNDO))
     assert SetTimer(key="challenge", due=NOW + UNDO + WINDOW) in sent.actions
