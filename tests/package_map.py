@@ -122,7 +122,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "deploy/kubernetes": "bridge/runtime bridge/carriers/vendors",
     "deploy/preflight": (
         "policies policies/shifts bridge/runtime bridge/storage bridge/config bridge/matrix/api bridge/shift_calendar "
-        "deploy/data_dir deploy/stack deploy/inspect deploy/carrier"
+        "bridge/app deploy/data_dir deploy/stack deploy/inspect deploy/carrier"
     ),
     "deploy/release": "deploy/data_dir",
     "deploy/canary": "bot/model bridge/runtime bridge/config bridge/matrix/olm bridge/outbound deploy/data_dir",

@@ -43,6 +43,9 @@ END_SESSIONS: Final = """SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_act
     WHERE datname = current_database() AND usename = current_user AND application_name = $1"""
 
 
+MAY_MAKE: Final = "SELECT to_regnamespace($1) IS NOT NULL OR has_database_privilege(current_database(), 'CREATE')"
+
+
 class Refusal(Enum):
     """Why there is no connection."""
 
@@ -233,3 +236,8 @@ async def find_holders(reader: Reader, place: PostgresPlace) -> set[Holder]:
     number = place.lock("commit") & (2**64 - 1)
     rows = await reader.fetch(LOCKS, number >> 32, number & (2**32 - 1), place.schema)
     return {Holder(row["pid"], row["transaction"], row["commits"]) for row in rows}
+
+
+async def may_make_schema(reader: Reader, name: str) -> bool:
+    """Whether a schema of that name is there, or the role may make one."""
+    return bool(await reader.fetchval(MAY_MAKE, name))

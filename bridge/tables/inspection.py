@@ -30,6 +30,22 @@ class UnfinishedErasure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingRows:
+    """What waits. `undecided`: events, the oldest of which has the number `oldest_event`; `leaving`: what is to leave.
+
+    `oldest_leaving`: when the oldest of that was put in. `unknown`: texts of which nobody knows whether they left.
+    `remembered`: until when the newest text that left is remembered. None where there is none.
+    """
+
+    undecided: int
+    oldest_event: int | None
+    leaving: int
+    oldest_leaving: int | None
+    unknown: int
+    remembered: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredCertificate:
     """A row of `receipt`, as it is stored: JSON and its signature, which nobody has verified yet."""
 
@@ -74,6 +90,20 @@ def count_unfinished_texts(connection: Snapshot) -> int:
     """Return how many texts wait to be sent, or were handed to the carrier with an unknown outcome."""
     queued = connection.fetchval("SELECT COUNT(*) FROM outbox WHERE kind = $1", kind_name(SendSms))
     return int(queued) + int(connection.fetchval("SELECT COUNT(*) FROM sent_text WHERE unknown = 1"))
+
+
+def waiting_rows(connection: Snapshot) -> WaitingRows:
+    """Return how much waits for a decision, waits to leave, and is unknown."""
+    ((undecided, oldest_event),) = connection.fetch("SELECT COUNT(*), MIN(seq) FROM inbox")
+    ((leaving, oldest_leaving),) = connection.fetch("SELECT COUNT(*), MIN(created) FROM outbox")
+    return WaitingRows(
+        undecided=int(undecided),
+        oldest_event=oldest_event,
+        leaving=int(leaving),
+        oldest_leaving=oldest_leaving,
+        unknown=int(connection.fetchval("SELECT COUNT(*) FROM sent_text WHERE unknown = 1")),
+        remembered=connection.fetchval("SELECT MAX(until) FROM sent_text"),
+    )
 
 
 def count_overdue_copies(connection: Snapshot, *, due: float, tries: int) -> int:

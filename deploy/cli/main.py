@@ -137,8 +137,9 @@ def _run_here(start: Callable[[StatusOutput], Coroutine[Any, Any, int]]) -> NoRe
 def status(layout: Layout | None, fleet: Path | None, as_json: bool, watch: bool) -> None:
     """Tell how the line of a directory is. Exit code 0 when all is well, 1 when not, 2 when there is no line there.
 
-    The carrier of a line that is no rehearsal is asked whether it takes our login, with --watch once a minute; no text is
-    sent. With --watch the exit code says how it was at the last look.
+    It tells of the parts, deaths within a day, disk, texts that wait or are unknown, people at the desk and the backup. The
+    carrier of a line that is no rehearsal is asked whether it takes our login, with --watch once a minute; no text is sent.
+    With --watch the exit code says how it was at the last look.
     """
     from deploy.inspect.status import check_status as look  # noqa: PLC0415 - only this verb needs it
     from deploy.inspect.status import has_line  # noqa: PLC0415 - the same
@@ -151,8 +152,13 @@ def status(layout: Layout | None, fleet: Path | None, as_json: bool, watch: bool
         config = load(each.config)
         return [await tell_login(config), *tell_first_supervisor(config)]
 
+    async def facts(each: Layout) -> list[CheckResult]:
+        from deploy.doctor.line_facts import status_rows  # noqa: PLC0415 - heavy, and only for a line that runs
+
+        return await status_rows(each)
+
     async def look_at(each: Layout) -> tuple[CheckReport, int]:
-        found = await look(each, of_real_line=functools.partial(of_real_line, each))
+        found = await look(each, of_real_line=functools.partial(of_real_line, each), facts=functools.partial(facts, each))
         return found, EXIT_OK if found.ok else EXIT_PROBLEMS if has_line(each) else EXIT_USAGE
 
     if watch and as_json:
@@ -165,9 +171,9 @@ def status(layout: Layout | None, fleet: Path | None, as_json: bool, watch: bool
     if watch and usable:
         from deploy.cli.watch import remembered, watch_line  # noqa: PLC0415 - only this verb needs it
 
-        asked = functools.partial(of_real_line, layout)
+        asked, told = functools.partial(of_real_line, layout), functools.partial(facts, layout)
         with exit_on_errors():
-            well = watch_line(functools.partial(look, layout, of_real_line=remembered(asked)))
+            well = watch_line(functools.partial(look, layout, of_real_line=remembered(asked), facts=told))
         sys.exit(EXIT_OK if well else EXIT_PROBLEMS)
     with exit_on_errors():
         report, code = asyncio.run(look_at(layout))

@@ -22,7 +22,7 @@ from deploy.doctor.probes import NoAnswer, Probe, of_thread
 from deploy.inspect import doctor, doctor_database
 from deploy.inspect.staff import SUPERVISOR_LEVEL
 from deploy.inspect.status import CheckResult
-from deploy.inspect.trust import check_first_supervisor
+from deploy.inspect.trust import check_first_supervisor, check_staff_trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,6 +53,7 @@ ROWS: Final = (
     "reveal",
     "dead letters",
     "first supervisor",
+    "staff trust",
     "desk",
     "silence",
 )
@@ -87,6 +88,7 @@ def database_probes(layout: Layout, config: Config, pack: Pack | None, *, wait_m
         yield doctor_database.check_revealed_numbers(db, now)
         yield doctor_database.check_dead_letters(db)
         yield _with_keys("first supervisor", lambda: check_first_supervisor(db, config))
+        yield _with_keys("staff trust", lambda: check_staff_trust(db, config, now=now))
         yield check_desk(db, config)
         yield check_silence(db, config, now=now, age=age)
         yield CheckResult(name="database", ok=True, what="can be read")

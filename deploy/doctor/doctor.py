@@ -16,6 +16,7 @@ from bridge.config import ConfigError, parse
 from deploy.doctor.database_probes import ROWS as DATABASE_ROWS
 from deploy.doctor.database_probes import database_probes
 from deploy.doctor.homeserver_probes import HomeserverQuestions
+from deploy.doctor.line_facts import texts_probe
 from deploy.doctor.machine_probes import machine_probes
 from deploy.doctor.outside_probes import outside_probes
 from deploy.doctor.probes import LIMIT_SECONDS, Probe, ask_all, of_thread
@@ -63,6 +64,7 @@ ROWS: Final = (
     "own vacuum",
     "hold",
     "reveal",
+    "texts",
     "dead letters",
     "audit",
     "erasure",
@@ -83,6 +85,7 @@ ROWS: Final = (
     "line devices",
     "desk",
     "first supervisor",
+    "staff trust",
     "staff devices",
     "staff pushers",
     "first passwords",
@@ -101,16 +104,17 @@ OF_THE_HOMESERVER: Final = (
     "staff pushers",
     "first passwords",
 )
-UNDER_THE_KEYS: Final = ("identities", "audit", "erasure", "first supervisor")
+UNDER_THE_KEYS: Final = ("identities", "audit", "erasure", "first supervisor", "staff trust")
 CONSEQUENCES: Final = (
     ("vault key", ("keys", *UNDER_THE_KEYS)),
     ("keys", UNDER_THE_KEYS),
     ("homeserver database", ("homeserver", *OF_THE_HOMESERVER)),
-    ("homeserver", OF_THE_HOMESERVER),
-    ("database lock", ("database", *DATABASE_ROWS, "audit", "erasure", "line devices")),
-    ("database", (*DATABASE_ROWS, "audit", "erasure", "line devices")),
+    ("homeserver", (*OF_THE_HOMESERVER, "texts")),
+    ("carrier login", ("texts",)),
+    ("database lock", ("database", *DATABASE_ROWS, "texts", "audit", "erasure", "line devices")),
+    ("database", (*DATABASE_ROWS, "texts", "audit", "erasure", "line devices")),
     ("database server", ("database", "leader")),
-    ("bridge", ("public address",)),
+    ("bridge", ("public address", "texts")),
 )
 """A fault, and the rows that cannot be judged while it stands."""
 
@@ -128,6 +132,7 @@ async def run_checks(layout: Layout, *, seconds: float = LIMIT_SECONDS) -> tuple
             Probe(names=("secure_delete",), ask=of_thread(lambda: _settled(config, pack)), do="Ask again."),
             *machine_probes(layout, config, http, seconds=seconds),
             *database_probes(layout, config, pack, wait_ms=int(seconds * 500)),
+            texts_probe(config, http, seconds=seconds),
             *HomeserverQuestions(layout, config, http, seconds=seconds).probes(),
             *outside_probes(config, http),
         ]

@@ -23,6 +23,7 @@ from deploy.carrier.carrier_check import check_login, check_public_address, chec
 from deploy.doctor.machine_probes import bridge_url
 from deploy.doctor.probes import NoAnswer, Probe
 from deploy.inspect.status import CheckResult
+from deploy.preflight import clock_sync
 from deploy.preflight.outside_view import check_certificate, check_dns
 
 if TYPE_CHECKING:
@@ -89,16 +90,14 @@ async def ask_public_address(config: Config, http: aiohttp.ClientSession) -> Seq
 
 
 async def ask_time(config: Config) -> Sequence[CheckResult]:
-    """Compare the clock with the carrier's, where the carrier is another machine."""
-    api = config.line.carrier.api_base
+    """Ask whether anything keeps the clock right, and compare it with the carrier's, where that is another machine."""
+    api, kept = config.line.carrier.api_base, clock_sync.check_synchronisation()
     if is_loopback_host(urlsplit(api).hostname or ""):
-        return []
+        return [kept]
     async with http_session() as http:
         got = await send_request(http, "GET", api)
     skew = skew_of(got.date if isinstance(got, HttpResponse) else None, time.time())
-    if skew is None:
-        return []
-    return [judge_skew(skew)]
+    return [kept] if skew is None else [kept, judge_skew(skew)]
 
 
 def skew_of(date: str | None, now: float) -> float | None:

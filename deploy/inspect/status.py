@@ -90,10 +90,21 @@ async def no_carrier_asked() -> list[CheckResult]:
     return [CheckResult(name="carrier", ok=True, what="was not asked", do="`quietline carrier check` tries it.")]
 
 
+async def no_facts() -> list[CheckResult]:
+    """Tell nothing besides."""
+    return []
+
+
 async def check_status(
-    layout: Layout, *, of_real_line: Callable[[], Awaitable[list[CheckResult]]] = no_carrier_asked
+    layout: Layout,
+    *,
+    of_real_line: Callable[[], Awaitable[list[CheckResult]]] = no_carrier_asked,
+    facts: Callable[[], Awaitable[list[CheckResult]]] = no_facts,
 ) -> CheckReport:
-    """Look at the line of a data directory. `of_real_line`: what else is asked when it is no rehearsal: its own carrier."""
+    """Look at the line of a data directory. `of_real_line`: what else is asked when it is no rehearsal: its own carrier.
+
+    `facts`: how it goes, of any line (`deploy/doctor/line_facts.py`).
+    """
     if not has_line(layout):
         do = f"Name its directory with --data, or make one: ./quietline up --data {layout.data}, or `quietline init`."
         return CheckReport(checks=(CheckResult(name="line", ok=False, what=f"{layout.config}: there is no line", do=do),))
@@ -126,6 +137,7 @@ async def check_status(
     ]
     if "carrier" not in urls:
         checks += await of_real_line()
+    checks += await facts()
     return CheckReport(checks=tuple(checks))
 
 

@@ -18,6 +18,7 @@ from bridge.matrix.room_keys.confirmed_identities import (
     TrustMac,
     confirm_fingerprint,
     confirmed_supervisors,
+    last_heard,
     seen_identities,
     without_identity,
 )
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 HOW: Final = "Ask them in person, or by a voice you know, what their client shows; then: quietline trust MXID FINGERPRINT"
 NOBODY: Final = "Nobody was seen with an identity yet."
 REMOVE: Final = "A running line removes them within seconds; if this stays, have them removed there."
+GONE: Final = "Who is not on the staff any more is taken off: `quietline staff remove`."
+SILENT_DAYS: Final = 30
+DAY: Final = 86_400.0
 SET_UP: Final = (
     "Staff sign in, and set up in their client's settings what it calls verification, recovery or secure backup; then "
     "their fingerprint stands here."
@@ -131,6 +135,25 @@ def check_first_supervisor(db: Snapshot, config: Config) -> CheckResult:
         what = "no supervisor is at the desk; a rehearsal trusts the first identity that it sees"
     do = f"See `quietline trust` for who was seen. {HOW}"
     return CheckResult(name="first supervisor", ok=config.line.rehearsal, what=what, do=do)
+
+
+def check_staff_trust(db: Snapshot, config: Config, *, now: float) -> CheckResult:
+    """Whether everybody at the desk is heard: a warning, for a supervisor confirms a newcomer when they have compared."""
+    name, ours = "staff trust", {config.policy_mxid, config.puppet_mxid, config.canary_mxid}
+    people = {user for user, (membership, _) in peek_desk_members(db).items() if membership == "join"} - ours
+    trusted = {seen.user_id for seen in seen_identities(db, trust_mac_of(config)) if seen.confirmed}
+    unheard = len(people - trusted)
+    heard = last_heard(db)
+    silent = sum(now - heard[user] / 1000 > SILENT_DAYS * DAY for user in people & heard.keys())
+    note = f"; {silent} of them were last heard more than {SILENT_DAYS} days ago" if silent else ""
+    if unheard:
+        what = (
+            f"{unheard} of {len(people)} at the desk are not confirmed: what they say is not heard, and they read nothing"
+        )
+        do = "A supervisor confirms them with !trust at the desk, when they have compared; or `quietline trust` does."
+        return CheckResult(name=name, ok=True, what=f"{what}{note}", do=do, warning=not config.line.rehearsal)
+    what = f"all {len(people)} at the desk are confirmed{note}"
+    return CheckResult(name=name, ok=True, what=what, do=GONE if silent else "")
 
 
 def tell_first_supervisor(config: Config) -> list[CheckResult]:

@@ -37,6 +37,8 @@ from deploy.inspect.doctor_homeserver_database import check_homeserver_database
 from deploy.inspect.status import CheckReport, CheckResult
 from deploy.inspect.trust import check_first_supervisor
 from deploy.preflight.calendar_check import check_calendar, check_shifts
+from deploy.preflight.clock_sync import check_synchronisation
+from deploy.preflight.database_check import check_server_database
 from deploy.preflight.outside_view import check_certificate, check_dns
 from deploy.stack.start_conditions import is_port_free
 from deploy.stack.synapse_overlay import overlay_problems
@@ -80,8 +82,8 @@ async def run_checks(layout: Layout) -> tuple[CheckReport, bool]:
         *check_shifts(config, pack),
         *await check_calendar(config, pack),
         doctor_files.check_modes(layout, config),
-        check_ports(config, running=running),
-        *check_database(config, layout, running=running),
+        check_ports(config, layout, running=running),
+        *await _check_databases(config, layout, running=running),
         await check_homeserver_database(config, layout, running=running),
         *await check_homeserver(config, layout, running=running),
         *await _check_carrier(config, running=running, seen=all(row.asked for row in outside)),
@@ -148,15 +150,39 @@ def check_words(config: Config, pack: Pack) -> Iterator[CheckResult]:
                 yield CheckResult(name=f"{found.path} ({found.rule})", ok=False, what=found.what, do=found.do)
 
 
-def check_ports(config: Config, *, running: bool) -> CheckResult:
-    """Whether the bridge can listen where it is told to."""
-    name, where = "port", config.listen
+def check_ports(config: Config, layout: Layout, *, running: bool) -> CheckResult:
+    """Whether the bridge can listen where it is told to, and what `up` runs besides."""
+    name, own = "port", _ports(config, layout)
     if running:
-        return CheckResult(name=name, ok=True, what=f"{where.port} is the running line's")
-    if is_port_free(where.host, where.port):
-        return CheckResult(name=name, ok=True, what=f"{where.port} is free")
-    do = "Give listen.port another, or end what listens there."
-    return CheckResult(name=name, ok=False, what=f"{where.port} is in use or not allowed", do=do)
+        return CheckResult(name=name, ok=True, what=f"{config.listen.port} is the running line's")
+    taken = [f"{port} ({part})" for part, host, port in own if not is_port_free(host, port)]
+    if not taken:
+        free = ", ".join(str(port) for _, _, port in own)
+        return CheckResult(name=name, ok=True, what=f"{free} {'is' if len(own) == 1 else 'are'} free")
+    do = "End what listens there, or give listen.port another; `up` takes others for all with --port-base."
+    return CheckResult(name=name, ok=False, what=f"in use or not allowed: {', '.join(taken)}", do=do)
+
+
+def _ports(config: Config, layout: Layout) -> list[tuple[str, str, int]]:
+    """Return what listens, on which address and port: of the bridge, and of what `up` runs on this machine."""
+    found = [("bridge", config.listen.host, config.listen.port)]
+    if config.metrics is not None:
+        found.append(("metrics", *config.metrics.address))
+    if _is_embedded(config, layout):
+        urls = {"homeserver": config.homeserver.url}
+        urls |= {"carrier": config.line.carrier.api_base} if config.line.rehearsal else {}
+        parts = ((name, urlsplit(url)) for name, url in urls.items())
+        found += [(name, HOST, part.port) for name, part in parts if part.port is not None]
+    return found
+
+
+async def _check_databases(config: Config, layout: Layout, *, running: bool) -> list[CheckResult]:
+    """Check the line's database; where it is a server that cannot be used nothing more is asked of it."""
+    server = await check_server_database(config)
+    if server is not None and not server.ok:
+        return [server, check_clock()]
+    found = [*check_database(config, layout, running=running)]
+    return [server if row.name == server.name else row for row in found] if server is not None else found
 
 
 def check_database(config: Config, layout: Layout, *, running: bool) -> Iterator[CheckResult]:
@@ -218,11 +244,11 @@ def _owner(path: Path) -> int:
 
 
 def check_clock() -> CheckResult:
-    """Whether the machine's clock is later than this program, at least."""
-    made = Path(__file__).stat().st_mtime
-    ok = time.time() >= made
-    do = "" if ok else "Set the clock, and have it synchronised: signatures and everything that ends depend on it."
-    return CheckResult(name="clock", ok=ok, what="may be right" if ok else "is before this program was made", do=do)
+    """Whether the machine's clock is later than this program, at least, and whether anything keeps it right."""
+    if time.time() >= Path(__file__).stat().st_mtime:
+        return check_synchronisation()
+    do = "Set the clock, and have it synchronised: signatures and everything that ends depend on it."
+    return CheckResult(name="clock", ok=False, what="is before this program was made", do=do)
 
 
 async def check_homeserver(config: Config, layout: Layout, *, running: bool) -> list[CheckResult]:

@@ -1,7 +1,8 @@
 """A real line that is well in every part: directory, databases, bridge, vendor, homeserver, people at the desk.
 
 Rule of this module: directory and files are those that `init` and `up` write, the bridge is the one of `BridgeHarness`
-behind the adapter of its carrier, and the clock is the machine's; only homeserver and vendor are stand-ins.
+behind the adapter of its carrier, and the clock is the machine's, which counts as synchronised; only homeserver and vendor
+are stand-ins.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 import yaml
 from aiohttp import web
 
@@ -29,7 +32,7 @@ from bridge.config import Config, load
 from bridge.matrix.olm.identity import derive_master_key
 from bridge.matrix.room_keys.confirmed_identities import confirm_fingerprint
 from bridge.matrix.schema import PUPPET_MIGRATIONS
-from bridge.storage.database import Value
+from bridge.storage.database import Transaction, Value
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.storage.vault import key_check_value
 from bridge.tables import line_state
@@ -39,6 +42,7 @@ from deploy.data_dir.layout import Layout, Ports
 from deploy.doctor import doctor
 from deploy.inspect.status import CheckReport, CheckResult
 from deploy.inspect.trust import trust_mac_of
+from deploy.preflight import clock_sync
 from deploy.stack.provision import write_line_files
 from tests.deploy.doctor.fake_synapse import FakeSynapse
 from tests.deploy.init.answers import answers, run_init
@@ -116,8 +120,10 @@ async def real_line(directory: Path) -> AsyncIterator[RealLine]:
     """Make the line, and end it whatever happens."""
     before = os.umask(0o077)
     try:
-        async with contextlib.AsyncExitStack() as stack:
-            yield await _open(directory, stack)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(clock_sync, "is_synchronised", lambda: True)
+            async with contextlib.AsyncExitStack() as stack:
+                yield await _open(directory, stack)
     finally:
         os.umask(before)
 
@@ -165,6 +171,10 @@ async def _open(directory: Path, stack: contextlib.AsyncExitStack) -> RealLine:
 async def _settle(line: RealLine) -> None:
     """Have the line been started, its people been seen and confirmed, and its identities be what the homeserver shows."""
     config, homeserver = line.config, line.homeserver
+
+    async def confirm(transaction: Transaction, user: str, key: str) -> None:
+        await confirm_fingerprint(transaction, user, key, trust_mac_of(config))
+
     vault = offline.open_vault(config)
     for user in (config.policy_mxid, config.puppet_mxid):
         homeserver.masters[user] = derive_master_key(vault, user)
@@ -182,10 +192,9 @@ async def _settle(line: RealLine) -> None:
         await line.execute("INSERT INTO matrix_member (room_id, user_id, membership) VALUES ('!desk', $1, 'join')", user)
     await line.execute("INSERT INTO matrix_level (room_id, user_id, level) VALUES ('!desk', $1, 50)", MIRA)
     see = "INSERT INTO matrix_seen_identity (user_id, master_key, queried_ms) VALUES ($1, $2, 0)"
-    await line.execute(see, MIRA, MASTER)
-    await line.harness.database.commit(
-        lambda transaction: confirm_fingerprint(transaction, MIRA, MASTER, trust_mac_of(config))
-    )
+    for user, key in ((MIRA, MASTER), (NOOR, MASTER[::-1])):
+        await line.execute(see, user, key)
+        await line.harness.database.commit(partial(confirm, user=user, key=key))
     for user in (MIRA, NOOR):
         homeserver.devices[user], homeserver.pushers[user] = ["PHONE"], 1
         homeserver.passwords[user] = "changed long ago"

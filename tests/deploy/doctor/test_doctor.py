@@ -31,10 +31,10 @@ DAY = 86_400.0
 
 LISTED = """configuration, packs, on-call, vault key, keys, file modes, data directory, keys.db, disk, swap,
 secure_delete, logs, port, bridge, restarts, database, database lock, database server, database vacuum,
-database log, leader, clock, facts, backup, drill, calendar, vacuum, own vacuum, hold, reveal, dead letters, audit,
-erasure, carrier, carrier login, public address, certificate, silence, homeserver, homeserver version, homeserver
+database log, leader, clock, facts, backup, drill, calendar, vacuum, own vacuum, hold, reveal, texts, dead letters,
+audit, erasure, carrier, carrier login, public address, certificate, silence, homeserver, homeserver version, homeserver
 database, homeserver module, homeserver administrator, homeserver limits, homeserver settings, registration,
-identities, line devices, desk, first supervisor, staff devices, staff pushers, first passwords"""
+identities, line devices, desk, first supervisor, staff trust, staff devices, staff pushers, first passwords"""
 """Names that programs outside rely on: none of them is renamed or taken away."""
 
 
@@ -210,6 +210,17 @@ async def empty_desk(line: RealLine, _patch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 @contextlib.asynccontextmanager
+async def a_text_that_does_not_leave(line: RealLine, _patch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    await line.execute(
+        """INSERT INTO outbox (owner, lane, way, kind, txn, body, created)
+           VALUES ('desk', 'desk', 'matrix', 'SendMessage', 'stuck', X'00', $1)""",
+        int(time.time() - 600),
+    )
+    yield
+    await line.execute("DELETE FROM outbox WHERE txn = 'stuck'")
+
+
+@contextlib.asynccontextmanager
 async def old_synapse(line: RealLine, _patch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     before, line.homeserver.server = line.homeserver.server, "Synapse/1.140.0"
     yield
@@ -237,6 +248,7 @@ FAULTS: dict[str, Plant] = {
     "homeserver limits": limited,
     "staff devices": signed_in_nowhere,
     "desk": empty_desk,
+    "texts": a_text_that_does_not_leave,
     "homeserver version": old_synapse,
 }
 """The fault of each row. Where an ordinary user cannot make it, as a full disk, it is the nearest that one can."""

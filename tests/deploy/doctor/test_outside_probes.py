@@ -14,6 +14,7 @@ from deploy.doctor import outside_probes
 from deploy.doctor.outside_probes import ask_public_address, ask_time, judge_skew, skew_of
 from deploy.doctor.probes import NoAnswer
 from deploy.inspect.status import CheckResult
+from deploy.preflight import clock_sync
 from tests.deploy.carrier.test_carrier_check import sample
 
 
@@ -34,10 +35,15 @@ def test_no_date_says_nothing(date: str | None) -> None:
     assert skew_of(date, time.time()) is None
 
 
-async def test_a_gateway_on_this_machine_has_the_same_clock(tmp_path: Path) -> None:
-    """It is not asked: the answer would say nothing."""
+@pytest.mark.parametrize("kept", [True, False])
+async def test_a_gateway_on_this_machine_has_the_same_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    """It is not asked: the answer would say nothing. A clock that nobody synchronises is a warning all the same."""
+    monkeypatch.setattr(clock_sync, "is_synchronised", lambda: kept)
     config = load(sample(tmp_path, "kannel", api_base="http://127.0.0.1:1"))
-    assert await ask_time(config) == []
+    (row,) = await ask_time(config)
+    assert (row.name, row.ok, row.warning) == ("clock", True, not kept)
 
 
 async def test_an_address_that_is_none_is_told_without_asking(tmp_path: Path) -> None:

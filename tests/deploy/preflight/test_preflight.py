@@ -17,7 +17,7 @@ from bridge.config import load
 from deploy.cli import main
 from deploy.data_dir.layout import Layout, Ports
 from deploy.inspect.status import CheckResult
-from deploy.preflight import outside_view, preflight
+from deploy.preflight import clock_sync, outside_view, preflight
 from deploy.stack.provision import write_line_files
 from tests.deploy.carrier.test_carrier_check import sample
 from tests.deploy.line_directory import line_directory
@@ -33,6 +33,7 @@ def no_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(preflight, "check_dns", unasked)
     monkeypatch.setattr(preflight, "check_certificate", unasked)
+    monkeypatch.setattr(clock_sync, "is_synchronised", lambda: True)
 
 
 async def rows_of(layout: Layout) -> dict[str, CheckResult]:
@@ -167,13 +168,17 @@ async def test_a_webhook_that_cannot_be_seen_from_here(tmp_path: Path, monkeypat
     assert not (await rows_of(layout))["webhook"].ok
 
 
-async def test_a_port_that_is_taken(tmp_path: Path) -> None:
-    """A stranger who listens there is wrong."""
+@pytest.mark.parametrize(("part", "above"), [("bridge", 0), ("homeserver", -1), ("carrier", 1), ("metrics", 5)])
+async def test_a_port_that_is_taken(tmp_path: Path, part: str, above: int) -> None:
+    """A stranger who listens where a part of the line would is wrong, and which part it is is said."""
     layout = rehearsal(tmp_path)
+    with layout.config.open("a", encoding="utf-8") as config:
+        config.write(f"\nmetrics: {{listen: '127.0.0.1:{load(layout.config).listen.port + 5}'}}\n")
     with socket.socket() as stranger:
-        stranger.bind(("127.0.0.1", load(layout.config).listen.port))
+        stranger.bind(("127.0.0.1", load(layout.config).listen.port + above))
         stranger.listen(1)
-        assert not (await rows_of(layout))["port"].ok
+        row = (await rows_of(layout))["port"]
+        assert (row.ok, f"({part})" in row.what) == (False, True)
     assert (await rows_of(layout))["port"].ok
 
 

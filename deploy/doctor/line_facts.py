@@ -1,0 +1,159 @@
+"""How a line goes, in rows that `doctor` judges and `status` tells: texts that wait, deaths, people, disk, the last backup.
+
+Rules of this module: counts and times, never a row's content; times of texts are told in whole hours, as they are kept.
+`status` is not made unwell by what a person puts right in days: there it is a warning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+
+from bridge.config import ConfigError, parse
+from bridge.inbound.arrivals import HOUR, ArrivalHistory
+from bridge.outbound.sms_sender import ID_RETENTION
+from bridge.storage.errors import DatabaseError
+from bridge.storage.sqlite_connection import BUSY_MS
+from bridge.tables import inspection, line_state
+from deploy.data_dir import offline
+from deploy.data_dir.layout import HOST
+from deploy.doctor.database_probes import UNREADABLE, check_desk, check_lock
+from deploy.doctor.machine_probes import check_disks, check_restarts
+from deploy.doctor.postgres_probes import AWAY, server_problem
+from deploy.doctor.probes import Probe, in_thread
+from deploy.inspect import doctor_database
+from deploy.inspect.leader import leader_rows
+from deploy.inspect.status import CheckResult
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.config import Config
+    from bridge.storage.database import Snapshot
+    from bridge.tables.inspection import WaitingRows
+    from deploy.data_dir.layout import Layout
+
+TEXTS: Final = "texts"
+LEAVING_SECONDS: Final = 300.0
+"""Seconds after which what waits to leave is a fault: the limit of the alarm `QuietlineOutboxStuck`."""
+LOOK_SECONDS: Final = 1.0
+"""Seconds between two looks at the oldest event: a decision takes milliseconds, and the inbox has no times."""
+LOCK_MS: Final = 1000
+"""For how long the write lock is waited for; a commit takes some milliseconds."""
+NOT_KEPT: Final = re.compile(rb"^quietline_texts_not_kept_total (\S+)", re.MULTILINE)
+
+
+def texts_probe(config: Config, http: aiohttp.ClientSession, *, seconds: float) -> Probe:
+    """Return the question what waits. `seconds`: its limit."""
+    wait_ms = int(seconds * 250)
+
+    def read() -> tuple[WaitingRows, str]:
+        with offline.read_transaction(config, busy_ms=wait_ms) as db:
+            return _read(db)
+
+    async def ask() -> Sequence[CheckResult]:
+        found, last = await in_thread(read)
+        first = found.oldest_event
+        if first is not None:
+            await asyncio.sleep(min(LOOK_SECONDS, seconds / 4))
+            found, last = await in_thread(read)
+        stands = first is not None and found.oldest_event == first
+        return [check_waiting(found, last, stands=stands, not_kept=await _ask_not_kept(config, http))]
+
+    return Probe(names=(TEXTS,), ask=ask, do=UNREADABLE if config.database is None else AWAY)
+
+
+def check_waiting(found: WaitingRows, last: str, *, stands: bool = False, not_kept: int | None = None) -> CheckResult:
+    """Judge what waits. `stands`: the oldest event was there before; `not_kept`: texts since the bridge's start."""
+    what = f"{last}; {found.undecided} wait for a decision, {found.leaving} to leave, {found.unknown} are unknown"
+    if found.oldest_leaving is not None and time.time() - found.oldest_leaving > LEAVING_SECONDS:
+        minutes = (time.time() - found.oldest_leaving) / 60
+        do = (
+            "See the rows of the homeserver and the carrier. With both well, the log of the bridge says what is refused; "
+            "tell the desk by voice meanwhile, and see `quietline carrier check`."
+        )
+        what = f"{what}; the oldest waits to leave for {minutes:.0f} minutes"
+        return CheckResult(name=TEXTS, ok=False, what=what, do=do)
+    if not_kept:
+        what = f"{what}; {not_kept} came and were not kept since the bridge was started"
+        do = "The carrier brings them again for a while; then look in its portal. `quietline doctor` says what is wrong."
+        return CheckResult(name=TEXTS, ok=True, what=what, do=do, warning=True)
+    if stands:
+        do = "Ask again. If it stays, is the machine overloaded (`quietline doctor`), and what says the log of the bridge?"
+        return CheckResult(name=TEXTS, ok=True, what=f"{what}; the oldest was not decided at once", do=do, warning=True)
+    return CheckResult(name=TEXTS, ok=True, what=what)
+
+
+def _read(db: Snapshot) -> tuple[WaitingRows, str]:
+    """Return what waits, and when the last text came and the last one left, as far as that is kept."""
+    now, found = time.time(), inspection.waiting_rows(db)
+    history = ArrivalHistory.parse(line_state.peek(db, line_state.ARRIVALS))
+    came = "none ever came" if history is None else f"the last came {_hours(now - (history.last + 1) * HOUR)} ago"
+    left = "" if found.remembered is None else f", the last left {_hours(now - (found.remembered - ID_RETENTION))} ago"
+    return found, f"{came}{left}"
+
+
+async def status_rows(layout: Layout) -> list[CheckResult]:
+    """Return what `status` tells besides whether the parts answer; nothing of a line that was never started.
+
+    What is wrong with a configuration is `doctor`'s to say: the line that runs was started with another.
+    """
+    try:
+        config, _ = parse(layout.config)
+    except ConfigError:
+        return []
+    return await asyncio.to_thread(_status_rows, layout, config)
+
+
+def _status_rows(layout: Layout, config: Config) -> list[CheckResult]:
+    if not offline.has_database(config):
+        return []
+    now = time.time()
+    try:
+        with offline.read_transaction(config, busy_ms=BUSY_MS) as db:
+            backup = doctor_database.check_backup(db, config, now, 0.0)
+            rows = [
+                check_waiting(*_read(db)),
+                _warned(check_desk(db, config)),
+                replace(backup, ok=True, warning=bool(backup.do) and not config.line.rehearsal),
+            ]
+    except DatabaseError as error:
+        what, do = ("cannot be read", UNREADABLE) if config.database is None else (server_problem(error), AWAY)
+        rows = [CheckResult(name="database", ok=False, what=what, do=do)]
+    if config.database is None and not (lock := check_lock(config, wait_ms=LOCK_MS)).ok:
+        rows.append(lock)
+    deaths = check_restarts(layout, config)
+    # What starts a part again hides it; a rehearsal is ended and killed as people like.
+    return [*check_disks(layout, config), *leader_rows(config), *rows, _warned(deaths, quiet=config.line.rehearsal)]
+
+
+def _warned(row: CheckResult, *, quiet: bool = False) -> CheckResult:
+    return row if row.ok else replace(row, ok=True, warning=not quiet)
+
+
+async def _ask_not_kept(config: Config, http: aiohttp.ClientSession) -> int | None:
+    """Ask the metrics of the running bridge, where it has any, how many texts it could not keep."""
+    if config.metrics is None:
+        return None
+    host, port = config.metrics.address
+    try:
+        async with http.get(f"http://{_reached(host)}:{port}/metrics", timeout=aiohttp.ClientTimeout(total=1)) as answer:
+            found = NOT_KEPT.search(await answer.read())
+            return None if found is None else int(float(found[1]))
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+        return None
+
+
+def _reached(host: str) -> str:
+    shown = {"0.0.0.0": HOST, "::": "::1"}.get(host, host)
+    return f"[{shown}]" if ":" in shown else shown
+
+
+def _hours(seconds: float) -> str:
+    hours = max(0, int(seconds // HOUR))
+    return f"{hours // 24} days" if hours >= 48 else f"{hours} hours"

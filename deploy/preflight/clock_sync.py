@@ -1,0 +1,45 @@
+"""Whether anything keeps the machine's clock right: the kernel knows, and is asked without changing anything.
+
+Rule of this module: a kernel that does not say, as in a unit that may not ask (`ProtectClock=yes`), is no fault.
+
+Source: adjtimex(2): with `modes` 0 it only reads; `TIME_ERROR` is a clock that nobody synchronises.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+from typing import Final
+
+from deploy.inspect.status import CheckResult
+
+TIME_ERROR: Final = 5
+STRUCTURE_BYTES: Final = 512
+"""More than `struct timex` has on any machine, which is 208; its first member is `modes`."""
+SYNCHRONISED: Final = Path("/run/systemd/timesync/synchronized")
+"""systemd-timesyncd touches it whenever it has set the clock (systemd-timesyncd.service(8))."""
+
+
+def is_synchronised() -> bool | None:
+    """Ask the kernel; None where it does not say."""
+    if SYNCHRONISED.exists():
+        return True
+    try:
+        answer = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(STRUCTURE_BYTES))
+    except (AttributeError, OSError):
+        return None
+    return None if answer < 0 else answer != TIME_ERROR
+
+
+def check_synchronisation() -> CheckResult:
+    """Warn of a clock that nobody synchronises: it is right today, and minutes off in some months."""
+    name, found = "clock", is_synchronised()
+    if found is None:
+        return CheckResult(name=name, ok=True, what="may be right; whether it is synchronised the kernel does not say here")
+    if found:
+        return CheckResult(name=name, ok=True, what="is synchronised")
+    do = (
+        "Have it synchronised (`timedatectl set-ntp true`, or chrony): signatures end after five minutes, and everything "
+        "that is erased by its age goes by it."
+    )
+    return CheckResult(name=name, ok=True, what="may be right today; nothing synchronises it", do=do, warning=True)

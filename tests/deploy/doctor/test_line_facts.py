@@ -1,0 +1,148 @@
+"""How a line goes, as `status` tells it and `doctor` judges it: texts, deaths, people, disk, backup."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from bridge.app import run_history
+from bridge.inbound.arrivals import HOUR, ArrivalHistory
+from bridge.outbound.sms_sender import ID_RETENTION
+from bridge.storage.sqlite_connection import SqliteConnection
+from bridge.tables import line_state
+from deploy.doctor import line_facts
+from deploy.doctor.line_facts import status_rows, texts_probe
+from deploy.inspect import doctor
+from deploy.inspect.status import CheckResult
+from tests.deploy.doctor.real_line import MIRA, NOOR, RealLine, real_line
+from tests.deploy.line_directory import LineDirectory, line_directory
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealLine]:
+    async with real_line(tmp_path_factory.mktemp("facts")) as made:
+        yield made
+
+
+async def told(line: RealLine | LineDirectory) -> dict[str, CheckResult]:
+    return {row.name: row for row in await status_rows(line.layout)}
+
+
+async def asked(line: RealLine) -> CheckResult:
+    async with aiohttp.ClientSession() as http:
+        (row,) = await texts_probe(line.config, http, seconds=30.0).ask()
+    return row
+
+
+async def test_status_tells_how_a_line_goes(line: RealLine) -> None:
+    """Texts in and out, what waits, people, disk, deaths, backup, each in a row that is well; nobody is named."""
+    now = int(time.time())
+    hour = int(now // HOUR)
+    await line.put(line_state.ARRIVALS, ArrivalHistory(last=hour - 5, gaps={}).text())
+    await line.put(line_state.LAST_BACKUP, str(time.time() - 3 * 86_400))
+    await line.execute(
+        "INSERT INTO sent_text (hash, owner, ref, unknown, until) VALUES (X'01', 'x', 'y', 1, $1)",
+        now - 2 * int(HOUR) + ID_RETENTION,
+    )
+    rows = await told(line)
+    assert rows.keys() == {"disk", "texts", "desk", "backup", "restarts"}
+    assert [row for row in rows.values() if not row.ok or row.warning] == []
+    texts = "the last came [45] hours ago, the last left 2 hours ago; 0 wait for a decision, 0 to leave, 1 are unknown"
+    assert re.fullmatch(texts, rows["texts"].what), rows["texts"]
+    assert rows["desk"].what == "2 are at the desk, 1 of them supervisors"
+    assert rows["backup"].what == "last made 3.0 days ago"
+    assert not [name for row in rows.values() for name in (MIRA, NOOR, "mira", "noor") if name in row.what]
+
+
+async def test_what_is_put_right_in_days_is_a_warning_and_what_keeps_texts_out_is_not_well(
+    line: RealLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crash loop, an old backup and an empty desk warn between two deaths; a full disk and a held lock are NOT."""
+    before = {name: await line_state.get(line.harness.database, name) for name in (line_state.RUNS, line_state.LAST_BACKUP)}
+    await run_history.record_start(line.harness.database, time.time())
+    await line.put(line_state.LAST_BACKUP, str(time.time() - 20 * 86_400))
+    move = "UPDATE matrix_member SET membership = $1 WHERE user_id = $2"
+    await line.execute(move, "leave", MIRA)
+    rows = await told(line)
+    await line.execute(move, "join", MIRA)
+    for name, value in before.items():
+        await line.put(name, value or "")
+    assert {name for name, row in rows.items() if row.warning} == {"restarts", "desk"} | {"backup"}
+    assert all(row.ok and row.do for row in rows.values() if row.warning)
+    assert "the bridge 1 time" in rows["restarts"].what
+    monkeypatch.setattr(doctor, "MIN_FREE_BYTES", 2**62)
+    monkeypatch.setattr(line_facts, "LOCK_MS", 100)
+    other = SqliteConnection(line.config.data_dir / "main.db")
+    other.execute("BEGIN IMMEDIATE")
+    rows = await told(line)
+    other.execute("ROLLBACK")
+    other.close()
+    assert {name for name, row in rows.items() if not row.ok} == {"disk", "database lock"}
+
+
+async def test_a_rehearsal_is_not_warned_and_a_line_that_never_ran_has_no_rows(tmp_path: Path) -> None:
+    """Rows of a rehearsal have the four fields of a program and no more; a database that is none is told."""
+    async with line_directory(tmp_path) as made:
+        await run_history.record_start(made.harness.database, time.time())
+        await run_history.record_start(made.harness.database, time.time())
+        rows = await told(made)
+        assert {"texts", "desk", "restarts"} <= rows.keys()
+        assert [row for row in rows.values() if row.as_object().keys() != {"name", "ok", "what", "do"}] == []
+        assert "none ever came" in rows["texts"].what
+    (made.layout.bridge / "main.db").write_bytes(b"no database at all" * 500)
+    for log in made.layout.bridge.glob("main.db-*"):
+        log.unlink()
+    assert not (await told(made))["database"].ok
+    (made.layout.bridge / "main.db").unlink()
+    assert await told(made) == {}
+    made.layout.config.write_text("[")
+    assert await told(made) == {}
+
+
+async def test_an_event_that_stands_and_a_text_that_was_not_kept_are_warnings(line: RealLine) -> None:
+    """The oldest event of two looks is the same one; the metrics of the bridge say how many texts it could not keep."""
+    assert not (await asked(line)).warning
+    await line.execute("INSERT INTO inbox (owner, kind, body) VALUES ('nobody', 'TextArrived', X'00')")
+    row = await asked(line)
+    await line.execute("DELETE FROM inbox WHERE owner = 'nobody'")
+    assert (row.ok, row.warning) == (True, True)
+    assert "the oldest was not decided at once" in row.what
+
+    async def metrics(_request: web.Request) -> web.Response:
+        return web.Response(text="# HELP x\nquietline_texts_not_kept_total 3.0\n")
+
+    app = web.Application()
+    app.router.add_get("/metrics", metrics)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    before = line.layout.config.read_text()
+    line.layout.config.write_text(f"{before}\nmetrics: {{listen: '127.0.0.1:{runner.addresses[0][1]}'}}\n")
+    row = await asked(line)
+    await runner.cleanup()
+    unheard = await asked(line)
+    line.layout.config.write_text(before)
+    assert (row.ok, row.warning, unheard.warning) == (True, True, False)
+    assert "3 came and were not kept" in row.what
+
+
+async def test_what_waits_to_leave_for_minutes_is_not_well(line: RealLine) -> None:
+    """After five minutes, as the alarm of the metrics has it; a message that has just been put in is well."""
+    put = """INSERT INTO outbox (owner, lane, way, kind, txn, body, created)
+             VALUES ('desk', 'desk', 'matrix', 'SendMessage', 'one', X'00', $1)"""
+    found = []
+    for age in (10, 400):
+        await line.execute(put, int(time.time() - age))
+        found.append(await asked(line))
+        await line.execute("DELETE FROM outbox WHERE txn = 'one'")
+    assert [(row.ok, "1 to leave" in row.what) for row in found] == [(True, True), (False, True)]
+    assert "for 7 minutes" in found[1].what
