@@ -8,7 +8,6 @@ sentence and ends with 2, so that nothing starts it again and again, after the p
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
 import gc
 import os
@@ -48,7 +47,6 @@ REPLACED = (
     "Two bridges on one line would delete each other's for ever. Stop the other, and start this one fifteen minutes later"
 )
 
-CALL_INTERVAL_SECONDS = 3600.0
 IN_USE = (
     "in use by another bridge: this data directory is new, and the homeserver has keys of this identity that are not made "
     "here, or a device that was used within fifteen minutes, or at a time that it does not tell. Nothing changed there; "
@@ -215,10 +213,7 @@ def _load_pack(config: Config, *, near: Path) -> Pack:
 def _refuse(config: Config, problems: list[str], *, call: bool = True) -> int:
     """Say what another start cannot mend, and call the person on call; once an hour, where something starts us again."""
     code = _report_problems(problems)
-    note = config.data_dir / "last_call"
-    if call and (not note.exists() or not 0 <= time.time() - note.stat().st_mtime < CALL_INTERVAL_SECONDS):
-        with contextlib.suppress(OSError):
-            note.touch()
+    if call and pager.may_call_again(config.data_dir, time.time()):
         asyncio.run(_call(config))
     return code
 

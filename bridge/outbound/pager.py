@@ -8,6 +8,7 @@ still tried, and another when it is given up, so that a person there can use a t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import smtplib
 import ssl
@@ -37,6 +38,9 @@ ALERT_AFTER: Final = 60.0
 GIVE_UP_AFTER: Final = 900.0
 """Seconds after which it is given up."""
 RETRY_SECONDS: Final = 20.0
+CALL_INTERVAL_SECONDS: Final = 3600.0
+LAST_CALL: Final = "last_call"
+"""The file of the data directory that was touched when a line that does not run last called."""
 TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 
 
@@ -94,6 +98,19 @@ class Pager:
     async def page(self, language: str = "") -> bool:
         """Call by every way there is; without a configured way nothing is done, and that is no failure."""
         return await call(self._on_call, self._http, language)
+
+
+def may_call_again(data_dir: Path, now: float) -> bool:
+    """Whether a line that does not run may call: once an hour, where something starts it again and again.
+
+    It is noted here, before the call: a crash in between loses the call of that hour.
+    """
+    note = data_dir / LAST_CALL
+    if note.exists() and 0 <= now - note.stat().st_mtime < CALL_INTERVAL_SECONDS:
+        return False
+    with contextlib.suppress(OSError):
+        note.touch()
+    return True
 
 
 async def call(on_call: OnCall | None, http: aiohttp.ClientSession, language: str = "") -> bool:

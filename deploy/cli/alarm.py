@@ -41,3 +41,20 @@ def alarm_test(layout: Layout, as_json: bool) -> None:
     for line in [report.as_json()] if as_json else report.as_text():
         click.echo(line)
     sys.exit(EXIT_OK if report.ok else EXIT_PROBLEMS)
+
+
+@alarm.command(name="failed")
+@click.argument("unit", envvar="MONITOR_UNIT", metavar="[UNIT]")
+@line_options
+def alarm_failed(unit: str, layout: Layout) -> None:
+    """Tell the desk that UNIT of the service manager failed, and call the person on call.
+
+    For `OnFailure=`: systemd names the unit in MONITOR_UNIT. Where the line does not run the person on call is called from
+    here, once an hour. Exit code 0 it was told, 1 no way took the call, 2 for a configuration that cannot be used.
+    """
+    from bridge.config import load  # noqa: PLC0415 - only this verb needs it
+    from deploy.doctor.alarm import raise_for_unit  # noqa: PLC0415 - the same
+
+    with exit_on_errors():
+        told = asyncio.run(raise_for_unit(load(layout.config), unit))
+    sys.exit(EXIT_OK if told else EXIT_PROBLEMS)

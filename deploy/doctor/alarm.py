@@ -1,4 +1,4 @@
-"""`quietline doctor --alarm`: what is newly not well is told at the desk, and calls the person on call.
+"""`quietline doctor --alarm` and `quietline alarm failed`: what is newly not well is told at the desk, and calls a person.
 
 Rules of this module: a line that runs is told beside it, and does both by the way of every alarm; where none runs, or its
 database takes nothing, the person on call is called from here. Only names of rows are told; what is remembered is
@@ -9,7 +9,8 @@ way took is made again by the next look.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
@@ -18,15 +19,18 @@ from bridge.storage.errors import DatabaseError
 from bridge.tables import line_state
 from deploy.data_dir import offline
 from deploy.doctor import changes
+from deploy.doctor.machine_probes import is_live
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.config import Config
+    from bridge.storage.database import Transaction
     from deploy.inspect.status import CheckReport
 
-BRIDGE = "bridge"
+BRIDGE: Final = "bridge"
 """The row that says whether the line runs."""
+LIVE_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
 
 
 async def raise_alarm(config: Config, path: Path, report: CheckReport) -> CheckReport:
@@ -41,12 +45,30 @@ async def raise_alarm(config: Config, path: Path, report: CheckReport) -> CheckR
     return changed
 
 
+async def raise_for_unit(config: Config, unit: str) -> bool:
+    """Tell that a unit of the service manager failed; False when people were to be called and no way took the call.
+
+    A line that does not run and has called within the hour, because it cannot start, is not called for once more.
+    """
+    async with aiohttp.ClientSession(timeout=LIVE_TIMEOUT) as http:
+        runs = await is_live(config, http)
+    if not runs and not pager.may_call_again(config.data_dir, time.time()):
+        return True
+    return await _tell(config, [unit.removesuffix(".service")], runs=runs)
+
+
 async def _tell(config: Config, failed: list[str], *, runs: bool) -> bool:
     """Tell it; False when people were to be called and no way took the call. An empty chain is no failure."""
+
+    async def leave(transaction: Transaction) -> None:
+        # What the line has not taken yet is of another look, and is told with this one.
+        before = json.loads(await line_state.get(transaction, line_state.CHECK_FOUND) or "[]") if failed else []
+        found = list(dict.fromkeys([*before, *failed]))
+        await line_state.put(transaction, line_state.CHECK_FOUND, json.dumps(found))
+
     if runs:
         try:
-            found = json.dumps(failed)
-            await offline.commit(config, lambda transaction: line_state.put(transaction, line_state.CHECK_FOUND, found))
+            await offline.commit(config, leave)
         except DatabaseError:
             runs = False
     if runs or not failed:

@@ -192,6 +192,15 @@ def bridge_url(config: Config) -> str:
     return f"http://{host}:{config.listen.port}"
 
 
+async def is_live(config: Config, http: aiohttp.ClientSession) -> bool:
+    """Whether a bridge answers where this line's listens."""
+    try:
+        async with http.get(f"{bridge_url(config)}/live", allow_redirects=False) as answer:
+            return answer.status == HTTPStatus.OK
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+        return False
+
+
 def is_alive(layout: Layout) -> bool:
     """Whether the bridge that wrote `bridge.json` is a process still."""
     told = BridgeReady.read(layout.bridge_file)

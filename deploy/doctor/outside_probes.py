@@ -11,7 +11,6 @@ import contextlib
 import email.utils
 import time
 from dataclasses import replace
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -20,7 +19,7 @@ import aiohttp
 from bridge.carriers.http_request import HttpResponse, http_session, send_request
 from bridge.runtime.settings import is_loopback_host, is_private_host
 from deploy.carrier.carrier_check import check_login, check_public_address, check_reachable, check_signature
-from deploy.doctor.machine_probes import bridge_url
+from deploy.doctor.machine_probes import is_live
 from deploy.doctor.probes import NoAnswer, Probe
 from deploy.inspect.status import CheckResult
 from deploy.preflight import clock_sync
@@ -68,7 +67,7 @@ async def ask_public_address(config: Config, http: aiohttp.ClientSession) -> Seq
         return [static]
     base = urlsplit(config.listen.public_base_url)
     host, port = base.hostname or "", base.port or (HTTPS_PORT if base.scheme == "https" else HTTP_PORT)
-    if not await _is_live(config, http):
+    if not await is_live(config, http):
         raise NoAnswer("cannot be tried: the bridge does not run")
     dns = await check_dns(config)
     if not dns.ok:
@@ -132,11 +131,3 @@ async def _call_webhook(config: Config) -> Sequence[CheckResult]:
 def _unreachable(what: str, do: str) -> list[CheckResult]:
     silent = CheckResult(name="silence", ok=False, what="no text can come in: see the row `public address`", do=do)
     return [CheckResult(name="public address", ok=False, what=what, do=do), silent]
-
-
-async def _is_live(config: Config, http: aiohttp.ClientSession) -> bool:
-    try:
-        async with http.get(f"{bridge_url(config)}/live", allow_redirects=False) as answer:
-            return answer.status == HTTPStatus.OK
-    except (aiohttp.ClientError, OSError, ValueError):
-        return False

@@ -68,6 +68,7 @@ def service_files(answers: Answers, place: Place, layout: Layout, secrets: Seque
         "units/quietline.service": _unit(
             layout, own, verb="up" if answers.homeserver is None else "bridge", after=_after(answers)
         ),
+        "units/quietline-failed.service": _failed_unit(layout),
         "units/quietline-doctor.service": _doctor_unit(layout),
         "units/quietline-doctor.timer": _timer("A look at Quietline, every hour", "hourly"),
     }
@@ -89,6 +90,7 @@ def _fleet_files(answers: Answers, place: Place, layout: Layout, secrets: Sequen
     each = Layout(layout.data.parent / INSTANCE)
     files = {
         "units/quietline@.service": _unit(each, "", verb="bridge", after=""),
+        "units/quietline-failed@.service": _failed_unit(each),
         "units/quietline-doctor@.service": _doctor_unit(each),
         "units/quietline-doctor@.timer": _timer("A look at Quietline, line %i, every hour", "hourly"),
         "units/quietline-canary@.service": _canary_unit(each, ""),
@@ -191,7 +193,7 @@ def _unit(layout: Layout, own: str, *, verb: str, after: str) -> str:
 Description=Quietline
 Wants=network-online.target
 After=network-online.target time-sync.target{after}
-
+{_on_failure(layout)}
 [Service]
 Type=notify
 ExecStart={ROOT}/quietline {verb} --data {layout.data}
@@ -241,6 +243,24 @@ ExecStart={ROOT}/quietline doctor --data {layout.data} --alarm
 {_sandbox(layout, [layout.bridge, layout.run], reached=[ROOT, layout.data])}"""
 
 
+def _on_failure(layout: Layout) -> str:
+    """Name what is started when a unit fails, with the slug where the unit is a template."""
+    instance = f"@{INSTANCE}" if layout.data.name == INSTANCE else ""
+    return f"OnFailure=quietline-failed{instance}.service\n"
+
+
+def _failed_unit(layout: Layout) -> str:
+    return f"""\
+# Written by `quietline init`. Started by units that fail (OnFailure=); which one it was systemd says.
+[Unit]
+Description=Word that a unit of Quietline failed
+
+[Service]
+Type=oneshot
+ExecStart={ROOT}/quietline alarm failed --data {layout.data}
+{_sandbox(layout, [layout.bridge, layout.run], reached=[ROOT, layout.data])}"""
+
+
 def _closed(closed: bool) -> str:
     """Give a unit no network: what it reads is on this machine, or mounted, but for a database of the bridge elsewhere."""
     return "PrivateNetwork=yes\n" if closed else ""
@@ -255,7 +275,7 @@ def _backup_unit(layout: Layout, own: str, closed: bool, kept_at: Sequence[Path]
 # Written by `quietline init`. Where to, under which passphrase, and how many stay (backup.keep) is in config.yaml.
 [Unit]
 Description=Backup of Quietline
-
+{_on_failure(layout)}
 [Service]
 Type=oneshot
 {own}ExecStart={ROOT}/quietline backup --data {layout.data} --passphrase-file %d/passphrase
@@ -267,7 +287,7 @@ def _drill_unit(layout: Layout, own: str, closed: bool, kept_at: Sequence[Path])
 # Written by `quietline init`. The newest backup is restored for a trial, beside the line.
 [Unit]
 Description=Trial of Quietline's newest backup
-
+{_on_failure(layout)}
 [Service]
 Type=oneshot
 {own}ExecStart={ROOT}/quietline drill --data {layout.data} --passphrase-file %d/passphrase

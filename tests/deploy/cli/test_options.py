@@ -40,6 +40,7 @@ def verbs(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Com
 
 WORDS = {
     "accept-facts": ["locks"],
+    "alarm failed": ["quietline-backup.service"],
     "staff make": ["--admin-token-file", "token"],
     "backup": ["--passphrase-file", "x", "--to", "y"],
     "drill": ["--passphrase-file", "x", "y"],

@@ -22,6 +22,9 @@ from tests.deploy.doctor.real_line import RealLine, real_line
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
+DRILL = "quietline-drill.service"
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealLine]:
     async with real_line(tmp_path_factory.mktemp("alarm")) as made:
@@ -55,6 +58,21 @@ async def left(line: RealLine) -> list[str] | None:
     found = await line_state.get(line.harness.database, line_state.CHECK_FOUND)
     await line.harness.database.commit(lambda transaction: line_state.delete(transaction, line_state.CHECK_FOUND))
     return None if found is None else list(json.loads(found))
+
+
+async def fail(line: RealLine, *words: str) -> Result:
+    """Run what systemd starts when a unit has failed: it names the unit in the environment."""
+    words, environment = ("alarm", "failed", "--data", str(line.layout.data), *words), {"MONITOR_UNIT": DRILL}
+    return await asyncio.to_thread(CliRunner(env=environment).invoke, cli, words)
+
+
+async def test_a_unit_that_failed_is_told(line: RealLine, calls: list[str]) -> None:
+    """The desk of a running line hears which unit it was, with what another look left; nobody is called from here."""
+    await line.put(line_state.CHECK_FOUND, json.dumps(["disk"]))
+    assert (await fail(line)).exit_code == 0
+    assert await left(line) == ["disk", "quietline-drill"]
+    assert (await fail(line, "quietline-backup.service")).exit_code == 0
+    assert (await left(line), calls) == (["quietline-backup"], [])
 
 
 async def test_a_running_line_is_told_what_is_new(line: RealLine, calls: list[str]) -> None:
@@ -108,6 +126,9 @@ async def test_a_line_that_takes_nothing_has_somebody_called(
     assert (await look(line)).exit_code == 1
     assert await left(line) is None
     assert calls == [pager.MESSAGE] * 2
+    # Something starts it again and again: it calls once an hour, as a bridge that cannot start does.
+    assert [(await fail(line)).exit_code for _ in range(2)] == [0, 0]
+    assert (calls, await left(line)) == ([pager.MESSAGE] * 3, None)
 
 
 async def test_a_call_that_no_way_took_is_made_again(line: RealLine, monkeypatch: pytest.MonkeyPatch) -> None:

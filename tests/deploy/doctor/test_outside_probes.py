@@ -72,7 +72,7 @@ async def test_a_name_that_nobody_here_knows_is_no_fault(tmp_path: Path, monkeyp
         return True
 
     monkeypatch.setattr(outside_probes, "check_dns", unknown)
-    monkeypatch.setattr(outside_probes, "_is_live", runs)
+    monkeypatch.setattr(outside_probes, "is_live", runs)
     config = load(sample(tmp_path, "twilio"))
     async with aiohttp.ClientSession() as http:
         (row,) = await ask_public_address(config, http)

@@ -53,6 +53,10 @@ def test_the_units_run_this_line_and_its_backups(tmp_path: Path) -> None:
     doctor = unit(units / "quietline-doctor.service")["Service"]
     assert doctor["ExecStart"].endswith(f"/quietline doctor --data {tmp_path / 'line'} --alarm")
     assert unit(units / "quietline-doctor.timer")["Timer"]["OnCalendar"] == "hourly"
+    failed = unit(units / "quietline-failed.service")["Service"]
+    assert failed["ExecStart"].endswith(f"/quietline alarm failed --data {tmp_path / 'line'}")
+    for name in ("quietline", "quietline-backup", "quietline-drill"):
+        assert unit(units / f"{name}.service")["Unit"]["OnFailure"] == "quietline-failed.service"
     told = load(tmp_path / "line" / "config.yaml").backup
     assert told is not None
     assert told.model_dump(mode="json", exclude_none=True) == BACKUP
@@ -139,7 +143,7 @@ def test_systemd_takes_the_units_and_finds_little_exposed(
         return
     assert run_init(tmp_path, told).exit_code == 0
     units = sorted((tmp_path / "line" / "units").iterdir())
-    assert len(units) == (8 if told["mode"] == "join" else 7)
+    assert len(units) == (9 if told["mode"] == "join" else 8)
     # Verified in a directory of systemd's own kind, whose files are not private; the program that is started is there.
     verified = subprocess.run([analyze, "verify", *units], capture_output=True, text=True, check=False)
     said = [line for line in verified.stderr.splitlines() if str(tmp_path) in line and "not accessible" not in line]
@@ -204,6 +208,9 @@ def test_lines_of_a_fleet_share_templates(tmp_path: Path, kind: str) -> None:
         assert "LoadCredential" not in text
     for name in ("doctor", "backup", "drill"):
         assert (units / f"quietline-{name}@.timer").is_file()
+    assert f"/quietline alarm failed --data {tmp_path}/%i" in (units / "quietline-failed@.service").read_text()
+    for name in ("quietline", "quietline-backup", "quietline-drill"):
+        assert unit(units / f"{name}@.service")["Unit"]["OnFailure"] == "quietline-failed@%i.service"
     own = (units / "quietline@south.service.d" / "line.conf").read_text()
     if kind == "join":
         config = load(tmp_path / "south" / "config.yaml")
@@ -241,7 +248,7 @@ def test_systemd_takes_the_templates_with_their_drop_ins(
         return
     units = make_fleet_line(tmp_path, (joined if kind == "join" else answers)(line=FLEET_LINE, backup=BACKUP))
     templates = sorted(units.glob("*@.*"))
-    assert len(templates) == 8
+    assert len(templates) == 9
     for template in templates:  # an instance is a link to its template, as `systemctl enable` makes it
         (units / template.name.replace("@.", "@south.")).symlink_to(template)
     instances = sorted(units.glob("*@south.service")) + sorted(units.glob("*@south.timer"))
