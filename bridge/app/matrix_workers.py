@@ -18,6 +18,7 @@ from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind
 from bot.sending import undo_window
 from bridge.app.canary_account import CanaryAccount
 from bridge.app.line_files import CannotStart
+from bridge.app.module_check import ModuleCheck
 from bridge.app.resources import Resources
 from bridge.background.backoff import retry_until_done
 from bridge.engine import startup_notices
@@ -173,6 +174,7 @@ class MatrixWorkers:
             group.create_task(uploads.loop.run())
             group.create_task(room_sender.number_reveals.loop.run())
             group.create_task(nightly.loop.run())
+            group.create_task(ModuleCheck(services, module_client=module_client).loop.run())
             if (canary := resources.config.canary) is not None:
                 account = CanaryAccount(
                     services,
