@@ -130,7 +130,10 @@ def _readers(config: Config, settings: Settings) -> Iterator[str]:
 
 
 def _cannot_read() -> Iterator[str]:
-    yield "Whoever copies our database without its keys: neither your words nor your number."
+    yield (
+        "Whoever copies our database without its keys: neither your words nor your number. They could see that texts came, "
+        "how many and when, while a conversation is open."
+    )
     yield "Whoever gets hold of a backup: no conversation."
     yield "The companies that wake our staff's phones (the app's maker, Apple, Google): not what was said, nor your number."
     yield "We ourselves, once a conversation is over and its key is destroyed: nothing of it that is on our server."
@@ -154,7 +157,8 @@ def _carrier(config: Config) -> Iterator[str]:
         yield "There is nothing that we could have it delete."
     yield f"Its bill: {exposure.bill_shows}"
     if exposure.unconfirmed:
-        yield f"There are {len(exposure.unconfirmed)} things about it that we could not confirm. Ask us, and we say which."
+        things = "is one thing" if len(exposure.unconfirmed) == 1 else f"are {len(exposure.unconfirmed)} things"
+        yield f"There {things} about it that we could not confirm. Ask us, and we say which."
 
 
 def _choices(pack: Pack) -> Iterator[str]:

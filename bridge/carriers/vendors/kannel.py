@@ -62,8 +62,8 @@ EXPOSURE = Exposure(
         "The SMPP provider behind it: what its contract says.",
     ),
     we_delete=(),
-    remains=("Everything above: it has no deletion; its logs are yours to delete.",),
-    bill_shows="The SMPP provider's bill.",
+    remains=("Everything above: it has no deletion; whoever runs it deletes its logs.",),
+    bill_shows="Nothing of its own. The SMPP provider's bill shows what its contract says.",
     opt_outs="None of its own (a black list may be configured); the SMPP provider's are its own.",
     speaks=(
         'Whatever a webhook is answered, and sentences like "Empty reply from service provider", unless `max-messages = 0` '

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,10 @@ def test_the_carriers_sentences_are_its_own(line: tuple[Config, Pack, Path], kin
         assert f"carried by {exposure.carrier}." in page
         for sentence in exposure.keeps:
             assert sentence in page or "`log_privacy = True`" in sentence or not on
+        carriers_part = page.partition("carries our texts keeps")[2].partition("## What the phone companies")[0]
+        assert not re.search(r"\b(you|yours?)\b", carriers_part, re.IGNORECASE), "its reader is a texter"
+        counted = "is one thing" if len(exposure.unconfirmed) == 1 else f"are {len(exposure.unconfirmed)} things"
+        assert (counted in page) == bool(exposure.unconfirmed)
         assert ("nothing that we could have it delete" in page) == (not exposure.we_delete)
         assert ("`discard_content: true`" in page) == (on and kind == "twilio")
 
