@@ -16,6 +16,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bridge.storage import key_file
+from bridge.storage.key_file import WRAPPED_BYTES
 from bridge.storage.sqlite_connection import MEMORY, SqliteConnection, find_damage
 from tests.bridge.storage.stored_versions import SETS, VERSIONS, Contents, contents, load, migrate, shape
 
@@ -70,9 +72,55 @@ def check(file: Path, name: str, number: int, wanted: object, before: Contents) 
     return find_damage(file)
 
 
+def make_old_keys(path: Path) -> dict[str, bytes]:
+    """Write `keys.db` as version 1 had it; return what is in it."""
+    keys = {f"t{n}": bytes([n]) * WRAPPED_BYTES for n in range(1, 4)}
+    with contextlib.closing(SqliteConnection(path)) as connection:
+        connection.execute("CREATE TABLE keys (owner TEXT PRIMARY KEY NOT NULL, wrapped BLOB NOT NULL) WITHOUT ROWID")
+        for owner, wrapped in keys.items():
+            connection.execute("INSERT INTO keys VALUES ($1, $2)", owner, wrapped)
+        connection.execute("PRAGMA user_version = 1")
+    return keys
+
+
+async def read_keys(path: Path, owners: list[str]) -> dict[str, bytes | None]:
+    """Open a `keys.db`, which brings it to today's, and return the keys of these owners."""
+    keys = key_file.KeyFile(path=path)
+    await keys.open()
+    found = {owner: await keys.read(owner) for owner in owners}
+    await keys.close()
+    return found
+
+
+def kill_keys(directory: Path) -> int:
+    """Kill the opening of an old `keys.db` at every statement; return how often. Ends with 1 when a key was lost."""
+    at, file = 1, directory / "keys.db"
+    while True:
+        for left in directory.glob("keys.db*"):
+            left.unlink()
+        before = make_old_keys(file)
+        child = os.fork()
+        if child == 0:
+            Mortal.left = at
+            vars(key_file)["SqliteConnection"] = Mortal  # what it opens its file with
+            asyncio.run(read_keys(file, []))
+            os._exit(0)
+        killed = os.WIFSIGNALED(os.waitpid(child, 0)[1])
+        after = asyncio.run(read_keys(file, [*before]))
+        with contextlib.closing(SqliteConnection(file)) as connection:
+            rows = connection.fetchval("SELECT COUNT(*) FROM slot")
+        if after != before or rows != len(before):
+            sys.exit(f"keys.db: a key was lost or stands twice, killed at statement {at}")
+        if not killed:
+            return at - 1
+        at += 1
+
+
 def main(directory: Path) -> None:
     """Kill every version of every set at every statement."""
-    kills = 0
+    kills = kill_keys(directory)
+    if kills < len(key_file.PRAGMAS) + 8:
+        sys.exit(f"keys.db: killed at {kills} statements alone")
     for name, number in VERSIONS:
         with contextlib.closing(SqliteConnection(MEMORY)) as fresh:
             load(fresh, name, SETS[name].latest)

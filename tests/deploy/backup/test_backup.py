@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
-import os
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +30,6 @@ from deploy.data_dir.secret_files import SetupError
 from tests.deploy.line_directory import ADA, INDEX_KEY, SOL, VAULT_KEY, LineDirectory, line_directory
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
 from tests.fakes.database_file import rows
-from tests.fakes.full_disk import cut_off_at, cut_off_commits_at
 
 PASSPHRASE = b"six random words are very good"
 WORDS = "kestrelfjord texted this"
@@ -241,32 +238,6 @@ def test_a_backup_of_a_newer_version_says_which_program_reads_it() -> None:
     """Not that it is damaged: the file is well, and this program is too old."""
     with pytest.raises(SetupError, match="of a newer version of quietline: restore it with that one"):
         made.decrypt(made.MAGIC.replace(b"1", b"2") + bytes(60), PASSPHRASE)
-
-
-async def test_a_disk_that_is_full_at_any_step_of_restore_leaves_nothing(line: LineDirectory, tmp_path: Path) -> None:
-    """At whichever file or commit it is full: the reason, and neither a line nor half of one; with room it is restored."""
-    found = made.collect(line.layout, line.config)
-    for cut, reason in ((cut_off_at, os.strerror(errno.ENOSPC)), (cut_off_commits_at, "the disk is full")):
-        before, step, there = _names(tmp_path), 0, Layout(tmp_path / cut.__name__)
-        while True:
-            with pytest.MonkeyPatch.context() as patch:
-                cut(step, patch)
-                refused = await _refusal(restore(found, there))
-            if not refused:
-                break
-            assert reason in refused
-            assert _names(tmp_path) == before
-            step += 1
-        assert step > 5
-        assert load(there.config).line.number == line.config.line.number
-
-
-async def _refusal(work: Awaitable[None]) -> str:
-    try:
-        await work
-    except SetupError as error:
-        return str(error)
-    return ""
 
 
 @pytest.mark.parametrize(("words", "mode"), [("short", 0o600), ("long enough to be a passphrase", 0o644), (None, 0o600)])
