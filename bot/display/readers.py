@@ -1,9 +1,10 @@
 """Who reads what the software says, and so in which language it is said.
 
 Rules of this module: what answers one person, and what stands in an office, is in that person's language; everything else
-in a thread's room is in its assignee's, and at the desk in the line's (`staff_language`). An alarm about danger at the
-desk, and what is said in a thread's room before anybody has it, are in the language of everybody there as well. Every
-notice is put into words here, the last thing before a decision ends, and nothing that is said to a phone passes here.
+in a thread's room is in its assignee's, and at the desk in the line's (`staff_language`). What calls a person into a
+thread's room, or meets them there, is in theirs as well. An alarm about danger at the desk, and what is said in a thread's
+room before anybody has it, are in the language of everybody there as well. Every notice is put into words here, the last
+thing before a decision ends, and nothing that is said to a phone passes here.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from bot.model.actions import (
     SignOut,
 )
 from bot.model.desk import Desk, DeskMember, Facts, Thread
-from bot.model.events import Event, MessageIgnored, MessageSent
+from bot.model.events import Event, MemberJoined, MessageIgnored, MessageSent
 from bot.model.thread_desk_events import AssignmentRefused
 from bot.model.transactional_actions import SendEvent
 from bot.wording.notice import READ, Notice, in_language, in_languages
@@ -97,6 +98,13 @@ def _answered(event: Event, action: SendMessage | EditMessage) -> str | None:
     return event.sender if action.reply_to in (event.event_id, _target(event)) else None
 
 
+def _met(event: Event, action: SendMessage | EditMessage) -> tuple[str, ...]:
+    """Return whom a message in a thread's room calls, or greets when they have just come."""
+    if not isinstance(action, SendMessage):
+        return ()
+    return (*action.mentions, *((event.user,) if isinstance(event, MemberJoined) else ()))
+
+
 def _languages(
     pack: Pack, roster: tuple[DeskMember, ...], assignee: str | None, event: Event, action: SendMessage | EditMessage
 ) -> tuple[str, ...]:
@@ -105,6 +113,6 @@ def _languages(
     if (sender := _answered(event, action)) is not None:
         return (language_of(pack, roster, sender),)
     if action.place == THREAD and (assignee is not None or isinstance(action, EditMessage)):
-        return (language_of(pack, roster, assignee),)
+        return tuple(language_of(pack, roster, user) for user in (assignee, *_met(event, action)))
     everybody = action.place == THREAD or (isinstance(action.body, Notice) and action.body.loud)
     return (pack.staff_language, *(member.reads for member in roster if member.reads and everybody))

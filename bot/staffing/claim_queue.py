@@ -271,7 +271,7 @@ def call_people(pack: Pack, facts: Facts, before: Desk, desk: Desk) -> tuple[Des
         why = (
             notice_of("claim_queue.is_offered_to_everybody")
             if entry.offered
-            else notice_of("claim_queue.has_texted_and_is_with")
+            else notice_of("claim_queue.has_come_to_the_queue")
         )
         body = notice_of(
             "claim_queue.tap_or_claim",

@@ -23,7 +23,7 @@ async def test_a_raised_hand_on_the_card_claims(staffed_line: StaffedLine, bea: 
     desk, bot = staffed_line.ready.desk_room, staffed_line.ready.bot
     phone = handset()
     card = await staffed_line.wait_for_card(bea, phone, "claimed by a raised hand")
-    call = await bea.find(desk, "the call", lambda i: i.sender == bot and "is with nobody" in i.body)
+    call = await bea.find(desk, "the call", lambda i: i.sender == bot and "has come to the queue" in i.body)
     conversation = await staffed_line.claim(bea, phone, card)
     await conversation.wait_for_text("claimed by a raised hand")
     await bea.find(desk, "the card is with bea", lambda i: i.event_id == card.event_id and "with bea" in i.body)
@@ -82,7 +82,7 @@ async def test_who_is_on_shift_is_called_and_a_new_plan_is_heard(
 
 
 def _is_call(bot: str, designation: str) -> Callable[[TimelineItem], bool]:
-    return lambda item: item.sender == bot and "is with nobody" in item.body and designation in item.body
+    return lambda item: item.sender == bot and "has come to the queue" in item.body and designation in item.body
 
 
 async def test_two_claims_at_once_have_one_winner(staffed_line: StaffedLine, ada: StaffClient, bea: StaffClient) -> None:

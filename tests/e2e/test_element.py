@@ -98,7 +98,7 @@ async def test_the_desk_rings_once_and_is_formatted(own: tuple[StaffedLine, Staf
     desk, bot = staffed_line.ready.desk_room, staffed_line.ready.bot
     phone = handset()
     card = await staffed_line.wait_for_card(bea, phone, "does it ring")
-    call = await bea.find(desk, "the call", lambda i: i.sender == bot and "is with nobody" in i.body)
+    call = await bea.find(desk, "the call", lambda i: i.sender == bot and "has come to the queue" in i.body)
     (event_id,) = await bea.pinned(desk)
     board = await bea.find(desk, "the pinned board", lambda i: i.event_id == event_id and "\nQueue:" in i.body)
     asked = (call.event_id, card.event_id, board.event_id)

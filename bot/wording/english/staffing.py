@@ -42,7 +42,7 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "auto_assign.the_advocate_did_not_answer": "the advocate did not answer",
     "claim_queue.back_in_the_queue_see": "{designation} · back in the queue, see below",
-    "claim_queue.has_texted_and_is_with": "has texted, and is with nobody",
+    "claim_queue.has_come_to_the_queue": "has come to the queue",
     "claim_queue.has_threads_open_which_is": (
         "{user} has {cap} threads open, which is the most. Somebody else should take this one."
     ),

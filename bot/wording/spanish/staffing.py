@@ -45,7 +45,7 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "auto_assign.the_advocate_did_not_answer": "quien atiende no respondió",
     "claim_queue.back_in_the_queue_see": "{designation} · otra vez en la cola, mira abajo",
-    "claim_queue.has_texted_and_is_with": "escribió, y no está con nadie",
+    "claim_queue.has_come_to_the_queue": "ha entrado en la cola",
     "claim_queue.has_threads_open_which_is": (
         "{user} tiene {cap} conversaciones abiertas, que es lo máximo. Debería tomarla otra persona."
     ),

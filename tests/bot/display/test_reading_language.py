@@ -11,6 +11,7 @@ from bot.decide import decide
 from bot.model.actions import (
     DESK,
     OFFICE,
+    THREAD,
     EditMessage,
     PageOnCall,
     SendMessage,
@@ -20,6 +21,7 @@ from bot.model.actions import (
     ShowReceipt,
 )
 from bot.model.desk import Desk
+from bot.model.events import MemberJoined
 from bot.model.line_incidents import SyncStalled
 from bot.model.thread_desk_events import ReadingLanguageChosen
 from tests.bot.examples import arrived, at, at_desk, held, of, said, staffed_desk, then, told, waiting, words
@@ -126,6 +128,21 @@ def test_what_is_said_before_the_claim_is_for_whoever_claims() -> None:
     assert "Puede haber" not in words(then(waiting(), arrived("he has a knife")))
     claimed = words(then(held(), arrived("he has a knife"), at(0, roster=roster)))
     assert "Puede haber" not in claimed, "the thread is Ana's"
+
+
+def test_who_is_called_or_comes_reads_it_in_their_language() -> None:
+    """An offer, a call and the line that meets a late comer are in their language beside the assignee's; a card is not."""
+    roster = tuple(replace(member, reads="es") if member.user == BEN else member for member in MEMBERS)
+    known = at(0, roster=roster)
+    offer = words(then(held(), said("!transfer ben"), known))
+    assert "offers this thread to ben" in offer
+    assert "ofrece esta conversación a ben" in offer
+    thread = replace(held(), assignment=replace(held().assignment, members=frozenset({ANA})))
+    come = then(thread, MemberJoined(place=THREAD, user=BEN), known)
+    assert "ben: what colleagues wrote" in words(come)
+    assert "ben: puede que no se vea" in words(come)
+    assert not any("con ana" in edit.body for edit in of(EditMessage, come))
+    assert "puede que no" not in words(then(thread, MemberJoined(place=THREAD, user=SUE), known))
 
 
 def said_alarm() -> Any:
