@@ -20,10 +20,10 @@ from bridge.inbound.webhook import REFUSAL_BODY
 from tests.bridge.carriers.carrier_line import carrier_line
 from tests.bridge.carriers.cloud_harnesses import VonageHarness
 from tests.bridge.carriers.harness import AdapterRow, Trait
-from tests.bridge.carriers.receiver import until
+from tests.bridge.carriers.receiver import http_response, scripted_server, until
 from tests.bridge.carriers.rows import ROWS
 from tests.bridge.carriers.self_hosted_harnesses import ENVELOPE, PICTURE, SmsGateHarness
-from tests.bridge.carriers.steps import receive_text
+from tests.bridge.carriers.steps import HANDSET, receive_text
 from tests.bridge.carriers.vendor_harness import running_harness
 
 SPECIAL = {"smsgate": LARGEST_WITH_PICTURES, "twilio": LARGEST_FORM, "signalwire": LARGEST_FORM}
@@ -80,6 +80,28 @@ async def test_a_picture_inside_of_the_webhook(tmp_path: Path) -> None:
         written = b"".join((tmp_path / name).read_bytes() for name in ("main.db", "main.db-wal", "keys.db"))
         assert base64.b64encode(b"c4n4ry-picture-")[:16] not in written
         assert len(written) < MAX_WEBHOOK_BYTES
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.practice(20)
+@pytest.mark.parametrize("row", [row for row in ROWS if Trait.MEDIA in row.traits], ids=lambda row: row.name)
+async def test_a_pictures_address_is_neither_asked_nor_kept(row: AdapterRow, tmp_path: Path) -> None:
+    """A picture that a vendor tells by its address is counted: nobody fetches it, and its address is in no file."""
+    async with (
+        row.harness() as harness,
+        scripted_server(http_response(200, b"a picture")) as elsewhere,
+        carrier_line(tmp_path, harness.carrier, clock=harness.clock) as opened,
+    ):
+        picture = ("image/jpeg", f"{elsewhere.url}/pl4nted-picture.jpg")
+        await harness.text_from_handset(HANDSET, "look", media=(picture,))
+        assert (await opened.call((await harness.receiver.come(1))[0]))[0] == 200
+        (event,) = await opened.events()
+        assert isinstance(event, TextArrived)
+        assert (event.body, event.media) == ("look", 1)
+        written = b"".join((tmp_path / name).read_bytes() for name in ("main.db", "main.db-wal", "keys.db"))
+        assert b"pl4nted-picture" not in written
+        assert "pl4nted-picture" not in repr(event)
+        assert elsewhere.requests == 0
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

@@ -133,6 +133,7 @@ async def known(trust: DeviceTrustHarness, *names: str) -> None:
     await trust.harness.database.commit(note)
 
 
+@pytest.mark.practice(13)
 async def test_a_device_that_was_silent_for_a_month_is_stale(trust: DeviceTrustHarness) -> None:
     """After thirty days without a word a device is called stale; one that speaks is not, and one never dated is not."""
     await known(trust, "OLD", "NEW")
@@ -153,6 +154,7 @@ async def test_a_device_that_was_silent_for_a_month_is_stale(trust: DeviceTrustH
     assert "31 días" in spoken[1]
 
 
+@pytest.mark.practice(13)
 async def test_somebody_is_signed_out_and_the_desk_reads_it(trust: DeviceTrustHarness) -> None:
     """It is done once, and the desk reads whom and how many devices."""
     assert await trust.sign_out() == (

@@ -81,7 +81,7 @@ async def test_every_table_is_kept_or_left_out_on_purpose(line: LineDirectory) -
     assert ours - set(BACKUP_TABLES) == set().union(*LEFT_OUT.values())
 
 
-@pytest.mark.practice(14, 18)
+@pytest.mark.practice(14, 18, 21)
 async def test_a_backup_opened_with_every_key_holds_no_conversation(line: LineDirectory, tmp_path: Path) -> None:
     """Planted, ended, the older backup opened with its passphrase and whatever other key still exists: nothing of it."""
     owner = await planted(line)
