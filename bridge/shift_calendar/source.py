@@ -1,25 +1,27 @@
 """Where the calendar is: a file of this machine, or an https address.
 
-Rules of this module: reading never waits for longer than a bound, and reads no more than a calendar may have; only an
-ordinary file is read (a pipe would wait for its writer). What an address is, is in no error.
+Rules of this module: reading never waits for longer than a bound, also on a drive that hangs, and reads no more than a
+calendar may have; only an ordinary file is read (a pipe would wait for its writer). What an address is, is in no error.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias, TypeVar
 
 from bridge.config import ShiftCalendar
 from bridge.runtime.settings import public_url_problem, read_secret
 from bridge.shift_calendar import public_address
+from bridge.shift_calendar.bounded_thread import BoundedThread, StillHanging
 from policies.shifts.content_lines import MOST_BYTES, CalendarError, CalendarProblem
 
 Mark: TypeAlias = tuple[int, ...] | None
 """What tells one state of a source from another without reading it; None where that cannot be told."""
+T = TypeVar("T")
 
 
 class Fetch(Protocol):
@@ -42,6 +44,7 @@ class FileSource:
     again: float = 5.0
     patience: float = 60.0
     is_outside: ClassVar[bool] = False
+    thread: BoundedThread = field(default_factory=BoundedThread, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -50,11 +53,11 @@ class FileSource:
 
     async def mark(self) -> Mark:
         """Return the mark of its state now. Raises :class:`CalendarError`."""
-        return await asyncio.to_thread(self._mark)
+        return await _bounded(self.thread, self._mark)
 
     async def read(self) -> bytes:
         """Return what is there, one byte more than a calendar may have at most. Raises :class:`CalendarError`."""
-        return await asyncio.to_thread(self._read)
+        return await _bounded(self.thread, self._read)
 
     def _mark(self) -> Mark:
         try:
@@ -84,6 +87,7 @@ class AddressSource:
     again: float = 300.0
     patience: float = 3600.0
     is_outside: ClassVar[bool] = True
+    thread: BoundedThread = field(default_factory=BoundedThread, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -97,12 +101,19 @@ class AddressSource:
     async def read(self) -> bytes:
         """As of a file."""
         try:
-            url = read_secret(self.file)
+            url = await _bounded(self.thread, lambda: read_secret(self.file))
         except (OSError, ValueError):
             raise CalendarError(CalendarProblem.UNREACHABLE) from None
         if public_url_problem(url):  # it was another one at the start
             raise CalendarError(CalendarProblem.REFUSED)
         return await self.fetch(url, most=MOST_BYTES)
+
+
+async def _bounded(thread: BoundedThread, work: Callable[[], T]) -> T:
+    try:
+        return await thread.run(work)
+    except StillHanging:
+        raise CalendarError(CalendarProblem.UNREACHABLE) from None
 
 
 Source: TypeAlias = FileSource | AddressSource

@@ -95,6 +95,11 @@ def _of_people(found: CalendarShifts, staff: set[str]) -> CheckResult:
     wrong = ", ".join(f"{name}: {count}" for name, count in counts.items() if count)
     what = f"has shifts of {len(found.shifts.people)} people in the coming weeks"
     do = "Correct the titles, or add accounts with `quietline staff add`: a shift of nobody counts as a gap (shifts.md)."
+    ok = strangers < len(found.shifts.people)  # else it is the calendar of another line, or of no line
     return CheckResult(
-        name="calendar", ok=True, warning=bool(wrong), what=f"{what}; {wrong}" if wrong else what, do=do if wrong else ""
+        name="calendar",
+        ok=ok,
+        warning=ok and bool(wrong),
+        what=f"{what}; {wrong}" if wrong else what,
+        do=do if wrong else "",
     )

@@ -5,30 +5,39 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
 
+from bridge.app import bridge as module
 from bridge.app import main, matrix_workers
 from bridge.app.bridge import Bridge
 from bridge.app.line_files import CannotStart
 from bridge.app.run_history import RunHistory
-from bridge.config import load
+from bridge.config import ShiftCalendar, load
 from bridge.matrix.api.http_client import TokenRefused
 from bridge.runtime.crash_points import never_crash
+from bridge.shift_calendar.kept_copy import CalendarState
+from bridge.shift_calendar.public_address import fetch
+from bridge.shift_calendar.source import AddressSource, source_of
 from bridge.storage.database import Transaction
 from bridge.storage.errors import Unavailable
 from bridge.storage.sqlite_connection import snapshot
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.tables import line_state
 from policies.load import load as load_pack
+from policies.shifts.content_lines import MOST_BYTES
 from tests.bridge.metrics.samples import value
+from tests.bridge.shift_calendar.test_public_address import Resolver, server
 from tests.bridge.test_config import Papers
 from tests.deploy.processes import free_port_base
 from tests.e2e.polling import wait_until
+from tests.policies.shifts.calendars import calendar, each_day
 
 
 @pytest.mark.parametrize("of_puppet", [False, True], ids=["main.db", "voice.db"])
@@ -90,6 +99,65 @@ async def test_ready_tells_a_role_and_no_name(tmp_path: Path, monkeypatch: pytes
             assert await ask("/ready") == (503, '{"role": "standby"}')
             assert await ask("/accepting") == (503, "")
         assert not (run / "bridge.json").exists()
+
+
+@pytest.mark.parametrize("public", [False, True], ids=["inside", "outside"])
+async def test_a_running_bridge_fetches_its_calendar_from_the_public_network_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, public: bool
+) -> None:
+    """From its configuration to the shifts that decisions see: over https, kept while it fails, taken up by a start.
+
+    The server is one of this machine under a name of the public network; only where that counts as public is it asked.
+    """
+    papers = Papers(tmp_path)
+    papers.raw["listen"]["port"] = free_port_base()
+    address = tmp_path / "calendar_address"
+    papers.raw["lines"][0]["calendar"] = {"address_file": str(address)}
+    answers = [calendar(each_day(start="20260101T000000", end="20260102T000000"))]
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(body=answers[0])
+
+    async with server(tmp_path, answer) as there:
+        address.write_text(there.url, encoding="utf-8")
+        address.chmod(0o600)
+        found = partial(fetch, resolver=Resolver("127.0.0.1"), tls=there.tls)
+        found = partial(found, allowed="127.0.0.1".__eq__) if public else found
+
+        def named(settings: ShiftCalendar) -> AddressSource:
+            source = source_of(settings)
+            assert isinstance(source, AddressSource)
+            assert source.fetch is fetch
+            return AddressSource(source.file, fetch=found, every=0.01, again=0.01, patience=0.0)
+
+        monkeypatch.setattr(module, "source_of", named)
+
+        async def running(holds: Callable[[CalendarState, bool], bool]) -> None:
+            """Run until that holds of how the calendar stands and of whether there are shifts."""
+            async with AsyncExitStack() as stack:
+                bridge = await start(papers, stack)
+                assert bridge.calendar is not None
+                follower, database = bridge.calendar, bridge._resources.services.database
+                task = asyncio.create_task(bridge.run())
+
+                async def reached() -> bool:
+                    state = CalendarState.parse(await line_state.get(database, line_state.CALENDAR_STATE))
+                    return task.done() or holds(state, follower.shifts is not None)
+
+                await wait_until("the calendar stands so", reached)
+                assert not task.done()
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+        if not public:
+            await running(lambda state, on: state.told and not on)
+            assert there.asked == []
+            return
+        await running(lambda state, on: state.read_at > 0 and on)
+        assert {request.path for request in there.asked} == {"/private-7f3a/plan.ics"}
+        answers[0] = b"x" * (MOST_BYTES + 1)
+        await running(lambda state, on: state.told and on)
 
 
 async def start(papers: Papers, stack: AsyncExitStack, run_directory: Path | None = None) -> Bridge:

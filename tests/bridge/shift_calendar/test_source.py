@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from bridge.config import ShiftCalendar
+from bridge.shift_calendar.bounded_thread import BoundedThread
 from bridge.shift_calendar.source import AddressSource, FileSource, source_of
 from policies.shifts.content_lines import MOST_BYTES, CalendarError, CalendarProblem
 
@@ -48,6 +50,23 @@ async def test_what_is_no_ordinary_file_is_not_waited_for(tmp_path: Path) -> Non
     assert await problem(nothing) is CalendarProblem.UNREACHABLE
     with pytest.raises(CalendarError):
         await nothing.mark()
+
+
+async def test_a_drive_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the look at a file, nor reading it, nor reading the file of an address: each is over and said."""
+    free = threading.Event()
+    monkeypatch.setattr(os, "stat", lambda *_arguments, **_named: free.wait())
+    monkeypatch.setattr(os, "open", lambda *_arguments, **_named: free.wait())
+    try:
+        for source in (
+            FileSource(tmp_path, thread=BoundedThread(0.05)),
+            AddressSource(tmp_path, thread=BoundedThread(0.05)),
+        ):
+            assert await problem(source) is CalendarProblem.UNREACHABLE
+            with pytest.raises(CalendarError):
+                await FileSource(tmp_path, thread=source.thread).mark()
+    finally:
+        free.set()
 
 
 async def test_an_address_is_read_from_its_file(tmp_path: Path) -> None:

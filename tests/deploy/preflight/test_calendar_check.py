@@ -69,6 +69,9 @@ async def test_a_calendar_file_is_read(tmp_path: Path) -> None:
     assert (found.ok, found.warning) == (True, True)
     assert found.what.endswith("people who are not on the staff: 1, entries of nobody: 1, entries that cannot be read: 1")
     assert "zenobia" not in f"{found.what} {found.do}".lower()
+    file.write_bytes(calendar(each_day(who="zenobia")))
+    others = await row()
+    assert (others.ok, others.warning, bool(others.do)) == (False, False, True)
     file.write_bytes(calendar())
     assert (await row()).ok is False
 
