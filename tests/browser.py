@@ -81,9 +81,10 @@ class Tab:
                 await asyncio.sleep(0.05)
         return value
 
-    async def look_like(self, *, width: int, scheme: str) -> None:
+    async def look_like(self, *, width: int, scheme: str, height: int = 800) -> None:
         """Have the page laid out in so many CSS pixels, `light` or `dark`."""
-        await self.command("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False)
+        size = {"width": width, "height": height}
+        await self.command("Emulation.setDeviceMetricsOverride", **size, deviceScaleFactor=1, mobile=False)
         await self.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     async def press(self, key: str, *, code: int, text: str = "") -> None:
@@ -98,8 +99,8 @@ class Tab:
 
 
 @asynccontextmanager
-async def open_tab(program: str, profile: Path) -> AsyncIterator[Tab]:
-    """Start a browser and open one page in it."""
+async def open_tab(program: str, profile: Path, symbols: Path | None = None) -> AsyncIterator[Tab]:
+    """Start a browser and open one page in it. `symbols`: a folder whose `fonts` it has as well."""
     process = await asyncio.create_subprocess_exec(
         program,
         *OPTIONS,
@@ -109,6 +110,7 @@ async def open_tab(program: str, profile: Path) -> AsyncIterator[Tab]:
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
         start_new_session=True,
+        env=os.environ | ({} if symbols is None else {"XDG_DATA_HOME": str(symbols)}),
     )
     try:
         address = await _address(process, profile / "DevToolsActivePort")

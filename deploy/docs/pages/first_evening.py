@@ -97,10 +97,14 @@ SCENES: Final = (
         told=both(
             "At the desk Ana asks for a drill. A card comes up with two words, such as *amber heron*: that is what the"
             " texter"
-            " is called, and it says nothing about them. She takes it, and a room of that name opens.",
+            " is called, and it says nothing about them. She takes it, and a room of that name opens. The pictures are of"
+            " one client, Hydrogen, where Ana's account is called ada; yours looks a little different, and shows a"
+            " message that was changed in its place, not once more with a star.",
             "En la mesa Ana pide un ejercicio. Aparece una tarjeta con dos palabras en inglés, como *amber heron*: así"
             " se llama"
-            " a quien escribe, y no dice nada de esa persona. Ella la toma, y se abre una sala con ese nombre.",
+            " a quien escribe, y no dice nada de esa persona. Ella la toma, y se abre una sala con ese nombre. Las"
+            " imágenes son de un programa, Hydrogen, donde la cuenta de Ana se llama ada; el tuyo se ve algo distinto, y"
+            " muestra un mensaje que cambió en su mismo lugar, no otra vez con un asterisco.",
         ),
         lines=(
             (Line.TYPE, both(f"!drill {DRILL}", f"!drill {DRILL} es")),
@@ -110,7 +114,7 @@ SCENES: Final = (
             (Line.TYPE, both("!claim", "!claim")),
             (Line.SEE, "first_times.step_1"),
         ),
-        picture=("board", "phone"),
+        picture=("client-desk", "desktop"),
     ),
     Scene(
         heading=both("The first words", "Las primeras palabras"),
@@ -127,6 +131,7 @@ SCENES: Final = (
             (Line.TYPE, both("!limits", "!limits")),
             (Line.PHONE, TextName.LIMITS.value),
         ),
+        picture=("client-thread", "phone"),
     ),
     Scene(
         heading=both("A slip, taken back", "Un error, retirado a tiempo"),
@@ -177,6 +182,7 @@ SCENES: Final = (
             " supervisión (`!escalate`), y más tarde aceptaría la oferta de hablarlo (`!debrief`).",
         ),
         lines=((Line.SEE, "drills.over"),),
+        picture=("client-debrief", "phone"),
     ),
     Scene(
         heading=both("The next evening", "La noche siguiente"),

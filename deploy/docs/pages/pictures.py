@@ -1,7 +1,7 @@
 """The pictures of the documentation, and what each shows to a reader who does not see it.
 
-Rule of this module: `python -m tests.pictures` takes every one of these from what the product shows, and no other picture
-is in `deploy/docs/pictures`; a page may show only these.
+Rule of this module: `python -m tests.deploy.docs.take_pictures` takes every one of these from what the product shows, and
+no other picture is in `deploy/docs/pictures`; a page may show only these.
 """
 
 from __future__ import annotations
@@ -25,12 +25,38 @@ SHOWN: Final = {
         "en": "The monthly report: bars for load and waits, with small numbers hidden.",
         "es": "El informe mensual: barras de carga y de esperas, con los números pequeños ocultos.",
     },
+    "client-desk": {
+        "en": "The desk in a client: the drill begins, a card with two words waits, and the hand below it takes it.",
+        "es": "La mesa en un programa: empieza el ejercicio, espera una tarjeta con dos palabras, y la mano la toma.",
+    },
+    "client-thread": {
+        "en": "The thread's room on a phone: the texter's words, the card, an answer, and below it its mark.",
+        "es": "La sala de la conversación en un teléfono: lo que escribió la persona, la tarjeta, una respuesta, su marca.",
+    },
+    "client-debrief": {
+        "en": "The office on a phone: the debrief says what reached the phone, and what was done well.",
+        "es": "La oficina en un teléfono: el repaso dice qué llegó al teléfono y qué se hizo bien.",
+    },
 }
+CLIENT: Final = {"client-desk": "desktop", "client-thread": "phone", "client-debrief": "phone"}
+"""Of these, what is shown in a client of others, and on which screen; the rest is taken on every screen."""
+LANGUAGES: Final = ("en", "es")
 
 
 def file_name(what: str, screen: str, language: str) -> str:
     """Return the file of a picture."""
     return f"{what}-{screen}.{language}.webp"
+
+
+def file_names() -> frozenset[str]:
+    """Return the files of all pictures."""
+    return frozenset(
+        file_name(what, screen, language)
+        for what in SHOWN
+        for screen in SCREENS
+        for language in LANGUAGES
+        if CLIENT.get(what, screen) == screen
+    )
 
 
 def picture(what: str, screen: str, language: str) -> str:

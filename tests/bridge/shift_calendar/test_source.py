@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bridge.config import ShiftCalendar
+from bridge.shift_calendar import source as module
 from bridge.shift_calendar.bounded_thread import BoundedThread
 from bridge.shift_calendar.source import AddressSource, FileSource, source_of
 from policies.shifts.content_lines import MOST_BYTES, CalendarError, CalendarProblem
@@ -54,17 +56,24 @@ async def test_what_is_no_ordinary_file_is_not_waited_for(tmp_path: Path) -> Non
 
 async def test_a_drive_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the look at a file, nor reading it, nor reading the file of an address: each is over and said."""
-    free = threading.Event()
-    monkeypatch.setattr(os, "stat", lambda *_arguments, **_named: free.wait())
-    monkeypatch.setattr(os, "open", lambda *_arguments, **_named: free.wait())
+    free, hung = threading.Event(), list[str]()
+
+    def hang(name: str) -> Callable[..., object]:
+        def call(*_arguments: object) -> None:
+            hung.append(name)
+            free.wait()
+
+        return call
+
+    for name in ("_mark", "_read"):
+        monkeypatch.setattr(FileSource, name, hang(name))
+    monkeypatch.setattr(module, "read_secret", hang("read_secret"))
     try:
-        for source in (
-            FileSource(tmp_path, thread=BoundedThread(0.05)),
-            AddressSource(tmp_path, thread=BoundedThread(0.05)),
-        ):
-            assert await problem(source) is CalendarProblem.UNREACHABLE
-            with pytest.raises(CalendarError):
-                await FileSource(tmp_path, thread=source.thread).mark()
+        assert await problem(FileSource(tmp_path, thread=BoundedThread(0.05))) is CalendarProblem.UNREACHABLE
+        assert await problem(AddressSource(tmp_path, thread=BoundedThread(0.05))) is CalendarProblem.UNREACHABLE
+        with pytest.raises(CalendarError):
+            await FileSource(tmp_path, thread=BoundedThread(0.05)).mark()
+        assert hung == ["_read", "read_secret", "_mark"]
     finally:
         free.set()
 

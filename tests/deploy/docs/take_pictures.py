@@ -1,8 +1,9 @@
 """The pictures of the documentation, taken of what the product shows: `python -m tests.deploy.docs.take_pictures`.
 
 Rules of this module: nothing in a picture is of a real person, number or agency; the handsets' page and the report are the
-product's own pages, the board is its own message, laid out as the HTML that clients are sent. A picture is small enough to
-be kept with the source, and there is no other in `deploy/docs/pictures`. It needs a Chromium (`tests.outside_programs`).
+product's own pages, the board is its own message, laid out as the HTML that clients are sent, and an evening is seen in a
+client of others (`client_pictures`). A picture is small enough to be kept with the source, and there is no other in
+`deploy/docs/pictures`. It needs a Chromium, and Hydrogen (`tests.outside_programs`).
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ from bridge.matrix.api.message_content import edit_content
 from bridge.runtime.phone_number import Phone
 from deploy.docs.generate import DOCS
 from deploy.docs.pages.first_evening import Line, first_evening_lines
-from deploy.docs.pages.pictures import SCREENS, SHOWN, file_name
+from deploy.docs.pages.pictures import CLIENT, LANGUAGES, SCREENS, SHOWN, file_name
 from deploy.report.page import report_page
 from policies.load import load
 from tests.bridge.carriers.rehearsal_harness import NUMBER, RehearsalHarness, rehearsal_harness
 from tests.browser import Tab, open_tab
+from tests.deploy.docs.client_pictures import client_pictures
 from tests.deploy.rehearsal.handsets import A, B
 from tests.deploy.report.tallies import CELLS, months_of
-from tests.outside_programs import find
+from tests.outside_programs import find, find_symbols
 
 PICTURES: Final = DOCS / "pictures"
-LANGUAGES: Final = ("en", "es")
 TALLEST: Final = 1_500
 """CSS pixels; what is below is cut."""
 QUALITY: Final = 60
@@ -116,12 +117,12 @@ async def take(tab: Tab, width: int) -> bytes:
 async def pictures(
     program: str, work: Path, *, languages: Iterable[str] = LANGUAGES, screens: Iterable[str] = tuple(SCREENS)
 ) -> dict[str, bytes]:
-    """Return the pictures by file name. `work`: a directory for the browser's profile and the pages."""
+    """Return the pictures of our own pages by file name. `work`: a directory for the browser's profile and the pages."""
     found: dict[str, bytes] = {}
-    async with open_tab(program, work / "profile") as tab:
+    async with open_tab(program, work / "profile", find_symbols()) as tab:
         for language in languages:
             async with rehearsal_harness() as stand:
-                for what in SHOWN:
+                for what in (each for each in SHOWN if each not in CLIENT):
                     if what == "handsets":
                         await fill_handsets(stand, tab, language)
                     else:
@@ -135,12 +136,13 @@ async def pictures(
 
 
 def main() -> int:
-    """Take every picture again. 0 taken, 1 there is no browser."""
-    if (program := find("chromium")) is None:
-        sys.stderr.write("there is no Chromium here, and none can be unpacked\n")
+    """Take every picture again. 0 taken, 1 there is no browser, or no client."""
+    if (program := find("chromium")) is None or (client := find("hydrogen")) is None:
+        sys.stderr.write("there is no Chromium or no Hydrogen here, and none can be unpacked\n")
         return 1
     with TemporaryDirectory() as work:
         taken = asyncio.run(pictures(program, Path(work)))
+        taken |= asyncio.run(client_pictures(program, Path(client), Path(work), languages=LANGUAGES))
     PICTURES.mkdir(exist_ok=True)
     for file in PICTURES.iterdir():
         if file.name not in taken:

@@ -1,0 +1,25 @@
+"""The first evening, played in Hydrogen in a real browser: login, invitations, claim, answer, `!unsafe`, debrief.
+
+Rule of this test: it is the command's own way to the pictures (`tests/deploy/docs/client_pictures.py`), in one language.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deploy.docs.pages.pictures import CLIENT, file_name
+from tests.deploy.docs.client_pictures import client_pictures
+from tests.deploy.docs.take_pictures import LARGEST
+from tests.outside_programs import OutsidePrograms
+
+
+async def test_an_evening_is_played_in_a_client_of_others(outside_programs: OutsidePrograms, tmp_path: Path) -> None:
+    """What the page tells is seen in a client that only the Matrix protocol ties to us, and the pictures can be taken."""
+    browser, files = outside_programs.find("chromium"), outside_programs.find("hydrogen")
+    if browser is None or files is None:
+        return
+    taken = await client_pictures(browser, Path(files), tmp_path, languages=("es",))
+    assert taken.keys() == {file_name(what, screen, "es") for what, screen in CLIENT.items()}
+    for name, content in taken.items():
+        assert content[8:12] == b"WEBP"
+        assert 1_000 < len(content) < LARGEST, name
