@@ -2,9 +2,9 @@
 
 Rules of this module: what answers one person, and what stands in an office, is in that person's language; everything else
 in a thread's room is in its assignee's, and at the desk in the line's (`staff_language`). What calls a person into a
-thread's room, or meets them there, is in theirs as well. An alarm about danger at the desk, and what is said in a thread's
-room before anybody has it, are in the language of everybody there as well. Every notice is put into words here, the last
-thing before a decision ends, and nothing that is said to a phone passes here.
+thread's room, meets them there, or comes of what they did there, is in theirs as well. An alarm about danger at the desk,
+and what is said in a thread's room before anybody has it, are in the language of everybody there as well. Every notice is
+put into words here, the last thing before a decision ends, and nothing that is said to a phone passes here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from bot.model.actions import (
     SignOut,
 )
 from bot.model.desk import Desk, DeskMember, Facts, Thread
-from bot.model.events import Event, MemberJoined, MessageIgnored, MessageSent
+from bot.model.events import Event, MemberJoined, MessageIgnored, MessageSent, ReactionAdded
 from bot.model.thread_desk_events import AssignmentRefused
 from bot.model.transactional_actions import SendEvent
 from bot.wording.notice import READ, Notice, in_language, in_languages
@@ -99,10 +99,15 @@ def _answered(event: Event, action: SendMessage | EditMessage) -> str | None:
 
 
 def _met(event: Event, action: SendMessage | EditMessage) -> tuple[str, ...]:
-    """Return whom a message in a thread's room calls, or greets when they have just come."""
+    """Return whom a message in a thread's room calls, whom it meets when they come, and of whose act it tells."""
     if not isinstance(action, SendMessage):
         return ()
-    return (*action.mentions, *((event.user,) if isinstance(event, MemberJoined) else ()))
+    match event:
+        case MemberJoined(user=user):
+            return (*action.mentions, user)
+        case MessageSent(sender=sender) | ReactionAdded(sender=sender):
+            return (*action.mentions, sender)
+    return action.mentions
 
 
 def _languages(

@@ -115,7 +115,7 @@ def remind(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Th
 
 
 def _clock(pack: Pack, facts: Facts) -> str:
-    return f"{time_windows.local(pack, facts.now):%a %H:%M}"
+    return f"{time_windows.local(pack, facts.wall_clock):%a %H:%M}"
 
 
 def _audit(*, first: bool) -> RecordAudit:

@@ -21,7 +21,7 @@ from bot.model.actions import (
     ShowReceipt,
 )
 from bot.model.desk import Desk
-from bot.model.events import MemberJoined
+from bot.model.events import MemberJoined, ReactionAdded
 from bot.model.line_incidents import SyncStalled
 from bot.model.thread_desk_events import ReadingLanguageChosen
 from tests.bot.examples import arrived, at, at_desk, held, of, said, staffed_desk, then, told, waiting, words
@@ -143,6 +143,17 @@ def test_who_is_called_or_comes_reads_it_in_their_language() -> None:
     assert "ben: puede que no se vea" in words(come)
     assert not any("con ana" in edit.body for edit in of(EditMessage, come))
     assert "puede que no" not in words(then(thread, MemberJoined(place=THREAD, user=SUE), known))
+
+
+def test_who_did_something_in_anothers_room_reads_what_came_of_it() -> None:
+    """A colleague's `!unsafe` or 🛑 in Ana's room is told in her language and in theirs."""
+    roster = tuple(replace(member, reads="es") if member.user == BEN else member for member in MEMBERS)
+    there = replace(held(), assignment=replace(held().assignment, members=frozenset({ANA, BEN})))
+    tap = ReactionAdded(place=THREAD, sender=BEN, event_id="$t", key="🛑", target="$m0", trusted=True)
+    for event in (said("!unsafe", sender=BEN), tap):
+        stopped = words(then(there, event, at(0, roster=roster)))
+        assert "UNSAFE: nothing" in stopped
+        assert "NO SEGURO: nada sale" in stopped
 
 
 def said_alarm() -> Any:

@@ -11,10 +11,10 @@ from bot.display.thread_card import card, pinned
 from bot.model.actions import THREAD, EditMessage, SendMessage
 from bot.model.codeword_state import SendLock
 from bot.model.desk import Thread
-from bot.model.events import Event, MemberJoined
+from bot.model.events import Event, MemberJoined, Outcome, TextOutcome
 from bot.model.thread_desk_events import Assigned, AssignmentKind
-from tests.bot.examples import arrived, held, of, said, then
-from tests.bot.strategies import ANA, NOW, PACK, SUE
+from tests.bot.examples import FACTS, arrived, due, held, of, said, then
+from tests.bot.strategies import ANA, NOW, PACK, SUE, UNDO
 
 
 def unsafe(thread: Thread) -> Thread:
@@ -86,6 +86,10 @@ def test_times_are_the_lines() -> None:
     for shown in (card(east, verified), card(east, duress(thread))):
         assert "2027-01-15 03:00" in shown
         assert "UTC" not in shown
+    set_forward = replace(FACTS, clock_ahead=3600.0)
+    answered = due(then(held(), said("hello")).aggregate, UNDO).aggregate
+    taken = then(answered, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), set_forward).aggregate
+    assert "last text: ours, since Fri 09:00" in card(PACK, taken), "as the machine's clock was set since the start"
 
 
 def shown(before: Thread, event: Event) -> list[bool]:
