@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from bot.commands.parser import BLANKS
-from bot.commands.stray_commands import bare_command, inner_command
+from bot.commands.stray_commands import asked_command, inner_command
 from bot.language import colleague_talk, time_windows
 from bot.model.actions import Origin, SendSms
 from bot.model.codeword_state import SendLock
@@ -297,7 +297,7 @@ def doubts(pack: Pack, facts: Facts, thread: Thread, body: str, author: str, *, 
                 or colleague_talk.speaks_about_texter(body, pack.about_texter.values())
                 or _is_named(body, thread.designation)
             ),
-            Doubt.BARE_COMMAND: bare_command(body) is not None,
+            Doubt.BARE_COMMAND: asked_command(body) is not None,
             Doubt.INNER_COMMAND: inner_command(body) is not None,
         }
     return tuple(doubt for doubt, there_is in found.items() if there_is and doubt not in signs.answered)
@@ -320,7 +320,7 @@ def describe_doubts(facts: Facts, thread: Thread, found: Iterable[Doubt], body: 
     about = {
         "times": time_windows.describe(thread.flags),
         "hands": _age(facts, thread.flags.other_hands_at),
-        "command": bare_command(body) or "",
+        "command": asked_command(body) or "",
         "inner": inner_command(body) or "",
     }
     why = [notice_of(_DOUBTS[doubt], **about) for doubt in found if doubt is not Doubt.SILENCE]

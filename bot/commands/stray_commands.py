@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from difflib import get_close_matches
 from typing import Final
 
+from bot.commands import plain_stop
 from bot.commands.canned_texts import ALSO
-from bot.commands.parser import COMMANDS_BY_NAME, SIMILARITY, STOP_WORDS, STOPS
+from bot.commands.parser import COMMANDS_BY_NAME, STOPS
+from policies.confusables import skeleton
 from policies.pack import TextName
 
 TAPS: Final = {"\u270b": "claim", "\u2705": "accept", "\u274c": "decline"}
@@ -22,8 +23,6 @@ ONLY_COMMANDS: Final = frozenset(
     | {"playbook", "subpoena", "audit"}
 )
 """Names of commands with which nobody begins what they say to a texter, whatever stands behind."""
-ENDS: Final = frozenset({"stop", "parar", "alto", "basta"})
-"""What people say to stop the phone; to a texter alone it says nothing."""
 NOTES: Final = frozenset({"note", "notes", "nota", "notas", "nb", "fyi", "internal", "interno", "interna"})
 """What a person writes before a note, with a colon or a dash."""
 CLICK: Final = "\u01c3"
@@ -56,7 +55,7 @@ def bare_command(body: str) -> str | None:
     noted = _NOTE.match(plain)
     if (noted is not None and noted[1] in NOTES) or (first in NOTES and _ABOUT_HER.search(plain)) or _ASIDE.match(plain):
         return "note"
-    if _is_stop(first, said, plain):
+    if first == STOPS or (first not in COMMANDS_BY_NAME and plain_stop.surely(skeleton(plain))):
         return STOPS
     if (command := COMMANDS_BY_NAME.get(first)) is None:
         return None
@@ -75,17 +74,13 @@ def inner_command(body: str) -> str | None:
     return None
 
 
+def asked_command(body: str) -> str | None:
+    """Return the command that a message is, or may be, without its mark; None where it is said to the texter."""
+    if (command := bare_command(body)) is not None:
+        return command
+    return STOPS if plain_stop.perhaps(skeleton(body[:MOST_LOOKED_AT]).casefold()) else None
+
+
 def may_mean_stop(body: str) -> bool:
     """Tell whether a message may be meant for the command that stops the phone, without its mark or inside other words."""
-    return bare_command(body) == STOPS or inner_command(body) == f"!{STOPS}"
-
-
-def _is_stop(first: str, said: list[str], plain: str) -> bool:
-    """Tell whether a message is what people say to stop the phone. A question ("u safe?") is for the texter."""
-    if first == STOPS:
-        return True
-    if "?" in plain or first in COMMANDS_BY_NAME or len(said) > 2:
-        return False
-    if len(said) == 1:
-        return first in ENDS or first in STOP_WORDS or get_close_matches(first, (STOPS,), n=1, cutoff=SIMILARITY) != []
-    return "".join(said) in {STOPS, *STOP_WORDS}
+    return asked_command(body) == STOPS or inner_command(body) == f"!{STOPS}"

@@ -1,0 +1,335 @@
+"""Plain words that mean to stop the phone never leave unasked, and stop what waits; words to the texter leave."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+
+from bot.commands.stray_commands import asked_command, bare_command, may_mean_stop
+from bot.model.actions import DeliveryReceipt
+from tests.bot.examples import due, edit, held, marks, said, texts, then, words
+from tests.bot.strategies import BEN, UNDO
+
+SURE: Final = [
+    "unsafe",
+    "shit unsafe",
+    "ok unsafe",
+    "unsafe unsafe",
+    "phone unsafe",
+    "phone is unsafe",
+    "the phone is unsafe",
+    "its unsafe",
+    "unsafe now",
+    "unsafe he is back",
+    "omg unsafe!!",
+    "fuck unsafe",
+    "shes unsafe",
+    "pls unsafe",
+    "mark unsafe",
+    "mark it unsafe",
+    "make it unsafe",
+    "set unsafe",
+    "pls stop the phone",
+    "stop the phone",
+    "stop phone",
+    "stop her phone",
+    "stop this phone now",
+    "please stop the phone",
+    "ok stop",
+    "stop now",
+    "stop stop stop",
+    "STOP!!!",
+    "shit stop",
+    "pls stop",
+    "no stop",
+    "wait stop",
+    "stop texting her",
+    "stop sending",
+    "stop everything",
+    "stop all texts",
+    "not safe",
+    "its not safe",
+    "not safe anymore",
+    "phone not safe",
+    "her phone is not safe",
+    "he is back unsafe",
+    "para",
+    "para el telefono",
+    "para el teléfono ya",
+    "paren",
+    "paren todo",
+    "detener",
+    "detenlo",
+    "detén el teléfono",
+    "alto ya",
+    "mierda peligro",
+    "no es seguro",
+    "ya no es seguro",
+    "el telefono no es seguro",
+    "insegura",
+    "peligro",
+    "unsafe phone",
+    "oh no stop",
+    "unsafe!! he is there",
+    "pls mark unsafe",
+    "stop the texts",
+]
+"""What is meant for the software and nobody else."""
+PERHAPS: Final = [
+    "dont send",
+    "dont send anything",
+    "do not send it",
+    "he is with her stop",
+    "hes with her stop",
+    "he has her phone stop",
+    "he has the phone unsafe",
+    "shes in danger unsafe",
+    "dont text her",
+    "do not text her anymore",
+    "no envies nada",
+    "no mandes nada",
+    "no le escribas",
+    "esta con ella para",
+    "esta con ella alto",
+    "tiene su telefono para",
+    "cancel",
+    "cancel that",
+    "abort",
+    "freeze",
+    "block the phone",
+    "lock the phone",
+    "shut it down",
+    "kill it",
+    "stop it he has her phone",
+    "he took the phone stop",
+    "stop stop he is there",
+    "hold on stop",
+]
+"""What may be meant for the texter as well."""
+LEAVE: Final = [
+    "are you unsafe",
+    "are you unsafe now?",
+    "do you feel unsafe",
+    "if you feel unsafe call 911",
+    "that sounds unsafe",
+    "it is unsafe to stay there",
+    "leave if it gets unsafe",
+    "is it unsafe there?",
+    "when you feel unsafe",
+    "if its unsafe just go",
+    "you can stop any time",
+    "you can stop texting any time",
+    "tell him to stop",
+    "he wont stop",
+    "will he stop",
+    "make him stop",
+    "did he stop?",
+    "when did it stop",
+    "i want this to stop for you",
+    "stop by tomorrow",
+    "we can stop now if you want",
+    "we can stop here",
+    "text STOP to stop",
+    "stop anytime",
+    "dont stop",
+    "it has to stop",
+    "ask him to stop",
+    "the bus stop",
+    "is there a bus stop",
+    "you did not make him stop",
+    "he should stop",
+    "not safe?",
+    "is it safe",
+    "are you safe",
+    "it is not safe to go back",
+    "its not safe to reply while he is there",
+    "if its not safe dont answer",
+    "only if safe",
+    "when it is safe",
+    "stay safe",
+    "be safe",
+    "dont send pictures if he can see them",
+    "do not send me your address",
+    "you dont have to send it",
+    "dont text me if he is there",
+    "dont text back if he is there",
+    "do not text if its not safe",
+    "i will stop texting",
+    "should i stop texting?",
+    "want me to stop?",
+    "ok i will stop",
+    "can you stop at the store",
+    "stop, breathe",
+    "stop and breathe",
+    "try to stop the bleeding",
+    "put pressure to stop the bleeding",
+    "can you lock the door",
+    "block his number",
+    "lock the phone with a code",
+    "para que estes segura",
+    "para ti",
+    "es para ti",
+    "no es tu culpa",
+    "¿es seguro?",
+    "no es seguro volver",
+    "si no es seguro no contestes",
+    "puedes parar cuando quieras",
+    "¿quieres parar?",
+    "el no para",
+    "dile que pare",
+    "cuidate",
+    "para nada",
+    "y para cuando",
+    "ve a un lugar seguro",
+    "cancel the appointment",
+    "you can cancel",
+    "did you cancel",
+    "hold on",
+    "one moment",
+    "he can not stop you",
+    "nobody can stop you",
+    "stop blaming yourself",
+    "stop if you want",
+    "can you stop the car",
+    "your phone may be unsafe",
+    "is your phone unsafe?",
+    "do you think your phone is unsafe",
+    "phones can be unsafe",
+    "it feels unsafe i know",
+    "you deserve not to feel unsafe",
+    "write it down",
+    "write that down",
+    "do it now",
+    "text me",
+    "send it",
+    "text us",
+    "call again",
+    "ok",
+    "wait",
+    "one sec",
+    "please wait",
+    "hold on please",
+    "no hurry",
+    "sorry again",
+    "just now",
+    "oh no",
+    "not now",
+    "do not",
+    "dont",
+    "dont do it",
+    "no se",
+    "no mas",
+    "el para",
+    "es para ti",
+    "esta para servirle",
+    "la para",
+    "todo bien",
+    "you can lock the phone with a code",
+    "block him",
+    "can you block the number",
+    "he is in danger",
+    "you are in danger",
+    "estas en peligro",
+    "hay peligro",
+    "that is dangerous",
+    "the danger is real",
+    "he is dangerous",
+    "alto o bajo",
+    "de alto",
+    "es alto",
+    "he should not stop",
+    "it will stop",
+    "never stop",
+    "i never stop",
+    "keep going",
+    "lock the door",
+    "lock it from inside",
+    "turn the phone off",
+    "turn it off",
+    "apaga el telefono si entra",
+    "safe now?",
+    "not safe?",
+    "she is not safe with him",
+    "that is not safe",
+    "no estas segura",
+    "no es segura la casa",
+    "stop when you want",
+    "stop him",
+    "you can stop him",
+    "stop it if you want",
+    "kids first",
+    "it is safe now",
+    "phone is ok",
+    "is the phone safe",
+    "is the phone safe?",
+    "the phone is safe",
+    "text stop when he comes",
+    "reply stop to end",
+    "reply STOP any time to stop texts",
+    "next stop",
+    "last stop",
+    "bus stop",
+    "where is the bus stop",
+    "get off at the second stop",
+    "he can park at the stop",
+    "a rest stop",
+    "push stop",
+    "press stop",
+    "say basta",
+    "it may be unsafe",
+    "call 911 if unsafe",
+    "only if not safe",
+    "home is unsafe",
+    "the house sounds unsafe",
+    "it can get unsafe fast",
+    "and you are unsafe there",
+    "an unsafe home",
+    "that is unsafe",
+    "is that unsafe",
+]
+"""What people say to a texter, with the same words in it."""
+
+
+@pytest.mark.practice(9)
+@pytest.mark.parametrize("body", SURE)
+def test_what_surely_means_stop_never_leaves(body: str) -> None:
+    """It is refused with the command that does it, new or as an edit; `!anyway` lets nothing leave."""
+    assert bare_command(body) == "unsafe"
+    step = then(held(), said(body))
+    assert marks(step) == {"$m1": DeliveryReceipt.NOT_SENT}
+    assert "!unsafe" in words(step)
+    changed = then(then(held(), said("hello")).aggregate, edit(body))
+    sure = then(changed.aggregate, said("!anyway", event_id="$s"))
+    assert texts(due(sure.aggregate, UNDO)) == []
+
+
+@pytest.mark.practice(9)
+@pytest.mark.parametrize("body", PERHAPS)
+def test_what_may_mean_stop_is_held_with_the_question(body: str) -> None:
+    """It names the command, and leaves by one more word of its author."""
+    assert bare_command(body) is None or bare_command(body) != "unsafe"
+    step = then(held(), said(body))
+    assert marks(step) == {"$m1": DeliveryReceipt.HELD}
+    assert texts(due(step.aggregate, UNDO)) == []
+    if asked_command(body) == "unsafe":
+        assert "!unsafe, if you meant that" in words(step)
+    sure = then(step.aggregate, said("!anyway", event_id="$s"))
+    assert texts(due(sure.aggregate, UNDO)) == [body]
+
+
+@pytest.mark.parametrize("body", ["shit unsafe", "he is with her stop", "esta con ella para"])
+@pytest.mark.parametrize("sender", ["", BEN])
+def test_what_waits_stops_whoever_says_it(body: str, sender: str) -> None:
+    """Words in the undo window are held at such a word, of the assignee and of anybody else in the room."""
+    thread = then(held(), said("Is everything ok?", event_id="$w")).aggregate
+    step = then(thread, said(body, event_id="$p", **({"sender": sender} if sender else {})))
+    assert marks(step)["$w"] is DeliveryReceipt.HELD
+    assert texts(due(step.aggregate, UNDO)) == []
+
+
+@pytest.mark.parametrize("body", LEAVE)
+def test_what_is_said_to_the_texter_is_none(body: str) -> None:
+    """A question, advice and what names whom it is for hold nothing and stop nothing."""
+    assert asked_command(body) is None
+    assert not may_mean_stop(body)
