@@ -69,7 +69,7 @@ BEFORE_DANGER: Final = frozenset(
     }
 )
 """The same for a word of `parser.STOP_WORDS`: "are in danger"."""
-FEWEST: Final = 12
+MOST_WORDS: Final = 12
 """Words above which a message that ends in such a word is no cry."""
 
 
@@ -108,7 +108,7 @@ def perhaps(plain: str) -> bool:
     if said[-2:] == ["not", "safe"] and PEOPLE & {*said} and TO_THE_TEXTER.isdisjoint(said):
         return True
     last, before = said[-1], said[-2]
-    if len(said) <= FEWEST:
+    if len(said) <= MOST_WORDS:
         if last in ENDS and before not in BEFORE_STOP:
             return True
         if last in STOP_WORDS and before not in BEFORE_DANGER:

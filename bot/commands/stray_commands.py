@@ -25,6 +25,29 @@ ONLY_COMMANDS: Final = frozenset(
 """Names of commands with which nobody begins what they say to a texter, whatever stands behind."""
 NOTES: Final = frozenset({"note", "notes", "nota", "notas", "nb", "fyi", "internal", "interno", "interna"})
 """What a person writes before a note, with a colon or a dash."""
+OTHER_NAMES: Final = {
+    word: name
+    for name, words in (
+        ("limits", "limites"),
+        ("options", "opciones"),
+        ("tips", "consejos"),
+        ("rights", "derechos"),
+        ("transfer", "transferir transfiere pasar entregar ceder handover handoff"),
+        ("release", "soltar liberar devolver"),
+        ("claim", "reclamar atender"),
+        ("close", "cerrar terminar acabar"),
+        ("escalate", "escalar escala supervisor supervisora supervision"),
+        ("status", "estado"),
+        ("board", "tablero"),
+        ("playbook", "protocolo"),
+        ("codeword", "clave password"),
+        ("redact", "undo unsend deshacer borrar retirar eliminar"),
+        ("with", "interprete interpreter translator"),
+        ("say", "closing greeting unavailable"),
+    )
+    for word in words.split()
+}
+"""What people call a command in Spanish, or otherwise, and say to no texter alone; small letters, without accents."""
 CLICK: Final = "\u01c3"
 """A letter that looks like the mark."""
 TEXT_NAMES: Final = frozenset({*(name.value for name in TextName), *ALSO})
@@ -58,7 +81,8 @@ def bare_command(body: str) -> str | None:
     if first == STOPS or (first not in COMMANDS_BY_NAME and plain_stop.surely(skeleton(plain))):
         return STOPS
     if (command := COMMANDS_BY_NAME.get(first)) is None:
-        return None
+        alone = "?" not in plain and {*said[1:]} <= POINTED
+        return OTHER_NAMES.get(skeleton(first)) if alone else None
     fixed = set(re.findall(r"[a-z0-9]+", command.arguments)) | (TEXT_NAMES if first == "say" else set())
     alone = set(said[1:]) <= fixed | POINTED and len(said) <= 2
     return command.name if first in ONLY_COMMANDS or first != said[0] or alone else None

@@ -136,6 +136,8 @@ class SentText:
     name: str = ""
     retracted: bool = False
     """It should not leave any more. It may have left: what the carrier's answer is, shows."""
+    taken_at: float = 0.0
+    """When the carrier was first known to have taken it; 0: it is not known, or the carrier gave it up since."""
 
 
 @unique

@@ -1,9 +1,10 @@
 """What the texter was informed of, and what was agreed with them (practices 2, 7, 26): the flags on the card.
 
 Rules of this module: the person who asked notes an agreement; it is never guessed. A text of the agency counts as given
-when the carrier took it in the agency's own words. Other words count when the assignee says so with `!told`, and the audit
-has a kind of its own for that. Nothing here is free text, because it outlives the conversation: what a person writes for
-people in free words stays in the room as their note, and the card says that there is one.
+when the carrier took it in the agency's own words, and no more when it gave it up. Other words count when the assignee says
+so with `!told`, and the audit has a kind of its own for that. Nothing here is free text, because it outlives the
+conversation: what a person writes for people in free words stays in the room as their note, and the card says that there is
+one.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from bot.model.audit_kinds import AuditKind
 from bot.model.desk import Facts, Thread
 from bot.model.events import MessageSent, TextOutcome
 from bot.model.feature import Step
-from bot.model.thread import ConsentFlags
+from bot.model.thread import ConsentFlags, SentText
 from bot.model.transactional_actions import RecordAudit
 from bot.sending.auto_replies import PICTURE_ANSWERED
-from bot.sending.delivery_receipts import first_accepted
+from bot.sending.delivery_receipts import delivered_after_all, first_accepted, given_up
 from bot.wording.notice import notice_of
 from policies.pack import Pack, TextName
 
@@ -43,6 +44,12 @@ TELLS: Final = {
     "safe": (TextName.SAFE_CHECK, AuditKind.TOLD_SAFE_CHECK),
 }
 """What the assignee may say that they told or asked in their own words."""
+FAILED: Final = {
+    TextName.LIMITS: AuditKind.FAILED_LIMITS,
+    TextName.RIGHTS: AuditKind.FAILED_RIGHTS,
+    TextName.SAFE_CHECK: AuditKind.FAILED_SAFE_CHECK,
+}
+"""What the audit says where the carrier gave up one of these texts after it had taken it."""
 TOLD_IN_SPANISH: Final = {
     "límites": "limits",
     "limites": "limits",
@@ -102,8 +109,13 @@ def set_language(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, c
 
 
 def note_sent(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
-    """Note that the carrier took a text of the agency's that the assignee sent, in the agency's words."""
-    sent = first_accepted(thread, event)
+    """Note that the carrier took a text of the agency's that the assignee sent, in the agency's words.
+
+    What it took and gave up later is not told: the flag is as it was before, and the audit says so.
+    """
+    if (failed := given_up(thread, event)) is not None:
+        return _untold(pack, facts, thread, failed)
+    sent = first_accepted(thread, event) or delivered_after_all(thread, event)
     if sent is None or not sent.name:
         return Step(thread)
     audit: tuple[Action, ...] = (RecordAudit(kind=KINDS[sent.name]),) if sent.name in KINDS else ()
@@ -123,9 +135,31 @@ def _told(pack: Pack, facts: Facts, thread: Thread, name: str) -> Thread:
     elif name == TextName.RIGHTS:
         flags = replace(flags, rights=now)
     elif name == TextName.SAFE_CHECK:
-        flags = replace(flags, safe_check_asked=f"{time_windows.local(pack, facts.wall_clock):%Y-%m-%d %H:%M}")
+        flags = replace(flags, safe_check_asked=_minute(pack, facts, now))
         thread = replace(thread, silence=replace(thread.silence, recheck_safety=False))
     return replace(thread, flags=flags)
+
+
+def _untold(pack: Pack, facts: Facts, thread: Thread, failed: SentText) -> Step[Thread]:
+    """Return the thread without what this text told, as far as nothing else told it."""
+    alike = TIPS if failed.name in TIPS else {failed.name}
+    before = max((s.taken_at for s in thread.sending.sent if s is not failed and s.name in alike), default=0.0)
+    flags = thread.flags
+    if failed.name == TextName.LIMITS and flags.limits == failed.taken_at:
+        flags = replace(flags, limits=before)
+    elif failed.name in TIPS and flags.tips == failed.taken_at:
+        flags = replace(flags, tips=before)
+    elif failed.name == TextName.RIGHTS and flags.rights == failed.taken_at:
+        flags = replace(flags, rights=before)
+    elif failed.name == TextName.SAFE_CHECK and flags.safe_check_asked == _minute(pack, facts, failed.taken_at):
+        flags = replace(flags, safe_check_asked=_minute(pack, facts, before) if before else "")
+    audit: tuple[Action, ...] = (RecordAudit(kind=FAILED[failed.name]),) if failed.name in FAILED else ()
+    return Step(replace(thread, flags=flags), audit)
+
+
+def _minute(pack: Pack, facts: Facts, at: float) -> str:
+    """Return a moment as the card shows it, by the clock of the line."""
+    return f"{time_windows.local(pack, at + facts.clock_ahead):%Y-%m-%d %H:%M}"
 
 
 def _with(pack: Pack, flags: ConsentFlags, what: str, value: str) -> ConsentFlags | None:

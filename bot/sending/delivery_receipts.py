@@ -81,6 +81,25 @@ def first_report(thread: Thread, event: TextOutcome) -> SentText | None:
     )
 
 
+def given_up(thread: Thread, event: TextOutcome) -> SentText | None:
+    """Return the assignee's words that the carrier had taken and gives up with this report; else None."""
+    sent = _sent(thread, event)
+    taken = sent is not None and DeliveryReceipt[sent.receipt] is DeliveryReceipt.SENT
+    return sent if taken and RECEIPTS[event.outcome] is DeliveryReceipt.NOT_SENT else None
+
+
+def delivered_after_all(thread: Thread, event: TextOutcome) -> SentText | None:
+    """Return the assignee's words that the carrier gave up once, and that a report says have arrived; else None."""
+    sent = _sent(thread, event)
+    gave_up = sent is not None and DeliveryReceipt[sent.receipt] is DeliveryReceipt.NOT_SENT
+    return sent if gave_up and event.outcome is Outcome.DELIVERED else None
+
+
+def _sent(thread: Thread, event: TextOutcome) -> SentText | None:
+    event_id = event_id_of(event.ref)
+    return next((sent for sent in thread.sending.sent if event_id and sent.event_id == event_id), None)
+
+
 def show_outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> Step[Thread]:
     """Move the receipt forward and say in words what a person has to know."""
     if event.outcome is Outcome.ACCEPTED:
@@ -111,7 +130,14 @@ def show_outcome(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -
     if old is not None and RANK[new] <= RANK[DeliveryReceipt[old.receipt]]:
         return Step(thread)
     kept = tuple(sent for sent in thread.sending.sent if sent is not old)
-    settled = SentText(event_id=event_id, receipt=new.name, name=old.name if old else "", author=old.author if old else "")
+    taken = new in (DeliveryReceipt.SENT, DeliveryReceipt.DELIVERED)
+    settled = SentText(
+        event_id=event_id,
+        receipt=new.name,
+        name=old.name if old else "",
+        author=old.author if old else "",
+        taken_at=((old.taken_at if old else 0.0) or facts.now) if taken else 0.0,
+    )
     sending = replace(thread.sending, sent=(*kept, settled))
     if event.outcome in ENDS_HOLD:
         sending = replace(sending, held=tuple(h for h in sending.held if h.event_id != event_id))

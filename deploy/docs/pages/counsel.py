@@ -136,7 +136,8 @@ TEXT: Final = {
         "prove": "## What can be shown afterwards",
         "prove_what": (
             "- That the limits were told: the audit notes `limits` when the agency's text left and"
-            " `told_limits` when an advocate says that they told them, by the hour (`!audit`, `./quietline audit`).\n"
+            " `told_limits` when an advocate says that they told them, by the hour (`!audit`, `./quietline audit`)."
+            " `failed_limits` behind `limits`: the carrier gave that text up afterwards.\n"
             "- That something was erased, and was looked for afterwards: `./quietline erasure verify`.\n"
             "- Which of the 41 practices this configuration meets: `./quietline practices`.\n"
             "- None of these names a texter, a phone or a member of staff."
@@ -203,7 +204,8 @@ TEXT: Final = {
         "prove_what": (
             "- Que se dijeron los límites: la auditoría anota `limits` cuando salió el texto de la"
             " agencia y"
-            " `told_limits` cuando quien atiende dice que los explicó, por hora (`!audit`, `./quietline audit`).\n"
+            " `told_limits` cuando quien atiende dice que los explicó, por hora (`!audit`, `./quietline audit`)."
+            " `failed_limits` después de `limits`: la operadora no entregó ese texto.\n"
             "- Que algo se borró, y que después se buscó: `./quietline erasure verify`.\n"
             "- Cuáles de las 41 prácticas cumple esta configuración: `./quietline practices`.\n"
             "- Nada de esto nombra a quien escribe, ni un teléfono, ni a nadie del equipo."

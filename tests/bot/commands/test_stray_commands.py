@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.commands.spec import COMMANDS
-from bot.commands.stray_commands import bare_command, inner_command
+from bot.commands.stray_commands import OTHER_NAMES, bare_command, inner_command
 from bot.model.actions import DeliveryReceipt
 from tests.bot.examples import edit, held, marks, said, texts, then, words
 
@@ -44,6 +44,14 @@ from tests.bot.examples import edit, held, marks, said, texts, then, words
         ("\\\\ she is lying", "note"),
         ("\\he is in the room", "note"),
         ("limits please", "limits"),
+        ("límites", "limits"),
+        ("Limites por favor", "limits"),
+        ("OPCIONES", "options"),
+        ("derechos", "rights"),
+        ("transferir", "transfer"),
+        ("cerrar.", "close"),
+        ("handover", "transfer"),
+        ("undo", "redact"),
         ("close this", "close"),
         ("options pls", "options"),
         ("\u270b", "claim"),
@@ -67,6 +75,12 @@ def test_a_command_or_a_note_without_its_mark_is_found(body: str, command: str) 
         "limits are hard to set",
         "help is on the way please wait",
         "take your time",
+        "¿opciones?",
+        "opciones hay varias",
+        "hay derechos que tienes",
+        "luego",
+        "ayuda",
+        "transferir el dinero es fácil",
         "u safe?",
         "are you safe?",
         "not safe?",
@@ -132,3 +146,5 @@ def test_each_command_alone_is_asked_about() -> None:
     """There is no command whose name alone leaves for a phone."""
     assert [command.name for command in COMMANDS if bare_command(command.name) != command.name] == []
     assert [command.name for command in COMMANDS if bare_command(f"1{command.name}") != command.name] == []
+    assert {*OTHER_NAMES.values()} <= {command.name for command in COMMANDS}
+    assert {*OTHER_NAMES}.isdisjoint(command.name for command in COMMANDS)

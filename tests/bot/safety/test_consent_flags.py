@@ -51,6 +51,46 @@ def test_what_the_carrier_took_was_told(command: str, flag: str) -> None:
         assert getattr(sent(thread, command, other).flags, flag) == 0.0
 
 
+GIVEN_UP: list[tuple[str, str, str]] = [
+    ("!limits", "limits", "failed_limits"),
+    ("!rights", "rights", "failed_rights"),
+    ("!safecheck", "safe_check_asked", "failed_safe_check"),
+    ("!tips", "tips", ""),
+]
+
+
+@pytest.mark.practice(26, 27)
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.REJECTED, Outcome.OPTED_OUT])
+@pytest.mark.parametrize(("command", "flag", "kind"), GIVEN_UP)
+def test_what_the_carrier_gave_up_was_not_told(command: str, flag: str, kind: str, outcome: Outcome) -> None:
+    """Limits that the carrier took and gave up later were never read: card and audit say so; a delivery ends it."""
+    thread = sent(held(), command)
+    step = then(thread, TextOutcome(ref="say:$m1", outcome=outcome), at(20))
+    assert not getattr(step.aggregate.flags, flag)
+    assert [audit.kind.value for audit in of(RecordAudit, step) if audit.kind.value == kind] == ([kind] if kind else [])
+    if flag == "limits":
+        assert "limits: NOT GIVEN YET" in card(PACK, step.aggregate)
+        disclosure = then(step.aggregate, arrived("my husband hits our son", id="d", seconds=90), at(90))
+        assert ("before they knew the limits" in words(disclosure)) or outcome is Outcome.OPTED_OUT
+    late = then(step.aggregate, TextOutcome(ref="say:$m1", outcome=Outcome.DELIVERED), at(60)).aggregate
+    assert getattr(late.flags, flag)
+
+
+@pytest.mark.practice(26)
+@pytest.mark.parametrize(("command", "flag", "kind"), GIVEN_UP)
+def test_what_was_told_otherwise_stays_told(command: str, flag: str, kind: str) -> None:
+    """A second text that the carrier gave up takes nothing from a first that arrived, nor from `!told` since."""
+    first = then(sent(held(), command), TextOutcome(ref="say:$m1", outcome=Outcome.DELIVERED), at(20)).aggregate
+    again = due(then(first, said(command, event_id="$m2"), at(90)).aggregate, 90 + UNDO).aggregate
+    again = then(again, TextOutcome(ref="say:$m2", outcome=Outcome.ACCEPTED), at(120)).aggregate
+    assert getattr(again.flags, flag) != getattr(first.flags, flag)
+    step = then(again, TextOutcome(ref="say:$m2", outcome=Outcome.FAILED), at(130))
+    assert getattr(step.aggregate.flags, flag) == getattr(first.flags, flag)
+    if flag == "limits":
+        told = then(sent(held(), command), said("!told limits", event_id="$t"), at(15)).aggregate
+        assert then(told, TextOutcome(ref="say:$m1", outcome=Outcome.FAILED), at(20)).aggregate.flags == told.flags
+
+
 def test_a_report_after_a_doubt_counts() -> None:
     """Limits whose sending was in doubt were told once a report says that they arrived."""
     thread = sent(held(), "!limits", Outcome.UNKNOWN)

@@ -32,6 +32,8 @@ SAME = {
 """Keys whose words may be the same in both languages."""
 NOT_NOTICES = {
     "bot/commands/synonyms.py": "what people type for a command that is called otherwise",
+    "bot/commands/stray_commands.py": "what people type for a command, in Spanish or otherwise",
+    "bot/commands/plain_stop.py": "what people type to stop the phone",
     "bot/commands/help_text.py": "the English of the help; its Spanish is compared below",
     "bot/commands/spec.py": "the English of the help; its Spanish is compared below",
     "bot/guard.py": "what numbers and addresses look like",
