@@ -44,7 +44,7 @@ TELLS: Final = {
     "safe": (TextName.SAFE_CHECK, AuditKind.TOLD_SAFE_CHECK),
 }
 """What the assignee may say that they told or asked in their own words."""
-FAILED: Final = {
+FAILED: Final[dict[str, AuditKind]] = {
     TextName.LIMITS: AuditKind.FAILED_LIMITS,
     TextName.RIGHTS: AuditKind.FAILED_RIGHTS,
     TextName.SAFE_CHECK: AuditKind.FAILED_SAFE_CHECK,

@@ -22,6 +22,12 @@ ROOT = Path(__file__).parents[3]
 T1 = OWNERS[0]
 SMALL_TALK = re.compile(r"\b(?:say|write|type)\s+(?:\w+\s+){0,2}(?:hello|hi|hey|something|anything)\b", re.IGNORECASE)
 
+SMALL_TALK_SPANISH = re.compile(
+    r"\b(?:di|diga|dile|escribe|escriba|manda|env[ií]a|saluda)\b(?:\s+\w+){0,2}\s+"
+    r"(?:hola|algo|saludos|lo que sea|unas palabras)\b",
+    re.IGNORECASE,
+)
+
 
 @pytest.mark.parametrize(
     "told", ["Please say hello when you are in: it lets you read.", "Write a word here", "Hi! Say hi."]
@@ -100,3 +106,5 @@ def test_nothing_that_the_code_says_asks_for_small_talk() -> None:
     assert any("Welcome" in each for each in told)
     assert [each for each in told if SMALL_TALK.search(each)] == []
     assert SMALL_TALK.search("Please say hello when you are in")
+    assert [each for each in told if SMALL_TALK_SPANISH.search(each)] == []
+    assert SMALL_TALK_SPANISH.search("Por favor, di hola cuando entres")
