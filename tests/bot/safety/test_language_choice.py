@@ -12,6 +12,7 @@ from bot.model.actions import SendMessage, Speaker
 from bot.model.desk import Thread
 from bot.model.feature import Step
 from bot.model.thread_desk_events import ThreadMarked, ThreadQueued
+from policies.hours import longest_as_sent
 from policies.keywords import classify
 from policies.pack import TextName
 from policies.segments import segments
@@ -59,11 +60,20 @@ def test_what_is_not_clearly_spanish_is_answered_in_the_first_language(body: str
     assert texts(step)[0].endswith("Español: ES")
 
 
-def test_the_spanish_greeting_names_english_in_one_segment() -> None:
-    """Who was taken for another person sees the way back, and it costs one segment."""
-    greeting = PACK.say(TextName.GREETING, "es")
-    assert greeting.endswith("English: EN")
-    assert (segments(greeting).count, segments(greeting).encoding) == (1, "gsm7")
+@pytest.mark.parametrize("name", [TextName.GREETING, TextName.AFTER_HOURS, TextName.UNAVAILABLE, TextName.OUTAGE])
+@pytest.mark.parametrize(("language", "other"), [("en", "Español: ES"), ("es", "English: EN")])
+def test_each_first_answer_names_the_other_language_in_one_segment(name: TextName, language: str, other: str) -> None:
+    """Whoever was taken for another person sees the way, by day and at night, and it costs one segment."""
+    words = longest_as_sent(PACK.texts[name].wordings[language].text, language)
+    assert words.endswith(other)
+    assert (segments(words).count, segments(words).encoding) == (1, "gsm7")
+
+
+def test_at_night_the_word_for_a_language_brings_the_same_in_it() -> None:
+    """Whoever wrote "hi" while nobody can answer, and then the word that they were told, reads it in their language."""
+    night = then(NEW, arrived("hi"), at(0, roster=()))
+    assert texts(night) == [PACK.say(TextName.UNAVAILABLE, "en")]
+    assert texts(then(night.aggregate, arrived("ES", id="b"), at(5, roster=()))) == [PACK.say(TextName.UNAVAILABLE, "es")]
 
 
 def test_no_second_greeting_for_a_second_text() -> None:
