@@ -19,7 +19,7 @@ from bot.display import absent_supervisor, desk_board, queue_cards, reading_lang
 from bot.display.readers import put_into_words
 from bot.drills import running, thread_report
 from bot.language.codeword_forms import readings_kept
-from bot.lifecycle import audit_trail, legal_hold, number_reveal, recap, retention, tally
+from bot.lifecycle import audit_trail, corrected_times, legal_hold, number_reveal, recap, retention, tally
 from bot.model.actions import THREAD, Action, DeliveryReceipt, SendSms, ShowReceipt
 from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import (
@@ -60,6 +60,7 @@ from bot.model.line_incidents import (
     StrayTextArrived,
     SyncStalled,
     TextsMissing,
+    TimesAhead,
 )
 from bot.model.thread_desk_events import (
     AlarmRaised,
@@ -240,6 +241,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Thread, ThreadCreated): (cold_outreach.begin_thread,),
     (Thread, EnrolmentFinished): (codeword_commands.keep_digests,),
     (Thread, UnreadClosed): (retention.close_unread,),
+    (Thread, TimesAhead): (corrected_times.put_thread_right,),
     (Thread, DrillEnded): (thread_report.close_thread,),
     (Desk, ReactionAdded): (auto_assign.note_presence_at_desk, claim_queue.claim_by_reaction, first_times.next_step),
     (Desk, MessageRedacted): (desk_board.restore_board, queue_cards.restore_card),
@@ -287,6 +289,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, AlarmTestRequested): (alerts.alarm_test,),
     (Desk, LineChecked): (alerts.line_checked,),
     (Desk, ClockJumped): (alerts.clock_jumped,),
+    (Desk, TimesAhead): (corrected_times.put_desk_right,),
     (Desk, InviteFailed): (alerts.invite_failed,),
     (Desk, SyncStalled): (alerts.sync_stalled,),
     (Desk, HomeserverIncident): (alerts.homeserver_incident,),

@@ -84,11 +84,10 @@ def end_challenge(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> 
     """Let a challenge that nobody answered be over. Silence is no failure."""
     if event.key != TIMER:
         return Step(thread)
-    if (
-        not thread.codeword.challenge_sent_at
-        or facts.now < thread.codeword.challenge_sent_at + pack.settings.challenge_window
-    ):
+    if not thread.codeword.challenge_sent_at:
         return Step(thread, consumed=True)
+    if facts.now < (over := thread.codeword.challenge_sent_at + pack.settings.challenge_window):
+        return Step(thread, (SetTimer(key=TIMER, due=over),), consumed=True)
     notice = SendMessage(place=THREAD, body=notice_of("check.the_challenge_was_not_answered"))
     return Step(_end_challenge(thread), (notice,), consumed=True)
 

@@ -144,8 +144,10 @@ def end_enrolment(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step
     if not event.key.startswith(TIMER):
         return Step(desk)
     enrolment = next((a for a in desk.enrolments if a.user == event.key.removeprefix(TIMER)), None)
-    if enrolment is None or facts.now < enrolment.until:
+    if enrolment is None:
         return Step(desk, consumed=True)
+    if facts.now < enrolment.until:
+        return Step(desk, (SetTimer(key=event.key, due=enrolment.until),), consumed=True)
     if facts.now >= enrolment.until + REDACT_FOR:
         return Step(_with(desk, enrolment.user, None), consumed=True)
     body = notice_of("enrolment.five_minutes_are_over_no", designation=enrolment.designation)

@@ -36,6 +36,7 @@ from bot.model.codeword_state import SendLock
 from bot.model.desk import Desk, Facts, Role, Thread
 from bot.model.events import MessageRead, MessageSent, Outcome, Relation, TextArrived, TextOutcome, TimerDue
 from bot.model.feature import Step
+from bot.model.line_incidents import TimesAhead
 from bot.model.thread import HeldText, Lifecycle, PendingText, SentText, ThreadState
 from bot.model.thread_desk_events import EnrolmentFinished, ThreadParked, UnreadClosed
 from bot.model.transactional_actions import CancelTimer, EraseTexter, MarkSeen, ParkThread, SendEvent, SetTimer
@@ -251,7 +252,7 @@ def park_soon(pack: Pack, facts: Facts, thread: Thread, why: str) -> tuple[Threa
 def is_too_late(aggregate: Thread | Desk, event: Any) -> bool:
     """Whether an event comes too late for a conversation that is over: it concerned a room that is no longer ours."""
     parked = isinstance(aggregate, Thread) and aggregate.lifecycle.state is ThreadState.PARKED
-    return parked and not isinstance(event, TextArrived | TimerDue | EnrolmentFinished)
+    return parked and not isinstance(event, TextArrived | TimerDue | EnrolmentFinished | TimesAhead)
 
 
 def possible_when_parked(thread: Thread, actions: tuple[Action, ...]) -> tuple[Action, ...]:

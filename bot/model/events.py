@@ -31,6 +31,7 @@ from bot.model.line_incidents import (
     StrayTextArrived,
     SyncStalled,
     TextsMissing,
+    TimesAhead,
 )
 from bot.model.thread_desk_events import (
     AlarmRaised,
@@ -283,6 +284,7 @@ Event: TypeAlias = (
     | CalendarUnread
     | AlarmTestRequested
     | ClockJumped
+    | TimesAhead
     | InviteFailed
     | StaffAdded
     | StaffRemoved

@@ -123,6 +123,13 @@ class ClockJumped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimesAhead:
+    """The clock is right, and times noted before may lie ahead of it by so many seconds: they are brought back."""
+
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoomLost:
     """The desk's room was closed (tombstoned, as an upgrade does), or we were removed from it."""
 

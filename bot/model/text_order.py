@@ -19,6 +19,9 @@ from bot.wording.notice import notice_of
 CLOCK_TOLERANCE: Final = 120.0
 """Seconds by which a carrier's clock and ours may differ. A told time further ahead than that is none."""
 
+MAX_SKEW: Final = 60.0
+"""Seconds by which the machine's clock and the time that the line goes by may differ before the clock is doubted."""
+
 
 @unique
 class TextOrder(Enum):

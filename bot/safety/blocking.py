@@ -77,8 +77,10 @@ def end_block(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step
     """End a block whose time is over, and say so."""
     if event.key != TIMER:
         return Step(thread)
-    if not thread.consent.blocked_until or blocked(thread, facts.now) is not None:
+    if not thread.consent.blocked_until:
         return Step(thread, consumed=True)
+    if blocked(thread, facts.now) is not None:
+        return Step(thread, (SetTimer(key=TIMER, due=thread.consent.blocked_until),), consumed=True)
     return Step(*_end_block(thread, notice_of("blocking.the_blocks_time_is_over")), consumed=True)
 
 

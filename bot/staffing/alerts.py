@@ -40,7 +40,7 @@ from bot.model.line_incidents import (
     SyncStalled,
     TextsMissing,
 )
-from bot.model.text_order import describe_minutes
+from bot.model.text_order import MAX_SKEW, describe_minutes
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised
 from bot.model.transactional_actions import TrustClock
 from bot.staffing.assignment import EXPLAINED
@@ -319,7 +319,8 @@ def trust_clock(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, comman
     """`!time ok`: a supervisor looked at the clock and found it right."""
     if command.arguments.casefold() != "ok":
         return Step(desk, answer(facts, event, notice_of("alerts.look_at_the_machines_clock")), consumed=True)
-    notice = answer(facts, event, notice_of("alerts.the_clock_is_taken_as"))
+    again = abs(facts.clock_ahead) >= MAX_SKEW
+    notice = answer(facts, event, notice_of("alerts.the_clock_counts_after" if again else "alerts.the_clock_is_taken_as"))
     return Step(desk, (TrustClock(), *notice), consumed=True)
 
 

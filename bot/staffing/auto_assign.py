@@ -106,8 +106,10 @@ def take_back(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step
     """Take a thread back from a person who has not shown themselves."""
     if event.key != ANSWER:
         return Step(thread)
-    if not 0 < thread.assignment.answer_by <= facts.now or thread.assignment.assignee is None:
+    if thread.assignment.assignee is None or not thread.assignment.answer_by:
         return Step(thread, consumed=True)
+    if thread.assignment.answer_by > facts.now:
+        return Step(thread, (SetTimer(key=ANSWER, due=thread.assignment.answer_by),), consumed=True)
     thread, actions = release_to_queue(
         _answer_until(thread, 0.0), facts, notice_of("auto_assign.the_advocate_did_not_answer")
     )

@@ -104,8 +104,11 @@ def end_outreach(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[
     if not event.key.startswith(TIMER):
         return Step(desk)
     outreach = next((one for one in desk.outreach if one.user == event.key.removeprefix(TIMER)), None)
-    stands = outreach is not None and outreach.until > facts.now
-    return Step(desk if outreach is None or stands else _with(desk, outreach.user, None), consumed=True)
+    if outreach is None:
+        return Step(desk, consumed=True)
+    if outreach.until > facts.now:
+        return Step(desk, (SetTimer(key=event.key, due=outreach.until),), consumed=True)
+    return Step(_with(desk, outreach.user, None), consumed=True)
 
 
 def begin_thread(pack: Pack, facts: Facts, thread: Thread, event: ThreadCreated) -> Step[Thread]:

@@ -118,7 +118,9 @@ def answer_by_reaction(pack: Pack, facts: Facts, thread: Thread, event: Reaction
 
 def end_offer(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
     """Let an offer, or an interpreter's seat, end."""
-    if event.key == OFFER and thread.assignment.offer is not None and thread.assignment.offer.until <= facts.now:
+    if event.key == OFFER and (offer := thread.assignment.offer) is not None:
+        if offer.until > facts.now:
+            return Step(thread, (SetTimer(key=OFFER, due=offer.until),), consumed=True)
         return Step(*withdraw(facts, thread, notice_of("transfer.has_run_out")), consumed=True)
     if (
         event.key.startswith(INTERPRETER_TIMER)

@@ -27,6 +27,7 @@ from bridge.carriers.adapter import DeliveryReport
 from bridge.config import Config
 from bridge.engine import startup_notices
 from bridge.engine.alarm_tests import AlarmTests
+from bridge.engine.clock_correction import ClockCorrection
 from bridge.engine.cold_outreach import ColdOutreach
 from bridge.engine.engine import Engine
 from bridge.engine.staff_changes import StaffChanges
@@ -39,6 +40,7 @@ from bridge.inbound.hourly_alerts import HourlyAlerts
 from bridge.inbound.screening import NewThreadRateLimit, Screening
 from bridge.inbound.webhook import Webhook, make_runner
 from bridge.lease.lead import Lead
+from bridge.matrix import stored_times
 from bridge.matrix.service import CONFIRMATIONS_SIGNED
 from bridge.metrics.server import MetricsServer
 from bridge.outbound.dispatcher import OutboxDispatcher
@@ -54,7 +56,7 @@ from bridge.runtime.service_notifier import ServiceNotifier
 from bridge.shift_calendar import follower as calendar_follower
 from bridge.shift_calendar.follower import CalendarFollower
 from bridge.shift_calendar.source import source_of
-from bridge.tables import threads
+from bridge.tables import clock_trust, threads
 from bridge.tables.audit_log import AuditLog
 from bridge.tables.thread_rooms import forget_unassigned_rooms
 from policies.pack import Pack
@@ -118,7 +120,16 @@ class Bridge:
             drills=rehearsal_drills.scripts(config, run_directory.parent if run_directory else Path()),
             calendar=lambda: None if self.calendar is None else self.calendar.shifts,
         )
-        self.timers = Timers(services, wait_until_idle=self.engine.queue.wait_until_short)
+        self.timers = Timers(
+            services,
+            wait_until_idle=self.engine.queue.wait_until_short,
+            correction=ClockCorrection(
+                services,
+                message_ttl=pack.settings.message_ttl,
+                others=stored_times.bring_back_main,
+                elsewhere=((resources.puppet_database, stored_times.bring_back_identity),),
+            ),
+        )
         self.canary = None if config.canary is None else CanaryParts(services, config=config, canary=config.canary)
         self.sms_sender = SmsSender(
             services,
@@ -336,7 +347,8 @@ class Bridge:
         """Tell whether nobody may text this phone first: it said STOP once, or is blocked."""
         services = self._resources.services
         suppression = self._resources.suppression
-        return not suppression.is_known or bool(await suppression.lookup(phone, now=services.clock.now()))
+        now = await clock_trust.expiry_time(services.database, services.clock.now())
+        return not suppression.is_known or bool(await suppression.lookup(phone, now=now))
 
     async def _destroy_orphan_keys(self) -> None:
         """Destroy keys whose thread or room never came to be, because a crash came between."""

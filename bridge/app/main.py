@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
+from enum import Enum, unique
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -26,6 +27,7 @@ from bridge.app.bridge import Bridge, HandedOver
 from bridge.app.line_files import CannotStart, ServerAway
 from bridge.app.standby import wait_for_lead
 from bridge.config import Config, ConfigError
+from bridge.engine.timers import ClockSetRight
 from bridge.matrix.api.http_client import IdentityInUse, ReplacedByAnother
 from bridge.outbound import pager
 from bridge.runtime import log
@@ -80,11 +82,13 @@ def main(
             what = "another bridge runs" if config.database is None else "a command works"
             return _report_problems([f"{config.data_dir}: {what} on this directory"])
         try:
-            handed_over = False
-            while asyncio.run(
-                _run_until_stopped(config, pack, crash, run_directory, take_over=take_over, handed_over=handed_over)
-            ):
-                handed_over, take_over = True, False
+            ended = None
+            while ended is not _Ended.STOPPED:
+                handed_over = ended is _Ended.HANDED_OVER
+                ended = asyncio.run(
+                    _run_until_stopped(config, pack, crash, run_directory, take_over=take_over, handed_over=handed_over)
+                )
+                take_over = False
         except CannotStart as error:
             return _refuse(config, error.problems)
         except ServerAway as error:
@@ -105,21 +109,30 @@ def main(
     return EXIT_OK
 
 
+@unique
+class _Ended(Enum):
+    """Why a run ended: for good; because another is to lead; because the next one is to go by the machine's clock."""
+
+    STOPPED = "stopped"
+    HANDED_OVER = "handed over"
+    CLOCK_SET_RIGHT = "clock set right"
+
+
 class _StopRequested(Exception):  # noqa: N818 - not an error: a person told us to stop
     """Ends the task group."""
 
 
 async def _run_until_stopped(
     config: Config, pack: Pack, crash: CrashHook, run_directory: Path, *, take_over: bool, handed_over: bool
-) -> bool:
-    """Run; return whether it was handed over, and another bridge is to lead."""
+) -> _Ended:
+    """Run; return why it ended."""
     # The thread that comes back from the disk asks for the interpreter as often as this, in place of every 5 ms.
     sys.setswitchinterval(SWITCH_INTERVAL)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    is_over = True
+    ended = _Ended.STOPPED
     async with AsyncExitStack() as stack:
         lead = front = None
         if (server := config.database_url) is not None:
@@ -128,7 +141,7 @@ async def _run_until_stopped(
             )
             if led is None:
                 log.event("bridge.stopping")
-                return False
+                return ended
             lead, front = led
         bridge = await Bridge.open(
             config=config,
@@ -151,9 +164,12 @@ async def _run_until_stopped(
             log.event("bridge.stopping")
         except* HandedOver:
             log.event("bridge.handed_over")
-            is_over = False
+            ended = _Ended.HANDED_OVER
+        except* ClockSetRight:
+            log.event("bridge.clock_set_right")
+            ended = _Ended.CLOCK_SET_RIGHT
     gc.unfreeze()
-    return not is_over
+    return ended
 
 
 async def _unless_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:

@@ -2,7 +2,8 @@
 
 Rules of this module: a timer outlives the process. Of many that are due at once a few fire at a time, so that no text waits
 behind all of them. Elapsed time is measured by a clock that does not jump. When the machine's clock was set by more than a
-minute, the desk gets an alarm, and timers that destroy wait for a person.
+minute, the desk gets an alarm, and timers that destroy wait for a person. When that person says that the clock is right,
+the bridge begins again to go by it (`ClockSetRight`), and what the clock of before left too late is brought back.
 """
 
 from __future__ import annotations
@@ -15,21 +16,26 @@ from bot.lifecycle.retention import DESTRUCTIVE
 from bot.model.actions import DESK
 from bot.model.events import TimerDue
 from bot.model.line_incidents import ClockJumped
+from bot.model.text_order import MAX_SKEW
 from bot.model.transactional_actions import CancelTimer, SetTimer
 from bridge.background.loop import BackgroundLoop
+from bridge.engine.clock_correction import ClockCorrection
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Transaction
 from bridge.tables import clock_trust, inbox
 from bridge.tables import timers as timer_table
-from bridge.tables.clock_trust import MAX_SKEW
 from bridge.tables.timers import Timer
 
 BATCH: Final = 20
 MAX_SLEEP: Final = 5.0
 NO_KEY_DELAY: Final = 3600.0
 """Seconds by which a timer is put off whose owner has no key."""
+
+
+class ClockSetRight(Exception):  # noqa: N818 - not an error: a person said it
+    """The machine's clock is right, and this process goes by another: it ends, and the next one goes by it."""
 
 
 class Timers:
@@ -40,26 +46,51 @@ class Timers:
         services: Services,
         *,
         wait_until_idle: Callable[[], Awaitable[None]],
+        correction: ClockCorrection,
         system_time: Callable[[], float] = time.time,
         sample: Callable[[], clock_trust.ClockSample] = clock_trust.sample_clock,
     ) -> None:
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash = services.wake, services.crash
         self._system_time, self._wait_until_idle = system_time, wait_until_idle
-        self._clock_check = clock_trust.ClockCheck(database=services.database, sample=sample)
+        self._clock_check = clock_trust.ClockCheck(database=services.database, now=services.clock.now, sample=sample)
+        self._correction, self._seconds_ahead = correction, 0
         self._offset = system_time() - services.clock.now()
         self.loop = BackgroundLoop("timers", self.run_once, max_sleep=MAX_SLEEP, retry=(1.0, 1.0))
         services.wake.timers = self.loop.wake
 
     async def recover(self) -> None:
-        """At the start: find out whether the clock was set while nobody ran."""
-        if jump := await self._clock_check.jump_since_last_run():
-            await self._record_jump(jump)
+        """At the start: find out whether the clock was set while nobody ran, and bring back what it left too late."""
+        jump, ahead = await self._clock_check.at_start()
+        inbox_row = await inbox.seal(self._vault, DESK, ClockJumped(seconds=jump)) if jump else None
+        counts = await clock_trust.is_trusted_from_next_start(self._database)
+
+        async def commit(transaction: Transaction) -> None:
+            await clock_trust.add_ahead(transaction, ahead)
+            if ahead >= MAX_SKEW:
+                # Whoever waits for an answer does not wait for a person to look at the clock.
+                await timer_table.bring_back(transaction, now=int(self._clock.now()), seconds=ahead, destroys=False)
+            if inbox_row is not None:
+                await clock_trust.distrust(transaction)
+                await inbox.append(transaction, inbox_row)
+            elif counts:
+                await clock_trust.trust(transaction)
+            await self._clock_check.write_sample(transaction)
+
+        if jump or counts or abs(ahead) >= MAX_SKEW:
+            await self._database.commit(commit)
+            log.event("timers.clock_jumped", seconds=jump, count=ahead)
+        self._seconds_ahead = await clock_trust.seconds_ahead(self._database)
+        await self._bring_times_back()
 
     async def run_once(self) -> float:
-        """Look at the clock, and fire what is due; return the seconds until the next one is due."""
+        """Look at the clock, and fire what is due; return the seconds until the next one is due.
+
+        Raises `ClockSetRight` when a person said that the clock is right, by which the bridge does not go.
+        """
         await self._check_clock()
         await self._clock_check.record_sample()
+        await self._bring_times_back()
         return await self.fire_due()
 
     async def is_set(self, key: str) -> bool:
@@ -98,12 +129,19 @@ class Timers:
         rows = [await timer_table.earliest(self._database, destroys=destroys, most=BATCH) for destroys in kinds]
         return [row for of_kind in rows for row in of_kind]
 
+    async def _bring_times_back(self) -> None:
+        """Bring back what a clock left too late that was ahead, when nobody doubts the clock."""
+        if self._seconds_ahead and not await clock_trust.is_distrusted(self._database):
+            await self._correction.run(self._seconds_ahead)
+            self._seconds_ahead = 0
+
     async def _check_clock(self) -> None:
         jump = self._system_time() - self._clock.now() - self._offset
-        if abs(jump) < MAX_SKEW:
-            return
-        await self._record_jump(int(jump))
-        self._offset += jump
+        if abs(jump) >= MAX_SKEW:
+            await self._record_jump(int(jump))
+            self._offset += jump
+        if abs(self._offset) >= MAX_SKEW and await clock_trust.is_trusted_from_next_start(self._database):
+            raise ClockSetRight
 
     async def _record_jump(self, seconds: int) -> None:
         inbox_row = await inbox.seal(self._vault, DESK, ClockJumped(seconds=seconds))
@@ -111,6 +149,7 @@ class Timers:
         async def commit(transaction: Transaction) -> None:
             await clock_trust.distrust(transaction)
             await inbox.append(transaction, inbox_row)
+            await self._clock_check.write_sample(transaction)
 
         await self._database.commit(commit)
         log.event("timers.clock_jumped", seconds=seconds)

@@ -23,6 +23,7 @@ from bot.model.transactional_actions import (
     TrustClock,
 )
 from bridge.matrix.rooms.room_state import set_owner
+from bridge.runtime.clock import system_clock_offset
 from bridge.services import Services
 from bridge.storage.database import Transaction
 from bridge.storage.marked_sets import MarkedSet
@@ -93,7 +94,7 @@ class TransactionalActions:
             case EraseTexter():
                 await _end(transaction, self._aggregates, owner, now=now, canary=action.canary)
             case TrustClock():
-                await clock_trust.trust(transaction)
+                await clock_trust.trust(transaction, offset=system_clock_offset(self._clock))
             case RecordAudit():
                 await self._audit.record(transaction, owner, [action.kind], now=now)
             case Suppress():

@@ -34,7 +34,7 @@ from bridge.storage.database import Transaction
 from bridge.storage.errors import Unavailable
 from bridge.storage.marked_sets import MarkedSet
 from bridge.storage.vault import Vault
-from bridge.tables import carrier_copies, dead_letters, inbox, thread_rooms, threads
+from bridge.tables import carrier_copies, clock_trust, dead_letters, inbox, thread_rooms, threads
 from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import SequencedRow
 from bridge.tables.suppression import Suppression
@@ -97,7 +97,7 @@ class Screening:
                 self._wake.engine(owner)
                 return
             # Nothing is added meanwhile: only a thread of this phone could do that, and this one decides nothing yet.
-            muted = await self._suppression.lookup(phone, now=now)
+            muted = await self._suppression.lookup(phone, now=await clock_trust.expiry_time(self._database, now))
             if SuppressionReason.BLOCK in muted:
                 await self._drop_blocked(owner, now)
                 return

@@ -5,6 +5,12 @@ a supervisor takes it away (`!time ok`); while it stands, nothing goes because i
 program the bridge's own clock does not jump. Between two runs the machine's clock is compared with the time that passed,
 which Linux knows as long as it was not restarted itself; after a restart of the machine nobody knows how long it was off,
 so a gap of more than half a day, or any step back, is doubted.
+
+A clock that was ahead and was put back leaves times behind that lie too far in the future: everything that ends, is
+reminded of or is tried again by them would be late by as much. By how many seconds they lie ahead stands in the database
+(`seconds_ahead`) until they are brought back, which is done by the first start, or the first moment, at which nobody doubts
+the clock (`bridge/engine/clock_correction.py`). What a person wrote or must not be forgotten by mistake (suppression, the
+audit, certificates) keeps its time, and so stays longer.
 """
 
 from __future__ import annotations
@@ -15,13 +21,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bot.model.text_order import MAX_SKEW
 from bridge.storage.database import Database, Reader, Transaction
-from bridge.tables import line_state
+from bridge.tables import erasure_jobs, line_state, timers
 
-MAX_SKEW: Final = 60.0
 MAX_DOWNTIME: Final = 12 * 3600.0
 SAMPLE_SECONDS: Final = 60.0
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+DOUBTED: Final = "yes"
+TRUSTED_FROM_NEXT_START: Final = "until the next start"
+"""A person said that the clock is right while the bridge went by the one of before: doubt ends when it goes by this one."""
+DAY: Final = 86_400
+KEPT_IDS: Final = 90 * DAY
+"""Seconds for which a keyed hash is kept, at most."""
+COPY_WAIT: Final = 3 * DAY
+"""Seconds for which the deletion of a carrier's copy is put off, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +46,9 @@ class ClockSample:
     since_boot: float
     boot_id: str
 
-    def text(self) -> str:
-        """Write it for the database."""
-        return f"{self.wall} {self.since_boot} {self.boot_id}"
+    def text(self, now: float) -> str:
+        """Write it for the database, beside the time that the bridge goes by."""
+        return f"{self.wall} {self.since_boot} {self.boot_id} {now}"
 
 
 def sample_clock() -> ClockSample:
@@ -48,24 +62,35 @@ def sample_clock() -> ClockSample:
 
 
 class ClockCheck:
-    """Compares the clock with the last run's. `jump_since_last_run` at the start, `record_sample` from time to time."""
+    """Compares the clock with the last run's, by samples that are noted meanwhile. `now`: the bridge's time."""
 
-    def __init__(self, *, database: Database, sample: Callable[[], ClockSample] = sample_clock) -> None:
-        self._database, self._sample = database, sample
+    def __init__(
+        self, *, database: Database, now: Callable[[], float], sample: Callable[[], ClockSample] = sample_clock
+    ) -> None:
+        self._database, self._now, self._sample = database, now, sample
         self._noted = 0.0
 
-    async def jump_since_last_run(self) -> int:
-        """Return by how many seconds the clock jumped while the program did not run; 0 when it did not."""
+    async def at_start(self) -> tuple[int, int]:
+        """Return by how many seconds the clock jumped while nothing ran, and by how many stored times are ahead.
+
+        Both are 0 where that is not so.
+        """
         last = await line_state.get(self._database, line_state.CLOCK_SAMPLE)
-        return 0 if last is None else jump_between(last, self._sample())
+        if last is None:
+            return 0, 0
+        sample = self._sample()
+        return jump_between(last, sample), ahead_between(last, sample, self._now())
 
     async def record_sample(self) -> None:
         """Note the clock for the next start, once a minute."""
+        if abs(self._sample().since_boot - self._noted) >= SAMPLE_SECONDS:
+            await self._database.commit(self.write_sample)
+
+    async def write_sample(self, transaction: Transaction) -> None:
+        """Note the clock, within a commit: what was found up to now is not found again."""
         sample = self._sample()
-        if abs(sample.since_boot - self._noted) < SAMPLE_SECONDS:
-            return
         self._noted = sample.since_boot
-        await self._database.commit(lambda transaction: line_state.put(transaction, line_state.CLOCK_SAMPLE, sample.text()))
+        await line_state.put(transaction, line_state.CLOCK_SAMPLE, sample.text(self._now()))
 
 
 def jump_between(last: str, now: ClockSample) -> int:
@@ -79,16 +104,88 @@ def jump_between(last: str, now: ClockSample) -> int:
     return int(gap) if gap < -MAX_SKEW or gap > MAX_DOWNTIME else 0
 
 
+def ahead_between(last: str, sample: ClockSample, now: float) -> int:
+    """Return by how many seconds the bridge's time of the last reading is ahead of its present one, as far as can be told.
+
+    Negative where it is behind. Nobody knows how long a machine was off whose clock was put back: none of it is counted.
+    """
+    wall, since_boot, *rest = last.split(" ")
+    then = float(rest[1]) if len(rest) > 1 else float(wall)
+    if rest and rest[0] and rest[0] == sample.boot_id:
+        passed = sample.since_boot - float(since_boot)
+    else:
+        passed = max(0.0, sample.wall - float(wall))
+    return int(then + passed - now)
+
+
 async def is_distrusted(reader: Reader) -> bool:
     """Whether the machine's clock is not trusted."""
     return await line_state.get(reader, line_state.CLOCK_DISTRUSTED) is not None
 
 
+async def is_trusted_from_next_start(reader: Reader) -> bool:
+    """Whether a person said that the clock is right, and the bridge has to begin again to go by it."""
+    return await line_state.get(reader, line_state.CLOCK_DISTRUSTED) == TRUSTED_FROM_NEXT_START
+
+
+async def expiry_time(reader: Reader, now: float) -> float:
+    """Return the time by which something is over: `now`, or the epoch while the clock is not trusted."""
+    return 0.0 if await is_distrusted(reader) else now
+
+
 async def distrust(transaction: Transaction) -> None:
     """Doubt the clock until a person says that it is right."""
-    await line_state.put(transaction, line_state.CLOCK_DISTRUSTED, "yes")
+    await line_state.put(transaction, line_state.CLOCK_DISTRUSTED, DOUBTED)
 
 
-async def trust(transaction: Transaction) -> None:
-    """Take the clock as right."""
-    await line_state.delete(transaction, line_state.CLOCK_DISTRUSTED)
+async def trust(transaction: Transaction, *, offset: float = 0.0) -> None:
+    """Take the clock as right. `offset`: by how much it differs from the bridge's time, which is set right by a start."""
+    if abs(offset) < MAX_SKEW:
+        await line_state.delete(transaction, line_state.CLOCK_DISTRUSTED)
+    elif await is_distrusted(transaction):
+        await line_state.put(transaction, line_state.CLOCK_DISTRUSTED, TRUSTED_FROM_NEXT_START)
+
+
+async def seconds_ahead(reader: Reader) -> int:
+    """Return by how many seconds stored times lie ahead of the clock, which are still to be brought back; else 0."""
+    return int(await line_state.get(reader, line_state.CLOCK_AHEAD) or 0)
+
+
+async def add_ahead(transaction: Transaction, seconds: int) -> None:
+    """Note that stored times lie ahead by so many seconds more; a clock that came forward again takes that back."""
+    noted = await seconds_ahead(transaction)
+    if noted + seconds >= MAX_SKEW:
+        await line_state.put(transaction, line_state.CLOCK_AHEAD, str(noted + seconds))
+    else:
+        await line_state.delete(transaction, line_state.CLOCK_AHEAD)
+
+
+async def bring_back(transaction: Transaction, *, now: float, seconds: int, message_ttl: int) -> None:
+    """Bring each time of our tables back that lies further ahead than it can, by so many seconds; at most to its limit.
+
+    Threads, the desk and what is sealed are not among them (`bot/lifecycle/corrected_times.py`).
+    """
+    at, skew = int(now), int(MAX_SKEW)
+    columns = (
+        *((table, "until", KEPT_IDS, 1) for table in ("seen", "sent_text", "early_report", "early_tap")),
+        ("event", "at", skew, 1000),
+        ("event", "expires", message_ttl, 1),
+        ("event", "refused", skew, 1),
+        ("outbox", "created", skew, 1),
+        ("dead_letter", "at", skew, 1),
+        ("erasure", "began", skew, 1),
+        ("carrier_copy", "noted", skew, 1),
+        ("carrier_copy", "due", COPY_WAIT, 1),
+    )
+    for table, column, ahead, unit in columns:
+        await transaction.execute(
+            f"""UPDATE {table} SET {column} = CASE WHEN {column} - $2 > $1 THEN $1 ELSE {column} - $2 END
+                WHERE {column} > $1""",  # noqa: S608 - names from above
+            (at + ahead) * unit,
+            seconds * unit,
+        )
+    await erasure_jobs.bring_back(transaction, now=at, seconds=seconds)
+    await timers.bring_back(transaction, now=at, seconds=seconds, destroys=True)
+    await timers.bring_back(transaction, now=at + DAY, seconds=seconds, destroys=False)
+    await line_state.bring_back(transaction, now=now, seconds=seconds)
+    await line_state.delete(transaction, line_state.CLOCK_AHEAD)

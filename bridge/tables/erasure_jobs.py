@@ -146,3 +146,12 @@ async def count_failing(reader: Reader, *, tries: int) -> int:
     query = """SELECT COUNT(*) FROM erasure e WHERE e.tries >= $1
                AND NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = e.thread AND t.held)"""
     return int(await reader.fetchval(query, tries))
+
+
+async def bring_back(transaction: Transaction, *, now: int, seconds: int) -> None:
+    """Let steps be due so many seconds earlier that are due later than a job's patience, counted from now."""
+    await transaction.execute(
+        f"UPDATE erasure SET due = due - $2 WHERE due > $1 + patience + {MAX_WAIT}",  # noqa: S608 - a constant
+        now,
+        seconds,
+    )

@@ -6,8 +6,9 @@ the one who names it, and every name is listed here, so that no two facts share 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from bridge.storage.database import Reader, Snapshot, Transaction
 
@@ -35,6 +36,8 @@ CARRIER_WATERMARK: Final = "carrier_watermark"
 """Until when the carrier's list was taken in: seconds since the epoch."""
 CLOCK_DISTRUSTED: Final = "clock_doubted"
 """Present while the machine's clock is not trusted (`clock_trust`)."""
+CLOCK_AHEAD: Final = "clock_ahead"
+"""By how many seconds stored times lie ahead of the clock, until they are brought back (`clock_trust`)."""
 CLOCK_SAMPLE: Final = "clock_last"
 """The machine's clocks, once a minute (`clock_trust`)."""
 CONFIGURATION: Final = "configured"
@@ -71,6 +74,9 @@ VACUUM_BEGUN: Final = "vacuum_begun"
 """When a vacuum of it was begun that nobody knows to have ended: seconds since the epoch."""
 VACUUM_RESULT: Final = "vacuum_result"
 """What was last vacuumed there (`database` of `RoomStatus`) and for how many seconds, as JSON."""
+
+TIMES: Final = (CALENDAR_STATE, DRILLED, LAST_BACKUP, RESTORE, REWRITTEN, RUNS, STRAY_ALERT, VACUUMED, VACUUM_BEGUN)
+"""Names (or how names begin) of values that are a time, or JSON that holds some."""
 
 GET: Final = "SELECT value FROM line WHERE name = $1"
 PUT: Final = "INSERT INTO line (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
@@ -119,3 +125,25 @@ async def put(transaction: Transaction, name: str, value: str) -> None:
 async def delete(transaction: Transaction, name: str) -> None:
     """Forget the value of that name, if there is one."""
     await transaction.execute("DELETE FROM line WHERE name = $1", name)
+
+
+async def bring_back(transaction: Transaction, *, now: float, seconds: int) -> None:
+    """Bring the times that lie ahead of `now` back by so many seconds; when texts came is forgotten where it does."""
+    for row in await transaction.fetch("SELECT name, value FROM line"):
+        if row["name"].startswith(TIMES):
+            value = json.dumps(_brought_back(json.loads(row["value"]), now, seconds))
+            await put(transaction, row["name"], value)
+        elif row["name"] == ARRIVALS and json.loads(row["value"])["last"] * 3600 > now:
+            await delete(transaction, ARRIVALS)
+
+
+def _brought_back(value: Any, now: float, seconds: int) -> Any:
+    match value:
+        case dict():
+            return {name: _brought_back(each, now, seconds) for name, each in value.items()}
+        case list():
+            return [_brought_back(each, now, seconds) for each in value]
+        case bool() | str() | None:
+            return value
+        case _:
+            return value - seconds if value > now else value

@@ -21,6 +21,7 @@ from bridge.runtime.phone_number import Phone
 from bridge.storage.database import Database, Transaction
 from bridge.storage.marked_sets import Found, MarkedSet
 from bridge.storage.slow_hash import SALT_BYTES, SlowHashPool, slow_hash
+from bridge.tables import clock_trust
 
 KEY_BYTES: Final = 32
 TIME_BYTES: Final = 8
@@ -55,6 +56,8 @@ class Suppression:
     async def lookup(self, phone: Phone, *, now: float) -> frozenset[SuppressionReason]:
         """Return what is remembered of a phone. For a new texter; one who has a thread is judged by it.
 
+        `now`: as of `clock_trust.expiry_time`, for nothing is over while nobody knows what time it is.
+
         In a thread of lower priority: thousands of new texters may be looked up while conversations go on.
         """
         digest, entries = await self._lookup_pool.run(self._slow_digest, _number(phone)), self._marked.entries
@@ -63,7 +66,7 @@ class Suppression:
 
     async def write(self, transaction: Transaction, digest: bytes, told: Suppress, *, now: float) -> None:
         """Write an entry or take it away, within a commit; what is over goes with it."""
-        await self.delete_expired(transaction, now)
+        await self.delete_expired(transaction, await clock_trust.expiry_time(transaction, now))
         stands = told.until > now
         key, until = _entry_key(digest, told.reason.value), int(told.until)
         await self._marked.change(transaction, {key: _time(until) if stands else None})

@@ -64,3 +64,12 @@ async def delete(transaction: Transaction, owner: str, key: str) -> None:
 async def delete_all(transaction: Transaction, owner: str) -> None:
     """Cancel every timer of an owner."""
     await transaction.execute("DELETE FROM timer WHERE owner = $1", owner)
+
+
+async def bring_back(transaction: Transaction, *, now: int, seconds: int, destroys: bool) -> None:
+    """Let the timers that are due later than `now` be due so many seconds earlier: those that destroy, or the others.
+
+    One that fires too early by it looks at what it is about, and is set again.
+    """
+    query = "UPDATE timer SET due = due - $2 WHERE due > $1 AND destroys = $3"
+    await transaction.execute(query, now, seconds, destroys)

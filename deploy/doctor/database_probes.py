@@ -145,7 +145,7 @@ def check_clock(db: Snapshot) -> CheckResult:
     """Whether the machine's clock is believed, and was not set since the bridge last looked at it."""
     doubted = doctor_database.check_clock(db)
     last, now = line_state.peek(db, line_state.CLOCK_SAMPLE), sample_clock()
-    same_boot = last is not None and last.split(" ")[2:] == [now.boot_id] and bool(now.boot_id)
+    same_boot = last is not None and last.split(" ")[2:3] == [now.boot_id] and bool(now.boot_id)
     if not doubted.ok or last is None or not same_boot or not (jump := jump_between(last, now)):
         return doubted
     what = f"was set by {jump} seconds since the bridge last looked"

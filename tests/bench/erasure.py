@@ -164,7 +164,9 @@ async def _tick() -> Figure:
             with _writing(Path(directory)) as connection:
                 for row in rows:
                     connection.execute("INSERT INTO timer (owner, key, due, destroys) VALUES ($1, $2, $3, $4)", *row)
-            timers = Timers(harness.services_with(WakeUps()), wait_until_idle=harness.wait_until_idle)
+            services = harness.services_with(WakeUps())
+            correction = harness.clock_correction(services)
+            timers = Timers(services, wait_until_idle=harness.wait_until_idle, correction=correction)
             ticks, bare = [], []
             for _ in range(200):
                 begun = time.perf_counter()

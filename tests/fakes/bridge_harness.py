@@ -25,6 +25,7 @@ from bridge.carriers.adapter import (
     InboundText,
 )
 from bridge.engine import startup_notices
+from bridge.engine.clock_correction import ClockCorrection
 from bridge.engine.engine import Engine
 from bridge.engine.timers import Timers
 from bridge.engine.transactional_actions import TransactionalActions
@@ -32,6 +33,7 @@ from bridge.erasure.carrier_copies import CarrierCopies
 from bridge.inbound.hourly_alerts import HourlyAlerts
 from bridge.inbound.screening import NewThreadRateLimit, Screening
 from bridge.inbound.webhook import Webhook
+from bridge.matrix import stored_times
 from bridge.matrix.room_keys import confirmed_identities
 from bridge.matrix.schema import MAIN_MIGRATIONS
 from bridge.outbound.dispatcher import OutboxDispatcher, OutboxTask, Perform, PermanentFailure, RetryLater
@@ -103,6 +105,11 @@ class BridgeHarness:
         self._running: asyncio.Task[None] | None = None
         self._stack = contextlib.AsyncExitStack()
 
+    def clock_correction(self, services: Services) -> ClockCorrection:
+        """Return what brings times back of the whole main database."""
+        ttl = self.pack.settings.message_ttl
+        return ClockCorrection(services, message_ttl=ttl, others=stored_times.bring_back_main)
+
     async def open(self) -> None:
         """Open files and build every part; nothing runs yet."""
         keys = KeyFile(path=self.directory / "keys.db")
@@ -133,7 +140,12 @@ class BridgeHarness:
             accept_report=self._accept_report,
             yield_to_foreground=self.outbox.priority_gate.yield_to_foreground,
         )
-        self.timers = Timers(services, wait_until_idle=self.wait_until_idle, system_time=self.clock.now)
+        self.timers = Timers(
+            services,
+            wait_until_idle=self.wait_until_idle,
+            correction=self.clock_correction(services),
+            system_time=self.clock.now,
+        )
         self.engine = Engine(
             services,
             pack=self.pack,

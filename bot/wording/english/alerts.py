@@ -112,6 +112,10 @@ NOTICES: Final[dict[str, str]] = {
         "{check_portal} (quietline carrier check)."
     ),
     "alerts.the_carrier_says_this_phone": "the carrier says this phone opted out.",
+    "alerts.the_clock_counts_after": (
+        "The clock is taken as right. The line begins again within some seconds, to go by it; then what has come to "
+        "the end of its time goes again."
+    ),
     "alerts.the_clock_is_taken_as": "The clock is taken as right: what has come to the end of its time goes again.",
     "alerts.the_desk": "the desk",
     "alerts.the_desk_or_in_an": "the desk or in an office",

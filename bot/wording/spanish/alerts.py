@@ -114,6 +114,10 @@ NOTICES: Final[dict[str, str]] = {
         "automáticamente. {check_portal} (quietline carrier check)."
     ),
     "alerts.the_carrier_says_this_phone": "la operadora dice que este teléfono se dio de baja.",
+    "alerts.the_clock_counts_after": (
+        "El reloj se da por bueno. La línea empieza de nuevo en unos segundos para guiarse por él; después lo que llegó al "
+        "final de su tiempo se va otra vez."
+    ),
     "alerts.the_clock_is_taken_as": "El reloj se da por bueno: lo que llegó al final de su tiempo se va otra vez.",
     "alerts.the_desk": "la mesa",
     "alerts.the_desk_or_in_an": "la mesa o una oficina",

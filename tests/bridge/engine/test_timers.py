@@ -46,6 +46,7 @@ class TimersHarness:
         self.timers = WatchedTimers(
             harness.services_with(WakeUps(engine=self.woken.append)),
             wait_until_idle=self._rested,
+            correction=harness.clock_correction(harness.services_with(WakeUps())),
             system_time=self.system_time.now,
         )
         self.timers.looks = asyncio.Queue()

@@ -148,7 +148,9 @@ async def test_after_a_long_time_away_people_look_for_themselves(
     await harness.run()
     await wait_until("the timers noted the clock", lambda: _noted(harness), every=0.01)
     await clock_trust.ClockCheck(
-        database=harness.database, sample=lambda: clock_trust.ClockSample(harness.clock.at, 100.0, "b")
+        database=harness.database,
+        now=harness.clock.now,
+        sample=lambda: clock_trust.ClockSample(harness.clock.at, 100.0, "b"),
     ).record_sample()
     harness.clock.at += away
     for _ in range(2):

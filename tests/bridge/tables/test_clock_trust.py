@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,7 @@ class FakeMachine:
         return Timers(
             harness.services_with(WakeUps()),
             wait_until_idle=harness.wait_until_idle,
+            correction=harness.clock_correction(harness.services_with(WakeUps())),
             system_time=lambda: self.wall,
             sample=self.reading,
         )
@@ -112,6 +114,7 @@ async def test_a_jump_between_two_runs_is_found(
     machine.wall += seconds + jump
     machine.passed = machine.passed + seconds if boot == machine.boot else 50.0
     machine.boot = boot
+    harness.clock.at = machine.wall
     await machine.timers(harness).recover()
     assert await clock_trust.is_distrusted(harness.database) is doubted
     assert (len(await alerts(harness)) == 1) is doubted
@@ -127,7 +130,7 @@ async def test_the_first_start_doubts_nothing(harness: BridgeHarness) -> None:
     machine.passed += 59
     await timers._clock_check.record_sample()
     noted = await harness.database.fetchval("SELECT value FROM line WHERE name = 'clock_last'")
-    assert noted == f"{machine.wall} 1000.0 first"
+    assert noted == f"{machine.wall} 1000.0 first {harness.clock.at}"
 
 
 @pytest.mark.parametrize("wrong", [-YEAR, YEAR], ids=["a year behind", "a year ahead"])
@@ -143,11 +146,79 @@ async def test_a_clock_that_was_wrong_at_the_first_start(harness: BridgeHarness,
     machine.wall, harness.clock.at = machine.wall - wrong, harness.clock.at + 8
     await drain(timers)
     assert await fired(harness) == ["send"]
-    machine.passed, machine.boot = 10.0, "second"
+    machine.passed, machine.boot, harness.clock.at = 10.0, "second", machine.wall
     await machine.timers(harness).recover()
     assert [round(seconds / DAY) for seconds in await alerts(harness)] == [-wrong // DAY]
     assert await clock_trust.is_distrusted(harness.database)
     assert await fired(harness) == ["send"]
+
+
+async def test_the_doubt_ends_with_the_start_that_goes_by_the_right_clock(harness: BridgeHarness) -> None:
+    """`!time ok` while the bridge goes by another clock ends that run, and nothing goes by its age before the next."""
+    machine = FakeMachine(harness.clock.at + YEAR)
+    harness.clock.at += YEAR
+    timers = machine.timers(harness)
+    await timers.recover()
+    await set_timer(harness, CLOSE, harness.clock.at + 8)
+    machine.wall, harness.clock.offset = machine.wall - YEAR, -float(YEAR)
+    await timers._check_clock()
+    harness.clock.at += 10
+    machine.wall, machine.passed = machine.wall + 10, machine.passed + 10
+    await harness.database.commit(lambda transaction: clock_trust.trust(transaction, offset=-YEAR))
+    assert await clock_trust.is_distrusted(harness.database)
+    with pytest.raises(module.ClockSetRight):
+        await timers.run_once()
+    assert await fired(harness) == []
+    harness.clock.at, harness.clock.offset = machine.wall, 0.0
+    again = machine.timers(harness)
+    await again.recover()
+    assert not await clock_trust.is_distrusted(harness.database)
+    assert len(await alerts(harness)) == 1
+    await drain(again)
+    assert await fired(harness) == [CLOSE], "due ten seconds ago by either clock"
+
+
+async def test_a_person_trusts_a_clock_that_nobody_doubts(harness: BridgeHarness) -> None:
+    """`!time ok` without a doubt begins none, whatever the bridge goes by."""
+    await harness.database.commit(lambda transaction: clock_trust.trust(transaction, offset=-YEAR))
+    assert not await clock_trust.is_distrusted(harness.database)
+
+
+async def test_a_kill_after_the_clock_was_put_back_tells_the_desk_no_second_time(harness: BridgeHarness) -> None:
+    """What was told stands in the commit that told it: a death a moment later finds no new jump."""
+    machine = FakeMachine(harness.clock.at)
+    timers = machine.timers(harness)
+    await timers.run_once()
+    machine.wall -= DAY
+    await timers.run_once()
+    harness.clock.at = machine.wall
+    for _ in range(2):
+        await machine.timers(harness).recover()
+    assert len(await alerts(harness)) == 1
+
+
+async def test_how_far_times_lie_ahead_adds_up_and_is_taken_back(harness: BridgeHarness) -> None:
+    """Two steps back add up; a clock that comes forward again leaves nothing to be brought back."""
+    for seconds, ahead in ((10, 0), (500, 500), (YEAR, YEAR + 500), (-YEAR, 500), (-480, 0)):
+        await harness.database.commit(partial(clock_trust.add_ahead, seconds=seconds))
+        assert await clock_trust.seconds_ahead(harness.database) == ahead
+
+
+@pytest.mark.parametrize(
+    ("last", "sample", "now", "ahead"),
+    [
+        ("1000.0 500.0 b 1000.0", (1100.0, 600.0, "b"), 1100.0, 0),
+        ("1000.0 500.0 b 9000.0", (1100.0, 600.0, "b"), 1100.0, 8000),
+        ("9000.0 500.0 b 9000.0", (1100.0, 600.0, "b"), 1100.0, 8000),
+        ("9000.0 500.0 b", (1100.0, 600.0, "b"), 1100.0, 8000),
+        ("9000.0 500.0 b 9000.0", (1100.0, 10.0, "c"), 1100.0, 7900),
+        ("1000.0 500.0 b 9000.0", (1100.0, 10.0, "c"), 1100.0, 8000),
+        ("1000.0 500.0 b 1000.0", (9100.0, 600.0, "b"), 9100.0, -8000),
+    ],
+)
+def test_how_far_times_lie_ahead(last: str, sample: tuple[float, float, str], now: float, ahead: int) -> None:
+    """By what the bridge went by before and goes by now, and the time that passed where the machine was not restarted."""
+    assert clock_trust.ahead_between(last, ClockSample(*sample), now) == ahead
 
 
 @pytest.mark.parametrize(

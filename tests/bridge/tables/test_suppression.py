@@ -21,6 +21,7 @@ from bot.model.events import MessageSent
 from bot.model.transactional_actions import Suppress, SuppressionReason
 from bridge.runtime.phone_number import Phone
 from bridge.storage.database import Transaction
+from bridge.tables import clock_trust
 from bridge.tables.suppression import Suppression
 from tests.bot.hypothesis_settings import COMMON, EXPLORES
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
@@ -112,6 +113,36 @@ async def test_an_entry_ends(harness: BridgeHarness) -> None:
     told = Suppress(reason=SuppressionReason.STOP, until=later + DAY)
     await harness.database.commit(lambda transaction: harness.suppression.write(transaction, digest, told, now=later + 1))
     assert [row["hash"] for row in await harness.database.fetch("SELECT hash FROM suppression")] == [digest]
+
+
+async def test_no_entry_ends_by_a_clock_that_is_doubted(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that jumps ahead by two years makes nobody forget a STOP: neither is it passed over, nor deleted."""
+    found: list[frozenset[SuppressionReason]] = []
+    ask = harness.suppression.lookup
+
+    async def lookup(phone: Phone, *, now: float) -> frozenset[SuppressionReason]:
+        found.append(await ask(phone, now=now))
+        return found[-1]
+
+    await harness.receive_text("STOP", message_id="m1")
+    await harness.wait_until_drained()
+    await end_thread(harness)
+    await harness.database.commit(clock_trust.distrust)
+    harness.clock.at += 2 * 365 * DAY
+    digest = await harness.suppression.digest(Phone(OTHER))
+    told = Suppress(reason=SuppressionReason.STOP, until=harness.clock.at + DAY)
+    await harness.database.commit(
+        lambda transaction: harness.suppression.write(transaction, digest, told, now=harness.clock.at)
+    )
+    assert await harness.count("suppression") == 2
+    monkeypatch.setattr(harness.suppression, "lookup", lookup)
+    owner = await harness.receive_text("hello", message_id="m2")
+
+    async def shown() -> bool:
+        return harness.messages_shown(owner) == ["hello"]
+
+    await wait_until("the text is shown", shown, every=0.02)
+    assert found == [{SuppressionReason.STOP}]
 
 
 @pytest.mark.sqlite_only

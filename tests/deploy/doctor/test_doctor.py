@@ -67,9 +67,10 @@ async def no_space(_line: RealLine, patch: pytest.MonkeyPatch) -> AsyncIterator[
 async def clock_set_forward(line: RealLine, _patch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     """Have the bridge's last look at the clock be of before a person set it by three days."""
     now = sample_clock()
-    await line.put(line_state.CLOCK_SAMPLE, ClockSample(now.wall - 3 * DAY, now.since_boot, now.boot_id).text())
+    before = ClockSample(now.wall - 3 * DAY, now.since_boot, now.boot_id)
+    await line.put(line_state.CLOCK_SAMPLE, before.text(before.wall))
     yield
-    await line.put(line_state.CLOCK_SAMPLE, sample_clock().text())
+    await line.put(line_state.CLOCK_SAMPLE, now.text(now.wall))
 
 
 @contextlib.asynccontextmanager

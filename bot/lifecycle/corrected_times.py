@@ -1,0 +1,80 @@
+"""Times of a thread or of the desk that a wrong clock stamped, brought back once the clock is right.
+
+Rules of this module: only what lies further ahead than it can is brought back, by the seconds by which that clock was
+ahead; a time that the right clock stamped is left alone. Words that wait to leave, and when they were said, are never
+brought back: their age is not known, so they are held, and their author is asked (design.md, "Rules of the phone").
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, Final, TypeVar
+
+from bot.model.desk import Desk, Facts, Thread
+from bot.model.events import TimerDue
+from bot.model.feature import Step
+from bot.model.line_incidents import TimesAhead
+from bot.model.text_order import CLOCK_TOLERANCE
+from bot.model.transactional_actions import Suppress, SuppressionReason
+from bot.sending.undo_window import TIMER, send_due
+from policies.pack import Pack
+
+A = TypeVar("A", Thread, Desk)
+MINUTES: Final = 3600.0
+DAYS: Final = 90 * 86_400.0
+DUE: Final = {
+    **dict.fromkeys(("until", "due", "send_at", "closes_at", "answer_by", "long_undo_until", "reveal_until"), MINUTES),
+    **dict.fromkeys(("claimers",), MINUTES),
+    **dict.fromkeys(("blocked_until", "shift_until", "shifts_due"), DAYS),
+}
+"""How many seconds ahead of now what is to come can be, by the name of its field. All other times are of what has been."""
+KEPT: Final = frozenset({"said_at"})
+"""Times that are left as they are, so that what they are of stays of no known age."""
+
+
+def put_thread_right(pack: Pack, facts: Facts, thread: Thread, event: TimesAhead) -> Step[Thread]:
+    """Hold what waits to leave, and bring the times of a thread back; a block ends when it would have ended."""
+    step = send_due(pack, facts, thread, TimerDue(key=TIMER))
+    back = bring_back(step.aggregate, facts.now, event.seconds)
+    until = back.consent.blocked_until
+    changed = until != thread.consent.blocked_until
+    block = (Suppress(reason=SuppressionReason.BLOCK, until=until),) if changed else ()
+    return Step(back, (*step.actions, *block))
+
+
+def put_desk_right(pack: Pack, facts: Facts, desk: Desk, event: TimesAhead) -> Step[Desk]:
+    """Bring the times of the desk back."""
+    return Step(bring_back(desk, facts.now, event.seconds))
+
+
+def bring_back(aggregate: A, now: float, seconds: float) -> A:
+    """Return the aggregate with every time that lies further ahead of `now` than it can earlier by so many seconds.
+
+    What would still lie further ahead then is as late as it can be.
+    """
+    back: A = _brought_back(aggregate, now + CLOCK_TOLERANCE, now, seconds)
+    return back
+
+
+def _brought_back(value: Any, latest: float, now: float, seconds: float) -> Any:
+    """Return a value of an aggregate with its times brought back. `latest`: the greatest time that it can bear."""
+    match value:
+        case bool() | int():
+            return value
+        case float():
+            return min(latest, value - seconds) if value > latest else value
+        case tuple():
+            found = tuple(_brought_back(each, latest, now, seconds) for each in value)
+            return value if found == value else found
+        case _ if is_dataclass(value):
+            changes = {}
+            for each in fields(value):
+                if each.name in KEPT:
+                    continue
+                old = getattr(value, each.name)
+                new = _brought_back(old, now + DUE.get(each.name, CLOCK_TOLERANCE), now, seconds)
+                if new is not old:
+                    changes[each.name] = new
+            return replace(value, **changes) if changes else value  # type: ignore[type-var]  # it is one: `is_dataclass`
+        case _:
+            return value

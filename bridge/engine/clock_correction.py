@@ -1,0 +1,63 @@
+"""Brings stored times back that a clock stamped which was ahead, once the machine's clock is right.
+
+Rules of this module: it is done when nobody doubts the clock, and not before; in one commit, so that a crash leaves all of
+it or nothing; nothing is texted because of it, for threads hear of it as an event, behind what they have to decide already,
+and what a phone waits for is looked at by the guard again (`bot/lifecycle/corrected_times.py`). The database of the texter
+puppet is brought back before, by itself: what was brought back there once is not ahead any more.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Protocol
+
+from bot.model.actions import DESK
+from bot.model.line_incidents import TimesAhead
+from bridge.runtime import log
+from bridge.services import Services
+from bridge.storage.database import Database, Transaction
+from bridge.tables import clock_trust, inbox, threads
+
+
+class BringBack(Protocol):
+    """Brings the times of some tables back, within a commit: `now` is the time that it is."""
+
+    async def __call__(self, transaction: Transaction, *, now: float, seconds: int) -> None:
+        """Do it, by so many seconds."""
+
+
+class ClockCorrection:
+    """Brings times back. `others`: of other tables of the main database; `elsewhere`: of other databases."""
+
+    def __init__(
+        self,
+        services: Services,
+        *,
+        message_ttl: int,
+        others: BringBack | None = None,
+        elsewhere: tuple[tuple[Database, BringBack], ...] = (),
+    ) -> None:
+        self._database, self._vault, self._clock = services.database, services.vault, services.clock
+        self._wake, self._message_ttl, self._others, self._elsewhere = services.wake, message_ttl, others, elsewhere
+
+    async def run(self, seconds: int) -> None:
+        """Bring everything back by so many seconds that lies further ahead than it can."""
+        now = self._clock.now()
+        for database, bring_back in self._elsewhere:
+            await database.commit(partial(bring_back, now=now, seconds=seconds))
+        owners = [owner.decode() for owner in await threads.aggregate_versions(self._database)]
+        event = TimesAhead(seconds=seconds)
+        rows = [row for owner in owners if (row := await inbox.try_seal(self._vault, owner, event)) is not None]
+
+        async def commit(transaction: Transaction) -> None:
+            await clock_trust.bring_back(transaction, now=now, seconds=seconds, message_ttl=self._message_ttl)
+            if self._others is not None:
+                await self._others(transaction, now=now, seconds=seconds)
+            for row in rows:
+                await inbox.append(transaction, row)
+
+        await self._database.commit(commit)
+        log.event("clock.times_brought_back", seconds=seconds, count=len(rows))
+        for row in rows:
+            self._wake.engine(row.owner)
+        self._wake.engine(DESK)

@@ -1,0 +1,58 @@
+"""Why a run of the bridge ends, and what the process does then."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bridge import config as configuration
+from bridge.app import main
+from bridge.app.bridge import Bridge, HandedOver
+from bridge.engine.timers import ClockSetRight
+from bridge.runtime import log
+from bridge.runtime.crash_points import never_crash
+
+
+@pytest.mark.parametrize(
+    ("raised", "ended"), [(ClockSetRight, main._Ended.CLOCK_SET_RIGHT), (HandedOver, main._Ended.HANDED_OVER)]
+)
+async def test_a_run_says_why_it_ended(
+    raised: type[Exception], ended: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that is right now ends a run in order, like a wish that another lead; neither is a failure."""
+
+    async def run() -> None:
+        raise raised
+
+    async def opened(**_parts: Any) -> Any:
+        return SimpleNamespace(run=run)
+
+    monkeypatch.setattr(Bridge, "open", opened)
+    config: Any = SimpleNamespace(database_url=None)
+    pack: Any = None
+    assert await main._run_until_stopped(config, pack, never_crash, tmp_path, take_over=False, handed_over=False) is ended
+
+
+def test_the_process_begins_again_to_go_by_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not leave the lead to another for that, and what a person said once (`--take-over`) is not said again."""
+    ends = [main._Ended.CLOCK_SET_RIGHT, main._Ended.HANDED_OVER, main._Ended.STOPPED]
+    asked: list[tuple[bool, bool]] = []
+
+    async def run(*_parts: Any, take_over: bool, handed_over: bool) -> Any:
+        asked.append((take_over, handed_over))
+        return ends[len(asked) - 1]
+
+    config = SimpleNamespace(log_level="INFO", data_dir=tmp_path, database=None)
+    monkeypatch.setattr(configuration, "load", lambda _path: config)
+    monkeypatch.setattr(main, "_listening_at", lambda config, _listen: config)
+    monkeypatch.setattr(main, "_load_pack", lambda _config, near: near)
+    monkeypatch.setattr(configuration, "line_directory", lambda _path, directory: directory)
+    monkeypatch.setattr(log, "configure", lambda _level: None)
+    monkeypatch.setattr(os, "umask", lambda _mask: 0)
+    monkeypatch.setattr(main, "_run_until_stopped", run)
+    assert main.main(tmp_path / "config.yaml", take_over=True) == main.EXIT_OK
+    assert asked == [(True, False), (False, False), (False, True)]

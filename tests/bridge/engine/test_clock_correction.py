@@ -1,0 +1,228 @@
+"""A line whose clock was a year ahead at its first start: nothing of it stays late, and nothing is texted by it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from bot.lifecycle.retention import CLOSE
+from bot.model.line_incidents import ClockJumped, TimesAhead
+from bot.model.transactional_actions import SetTimer
+from bridge.engine import timers as module
+from bridge.engine.clock_correction import ClockCorrection
+from bridge.services import WakeUps
+from bridge.storage import serialization
+from bridge.storage.database import Transaction
+from bridge.tables import clock_trust, line_state
+from tests.fakes.bridge_harness import BridgeHarness, ManualClock
+
+YEAR: Final = 365 * 86_400
+DAYS: Final = 91 * 86_400
+"""No stored time is further ahead than this."""
+KEPT: Final = {
+    ("suppression", "until"): "a STOP that is remembered longer keeps nobody from anything but a text",
+    ("receipt", "until"): "a certificate holds no content",
+    ("audit", "hour"): "the audit says what was noted, and bears its own code",
+    ("revealed", "until"): "a start takes every number out of the offices",
+    ("revealed", "granted"): "likewise",
+}
+"""Times that are not brought back, and why that hurts nobody."""
+TEXT_TIMES: Final = ("created_at", "last_encrypted", "last_decrypted")
+"""Columns with a time that is text."""
+NO_TIMES: Final = frozenset(
+    {
+        *("seq", "n", "id", "tries", "number", "count", "held", "screened", "crowded", "of_people", "unknown", "version"),
+        *("destroys", "state", "gone", "patience", "level", "ready", "open", "shared", "cross_signed", "stale", "active"),
+        *("next_index", "owed", "first_index", "floor", "accepted", "position", "joined", "announced", "spoke", "ours"),
+        *("mark", "arrived"),
+    }
+)
+"""Columns with a number that is none."""
+
+
+@pytest.fixture
+async def harness(tmp_path: Path) -> AsyncIterator[BridgeHarness]:
+    made = BridgeHarness(tmp_path)
+    await made.open()
+    await made.engine.load()
+    yield made
+    await made.close()
+
+
+async def fill(harness: BridgeHarness, at: float) -> None:
+    """Put a row into every table, each number in it that may be a time being that one, a day later."""
+
+    async def commit(transaction: Transaction) -> None:
+        for table, columns in (await tables(harness)).items():
+            if table in {"desk", "thread", "line", "marked_set"} or "version" in table:
+                continue
+            values: list[Any] = []
+            for name, kind in columns:
+                if kind in {"TEXT", "BLOB", "BYTEA"}:
+                    values.append(b"x" if kind != "TEXT" else moment(at) if name in TEXT_TIMES else "x")
+                else:
+                    is_ms = name.endswith("_ms") or (table, name) == ("event", "at")
+                    values.append(0 if name in NO_TIMES else int(at + 86_400) * (1000 if is_ms else 1))
+            marks = ", ".join(f"${n}" for n in range(1, len(values) + 1))
+            names = ", ".join(name for name, _ in columns)
+            await transaction.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", *values)  # noqa: S608 - of the schema
+
+    await harness.database.commit(commit)
+
+
+def moment(at: float) -> str:
+    """Write a time as the Olm store does."""
+    return datetime.fromtimestamp(at).isoformat(sep=" ", timespec="microseconds")  # noqa: DTZ006 - as it does
+
+
+async def tables(harness: BridgeHarness) -> dict[str, list[tuple[str, str]]]:
+    """Return name and type of every column of every table, rooms first."""
+    rows = await harness.database.fetch("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
+    found = {}
+    for name in sorted((row["name"] for row in rows), key=lambda each: (each != "matrix_room", each != "matrix_session")):
+        columns = await harness.database.fetch(f"SELECT name, type FROM pragma_table_info('{name}')")  # noqa: S608 - see above
+        found[name] = [(row["name"], row["type"].upper()) for row in columns]
+    return found
+
+
+async def too_late(harness: BridgeHarness, now: float) -> set[tuple[str, str]]:
+    """Return table and column of every stored time that is further ahead than any can be."""
+    found = set()
+    for table, columns in (await tables(harness)).items():
+        for name, kind in columns:
+            if kind in {"BLOB", "BYTEA"} or name in NO_TIMES:
+                continue
+            is_ms = name.endswith("_ms") or (table, name) == ("event", "at")
+            limit: Any = int(now + DAYS) * (1000 if is_ms else 1)
+            if kind == "TEXT":
+                if name not in TEXT_TIMES:
+                    continue
+                limit = moment(now + DAYS)
+            query = f"SELECT COUNT(*) FROM {table} WHERE {name} > $1"  # noqa: S608 - of the schema
+            if await harness.database.fetchval(query, limit):
+                found.add((table, name))
+    return found
+
+
+@pytest.mark.sqlite_only
+async def test_every_stored_time_is_brought_back(harness: BridgeHarness) -> None:
+    """In each table, each number is a time that is brought back, or is named here with the reason why not."""
+    await fill(harness, harness.clock.at + YEAR)
+    late = await too_late(harness, harness.clock.at)
+    assert len(late) > 30, "the rows are there"
+    await harness.clock_correction(harness.services).run(YEAR)
+    assert await too_late(harness, harness.clock.at) == KEPT.keys()
+
+
+async def test_times_of_the_right_clock_are_left_alone(harness: BridgeHarness) -> None:
+    """What ends within its usual time is not touched, whatever is said to lie ahead."""
+    now = harness.clock.at
+
+    async def commit(transaction: Transaction) -> None:
+        await transaction.execute("INSERT INTO seen (hash, until) VALUES ($1, $2)", b"x", int(now) + 8 * 86_400)
+        await line_state.put(transaction, line_state.LAST_BACKUP, str(now - 5))
+        await line_state.put(transaction, line_state.ARRIVALS, '{"last": 5, "gaps": {}}')
+
+    await harness.database.commit(commit)
+    await harness.clock_correction(harness.services).run(YEAR)
+    assert await harness.database.fetchval("SELECT until FROM seen") == int(now) + 8 * 86_400
+    assert await line_state.get_time(harness.database, line_state.LAST_BACKUP) == now - 5
+    assert await line_state.get(harness.database, line_state.ARRIVALS) is not None
+
+
+async def test_facts_of_the_line_are_brought_back(harness: BridgeHarness) -> None:
+    """When a backup was made, when the line began; what came when is forgotten, for its weeks are none."""
+    ahead = harness.clock.at + YEAR
+    runs = f'{{"first": {ahead}, "running": true, "deaths": [{ahead}]}}'
+
+    async def commit(transaction: Transaction) -> None:
+        for name, value in (
+            (line_state.LAST_BACKUP, str(ahead)),
+            (line_state.RUNS, runs),
+            (f"{line_state.STRAY_ALERT}channel", str(ahead)),
+            (line_state.ARRIVALS, f'{{"last": {int(ahead // 3600)}, "gaps": {{}}}}'),
+        ):
+            await line_state.put(transaction, name, value)
+
+    await harness.database.commit(commit)
+    await harness.clock_correction(harness.services).run(YEAR)
+    assert await line_state.get_time(harness.database, line_state.LAST_BACKUP) == harness.clock.at
+    assert await line_state.get(harness.database, line_state.RUNS) == runs.replace(str(ahead), str(harness.clock.at))
+    assert await line_state.get_time(harness.database, f"{line_state.STRAY_ALERT}channel") == harness.clock.at
+    assert await line_state.get(harness.database, line_state.ARRIVALS) is None
+
+
+async def test_a_crash_leaves_all_of_it_or_nothing(harness: BridgeHarness) -> None:
+    """A death within the commit changes nothing, and the next start does it; a second time finds nothing to do."""
+    await harness.database.commit(lambda transaction: clock_trust.add_ahead(transaction, YEAR))
+    await harness.vault.create("t1")
+    due = harness.clock.at + YEAR + 8
+    await harness.database.commit(lambda transaction: module.write(transaction, "t1", SetTimer(key=CLOSE, due=due)))
+
+    async def die(transaction: Transaction, *, now: float, seconds: int) -> None:
+        raise RuntimeError
+
+    dying = ClockCorrection(harness.services, message_ttl=86_400, others=die)
+    with pytest.raises(RuntimeError):
+        await dying.run(YEAR)
+    assert await harness.database.fetchval("SELECT due FROM timer") == due
+    assert (await clock_trust.seconds_ahead(harness.database), await harness.count("inbox")) == (YEAR, 0)
+    for _ in range(2):
+        await harness.timers.recover()
+    assert await harness.database.fetchval("SELECT due FROM timer") == due - YEAR
+    assert (await clock_trust.seconds_ahead(harness.database), await harness.count("inbox")) == (0, 1)
+
+
+async def told(harness: BridgeHarness, kind: type) -> list[Any]:
+    """Return the events of a kind that stand in the desk's inbox."""
+    rows = await harness.database.fetch("SELECT kind, body FROM inbox WHERE owner = 'desk' AND kind = $1", kind.__name__)
+    return [serialization.decode(r["kind"], await harness.vault.open("desk", "inbox", r["body"])) for r in rows]
+
+
+async def test_a_line_that_was_begun_a_year_ahead_goes_on_by_the_right_clock(tmp_path: Path) -> None:
+    """Put right while nothing runs: the desk is told once; after `!time ok` times are right, and nothing leaves."""
+    right = ManualClock().at
+    first = BridgeHarness(tmp_path, clock=ManualClock(right + YEAR))
+    sample = clock_trust.ClockSample(right + YEAR, 1000.0, "b")
+    await first.open()
+    await first.run()
+    owner = await first.receive_text("hello", message_id="m1")
+    await first.wait_until_drained()
+    await timers_of(first, sample)._clock_check.record_sample()
+    sent = len(first.carrier.sent)
+    await first.close()
+
+    again = BridgeHarness(tmp_path, clock=ManualClock(right + 100))
+    await again.open()
+    await again.engine.load()
+    timers = timers_of(again, clock_trust.ClockSample(right + 100, 1100.0, "b"))
+    await timers.recover()
+    assert [event.seconds for event in await told(again, ClockJumped)] == [-YEAR]
+    assert await told(again, TimesAhead) == [], "not while a person has not said that the clock is right"
+    await again.database.commit(clock_trust.trust)
+    await timers.run_once()
+    await timers.run_once()
+    assert [event.seconds for event in await told(again, TimesAhead)] == [YEAR]
+    await again.run()
+    await again.wait_until_drained()
+    life = (await again.thread(owner)).lifecycle
+    assert (life.last_inbound, life.since) == (right, right)
+    assert await again.database.fetchval("SELECT COUNT(*) FROM timer WHERE due > $1", right + DAYS) == 0
+    assert len(again.carrier.sent) == 0, f"the greeting left before: {sent}"
+    await again.close()
+
+
+def timers_of(harness: BridgeHarness, sample: clock_trust.ClockSample) -> module.Timers:
+    """Return timers on a machine whose clocks stand so."""
+    services = harness.services_with(WakeUps(engine=harness.engine.queue.wake))
+    return module.Timers(
+        services,
+        wait_until_idle=harness.wait_until_idle,
+        correction=harness.clock_correction(services),
+        system_time=harness.clock.now,
+        sample=lambda: sample,
+    )
