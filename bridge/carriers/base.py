@@ -10,8 +10,6 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
-import aiohttp
-
 from bridge.carriers.adapter import (
     AdapterContext,
     Deleted,
@@ -22,7 +20,7 @@ from bridge.carriers.adapter import (
     Listed,
 )
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.http_request import HttpResponse, RequestOutcome
+from bridge.carriers.http_request import CarrierHttp, HttpResponse, RequestOutcome
 from bridge.runtime.request_guard import Question, guard
 
 MAX_WEBHOOK_BYTES: Final = 4 * 1024 * 1024
@@ -44,7 +42,7 @@ class BaseCarrier:
     unordered_within: float = 0.0
     delete_retry_seconds: ClassVar[float] = 60.0
     """Seconds after which a deletion that was not to be had is asked for again."""
-    _http: aiohttp.ClientSession
+    _http: CarrierHttp
 
     @classmethod
     def make(cls, settings: Any, line: AdapterContext) -> Any:
@@ -66,10 +64,11 @@ class BaseCarrier:
 
     def guard(self, question: Question) -> None:
         """Have this asked immediately before bytes of a request leave for the carrier."""
-        guard(self._http, question)
+        for session in self._http.sessions:
+            guard(session, question)
 
     async def close(self) -> None:
-        """End the HTTP session."""
+        """End the HTTP sessions."""
         await self._http.close()
 
     async def _delete_outcome(self, asked: RequestOutcome, message_id: str) -> DeleteOutcome:

@@ -14,10 +14,8 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-import aiohttp
-
 from bridge.carriers.adapter import TryLater
-from bridge.carriers.http_request import HttpResponse, RequestOutcome, send_request
+from bridge.carriers.http_request import CarrierHttp, HttpResponse, RequestOutcome, send_request
 
 RETRY_SECONDS: Final = 5.0
 """Seconds after which a token that was not to be had is asked for again."""
@@ -47,9 +45,7 @@ def access_token(answer: HttpResponse) -> str | None:
 class TokenClient:
     """One login. `url` is where tokens are given, `login` the client's id and secret, `clock` in seconds."""
 
-    def __init__(
-        self, http: aiohttp.ClientSession, *, url: str, login: tuple[str, str], clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, http: CarrierHttp, *, url: str, login: tuple[str, str], clock: Callable[[], float]) -> None:
         self._http, self._url, self._clock = http, url, clock
         self._login = basic_auth(*login)
         self._token, self._until = "", 0.0

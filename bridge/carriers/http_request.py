@@ -1,8 +1,11 @@
 """One HTTP request to a carrier.
 
-Rules of this module: no request is repeated, no redirect is followed, no cookie is kept. A request that could not even
-begin is told apart from one that may have had an effect, because that decides whether a text may be sent again (design.md,
-"Flows").
+Rules of this module: no request that may send is repeated, no redirect is followed, no cookie is kept. A request that
+could not even begin is told apart from one that may have had an effect, because that decides whether a text may be sent
+again (design.md, "Flows").
+
+Source: RFC 9110 section 9.2.2 (GET and DELETE may be repeated); aiohttp 3.14, `client.py` (such a request is made once more
+when a kept connection turns out to be closed).
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 import aiohttp
 from yarl import URL
@@ -20,6 +23,7 @@ from bridge.carriers.parsing import json_value, object_or_empty, retry_after_sec
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=10, connect=3)
 _UNESCAPED: Final = frozenset(f"{string.ascii_letters}{string.digits}_-".encode())
+REPEATABLE: Final = frozenset({"GET", "DELETE"})
 MAX_RESPONSE_BYTES: Final = 8 * 1024 * 1024
 """Bytes of an answer that are read."""
 
@@ -57,22 +61,42 @@ RequestOutcome: TypeAlias = HttpResponse | TryLater | UnknownOutcome
 """An answer; or the request certainly did not arrive (`TryLater`); or nobody knows (`UnknownOutcome`)."""
 
 
-def http_session(
-    *, timeout: aiohttp.ClientTimeout = TIMEOUT, headers: Mapping[str, str] | None = None
-) -> aiohttp.ClientSession:
-    """Make an adapter's HTTP session. Inside the running event loop."""
-    return aiohttp.ClientSession(
+class CarrierHttp:
+    """An adapter's HTTP sessions. Made inside the running event loop; ended by `close`, or as a block."""
+
+    def __init__(self, *, timeout: aiohttp.ClientTimeout = TIMEOUT, headers: Mapping[str, str] | None = None) -> None:
+        def session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+            jar = aiohttp.DummyCookieJar()
+            return aiohttp.ClientSession(connector=connector, cookie_jar=jar, headers=headers, timeout=timeout)
+
         # A kept connection that the carrier closes just as we write makes a send's outcome unknown, and a person
         # must then decide. A new connection for each request either stands or certainly carried nothing.
-        connector=aiohttp.TCPConnector(force_close=True),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        headers=headers,
-        timeout=timeout,
-    )
+        self._sends = session(aiohttp.TCPConnector(force_close=True))
+        self._repeatable = session(aiohttp.TCPConnector())
+
+    @property
+    def sessions(self) -> tuple[aiohttp.ClientSession, ...]:
+        """Return both."""
+        return self._sends, self._repeatable
+
+    def session_for(self, method: str) -> aiohttp.ClientSession:
+        """Return the session for a method: what may be repeated has connections that are kept."""
+        return self._repeatable if method in REPEATABLE else self._sends
+
+    async def close(self) -> None:
+        """End the sessions."""
+        for session in self.sessions:
+            await session.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_raised: object) -> None:
+        await self.close()
 
 
 async def send_request(
-    http: aiohttp.ClientSession,
+    http: CarrierHttp,
     method: str,
     url: str,
     *,
@@ -89,7 +113,7 @@ async def send_request(
         return TryLater()
     told = {**({"Content-Type": "application/x-www-form-urlencoded"} if form is not None else {}), **(headers or {})}
     try:
-        async with http.request(
+        async with http.session_for(method).request(
             method,
             target,
             json=json,

@@ -13,7 +13,8 @@ texter's is destroyed, and the row is deleted when the copy is settled.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from bridge.background.corruption import AlertCallback, CorruptionPolicy
@@ -29,6 +30,7 @@ from bridge.carriers.adapter import (
 )
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
+from bridge.storage.database import Transaction
 from bridge.storage.vault import CannotOpen, Vault
 from bridge.tables import carrier_copies, clock_trust, sent_texts
 from bridge.tables.carrier_copies import CarrierCopy
@@ -36,6 +38,8 @@ from bridge.tables.carrier_copies import CarrierCopy
 COPIES: Final = "copies"
 """The vault's owner of the copies' key."""
 BATCH: Final = 20
+COMMIT_WITHIN: Final = 1.0
+"""Seconds for which a result waits for others of its batch, and for the request under way."""
 MAX_SLEEP: Final = 5.0
 ALERT_AFTER_TRIES: Final = (6, 30, 100)
 """Tries after which the desk hears of a copy that does not go."""
@@ -86,23 +90,33 @@ class CarrierCopies:
         """Try a batch of what is due; return the seconds until there may be more."""
         distrusted = await clock_trust.is_distrusted(self._database)
         due = await carrier_copies.due_copies(self._database, self._clock.now(), BATCH, clock_distrusted=distrusted)
+        results: list[tuple[CarrierCopy, str]] = []
+        commit_at = 0.0
         for copy in due:
             await self._yield_to_foreground()
-            await self._delete_one(copy)
+            if (result := await self._delete_one(copy)) is None:
+                continue
+            now = asyncio.get_running_loop().time()
+            commit_at = commit_at if results else now + COMMIT_WITHIN
+            results.append((copy, result))
+            if now >= commit_at:
+                await self._finish(results)
+                results = []
+        if results:
+            await self._finish(results)
         return 0.0 if due else MAX_SLEEP
 
-    async def _delete_one(self, copy: CarrierCopy) -> None:
+    async def _delete_one(self, copy: CarrierCopy) -> str | None:
+        """Return what became of a copy; None when it stays, or goes later."""
         try:
             message_id = (await self._vault.open(COPIES, COPIES, copy.id)).decode("utf-8", "surrogatepass")
         except CannotOpen:
-            await self._finish(copy, UNKNOWN_ID)
-            return
+            return UNKNOWN_ID
         # The others of this batch took their time: a person may hold it by now.
         if not await carrier_copies.may_delete(self._database, copy.n):
-            return
+            return None
         if copy.hash != id_digest(self._vault, self._carrier.kind, message_id):
-            await self._finish(copy, ELSEWHERE)
-            return
+            return ELSEWHERE
         if await self._is_report_missing(copy) and (told := await self._carrier.status(message_id)) is not None:
             await self._accept_report(told)
             self._crash(CrashPoint.STATUS_TAKEN)
@@ -110,17 +124,18 @@ class CarrierCopies:
         self._crash(CrashPoint.COPY_DELETED)
         match outcome:
             case Deleted():
-                await self._finish(copy, GONE)
+                return GONE
             case RetainedByCarrier():
-                await self._finish(copy, f"carrier keeps it: {outcome.until}")
+                return f"carrier keeps it: {outcome.until}"
             case CannotDelete():
-                await self._finish(copy, f"carrier cannot delete it: {outcome.reason}")
+                return f"carrier cannot delete it: {outcome.reason}"
             case DeletionUnconfirmed(retry_after=None):
-                await self._finish(copy, UNCONFIRMED)
+                return UNCONFIRMED
             case DeletionUnconfirmed() if copy.tries >= MAX_UNCONFIRMED_TRIES:
-                await self._finish(copy, UNCONFIRMED)
+                return UNCONFIRMED
             case DeletionUnconfirmed() | DeleteLater():
                 await self._retry_later(copy, outcome.retry_after or 0.0)
+        return None
 
     async def _is_report_missing(self, copy: CarrierCopy) -> bool:
         """Whether it is a text of ours whose last report never came: once the copy is gone nobody can be asked."""
@@ -135,8 +150,14 @@ class CarrierCopies:
         if tries in ALERT_AFTER_TRIES:
             await self._alert("copy", copy.noted)
 
-    async def _finish(self, copy: CarrierCopy, result: str) -> None:
-        await self._database.commit(lambda transaction: carrier_copies.settle(transaction, copy.n, result))
+    async def _finish(self, results: Sequence[tuple[CarrierCopy, str]]) -> None:
+        """Commit what became of copies. What a crash takes before is asked again, and answered the same."""
+
+        async def commit(transaction: Transaction) -> None:
+            for copy, result in results:
+                await carrier_copies.settle(transaction, copy.n, result)
+
+        await self._database.commit(commit)
         self._wake.erasure()
 
 

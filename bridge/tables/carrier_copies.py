@@ -141,7 +141,8 @@ async def count_result(transaction: Transaction, owner: str, result: str, *, mor
         result,
         more,
     )
-    await transaction.execute("DELETE FROM copy_result WHERE owner = $1 AND result = $2 AND count <= 0", owner, result)
+    if more < 0:
+        await transaction.execute("DELETE FROM copy_result WHERE owner = $1 AND result = $2 AND count <= 0", owner, result)
 
 
 async def results_of(reader: Reader, owner: str) -> dict[str, int]:

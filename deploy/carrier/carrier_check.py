@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from bridge.carriers.http_request import HttpResponse, http_session, send_request
+from bridge.carriers.http_request import CarrierHttp, HttpResponse, send_request
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.carriers.vendors.smsgate import Settings as SmsGate
 from bridge.inbound.webhook import REFUSAL_BODY
@@ -23,8 +23,6 @@ from deploy.carrier.webhook_signatures import SIGNERS, SignedRequest
 from deploy.inspect.status import CheckReport, CheckResult
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from bridge.carriers.exposure import Exposure
     from bridge.config import Config, PhoneLine
 
@@ -72,7 +70,7 @@ async def check_carrier(config: Config) -> CheckReport:
     """Check the carrier of a configuration's line: logins, way to us, signature, copies."""
     line = config.line
     url = f"{config.listen.public_base_url}/carriers/{line.slug}/status"
-    async with http_session() as http:
+    async with CarrierHttp() as http:
         checks = (
             check_public_address(config),
             *await _check_logins(http, line),
@@ -87,7 +85,7 @@ async def check_carrier(config: Config) -> CheckReport:
 async def check_login(config: Config) -> CheckResult:
     """Ask the carrier of a configuration's line whether it takes our logins: one row."""
     kind = config.line.carrier.kind
-    async with http_session() as http:
+    async with CarrierHttp() as http:
         logins = await _check_logins(http, config.line)
     found = next((login for login in logins if not login.ok), logins[0])
     return CheckResult(name="carrier", ok=found.ok, what=f"{kind}: {found.what}", do="" if found.ok else found.do)
@@ -152,11 +150,11 @@ def check_encryption(line: PhoneLine) -> list[CheckResult]:
     return [CheckResult(name=name, ok=True, warning=True, what=what, do=do)]
 
 
-async def _check_logins(http: aiohttp.ClientSession, line: PhoneLine) -> list[CheckResult]:
+async def _check_logins(http: CarrierHttp, line: PhoneLine) -> list[CheckResult]:
     return [await _ask_login(http, probe) for probe in LOGIN_PROBES[line.carrier.kind](line.carrier)]
 
 
-async def _ask_login(http: aiohttp.ClientSession, probe: LoginProbe) -> CheckResult:
+async def _ask_login(http: CarrierHttp, probe: LoginProbe) -> CheckResult:
     name, what = probe.name, probe.name.replace("_", " ")
     while True:
         method = "GET" if probe.form is None else "POST"
@@ -190,7 +188,7 @@ def _is_our_refusal(line: PhoneLine, got: HttpResponse) -> bool:
     return got.status == CARRIER_KINDS[line.carrier.kind].adapter.refusal_status and got.body == REFUSAL_BODY
 
 
-async def check_reachable(http: aiohttp.ClientSession, line: PhoneLine, url: str) -> CheckResult:
+async def check_reachable(http: CarrierHttp, line: PhoneLine, url: str) -> CheckResult:
     """Call our own webhook by its public address without a signature: it must be refused, and by us."""
     got = await send_request(http, "POST", url, form=b"")
     if not isinstance(got, HttpResponse):
@@ -203,7 +201,7 @@ async def check_reachable(http: aiohttp.ClientSession, line: PhoneLine, url: str
     return CheckResult(name="webhook", ok=False, what=f"somebody else answers by its public address ({got.status})", do=do)
 
 
-async def check_signature(http: aiohttp.ClientSession, line: PhoneLine, url: str) -> CheckResult:
+async def check_signature(http: CarrierHttp, line: PhoneLine, url: str) -> CheckResult:
     """Call it as the vendor would, with nothing that could be taken for a text: that is malformed, but not a stranger's."""
     make = SIGNERS.get(line.carrier.kind)
     if make is None:

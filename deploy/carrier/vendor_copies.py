@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from bridge.carriers.http_request import HttpResponse, send_request
+from bridge.carriers.http_request import CarrierHttp, HttpResponse, send_request
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.runtime.settings import read_secret
 from deploy.carrier.vendor_probes import bearer
@@ -17,8 +17,6 @@ from deploy.inspect.status import CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import aiohttp
 
     from bridge.carriers.vendors.telnyx import Settings as Telnyx
     from bridge.config import PhoneLine
@@ -33,7 +31,7 @@ MANUAL_CHECKS: Final[Mapping[str, str]] = {
 """What to look at oneself, by kind."""
 
 
-async def check_copies(http: aiohttp.ClientSession, line: PhoneLine) -> CheckResult:
+async def check_copies(http: CarrierHttp, line: PhoneLine) -> CheckResult:
     """Say what is deleted there; of Telnyx, whether redaction is set as it must be."""
     if line.carrier.kind == "telnyx":
         return await _check_telnyx_redaction(http, line)
@@ -44,7 +42,7 @@ async def check_copies(http: aiohttp.ClientSession, line: PhoneLine) -> CheckRes
     return CheckResult(name="copies", ok=True, what=what, do="See `quietline exposure` and the vendor checklist.")
 
 
-async def _check_telnyx_redaction(http: aiohttp.ClientSession, line: PhoneLine) -> CheckResult:
+async def _check_telnyx_redaction(http: CarrierHttp, line: PhoneLine) -> CheckResult:
     """Read the redaction of each messaging profile that a number of the line is in.
 
     Level 2, the default, would blank what texters write before it reaches us. Source: telnyx 4.189.0,
@@ -73,7 +71,7 @@ async def _check_telnyx_redaction(http: aiohttp.ClientSession, line: PhoneLine) 
     return CheckResult(name="copies", ok=True, what="redaction is on: Telnyx masks texts and numbers where it shows them")
 
 
-async def _messaging_profile_of(http: aiohttp.ClientSession, settings: Telnyx, number: str) -> str | None:
+async def _messaging_profile_of(http: CarrierHttp, settings: Telnyx, number: str) -> str | None:
     found = await _get_data(http, settings, f"/phone_numbers/messaging?filter%5Bphone_number%5D={quote(number, safe='')}")
     for item in found if isinstance(found, list) else ():
         if isinstance(item, dict) and item.get("phone_number") == number:
@@ -82,6 +80,6 @@ async def _messaging_profile_of(http: aiohttp.ClientSession, settings: Telnyx, n
     return None
 
 
-async def _get_data(http: aiohttp.ClientSession, settings: Telnyx, path: str) -> Any:
+async def _get_data(http: CarrierHttp, settings: Telnyx, path: str) -> Any:
     got = await send_request(http, "GET", f"{settings.api_base}{path}", headers=bearer(read_secret(settings.api_key_file)))
     return got.json.get("data") if isinstance(got, HttpResponse) and got.status == 200 else None

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from bridge.carriers.http_request import HttpResponse, http_session, send_request
+from bridge.carriers.http_request import CarrierHttp, HttpResponse, send_request
 from bridge.runtime.settings import is_loopback_host, is_private_host
 from deploy.carrier.carrier_check import check_login, check_public_address, check_reachable, check_signature
 from deploy.doctor.machine_probes import is_live
@@ -93,7 +93,7 @@ async def ask_time(config: Config) -> Sequence[CheckResult]:
     api, kept = config.line.carrier.api_base, clock_sync.check_synchronisation()
     if is_loopback_host(urlsplit(api).hostname or ""):
         return [kept]
-    async with http_session() as http:
+    async with CarrierHttp() as http:
         got = await send_request(http, "GET", api)
     skew = skew_of(got.date if isinstance(got, HttpResponse) else None, time.time())
     return [kept] if skew is None else [kept, judge_skew(skew)]
@@ -118,7 +118,7 @@ def judge_skew(skew: float) -> CheckResult:
 async def _call_webhook(config: Config) -> Sequence[CheckResult]:
     line, name = config.line, "public address"
     url = f"{config.listen.public_base_url}/carriers/{line.slug}/status"
-    async with http_session() as http:
+    async with CarrierHttp() as http:
         reached = await check_reachable(http, line, url)
         if not reached.ok:
             return _unreachable(reached.what, reached.do)

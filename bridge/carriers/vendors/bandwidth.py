@@ -41,7 +41,7 @@ from bridge.carriers.base import BaseCarrier
 from bridge.carriers.client_credentials import TokenClient, basic_auth
 from bridge.carriers.error_codes import ErrorCodes, Verdict
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.http_request import TIMEOUT, HttpResponse, http_session, path_segment
+from bridge.carriers.http_request import TIMEOUT, CarrierHttp, HttpResponse, path_segment
 from bridge.carriers.parsing import (
     as_object,
     constant_time_equal,
@@ -170,7 +170,7 @@ class BandwidthCarrier(BaseCarrier):
         self._messages = f"{api_base}/users/{path_segment(account_id)}/messages"
         self._application_id, self._path_secret, self._validity, self._clock = application_id, path_secret, validity, clock
         self._right = basic_auth(*callback_login)
-        self._http = http_session(timeout=timeout)
+        self._http = CarrierHttp(timeout=timeout)
         self._api = TokenClient(self._http, url=token_url, login=login, clock=clock)
 
     @classmethod

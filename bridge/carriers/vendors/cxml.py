@@ -42,7 +42,7 @@ from bridge.carriers.adapter import (
 from bridge.carriers.base import BaseCarrier, copy_shown
 from bridge.carriers.client_credentials import basic_auth
 from bridge.carriers.error_codes import ErrorCodes, Verdict
-from bridge.carriers.http_request import HttpResponse, http_session, path_segment, send_request
+from bridge.carriers.http_request import CarrierHttp, HttpResponse, path_segment, send_request
 from bridge.carriers.parsing import (
     constant_time_equal,
     e164_or_empty,
@@ -136,7 +136,7 @@ class CxmlCarrier(BaseCarrier):
             "ValidityPeriod": str(min(max(validity, 1), MAX_VALIDITY)),
             **(extra_fields or {}),
         }
-        self._http = http_session(timeout=timeout, headers={"Authorization": basic_auth(user, password)})
+        self._http = CarrierHttp(timeout=timeout, headers={"Authorization": basic_auth(user, password)})
 
     def verify(self, request: WebhookRequest) -> bool:
         """Check the signature, with and without the fragment that configures the vendor's retries.

@@ -38,7 +38,7 @@ from bridge.carriers.adapter import (
 from bridge.carriers.base import BaseCarrier, copy_shown
 from bridge.carriers.error_codes import ErrorCodes, Verdict
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.http_request import TIMEOUT, HttpResponse, http_session, path_segment, send_request
+from bridge.carriers.http_request import TIMEOUT, CarrierHttp, HttpResponse, path_segment, send_request
 from bridge.carriers.parsing import (
     MESSAGE_ID_FORM,
     constant_time_equal,
@@ -124,7 +124,7 @@ class RehearsalCarrier(BaseCarrier):
         self._messages, self._drills = f"{api_base}/v1/messages", f"{api_base}/v1/drills/texts"
         self._signing_key = signing_key.encode()
         self._clock = clock
-        self._http = http_session(timeout=timeout, headers={"Authorization": f"Bearer {token}"})
+        self._http = CarrierHttp(timeout=timeout, headers={"Authorization": f"Bearer {token}"})
 
     @classmethod
     def make(cls, settings: Settings, line: AdapterContext) -> Self:

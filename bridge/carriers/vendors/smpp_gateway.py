@@ -17,7 +17,7 @@ import aiohttp
 
 from bridge.carriers.adapter import AdapterContext, CannotDelete, DeleteOutcome, WebhookRequest
 from bridge.carriers.base import BaseCarrier
-from bridge.carriers.http_request import TIMEOUT, http_session
+from bridge.carriers.http_request import TIMEOUT, CarrierHttp
 from bridge.carriers.parsing import has_path_secret, replace_unencodable
 from bridge.carriers.rate_limit import Rate
 from bridge.carriers.secret_strength import PathSecretFile
@@ -105,7 +105,7 @@ class SmppGateway(BaseCarrier):
         self._international = plain_numbers == "international"
         # It counts in minutes, and none is for ever.
         self._minutes = max(1, validity // 60)
-        self._http = http_session(timeout=timeout)
+        self._http = CarrierHttp(timeout=timeout)
 
     @classmethod
     def make(cls, settings: Any, line: AdapterContext) -> Self:

@@ -62,7 +62,7 @@ from bridge.carriers.base import BaseCarrier
 from bridge.carriers.client_credentials import basic_auth
 from bridge.carriers.error_codes import ErrorCodes, Verdict
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.http_request import TIMEOUT, HttpResponse, RequestOutcome, http_session, path_segment, send_request
+from bridge.carriers.http_request import TIMEOUT, CarrierHttp, HttpResponse, RequestOutcome, path_segment, send_request
 from bridge.carriers.multipart_reports import PartCounts
 from bridge.carriers.parsing import (
     MESSAGE_ID_FORM,
@@ -208,7 +208,7 @@ class SmsGateCarrier(BaseCarrier):
         self._sim = {} if sim_number is None else {"simNumber": sim_number}
         self._signing_key = signing_key.encode()
         self._parts = PartCounts()
-        self._http = http_session(timeout=timeout, headers={"Authorization": basic_auth(*login)})
+        self._http = CarrierHttp(timeout=timeout, headers={"Authorization": basic_auth(*login)})
 
     @classmethod
     def make(cls, settings: Settings, line: AdapterContext) -> Self:

@@ -55,7 +55,7 @@ from bridge.carriers.adapter import (
 from bridge.carriers.base import BaseCarrier
 from bridge.carriers.error_codes import ErrorCodes, Verdict
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.http_request import TIMEOUT, HttpResponse, http_session, path_segment, send_request
+from bridge.carriers.http_request import TIMEOUT, CarrierHttp, HttpResponse, path_segment, send_request
 from bridge.carriers.parsing import (
     as_object,
     e164_or_empty,
@@ -203,7 +203,7 @@ class TelnyxCarrier(BaseCarrier):
         self._messages, self._callback = f"{api_base}/messages", f"{public_base_url}/carriers/{slug}/status"
         self._key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public_key))
         self._clock = clock
-        self._http = http_session(timeout=timeout, headers={"Authorization": f"Bearer {api_key}"})
+        self._http = CarrierHttp(timeout=timeout, headers={"Authorization": f"Bearer {api_key}"})
 
     @classmethod
     def make(cls, settings: Settings, line: AdapterContext, *, timeout: aiohttp.ClientTimeout = TIMEOUT) -> Self:

@@ -46,7 +46,7 @@ from bridge.carriers.base import BaseCarrier
 from bridge.carriers.client_credentials import basic_auth
 from bridge.carriers.error_codes import ErrorCodes, Verdict
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.http_request import TIMEOUT, HttpResponse, http_session, send_request
+from bridge.carriers.http_request import TIMEOUT, CarrierHttp, HttpResponse, send_request
 from bridge.carriers.jwt import PrivateKeyFile, is_in_force, private_key, sign_rs256, verified_hs256_claims
 from bridge.carriers.parsing import (
     constant_time_equal,
@@ -185,7 +185,7 @@ class VonageCarrier(BaseCarrier):
         self._api_key, self._signature_secret = api_key, signature_secret.encode()
         self._login = basic_auth(api_key, api_secret)
         self._validity, self._clock = validity, clock
-        self._http = http_session(timeout=timeout)
+        self._http = CarrierHttp(timeout=timeout)
 
     @classmethod
     def make(cls, settings: Settings, line: AdapterContext) -> Self:

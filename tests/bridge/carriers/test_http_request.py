@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from bridge.carriers.adapter import TryLater, UnknownOutcome
-from bridge.carriers.http_request import HttpResponse, http_session, send_request
+from bridge.carriers.http_request import CarrierHttp, HttpResponse, send_request
 from bridge.matrix.api.http_client import HomeserverClient, Transient
 from tests.fakes.authority import certificate_authority
 
@@ -33,7 +33,7 @@ from tests.fakes.authority import certificate_authority
 async def test_an_address_that_is_none(base: str, query: dict[str, str] | None, caplog: pytest.LogCaptureFixture) -> None:
     """At an address that cannot be one nothing arrives, which is certain, and nothing of it is said."""
     caplog.set_level(logging.DEBUG)
-    async with http_session() as http:
+    async with CarrierHttp() as http:
         assert await send_request(http, "POST", f"{base}/x", query=query, form=b"words") == TryLater()
     assert "canary" not in caplog.text
 
@@ -51,14 +51,41 @@ async def test_nobody_answers_in_time() -> None:
 
     async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x"
-        async with http_session(timeout=aiohttp.ClientTimeout(total=0.2)) as http:
+        async with CarrierHttp(timeout=aiohttp.ClientTimeout(total=0.2)) as http:
             assert await send_request(http, "POST", url, form=b"words") == UnknownOutcome()
-        async with http_session() as http:
+        async with CarrierHttp() as http:
             asked.clear()
             sending = asyncio.create_task(send_request(http, "POST", url, form=b"words"))
             await asked.wait()
             over.set()
             assert await sending == UnknownOutcome()
+
+
+@pytest.mark.parametrize(("method", "connections"), [("POST", 3), ("PUT", 3), ("GET", 2), ("DELETE", 2)])
+async def test_a_connection_is_kept_for_what_may_be_repeated_alone(method: str, connections: int) -> None:
+    """A send has a connection of its own; a deletion shares one, and is made once more when the carrier has closed it."""
+    opened = 0
+
+    async def answer_twice(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal opened
+        opened += 1
+        for _ in range(2):
+            if not await reader.readline():
+                break
+            while await reader.readline() != b"\r\n":
+                pass
+            writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer_twice, "127.0.0.1", 0) as server, CarrierHttp() as http:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x"
+        for _ in range(3):
+            got = await send_request(http, method, url)
+            assert isinstance(got, HttpResponse)
+            assert got.status == 204
+        await http.close()
+    assert opened == connections
 
 
 async def test_a_certificate_that_is_over_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,11 +113,11 @@ async def test_a_certificate_that_is_over_while_it_runs(tmp_path: Path, monkeypa
     seen: list[tuple[type, object, int]] = []
     async with (
         await asyncio.start_server(answer, "127.0.0.1", 0, ssl=shown) as server,
-        http_session() as http,
+        CarrierHttp() as http,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context, force_close=True)) as session,
     ):
-        assert isinstance(http.connector, aiohttp.TCPConnector)
-        monkeypatch.setattr(http.connector, "_ssl", context)
+        for kept in http.sessions:
+            monkeypatch.setattr(kept.connector, "_ssl", context)
         url = f"https://localhost:{server.sockets[0].getsockname()[1]}"
         homeserver = HomeserverClient(session=session, url=url, token="token", user_id="@bot:x")
         for days in (30, -1, 30):

@@ -9,7 +9,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 import yaml
 from aiohttp import web
@@ -19,6 +18,7 @@ from multidict import CIMultiDict
 
 from bridge.carriers.adapter import AdapterContext, InboundText, Malformed, WebhookRequest
 from bridge.carriers.exposure import Exposure
+from bridge.carriers.http_request import CarrierHttp
 from bridge.carriers.rate_limit import Rate
 from bridge.carriers.vendors import registry
 from bridge.carriers.vendors.registry import CARRIER_KINDS
@@ -345,7 +345,7 @@ async def test_a_proxy_that_changes_paths_is_noticed(tmp_path: Path, passed: Cal
 
     app = web.Application()
     app.router.add_route("*", "/{any:.*}", answer)
-    async with TestServer(app) as server, aiohttp.ClientSession() as http:
+    async with TestServer(app) as server, CarrierHttp() as http:
         row = await check_reachable(http, line, f"http://127.0.0.1:{server.port}{inbound}")
     assert row.ok is ok
     assert ok or "path and all" in row.do
