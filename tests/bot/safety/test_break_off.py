@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -14,10 +14,10 @@ from bot.display.thread_card import card
 from bot.model.actions import DESK, THREAD, DeliveryReceipt, EditMessage, SendMessage
 from bot.model.codeword_state import SendLock
 from bot.model.desk import Desk, Thread
-from bot.model.events import Outcome, TextOutcome, TimerDue
+from bot.model.events import Outcome, ReactionAdded, TextOutcome, TimerDue
 from bot.model.hold_signs import Doubt
 from bot.model.thread import ThreadState
-from bot.model.thread_desk_events import Assigned, OtherHandsChanged, ThreadQueued
+from bot.model.thread_desk_events import Assigned, OtherHandsChanged, PhoneStopped, ThreadQueued
 from policies.pack import TextName
 from tests.bot.codeword_example import agreed
 from tests.bot.examples import (
@@ -38,6 +38,14 @@ from tests.bot.examples import (
 )
 from tests.bot.strategies import ANA, BEN, NOW, PACK, SUE, UNDO
 
+TAP: Final[dict[str, Any]] = {
+    "place": THREAD,
+    "sender": ANA,
+    "event_id": "$u",
+    "key": "\U0001f6d1",
+    "target": "$any",
+    "trusted": True,
+}
 COVER = PACK.say(TextName.COVER_1, "en")
 
 
@@ -187,6 +195,23 @@ def test_after_unsafe_different_ends_without_a_text() -> None:
     reason = say(thread, "!different he took it", 5, event_id="$d")
     assert "takes no words" in words(reason)
     assert reason.aggregate.lifecycle.closes_at == 0.0
+
+
+@pytest.mark.practice(9, 39)
+@pytest.mark.parametrize("stop", [said("!unsafe", event_id="$u"), ReactionAdded(**TAP), PhoneStopped()])
+def test_an_unsafe_phone_is_in_other_hands_with_age_until_safe(stop: Any) -> None:
+    """The card and the desk say since when; the conversation after it says so too, and its first words are asked about."""
+    step = then(held(), stop, at(5))
+    assert step.aggregate.flags.other_hands_at == NOW + 5
+    assert OtherHandsChanged(thread="t1", other_hands_at=NOW + 5) in told(step.actions, DESK)
+    assert "OTHER HANDS, seen 2027-01-15 08:00" in card(PACK, step.aggregate)
+    over = parked(say(step.aggregate, "!different", 10, event_id="$d").aggregate, 10)
+    back = then(over, arrived("hello?", id="b", seconds=60), at(60, new_designation="still brook"))
+    (queued,) = [event for event in told(back.actions, DESK) if isinstance(event, ThreadQueued)]
+    assert queued.other_hands_at == NOW + 10
+    safe = say(step.aggregate, "!safe", 20, event_id="$s")
+    assert safe.aggregate.flags.other_hands_at == 0.0
+    assert "OTHER HANDS" not in card(PACK, safe.aggregate)
 
 
 @pytest.mark.practice(9)
