@@ -111,9 +111,10 @@ def test_a_new_thread_is_queued_with_its_mark() -> None:
         assert [cue.mentions for cue in cues(step)] == [()] * (body != "hello")
 
 
-def test_a_later_sign_marks_the_thread_at_the_desk_once() -> None:
+@pytest.mark.parametrize("thread", [waiting(), held()], ids=["waiting", "with an advocate"])
+def test_a_later_sign_marks_the_thread_at_the_desk_once(thread: Thread) -> None:
     """The desk hears of the mark when it comes, not again with each text, and it stays for the conversation."""
-    step = then(waiting(), arrived(DANGEROUS, id="b"))
+    step = then(thread, arrived(DANGEROUS, id="b"))
     marked = [event for event in told(step.actions, "desk") if isinstance(event, ThreadMarked)]
     assert marked == [ThreadMarked(thread="t1", danger=True, language="")]
     again = then(step.aggregate, arrived(DANGEROUS, id="c"), at(700))

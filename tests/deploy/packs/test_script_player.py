@@ -78,6 +78,11 @@ PLAYED: Final = {
     "thanks takes a closing back": Scene(
         "thanks-after-closing", (GREETING, HERE), ("quiet maple · waiting",), ("the closing is taken back",)
     ),
+    "words about the texter, and plain words to stop, leave": Scene(
+        "talk-about-the-texter",
+        (GREETING, HERE),
+        ("Held: it reads like words for a colleague", "it may mean !unsafe", "(!unsafe, if you meant that)"),
+    ),
     "words and commands that lead astray": Scene(
         "words-for-commands",
         (GREETING, HERE),
@@ -106,7 +111,7 @@ HELD_BY: Final = {
         "bot/test_guard_doubts.py: a_plea_stops_words_in_the_undo_window",
     ),
     "A6": (
-        "words leave after a plea, and talk with a colleague",
+        "words about the texter, and plain words to stop, leave",
         "bot/test_guard_doubts.py: words_for_a_colleague_or_the_software_are_held",
     ),
     "A7": ("no sign for dying, a weapon, choking", "policies/test_signs_corpus.py"),
