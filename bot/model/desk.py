@@ -141,6 +141,11 @@ class QueueEntry:
     reveal_until: float = 0.0
     """Until then a second person can say yes to the person who asks to see its number; 0: nobody asks."""
 
+    @property
+    def urgent(self) -> bool:
+        """Whether it comes before all that wait longer: a sign of danger, or the duress word. "Who is this?" is none."""
+        return self.danger or self.duress
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownAlarm:
@@ -206,12 +211,12 @@ class Desk:
 
     @property
     def waiting(self) -> tuple[QueueEntry, ...]:
-        """Threads of the queue without an assignee: those with a sign of danger first, and then the longest waiting.
+        """Threads of the queue without an assignee: danger and duress first, and then the longest waiting.
 
         Who waits without a card is not among them, but in `flood.crowd`.
         """
         waiting = (entry for entry in self.threads if entry.assignee is None)
-        return tuple(sorted(waiting, key=lambda entry: (not entry.danger, entry.since)))
+        return tuple(sorted(waiting, key=lambda entry: (not entry.urgent, entry.since)))
 
     def assigned_to(self, user: str) -> tuple[QueueEntry, ...]:
         """Threads whose assignee that person is."""

@@ -146,7 +146,7 @@ def leave_crowd(desk: Desk, name: str = "") -> Desk:
         entry = next((entry for entry in desk.flood.crowd if entry.designation == name), None)
     else:
         entry = min(desk.flood.crowd, key=urgency, default=None)
-        if entry is not None and desk.waiting and not (entry.in_danger and not desk.waiting[0].danger):
+        if entry is not None and desk.waiting and not (entry.in_danger and not desk.waiting[0].urgent):
             entry = None
     return desk if entry is None else _moved(desk, entry, has_card=False)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from bot.model.actions import DESK, PageOnCall, SendMessage
 from bot.model.desk import Desk, DeskMember
 from bot.model.events import ReactionAdded, TimerDue
-from bot.model.thread_desk_events import AlarmKind, AlarmRaised, Assigned, ThreadQueued
+from bot.model.thread_desk_events import AlarmKind, AlarmRaised, Assigned, DuressFlagChanged, ThreadMarked, ThreadQueued
 from bot.model.transactional_actions import CancelTimer, SetTimer
 from tests.bot.examples import at, at_desk, of, staffed_desk, then, told, words
 from tests.bot.simulation import Simulation
@@ -109,6 +110,27 @@ def test_first_come_first_served() -> None:
     assert told(step.actions, T1) == [Assigned(assignee=ANA, designation="amber heron")]
     step = then(step.aggregate, replace(WAITS, thread=T2, designation="quiet maple"), at(6))
     assert told(step.actions, T2) == [Assigned(assignee=BEN, designation="quiet maple")]
+
+
+@pytest.mark.practice(39)
+@pytest.mark.parametrize(
+    "mark", [ThreadMarked(thread=T2, danger=True, language=""), DuressFlagChanged(thread=T2, duress=True)]
+)
+@pytest.mark.parametrize("by", ["word", "board"])
+def test_danger_and_duress_come_before_who_waits_longer(mark: Any, by: str) -> None:
+    """`!claim` takes a thread with a sign of danger, or duress, before one that came earlier; so does the board."""
+    desk = then(staffed_desk(), WAITS, at(1)).aggregate
+    desk = then(desk, replace(WAITS, thread=T2, designation="quiet maple", since=NOW + 60), at(60)).aggregate
+    marked = then(desk, mark, at(61)).aggregate
+    for seen, first, other in ((desk, "amber heron", "quiet maple"), (marked, "quiet maple", "amber heron")):
+        if by == "board":
+            lines = then(seen, at_desk("!board"), at(62)).aggregate.board.splitlines()
+            order = [line.startswith(first) for line in lines if line.startswith((first, other))]
+            assert order[0], lines
+        else:
+            claimed = then(seen, at_desk("!claim"), at(62))
+            owner = T1 if first == "amber heron" else T2
+            assert told(claimed.actions, owner) == [Assigned(assignee=ANA, designation=first)]
 
 
 def test_whoever_asked_and_went_gets_nothing() -> None:
