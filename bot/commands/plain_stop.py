@@ -64,13 +64,13 @@ BEFORE_STOP: Final = frozenset(
 """Before these, a word that stops at the end of a message is a part of its sentence: "he will not stop", "es muy alto"."""
 BEFORE_DANGER: Final = frozenset(
     {
-        *("in", "of", "the", "a", "any", "no", "more", "real", "immediate"),
+        *("in", "of", "the", "a", "any", "no", "more", "real", "immediate", "dont", "not", "to", "and", "are", "is", "you"),
         *("en", "de", "hay", "un", "mucho", "gran", "este"),
     }
 )
 """The same for a word of `parser.STOP_WORDS`: "are in danger"."""
 MOST_WORDS: Final = 12
-"""Words above which a message that ends in such a word is no cry."""
+"""Words above which a message is no cry."""
 
 
 def surely(plain: str) -> bool:
@@ -103,16 +103,17 @@ def perhaps(plain: str) -> bool:
     said = _words(plain)
     if len(said) < 2 or "?" in plain:
         return len(said) == 1 and said[0] in {"cancel", "abort", "freeze", "cancela"}
+    if len(said) > MOST_WORDS:
+        return False
     if STOPS in said and TO_THE_TEXTER.isdisjoint(said):
         return True
     if said[-2:] == ["not", "safe"] and PEOPLE & {*said} and TO_THE_TEXTER.isdisjoint(said):
         return True
     last, before = said[-1], said[-2]
-    if len(said) <= MOST_WORDS:
-        if last in ENDS and before not in BEFORE_STOP:
-            return True
-        if last in STOP_WORDS and before not in BEFORE_DANGER:
-            return True
+    if last in ENDS and before not in BEFORE_STOP:
+        return True
+    if last in STOP_WORDS and before not in BEFORE_DANGER and TO_THE_TEXTER.isdisjoint(said):
+        return True
     meant = [word for word in said if word not in FILLERS]
     if meant[:1] == ["stop"] and TO_THE_TEXTER.isdisjoint(said) and (after := said[said.index("stop") + 1 :]):
         of = after[1] if after[0] in ("the", "her", "his", "this") and len(after) > 1 else after[0]

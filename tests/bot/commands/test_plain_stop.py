@@ -108,6 +108,10 @@ PERHAPS: Final = [
 ]
 """What may be meant for the texter as well."""
 LEAVE: Final = [
+    "dont panic",
+    "Don't panic, you are doing fine",
+    "te sientes insegura",
+    "the shelter looks after people who left a home that was unsafe for them and the kids",
     "are you unsafe",
     "are you unsafe now?",
     "do you feel unsafe",
