@@ -12,7 +12,9 @@ AGPL_3 = "0d96a4ff68ad6d4b6f1f30f713b18d5184912ba8dd389f86aa7710db079abcb0"
 
 
 def test_the_licence_is_whole_and_named() -> None:
-    """Not a letter of the text is changed, and the package names it."""
+    """Not a letter of the text is changed, and both packages name it."""
     assert hashlib.sha256((ROOT / "LICENSE").read_bytes()).hexdigest() == AGPL_3
+    module = tomllib.loads((ROOT / "deploy" / "synapse_module" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert module["license"] == "AGPL-3.0-or-later", "Synapse loads it, and it is installed by itself"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert (project["license"], project["license-files"]) == ("AGPL-3.0-or-later", ["LICENSE"])

@@ -22,10 +22,11 @@ from bridge.storage.copying import NotTheSame, Pair
 from bridge.storage.errors import DatabaseError, InUse, Unavailable, UnsuitableServer
 from bridge.storage.postgres_connection import PostgresPlace, connect, require_suitable
 from bridge.storage.postgres_database import LEASE_SCHEMA, PostgresDatabase, drop_schemas
-from bridge.storage.sqlite_connection import snapshot
+from bridge.storage.sqlite_connection import FULL, snapshot
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.tables import desk_state, schema
 from deploy.data_dir.accept_facts import LineRuns
+from deploy.data_dir.atomic_files import file_problem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -39,6 +40,8 @@ DATABASES: Final[dict[str, tuple[Migrations, ...]]] = {
     "main.db": (schema.MIGRATIONS, *MAIN_MIGRATIONS),
 }
 """In the order in which they go: `main.db` last."""
+DISK_FULL: Final = "53100"
+"""What the server says when its disk is full (postgresql.org/docs/current/errcodes-appendix.html)."""
 UNDONE: Final = ".moving"
 """What a file is called until it is whole."""
 OTHER_LINE: Final = (
@@ -126,7 +129,9 @@ def _refusals() -> Iterator[None]:
     except InUse:
         raise LineRuns from None
     except Unavailable as error:
-        raise CannotMigrate(f"a database takes nothing just now, and nothing was removed: {error.code}") from None
+        full = error.code == FULL or error.code.endswith(DISK_FULL)
+        reason = "the disk is full; make room on it" if full else error.code
+        raise CannotMigrate(f"a database takes nothing just now, and nothing was removed: {reason}") from None
 
 
 async def move_restored(config: Config, directory: Path) -> str:
@@ -138,6 +143,8 @@ async def move_restored(config: Config, directory: Path) -> str:
         reason = OTHER_LINE
     except (CannotMigrate, DatabaseError) as error:
         reason = str(error)
+    except OSError as error:
+        reason = file_problem(error)
     else:
         return f"Its {rows} rows are in the PostgreSQL database of database.url_file."
     then = f"quietline migrate --to postgresql --data {directory}"
