@@ -116,7 +116,8 @@ def advocate_page() -> str:
             f" An offer stands for {format_duration(s.offer_stands)}. What rings is a message that names you, and"
             " only people on duty are named (`!off`); cards, answers and the board ring nobody. Set the desk to mentions"
             " only in your app, so that calls to others stay silent. Alone at night: with no supervisor on duty the room"
-            " says so, and `!escalate`, `!reveal` and a duress word page whoever is on call. `!reveal yes` is said in the"
+            " says so, and `!escalate`, `!reveal`, failed words and a duress word page whoever is on call. `!reveal"
+            " yes` is said in the"
             " room, at the desk, or as a reply to the alert there; whether another advocate may say it then is the"
             " agency's choice (`break_glass`)."
         ),
@@ -188,7 +189,8 @@ def advocate_page() -> str:
             f"`!verify`, within {format_duration(s.challenge_window)} of a text, asks for it with a harmless "
             "question. After the"
             " duress word the phone sees what it would after the right one, and you act as before: what you write is held"
-            " here, `!cover 1`, `2` and `3` leave, the supervisors are told. Only a supervisor's `!unlock` ends that, after"
+            " here, `!cover 1`, `2` and `3` leave, the supervisors on duty and the person on call are told."
+            " Only a supervisor's `!unlock` ends that, after"
             " speaking with them by phone; then `!again` sends what was held, if it still fits."
         ),
         "## Before you start, once",

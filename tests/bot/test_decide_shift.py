@@ -119,5 +119,5 @@ def test_a_shift_of_fifteen_threads_is_quiet() -> None:
     fresh = [room for room, edit in shown if isinstance(edit, EditMessage) and edit.fresh]
     assert (len(desk) + fresh.count(DESK)) * 4 <= shift.texts
     assert len(rooms) + sum(room.startswith("s") for room in fresh) <= 3 * BATCHES * len(ADVOCATES)
-    assert not [post for _, post in ours if push(message_content(post), OFF) is Push.RING]
+    assert not [post for _, post in posts if push(message_content(post), OFF) is Push.RING]
     assert [post for post in desk if push(message_content(post), ANA) is Push.RING], "people on duty are called"
