@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final, TypeAlias, get_args
 
+from bot.commands.parser import answer_ref
 from bot.model.actions import (
     OFFICE,
     THREAD,
@@ -92,7 +93,9 @@ def _target(event: MessageSent | MessageIgnored) -> str:
 
 
 def _answered(event: Event, action: SendMessage | EditMessage) -> str | None:
-    """Return whose message it is that the action answers, if it answers the one that is decided about."""
+    """Return whose message or tap it is that the action answers, if it answers the one that is decided about."""
+    if isinstance(event, ReactionAdded):
+        return event.sender if isinstance(action, SendMessage) and action.ref == answer_ref(event) else None
     if not isinstance(event, MessageSent | MessageIgnored) or not isinstance(action, SendMessage) or not action.reply_to:
         return None
     return event.sender if action.reply_to in (event.event_id, _target(event)) else None

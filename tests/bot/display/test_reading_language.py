@@ -156,6 +156,21 @@ def test_who_did_something_in_anothers_room_reads_what_came_of_it() -> None:
         assert "NO SEGURO: nada sale" in stopped
 
 
+def test_a_tap_is_answered_in_its_senders_language() -> None:
+    """At the desk and in a room: whoever taps what cannot be done any more reads why in their language alone."""
+    world = Simulation(PACK)
+    world.say(DESK, BEN, "!lang me es")
+    world.settle()
+    world.open(T1, ANA)
+    for where, key, target in ((DESK, "✋", f"card:{T1}"), (T1, "✅", "offer")):
+        world.tap(where, BEN, key, target)
+        world.settle()
+    answers = [post.body for _, post in world.rooms if post.ref.startswith("answer:")]
+    assert answers[-2] == "ben: amber heron ya está con ana."
+    assert "aquí no hay nada ofrecido" in answers[-1]
+    assert "nothing is offered" not in answers[-1]
+
+
 def said_alarm() -> Any:
     """Return the alarm of `!unsafe`."""
     (event,) = [event for event in told(then(held(), said("!unsafe")).actions, DESK) if hasattr(event, "alarm")][-1:]
