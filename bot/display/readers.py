@@ -1,10 +1,10 @@
 """Who reads what the software says, and so in which language it is said.
 
 Rules of this module: what answers one person, and what stands in an office, is in that person's language; everything else
-in a thread's room is in its assignee's, and at the desk in the line's (`staff_language`). What calls a person into a
-thread's room, meets them there, or comes of what they did there, is in theirs as well. An alarm about danger at the desk,
-and what is said in a thread's room before anybody has it, are in the language of everybody there as well. Every notice is
-put into words here, the last thing before a decision ends, and nothing that is said to a phone passes here.
+in a thread's room is in its assignee's, and at the desk in the line's (`staff_language`). What calls a person, meets them
+in a thread's room, or comes of what they did there, is in theirs as well. An alarm about danger at the desk, and what is
+said in a thread's room before anybody has it, are in the language of everybody there as well. Every notice is put into
+words here, the last thing before a decision ends, and nothing that is said to a phone passes here.
 """
 
 from __future__ import annotations
@@ -123,4 +123,6 @@ def _languages(
     if action.place == THREAD and (assignee is not None or isinstance(action, EditMessage)):
         return tuple(language_of(pack, roster, user) for user in (assignee, *_met(event, action)))
     everybody = action.place == THREAD or (isinstance(action.body, Notice) and action.body.loud)
-    return (pack.staff_language, *(member.reads for member in roster if member.reads and everybody))
+    called = action.mentions if isinstance(action, SendMessage) else ()
+    chosen = (member.reads for member in roster if member.reads and (everybody or member.user in called))
+    return (pack.staff_language, *chosen)

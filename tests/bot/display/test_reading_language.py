@@ -23,10 +23,10 @@ from bot.model.actions import (
 from bot.model.desk import Desk
 from bot.model.events import MemberJoined, ReactionAdded
 from bot.model.line_incidents import SyncStalled
-from bot.model.thread_desk_events import ReadingLanguageChosen
+from bot.model.thread_desk_events import ReadingLanguageChosen, RevealRequested, ThreadQueued
 from tests.bot.examples import arrived, at, at_desk, held, of, said, staffed_desk, then, told, waiting, words
 from tests.bot.simulation import Simulation
-from tests.bot.strategies import ANA, BEN, MEMBERS, OWNERS, PACK, SUE
+from tests.bot.strategies import ANA, BEN, MEMBERS, NOW, OWNERS, PACK, SUE
 
 T1 = OWNERS[0]
 NOTED = "Desde ahora te hablo en español"
@@ -154,6 +154,24 @@ def test_who_did_something_in_anothers_room_reads_what_came_of_it() -> None:
         stopped = words(then(there, event, at(0, roster=roster)))
         assert "UNSAFE: nothing" in stopped
         assert "NO SEGURO: nada sale" in stopped
+
+
+@pytest.mark.parametrize(
+    ("event", "english", "spanish"),
+    [
+        (RevealRequested(thread=T1, designation="amber heron", by=ANA), "asks to see the number", "ver el número"),
+        (ThreadQueued(thread=T1, designation="amber heron", since=NOW), "come to the queue", "entrado en la cola"),
+        (at_desk("!outage"), "OUTAGE", "FALLA"),
+    ],
+    ids=["the number", "a texter", "an outage"],
+)
+def test_who_is_called_at_the_desk_reads_it_in_their_language(event: Any, english: str, spanish: str) -> None:
+    """What calls people there is in the line's language, and in those of the people whom it calls; a card is not."""
+    roster = tuple(replace(member, reads="es") if member.user == SUE else member for member in MEMBERS)
+    step = then(replace(staffed_desk(), roster=roster), event, at(0, roster=roster))
+    calls = [post.body for post in of(SendMessage, step) if SUE in post.mentions]
+    assert [english in body and spanish in body for body in calls] == [True]
+    assert not any(spanish in post.body for post in of(SendMessage, step) if not post.mentions)
 
 
 def test_a_tap_is_answered_in_its_senders_language() -> None:
