@@ -124,10 +124,12 @@ class CxmlCarrier(BaseCarrier):
         rate: Rate,
         extra_fields: Mapping[str, str] | None = None,
         fragment: str = "",
+        other_recipients: tuple[str, ...] = (),
         timeout: aiohttp.ClientTimeout,
     ) -> None:
         self.rate = rate
         self._public_base_url, self._numbers = public_base_url, numbers
+        self._other_recipients = other_recipients
         self._fragment = f"#{fragment}".encode() if fragment else b""
         self._keys = {algorithm: key.encode() for algorithm, key in keys.items()}
         self._api_base, self._messages = api_base, f"{path}/Accounts/{path_segment(account)}/Messages"
@@ -224,15 +226,17 @@ class CxmlCarrier(BaseCarrier):
     async def list_since(self, since: datetime) -> AsyncIterator[Listed]:
         """`GET …/Messages.json?To=&DateSent>=`, for each of our numbers → `{"messages", "next_page_uri"}`, newest first.
 
-        The vendors document a date there, no time, so the exact bound is ours. All pages are read before the first text is
-        given, for the oldest comes last. Times are whole seconds, and a message's `date_sent` is when the vendor called our
-        webhook, or tried to. A message that cannot be read lets the listing end as one that broke off, after the others.
+        What was sent to a sender of another channel has that in `to`, and is listed for none of our numbers: each of those
+        that the line knows is asked for as well. The vendors document a date there, no time, so the exact bound is ours.
+        All pages are read before the first text is given, for the oldest comes last. Times are whole seconds, and a
+        message's `date_sent` is when the vendor called our webhook, or tried to. A message that cannot be read lets the
+        listing end as one that broke off, after the others.
         """
         since = since.astimezone(UTC).replace(microsecond=0)
         found: dict[str, tuple[datetime, Listed]] = {}
         whole = True
-        for number in self._numbers:
-            listed, all_read = parse_listing(await self._list(number, since), since)
+        for recipient in (*self._numbers, *self._other_recipients):
+            listed, all_read = parse_listing(await self._list(recipient, since), since)
             whole = whole and all_read
             for at, item in listed:
                 found.setdefault(item.message_id, (at, item))
@@ -241,14 +245,17 @@ class CxmlCarrier(BaseCarrier):
         if not whole:
             raise ConnectionError("a message of the carrier's listing cannot be read")
 
-    async def _list(self, number: str, since: datetime) -> list[Any]:
-        """Return what the vendor lists for one number from the day before that time on, newest first."""
+    async def _list(self, recipient: str, since: datetime) -> list[Any]:
+        """Return what the vendor lists for one recipient from the day before that time on, newest first.
+
+        A recipient of another channel of which it lists nothing (400, 404) holds up no text.
+        """
         day = (since - timedelta(days=1)).strftime("%Y-%m-%d")
-        url = f"{self._url('.json')}?{urlencode({'To': number, 'DateSent>': day, 'PageSize': str(PAGE_SIZE)})}"
+        url = f"{self._url('.json')}?{urlencode({'To': recipient, 'DateSent>': day, 'PageSize': str(PAGE_SIZE)})}"
         items: list[Any] = []
         asked = 0
         while url:
-            page = await self._page(url)
+            page = await self._page(url, may_refuse=recipient in self._other_recipients)
             items += page["messages"]
             following, asked = page.get("next_page_uri"), asked + 1
             if following and (not isinstance(following, str) or not following.startswith("/") or asked > MAX_PAGES):
@@ -256,8 +263,10 @@ class CxmlCarrier(BaseCarrier):
             url = self._api_base + following if following else ""
         return items
 
-    async def _page(self, url: str) -> dict[str, Any]:
+    async def _page(self, url: str, *, may_refuse: bool) -> dict[str, Any]:
         got = await send_request(self._http, "GET", url)
+        if may_refuse and isinstance(got, HttpResponse) and got.status in (400, 404):
+            return {"messages": []}
         if not isinstance(got, HttpResponse) or got.status != 200 or not isinstance(got.json.get("messages"), list):
             raise ConnectionError("the carrier's listing broke off")
         return got.json

@@ -81,6 +81,7 @@ EXPOSURE = Exposure(
         "The HTTP status that comes with 20009 (any but 204 and 404 is taken as not yet).",
         "Codes 21614, 30007 and 30034 (taken as permanent, as every 4xx is that is not named otherwise).",
         "Whether a status callback ever bears 21610 (it is read as an opt-out if it does).",
+        "Whether its list takes an RCS sender as the recipient, as a webhook has it in `To` (a refusal holds up no text).",
     ),
 )
 
@@ -90,7 +91,9 @@ class Settings(CarrierSettings):
 
     `user` and `password_file` are an API key (`SK…`) and its secret for sending; without them the account's own. A shared
     key is for accounts whose webhooks are signed with HMAC-SHA256. `webhook_fragment` is what stands behind `#` in the
-    webhook's address in the console: a signature is right with it or without it.
+    webhook's address in the console: a signature is right with it or without it. `rcs_senders`: RCS senders of the account
+    whose webhook is this line's, as Twilio writes them (`rcs:brand_agent`): what they were sent in an outage is not listed
+    for a number, and the desk is to hear of it.
     """
 
     kind: Literal["twilio"]
@@ -102,6 +105,7 @@ class Settings(CarrierSettings):
     shared_key_file: Path | None = None
     discard_content: bool = False
     webhook_fragment: Annotated[str, Field(pattern=r"^[A-Za-z0-9=&.,_-]{0,100}$")] = "rc=5&rp=all"
+    rcs_senders: tuple[Annotated[str, Field(pattern=r"^rcs:[A-Za-z0-9_.-]{1,100}$")], ...] = ()
 
 
 class TwilioCarrier(CxmlCarrier):
@@ -132,6 +136,7 @@ class TwilioCarrier(CxmlCarrier):
             rate=Rate(per_second=settings.texts_per_second),
             extra_fields={"ContentRetention": "discard"} if settings.discard_content else None,
             fragment=settings.webhook_fragment,
+            other_recipients=settings.rcs_senders,
             timeout=timeout,
         )
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bridge.carriers.adapter import Carrier, Ignored, InboundText
-from bridge.carriers.vendors import signalwire, twilio
+from bridge.carriers.vendors import cxml, signalwire, twilio
 from tests.bridge.carriers.cxml_harnesses import ACCOUNT, NUMBER, CxmlHarness, signalwire_harness, twilio_harness
 from tests.bridge.carriers.receiver import http_response, scripted_server
 from tests.bridge.carriers.steps import HANDSET, list_all, listed_texts, listing, other_adapter
@@ -161,3 +161,58 @@ async def test_a_listing_without_end(either: CxmlHarness, monkeypatch: pytest.Mo
             _ = [item async for item in carrier.list_since(datetime.now(UTC))]
         assert line.requests == 6
         await carrier.close()
+
+
+RCS = "rcs:agent_0123abcd"
+
+
+@asynccontextmanager
+async def with_rcs_sender(harness: CxmlHarness) -> AsyncIterator[Carrier]:
+    """Return Twilio's adapter of a line that has an RCS sender as well."""
+    settings = twilio.Settings(
+        kind="twilio",
+        api_base=harness.base,
+        account_sid=ACCOUNT,
+        auth_token_file=harness.secrets / "key",
+        rcs_senders=(RCS,),
+    )
+    carrier = twilio.TwilioCarrier.make(settings, harness.context(), timeout=CLIENT_TIMEOUT)
+    yield carrier
+    await carrier.close()
+
+
+async def test_what_an_rcs_sender_missed_is_told() -> None:
+    """It stands under the sender and under no number: it is asked for, told as of another channel, and is no text."""
+    async with twilio_harness() as harness:
+        start = datetime.now(UTC) - timedelta(seconds=1)
+        await harness.text_from_handset(HANDSET, "by text")
+        harness.vendor._number = RCS
+        await harness.text_from_handset(f"rcs:{HANDSET}", "by RCS")
+        without, _ = await list_all(harness.carrier, start)
+        assert [type(item) for item in without] == [InboundText], "under the number there is the text alone"
+        async with with_rcs_sender(harness) as carrier:
+            (text, other), whole = await list_all(carrier, start)
+        assert whole
+        assert isinstance(text, InboundText)
+        assert isinstance(other, Ignored)
+        assert other.reason == "channel"
+
+
+@pytest.mark.parametrize(("status", "whole"), [(400, True), (404, True), (500, False)])
+async def test_an_rcs_sender_that_is_not_listed_holds_up_no_text(
+    status: int, whole: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twilio names phone numbers as what its list filters by: a refusal says nothing of texts, a failure is one."""
+    ask = cxml.send_request
+
+    async def answer(http: Any, method: str, url: str) -> Any:
+        got: Any = await ask(http, method, url)
+        return replace(got, status=status) if "rcs" in url else got
+
+    async with twilio_harness() as harness, with_rcs_sender(harness) as carrier:
+        start = datetime.now(UTC) - timedelta(seconds=1)
+        await harness.text_from_handset(HANDSET, "by text")
+        monkeypatch.setattr(cxml, "send_request", answer)
+        texts, ended = await listing(carrier, start)
+    assert ended is whole
+    assert [text.text for text in texts] == (["by text"] if whole else [])
