@@ -1,7 +1,8 @@
 """`python -P -m tests.synapse_versions VERSION…`: the module's tests with other versions of Synapse, one line for each.
 
-Rule of this module: it is run by hand, because it fetches a wheel a version and takes some minutes for each; it changes
-nothing of the environment it runs in. What it found stands in `deploy/synapse_module/README.md`.
+Rule of this module: it is run by hand or by `./quietline test --long synapse`, because it fetches a wheel a version and
+takes minutes for each; it changes nothing of the environment it runs in. What it found stands in
+`deploy/synapse_module/README.md`.
 
 Each version gets an environment of its own whose packages are those of this one, but for Synapse.
 """
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[1]
+TRIED: Final = ("1.155.0", "1.157.2", "1.159.0", "1.161.0", "1.163.2")
+"""Versions that the long run tries: from the first that has what the module needs to the one that is pinned."""
 TESTS: Final = (
     "tests/deploy/synapse_module",
     "tests/deploy/stack/test_admin_token.py",
@@ -26,10 +29,11 @@ TESTS: Final = (
 
 def main(versions: list[str]) -> int:
     """Try each version; 1 when one of them fails."""
-    return max([_try(version) for version in versions], default=2)
+    return max([int(not try_version(version)) for version in versions], default=2)
 
 
-def _try(version: str) -> int:
+def try_version(version: str) -> bool:
+    """Run the module's tests with a version, and print what they found; True when all is well."""
     with tempfile.TemporaryDirectory(prefix="quietline-synapse-") as directory:
         python = _environment(Path(directory), version)
         tests = [str(python), "-P", "-m", "pytest", "--no-header", *TESTS]
@@ -40,7 +44,7 @@ def _try(version: str) -> int:
     sys.stdout.write(f"Synapse {version}: {'well' if ended.returncode == 0 else 'NOT well'}\n")
     sys.stdout.writelines(f"  {line}\n" for line in told)
     sys.stdout.flush()
-    return int(ended.returncode != 0)
+    return ended.returncode == 0
 
 
 def _environment(directory: Path, version: str) -> Path:

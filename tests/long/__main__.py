@@ -15,7 +15,8 @@ import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeAlias
 
-from tests.long import drills, fuzz, kills, postgresql, soak, takeovers
+from tests.long import drills, fuzz, kills, postgresql, soak, synapse, takeovers
+from tests.synapse_versions import TRIED
 
 Figures: TypeAlias = list[tuple[str, object, bool]]
 """Name, value, and whether it is as it must be."""
@@ -97,6 +98,15 @@ async def _drills(options: argparse.Namespace) -> Figures:
     ]
 
 
+async def _synapse(options: argparse.Namespace) -> Figures:
+    found = await asyncio.to_thread(synapse.run, _minutes(options, "synapse"))
+    wrong = [version for version, is_well in found.items() if not is_well]
+    return [
+        ("versions of Synapse", f"{len(found)} of {len(TRIED)}: {', '.join(found)}", len(found) == len(TRIED)),
+        ("with which the module's tests fail", ", ".join(wrong) or "none", not wrong),
+    ]
+
+
 PARTS: Final[dict[str, Callable[[argparse.Namespace], Coroutine[Any, Any, Figures]]]] = {
     "kills": _kills,
     "fuzz": _fuzz,
@@ -104,8 +114,9 @@ PARTS: Final[dict[str, Callable[[argparse.Namespace], Coroutine[Any, Any, Figure
     "postgresql": _postgresql,
     "takeovers": _takeovers,
     "drills": _drills,
+    "synapse": _synapse,
 }
-ONLY_NAMED: Final = frozenset({"postgresql", "takeovers", "drills"})
+ONLY_NAMED: Final = frozenset({"postgresql", "takeovers", "drills", "synapse"})
 
 
 LOAD: Final[dict[str, float]] = {
@@ -115,6 +126,7 @@ LOAD: Final[dict[str, float]] = {
     "postgresql": 45.0,
     "takeovers": 15.0,
     "drills": 12.0,
+    "synapse": 30.0,
 }
 """Minutes for which each part makes its load."""
 BUDGET: Final[dict[str, float]] = {
@@ -124,6 +136,7 @@ BUDGET: Final[dict[str, float]] = {
     "postgresql": 50.0,
     "takeovers": 25.0,
     "drills": 14.0,
+    "synapse": 45.0,
 }
 """Minutes after which each is ended. Those that run when none is named are an hour together."""
 
