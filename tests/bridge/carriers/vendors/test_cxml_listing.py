@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bridge.carriers.adapter import Carrier, Ignored, InboundText
+from bridge.carriers.http_request import send_request
 from bridge.carriers.vendors import cxml, signalwire, twilio
 from tests.bridge.carriers.cxml_harnesses import ACCOUNT, NUMBER, CxmlHarness, signalwire_harness, twilio_harness
 from tests.bridge.carriers.receiver import http_response, scripted_server
@@ -203,10 +204,9 @@ async def test_an_rcs_sender_that_is_not_listed_holds_up_no_text(
     status: int, whole: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Twilio names phone numbers as what its list filters by: a refusal says nothing of texts, a failure is one."""
-    ask = cxml.send_request
 
     async def answer(http: Any, method: str, url: str) -> Any:
-        got: Any = await ask(http, method, url)
+        got: Any = await send_request(http, method, url)
         return replace(got, status=status) if "rcs" in url else got
 
     async with twilio_harness() as harness, with_rcs_sender(harness) as carrier:
