@@ -80,6 +80,7 @@ class Timers:
         if jump or counts or abs(ahead) >= MAX_SKEW:
             await self._database.commit(commit)
             log.event("timers.clock_jumped", seconds=jump, count=ahead)
+            self._wake.engine(DESK)
         self._seconds_ahead = await clock_trust.seconds_ahead(self._database)
         await self._bring_times_back()
 

@@ -42,9 +42,9 @@ class FakeMachine:
     def reading(self) -> ClockSample:
         return ClockSample(self.wall, self.passed, self.boot)
 
-    def timers(self, harness: BridgeHarness) -> Timers:
+    def timers(self, harness: BridgeHarness, woken: list[str] | None = None) -> Timers:
         return Timers(
-            harness.services_with(WakeUps()),
+            harness.services_with(WakeUps(engine=(woken if woken is not None else []).append)),
             wait_until_idle=harness.wait_until_idle,
             correction=harness.clock_correction(harness.services_with(WakeUps())),
             system_time=lambda: self.wall,
@@ -115,7 +115,9 @@ async def test_a_jump_between_two_runs_is_found(
     machine.passed = machine.passed + seconds if boot == machine.boot else 50.0
     machine.boot = boot
     harness.clock.at = machine.wall
-    await machine.timers(harness).recover()
+    woken: list[str] = []
+    await machine.timers(harness, woken).recover()
+    assert ("desk" in woken) >= doubted, "the engine has read the inbox before"
     assert await clock_trust.is_distrusted(harness.database) is doubted
     assert (len(await alerts(harness)) == 1) is doubted
 
