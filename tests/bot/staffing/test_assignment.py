@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bot.model.actions import THREAD
-from bot.model.events import MemberLeft
+import pytest
+
+from bot.model.actions import DESK, OFFICE, THREAD, ShareRoomKeys
+from bot.model.events import MemberJoined, MemberLeft
 from bot.model.thread_desk_events import Assigned
 from bot.staffing.assignment import MAX_CHARACTERS
-from tests.bot.examples import arrived, held, then, waiting, words
-from tests.bot.strategies import ANA, BEN
+from tests.bot.examples import arrived, held, of, staffed_desk, then, waiting, words
+from tests.bot.strategies import ANA, BEN, EVE
 
 
 def test_a_long_text_is_shown_whole_in_pieces_that_fit() -> None:
@@ -31,6 +33,13 @@ def test_what_has_no_words_is_told() -> None:
     """A picture and an empty text leave a line in the room."""
     assert "2 picture(s)" in words(then(held(), arrived("", id="b", media=2)))
     assert "without words" in words(then(held(), arrived("", id="b")))
+
+
+@pytest.mark.parametrize(("place", "user"), [(THREAD, BEN), (DESK, EVE), (OFFICE + BEN, BEN)])
+def test_whoever_comes_in_is_given_the_keys_again(place: str, user: str) -> None:
+    """At a join the keys go once more, to devices that had them as well: some drop those of rooms that they are not in."""
+    step = then(held() if place == THREAD else staffed_desk(), MemberJoined(place=place, user=user))
+    assert of(ShareRoomKeys, step) == [ShareRoomKeys(place=place, user=user, resend=True)]
 
 
 def test_the_card_says_who_is_the_assignee_and_whether_the_phone_is_stopped() -> None:
