@@ -37,6 +37,8 @@ from bridge.runtime.settings import (
 )
 
 HEX_KEY: Final = re.compile(r"[0-9A-Fa-f]{64}")
+FINGERPRINT: Final = re.compile(r"[A-Za-z0-9+/]{43}")
+"""An Ed25519 key in unpadded base64."""
 CANARY_ERASURE_SECONDS: Final = 150.0
 """Seconds in which what a round trip of the canary left is erased: 60 are promised on a machine of one's own."""
 LOCAL_USER: Final = re.compile(r"@[a-z0-9._=/+-]{1,200}")
@@ -145,11 +147,25 @@ class KeySettings(Section):
         return {"vault": self.vault_key_file, "index": self.index_key_file, "suppression": self.suppression_key_file}
 
 
+def _check_fingerprint(value: str) -> str:
+    joined = "".join(value.split())
+    if not FINGERPRINT.fullmatch(joined):
+        raise ValueError(
+            "must be the fingerprint of an identity, as clients show it: 43 letters and digits, in fours or not"
+        )
+    return joined
+
+
 class Staff(Section):
-    """Who is invited to the desk at first start, and as what."""
+    """Who is invited to the desk at first start, and as what.
+
+    `identity`: the fingerprint that the technician compared; when this person is seen with it, and was confirmed with none,
+    it is confirmed as by `quietline trust`.
+    """
 
     mxid: str
     role: Literal["advocate", "supervisor"]
+    identity: Annotated[str, AfterValidator(_check_fingerprint)] | None = None
 
 
 class Email(Section):

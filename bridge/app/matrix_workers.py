@@ -17,6 +17,7 @@ from bot.model.events import Event
 from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind
 from bot.sending import undo_window
 from bridge.app.canary_account import CanaryAccount
+from bridge.app.configured_identities import ConfiguredIdentities
 from bridge.app.line_files import CannotStart
 from bridge.app.module_check import ModuleCheck
 from bridge.app.resources import Resources
@@ -175,6 +176,9 @@ class MatrixWorkers:
             group.create_task(room_sender.number_reveals.loop.run())
             group.create_task(nightly.loop.run())
             group.create_task(ModuleCheck(services, module_client=module_client).loop.run())
+            if any(member.identity for member in resources.config.line.staff):
+                configured = ConfiguredIdentities(services, staff=resources.config.line.staff, devices=matrix.devices)
+                group.create_task(configured.loop.run())
             if (canary := resources.config.canary) is not None:
                 account = CanaryAccount(
                     services,

@@ -83,6 +83,10 @@ NOTES: Final[Mapping[str, Note]] = MappingProxyType(
         "lines.carrier": Note("who brings texts; its keys follow from `kind`", "see below"),
         "lines.staff": Note("who is invited to the desk at the first start", "see below"),
         "lines.staff.mxid": Note("a whole Matrix id on this homeserver", '"@ada:text.example.org"'),
+        "lines.staff.identity": Note(
+            "the fingerprint that you compared: this person is confirmed when seen with it, as by `quietline trust`",
+            '"AbCd EfGh IjKl MnOp QrSt UvWx YzAb CdEf GhIj KlMn OpQ"',
+        ),
         "lines.staff.role": Note("a supervisor may confirm identities, hold, block and close at once", "supervisor"),
         "lines.calendar": Note(
             "who is on shift when, as a calendar file (shifts.md): one of two keys; without it the pack says it, or nobody",

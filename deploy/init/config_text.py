@@ -42,7 +42,7 @@ COMMENTS: Final[Mapping[str, str]] = types.MappingProxyType(
         "lines.numbers": "Further numbers of the same line.",
         "lines.rehearsal": "True for a line without phones only.",
         "lines.packs": "Wordings, hours and settings, in order; the agency's own is the last one.",
-        "lines.staff": "Who is invited to the desk at the first start.",
+        "lines.staff": "Who is invited to the desk at the first start. `identity`: a fingerprint that you compared (keys.md).",
         "lines.on_call": "How whoever is on call hears that they are needed, outside Matrix.",
         "lines.on_call.webhook_file": "A file with a URL.",
         "lines.on_call.email": "A mail server that takes the agency's mail.",
@@ -95,7 +95,7 @@ def _key(name: str, field: FieldInfo, told: Mapping[str, Any], at: tuple[str, in
     else:
         yield f"{indent}{name}:"
         for n, item in enumerate(value or ()):
-            if n or (item.keys() == model.model_fields.keys() and all(isinstance(each, str) for each in item.values())):
+            if n or (_required(model) <= item.keys() and all(isinstance(each, str) for each in item.values())):
                 yield f"{'  ' * (depth + 1)}- {_flow(dict(item))}"
                 continue
             first, *rest = [line[2 * (depth + 2) :] for line in _section(model, item, place, depth + 2, silent=off)]
@@ -113,6 +113,10 @@ def _model_of(name: str, field: FieldInfo, value: Any) -> tuple[type[Section] | 
         kinds = [kind for kind in get_args(annotation) if isinstance(kind, type) and issubclass(kind, Section)]
         return (kinds[0] if kinds else None), many
     return (annotation if isinstance(annotation, type) and issubclass(annotation, Section) else None), many
+
+
+def _required(model: type[Section]) -> set[str]:
+    return {name for name, field in model.model_fields.items() if field.is_required()}
 
 
 def _default(field: FieldInfo) -> Any:
