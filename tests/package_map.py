@@ -90,7 +90,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
     ),
     "bridge/metrics": (
         "bot/model bridge/runtime bridge/storage bridge/config bridge/services bridge/tables bridge/background "
-        "bridge/inbound"
+        "bridge/matrix/room_keys bridge/inbound"
     ),
     "bridge/app": (
         "policies policies/drills bot/model bot/sending bridge/runtime bridge/storage bridge/lease bridge/carriers "

@@ -20,6 +20,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from bridge.inbound.arrivals import HOUR, ArrivalHistory
+from bridge.matrix.room_keys.confirmed_identities import TrustMac, count_confirmed_supervisors
 from bridge.services import Services
 from bridge.tables import dead_letters, erasure_jobs, inbox, line_state, outbox, sent_texts
 
@@ -31,6 +32,7 @@ CANARY_SECONDS: Final = 7200.0
 FAILING_TRIES: Final = 5
 """Tries after which a step of an erasure counts as failing: the desk hears of it then, too."""
 NEVER: Final = math.inf
+DAY: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,8 @@ class Figures:
     carrier_up: float = UNKNOWN
     last_text: float = UNKNOWN
     people_on_duty: float = UNKNOWN
+    trusted_supervisors: float = UNKNOWN
+    deaths: float = UNKNOWN
     threads_waiting: float = UNKNOWN
     longest_wait: float = UNKNOWN
     ready: float = UNKNOWN
@@ -107,6 +111,16 @@ GAUGES: Final = (
         lambda f: f.last_text,
     ),
     Gauge("quietline_people_on_duty", "People on duty at the desk.", lambda f: f.people_on_duty),
+    Gauge(
+        "quietline_trusted_supervisors",
+        "Supervisors at the desk whose identity is confirmed; with none nobody is heard and nobody can confirm the others.",
+        lambda f: f.trusted_supervisors,
+    ),
+    Gauge(
+        "quietline_deaths",
+        "How often the bridge ended by itself within a day; what starts it again hides that between two deaths.",
+        lambda f: f.deaths,
+    ),
     Gauge("quietline_threads_waiting", "Conversations that nobody has taken.", lambda f: f.threads_waiting),
     Gauge(
         "quietline_longest_wait_seconds",
@@ -194,6 +208,8 @@ async def read(services: Services, line: LineState, *, inbox_oldest: float, data
         carrier_up=UNKNOWN if line.carrier_up is None else float(line.carrier_up),
         last_text=UNKNOWN if last_text is None else last_text,
         people_on_duty=line.people_on_duty,
+        trusted_supervisors=await count_confirmed_supervisors(database, TrustMac(services.vault, services.marks.confirmed)),
+        deaths=_deaths(await line_state.get(database, line_state.RUNS), system_now),
         threads_waiting=len(line.waiting_since),
         longest_wait=max((_age(since, now) for since in line.waiting_since), default=0.0),
         ready=float(line.ready),
@@ -208,6 +224,11 @@ async def read(services: Services, line: LineState, *, inbox_oldest: float, data
 
 def _age(at: float, now: float) -> float:
     return max(0.0, now - at)
+
+
+def _deaths(runs: str | None, now: float) -> float:
+    """Count those of the last day in what `bridge/app/run_history.py` stores."""
+    return UNKNOWN if runs is None else sum(now - float(death) < DAY for death in json.loads(runs)["deaths"])
 
 
 def _free_bytes(data: Path) -> float:

@@ -42,7 +42,7 @@ COMMENTS: Final[Mapping[str, str]] = types.MappingProxyType(
         "lines.numbers": "Further numbers of the same line.",
         "lines.rehearsal": "True for a line without phones only.",
         "lines.packs": "Wordings, hours and settings, in order; the agency's own is the last one.",
-        "lines.staff": "Who is invited to the desk at the first start. `identity`: a fingerprint that you compared (keys.md).",
+        "lines.staff": "Who is invited to the desk at the first start; `identity`: a fingerprint, see keys.md.",
         "lines.on_call": "How whoever is on call hears that they are needed, outside Matrix.",
         "lines.on_call.webhook_file": "A file with a URL.",
         "lines.on_call.email": "A mail server that takes the agency's mail.",

@@ -247,6 +247,12 @@ def confirmed_supervisors(connection: Snapshot, trust_mac: TrustMac) -> int:
     return sum(_is_confirmed(trust_mac, row, row["master_key"]) for row in rows)
 
 
+async def count_confirmed_supervisors(reader: Reader, trust_mac: TrustMac) -> int:
+    """Count the same for the running bridge, which knows its set of confirmed identities."""
+    rows = await reader.fetch(CONFIRMED_SUPERVISORS)
+    return sum(trust_mac.is_confirmed(row["user_id"], row["master_key"], row["mac"]) for row in rows)
+
+
 async def confirm_fingerprint(transaction: Transaction, user_id: str, fingerprint: str, trust_mac: TrustMac) -> None:
     """Confirm a person's newest identity if the fingerprint is its own, or that of a device that it signed.
 

@@ -13,6 +13,7 @@ from bot.model.actions import DESK, SendSms
 from bot.model.desk import Desk, DeskMember, QueueEntry, Role
 from bot.model.events import TextArrived
 from bridge.inbound.arrivals import HOUR, ArrivalHistory
+from bridge.matrix.room_keys.confirmed_identities import Confirmations
 from bridge.metrics.figures import CANARY_SECONDS
 from bridge.metrics.server import CANARY_FILE, MetricsServer
 from bridge.storage.database import Transaction
@@ -154,3 +155,28 @@ class _Ticks:
 
     def __call__(self) -> float:
         return self.at
+
+
+async def test_supervisors_who_are_heard_and_deaths_of_the_bridge(harness: BridgeHarness, metrics: MetricsServer) -> None:
+    """A supervisor at the desk counts once their identity is confirmed by the running bridge; deaths count for a day."""
+    user, key = "@sol:quietline.localhost", "AbCd" * 10 + "xyz"
+    confirmations = Confirmations(harness.services.vault, harness.services.marks.confirmed)
+
+    async def commit(transaction: Transaction) -> None:
+        for query, *values in (
+            ("INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ('!desk', 'desk', 'desk', $1)", "desk"),
+            ("INSERT INTO matrix_member (room_id, user_id, membership) VALUES ('!desk', $1, 'join')", user),
+            ("INSERT INTO matrix_level (room_id, user_id, level) VALUES ('!desk', $1, 50)", user),
+            ("INSERT INTO matrix_seen_identity (user_id, master_key, queried_ms) VALUES ($1, $2, 0)", user, key),
+        ):
+            await transaction.execute(query, *values)
+        now = harness.clock.system_time()
+        runs = {"first": 0.0, "running": True, "deaths": [now - 90_000, now - 80_000, now - 10]}
+        await line_state.put(transaction, line_state.RUNS, json.dumps(runs))
+
+    assert math.isnan(value(await metrics.text(), "quietline_deaths"))
+    await harness.database.commit(commit)
+    text = await metrics.text()
+    assert (value(text, "quietline_trusted_supervisors"), value(text, "quietline_deaths")) == (0, 2)
+    await harness.database.commit(lambda transaction: confirmations.confirm(transaction, user, key))
+    assert value(await metrics.text(), "quietline_trusted_supervisors") == 1

@@ -7,6 +7,7 @@ import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -18,8 +19,11 @@ from bridge.metrics.figures import TRANSPORTS
 from bridge.metrics.server import MetricsServer
 from bridge.storage.errors import Unavailable
 from tests.bridge.metrics.samples import samples, value
+from tests.bridge.metrics.table import MONITORING
+from tests.deploy.processes import free_port_base
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import HANDSET, NUMBER, BridgeHarness
+from tests.outside_programs import OutsidePrograms
 
 WORDS = "please call nobody at home"
 LABELS = {
@@ -76,6 +80,44 @@ async def test_a_scrape_is_prometheus_text_with_every_binding_name(metrics: Metr
     for name in BINDING:
         value(text, name)
     assert value(text, "process_resident_memory_bytes") > 0
+
+
+async def test_prometheus_itself_takes_them(
+    metrics: MetricsServer, tmp_path: Path, outside_programs: OutsidePrograms
+) -> None:
+    """The real program with the files that come with Quietline scrapes the line, has its figures and finds no alarm."""
+    if (program := outside_programs.find("prometheus")) is None:
+        return
+    host, port = metrics._settings.address
+    written = (MONITORING / "prometheus.yaml").read_text(encoding="utf-8")
+    for old, new in (("127.0.0.1:9464", f"{host}:{port}"), ("15s", "1s"), ("10s", "1s"), ("127.0.0.1:9093", "127.0.0.1:1")):
+        assert old in written
+        written = written.replace(old, new)
+    (tmp_path / "prometheus.yaml").write_text(written)
+    (tmp_path / "rules.yaml").write_bytes((MONITORING / "rules.yaml").read_bytes())
+    own = f"127.0.0.1:{free_port_base()}"
+    words = (f"--config.file={tmp_path / 'prometheus.yaml'}", f"--storage.tsdb.path={tmp_path / 'series'}")
+    async with listening(metrics), aiohttp.ClientSession() as http:
+        with (tmp_path / "output").open("wb") as output:
+            running = await asyncio.create_subprocess_exec(
+                program, *words, f"--web.listen-address={own}", stdout=output, stderr=output
+            )
+        try:
+
+            async def asked(query: str) -> list[float] | None:
+                assert running.returncode is None, (tmp_path / "output").read_text()
+                with suppress(aiohttp.ClientError):
+                    async with http.get(f"http://{own}/api/v1/query", params={"query": query}) as answer:
+                        found = [float(each["value"][1]) for each in (await answer.json())["data"]["result"]]
+                        return found or None
+                return None
+
+            await wait_until("Prometheus has scraped", lambda: asked('up{job="quietline"} == 1'), every=0.2)
+            assert await asked("quietline_inbox_rows") == [0]
+            assert await asked('count(ALERTS{alertstate="firing"}) or vector(0)') == [0]
+        finally:
+            running.terminate()
+            await running.wait()
 
 
 async def test_nothing_else_is_served(metrics: MetricsServer) -> None:
