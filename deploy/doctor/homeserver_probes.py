@@ -277,7 +277,7 @@ def judge_version(told: str) -> CheckResult:
         return CheckResult(name=name, ok=True, asked=False, what="is not told", do=do)
     shown = told.removeprefix("Synapse/").partition(" ")[0]
     if version < synapse_version.OLDEST:
-        do = f"Update Synapse to {oldest} or newer; {tested} is what this was made for."
+        do = f"Update Synapse to {oldest} or newer; {tested} is what this was made for (deploy/synapse_module/README.md)."
         return CheckResult(name=name, ok=False, what=f"Synapse {shown} is too old: the line does not work on it", do=do)
     if version > synapse_version.TESTED:
         do = "Ask `quietline doctor` beside a copy of it first, and read deploy/synapse_module/README.md on versions."

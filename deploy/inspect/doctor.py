@@ -56,7 +56,7 @@ def check_on_call(config: Config) -> CheckResult:
     """Whether a person on call is told outside Matrix."""
     if has_on_call(config):
         return CheckResult(name="on-call", ok=True, what="somebody outside Matrix is called when nobody comes")
-    do = "Give lines.0.on_call a webhook_file or an email, and try it."
+    do = "Give lines.0.on_call a webhook_file or an email, start the line again, and try it: `quietline alarm test`."
     what = "nobody outside Matrix is called when nobody comes"
     return CheckResult(name="on-call", ok=config.line.rehearsal, what=what + _rehearsal_note(config), do=do)
 
@@ -78,7 +78,8 @@ def check_disk_space(layout: Layout) -> CheckResult:
     """Whether there is room on the disk: a full one stops the line before it loses anything."""
     free = shutil.disk_usage(layout.data).free
     ok = free >= MIN_FREE_BYTES
-    do = "" if ok else "Make room: on a full disk texts are refused, and the carrier gives up after a while."
+    room = f"Make room where {layout.data} is: on a full disk texts are refused, and the carrier gives up after a while."
+    do = "" if ok else room
     return CheckResult(name="disk", ok=ok, what=f"{free // 1024**2} MiB are free", do=do)
 
 

@@ -45,7 +45,8 @@ def check_keys(db: Snapshot, config: Config) -> CheckResult:
     values = {name: key_check_value(bytes.fromhex(read_secret(file))) for name, file in files.items()}
     if wrong := line_state.peek_wrong_keys(db, values):
         what = f"not those that this database was written with: {', '.join(f'{name} ({files[name]})' for name in wrong)}"
-        do = "Put the right files back. The line does not start without: it would not know its STOPs, or who texts."
+        where = ", ".join(str(files[name]) for name in wrong)
+        do = f"Put the right {where} back. The line does not start without: it would not know its STOPs, or who texts."
         return CheckResult(name="keys", ok=False, what=what, do=do)
     if line_state.peek(db, line_state.KEY_CHECK + "vault") is None:
         return CheckResult(name="keys", ok=True, what="the next start notes which keys this database is written with")

@@ -55,7 +55,9 @@ def check_modes(layout: Layout, config: Config) -> CheckResult:
         return CheckResult(name="file modes", ok=True, what="secrets and databases are readable by their owner only")
     more = f" and {len(wide) - 3} more" if len(wide) > 3 else ""
     what = f"others can read {', '.join(sorted(wide)[:3])}{more}"
-    return CheckResult(name="file modes", ok=False, what=what, do="chmod -R go= on the line's directory and secrets.")
+    return CheckResult(
+        name="file modes", ok=False, what=what, do=f"`chmod -R go= {layout.data}`, and likewise secrets that lie elsewhere."
+    )
 
 
 def check_key_copies(layout: Layout, config: Config) -> CheckResult:

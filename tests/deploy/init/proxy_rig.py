@@ -67,6 +67,21 @@ class RunningProxy:
             writer.close()
 
 
+async def ask_often(proxy: RunningProxy, paths: tuple[str, ...], times: int) -> set[int]:
+    """Ask for these paths in turn, so often, over connections that are kept; returns the statuses."""
+    base, found = f"https://127.0.0.1:{proxy.port}", set[int]()
+    connector = aiohttp.TCPConnector(limit=8)
+    async with aiohttp.ClientSession(connector=connector, headers={"Host": HOST, "X-Forwarded-For": SPOOFED}) as http:
+
+        async def ask(path: str) -> None:
+            async with http.get(base + path, ssl=proxy.trusted, server_hostname=HOST) as answer:
+                found.add(answer.status)
+
+        for n in range(0, times, 8):
+            await asyncio.gather(*(ask(paths[(n + k) % len(paths)]) for k in range(8)))
+    return found
+
+
 def make_certificates(directory: Path) -> None:
     """In a new directory, make an authority (`ca.pem`), and its certificate for the host (`host.pem`, `host.key`)."""
     directory.mkdir()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -21,6 +24,7 @@ from deploy.stack.provision import first_accounts, write_line_files
 from policies.load import load as load_packs
 from policies.pack import samples, unreviewed
 from tests.deploy.init.answers import PASSWORD, PATH_SECRET, answers, answers_file, joined, run_init
+from tests.deploy.processes import ROOT
 from tests.fakes.full_disk import cut_off_at
 
 REVIEW = {"by": "Counsel", "on": date(2027, 1, 15)}
@@ -316,3 +320,43 @@ def test_a_disk_that_is_full_in_the_middle_of_a_file_is_named(tmp_path: Path, mo
     assert (ended.exit_code, [path.name for path in tmp_path.iterdir()]) == (2, ["answers.yaml"])
     assert str(tmp_path) in ended.stderr
     assert "No space left on device; make room on that disk, and say it again. Nothing was written" in ended.stderr
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+left, opened, renamed = int(sys.argv[1]), os.open, Path.rename
+
+def open_(path, flags, *words, **more):
+    global left
+    if flags & os.O_CREAT:
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return opened(path, flags, *words, **more)
+
+def rename(path, target):
+    if path.name.endswith(".half"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return renamed(path, target)
+
+os.open, Path.rename = open_, rename
+from deploy.cli.main import main
+sys.argv[1:] = sys.argv[2:]
+main()
+"""
+"""`init` that is killed at the n-th file that it makes, or when all are there and the directory gets its name."""
+
+
+def test_a_kill_at_any_point_leaves_no_directory(tmp_path: Path) -> None:
+    """At the first file, in the middle, and before the last step: no line, and the next try makes a whole one."""
+    line = tmp_path / "line"
+    words = ("init", str(line), "--answers", str(answers_file(tmp_path, answers())))
+    for step in (0, 12, 10_000):
+        ended = subprocess.run([sys.executable, "-P", "-c", KILLED, str(step), *words], cwd=ROOT, check=False)
+        assert ended.returncode == -signal.SIGKILL
+        assert not line.exists()
+        assert {path.name for path in tmp_path.iterdir()} <= {"answers.yaml", ".line.half"}
+    assert CliRunner().invoke(cli, words).exit_code == 0
+    assert (line / "CHECKLIST.md").is_file()
+    assert {path.name for path in tmp_path.iterdir()} == {"answers.yaml", "line"}

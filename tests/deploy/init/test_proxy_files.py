@@ -12,7 +12,7 @@ import pytest
 
 from tests.deploy.init import proxy_rig
 from tests.deploy.init.answers import answers, joined, run_init
-from tests.deploy.init.proxy_rig import RunningProxy, Upstream, running_proxy
+from tests.deploy.init.proxy_rig import RunningProxy, Upstream, ask_often, running_proxy
 from tests.deploy.processes import free_port_base
 from tests.outside_programs import OutsidePrograms
 
@@ -95,8 +95,8 @@ async def test_the_real_proxy_passes_webhooks_and_clients_alone(
 ) -> None:
     """Behind a private authority: both ways come through, unchanged; administration, readiness and detours are 404.
 
-    Who asks is said by the proxy and nobody else. Nothing of a request is written anywhere, also when it is long, or the
-    bridge is away.
+    Who asks is said by the proxy and nobody else. Nothing of a request is written anywhere, of a thousand either, also when
+    one is long, or the bridge is away.
     """
     if (program := outside_programs.find(kind)) is None:
         return
@@ -112,6 +112,10 @@ async def test_the_real_proxy_passes_webhooks_and_clients_alone(
         statuses = {path: await proxy.ask(path) for path in REFUSED}
         assert {path: status for path, status in statuses.items() if status not in (400, 404)} == {}
         assert (len(proxy.bridge.asked), len(proxy.homeserver.asked)) == (1, 2)
+        said = proxy.output.read_bytes()
+        ways = (f"/carriers/main/inbound/{SECRET}", "/_matrix/client/v3/sync", "/metrics", "/_synapse/admin/v1/users")
+        assert await ask_often(proxy, ways, 1000) == {200, 404}
+        assert proxy.output.read_bytes() == said, "a thousand requests, and not a byte of them is written"
         await proxy.bridge.server.close()
         assert await proxy.ask(webhook, method="POST") == 502
     texts = {path: path.read_bytes() for path in (tmp_path / "proxy").rglob("*") if path.is_file()}

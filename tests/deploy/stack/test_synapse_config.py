@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import yaml
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack import synapse_config
-from deploy.stack.provision import open_secrets, provision, run_homeserver
+from deploy.stack.provision import open_secrets, provision, run_homeserver, write_line_files
 from tests.deploy.homeserver_api import RunningHomeserver
 from tests.deploy.processes import free_port_base
 from tests.deploy.stack.test_synapse_overlay import ALL
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+PUBLIC_URL = "https://text.agency.org"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -30,6 +32,10 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runn
     for directory in (layout.data, layout.homeserver_settings):
         make_private_directory(directory)
     write_atomically(layout.homeserver_settings / "mine.yaml", yaml.safe_dump(ALL))
+    write_line_files(layout, ports)
+    told = yaml.safe_load(layout.config.read_text())
+    told["homeserver"]["public_url"] = PUBLIC_URL
+    layout.config.write_text(yaml.safe_dump(told))
     accounts = await provision(layout, ports)
     async with run_homeserver(layout, ports), aiohttp.ClientSession() as http:
         yield RunningHomeserver(layout, ports, accounts, http)
@@ -69,6 +75,28 @@ async def test_the_homeserver_is_closed_and_works(server: RunningHomeserver) -> 
         assert (await server.ask("PUT", send, token, {"algorithm": "m.megolm.v1.aes-sha2"}))[0] == 200
     sync = "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync"
     assert (await server.ask("POST", sync, token, {"lists": {}}))[0] == 200
+
+
+async def test_clients_are_told_the_public_address_and_no_other(server: RunningHomeserver) -> None:
+    """Behind a proxy: who asks where to go is sent there; nothing answered has this machine's own address in it."""
+    told = (await server.ask("GET", "/.well-known/matrix/client"))[1]
+    assert told["m.homeserver"]["base_url"].rstrip("/") == PUBLIC_URL
+    account = server.accounts[0]
+    who = {"type": "m.id.user", "user": account.user}
+    body = {"type": "m.login.password", "identifier": who, "password": account.password}
+    status, login = await server.ask("POST", "/_matrix/client/v3/login", body=body)
+    assert (status, login["well_known"]["m.homeserver"]["base_url"].rstrip("/")) == (200, PUBLIC_URL)
+    paths = (
+        *("/_matrix/client/versions", "/_matrix/client/v3/login", "/_matrix/client/v3/capabilities"),
+        *("/_matrix/client/v3/sync", "/_matrix/client/v3/account/whoami", "/_matrix/client/v1/media/config"),
+        *("/_matrix/client/v3/pushrules/", "/_matrix/client/v3/voip/turnServer", "/_matrix/client/v1/auth_metadata"),
+        "/_matrix/client/v3/register/available?username=nobody",
+    )
+    answers = [told, login, *[await server.ask("GET", path, login["access_token"]) for path in paths]]
+    assert "127.0.0.1" not in json.dumps(answers)
+    assert f":{server.url.rpartition(':')[2]}" not in json.dumps(answers)
+    (listener,) = yaml.safe_load(server.layout.homeserver_config.read_text())["listeners"]
+    assert listener["x_forwarded"], "it takes the proxy's word for who asks"
 
 
 async def test_a_setting_of_the_operators_own_is_in_force(server: RunningHomeserver) -> None:
