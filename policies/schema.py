@@ -21,6 +21,7 @@ from policies.segments import segments
 from policies.signs import Sign
 
 DURATION = re.compile(r"(\d{1,6}) ?(s|min|h|days?)")
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 UNIT = {"s": 1, "min": 60, "h": 3600, "day": 86400, "days": 86400}
 PERIOD = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)|([01]\d|2[0-3]):([0-5]\d)-24:00")
 MOST_SEGMENTS = 3
@@ -35,6 +36,15 @@ def seconds(value: Any) -> Any:
     if found is None:
         raise ValueError("must be a number of seconds, or a number with s, min, h or days")
     return int(found[1]) * UNIT[found[2]]
+
+
+def day(value: Any) -> Any:
+    """Turn `"2026-11-01"` into a date: editors and YAML writers put quotes around it. What YAML has read as one stays."""
+    if not isinstance(value, str):
+        return value
+    if not DAY.fullmatch(value):
+        raise ValueError("must be a date, such as 2026-11-01")
+    return date.fromisoformat(value)
 
 
 def period(value: Any) -> tuple[int, int]:
@@ -92,6 +102,7 @@ Seconds = Annotated[
     BeforeValidator(seconds),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": f"^{DURATION.pattern}$"}]}),
 ]
+Day = Annotated[date, BeforeValidator(day)]
 Holidays = Annotated[str, AfterValidator(holiday_rules), WithJsonSchema({"type": "string", "enum": [*RULES]})]
 Undo = Annotated[Seconds, Field(ge=0, le=120)]
 Hold = Annotated[Seconds, Field(ge=30, le=86400)]
@@ -113,7 +124,7 @@ class WordingPart(Part):
 
     text: Annotated[str, AfterValidator(printable), AfterValidator(short_enough)]
     reviewed_by: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    reviewed_on: date | None = None
+    reviewed_on: Day | None = None
     reviewed_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     sample: bool = False
 
@@ -229,7 +240,7 @@ class HoursPart(Part):
     always: Literal[True] | None = None
     timezone: str | None = None
     week: WeekPart | None = None
-    closed: list[date] = Field(default_factory=list)
+    closed: list[Day] = Field(default_factory=list)
     holidays: list[Holidays] = Field(default_factory=list)
     clock: Literal[12, 24] | None = None
     sample: bool = False
@@ -248,7 +259,7 @@ class PersonShiftsPart(Part):
 
     who: Annotated[str, Field(pattern=r"^@[a-z0-9._=/+-]+:[^\s@]+$")]
     week: WeekPart = WeekPart()
-    dates: dict[date, list[Period]] = Field(default_factory=dict)
+    dates: dict[Day, list[Period]] = Field(default_factory=dict)
 
 
 class ShiftsPart(Part):

@@ -67,7 +67,7 @@ def main(
     os.umask(0o077)
     try:
         config = _listening_at(configuration.load(path), listen)
-        pack = _load_pack(config, near=path.parent)
+        pack = _load_pack(config, file=path)
     except ConfigError as error:
         return _report_problems(error.problems)
     log.configure(config.log_level)
@@ -212,17 +212,19 @@ async def _raise_when_stopped(stop: asyncio.Event) -> None:
     raise _StopRequested
 
 
-def _load_pack(config: Config, *, near: Path) -> Pack:
-    """Load the line's packs; a line that is no rehearsal needs reviewed words and no examples."""
+def _load_pack(config: Config, *, file: Path) -> Pack:
+    """Load the packs of a configuration; a line that is no rehearsal needs reviewed words and no examples."""
     try:
-        pack = load_pack(config.line.packs, near=near)
+        pack = load_pack(config.line.packs, near=file.parent)
     except PackError as error:
         raise ConfigError(error.problems) from None
     if not config.line.rehearsal:
         problems = [f"packs: {name} is legal text and not reviewed" for name in unreviewed(pack)]
         problems += [f"packs: {name} still holds an example" for name in samples(pack)]
         if problems:
-            raise ConfigError(problems)
+            own = file.parent / config.line.packs[-1]
+            lint = f"`quietline policy lint --config {file}` says what each is compared with"
+            raise ConfigError([*problems, f"packs: put them right in the agency's own pack, {own}; {lint}"])
     return pack
 
 

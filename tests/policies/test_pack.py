@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from policies.hours import waiting_text
-from policies.load import load
+from policies.load import PackError, load
 from policies.pack import AssignmentMode, BreakGlass, Pack, ResumeMode, TextName, samples, unreviewed
 from policies.segments import breaks_gsm7, segments
 
@@ -176,6 +176,18 @@ def test_legal_texts_are_unreviewed_until_reviewed(base: Pack, tmp_path: Path) -
     pack = load(["base", write(tmp_path, yaml.safe_dump(agency))])
     assert unreviewed(pack) == tuple(name for name in legal if name != "stop.en")
     assert pack.say(TextName.STOP, "en") == words
+
+
+def test_a_date_in_quotes_is_one(tmp_path: Path) -> None:
+    """Editors and YAML writers put quotes around it; what is no date is named with what one looks like."""
+    reviewed = "{text: Reviewed., reviewed_by: Counsel, reviewed_on: '2026-03-01'}"
+    hours = "hours: {timezone: UTC, week: {mon: ['08:00-20:00']}, closed: ['2026-12-25']}\n"
+    text = f"name: one\n{hours}texts: {{limits: {{wordings: {{en: {reviewed}}}}}}}\n"
+    pack = load(["base", write(tmp_path, text)])
+    assert "limits.en" not in unreviewed(pack)
+    for wrong in ("2026-3-1", "01.03.2026", "2026-02-30"):
+        with pytest.raises(PackError, match=r"reviewed_on: (must be a date, such as 2026-11-01|day )"):
+            load(["base", write(tmp_path, text.replace("2026-03-01", wrong))])
 
 
 def test_a_review_dies_with_the_words(tmp_path: Path) -> None:

@@ -92,6 +92,9 @@ def test_the_bridge_of_a_real_line_refuses_an_example_that_was_copied(tmp_path: 
     ended = quietline("bridge", "--config", str(config))
     assert ended.returncode == 2
     named = {line.split()[1] for line in ended.stderr.splitlines() if "still holds an example" in line}
+    assert ended.stderr.splitlines()[-1].startswith(
+        f"packs: put them right in the agency's own pack, {own}; `quietline policy"
+    )
     assert (tmp_path / "elsewhere" / "CACHEDIR.TAG").is_file(), "backup programs are told, also without `up`"
     assert named == {f"{name}.en" for name in ("after_hours", "unavailable", "options", "outage", "urgent")}
 
