@@ -82,6 +82,7 @@ async def run_checks(layout: Layout) -> tuple[CheckReport, bool]:
         *check_shifts(config, pack),
         *await check_calendar(config, pack),
         doctor_files.check_modes(layout, config),
+        *check_account(config, layout),
         check_ports(config, layout, running=running),
         *await _check_databases(config, layout, running=running),
         await check_homeserver_database(config, layout, running=running),
@@ -148,6 +149,16 @@ def check_words(config: Config, pack: Pack) -> Iterator[CheckResult]:
         for found in lint(pack):
             if found.must:
                 yield CheckResult(name=f"{found.path} ({found.rule})", ok=False, what=found.what, do=found.do)
+
+
+def check_account(config: Config, layout: Layout) -> Iterator[CheckResult]:
+    """Warn of a line that root's programs would run: its directory tells, whoever asks."""
+    if config.line.rehearsal or not layout.data.is_dir():
+        return
+    name, root = "account", _owner(layout.data) == 0
+    what = f"{layout.data} is root's, and so would be what runs on it" if root else "the line's directory is no root's"
+    do = f"Make it an account of its own: CHECKLIST.md says how (`useradd`, `chown -R ACCOUNT: {layout.data}`)."
+    yield CheckResult(name=name, ok=True, what=what, do=do if root else "", warning=root)
 
 
 def check_ports(config: Config, layout: Layout, *, running: bool) -> CheckResult:

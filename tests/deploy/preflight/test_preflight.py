@@ -107,6 +107,17 @@ async def test_where_backups_would_go(tmp_path: Path, readable: bool) -> None:
     assert (await rows_of(layout))["backup place"].warning is readable
 
 
+@pytest.mark.parametrize(("owner", "warned"), [(0, True), (997, False)])
+async def test_a_line_that_root_would_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: int, warned: bool
+) -> None:
+    """Its directory is root's: a warning with what to do, and none of a rehearsal or of an account of its own."""
+    monkeypatch.setattr(preflight, "_owner", lambda _path: owner)
+    row = (await rows_of(real(tmp_path)))["account"]
+    assert (row.ok, row.warning, "CHECKLIST.md" in row.do) == (True, warned, warned)
+    assert "account" not in await rows_of(rehearsal(tmp_path))
+
+
 async def test_backups_are_the_lines_own_to_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Looked at by root, who writes everywhere: a place that is not the line's account's is a warning."""
     (place := tmp_path / "backups").mkdir()
