@@ -10,10 +10,10 @@ import hmac
 import re
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from bridge.carriers.vendors.registry import AnyCarrierSettings
 from bridge.runtime.keep_plan import Keep
@@ -21,6 +21,8 @@ from bridge.runtime.postgres_url import database_url_problem
 from bridge.runtime.settings import (
     BaseUrl,
     E164Number,
+    Fingerprint,
+    Hours,
     ListenAddress,
     Port,
     Section,
@@ -37,21 +39,10 @@ from bridge.runtime.settings import (
 )
 
 HEX_KEY: Final = re.compile(r"[0-9A-Fa-f]{64}")
-FINGERPRINT: Final = re.compile(r"[A-Za-z0-9+/]{43}")
-"""An Ed25519 key in unpadded base64."""
 CANARY_ERASURE_SECONDS: Final = 150.0
 """Seconds in which what a round trip of the canary left is erased: 60 are promised on a machine of one's own."""
 LOCAL_USER: Final = re.compile(r"@[a-z0-9._=/+-]{1,200}")
 """Rooms of a line do not federate, so its people are on its own homeserver (Matrix specification, appendix on user ids)."""
-
-
-Hour: TypeAlias = Annotated[int, Field(ge=0, le=24)]
-
-
-def _check_hours_differ(value: tuple[int, int]) -> tuple[int, int]:
-    if value[0] % 24 == value[1] % 24:
-        raise ValueError("the two hours must differ")
-    return value
 
 
 class ConfigError(Exception):
@@ -147,15 +138,6 @@ class KeySettings(Section):
         return {"vault": self.vault_key_file, "index": self.index_key_file, "suppression": self.suppression_key_file}
 
 
-def _check_fingerprint(value: str) -> str:
-    joined = "".join(value.split())
-    if not FINGERPRINT.fullmatch(joined):
-        raise ValueError(
-            "must be the fingerprint of an identity, as clients show it: 43 letters and digits, in fours or not"
-        )
-    return joined
-
-
 class Staff(Section):
     """Who is invited to the desk at first start, and as what.
 
@@ -165,7 +147,7 @@ class Staff(Section):
 
     mxid: str
     role: Literal["advocate", "supervisor"]
-    identity: Annotated[str, AfterValidator(_check_fingerprint)] | None = None
+    identity: Fingerprint | None = None
 
 
 class Email(Section):
@@ -273,7 +255,7 @@ class Config(Section):
     keys: KeySettings
     database: DatabaseSettings | None = None
     lines: Annotated[list[PhoneLine], Field(min_length=1, max_length=1)]
-    quiet_hours: Annotated[tuple[Hour, Hour], AfterValidator(_check_hours_differ)] = (3, 5)
+    quiet_hours: Hours = (3, 5)
     """From and to, in the packs' time zone: when the homeserver's database is rewritten (`bridge/erasure/nightly.py`)."""
     canary: Canary | None = None
     backup: BackupSettings | None = None

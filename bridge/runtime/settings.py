@@ -24,6 +24,7 @@ _HOST_NAME: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _SLUG: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _NAME: Final = re.compile(r"\S(.*\S)?")
+_FINGERPRINT: Final = re.compile(r"[A-Za-z0-9+/]{43}")
 
 
 def problem_sentence(found: Mapping[str, Any]) -> str:
@@ -155,6 +156,30 @@ E164Number: TypeAlias = Annotated[str, AfterValidator(_check_number)]
 
 Slug: TypeAlias = Annotated[str, AfterValidator(_check_slug)]
 """The name of a line in addresses and account names."""
+
+
+def _check_fingerprint(value: str) -> str:
+    joined = "".join(value.split())
+    if not _FINGERPRINT.fullmatch(joined):
+        raise ValueError(
+            "must be the fingerprint of an identity, as clients show it: 43 letters and digits, in fours or not"
+        )
+    return joined
+
+
+Fingerprint: TypeAlias = Annotated[str, AfterValidator(_check_fingerprint)]
+"""An identity's Ed25519 key in unpadded base64, as clients show it, in fours or not."""
+
+
+def _check_hours_differ(value: tuple[int, int]) -> tuple[int, int]:
+    if value[0] % 24 == value[1] % 24:
+        raise ValueError("the two hours must differ")
+    return value
+
+
+Hour: TypeAlias = Annotated[int, Field(ge=0, le=24)]
+Hours: TypeAlias = Annotated[tuple[Hour, Hour], AfterValidator(_check_hours_differ)]
+"""From and to, over midnight as well."""
 
 NonEmpty: TypeAlias = Annotated[str, AfterValidator(_check_name)]
 """A name or an id that is not left empty, without spaces around it."""
