@@ -28,6 +28,8 @@ DUE: Final = {
     **dict.fromkeys(("blocked_until", "shift_until", "shifts_due"), DAYS),
 }
 """How many seconds ahead of now what is to come can be, by the name of its field. All other times are of what has been."""
+ENDS: Final = frozenset({"since", "closes_at", "held_since", "blocked_until"})
+"""Times by which something ends: by a clock that was behind they are later. What else has been stays as old as it looks."""
 KEPT: Final = frozenset({"said_at"})
 """Times that are left as they are, so that what they are of stays of no known age."""
 
@@ -35,7 +37,7 @@ KEPT: Final = frozenset({"said_at"})
 def put_thread_right(pack: Pack, facts: Facts, thread: Thread, event: TimesAhead) -> Step[Thread]:
     """Hold what waits to leave, and bring the times of a thread back; a block ends when it would have ended."""
     step = send_due(pack, facts, thread, TimerDue(key=TIMER))
-    back = bring_back(step.aggregate, facts.now, event.seconds)
+    back = _put_right(step.aggregate, facts, event)
     until = back.consent.blocked_until
     changed = until != thread.consent.blocked_until
     block = (Suppress(reason=SuppressionReason.BLOCK, until=until),) if changed else ()
@@ -44,7 +46,18 @@ def put_thread_right(pack: Pack, facts: Facts, thread: Thread, event: TimesAhead
 
 def put_desk_right(pack: Pack, facts: Facts, desk: Desk, event: TimesAhead) -> Step[Desk]:
     """Bring the times of the desk back."""
-    return Step(bring_back(desk, facts.now, event.seconds))
+    return Step(_put_right(desk, facts, event))
+
+
+def _put_right(aggregate: A, facts: Facts, event: TimesAhead) -> A:
+    seconds = event.seconds
+    return bring_back(aggregate, facts.now, seconds) if seconds > 0 else bring_forward(aggregate, -seconds)
+
+
+def bring_forward(aggregate: A, seconds: float) -> A:
+    """Return the aggregate with every time by which something ends so many seconds later; 0 is no time."""
+    later: A = _brought_forward(aggregate, "", seconds)
+    return later
 
 
 def bring_back(aggregate: A, now: float, seconds: float) -> A:
@@ -76,5 +89,18 @@ def _brought_back(value: Any, latest: float, now: float, seconds: float) -> Any:
                 if new is not old:
                     changes[each.name] = new
             return replace(value, **changes) if changes else value  # type: ignore[type-var]  # it is one: `is_dataclass`
+        case _:
+            return value
+
+
+def _brought_forward(value: Any, name: str, seconds: float) -> Any:
+    match value:
+        case float():
+            return value + seconds if value and name in ENDS else value
+        case tuple():
+            return tuple(_brought_forward(each, name, seconds) for each in value)
+        case _ if is_dataclass(value):
+            changes = {each.name: _brought_forward(getattr(value, each.name), each.name, seconds) for each in fields(value)}
+            return replace(value, **changes)  # type: ignore[type-var]  # it is one: `is_dataclass`
         case _:
             return value

@@ -124,7 +124,10 @@ class ClockJumped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimesAhead:
-    """The clock is right, and times noted before may lie ahead of it by so many seconds: they are brought back."""
+    """The clock is right, and times noted before may lie ahead of it by so many seconds: they are brought back.
+
+    Negative: they lie behind it, and what would end too early by that ends later.
+    """
 
     seconds: int
 

@@ -125,6 +125,7 @@ class Bridge:
             wait_until_idle=self.engine.queue.wait_until_short,
             correction=ClockCorrection(
                 services,
+                suppression=resources.suppression,
                 message_ttl=pack.settings.message_ttl,
                 others=stored_times.bring_back_main,
                 elsewhere=((resources.puppet_database, stored_times.bring_back_identity),),

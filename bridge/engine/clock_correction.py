@@ -1,4 +1,4 @@
-"""Brings stored times back that a clock stamped which was ahead, once the machine's clock is right.
+"""Mends stored times that a clock stamped which was ahead, or behind, once the machine's clock is right.
 
 Rules of this module: it is done when nobody doubts the clock, and not before; in one commit, so that a crash leaves all of
 it or nothing; nothing is texted because of it, for threads hear of it as an event, behind what they have to decide already,
@@ -17,6 +17,7 @@ from bridge.runtime import log
 from bridge.services import Services
 from bridge.storage.database import Database, Transaction
 from bridge.tables import clock_trust, inbox, threads
+from bridge.tables.suppression import Suppression
 
 
 class BringBack(Protocol):
@@ -33,26 +34,32 @@ class ClockCorrection:
         self,
         services: Services,
         *,
+        suppression: Suppression,
         message_ttl: int,
         others: BringBack | None = None,
         elsewhere: tuple[tuple[Database, BringBack], ...] = (),
     ) -> None:
+        self._suppression = suppression
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._message_ttl, self._others, self._elsewhere = services.wake, message_ttl, others, elsewhere
 
     async def run(self, seconds: int) -> None:
-        """Bring everything back by so many seconds that lies further ahead than it can."""
+        """Bring everything back by so many seconds that lies further ahead than it can; negative: let it end later."""
         now = self._clock.now()
-        for database, bring_back in self._elsewhere:
+        for database, bring_back in self._elsewhere if seconds > 0 else ():
             await database.commit(partial(bring_back, now=now, seconds=seconds))
         owners = [owner.decode() for owner in await threads.aggregate_versions(self._database)]
         event = TimesAhead(seconds=seconds)
         rows = [row for owner in owners if (row := await inbox.try_seal(self._vault, owner, event)) is not None]
 
         async def commit(transaction: Transaction) -> None:
-            await clock_trust.bring_back(transaction, now=now, seconds=seconds, message_ttl=self._message_ttl)
-            if self._others is not None:
-                await self._others(transaction, now=now, seconds=seconds)
+            if seconds > 0:
+                await clock_trust.bring_back(transaction, now=now, seconds=seconds, message_ttl=self._message_ttl)
+                if self._others is not None:
+                    await self._others(transaction, now=now, seconds=seconds)
+            else:
+                await clock_trust.bring_forward(transaction, seconds=-seconds)
+                await self._suppression.lengthen(transaction, seconds=-seconds)
             for row in rows:
                 await inbox.append(transaction, row)
 

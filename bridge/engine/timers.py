@@ -3,7 +3,8 @@
 Rules of this module: a timer outlives the process. Of many that are due at once a few fire at a time, so that no text waits
 behind all of them. Elapsed time is measured by a clock that does not jump. When the machine's clock was set by more than a
 minute, the desk gets an alarm, and timers that destroy wait for a person. When that person says that the clock is right,
-the bridge begins again to go by it (`ClockSetRight`), and what the clock of before left too late is brought back.
+the bridge begins again to go by it (`ClockSetRight`), and what the clock of before left too late, or too early, is mended
+before anything goes by its age.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class Timers:
         services.wake.timers = self.loop.wake
 
     async def recover(self) -> None:
-        """At the start: find out whether the clock was set while nobody ran, and bring back what it left too late."""
+        """At the start: find out whether the clock was set while nobody ran, and mend the times that it left too late."""
         jump, ahead = await self._clock_check.at_start()
         inbox_row = await inbox.seal(self._vault, DESK, ClockJumped(seconds=jump)) if jump else None
         counts = await clock_trust.is_trusted_from_next_start(self._database)
@@ -74,7 +75,7 @@ class Timers:
                 await clock_trust.distrust(transaction)
                 await inbox.append(transaction, inbox_row)
             elif counts:
-                await clock_trust.trust(transaction)
+                await clock_trust.end_doubt(transaction)
             await self._clock_check.write_sample(transaction)
 
         if jump or counts or abs(ahead) >= MAX_SKEW:
@@ -82,16 +83,17 @@ class Timers:
             log.event("timers.clock_jumped", seconds=jump, count=ahead)
             self._wake.engine(DESK)
         self._seconds_ahead = await clock_trust.seconds_ahead(self._database)
-        await self._bring_times_back()
+        if self._seconds_ahead and not await clock_trust.is_distrusted(self._database):
+            await self._correction.run(self._seconds_ahead)
+            self._seconds_ahead = 0
 
     async def run_once(self) -> float:
         """Look at the clock, and fire what is due; return the seconds until the next one is due.
 
-        Raises `ClockSetRight` when a person said that the clock is right, by which the bridge does not go.
+        Raises `ClockSetRight` when a person said that the clock is right, and the bridge or stored times go by another.
         """
         await self._check_clock()
         await self._clock_check.record_sample()
-        await self._bring_times_back()
         return await self.fire_due()
 
     async def is_set(self, key: str) -> bool:
@@ -130,18 +132,13 @@ class Timers:
         rows = [await timer_table.earliest(self._database, destroys=destroys, most=BATCH) for destroys in kinds]
         return [row for of_kind in rows for row in of_kind]
 
-    async def _bring_times_back(self) -> None:
-        """Bring back what a clock left too late that was ahead, when nobody doubts the clock."""
-        if self._seconds_ahead and not await clock_trust.is_distrusted(self._database):
-            await self._correction.run(self._seconds_ahead)
-            self._seconds_ahead = 0
-
     async def _check_clock(self) -> None:
         jump = self._system_time() - self._clock.now() - self._offset
         if abs(jump) >= MAX_SKEW:
             await self._record_jump(int(jump))
             self._offset += jump
-        if abs(self._offset) >= MAX_SKEW and await clock_trust.is_trusted_from_next_start(self._database):
+        wrong = abs(self._offset) >= MAX_SKEW or self._seconds_ahead
+        if wrong and await clock_trust.is_trusted_from_next_start(self._database):
             raise ClockSetRight
 
     async def _record_jump(self, seconds: int) -> None:

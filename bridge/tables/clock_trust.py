@@ -10,7 +10,8 @@ A clock that was ahead and was put back leaves times behind that lie too far in 
 reminded of or is tried again by them would be late by as much. By how many seconds they lie ahead stands in the database
 (`seconds_ahead`) until they are brought back, which is done by the first start, or the first moment, at which nobody doubts
 the clock (`bridge/engine/clock_correction.py`). What a person wrote or must not be forgotten by mistake (suppression, the
-audit, certificates) keeps its time, and so stays longer.
+audit, certificates) keeps its time, and so stays longer. By a clock that was behind everything would end too early: what
+ends then ends later by as much.
 """
 
 from __future__ import annotations
@@ -139,22 +140,33 @@ async def distrust(transaction: Transaction) -> None:
 
 
 async def trust(transaction: Transaction, *, offset: float = 0.0) -> None:
-    """Take the clock as right. `offset`: by how much it differs from the bridge's time, which is set right by a start."""
-    if abs(offset) < MAX_SKEW:
-        await line_state.delete(transaction, line_state.CLOCK_DISTRUSTED)
+    """Take the clock as right: at once, or from the next start where that has something to mend first.
+
+    `offset`: by how much it differs from the bridge's time, which is set right by a start; so are stored times.
+    """
+    if abs(offset) < MAX_SKEW and not await seconds_ahead(transaction):
+        await end_doubt(transaction)
     elif await is_distrusted(transaction):
         await line_state.put(transaction, line_state.CLOCK_DISTRUSTED, TRUSTED_FROM_NEXT_START)
 
 
+async def end_doubt(transaction: Transaction) -> None:
+    """Let what is old go again."""
+    await line_state.delete(transaction, line_state.CLOCK_DISTRUSTED)
+
+
 async def seconds_ahead(reader: Reader) -> int:
-    """Return by how many seconds stored times lie ahead of the clock, which are still to be brought back; else 0."""
+    """Return by how many seconds stored times lie ahead of the clock (negative: behind it) until that is mended; else 0."""
     return int(await line_state.get(reader, line_state.CLOCK_AHEAD) or 0)
 
 
 async def add_ahead(transaction: Transaction, seconds: int) -> None:
-    """Note that stored times lie ahead by so many seconds more; a clock that came forward again takes that back."""
+    """Note that stored times lie ahead by so many seconds more; a clock that came forward again takes that back.
+
+    Where nothing lay ahead, a clock that came forward leaves all of them behind.
+    """
     noted = await seconds_ahead(transaction)
-    if noted + seconds >= MAX_SKEW:
+    if noted + seconds >= MAX_SKEW or (noted <= 0 and noted + seconds <= -MAX_SKEW):
         await line_state.put(transaction, line_state.CLOCK_AHEAD, str(noted + seconds))
     else:
         await line_state.delete(transaction, line_state.CLOCK_AHEAD)
@@ -188,4 +200,13 @@ async def bring_back(transaction: Transaction, *, now: float, seconds: int, mess
     await timers.bring_back(transaction, now=at, seconds=seconds, destroys=True)
     await timers.bring_back(transaction, now=at + DAY, seconds=seconds, destroys=False)
     await line_state.bring_back(transaction, now=now, seconds=seconds)
+    await line_state.delete(transaction, line_state.CLOCK_AHEAD)
+
+
+async def bring_forward(transaction: Transaction, *, seconds: int) -> None:
+    """Let what would end too early by a clock that was behind end so many seconds later."""
+    for table in ("seen", "sent_text", "early_report", "early_tap"):
+        await transaction.execute(f"UPDATE {table} SET until = until + $1", seconds)  # noqa: S608 - names from above
+    await transaction.execute("UPDATE event SET expires = expires + $1 WHERE expires IS NOT NULL AND NOT gone", seconds)
+    await erasure_jobs.bring_forward(transaction, seconds=seconds)
     await line_state.delete(transaction, line_state.CLOCK_AHEAD)

@@ -155,3 +155,9 @@ async def bring_back(transaction: Transaction, *, now: int, seconds: int) -> Non
         now,
         seconds,
     )
+
+
+async def bring_forward(transaction: Transaction, *, seconds: int) -> None:
+    """Let the steps of what nobody wanted at once be due so many seconds later."""
+    query = f"UPDATE erasure SET due = due + $1 WHERE patience > {IMMEDIATE}"  # noqa: S608 - a constant
+    await transaction.execute(query, seconds)

@@ -163,6 +163,10 @@ NOTES: Final[Mapping[str, Note]] = MappingProxyType(
         "carrier.twilio.discard_content": Note(
             "bodies of our texts are not kept there; needs message redaction on the account", "true"
         ),
+        "carrier.twilio.rcs_senders": Note(
+            "RCS senders whose webhook is this line's: the desk is told of what they get, also after an outage",
+            '["rcs:your_brand_agent"]',
+        ),
         "carrier.twilio.webhook_fragment": Note(
             "what stands behind `#` in the webhook's address: how often Twilio tries again", "rc=5&rp=all"
         ),

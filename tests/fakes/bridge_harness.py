@@ -108,7 +108,7 @@ class BridgeHarness:
     def clock_correction(self, services: Services) -> ClockCorrection:
         """Return what brings times back of the whole main database."""
         ttl = self.pack.settings.message_ttl
-        return ClockCorrection(services, message_ttl=ttl, others=stored_times.bring_back_main)
+        return ClockCorrection(services, suppression=self.suppression, message_ttl=ttl, others=stored_times.bring_back_main)
 
     async def open(self) -> None:
         """Open files and build every part; nothing runs yet."""

@@ -21,6 +21,7 @@ from bridge.matrix.api.http_client import Permanent, ReplacedByAnother, TokenRef
 from bridge.matrix.api.json_fields import Json, objects_in
 from bridge.matrix.olm.identity import IN_USE_MS, Identity
 from bridge.runtime import log
+from bridge.runtime.clock import to_bridge_time
 from bridge.services import Services
 from bridge.storage.database import Snapshot, Transaction
 
@@ -94,7 +95,9 @@ class DeviceRenewal:
             lambda transaction: self._note_met(transaction, [name for name, _ in strange], now)
         )
         for device_id, seen in strange:
-            used = seen if isinstance(seen, int) and not isinstance(seen, bool) else met.get(device_id, now)
+            used: float = met.get(device_id, now)
+            if isinstance(seen, int) and not isinstance(seen, bool):
+                used = to_bridge_time(self._clock, seen / 1000) * 1000
             if now - used < IN_USE_MS:
                 raise ReplacedByAnother(self._identity.user_id)
         last = max((int(row["at_ms"]) for row in rows if row["ours"]), default=None)

@@ -39,7 +39,7 @@ BEEN: Final = frozenset(
         *("colleague_at", "verified_at", "failures", "last_text_at", "challenge_sent_at", "duress_at", "on_duty_since"),
         *("debrief_offered_at", "opened_at", "last_activity", "measured_from", "reported", "board_at", "board_posted_at"),
         *("called_at", "rate_limit_reported_at", "dropped_since", "gaps_told_at", "arrivals", "begun_at", "calm_since"),
-        *("paged_at", "before", "began", "facts", "marks"),
+        *("paged_at", "before", "began", "facts", "marks", "taken_at"),
     }
 )
 """Fields of times of what has been."""
@@ -148,6 +148,32 @@ def test_a_block_ends_when_it_would_have_ended() -> None:
     step = then(blocked, TimesAhead(seconds=YEAR), RIGHT)
     assert step.aggregate.consent.blocked_until == RIGHT.now + 7 * 86_400
     assert [action.until for action in of(Suppress, step)] == [RIGHT.now + 7 * 86_400]
+
+
+@pytest.mark.parametrize("key", [CLOSE, IDLE, END])
+def test_by_a_clock_that_was_behind_nothing_ends_a_year_early(key: str) -> None:
+    """Once it is right, what would be over for long ends when it would have ended."""
+    thread = then(held(), said("!close")).aggregate
+    if key == END:
+        thread = then(thread, TimerDue(key=CLOSE), at(PACK.settings.close_undo)).aggregate
+    if key == IDLE:
+        thread = replace(held(), silence=replace(held().silence, spoke_at=NOW))
+    later = at(YEAR + 60)
+    assert of(EraseTexter if key == END else ParkThread, then(thread, TimerDue(key=key), later)) != [], "it would be over"
+    thread = then(thread, TimesAhead(seconds=-YEAR), later).aggregate
+    early = then(thread, TimerDue(key=key), later)
+    (timer,) = of(SetTimer, early)
+    assert later.now < timer.due <= later.now + PACK.settings.continuing
+
+
+@USUAL
+@given(thread=threads)
+def test_nothing_is_texted_because_a_clock_was_behind(thread: Thread) -> None:
+    """In any state no text leaves, and no time by which words are judged is fresher."""
+    step = decide(PACK, at(YEAR), thread, TimesAhead(seconds=-YEAR))
+    assert of(SendSms, step) == []
+    assert step.aggregate.signs.texted_at == thread.signs.texted_at
+    assert step.aggregate.lifecycle.newest_text == thread.lifecycle.newest_text
 
 
 EARLY: Final[tuple[tuple[str, Any, float], ...]] = (

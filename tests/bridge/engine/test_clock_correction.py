@@ -11,14 +11,16 @@ import pytest
 
 from bot.lifecycle.retention import CLOSE
 from bot.model.line_incidents import ClockJumped, TimesAhead
-from bot.model.transactional_actions import SetTimer
+from bot.model.transactional_actions import SetTimer, Suppress, SuppressionReason
 from bridge.engine import timers as module
 from bridge.engine.clock_correction import ClockCorrection
+from bridge.runtime.phone_number import Phone
 from bridge.services import WakeUps
 from bridge.storage import serialization
 from bridge.storage.database import Transaction
+from bridge.storage.marked_sets import Found
 from bridge.tables import clock_trust, line_state
-from tests.fakes.bridge_harness import BridgeHarness, ManualClock
+from tests.fakes.bridge_harness import HANDSET, BridgeHarness, ManualClock
 
 YEAR: Final = 365 * 86_400
 DAYS: Final = 91 * 86_400
@@ -166,7 +168,7 @@ async def test_a_crash_leaves_all_of_it_or_nothing(harness: BridgeHarness) -> No
     async def die(transaction: Transaction, *, now: float, seconds: int) -> None:
         raise RuntimeError
 
-    dying = ClockCorrection(harness.services, message_ttl=86_400, others=die)
+    dying = ClockCorrection(harness.services, suppression=harness.suppression, message_ttl=86_400, others=die)
     with pytest.raises(RuntimeError):
         await dying.run(YEAR)
     assert await harness.database.fetchval("SELECT due FROM timer") == due
@@ -175,6 +177,34 @@ async def test_a_crash_leaves_all_of_it_or_nothing(harness: BridgeHarness) -> No
         await harness.timers.recover()
     assert await harness.database.fetchval("SELECT due FROM timer") == due - YEAR
     assert (await clock_trust.seconds_ahead(harness.database), await harness.count("inbox")) == (0, 1)
+
+
+async def test_by_a_clock_that_was_behind_nothing_is_over_a_year_early(harness: BridgeHarness) -> None:
+    """A STOP, what came from the carrier before, and words in a room end when they would have ended; it is done once."""
+    now = int(harness.clock.at)
+    digest = await harness.suppression.digest(Phone(HANDSET))
+    stop = Suppress(reason=SuppressionReason.STOP, until=now + 100)
+
+    async def commit(transaction: Transaction) -> None:
+        await clock_trust.add_ahead(transaction, -YEAR)
+        await harness.suppression.write(transaction, digest, stop, now=now)
+        await transaction.execute("INSERT INTO seen (hash, until) VALUES ($1, $2)", b"x", now + 100)
+        await transaction.execute(
+            "INSERT INTO event (event_id, room_id, owner, at, expires) VALUES ('$e', '!r', 'desk', 0, $1)", now + 100
+        )
+
+    await harness.database.commit(commit)
+    harness.clock.at += YEAR
+    for _ in range(2):
+        await harness.timers.recover()
+    until = now + 100 + YEAR
+    assert await harness.suppression.lookup(Phone(HANDSET), now=until - 1) == {SuppressionReason.STOP}
+    assert await harness.suppression.lookup(Phone(HANDSET), now=until) == frozenset()
+    for column in ("until FROM suppression", "until FROM seen", "expires FROM event"):
+        assert await harness.database.fetchval(f"SELECT {column}") == until
+    assert [event.seconds for event in await told(harness, TimesAhead)] == [-YEAR]
+    again = await harness.marks.suppression.load(dict(harness.marks.suppression.entries))
+    assert again is Found.AS_WRITTEN
 
 
 async def told(harness: BridgeHarness, kind: type) -> list[Any]:
@@ -204,8 +234,13 @@ async def test_a_line_that_was_begun_a_year_ahead_goes_on_by_the_right_clock(tmp
     assert [event.seconds for event in await told(again, ClockJumped)] == [-YEAR]
     assert await told(again, TimesAhead) == [], "not while a person has not said that the clock is right"
     await again.database.commit(clock_trust.trust)
-    await timers.run_once()
-    await timers.run_once()
+    with pytest.raises(module.ClockSetRight):
+        await timers.run_once()
+    assert await clock_trust.is_distrusted(again.database), "nothing goes by its age before the times are right"
+    again.clock.at += 10
+    for _ in range(2):
+        await timers_of(again, clock_trust.ClockSample(right + 110, 1110.0, "b")).recover()
+    assert not await clock_trust.is_distrusted(again.database)
     assert [event.seconds for event in await told(again, TimesAhead)] == [YEAR]
     await again.run()
     await again.wait_until_drained()

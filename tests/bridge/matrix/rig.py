@@ -41,6 +41,7 @@ class Rig:
         self.trust_on_first_use = trust_on_first_use
         self.events: list[MatrixEvent] = []
         self.crash: CrashHook = never_crash
+        self.clock = SteadyClock()
         self.sink_fails: Exception | None = None
         self.buried: list[UnhandledEvent] = []
         self.device_losses = 0
@@ -64,7 +65,7 @@ class Rig:
         self.confirmed_found = await confirmed_identities.load(self.database, self.vault, self.marks.confirmed)
         self.http = await self._open.enter_async_context(aiohttp.ClientSession())
         self.matrix = await MatrixService.open(
-            Services(database=self.database, vault=self.vault, marks=self.marks, clock=SteadyClock(), crash=self._crashes),
+            Services(database=self.database, vault=self.vault, marks=self.marks, clock=self.clock, crash=self._crashes),
             puppet_database=self.puppet_database,
             session=self.http,
             url=self.url,

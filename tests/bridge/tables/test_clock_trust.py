@@ -200,8 +200,9 @@ async def test_a_kill_after_the_clock_was_put_back_tells_the_desk_no_second_time
 
 
 async def test_how_far_times_lie_ahead_adds_up_and_is_taken_back(harness: BridgeHarness) -> None:
-    """Two steps back add up; a clock that comes forward again leaves nothing to be brought back."""
-    for seconds, ahead in ((10, 0), (500, 500), (YEAR, YEAR + 500), (-YEAR, 500), (-480, 0)):
+    """Steps back add up; a clock that comes forward again takes that back, and alone leaves everything behind."""
+    steps = ((10, 0), (500, 500), (YEAR, YEAR + 500), (-YEAR, 500), (-480, 0), (500, 500), (-YEAR, 0))
+    for seconds, ahead in (*steps, (-YEAR, -YEAR), (-YEAR, -2 * YEAR), (2 * YEAR, 0)):
         await harness.database.commit(partial(clock_trust.add_ahead, seconds=seconds))
         assert await clock_trust.seconds_ahead(harness.database) == ahead
 

@@ -114,6 +114,19 @@ async def test_another_bridge_is_not_fought(rig: Rig, server: ScriptedHomeserver
     assert set(server.device_table[POLICY]) == {"QLPOLICYOTHER"}
 
 
+@pytest.mark.parametrize("years", [-1, 1])
+async def test_another_bridge_is_known_by_the_homeservers_time(rig: Rig, server: ScriptedHomeserver, years: int) -> None:
+    """When a device was used is the homeserver's word, by its clock: a bridge that goes by another judges alike."""
+    await with_room(rig, server)
+    rig.clock._start += years * 365 * 86_400
+    server.device_table[POLICY] = {"QLPOLICYOTHER": int(time.time() * 1000)}
+    with pytest.raises(ReplacedByAnother):
+        await sync_once(rig, POLICY)
+    server.device_table[POLICY] = {"QLPOLICYOTHER": int(time.time() * 1000) - 960_000}
+    await sync_once(rig, POLICY)
+    assert set(server.device_table[POLICY]) == {rig.matrix.policy.device_id}
+
+
 @pytest.mark.parametrize("used", ["long ago", "not told"])
 async def test_a_device_that_nobody_uses_is_replaced(rig: Rig, server: ScriptedHomeserver, used: str) -> None:
     """Used more than fifteen minutes ago, or met that long ago where the homeserver does not tell: ours takes its place."""
