@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @line_options
-def privacy(layout: Layout) -> None:
+@click.option("--language", type=click.Choice(["en", "es"]), default="en", help="Of the page.  [default: en]")
+def privacy(layout: Layout, language: str) -> None:
     """Write the page about privacy that the agency can publish, as Markdown, from the line's own settings.
 
     It says what is kept for how long, by us, by the carrier and by phone companies, and what nobody can read. Counsel reads
-    it first. Exit code 2 for a rehearsal, which has no public.
+    it first. In Spanish the carrier's own sentences stay English. Exit code 2 for a rehearsal, which has no public.
     """
     from bridge.config import load  # noqa: PLC0415 - only this verb needs it
     from deploy.carrier.privacy_page import RehearsalOnly, privacy_page  # noqa: PLC0415 - only this verb needs it
@@ -33,7 +34,7 @@ def privacy(layout: Layout) -> None:
         config = load(layout.config)
         pack = load_pack(config.line.packs, near=layout.config.parent)
     try:
-        click.echo(privacy_page(config, pack), nl=False)
+        click.echo(privacy_page(config, pack, language), nl=False)
     except RehearsalOnly:
         click.echo(f"quietline: {layout.data}: a rehearsal has no public; ask with the directory of the line", err=True)
         sys.exit(EXIT_USAGE)

@@ -103,6 +103,7 @@ body{font:1rem/1.55 system-ui,sans-serif;margin:0;color:#1b1b1b;background:#fff}
 main{max-width:52rem;padding:1rem 1.5rem 4rem;margin:auto}
 nav{background:#f3f3f0;padding:.6rem 1.5rem}nav details{margin:.2rem 0}nav li{margin:.1rem 0}
 pre{background:#f3f3f0;padding:.8rem;overflow:auto}code{font-size:.92em}
+main{overflow-wrap:anywhere}pre,table{overflow-wrap:normal}
 table{border-collapse:collapse;display:block;overflow:auto}
 img{max-width:100%;border:1px solid #bbb}td,th{border:1px solid #bbb;padding:.3rem .5rem;text-align:left}
 @media(min-width:80rem){nav{position:fixed;width:15rem;height:100%;overflow:auto}main{margin-left:18rem}}

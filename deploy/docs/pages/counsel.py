@@ -167,8 +167,8 @@ TEXT: Final = {
         "what": (
             "Qué guarda la línea, a qué llega un papel, y qué tiene que decidir la agencia antes del primer texto. Los"
             " tiempos"
-            " son los de una línea nueva; el paquete de la agencia los puede cambiar, y `./quietline privacy` imprime"
-            " la página"
+            " son los de una línea nueva; el paquete de la agencia los puede cambiar, y `./quietline privacy"
+            " --language es` imprime la página"
             " pública con los suyos. En inglés: [counsel.md](counsel.md). Esta página no es asesoría legal."
         ),
         "exists": "## Qué existe, dónde, cuánto tiempo",

@@ -14,6 +14,7 @@ from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.config import Config, MetricsSettings, OnCall, load
 from deploy.carrier.exposure_sheet import format_duration
 from deploy.carrier.privacy_page import RehearsalOnly, privacy_page
+from deploy.carrier.privacy_wording import ENGLISH, SPANISH
 from deploy.cli.main import cli
 from policies.load import load as load_pack
 from policies.pack import BreakGlass, Pack
@@ -102,6 +103,30 @@ def test_the_page_names_nobody_and_no_secret(line: tuple[Config, Pack, Path]) ->
         assert word not in page
     ended = CliRunner().invoke(cli, ["privacy", "--data", str(directory)])
     assert (ended.exit_code, ended.stdout) == (0, page)
+
+
+def test_both_languages_say_the_same(line: tuple[Config, Pack, Path]) -> None:
+    """Each sentence stands in both, with the same figures; the page in Spanish has as many parts and items."""
+    assert ENGLISH.keys() == SPANISH.keys()
+    for key, sentence in ENGLISH.items():
+        places = [sorted(re.findall(r"{(\w+)}", text)) for text in (sentence, SPANISH[key])]
+        assert places[0] == places[1], key
+        assert sentence != SPANISH[key]
+    config, pack, directory = line
+    page, theirs = privacy_page(config, pack), privacy_page(config, pack, "es")
+    assert [text.count("\n## ") for text in (page, theirs)] == [6, 6]
+    assert page.count("\n- ") == theirs.count("\n- ")
+    figures = [sorted(re.findall(r"\d+", text)) for text in (page, theirs)]
+    assert figures[0] == figures[1]
+    assert " days" not in theirs
+    ended = CliRunner().invoke(cli, ["privacy", "--data", str(directory), "--language", "es"])
+    assert (ended.exit_code, ended.stdout) == (0, theirs)
+
+
+def test_spanish_makes_nobody_a_woman_or_a_man() -> None:
+    """As the texts for staff (decisions/desk.md, "Spanish for staff")."""
+    for key, sentence in SPANISH.items():
+        assert not re.search(r"\b(supervisor\w*|nosotr[ao]s|un[ao]s? abogad[ao])\b", sentence, re.IGNORECASE), key
 
 
 async def test_a_rehearsal_has_no_page(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from deploy.docs import site
+from tests.browser import open_tab
+from tests.outside_programs import OutsidePrograms
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +83,19 @@ def test_it_is_written_into_a_directory(tmp_path: Path, capsys: pytest.CaptureFi
     assert '<html lang="es">' in (tmp_path / "site" / "deploy-docs-advocate.es.html").read_text()
     assert site.main([]) == 2
     assert "DIRECTORY" in capsys.readouterr().err
+
+
+async def test_every_page_fits_a_phone(tmp_path: Path, outside_programs: OutsidePrograms) -> None:
+    """No page is wider than a narrow screen: tables and commands scroll by themselves, long names break."""
+    if (program := outside_programs.find("chromium")) is None:
+        return
+    assert site.main([str(tmp_path / "site")]) == 0
+    wide = []
+    async with open_tab(program, tmp_path / "profile") as tab:
+        await tab.look_like(width=360, scheme="light")
+        for file in sorted((tmp_path / "site").glob("*.html")):
+            await tab.show(file.as_uri())
+            await tab.until(f"location.href === '{file.as_uri()}' && document.readyState === 'complete'")
+            if await tab.run("document.documentElement.scrollWidth > window.innerWidth"):
+                wide.append(file.name)
+    assert wide == []
