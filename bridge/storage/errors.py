@@ -8,6 +8,13 @@ Sources: sqlite.org/rescode.html; postgresql.org/docs/current/errcodes-appendix.
 
 from __future__ import annotations
 
+from typing import Final
+
+SQLITE_FULL: Final = "SQLITE_FULL"
+"""The code of a full disk, whichever call of SQLite's met it."""
+POSTGRES_FULL: Final = "53100"
+"""What PostgreSQL says when its disk is full."""
+
 
 class DatabaseError(Exception):
     """The database refused. `code`: its own name of the reason."""
@@ -15,6 +22,11 @@ class DatabaseError(Exception):
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a disk is full: this machine's, or the server's."""
+        return self.code == SQLITE_FULL or self.code.endswith(POSTGRES_FULL)
 
 
 class Unavailable(DatabaseError):  # noqa: N818 - the name says what the database is

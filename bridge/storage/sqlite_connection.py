@@ -21,7 +21,15 @@ from typing import Any, Final
 import apsw
 
 from bridge.storage.database import NamedRow, Row, Value
-from bridge.storage.errors import Busy, ConstraintViolation, Corrupt, DatabaseError, InvalidStatement, Unavailable
+from bridge.storage.errors import (
+    SQLITE_FULL,
+    Busy,
+    ConstraintViolation,
+    Corrupt,
+    DatabaseError,
+    InvalidStatement,
+    Unavailable,
+)
 
 WAL_RESET_FIXED: Final = 3_051_003
 """The first SQLite without the WAL-reset fault, as its own number."""
@@ -32,8 +40,6 @@ STATEMENTS: Final = 256
 ROOM_BYTES: Final = 64 * 1024
 """Bytes that must be free for the two files that SQLite makes beside a database (sqlite.org/walformat.html)."""
 ROOM_FILES: Final = 2
-FULL: Final = "SQLITE_FULL"
-"""The code of a full disk, whichever call of SQLite's met it."""
 
 _PARAMETER: Final = re.compile(r"\$(\d+)")
 _ERROR_CLASSES: Final[dict[int, type[DatabaseError]]] = {
@@ -134,7 +140,7 @@ class SqliteConnection:
         """Return the error of ours; a disk without room is named as that, where SQLite says that it cannot open a file."""
         told = translate(error)
         if isinstance(told, Unavailable) and told.code.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN")) and self._is_full():
-            return Unavailable(FULL)
+            return Unavailable(SQLITE_FULL)
         return told
 
     def _is_full(self) -> bool:

@@ -22,7 +22,7 @@ from bridge.storage.copying import NotTheSame, Pair
 from bridge.storage.errors import DatabaseError, InUse, Unavailable, UnsuitableServer
 from bridge.storage.postgres_connection import PostgresPlace, connect, require_suitable
 from bridge.storage.postgres_database import LEASE_SCHEMA, PostgresDatabase, drop_schemas
-from bridge.storage.sqlite_connection import FULL, snapshot
+from bridge.storage.sqlite_connection import snapshot
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.tables import desk_state, schema
 from deploy.data_dir.accept_facts import LineRuns
@@ -40,8 +40,6 @@ DATABASES: Final[dict[str, tuple[Migrations, ...]]] = {
     "main.db": (schema.MIGRATIONS, *MAIN_MIGRATIONS),
 }
 """In the order in which they go: `main.db` last."""
-DISK_FULL: Final = "53100"
-"""What the server says when its disk is full (postgresql.org/docs/current/errcodes-appendix.html)."""
 UNDONE: Final = ".moving"
 """What a file is called until it is whole."""
 OTHER_LINE: Final = (
@@ -129,8 +127,7 @@ def _refusals() -> Iterator[None]:
     except InUse:
         raise LineRuns from None
     except Unavailable as error:
-        full = error.code == FULL or error.code.endswith(DISK_FULL)
-        reason = "the disk is full; make room on it" if full else error.code
+        reason = "the disk is full; make room on it" if error.is_full else error.code
         raise CannotMigrate(f"a database takes nothing just now, and nothing was removed: {reason}") from None
 
 

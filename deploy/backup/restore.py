@@ -67,7 +67,7 @@ async def restore(found: Backup, layout: Layout) -> None:
     except OSError as error:
         raise SetupError([f"{error.filename or layout.data}: {error.strerror}; nothing was restored"]) from None
     except DatabaseError as error:
-        reason = "the disk is full" if error.code == "SQLITE_FULL" else f"its database cannot be written ({error.code})"
+        reason = "the disk is full" if error.is_full else f"its database cannot be written ({error.code})"
         raise SetupError([f"{layout.data}: {reason}; nothing was restored"]) from None
     finally:
         shutil.rmtree(staging, ignore_errors=True)

@@ -20,6 +20,7 @@ from deploy.backup.backup import DATABASE_TABLES
 from deploy.backup.release_notes import last_version, note_version, notes_since, read_changelog
 from deploy.backup.rotation import backup_into
 from deploy.data_dir import offline
+from deploy.data_dir.atomic_files import file_problem
 from deploy.data_dir.program import own_version
 from deploy.data_dir.secret_files import SetupError
 from deploy.inspect.status import CheckReport, CheckResult
@@ -89,9 +90,8 @@ def check_upgrade(config: Config, *, backed_up: bool) -> CheckReport:
     try:
         found = standings(config)
     except DatabaseError as error:
-        full = error.code == "SQLITE_FULL"
-        what = "cannot be read: the disk is full" if full else f"cannot be read ({error.code})"
-        do = "Make room first." if full else "Is the disk well? `quietline doctor` says more."
+        what = "cannot be read: the disk is full" if error.is_full else f"cannot be read ({error.code})"
+        do = "Make room first." if error.is_full else "Is the disk well? `quietline doctor` says more."
         row = CheckResult(name="database", ok=False, what=what, do=do)
         return CheckReport(checks=(row,))
     return CheckReport(checks=tuple(_rows(found, config, backed_up=backed_up)))
@@ -175,10 +175,12 @@ async def _migrate(file: Path, server: str | None, sets: tuple[Migrations, ...])
     try:
         await database.open()
     except (DatabaseError, OSError) as error:
-        full = isinstance(error, OSError) or error.code == "SQLITE_FULL"
-        reason = "the disk is full" if full else f"it cannot be written ({error})"
-        then = "each step that was taken stands, the others were not begun; run the same command again"
-        raise SetupError([f"{file}: {reason}: {then}"]) from None
+        if isinstance(error, OSError):
+            reason = file_problem(error)
+        else:
+            reason = "the disk is full; make room on it" if error.is_full else f"it cannot be written ({error})"
+        then = "Each step that was taken stands, the others were not begun; run the same command again"
+        raise SetupError([f"{file}: {reason}. {then}"]) from None
     finally:
         await database.close()
 

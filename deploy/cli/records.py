@@ -174,7 +174,7 @@ def exit_on_errors() -> Iterator[None]:
 
 def database_problem(error: DatabaseError) -> str:
     """Say why the line's database cannot be used, and what to do. Another class or code than these is named."""
-    if error.code == "SQLITE_FULL":
+    if error.is_full:
         return "the disk is full: make room on it; the line's database was not changed"
     if error.code.startswith("SQLITE_CANTOPEN"):
         return "the line has no database that can be opened: start it once (its first start makes it), or put it back"

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from bridge.storage.errors import Unavailable
-from bridge.storage.sqlite_connection import FULL, SqliteConnection
+from bridge.storage.errors import SQLITE_FULL, Unavailable
+from bridge.storage.sqlite_connection import SqliteConnection
 
 
 def cut_off_at(step: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -41,7 +41,7 @@ def cut_off_commits_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
         if statement == "COMMIT":
             left[0] -= 1
             if left[0] < 0:
-                raise Unavailable(FULL)
+                raise Unavailable(SQLITE_FULL)
         execute(self, statement, *values)
 
     monkeypatch.setattr(SqliteConnection, "execute", full)

@@ -19,8 +19,9 @@ import yaml
 from click.testing import CliRunner
 
 from bridge.config import Config
-from bridge.storage.errors import DatabaseError
+from bridge.storage.errors import DatabaseError, Unavailable
 from bridge.storage.sqlite_connection import SqliteConnection
+from bridge.storage.sqlite_database import SqliteDatabase
 from deploy.backup import backup as made
 from deploy.backup.release_notes import last_version
 from deploy.backup.upgrade import FILES, check_upgrade, require_current, standings, upgrade
@@ -131,6 +132,29 @@ async def refusal(work: Awaitable[object]) -> str:
     except (SetupError, OSError) as error:
         return str(error)
     return ""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (Unavailable("DiskFullError 53100"), "the disk is full; make room on it"),
+        (Unavailable("SQLITE_IOERR_READ"), "it cannot be written (SQLITE_IOERR_READ)"),
+        (PermissionError(errno.EACCES, os.strerror(errno.EACCES), "main.db"), "main.db: Permission denied"),
+    ],
+)
+async def test_what_stops_a_step_is_named(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    """The server's full disk, another fault of the disk, rights: each by its reason, and that the same command goes on."""
+
+    async def fail(_self: SqliteDatabase) -> None:
+        raise error
+
+    with monkeypatch.context() as changed:
+        changed.setattr(SqliteDatabase, "open", fail)
+        told = await refusal(upgrade(layout, config_of(layout), backup=None))
+    assert said in told
+    assert "run the same command again" in told
 
 
 async def test_too_little_room_ends_it_before_it_begins(
