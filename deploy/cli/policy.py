@@ -68,20 +68,30 @@ def policy_lint(packs: tuple[str, ...], layout: Layout | None, drills: tuple[Pat
 
 
 @policy.command(name="preview")
-@click.argument("pack", default="base")
+@click.argument("pack", required=False)
 @click.argument("script", required=False, type=click.Path(path_type=Path))
-def policy_preview(pack: str, script: Path | None) -> None:
+@optional_line_options
+def policy_preview(pack: str | None, script: Path | None, layout: Layout | None) -> None:
     """Play a conversation with a pack and show both sides; without a SCRIPT, show the whole pack and some conversations.
 
-    PACK is one name or path, or several with commas, in their order. A SCRIPT is a YAML list such as `- texter: hi`,
+    PACK is one name or path, or several with commas, in their order; with --data or --config it is a line's, and is left
+    out. A SCRIPT is a YAML list such as `- texter: hi`,
     `- advocate: "!say handover"`, `- wait: 3 min`; also picture, supervisor and desk.
     """
+    from bridge.config import ConfigError, load  # noqa: PLC0415 - only this verb needs it
     from deploy.packs.lint_report import CONVERSATIONS, load_with_base, preview_pack  # noqa: PLC0415 - only this verb needs it
     from deploy.packs.script_player import ScriptError, play_script, read_script  # noqa: PLC0415 - only this verb needs it
     from policies.load import PackError  # noqa: PLC0415 - only this verb needs it
+    from policies.load import load as load_packs  # noqa: PLC0415 - only this verb needs it
 
+    if layout is not None and script is not None:
+        raise click.UsageError("say either a pack or a line.")
     try:
-        loaded = load_with_base(pack.split(","))
+        if layout is None:
+            loaded = load_with_base((pack or "base").split(","))
+        else:
+            script = Path(pack) if pack is not None else None
+            loaded = load_packs(load(layout.config).line.packs, near=layout.config.parent)
         lines = (
             play_script(loaded, read_script(script))
             if script
@@ -89,7 +99,7 @@ def policy_preview(pack: str, script: Path | None) -> None:
         )
         for line in lines:
             click.echo(line)
-    except (PackError, ScriptError) as error:
+    except (ConfigError, PackError, ScriptError) as error:
         _exit_usage(error.problems)
 
 

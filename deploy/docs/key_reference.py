@@ -36,7 +36,7 @@ def key_page() -> str:
             " `quietline check --data DIR` tells them before. Each key that ends in `_file` is a file of mode 0600 with one"
             " secret in it, never the secret itself. With systemd a credential of the same path stands for it"
             " ([operator.md](operator.md)). Wordings, hours and lifetimes are not here: they are in the agency's pack"
-            " (`quietline policy schema`)."
+            " ([packs.md](packs.md))."
         ),
     ]
     for title, model, place in sections():

@@ -42,6 +42,7 @@ NAVIGATION: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "deploy/docs/phones.es.md",
             "deploy/docs/verbs.md",
             "deploy/docs/keys.md",
+            "deploy/docs/packs.md",
             "deploy/docs/monitoring.md",
             "deploy/docs/standby.md",
             "deploy/docs/capacity.md",

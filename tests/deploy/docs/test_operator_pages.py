@@ -10,13 +10,17 @@ from pathlib import Path
 import click
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from deploy.cli.main import cli
+from policies.load import load
+from policies.pack import unreviewed
+from policies.schema import HoursPart, KeywordsPart, PackFile, PlaybookPart, SettingsPart, TextPart, WordingPart
 from tests.deploy.init.answers import answers, run_init
 from tests.deploy.processes import ROOT
 
-PAGES = ("operator.md", "joining.md", "carriers.md", "disasters.md", "phones.md")
+PAGES = ("operator.md", "joining.md", "carriers.md", "disasters.md", "phones.md", "packs.md")
 COMMAND = re.compile(r"\./quietline ([^`\n]+)")
 
 
@@ -83,3 +87,30 @@ def test_the_answers_of_joining_are_answers(tmp_path: Path) -> None:
     assert run_init(tmp_path, answers(**yaml.safe_load(block))).exit_code == 0
     written = {path.name for path in (tmp_path / "line" / "synapse").iterdir()}
     assert written == {*re.findall(r"`([a-z-]+\.(?:yaml|nginx|caddy|conf))`", text)} & written
+
+
+@pytest.mark.parametrize("part", [PackFile, TextPart, WordingPart, HoursPart, KeywordsPart, PlaybookPart])
+def test_every_key_of_a_pack_stands_on_its_page(part: type[BaseModel]) -> None:
+    """A new key of the file, of a text, of hours, keywords or a playbook is explained to whoever edits a pack."""
+    text = (ROOT / "deploy" / "docs" / "packs.md").read_text()
+    said = {word.split(":")[0] for word in re.findall(r"`([a-z_]+(?:: true)?)`", text)}
+    said |= set(re.findall(r"^ *([a-z_]+):", "\n".join(re.findall(r"```yaml\n(.+?)```", text, re.DOTALL)), re.MULTILINE))
+    assert [name for name in part.model_fields if name not in said] == []
+
+
+def test_every_setting_is_explained_in_the_base_pack() -> None:
+    """The page sends people there: each has a remark on its line, or above it."""
+    lines = (ROOT / "policies" / "packs" / "base" / "pack.yaml").read_text().splitlines()
+    begin = lines.index("settings:") + 1
+    end = next(n for n in range(begin, len(lines)) if lines[n] and not lines[n].startswith(" "))
+    assert {
+        line.split(":")[0].strip() for line in lines[begin:end] if ": " in line and "#" not in line.split(":")[0]
+    } >= set(SettingsPart.model_fields)
+
+
+def test_the_text_of_the_page_is_one(tmp_path: Path) -> None:
+    """Its example, put behind the packs that come with Quietline, is read as any pack is."""
+    text = (ROOT / "deploy" / "docs" / "packs.md").read_text()
+    (block,) = re.findall(r"```yaml\n(.+?)```", text, re.DOTALL)
+    (tmp_path / "agency.yaml").write_text(f"name: agency\n{block}")
+    assert "limits.en" not in unreviewed(load(["base", "us/ca", "agency.yaml"], near=tmp_path))

@@ -13,6 +13,7 @@ from deploy.packs.lint_report import CONVERSATIONS, json_schema, load_with_base
 from deploy.packs.script_player import ScriptError, play_script, read_script
 from policies.pack import TextName
 from policies.schema import PackFile
+from tests.deploy.init.answers import answers, run_init
 from tests.policies.test_lint import ours
 
 ROOT = Path(__file__).parents[3]
@@ -189,3 +190,16 @@ def test_a_whole_pack_is_shown() -> None:
     for name, book in BASE.playbooks.items():
         assert f"### {book.title} (`!playbook {name}`)" in shown
     assert "| leaves: parked, no answer | " in shown
+
+
+def test_the_packs_of_a_line_are_shown_and_played(tmp_path: Path) -> None:
+    """Named by its directory, and then the only word is the script; a pack beside it is a usage error."""
+    assert run_init(tmp_path, answers()).exit_code == 0
+    line = str(tmp_path / "line")
+    shown = quietline("preview", "--data", line)
+    assert (shown.exit_code, shown.output.startswith("# Preview: base, us/ca, agency\n")) == (0, True)
+    assert "503-867-5309" in shown.output
+    played = quietline("preview", "--data", line, str(CONVERSATIONS / "1-first-text.yaml"))
+    assert (played.exit_code, "→ phone" in played.output) == (0, True)
+    assert quietline("preview", "--data", line, "base", "x.yaml").exit_code == 2
+    assert quietline("preview", "--data", str(tmp_path / "none")).exit_code == 2
