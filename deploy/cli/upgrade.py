@@ -65,3 +65,5 @@ def upgrade(
     if file is not None:
         click.echo(f"{file}: the backup of before.")
     click.echo(f"{steps} steps were taken." if steps else "Nothing was to be done.")
+    if steps:
+        click.echo(f"Start the line, then look at it: quietline doctor --data {layout.data}")

@@ -230,7 +230,8 @@ async def test_the_verb(layout: Layout, tmp_path: Path) -> None:
     assert (looked.exit_code, told["ok"], told["checks"][0]["what"]) == (0, True, "1 steps are to be taken")
     assert older(layout) == ["quietline_version"]
     done = await invoke(data)
-    assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "1 steps were taken."), done.output
+    said = ["1 steps were taken.", f"Start the line, then look at it: quietline doctor --data {layout.data}"]
+    assert (done.exit_code, done.stdout.splitlines()[-2:]) == (0, said), done.output
     assert len(sorted((tmp_path / "kept").glob("*.backup"))) == 1
     assert (await invoke(data)).stdout == "Nothing was to be done.\n"
     assert (await invoke([*data, "--json"])).exit_code == 2
