@@ -146,16 +146,14 @@ class BridgeHarness:
             correction=self.clock_correction(services),
             system_time=self.clock.now,
         )
+        self.transactional_actions = TransactionalActions(
+            services, settings=self.pack.settings, audit=AuditLog(vault=self.vault), suppression=suppression
+        )
         self.engine = Engine(
             services,
             pack=self.pack,
             outbox=self.outbox,
-            transactional_actions=TransactionalActions(
-                services,
-                settings=self.pack.settings,
-                audit=AuditLog(vault=self.vault),
-                suppression=suppression,
-            ),
+            transactional_actions=self.transactional_actions,
             designations=Designations(database=self.database),
         )
         self.sms_sender = SmsSender(

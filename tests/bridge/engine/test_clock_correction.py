@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ import pytest
 
 from bot.lifecycle.retention import CLOSE
 from bot.model.line_incidents import ClockJumped, TimesAhead
-from bot.model.transactional_actions import SetTimer, Suppress, SuppressionReason
+from bot.model.transactional_actions import SetTimer, Suppress, SuppressionReason, TrustClock
 from bridge.engine import timers as module
 from bridge.engine.clock_correction import ClockCorrection
 from bridge.runtime.phone_number import Phone
@@ -261,3 +262,14 @@ def timers_of(harness: BridgeHarness, sample: clock_trust.ClockSample) -> module
         system_time=harness.clock.now,
         sample=lambda: sample,
     )
+
+
+async def test_a_person_trusts_a_clock_by_which_the_bridge_does_not_go(harness: BridgeHarness) -> None:
+    """`!time ok` in a run that goes by another clock counts from the next start; in one that goes by it, at once."""
+    perform = harness.transactional_actions.perform
+    for offset, doubted in ((-float(YEAR), True), (0.0, False)):
+        harness.clock.offset = offset
+        await harness.database.commit(clock_trust.distrust)
+        await harness.database.commit(partial(perform, owner="desk", action=TrustClock()))
+        assert await clock_trust.is_distrusted(harness.database) is doubted
+        assert await clock_trust.is_trusted_from_next_start(harness.database) is doubted

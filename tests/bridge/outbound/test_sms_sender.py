@@ -12,6 +12,7 @@ from bot.model.actions import DeliveryReceipt, Origin, SendSms, ShowReceipt
 from bot.model.events import MemberJoined, MessageRedacted, MessageSent, PowerLevelsChanged, TextArrived
 from bot.model.thread_desk_events import Assigned
 from bridge.carriers.adapter import DeliveryReport, Rejected, TryLater, UnknownOutcome
+from bridge.outbound.dispatcher import OutboxTask
 from bridge.runtime.crash_points import CrashPoint
 from bridge.storage import serialization
 from bridge.tables.outbox import OutboxRow
@@ -368,3 +369,15 @@ async def _refused(harness: BridgeHarness) -> bool | None:
 
 async def _asked(harness: BridgeHarness) -> bool | None:
     return not harness.carrier.outcomes or None
+
+
+async def test_what_a_wrong_clock_put_off_for_a_year_is_judged_now(harness: BridgeHarness) -> None:
+    """An answer that was to leave in some seconds, by a clock that was put back since, does not wait: it is late."""
+    owner = await talk(harness)
+    ahead = harness.clock.at + 365 * 86_400
+    text = SendSms(ref="say:$1", body="a year", origin=Origin.ADVOCATE, epoch=1, since=ahead, not_before=ahead + 3)
+    task = OutboxTask(number=await queued(harness, owner, "a year"), owner=owner, txn="q", created=int(ahead), action=text)
+    await harness.sms_sender.perform(task)
+    await harness.wait_until_drained()
+    assert "a year" not in [body for _, body in harness.carrier.sent]
+    assert receipts(harness)[-1] is DeliveryReceipt.HELD
