@@ -148,6 +148,7 @@ def test_help_is_seven_lines_by_what_one_wants(place: str) -> None:
     here = OFFICE if place.startswith(OFFICE) else place
     step = then(held(), said("!help")) if place == THREAD else then(staffed_desk(), said("!help", place=place))
     lines = words(step).splitlines()
+    assert [post.formatted for post in of(SendMessage, step)] == [True], "as plain text it is one grey block"
     assert lines == help_text(PACK, place, every=False).splitlines()
     assert len(lines) == {OFFICE: 3}.get(here, 7)
     assert all(" — " in line and not line.startswith("!") for line in lines)

@@ -28,7 +28,7 @@ def test_a_playbook_is_read_in_the_room(name: str, sender: str) -> None:
     assert words(step).splitlines() == [book.title, *(f"{n}. {text}" for n, text in enumerate(book.steps, start=1))]
     assert marks(step) == {"$m1": DeliveryReceipt.NOTE}
     assert texts(step) == []
-    assert [post.notice for post in of(SendMessage, step)] == [True]
+    assert [(post.notice, post.formatted) for post in of(SendMessage, step)] == [(True, True)]
 
 
 @pytest.mark.parametrize("name", PACK.playbooks)

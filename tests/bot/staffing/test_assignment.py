@@ -56,6 +56,8 @@ def test_the_card_says_who_is_the_assignee_and_whether_the_phone_is_stopped() ->
     ):
         step = then(thread, event)
         thread = step.aggregate
-        cards += [a.body for a in step.actions if getattr(a, "ref", "") == "card" and hasattr(a, "body")]
+        found: list[Any] = [a for a in step.actions if getattr(a, "ref", "") == "card" and hasattr(a, "body")]
+        assert all(card.formatted for card in found)
+        cards += [card.body for card in found]
     expected = ["with ana", "STOPPED: nothing leaves", "language: en", "language: es", "with nobody", "with ben"]
     assert [line in card for line, card in zip(expected, cards, strict=True)] == [True] * len(cards)
