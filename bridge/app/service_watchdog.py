@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from bridge.runtime.service_notifier import ServiceNotifier, ServiceState
 from bridge.services import Services
-from bridge.storage.database import Transaction
+from bridge.storage.database import Sync, Transaction
 from bridge.storage.errors import DatabaseError
 from bridge.tables import line_state
 
@@ -34,7 +34,7 @@ class ServiceWatchdog:
 
     async def _database_answers(self) -> bool:
         try:
-            await self._database.commit(_read, synced=False)
+            await self._database.commit(_read, sync=Sync.DEFER)
         except (DatabaseError, OSError):
             return False
         return True

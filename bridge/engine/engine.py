@@ -44,7 +44,7 @@ from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.phone_number import Phone
 from bridge.services import Services
 from bridge.storage import serialization
-from bridge.storage.database import Transaction
+from bridge.storage.database import Sync, Transaction
 from bridge.storage.errors import Unavailable
 from bridge.tables import dead_letters, desk_state, inbox, outbox, threads
 from bridge.tables.dead_letters import DeadLetter
@@ -276,7 +276,8 @@ class Engine:
             return placed
 
         # The outbox lets nothing out before this is synced. Acts do not go through it: a key, say, is gone at once.
-        placed = await self._database.commit(commit, synced=bool(effects))
+        sync = Sync.AWAIT if effects else Sync.BEGIN if rows or pending_thread is not None else Sync.DEFER
+        placed = await self._database.commit(commit, sync=sync)
         if isinstance(after, Desk):
             self._set_desk(after)
             if changed:

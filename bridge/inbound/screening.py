@@ -30,7 +30,7 @@ from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.phone_number import Phone
 from bridge.services import Services
 from bridge.storage import serialization
-from bridge.storage.database import Transaction
+from bridge.storage.database import Sync, Transaction
 from bridge.storage.errors import Unavailable
 from bridge.storage.marked_sets import MarkedSet
 from bridge.storage.vault import Vault
@@ -146,7 +146,7 @@ class Screening:
                 await inbox.set_body(transaction, resealed.seq, resealed.inbox_row.body)
 
         # It is decided on while this is on its way to the disk: what is decided lets nothing out before both are there.
-        await self._database.commit(commit, synced=False)
+        await self._database.commit(commit, sync=Sync.BEGIN)
         self._crash(CrashPoint.SCREENED)
         self._wake.engine(owner)
         await self._database.synced()

@@ -38,7 +38,7 @@ from bridge.runtime.clock import to_bridge_time
 from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.measurements import INBOUND, REPORT
 from bridge.services import Services
-from bridge.storage.database import Transaction
+from bridge.storage.database import Sync, Transaction
 from bridge.storage.errors import DatabaseError
 from bridge.storage.vault import CannotOpen
 from bridge.tables import carrier_copies, inbox, sent_texts, threads
@@ -303,7 +303,7 @@ class Webhook:
             return self._wake.engine if existing is not None and existing.screened else self._wake.screening
 
         # It is decided on while it is on its way to the disk; nothing leaves and nothing is answered before it is there.
-        wake = await self._database.commit(commit, synced=False)
+        wake = await self._database.commit(commit, sync=Sync.BEGIN)
         if wake is None:
             log.event("webhook.duplicate")
             if known is None:

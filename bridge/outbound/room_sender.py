@@ -50,7 +50,7 @@ from bridge.outbound.room_refusals import RoomRefusals
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
-from bridge.storage.database import Transaction
+from bridge.storage.database import Sync, Transaction
 from bridge.tables import audit_log, carrier_copies, outbox, room_events, threads
 
 SIGN_OUT_TIMEOUT: Final = 120.0
@@ -336,7 +336,7 @@ class RoomSender:
             await room_events.expire_after_hold(transaction, event_ids)
             await outbox.delete(transaction, task.number)
 
-        await self._database.commit(commit, synced=False)
+        await self._database.commit(commit, sync=Sync.DEFER)
 
     async def _find_sent(self, task: OutboxTask, room: str, speaker: Speaker) -> str | None:
         """Look for what the homeserver has of this row, when it may have forgotten the transaction id."""
@@ -389,7 +389,7 @@ class RoomSender:
             return delivered
 
         # Not synced: what a power cut takes back is done again, which does not show.
-        if await self._database.commit(commit, synced=False):
+        if await self._database.commit(commit, sync=Sync.DEFER):
             self._wake.engine(task.owner)
 
     async def _room(self, task: OutboxTask, place: str) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, Protocol, TypeAlias, TypeVar
 
-from bridge.storage.database import Work
+from bridge.storage.database import Sync, Work
 from bridge.storage.errors import Unavailable
 
 T = TypeVar("T")
@@ -23,6 +23,8 @@ T = TypeVar("T")
 Maintenance: TypeAlias = Callable[[], Awaitable[bool]]
 """What is done between two commits."""
 
+DEFER_SECONDS: Final = 0.25
+"""Seconds after which what nobody waits for is synced."""
 WRITER_STOPS: Final = (asyncio.CancelledError, KeyboardInterrupt, SystemExit)
 """What ends the writer itself."""
 
@@ -32,7 +34,7 @@ class _CommitRequest:
     """A commit that a caller asked for."""
 
     work: Work[Any]
-    synced: bool
+    sync: Sync
     done: asyncio.Future[Any]
 
 
@@ -68,17 +70,22 @@ class GroupSync:
         self._written = self._synced = 0
         self._waiting: deque[_Waiting] = deque()
         self._unsynced = asyncio.Event()
+        self._deferred: asyncio.TimerHandle | None = None
         self._finished = False
 
-    def record_commit(self) -> None:
+    def record_commit(self, sync: Sync) -> None:
         """Say that one more commit is in the log."""
         self._written += 1
-        self._unsynced.set()
+        if sync is not Sync.DEFER:
+            self._unsynced.set()
+        elif self._deferred is None:
+            self._deferred = asyncio.get_running_loop().call_later(DEFER_SECONDS, self._unsynced.set)
 
     def answer(self, done: asyncio.Future[Any], value: Any) -> None:
         """Answer with a value once everything that was written by now is on the disk."""
         if self._synced < self._written:
             self._waiting.append(_Waiting(self._written, value, done))
+            self._unsynced.set()
         else:
             answer(done, value)
 
@@ -97,6 +104,11 @@ class GroupSync:
         while not self._finished or self._synced < self._written:
             await self._unsynced.wait()
             self._unsynced.clear()
+            if self._deferred is not None:
+                self._deferred.cancel()
+                self._deferred = None
+            if self._synced == self._written:
+                continue  # the sync before this one was asked by then
             written = self._written
             await self._log.sync()
             self._synced = written
@@ -184,11 +196,11 @@ class CommitQueue:
             raise self._cause
         raise OSError("the disk did not keep what was written") from self._cause
 
-    async def commit(self, work: Work[T], *, synced: bool = True) -> T:
+    async def commit(self, work: Work[T], *, sync: Sync = Sync.AWAIT) -> T:
         """Run `work` in one transaction and return its value; on an exception nothing of it is kept."""
         self.require_open()
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._requests.put_nowait(_CommitRequest(work, synced, done))
+        self._requests.put_nowait(_CommitRequest(work, sync, done))
         return await asyncio.shield(done)
 
     async def synced(self) -> None:
@@ -261,10 +273,10 @@ class CommitQueue:
             if isinstance(error, WRITER_STOPS):
                 raise
             return
-        self._group_sync.record_commit()
+        self._group_sync.record_commit(request.sync)
         if self._failed.is_set():
             fail(request.done, disk_failure())
-        elif request.synced:
+        elif request.sync is Sync.AWAIT:
             self._group_sync.answer(request.done, value)
         else:
             answer(request.done, value)

@@ -13,7 +13,7 @@ fetchval).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from enum import Enum
+from enum import Enum, auto, unique
 from typing import Any, NoReturn, Protocol, TypeAlias, TypeVar
 
 from bridge.storage.errors import Unavailable
@@ -153,6 +153,18 @@ async def attempt(transaction: Transaction, work: Work[None]) -> Exception | Non
     return failed
 
 
+@unique
+class Sync(Enum):
+    """When a commit is on the disk."""
+
+    AWAIT = auto()
+    """When it returns."""
+    BEGIN = auto()
+    """The disk is asked at once; who must know waits with `Database.synced`."""
+    DEFER = auto()
+    """The disk is asked when a caller waits, or a quarter of a second later: nobody waits for what it says."""
+
+
 class Database(Reader, Protocol):
     """A database with one writer. Rows are read outside any transaction: all of a commit or nothing of it."""
 
@@ -172,11 +184,11 @@ class Database(Reader, Protocol):
         `OSError` when the disk did not keep what was written; otherwise what ended the one who writes or who syncs.
         """
 
-    async def commit(self, work: Work[T], *, synced: bool = True) -> T:
+    async def commit(self, work: Work[T], *, sync: Sync = Sync.AWAIT) -> T:
         """Run `work` in one transaction and return its value; on an exception nothing of it is kept.
 
-        The caller may be cancelled; the work is not. `synced`: it returns when the commit is on the disk; otherwise when
-        others can read it, and a power cut may take it back, with all that came after it and nothing that came before.
+        The caller may be cancelled; the work is not. `sync`: whether it returns when the commit is on the disk, or when
+        others can read it; then a power cut may take it back, with all that came after it and nothing that came before.
         """
 
     async def synced(self) -> None:

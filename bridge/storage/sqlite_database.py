@@ -26,7 +26,7 @@ from typing import Any, Final, NoReturn, TypeVar
 from bridge.runtime import log
 from bridge.storage import sqlite_maintenance
 from bridge.storage.commit_queue import CommitQueue
-from bridge.storage.database import Dialect, Row, Value, Work
+from bridge.storage.database import Dialect, Row, Sync, Value, Work
 from bridge.storage.errors import Unavailable
 from bridge.storage.migrations import Migrations
 from bridge.storage.page_scrubber import PageScrubber
@@ -105,9 +105,9 @@ class SqliteDatabase:
         """Never return. Raises once nothing written can be relied on any more: then only a new start helps."""
         await self._queue.wait_for_failure()
 
-    async def commit(self, work: Work[T], *, synced: bool = True) -> T:
+    async def commit(self, work: Work[T], *, sync: Sync = Sync.AWAIT) -> T:
         """Run `work` in one transaction and return its value; on an exception nothing of it is kept."""
-        return await self._queue.commit(work, synced=synced)
+        return await self._queue.commit(work, sync=sync)
 
     async def synced(self) -> None:
         """Wait until everything that was written by now is on the disk. Raises `Unavailable` when it may not be, ever."""

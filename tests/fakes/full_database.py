@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from bridge.storage.database import Dialect, Row, Transaction, Value, Work
+from bridge.storage.database import Dialect, Row, Sync, Transaction, Value, Work
 from bridge.storage.errors import Unavailable
 from bridge.storage.migrations import Migrations
 from tests.fakes.database_engine import make_database
@@ -35,7 +35,7 @@ class FullDatabase:
     async def wait_for_failure(self) -> NoReturn:
         await self.inner.wait_for_failure()
 
-    async def commit(self, work: Work[T], *, synced: bool = True) -> T:
+    async def commit(self, work: Work[T], *, sync: Sync = Sync.AWAIT) -> T:
         """Refuse while it is full."""
 
         async def then_full(transaction: Transaction) -> T:
@@ -43,7 +43,7 @@ class FullDatabase:
             self.rejected_commits += 1
             raise Unavailable("SQLITE_FULL")
 
-        return await self.inner.commit(then_full if self.full else work, synced=synced)
+        return await self.inner.commit(then_full if self.full else work, sync=sync)
 
     async def synced(self) -> None:
         await self.inner.synced()

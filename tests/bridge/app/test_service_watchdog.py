@@ -16,6 +16,7 @@ from bridge.runtime.clock import SteadyClock
 from bridge.runtime.crash_points import never_crash
 from bridge.runtime.service_notifier import ServiceNotifier, ServiceState
 from bridge.services import Services
+from bridge.storage.database import Sync
 from bridge.storage.errors import Unavailable
 from tests.e2e.polling import wait_until
 
@@ -29,8 +30,8 @@ class Database:
         self.free.set()
         self.commits = 0
 
-    async def commit(self, _work: Any, *, synced: bool = True) -> None:
-        assert not synced, "nothing is written: there is nothing to wait for"
+    async def commit(self, _work: Any, *, sync: Sync = Sync.AWAIT) -> None:
+        assert sync is Sync.DEFER, "nothing is written: there is nothing to wait for"
         self.commits += 1
         await self.free.wait()
         if self.refuses:

@@ -17,6 +17,7 @@ from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
 from bridge.outbound.routing import route
 from bridge.runtime import log
 from bridge.storage import serialization
+from bridge.storage.database import Sync
 from bridge.tables.outbox import OutboxRow
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
@@ -54,7 +55,7 @@ class DispatcherHarness:
         owner: str = "t1",
         lane: str = CONVERSATION,
         action: Action | None = None,
-        synced: bool = True,
+        sync: Sync = Sync.AWAIT,
     ) -> None:
         """Commit one row, as the engine does."""
         await self.harness.vault.create(owner)
@@ -64,7 +65,7 @@ class DispatcherHarness:
         item = OutboxRow(lane, way, type(action).__name__, txn, sealed)
         created = int(self.harness.clock.now())
         number = await self.harness.database.commit(
-            lambda transaction: self.harness.outbox.put(transaction, owner, item, created), synced=synced
+            lambda transaction: self.harness.outbox.put(transaction, owner, item, created), sync=sync
         )
         self.harness.outbox.wake(number, owner, lane, way)
 
@@ -355,7 +356,7 @@ async def test_nothing_leaves_before_it_is_on_the_disk(
     disk.install(monkeypatch)
     rows.run()
     with disk.stalled():
-        await rows.put("words", synced=False)
+        await rows.put("words", sync=Sync.BEGIN)
         for _ in range(50):
             await asyncio.sleep(0)
         assert await harness.count("outbox") == 1

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from bridge.storage import postgres_database
-from bridge.storage.database import Transaction, attempt
+from bridge.storage.database import Sync, Transaction, attempt
 from bridge.storage.errors import (
     Busy,
     ConstraintViolation,
@@ -193,7 +194,7 @@ async def test_many_callers_one_transaction_at_a_time(database: PostgresDatabase
         inside.remove(number)
 
     await asyncio.gather(
-        *(database.commit(lambda transaction, n=n: work(transaction, n), synced=n % 2 == 0) for n in range(20))  # type: ignore[misc]
+        *(database.commit(partial(work, number=n), sync=Sync.BEGIN if n % 2 else Sync.AWAIT) for n in range(20))
     )
     assert order == called == list(range(20))
 
@@ -397,7 +398,7 @@ async def test_a_crash_of_the_server_takes_back_nothing_that_was_answered(own_se
     answered, amid = [-1], asyncio.Event()
 
     async def write(number: int) -> None:
-        await database.commit(put(number), synced=number % 3 == 0)
+        await database.commit(put(number), sync=Sync.BEGIN if number % 3 else Sync.AWAIT)
         if number % 3 == 0:
             answered.append(number)
         if number == 300:

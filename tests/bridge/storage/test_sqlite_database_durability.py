@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import errno
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from bridge.storage import sqlite_database, write_ahead_log
-from bridge.storage.database import Transaction
+from bridge.storage import commit_queue, sqlite_database, write_ahead_log
+from bridge.storage.database import Sync, Transaction
 from bridge.storage.errors import ConstraintViolation, Unavailable
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.sqlite_database import SqliteDatabase
@@ -80,9 +81,9 @@ async def test_a_power_cut_takes_back_nothing_that_was_answered(database: Sqlite
     for number in range(0, 60, 3):
         await database.commit(puts(number))
         assert disk.after_a_power_cut() == list(range(number + 1))
-        await database.commit(puts(number + 1), synced=False)
+        await database.commit(puts(number + 1), sync=Sync.BEGIN)
         assert await kept(database) == list(range(number + 2))
-        await database.commit(puts(number + 2), synced=False)
+        await database.commit(puts(number + 2), sync=Sync.BEGIN)
         await database.synced()
         assert disk.after_a_power_cut() == list(range(number + 3))
 
@@ -90,9 +91,9 @@ async def test_a_power_cut_takes_back_nothing_that_was_answered(database: Sqlite
 async def test_what_needs_no_sync_does_not_wait_for_one(database: SqliteDatabase, disk: FakeDisk) -> None:
     """It is answered when others can read it; who asks whether it is on the disk waits, and nobody else."""
     with disk.stalled():
-        assert await database.commit(puts(1), synced=False) == 1
+        assert await database.commit(puts(1), sync=Sync.BEGIN) == 1
         waiting = [asyncio.create_task(database.synced())]
-        assert await database.commit(puts(2), synced=False) == 2
+        assert await database.commit(puts(2), sync=Sync.BEGIN) == 2
         assert await kept(database) == [1, 2]
         assert disk.after_a_power_cut() == []
         waiting.append(asyncio.create_task(database.synced()))
@@ -107,10 +108,49 @@ async def test_what_needs_no_sync_does_not_wait_for_one(database: SqliteDatabase
     assert disk.syncs == made, "nothing was written since"
 
 
+async def test_what_nobody_waits_for_is_synced_with_what_is_waited_for(
+    database: SqliteDatabase, disk: FakeDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deferred commit asks nothing of the disk; who waits for it, or for a later one, has it synced at once."""
+    monkeypatch.setattr(commit_queue, "DEFER_SECONDS", 3600.0)
+    made = disk.syncs
+    await database.commit(puts(1), sync=Sync.DEFER)
+    await database.commit(puts(2), sync=Sync.DEFER)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert disk.syncs == made
+    await database.synced()
+    assert disk.after_a_power_cut() == [1, 2]
+    await database.commit(puts(3), sync=Sync.DEFER)
+    await database.commit(puts(4))
+    assert disk.after_a_power_cut() == [1, 2, 3, 4]
+
+
+async def test_what_nobody_waits_for_is_synced_later(
+    database: SqliteDatabase, disk: FakeDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deferred commit is on the disk a moment later although nobody asks, every time."""
+    monkeypatch.setattr(commit_queue, "DEFER_SECONDS", 0.01)
+
+    async def synced(rows: list[int]) -> bool | None:
+        return disk.after_a_power_cut() == rows or None
+
+    for number in range(3):
+        await database.commit(puts(number), sync=Sync.DEFER)
+        await wait_until("the disk has it", partial(synced, list(range(number + 1))))
+
+
+async def test_a_deferred_commit_is_on_the_disk_after_a_stop(database: SqliteDatabase, disk: FakeDisk) -> None:
+    """Closing waits for no timer and leaves nothing unsynced."""
+    await database.commit(puts(1), sync=Sync.DEFER)
+    await database.close()
+    assert disk.after_a_power_cut() == [1]
+
+
 async def test_who_comes_in_the_middle_of_the_last_sync_is_answered_by_it(database: SqliteDatabase, disk: FakeDisk) -> None:
     """Nothing more is written: whoever asks while the last sync is under way does not wait for another."""
     with disk.stalled():
-        await database.commit(puts(1), synced=False)
+        await database.commit(puts(1), sync=Sync.BEGIN)
         for _ in range(10):
             await asyncio.sleep(0)
         late = asyncio.create_task(database.synced())
@@ -127,13 +167,13 @@ async def test_a_disk_that_did_not_keep_it(database: SqliteDatabase, disk: FakeD
     assert not lost.done()
     disk.fails = True
     with disk.stalled():
-        await database.commit(puts(2), synced=False)
+        await database.commit(puts(2), sync=Sync.BEGIN)
         waiting = [asyncio.create_task(each) for each in (database.synced(), database.commit(puts(3)))]
         await asyncio.sleep(0)
     answers = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(answer) for answer in answers] == [Unavailable] * 2
     disk.fails = False
-    for again in (database.commit(puts(4)), database.commit(puts(5), synced=False), database.synced()):
+    for again in (database.commit(puts(4)), database.commit(puts(5), sync=Sync.BEGIN), database.synced()):
         with pytest.raises(Unavailable):
             await again
     with pytest.raises(OSError, match="did not keep"):
@@ -304,6 +344,6 @@ async def test_others_have_their_turn_between_many_commits(database: SqliteDatab
             turns += 1
 
     counting = asyncio.create_task(count())
-    await asyncio.gather(*(database.commit(counted(number), synced=False) for number in range(640)))
+    await asyncio.gather(*(database.commit(counted(number), sync=Sync.BEGIN) for number in range(640)))
     counting.cancel()
     assert during[-1] - during[0] >= 8

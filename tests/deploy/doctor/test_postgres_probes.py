@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 
 from bridge.config import Config, load
+from bridge.storage.database import Sync
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.storage.postgres_database import PostgresDatabase
 from bridge.storage.postgres_probe import PostgresHealth, PostgresSlot, PostgresTable, ask_health
@@ -126,7 +127,10 @@ async def test_who_keeps_the_bridge_from_writing(line: ServerLine, statement: st
 async def _write(database: PostgresDatabase) -> None:
     while True:
         await asyncio.gather(
-            *(database.commit(lambda transaction: transaction.execute("DELETE FROM seen"), synced=False) for _ in range(50))
+            *(
+                database.commit(lambda transaction: transaction.execute("DELETE FROM seen"), sync=Sync.BEGIN)
+                for _ in range(50)
+            )
         )
 
 
