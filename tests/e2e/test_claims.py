@@ -43,9 +43,12 @@ async def test_a_raised_hand_on_the_card_claims(staffed_line: StaffedLine, bea: 
     await staffed_line.carrier.wait_for_delivery(conversation.handset, "heard after a raised hand")
     # A second line that was meant for a colleague does not leave with the first.
     await conversation.wait_for_receipt(await bea.say(conversation.room, "one moment\n// I think she is alone"), HELD)
+    # Nor what speaks about the texter, though nobody else has written here.
+    await conversation.wait_for_receipt(await bea.say(conversation.room, "she's lying"), HELD)
     await bea.say(conversation.room, "still here")
     await staffed_line.carrier.wait_for_delivery(conversation.handset, "still here")
-    assert not any("one moment" in text for text in await staffed_line.carrier.texts_delivered(conversation.handset))
+    delivered = await staffed_line.carrier.texts_delivered(conversation.handset)
+    assert not any("one moment" in text or "lying" in text for text in delivered)
 
 
 async def test_who_is_on_shift_is_called_and_a_new_plan_is_heard(
