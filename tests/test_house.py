@@ -339,6 +339,13 @@ def test_sql_is_found(source: str, *, sql: bool, kinds: list[str]) -> None:
     assert list(dict.fromkeys(quoted_kinds(ast.parse(source)))) == kinds
 
 
+def test_a_line_says_neither_that_it_reads_nor_that_it_types() -> None:
+    """No request for it is in the source: colleagues see it of each other, by their own clients, and a phone of nobody."""
+    said = re.compile(r"/(?:typing|receipt|read_markers)\b")
+    bridge = {file: tree for file, tree in source().items() if file.startswith("bridge/")}
+    assert [file for file, tree in bridge.items() if any(map(said.search, strings(tree)))] == []
+
+
 def test_few_places_catch_everything() -> None:
     """`except Exception` and its wider kin stand where they are listed with a reason; elsewhere an error has a name."""
     caught = [

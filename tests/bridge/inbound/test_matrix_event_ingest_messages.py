@@ -207,12 +207,18 @@ async def test_who_answers_a_notice_means_what_it_is_about(ingest: IngestHarness
         ("org.matrix.msc3381.poll.start", True),
         ("m.message", True),
         ("m.poll.response", False),
+        ("org.matrix.msc3381.poll.response", False),
+        ("m.poll.end", False),
+        ("org.matrix.msc3381.poll.end", False),
         ("m.key.verification.request", False),
         ("m.call.invite", False),
     ],
 )
 async def test_what_looks_like_a_message_is_heard_as_one(ingest: IngestHarness, kind: str, heard: bool) -> None:
-    """Stickers and polls stand in the room like messages, so whoever sent one hears that it did not leave."""
+    """Stickers and polls stand in the room like messages, so whoever sent one hears that it did not leave.
+
+    A vote commands nothing, however often it comes, whoever's it is, and after the end as before.
+    """
     told = await ingest.take(message({"msgtype": "m.text", "body": "x"}, kind=kind))
     assert [(event.content, event.body) for _, event in told if isinstance(event, MessageSent)] == (
         [(Content.OTHER, "x")] if heard else []

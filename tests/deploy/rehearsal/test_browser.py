@@ -1,12 +1,10 @@
 """The page of the handsets in a real browser: it does what it shows, it can be read by everybody, and it asks nobody else.
 
-Rule of this module: one browser for all of it; axe-core (`deploy/requirements/element`) judges what can be judged by a
-program.
+Rule of this module: one browser for all of it; axe-core (`tests/axe.py`) judges what can be judged by a program.
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,13 +13,12 @@ import pytest
 from bridge.carriers.adapter import Accepted
 from bridge.outbound.drill_texts import HandsetCarrier
 from bridge.runtime.phone_number import Phone
+from tests.axe import AXE, LOOKS, assert_it_judges, bring_judge, judged
 from tests.bridge.carriers.rehearsal_harness import NUMBER, RehearsalHarness
 from tests.browser import Tab, open_tab
 from tests.deploy.rehearsal.handsets import A, B, handset
 from tests.outside_programs import OutsidePrograms
 
-AXE: Final = Path(__file__).resolve().parents[3] / ".venv" / "element" / "node_modules" / "axe-core" / "axe.min.js"
-LOOKS: Final = [(width, scheme) for width in (320, 1280) for scheme in ("light", "dark")]
 ARRIVED: Final = "document.getElementById('arrived').textContent"
 FOCUSED: Final = """{
   const at = document.activeElement;
@@ -43,12 +40,6 @@ async def tab_to(tab: Tab, name: str) -> None:
             assert await tab.run("getComputedStyle(document.activeElement).outlineStyle") == "solid", name
             return
     raise AssertionError(f"the keyboard does not reach {name}")
-
-
-async def judged(tab: Tab) -> list[Any]:
-    """Return what axe-core finds wrong with the page as it is now: rule and element."""
-    found = await tab.run("axe.run().then((told) => told.violations.concat(told.incomplete))")
-    return [(rule["id"], rule["impact"], [node["html"] for node in rule["nodes"]]) for rule in found]
 
 
 @pytest.fixture
@@ -151,7 +142,7 @@ async def a_drill_beside_its_script(stand: RehearsalHarness, tab: Tab) -> None:
 
 async def nothing_is_wrong_in_any_look(tab: Tab) -> None:
     """No violation, nothing to scroll to the side, and another paper in the dark."""
-    await tab.run(AXE.read_text(encoding="utf-8") + ";0")
+    await bring_judge(tab)
     papers = {}
     for width, scheme in LOOKS:
         await tab.look_like(width=width, scheme=scheme)
@@ -161,6 +152,4 @@ async def nothing_is_wrong_in_any_look(tab: Tab) -> None:
         columns = await tab.run("new Set([...document.querySelectorAll('.handset')].map((each) => each.offsetLeft)).size")
         assert (columns > 1) == (width > 320), "handsets stand side by side where there is room"
     assert papers["light"] != papers["dark"]
-    # The judge judges: a picture without words is found.
-    await tab.run("document.querySelector('main').append(document.createElement('img'))")
-    assert "image-alt" in json.dumps(await judged(tab))
+    await assert_it_judges(tab)

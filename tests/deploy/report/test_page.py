@@ -14,7 +14,8 @@ from deploy.inspect.monthly_report import SMALLEST_SHOWN
 from deploy.report.page import BARS_WIDE, report_page
 from deploy.report.page_wording import ENGLISH, LANGUAGES, SPANISH
 from deploy.report.plots import Figure, plots_of
-from tests.browser import OPTIONS
+from tests.axe import AXE, LOOKS, assert_it_judges, bring_judge, judged
+from tests.browser import OPTIONS, open_tab
 from tests.deploy.report.tallies import CELLS, months_of
 from tests.outside_programs import OutsidePrograms
 
@@ -139,3 +140,24 @@ def test_a_browser_reads_the_page_as_it_is_meant(outside_programs: OutsideProgra
     dom = ended.stdout
     assert [ET.tostring(figure) for figure in figures(dom)] == [ET.tostring(figure) for figure in figures(PAGE)]
     assert text_of(dom).split() == text_of(PAGE).split()
+
+
+async def test_the_page_is_for_everybody(outside_programs: OutsidePrograms, tmp_path: Path) -> None:
+    """At a phone's width and a desk's, by day and in the dark: no violation, and nothing to scroll to the side."""
+    if (browser := outside_programs.find("chromium")) is None:
+        return
+    if not AXE.is_file():
+        outside_programs.lack("axe-core")
+        return
+    (tmp_path / "report.html").write_text(PAGE, encoding="utf-8")
+    async with open_tab(browser, tmp_path / "profile") as tab:
+        await tab.show((tmp_path / "report.html").as_uri())
+        await tab.until("document.readyState === 'complete' && document.querySelectorAll('figure').length > 0")
+        await bring_judge(tab)
+        for width, scheme in LOOKS:
+            await tab.look_like(width=width, scheme=scheme)
+            # Letters within an SVG it cannot judge: their colours are in the test of contrast above.
+            wrong = [html for _, _, nodes in await judged(tab) for html in nodes if not html.startswith("<text ")]
+            assert wrong == [], (width, scheme)
+            assert await tab.run("innerWidth - document.documentElement.scrollWidth") >= 0, width
+        await assert_it_judges(tab)
