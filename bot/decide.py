@@ -353,6 +353,8 @@ def _decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
         actions += audit_trail.audit_records(before, aggregate, actions)
         actions += thread_report.report(pack, before, aggregate, event, actions)
         actions += first_times.report(facts, before, aggregate, event, actions)
+        if before.drill or aggregate.drill:
+            actions = thread_report.without_records(actions)
     return Step(aggregate, actions)
 
 

@@ -1,8 +1,8 @@
 """What a thread tells the desk of a drill: facts that are known anyway, and what was sent to the phone.
 
 Rules of this module: a thread is a drill's when its text came from a drill's handset, which only the rehearsal carrier
-says; nothing else is different for it. What happened is taken from what the audit notes and from outcomes, and never from
-the words of an advocate.
+says; nothing else is different for it, but that the audit notes nothing and no counter counts it. What happened is taken
+from what would be noted and from outcomes, and never from the words of an advocate.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bot.model.events import Event, Outcome, TextArrived, TextOutcome
 from bot.model.feature import Step
 from bot.model.thread import ThreadState
 from bot.model.thread_desk_events import DrillEnded, DrillReported
-from bot.model.transactional_actions import RecordAudit, SendEvent
+from bot.model.transactional_actions import IncrementCounter, RecordAudit, SendEvent
 from bot.sending.delivery_receipts import event_id_of, first_accepted
 from bot.wording.notice import notice_of
 from policies.drills.script import DrillFact
@@ -81,6 +81,11 @@ def report(pack: Pack, before: Thread, thread: Thread, event: Event, actions: tu
     user = thread.assignment.assignee or ""
     told = DrillReported(tag=tag, thread=thread.id, user=user, facts=tuple(found), sent=sent, outcome=outcome)
     return (SendEvent(owner=DESK, event=told),)
+
+
+def without_records(actions: tuple[Action, ...]) -> tuple[Action, ...]:
+    """Leave out what would be noted or counted of a drill: how a person practised stands in no audit and no report."""
+    return tuple(action for action in actions if not isinstance(action, RecordAudit | IncrementCounter))
 
 
 def close_thread(pack: Pack, facts: Facts, thread: Thread, event: DrillEnded) -> Step[Thread]:

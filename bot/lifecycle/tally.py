@@ -70,6 +70,7 @@ def tally(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
         how = notice_of("tally.say_tally_and_one_of", kinds=", ".join(KINDS))
         return Step(thread, (mark_as_note(event), *answer(facts, event, how)), consumed=True)
     notice = notice_of("tally.counted") if actions else notice_of("tally.that_was_counted_already")
+    notice = notice_of("drills.not_counted") if thread.drill else notice
     return Step(thread, (mark_as_note(event), *actions, *answer(facts, event, notice)), consumed=True)
 
 

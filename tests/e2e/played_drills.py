@@ -65,7 +65,7 @@ async def test_two_people_play_at_once(
     async def play(player: DrillPlayer, names: tuple[str, ...]) -> None:
         for name in names:
             told = await player.play(name)
-            assert "text(s) of ours reached the phone" in told
+            assert "Texts of ours that reached the phone" in told
 
     await asyncio.gather(*(play(player, each) for player, each in zip(players, names, strict=True)))
     if "phone-taken" in names[1]:
@@ -170,6 +170,6 @@ async def test_nothing_is_kept_but_a_count(players: tuple[DrillPlayer, DrillPlay
     await assert_no_leak(ada.staffed_line, *texts)
     await ada.client.say(desk, "!drill count")
     played = sum(len(each) for each, _ in TOGETHER) + len(ALONE) + 1
-    await ada.client.find(desk, "the count", lambda i: f"You have played {played} drill(s)" in i.body)
+    await ada.client.find(desk, "the count", lambda i: f"Drills that you have played: {played}." in i.body)
     await ada.client.say(desk, "!drill forget")
     await ada.client.find(desk, "it is deleted", lambda i: "nothing says that you have played any" in i.body)

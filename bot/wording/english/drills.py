@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 NOTICES: Final[dict[str, str]] = {
-    "drills.and_then": "After that {count} more of our text(s) reached it:",
+    "drills.and_then": "Texts of ours that reached them after that ({count}):",
     "drills.begins": (
         "“{title}” begins: in a moment somebody texts the line. Answer as you always do; the debrief comes in your office. "
         "!drill stop ends it early."
@@ -13,13 +13,13 @@ NOTICES: Final[dict[str, str]] = {
     "drills.brief": "For the drill: {words}",
     "drills.could_read": "Whoever took the phone could read what the texter wrote, and these words of ours:",
     "drills.could_read_nothing": "Whoever took the phone could read what the texter wrote, and no word of ours.",
-    "drills.count": "You have played {count} drill(s). !drill forget deletes that.",
+    "drills.count": "Drills that you have played: {count}. !drill forget deletes that.",
     "drills.forgotten": "It is deleted: nothing says that you have played any.",
     "drills.kept": (
-        "Thank you. This is nobody's mark, and only those who took part get it. It goes in an hour; what is kept is that "
-        "you have played {count} drill(s): !drill forget deletes that, too. Another one: !drill"
+        "Thank you. This is nobody's mark, and only those who took part get it. It goes in an hour; what is kept is how "
+        "many drills you have played ({count}): !drill forget deletes that, too. Another one: !drill"
     ),
-    "drills.left": "{count} text(s) of ours reached the phone:",
+    "drills.left": "Texts of ours that reached the phone ({count}):",
     "drills.limits_after": "The limits were told {time} after the disclosure.",
     "drills.limits_before": "The limits were told {time} before the disclosure.",
     "drills.limits_never": "The limits were not told, and there was a disclosure.",
@@ -27,6 +27,7 @@ NOTICES: Final[dict[str, str]] = {
     "drills.never_stopped": "The phone was taken, and nothing was stopped.",
     "drills.no_such": "There is no such drill. There are: {names}. Behind the name: en or es. !drill stop ends yours.",
     "drills.none_runs": "No drill of yours runs.",
+    "drills.not_counted": "A drill is not counted: the report is about texters.",
     "drills.not_on_this_line": (
         "This line is in service, and its texters are people. Drills are for a rehearsal line: ./quietline up makes one."
     ),
@@ -35,7 +36,7 @@ NOTICES: Final[dict[str, str]] = {
     "drills.over": "The drill “{title}” is over. Here is how it went.",
     "drills.point_next_time": "→ {words} (practice {practice})",
     "drills.point_well": "✓ {words} (practice {practice})",
-    "drills.seconds": "{count} seconds",
+    "drills.seconds": "{count} s",
     "drills.stopped": "The drill is ended. Its debrief is in your office.",
     "drills.stopped_after": "Everything was stopped {time} after the phone was taken.",
     "drills.text": "{time} “{words}”",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 NOTICES: Final[dict[str, str]] = {
-    "drills.and_then": "Después le llegaron {count} texto(s) nuestro(s) más:",
+    "drills.and_then": "Textos nuestros que le llegaron después ({count}):",
     "drills.begins": (
         "Empieza «{title}»: en un momento alguien escribe a la línea. Responde como siempre; el repaso llega a tu oficina. "
         "!drill stop lo termina antes."
@@ -13,13 +13,13 @@ NOTICES: Final[dict[str, str]] = {
     "drills.brief": "Para el ejercicio: {words}",
     "drills.could_read": "Quien tomó el teléfono pudo leer lo que escribió la persona, y estas palabras nuestras:",
     "drills.could_read_nothing": "Quien tomó el teléfono pudo leer lo que escribió la persona, y ninguna palabra nuestra.",
-    "drills.count": "Has hecho {count} ejercicio(s). !drill forget lo borra.",
+    "drills.count": "Ejercicios que has hecho: {count}. !drill forget lo borra.",
     "drills.forgotten": "Está borrado: nada dice que hayas hecho alguno.",
     "drills.kept": (
-        "Gracias. Esto no es una nota, y solo lo recibe quien participó. Se borra en una hora; solo se guarda que has "
-        "hecho {count} ejercicio(s): !drill forget borra también eso. Otro: !drill"
+        "Gracias. Esto no es una nota, y solo lo recibe quien participó. Se borra en una hora; solo se guarda cuántos "
+        "ejercicios has hecho ({count}): !drill forget borra también eso. Otro: !drill"
     ),
-    "drills.left": "{count} texto(s) nuestro(s) llegaron al teléfono:",
+    "drills.left": "Textos nuestros que llegaron al teléfono ({count}):",
     "drills.limits_after": "Los límites se explicaron {time} después de la revelación.",
     "drills.limits_before": "Los límites se explicaron {time} antes de la revelación.",
     "drills.limits_never": "No se explicaron los límites, y hubo una revelación.",
@@ -27,6 +27,7 @@ NOTICES: Final[dict[str, str]] = {
     "drills.never_stopped": "Tomaron el teléfono, y no se detuvo nada.",
     "drills.no_such": "No hay tal ejercicio. Hay: {names}. Detrás del nombre: en o es. !drill stop termina el tuyo.",
     "drills.none_runs": "No tienes ningún ejercicio en curso.",
+    "drills.not_counted": "Un ejercicio no se cuenta: el informe trata de las personas que escriben.",
     "drills.not_on_this_line": (
         "Esta línea está en servicio, y quienes le escriben son personas. Los ejercicios son para una línea de ensayo: "
         "./quietline up hace una."
@@ -36,7 +37,7 @@ NOTICES: Final[dict[str, str]] = {
     "drills.over": "El ejercicio «{title}» ha terminado. Así fue.",
     "drills.point_next_time": "→ {words} (práctica {practice})",
     "drills.point_well": "✓ {words} (práctica {practice})",
-    "drills.seconds": "{count} segundos",
+    "drills.seconds": "{count} s",
     "drills.stopped": "El ejercicio ha terminado. Su repaso está en tu oficina.",
     "drills.stopped_after": "Todo se detuvo {time} después de que tomaran el teléfono.",
     "drills.text": "{time} «{words}»",

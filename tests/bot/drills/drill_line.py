@@ -29,7 +29,7 @@ from bot.model.events import (
     TimerDue,
 )
 from bot.model.thread_desk_events import EnrolmentFinished, EnrolmentRequested
-from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
+from bot.model.transactional_actions import CancelTimer, IncrementCounter, RecordAudit, SendEvent, SetTimer
 from policies.drills.load import load_drills
 from policies.load import load
 from tests.bot.strategies import ANA, BEN, NOW, SUE
@@ -45,7 +45,7 @@ LONGEST: Final = 2 * 3600.0
 class DrillLine:
     """`phone`: what each handset got, by its tag; `offices`: what each office was told; `shown`: all that staff were told.
 
-    `react`: called for each text.
+    `noted`: what would stand in the audit or the report; `react`: called for each text.
     """
 
     react: Callable[[DrillLine, str, int], None]
@@ -56,6 +56,7 @@ class DrillLine:
     offices: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     shown: list[str] = field(default_factory=list)
     texts: list[tuple[str, str]] = field(default_factory=list)
+    noted: list[Action] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Let the staff be there."""
@@ -149,6 +150,8 @@ class DrillLine:
                 self.phone[self.threads[owner].drill].append(action.body)
                 for outcome in (Outcome.ACCEPTED, Outcome.DELIVERED):
                     self._inbox[owner].append(TextOutcome(ref=action.ref, outcome=outcome))
+            case RecordAudit() | IncrementCounter():
+                self.noted.append(action)
             case TextFromHandset():
                 self._arrive(action)
             case SendMessage(place=place) if place.startswith(OFFICE):

@@ -51,12 +51,13 @@ def test_every_way_has_its_end(name: str, advocate: Advocate) -> None:
 
 @pytest.mark.parametrize("name", DRILLS)
 def test_nothing_is_kept_but_a_count(name: str) -> None:
-    """When a drill is over the desk holds none of it but that it was played, and the threads close."""
+    """When a drill is over the desk holds none of it but that it was played, audit and report nothing; threads close."""
     line = play(name, "en", talkative)
     assert line.desk.drills == ()
     member = line.desk.member(ANA)
     assert member is not None
     assert member.drills == 1
+    assert line.noted == []
     kept = repr(line.desk)
     assert not any(words in kept for _, words in line.texts if len(words) > len("START"))
     for thread in line.threads.values():
@@ -80,7 +81,7 @@ def test_whoever_takes_over_is_told_as_well() -> None:
 def test_whoever_took_the_phone_could_read_what_had_left() -> None:
     """The debrief tells what could be read on a phone that was taken, and how soon everything was stopped."""
     told = play("phone-taken", "en", practised("phone-taken")).debrief()
-    assert "Everything was stopped 5 seconds after the phone was taken." in told
+    assert "Everything was stopped 5 s after the phone was taken." in told
     before, _, after = told.partition("these words of ours:")
     assert "Yes, of course." in before
     assert "Yes, of course." in after

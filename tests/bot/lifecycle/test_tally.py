@@ -35,6 +35,15 @@ def test_a_tap_counts_once_and_knows_no_conversation(kind: str, key: str) -> Non
     assert of(IncrementCounter, then(step.aggregate, said(f"!tally {kind}"))) == []
 
 
+def test_a_drill_is_not_counted() -> None:
+    """Neither by a tap nor by a word, which is told so: the report is about texters."""
+    practising = held(drill="d1")
+    assert of(IncrementCounter, then(practising, tap("🏠"))) == []
+    step = then(practising, said("!tally shelter"))
+    assert of(IncrementCounter, step) == []
+    assert "not counted" in words(step)
+
+
 def test_clients_send_symbols_in_two_ways() -> None:
     """With or without the mark that makes it colourful, a tap is the same."""
     assert len(of(IncrementCounter, then(held(), tap("⚖")))) == len(of(IncrementCounter, then(held(), tap("⚖️")))) == 1

@@ -121,10 +121,11 @@ def test_the_fourth_night_in_a_row_is_said_to_its_person_alone() -> None:
         assert not any("in a row" in post.body for post in of(SendMessage, again))
     local = START.date()
     assert pack.shifts is not None
-    week = replace(pack.shifts.people[0], dates={local - timedelta(days=1): ()})
-    rested = replace(pack, shifts=replace(pack.shifts, people=(week,)))
-    step = decide(rested, at(0), staffed_desk(), LOOK)
-    assert not any("in a row" in post.body for post in of(SendMessage, step))
+    for days, said in ((1, False), (2, False), (3, True)):  # the night to come counts as well
+        week = replace(pack.shifts.people[0], dates={local - timedelta(days=days): ()})
+        rested = replace(pack, shifts=replace(pack.shifts, people=(week,)))
+        step = decide(rested, at(0), staffed_desk(), LOOK)
+        assert any("in a row" in post.body for post in of(SendMessage, step)) is said
 
 
 def test_a_thread_that_is_given_away_goes_to_who_is_on_shift() -> None:
