@@ -75,19 +75,27 @@ async def run_checks(layout: Layout) -> tuple[CheckReport, bool]:
     config, pack = loaded
     running = await _is_running(config)
     outside = await asyncio.gather(check_dns(config), check_certificate(config))
+    # What may not answer is asked at once: a part that is frozen is waited for once.
+    databases, home, homeserver, carrier, calendar = await asyncio.gather(
+        _check_databases(config, layout, running=running),
+        check_homeserver_database(config, layout, running=running),
+        check_homeserver(config, layout, running=running),
+        _check_carrier(config, running=running, seen=all(row.asked for row in outside)),
+        check_calendar(config, pack),
+    )
     rows = [
         CheckResult(name="configuration", ok=True, what="can be used, with its packs and secrets"),
         *first,
         *check_words(config, pack),
         *check_shifts(config, pack),
-        *await check_calendar(config, pack),
+        *calendar,
         doctor_files.check_modes(layout, config),
         *check_account(config, layout),
         check_ports(config, layout, running=running),
-        *await _check_databases(config, layout, running=running),
-        await check_homeserver_database(config, layout, running=running),
-        *await check_homeserver(config, layout, running=running),
-        *await _check_carrier(config, running=running, seen=all(row.asked for row in outside)),
+        *databases,
+        home,
+        *homeserver,
+        *carrier,
         *outside,
         *check_backup_place(config, layout),
         _as_warning(doctor.check_on_call(config), missing=not doctor.has_on_call(config)),
