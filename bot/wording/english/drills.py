@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 NOTICES: Final[dict[str, str]] = {
-    "drills.and_then": "Texts of ours that reached them after that ({count}):",
+    "drills.and_then": "Texts of ours that reached it after that ({count}):",
     "drills.begins": (
         "“{title}” begins: in a moment somebody texts the line. Answer as you always do; the debrief comes in your office. "
         "!drill stop ends it early."

@@ -74,7 +74,7 @@ def test_the_second_texter_is_another_one() -> None:
 def test_whoever_takes_over_is_told_as_well() -> None:
     """The debrief goes to whose drill it is and to whoever was the advocate, and to nobody else."""
     line = play("shift-change", "en", practised("shift-change"))
-    assert line.debrief(BEN).replace("1 drill", "") == line.debrief(ANA).replace("1 drill", "")
+    assert line.debrief(BEN) == line.debrief(ANA)
     assert not any("is over" in each for each in line.offices[SUE])
 
 
@@ -85,9 +85,10 @@ def test_whoever_took_the_phone_could_read_what_had_left() -> None:
     before, _, after = told.partition("these words of ours:")
     assert "Yes, of course." in before
     assert "Yes, of course." in after
-    assert "more of our text(s)" not in told
+    assert "reached it after that" not in told
     talked = play("phone-taken", "en", talkative).debrief()
     assert "The phone was taken, and nothing was stopped." in talked
+    assert "reached it after that" in talked
 
 
 def test_limits_before_a_disclosure() -> None:
