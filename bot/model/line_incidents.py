@@ -232,7 +232,7 @@ class AlarmTestRequested:
 class LineChecked:
     """A look at the whole line (`quietline doctor --alarm`) found rows that are not well and were; empty: all is again.
 
-    `rows`: their names in that report, which say nothing of anybody.
+    `rows`: their names in that report, or of a unit that failed (`quietline alarm failed`); they say nothing of anybody.
     """
 
     rows: tuple[str, ...] = ()

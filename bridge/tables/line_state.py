@@ -13,7 +13,7 @@ from typing import Any, Final
 from bridge.storage.database import Reader, Snapshot, Transaction
 
 CHECK_FOUND: Final = "check_found"
-"""What `quietline doctor --alarm` left: a JSON list of the names of rows that are not well."""
+"""What `quietline doctor --alarm` or `alarm failed` left: a JSON list of names of rows that are not well, or of units."""
 ALARM_TEST: Final = "alarm_test"
 """The id of the test of the alarms that `quietline alarm test` asks for, until the line takes it."""
 ALARM_TEST_RESULT: Final = "alarm_test_result"

@@ -174,7 +174,8 @@ NOTICES: Final[dict[str, str]] = {
     "alerts.line_is_well": "The regular look at this line finds all well again.",
     "alerts.line_is_not_well": (
         "⚠️ The regular look at this line found something that is not well: {rows}. The person on call is called. Please "
-        "tell the technician: `quietline doctor` says what each means and what to do."
+        "tell the technician: `quietline doctor` says what each means and what to do; of a `quietline-…` unit that failed "
+        "its journal says why."
     ),
     "alerts.alarm_test": (
         "🔔 TEST of the alarms by the technician. Nobody is needed. If your phone did not ring for this, please tell them."

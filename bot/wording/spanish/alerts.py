@@ -179,7 +179,8 @@ NOTICES: Final[dict[str, str]] = {
     "alerts.line_is_well": "La revisión periódica de esta línea encuentra que todo está bien otra vez.",
     "alerts.line_is_not_well": (
         "⚠️ La revisión periódica de esta línea encontró algo que no está bien: {rows}. Se llama a la persona de guardia. "
-        "Por favor avisa a quien lleva la técnica: `quietline doctor` dice qué significa cada cosa y qué hacer."
+        "Por favor avisa a quien lleva la técnica: `quietline doctor` dice qué significa cada cosa y qué hacer; de una "
+        "unidad `quietline-…` que falló, su diario dice por qué."
     ),
     "alerts.alarm_test": (
         "🔔 PRUEBA de las alarmas por soporte técnico. No se necesita a nadie. Si tu teléfono no sonó con esto, por favor, "
