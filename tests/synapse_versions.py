@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[1]
-TRIED: Final = ("1.155.0", "1.157.2", "1.159.0", "1.161.0", "1.163.2")
+TRIED: Final = ("1.155.0", "1.157.2", "1.159.0", "1.161.0", "1.162.0", "1.163.2")
 """Versions that the long run tries: from the first that has what the module needs to the one that is pinned."""
 TESTS: Final = (
     "tests/deploy/synapse_module",
