@@ -49,10 +49,17 @@ CODEWORD_ALIASES: Final = frozenset(
 )
 """What people say for `!codeword` when they have forgotten how it is called."""
 SIMILARITY: Final = 0.8
+MOST_LOOKED_AT: Final = 100
+"""Letters behind a mark in which such words are looked for."""
 STOPS: Final = "unsafe"
 """The command that only stops: what is like it is taken for it."""
 STOP_WORDS: Final = frozenset({"danger", "notsafe", "panic", "peligro", "insegura", "inseguro", "noessegura", "noesseguro"})
 """What people say for it."""
+SAY_UNSAFE: Final = re.compile(
+    r"(?:(?:its?|s?hes?|the|this|her|his|phone|is|ya|el|la|su|telefono|linea) )*"
+    r"(?:(?:not?|isnt)(?: es| esta)? (?:safe|segur[oa])|(?:in|en) (?:danger|peligro))\b"
+)
+"""What people say for it in several words: "no segura", "its not safe", "ya no es seguro", "en peligro"."""
 PICTURE_STYLE: Final = "\ufe0e\ufe0f"
 FINAL: Final = " .,;!?\u2026\u3002\uff01\uff0c\uff0e\uff1f"
 """Punctuation that keyboards and habits put behind a command."""
@@ -99,6 +106,9 @@ def parse(body: str) -> ParsedCommand | None:
     word, colon, words = _parted(stripped[1:])
     command = COMMANDS_BY_NAME.get(_bare(word))
     if command is None and mark in ("!", *OTHER_MARKS) and _is_like_stop(word, words):
+        command = COMMANDS_BY_NAME[STOPS]
+    # The inverted mark opens a sentence for the texter too: `plain_stop` reads what stands behind that one.
+    if command is None and mark in ("!", "\uff01") and _says_unsafe(stripped[1:]):
         command = COMMANDS_BY_NAME[STOPS]
     if mark == "\u00a1" and command is not None and command.name != STOPS:
         # Another mark before a command's name: a near miss like any other, and never words for a phone.
@@ -201,3 +211,10 @@ def _is_like_stop(word: str, words: str) -> bool:
     first, second = (re.sub(r"[\W_]+", "", _bare(each)) for each in (word, (words.split(maxsplit=1) or [""])[0]))
     said = [first, first + second] if first else []
     return any(each in STOP_WORDS or get_close_matches(each, (STOPS,), n=1, cutoff=SIMILARITY) for each in said)
+
+
+def _says_unsafe(said: str) -> bool:
+    """Tell whether what stands behind a mark begins with words of `SAY_UNSAFE`, whatever their accents and punctuation."""
+    letters = unicodedata.normalize("NFKD", said[:MOST_LOOKED_AT].casefold())
+    plain = "".join(c for c in letters if not unicodedata.combining(c) and c not in "'\u2019")
+    return SAY_UNSAFE.match(" ".join(re.findall(r"[^\W_]+", plain))) is not None

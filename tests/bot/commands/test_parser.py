@@ -413,3 +413,43 @@ def test_marks_that_nobody_sees_make_no_note_of_a_command(before: str) -> None:
     assert parsed is not None
     assert parsed.command is not None
     assert parsed.command.name == "unsafe"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        *(
+            "!no segura",
+            "!No seguro.",
+            "!no, segura",
+            "!not safe",
+            "! not safe anymore",
+            "\uff01no segura",
+            "!no es segura",
+        ),
+        *("!no está seguro", "!ya no es seguro", "!el teléfono no es seguro", "!its not safe", "!it\u2019s not safe"),
+        *("!isn't safe", "!phone not safe", "!her phone is not safe", "!en peligro", "!in danger!!"),
+    ],
+)
+def test_several_words_for_the_command_that_stops_are_taken_for_it(typed: str) -> None:
+    """People say it in the words of their language."""
+    parsed = parse(typed)
+    assert parsed is not None
+    assert parsed.name == "unsafe"
+    step = then(held(), said(typed))
+    assert step.aggregate.flags.unsafe
+
+
+@pytest.mark.parametrize(
+    "typed", ["!segura", "!seguro", "!no", "!not sure", "!no estoy segura", "!safe", "!no se", "!stop"]
+)
+def test_other_words_behind_a_mark_stop_nothing(typed: str) -> None:
+    """A word for `!safe`, or half of one, is answered as before."""
+    parsed = parse(typed)
+    assert parsed is not None
+    assert parsed.name != "unsafe"
+
+
+def test_the_mark_that_opens_a_sentence_in_spanish_makes_no_command_of_words_to_the_texter() -> None:
+    """It is for them: nothing may stop, and nothing may be lost."""
+    assert parse("\u00a1no es seguro volver a casa!") is None
