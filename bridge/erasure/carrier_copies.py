@@ -30,7 +30,7 @@ from bridge.carriers.adapter import (
 )
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
-from bridge.storage.database import Transaction
+from bridge.storage.database import Sync, Transaction
 from bridge.storage.vault import CannotOpen, Vault
 from bridge.tables import carrier_copies, clock_trust, sent_texts
 from bridge.tables.carrier_copies import CarrierCopy
@@ -41,6 +41,8 @@ BATCH: Final = 20
 COMMIT_WITHIN: Final = 1.0
 """Seconds for which a result waits for others of its batch, and for the request under way."""
 MAX_SLEEP: Final = 5.0
+GATHER_SECONDS: Final = 1.0
+"""Seconds until it looks for more after fewer than a batch: so copies of texts that follow each other share a commit."""
 ALERT_AFTER_TRIES: Final = (6, 30, 100)
 """Tries after which the desk hears of a copy that does not go."""
 
@@ -104,7 +106,7 @@ class CarrierCopies:
                 results = []
         if results:
             await self._finish(results)
-        return 0.0 if due else MAX_SLEEP
+        return 0.0 if len(due) == BATCH else GATHER_SECONDS if due else MAX_SLEEP
 
     async def _delete_one(self, copy: CarrierCopy) -> str | None:
         """Return what became of a copy; None when it stays, or goes later."""
@@ -157,7 +159,7 @@ class CarrierCopies:
             for copy, result in results:
                 await carrier_copies.settle(transaction, copy.n, result)
 
-        await self._database.commit(commit)
+        await self._database.commit(commit, sync=Sync.DEFER)
         self._wake.erasure()
 
 
