@@ -281,7 +281,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
         claim_queue.queue_thread,
         waiting_time.begin,
     ),
-    (Desk, AlarmRaised): (flood.note_alarm, alerts.show_alarm, wellbeing.note_escalation),
+    (Desk, AlarmRaised): (flood.note_alarm, thread_marks.note_plea, alerts.show_alarm, wellbeing.note_escalation),
     (Desk, DeadLetterRecorded): (alerts.dead_letter_recorded,),
     (Desk, PageFailed): (alerts.page_failed,),
     (Desk, CanaryFailed): (alerts.canary_failed,),

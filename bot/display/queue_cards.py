@@ -65,8 +65,12 @@ def edited_card(facts: Facts, entry: QueueEntry) -> EditMessage:
 
 
 def marks(entry: QueueEntry) -> str:
-    """Return what is shown of a thread beside its designation: a sign of danger, and a language that is not the first."""
-    return f"{' ⚠️' if entry.danger else ''}{f' · {entry.language}' if entry.language else ''}"
+    """Return what is shown of a thread beside its designation: danger, a word for help that waits, a language.
+
+    The first language of the line is not shown. Who has an advocate has an answer to their word for help.
+    """
+    warns = entry.danger or (entry.asks and entry.assignee is None)
+    return f"{' ⚠️' if warns else ''}{f' · {entry.language}' if entry.language else ''}"
 
 
 def assigned_card(entry: QueueEntry) -> str:

@@ -134,6 +134,8 @@ class QueueEntry:
     other_hands_at: float = 0.0
     danger: bool = False
     """Something that they wrote may be a sign of danger."""
+    asks: bool = False
+    """They said a word for help while they waited."""
     language: str = ""
     """The language of the agency's texts for them; empty: the line's first."""
     measured_from: float = 0.0
@@ -211,12 +213,12 @@ class Desk:
 
     @property
     def waiting(self) -> tuple[QueueEntry, ...]:
-        """Threads of the queue without an assignee: danger and duress first, and then the longest waiting.
+        """Threads of the queue without an assignee: danger and duress first, then words for help, then the longest wait.
 
         Who waits without a card is not among them, but in `flood.crowd`.
         """
         waiting = (entry for entry in self.threads if entry.assignee is None)
-        return tuple(sorted(waiting, key=lambda entry: (not entry.urgent, entry.since)))
+        return tuple(sorted(waiting, key=lambda entry: (not entry.urgent, not entry.asks, entry.since)))
 
     def assigned_to(self, user: str) -> tuple[QueueEntry, ...]:
         """Threads whose assignee that person is."""

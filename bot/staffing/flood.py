@@ -248,6 +248,7 @@ def _moved(desk: Desk, entry: CrowdEntry, *, has_card: bool) -> Desk:
         has_card=has_card,
         danger=entry.danger,
         duress=entry.duress,
+        asks=entry.asks,
         language=entry.language,
         other_hands_at=entry.other_hands_at,
     )

@@ -13,7 +13,7 @@ from bot.model.actions import DESK, Action, SendMessage
 from bot.model.desk import Desk, Facts, Thread
 from bot.model.feature import Step
 from bot.model.thread import ThreadState
-from bot.model.thread_desk_events import ThreadMarked
+from bot.model.thread_desk_events import AlarmKind, AlarmRaised, ThreadMarked
 from bot.model.transactional_actions import SendEvent
 from bot.wording.notice import loud, notice_of
 from policies.pack import Pack
@@ -51,3 +51,13 @@ def note_marks(pack: Pack, facts: Facts, desk: Desk, event: ThreadMarked) -> Ste
         ref = f"{WAIT}{marked.thread}:danger"
         actions += (SendMessage(place=DESK, ref=ref, body=loud(body), mentions=called, reactions=(CLAIM_REACTION,)),)
     return Step(desk, actions)
+
+
+def note_plea(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk]:
+    """Let who waits and says a word for help stand before who only waits, with the sign. The alarm itself calls people."""
+    entry = next((entry for entry in desk.threads if entry.designation == event.designation), None)
+    if event.alarm is not AlarmKind.HELP or entry is None or entry.assignee is not None or entry.asks:
+        return Step(desk)
+    asking = replace(entry, asks=True)
+    desk = replace(desk, threads=tuple(asking if known is entry else known for known in desk.threads))
+    return Step(desk, (edited_card(facts, asking),) if asking.has_card and not entry.danger else ())

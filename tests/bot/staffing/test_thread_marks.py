@@ -10,7 +10,15 @@ from bot.model.actions import DESK, EditMessage, SendMessage
 from bot.model.desk import Desk
 from bot.model.events import TimerDue
 from bot.model.feature import Step
-from bot.model.thread_desk_events import Assigned, DuressFlagChanged, OfferChanged, ThreadMarked, ThreadQueued
+from bot.model.thread_desk_events import (
+    AlarmKind,
+    AlarmRaised,
+    Assigned,
+    DuressFlagChanged,
+    OfferChanged,
+    ThreadMarked,
+    ThreadQueued,
+)
 from tests.bot.examples import at, at_desk, of, staffed_desk, then, told
 from tests.bot.strategies import ANA, BEN, NAMED, NOW, OWNERS, SUE
 
@@ -119,3 +127,22 @@ def test_marks_of_a_thread_that_is_gone_change_nothing() -> None:
     step = then(desk, ThreadMarked(thread="t9", danger=True, language=""), at(5))
     assert step.aggregate.threads == desk.threads
     assert of(SendMessage, step) == []
+
+
+def test_who_waits_and_says_a_word_for_help_stands_before_who_only_waits() -> None:
+    """HELP brings the sign and a place in front, behind danger; once. A silent exit brings neither."""
+    desk = queued(queued(queued(staffed_desk()), 1), 2)
+    quiet = then(desk, AlarmRaised(designation="plain river", alarm=AlarmKind.LEFT_QUIETLY), at(5))
+    assert [entry.designation for entry in quiet.aggregate.waiting] == ["amber heron", "quiet maple", "plain river"]
+    help_said = AlarmRaised(designation="plain river", alarm=AlarmKind.HELP)
+    step = then(desk, help_said, at(5))
+    (edit,) = (edit for edit in of(EditMessage, step) if edit.ref.startswith("card:"))
+    assert edit.body.splitlines()[0] == "✋ plain river · waiting ⚠️"
+    assert "plain river: said a word for help" in "".join(post.body for post in of(SendMessage, step))
+    assert [entry.designation for entry in step.aggregate.waiting] == ["plain river", "amber heron", "quiet maple"]
+    assert [e for e in of(EditMessage, then(step.aggregate, help_said, at(6))) if e.ref.startswith("card:")] == []
+    both = then(step.aggregate, marked(desk, 1), at(7)).aggregate
+    assert [entry.designation for entry in both.waiting] == ["quiet maple", "plain river", "amber heron"]
+    claimed = then(step.aggregate, at_desk("!claim"), at(8))
+    assert [event for event in told(claimed.actions, OWNERS[2]) if isinstance(event, Assigned)]
+    assert "plain river ⚠️" not in claimed.aggregate.board
