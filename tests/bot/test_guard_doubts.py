@@ -10,6 +10,7 @@ import pytest
 from bot import guard
 from bot.decide import decide
 from bot.model.actions import THREAD, DeliveryReceipt, SendSms
+from bot.model.codeword_state import SendLock
 from bot.model.desk import Facts, Thread
 from bot.model.events import MemberJoined, MessageRedacted, Outcome, ReactionAdded, Relation, TextOutcome
 from bot.model.hold_signs import Doubt
@@ -474,3 +475,28 @@ def test_a_text_that_a_wrong_clock_stamped_is_not_fresh() -> None:
     step = say(answered(), "are you ok?", back)
     assert marks(step) == {"$w": DeliveryReceipt.HELD}
     assert "nobody knows how old their last text is" in words(step)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text", "doubts"),
+    [
+        (13 * MIN, "hi", {}),
+        (15 * MIN + 1, "hi", {Doubt.SILENCE}),
+        (13 * MIN, "stop texting me", {Doubt.PLEA}),
+        (13 * MIN, "he's here", {Doubt.LEAVING}),
+        (13 * MIN, "who is this", {Doubt.OTHER_HANDS}),
+    ],
+)
+def test_again_after_an_unlock_asks_what_is_asked_of_any_words_at_that_moment(
+    seconds: float, text: str, doubts: set[Doubt]
+) -> None:
+    """Words that a lock held were never asked about: each doubt is told then, silence from the pack's threshold on."""
+    thread = held()
+    thread = replace(thread, codeword=replace(thread.codeword, lock=SendLock.UNVERIFIED))
+    thread = say(thread, "are you ok?", 0).aggregate
+    thread = then(thread, arrived(text, id="b", seconds=1), at(1)).aggregate
+    free = then(thread, said("!unlock", sender=SUE, event_id="$u"), at(seconds)).aggregate
+    step = say(free, "!again", 1 + seconds, event_id="$a")
+    assert {doubt for words in step.aggregate.sending.held for doubt in words.told} == set(doubts)
+    assert [words.body for words in step.aggregate.sending.pending] == ([] if doubts else ["are you ok?"])
+    assert (marks(step)["$w"] is DeliveryReceipt.HELD) == bool(doubts)
