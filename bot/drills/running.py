@@ -24,6 +24,7 @@ from policies.drills.script import (
     FIRST_SCENE,
     Branch,
     Brief,
+    DrillFact,
     DrillScript,
     Go,
     Mark,
@@ -60,11 +61,12 @@ def note_report(pack: Pack, facts: Facts, desk: Desk, event: DrillReported) -> S
     name = f"{event.thread} {ref}"
     told = [PhoneText(ref=f"{event.thread} {each}", body=body, at=facts.now) for each, body in event.sent]
     phone = [replace(text, reached=True) if text.ref == name and reached else text for text in (*run.phone, *told)]
+    run = _with_facts(run, event.facts, name, facts.now)
     run = replace(
         run,
         users=tuple(dict.fromkeys((*run.users, *((event.user,) if event.user else ())))),
         threads=tuple(dict.fromkeys((*run.threads, f"{event.thread} {event.tag}"))),
-        facts=(*run.facts, *((fact.value, facts.now) for fact in event.facts))[:MOST],
+        said=(*run.said, *(f"{event.thread} {each}" for each in event.said))[-MOST:],
         phone=tuple(text for text in phone if not ref or reached or text.reached or text.ref != name)[:MOST],
     )
     desk = _with(desk, run)
@@ -121,7 +123,7 @@ def _go_on(facts: Facts, desk: Desk, script: DrillScript, run: DrillRun, *, move
         match step:
             case Text():
                 actions.append(_text(run, step))
-                run = replace(run, texts=run.texts + 1, facts_at_text=len(run.facts))
+                run = replace(run, texts=run.texts + 1, facts_at_text=len(run.facts), said=())
             case Brief(words=words):
                 body = notice_of("drills.brief", words=written(in_words(words, "en"), words))
                 actions += _in_office(facts, run.user, f"brief:{run.id}:{run.scene}:{run.step}", body)
@@ -158,6 +160,18 @@ def _text(run: DrillRun, step: Text) -> TextFromHandset:
 def _step(script: DrillScript | None, run: DrillRun) -> ScriptStep | None:
     steps = () if script is None else script.steps(run.scene)
     return steps[run.step] if run.step < len(steps) else None
+
+
+def _with_facts(run: DrillRun, found: tuple[DrillFact, ...], name: str, now: float) -> DrillRun:
+    """Note facts. `name`: thread and ref of the text that they are about.
+
+    Words that waited their undo window when the texter texted are no answer to that text: what they make true is noted as
+    of before it, or the script would go on, and end, while its person still reads.
+    """
+    crossed = frozenset({DrillFact.ANSWERED}) if name not in run.said else frozenset()
+    before = [*run.facts[: run.facts_at_text], *((fact.value, now) for fact in found if fact in crossed)]
+    since = [*run.facts[run.facts_at_text :], *((fact.value, now) for fact in found if fact not in crossed)]
+    return replace(run, facts=tuple([*before, *since][:MOST]), facts_at_text=len(before))
 
 
 def _came_true(run: DrillRun, step: Wait) -> bool:

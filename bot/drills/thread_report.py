@@ -76,10 +76,12 @@ def report(pack: Pack, before: Thread, thread: Thread, event: Event, actions: tu
     sent = tuple((action.ref, action.body) for action in actions if isinstance(action, SendSms))
     outcome = (event.ref, event.outcome in REACHED) if isinstance(event, TextOutcome) else ("", False)
     begins = thread.drill != before.drill and bool(thread.drill)
-    if not (found or sent or outcome[0] or begins):
+    waited = {words.event_id for words in before.sending.pending}
+    said = tuple(f"say:{words.event_id}" for words in thread.sending.pending if words.event_id not in waited)
+    if not (found or said or sent or outcome[0] or begins):
         return ()
     user = thread.assignment.assignee or ""
-    told = DrillReported(tag=tag, thread=thread.id, user=user, facts=tuple(found), sent=sent, outcome=outcome)
+    told = DrillReported(tag=tag, thread=thread.id, user=user, facts=tuple(found), said=said, sent=sent, outcome=outcome)
     return (SendEvent(owner=DESK, event=told),)
 
 

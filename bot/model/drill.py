@@ -28,7 +28,8 @@ class DrillRun:
     """One drill. `user`: whose it is; `users`: they and whoever was the advocate of one of its threads.
 
     `scene`, `step`: what is played now; `until`: when a pause or a wait is over (0: neither). `facts` and `marks`: what has
-    come true and where the script was, with the time; `facts_at_text`: how many facts there were at the texter's last text.
+    come true and where the script was, with the time; `facts_at_text`: how many facts there were at the texter's last text;
+    `said`: which words for a phone (thread and ref) were said since then.
     """
 
     id: str
@@ -42,6 +43,7 @@ class DrillRun:
     until: float = 0.0
     facts: tuple[tuple[str, float], ...] = ()
     facts_at_text: int = 0
+    said: tuple[str, ...] = ()
     marks: tuple[tuple[str, float], ...] = ()
     phone: tuple[PhoneText, ...] = ()
     threads: tuple[str, ...] = ()

@@ -316,16 +316,17 @@ class QuietChosen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrillReported:
-    """From a thread of a drill to the desk: what has come true, what was sent, and what became of a text.
+    """From a thread of a drill to the desk: what has come true, what was said and sent, and what became of a text.
 
-    `sent`: texts for the phone by their ref. `outcome`: the ref of a text, and whether it reached the phone; the empty ref
-    is none.
+    `said`: refs of words that have begun to wait their undo window. `sent`: texts for the phone by their ref. `outcome`:
+    the ref of a text, and whether it reached the phone; the empty ref is none.
     """
 
     tag: str
     thread: str
     user: str = ""
     facts: tuple[DrillFact, ...] = ()
+    said: tuple[str, ...] = ()
     sent: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     outcome: tuple[str, bool] = ("", False)
 

@@ -177,6 +177,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "situation": st.sampled_from(thread_desk_events.Situation),
     "quiet": st.booleans(),
     "facts": st.lists(st.sampled_from(DrillFact), max_size=2).map(tuple),
+    "said": st.lists(refs, max_size=2).map(tuple),
     "sent": st.lists(st.tuples(refs, bodies), max_size=2).map(tuple),
     "over": st.booleans(),
     "requeued": st.booleans(),

@@ -2,7 +2,8 @@
 
 Rules of this module: what is said is what the walk with a set clock says (`tests.bot.drills.practised`), but one text to
 the phone after each of the texter's: a second would leave while the next wait of the script stands, and end it. A text of
-the drill is waited for and never a time; a drill's pauses are made short for a whole line (`hurried`), its waits are not.
+the drill is waited for and never a time; a drill's pauses are made short for a whole line (`hurried`), and its waits long:
+a person on a slow machine is late.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ SHORT_WAIT: Final = 40
 """Seconds of a wait in which nothing can come, such as that after a STOP."""
 FOLLOWS: Final = 1
 """Seconds of a pause of a script, and of such a wait, where they are made short."""
+LONGEST_WAIT: Final = 6
+"""Minutes of every other wait: longer than a step may take on a busy machine (`tests.e2e.polling`)."""
 GONE: Final = "gone"
 """In place of a mark: the drill is over, and its room was emptied before the mark was seen."""
 
@@ -54,8 +57,8 @@ def hurried(directory: Path) -> Path:
             for step in steps:
                 if "pause" in step:
                     step["pause"] = f"{FOLLOWS} s"
-                elif "wait" in step and _in_vain(step["wait"]):
-                    step["wait"]["at_most"] = f"{FOLLOWS} s"
+                elif "wait" in step:
+                    step["wait"]["at_most"] = f"{FOLLOWS} s" if _in_vain(step["wait"]) else f"{LONGEST_WAIT} min"
         (directory / file.name).write_text(yaml.safe_dump(script, allow_unicode=True), encoding="utf-8")
     return directory
 

@@ -23,6 +23,13 @@ def talkative(line: DrillLine, thread: str, _number: int) -> None:
     line.say(thread, "!anyway")
 
 
+def urgent_alone(line: DrillLine, thread: str, number: int) -> None:
+    """Answer each text by one of ours, `!urgent` among them: it waits its undo window when the next text comes."""
+    if line.threads[thread].assignment.assignee is None:
+        line.say(DESK, "!claim")
+    line.say(thread, ("I am here.", "!urgent", "I am here with you.")[number])
+
+
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize("name", DRILLS)
 def test_a_practised_advocate_gets_a_debrief_without_a_but(name: str, language: str) -> None:
@@ -103,5 +110,8 @@ def test_a_wait_counts_what_has_come_true_since_the_last_text() -> None:
     assert [words for _, words in line.texts] == [
         step.words["en"] for step in DRILLS["first-contact"].steps("begin") if hasattr(step, "words")
     ]
+    crossing = play("overdose", "en", urgent_alone)
+    assert "I am here with you." in crossing.debrief(), "it was over before the last text was answered"
+    assert [words for _, words in crossing.texts][-1] == "ok. my sister is at the door"
     lonely = play("first-contact", "en", nobody)
     assert [words for _, words in lonely.texts][-1] == "ok i guess nobody is there"

@@ -40,9 +40,11 @@ def test_a_text_from_a_drill_makes_the_thread_one() -> None:
 
 
 def test_words_that_reached_the_phone_are_told() -> None:
-    """What was said is told as sent when it leaves, and as an answer when the carrier took it."""
-    thread = due(then(held(drill=TAG), said("I am here")).aggregate, 30)
+    """What was said is told when it is said, as sent when it leaves, and as an answer when the carrier took it."""
+    waiting = then(held(drill=TAG), said("I am here"))
+    thread = due(waiting.aggregate, 30)
     ((ref, body),) = [pair for report in told(thread) for pair in report.sent]
+    assert [each for report in told(waiting) for each in report.said] == [ref]
     assert body == "I am here"
     (report,) = told(then(thread.aggregate, TextOutcome(ref=ref, outcome=Outcome.ACCEPTED)))
     assert report.outcome == (ref, True)
