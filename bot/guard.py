@@ -285,8 +285,7 @@ def doubts(pack: Pack, facts: Facts, thread: Thread, body: str, author: str, *, 
         offer = thread.assignment.offer is not None or now - signs.offer_ended_at < settings.hold_after_offer
         lately = now - signs.colleague_at < settings.hold_after_colleague
         talk = lately and colleague_talk.is_about_texter(body)
-        others = [member.user for member in facts.roster if member.user != author]
-        named = colleague_talk.find_colleague(body, others, author) is not None
+        named = colleague_talk.find_colleague(body, {each.user: each.called for each in facts.roster}, author) is not None
         found |= {
             Doubt.OFFER: offer,
             Doubt.COLLEAGUE: talk,

@@ -26,7 +26,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "bot/safety": (
         "policies bot/wording bot/model bot/language bot/commands bot/display bot/guard bot/sending bot/lifecycle"
     ),
-    "bot/staffing": "policies policies/shifts bot/wording bot/model bot/commands bot/display bot/sending",
+    "bot/staffing": "policies policies/shifts bot/wording bot/model bot/language bot/commands bot/display bot/sending",
     "bot/codeword": (
         "policies bot/wording bot/model bot/language bot/commands bot/display bot/guard bot/sending bot/lifecycle "
         "bot/safety"

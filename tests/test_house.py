@@ -79,6 +79,7 @@ SQL_PACKAGES: Final = ("bridge/tables/", "bridge/storage/", "bridge/lease/", "br
 
 PASSED_OVER: Final = {
     (Thread, events.PowerLevelsChanged): "the desk's levels are the roster; threads get it as a fact",
+    (Thread, events.MemberNamed): "the roster has the names; threads get it as a fact",
     (Thread, events.IdentityChanged): "the desk is told; who receives keys is the bridge's to hold back",
     (Thread, events.IdentityConfirmed): "the desk is told; who receives keys is the bridge's to hold back",
     (Thread, thread_desk_events.ThreadQueued): "said by threads to the desk",

@@ -8,7 +8,7 @@ where it is written or set apart as a name.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from bot.language.common_words import COMMON
@@ -17,17 +17,17 @@ from policies.phrases import ALWAYS, STATEMENT, AboutTexter, spelled
 
 NAMES_THAT_ARE_WORDS: Final = frozenset(
     """
-    abril alba alma angel angela april art august autumn aurora barb basil bell belle bill blanca bob brook brooke bud
+    abril alba alma angel angela april art august autumn aurora barb basil bell belle bill bin blanca bob brook brooke bud
     candy carol chance charity chase chip chuck clara clay cliff colt constance constanza coral crystal cruz daisy dawn
-    dean del dolores don dot drew dulce earl easter ed eden esperanza esther ever faith fe felicity fern flor flora frank
-    gail gene gloria grace gracia grant guy hale harmony harry haven hazel heath heather heaven helena herb holly honor
-    honour hope hunter iris ivy jack jade jasmine jay jazz jesus jewel jo joy joya june junior justice lance lane laurel
-    lee leo les liberty lily linda lola love luz mar mark marina mars mason matt max may melody mercedes mercy miles mina
-    miracle misty monte nick nieves noel norm oliver olive opal otto pat patience paz pearl penny peg phoenix piper pilar
-    pierce poppy prudence rain ray reed remedios rex rich rio river rob robin rocio rod roman rosa rosario rose ruby rusty
-    sage sally sandy santa santos sara scarlet sean serenity shade sky skip sky sol soledad sonny spring star sterling
-    stone sue summer sunny tad ted temperance tony trinity trip unity vera verity victor victoria viola violet
-    virginia vivian ward wade will willow wren zen
+    dean del dolores don dot drew dulce earl easter ed eden ella elle esperanza esther ever faith fe felicity fern flor
+    flora frank gail gene gloria grace gracia grant guy hale harmony harry haven hazel heath heather heaven helena herb
+    holly honor honour hope hunter iris ivy jack jade jasmine jay jazz jesus jewel jo joy joya june junior justice lance
+    lane laurel lee leo les liberty lily linda lola love luz mar mark marina mars mason matt max may melody mercedes mercy
+    miles mina miracle misty monte nick nieves noel norm oliver olive opal otto pat patience paz pearl penny peg phoenix
+    piper pilar pierce poppy prudence rain ray reed remedios rex rich rio river rob robin rocio rod roman rosa rosario
+    rose ruby rusty sage sally sandy santa santos sara scarlet sean serenity shade sky skip sky sol soledad sonny spring
+    star sterling stone sue summer sunny tad ted temperance tony trinity trip unity van vera verity victor victoria viola
+    violet virginia vivian von ward wade will willow wren zen
     """.split()  # noqa: SIM905 - words are easier to read, and to strike out, as words
 )
 """Names of people that are English or Spanish words as well."""
@@ -39,6 +39,22 @@ ROLES: Final = frozenset(
     """.split()  # noqa: SIM905 - as above
 )
 """What accounts are called that are no person's name."""
+NO_NAMES: Final = ROLES | frozenset(
+    """
+    doctor dr dra ing lcda lcdo lic licda miss mr mrs ms msc mx phd prof profesora rev sr sra srta
+    he her hers him his it its she their theirs them they el ellas ellos
+    and da de der du la las los
+    afternoon am available away back busy days early evening holiday late leave morning off office on out pm sick until
+    vacation weekend weekends dia manana mediodia noche noches tarde tardes vacaciones
+    at for from hello hey hi hola in is me my no not of ok please por si the to with yes you your
+    """.split()  # noqa: SIM905 - as above
+)
+"""What stands in display names beside names: titles, pronouns, parts of surnames, when a person works."""
+MOST_NAMES: Final = 8
+LONGEST_NAME: Final = 32
+"""Letters; a longer word of a display name is none."""
+_DOMAIN: Final = re.compile(r"(?<=\w)[:@][\w-]+(?:\.[\w-]+)+\S*")
+"""Where an e-mail address or a Matrix id lives: it is the same for everybody."""
 ABOUT_THE_TEXTER: Final = re.compile(
     r"\b(?:she|she's|shes|her|hers|herself|the texter|this texter|the survivor|the caller|the client|ella|la clienta)\b",
     re.IGNORECASE,
@@ -87,6 +103,16 @@ def names_of(user: str) -> frozenset[str]:
     return frozenset(re.findall(r"[^\W\d_]{2,}", skeleton(user.removeprefix("@").partition(":")[0]).casefold()))
 
 
+def names_in(display_name: str) -> tuple[str, ...]:
+    """Return what a person calls themselves, as words of letters in lower case; at most `MOST_NAMES`, in their order.
+
+    A display name is free text of its person, so it is taken apart and never shown. A letter alone ("J.") is no name.
+    """
+    words = re.findall(r"[^\W\d_]{2,}", _DOMAIN.sub(" ", skeleton(display_name)).casefold())
+    names = dict.fromkeys(word for word in words if len(word) <= LONGEST_NAME and word not in NO_NAMES)
+    return tuple(names)[:MOST_NAMES]
+
+
 def is_about_texter(body: str) -> bool:
     """Tell whether words speak of the texter as colleagues do."""
     return ABOUT_THE_TEXTER.search(skeleton(body)) is not None
@@ -108,12 +134,14 @@ def is_among_colleagues(body: str) -> bool:
     return AMONG_COLLEAGUES.search(skeleton(body)) is not None
 
 
-def find_colleague(body: str, colleagues: Iterable[str], author: str) -> str | None:
-    """Return the name of a colleague that stands in words, or None. `colleagues`: Matrix ids, without the author's own.
+def find_colleague(body: str, called: Mapping[str, Iterable[str]], author: str) -> str | None:
+    """Return the name of a colleague that stands in words, or None.
 
+    `called`: by Matrix id what each member of the desk is called besides (`names_in`); the author may be among them.
     The author's own name is no colleague's, also where a colleague has the same one: people say who they are.
     """
-    names = frozenset[str]().union(*(names_of(user) for user in colleagues)) - names_of(author)
+    own = names_of(author).union(called.get(author, ()))
+    names = frozenset[str]().union(*(names_of(user).union(words) for user, words in called.items())) - own
     seen = _ADDRESS.sub(" ", skeleton(body))
     words = [(found[0], found.start(), found.end()) for found in re.finditer(r"[^\W\d_]+", seen)]
     shouted = sum(word.isupper() for word, *_ in words) * 2 > len(words)

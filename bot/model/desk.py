@@ -103,6 +103,8 @@ class DeskMember:
     quiet: bool = False
     shift_until: float = 0.0
     """End of the last shift of the calendar for which they were on duty or were asked; on the wall's clock."""
+    called: tuple[str, ...] = field(default=(), repr=False)
+    """What they are called by their display name: words in lower case (`bot.language.colleague_talk`), for the guard."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -222,6 +222,14 @@ class MemberLeft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MemberNamed:
+    """A member of the desk room calls themselves this, in their own words; "" is no name."""
+
+    user: str
+    name: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PowerLevelsChanged:
     """The desk room's power levels are these. `tampered`: what people may do there is not as it was made."""
 
@@ -270,6 +278,7 @@ Event: TypeAlias = (
     | MessageIgnored
     | MemberJoined
     | MemberLeft
+    | MemberNamed
     | PowerLevelsChanged
     | IdentityChanged
     | IdentityConfirmed

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from bot.display.ringing import on_duty, who_decides
 from bot.display.thread_card import localpart
+from bot.language.colleague_talk import names_in
 from bot.model.actions import (
     DESK,
     OFFICE,
@@ -24,7 +25,7 @@ from bot.model.actions import (
     Speaker,
 )
 from bot.model.desk import Desk, DeskMember, Facts, Role
-from bot.model.events import MemberJoined, MemberLeft, PowerLevelsChanged
+from bot.model.events import MemberJoined, MemberLeft, MemberNamed, PowerLevelsChanged
 from bot.model.feature import Step
 from bot.model.line_incidents import RoomLoss, RoomLost, StaffAdded, StaffRemoved
 from bot.model.thread_desk_events import MemberRemoved
@@ -65,6 +66,13 @@ def member_left(pack: Pack, facts: Facts, desk: Desk, event: MemberLeft) -> Step
     calls = () if roster else (PageOnCall(reason="empty"),)
     out = KickMember(place=OFFICE + event.user, user=event.user)
     return Step(replace(desk, roster=roster), (*notice, out, *calls))
+
+
+def name_member(pack: Pack, facts: Facts, desk: Desk, event: MemberNamed) -> Step[Desk]:
+    """Note what a member is called; nobody is told. It goes with them, or with the next name."""
+    called = names_in(event.name)
+    roster = tuple(replace(member, called=called) if member.user == event.user else member for member in desk.roster)
+    return Step(replace(desk, roster=roster))
 
 
 def room_lost(pack: Pack, facts: Facts, desk: Desk, event: RoomLost) -> Step[Desk]:

@@ -24,6 +24,7 @@ from bot.model.events import (
     IgnoreReason,
     MemberJoined,
     MemberLeft,
+    MemberNamed,
     MessageIgnored,
     MessageRead,
     MessageRedacted,
@@ -109,6 +110,9 @@ class MatrixEventIngest:
                 continue
             if isinstance(item, events.IdentityConfirmed):
                 await self._put(transaction, DESK, IdentityConfirmed(user=item.user_id))
+                continue
+            if isinstance(item, events.MemberNamed):
+                await self._put(transaction, DESK, MemberNamed(user=item.user_id, name=item.name))
                 continue
             if isinstance(item, events.SelfRemoved):
                 self._self_removed = True

@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 
-from bridge.matrix.api.events import Membership
+from bridge.matrix.api.events import MemberNamed, Membership
 from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
 from bridge.matrix.api.json_fields import BAD_DATA, Json, int_field, object_at, objects_in, string_field, strings_in
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.room_keys.device_lists import DeviceLists, EventSink
-from bridge.matrix.rooms.room_state import SELECT_MEMBERSHIP, rotate_sessions, set_membership
-from bridge.matrix.sync.sync_response import MEMBERSHIPS
+from bridge.matrix.rooms.room_state import SELECT_MEMBERSHIP, room_of, rotate_sessions, set_membership
+from bridge.matrix.sync.sync_response import MEMBERSHIPS, member_names
 from bridge.runtime import log
 from bridge.storage.database import Database, Transaction
 
@@ -71,7 +71,7 @@ class RoomComparison:
         changed = await self._database.commit(lambda transaction: self._correct(transaction, room_id, noted, told))
         if changed:
             log.event("room_comparison.members_corrected", count=changed)
-            self._committed()
+        self._committed()
         return changed
 
     async def _joined(self, who: Identity) -> set[str]:
@@ -94,7 +94,7 @@ class RoomComparison:
     async def _correct(
         self, transaction: Transaction, room_id: str, noted: Mapping[str, str], told: Mapping[str, Json]
     ) -> int:
-        items: list[Membership] = []
+        items: list[Membership | MemberNamed] = []
         changed = 0
         for user_id in sorted(noted.keys() | told.keys()):
             event = told.get(user_id)
@@ -111,6 +111,11 @@ class RoomComparison:
                 await rotate_sessions(transaction, room_id)
             if event is not None and user_id not in self._ours:
                 items.append(_item(room_id, user_id, now, before, event))
+        room = await room_of(transaction, room_id)
+        if room is not None and room.kind == "desk":
+            # A person's new name is no change of membership, and a line of before knew none.
+            for event in told.values():
+                items += member_names(room_id, event, self._ours)
         if items:
             await self._sink(transaction, items)
         return changed

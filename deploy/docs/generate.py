@@ -147,7 +147,8 @@ def advocate_page() -> str:
             f" {format_duration(s.hold_first_no)} where they said not to be texted first, or outside their safe times; they"
             " left with a silent word; they may have asked for no more texts, or may have to break off, which also stops"
             " what waits; the line told them that we do not text first. And when they may not be for the phone: a"
-            " colleague's name, what reads like words for a colleague, as \"she's lying\" does, a command without its"
+            " colleague's name, of their account or the one they show at the desk,"
+            ' what reads like words for a colleague, as "she\'s lying" does, a command without its'
             " `!`, a command or a line with"
             f" `//` inside a message, words beside a `!transfer` or {format_duration(s.hold_after_offer)} after it ended or"
             " was refused,"

@@ -213,6 +213,7 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "mentions": st.booleans(),
     "quotes": st.booleans(),
     "minutes": st.integers(min_value=0, max_value=100_000),
+    "name": st.sampled_from(("", "Jane (she/her)")) | st.text(max_size=20),
     "mentioned_users": st.lists(people, max_size=2).map(tuple),
     "open": st.booleans(),
     "other_hands_at": st.just(0.0) | times,

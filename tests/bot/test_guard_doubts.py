@@ -9,10 +9,19 @@ import pytest
 
 from bot import guard
 from bot.decide import decide
-from bot.model.actions import THREAD, DeliveryReceipt, SendSms
+from bot.model.actions import DESK, THREAD, DeliveryReceipt, SendSms
 from bot.model.codeword_state import SendLock
-from bot.model.desk import Facts, Thread
-from bot.model.events import MemberJoined, MessageRedacted, Outcome, ReactionAdded, Relation, TextOutcome
+from bot.model.desk import Desk, Facts, Thread
+from bot.model.events import (
+    MemberJoined,
+    MemberLeft,
+    MemberNamed,
+    MessageRedacted,
+    Outcome,
+    ReactionAdded,
+    Relation,
+    TextOutcome,
+)
 from bot.model.hold_signs import Doubt
 from bot.model.thread import ConsentFlags
 from bot.model.thread_desk_events import Assigned, AssignmentKind, AssignmentRefused
@@ -364,6 +373,46 @@ def test_nobody_is_asked_about_their_own_name() -> None:
     """Who says who they are is not asked, not even where a colleague has the same name."""
     roster = (*MEMBERS, replace(MEMBERS[1], user="@ana:other.example"))
     assert guard.doubts(PACK, at(5, roster=roster), held(), "This is Ana again", ANA, own=True) == ()
+
+
+CALLED = (*(replace(each, called=("jane", "smith", "rose") if each.user == BEN else ()) for each in MEMBERS),)
+
+
+@pytest.mark.parametrize(
+    ("body", "asked"),
+    [
+        ("jane can you look at this", True),
+        ("JANE?", True),
+        ("ask Mrs. Smith's sister", True),
+        ("i think Rose knows", True),
+        ("there was a rose on the table", False),
+        ("a janet and a blacksmith", False),
+        ("ben can you look at this", True),
+    ],
+)
+def test_a_colleague_has_the_names_of_their_display_name(body: str, asked: bool) -> None:
+    """What a colleague calls themselves holds words as the name of their account does."""
+    assert guard.doubts(PACK, at(5, roster=CALLED), held(), body, ANA, own=True) == ((Doubt.NAME,) if asked else ())
+
+
+def test_nobody_is_asked_about_what_they_call_themselves() -> None:
+    """The author's own display name is not asked about, also where a colleague has the same; the colleague's other is."""
+    roster = (*(replace(each, called=("jane", "smith") if each.user == ANA else ("jane", "doe")) for each in MEMBERS),)
+    for body, doubts in (("this is Jane Smith", ()), ("Jane Doe will call", (Doubt.NAME,))):
+        assert guard.doubts(PACK, at(5, roster=roster), held(), body, ANA, own=True) == doubts
+
+
+def test_a_name_goes_with_the_colleague() -> None:
+    """Who has left the desk has no name there any more, and a new name takes the place of the old one."""
+    desk = then(Desk(roster=MEMBERS), MemberNamed(user=BEN, name="Jane Smith (she/her)"))
+    assert "jane" not in repr(desk.actions).casefold(), "nobody is told of a name"
+    assert [each.called for each in desk.aggregate.roster if each.user == BEN] == [("jane", "smith")]
+    assert "jane" not in repr(desk.aggregate).casefold()
+    other = then(desk.aggregate, MemberNamed(user=BEN, name="Juana")).aggregate
+    assert [each.called for each in other.roster] == [("juana",) if each.user == BEN else () for each in MEMBERS]
+    gone = then(other, MemberLeft(place=DESK, user=BEN)).aggregate
+    assert then(gone, MemberNamed(user=BEN, name="Jane")).aggregate == gone
+    assert all(each.called == () for each in gone.roster)
 
 
 def test_a_number_and_a_silence_are_asked_about_at_once() -> None:

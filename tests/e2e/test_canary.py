@@ -26,7 +26,7 @@ async def test_no_number_no_words_no_name_leak(staffed_line: StaffedLine, bea: S
     )
     await bea.say(conversation.room, f"answered: {CODEWORD} to the canary")
     await staffed_line.carrier.wait_for_delivery(conversation.handset, f"answered: {CODEWORD} to the canary")
-    await assert_no_leak(staffed_line, CODEWORD, in_clear=frozenset({STAFF_NAME}))
+    await assert_no_leak(staffed_line, CODEWORD, in_clear=frozenset({STAFF_NAME, *STAFF_NAME.lower().split()}))
 
 
 async def _call_herself(staffed_line: StaffedLine, client: StaffClient, name: str) -> None:

@@ -81,6 +81,15 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MemberNamed:
+    """A person in the desk room calls themselves this (`displayname`, shortened); "" is no name."""
+
+    room_id: str
+    user_id: str
+    name: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PowerLevels:
     """A person set the power levels. `users` are those named, with their levels; the creator is not among them.
 
@@ -170,4 +179,6 @@ RoomEvent: TypeAlias = (
 )
 """What is an event of a room, with an id, a sender and a time."""
 
-MatrixEvent: TypeAlias = RoomEvent | ReadReceipt | IdentityChanged | IdentityConfirmed | SelfRemoved | GapTruncated
+MatrixEvent: TypeAlias = (
+    RoomEvent | MemberNamed | ReadReceipt | IdentityChanged | IdentityConfirmed | SelfRemoved | GapTruncated
+)

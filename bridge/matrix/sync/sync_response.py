@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 from bridge.matrix.api.events import (
     GapTruncated,
     MatrixEvent,
+    MemberNamed,
     Membership,
     PowerLevels,
     ReadReceipt,
@@ -49,6 +50,9 @@ MAX_EARLY_KEYS: Final = 20
 
 TRACKED_STATE: Final = ("m.room.member", "m.room.power_levels", "m.room.tombstone")
 """The kinds of state that we know of, and ask for."""
+
+MAX_NAME_LENGTH: Final = 256
+"""Characters of a display name that are looked at, as many as Synapse lets one have."""
 
 STATE_AFTER: Final = ("state_after", "org.matrix.msc4222.state_after")
 """Where a homeserver tells what holds at the end of the timeline (specification 1.16; before that MSC4222)."""
@@ -88,7 +92,7 @@ class SyncResponseParser:
         held, self._early_keys = self._early_keys, ()
         early = await self._to_device_messages(transaction, (*held, *batch.messages), batch, items)
         for room_id, told in object_at(response, "rooms", "join").items():
-            if await room_of(transaction, room_id) is None:
+            if (room := await room_of(transaction, room_id)) is None:
                 continue
             gap = gaps.get(room_id, NO_GAP)
             if gap.truncated:
@@ -100,6 +104,7 @@ class SyncResponseParser:
                     batch.dropped += 1
                 else:
                     items += [] if item is None else [item]
+                    items += member_names(room_id, event, self._ours) if room.kind == "desk" else ()
             items += self._read_receipts(room_id, told)
         for room_id, told in object_at(response, "rooms", "leave").items():
             if await room_of(transaction, room_id) is not None:
@@ -241,6 +246,22 @@ class SyncResponseParser:
         room = await room_of(transaction, room_id)
         tampered = room is not None and is_tampered(room.kind, encodable(object_at(event, "content")))
         return PowerLevels(room_id=room_id, users=users, sender=sender, event_id=event_id, at=at, tampered=tampered)
+
+
+def member_names(room_id: str, event: Json, ours: Collection[str]) -> list[MemberNamed]:
+    """Return what a member of a room calls themselves by an `m.room.member` event, as a list of one; else an empty list.
+
+    What cannot be a name is none. Source: https://spec.matrix.org/latest/client-server-api/#mroommember
+    """
+    content = object_at(event, "content")
+    if event.get("type") != "m.room.member" or content.get("membership") != "join":
+        return []
+    name = "".join(strings_in([content.get("displayname")]))[:MAX_NAME_LENGTH]
+    return [
+        MemberNamed(room_id=room_id, user_id=user_id, name=name)
+        for user_id in strings_in([event.get("state_key")])
+        if user_id not in ours and len(user_id) <= MAX_ID_LENGTH
+    ]
 
 
 def _room_lost(room_id: str, event: Json, how: str) -> RoomLost:

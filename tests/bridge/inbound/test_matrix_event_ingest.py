@@ -15,6 +15,7 @@ from bot.model.events import (
     IgnoreReason,
     MemberJoined,
     MemberLeft,
+    MemberNamed,
     MessageIgnored,
     MessageRedacted,
     MessageSent,
@@ -191,6 +192,18 @@ async def test_memberships_levels_and_identities(ingest: IngestHarness) -> None:
         (DESK, IdentityChanged(user=ADA, master_key="k")),
         (DESK, IdentityConfirmed(user=ADA)),
     ]
+
+
+async def test_a_name_of_the_desk_is_told_sealed(ingest: IngestHarness) -> None:
+    """What a member calls themselves reaches the desk, each time; the database has it under the desk's key alone."""
+    named = events.MemberNamed(room_id=DESK_ROOM, user_id=ADA, name="Wilhelmina")
+    assert await ingest.take(named) == [(DESK, MemberNamed(user=ADA, name="Wilhelmina"))]
+    database = ingest.harness.database
+    await database.commit(lambda transaction: ingest.ingest.ingest(transaction, [named]))
+    rows = [bytes(row["body"]) for row in await database.fetch("SELECT body FROM inbox")]
+    assert len(rows) == 1
+    assert b"wilhelmina" not in rows[0].lower()
+    assert "Wilhelmina" not in repr((named, MemberNamed(user=ADA, name=named.name)))
 
 
 async def test_a_redaction_is_unsaying(ingest: IngestHarness) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.matrix.api.events import Membership
+from bridge.matrix.api.events import MemberNamed, Membership
 from bridge.matrix.api.http_client import Transient
 from bridge.matrix.rooms.room_state import set_membership
 from tests.bridge.matrix.client_device import ClientDevice
@@ -76,6 +76,21 @@ async def test_members_are_as_the_homeserver_says(rig: Rig, server: ScriptedHome
     assert items == [("@ada:x", "join", "invite"), ("@bea:x", "join", "leave"), ("@dot:x", "", "join")]
     assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_session WHERE active") == 0
     assert await rig.matrix.room_comparison.compare_members(ROOM) == 0
+
+
+@pytest.mark.parametrize(("kind", "names"), [("desk", [("@ada:x", "Jane"), ("@bea:x", "")]), ("thread", [])])
+async def test_names_at_the_desk_are_told_where_nothing_changed(
+    rig: Rig, server: ScriptedHomeserver, kind: Any, names: list[tuple[str, str]]
+) -> None:
+    """A desk learns at each start what its members call themselves; names in other rooms are nobody's business."""
+    await record_our_room(rig, kind=kind, people=["@ada:x", "@bea:x"])
+    answer = told(ada="join", bea="join")
+    for event, name in zip(answer["chunk"], ("Policy", "Voice", "Jane", "\ud800"), strict=True):
+        event["content"]["displayname"] = name
+    server.members = answer
+    assert await rig.matrix.room_comparison.compare_members(ROOM) == 0
+    assert [(item.user_id, item.name) for item in rig.events if isinstance(item, MemberNamed)] == names
+    assert len(rig.events) == len(names)
 
 
 async def test_the_puppet_that_is_out_is_noted(rig: Rig, server: ScriptedHomeserver) -> None:

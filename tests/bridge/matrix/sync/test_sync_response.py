@@ -8,6 +8,7 @@ import pytest
 
 from bridge.matrix.api.events import (
     DecryptedMessage,
+    MemberNamed,
     Membership,
     PowerLevels,
     RoomLost,
@@ -311,3 +312,32 @@ async def test_the_line_voice_is_missed_when_somebody_removes_it(
         await rig.matrix.sync.run_once()
     assert rig.events == [SelfRemoved(room_id=ROOM, user_id=PUPPET)]
     assert (await rig.matrix.members.members(ROOM))[PUPPET] == "join"
+
+
+async def test_a_member_of_the_desk_has_a_name(rig: Rig, server: ScriptedHomeserver) -> None:
+    """A join tells it, and so does a change of the name alone; what is none empties it, and costs nothing else."""
+    await record_our_room(rig, kind="desk", people=())
+    ada = ClientDevice("@ada:x")
+    for number, content in enumerate(({"displayname": "Jane"}, {"displayname": "J" * 999}, {"displayname": 7}, {})):
+        event = member_event(ada)
+        event["content"] |= content
+        server.queue_sync(timeline({**event, "event_id": f"$n{number}"}))
+        await rig.matrix.sync.run_once()
+    leave = member_event(ada, "leave")
+    server.queue_sync(timeline({**leave, "content": leave["content"] | {"displayname": "Jane"}}))
+    await rig.matrix.sync.run_once()
+    memberships = [item.membership for item in rig.events if isinstance(item, Membership)]
+    assert memberships == ["join", "leave"]
+    names = [item.name for item in rig.events if isinstance(item, MemberNamed)]
+    assert names == ["Jane", "J" * 256, "", ""]
+    assert isinstance(rig.events[0], Membership), "a person is a member before they have a name"
+
+
+async def test_names_in_other_rooms_are_not_told(rig: Rig, server: ScriptedHomeserver) -> None:
+    """A person has a name for each room; the desk's is the one that counts."""
+    await record_our_room(rig, people=())
+    event = member_event(ClientDevice("@ada:x"))
+    event["content"]["displayname"] = "Jane"
+    server.queue_sync(timeline(event))
+    await rig.matrix.sync.run_once()
+    assert [type(item) for item in rig.events] == [Membership]

@@ -1,0 +1,63 @@
+"""What people are called by their display names."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.language.colleague_talk import LONGEST_NAME, MOST_NAMES, NO_NAMES, find_colleague, names_in
+
+ANA, BEN = "@ana:line.example", "@jsmith:line.example"
+
+
+@pytest.mark.parametrize(
+    ("display_name", "names"),
+    [
+        ("Jane Smith", ("jane", "smith")),
+        ("Jane (she/her)", ("jane",)),
+        ("Dr. J. Smith \u2013 night", ("smith",)),
+        ("Elizabeth (Liz) O'Brien", ("elizabeth", "liz", "brien")),
+        ("María José de la Luz", ("maria", "jose", "luz")),
+        ("Jo", ("jo",)),
+        ("Jane +1 555-010-0123", ("jane",)),
+        ("@ana:line.example", ("ana",)),
+        ("jane.smith@agency.example.org", ("jane", "smith")),
+        ("Ja\u200bne\u202e\x00\n", ("jane",)),
+        ("\uff2a\uff41\uff4e\uff45", ("jane",)),
+        ("Yes I am, ok? No", ()),
+        ("Supervisor on duty", ()),
+        ("", ()),
+        ("a" * 256, ()),
+        ("\U0001f334 7", ()),
+        (" ".join(f"{letter}zz" for letter in "abcdefghijkl"), tuple(f"{letter}zz" for letter in "abcdefgh")),
+    ],
+)
+def test_names_are_the_words_that_may_be_names(display_name: str, names: tuple[str, ...]) -> None:
+    """Pronouns, titles, times of work, single letters, numbers and addresses are no names; accents make no other name."""
+    assert names_in(display_name) == names
+
+
+@given(st.text(max_size=300))
+def test_whatever_people_call_themselves_becomes_a_few_words(display_name: str) -> None:
+    """Words of letters in lower case, of a bounded number and length, whatever a client has sent."""
+    names = names_in(display_name)
+    assert len(names) == len(set(names)) <= MOST_NAMES
+    assert all(re.fullmatch(r"[^\W\d_]{2,}", name) and len(name) <= LONGEST_NAME for name in names)
+    assert NO_NAMES.isdisjoint(names)
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_a_display_name_only_adds(display_name: str, body: str) -> None:
+    """A colleague's display name lets no words leave that the name of their account holds; an author's own holds none."""
+    if find_colleague(body, {ANA: (), BEN: ()}, ANA) is not None:
+        assert find_colleague(body, {ANA: (), BEN: names_in(display_name)}, ANA) is not None
+    assert find_colleague(body, {ANA: names_in(display_name)}, ANA) is None
+
+
+@given(st.sampled_from(["jane can you look", "ask Jane", "JANE", "¿Jane?", "jane's here"]), st.text(max_size=20))
+def test_a_name_is_found_whatever_stands_behind_it(body: str, more: str) -> None:
+    """What a person adds to their name does not hide it."""
+    assert find_colleague(body, {ANA: (), BEN: names_in(f"Jane ({more}")}, ANA) is not None
