@@ -153,6 +153,7 @@ def _line() -> Schema:
         {
             "mxid": {"type": "string", "pattern": r"^@[a-z0-9._=/+-]{1,200}:.+$"},
             "role": {"enum": ["advocate", "supervisor"]},
+            "identity": {"type": "string", "pattern": r"^[A-Za-z0-9+/ ]{43,64}$"},
         },
         required=("mxid", "role"),
     )

@@ -91,4 +91,4 @@ def written(page: Path) -> str:
 if __name__ == "__main__":
     for page, words in PAGES.items():
         before, rest = page.read_text(encoding="utf-8").split(BEGIN)
-        page.write_text(f"{before}{BEGIN}\n{table(*words)}\n{END}{rest.split(END)[1]}", encoding="utf-8")
+        page.write_text(f"{before}{BEGIN}\n{table(*words)}\n{END}{rest.split(END, 1)[1]}", encoding="utf-8")

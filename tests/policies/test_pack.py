@@ -17,13 +17,13 @@ from policies.load import PackError, load
 from policies.pack import AssignmentMode, BreakGlass, Pack, ResumeMode, TextName, samples, unreviewed
 from policies.segments import breaks_gsm7, segments
 
-# practices.md, "Texts of the base pack": the numbers are lengths
+# Of the texts of the base pack: the words of the practices, and in first answers the other language behind them.
 LENGTHS = {
     "greeting": (153, 156),
     "limits": (143, 135),
     "device": (147, 143),
-    "after_hours": (142, 144),
-    "unavailable": (137, 133),
+    "after_hours": (148, 142),
+    "unavailable": (149, 145),
     "closing": (141, 141),
     "handover": (131, 120),
     "stop": (86, 87),
@@ -33,7 +33,7 @@ LENGTHS = {
     "tips_android": (153, 143),
     "rights": (150, 128),
     "clarify": (85, 73),
-    "outage": (133, 123),
+    "outage": (145, 135),
     "different": (66, 70),
     "urgent": (142, 150),
     "switch": (147, 133),

@@ -49,7 +49,7 @@ def test_the_process_begins_again_to_go_by_the_clock(tmp_path: Path, monkeypatch
     config = SimpleNamespace(log_level="INFO", data_dir=tmp_path, database=None)
     monkeypatch.setattr(configuration, "load", lambda _path: config)
     monkeypatch.setattr(main, "_listening_at", lambda config, _listen: config)
-    monkeypatch.setattr(main, "_load_pack", lambda _config, near: near)
+    monkeypatch.setattr(main, "_load_pack", lambda _config, file: file)
     monkeypatch.setattr(configuration, "line_directory", lambda _path, directory: directory)
     monkeypatch.setattr(log, "configure", lambda _level: None)
     monkeypatch.setattr(os, "umask", lambda _mask: 0)
