@@ -7,6 +7,7 @@ from urllib.parse import quote
 import aiohttp
 
 from tests.e2e.carrier_api import handset
+from tests.e2e.polling import wait_until
 from tests.e2e.staff_client import StaffClient
 from tests.e2e.staffed_line import StaffedLine
 from tests.e2e.visibility import assert_no_leak
@@ -15,15 +16,23 @@ STAFF_NAME = "Wilhelmina Canaria"
 CODEWORD = "marzipanfjord"
 
 
-async def test_no_number_no_words_no_name_leak(staffed_line: StaffedLine, bea: StaffClient) -> None:
+async def test_no_number_no_words_no_name_leak(staffed_line: StaffedLine, ada: StaffClient, bea: StaffClient) -> None:
     """With everything at DEBUG no planted number, text, codeword or name is in a log, a state event, a name or a title.
 
     Beyond these five tests' words it looks for all that any test of this run has texted, and in all bytes on the disk.
     """
-    await _call_herself(staffed_line, bea, STAFF_NAME)
+    await _call_herself(staffed_line, ada, STAFF_NAME)
+    path = f"rooms/{quote(staffed_line.ready.desk_room)}/state/m.room.member/{quote(ada.mxid)}"
+
+    async def known() -> bool | None:
+        return (await staffed_line.as_bot("GET", path)).get("displayname") == STAFF_NAME or None
+
+    await wait_until("the desk's room has the name", known)
     conversation = await staffed_line.start_conversation(
         bea, handset(), f"my word is {CODEWORD}, says the canary in the mine"
     )
+    await bea.say(conversation.room, "wilhelmina can you look at this")
+    await conversation.wait_for_notice("the name of a colleague")
     await bea.say(conversation.room, f"answered: {CODEWORD} to the canary")
     await staffed_line.carrier.wait_for_delivery(conversation.handset, f"answered: {CODEWORD} to the canary")
     await assert_no_leak(staffed_line, CODEWORD, in_clear=frozenset({STAFF_NAME, *STAFF_NAME.lower().split()}))
