@@ -18,6 +18,20 @@ def rows(path: Path, query: str, *values: Value) -> list[Row]:
         return file.fetch(query, *values)
 
 
+def columns_with(path: Path, words: str) -> list[str]:
+    """Return the columns, as `table.column`, of which a value holds these words; none where only freed bytes do."""
+    columns = rows(
+        path,
+        """SELECT m.name AS "table", p.name AS "column" FROM sqlite_master m JOIN pragma_table_info(m.name) p
+           WHERE m.type = 'table' AND m.sql NOT LIKE 'CREATE VIRTUAL%'""",
+    )
+    return [
+        f"{table}.{column}"
+        for table, column in map(tuple, columns)
+        if rows(path, f'SELECT 1 FROM "{table}" WHERE INSTR("{column}", $1) LIMIT 1', words)  # noqa: S608 - its own names
+    ]
+
+
 def write(path: Path, statement: str, *values: Value) -> None:
     """Run a statement, in a commit of its own."""
     with contextlib.closing(SqliteConnection(path)) as file:

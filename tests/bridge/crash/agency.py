@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tests.e2e.staff_client import StaffClient
 from tests.e2e.staffed_line import StaffedLine
 from tests.fakes.crashing_stack import CrashingStack
+from tests.fakes.database_file import columns_with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,4 +29,6 @@ def assert_nowhere(line: CrashingStack, *planted: str) -> None:
     for path in line.data.rglob("*"):
         if path.is_file():
             raw = path.read_bytes()
-            assert not [thing for thing in planted if thing.encode() in raw], f"planted in {path.relative_to(line.data)}"
+            found = [thing for thing in planted if thing.encode() in raw]
+            columns = [name for thing in found if path.suffix == ".db" for name in columns_with(path, thing)]
+            assert not found, f"planted in {path.relative_to(line.data)}, {columns or 'in no column'}"
