@@ -142,7 +142,7 @@ def show_outreach(pack: Pack, facts: Facts, desk: Desk, event: OutreachStarted) 
     body = notice_of(
         "cold_outreach.with_who_texts_first_it", designation=event.designation, assignee=localpart(event.assignee)
     )
-    post = SendMessage(place=DESK, ref=card_ref(entry), body=body)
+    post = SendMessage(place=DESK, ref=card_ref(entry), body=body, formatted=True)
     desk = replace(desk, threads=(*desk.threads, entry))
     return Step(desk, (post, SendEvent(owner=event.thread, event=Assigned(assignee=event.assignee))))
 
