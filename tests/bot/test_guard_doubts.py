@@ -51,7 +51,7 @@ def found(thread: Thread, seconds: float, body: str = "are you ok?", *, own: boo
     return guard.doubts(PACK, at(seconds), thread, body, ANA, own=own)
 
 
-@pytest.mark.practice(2, 11)
+@pytest.mark.practice(2, 11, 30)
 def test_the_first_words_after_a_long_silence_are_held_and_leave_by_anyway() -> None:
     """Nine hours later words are held, in one line with the reasons, and one `!anyway` lets them leave, once."""
     thread = then(answered(), said("!agreed first no", event_id="$f")).aggregate
@@ -125,7 +125,7 @@ def test_first_no_is_kept() -> None:
     assert found(yes, 4 * MIN + 1) == ()
 
 
-@pytest.mark.practice(2)
+@pytest.mark.practice(2, 30)
 def test_safe_times_are_kept() -> None:
     """Outside their times words are held, unless they text outside them themselves, just now."""
     inside = then(answered(), said("!agreed times 7-8:01", event_id="$f")).aggregate

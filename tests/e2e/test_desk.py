@@ -33,7 +33,7 @@ async def is_note(client: StaffClient, room: str, item: TimelineItem) -> None:
     await client.find(room, "it is marked as a note", lambda i: i.event_id == item.event_id and NOTE in i.reactions)
 
 
-@pytest.mark.practice(33)
+@pytest.mark.practice(4, 33)
 async def test_escalate_take_give_back_transfer(own: tuple[StaffedLine, list[StaffClient]]) -> None:
     """Whoever is called in reads both sides at once; exactly one person is heard, and the phone shows only their words.
 

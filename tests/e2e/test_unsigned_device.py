@@ -27,7 +27,6 @@ async def unsigned(staffed_line: StaffedLine, bea: StaffClient) -> AsyncIterator
         yield client
 
 
-@pytest.mark.practice(6)
 async def test_the_strict_client_is_strict(staffed_line: StaffedLine, ada: StaffClient, unsigned: NioClient) -> None:
     """The strict client shows nothing of an unsigned device and gives it no keys; or these tests would prove little."""
     desk = staffed_line.ready.desk_room
@@ -40,6 +39,7 @@ async def test_the_strict_client_is_strict(staffed_line: StaffedLine, ada: Staff
     assert there.kind == "undecryptable"
 
 
+@pytest.mark.practice(6)
 async def test_an_unsigned_device_is_given_nothing_and_may_command_nothing(
     staffed_line: StaffedLine, sol: StaffClient, unsigned: NioClient
 ) -> None:

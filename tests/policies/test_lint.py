@@ -40,6 +40,7 @@ def rules(pack: Pack, path: str) -> set[str]:
 
 
 @pytest.mark.parametrize("names", SHIPPED, ids="+".join)
+@pytest.mark.practice(28)
 def test_what_comes_with_quietline_waits_for_counsel_and_for_numbers_only(names: list[str]) -> None:
     """Every shipped pack: nothing but reviews and examples is left, and each text is one GSM-7 segment and easy to read."""
     assert {found.rule for found in lint(load(names)) if found.path != "leak_words"} == {"sample", "review"}
@@ -120,6 +121,7 @@ def test_the_united_kingdom_has_its_own_numbers() -> None:
         ("clarify", "en", "We open at <time>.", "unfilled"),
     ],
 )
+@pytest.mark.practice(28)
 def test_each_rule_finds_what_it_is_for(tmp_path: Path, name: str, language: str, text: str, rule: str) -> None:
     """One wording, one fault, found at its path."""
     own = pack(tmp_path, leak_words=["Harbor House", "Elm Street", "O'Neill"], texts=said(name, text.strip(), language))

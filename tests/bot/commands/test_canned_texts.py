@@ -36,7 +36,7 @@ TEXTS = [
 ]
 
 
-@pytest.mark.practice(5, 7, 8, 25, 26, 38)
+@pytest.mark.practice(2, 5, 7, 8, 25, 26, 38)
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize(("command", "name"), TEXTS)
 def test_each_command_says_its_text(command: str, name: TextName, language: str) -> None:
@@ -56,7 +56,7 @@ def test_each_command_says_its_text(command: str, name: TextName, language: str)
     assert texts(due(step.aggregate, UNDO)) == [PACK.say(name, language)]
 
 
-@pytest.mark.practice(37)
+@pytest.mark.practice(5, 7, 37)
 @pytest.mark.parametrize(("command", "name"), [(command, name) for command, name in TEXTS if name != TextName.DIFFERENT])
 def test_own_words_an_edit_and_a_redaction(command: str, name: TextName) -> None:
     """`!say name: words` says own words; an edit puts others in their place; redacting it stops them (practice 37)."""

@@ -53,12 +53,28 @@ def parked(**life: Any) -> Thread:
     return Thread(id="t1", designation="", lifecycle=Lifecycle(state=ThreadState.PARKED, since=NOW, **life))
 
 
-@pytest.mark.practice(14)
 def test_every_slice_of_a_thread_has_its_fate() -> None:
     """Whoever adds a slice says whether it outlives the conversation: there is no third kind."""
     names = {f.name for f in fields(Thread)}
     assert names <= retention.SURVIVES | retention.ENDS
     assert not retention.SURVIVES & retention.ENDS
+
+
+@USUAL
+@pytest.mark.practice(14)
+@given(thread=threads)
+def test_what_ends_with_a_conversation_is_empty_when_it_is_parked(thread: Thread) -> None:
+    """Whatever a conversation held: parked, each slice that does not outlive it is that of a thread that never was."""
+    gone = SentText(event_id="$s", receipt=DeliveryReceipt.DELIVERED.name, author=ANA)
+    over = replace(thread, lifecycle=Lifecycle(state=ThreadState.OPEN, closes_at=NOW))
+    # Nothing waits to leave: with that it would not be parked yet.
+    over = replace(over, consent=replace(thread.consent, reply=None))
+    over = replace(over, sending=replace(thread.sending, pending=(), sent=(gone,)))
+    left: Thread = decide(PACK, at(0), over, TimerDue(key=retention.CLOSE)).aggregate
+    assert left.lifecycle == Lifecycle(state=ThreadState.PARKED, since=NOW)
+    never = Thread(id=thread.id, designation="")
+    for name in retention.ENDS - {"lifecycle"}:
+        assert getattr(left, name) == getattr(never, name), name
 
 
 def test_a_close_can_be_taken_back_for_ten_minutes() -> None:
@@ -301,6 +317,7 @@ def redacted(thread: Thread, sender: str, target: str, relation: Relation, **kno
     return then(thread, said("!redact", event_id="$r", sender=sender, target=target, relation=relation), at(1, **known))
 
 
+@pytest.mark.practice(24)
 def test_redact_takes_a_message_out_at_once() -> None:
     """The assignee its own and the texter's, a supervisor any; in its undo window it does not leave either; not on hold."""
     waiting = then(held(), said("words")).aggregate

@@ -52,6 +52,7 @@ def test_a_supervisor_blocks_for_a_while(said_so: str, seconds: int) -> None:
 
 
 @pytest.mark.parametrize("said_so", ["forever", "0 h", "91 days", "-3 h", "9999999 days"])
+@pytest.mark.practice(40)
 def test_every_block_ends(said_so: str) -> None:
     """No block without an end, or with one that is far away; the refusal says how it is said."""
     step = then(held(), said(f"!block {said_so}", sender=SUE))
@@ -68,6 +69,7 @@ def test_advocates_do_not_block() -> None:
 
 
 @pytest.mark.parametrize("body", ["you again", "STOP", "START", "HELP"])
+@pytest.mark.practice(40)
 def test_what_a_blocked_phone_sends_is_counted_and_gone(body: str) -> None:
     """No word of it is shown or kept, nothing is answered, and the desk hears that something was dropped."""
     thread = then(held(), said("!block", sender=SUE)).aggregate
@@ -87,6 +89,7 @@ def test_the_board_counts_what_was_dropped_by_the_day() -> None:
     assert "Dropped from blocked phones: 1" in board(PACK, FACTS, desk)
 
 
+@pytest.mark.practice(40)
 def test_a_block_ends_by_itself_or_by_a_word() -> None:
     """After its time, or `!block off`, texts are shown and answered again, and nothing is remembered."""
     thread = then(held(), said("!block 12 h", sender=SUE)).aggregate

@@ -34,7 +34,7 @@ def decided(thread: Thread, event: Event, seconds: float, **changed: Any) -> Ste
     return decide(OFFICE_HOURS, at(seconds, **changed), thread, event)
 
 
-@pytest.mark.practice(29, 41)
+@pytest.mark.practice(5, 29, 41)
 @pytest.mark.parametrize(
     ("seconds", "roster", "outage", "name"),
     [
@@ -70,7 +70,7 @@ def test_hours_go_by_the_clock_on_the_wall(seconds: float, ahead: float, name: T
     assert texts(step) == [OFFICE_HOURS.say(name, opens=opens)]
 
 
-@pytest.mark.practice(29)
+@pytest.mark.practice(28, 29)
 def test_a_promise_that_turned_false_is_corrected_at_the_next_text() -> None:
     """Greeted before closing, a text after it hears that nobody answers now; in the morning they are greeted; each once.
 

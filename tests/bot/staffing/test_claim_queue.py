@@ -47,7 +47,15 @@ from bot.model.line_incidents import (
     StaffRemoved,
     SyncStalled,
 )
-from bot.model.thread_desk_events import AlarmKind, AlarmRaised, Assigned, MemberRemoved, ThreadQueued
+from bot.model.thread_desk_events import (
+    AlarmKind,
+    AlarmRaised,
+    Assigned,
+    AssignmentKind,
+    ClaimRequested,
+    MemberRemoved,
+    ThreadQueued,
+)
 from bot.model.transactional_actions import SendEvent
 from tests.bot.examples import at, at_desk, of, staffed_desk, then, told, words
 from tests.bot.strategies import ANA, BEN, EVE, NAMED, NOW, OWNERS, PACK, SUE
@@ -134,6 +142,7 @@ def test_an_empty_queue_says_so() -> None:
 
 @pytest.mark.parametrize("first", [tap(ANA), at_desk("!claim"), at_desk("!claim amber heron")])
 @pytest.mark.parametrize("second", [tap(BEN), at_desk("!claim", sender=BEN), at_desk("!claim amber heron", sender=BEN)])
+@pytest.mark.practice(4)
 def test_two_claims_have_one_winner(first: Any, second: Any) -> None:
     """Of two people who take a thread in the same second the first has it, and the other is told."""
     won = then(queue(10), first)
@@ -159,6 +168,22 @@ def test_the_cap_holds() -> None:
         assert step.aggregate == desk
         assert str(cap) in words(step)
     assert len(then(desk, at_desk("!claim", sender=BEN)).aggregate.assigned_to(BEN)) == 1
+
+
+@pytest.mark.practice(34)
+def test_only_a_supervisor_passes_the_cap() -> None:
+    """A supervisor claims beyond the cap; an advocate gets one more only where a supervisor has asked for it."""
+    cap = PACK.settings.cap
+    desk = staffed_desk()
+    for n in range(2 * cap + 2):
+        desk = then(desk, ThreadQueued(thread=f"x{n}", designation=f"amber {n}", since=NOW + n)).aggregate
+    for sender, tries in ((ANA, cap + 1), (SUE, cap + 1)):
+        for _ in range(tries):
+            desk = then(desk, at_desk("!claim", sender=sender)).aggregate
+    assert (len(desk.assigned_to(ANA)), len(desk.assigned_to(SUE))) == (cap, cap + 1)
+    for over_cap in (False, True):
+        wanted = ClaimRequested(thread=f"x{2 * cap + 1}", user=ANA, how=AssignmentKind.ACCEPTED, over_cap=over_cap)
+        assert len(then(desk, wanted).aggregate.assigned_to(ANA)) == cap + over_cap
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,7 @@ def test_a_tap_that_is_no_answer(key: str, target: str, trusted: bool) -> None:
     assert ("verify your device" in words(step)) != trusted
 
 
+@pytest.mark.practice(4)
 def test_an_accepted_offer_is_accepted_once() -> None:
     """Whoever accepts twice asks once, and what is accepted cannot be taken back or declined any more."""
     step = then(offered(), said("!accept", sender=BEN))
@@ -151,6 +152,7 @@ def test_an_accepted_offer_is_accepted_once() -> None:
 
 
 @pytest.mark.parametrize("how", [AssignmentKind.ACCEPTED, AssignmentKind.TAKEN_OVER, AssignmentKind.RETURNED])
+@pytest.mark.practice(4)
 def test_a_change_of_assignee_cancels_what_has_not_left_and_says_so(how: AssignmentKind) -> None:
     """The words of the assignee before do not leave; the new assignee is named; the former one stays in the room."""
     thread = then(held(), said("hello")).aggregate
@@ -304,6 +306,7 @@ def test_off_in_a_threads_room_is_the_desks_to_allow() -> None:
     assert "ana stays on duty" in world.seen(DESK)
 
 
+@pytest.mark.practice(32)
 def test_care_is_where_colleagues_do_not_see_it() -> None:
     """`!debrief` is answered in one's office only."""
     step = then(held(), said("!debrief", sender=BEN))

@@ -71,6 +71,7 @@ def test_an_offer_after_what_may_stay_with_one(what: Callable[[Simulation], None
     assert [offers(world, user) for user in (BEN, SUE)] == [0, 0]
 
 
+@pytest.mark.practice(32)
 def test_no_supervisor_is_promised_who_is_not_there() -> None:
     """With no supervisor on duty the offer, and the answer to `!debrief`, say so."""
     world = open_one()

@@ -132,6 +132,7 @@ async def test_nobody_is_forgotten_between_two_commits(ingest: IngestHarness) ->
     ],
     ids=["untrusted", "unreadable", "in clear"],
 )
+@pytest.mark.practice(6)
 async def test_what_is_not_heard_is_said_why(ingest: IngestHarness, item: events.MatrixEvent, event: IgnoreReason) -> None:
     """Unsigned devices, missing keys and messages in clear are not read; their sender can be told why."""
     assert await ingest.take(item) == [(DESK, MessageIgnored(place=DESK, sender=ADA, event_id="$e", reason=event))]

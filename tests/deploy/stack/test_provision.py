@@ -67,7 +67,6 @@ def settings(tmp_path: Path) -> dict[str, Any]:
     return read
 
 
-@pytest.mark.practice(6)
 def test_the_configuration_is_hardened(tmp_path: Path) -> None:
     """The written `homeserver.yaml` says every hardening, and only files where secrets are."""
     read = settings(tmp_path)

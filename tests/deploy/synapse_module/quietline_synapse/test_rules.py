@@ -34,6 +34,7 @@ REACTION = {"rel_type": "m.annotation", "event_id": "$x"}
 
 
 @pytest.mark.parametrize("kind", ["desk", "office", "thread"])
+@pytest.mark.practice(6)
 async def test_nothing_in_the_clear(line: ModuleHomeserver, kind: RoomKind) -> None:
     """Nobody, our own identities included, gets unencrypted words into a line room; encrypted ones come in."""
     room_id = line.desk if kind == "desk" else await line.room(kind, "ada")
@@ -56,6 +57,7 @@ async def test_nothing_in_the_clear(line: ModuleHomeserver, kind: RoomKind) -> N
         {},
     ],
 )
+@pytest.mark.practice(6)
 async def test_what_only_calls_itself_encrypted(line: ModuleHomeserver, content: dict[str, Any]) -> None:
     """An `m.room.encrypted` that is not Megolm ciphertext is refused."""
     assert (await line.send("ada", line.desk, "m.room.encrypted", content))[0] == 403
@@ -136,6 +138,7 @@ async def test_our_invitations_keep_their_sentence(line: ModuleHomeserver) -> No
     assert (await line.request_as("bea", "POST", f"rooms/{thread}/leave"))[0] == 200
 
 
+@pytest.mark.practice(6)
 async def test_no_outsiders(line: ModuleHomeserver) -> None:
     """Only the policy bot invites, and only people of this homeserver; at the desk supervisors may, elsewhere nobody."""
     thread = await line.room("thread", "ada", "sol")
