@@ -97,21 +97,13 @@ class ModuleHomeserver:
             return answer.status, await answer.json()
 
     async def purged(self, room_id: str) -> None:
-        """Purge a room to its end."""
+        """Purge a room to its end: until Synapse's own work of its first minute, which names rooms, names it no more."""
 
         async def gone() -> bool | None:
-            return (await self.module_client.purge(room_id) is RoomState.GONE) or None
+            purged = await self.module_client.purge(room_id) is RoomState.GONE
+            return (purged and not (await self.module_client.room(room_id)).leftovers) or None
 
-        await wait_until("the room is purged", gone, within=30)
-
-    async def settled(self) -> None:
-        """Wait until Synapse has dropped its lists of work of its first minute: they name rooms, and are no leftovers."""
-
-        async def done() -> bool:
-            with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as db:
-                return not db.execute("SELECT 1 FROM sqlite_master WHERE name GLOB '_temp_*'").fetchall()
-
-        await wait_until("Synapse's first work is done", done, within=120)
+        await wait_until("the room is purged", gone, within=120)
 
     def rows_with(self, needle: str) -> dict[str, int]:
         """Look for a string in every column of every table: table to the number of rows that hold it."""

@@ -75,6 +75,10 @@ BLANKED_ROWS: Final = (
 """Table, what it says without the room, where. These rows stay, for their numbers are Synapse's place in a stream: one says
 at which room it stopped, and without the id it only looks twice; the others say that a person's rules changed."""
 
+NAMED_BY_AN_UPDATE: Final = "COUNT(*) FROM background_updates WHERE REPLACE(progress_json, ?, '') <> progress_json"
+"""How far Synapse has come with its own work over all rooms, in its first minute or after an update. It goes on from the
+room it names, and soon names another or none: that is left to it, and a purge has not ended before."""
+
 PURGED_TABLE: Final = "CREATE TABLE IF NOT EXISTS quietline_purged (digest TEXT PRIMARY KEY)"
 """Keyed digests of rooms that we purged. Keys of such a room may come from a client's backup long after; its id is in no
 byte any more, and a caller with the id and our token can tell it."""
@@ -203,8 +207,9 @@ class PolicyRooms:
                 return facts
             # Most of these tables have no index on rooms: only now.
             places = (*REMNANT_ROWS, *((table, where) for table, _, where in BLANKED_ROWS))
-            counts = (one(f"COUNT(*) FROM {table} WHERE {where}") for table, where in places if table in tables)
-            return replace(facts, leftovers=sum(counts))
+            counts = [one(f"COUNT(*) FROM {table} WHERE {where}") for table, where in places if table in tables]
+            counts += [one(f"COUNT(*) FROM {table} WHERE room_id = ?") for table in self._schema.lists_of_work(txn)]
+            return replace(facts, leftovers=sum(counts) + one(NAMED_BY_AN_UPDATE))
 
         facts: RoomFacts = await self._api.run_db_interaction("quietline_look", read)
         if facts.creator not in {None, self._policy} or (facts.creator is None and facts.events):

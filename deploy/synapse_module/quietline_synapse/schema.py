@@ -14,7 +14,7 @@ from synapse.module_api import ModuleApi
 
 ROOM: Final = "room_id"
 TEMPORARY: Final = "_temp_"
-"""How Synapse's own lists of work begin, which it drops when that is done."""
+"""How Synapse's own lists of work begin, which it drops when that is done: in its first minute, or after an update."""
 OURS: Final = "quietline_"
 OTHERS: Final = frozenset(
     {
@@ -39,7 +39,7 @@ POSTGRES_COLUMNS: Final = """SELECT table_name, column_name FROM information_sch
 
 
 class Schema:
-    """Tables and columns, read once: Synapse changes them only when it starts."""
+    """Tables and columns, read once: Synapse changes them only when it starts, but for its lists of work."""
 
     def __init__(self, *, api: ModuleApi, engine: str) -> None:
         self._api = api
@@ -59,6 +59,11 @@ class Schema:
                 found.setdefault(table, set()).add(column)
             self._columns = found
         return self._columns
+
+    def lists_of_work(self, txn: Any) -> list[str]:
+        """Return Synapse's own lists of work that name rooms, as there are just now."""
+        txn.execute(self._statement)
+        return [str(table) for table, column in txn.fetchall() if table.startswith(TEMPORARY) and column == ROOM]
 
     async def problems(self, known: Iterable[str]) -> list[str]:
         """Say which tables name rooms and are not `known`, nor purged by Synapse itself."""

@@ -39,6 +39,7 @@ class OneDatabase:
         for table in LOOKED_INTO:
             self.db.execute(f"CREATE TABLE {table}")
         self.db.execute("CREATE TABLE redactions (event_id, redacts, have_censored)")
+        self.db.execute("CREATE TABLE background_updates (update_name, progress_json)")
         for table in {*(table for table, _ in REMNANT_ROWS), *(table for table, _, _ in BLANKED_ROWS)}:
             self.db.execute(f"CREATE TABLE {table} ({COLUMNS.get(table, 'room_id')})")
 
@@ -86,6 +87,22 @@ async def test_a_table_that_is_gone_holds_up_no_erasure(database: OneDatabase, t
     database.db.execute("INSERT INTO event_reports (room_id) VALUES (?)", (ROOM,))
     rooms = database.rooms()
     assert (await rooms.read_facts(ROOM)).leftovers == 1
+    assert (await rooms.purge(ROOM)).leftovers == 0
+
+
+async def test_a_room_that_synapse_works_at_is_not_gone(database: OneDatabase) -> None:
+    """A list of work, and how far it has come, are Synapse's: both stay, and the room waits until neither names it."""
+    rooms = database.rooms()
+    assert (await rooms.read_facts(ROOM)).leftovers == 0
+    database.db.execute("CREATE TABLE _temp_populate_rooms (room_id, events)")
+    database.db.execute("CREATE TABLE _temp_populate_position (position)")
+    database.db.execute("INSERT INTO _temp_populate_rooms VALUES (?, 1), ('!other', 2)", (ROOM,))
+    database.db.execute("INSERT INTO background_updates VALUES ('mark', ?)", (f'{{"last_room_id": "{ROOM}"}}',))
+    assert (await rooms.read_facts(ROOM)).leftovers == 2
+    assert (await rooms.purge(ROOM)).leftovers == 2
+    database.db.execute('UPDATE background_updates SET progress_json = \'{"last_room_id": "!other"}\'')
+    assert (await rooms.read_facts(ROOM)).leftovers == 1
+    database.db.execute("DROP TABLE _temp_populate_rooms")
     assert (await rooms.purge(ROOM)).leftovers == 0
 
 
