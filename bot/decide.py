@@ -353,7 +353,7 @@ def _decide(pack: Pack, facts: Facts, aggregate: A, event: Event) -> Step[A]:
         actions = absent_supervisor.say_so(facts.roster, ringing.ring(facts.roster, actions))
         actions = put_into_words(pack, facts, aggregate, event, actions)
         actions += audit_trail.audit_records(before, aggregate, actions)
-        actions += thread_report.report(pack, before, aggregate, event, actions)
+        actions += thread_report.report(pack, facts, before, aggregate, event, actions)
         actions += first_times.report(facts, before, aggregate, event, actions)
         if before.drill or aggregate.drill:
             actions = thread_report.without_records(actions)

@@ -39,6 +39,8 @@ from policies.pack import Pack
 TIMER: Final = "drill:"
 BRIEF_TTL: Final = 3600.0
 """Seconds after which what was told in an office for a drill, and its debrief, disappear."""
+READING: Final = 2.0
+"""Seconds after a text came in which nobody can have read it and written an answer."""
 MOST: Final = 200
 """Facts and texts that a drill keeps; a person who says more than that has shown what they do."""
 
@@ -61,12 +63,16 @@ def note_report(pack: Pack, facts: Facts, desk: Desk, event: DrillReported) -> S
     name = f"{event.thread} {ref}"
     told = [PhoneText(ref=f"{event.thread} {each}", body=body, at=facts.now) for each, body in event.sent]
     phone = [replace(text, reached=True) if text.ref == name and reached else text for text in (*run.phone, *told)]
+    if event.came:
+        run = replace(run, on_its_way=False, came=event.came, said=())
     run = _with_facts(run, event.facts, name, facts.now)
+    # What was written before their last text could be read is no answer to it.
+    read = not run.on_its_way and event.said_at >= run.came + READING
     run = replace(
         run,
         users=tuple(dict.fromkeys((*run.users, *((event.user,) if event.user else ())))),
         threads=tuple(dict.fromkeys((*run.threads, f"{event.thread} {event.tag}"))),
-        said=(*run.said, *(f"{event.thread} {each}" for each in event.said))[-MOST:],
+        said=(*run.said, *(f"{event.thread} {each}" for each in event.said if read))[-MOST:],
         phone=tuple(text for text in phone if not ref or reached or text.reached or text.ref != name)[:MOST],
     )
     desk = _with(desk, run)
@@ -123,7 +129,7 @@ def _go_on(facts: Facts, desk: Desk, script: DrillScript, run: DrillRun, *, move
         match step:
             case Text():
                 actions.append(_text(run, step))
-                run = replace(run, texts=run.texts + 1, facts_at_text=len(run.facts), said=())
+                run = replace(run, texts=run.texts + 1, facts_at_text=len(run.facts), on_its_way=True, said=())
             case Brief(words=words):
                 body = notice_of("drills.brief", words=written(in_words(words, "en"), words))
                 actions += _in_office(facts, run.user, f"brief:{run.id}:{run.scene}:{run.step}", body)
@@ -165,7 +171,7 @@ def _step(script: DrillScript | None, run: DrillRun) -> ScriptStep | None:
 def _with_facts(run: DrillRun, found: tuple[DrillFact, ...], name: str, now: float) -> DrillRun:
     """Note facts. `name`: thread and ref of the text that they are about.
 
-    Words that waited their undo window when the texter texted are no answer to that text: what they make true is noted as
+    Words that were said before the texter's last text could be read are no answer to it: what they make true is noted as
     of before it, or the script would go on, and end, while its person still reads.
     """
     crossed = frozenset({DrillFact.ANSWERED}) if name not in run.said else frozenset()

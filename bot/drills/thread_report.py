@@ -14,7 +14,7 @@ from bot.lifecycle.retention import park_now, park_soon
 from bot.model.actions import DESK, Action, SendSms
 from bot.model.audit_kinds import AuditKind
 from bot.model.desk import Facts, Thread
-from bot.model.events import Event, Outcome, TextArrived, TextOutcome
+from bot.model.events import Event, MessageSent, Outcome, TextArrived, TextOutcome
 from bot.model.feature import Step
 from bot.model.thread import ThreadState
 from bot.model.thread_desk_events import DrillEnded, DrillReported
@@ -67,7 +67,9 @@ def note_drill(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> 
     return Step(replace(thread, drill=event.drill) if event.drill else thread)
 
 
-def report(pack: Pack, before: Thread, thread: Thread, event: Event, actions: tuple[Action, ...]) -> tuple[Action, ...]:
+def report(
+    pack: Pack, facts: Facts, before: Thread, thread: Thread, event: Event, actions: tuple[Action, ...]
+) -> tuple[Action, ...]:
     """Return what the desk is told of a drill after a decision; nothing where there is none, or no news."""
     tag = thread.drill or before.drill
     if not tag:
@@ -75,13 +77,23 @@ def report(pack: Pack, before: Thread, thread: Thread, event: Event, actions: tu
     found = _facts(pack, before, thread, event, actions)
     sent = tuple((action.ref, action.body) for action in actions if isinstance(action, SendSms))
     outcome = (event.ref, event.outcome in REACHED) if isinstance(event, TextOutcome) else ("", False)
-    begins = thread.drill != before.drill and bool(thread.drill)
-    waited = {words.event_id for words in before.sending.pending}
-    said = tuple(f"say:{words.event_id}" for words in thread.sending.pending if words.event_id not in waited)
-    if not (found or said or sent or outcome[0] or begins):
+    came = facts.now if isinstance(event, TextArrived) else 0.0
+    # Words that were edited are said once more.
+    waited = {(words.event_id, words.edit_event_id) for words in before.sending.pending}
+    said = [words for words in thread.sending.pending if (words.event_id, words.edit_event_id) not in waited]
+    if not (found or said or sent or outcome[0] or came):
         return ()
-    user = thread.assignment.assignee or ""
-    told = DrillReported(tag=tag, thread=thread.id, user=user, facts=tuple(found), said=said, sent=sent, outcome=outcome)
+    told = DrillReported(
+        tag=tag,
+        thread=thread.id,
+        user=thread.assignment.assignee or "",
+        facts=tuple(found),
+        came=came,
+        said=tuple(f"say:{words.event_id}" for words in said),
+        said_at=event.at if isinstance(event, MessageSent) else facts.now,
+        sent=sent,
+        outcome=outcome,
+    )
     return (SendEvent(owner=DESK, event=told),)
 
 

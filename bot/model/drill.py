@@ -29,7 +29,8 @@ class DrillRun:
 
     `scene`, `step`: what is played now; `until`: when a pause or a wait is over (0: neither). `facts` and `marks`: what has
     come true and where the script was, with the time; `facts_at_text`: how many facts there were at the texter's last text;
-    `said`: which words for a phone (thread and ref) were said since then.
+    `on_its_way`: that text is in no thread yet; `came`: when it came into one; `said`: which words for a phone (thread and
+    ref) were said after it could be read.
     """
 
     id: str
@@ -43,6 +44,8 @@ class DrillRun:
     until: float = 0.0
     facts: tuple[tuple[str, float], ...] = ()
     facts_at_text: int = 0
+    on_its_way: bool = False
+    came: float = 0.0
     said: tuple[str, ...] = ()
     marks: tuple[tuple[str, float], ...] = ()
     phone: tuple[PhoneText, ...] = ()

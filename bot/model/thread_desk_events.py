@@ -318,15 +318,18 @@ class QuietChosen:
 class DrillReported:
     """From a thread of a drill to the desk: what has come true, what was said and sent, and what became of a text.
 
-    `said`: refs of words that have begun to wait their undo window. `sent`: texts for the phone by their ref. `outcome`:
-    the ref of a text, and whether it reached the phone; the empty ref is none.
+    `came`: when a text of the texter came (0: none did). `said`: refs of words that have begun to wait their undo window;
+    `said_at`: when that was said, by the homeserver. `sent`: texts for the phone by their ref. `outcome`: the ref of
+    a text, and whether it reached the phone; the empty ref is none.
     """
 
     tag: str
     thread: str
     user: str = ""
     facts: tuple[DrillFact, ...] = ()
+    came: float = 0.0
     said: tuple[str, ...] = ()
+    said_at: float = 0.0
     sent: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     outcome: tuple[str, bool] = ("", False)
 

@@ -178,6 +178,8 @@ FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
     "quiet": st.booleans(),
     "facts": st.lists(st.sampled_from(DrillFact), max_size=2).map(tuple),
     "said": st.lists(refs, max_size=2).map(tuple),
+    "came": st.just(0.0) | times,
+    "said_at": st.just(0.0) | times,
     "sent": st.lists(st.tuples(refs, bodies), max_size=2).map(tuple),
     "over": st.booleans(),
     "requeued": st.booleans(),

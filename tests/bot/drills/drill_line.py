@@ -10,10 +10,22 @@ import math
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, TypeAlias
 
 from bot.decide import decide
-from bot.model.actions import DESK, OFFICE, THREAD, Action, Invite, KickMember, SendMessage, SendSms, TextFromHandset
+from bot.model.actions import (
+    DESK,
+    OFFICE,
+    THREAD,
+    Action,
+    Invite,
+    KickMember,
+    RedactMessage,
+    SendMessage,
+    SendSms,
+    TextFromHandset,
+)
 from bot.model.codeword_match import CodewordMatch, Digests
 from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import (
@@ -24,6 +36,7 @@ from bot.model.events import (
     MessageSent,
     Outcome,
     PowerLevelsChanged,
+    Relation,
     TextArrived,
     TextOutcome,
     TimerDue,
@@ -45,10 +58,14 @@ LONGEST: Final = 2 * 3600.0
 class DrillLine:
     """`phone`: what each handset got, by its tag; `offices`: what each office was told; `shown`: all that staff were told.
 
-    `noted`: what would stand in the audit or the report; `react`: called for each text.
+    `noted`: what would stand in the audit or the report; `in_offices`, `redacted`: our messages by place and name; `react`:
+    called for each text, some seconds after it came; `leave`: called for each when it leaves the handset, `way` seconds
+    before it comes.
     """
 
     react: Callable[[DrillLine, str, int], None]
+    leave: Callable[[DrillLine, str, int], None] | None = None
+    way: float = 0.0
     now: float = NOW
     desk: Desk = field(default_factory=Desk)
     threads: dict[str, Thread] = field(default_factory=dict)
@@ -57,6 +74,8 @@ class DrillLine:
     shown: list[str] = field(default_factory=list)
     texts: list[tuple[str, str]] = field(default_factory=list)
     noted: list[Action] = field(default_factory=list)
+    in_offices: list[tuple[str, str]] = field(default_factory=list)
+    redacted: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Let the staff be there."""
@@ -79,6 +98,22 @@ class DrillLine:
         self._inbox[owner].append(event)
         self._settle()
 
+    def edit(self, thread: str, body: str, *, sender: str = ANA) -> None:
+        """Let a person change what was said last."""
+        self._count += 1
+        said = f"$m{self._count}"
+        event = MessageSent(
+            place=THREAD,
+            sender=sender,
+            event_id=said,
+            body=body,
+            at=self.now,
+            relation=Relation.EDIT,
+            target=self._said,
+        )
+        self._inbox[thread].append(event)
+        self._settle()
+
     def delete(self, thread: str, *, sender: str = ANA) -> None:
         """Let a person delete what was said last."""
         self._inbox[thread].append(MessageRedacted(place=THREAD, sender=sender, target=self._said))
@@ -93,17 +128,27 @@ class DrillLine:
         """Let time pass until no drill runs any more. Fails when one has no end."""
         until = self.now + LONGEST
         while self.desk.drills:
-            timer = min(self._timers, key=lambda key: self._timers[key])
-            later = min(self._later, key=lambda each: each[:2], default=None)
-            self.now = max(self.now, min(self._timers[timer], later[0] if later else math.inf))
+            self._go_on()
             assert self.now <= until, "a drill has no end"
-            if later is not None and later[0] <= self.now:
-                self._later.remove(later)
-                later[2]()
-            else:
-                del self._timers[timer]
-                self._inbox[timer[0]].append(TimerDue(key=timer[1]))
-            self._settle()
+
+    def run_until(self, at: float) -> None:
+        """Let everything happen that is due until then."""
+        while min(*self._timers.values(), *(when for when, *_ in self._later)) <= at:
+            self._go_on()
+        self.now = at
+
+    def _go_on(self) -> None:
+        """Let time pass to what is due next, and let that happen."""
+        timer = min(self._timers, key=lambda key: self._timers[key])
+        later = min(self._later, key=lambda each: each[:2], default=None)
+        self.now = max(self.now, min(self._timers[timer], later[0] if later else math.inf))
+        if later is not None and later[0] <= self.now:
+            self._later.remove(later)
+            later[2]()
+        else:
+            del self._timers[timer]
+            self._inbox[timer[0]].append(TimerDue(key=timer[1]))
+        self._settle()
 
     def debrief(self, user: str = ANA) -> str:
         """Return the debrief in a person's office."""
@@ -156,6 +201,9 @@ class DrillLine:
                 self._arrive(action)
             case SendMessage(place=place) if place.startswith(OFFICE):
                 self.offices[place.removeprefix(OFFICE)].append(action.body)
+                self.in_offices.append((place, action.ref))
+            case RedactMessage():
+                self.redacted.append((action.place, action.ref))
             case Invite(place=place) if place == THREAD:
                 self._inbox[owner].append(MemberJoined(place=THREAD, user=action.user))
             case KickMember(place=place) if place == THREAD:
@@ -168,6 +216,13 @@ class DrillLine:
         self.texts.append((text.tag, text.body))
         thread = f"t-{text.tag}"
         self.threads.setdefault(thread, Thread(id=thread, designation=f"amber heron {len(self.threads)}"))
+        if self.leave is None:
+            self._come(thread, number, text)
+        else:
+            self.after(self.way, partial(self._come, thread, number, text))
+            self.leave(self, thread, number)
+
+    def _come(self, thread: str, number: int, text: TextFromHandset) -> None:
         self._inbox[thread].append(TextArrived(id=f"in{number}", body=text.body, at=self.now, drill=text.tag))
         self.after(5, lambda: self.react(self, thread, number))
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from bot.model.actions import DESK
+from bot.drills.running import BRIEF_TTL, READING
+from bot.model.actions import DESK, OFFICE
 from bot.model.thread import ThreadState
 from tests.bot.drills.drill_line import DRILLS, Advocate, DrillLine, play
 from tests.bot.drills.practised import practised
 from tests.bot.strategies import ANA, BEN, SUE
+
+WAY = 1.0
+"""Seconds that a text takes from its handset into its thread."""
 
 
 def nobody(_line: DrillLine, _thread: str, _number: int) -> None:
@@ -71,6 +75,19 @@ def test_nothing_is_kept_but_a_count(name: str) -> None:
         assert thread.lifecycle.closes_at or thread.lifecycle.state is ThreadState.PARKED
 
 
+def test_the_debrief_goes_after_an_hour() -> None:
+    """And so does what was told in the office while the drill ran; neither goes sooner."""
+    line = play("shift-change", "en", practised("shift-change"))
+    told = [said for said in line.in_offices if said[1].startswith(("debrief:", "brief:"))]
+    assert {place for place, _ in told} == {OFFICE + ANA, OFFICE + BEN}
+    debriefs = {said for said in told if said[1].startswith("debrief:")}
+    over = line.now
+    line.run_until(over + BRIEF_TTL - 1)
+    assert debriefs.isdisjoint(line.redacted)
+    line.run_until(over + BRIEF_TTL)
+    assert set(told) <= set(line.redacted)
+
+
 def test_the_second_texter_is_another_one() -> None:
     """A change of shift brings two threads at once."""
     line = play("shift-change", "en", talkative)
@@ -115,3 +132,44 @@ def test_a_wait_counts_what_has_come_true_since_the_last_text() -> None:
     assert [words for _, words in crossing.texts][-1] == "ok. my sister is at the door"
     lonely = play("first-contact", "en", nobody)
     assert [words for _, words in lonely.texts][-1] == "ok i guess nobody is there"
+
+
+@pytest.mark.parametrize(("way", "after"), [(WAY, 0.0), (WAY, WAY / 2), (WAY, WAY), (WAY, WAY + READING / 2), (20.0, 1.0)])
+def test_words_that_were_written_before_a_text_could_be_read_are_no_answer_to_it(way: float, after: float) -> None:
+    """Said while it is on its way, however long that is, or as it comes: the drill waits for whoever has read it."""
+    last = "ok. my sister is at the door"
+
+    def meanwhile(line: DrillLine, thread: str, number: int) -> None:
+        if line.texts[number][1] == last:
+            line.after(after, lambda: line.say(thread, "Stay where you are."))
+
+    def slowly(line: DrillLine, thread: str, number: int) -> None:
+        line.after(20 if line.texts[number][1] == last else 0, lambda: urgent_alone(line, thread, number))
+
+    line = DrillLine(react=slowly, leave=meanwhile, way=way)
+    line.say(DESK, "!drill overdose en")
+    line.run()
+    assert [words for _, words in line.texts][-1] == last
+    assert "Stay where you are." in line.debrief()
+    assert "I am here with you." in line.debrief(), "it was over before the last text was answered"
+
+
+def test_words_that_are_edited_after_a_text_are_an_answer_to_it() -> None:
+    """Whoever has read the text and then changes what still waits has answered; nothing else needs to be said."""
+
+    def edits(line: DrillLine, thread: str, number: int) -> None:
+        if number < 2:
+            urgent_alone(line, thread, number)
+        else:
+            line.edit(thread, "I am glad she is there.")
+
+    def meanwhile(line: DrillLine, thread: str, number: int) -> None:
+        if number == 2:
+            line.after(WAY / 2, lambda: line.say(thread, "Stay where you are."))
+
+    line = DrillLine(react=edits, leave=meanwhile, way=WAY)
+    line.say(DESK, "!drill overdose en")
+    begun = line.now
+    line.run()
+    assert "I am glad she is there." in line.debrief()
+    assert line.now - begun < 60, "the answer was waited for in vain"

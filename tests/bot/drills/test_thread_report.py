@@ -13,7 +13,7 @@ from bot.model.thread_desk_events import DrillEnded, DrillReported
 from bot.model.transactional_actions import SendEvent
 from policies.drills.script import DrillFact
 from tests.bot.examples import arrived, due, held, of, said, then
-from tests.bot.strategies import PACK
+from tests.bot.strategies import NOW, PACK
 
 TAG = "0badcafe0bad"
 
@@ -36,6 +36,7 @@ def test_a_text_from_a_drill_makes_the_thread_one() -> None:
     assert step.aggregate.drill == TAG
     (report,) = told(step)
     assert report.tag == TAG
+    assert report.came == NOW
     assert len(report.sent) == 1
 
 
@@ -44,7 +45,7 @@ def test_words_that_reached_the_phone_are_told() -> None:
     waiting = then(held(drill=TAG), said("I am here"))
     thread = due(waiting.aggregate, 30)
     ((ref, body),) = [pair for report in told(thread) for pair in report.sent]
-    assert [each for report in told(waiting) for each in report.said] == [ref]
+    assert [(*report.said, report.said_at) for report in told(waiting)] == [(ref, NOW)]
     assert body == "I am here"
     (report,) = told(then(thread.aggregate, TextOutcome(ref=ref, outcome=Outcome.ACCEPTED)))
     assert report.outcome == (ref, True)
