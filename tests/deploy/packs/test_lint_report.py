@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from deploy.cli.main import cli
 from deploy.packs.lint_report import CONVERSATIONS, json_schema, load_with_base
 from deploy.packs.script_player import ScriptError, play_script, read_script
+from policies.drills.load import SCRIPTS
 from policies.pack import TextName
 from policies.schema import PackFile
 from tests.deploy.init.answers import answers, run_init
@@ -101,6 +103,26 @@ def test_a_pack_that_cannot_be_loaded_is_exit_two_with_all_its_problems(tmp_path
         assert shown.exit_code == 2
         assert "settings.cap" in shown.output
         assert "foo: unknown key" in shown.output
+
+
+def test_a_drill_is_looked_at_beside_the_pack(tmp_path: Path) -> None:
+    """One that could not be played is exit 2 with its place, named or in the folder that a line's configuration names."""
+    made = run_init(tmp_path, answers(mode="rehearsal", carrier=None))
+    assert made.exit_code == 0, made.output
+    config = tmp_path / "line" / "config.yaml"
+    raw = yaml.safe_load(config.read_text(encoding="utf-8"))
+    raw["lines"][0]["drills"] = ["ours"]
+    config.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    drills = config.parent / "ours"
+    drills.mkdir()
+    script = (SCRIPTS / "silence.yaml").read_text(encoding="utf-8")
+    (drills / "silence.yaml").write_text(script, encoding="utf-8")
+    ways = (("us/ca", "--drill", str(drills)), ("--config", str(config)))
+    assert [quietline("lint", *way).exit_code < 2 for way in ways] == [True, True]
+    (drills / "silence.yaml").write_text(f"{script}\nshout: 1\n", encoding="utf-8")
+    for way in ways:
+        shown = quietline("lint", *way)
+        assert (shown.exit_code, "drills/silence.yaml: shout: unknown key" in shown.output) == (2, True), shown.output
 
 
 def test_a_transcript_shows_both_sides(tmp_path: Path) -> None:

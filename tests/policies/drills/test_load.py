@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,17 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     """A path that leads nowhere stops the start, too."""
     with pytest.raises(PackError, match="cannot be read"):
         load_drills([tmp_path / "none.yaml"])
+
+
+@pytest.mark.parametrize("page", ["drills.md", "drills.es.md"])
+def test_the_page_shows_a_script_that_can_be_played_and_every_fact(tmp_path: Path, page: str) -> None:
+    """Whoever copies what the page shows has a drill; its table names what a script may ask for, and nothing else."""
+    words = (Path(__file__).parents[3] / "deploy" / "docs" / page).read_text(encoding="utf-8")
+    (shown,) = [block for block in re.findall(r"```yaml\n(.*?)```", words, re.DOTALL) if block.startswith("name:")]
+    (tmp_path / "own.yaml").write_text(shown, encoding="utf-8")
+    assert len(load_drills([tmp_path / "own.yaml"])) == len(load_drills()) + 1
+    rows = [row.split("|")[1] for row in words.partition("<!-- facts -->")[2].splitlines() if row.startswith("| `")]
+    assert sorted(name for row in rows for name in re.findall(r"`(\w+)`", row)) == sorted(DrillFact)
 
 
 def test_every_texter_speaks_both_languages() -> None:
