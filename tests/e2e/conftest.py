@@ -18,6 +18,7 @@ from deploy.bootstrap import OLDEST_GLIBC, old_glibc
 from tests.conftest import STRICT_FALLBACKS
 from tests.e2e import separate_line
 from tests.e2e.carrier_api import handset
+from tests.e2e.drill_player import hurried
 from tests.e2e.element_client import ElementClient
 from tests.e2e.nio_client import NioClient
 from tests.e2e.stack import Stack
@@ -104,8 +105,11 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
     There is one in each process that runs some of these tests, and each is looked through when they are done.
     """
     directory = tmp_path_factory.mktemp("line")
-    hurried = separate_line.HURRIED
-    async with separate_line.run_line(directory, settings=hurried, log_level="DEBUG", plan=True) as staffed_line:
+    settings = {**separate_line.HURRIED, "close_undo": "5 s"}
+    drills = hurried(directory / "drills")
+    async with separate_line.run_line(
+        directory, settings=settings, drills=drills, log_level="DEBUG", plan=True
+    ) as staffed_line:
         yield staffed_line.stack
         if not staffed_line.carrier.planted:  # its tests sent nothing, as when a file of them runs alone
             await staffed_line.carrier.text(handset(), "a text for the files to be looked through")

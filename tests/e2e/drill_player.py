@@ -1,21 +1,22 @@
 """A practised advocate in a client: takes a drill's texter, says what the practices ask, and reads the debrief.
 
 Rules of this module: what is said is what the walk with a set clock says (`tests.bot.drills.practised`), but one text to
-the phone after each of the texter's: a second would leave while the next wait of the script stands, and end it. A text of
-the drill is waited for and never a time; a drill's pauses are made short for a whole line (`hurried`), and its waits long:
-a person on a slow machine is late.
+the phone after each of the texter's: on a slow machine a second would be said after the texter's next, and be taken for an
+answer to it. A text of the drill is waited for, and read, which takes the least time that a person needs; a drill's pauses
+are made short for a whole line (`hurried`), and its waits long: a person on a slow machine is late.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Container, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
+from bot.drills.running import READING
 from policies.drills.load import SCRIPTS, load_drills
 from policies.drills.script import DrillScript
 from tests.bot.drills.drill_line import play
@@ -134,29 +135,32 @@ class DrillPlayer:
 
         return await wait_until(f"{count} texts of the drill are in the room", there, seen=seen)
 
-    async def play(self, name: str) -> str:
-        """Play a drill with one texter to its end; returns the debrief."""
+    async def play(self, name: str, *, begun: Callable[[], Awaitable[None]] | None = None) -> str:
+        """Play a drill with one texter to its end; returns the debrief. `begun`: called once the first text is answered."""
         conversation = await self.take(f"!drill {name}")
         for number, text in enumerate(texts_of(name)):
             texts = await self.wait_for_texts(conversation, number + 1)
             assert text in WORDS or texts[number] == text
             await self.react(conversation, name, number)
+            if number == 0 and begun is not None:
+                await begun()
         return await self.debrief(name)
 
+    async def read(self) -> None:
+        """Take the time that a person needs to read a text: what is said before is no answer to it."""
+        await asyncio.sleep(READING)
+
     async def react(self, conversation: Conversation, name: str, number: int) -> None:
-        """Say what a practised advocate says after that text."""
+        """Read the text that has come, and say what a practised advocate says after it."""
+        await self.read()
         for words in ONE_TEXT.get((name, number), GOOD[name].get(number, (ELSE,))):
             if words == "!codeword":
                 await enrol_codeword(self.staffed_line, self.client, conversation, *WORDS)
             else:
                 await self.say(conversation, words)
 
-    async def office_events(self) -> set[str | None]:
-        """Return the ids of what the office has now."""
-        return {item.event_id for item in await self.client.items(self.office)}
-
-    async def debrief(self, name: str, *, but: Container[str | None] = ()) -> str:
-        """Wait for the debrief of a drill in the office; returns it, once it says what it has to. `but`: those of before.
+    async def debrief(self, name: str) -> str:
+        """Wait for the debrief of a drill in the office; returns it, once it says what it has to.
 
         What depends on how fast somebody was is left out: a machine may be slow.
         """
@@ -164,11 +168,16 @@ class DrillPlayer:
         told = await self.client.find(
             self.office,
             "the debrief is there",
-            lambda i: i.sender == self.bot and i.event_id not in but and f"“{script.title['en']}” is over" in i.body,
+            lambda i: i.sender == self.bot and over(script) in i.body,
         )
         for point in script.points:
             assert point.check.within or point.well["en"] in told.body, told.body
         return told.body
+
+
+def over(script: DrillScript) -> str:
+    """Return what the debrief of a drill begins with."""
+    return f"“{script.title['en']}” is over"
 
 
 def script_of(name: str) -> DrillScript:

@@ -1,4 +1,4 @@
-"""Who takes a waiting thread, a drill's texter among them."""
+"""Who takes a waiting thread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.e2e.carrier_api import handset
 from tests.e2e.polling import assert_never, wait_until
 from tests.e2e.shift_plan import EVERYBODY, put_plan
 from tests.e2e.staff_client import StaffClient, TimelineItem
-from tests.e2e.staffed_line import NOTE, StaffedLine
+from tests.e2e.staffed_line import StaffedLine
 
 HELD = "✋"
 
@@ -111,32 +111,3 @@ async def test_two_claims_at_once_have_one_winner(staffed_line: StaffedLine, ada
     await assert_never("the one who was second is invited", lambda: invited(other), during=2)
     await winner.join(room)
     assert (await winner.joined())[room] == name
-
-
-async def test_a_drill_is_played_to_its_debrief(staffed_line: StaffedLine, ada: StaffClient) -> None:
-    """`!drill` brings a texter by the whole way of a text; at the end the office says what left and how soon it stopped."""
-    desk, bot = staffed_line.ready.desk_room, staffed_line.ready.bot
-    office = next(room for room, name in (await ada.joined()).items() if name == "office")
-    before = {card.event_id for card in await staffed_line.queue_cards(ada)}
-    await ada.say(desk, "!drill phone-taken")
-    card = await ada.find(
-        desk,
-        "the drill's texter waits",
-        lambda i: i.sender == bot and i.kind == "message" and "waiting" in i.body and i.event_id not in before,
-    )
-    conversation = await staffed_line.claim(ada, "", card)
-    await conversation.wait_for_text("hi can i ask something quick")
-    said = await ada.say(conversation.room, "Yes, of course.")
-    await conversation.wait_for_receipt(said, "delivered")
-    await conversation.wait_for_text("he went out, i have ten minutes. where could i go with two kids")
-    await ada.say(conversation.room, "There is a house with rooms for three.")
-    await conversation.wait_for_text("who is this")
-    await conversation.wait_for_receipt(await ada.say(conversation.room, "!unsafe"), NOTE)
-    # Back to nobody: with the end of the drill it closes at once, and the queue is as it was.
-    await conversation.wait_for_receipt(await ada.say(conversation.room, "!release"), NOTE)
-    await ada.say(desk, "!drill stop")
-    told = await ada.find(office, "the debrief is in the office", lambda i: i.sender == bot and "is over" in i.body)
-    assert "Yes, of course." in told.body
-    assert "There is a house with rooms for three." in told.body
-    assert re.search(r"Everything was stopped \d+ (s|minutes) after the phone was taken", told.body)
-    assert "practice 9" in told.body

@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeAlias
 
-from tests.long import drills, fuzz, kills, postgresql, soak, synapse, takeovers
+from tests.long import evening, fuzz, kills, postgresql, soak, synapse, takeovers
 from tests.synapse_versions import TRIED
 
 Figures: TypeAlias = list[tuple[str, object, bool]]
@@ -89,11 +89,11 @@ async def _takeovers(options: argparse.Namespace) -> Figures:
     ]
 
 
-async def _drills(options: argparse.Namespace) -> Figures:
-    counts = await asyncio.to_thread(drills.run, _minutes(options, "drills"))
+async def _evening(options: argparse.Namespace) -> Figures:
+    counts = await asyncio.to_thread(evening.run, _minutes(options, "evening"))
     wrong = counts["failed"] + counts["error"]
     return [
-        ("tests of played drills", counts["passed"], counts["passed"] > 0),
+        ("first evenings played", counts["passed"], counts["passed"] > 0),
         ("that failed", wrong, not wrong),
     ]
 
@@ -113,10 +113,10 @@ PARTS: Final[dict[str, Callable[[argparse.Namespace], Coroutine[Any, Any, Figure
     "soak": _soak,
     "postgresql": _postgresql,
     "takeovers": _takeovers,
-    "drills": _drills,
+    "evening": _evening,
     "synapse": _synapse,
 }
-ONLY_NAMED: Final = frozenset({"postgresql", "takeovers", "drills", "synapse"})
+ONLY_NAMED: Final = frozenset({"postgresql", "takeovers", "evening", "synapse"})
 
 
 LOAD: Final[dict[str, float]] = {
@@ -125,7 +125,7 @@ LOAD: Final[dict[str, float]] = {
     "soak": 7.0,
     "postgresql": 45.0,
     "takeovers": 15.0,
-    "drills": 12.0,
+    "evening": 8.0,
     "synapse": 30.0,
 }
 """Minutes for which each part makes its load."""
@@ -135,7 +135,7 @@ BUDGET: Final[dict[str, float]] = {
     "soak": 11.0,
     "postgresql": 50.0,
     "takeovers": 25.0,
-    "drills": 14.0,
+    "evening": 10.0,
     "synapse": 45.0,
 }
 """Minutes after which each is ended. Those that run when none is named are an hour together."""

@@ -1,0 +1,183 @@
+"""Every drill that comes with Quietline, played in a strict client on one line to its debrief, and one over a kill.
+
+Rules of these tests: they run in their order on one line; each drill's debrief is read as its person reads it. Two people
+play at once, each their own drills, so that the waits of one are the work of the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Set as AbstractSet
+
+import pytest_asyncio
+
+from policies.drills.load import load_drills
+from policies.drills.script import Text
+from tests.e2e.drill_player import DrillPlayer, over, script_of, texts_of
+from tests.e2e.polling import wait_until
+from tests.e2e.staff_client import StaffClient
+from tests.e2e.staffed_line import NOTE, StaffedLine
+from tests.e2e.visibility import TELLING, assert_no_leak
+
+SECOND_LINE = True
+PLAYED: set[str] = set()
+"""The drills that these tests have played to their debriefs."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def players(staffed_line: StaffedLine, ada: StaffClient, bea: StaffClient) -> tuple[DrillPlayer, DrillPlayer]:
+    """Let both advocates of the line play drills, which have short pauses there."""
+    one = DrillPlayer(staffed_line, ada, await office_of(ada))
+    return one, DrillPlayer(staffed_line, bea, await office_of(bea), one.begins)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def rooms(players: tuple[DrillPlayer, DrillPlayer]) -> tuple[AbstractSet[str], ...]:
+    """Return the rooms in which each was before any drill."""
+    return tuple([{*await player.client.joined()} for player in players])
+
+
+async def office_of(client: StaffClient) -> str:
+    """Return a person's office."""
+    return next(room for room, name in (await client.joined()).items() if name == "office")
+
+
+async def play(player: DrillPlayer, *names: str) -> str:
+    """Play drills to debriefs that find well what the practices ask; returns the last of them."""
+    told = ""
+    for name in names:
+        told = await player.play(name)
+        assert "Texts of ours that reached the phone" in told
+        PLAYED.add(name)
+    return told
+
+
+async def test_drills_go_on_over_a_kill_of_the_bridge(
+    players: tuple[DrillPlayer, DrillPlayer], rooms: tuple[AbstractSet[str], ...]
+) -> None:
+    """Two that run go on to their debriefs, and whoever took a phone is told of what they could have read."""
+    ada, bea = players
+    stack = ada.staffed_line.stack
+    both = asyncio.Barrier(len(players))
+
+    async def kill() -> None:
+        if await both.wait() == 0:
+            await stack.kill("bridge")
+            await stack.wait_until_well()
+        await both.wait()
+
+    _, told = await asyncio.gather(ada.play("first-contact", begun=kill), bea.play("phone-taken", begun=kill))
+    assert re.search(r"Everything was stopped \d+ (s|minutes) after the phone was taken", told)
+    assert told.count("Yes, of course.") == 2, "it left, and could be read on the phone when it was taken"
+    assert "practice 9" in told
+    PLAYED.update({"first-contact", "phone-taken"})
+
+
+async def test_a_drill_ends_when_its_person_stops_it(players: tuple[DrillPlayer, DrillPlayer]) -> None:
+    """The debrief says what left until then, while a colleague's drills go on."""
+    ada, bea = players
+    desk, ended = ada.staffed_line.ready.desk_room, over(script_of("first-contact"))
+
+    async def stops() -> None:
+        conversation = await bea.take("!drill first-contact")
+        await bea.wait_for_texts(conversation, 1)
+        said = await bea.client.say(conversation.room, "Yes, this is the line.")
+        await conversation.wait_for_receipt(said, "delivered")
+        # Back to nobody: with the end of the drill it closes at once, and the queue is as it was.
+        await conversation.wait_for_receipt(await bea.client.say(conversation.room, "!release"), NOTE)
+        await bea.client.say(desk, "!drill stop")
+        told = await bea.client.find(bea.office, "the debrief", lambda i: i.sender == bea.bot and ended in i.body)
+        assert "Yes, this is the line." in told.body
+        await bea.client.say(desk, "!drill stop")
+        await bea.client.find(desk, "none runs", lambda i: i.sender == bea.bot and "No drill of yours runs." in i.body)
+        await play(bea, "overdose")
+
+    await asyncio.gather(play(ada, "disclosure", "silence"), stops())
+
+
+async def test_a_prank_that_comes_back(players: tuple[DrillPlayer, DrillPlayer]) -> None:
+    """After `!different` the next text of that phone is a thread of its own, with another card; meanwhile others play."""
+    ada, bea = players
+
+    async def prank() -> None:
+        conversation = await ada.take("!drill prank")
+        texts = texts_of("prank")
+        for number in range(2):
+            await ada.wait_for_texts(conversation, number + 1)
+            await ada.react(conversation, "prank", number)
+        await ada.wait_for_texts(conversation, 3)
+        again = await ada.take("!different", conversation.room)
+        assert await ada.wait_for_texts(again, 1) == [texts[3]]
+        assert again.designation != conversation.designation
+        await ada.say(again, "!escalate")
+        await ada.debrief("prank")
+        PLAYED.add("prank")
+
+    await asyncio.gather(prank(), play(bea, "agreed-word", "stop-by-mistake"))
+
+
+async def test_a_change_of_shift_with_two_at_once(players: tuple[DrillPlayer, DrillPlayer]) -> None:
+    """Both threads are handed over and accepted; whoever took over answers and reads the debrief as well."""
+    ada, bea = players
+    name = "shift-change"
+    first = await ada.take(f"!drill {name}")
+    cards = {card.event_id for card in await ada.staffed_line.queue_cards(ada.client)}
+    await ada.wait_for_texts(first, 1)
+    await ada.react(first, name, 0)
+    second = await ada.take_new(cards)
+    await ada.wait_for_texts(second, 1)
+    await ada.react(second, name, 1)
+    await ada.wait_for_texts(first, 2)
+    await ada.react(first, name, 2)
+    await ada.client.find(ada.office, "the shift ends", lambda i: "Your shift ends now" in i.body)
+    for conversation in (second, first):
+        said = await ada.client.say(conversation.room, "!say handover")
+        await conversation.wait_for_receipt(said, "delivered")
+    for conversation in (second, first):
+        before = set(await bea.client.invites())
+        await ada.say(conversation, "!transfer bea she has two children")
+        room = await bea.staffed_line.wait_for_invite(bea.client, before)
+        await bea.client.join(room)
+        await bea.client.say(room, "!accept")
+        await conversation.wait_for_notice("bea is the advocate now")
+    await ada.wait_for_texts(first, 3)
+    await bea.read()
+    await bea.client.say(first.room, "I am bea, and I have read what you wrote.")
+    assert len({(await player.debrief(name)).partition("Thank you")[0] for player in (ada, bea)}) == 1
+    PLAYED.add(name)
+
+
+async def test_nothing_is_kept_but_a_count(
+    players: tuple[DrillPlayer, DrillPlayer], rooms: tuple[AbstractSet[str], ...]
+) -> None:
+    """When all are played no text of one is in a byte of the line; the count is the person's, who deletes it."""
+    assert set(load_drills()) == PLAYED, "a drill that comes with Quietline was not played"
+    ada, _ = players
+    desk = ada.staffed_line.ready.desk_room
+    for player, before in zip(players, rooms, strict=True):
+        await wait_until_gone(player, before)
+    texts = {
+        words
+        for script in load_drills().values()
+        for scene in script.scenes
+        for step in script.steps(scene)
+        if isinstance(step, Text)
+        for words in step.words.values()
+        if len(words) >= TELLING
+    }
+    await ada.staffed_line.carrier.text("+15555550177", "a text beside all drills")
+    await assert_no_leak(ada.staffed_line, *texts)
+    await ada.client.say(desk, "!drill count")
+    await ada.client.find(desk, "the count", lambda i: "Drills that you have played: 5." in i.body)
+    await ada.client.say(desk, "!drill forget")
+    await ada.client.find(desk, "it is deleted", lambda i: "nothing says that you have played any" in i.body)
+
+
+async def wait_until_gone(player: DrillPlayer, before: AbstractSet[str]) -> None:
+    """Wait until every thread of the drills is over: its person is in no room that was not there before."""
+
+    async def gone() -> bool | None:
+        return (await player.client.joined()).keys() <= before or None
+
+    await wait_until("the rooms of the drills are gone", gone)

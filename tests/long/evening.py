@@ -1,0 +1,25 @@
+"""The first evening, played in a client of others in a browser (`tests/e2e/played_evening.py`).
+
+Run alone: `python -P -m tests.long evening`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.long.postgresql import run_tests
+
+ARGUMENTS: Final = (
+    "-o",
+    "addopts=",
+    "-p",
+    "no:cacheprovider",
+    "--tb=short",
+    "-rf",
+    "tests/e2e/played_evening.py",
+)
+
+
+def run(minutes: float) -> dict[str, int]:
+    """Play it, and return how many tests passed and failed. Raises `subprocess.TimeoutExpired`."""
+    return run_tests(minutes, *ARGUMENTS)
