@@ -8,7 +8,7 @@ where it is written or set apart as a name.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from bot.language.common_words import COMMON
@@ -87,6 +87,11 @@ ASKED: Final = (
     "|estas"
 )
 """What follows a name and makes a question or a request of it: "hey will can you"; not "you" or "i", for "hey will you"."""
+ASKED_OF_ONE: Final = (
+    "(?:can|could|would|will) (?:you|u)|please|pls|(?:look|come|take) (?:at|over|this|here)"
+    "|puedes|podrias|por favor|mira|ven"
+)
+"""What follows a name where its bearer is asked for something, and not said to be or do something: not "Ana is here"."""
 SHORTEST_NAME: Final = 3
 """Letters below which a name counts as one that is a word."""
 _ADDRESS: Final = re.compile(r"\S*[@/]\S*|\S+\.\S+\.\S+")
@@ -134,23 +139,45 @@ def is_among_colleagues(body: str) -> bool:
     return AMONG_COLLEAGUES.search(skeleton(body)) is not None
 
 
-def find_colleague(body: str, called: Mapping[str, Iterable[str]], author: str) -> str | None:
+def find_colleague(body: str, called: Mapping[str, Sequence[str]], author: str) -> str | None:
     """Return the name of a colleague that stands in words, or None.
 
     `called`: by Matrix id what each member of the desk is called besides (`names_in`); the author may be among them.
-    The author's own name is no colleague's, also where a colleague has the same one: people say who they are.
+    A name that the author bears as well is a colleague's only where somebody of that name is asked for something: people
+    say who they are, and ask nothing of themselves. The author bears what their account is called and the first name of
+    their display name; a word behind it ("Ana for Ben") names them where it stands behind that name ("this is Ana Ruiz").
     """
-    own = names_of(author).union(called.get(author, ()))
-    names = frozenset[str]().union(*(names_of(user).union(words) for user, words in called.items())) - own
+    whole = called.get(author, ())
+    own = names_of(author).union(whole[:1])
+    others = (names_of(user).union(words) for user, words in called.items() if user != author)
+    names = frozenset[str]().union(*others)
     seen = _ADDRESS.sub(" ", skeleton(body))
     words = [(found[0], found.start(), found.end()) for found in re.finditer(r"[^\W\d_]+", seen)]
     shouted = sum(word.isupper() for word, *_ in words) * 2 > len(words)
     for word, start, end in words:
-        if (name := word.casefold()) in names and (
-            not _is_word(name) or _is_called(seen, start, end) or (not shouted and _is_capital(seen, word, start))
-        ):
+        if (name := word.casefold()) not in names:
+            continue
+        if name in own or _ends_full_name(seen[:start], name, whole):
+            if _is_asked(seen, start, end):
+                return name
+        elif not _is_word(name) or _is_called(seen, start, end) or (not shouted and _is_capital(seen, word, start)):
             return name
     return None
+
+
+def _ends_full_name(before: str, name: str, whole: Sequence[str]) -> bool:
+    """Tell whether a word stands behind all that stands before it in a display name, from the first name on."""
+    if name not in whole:
+        return False
+    first = whole[: whole.index(name)]
+    led = r"\b" + "".join(rf"{re.escape(part)}[\s-]+" for part in first) + r"\Z"
+    return bool(first) and re.search(led, before, re.IGNORECASE) is not None
+
+
+def _is_asked(seen: str, start: int, end: int) -> bool:
+    """Tell whether a name begins a sentence that asks its bearer for something: "hey ana can you take this"."""
+    begins = re.search(rf"(?:\A|[.!?,;:\n])\W*(?:(?:{GREETINGS})\W+)?\Z", seen[:start], re.IGNORECASE)
+    return begins is not None and re.match(rf"\W+(?:{ASKED_OF_ONE})\b", seen[end:], re.IGNORECASE) is not None
 
 
 def _is_word(name: str) -> bool:

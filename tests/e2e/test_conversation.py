@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
 
+from policies.designation_words import FIRST, SECOND
 from tests.e2e import separate_line
 from tests.e2e.carrier_api import handset
 from tests.e2e.conftest import StrictClientFactory
@@ -68,12 +71,14 @@ async def test_texts_before_the_claim_are_read_without_a_shield(conversation: Co
     assert await conversation.texts_in_room(whole=True) == list(BEFORE)
 
 
-@pytest.mark.practice(14)
-async def test_the_designation_says_nothing_of_the_phone(conversation: Conversation) -> None:
-    """A thread's name is two plain words and no part of the number."""
-    first, second = conversation.designation.split()
-    assert first.isalpha()
-    assert second.isalpha()
+async def test_the_room_of_a_thread_says_nothing_of_the_phone(conversation: Conversation) -> None:
+    """Its name is two words of our lists, and in its whole state stand neither the number nor its last seven digits."""
+    room, number = conversation.room, conversation.handset[1:]
+    told = (await conversation.staffed_line.as_bot("GET", f"rooms/{quote(room)}/state"))["state"]
+    (name,) = (event["content"]["name"] for event in told if event["type"] == "m.room.name")
+    first, second = name.split(" ")
+    assert (name, first in FIRST, second in SECOND) == (conversation.designation, True, True)
+    assert number[-7:] not in re.sub(r"\D", "", json.dumps([event["content"] for event in told]))
 
 
 @pytest.mark.practice(1, 15, 37)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.language.colleague_talk import LONGEST_NAME, MOST_NAMES, NO_NAMES, find_colleague, names_in
 
-ANA, BEN = "@ana:line.example", "@jsmith:line.example"
+ANA, BEN, AUTHOR = "@ana:line.example", "@jsmith:line.example", "@adv1:line.example"
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,39 @@ def test_a_display_name_only_adds(display_name: str, body: str) -> None:
 def test_a_name_is_found_whatever_stands_behind_it(body: str, more: str) -> None:
     """What a person adds to their name does not hide it."""
     assert find_colleague(body, {ANA: (), BEN: names_in(f"Jane ({more}")}, ANA) is not None
+
+
+@pytest.mark.parametrize(
+    ("display_name", "body", "found"),
+    [
+        ("Ana for Jane", "jane will look at it", "jane"),
+        ("Ana for Jane", "ask Jane, please", "jane"),
+        ("Ana for Jane", "this is Ana", None),
+        ("Ana (covering Jane Smith, Will)", "Jane Smith has her file", "jane"),
+        ("Covering for Jane", "jane will look at it", "jane"),
+        ("Jane Doe", "this is Jane", None),
+        ("Jane Doe", "Jane here again, hi", None),
+        ("Jane Doe", "Jane is here for you", None),
+        ("Jane Doe", "hey jane can you take this one", "jane"),
+        ("Jane Doe", "Jane, could you look", "jane"),
+        ("Jane Doe", "oye jane, puedes ver esto", "jane"),
+        ("Maria Jane Smith", "this is Maria Jane Smith", None),
+        ("Maria Jane Smith", "this is Maria-Jane", None),
+        ("Maria Jane Smith", "Jane Smith knows more", "jane"),
+        ("Maria Jane Smith", "is Maria there? Jane is", "jane"),
+    ],
+)
+def test_a_name_is_the_authors_only_where_it_names_them(display_name: str, body: str, found: str | None) -> None:
+    """A word of an author's display name that a colleague bears is the colleague's, but for the author's own first name.
+
+    Their whole name is theirs too; and who asks somebody of their own first name for something speaks to the other one.
+    """
+    assert find_colleague(body, {AUTHOR: names_in(display_name), BEN: ("jane", "smith")}, AUTHOR) == found
+
+
+@given(st.lists(st.sampled_from(["jane", "smith", "ben", "covering", "nights", "jo"]), max_size=5, unique=True))
+def test_no_display_name_hides_two_colleagues(words: list[str]) -> None:
+    """Whatever a person calls themselves, at most one of several colleagues' names leaves unasked."""
+    called = {ANA: tuple(words), BEN: ("jane",), "@ben:line.example": (), "@adv2:line.example": ("jo",)}
+    unasked = [body for body in ("ask Jane", "ask Ben", "i think Jo knows") if find_colleague(body, called, ANA) is None]
+    assert len(unasked) <= 1

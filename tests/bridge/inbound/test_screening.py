@@ -16,6 +16,7 @@ from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.phone_number import Phone
 from bridge.storage.database import Transaction
 from bridge.tables.suppression import Suppression
+from policies.designation_words import FIRST, SECOND
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
 
@@ -138,6 +139,33 @@ async def test_no_other_thread_waits_for_a_look_up(harness: BridgeHarness, slow:
     assert await harness.database.fetchval("SELECT COUNT(*) FROM thread WHERE NOT screened") == 200
     slow.gate.set()
     await harness.wait_until_drained()
+
+
+@pytest.mark.practice(14)
+async def test_a_designation_comes_from_chance_and_not_from_the_phone(tmp_path: Path, slow: SlowDigests) -> None:
+    """The same phones, in the same order, under the same keys, are called otherwise on each line, in both words.
+
+    So it is after an end as well: what the second line knows of a phone is what the first knows after it forgot it. Were a
+    word made from the number, from its hash or from the order, it would come again.
+    """
+    slow.gate.set()
+    phones = [f"+1206557{n:04}" for n in range(40)]
+    named = list[list[list[str]]]()
+    for line in ("one", "other"):
+        harness = BridgeHarness(tmp_path / line)
+        harness.directory.mkdir()
+        await harness.open()
+        await harness.run()
+        owners = [await comes(harness, "hello", f"m{n}", phone) for n, phone in enumerate(phones)]
+        await harness.wait_until_drained()
+        rows = await harness.database.fetch("SELECT id, designation FROM thread")
+        of_thread = {row["id"]: row["designation"].split(" ") for row in rows}
+        named.append([of_thread[owner] for owner in owners])
+        await harness.close()
+    assert all(one in FIRST and two in SECOND for line in named for one, two in line)
+    # By chance a first word comes again once in some two hundred, so five of forty once in a hundred million runs.
+    for word in (0, 1):
+        assert sum(one[word] == other[word] for one, other in zip(*named, strict=True)) < 5
 
 
 async def test_a_stop_waits_for_one_look_up_at_most(

@@ -18,12 +18,16 @@ from deploy.stack.provision import open_secrets, provision, run_homeserver, writ
 from tests.deploy.homeserver_api import RunningHomeserver
 from tests.deploy.processes import free_port_base
 from tests.deploy.stack.test_synapse_overlay import ALL
+from tests.e2e.polling import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PUBLIC_URL = "https://text.agency.org"
+CLIENT = "/_matrix/client/v3"
+FOREIGN = "agency.example.org"
+EVE = f"@eve:{FOREIGN}"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -41,14 +45,8 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runn
         yield RunningHomeserver(layout, ports, accounts, http)
 
 
-async def test_the_homeserver_is_closed_and_works(server: RunningHomeserver) -> None:
-    """No way in for strangers, no federation, no directory; a person can sign in, be quick, and use sliding sync."""
-    assert (await server.ask("POST", "/_matrix/client/v3/register", body={}))[0] == 403
-    assert (await server.ask("POST", "/_matrix/client/v3/register?kind=guest", body={}))[0] == 403
-    assert (await server.ask("POST", "/_synapse/admin/v1/register", body={}))[0] == 400
-    assert (await server.ask("GET", "/_matrix/federation/v1/version"))[0] == 404
-    assert (await server.ask("GET", "/_matrix/key/v2/server"))[0] == 404
-    assert (await server.ask("GET", "/_matrix/client/v3/publicRooms"))[0] == 401
+async def test_the_homeserver_works(server: RunningHomeserver) -> None:
+    """A person can sign in, be quick, and use sliding sync; nobody was left an administrator, nothing is published."""
     assert [account.role for account in server.accounts] == ["advocate", "advocate", "supervisor"]
 
     ada, *_, sol = server.accounts
@@ -75,6 +73,112 @@ async def test_the_homeserver_is_closed_and_works(server: RunningHomeserver) -> 
         assert (await server.ask("PUT", send, token, {"algorithm": "m.megolm.v1.aes-sha2"}))[0] == 200
     sync = "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync"
     assert (await server.ask("POST", sync, token, {"lists": {}}))[0] == 200
+
+
+@pytest.mark.practice(6)
+async def test_nobody_registers(server: RunningHomeserver) -> None:
+    """No account is made by whoever asks: neither by form, nor as a guest, nor by e-mail, nor by a shared secret."""
+    wanted = {"username": "eve", "password": "long enough for 1", "auth": {"type": "m.login.dummy"}}
+    for path in ("/_matrix/client/v3/register", "/_matrix/client/r0/register", "/_matrix/client/v3/register?kind=guest"):
+        status, answer = await server.ask("POST", path, body=wanted)
+        assert status == 403, path
+        assert "access_token" not in answer
+    mail = {"client_secret": "s", "email": "eve@agency.org", "send_attempt": 1}
+    for path in ("register", "account/password"):
+        assert (await server.ask("POST", f"{CLIENT}/{path}/email/requestToken", body=mail))[0] == 400, path
+    # A nonce is given to everybody; with it the right secret would make an account, were there one.
+    nonce = (await server.ask("GET", "/_synapse/admin/v1/register"))[1]["nonce"]
+    by_secret = {"nonce": nonce, "username": "eve", "password": "long enough for 1", "admin": True, "mac": "0" * 40}
+    status, answer = await server.ask("POST", "/_synapse/admin/v1/register", body=by_secret)
+    assert (status, answer["error"]) == (400, "Shared secret registration is not enabled")
+    who = {"type": "m.id.user", "user": "eve"}
+    login = {"type": "m.login.password", "identifier": who, "password": wanted["password"]}
+    assert (await server.ask("POST", f"{CLIENT}/login", body=login))[0] == 403
+
+
+@pytest.mark.practice(6)
+async def test_no_other_server_is_answered(server: RunningHomeserver) -> None:
+    """What homeservers ask of each other does not exist here: rooms, people, devices, media, keys, where to go."""
+    for path in (
+        *("version", "publicRooms", f"query/profile?user_id={_mxid('ada')}", f"user/devices/{_mxid('ada')}"),
+        *("openid/userinfo?access_token=x", "media/download/abc", "event/$x", f"make_join/!x/{EVE}"),
+    ):
+        assert await _status(server, "GET", f"/_matrix/federation/v1/{path}") == 404, path
+    assert await _status(server, "PUT", "/_matrix/federation/v1/send/1") == 404
+    for path in ("/_matrix/key/v2/server", f"/_matrix/key/v2/query/{FOREIGN}", "/.well-known/matrix/server"):
+        assert await _status(server, "GET", path) == 404, path
+
+
+@pytest.mark.practice(6)
+async def test_nobody_here_reaches_another_server(server: RunningHomeserver) -> None:
+    """A person of ours gets into no foreign room and brings nobody from outside into one; nothing is asked out there."""
+    ada = await server.sign_in(server.accounts[0])
+    denied = f"Federation denied with {FOREIGN}."
+    room = (await server.ask("POST", f"{CLIENT}/createRoom", ada, {}))[1]["room_id"]
+    for path, body in ((f"rooms/{room}/invite", {"user_id": EVE}), ("createRoom", {"invite": [EVE]})):
+        status, answer = await server.ask("POST", f"{CLIENT}/{path}", ada, body)
+        assert (status, answer["error"]) == (403, denied), path
+    mail = {"id_server": FOREIGN, "id_access_token": "x", "medium": "email", "address": "eve@agency.org"}
+    assert (await server.ask("POST", f"{CLIENT}/rooms/{room}/invite", ada, mail))[0] == 403
+    members = (await server.ask("GET", f"{CLIENT}/rooms/{room}/joined_members", ada))[1]["joined"]
+    assert list(members) == [_mxid("ada")]
+    for path in (f"join/!abc:{FOREIGN}?server_name={FOREIGN}", f"join/%23lobby:{FOREIGN}", f"knock/!abc:{FOREIGN}"):
+        assert (await server.ask("POST", f"{CLIENT}/{path}", ada, {}))[0] >= 400, path
+    joined = (await server.ask("GET", f"{CLIENT}/joined_rooms", ada))[1]["joined_rooms"]
+    assert not [each for each in joined if FOREIGN in each]
+    _, keys = await server.ask("POST", f"{CLIENT}/keys/query", ada, {"device_keys": {EVE: []}})
+    assert keys["failures"][FOREIGN]["message"].endswith(denied)
+    status, answer = await server.ask("GET", f"/_matrix/client/v1/media/download/{FOREIGN}/abc", ada)
+    assert (status, answer["error"]) == (403, denied)
+    for path in ("/_matrix/client/v1/media/preview_url", "/_matrix/media/v3/preview_url"):
+        assert (await server.ask("GET", f"{path}?url=https://{FOREIGN}/", ada))[0] == 404, path
+
+
+@pytest.mark.practice(6)
+async def test_nobody_is_found_but_by_whom_they_share_a_room_with(server: RunningHomeserver) -> None:
+    """A stranger learns of no person and no room; of staff a person finds whom they share a room with, and no others."""
+    for path in (f"profile/{_mxid('sol')}", "publicRooms", f"publicRooms?server={FOREIGN}", f"profile/{_mxid('nobody')}"):
+        assert (await server.ask("GET", f"{CLIENT}/{path}"))[0] == 401, path
+    search = f"{CLIENT}/user_directory/search"
+    assert (await server.ask("POST", search, body={"search_term": "sol"}))[0] == 401
+    ada, bea, sol = [await server.sign_in(account) for account in server.accounts]
+    room = (await server.ask("POST", f"{CLIENT}/createRoom", ada, {"invite": [_mxid("sol")]}))[1]["room_id"]
+    assert (await server.ask("POST", f"{CLIENT}/join/{room}", sol, {}))[0] == 200
+
+    async def found(term: str) -> list[str]:
+        answer = (await server.ask("POST", search, ada, {"search_term": term}))[1]
+        return [each["user_id"] for each in answer["results"]]
+
+    async def colleague() -> bool | None:
+        return await found("sol") == [_mxid("sol")] or None
+
+    await wait_until("the directory knows who shares a room", colleague)
+    assert await found("bea") == []
+    assert (await server.ask("GET", f"{CLIENT}/profile/{_mxid('sol')}", ada))[0] == 200
+    for whom in ("bea", "nobody"):
+        assert (await server.ask("GET", f"{CLIENT}/profile/{_mxid(whom)}", ada))[0] == 403, whom
+    for path in (f"rooms/{room}/messages?dir=b", f"rooms/{room}/members", f"rooms/{room}/state"):
+        assert (await server.ask("GET", f"{CLIENT}/{path}", bea))[0] == 403, path
+    assert (await server.ask("POST", f"{CLIENT}/join/{room}", bea, {}))[0] == 403
+    assert (await server.ask("GET", f"/_matrix/client/v1/room_summary/{room}", bea))[0] == 404
+    for path in ("publicRooms", f"publicRooms?server={FOREIGN}"):
+        assert (await server.ask("GET", f"{CLIENT}/{path}", bea))[1]["chunk"] == [], path
+
+
+@pytest.mark.practice(6)
+async def test_an_upload_is_for_whoever_is_signed_in(server: RunningHomeserver) -> None:
+    """Without a token no upload is given, at any address of it; nor is one taken."""
+    ada = await server.sign_in(server.accounts[0])
+    url, headers = f"{server.url}/_matrix/media/v3/upload", {"Authorization": f"Bearer {ada}"}
+    async with server.http.post(url, data=b"a picture", headers=headers) as answer:
+        kept = (await answer.json())["content_uri"].removeprefix("mxc://")
+    new = f"/_matrix/client/v1/media/download/{kept}"
+    async with server.http.get(server.url + new, headers=headers) as answer:
+        assert (answer.status, await answer.read()) == (200, b"a picture")
+    assert await _status(server, "GET", new) == 401
+    for path in (f"v3/download/{kept}", f"r0/download/{kept}", f"v3/thumbnail/{kept}?width=9&height=9"):
+        assert await _status(server, "GET", f"/_matrix/media/{path}") == 404, path
+    assert await _status(server, "POST", "/_matrix/media/v3/upload") == 401
 
 
 async def test_clients_are_told_the_public_address_and_no_other(server: RunningHomeserver) -> None:
@@ -150,3 +254,12 @@ async def test_files_are_private_and_no_name_tells_of_a_person(server: RunningHo
     assert not server.layout.first_start.exists()
     assert not open_secrets(server.layout).registration.exists()
     assert "registration_shared_secret" not in server.layout.homeserver_config.read_text()
+
+
+def _mxid(localpart: str) -> str:
+    return f"@{localpart}:{synapse_config.SERVER_NAME}"
+
+
+async def _status(server: RunningHomeserver, method: str, path: str) -> int:
+    async with server.http.request(method, server.url + path) as answer:
+        return answer.status
