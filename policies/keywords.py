@@ -16,6 +16,8 @@ from policies.pack import ExitAction, Keywords, Pack
 
 FINAL = " .!?…,;:"
 OPENING = " ¡¿"
+ASK_WHAT_THIS_IS = frozenset({"info", "information", "informacion"})
+"""As plain words. A pack has them among its words for help, as carriers do; people who need help write something else."""
 _STRAIGHT = str.maketrans(
     {
         **dict.fromkeys("\u2018\u2019\u02bc\u00b4\u0060\u2032", "'"),
@@ -40,6 +42,8 @@ class Meaning(Enum):
     EXIT_PARK = "exit_park"
     EXIT_ALERT = "exit_alert"
     HELP = "help"
+    INFO = "info"
+    """Of the words for help that carriers want answered, those that ask what this is and cry for nothing."""
     TAPBACK = "tapback"
     AUTOMATIC_REPLY = "automatic_reply"
     WISH = "wish"
@@ -111,7 +115,9 @@ def _other_keyword(word: str, keywords: Keywords) -> MessageMeaning | None:
         return MessageMeaning(Meaning.CALL)
     if word in keywords.exit:
         return MessageMeaning(Meaning.EXIT_PARK if keywords.exit[word] is ExitAction.PARK else Meaning.EXIT_ALERT)
-    return MessageMeaning(Meaning.HELP) if word in keywords.help else None
+    if word not in keywords.help:
+        return None
+    return MessageMeaning(Meaning.INFO if normalize_words(word) in ASK_WHAT_THIS_IS else Meaning.HELP)
 
 
 # "I told him to stop texting me" is about a third person: the phrase counts at the beginning of a clause, after a few words

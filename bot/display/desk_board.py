@@ -13,7 +13,7 @@ from typing import Final
 
 from bot.commands.parser import ParsedCommand, answer, mark_as_note
 from bot.display.ages import MINUTE, STEP_MINUTES, describe_duration, describe_in_steps
-from bot.display.glance import glance, in_danger
+from bot.display.glance import asks_for_help, glance, in_danger
 from bot.display.queue_cards import EDIT, marks
 from bot.display.thread_card import localpart, pinned
 from bot.model.actions import DESK, Action, EditMessage, PinMessage, SendMessage
@@ -101,9 +101,9 @@ def update_board(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Acti
 
 
 def _alarms(desk: Desk) -> tuple[str, ...]:
-    """Return what of the board nobody may be wrong about: an outage, who is in danger, who is here."""
+    """Return what of the board nobody may be wrong about: an outage, who is in danger or asks for help, who is here."""
     outage = ("outage",) if desk.outage else ()
-    danger = (entry.thread for entry in desk.threads if in_danger(entry))
+    danger = (entry.thread for entry in desk.threads if in_danger(entry) or asks_for_help(entry))
     return (*outage, *sorted(danger), *sorted(member.user for member in desk.roster))
 
 

@@ -1,8 +1,8 @@
 """The first lines of the board: is anybody in danger, is anybody alone, who has to wait longest.
 
-Rules of this module: no content; short enough for a phone, which shows a line or two of a pinned message. Who is alone has
-texted and is with nobody. Who has to wait longest may be with an advocate: a text that nobody answers is a wait as well.
-Its age is in steps, as all ages of open threads are.
+Rules of this module: no content; short enough for a phone, which shows a line or two of a pinned message. Whoever bears ⚠️
+on a card is counted behind it here. Who is alone has texted and is with nobody. Who has to wait longest may be with an
+advocate: a text that nobody answers is a wait as well. Its age is in steps, as all ages of open threads are.
 """
 
 from __future__ import annotations
@@ -18,13 +18,18 @@ def glance(facts: Facts, desk: Desk) -> list[str]:
     """Return the lines: what nobody may overlook, and who has to wait longest if anybody has."""
     crowd = desk.flood.crowd
     danger = sum(in_danger(entry) for entry in desk.threads) + sum(entry.in_danger for entry in crowd)
+    asks = sum(asks_for_help(entry) for entry in desk.threads) + sum(entry.asks and not entry.in_danger for entry in crowd)
     alone = len(desk.waiting) + len(crowd)
-    match danger > 0, alone > 0:
-        case True, True:
+    match danger > 0, asks > 0, alone > 0:
+        case True, True, _:
+            first = notice_of("glance.danger_asks_and_alone", danger=danger, asks=asks, alone=alone)
+        case True, _, True:
             first = notice_of("glance.danger_and_alone", danger=danger, alone=alone)
-        case True, False:
+        case True, _, _:
             first = notice_of("glance.danger", danger=danger)
-        case False, True:
+        case _, True, _:
+            first = notice_of("glance.asks_and_alone", asks=asks, alone=alone)
+        case _, _, True:
             first = notice_of("glance.alone", alone=alone)
         case _:
             first = notice_of("glance.calm")
@@ -34,6 +39,11 @@ def glance(facts: Facts, desk: Desk) -> list[str]:
 def in_danger(entry: QueueEntry) -> bool:
     """Whether there is a sign of danger, of duress or of other hands."""
     return entry.danger or entry.duress or bool(entry.other_hands_at)
+
+
+def asks_for_help(entry: QueueEntry) -> bool:
+    """Whether they said a word for help and nobody has them yet; who shows danger besides is counted as that."""
+    return entry.asks and entry.assignee is None and not in_danger(entry)
 
 
 def _longest(facts: Facts, desk: Desk) -> list[str]:

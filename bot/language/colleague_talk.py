@@ -91,7 +91,7 @@ ASKED_OF_ONE: Final = (
     "(?:can|could|would|will) (?:you|u)|please|pls|(?:look|come|take) (?:at|over|this|here)"
     "|puedes|podrias|por favor|mira|ven"
 )
-"""What follows a name where its bearer is asked for something, and not said to be or do something: not "Ana is here"."""
+"""What follows a name where that person is asked for something, and not said to be or do something: not "Ana is here"."""
 SHORTEST_NAME: Final = 3
 """Letters below which a name counts as one that is a word."""
 _ADDRESS: Final = re.compile(r"\S*[@/]\S*|\S+\.\S+\.\S+")
@@ -143,8 +143,8 @@ def find_colleague(body: str, called: Mapping[str, Sequence[str]], author: str) 
     """Return the name of a colleague that stands in words, or None.
 
     `called`: by Matrix id what each member of the desk is called besides (`names_in`); the author may be among them.
-    A name that the author bears as well is a colleague's only where somebody of that name is asked for something: people
-    say who they are, and ask nothing of themselves. The author bears what their account is called and the first name of
+    A name that the author has as well is a colleague's only where a person of that name is asked for something: people
+    say who they are, and ask nothing of themselves. The author has what their account is called and the first name of
     their display name; a word behind it ("Ana for Ben") names them where it stands behind that name ("this is Ana Ruiz").
     """
     whole = called.get(author, ())
@@ -175,7 +175,7 @@ def _ends_full_name(before: str, name: str, whole: Sequence[str]) -> bool:
 
 
 def _is_asked(seen: str, start: int, end: int) -> bool:
-    """Tell whether a name begins a sentence that asks its bearer for something: "hey ana can you take this"."""
+    """Tell whether a name begins a sentence that asks that person for something: "hey ana can you take this"."""
     begins = re.search(rf"(?:\A|[.!?,;:\n])\W*(?:(?:{GREETINGS})\W+)?\Z", seen[:start], re.IGNORECASE)
     return begins is not None and re.match(rf"\W+(?:{ASKED_OF_ONE})\b", seen[end:], re.IGNORECASE) is not None
 

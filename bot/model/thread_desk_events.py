@@ -55,6 +55,7 @@ class AlarmKind(Enum):
     LEFT_ALARMED = "left_alarmed"
     CALL = "call"
     HELP = "help"
+    INFO = "info"
     BLOCKED = "blocked"
     UNBLOCKED = "unblocked"
     OTHER_HANDS = "other_hands"

@@ -51,6 +51,10 @@ SILENT_WORDS: Final = {
         AlarmKind.HELP,
         notice_of("opt_out.the_texter_said_a_word"),
     ),
+    Meaning.INFO: (
+        AlarmKind.INFO,
+        notice_of("opt_out.the_texter_asks_what_this"),
+    ),
 }
 """Words that are not answered by the machine (HELP only where a carrier forces it): what desk and room are told."""
 UNSEEN: Final = notice_of("opt_out.what_they_wrote_before_that")
@@ -74,7 +78,7 @@ def apply_keyword(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
     if means in SILENT_WORDS:
         alarm, words = SILENT_WORDS[means]
         dropped: tuple[Action, ...] = ()
-        if means is Meaning.HELP:
+        if means in (Meaning.HELP, Meaning.INFO):
             thread, dropped = answer_help(pack, facts, thread, event)
         if means in EXITS:
             dropped = _count_given_up(facts, thread)

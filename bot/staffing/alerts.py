@@ -69,6 +69,7 @@ ALARMS: Final = {
     AlarmKind.LEFT_ALARMED: notice_of("alerts.cannot_go_on_now_nothing"),
     AlarmKind.CALL: notice_of("alerts.asks_for_a_call_nothing"),
     AlarmKind.HELP: notice_of("alerts.said_a_word_for_help"),
+    AlarmKind.INFO: notice_of("alerts.asks_what_this_is"),
     AlarmKind.BLOCKED: notice_of("alerts.is_blocked_by_a_supervisor"),
     AlarmKind.UNBLOCKED: notice_of("alerts.is_not_blocked_any_more"),
     AlarmKind.OTHER_HANDS: notice_of("alerts.somebody_else_may_have_the"),
@@ -162,7 +163,8 @@ def explain_ignored(pack: Pack, facts: Facts, desk: Desk, event: MessageIgnored)
 
 def show_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk]:
     """Pass on what a thread has to say to everybody."""
-    body: str = joined("", ("⚠️ ", event.designation, ": ", ALARMS[event.alarm]))
+    sign = "" if event.alarm is AlarmKind.INFO else "⚠️ "
+    body: str = joined("", (sign, event.designation, ": ", ALARMS[event.alarm]))
     fresh = tuple(shown for shown in desk.alarms if 0 <= facts.now - shown.at < SAME_ALARM)
     old = next((shown for shown in fresh if (shown.designation, shown.alarm) == (event.designation, event.alarm)), None)
     if old is not None and event.alarm not in ALWAYS_NEW:

@@ -54,6 +54,7 @@ QUIET: Final = (
     AlarmKind.RESUMED,
     AlarmKind.OPTED_OUT,
     AlarmKind.CAME_LATE,
+    AlarmKind.INFO,
     AlarmKind.LEFT_QUIETLY,
     AlarmKind.LEFT_UNSEEN,
     AlarmKind.UNKNOWN_SEND,

@@ -21,6 +21,7 @@ KEYWORDS = {
     Meaning.EXIT_PARK,
     Meaning.EXIT_ALERT,
     Meaning.HELP,
+    Meaning.INFO,
 }
 PACK = load(["base", "rehearsal"])
 STOP = ["STOP", "STOPALL", "STOP ALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT", "OPT OUT", "ALTO"]

@@ -9,6 +9,7 @@ NOTICES: Final[dict[str, str]] = {
     "alerts.a_text_may_or_may": "a text may or may not have reached the phone. It is not sent again by itself.",
     "alerts.asked_us_to_stop_in": "asked us to stop in their own words. Nothing leaves until they text START.",
     "alerts.asks_for_a_call_nothing": "asks for a call. Nothing was sent.",
+    "alerts.asks_what_this_is": "asks what this is. A person answers.",
     "alerts.back": "back",
     "alerts.break_glass_its_number_is": (
         "BREAK-GLASS. Its number is shown without a supervisor's yes, as the agency's policy allows. The reason is "

@@ -43,6 +43,8 @@ NOTICES: Final[dict[str, str]] = {
     "desk_board.theirs": "theirs",
     "desk_board.under_min": "under {step_minutes} min",
     "desk_board.with_open": "{designation}{marks} · with {assignee}{offered} · open {steps}{last}",
+    "glance.asks_and_alone": "⚠️ Asking for help: {asks} · alone: {alone}",
+    "glance.danger_asks_and_alone": "⚠️ In danger: {danger} · ask: {asks} · alone: {alone}",
     "glance.alone": "Alone: {alone} · no sign of danger",
     "glance.calm": "Nobody is alone · no sign of danger",
     "glance.danger": "⚠️ In danger: {danger} · nobody is alone",

@@ -109,6 +109,7 @@ NOTICES: Final[dict[str, str]] = {
     "opt_out.the_texter_asks_for_a": (
         "The texter asks for a call. Nothing was sent back. !escalate: a supervisor says who calls, and if it is safe."
     ),
+    "opt_out.the_texter_asks_what_this": "The texter asks what this is. No person has answered it: please do.",
     "opt_out.the_texter_cannot_go_on": (
         "The texter cannot go on now. Nothing was sent back. Please write nothing until they text again."
     ),

@@ -9,6 +9,7 @@ NOTICES: Final[dict[str, str]] = {
     "alerts.a_text_may_or_may": "un texto puede haber llegado o no al teléfono. No se envía otra vez solo.",
     "alerts.asked_us_to_stop_in": "pidió con sus palabras que paremos. Nada sale hasta que envíe START.",
     "alerts.asks_for_a_call_nothing": "pide una llamada. No se envió nada.",
+    "alerts.asks_what_this_is": "pregunta qué es esto. Responde una persona.",
     "alerts.back": "atrasó",
     "alerts.break_glass_its_number_is": (
         "ACCESO DE EMERGENCIA. Su número se muestra sin el sí de supervisión, como lo permite la política de la "

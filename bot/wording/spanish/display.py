@@ -43,6 +43,8 @@ NOTICES: Final[dict[str, str]] = {
     "desk_board.theirs": "de la persona",
     "desk_board.under_min": "menos de {step_minutes} min",
     "desk_board.with_open": "{designation}{marks} · con {assignee}{offered} · abierta {steps}{last}",
+    "glance.asks_and_alone": "⚠️ Piden ayuda: {asks} · sin nadie: {alone}",
+    "glance.danger_asks_and_alone": "⚠️ En peligro: {danger} · piden: {asks} · sin nadie: {alone}",
     "glance.alone": "Sin nadie: {alone} · sin señal de peligro",
     "glance.calm": "Todas con alguien · sin señal de peligro",
     "glance.danger": "⚠️ En peligro: {danger} · todas con alguien",

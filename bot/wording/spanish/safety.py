@@ -118,6 +118,9 @@ NOTICES: Final[dict[str, str]] = {
         "La persona que escribe pide una llamada. No se le envió nada. !escalate: supervisión dice quién llama, y "
         "si es seguro."
     ),
+    "opt_out.the_texter_asks_what_this": (
+        "La persona que escribe pregunta qué es esto. Nadie le ha respondido: por favor, hazlo."
+    ),
     "opt_out.the_texter_cannot_go_on": (
         "La persona que escribe no puede seguir ahora. No se le envió nada. Por favor, no escribas nada hasta que "
         "escriba otra vez."

@@ -41,6 +41,10 @@ def shown(*threads: QueueEntry, crowd: tuple[CrowdEntry, ...] = ()) -> list[str]
     return lines
 
 
+MANY = tuple(entry(f"t{n}", danger=n < 10, asks=True) for n in range(24))
+"""More than there are people at any desk: two digits in each place of the first line."""
+
+
 def test_a_calm_desk_says_so() -> None:
     """Nobody waits and nothing is seen: one line. A text that we answered last waits for nobody."""
     assert shown() == ["Nobody is alone · no sign of danger"]
@@ -53,6 +57,17 @@ def test_every_sign_is_danger(sign: dict[str, Any]) -> None:
     assert shown(taken(last_was_inbound=False, **sign))[0] == "⚠️ In danger: 1 · nobody is alone"
     assert shown(entry(**sign))[0] == "⚠️ In danger: 1 · alone: 1"
     assert shown(entry(danger=True, duress=True, other_hands_at=NOW))[0] == "⚠️ In danger: 1 · alone: 1"
+
+
+def test_who_asks_for_help_and_is_alone_is_counted() -> None:
+    """Who has the sign for a word of help is in the first line with it, until an advocate has them; danger counts once."""
+    assert shown(entry(asks=True), entry("plain river"))[0] == "⚠️ Asking for help: 1 · alone: 2"
+    assert shown(taken(asks=True, last_was_inbound=False))[0] == "Nobody is alone · no sign of danger"
+    both = (entry(asks=True, danger=True), entry("plain river", asks=True))
+    assert shown(*both)[0] == "⚠️ In danger: 1 · ask: 1 · alone: 2"
+    crowd = (CrowdEntry(thread="c1", designation="faint gable", since=NOW - 1200, asks=True),)
+    assert shown(crowd=crowd)[0] == "⚠️ Asking for help: 1 · alone: 1"
+    assert shown(taken(danger=True), crowd=crowd)[0] == "⚠️ In danger: 1 · ask: 1 · alone: 1"
 
 
 def test_who_waits_longest() -> None:
@@ -82,7 +97,7 @@ def test_a_flood_is_counted() -> None:
 
 def test_it_fits_on_a_phone_in_both_languages() -> None:
     """The first line is one line at phone's width, and has no word that stands on cards alone."""
-    for threads in ((), (entry(danger=True),), (entry(),), (taken(duress=True),)):
+    for threads in ((), (entry(danger=True),), (entry(),), (taken(duress=True),), (entry(asks=True),), MANY):
         first = glance(at(0), Desk(threads=threads))[0]
         for language in ("en", "es"):
             assert len(in_language(first, language)) <= WIDTH

@@ -88,6 +88,7 @@ CASES = [
             (AlarmKind.ESCALATED, {SUE}),
             (AlarmKind.HELP, {SUE}),
             (AlarmKind.CALL, {SUE}),
+            (AlarmKind.INFO, set()),
             (AlarmKind.LEFT_ALARMED, {SUE}),
             (AlarmKind.URGENT, ALL),
             (AlarmKind.STOPPED, set()),

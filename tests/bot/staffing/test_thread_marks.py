@@ -146,3 +146,22 @@ def test_who_waits_and_says_a_word_for_help_stands_before_who_only_waits() -> No
     claimed = then(step.aggregate, at_desk("!claim"), at(8))
     assert [event for event in told(claimed.actions, OWNERS[2]) if isinstance(event, Assigned)]
     assert "plain river ⚠️" not in claimed.aggregate.board
+
+
+def test_who_asks_what_this_is_does_not_stand_like_a_cry_for_help() -> None:
+    """INFO is told at the desk as a notice, and brings no sign, no place in front and no alarm on the board."""
+    desk = queued(queued(staffed_desk()), 1)
+    step = then(desk, AlarmRaised(designation="quiet maple", alarm=AlarmKind.INFO), at(5))
+    (said,) = (post for post in of(SendMessage, step) if "quiet maple" in post.body)
+    assert (said.body, said.mentions) == ("quiet maple: asks what this is. A person answers.", ())
+    assert [entry.designation for entry in step.aggregate.waiting] == ["amber heron", "quiet maple"]
+    assert step.aggregate.board.startswith("Alone: 2 · no sign of danger")
+    assert "⚠️" not in step.aggregate.board
+
+
+def test_the_board_comes_again_when_one_who_waits_asks_for_help() -> None:
+    """Clients go on showing an old board: a word for help of one who waits posts it again, as danger does."""
+    desk = queued(queued(staffed_desk()), 1)
+    step = then(desk, AlarmRaised(designation="quiet maple", alarm=AlarmKind.HELP), at(5))
+    (board,) = (edit for edit in of(EditMessage, step) if edit.ref == "board")
+    assert (board.fresh, board.body.splitlines()[0]) == (True, "⚠️ Asking for help: 1 · alone: 2")
