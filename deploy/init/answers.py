@@ -33,6 +33,7 @@ COMPOSE_DATABASE: Final = "database"
 """The host of a URL whose PostgreSQL Compose runs."""
 REGISTRATION_FILE: Final = Path("/etc/matrix-synapse/quietline-registration.yaml")
 _LABELS: Final = re.compile(r"(?=.{1,230}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+_BRIDGE: Final = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _ACCOUNT: Final = re.compile(r"[a-z0-9][a-z0-9._=+-]{0,60}")
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _COUNTRIES: Final = {"us": "us", "usa": "us", "uk": "uk", "gb": "uk"}
@@ -106,6 +107,19 @@ def _single_days(said: Any) -> Iterator[str]:
 
 ServerName: TypeAlias = Annotated[str, AfterValidator(_check_server_name)]
 PublicUrl: TypeAlias = Annotated[BaseUrl, AfterValidator(_check_public_url)]
+
+
+def _check_bridge(value: str) -> str:
+    if not _BRIDGE.fullmatch(value) or urlsplit(f"//{value}").port == 0:
+        raise ValueError("must be where the proxy reaches a bridge, such as 10.0.0.1 or 127.0.0.1:8459")
+    return value
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class LineAnswer(Section):
@@ -187,6 +201,30 @@ class DatabaseAnswer(Section):
     homeserver_url: DatabaseUrl | None = None
 
 
+class StandbyAnswer(Section):
+    """A second bridge that takes over. `bridges`: where the proxy reaches the two, HOST or HOST:PORT.
+
+    Without a port it is the line's own; the first is the one of this machine.
+    """
+
+    bridges: Annotated[list[Annotated[str, AfterValidator(_check_bridge)]], Field(min_length=2, max_length=2)]
+
+    @model_validator(mode="after")
+    def _two(self) -> Self:
+        if self.bridges[0] == self.bridges[1]:
+            raise ValueError("bridges: the same one twice; on one machine they differ by their ports")
+        return self
+
+    def at(self, port: int) -> tuple[str, ...]:
+        """Return both as HOST:PORT."""
+        return tuple(each if urlsplit(f"//{each}").port else f"{each}:{port}" for each in self.bridges)
+
+    @property
+    def is_far(self) -> bool:
+        """Whether one is reached through the network."""
+        return any(not _is_loopback(urlsplit(f"//{each}").hostname or "") for each in self.bridges)
+
+
 class HomeserverAnswer(Section):
     """The agency's own Synapse, for `mode: join`. `url`: where the bridge reaches it; `public_url`: where clients do.
 
@@ -230,6 +268,7 @@ class Answers(Section):
     on_call: dict[str, Any] | None = None
     backup: BackupAnswer | None = None
     database: DatabaseAnswer | None = None
+    standby: StandbyAnswer | None = None
     homeserver: HomeserverAnswer | None = None
     proxy: Literal["caddy", "nginx", "none"] | None = None
     service: Literal["systemd", "compose", "none"] = "systemd"
@@ -314,6 +353,13 @@ def _cross_problems(raw: dict[str, Any]) -> Iterator[str]:
         yield "homeserver: is for `mode: join` only; leave it out"
     if isinstance(database, dict) and raw.get("service") == "compose" and _lacks_password(database.get("homeserver_url")):
         yield "database.homeserver_url: needs a password, with which Compose makes the role"
+    if raw.get("standby") is not None:
+        if not isinstance(database, dict) or database.get("bridge_url") is None:
+            yield "standby: is for a line on PostgreSQL; `database.bridge_url` is needed"
+        if raw.get("service") == "compose":
+            yield "standby: Compose runs one bridge; leave it out, or say `service: systemd` or `none`"
+        if mode == "rehearsal" or raw.get("public_url") is None or raw.get("proxy") == "none":
+            yield "standby: is for the file of a proxy, and there is none; leave it out"
     carrier = raw.get("carrier")
     kind = carrier.get("kind") if isinstance(carrier, dict) else None
     if mode == "rehearsal":

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from deploy.data_dir.layout import Layout
-    from deploy.init.answers import Answers
+    from deploy.init.answers import Answers, StandbyAnswer
     from deploy.init.place import Place
     from policies.pack import Pack
 
@@ -54,7 +54,7 @@ def _steps(answers: Answers, place: Place, layout: Layout, pack: Pack) -> Iterat
             f"Counsel reads {len(open_texts)} legal wordings (`./quietline policy lint {data}` names them); then "
             "reviewed_by and reviewed_on go into `agency.yaml`. The line does not start before."
         )
-    yield from _address(answers)
+    yield from _address(answers, place, layout)
     yield from _join(answers, place, layout)
     verb = "bridge" if answers.homeserver else "up"
     if answers.service == "systemd":
@@ -149,7 +149,7 @@ def _service_user(place: Place, layout: Layout) -> Iterator[str]:
     yield f"`{ROOT}/quietline version`, once: it makes the Python environment, which the units cannot."
 
 
-def _address(answers: Answers) -> Iterator[str]:
+def _address(answers: Answers, place: Place, layout: Layout) -> Iterator[str]:
     if answers.public_url is None:
         yield "This line is reached from this machine only. Phones need `homeserver.public_url` and a proxy."
         return
@@ -164,6 +164,8 @@ def _address(answers: Answers) -> Iterator[str]:
         )
     elif answers.service != "compose" or answers.proxy_kind != "caddy":
         yield f"Load the file in `proxy/` into {answers.proxy_kind}."
+    if answers.standby is not None:
+        yield from _standby(answers.standby, place, layout)
     yield (
         "Outgoing: where a firewall knows names, `proxy/egress.txt` is all that the line speaks to (deploy/docs/phones.md)."
     )
@@ -177,6 +179,22 @@ def _address(answers: Answers) -> Iterator[str]:
         f"An Element of the agency's own, in a browser or on desktops: `{ELEMENT_FILE}` is its configuration "
         "(deploy/docs/clients.md). Without one people type the address of their hand-out into any client."
     )
+
+
+def _standby(standby: StandbyAnswer, place: Place, layout: Layout) -> Iterator[str]:
+    """Say how the second bridge is started, and who may reach both."""
+    one, two = standby.at(place.ports.bridge)
+    if standby.is_far:
+        yield (
+            f"The second bridge, on its own machine with `{layout.data}` on the volume that both see: "
+            f"`./quietline bridge --data {layout.data}` (deploy/docs/standby.md). Both listen on every address: a firewall "
+            f"lets nobody but the proxy reach `{one}` and `{two}`."
+        )
+    else:
+        yield (
+            "The second bridge, under whatever starts it again (deploy/docs/standby.md): "
+            f"`./quietline bridge --data {layout.data} --listen {two}`."
+        )
 
 
 def _join(answers: Answers, place: Place, layout: Layout) -> Iterator[str]:

@@ -200,7 +200,8 @@ def _config(
 ) -> dict[str, Any]:
     secrets = Secrets(directory=staged.secrets)
     rehearsal = answers.mode == "rehearsal"
-    listen = EVERYWHERE if has_own_network(answers) else HOST
+    far = answers.standby is not None and answers.standby.is_far
+    listen = EVERYWHERE if has_own_network(answers) or far else HOST
     line: dict[str, Any] = {
         "slug": answers.line.slug,
         "number": answers.line.number,

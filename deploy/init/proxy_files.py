@@ -1,4 +1,4 @@
-"""The reverse proxy in front of a line: a file for Caddy or nginx.
+"""The reverse proxy in front of a line: a file for Caddy or nginx, before one bridge, or two that are leader and standby.
 
 Rules of this module: `/carriers/` goes to the bridge, `/_matrix/` and the well-known file to the homeserver (which, where
 it is the agency's own, has a proxy already), and nothing else anywhere: no administration, no readiness, no metrics.
@@ -15,7 +15,7 @@ from deploy.data_dir.layout import HOST
 from deploy.init.compose_files import has_own_network
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from deploy.data_dir.layout import Ports
     from deploy.init.answers import Answers
@@ -25,27 +25,53 @@ MAX_BODY: Final = "25m"
 """Uploads to the homeserver are up to 20 MiB, webhooks of a phone with pictures up to 16."""
 
 
+CADDY_OF_TWO: Final = """ {
+			# Leader and standby (deploy/docs/standby.md): the one that takes webhooks.
+			lb_policy first
+			# A webhook is held while neither takes it, and not refused.
+			lb_try_duration 15s
+			# Caddy 2.6 holds a POST only where this says so: while no bridge has got it, and it is given to one alone.
+			lb_retry_match {
+				expression {http.reverse_proxy.upstream.address} == null
+			}
+			health_uri /accepting
+			health_interval 1s
+			health_timeout 1s
+			# One that lets go closes what is idle: a request must not be on its way there.
+			transport http {
+				keepalive off
+			}
+		}"""
+NGINX_OF_TWO: Final = """
+        # One that says 503 is passed over for the other; where both do, the carrier gets it, and comes again.
+        proxy_next_upstream error timeout http_503 non_idempotent;
+        proxy_next_upstream_tries 2;
+        proxy_connect_timeout 2s;
+        proxy_read_timeout 30s;
+        # What one refused goes to the other from memory: it is kept there whole, and in no file.
+        proxy_request_buffering on;
+        client_body_buffer_size 25m;"""
+
+
 def proxy_files(answers: Answers, ports: Ports) -> Mapping[str, str]:
     """Return the files by name; none without a proxy or without a public URL."""
     if answers.public_url is None or answers.proxy_kind == "none":
         return {}
-    joined = answers.homeserver is not None
-    if answers.proxy_kind == "caddy":
-        return {"proxy/Caddyfile": _caddy(answers.public_url, _upstreams(answers, ports), joined=joined)}
-    return {"proxy/nginx.conf": _nginx(answers.public_url, ports, joined=joined)}
-
-
-def _upstreams(answers: Answers, ports: Ports) -> Mapping[str, str]:
-    """Say where Caddy reaches homeserver and bridge: on this machine, or in containers by their names."""
     by_name = has_own_network(answers)
-    return {name: f"{name if by_name else HOST}:{ports.of(name)}" for name in ("homeserver", "bridge")}
+    homeserver, bridge = (f"{name if by_name else HOST}:{ports.of(name)}" for name in ("homeserver", "bridge"))
+    bridges = (bridge,) if answers.standby is None else answers.standby.at(ports.bridge)
+    clients = homeserver if answers.homeserver is None else None
+    if answers.proxy_kind == "caddy":
+        return {"proxy/Caddyfile": _caddy(answers.public_url, bridges, clients)}
+    return {"proxy/nginx.conf": _nginx(answers.public_url, bridges, clients, named=f"quietline_{answers.line.slug}")}
 
 
-def _caddy(public_url: str, upstreams: Mapping[str, str], *, joined: bool) -> str:
-    homeserver = f"""\
+def _caddy(public_url: str, bridges: Sequence[str], homeserver: str | None) -> str:
+    """Return the file. `homeserver`: None where clients reach it by another way."""
+    clients = f"""\
 	@homeserver path /_matrix/* {WELL_KNOWN}
 	handle @homeserver {{
-		reverse_proxy {upstreams["homeserver"]}
+		reverse_proxy {homeserver}
 	}}
 """
     return f"""\
@@ -65,9 +91,9 @@ def _caddy(public_url: str, upstreams: Mapping[str, str], *, joined: bool) -> st
 		max_size {MAX_BODY}b
 	}}
 	handle /carriers/* {{
-		reverse_proxy {upstreams["bridge"]}
+		reverse_proxy {" ".join(bridges)}{CADDY_OF_TWO if len(bridges) > 1 else ""}
 	}}
-{"" if joined else homeserver}\
+{"" if homeserver is None else clients}\
 	handle {{
 		respond 404
 	}}
@@ -75,7 +101,8 @@ def _caddy(public_url: str, upstreams: Mapping[str, str], *, joined: bool) -> st
 """
 
 
-def _nginx(public_url: str, ports: Ports, *, joined: bool) -> str:
+def _nginx(public_url: str, bridges: Sequence[str], homeserver: str | None, *, named: str) -> str:
+    """Return the file. `homeserver`: None where clients reach it by another way. `named`: the group of two bridges."""
     parts = urlsplit(public_url)
     host, secure = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
@@ -83,18 +110,26 @@ def _nginx(public_url: str, ports: Ports, *, joined: bool) -> str:
     ssl_certificate /etc/letsencrypt/live/{host}/fullchain.pem;
     ssl_certificate_key /etc/letsencrypt/live/{host}/privkey.pem;
     ssl_protocols TLSv1.2 TLSv1.3;"""
-    homeserver = f"""
+    two = len(bridges) > 1
+    servers = "".join(f"    server {bridge} max_fails=0;\n" for bridge in bridges)
+    group = f"""\
+# Two bridges of one line, which are leader and standby (deploy/docs/standby.md).
+upstream {named} {{
+{servers}}}
+"""
+    clients = f"""
     location = /_matrix {{
         return 404;
     }}
     location /_matrix/ {{
-        proxy_pass {ports.url("homeserver")};
+        proxy_pass http://{homeserver};
     }}
     location = {WELL_KNOWN} {{
-        proxy_pass {ports.url("homeserver")};
+        proxy_pass http://{homeserver};
     }}"""
     return f"""\
 # nginx, for a folder such as sites-enabled. Written by `quietline init`; ports are those of `quietline up`.
+{group if two else ""}\
 server {{
     listen {port}{" ssl" if secure else ""};
     listen [::]:{port}{" ssl" if secure else ""};
@@ -120,8 +155,8 @@ server {{
         return 404;
     }}
     location /carriers/ {{
-        proxy_pass {ports.url("bridge")};
-    }}{"" if joined else homeserver}
+        proxy_pass http://{named if two else bridges[0]};{NGINX_OF_TWO if two else ""}
+    }}{"" if homeserver is None else clients}
     location / {{
         return 404;
     }}

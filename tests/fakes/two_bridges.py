@@ -35,9 +35,12 @@ from bridge.storage.vault import Vault
 from deploy.data_dir import postgres_snapshot
 from deploy.data_dir.layout import Layout, Ports
 from deploy.data_dir.offline import line_snapshot
+from deploy.init.answers import check_answers
+from deploy.init.proxy_files import proxy_files
 from deploy.stack.provision import NUMBER, SLUG, mxid, provision, run_homeserver, write_line_files
 from deploy.stack.readiness import BridgeReady
 from deploy.stack.synapse_config import SERVER_NAME
+from tests.deploy.init.answers import joined
 from tests.e2e.polling import wait_until
 from tests.e2e.stack import ROOT, ReadyFile, Stack, free_ports
 from tests.e2e.staff_client import Account
@@ -258,16 +261,15 @@ class TwoBridges(Stack):
                 await runner.cleanup()
 
     async def _start_caddy(self, port: int) -> None:
-        """Run Caddy with the file of `deploy/examples/standby`: with our addresses, and as much patience as a test has."""
-        text = (ROOT / "deploy" / "examples" / "standby" / "Caddyfile").read_text(encoding="utf-8")
-        one, two = (f"127.0.0.1:{own}" for own in self._own_ports.values())
-        for old, new in (
-            ("https://text.example.org {", f"http://127.0.0.1:{port} {{"),
-            ("10.0.0.1:8449 10.0.0.2:8449", f"{one} {two}"),
-            ("lb_try_duration 15s", f"lb_try_duration {int(START_SECONDS)}s"),
-        ):
-            assert old in text
-            text = text.replace(old, new)
+        """Run Caddy with the file that `init` writes for two bridges, with as much patience as a test has."""
+        told = joined(
+            public_url=f"http://127.0.0.1:{port}",
+            database={"bridge_url": self.database},
+            standby={"bridges": [f"127.0.0.1:{own}" for own in self._own_ports.values()]},
+        )
+        text = proxy_files(check_answers(told), self.ports)["proxy/Caddyfile"]
+        assert "lb_try_duration 15s" in text
+        text = text.replace("lb_try_duration 15s", f"lb_try_duration {int(START_SECONDS)}s")
         (file := self.data / "Caddyfile").write_text(text, encoding="utf-8")
         assert self._caddy is not None
         with self.layout.log("caddy").open("ab") as out:

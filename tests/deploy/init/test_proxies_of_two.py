@@ -1,4 +1,4 @@
-"""The files for Caddy and nginx before two bridges (`deploy/examples/standby`), in the real programs."""
+"""The files that `init` writes for Caddy and nginx before two bridges, in the real programs; the examples are such."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from aiohttp import web
 
 from tests.deploy.init import proxy_rig
+from tests.deploy.init.answers import joined, run_init
 from tests.deploy.init.proxy_rig import RunningProxy, Upstream, running_proxy
 from tests.deploy.processes import free_port_base
 from tests.e2e.polling import wait_until
@@ -48,21 +51,26 @@ class Bridge(Upstream):
         await wait_until("the proxy has looked", asked)
 
 
+def with_standby(bridges: list[str], **changed: Any) -> dict[str, Any]:
+    """Return the answers of a line on an agency's own Synapse with two bridges."""
+    database = {"bridge_url": "postgresql://quietline:secret@10.0.0.9/quietline"}
+    return joined(**{"database": database, "standby": {"bridges": bridges}, **changed})
+
+
+def written(kind: str, directory: Path) -> str:
+    """Return the file that `init` wrote."""
+    return (directory / "line" / "proxy" / ("Caddyfile" if kind == "caddy" else "nginx.conf")).read_text(encoding="utf-8")
+
+
 @asynccontextmanager
 async def before_two(kind: str, program: str, directory: Path) -> AsyncIterator[tuple[RunningProxy, Bridge, Bridge]]:
-    """Run the file in the program, with addresses of this test."""
+    """Run the written file in the program, with a port and a certificate of this test."""
     proxy_rig.make_certificates(directory)
-    name = "Caddyfile" if kind == "caddy" else "nginx.conf"
-    text = (ROOT / "deploy" / "examples" / "standby" / name).read_text(encoding="utf-8")
     one, two, port = Bridge(), Bridge(), free_port_base()
     async with one.server, two.server:
-        for old, new in (
-            ("text.example.org", proxy_rig.HOST),
-            ("10.0.0.1:8449", f"127.0.0.1:{one.server.port}"),
-            ("10.0.0.2:8449", f"127.0.0.1:{two.server.port}"),
-        ):
-            assert old in text
-            text = text.replace(old, new)
+        bridges = [f"127.0.0.1:{bridge.server.port}" for bridge in (one, two)]
+        assert run_init(directory, with_standby(bridges, proxy=kind)).exit_code == 0
+        text = written(kind, directory)
         text = text.replace("lb_try_duration 15s", HOLD)
         assert (HOLD in text) is (kind == "caddy")
         changed = (proxy_rig.caddy_config if kind == "caddy" else proxy_rig.nginx_config)(text, directory, port)
@@ -117,7 +125,59 @@ async def test_nginx_asks_the_other_bridge(tmp_path: Path, outside_programs: Out
         assert not (file.is_file() and text[:64] in file.read_bytes()), "a text is in a file"
 
 
-@pytest.mark.parametrize("name", ["Caddyfile", "nginx.conf"])
-def test_nothing_of_a_request_is_logged(name: str) -> None:
-    text = (ROOT / "deploy" / "examples" / "standby" / name).read_text(encoding="utf-8")
-    assert ("exclude http.log.error" in text) if name == "Caddyfile" else ("access_log off;" in text)
+@pytest.mark.parametrize("kind", ["caddy", "nginx"])
+def test_nothing_of_a_request_is_logged(tmp_path: Path, kind: str) -> None:
+    assert run_init(tmp_path, with_standby(["10.0.0.1", "10.0.0.2"], proxy=kind)).exit_code == 0
+    assert ("exclude http.log.error" if kind == "caddy" else "access_log off;") in written(kind, tmp_path)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("caddy", "Caddyfile"), ("nginx", "nginx.conf")])
+def test_the_example_is_what_init_writes(tmp_path: Path, kind: str, name: str) -> None:
+    """A line that is there already takes the example: it is a written file, for the addresses and the name in it."""
+    told = with_standby(["10.0.0.1", "10.0.0.2"], proxy=kind)
+    assert run_init(tmp_path, told).exit_code == 0
+    example = (ROOT / "deploy" / "examples" / "standby" / name).read_text(encoding="utf-8")
+    assert written(kind, tmp_path).replace("text.agency.org", "text.example.org") == example
+
+
+@pytest.mark.parametrize("kind", ["caddy", "nginx"])
+def test_clients_of_an_own_homeserver_come_through_beside_two_bridges(tmp_path: Path, kind: str) -> None:
+    """The second bridge of one machine has a port of its own, which the checklist names; the first one's is the line's."""
+    told = with_standby(["127.0.0.1", "127.0.0.1:8459"], proxy=kind, mode="embedded", homeserver=None)
+    assert run_init(tmp_path, told).exit_code == 0
+    text = written(kind, tmp_path)
+    bridges = "127.0.0.1:8449 127.0.0.1:8459" if kind == "caddy" else "server 127.0.0.1:8459 max_fails=0;"
+    assert bridges in text
+    assert ("reverse_proxy 127.0.0.1:8448" if kind == "caddy" else "proxy_pass http://127.0.0.1:8448;") in text
+    checklist, config = (tmp_path / "line" / "CHECKLIST.md").read_text(), (tmp_path / "line" / "config.yaml").read_text()
+    assert "--listen 127.0.0.1:8459" in checklist
+    assert yaml.safe_load(config)["listen"]["host"] == "127.0.0.1"
+
+
+def test_bridges_on_two_machines_are_reached_through_the_network(tmp_path: Path) -> None:
+    """They listen on every address, and the checklist says whom a firewall lets come there."""
+    assert run_init(tmp_path, with_standby(["10.0.0.1", "10.0.0.2"])).exit_code == 0
+    checklist, config = (tmp_path / "line" / "CHECKLIST.md").read_text(), (tmp_path / "line" / "config.yaml").read_text()
+    assert yaml.safe_load(config)["listen"]["host"] == "0.0.0.0"
+    assert "nobody but the proxy reach `10.0.0.1:8449` and `10.0.0.2:8449`" in checklist
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"database": None}, "standby: is for a line on PostgreSQL; `database.bridge_url` is needed"),
+        ({"service": "compose"}, "standby: Compose runs one bridge"),
+        ({"proxy": "none"}, "standby: is for the file of a proxy, and there is none"),
+        ({"standby": {"bridges": ["10.0.0.1"]}}, "standby.bridges: "),
+        ({"standby": {"bridges": ["10.0.0.1", "10.0.0.1"]}}, "the same one twice"),
+        ({"standby": {"bridges": ["10.0.0.1", "10.0.0.2:0"]}}, "must be where the proxy reaches a bridge"),
+        ({"standby": {"bridges": ["10.0.0.1", "two}\nrespond 200"]}}, "must be where the proxy reaches a bridge"),
+        ({"standby": {"bridges": ["10.0.0.1", "http://10.0.0.2"]}}, "must be where the proxy reaches a bridge"),
+    ],
+)
+def test_a_standby_that_cannot_be_is_refused(tmp_path: Path, changed: dict[str, Any], problem: str) -> None:
+    """It needs PostgreSQL, a proxy, and two addresses; nothing else comes into the file."""
+    result = run_init(tmp_path, with_standby(["10.0.0.1", "10.0.0.2"], **changed))
+    assert result.exit_code == 2
+    assert problem in result.output
+    assert not (tmp_path / "line").exists()
