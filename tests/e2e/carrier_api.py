@@ -73,6 +73,12 @@ class CarrierApi:
         async with aiohttp.ClientSession() as http, http.post(f"{self.url}/api/faults", json=fault) as answer:
             assert answer.status == 200, f"the carrier answered {answer.status} to a fault"
 
+    async def send_faults_left(self) -> int:
+        """Tell how many requests to send are still to meet the fault that was set."""
+        async with aiohttp.ClientSession() as http, http.get(f"{self.url}/api/faults") as answer:
+            told: dict[str, Any] = await answer.json()
+        return int(told["times"])
+
     async def wait_for_delivery(self, number: str, text: str, *, within: float = STEP_TIMEOUT) -> None:
         """Wait until a text is on the handset."""
 

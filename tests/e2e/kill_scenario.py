@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import aiohttp
 
@@ -62,23 +63,37 @@ class Result:
     answers: Counter[str] = field(default_factory=Counter)
     """Answers by the word of their receipt."""
     answers_doubled: int = 0
+    answers_out_of_order: int = 0
+    """Phones on which what was said comes in another order."""
     answers_strange: int = 0
     """Texts on a phone that nobody said, answers marked delivered that are not on it, and marked as not sent that are."""
 
     @property
+    def answers_refused(self) -> int:
+        """Answers that the line did not even try to send, so that they show nothing."""
+        return sum(times for word, times in self.answers.items() if word not in {"delivered", "unknown"})
+
+    @property
     def is_good(self) -> bool:
-        """Whether nothing was lost, doubled, out of order or strange."""
-        return not (self.lost or self.doubled or self.out_of_order or self.answers_doubled or self.answers_strange)
+        """Whether nothing was lost, doubled, out of order, strange or held, and answers have left at all."""
+        texts = self.lost or self.doubled or self.out_of_order
+        answers = self.answers_doubled or self.answers_out_of_order or self.answers_strange or self.answers_refused
+        return not (texts or answers) and self.answers["delivered"] > 0
 
 
-async def play(line: StaffedLine, staff: Sequence[StaffClient], load: Load) -> Story:
-    """Hold the conversations while processes are killed; return what was said."""
+Disturbance: TypeAlias = Callable[[Story, float], Coroutine[Any, Any, None]]
+"""What is done to the line meanwhile: it notes in the story what it killed, and ends by this time of the loop's clock."""
+
+
+async def play(line: StaffedLine, staff: Sequence[StaffClient], load: Load, disturb: Disturbance | None = None) -> Story:
+    """Hold the conversations while processes are killed at random, or `disturb` does something; return what was said."""
     chance = random.Random(load.seed)  # noqa: S311 - chosen once, so that a failure can be repeated
     first = [f"first text of handset {n}" for n in range(load.conversations)]
     story = Story([await line.start_conversation(staff[n % len(staff)], handset(), text) for n, text in enumerate(first)])
     for conversation, text in zip(story.conversations, first, strict=True):
         story.texts[conversation.room], story.answers[conversation.room] = [text], []
     end = asyncio.get_running_loop().time() + load.seconds
+    doing = disturb or functools.partial(_kill_at_random, line, load)
     moments = {each.room: frozenset(chance.sample(range(load.texts), load.answers)) for each in story.conversations}
 
     async def converse(conversation: Conversation) -> None:
@@ -89,11 +104,12 @@ async def play(line: StaffedLine, staff: Sequence[StaffClient], load: Load) -> S
             await _until(end - load.seconds * (load.texts - number - 1) / load.texts)
             if _late(end):
                 break
-            words = f"text {number} in {conversation.designation}"
+            words = f"text {number} of {conversation.handset[-4:]}"
             await line.carrier.text(conversation.handset, words)
             story.texts[conversation.room].append(words)
             if number in moments[conversation.room]:
-                waiting.put_nowait(f"answer at {number} in {conversation.designation}")
+                # Nothing of the thread's name: words with it are asked about, and none would leave.
+                waiting.put_nowait(f"answer to {number} of {conversation.handset[-4:]}")
         waiting.put_nowait(None)
 
     async def speak(conversation: Conversation, waiting: asyncio.Queue[str | None]) -> None:
@@ -102,7 +118,23 @@ async def play(line: StaffedLine, staff: Sequence[StaffClient], load: Load) -> S
             story.answers[conversation.room].append(words)
             await conversation.client.say(conversation.room, words)
 
-    async def kill() -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(doing(story, end))
+        for each in story.conversations:
+            group.create_task(converse(each))
+    return story
+
+
+async def _kill_at_random(line: StaffedLine, load: Load, story: Story, end: float) -> None:
+    chance = random.Random(load.seed)  # noqa: S311 - chosen once, so that a failure can be repeated
+
+    async def is_up() -> bool | None:
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+            async with http.get(f"{line.stack.ready.bridge}/ready") as answer:
+                return answer.status == 200 or None
+        return None
+
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as http:
         for number in range(load.kills):
             # Two of three come whenever they come, also while a process starts. The third finds a line that is up: else a
             # slow machine would have none for so long that carriers give up.
@@ -114,17 +146,6 @@ async def play(line: StaffedLine, staff: Sequence[StaffClient], load: Load) -> S
             victims = chance.choice((("bridge",), ("homeserver",), ("bridge", "homeserver")))
             await asyncio.gather(*(line.stack.kill(victim) for victim in victims))
             story.kills[" and ".join(victims)] += 1
-
-    async def is_up() -> bool | None:
-        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-            async with http.get(f"{line.stack.ready.bridge}/ready") as answer:
-                return answer.status == 200 or None
-        return None
-
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as http, asyncio.TaskGroup() as group:
-        for each in (kill(), *(converse(each) for each in story.conversations)):
-            group.create_task(each)
-    return story
 
 
 async def _until(moment: float) -> None:
@@ -152,9 +173,11 @@ async def count(line: StaffedLine, story: Story, load: Load) -> Result:
     for conversation in story.conversations:
         said = story.answers[conversation.room]
         words = {answer: await _receipt(conversation, answer, load) for answer in said}
-        received = Counter((await line.carrier.texts_delivered(conversation.handset))[1:])
+        heard = (await line.carrier.texts_delivered(conversation.handset))[1:]
+        received = Counter(heard)
         result.answers.update(words.values())
         result.answers_doubled += sum(received[answer] > 1 for answer in said)
+        result.answers_out_of_order += list(dict.fromkeys(heard)) != [answer for answer in said if answer in received]
         result.answers_strange += sum(text not in words for text in received)
         result.answers_strange += sum(word == "delivered" and not received[answer] for answer, word in words.items())
         result.answers_strange += sum(word in ("not sent", "held") and received[answer] for answer, word in words.items())

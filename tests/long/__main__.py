@@ -15,6 +15,8 @@ import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeAlias
 
+from tests.e2e.kill_scenario import Result
+from tests.fakes.takeovers import NOT_TAKEN, Takeovers
 from tests.long import evening, fuzz, kills, postgresql, soak, synapse, takeovers
 from tests.synapse_versions import TRIED
 
@@ -27,11 +29,20 @@ async def _kills(options: argparse.Namespace) -> Figures:
     return [
         ("kill -9", ", ".join(f"{who} {times}" for who, times in sorted(story.kills.items())) + ", up 1", True),
         ("texts", f"{result.texts:,} of {options.texts:,}", result.texts > 0),
+        *_story(result),
+    ]
+
+
+def _story(result: Result) -> Figures:
+    """Tell what became of texts and answers."""
+    return [
         ("texts lost", result.lost, not result.lost),
         ("texts doubled", result.doubled, not result.doubled),
         ("conversations out of order", result.out_of_order, not result.out_of_order),
         ("answers", ", ".join(f"{word} {times}" for word, times in sorted(result.answers.items())), True),
         ("answers doubled on a phone", result.answers_doubled, not result.answers_doubled),
+        ("phones with answers out of order", result.answers_out_of_order, not result.answers_out_of_order),
+        ("answers held or not sent", result.answers_refused, not result.answers_refused),
         ("texts on a phone that nobody said, or marked delivered and not there", result.answers_strange, result.is_good),
     ]
 
@@ -71,21 +82,40 @@ async def _postgresql(options: argparse.Namespace) -> Figures:
 
 
 async def _takeovers(options: argparse.Namespace) -> Figures:
-    found = await takeovers.run(options.texts)
+    found = await takeovers.run(options.texts, number=options.takeovers)
     if found is None:
         return [("left out", "PostgreSQL is not on this machine", True)]
-    count, seconds = found
+    count, made = found
     return [
-        *(
-            (f"seconds until the other leads, {how}", " ".join(f"{s:.1f}" for s in told), True)
-            for how, told in seconds.items()
-        ),
+        *_seconds(made),
         ("texts", f"{count.texts:,}", count.texts >= options.texts),
         ("texts lost", count.lost, not count.lost),
         ("texts doubled", count.doubled, not count.doubled),
         ("answers", f"{count.answers:,}", count.answers > 0),
         ("answers doubled on a phone", count.answers_doubled, not count.answers_doubled),
         ("texters without an answer", f"{count.unanswered}, said to be unknown {count.unknown}", count.is_good),
+    ]
+
+
+async def _answers(options: argparse.Namespace) -> Figures:
+    found = await takeovers.run_answers(options.texts, _minutes(options, "answers"), number=options.takeovers)
+    if found is None:
+        return [("left out", "PostgreSQL is not on this machine", True)]
+    _, result, made = found
+    lost, unknown = made.under_way[NOT_TAKEN], result.answers["unknown"]
+    return [
+        *_seconds(made),
+        ("requests under way at a takeover", f"{made.under_way.total()}, of them lost {lost}", unknown >= lost),
+        ("texts", f"{result.texts:,} of {options.texts:,}", result.texts > 0),
+        *_story(result),
+    ]
+
+
+def _seconds(made: Takeovers) -> Figures:
+    """Tell how long each takeover took."""
+    return [
+        (f"seconds until the other leads, {how}", " ".join(f"{each:.1f}" for each in told), True)
+        for how, told in made.seconds.items()
     ]
 
 
@@ -113,10 +143,11 @@ PARTS: Final[dict[str, Callable[[argparse.Namespace], Coroutine[Any, Any, Figure
     "soak": _soak,
     "postgresql": _postgresql,
     "takeovers": _takeovers,
+    "answers": _answers,
     "evening": _evening,
     "synapse": _synapse,
 }
-ONLY_NAMED: Final = frozenset({"postgresql", "takeovers", "evening", "synapse"})
+ONLY_NAMED: Final = frozenset({"postgresql", "takeovers", "answers", "evening", "synapse"})
 
 
 LOAD: Final[dict[str, float]] = {
@@ -125,6 +156,7 @@ LOAD: Final[dict[str, float]] = {
     "soak": 7.0,
     "postgresql": 45.0,
     "takeovers": 15.0,
+    "answers": 20.0,
     "evening": 8.0,
     "synapse": 30.0,
 }
@@ -135,6 +167,7 @@ BUDGET: Final[dict[str, float]] = {
     "soak": 11.0,
     "postgresql": 50.0,
     "takeovers": 25.0,
+    "answers": 40.0,
     "evening": 10.0,
     "synapse": 45.0,
 }
@@ -163,7 +196,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="quietline test --long", description="Run what takes long, within an hour.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     told = ", ".join(f"{name} {minutes:g}" for name, minutes in LOAD.items())
-    parser.add_argument("--texts", type=int, default=10_000, help="texts of `kills` and `takeovers` (10,000)")
+    parser.add_argument("--texts", type=int, default=10_000, help="texts of `kills`, `takeovers` and `answers` (10,000)")
+    parser.add_argument("--takeovers", type=int, default=10, help="of `takeovers` and `answers` (10)")
     parser.add_argument("--requests", type=int, default=1_000_000, help="requests of `fuzz` (1,000,000)")
     parser.add_argument("--minutes", type=float, help=f"how long each makes its load ({told})")
     options = parser.parse_args()

@@ -1,53 +1,85 @@
-"""Ten takeovers of a line of two bridges, while people text: killed, frozen, and told to hand over, in turn.
+"""Takeovers of a line of two bridges while people text and are answered: killed, frozen, and told to hand over, in turn.
 
-Rules of this module: the server is the tests' own; without a homeserver, so that the bridges and not Synapse are what is
-measured; everything is counted, and the seconds of each takeover are told.
+Rules of this module: the server is the tests' own; everything is counted, and the seconds of each takeover are told.
+Texts alone come without a homeserver, so that the bridges and not Synapse are what is measured; answers are said by
+advocates in clients of their own, in the rooms of their threads, and counted on the handsets.
 
-Run alone: `python -P -m tests.long takeovers`.
+Run alone: `python -P -m tests.long takeovers`, and `python -P -m tests.long answers`.
 """
 
 from __future__ import annotations
 
-import signal
+import secrets
 import tempfile
-import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bridge.config import load
-from deploy.inspect.handover import hand_over
+from tests.e2e.conftest import StrictClientFactory
+from tests.e2e.kill_scenario import Load, Result, Story, count, play
+from tests.e2e.separate_line import bring_people
+from tests.e2e.staffed_line import StaffedLine
 from tests.fakes.postgres_server import SUPERUSER, bridge_server, running_postgres
+from tests.fakes.takeovers import Takeovers
 from tests.fakes.texting import Count, Texting
 from tests.fakes.two_bridges import TwoBridges
 from tests.outside_programs import OutsidePrograms
 
-HOW: Final = ("killed", "frozen", "handed over")
 TEXTS_A_SECOND: Final = 25.0
 NEW_OF: Final = 20
+TAKEOVERS: Final = 10
+CONVERSATIONS: Final = 10
+TEXTS_FOR_AN_ANSWER: Final = 3
 
 
-async def run(texts: int, *, takeovers: int = 10) -> tuple[Count, dict[str, list[float]]] | None:
-    """Play it; None where PostgreSQL is not on this machine. The seconds by how it came about."""
+@asynccontextmanager
+async def _line(*, homeserver: bool = False) -> AsyncIterator[TwoBridges | None]:
+    """Run a line of two bridges that lead and wait; None where PostgreSQL is not on this machine."""
     with running_postgres(OutsidePrograms(missing=[])) as found, tempfile.TemporaryDirectory() as directory:
         if found is None:
-            return None
+            yield None
+            return
         line = TwoBridges(Path(directory), bridge_server(found).url(SUPERUSER))
-        seconds: dict[str, list[float]] = {how: [] for how in HOW}
-        async with line.running():
+        async with line.running(homeserver=homeserver):
             await line.pair()
-            texting = Texting(line, every=1 / TEXTS_A_SECOND, new_of=NEW_OF)
-            for number in range(takeovers):
-                await texting.wait_for(texts * (number + 1) // (takeovers + 1))
-                how, (leader, other) = HOW[number % len(HOW)], await line.pair()
-                if how == "handed over":
-                    began = time.monotonic()
-                    report = await hand_over(load(line.layout.config))
-                    assert report.ok, report.as_text()
-                    await line.wait_until_leading(other)
-                    seconds[how].append(time.monotonic() - began)
-                else:
-                    sign = signal.SIGKILL if how == "killed" else signal.SIGSTOP
-                    seconds[how].append(await line.take_over(leader, other, sign))
-            await texting.wait_for(texts)
-            await texting.stop()
-            return await texting.count(), seconds
+            yield line
+
+
+async def run(texts: int, *, number: int = TAKEOVERS) -> tuple[Count, Takeovers] | None:
+    """Have people text alone, over so many takeovers; None where PostgreSQL is not on this machine."""
+    async with _line() as line:
+        if line is None:
+            return None
+        takeovers = Takeovers(line=line)
+        texting = Texting(line, every=1 / TEXTS_A_SECOND, new_of=NEW_OF)
+        for turn in range(number):
+            await texting.wait_for(texts * (turn + 1) // (number + 1))
+            await takeovers.next()
+        await texting.wait_for(texts)
+        await texting.stop()
+        return await texting.count(), takeovers
+
+
+async def run_answers(texts: int, minutes: float, *, number: int = TAKEOVERS) -> tuple[Story, Result, Takeovers] | None:
+    """Have so many texts answered, each third of them, over so many takeovers; None where PostgreSQL is not here."""
+    async with _line(homeserver=True) as line:
+        if line is None:
+            return None
+        each = max(texts // CONVERSATIONS - 1, TEXTS_FOR_AN_ANSWER)
+        load = Load(
+            conversations=CONVERSATIONS,
+            texts=each,
+            answers=each // TEXTS_FOR_AN_ANSWER,
+            kills=number,
+            seconds=60 * minutes,
+            seed=secrets.randbits(32),
+            settle=240.0,
+        )
+        factory, ready = StrictClientFactory(fallbacks=[]), line.ready
+        logins = (factory.log_in(ready.homeserver, ready.account("advocate", n)) for n in range(2))
+        scene, takeovers = StaffedLine(stack=line, ready=ready), Takeovers(line=line)
+        async with bring_people(scene, logins) as staff:
+            story = await play(scene, staff, load, partial(takeovers.spread, number))
+            return story, await count(scene, story, load), takeovers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,11 @@ from deploy.inspect.handover import hand_over
 from tests.conftest import FIGURES, STRICT_FALLBACKS
 from tests.e2e.carrier_api import handset as carrier_handset
 from tests.e2e.conftest import StrictClientFactory
+from tests.e2e.kill_scenario import Load, count, play
+from tests.e2e.separate_line import bring_people
 from tests.e2e.staffed_line import StaffedLine
 from tests.fakes.postgres_server import PostgresServer
+from tests.fakes.takeovers import NOT_TAKEN, TAKEN, Takeovers
 from tests.fakes.texting import Texting
 from tests.fakes.two_bridges import TwoBridges
 from tests.outside_programs import OutsidePrograms
@@ -105,3 +109,32 @@ async def test_the_next_leader_speaks_with_the_same_voices(
             assert await scene.as_bot("GET", "devices") == devices
         finally:
             await person.stop()
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(600)
+async def test_answers_go_out_over_takeovers(
+    postgres_server: PostgresServer, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    """Killed and frozen in mid-request, told to hand over: each answer is once on its phone, in order, or marked unknown.
+
+    Texts come meanwhile, and are in their rooms once. The carrier has lost the one answer and delivered the other of which
+    it never said anything; what nobody heard of stays unknown, and is not sent again.
+    """
+    line, log_ins = (
+        TwoBridges(tmp_path, postgres_server.url("postgres")),
+        StrictClientFactory(fallbacks=pytestconfig.stash[STRICT_FALLBACKS]),
+    )
+    load = Load(conversations=2, texts=40, answers=30, kills=3, seconds=40.0, seed=20260101, settle=120.0)
+    async with line.running(homeserver=True):
+        await line.pair()
+        scene, takeovers = StaffedLine(stack=line, ready=line.ready), Takeovers(line=line)
+        person = log_ins.log_in(line.ready.homeserver, line.ready.account("advocate"))
+        async with bring_people(scene, [person]) as staff:
+            story = await play(scene, staff, load, partial(takeovers.spread, load.kills))
+            result = await count(scene, story, load)
+    assert result.is_good, result
+    assert takeovers.under_way == {NOT_TAKEN: 1, TAKEN: 1}
+    assert result.answers["unknown"] >= 1
+    told = f"{result.texts} texts in, {result.answers.total()} answers out over {takeovers.number} takeovers: {result}"
+    pytestconfig.stash[FIGURES].append(told)

@@ -1,0 +1,79 @@
+"""Takeovers of a line of two bridges, one after another: killed, frozen, and told to hand over, in turn.
+
+Rules of this module: the seconds of each are told and nothing is asserted of them; both bridges run again before the next.
+Where answers go out, a request to the carrier is under way whenever a leader is killed or frozen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final
+
+from bridge.config import load
+from deploy.inspect.handover import hand_over
+from tests.e2e.kill_scenario import Story
+from tests.e2e.polling import wait_until
+from tests.fakes.two_bridges import TwoBridges
+
+KILLED, FROZEN, HANDED_OVER = "killed", "frozen", "handed over"
+HOW: Final = (KILLED, FROZEN, HANDED_OVER)
+NOT_TAKEN, TAKEN = "timeout", "timeout-delivered"
+"""Faults of the carrier: it never answers a request, and has lost the text, or has delivered it."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Takeovers:
+    """What became of the leaders of a line. `seconds` until the other one led, by how it came about.
+
+    `under_way`: requests to the carrier that a leader left without their answer, by the carrier's fault.
+    """
+
+    line: TwoBridges
+    seconds: dict[str, list[float]] = field(default_factory=lambda: {how: [] for how in HOW})
+    under_way: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def number(self) -> int:
+        """How many there were."""
+        return sum(map(len, self.seconds.values()))
+
+    async def next(self, *, in_mid_request: bool = False) -> None:
+        """Have the other bridge lead, and both run again. `in_mid_request`: one killed or frozen has asked the carrier."""
+        how, (leader, other) = HOW[self.number % len(HOW)], await self.line.pair()
+        if in_mid_request and how != HANDED_OVER:
+            await self._wait_for_request()
+        if how == HANDED_OVER:
+            began = time.monotonic()
+            report = await hand_over(load(self.line.layout.config))
+            assert report.ok, report.as_text()
+            await self.line.wait_until_leading(other)
+            taken = time.monotonic() - began
+        else:
+            sign = signal.SIGKILL if how == KILLED else signal.SIGSTOP
+            taken = await self.line.take_over(leader, other, sign)
+        self.seconds[how].append(taken)
+        await self.line.pair()
+
+    async def _wait_for_request(self) -> None:
+        """Wait until an answer is on its way that the carrier will never answer; in turn it is lost there, or delivered."""
+        fault = (NOT_TAKEN, TAKEN)[self.under_way.total() % 2]
+        await self.line.carrier.fault(send=fault)
+
+        async def asked() -> bool | None:
+            return not await self.line.carrier.send_faults_left() or None
+
+        await wait_until("the carrier is asked to send", asked)
+        self.under_way[fault] += 1
+
+    async def spread(self, number: int, story: Story, end: float) -> None:
+        """Play so many, evenly over the time that is left until `end` by the loop's clock (`Disturbance`)."""
+        begin = (clock := asyncio.get_running_loop()).time()
+        for turn in range(number):
+            await asyncio.sleep(max(0.0, begin + (end - begin) * (turn + 1) / (number + 1) - clock.time()))
+            await self.next(in_mid_request=True)
+        for how, seconds in self.seconds.items():
+            story.kills[how] += len(seconds)
