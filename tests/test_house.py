@@ -60,6 +60,7 @@ CATCHES_ALL: Final = {
     "bridge/storage/marked_sets.py": "a mark that is not settled is settled by the next change, or the next start",
     "bridge/storage/sqlite_database.py": "an error belongs to whoever asked for the commit, and is handed to them",
     "bridge/app/main.py": "the last place: the text of an error must not reach the log",
+    "deploy/canary/fleet_runner.py": "a bug costs the canary of one line, which begins again, and not the others",
     "deploy/doctor/probes.py": "a bug costs one row of the report and not the others, and an error of a thread its asker",
 }
 SYNAPSES_OWN: Final = (

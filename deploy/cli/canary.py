@@ -7,38 +7,42 @@ something broke, 2 usage or configuration.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from deploy.cli.options import line_options
+from deploy.cli.options import line_or_fleet_options
+from deploy.cli.records import exit_on_errors
 
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from deploy.data_dir.layout import Layout
 
 EXIT_USAGE = 2
 
 
 @click.command()
-@line_options
+@line_or_fleet_options
 @click.option("--show-account", is_flag=True, help="Print the name and password of its account, and end.")
 @click.option("--bridge", metavar="URL", help="Where the bridge is, when that is not where listen.host says.")
-def canary(layout: Layout, show_account: bool, bridge: str | None) -> None:
+def canary(layout: Layout | None, fleet: Path | None, show_account: bool, bridge: str | None) -> None:
     """Text the line again and again and answer in its room, in front, beside a running line. `up` does it by itself.
 
-    The configuration's `canary` section switches it on. It ends with SIGTERM. Exit code 0 stopped, 1 something broke, 2 the
-    configuration cannot be used.
+    The configuration's `canary` section switches it on. It ends with SIGTERM. With --fleet it does so for every line that
+    has the section. Exit code 0 stopped, 1 something broke, 2 the configuration cannot be used.
     """
-    from bridge.config import ConfigError, load  # noqa: PLC0415 - only this verb needs it
+    from bridge.config import load  # noqa: PLC0415 - only this verb needs it
     from deploy.canary import runner  # noqa: PLC0415 - the same
     from deploy.stack.child import disable_core_dumps  # noqa: PLC0415 - the same
 
-    try:
+    if layout is None:
+        if bridge is not None:
+            raise click.UsageError("--bridge is for one line.")
+        _of_fleet(fleet, show_account=show_account)
+    with exit_on_errors():
         config = load(layout.config)
-    except ConfigError as error:
-        for problem in error.problems:
-            click.echo(f"quietline: {problem}", err=True)
-        sys.exit(EXIT_USAGE)
     if config.canary is None:
         click.echo(f"quietline: {layout.config}: has no `canary` section", err=True)
         sys.exit(EXIT_USAGE)
@@ -50,3 +54,24 @@ def canary(layout: Layout, show_account: bool, bridge: str | None) -> None:
         runner.main(config, config.canary, state=layout.canary_file, bridge=bridge)
     finally:
         layout.canary_file.unlink(missing_ok=True)
+
+
+def _of_fleet(fleet: Path | None, *, show_account: bool) -> NoReturn:
+    """Run the canary of every line that has one, and say which have none here; or print their accounts."""
+    from deploy.canary import fleet_runner, runner  # noqa: PLC0415 - only with --fleet
+    from deploy.data_dir.fleet import read_fleet  # noqa: PLC0415 - the same
+    from deploy.stack.child import disable_core_dumps  # noqa: PLC0415 - the same
+
+    with exit_on_errors():
+        found, without = fleet_runner.canaries_of(read_fleet(Path(str(fleet))))
+    for name, why in without.items():
+        click.echo(f"quietline: {name}: {why}", err=True)
+    if not found:
+        sys.exit(EXIT_USAGE)
+    if show_account:
+        for each in found:
+            click.echo(f"{each.name} {each.config.canary_mxid} {runner.password(each.canary)}")
+        sys.exit(0)
+    disable_core_dumps()
+    fleet_runner.main(found)
+    sys.exit(0)

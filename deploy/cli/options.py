@@ -29,7 +29,7 @@ _CONFIG: Final = click.option(
 _FLEET: Final = click.option(
     "--fleet",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A file with the lines of this machine, instead: one row a line, and the worst of their exit codes.",
+    help="A file with the lines of this machine, instead: what is done for one is done for each.",
 )
 
 

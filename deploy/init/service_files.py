@@ -215,7 +215,7 @@ def _canary_unit(layout: Layout, own: str) -> str:
 # Written by `quietline init`. Start it when config.yaml has a `canary` section; without one it ends with exit code 2.
 [Unit]
 Description=Test texts of Quietline
-After=quietline.service
+After={_named("quietline", layout)}.service
 
 [Service]
 ExecStart={ROOT}/quietline canary --data {layout.data}
@@ -235,7 +235,7 @@ def _doctor_unit(layout: Layout) -> str:
 # as well, until the next look: see `systemctl --failed` and the journal.
 [Unit]
 Description=A look at Quietline
-After=quietline.service
+After={_named("quietline", layout)}.service
 
 [Service]
 Type=oneshot
@@ -245,8 +245,12 @@ ExecStart={ROOT}/quietline doctor --data {layout.data} --alarm
 
 def _on_failure(layout: Layout) -> str:
     """Name what is started when a unit fails, with the slug where the unit is a template."""
-    instance = f"@{INSTANCE}" if layout.data.name == INSTANCE else ""
-    return f"OnFailure=quietline-failed{instance}.service\n"
+    return f"OnFailure={_named('quietline-failed', layout)}.service\n"
+
+
+def _named(unit: str, layout: Layout) -> str:
+    """Return a unit's name as another unit of the line has it: in a template the instance of the same line."""
+    return f"{unit}@{INSTANCE}" if layout.data.name == INSTANCE else unit
 
 
 def _failed_unit(layout: Layout) -> str:

@@ -46,23 +46,33 @@ def test_every_command_is_one_that_there_is(page: str, monkeypatch: pytest.Monke
         parsed(shlex.split(each))
 
 
-def verbs(group: click.Group, at: str = "") -> Iterator[str]:
+def verbs(group: click.Group, at: str = "") -> Iterator[tuple[str, click.Command]]:
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
             yield from verbs(command, f"{at}{name} ")
         else:
-            yield at + name
+            yield at + name, command
 
 
 def test_every_verb_has_a_row() -> None:
     """A new verb gets its line in the page of verbs; one that is hidden has none. The rows of one command share a line."""
     text = (ROOT / "deploy" / "docs" / "verbs.md").read_text()
     rows = re.findall(r"^\| `\./quietline (.+?)` \|", text, re.MULTILINE)
-    for verb in verbs(cli):
+    for verb, _ in verbs(cli):
         words = verb.split()
         named = [row for row in rows if row.split()[0] == words[0]]
         assert named, verb
         assert len(words) == 1 or any(words[1] in row.split() for row in named) or f"`{verb}" in text, verb
+
+
+def test_every_option_stands_in_the_row_of_its_verb() -> None:
+    """A new option is told where its verb is; those that name a line stand once, over the table."""
+    text = (ROOT / "deploy" / "docs" / "verbs.md").read_text()
+    for verb, command in verbs(cli):
+        told = "\n".join(re.findall(rf"^\| `\./quietline {verb.split()[0]}\b.*$", text, re.MULTILINE))
+        options = {name for each in command.params if isinstance(each, click.Option) for name in each.opts}
+        for option in options - {"--data", "--config"}:
+            assert re.search(rf"(?<![\w-]){option}(?![\w-])", told), f"{verb} {option}"
 
 
 def test_each_carrier_has_its_part() -> None:

@@ -211,6 +211,12 @@ def test_lines_of_a_fleet_share_templates(tmp_path: Path, kind: str) -> None:
     assert f"/quietline alarm failed --data {tmp_path}/%i" in (units / "quietline-failed@.service").read_text()
     for name in ("quietline", "quietline-backup", "quietline-drill"):
         assert unit(units / f"{name}@.service")["Unit"]["OnFailure"] == "quietline-failed@%i.service"
+    for template in units.glob("*@.*"):
+        assert not re.search(r"quietline(?:-[a-z]+)?\.(?:service|timer)", template.read_text()), (
+            "a unit of a line by itself"
+        )
+    for name in ("quietline-doctor", "quietline-canary"):
+        assert unit(units / f"{name}@.service")["Unit"]["After"] == "quietline@%i.service"
     own = (units / "quietline@south.service.d" / "line.conf").read_text()
     if kind == "join":
         config = load(tmp_path / "south" / "config.yaml")
