@@ -24,7 +24,7 @@ from tests.bot.drills.practised import ELSE, GOOD, practised
 from tests.e2e.codeword_enrolment import enrol_codeword
 from tests.e2e.polling import shorten, wait_until
 from tests.e2e.staff_client import StaffClient
-from tests.e2e.staffed_line import NOTE, Conversation, StaffedLine
+from tests.e2e.staffed_line import HAND, NOTE, Conversation, StaffedLine
 
 WORDS: Final = ("copper kettle", "paper lantern")
 """What the drill `agreed-word` has the advocate agree on."""
@@ -88,21 +88,21 @@ class DrillPlayer:
         """The policy bot's id."""
         return self.staffed_line.ready.bot
 
-    async def take(self, command: str, room: str = "") -> Conversation:
-        """Say what brings a card, and take the thread of that card."""
+    async def take(self, command: str, room: str = "", *, by: str = HAND) -> Conversation:
+        """Say what brings a card, and take the thread of that card, by a tap or by a command."""
         async with self.begins:
             before = {card.event_id for card in await self.staffed_line.queue_cards(self.client)}
             await self.client.say(room or self.staffed_line.ready.desk_room, command)
-            return await self.take_new(before)
+            return await self.take_new(before, by=by)
 
-    async def take_new(self, before: set[str | None]) -> Conversation:
+    async def take_new(self, before: set[str | None], *, by: str = HAND) -> Conversation:
         """Take the thread of a card that was not there before."""
         card = await self.client.find(
             self.staffed_line.ready.desk_room,
             "the drill's texter waits",
             lambda i: i.sender == self.bot and i.kind == "message" and "waiting" in i.body and i.event_id not in before,
         )
-        return await self.staffed_line.claim(self.client, "", card)
+        return await self.staffed_line.claim(self.client, "", card, by=by)
 
     async def say(self, conversation: Conversation, words: str) -> None:
         """Say something in the room, and once more where it is held."""

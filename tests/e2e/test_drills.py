@@ -8,19 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from collections.abc import Set as AbstractSet
+from typing import Final
 
 import pytest_asyncio
 
+from deploy.docs.pages.card import card_page
 from policies.drills.load import load_drills
 from policies.drills.script import Text
+from policies.load import load
+from policies.pack import TextName
+from tests.deploy.docs.pages.printed_card import HAND_OVER, LIMITS, NOTE, SAFE, STOP, TAKE, PrintedCard
 from tests.e2e.drill_player import DrillPlayer, over, script_of, texts_of
 from tests.e2e.polling import wait_until
 from tests.e2e.staff_client import StaffClient
-from tests.e2e.staffed_line import NOTE, StaffedLine
+from tests.e2e.staffed_line import NOTE as NOTED
+from tests.e2e.staffed_line import Conversation, StaffedLine
 from tests.e2e.visibility import TELLING, assert_no_leak
 
 SECOND_LINE = True
+CARD: Final = PrintedCard(card_page("en"), "@bea")
+PACK: Final = load(["base", "rehearsal"])
+COLLEAGUE, PANIC = "two children, and ten minutes", "please tell me that you are all right"
 PLAYED: set[str] = set()
 """The drills that these tests have played to their debriefs."""
 
@@ -53,10 +63,33 @@ async def play(player: DrillPlayer, *names: str) -> str:
     return told
 
 
-async def test_drills_go_on_over_a_kill_of_the_bridge(
+async def read_card(player: DrillPlayer, begun: Callable[[], Awaitable[None]]) -> Conversation:
+    """Play the drill `phone-taken` as far as the hand-over, typing what the printed card says. `begun`: as in `play`."""
+    conversation = await player.take("!drill phone-taken", by=CARD.typed(TAKE))
+    await player.wait_for_texts(conversation, 1)
+    await player.read()
+    limits = await player.client.say(conversation.room, CARD.typed(LIMITS))
+    await conversation.wait_for_receipt(limits, "delivered")
+    await begun()
+    await player.wait_for_texts(conversation, 2)
+    await player.read()
+    note = await player.client.say(conversation.room, f"{CARD.typed(NOTE).partition(' ')[0]} {COLLEAGUE}")
+    await conversation.wait_for_receipt(note, NOTED)
+    await player.say(conversation, CARD.typed(SAFE))
+    await player.wait_for_texts(conversation, 3)
+    await conversation.wait_for_receipt(await player.client.say(conversation.room, CARD.typed(STOP)), NOTED)
+    await conversation.wait_for_receipt(await player.client.say(conversation.room, PANIC), "not sent")
+    await player.wait_for_texts(conversation, 4)
+    return conversation
+
+
+async def test_a_card_is_enough_and_drills_go_on_over_a_kill_of_the_bridge(
     players: tuple[DrillPlayer, DrillPlayer], rooms: tuple[AbstractSet[str], ...]
 ) -> None:
-    """Two that run go on to their debriefs, and whoever took a phone is told of what they could have read."""
+    """A person who has read only the card takes, limits, stops and hands over, and no wrong word leaves.
+
+    Theirs and a colleague's drill go on to their debriefs over a kill; it says what whoever took the phone could have read.
+    """
     ada, bea = players
     stack = ada.staffed_line.stack
     both = asyncio.Barrier(len(players))
@@ -67,9 +100,22 @@ async def test_drills_go_on_over_a_kill_of_the_bridge(
             await stack.wait_until_well()
         await both.wait()
 
-    _, told = await asyncio.gather(ada.play("first-contact", begun=kill), bea.play("phone-taken", begun=kill))
+    conversation, _ = await asyncio.gather(read_card(ada, kill), bea.play("first-contact", begun=kill))
+    before = set(await bea.client.invites())
+    await ada.say(conversation, CARD.typed(HAND_OVER))
+    room = await bea.staffed_line.wait_for_invite(bea.client, before)
+    await bea.client.join(room)
+    await bea.client.say(room, CARD.typed(HAND_OVER, 1))
+    await conversation.wait_for_notice("bea is the advocate now")
+    await bea.client.say(room, CARD.typed(HAND_OVER, 2))
+    told = await ada.debrief("phone-taken")
+    assert (await bea.debrief("phone-taken")).partition("Thank you")[0] == told.partition("Thank you")[0]
     assert re.search(r"Everything was stopped \d+ (s|minutes) after the phone was taken", told)
-    assert told.count("Yes, of course.") == 2, "it left, and could be read on the phone when it was taken"
+    for name in (TextName.GREETING, TextName.LIMITS, TextName.SAFE_CHECK):
+        assert told.count(PACK.say(name, "en")) == 2, "it left, and could be read on the phone when it was taken"
+    assert "that reached the phone (3)" in told
+    assert COLLEAGUE not in told
+    assert PANIC not in told
     assert "practice 9" in told
     PLAYED.update({"first-contact", "phone-taken"})
 
@@ -85,7 +131,7 @@ async def test_a_drill_ends_when_its_person_stops_it(players: tuple[DrillPlayer,
         said = await bea.client.say(conversation.room, "Yes, this is the line.")
         await conversation.wait_for_receipt(said, "delivered")
         # Back to nobody: with the end of the drill it closes at once, and the queue is as it was.
-        await conversation.wait_for_receipt(await bea.client.say(conversation.room, "!release"), NOTE)
+        await conversation.wait_for_receipt(await bea.client.say(conversation.room, "!release"), NOTED)
         await bea.client.say(desk, "!drill stop")
         told = await bea.client.find(bea.office, "the debrief", lambda i: i.sender == bea.bot and ended in i.body)
         assert "Yes, this is the line." in told.body

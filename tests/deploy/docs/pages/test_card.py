@@ -15,11 +15,9 @@ from policies.load import load
 from policies.pack import TextName
 from tests.bot.drills.drill_line import DrillLine, play
 from tests.bot.strategies import ANA, BEN
+from tests.deploy.docs.pages.printed_card import HAND_OVER, HELP, LIMITS, LINE, NOTE, SAFE, SLIP, STOP, TAKE, PrintedCard
 
-LINE = re.compile(r"^(\d)\. \*\*(.+?)\*\* (.+)$", re.MULTILINE)
 PACK = load(["base", "rehearsal"])
-TAKE, SLIP, NOTE, LIMITS, SAFE, STOP, HELP, HAND_OVER = range(1, 9)
-"""The moments of the card, by the number of the line."""
 WRONG, COLLEAGUE, PANIC = "wrong words of a slip", "words for a colleague", "words in a panic"
 OWN = "I am here. Take your time."
 
@@ -28,23 +26,13 @@ OWN = "I am here. Take your time."
 class Reader:
     """Does what the printed lines say when their moment has come, and knows nothing else. `done`: line and time of each."""
 
-    card: str
+    card: PrintedCard
     done: list[tuple[int, float]] = field(default_factory=list)
-
-    def typed(self, number: int, place: int = 0) -> str:
-        """Return what a line says to type: its first words between backticks, or a later one's."""
-        lines = {int(found[1]): found[3] for found in LINE.finditer(self.card)}
-        typed: list[str] = re.findall(r"`([^`]+)`", lines[number])
-        return typed[place].replace("@who", "@ben")
 
     def do(self, line: DrillLine, number: int, owner: str) -> None:
         """Type what a line says, and note when."""
-        line.say(owner, self.typed(number))
+        line.say(owner, self.card.typed(number))
         self.done.append((number, line.now))
-
-    def seconds_to_take_back(self) -> int:
-        """Return how long the card says that a message can be deleted."""
-        return int(next(re.finditer(r"\d+", LINE.findall(self.card)[SLIP - 1][2]))[0])
 
     def react(self, line: DrillLine, thread: str, number: int) -> None:
         """Meet the moments of the drill `phone-taken`, in the order of its texts."""
@@ -52,10 +40,10 @@ class Reader:
             case 0:
                 self.do(line, TAKE, DESK)
                 line.say(thread, WRONG)
-                line.after(self.seconds_to_take_back() - 1, lambda: self.go_on(line, thread))
+                line.after(self.card.seconds_to_take_back() - 1, lambda: self.go_on(line, thread))
             case 1:
                 self.do(line, SAFE, thread)
-                line.say(thread, self.typed(NOTE).partition(" ")[0] + f" {COLLEAGUE}")
+                line.say(thread, self.card.typed(NOTE).partition(" ")[0] + f" {COLLEAGUE}")
                 line.say(thread, OWN)
             case 2:
                 line.say(thread, PANIC)
@@ -64,8 +52,8 @@ class Reader:
                 self.do(line, HELP, thread)
             case 3:
                 self.do(line, HAND_OVER, thread)
-                line.after(5, lambda: line.say(thread, self.typed(HAND_OVER, 1), sender=BEN))
-                line.after(10, lambda: line.say(thread, self.typed(HAND_OVER, 2), sender=BEN))
+                line.after(5, lambda: line.say(thread, self.card.typed(HAND_OVER, 1), sender=BEN))
+                line.after(10, lambda: line.say(thread, self.card.typed(HAND_OVER, 2), sender=BEN))
 
     def go_on(self, line: DrillLine, thread: str) -> None:
         """Take the slip back in the last second that the card gives, then tell the limits."""
@@ -77,7 +65,7 @@ class Reader:
 
 def play_by(card: str, language: str) -> tuple[Reader, DrillLine]:
     """Have a reader of this card play the drill."""
-    reader = Reader(card)
+    reader = Reader(PrintedCard(card, "@ben"))
     return reader, play("phone-taken", language, reader.react, reads=language)
 
 
@@ -118,7 +106,7 @@ def test_the_debrief_of_a_reader_has_no_but(language: str) -> None:
 def test_a_card_that_lied_would_be_found(line: int, instead: str) -> None:
     """With another command in one of its lines the reader's drill goes another way."""
     card = card_page("en")
-    typed = Reader(card).typed(line).replace("@ben", "@who")
+    typed = PrintedCard(card, "@who").typed(line)
     good, bad = (play_by(each, "en")[1] for each in (card, card.replace(f"`{typed}`", f"`{instead}`", 1)))
     assert (outcome(good), good.debrief()) != (outcome(bad), bad.debrief())
 
