@@ -9,6 +9,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ from bridge.app.line_files import CannotStart, ServerAway
 from bridge.app.standby import wait_for_lead
 from bridge.config import Config, ConfigError, load
 from bridge.lease.lead import Lead
+from bridge.lease.waiting import Waiting
 from bridge.runtime.crash_points import never_crash
 from bridge.runtime.service_notifier import ServiceState
 from bridge.storage.key_file import peek_epoch
+from bridge.storage.postgres_connection import PostgresPlace, connect
 from policies.load import load as load_pack
 from tests.bridge.test_config import Papers
 from tests.deploy.processes import free_port_base
@@ -106,6 +109,42 @@ async def test_the_second_waits_and_answers_and_leads_when_the_first_has_gone(li
         assert peek_epoch(line.directory / "bridge" / "keys.db") == 2
         assert await ask(second.listen.port, "/ready") == (503, '{"role": "starting"}')
         assert (await ask(second.listen.port, "/carriers/main/inbound", "POST"))[0] == 403
+
+
+async def test_a_standby_of_an_older_version_leaves_the_line_alone(line: SharedLine) -> None:
+    """Its turn comes, the tables are a newer program's: it ends for good, changes nothing, and another leads at once."""
+    first, second = line.config(), line.config()
+    assert first.database_url is not None
+    place = PostgresPlace(first.database_url, "main")
+    async with AsyncExitStack() as stack:
+        await line.lead(first, stack)
+        older = asyncio.create_task(led_alone(line, second))
+        await wait_until("it waits", partial(waits, second), every=0.02)
+        connection = await connect(place)
+        await connection.run("UPDATE quietline_version SET version = 999")
+        before = await connection.fetch("SELECT * FROM quietline_version")
+    with pytest.raises(CannotStart, match="written by a newer version of this program"):
+        await older
+    assert await connection.fetch("SELECT * FROM quietline_version") == before
+    await connection.close()
+    other = Waiting(place, line.directory / "bridge" / "keys.db", end=line.ends.append)
+    lead = await other.try_once()
+    await other.close()
+    assert lead is not None, "the lease was let go"
+    await lead.close()
+
+
+async def waits(config: Config) -> bool | None:
+    """Whether a bridge says that it waits."""
+    with contextlib.suppress(aiohttp.ClientError):
+        return (await ask(config.listen.port, "/ready")) == (503, '{"role": "standby"}') or None
+    return None
+
+
+async def led_alone(line: SharedLine, config: Config) -> None:
+    """Be a bridge until it ends, as its process is."""
+    async with AsyncExitStack() as stack:
+        await line.lead(config, stack)
 
 
 async def test_one_that_waits_needs_a_port_of_its_own(line: SharedLine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -297,6 +297,37 @@ async def test_a_table_that_is_made_again_gives_no_epoch_twice(
     assert later.epoch == 8
 
 
+async def test_two_leaders_by_a_hand_edited_lease_do_not_both_commit(
+    line: LeasedLine, stack: AsyncExitStack, strangers: None
+) -> None:
+    """Freed by hand while somebody leads, and given back by hand while another does: only whom the row names commits.
+
+    The keys are the second one's, whatever the row says: what the first one wrote could not be opened.
+    """
+    one = await first(line, stack)
+    of_one = await opened(line, one, stack)
+    keys_of_one = KeyFile(path=line.keys, epoch=one.epoch, lost=one.lose)
+    await keys_of_one.open()
+    stack.push_async_callback(keys_of_one.close)
+    line.execute("UPDATE lease SET released = TRUE")
+    two = await successor(line, stack)
+    of_two = await opened(line, two, stack)
+    keys_of_two = KeyFile(path=line.keys, epoch=two.epoch, lost=two.lose)
+    await keys_of_two.open()
+    stack.push_async_callback(keys_of_two.close)
+    assert (one.epoch, one.lost, two.lost) == (1, False, False), "both believe that they lead"
+    line.execute("UPDATE lease SET epoch = 1, released = FALSE, until = clock_timestamp() + interval '8 seconds'")
+    with pytest.raises(LeadLost):
+        await of_two.commit(say("by the second"))
+    with pytest.raises(LeadLost):
+        await keys_of_one.insert("texter", WRAPPED)
+    assert (one.lost, two.lost) == (True, True)
+    assert await keys_of_two.owners() == set()
+    with contextlib.suppress(LeadLost, Unavailable):
+        await of_one.commit(say("by the first"))
+    assert "by the second" not in await said(of_one)
+
+
 async def test_an_older_file_of_keys_is_not_the_line_s(line: LeasedLine, stack: AsyncExitStack, tmp_path: Path) -> None:
     """A copy of before, on a volume that is not that of the last leader: nobody leads with it unless a person says so."""
     lead = await first(line, stack)
