@@ -35,10 +35,19 @@ def test_a_table_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
     assert page.read_text(encoding="utf-8") == text
 
 
-def test_rooms_without_latency() -> None:
-    """With fewer conversations than the benchmark of latency needs, it is said that it was not measured."""
-    few = {"count": 2, "mib": 90.0, "start_s": 1.5, "text_ms": 0.0, "raw_ms": 0.0}
-    assert "| 2 | 90 | 1.5 | not measured | not measured |" in capacity.rooms_table([few])
+def test_the_page_has_each_size_that_is_asked_for() -> None:
+    """1, 100 and 1,000 conversations with rooms, 10,000 and 100,000 seeded, one and two cores; each has all its figures."""
+    text = capacity.PAGE.read_text(encoding="utf-8")
+    tables = {
+        part: text.partition(f"<!-- from a run: {part} -->")[2].partition("<!-- end -->")[0] for part in capacity.PARTS
+    }
+    for part, begin in (("rooms", "1"), ("rooms", "100"), ("rooms", "1,000"), ("cores", "1"), ("cores", "2")):
+        row = re.search(rf"^\| {begin} \|(?: [0-9.,]+ \|)+$", tables[part], re.MULTILINE)
+        assert row is not None, (part, begin)
+    for begin in ("10,000 | 0", "100,000 | 0", "0 | 1", "0 | 100", "0 | 1,000", "0 | 10,000"):
+        assert f"\n| {begin} |" in tables["seeded"]
+    for part in (*capacity.PARTS, "workers"):
+        assert f"python -P -m tests.bench.{'workers' if part == 'workers' else 'capacity'}" in text
 
 
 def test_the_page_has_a_place_for_each() -> None:

@@ -47,7 +47,12 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there instead of printing them")
     parser.add_argument("--full", action="store_true", help="more repetitions, 1,000 threads: about twenty minutes")
-    parser.add_argument("--threads", type=int, metavar="N", help="threads for memory and start (200; 1,000 with --full)")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="threads for latency (50 at most), memory and start (200; 1,000 with --full)",
+    )
     parser.add_argument(
         "--flood-seconds", type=int, default=flood.SECONDS, metavar="N", help=f"length of the flood ({flood.SECONDS})"
     )
@@ -55,8 +60,8 @@ def main() -> int:
     if unknown := [name for name in asked.names if name not in NAMES]:
         parser.error(f"no such figure: {', '.join(unknown)}; there are {', '.join(NAMES)}")
     threads = asked.threads or (1000 if asked.full else 200)
-    if threads < 2:
-        parser.error("--threads: at least 2")
+    if threads < 1:
+        parser.error("--threads: at least 1")
     measured = asyncio.run(
         _measure(asked.names or NAMES, full=asked.full, threads=threads, flood_seconds=asked.flood_seconds)
     )
@@ -77,6 +82,7 @@ async def _measure(names: Sequence[str], *, full: bool, threads: int, flood_seco
             for name in (name for name in NAMES if name in names):
                 sys.stderr.write(f"quietline bench: {name}\n")
                 measure = {
+                    "latency": partial(measures.latency, full=full, threads=threads),
                     "memory": partial(measures.memory, threads=threads),
                     "burst": partial(burst.burst, full=full),
                     "newcomers": partial(burst.newcomers, full=full),

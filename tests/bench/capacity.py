@@ -1,6 +1,6 @@
 """What a line costs with few and many conversations, and on how many cores: the figures of `deploy/docs/capacity.md`.
 
-`python -P -m tests.bench.capacity [seeded] [disk] [rooms] [cores] [--rooms 2,100,1000] [--seeded 10000,100000] [--write]`
+`python -P -m tests.bench.capacity [seeded] [disk] [rooms] [cores] [--rooms 1,100,1000] [--seeded 10000,100000] [--write]`
 
 Rules of this module: what is seeded has no rooms at a homeserver (`seeding`); each size is measured in a process of its
 own, on the bridge's side of the homeserver, by CPU, which a busy machine changes least. `--write` puts the tables of what
@@ -27,7 +27,7 @@ from bridge.tables import threads
 from bridge.tables.thread_rooms import forget_unassigned_rooms
 from deploy.stack.supervisor import ROOT, child_environment
 from tests.bench import seeding
-from tests.bench.bench_line import ROOMS, BenchLine
+from tests.bench.bench_line import BenchLine
 from tests.bench.figures import machine
 from tests.fakes.bridge_harness import LINE, BridgeHarness
 from tests.fakes.provisioner_harness import ProvisionerHarness
@@ -47,7 +47,7 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", help=", ".join(PARTS))
     parser.add_argument("--seeded", default="0,10000,100000", help="conversations that are over and whose texters are kept")
     parser.add_argument("--open", default="1,100,1000,10000", help="open ones, with rooms on paper")
-    parser.add_argument("--rooms", default="2,100,1000", help="open ones, with rooms at a homeserver")
+    parser.add_argument("--rooms", default="1,100,1000", help="open ones, with rooms at a homeserver")
     parser.add_argument("--write", action="store_true", help=f"write the tables into {PAGE.name}")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -118,7 +118,7 @@ def rooms_table(rows: Sequence[dict[str, Any]]) -> str:
     """Return the table of conversations with rooms at a homeserver."""
     lines = ["| open | MiB | ready s | a text ms | raw send ms |", "| --- | --- | --- | --- | --- |"]
     for row in rows:
-        times = f"{row['text_ms']:.0f} | {row['raw_ms']:.0f}" if row["raw_ms"] else "not measured | not measured"
+        times = f"{row['text_ms']:.0f} | {row['raw_ms']:.0f}"
         lines.append(f"| {row['count']:,} | {row['mib']:.0f} | {row['start_s']:.1f} | {times} |")
     return "\n".join(lines)
 
@@ -249,16 +249,15 @@ async def _disk(directory: Path) -> list[dict[str, Any]]:
 
 
 def _with_rooms(count: int) -> dict[str, Any]:
-    """Ask the benchmark of a whole line that has so many threads, 2 at least; latency needs 50."""
-    parts = ("latency", "memory", "start") if count >= ROOMS else ("memory", "start")
-    figures = _bench(*parts, "--threads", str(max(count, 2)))
-    latency = figures.get("latency_p50", {})
+    """Ask the benchmark of a whole line that has so many threads."""
+    figures = _bench("latency", "memory", "start", "--threads", str(count))
+    latency = figures["latency_p50"]
     return {
         "count": figures["memory"]["threads"],
         "mib": figures["memory"]["after_a_restart_mib"],
         "start_s": figures["start"]["value"],
-        "text_ms": latency.get("value", 0.0),
-        "raw_ms": latency.get("ceiling", 0.0),
+        "text_ms": latency["value"],
+        "raw_ms": latency["ceiling"],
     }
 
 

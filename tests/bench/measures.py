@@ -28,17 +28,22 @@ PAUSE: Final = 0.08
 IN_FLIGHT: Final = 32
 
 
-async def latency(line: BenchLine, *, full: bool) -> list[Figure]:
+async def latency(line: BenchLine, *, full: bool, threads: int = ROOMS) -> list[Figure]:
     """One text at a time into existing threads, in turns with raw sends; both end where the answer passes the forwarder."""
+    rooms = min(ROOMS, threads)
     await line.start_bridge(forwarded=True)
-    await line.open_threads(ROOMS)
+    await line.open_threads(rooms)
     await line.wait_until_idle()
     texts: list[float] = []
     webhooks: list[float] = []
     raw: list[float] = []
     syncs: list[float] = []
     for number in range(-5, 200 if full else 60):
-        each = [await _raw(line, number), await _text(line, number), await text_from_webhook(line, number)]
+        each = [
+            await _raw(line, number),
+            await _text(line, number, rooms=rooms),
+            await text_from_webhook(line, number, rooms=rooms),
+        ]
         if number >= 0:
             for times, one in zip((raw, texts, webhooks), each, strict=True):
                 times.append(one)
@@ -281,13 +286,13 @@ async def start(line: BenchLine, *, full: bool) -> list[Figure]:
     ]
 
 
-async def _text(line: BenchLine, number: int) -> float:
-    return await _timed(line, _is_voice, lambda: _to_carrier(line, number % ROOMS))
+async def _text(line: BenchLine, number: int, *, rooms: int) -> float:
+    return await _timed(line, _is_voice, lambda: _to_carrier(line, number % rooms))
 
 
-async def text_from_webhook(line: BenchLine, number: int) -> float:
+async def text_from_webhook(line: BenchLine, number: int, *, rooms: int = ROOMS) -> float:
     """Text by a signed webhook; return the seconds until the forwarder has seen the homeserver take the event."""
-    sender = Sender(line.texts(count=1, in_flight=1, first=number % ROOMS, handsets=1), line.http)
+    sender = Sender(line.texts(count=1, in_flight=1, first=number % rooms, handsets=1), line.http)
     return await _timed(line, _is_voice, lambda: sender.text(number))
 
 

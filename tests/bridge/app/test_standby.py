@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import os
 import secrets
+import shutil
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from functools import partial
@@ -29,8 +31,9 @@ from bridge.storage.key_file import peek_epoch
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from policies.load import load as load_pack
 from tests.bridge.test_config import Papers
+from tests.conftest import FIGURES
 from tests.deploy.processes import free_port_base
-from tests.e2e.polling import wait_until
+from tests.e2e.polling import assert_never, wait_until
 from tests.fakes.database_engine import make_line_database
 from tests.fakes.postgres_server import PostgresServer
 
@@ -132,6 +135,31 @@ async def test_a_standby_of_an_older_version_leaves_the_line_alone(line: SharedL
     await other.close()
     assert lead is not None, "the lease was let go"
     await lead.close()
+
+
+async def test_a_line_goes_on_as_soon_as_its_volume_is_attached(line: SharedLine, pytestconfig: pytest.Config) -> None:
+    """After the loss of a machine, on another one without the keys: it waits, and leads with the file. The seconds are told."""
+    first, second = line.config(), line.config()
+    other = line.directory / "other machine"
+    other.mkdir()
+    second = second.model_copy(update={"data_dir": other})
+    async with AsyncExitStack() as beside:
+        async with AsyncExitStack() as stack:
+            await line.lead(first, stack)
+            following = asyncio.create_task(line.lead(second, beside))
+            await wait_until("it waits", partial(waits, second), every=0.02)
+        await assert_never("it leads without keys", partial(is_done, following), during=1.5)
+        assert await waits(second)
+        attached = time.monotonic()
+        shutil.copyfile(first.data_dir / "keys.db", other / "keys.db")
+        await following
+        seconds = time.monotonic() - attached
+    pytestconfig.stash[FIGURES].append(f"a volume of keys that is attached: {seconds:.1f} s until its line is led")
+    assert peek_epoch(other / "keys.db") == 2
+
+
+async def is_done(task: asyncio.Task[Bridge]) -> bool | None:
+    return task.done() or None
 
 
 async def waits(config: Config) -> bool | None:
