@@ -138,7 +138,7 @@ async def test_a_standby_of_an_older_version_leaves_the_line_alone(line: SharedL
 
 
 async def test_a_line_goes_on_as_soon_as_its_volume_is_attached(line: SharedLine, pytestconfig: pytest.Config) -> None:
-    """After the loss of a machine, on another one without the keys: it waits, and leads with the file. The seconds are told."""
+    """After the loss of a machine, on another one without the keys: it waits, and leads with the file."""
     first, second = line.config(), line.config()
     other = line.directory / "other machine"
     other.mkdir()
