@@ -9,6 +9,7 @@ are made short for a whole line (`hurried`), and its waits long: a person on a s
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +40,8 @@ ONE_TEXT: Final[Mapping[tuple[str, int], tuple[str, ...]]] = {
     ("silence", 2): ("!safecheck",),
 }
 """Where the walk says more than one text at once."""
+PAGE_EVERY: Final = 10
+"""How many looks into a room until it is paged back to its start."""
 SHORT_WAIT: Final = 40
 """Seconds of a wait in which nothing can come, such as that after a STOP."""
 FOLLOWS: Final = 1
@@ -123,9 +126,11 @@ class DrillPlayer:
 
     async def wait_for_texts(self, conversation: Conversation, count: int) -> list[str]:
         """Wait until so many texts are in the room, readable; returns them."""
+        looks = itertools.count(1)
 
         async def there() -> list[str] | None:
-            texts = await conversation.texts_in_room()
+            # A gap in what the client is told begins what it shows again, behind earlier texts.
+            texts = await conversation.texts_in_room(whole=next(looks) % PAGE_EVERY == 0)
             return texts if len(texts) >= count else None
 
         async def seen() -> str:
