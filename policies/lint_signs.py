@@ -1,6 +1,7 @@
 """What is wrong with the lists of signs and of talk: phrases that are there twice, and such as no text brings.
 
-Rule of this module: a phrase is tried on texts made of its own words; one that is not found in them is of no use.
+Rule of this module: a phrase is tried on texts made of its own words, alone and behind another word; one that is not found
+in them is of no use.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from collections.abc import Iterator
 
 from policies.pack import Pack
 from policies.phrases import Matcher, Phrase, PhraseList, examples, make_matcher
+
+ANY_WORD = "x"
+"""A word that stands in no list."""
 
 
 def flaws(pack: Pack) -> Iterator[tuple[str, str, str]]:
@@ -21,7 +25,8 @@ def flaws(pack: Pack) -> Iterator[tuple[str, str, str]]:
     for language, about in pack.about_texter.items():
         path = f"words.{language}.about_texter"
         for each in about.matcher.lists:
-            yield from _flaws(about.matcher, each, f"{path}.{each.label}", f"{path}.unless")
+            within = each.label.rpartition(".")[0]
+            yield from _flaws(about.matcher, each, f"{path}.{each.label}", f"{path}.{within}.unless".replace("..", "."))
 
 
 def _flaws(matcher: Matcher, listed: PhraseList, phrases: str, unless: str) -> Iterator[tuple[str, str, str]]:
@@ -51,7 +56,7 @@ def _twice(phrases: tuple[Phrase, ...]) -> list[str]:
 
 def _never_matches(matcher: Matcher, every: PhraseList, phrase: Phrase) -> str:
     """Say why none of the texts that are made of a phrase brings its sign; empty when one does."""
-    made = list(examples(phrase))
+    made = [text for words in examples(phrase) for text in (words, f"{ANY_WORD} {words}")]
     if any(every.label in matcher.find(text) for text in made):
         return ""
     alone = make_matcher([PhraseList(every.label, (phrase,))], matcher.spelling)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -47,19 +48,33 @@ class Element:
     options: tuple[tuple[str, ...], ...]
     optional: bool = False
     _single: frozenset[str] = frozenset()
-    _rows: tuple[tuple[str, ...], ...] = ()
+    _rows: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict, compare=False)
+    """The options of several words, by the first of them."""
+    _prefixes: tuple[tuple[str, ...], ...] = ()
+    """The options that are a prefix."""
 
     @classmethod
     def of(cls, options: Iterable[tuple[str, ...]], *, optional: bool) -> Element:
-        """Return an element in which options of one word are found at once."""
+        """Return an element in which options are found by the word that is there."""
         unique = tuple(dict.fromkeys(options))
         single = frozenset(option[0] for option in unique if len(option) == 1 and not option[0].endswith("*"))
-        return cls(unique, optional, single, tuple(o for o in unique if len(o) > 1 or o[0] not in single))
+        rows: dict[str, tuple[tuple[str, ...], ...]] = {}
+        for option in unique:
+            if len(option) > 1:
+                rows[option[0]] = (*rows.get(option[0], ()), option)
+        return cls(unique, optional, single, rows, tuple(o for o in unique if len(o) == 1 and o[0] not in single))
 
     def after(self, words: list[str], place: int) -> list[int]:
         """Return the places at which it can end when it begins at `place`; without regard to `optional`."""
-        found = [place + 1] if place < len(words) and words[place] in self._single else []
-        return found + [place + len(row) for row in self._rows if _stands(row, words, place)] if self._rows else found
+        if place >= len(words):
+            return []
+        word = words[place]
+        found = [place + 1] if word in self._single else []
+        if word in self._rows:
+            found += [place + len(row) for row in self._rows[word] if _stands(row, words, place)]
+        if self._prefixes:
+            found += [place + 1 for row in self._prefixes if _stands(row, words, place)]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,19 +124,34 @@ class PhraseList:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
+    """A phrase that is looked for. `first`, `prefixes`: with what it can begin."""
+
     label: str
     phrase: Phrase
     excludes: bool
+    first: frozenset[str]
+    prefixes: tuple[str, ...]
+
+    def stands(self, words: list[str]) -> Iterator[tuple[int, int]]:
+        """Yield where in a sentence the phrase begins and ends, each way in which it stands there."""
+        for start in (0,) if self.phrase.begins else range(len(words)):
+            if words[start] in self.first or (self.prefixes and words[start].startswith(self.prefixes)):
+                yield from ((start, end) for end in self.phrase.find_ends(words, start))
 
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """Lists of phrases of one language, ready to be looked for. `spelling`: what a word is taken for."""
+    """Lists of phrases of one language, ready to be looked for. `spelling`: what a word is taken for.
+
+    A phrase is tried only in a sentence that has a word of the rarest of its elements that must be there: most phrases
+    are passed over for nothing.
+    """
 
     lists: tuple[PhraseList, ...] = field(repr=False)
     spelling: Mapping[str, tuple[str, ...]] = field(repr=False)
-    _by_word: Mapping[str, tuple[_Entry, ...]] = field(repr=False)
-    _by_prefix: Mapping[str, tuple[tuple[str, _Entry], ...]] = field(repr=False)
+    _entries: tuple[_Entry, ...] = field(repr=False)
+    _by_word: Mapping[str, tuple[int, ...]] = field(repr=False)
+    _by_prefix: Mapping[str, tuple[tuple[str, int], ...]] = field(repr=False)
 
     def find(self, text: str) -> frozenset[str]:
         """Return the labels that have a phrase in a text."""
@@ -138,34 +168,42 @@ class Matcher:
         return frozenset(found)
 
     def _find_in_sentence(self, words: list[str]) -> set[str]:
-        hits: list[tuple[str, int, int]] = []
+        entries = [self._entries[number] for number in self._worth_trying(words)]
+        hits = [(each.label, *place) for each in entries if not each.excludes for place in each.stands(words)]
+        hit = {label for label, *_ in hits}
         excluded: dict[str, set[int]] = {}
-        for start, word in enumerate(words):
-            for entry in self._beginning_with(word):
-                for end in entry.phrase.find_ends(words, start):
-                    if entry.excludes:
-                        excluded.setdefault(entry.label, set()).update(range(start, end))
-                    else:
-                        hits.append((entry.label, start, end))
+        for each in entries:
+            if each.excludes and each.label in hit:
+                for start, end in each.stands(words):
+                    excluded.setdefault(each.label, set()).update(range(start, end))
         return {label for label, start, end in hits if excluded.get(label, set()).isdisjoint(range(start, end))}
 
-    def _beginning_with(self, word: str) -> Iterator[_Entry]:
-        yield from self._by_word.get(word, ())
-        yield from (entry for prefix, entry in self._by_prefix.get(word[:SHORTEST_PREFIX], ()) if word.startswith(prefix))
+    def _worth_trying(self, words: list[str]) -> set[int]:
+        numbers: set[int] = set()
+        for word in words:
+            if word in self._by_word:
+                numbers.update(self._by_word[word])
+            for prefix, number in self._by_prefix.get(word[:SHORTEST_PREFIX], ()):
+                if word.startswith(prefix):
+                    numbers.add(number)
+        return numbers
 
 
 @dataclass(frozen=True, slots=True)
 class AboutTexter:
     """How colleagues speak of a texter in one language (`policies.schema.AboutTexterPart`).
 
-    `matcher`: with the labels `ALWAYS` and `STATEMENT`. `reader`: words that address whoever reads, as they are compared.
+    `matcher`: its labels are `PHRASES`, `STATEMENTS`, `READER`, and for a cue `cues.NAME.phrases` and so on. `scores`: by
+    name of a cue. `enough`: the sum from which words are held. `reader`: what a word takes away that addresses who reads.
     """
 
     matcher: Matcher
-    reader: frozenset[str]
+    scores: Mapping[str, int]
+    enough: int
+    reader: int
 
 
-ALWAYS, STATEMENT = "phrases", "statements"
+PHRASES, STATEMENTS, QUESTIONS, READER = "phrases", "statements", "questions", "reader"
 
 
 def spelled(sentence: str, spelling: Mapping[str, tuple[str, ...]], most: int = MAX_WORDS) -> list[str]:
@@ -235,23 +273,41 @@ def read_phrase(
 def make_matcher(lists: Iterable[PhraseList], spelling: Mapping[str, tuple[str, ...]]) -> Matcher:
     """Return a matcher for these lists."""
     lists = tuple(lists)
-    by_word: dict[str, list[_Entry]] = {}
-    by_prefix: dict[str, list[tuple[str, _Entry]]] = {}
+    entries: list[_Entry] = []
     for each in lists:
         for phrases, excludes in ((each.phrases, False), (each.unless, True)):
             for phrase in phrases:
-                entry = _Entry(each.label, phrase, excludes)
-                for word in first_words(phrase):
-                    if word.endswith("*"):
-                        by_prefix.setdefault(word[:SHORTEST_PREFIX], []).append((word[:-1], entry))
-                    else:
-                        by_word.setdefault(word, []).append(entry)
+                first = first_words(phrase)
+                whole = frozenset(word for word in first if not word.endswith("*"))
+                entries.append(_Entry(each.label, phrase, excludes, whole, tuple(w[:-1] for w in first - whole)))
+    used = Counter(
+        word for entry in entries for element in entry.phrase.elements for row in element.options for word in row
+    )
+    by_word: dict[str, list[int]] = {}
+    by_prefix: dict[str, list[tuple[str, int]]] = {}
+    for number, entry in enumerate(entries):
+        for word in _needed(entry.phrase, used):
+            if word.endswith("*"):
+                by_prefix.setdefault(word[:SHORTEST_PREFIX], []).append((word[:-1], number))
+            else:
+                by_word.setdefault(word, []).append(number)
     return Matcher(
         lists,
         dict(spelling),
-        {word: tuple(entries) for word, entries in by_word.items()},
-        {prefix: tuple(entries) for prefix, entries in by_prefix.items()},
+        tuple(entries),
+        {word: tuple(numbers) for word, numbers in by_word.items()},
+        {prefix: tuple(numbers) for prefix, numbers in by_prefix.items()},
     )
+
+
+def _needed(phrase: Phrase, used: Mapping[str, int]) -> frozenset[str]:
+    """Return words of which one stands wherever the phrase does: the set that is least used in all phrases."""
+    sets = (
+        frozenset(min(row, key=lambda word: (used[word], word)) for row in element.options)
+        for element in phrase.elements
+        if element.options and not element.optional
+    )
+    return min(sets, key=lambda words: (sum(used[word] for word in words), sorted(words)))
 
 
 def first_words(phrase: Phrase) -> frozenset[str]:

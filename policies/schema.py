@@ -194,17 +194,38 @@ class SignPart(Part):
     unless: list[WrittenPhrase] = Field(default_factory=list)
 
 
+Score = Annotated[int, Field(ge=-20, le=20)]
+
+
+class CuePart(Part):
+    """One sign, weak by itself, that words are meant for a colleague (above nought) or for the texter (below).
+
+    It counts once. `phrases` are looked for everywhere, `statements` where nothing is asked, `questions` where something
+    is. A later pack adds to the three lists and to `unless`, and its `score` takes the place of the one before.
+    """
+
+    score: Score | None = None
+    phrases: list[WrittenPhrase] = Field(default_factory=list)
+    statements: list[WrittenPhrase] = Field(default_factory=list)
+    questions: list[WrittenPhrase] = Field(default_factory=list)
+    unless: list[WrittenPhrase] = Field(default_factory=list)
+
+
 class AboutTexterPart(Part):
     """How colleagues speak of a texter in one language, in the syntax of `policies.phrases`: such words are held.
 
-    `phrases` count wherever they stand; `statements` where nothing is asked and no word of `reader` stands in the message,
-    for with one it is said to the texter. `unless`: longer phrases in which none of either counts.
+    `phrases` hold by themselves wherever they stand. Everything else is added up, and held from `enough` on: `statements`
+    count `enough` where nothing is asked; each of `cues` counts its score; a word of `reader` addresses whoever reads and
+    counts `reader_score`. `unless`: longer phrases in which none of `phrases` and `statements` counts.
     """
 
     phrases: list[WrittenPhrase] = Field(default_factory=list)
     statements: list[WrittenPhrase] = Field(default_factory=list)
     unless: list[WrittenPhrase] = Field(default_factory=list)
+    cues: dict[OwnName, CuePart] = Field(default_factory=dict)
     reader: list[WrittenPhrase] = Field(default_factory=list)
+    reader_score: Annotated[int, Field(ge=-20, le=0)] | None = None
+    enough: Annotated[int, Field(ge=1, le=20)] | None = None
 
 
 class WordsPart(Part):

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from policies.language_guess import plain
 from policies.phrases import (
-    ALWAYS,
-    STATEMENT,
+    PHRASES,
+    QUESTIONS,
+    READER,
+    STATEMENTS,
     AboutTexter,
     Matcher,
     Phrase,
@@ -21,9 +24,8 @@ from policies.phrases import (
     read_groups,
     read_phrase,
     read_spelling,
-    spelled,
 )
-from policies.schema import WordsPart
+from policies.schema import AboutTexterPart, CuePart, WordsPart
 from policies.signs import Sign
 
 
@@ -59,19 +61,34 @@ def about_texter(files: Sequence[Mapping[str, WordsPart]], problems: list[str]) 
         # What is wrong with spelling and groups is told once, where the signs are read.
         words = _vocabulary(language, parts, [])
         path, listed = f"words.{language}.about_texter", [part.about_texter for part in parts]
-        unless = words.read(f"{path}.unless", [phrase for each in listed for phrase in each.unless], problems)
-        lists = (
-            PhraseList(
-                kind, words.read(f"{path}.{kind}", [p for each in listed for p in getattr(each, kind)], problems), unless
+        lists = words.read_lists(path, "", listed, (PHRASES, STATEMENTS), problems)
+        lists += words.read_lists(path, "", listed, (READER,), problems, unless=False)
+        scores: dict[str, int] = {}
+        for name in dict.fromkeys(name for each in listed for name in each.cues):
+            cues = [each.cues[name] for each in listed if name in each.cues]
+            score = _last(cue.score for cue in cues)
+            if not score:
+                problems.append(f"{path}.cues.{name}.score: needs a number other than nought")
+                continue
+            scores[name] = score
+            lists += words.read_lists(path, f"cues.{name}.", cues, (PHRASES, STATEMENTS, QUESTIONS), problems)
+        if lists:
+            enough = _last(each.enough for each in listed) or ENOUGH
+            reader = _last(each.reader_score for each in listed)
+            made[language] = AboutTexter(
+                make_matcher(lists, words.spelling), scores, enough, -enough if reader is None else reader
             )
-            for kind in (ALWAYS, STATEMENT)
-        )
-        if found := [each for each in lists if each.phrases]:
-            reader = frozenset(
-                word for each in listed for written in each.reader for word in spelled(written, words.spelling)
-            )
-            made[language] = AboutTexter(make_matcher(found, words.spelling), reader)
     return made
+
+
+ENOUGH: Final = 4
+"""The sum from which words are held where no pack says it."""
+
+
+def _last(values: Iterable[int | None]) -> int | None:
+    """Return the last that is said: a later pack has the last word."""
+    said = [value for value in values if value is not None]
+    return said[-1] if said else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +107,27 @@ class _Vocabulary:
             except ValueError as error:
                 problems.append(f"{path}.{number}: {error}")
         return tuple(read)
+
+    def read_lists(
+        self,
+        path: str,
+        within: str,
+        parts: Sequence[AboutTexterPart] | Sequence[CuePart],
+        kinds: Sequence[str],
+        problems: list[str],
+        *,
+        unless: bool = True,
+    ) -> list[PhraseList]:
+        """Return a list for each of these keys that holds phrases; `within` is what stands before the key in its label."""
+
+        def read(kind: str) -> tuple[Phrase, ...]:
+            return self.read(
+                f"{path}.{within}{kind}", [phrase for each in parts for phrase in getattr(each, kind)], problems
+            )
+
+        against = read("unless") if unless else ()
+        found = [(kind, read(kind)) for kind in kinds]
+        return [PhraseList(f"{within}{kind}", phrases, against) for kind, phrases in found if phrases]
 
 
 def _vocabulary(language: str, parts: Sequence[WordsPart], problems: list[str]) -> _Vocabulary:

@@ -13,7 +13,7 @@ from typing import Final
 
 from bot.language.common_words import COMMON
 from policies.confusables import skeleton
-from policies.phrases import ALWAYS, STATEMENT, AboutTexter, spelled
+from policies.phrases import PHRASES, QUESTIONS, READER, STATEMENTS, AboutTexter, typed_sentences
 
 NAMES_THAT_ARE_WORDS: Final = frozenset(
     """
@@ -124,14 +124,29 @@ def is_about_texter(body: str) -> bool:
 
 
 def speaks_about_texter(body: str, lists: Iterable[AboutTexter]) -> bool:
-    """Tell whether words speak of the texter as colleagues do, by the lists of the pack."""
-    seen, lists = skeleton(body), tuple(lists)
-    if any(ALWAYS in each.matcher.find(seen) for each in lists):
-        return True
-    if any(not each.reader.isdisjoint(spelled(seen, each.matcher.spelling)) for each in lists):
-        return False
-    statements = _QUESTION.sub(". ", seen)
-    return any(STATEMENT in each.matcher.find(statements) for each in lists)
+    """Tell whether words speak of the texter as colleagues do, by the lists of the pack.
+
+    Each language adds up on its own, for a word of one may be another word of the other; who is addressed in either is.
+    """
+    seen = skeleton(body)
+    every = typed_sentences(seen)
+    told = typed_sentences(_QUESTION.sub(". ", seen)) if "?" in seen else every
+    found = [(each, _found(each, every, told)) for each in lists]
+    address = min((each.reader for each, labels in found if READER in labels), default=0)
+    return any(PHRASES in labels or _sum(each, labels) + address >= each.enough for each, labels in found)
+
+
+def _found(lists: AboutTexter, every: list[list[str]], told: list[list[str]]) -> frozenset[str]:
+    """Return the labels of what stands in words where it counts: anywhere, where nothing is asked, or only where it is."""
+    anywhere = lists.matcher.find_typed(every)
+    said = anywhere if told is every else lists.matcher.find_typed(told)
+    counted = {STATEMENTS: said, QUESTIONS: anywhere - said}
+    return frozenset(label for label in anywhere | said if label in counted.get(label.rpartition(".")[2], anywhere))
+
+
+def _sum(lists: AboutTexter, labels: frozenset[str]) -> int:
+    cues = {name for label in labels if (name := label.removeprefix("cues.").rpartition(".")[0])}
+    return sum(lists.scores[name] for name in cues) + (lists.enough if STATEMENTS in labels else 0)
 
 
 def is_among_colleagues(body: str) -> bool:

@@ -272,7 +272,7 @@ def test_talk_about_the_texter_beside_a_colleagues_note_is_held() -> None:
     for body in ("I think she is lying", "ella no quiere", "Is this texter safe?", "poor thing, her kids"):
         assert found(thread, 60, body) == (Doubt.COLLEAGUE,), body
     assert found(thread, 60, "Are you safe there?") == ()
-    assert found(thread, 1 + 2 * MIN, "her kids too") == ()
+    assert found(thread, 1 + 2 * MIN, "ask her too") == ()
     assert found(held(), 60, "Is she with you?") == ()
 
 

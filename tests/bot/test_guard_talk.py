@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from bot.model.actions import DeliveryReceipt
 from bot.model.hold_signs import Doubt
 from policies.lint import lint
 from policies.load import PackError, load
+from policies.phrases import AboutTexter, make_matcher
 from tests.bot.examples import due, edit, held, marks, said, texts, then, words
 from tests.bot.strategies import UNDO
 from tests.bot.talk_table import CORPUS, PACK, PAGES, is_held, measure, table, written
@@ -86,24 +89,34 @@ def test_the_page_says_what_is_measured_about_talk() -> None:
 
 
 def test_the_corpus_of_talk_is_large_and_each_sentence_stands_once() -> None:
-    """At least 80 to hold and 200 to leave, in both languages."""
+    """At least 800 to hold and 1200 to leave, in both languages."""
     bodies = [
         body for languages in CORPUS.values() for kinds in languages.values() for each in kinds.values() for body in each
     ]
     assert [body for body, times in Counter(bodies).items() if times > 1] == []
-    for kind, least in (("hold", 80), ("leave", 200)):
+    for kind, least in (("hold", 800), ("leave", 1200)):
         assert sum(count for (_, _, which), (_, count) in FIGURES.items() if which == kind) >= least
     assert all(count >= 20 for _, count in FIGURES.values())
 
 
+WORST = {
+    ("known", "hold"): 0.05,
+    ("known", "leave"): 0.02,
+    ("fresh", "hold"): 0.15,
+    ("fresh", "leave"): 0.03,
+    ("common", "leave"): 0.01,
+}
+"""By part, and what should become of words: of which share the opposite may become."""
+
+
 @pytest.mark.parametrize(("part", "language", "kind"), list(FIGURES))
 def test_talk_is_told_from_words_to_the_texter(part: str, language: str, kind: str) -> None:
-    """Sentences by which the lists were corrected are all right; of others, at least six in ten that must be held are.
+    """Of talk that nothing was corrected by, at least 85 in 100 is asked about; of words to the texter at most three.
 
-    Of what may leave at most one in twenty is asked about: more questions would be answered blindly.
+    Of what is said most, at most one: more questions would be answered blindly.
     """
     wrong, count = FIGURES[part, language, kind]
-    assert len(wrong) <= {"known": 0.0, "fresh": 0.4 if kind == "hold" else 0.05}[part] * count, wrong
+    assert len(wrong) <= WORST[part, kind] * count, wrong
 
 
 def test_an_agency_adds_what_its_people_say(tmp_path: Path) -> None:
@@ -144,3 +157,102 @@ def test_what_is_held_is_measured_by_the_guard() -> None:
     """The figures come from the whole guard, not from the lists alone: a colleague's name counts as well."""
     assert is_held("ben can you look")
     assert not is_held("are you ok?")
+
+
+WEAK = """
+name: own
+words:
+  en:
+    about_texter:
+      enough: 4
+      reader_score: -5
+      reader: [thou]
+      cues:
+        first: {score: 2, phrases: [one stray], statements: [one mule], unless: [one stray of]}
+        second: {score: 2, statements: [two strays]}
+        third: {score: 2, questions: [three strays]}
+        idiom: {score: 5, phrases: [thou knowest]}
+  es:
+    about_texter:
+      enough: 4
+      cues:
+        otra: {score: 2, phrases: [cuatro strays]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "held_there"),
+    [
+        ("one stray", False),
+        ("one stray one mule", False),
+        ("one stray and two strays", True),
+        ("one stray of old and two strays", False),
+        ("one stray, two strays?", False),
+        ("one stray. three strays?", True),
+        ("one stray. three strays", False),
+        ("one stray and two strays, thou", False),
+        ("one stray and two strays, thou knowest", True),
+        ("one stray and cuatro strays", False),
+    ],
+)
+def test_weak_signs_are_added_up(tmp_path: Path, body: str, *, held_there: bool) -> None:
+    """Two cues hold what one does not; a cue counts once, where it should, and not across languages.
+
+    A word that addresses the reader takes away what the pack says, and an idiom with such a word gives it back.
+    """
+    (tmp_path / "own.yaml").write_text(WEAK, encoding="utf-8")
+    own = {language: alone(about) for language, about in load(["base", "own.yaml"], near=tmp_path).about_texter.items()}
+    assert speaks_about_texter(body, own.values()) is held_there
+
+
+def alone(about: AboutTexter) -> AboutTexter:
+    """Return lists without what comes from the base pack: the cues and the word of address of `WEAK`."""
+    own = {"first", "second", "third", "idiom", "otra"}
+    lists = [
+        replace(each, phrases=tuple(p for p in each.phrases if each.label != "reader" or p.source == "thou"))
+        for each in about.matcher.lists
+        if each.label == "reader" or each.label.removeprefix("cues.").partition(".")[0] in own
+    ]
+    return replace(about, matcher=make_matcher(lists, about.matcher.spelling))
+
+
+def test_a_later_pack_has_the_last_word_on_scores(tmp_path: Path) -> None:
+    """It sets what is enough and what a cue counts; a cue without a score, or with nought, is refused with its path."""
+    own = tmp_path / "own.yaml"
+
+    def written(words: str) -> Mapping[str, AboutTexter]:
+        own.write_text(f"name: own\nwords: {{en: {{about_texter: {words}}}}}\n", encoding="utf-8")
+        return load(["base", "own.yaml"], near=tmp_path).about_texter
+
+    assert speaks_about_texter("texter has a cat", written("{cues: {}}").values())
+    assert not speaks_about_texter("texter has a cat", written("{cues: {desk_words: {score: 1}}}").values())
+    assert not speaks_about_texter("texter has a cat", written("{enough: 5}").values())
+    for cue in ("{phrases: [a stray]}", "{score: 0, phrases: [a stray]}"):
+        with pytest.raises(PackError) as error:
+            written(f"{{cues: {{stray: {cue}}}}}")
+        assert error.value.problems == ["words.en.about_texter.cues.stray.score: needs a number other than nought"]
+
+
+@pytest.mark.parametrize(
+    ("language", "cue"), [(key, cue) for key, about in PACK.about_texter.items() for cue in about.scores]
+)
+def test_each_cue_of_the_base_pack_holds_something(language: str, cue: str) -> None:
+    """Without it, words of the corpus that are held would leave unasked."""
+    about = PACK.about_texter[language]
+    less = {**PACK.about_texter, language: replace(about, scores={**about.scores, cue: 0})}
+    bodies = (body for part in CORPUS.values() for body in part[language].get("hold", ()))
+    assert any(
+        not speaks_about_texter(body, less.values())
+        for body in bodies
+        if speaks_about_texter(body, PACK.about_texter.values())
+    )
+
+
+def test_lint_looks_at_cues(tmp_path: Path) -> None:
+    """A phrase of a cue that is there twice, or can never match, is told with its path."""
+    cue = "{score: 2, phrases: [one two, one two], statements: [three four], unless: [three four five?]}"
+    (tmp_path / "own.yaml").write_text(
+        f"name: own\nwords: {{en: {{about_texter: {{cues: {{stray: {cue}}}}}}}}}\n", encoding="utf-8"
+    )
+    told = [f.path for f in lint(load(["base", "own.yaml"], near=tmp_path)) if f.rule == "signs"]
+    assert told == [f"words.en.about_texter.cues.stray.{kind}" for kind in ("phrases", "statements")]

@@ -245,7 +245,7 @@ async def test_whoever_left_gets_neither_words_nor_keys(own: tuple[StaffedLine, 
         await replace(conversation, client=bea).wait_for_receipt(await bea.say(conversation.room, "// she has left"), "📝")
         left, waits = await encrypted(staffed_line, conversation.room), await sent_to(ada)
         await texts(staffed_line, conversation, "after she has left", client=bea)
-        said = await bea.say(conversation.room, "answered after she has left")
+        said = await bea.say(conversation.room, "answered after somebody left")
         await replace(conversation, client=bea).wait_for_receipt(said, "delivered")
         after = {
             event_id: of
