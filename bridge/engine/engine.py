@@ -130,8 +130,10 @@ class Engine:
             while rows := await inbox.next_at_desk(self._database, MAX_TOGETHER):
                 await self._process_together(rows)
             return
-        while (row := await inbox.next_to_decide(self._database, owner)) is not None:
-            await self._process(row)
+        behind = 1
+        while behind and (rows := await inbox.next_to_decide(self._database, owner)):
+            await self._process(rows[0])
+            behind = len(rows) - 1  # who was the last is not looked behind: what came since has woken its owner again
 
     async def _process_together(self, rows: list[SequencedRow]) -> None:
         """Decide several events of the desk and commit them at once; one by one when that fails as a bug."""

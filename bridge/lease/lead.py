@@ -33,7 +33,7 @@ from bridge.runtime import log
 from bridge.runtime.clock import seconds_since_boot
 from bridge.storage.errors import DatabaseError, LeadLost, Unavailable
 from bridge.storage.postgres_connection import PostgresConnection, PostgresPlace, connect
-from bridge.storage.postgres_database import Fence
+from bridge.storage.postgres_transaction import Fence
 
 RENEW_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 0.2

@@ -28,7 +28,7 @@ from typing import Final
 from bridge.storage.database import Row, Snapshot
 from bridge.storage.errors import Busy, DatabaseError
 from bridge.storage.postgres_connection import PostgresConnection, PostgresPlace
-from bridge.storage.postgres_database import FENCE, LEASE_SCHEMA, LEASE_TABLE
+from bridge.storage.postgres_transaction import FENCE, LEASE_SCHEMA, LEASE_TABLE
 
 LEASE_SECONDS: Final = 8.0
 """How long a lease lasts. With the look of every half second and the time of a start it is below 15 seconds."""

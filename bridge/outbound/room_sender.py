@@ -364,9 +364,10 @@ class RoomSender:
             await room_events.delete(transaction, gone)
             if event_id:
                 # The conversation may be over since the room was looked up: then nobody asks for this event by its name.
-                over = place == THREAD and not await threads.owns_room(transaction, task.owner, room)
+                stands = await room_events.standing_of(transaction, task.owner, room, event_id)
+                over = place == THREAD and not stands.owns_room
                 for noted, name, on in ((event_id, ref, about), *((tap, "", event_id) for tap in taps if tap)):
-                    await room_events.record(
+                    await room_events.record_ours(
                         transaction,
                         event_id=noted,
                         room_id=room,
@@ -381,11 +382,11 @@ class RoomSender:
                     )
                 if ref.startswith("in:"):
                     await carrier_copies.release_shown(transaction, task.owner, ref, now)
-                if ref and not over:
+                if ref and not over and stands.is_tapped:
                     delivered = await room_events.deliver_early_reactions(
                         transaction, self._vault, task.owner, event_id, ref
                     )
-            await outbox.delete(transaction, task.number)
+            await outbox.drop(transaction, task.number)
             return delivered
 
         # Not synced: what a power cut takes back is done again, which does not show.

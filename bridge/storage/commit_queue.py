@@ -10,6 +10,7 @@ whatever ends the syncing, those who wait are told, and those who come later.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -65,11 +66,12 @@ class _Waiting:
 class GroupSync:
     """Syncs one log, again and again, and answers who waited for it."""
 
-    def __init__(self, log: Log) -> None:
-        self._log = log
+    def __init__(self, log: Log, *, gather_seconds: float, is_idle: Callable[[], bool]) -> None:
+        """Make it. `gather_seconds`: for how long a sync waits for more, while there is more to write."""
+        self._log, self._gather_seconds, self._is_idle = log, gather_seconds, is_idle
         self._written = self._synced = 0
         self._waiting: deque[_Waiting] = deque()
-        self._unsynced = asyncio.Event()
+        self._unsynced, self._idle = asyncio.Event(), asyncio.Event()
         self._deferred: asyncio.TimerHandle | None = None
         self._finished = False
 
@@ -89,9 +91,14 @@ class GroupSync:
         else:
             answer(done, value)
 
+    def idle(self) -> None:
+        """Say that nothing waits to be written, so a sync need not wait for more."""
+        self._idle.set()
+
     def finish(self) -> None:
         """Say that nothing more is written: `run` returns after one more sync, if there is anything to sync."""
         self._finished = True
+        self._idle.set()
         self._unsynced.set()
 
     def fail_all(self) -> None:
@@ -103,6 +110,10 @@ class GroupSync:
         """Sync what was written until `finish`. Raises whatever ends the syncing."""
         while not self._finished or self._synced < self._written:
             await self._unsynced.wait()
+            if self._gather_seconds and not self._finished and not self._is_idle():
+                self._idle.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._idle.wait(), self._gather_seconds)
             self._unsynced.clear()
             if self._deferred is not None:
                 self._deferred.cancel()
@@ -143,20 +154,53 @@ async def _nothing() -> None:
     """Do nothing."""
 
 
+class Outcome(Protocol):
+    """Who is told what became of a commit, once, in the order of the commits."""
+
+    def made(self, value: Any) -> None:
+        """Say that it is made, and what its work returned."""
+
+    def failed(self, error: BaseException) -> None:
+        """Say why nothing of it is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """Of a commit that a caller asked for."""
+
+    queue: CommitQueue
+    request: _CommitRequest
+
+    def made(self, value: Any) -> None:
+        """Say that the log has it, and answer as the caller wished."""
+        self.queue.record(self.request, value)
+
+    def failed(self, error: BaseException) -> None:
+        """Tell the caller."""
+        fail(self.request.done, error)
+
+
 class CommitQueue:
-    """The one writer of a database. `transact`: run a work in one transaction; `after_commit`: what follows each."""
+    """The one writer of a database.
+
+    `transact`: run a work in one transaction and tell its outcome, or raise; it may return before, and then the next
+    begins. `after_commit`: what follows each; `settle`: wait until every outcome is told. `gather_seconds`: for how long
+    a sync waits for more while commits wait for the writer.
+    """
 
     def __init__(
         self,
         log: Log,
         *,
-        transact: Callable[[Work[Any]], Awaitable[Any]],
+        transact: Callable[[Work[Any], Outcome], Awaitable[None]],
         after_commit: Callable[[], Awaitable[None]] = _nothing,
+        settle: Callable[[], Awaitable[None]] = _nothing,
+        gather_seconds: float = 0.0,
     ) -> None:
         self._transact = transact
-        self._after_commit = after_commit
+        self._after_commit, self._settle = after_commit, settle
         self._requests: asyncio.Queue[_CommitRequest | _MaintenanceRequest | None] = asyncio.Queue()
-        self._group_sync = GroupSync(log)
+        self._group_sync = GroupSync(log, gather_seconds=gather_seconds, is_idle=self._requests.empty)
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = True
         self._cause: BaseException | None = None
@@ -237,6 +281,9 @@ class CommitQueue:
                 else:
                     await self._run_commit(request)
                     await self._after_commit()
+                if self.is_idle:
+                    self._group_sync.idle()
+            await self._settle()
         except BaseException as error:
             self.fail_all(error)
             raise
@@ -267,12 +314,14 @@ class CommitQueue:
             fail(request.done, disk_failure())
             return
         try:
-            value = await self._transact(request.work)
+            await self._transact(request.work, _Outcome(self, request))
         except BaseException as error:
             fail(request.done, error)
             if isinstance(error, WRITER_STOPS):
                 raise
-            return
+
+    def record(self, request: _CommitRequest, value: Any) -> None:
+        """Take a commit that was made."""
         self._group_sync.record_commit(request.sync)
         if self._failed.is_set():
             fail(request.done, disk_failure())

@@ -33,7 +33,7 @@ from bridge.storage.errors import (
     Unavailable,
     UnsuitableServer,
 )
-from bridge.storage.postgres_pipeline import PostgresPipeline
+from bridge.storage.postgres_pipeline import Flight, PostgresPipeline, Turn
 
 OLDEST: Final = 130_000
 """The oldest server that is tried, as its own number."""
@@ -140,9 +140,13 @@ class PostgresConnection:
             self.failed = (statement, error)
             raise
 
-    async def finish(self, statement: str) -> str:
-        """Run the last statement of a transaction; return what the server says of it."""
-        return await self.run(statement)
+    async def finish(self, statement: str, *, hold: bool = False) -> Flight:  # noqa: ARG002 - nothing waits here
+        """Run the last statement of a transaction: here at once (`PostgresPipeline.finish`)."""
+        done = asyncio.get_running_loop().create_future()
+        flight = Flight(done, [], b"", Turn(self.failed), 0.0)
+        flight.told = (await self.run(statement)).encode()
+        done.set_result(None)
+        return flight
 
     def pipelined(self) -> PostgresPipeline:
         """Return the same session as a pipeline; this object is of no use from then on."""

@@ -14,10 +14,12 @@ What forgetting is here. PostgreSQL keeps what was deleted: as dead rows until a
 archive, replicas and base backups for as long as they are kept. Nothing here overwrites it. What protects is that every
 word and number is sealed under a key that stands in `keys.db`, is never in PostgreSQL, and is overwritten there.
 
-Who may commit. The bridge that leads has a `Fence`: each of its commits looks, beneath a lock that the next leader takes
-alone, whether the epoch in the lease is still its own (`bridge/lease`). A commit of a former leader raises `LeadLost`,
-nothing of it is kept, and the process ends. Commands beside the bridge have none; those that need the line stopped take
-the leader's lock alone (`leads`), which every bridge that leads or waits has a share of.
+Who may commit. The bridge that leads has a `Fence` (`postgres_transaction`): a commit of a former leader ends the process.
+Commands beside the bridge have none; those that need the line stopped take the leader's lock alone (`leads`), which every
+bridge that leads or waits has a share of.
+
+What overlaps. While commits wait for the writer, the next one's work begins when this one's COMMIT is sent, not when it is
+answered; what it sends first goes in the same packet. A commit that asks to be called after it is waited for first.
 
 Sources: postgresql.org/docs/current: wal-async-commit.html, functions-admin.html (pg_logical_emit_message, advisory locks),
 routine-vacuuming.html.
@@ -28,22 +30,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeAlias, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from bridge.runtime import log
-from bridge.storage.commit_queue import CommitQueue
+from bridge.storage.commit_queue import CommitQueue, Outcome
 from bridge.storage.database import Database, Dialect, Row, Sync, Value, Work
 from bridge.storage.errors import Busy, DatabaseError, InUse, LeadLost, Unavailable
 from bridge.storage.migrations import Migrations
 from bridge.storage.postgres_connection import LOCK_MS, TABLES, PostgresConnection, PostgresPlace, connect, require_suitable
 from bridge.storage.postgres_pipeline import PostgresPipeline
+from bridge.storage.postgres_transaction import Fence, Performed, Writer, perform, transact
 from bridge.storage.sqlite_database import SqliteDatabase
 
 T = TypeVar("T")
-Writer: TypeAlias = PostgresConnection | PostgresPipeline
 C = TypeVar("C", PostgresConnection, PostgresPipeline)
 
 READERS: Final = 3
@@ -51,135 +52,51 @@ READERS: Final = 3
 LEADER_MS: Final = 30_000
 """Milliseconds in which a bridge that was killed, or whose network was cut, is gone at the server: more than the time-outs
 that `postgres_connection.py` has it set."""
-FENCE: Final = "fence"
-"""The purpose of the lock that commits of a leader share, and the next leader takes alone."""
-LEASE_SCHEMA: Final = "{}_lease"
-"""The schema of a lease, by that of the database whose leader has it."""
-LEASE_TABLE: Final = "lease"
-_FENCED_OFF: Final = ("22012", "42P01", "3F000", "42703", "42501")
-"""What the server says of a fence whose row, table, schema or column is another's or gone, or may not be read any more."""
+GATHER_SECONDS: Final = 0.003
+"""Seconds for which a sync waits for more commits while some wait for the writer: it costs more than a commit does."""
 SYNC: Final = "SELECT pg_logical_emit_message(true, 'quietline', '')"
-
-
-@dataclass(frozen=True, slots=True)
-class Fence:
-    """What each commit of a leader asks. `place`: of the main database, whose lease it is; `lost`: is told once it is."""
-
-    place: PostgresPlace
-    epoch: int
-    lost: Callable[[str], None]
-
-    @property
-    def statements(self) -> tuple[str, ...]:
-        """Return what fails, by a division by zero, unless the epoch in the lease is ours."""
-        schema = LEASE_SCHEMA.format(self.place.schema)
-        lock = PostgresPlace(self.place.url, schema).lock(FENCE)
-        epoch = f"epoch = {self.epoch} AND NOT released"
-        own = f'SELECT COUNT(*) FROM "{schema}".{LEASE_TABLE} WHERE {epoch}'  # noqa: S608 - names and a number of ours
-        return f"SELECT pg_advisory_xact_lock_shared({lock})", f"SELECT 1 / ({own})"
-
-
-class PostgresTransaction:
-    """The writing connection during one commit."""
-
-    dialect: Final = Dialect.POSTGRESQL
-
-    def __init__(self, connection: Writer) -> None:
-        self._connection = connection
-        self._ended = False
-        self._savepoints = 0
-        self._after_commit: list[Callable[[], None]] = []
-
-    async def execute(self, statement: str, /, *values: Value) -> None:
-        """Run a statement for what it changes: with the next that returns rows, or with the commit.
-
-        Within a savepoint it is run at once, for whoever made that asks whether it went well.
-        """
-        connection = self._open()
-        self._savepoints += statement.startswith("SAVEPOINT ")
-        await (connection.execute if self._savepoints else connection.defer)(statement, *values)
-        self._savepoints -= statement.startswith("RELEASE ")
-
-    async def fetch(self, statement: str, /, *values: Value) -> list[Row]:
-        """Run a statement and return its rows."""
-        return await self._open().fetch(statement, *values)
-
-    async def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
-        """Run a statement and return its first row, or None."""
-        return await self._open().fetchrow(statement, *values)
-
-    async def fetchval(self, statement: str, /, *values: Value) -> Any:
-        """Run a statement and return the first value of its first row, or None."""
-        return await self._open().fetchval(statement, *values)
-
-    def after_commit(self, call: Callable[[], None], /) -> None:
-        """Have this called when the commit is made and before the next one begins; never when nothing of it is kept."""
-        self._after_commit.append(call)
-
-    def committed(self) -> None:
-        """Make these calls."""
-        for call in self._after_commit:
-            call()
-
-    def end(self) -> None:
-        """Let nothing more through: what comes later would be part of another's commit."""
-        self._ended = True
-
-    def _open(self) -> Writer:
-        if self._ended:
-            raise RuntimeError("this commit is over")
-        return self._connection
-
-
-async def transact(connection: Writer, lock: int, work: Work[T], *, fence: Fence | None = None) -> T:
-    """Run the work in one transaction and return its value; on an exception nothing of it is kept.
-
-    `lock`: of the server, which one writer has at a time. Raises `Busy` when another does not let go of it, and `LeadLost`
-    when the fence says so.
-    """
-    transaction = PostgresTransaction(connection)
-    asked = fence.statements if fence else ()
-    try:
-        # They go with the first statement of the work; on an error of theirs the server passes over what follows.
-        for statement in ("BEGIN", f"SELECT pg_advisory_xact_lock({lock})", *asked):
-            await connection.defer(statement)
-        value = await work(transaction)
-        transaction.end()
-        await _commit(connection)
-    except BaseException:
-        transaction.end()
-        failed = connection.failed
-        if not connection.is_closed:
-            try:
-                await connection.run("ROLLBACK")
-            except BaseException:
-                connection.abort()  # what stays open would be part of the next commit
-                raise
-        if fence is not None and failed is not None and failed[0] in asked and failed[1].code.endswith(_FENCED_OFF):
-            fence.lost("a commit found another epoch in the lease, or no lease")
-            raise LeadLost("epoch") from None
-        raise
-    transaction.committed()
-    return value
-
-
-async def _commit(connection: Writer) -> None:
-    """Commit. After an error that the work passed over the server takes all of it back, and calls that no error."""
-    if await connection.finish("COMMIT") != "COMMIT":
-        raise Unavailable("rolled back")
 
 
 class ServerLog:
     """The server's write-ahead log."""
 
     def __init__(self) -> None:
-        self.connection: PostgresConnection | None = None
+        self.connection: PostgresPipeline | None = None
 
     async def sync(self) -> None:
         """Return when everything that was committed before is on the disk, as the server's settings say."""
         if self.connection is None:
             raise Unavailable("not open")
-        await self.connection.run(SYNC)
+        await self.connection.fetch(SYNC)
+
+
+class _Underway:
+    """A commit whose COMMIT is on its way: what became of it is told as soon as the server has answered."""
+
+    def __init__(self, performed: Performed[Any], outcome: Outcome, judge: Callable[[BaseException], None]) -> None:
+        self._performed, self._outcome, self._judge = performed, outcome, judge
+        self._is_told = False
+        performed.flight.done.add_done_callback(self._tell)
+
+    async def wait(self) -> None:
+        """Return when it is told."""
+        await self._performed.answered()
+        self._tell()
+
+    def _tell(self, _answered: object = None) -> None:
+        if self._is_told:
+            return
+        self._is_told = True
+        try:
+            value = self._performed.conclude()
+        except DatabaseError as error:
+            self._judge(error)
+            self._outcome.failed(error)
+        except BaseException as error:  # a call after the commit, which must not raise
+            self._outcome.failed(error)
+            raise
+        else:
+            self._outcome.made(value)
 
 
 class PostgresDatabase:
@@ -205,7 +122,14 @@ class PostgresDatabase:
         self._fence = fence
         self._lock = place.lock("commit")
         self._log = ServerLog()
-        self._queue = CommitQueue(self._log, transact=self._transact)
+        self._queue = CommitQueue(
+            self._log,
+            transact=self._transact,
+            after_commit=self._settle_if_idle,
+            settle=self._settle,
+            gather_seconds=GATHER_SECONDS,
+        )
+        self._underway: _Underway | None = None
         self._writer: PostgresPipeline | None = None
         self._connections: list[Writer] = []
         self._readers: asyncio.LifoQueue[PostgresConnection] | None = None
@@ -218,8 +142,8 @@ class PostgresDatabase:
             if self._leads:
                 await self._take_lead(self._writer)
             await self._migrate()
-            self._log.connection = await self._connect()
-            await self._log.connection.run(
+            syncer = self._log.connection = self._note((await connect(self._place)).pipelined())
+            await syncer.run(
                 "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
             )
             readers: asyncio.LifoQueue[PostgresConnection] = asyncio.LifoQueue()
@@ -339,18 +263,41 @@ class PostgresDatabase:
         finally:
             await connection.close()
 
-    async def _transact(self, work: Work[T]) -> T:
+    async def _transact(self, work: Work[Any], outcome: Outcome) -> None:
+        """Make a commit, and return when the next may begin: one is begun at most before the one before is answered."""
         if self._writer is None:
             raise Unavailable("not open")
         try:
-            return await transact(self._writer, self._lock, work, fence=self._fence)
-        except LeadLost as error:
+            performed = await perform(self._writer, self._lock, work, fence=self._fence, alone=self._is_idle)
+        except BaseException as error:
+            self._judge(error)
+            await self._settle()
+            raise
+        before, self._underway = self._underway, _Underway(performed, outcome, self._judge)
+        if before is not None:
+            await before.wait()
+        if performed.transaction.has_calls:
+            await self._settle()
+
+    def _is_idle(self) -> bool:
+        return self._queue.is_idle
+
+    async def _settle_if_idle(self) -> None:
+        if self._queue.is_idle:
+            await self._settle()
+
+    async def _settle(self) -> None:
+        """Wait until it is told what became of every commit."""
+        if self._underway is not None:
+            await self._underway.wait()
+            self._underway = None
+
+    def _judge(self, error: BaseException) -> None:
+        """End everything on an error after which nothing can be written."""
+        if isinstance(error, LeadLost):
             self._queue.fail_all(error)
-            raise
-        except DatabaseError:
-            if self._writer.is_closed:
-                self._queue.fail_all(OSError("the connection to the database is lost"))
-            raise
+        elif isinstance(error, DatabaseError) and (self._writer is None or self._writer.is_closed):
+            self._queue.fail_all(OSError("the connection to the database is lost"))
 
 
 def database_of(

@@ -2,82 +2,115 @@
 
 Rules of this module: one task uses a connection; statements reach the server in the order in which they were said; what was
 queued goes with the next statement that is waited for, in one message and one way there and back. After an error the server
-passes over the rest of the message, so nothing that was said after it is done. Errors are those of `postgres_connection`: a
-code, and no value. asyncpg makes the connection (TLS, login, settings) and hands its transport over; it cannot send a
-statement before the one before it was answered, which costs a commit of four statements six ways in place of three or four.
+passes over the rest of the message, so nothing that was said after it is done. The end of a transaction need not be waited
+for before the next begins: when it fails, what was sent of the next was passed over too, and is sent once more. Errors are
+those of `postgres_connection`: a code, and no value. asyncpg makes the connection (TLS, login, settings) and hands its
+transport over; it cannot send a statement before the one before it was answered, which costs a commit of four statements
+six ways in place of two or three.
 
-Sources: postgresql.org/docs/current: protocol-flow.html ("Pipelining", "Extended Query"), protocol-message-formats.html,
-catalog-pg-type.html (the numbers of types).
+Source: postgresql.org/docs/current: protocol-flow.html ("Pipelining", "Extended Query").
 """
 
 from __future__ import annotations
 
 import asyncio
-import struct
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
-from bridge.storage.database import NamedRow, Row, Value
-from bridge.storage.errors import DatabaseError, InvalidStatement, Unavailable
+from bridge.storage.database import Row, Value
+from bridge.storage.errors import DatabaseError, Unavailable
+from bridge.storage.postgres_messages import (
+    HEADER,
+    ROLLBACK,
+    SYNC,
+    Prepared,
+    bind_and_execute,
+    describe_columns,
+    describe_parameters,
+    error_code,
+    framed,
+    row_of,
+)
 
-BOOL, BYTEA, NUMERIC = 16, 17, 1700
-WHOLE: Final = (20, 21, 23, 26, NUMERIC)
-"""Types that are whole numbers here: a SUM of whole numbers is numeric, and one as well."""
-FLOATS: Final = (700, 701)
-TEXT_FORMAT, BINARY_FORMAT = 0, 1
+READY_FOR_QUERY: Final = 0x5A
+_WENT_WELL: Final = b"2n13"
+"""Messages that say no more than that a step did: BindComplete, NoData, ParseComplete, CloseComplete."""
 CLOSE_SECONDS: Final = 10.0
 MOST_QUEUED: Final = 64
 """Statements that wait at most: a commit of a million rows is neither one message nor all in memory."""
 
 
-@dataclass(slots=True)
-class _Prepared:
-    """A statement that the server has parsed. `parameters`: numbers of types; `decoders`: one for each column."""
-
-    name: bytes
-    statement: str
-    parameters: tuple[int, ...] = ()
-    columns: dict[str, int] = field(default_factory=dict)
-    decoders: tuple[Callable[[bytes], Any], ...] = ()
-    formats: bytes = b"\0\0"
+Failure: TypeAlias = tuple[str, DatabaseError]
+"""A statement, and how it failed."""
 
 
 @dataclass(slots=True)
-class _Flight:
-    """A message of one or more requests, and what came back of the last. `preparing`: it is a statement's own."""
+class Turn:
+    """What is said from one BEGIN to the next."""
+
+    failed: Failure | None = None
+
+
+@dataclass(slots=True)
+class Flight:
+    """A message of one or more requests, and what came back of the last.
+
+    `preparing`: it is a statement's own; `ends`: it is the last of a transaction; `again`: it has to be sent once more.
+    """
 
     done: asyncio.Future[None]
-    requests: list[_Prepared]
-    preparing: _Prepared | None = None
+    requests: list[Prepared]
+    message: bytes
+    turn: Turn
+    sent: float
+    preparing: Prepared | None = None
+    ends: bool = False
+    again: bool = False
     answered: int = 0
     rows: list[Row] = field(default_factory=list)
-    tag: str = ""
+    told: bytes = b""
     error: DatabaseError | None = None
+
+    @property
+    def tag(self) -> str:
+        """What the server says of the last that went well."""
+        return self.told.rstrip(b"\0").decode()
+
+    @property
+    def failed(self) -> Failure | None:
+        """What failed first since the BEGIN before it."""
+        return self.turn.failed
 
 
 class PostgresPipeline(asyncio.Protocol):
-    """See the module. `error_of`: makes an error of ours of the server's code; `seconds`: for one message's answer.
-
-    `failed`: the statement that first failed since the last BEGIN, and how; None when none did.
-    """
+    """See the module. `error_of`: makes an error of ours of the server's code; `seconds`: for one message's answer."""
 
     def __init__(self, *, error_of: Callable[[str], DatabaseError], statements: int, seconds: float) -> None:
         self._error_of, self._most, self._seconds = error_of, statements, seconds
         self._transport: asyncio.Transport | None = None
-        self._closed = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._closed = self._loop.create_future()
         self._when_lost: list[Callable[[], None]] = []
-        self._prepared: dict[str, _Prepared] = {}
+        self._prepared: dict[str, Prepared] = {}
         self._number = 0
         self._queued: list[tuple[str, tuple[Value, ...]]] = []
-        self._flight: _Flight | None = None
-        self.failed: tuple[str, DatabaseError] | None = None
-        self._received = bytearray()
+        self._turn = Turn()
+        self._flights: deque[Flight] = deque()
+        self._held = b""
+        self._watch: asyncio.TimerHandle | None = None
+        self._received = b""
 
     @property
     def is_closed(self) -> bool:
         """Whether it is lost, or was closed."""
         return self._closed.done()
+
+    @property
+    def failed(self) -> Failure | None:
+        """The statement that first failed since the last BEGIN, and how; None when none did."""
+        return self._turn.failed
 
     def when_lost(self, call: Callable[[], None]) -> None:
         """Have this called once, when the connection ends, for whatever reason."""
@@ -95,10 +128,12 @@ class PostgresPipeline(asyncio.Protocol):
         if ";" in statement and not values:  # several, which only another message takes
             await self._flush()
             await self.run(statement)
-        else:
-            self._queued.append((statement, values))
-            if len(self._queued) >= MOST_QUEUED:
-                await self._flush()
+            return
+        if statement == "BEGIN":
+            self._turn = Turn()
+        self._queued.append((statement, values))
+        if len(self._queued) >= MOST_QUEUED:
+            await self._flush()
 
     async def execute(self, statement: str, /, *values: Value) -> None:
         """Run what is queued and then this statement."""
@@ -119,60 +154,87 @@ class PostgresPipeline(asyncio.Protocol):
         row = await self.fetchrow(statement, *values)
         return None if row is None else row[0]
 
-    async def finish(self, statement: str) -> str:
-        """Run what is queued and then this statement, without values; return what the server says of it."""
+    async def finish(self, statement: str, *, hold: bool = False) -> Flight:
+        """Run what is queued and then this statement, the last of a transaction, without values; its answer is on its way.
+
+        Once that is an error, nothing of the transaction is kept, and nobody has to take it back. One transaction more may
+        begin before; it meets nothing of that error. `hold`: it begins at once, and what it sends first goes along.
+        """
         self._queued.append((statement, ()))
-        return (await self._flush()).tag
+        requests, message = await self._take_queued()
+        return self._write(requests, message, ends=True, hold=hold)
 
     async def run(self, statements: str) -> str:
         """Run statements without values, which may be several; what is queued and was not sent is dropped."""
         self._queued.clear()
-        self.failed = None
-        flight = await self._send([], _message(b"Q", statements.encode() + b"\0"))
-        return flight.tag
+        self._turn.failed = None
+        return (await self._ask(self._write([], framed(b"Q", statements.encode() + b"\0")))).tag
 
-    async def _flush(self) -> _Flight:
-        """Send what is queued. What has to be prepared first is, once in the life of a connection."""
+    async def _flush(self) -> Flight:
+        """Send what is queued, and wait for its answer."""
+        requests, message = await self._take_queued()
+        if not requests:
+            return Flight(self._loop.create_future(), [], b"", self._turn, 0.0)
+        return await self._ask(self._write(requests, message))
+
+    async def _take_queued(self) -> tuple[list[Prepared], bytes]:
+        """Make a message of what is queued. What has to be prepared first is, once in the life of a connection."""
         queued, self._queued = self._queued, []
-        requests: list[_Prepared] = []
+        requests: list[Prepared] = []
         message = bytearray()
         for statement, values in queued:
-            if statement == "BEGIN":
-                self.failed = None
             if (prepared := self._prepared.get(statement)) is None:
                 if requests:
-                    await self._send(requests, bytes(message) + _SYNC)
+                    await self._ask(self._write(requests, bytes(message) + SYNC))
                     requests, message = [], bytearray()
                 prepared = await self._prepare(statement)
-            message += _bind_and_execute(prepared, values)
+            message += bind_and_execute(prepared, values)
             requests.append(prepared)
-        if not requests:
-            return _Flight(asyncio.get_running_loop().create_future(), [])
-        return await self._send(requests, bytes(message) + _SYNC)
+        return requests, bytes(message) + SYNC
 
-    async def _prepare(self, statement: str) -> _Prepared:
+    async def _prepare(self, statement: str) -> Prepared:
         self._number += 1
-        prepared = _Prepared(b"s%d" % self._number, statement)
-        message = _message(b"P", prepared.name + b"\0" + statement.encode() + b"\0\0\0")
-        message += _message(b"D", b"S" + prepared.name + b"\0")
+        prepared = Prepared(b"s%d" % self._number, statement)
+        message = framed(b"P", prepared.name + b"\0" + statement.encode() + b"\0\0\0")
+        message += framed(b"D", b"S" + prepared.name + b"\0")
         if len(self._prepared) >= self._most:
             oldest = self._prepared.pop(next(iter(self._prepared)))
-            message += _message(b"C", b"S" + oldest.name + b"\0")
-        await self._send([], message + _SYNC, preparing=prepared)
+            message += framed(b"C", b"S" + oldest.name + b"\0")
+        await self._ask(self._write([], message + SYNC, preparing=prepared))
         self._prepared[statement] = prepared
         return prepared
 
-    async def _send(self, requests: list[_Prepared], message: bytes, *, preparing: _Prepared | None = None) -> _Flight:
+    def _write(
+        self,
+        requests: list[Prepared],
+        message: bytes,
+        *,
+        preparing: Prepared | None = None,
+        ends: bool = False,
+        hold: bool = False,
+    ) -> Flight:
         if self._transport is None or self.is_closed:
             raise Unavailable("connection is closed")
-        flight = self._flight = _Flight(asyncio.get_running_loop().create_future(), requests, preparing)
-        self._transport.write(message)
+        done: asyncio.Future[None] = self._loop.create_future()
+        flight = Flight(done, requests, message, self._turn, self._loop.time(), preparing, ends)
+        self._flights.append(flight)
+        self._held += message
+        if hold:
+            self._loop.call_soon(self._write_held)
+        else:
+            self._write_held()
+        if self._watch is None:
+            self._watch = self._loop.call_later(self._seconds, self._look)
+        return flight
+
+    def _write_held(self) -> None:
+        if self._held and self._transport is not None and not self.is_closed:
+            self._transport.write(self._held)
+        self._held = b""
+
+    async def _ask(self, flight: Flight) -> Flight:
         try:
-            async with asyncio.timeout(self._seconds):
-                await flight.done
-        except TimeoutError:
-            self.abort()  # nobody knows what became of it, and whether the next is answered
-            raise Unavailable("TimeoutError") from None
+            await flight.done
         except BaseException:
             self.abort()
             raise
@@ -181,6 +243,18 @@ class PostgresPipeline(asyncio.Protocol):
         return flight
 
     # What ends it.
+
+    def _look(self) -> None:
+        """Give up when the oldest message has no answer after its time."""
+        self._watch = None
+        if self.is_closed or not self._flights:
+            return
+        left = self._flights[0].sent + self._seconds - self._loop.time()
+        if left > 0:
+            self._watch = self._loop.call_later(left, self._look)
+            return
+        self._flights[0].error = Unavailable("TimeoutError")
+        self.abort()  # nobody knows what became of it, and whether the next is answered
 
     def abort(self) -> None:
         """Disconnect at once, in the middle of whatever it is: the server takes back what was not committed."""
@@ -191,7 +265,8 @@ class PostgresPipeline(asyncio.Protocol):
     async def close(self) -> None:
         """Disconnect, and wait until the server has let go of what the session held. A second time does nothing."""
         if self._transport is not None and not self.is_closed:
-            self._transport.write(_message(b"X", b""))
+            self._held += framed(b"X", b"")
+            self._write_held()
             try:
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await asyncio.shield(self._closed)
@@ -206,9 +281,12 @@ class PostgresPipeline(asyncio.Protocol):
         if self._closed.done():
             return
         self._closed.set_result(None)
-        if self._flight is not None and not self._flight.done.done():
-            self._flight.error = self._flight.error or Unavailable("connection lost")
-            self._flight.done.set_result(None)
+        if self._watch is not None:
+            self._watch.cancel()
+        while self._flights:
+            flight = self._flights.popleft()
+            flight.error = flight.error or Unavailable("connection lost")
+            _tell(flight)
         for call in self._when_lost:
             call()
 
@@ -216,127 +294,70 @@ class PostgresPipeline(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take the messages that are whole."""
-        received = self._received
-        received += data
-        start = 0
-        while len(received) - start >= 5:
-            kind, length = received[start], int.from_bytes(received[start + 1 : start + 5])
+        received = self._received + data if self._received else data
+        start, size = 0, len(received)
+        while size - start >= HEADER.size:
+            kind, length = HEADER.unpack_from(received, start)
             end = start + 1 + length
-            if len(received) < end:
+            if size < end:
                 break
-            self._take(kind, bytes(received[start + 5 : end]))
+            if kind not in _WENT_WELL:
+                self._take(kind, received[start + HEADER.size : end])
             start = end
-        del received[:start]
+        self._received = received[start:]
 
     def _take(self, kind: int, body: bytes) -> None:
-        flight = self._flight
-        if flight is None or flight.done.done():
+        if not self._flights:
             return
+        flight = self._flights[0]
+        if kind == READY_FOR_QUERY:
+            self._flights.popleft()
+            self._finish(flight, failed=body == b"E")
+        elif not flight.again:
+            self._note(flight, kind, body)
+
+    def _note(self, flight: Flight, kind: int, body: bytes) -> None:
         match kind:
             case 0x44:  # DataRow
                 if flight.answered == len(flight.requests) - 1:
-                    flight.rows.append(cast("Row", _row(flight.requests[-1], body)))
+                    flight.rows.append(cast("Row", row_of(flight.requests[-1], body)))
             case 0x43:  # CommandComplete
                 flight.answered += 1
-                flight.tag = body.rstrip(b"\0").decode()
+                flight.told = body
             case 0x45:  # ErrorResponse
                 if flight.error is None:
-                    flight.error = self._error_of(_code(body))
+                    flight.error = self._error_of(error_code(body))
                     asked = [*flight.requests[flight.answered :], flight.preparing][0]
-                    if self.failed is None and asked is not None:
-                        self.failed = (asked.statement, flight.error)
+                    if flight.turn.failed is None and asked is not None:
+                        flight.turn.failed = (asked.statement, flight.error)
             case 0x74 if flight.preparing is not None:  # ParameterDescription
-                (count,) = struct.unpack_from("!H", body)
-                flight.preparing.parameters = struct.unpack_from(f"!{count}I", body, 2)
+                describe_parameters(flight.preparing, body)
             case 0x54 if flight.preparing is not None:  # RowDescription
-                _describe(flight.preparing, body)
-            case 0x5A:  # ReadyForQuery
-                flight.done.set_result(None)
+                describe_columns(flight.preparing, body)
             case _:
                 pass  # it says that a step went well, or is a notice
 
+    def _finish(self, flight: Flight, *, failed: bool) -> None:
+        """Note that the server has answered. `failed`: it takes nothing more until the transaction is taken back."""
+        if flight.again:
+            # All of it was passed over, for the transaction before it had failed and was not taken back yet.
+            flight.again = False
+            self._resend(flight)
+            return
+        if flight.ends and failed:
+            for behind in self._flights:
+                behind.again = True
+            rollback = Flight(self._loop.create_future(), [], ROLLBACK, Turn(), self._loop.time())
+            self._resend(rollback)
+        _tell(flight)
 
-def _message(kind: bytes, body: bytes) -> bytes:
-    return kind + (len(body) + 4).to_bytes(4) + body
-
-
-_SYNC: Final = _message(b"S", b"")
-_EXECUTE: Final = _message(b"E", b"\0\0\0\0\0")
-_NULL: Final = (-1).to_bytes(4, signed=True)
-
-
-def _bind_and_execute(prepared: _Prepared, values: tuple[Value, ...]) -> bytes:
-    if len(values) != len(prepared.parameters):
-        raise InvalidStatement("number of values") from None
-    formats, data = bytearray(), bytearray()
-    for value, oid in zip(values, prepared.parameters, strict=True):
-        formats += (BINARY_FORMAT if isinstance(value, bytes) else TEXT_FORMAT).to_bytes(2)
-        if value is None:
-            data += _NULL
-            continue
-        encoded = _encode(value, oid)
-        data += len(encoded).to_bytes(4) + encoded
-    count = len(values).to_bytes(2)
-    return _message(b"B", b"\0" + prepared.name + b"\0" + count + formats + count + data + prepared.formats) + _EXECUTE
+    def _resend(self, flight: Flight) -> None:
+        flight.sent = self._loop.time()
+        self._flights.append(flight)
+        self._held += flight.message
+        self._write_held()
 
 
-def _encode(value: str | bytes | float, oid: int) -> bytes:
-    """Write a value as the server reads it: bytes as they are, all else as text."""
-    if isinstance(value, bytes):
-        if oid != BYTEA:
-            raise InvalidStatement("bytes") from None
-        return value
-    if isinstance(value, bool):
-        return (b"t" if value else b"f") if oid == BOOL else (b"1" if value else b"0")
-    if isinstance(value, str):
-        if oid in {BYTEA, *WHOLE, *FLOATS, BOOL}:
-            raise InvalidStatement("text") from None
-        try:
-            return value.encode()
-        except UnicodeEncodeError:
-            raise InvalidStatement("UnicodeEncodeError") from None
-    return repr(value).encode()
-
-
-def _describe(prepared: _Prepared, body: bytes) -> None:
-    """Note a statement's columns: their names, how they are asked for and read."""
-    (count,) = struct.unpack_from("!H", body)
-    place, names, types = 2, [], []
-    for _ in range(count):
-        end = body.index(0, place)
-        names.append(body[place:end].decode())
-        types.append(struct.unpack_from("!I", body, end + 7)[0])
-        place = end + 19
-    prepared.columns = {name: n for n, name in enumerate(names)}
-    prepared.decoders = tuple(_decoder(oid) for oid in types)
-    formats = b"".join((BINARY_FORMAT if oid == BYTEA else TEXT_FORMAT).to_bytes(2) for oid in types)
-    prepared.formats = count.to_bytes(2) + formats
-
-
-def _decoder(oid: int) -> Callable[[bytes], Any]:
-    if oid == BYTEA:
-        return bytes
-    if oid == BOOL:
-        return b"t".__eq__
-    if oid in WHOLE:
-        return int
-    return float if oid in FLOATS else bytes.decode
-
-
-def _row(prepared: _Prepared, body: bytes) -> NamedRow:
-    values: list[Any] = []
-    place = 2
-    for decode in prepared.decoders:
-        length = int.from_bytes(body[place : place + 4], signed=True)
-        place += 4
-        if length < 0:
-            values.append(None)
-        else:
-            values.append(decode(body[place : place + length]))
-            place += length
-    return NamedRow(prepared.columns, tuple(values))
-
-
-def _code(body: bytes) -> str:
-    """Return the five letters of an error."""
-    return next((part[1:].decode() for part in body.split(b"\0") if part.startswith(b"C")), "")
+def _tell(flight: Flight) -> None:
+    if not flight.done.done():
+        flight.done.set_result(None)

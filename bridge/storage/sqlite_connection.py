@@ -1,26 +1,30 @@
-"""One connection to an SQLite file, with the SQLite that comes with this program (apsw).
+"""One connection to an SQLite file, with the SQLite that comes with this program (apsw), and one commit on it.
 
 Rules of this module: nothing else of ours opens our files, for two SQLite libraries in one process lose each other's locks
 (sqlite.org/howtocorrupt.html, section 2.2.1), and the one of Debian 12 and 13 can lose a commit when one connection
 checkpoints while another writes (sqlite.org/wal.html#walresetbug, mended in 3.51.3); every error of it becomes one of
-`errors`; one statement is run to its end before the next.
+`errors`; one statement is run to its end before the next. Of a commit all is kept or nothing; what remains of a transaction
+in a person's hands writes nothing into another's; nobody in the event loop waits for another process, which may write
+meanwhile.
 
-Sources: rogerbinns.github.io/apsw (execution, exceptions), sqlite.org/pragma.html, sqlite.org/c3ref/c_abort.html.
+Sources: rogerbinns.github.io/apsw (execution, exceptions), sqlite.org/pragma.html, sqlite.org/c3ref/c_abort.html,
+sqlite.org/lang_transaction.html (section 3.1, what rolls back by itself; after BEGIN IMMEDIATE no statement meets a lock).
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import apsw
 
-from bridge.storage.database import NamedRow, Row, Value
+from bridge.storage.database import Dialect, NamedRow, Row, Value, Work
 from bridge.storage.errors import (
     SQLITE_FULL,
     Busy,
@@ -31,11 +35,18 @@ from bridge.storage.errors import (
     Unavailable,
 )
 
+T = TypeVar("T")
+
 WAL_RESET_FIXED: Final = 3_051_003
 """The first SQLite without the WAL-reset fault, as its own number."""
 BUSY_MS: Final = 5000
 STATEMENTS: Final = 256
 """Prepared statements that are kept: about as many as the bridge has."""
+
+YIELD_EVERY: Final = 64
+"""Statements after which others have a turn, of one commit or of many."""
+BUSY_RETRY_SECONDS: Final = 0.005
+"""Seconds between two tries to begin a commit while another process writes."""
 
 ROOM_BYTES: Final = 64 * 1024
 """Bytes that must be free for the two files that SQLite makes beside a database (sqlite.org/walformat.html)."""
@@ -223,3 +234,92 @@ def translate(error: apsw.Error) -> DatabaseError:
 def _with_numbered_parameters(statement: str) -> str:
     """Write `$1` as SQLite does: there a `$1` is a name, which takes the next value and not the first."""
     return _PARAMETER.sub(r"?\1", statement)
+
+
+class SqliteTransaction:
+    """The writing connection during one commit."""
+
+    dialect: Final = Dialect.SQLITE
+
+    def __init__(self, connection: SqliteConnection, statements: Iterator[int]) -> None:
+        self._connection = connection
+        self._statements = statements
+        self._ended = False
+        self._after_commit: list[Callable[[], None]] = []
+
+    async def execute(self, statement: str, /, *values: Value) -> None:
+        """Run a statement for what it changes."""
+        await self._before_statement()
+        self._connection.execute(statement, *values)
+
+    async def fetch(self, statement: str, /, *values: Value) -> list[Row]:
+        """Run a statement and return its rows."""
+        await self._before_statement()
+        return self._connection.fetch(statement, *values)
+
+    async def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
+        """Run a statement and return its first row, or None."""
+        await self._before_statement()
+        return self._connection.fetchrow(statement, *values)
+
+    async def fetchval(self, statement: str, /, *values: Value) -> Any:
+        """Run a statement and return the first value of its first row, or None."""
+        await self._before_statement()
+        return self._connection.fetchval(statement, *values)
+
+    def after_commit(self, call: Callable[[], None], /) -> None:
+        """Have this called when the commit is made and before the next one begins; never when nothing of it is kept."""
+        self._after_commit.append(call)
+
+    def committed(self) -> None:
+        """Make these calls."""
+        for call in self._after_commit:
+            call()
+
+    def end(self) -> None:
+        """Let nothing more through: what comes later would be part of another's commit."""
+        self._ended = True
+
+    async def _before_statement(self) -> None:
+        if next(self._statements) % YIELD_EVERY == 0:
+            await asyncio.sleep(0)
+        if self._ended:
+            raise RuntimeError("this commit is over")
+        if not self._connection.in_transaction:
+            # SQLite took all of it back after an error that the work passed over: the rest alone must not be kept.
+            raise Unavailable("rolled back")
+
+
+async def transact(writer: SqliteConnection, statements: Iterator[int], work: Work[T]) -> T:
+    """Run the work in one transaction and return its value; on an exception nothing of it is kept.
+
+    `statements` counts those of all transactions of the writer.
+    """
+    await _begin(writer)
+    transaction = SqliteTransaction(writer, statements)
+    try:
+        value = await work(transaction)
+        transaction.end()
+        writer.execute("COMMIT")
+    except BaseException:
+        transaction.end()
+        # What stays open after a COMMIT that failed blocks every other.
+        if writer.in_transaction:
+            writer.execute("ROLLBACK")
+        raise
+    transaction.committed()
+    return value
+
+
+async def _begin(writer: SqliteConnection) -> None:
+    """Begin a commit. Another process writes for milliseconds now and then: the event loop goes on meanwhile."""
+    until = asyncio.get_running_loop().time() + BUSY_MS / 1000
+    while True:
+        try:
+            writer.execute("BEGIN IMMEDIATE")
+        except Busy:
+            if asyncio.get_running_loop().time() >= until:
+                raise
+            await asyncio.sleep(BUSY_RETRY_SECONDS)
+        else:
+            return

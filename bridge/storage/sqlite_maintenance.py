@@ -1,14 +1,26 @@
-"""What the writing connection does between two commits: copies its log back, empties it, overwrites what was deleted.
+"""What waits for the disk: the sync of the write-ahead log behind the commits, and what is done between two of them.
 
-Rules of this module: every function may wait for the disk, so it runs in a thread; nobody commits meanwhile, so none of
-them takes longer the larger the file is; it knows no transaction and no order, which are `sqlite_database`'s.
+Rules of this module: everything here may wait for the disk, so it runs in threads; between two commits nobody writes, so
+nothing that is done there takes longer the larger the file is; it knows no transaction and no order, which are
+`sqlite_database`'s. The log's thread starts with it, so that no sync can fail because no thread can be had.
 
-Sources: sqlite.org/wal.html, sqlite.org/pragma.html (wal_checkpoint, shrink_memory).
+Why not `synchronous = FULL`: it syncs inside the COMMIT, in which nobody else can write, and a caller that needs two
+commits waits for the disk twice. With NORMAL a COMMIT only writes. The same `fdatasync` is then asked for here, behind it,
+by a thread: everything written until then is on the disk after it, in its order, so those who wait share it, and a decision
+is made while what it rests on is on its way to the disk. What must not be known before waits for it (`Database.synced`).
+
+Sources: sqlite.org/wal.html, sqlite.org/pragma.html (synchronous: NORMAL is whole and in order, not durable;
+wal_checkpoint, shrink_memory), sqlite.org/walformat.html (a commit stands in the log alone), fdatasync(2) (and what it says
+of errors: what was not kept once may be said to be kept).
 """
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Final, TypeAlias
 
 from bridge.storage.page_scrubber import PageScrubber
@@ -19,6 +31,40 @@ Maintenance: TypeAlias = Callable[[SqliteConnection, PageScrubber], bool]
 
 SHORT_BUSY_MS: Final = 100
 """For what nobody may commit beside, and what is tried again anyway."""
+_fdatasync = getattr(os, "fdatasync", os.fsync)
+"""Where a system has no `fdatasync`, it syncs the times of the file as well."""
+
+
+class WriteAheadLog:
+    """The log of the database at `path`. `open` and `close` as often as the database."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+        self._thread: ThreadPoolExecutor | None = None
+
+    async def open(self) -> None:
+        """Take hold of the log, which stands as long as anybody has the database open, and sync it. Raises `OSError`."""
+        self._descriptor = os.open(f"{self._path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="log")
+        await self.sync()
+
+    async def sync(self) -> None:
+        """Return when everything written before is on the disk. Raises `OSError` when it may not be, now or ever."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._sync)
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._thread is not None:
+            self._thread.shutdown()
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+        self._descriptor = self._thread = None
+
+    def _sync(self) -> None:
+        if self._descriptor is None:
+            raise OSError
+        _fdatasync(self._descriptor)
 
 
 def checkpoint(writer: SqliteConnection, scrubber: PageScrubber) -> bool:

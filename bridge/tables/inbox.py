@@ -107,14 +107,14 @@ async def next_at_desk(reader: Reader, most: int) -> list[SequencedRow]:
     return [_sequenced(DESK, row) for row in rows]
 
 
-async def next_to_decide(reader: Reader, owner: str) -> SequencedRow | None:
-    """Return a thread's oldest event; None when there is none, or when its phone was not looked up yet."""
-    row = await reader.fetchrow(
+async def next_to_decide(reader: Reader, owner: str) -> list[SequencedRow]:
+    """Return a thread's oldest event, and the next when there is one; nothing when its phone was not looked up yet."""
+    rows = await reader.fetch(
         """SELECT seq, kind, body FROM inbox WHERE owner = $1
-           AND NOT EXISTS (SELECT 1 FROM thread WHERE id = $1 AND NOT screened) ORDER BY seq LIMIT 1""",
+           AND NOT EXISTS (SELECT 1 FROM thread WHERE id = $1 AND NOT screened) ORDER BY seq LIMIT 2""",
         owner,
     )
-    return None if row is None else _sequenced(owner, row)
+    return [_sequenced(owner, row) for row in rows]
 
 
 async def oldest(reader: Reader, owner: str) -> SequencedRow | None:

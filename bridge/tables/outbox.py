@@ -96,6 +96,11 @@ async def delete(transaction: Transaction, number: int) -> bool:
     return await transaction.fetchval("DELETE FROM outbox WHERE id = $1 RETURNING id", number) is not None
 
 
+async def drop(transaction: Transaction, number: int) -> None:
+    """Delete a row, if it is still there."""
+    await transaction.execute("DELETE FROM outbox WHERE id = $1", number)
+
+
 async def queued_rows(reader: Reader) -> list[QueuedRow]:
     """Return where every row stands, in their order."""
     rows = await reader.fetch("SELECT id, owner, lane, way FROM outbox ORDER BY id")

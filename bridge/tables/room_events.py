@@ -40,6 +40,18 @@ NOT_ON_HOLD: Final = """NOT EXISTS (
 NOT_THREAD_CARD: Final = "(ref IS NULL OR ref NOT IN ('card', 'edit:card'))"
 
 
+_INSERT: Final = """INSERT INTO event (event_id, room_id, owner, ref, about, at, expires, state)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE EXISTS (SELECT 1 FROM matrix_room WHERE room_id = $2)
+    ON CONFLICT (event_id)"""
+
+
+class Standing(NamedTuple):
+    """Of an event that was sent to a room: whether the thread has that room still, and whether a tap on it came early."""
+
+    owns_room: bool
+    is_tapped: bool
+
+
 class IndexedEvent(NamedTuple):
     """A row of the index. `n` never repeats; `is_state`: it is counted and not redacted."""
 
@@ -73,15 +85,36 @@ async def record(
     at: int,
     now: float,
     lifetime: int,
-    ref: str = "",
     about: str = "",
     state: bool = False,
     until: int | None = None,
 ) -> bool:
-    """Note an event (`at` in milliseconds); return whether it is a new one. A room that has gone has no events any more.
+    """Note an event (`at` in milliseconds) that has no name of ours; return whether it is a new one.
 
+    A room that has gone has no events any more.
     `until`: when it goes, where that is not what its place says.
     """
+    expires = until if until is not None or place == THREAD else int(now) + lifetime
+    query = f"{_INSERT} DO NOTHING RETURNING n"
+    values = (event_id, room_id, owner, None, about or None, at, expires, state)
+    return await transaction.fetchval(query, *values) is not None
+
+
+async def record_ours(
+    transaction: Transaction,
+    *,
+    event_id: str,
+    room_id: str,
+    owner: str,
+    place: str,
+    at: int,
+    now: float,
+    lifetime: int,
+    ref: str,
+    about: str = "",
+    until: int | None = None,
+) -> None:
+    """Note an event that we sent, by our own name for it, which may be empty; also when the room told us of it before."""
     if ref:
         await transaction.execute(
             "UPDATE event SET ref = NULL, expires = COALESCE(expires, $3) WHERE owner = $1 AND ref = $2 AND event_id <> $4",
@@ -93,22 +126,21 @@ async def record(
     expires = until
     if until is None and place != THREAD and not await _is_current(transaction, ref):
         expires = int(now) + lifetime
-    noted: Any = await transaction.fetchval(
-        """INSERT INTO event (event_id, room_id, owner, ref, about, at, expires, state)
-           SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE EXISTS (SELECT 1 FROM matrix_room WHERE room_id = $2)
-           ON CONFLICT (event_id) DO NOTHING RETURNING n""",
-        event_id,
+    query = f"{_INSERT} DO UPDATE SET ref = excluded.ref WHERE event.owner = excluded.owner AND excluded.ref IS NOT NULL"
+    values = (event_id, room_id, owner, ref or None, about or None, at, expires, False)
+    await transaction.execute(query, *values)
+
+
+async def standing_of(reader: Reader, owner: str, room_id: str, event_id: str) -> Standing:
+    """Say how things stand for an event of ours that was sent to a thread's room."""
+    row = await reader.fetchrow(
+        """SELECT EXISTS (SELECT 1 FROM thread WHERE room_id = $1 AND id = $2) AS owns,
+                  EXISTS (SELECT 1 FROM early_tap WHERE target = $3 AND owner = $2) AS tapped""",
         room_id,
         owner,
-        ref or None,
-        about or None,
-        at,
-        expires,
-        state,
+        event_id,
     )
-    if noted is None and ref:
-        await transaction.execute("UPDATE event SET ref = $2 WHERE event_id = $1 AND owner = $3", event_id, ref, owner)
-    return noted is not None
+    return Standing(bool(row and row["owns"]), bool(row and row["tapped"]))
 
 
 async def find(reader: Reader, event_id: str) -> KnownEvent | None:

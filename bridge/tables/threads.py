@@ -241,11 +241,6 @@ async def other_designations(reader: Reader, thread: str) -> list[str]:
     return [row["designation"] for row in rows]
 
 
-async def owns_room(reader: Reader, thread: str, room_id: str) -> bool:
-    """Whether a room is a thread's now."""
-    return await reader.fetchval("SELECT 1 FROM thread WHERE room_id = $1 AND id = $2", room_id, thread) is not None
-
-
 async def without_room(reader: Reader, shown: Iterable[str]) -> RoomlessThread | None:
     """Return a thread that should have a room and has none: of those that came in a flood only one that is `shown`."""
     query = "SELECT id, designation FROM thread WHERE room_id IS NULL AND crowded = 0 AND designation <> '' LIMIT 1"

@@ -21,7 +21,8 @@ from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS
 from bridge.storage.copying import NotTheSame, Pair
 from bridge.storage.errors import DatabaseError, InUse, Unavailable, UnsuitableServer
 from bridge.storage.postgres_connection import PostgresPlace, connect, require_suitable
-from bridge.storage.postgres_database import LEASE_SCHEMA, PostgresDatabase, drop_schemas
+from bridge.storage.postgres_database import PostgresDatabase, drop_schemas
+from bridge.storage.postgres_transaction import LEASE_SCHEMA
 from bridge.storage.sqlite_connection import snapshot
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.tables import desk_state, schema

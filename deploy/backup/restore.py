@@ -23,9 +23,8 @@ import yaml
 
 from bridge.config import ConfigError, load
 from bridge.storage.errors import DatabaseError
-from bridge.storage.sqlite_connection import MEMORY, SqliteConnection
+from bridge.storage.sqlite_connection import MEMORY, SqliteConnection, transact
 from bridge.storage.sqlite_database import SqliteDatabase
-from bridge.storage.sqlite_transaction import transact
 from bridge.tables import backup_rows, line_state
 from deploy.backup.backup import DATABASE_TABLES, Backup, write_new_file
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically

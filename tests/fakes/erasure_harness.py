@@ -169,7 +169,7 @@ class ErasureHarness:
         self.rooms.events[event_id] = "words"
         now = self.harness.clock.now()
         await self.harness.database.commit(
-            lambda transaction: room_events.record(
+            lambda transaction: room_events.record_ours(
                 transaction,
                 event_id=event_id,
                 room_id=ROOM,

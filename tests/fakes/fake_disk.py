@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.storage import postgres_database, write_ahead_log
+from bridge.storage import postgres_database, sqlite_maintenance
 from bridge.storage.sqlite_connection import SqliteConnection
 from tests.fakes import database_engine
 
@@ -32,7 +32,7 @@ class FakeDisk:
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Be the disk of every store from now on. Of PostgreSQL's it is known only when it has kept what was committed."""
         if not database_engine.is_postgres():
-            monkeypatch.setattr(write_ahead_log, "_fdatasync", self.sync)
+            monkeypatch.setattr(sqlite_maintenance, "_fdatasync", self.sync)
             return
         kept = postgres_database.ServerLog.sync
 

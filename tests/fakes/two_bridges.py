@@ -30,7 +30,7 @@ from bridge.runtime.settings import read_secret
 from bridge.storage import serialization
 from bridge.storage.key_file import KeyFile
 from bridge.storage.postgres_connection import PostgresPlace
-from bridge.storage.postgres_database import LEASE_SCHEMA
+from bridge.storage.postgres_transaction import LEASE_SCHEMA
 from bridge.storage.vault import Vault
 from deploy.data_dir import postgres_snapshot
 from deploy.data_dir.layout import Layout, Ports

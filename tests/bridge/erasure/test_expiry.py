@@ -155,7 +155,7 @@ async def test_a_superseded_edit_goes_and_the_newest_stays(erasure: ErasureHarne
     async def edit(event_id: str) -> None:
         now = erasure.harness.clock.now()
         await erasure.harness.database.commit(
-            lambda transaction: room_events.record(
+            lambda transaction: room_events.record_ours(
                 transaction,
                 event_id=event_id,
                 room_id=ROOM,

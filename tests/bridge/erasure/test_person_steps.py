@@ -26,7 +26,7 @@ async def test_what_the_desk_still_shows_of_an_ended_thread_no_longer_bears_its_
     async def show(transaction: Transaction) -> None:
         for n, ref in enumerate(refs):
             until = None if ref == "board" else int(now) + 3600
-            await room_events.record(
+            await room_events.record_ours(
                 transaction, event_id=f"${n}", room_id=DESK_ROOM, owner=DESK, place=DESK,
                 ref=ref, at=0, now=now, lifetime=60, until=until,
             )  # fmt: skip

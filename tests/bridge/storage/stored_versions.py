@@ -16,8 +16,7 @@ from typing import Final
 from bridge.matrix.schema import IDENTITY, OLM, ROOMS
 from bridge.storage import marked_sets
 from bridge.storage.migrations import Migrations
-from bridge.storage.sqlite_connection import MEMORY, SqliteConnection
-from bridge.storage.sqlite_transaction import transact
+from bridge.storage.sqlite_connection import MEMORY, SqliteConnection, transact
 from bridge.tables import schema
 
 STORED: Final = Path(__file__).parent / "stored"

@@ -13,7 +13,7 @@ import pytest
 from bridge.storage.errors import Unavailable
 from bridge.storage.migrations import Migrations
 from bridge.storage.postgres_connection import PostgresConnection, PostgresPlace, connect
-from bridge.storage.postgres_database import transact
+from bridge.storage.postgres_transaction import transact
 from tests.bridge.storage.stored_versions import SETS, VERSIONS
 from tests.fakes.database_engine import place_of
 from tests.fakes.postgres_server import PostgresServer

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.storage import postgres_database
-from bridge.storage.database import Sync, Transaction, attempt
+from bridge.storage import postgres_database, postgres_transaction
+from bridge.storage.database import Sync, Transaction, Work, attempt
 from bridge.storage.errors import (
     Busy,
     ConstraintViolation,
@@ -25,7 +25,7 @@ from bridge.storage.errors import (
 )
 from bridge.storage.migrations import Migrations, Step
 from bridge.storage.postgres_connection import PostgresPlace, connect
-from bridge.storage.postgres_database import PostgresDatabase
+from bridge.storage.postgres_database import PostgresDatabase, ServerLog
 from tests.e2e.polling import STEP_TIMEOUT
 from tests.fakes.database_engine import place_of
 from tests.fakes.postgres_server import PostgresServer, bridge_server, running_postgres
@@ -199,6 +199,80 @@ async def test_many_callers_one_transaction_at_a_time(database: PostgresDatabase
     assert order == called == list(range(20))
 
 
+async def test_the_next_commit_begins_before_this_one_is_answered(database: PostgresDatabase) -> None:
+    """While others wait. Each is told its own fate, one that fails at its end too; the next sees what was kept of it.
+
+    A commit that asks to be called afterwards has its call before the next begins.
+    """
+    told: list[object] = []
+
+    def asks(number: int, *, fails: bool = False, calls: bool = False) -> Work[None]:
+        async def work(transaction: Transaction) -> None:
+            before = database._underway
+            told.append(f"{number} begins" + (" early" if before and not before._performed.flight.done.done() else ""))
+            told.append((number, await transaction.fetchval("SELECT COUNT(*) FROM parent")))
+            for _ in range(1 + fails):
+                await transaction.execute("INSERT INTO parent (id) VALUES ($1)", number)
+            if calls:
+                transaction.after_commit(lambda: told.append(f"called {number}"))
+
+        return work
+
+    works = [asks(1), asks(2, fails=True), asks(3), asks(4, calls=True), asks(5, fails=True, calls=True), asks(6)]
+    answers = await asyncio.gather(*(database.commit(work) for work in works), return_exceptions=True)
+    assert [type(answer).__name__ for answer in answers] == [
+        *("NoneType", "ConstraintViolation", "NoneType", "NoneType", "ConstraintViolation", "NoneType")
+    ]
+    assert told == [
+        *("1 begins", (1, 0), "2 begins early", (2, 1), "3 begins early", (3, 1), "4 begins early", (4, 2), "called 4"),
+        *("5 begins", (5, 3), "6 begins", (6, 3)),
+    ]
+    assert await kept(database) == [1, 3, 4, 6]
+
+
+async def test_a_commit_that_fails_behind_another_takes_nothing_of_it(database: PostgresDatabase) -> None:
+    """Not when its work fails before it has asked anything, nor after."""
+
+    async def fails(_transaction: Transaction) -> None:
+        raise RuntimeError
+
+    async def asks_and_fails(transaction: Transaction) -> None:
+        await put(7)(transaction)
+        await transaction.fetchval("SELECT 1")
+        raise RuntimeError
+
+    for number, failing in ((1, fails), (2, asks_and_fails)):
+        first, second, third = await asyncio.gather(
+            database.commit(put(number)),
+            database.commit(failing),
+            database.commit(put(number + 10)),
+            return_exceptions=True,
+        )
+        assert (first, type(second), third) == (number, RuntimeError, number + 10)
+    assert await kept(database) == [1, 2, 11, 12]
+
+
+async def test_commits_that_wait_for_the_writer_share_a_sync(place: PostgresPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits for them, for a moment at most, and for nothing where none waits."""
+    monkeypatch.setattr(postgres_database, "GATHER_SECONDS", 3600.0)
+    kept_syncs, syncs = ServerLog.sync, list[ServerLog]()
+
+    async def sync(server_log: ServerLog) -> None:
+        await kept_syncs(server_log)
+        syncs.append(server_log)
+
+    monkeypatch.setattr(ServerLog, "sync", sync)
+    database = PostgresDatabase(place)
+    await database.open()
+    await database.commit(lambda transaction: transaction.execute(TABLES[0]))
+    before = len(syncs)
+    assert await asyncio.gather(*(database.commit(put(number)) for number in range(40))) == list(range(40))
+    assert len(syncs) == before + 1
+    await database.commit(put(40))
+    assert len(syncs) == before + 2
+    await database.close()
+
+
 async def test_many_may_read_at_once(database: PostgresDatabase) -> None:
     """More reads than there are connections wait for one another, and each gets its own answer."""
     assert await asyncio.gather(*(database.fetchval("SELECT $1::BIGINT", n) for n in range(50))) == list(range(50))
@@ -271,12 +345,12 @@ async def test_who_writes_beside_is_waited_for(
     await begun.wait()
     second = asyncio.create_task(database.commit(put(2)))
     with pytest.raises(Busy):
-        await postgres_database.transact(impatient, place.lock("commit"), put(3))
+        await postgres_transaction.transact(impatient, place.lock("commit"), put(3))
     assert not second.done()
     goes_on.set()
     await first
     assert await second == 2
-    assert await postgres_database.transact(impatient, place.lock("commit"), put(3)) == 3
+    assert await postgres_transaction.transact(impatient, place.lock("commit"), put(3)) == 3
     assert await kept(database) == [1, 2, 3]
     await impatient.close()
     await beside.close()

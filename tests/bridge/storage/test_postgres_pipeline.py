@@ -111,8 +111,50 @@ async def test_what_is_queued_is_dropped_by_a_rollback(pipeline: PostgresPipelin
     await pipeline.run("ROLLBACK")
     await pipeline.defer("BEGIN")
     await pipeline.defer("INSERT INTO t (n) VALUES ($1)", 2)
-    assert await pipeline.finish("COMMIT") == "COMMIT"
+    ended = await pipeline.finish("COMMIT")
     assert [row["n"] for row in await pipeline.fetch("SELECT n FROM t")] == [2]
+    assert (ended.done.done(), ended.tag, ended.error) == (True, "COMMIT", None)
+
+
+@pytest.mark.parametrize("hold", [False, True])
+@pytest.mark.parametrize("is_known", [False, True])
+async def test_a_transaction_begins_before_the_end_of_the_one_before_is_answered(
+    pipeline: PostgresPipeline, is_known: bool, hold: bool
+) -> None:
+    """When that end fails nothing of its transaction is kept, all of the one behind it is, and each hears its own fate.
+
+    `is_known`: to the server, the statement that follows.
+    """
+    await pipeline.run("CREATE UNIQUE INDEX once ON t (n)")
+    await pipeline.defer("BEGIN")
+    await pipeline.defer("INSERT INTO t (n) VALUES ($1)", 0)
+    await (await pipeline.finish("COMMIT")).done
+    if is_known:
+        assert await pipeline.fetchval("SELECT COUNT(*) FROM t WHERE n < $1", 0) == 0
+    ends = []
+    for first, second in ((1, 1), (2, 3)):
+        await pipeline.defer("BEGIN")
+        for number in (first, second):
+            await pipeline.defer("INSERT INTO t (n) VALUES ($1)", number)
+        if second == 3:
+            assert await pipeline.fetchval("SELECT COUNT(*) FROM t WHERE n < $1", 10) == 3
+            assert pipeline.failed is None
+        ends.append(await pipeline.finish("COMMIT", hold=hold))
+    assert [row["n"] for row in await pipeline.fetch("SELECT n FROM t ORDER BY n")] == [0, 2, 3]
+    assert [str(each.error and each.error.code) for each in ends] == ["PostgresError 23505", "None"]
+    assert (ends[0].failed or ("", None))[0] == "INSERT INTO t (n) VALUES ($1)"
+    assert (ends[1].tag, ends[1].failed) == ("COMMIT", None)
+
+
+async def test_an_end_that_is_held_is_sent_although_nothing_follows(
+    pipeline: PostgresPipeline, postgres_server: PostgresServer
+) -> None:
+    """In the same turn of the loop."""
+    await pipeline.defer("BEGIN")
+    await pipeline.defer("INSERT INTO t (n) VALUES ($1)", 1)
+    ended = await pipeline.finish("COMMIT", hold=True)
+    await ended.done
+    assert ended.tag == "COMMIT"
 
 
 async def test_after_an_error_nothing_more_of_a_message_is_done(pipeline: PostgresPipeline) -> None:

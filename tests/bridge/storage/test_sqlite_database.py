@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bridge.storage import sqlite_database, sqlite_maintenance, sqlite_transaction
+from bridge.storage import sqlite_connection, sqlite_database, sqlite_maintenance
 from bridge.storage.database import Row, Transaction
 from bridge.storage.errors import (
     Busy,
@@ -452,7 +452,7 @@ async def test_the_loop_goes_on_while_another_process_writes(
     database: SqliteDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A commit waits for the other's lock, and nobody else does."""
-    monkeypatch.setattr(sqlite_transaction, "BUSY_MS", 600_000)
+    monkeypatch.setattr(sqlite_connection, "BUSY_MS", 600_000)
     with contextlib.closing(SqliteConnection(tmp_path / "main.db")) as other:
         other.execute("BEGIN IMMEDIATE")
         other.execute("INSERT INTO parent (id) VALUES (1)")
@@ -470,7 +470,7 @@ async def test_another_that_does_not_end_is_busy(
     database: SqliteDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is tried for a while, then the caller may try again; the next commit works."""
-    monkeypatch.setattr(sqlite_transaction, "BUSY_MS", 20)
+    monkeypatch.setattr(sqlite_connection, "BUSY_MS", 20)
     with contextlib.closing(SqliteConnection(tmp_path / "main.db")) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Busy):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.storage import commit_queue, sqlite_database, write_ahead_log
+from bridge.storage import commit_queue, sqlite_database, sqlite_maintenance
 from bridge.storage.database import Sync, Transaction
 from bridge.storage.errors import ConstraintViolation, Unavailable
 from bridge.storage.sqlite_connection import SqliteConnection
@@ -194,7 +194,7 @@ async def test_the_third_sync_fails(database: SqliteDatabase, disk: FakeDisk, mo
             raise OSError(errno.EIO, "Input/output error")
         disk.sync(log)
 
-    monkeypatch.setattr(write_ahead_log, "_fdatasync", sync)
+    monkeypatch.setattr(sqlite_maintenance, "_fdatasync", sync)
     lost = asyncio.create_task(database.wait_for_failure())
     told = [await _told(database.commit(puts(number))) for number in range(1, 6)]
     assert told == [1, 2, Unavailable, Unavailable, Unavailable]

@@ -1,0 +1,142 @@
+"""Messages of PostgreSQL's protocol: how a statement and its values are written, and how rows and errors are read.
+
+Rules of this module: it holds no connection; bytes travel as they are, all else as text; what a value cannot be is an error
+without the value.
+
+Sources: postgresql.org/docs/current: protocol-message-formats.html, catalog-pg-type.html (the numbers of types).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from bridge.storage.database import NamedRow, Value
+from bridge.storage.errors import InvalidStatement
+
+BOOL, BYTEA, NUMERIC = 16, 17, 1700
+WHOLE: Final = (20, 21, 23, 26, NUMERIC)
+"""Types that are whole numbers here: a SUM of whole numbers is numeric, and one as well."""
+FLOATS: Final = (700, 701)
+TEXT_FORMAT, BINARY_FORMAT = 0, 1
+_NO_TEXT: Final = frozenset({BYTEA, *WHOLE, *FLOATS, BOOL})
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A statement that the server has parsed.
+
+    `parameters`: numbers of types; `begin`: how each message that binds values to it begins; `decoders`: one for each
+    column.
+    """
+
+    name: bytes
+    statement: str
+    parameters: tuple[int, ...] = ()
+    begin: bytes = b""
+    columns: dict[str, int] = field(default_factory=dict)
+    decoders: tuple[Callable[[bytes], Any], ...] = ()
+    formats: bytes = b"\0\0"
+
+
+def framed(kind: bytes, body: bytes) -> bytes:
+    """Return a message of that kind."""
+    return kind + (len(body) + 4).to_bytes(4) + body
+
+
+HEADER: Final = struct.Struct("!BI")
+"""What each message of the server's begins with: its kind, and its length without that."""
+SYNC: Final = framed(b"S", b"")
+ROLLBACK: Final = framed(b"Q", b"ROLLBACK\0")
+_EXECUTE: Final = framed(b"E", b"\0\0\0\0\0")
+_NULL: Final = (-1).to_bytes(4, signed=True)
+
+
+def bind_and_execute(prepared: Prepared, values: tuple[Value, ...]) -> bytes:
+    """Return what runs a statement with these values. Raises `InvalidStatement`."""
+    if len(values) != len(prepared.parameters):
+        raise InvalidStatement("number of values") from None
+    parts = [prepared.begin]
+    for value, oid in zip(values, prepared.parameters, strict=True):
+        if value is None:
+            parts.append(_NULL)
+        else:
+            encoded = _encode(value, oid)
+            parts += (len(encoded).to_bytes(4), encoded)
+    parts.append(prepared.formats)
+    return framed(b"B", b"".join(parts)) + _EXECUTE
+
+
+def _encode(value: str | bytes | float, oid: int) -> bytes:
+    """Write a value as the server reads it: bytes as they are, all else as text."""
+    if isinstance(value, bytes):
+        if oid != BYTEA:
+            raise InvalidStatement("bytes") from None
+        return value
+    if isinstance(value, str):
+        if oid in _NO_TEXT:
+            raise InvalidStatement("text") from None
+        try:
+            return value.encode()
+        except UnicodeEncodeError:
+            raise InvalidStatement("UnicodeEncodeError") from None
+    if oid == BYTEA:
+        raise InvalidStatement("number") from None
+    if isinstance(value, bool):
+        return (b"t" if value else b"f") if oid == BOOL else (b"1" if value else b"0")
+    return b"%d" % value if isinstance(value, int) else repr(value).encode()
+
+
+def describe_parameters(prepared: Prepared, body: bytes) -> None:
+    """Note what a statement takes."""
+    count = body[:2]
+    prepared.parameters = struct.unpack_from(f"!{int.from_bytes(count)}I", body, 2)
+    formats = b"".join((BINARY_FORMAT if oid == BYTEA else TEXT_FORMAT).to_bytes(2) for oid in prepared.parameters)
+    prepared.begin = b"\0" + prepared.name + b"\0" + count + formats + count
+
+
+def describe_columns(prepared: Prepared, body: bytes) -> None:
+    """Note a statement's columns: their names, how they are asked for and read."""
+    (count,) = struct.unpack_from("!H", body)
+    place, names, types = 2, [], []
+    for _ in range(count):
+        end = body.index(0, place)
+        names.append(body[place:end].decode())
+        types.append(struct.unpack_from("!I", body, end + 7)[0])
+        place = end + 19
+    prepared.columns = {name: n for n, name in enumerate(names)}
+    prepared.decoders = tuple(_decoder(oid) for oid in types)
+    formats = b"".join((BINARY_FORMAT if oid == BYTEA else TEXT_FORMAT).to_bytes(2) for oid in types)
+    prepared.formats = count.to_bytes(2) + formats
+
+
+def _decoder(oid: int) -> Callable[[bytes], Any]:
+    if oid == BYTEA:
+        return bytes
+    if oid == BOOL:
+        return b"t".__eq__
+    if oid in WHOLE:
+        return int
+    return float if oid in FLOATS else bytes.decode
+
+
+def row_of(prepared: Prepared, body: bytes) -> NamedRow:
+    """Read a row."""
+    values: list[Any] = []
+    place = 2
+    for decode in prepared.decoders:
+        length = int.from_bytes(body[place : place + 4], signed=True)
+        place += 4
+        if length < 0:
+            values.append(None)
+        else:
+            values.append(decode(body[place : place + length]))
+            place += length
+    return NamedRow(prepared.columns, tuple(values))
+
+
+def error_code(body: bytes) -> str:
+    """Return the five letters of an error."""
+    return next((part[1:].decode() for part in body.split(b"\0") if part.startswith(b"C")), "")

@@ -1,0 +1,195 @@
+"""One commit on the writing connection to PostgreSQL, from its BEGIN to its end, and who may make one.
+
+Rules of this module: all of the work is kept or nothing; each commit is made beneath a lock of the server's, so that a
+command beside the bridge never writes into the middle of one; the lock and the question of who leads go with the first
+statement.
+
+Who may commit. The bridge that leads has a `Fence`: each of its commits looks, beneath a lock that the next leader takes
+alone, whether the epoch in the lease is still its own (`bridge/lease`). A commit of a former leader raises `LeadLost`, and
+nothing of it is kept.
+
+Source: postgresql.org/docs/current: functions-admin.html (advisory locks), transaction-iso.html (Read Committed).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, Generic, TypeAlias, TypeVar
+
+from bridge.storage.database import Dialect, Row, Value, Work
+from bridge.storage.errors import LeadLost, Unavailable
+from bridge.storage.postgres_connection import PostgresConnection, PostgresPlace
+from bridge.storage.postgres_pipeline import Failure, Flight, PostgresPipeline
+
+T = TypeVar("T")
+Writer: TypeAlias = PostgresConnection | PostgresPipeline
+
+FENCE: Final = "fence"
+"""The purpose of the lock that commits of a leader share, and the next leader takes alone."""
+LEASE_SCHEMA: Final = "{}_lease"
+"""The schema of a lease, by that of the database whose leader has it."""
+LEASE_TABLE: Final = "lease"
+_FENCED_OFF: Final = ("22012", "42P01", "3F000", "42703", "42501")
+"""What the server says of a fence whose row, table, schema or column is another's or gone, or may not be read any more."""
+
+
+@dataclass(frozen=True)
+class Fence:
+    """What each commit of a leader asks. `place`: of the main database, whose lease it is; `lost`: is told once it is."""
+
+    place: PostgresPlace
+    epoch: int
+    lost: Callable[[str], None]
+
+    @cached_property
+    def lock(self) -> str:
+        """Return what takes the lock that commits share and the next leader takes alone."""
+        schema = LEASE_SCHEMA.format(self.place.schema)
+        return f"pg_advisory_xact_lock_shared({PostgresPlace(self.place.url, schema).lock(FENCE)})"
+
+    @cached_property
+    def question(self) -> str:
+        """Return the statement that fails, by a division by zero, unless the epoch in the lease is ours.
+
+        It has to be another one than takes the lock: a statement sees what was committed before it began.
+        """
+        schema = LEASE_SCHEMA.format(self.place.schema)
+        epoch = f"epoch = {self.epoch} AND NOT released"
+        own = f'SELECT COUNT(*) FROM "{schema}".{LEASE_TABLE} WHERE {epoch}'  # noqa: S608 - names and a number of ours
+        return f"SELECT 1 / ({own})"
+
+
+class PostgresTransaction:
+    """The writing connection during one commit."""
+
+    dialect: Final = Dialect.POSTGRESQL
+
+    def __init__(self, connection: Writer) -> None:
+        self._connection = connection
+        self._ended = False
+        self._savepoints = 0
+        self._after_commit: list[Callable[[], None]] = []
+
+    async def execute(self, statement: str, /, *values: Value) -> None:
+        """Run a statement for what it changes: with the next that returns rows, or with the commit.
+
+        Within a savepoint it is run at once, for whoever made that asks whether it went well.
+        """
+        connection = self._open()
+        self._savepoints += statement.startswith("SAVEPOINT ")
+        await (connection.execute if self._savepoints else connection.defer)(statement, *values)
+        self._savepoints -= statement.startswith("RELEASE ")
+
+    async def fetch(self, statement: str, /, *values: Value) -> list[Row]:
+        """Run a statement and return its rows."""
+        return await self._open().fetch(statement, *values)
+
+    async def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
+        """Run a statement and return its first row, or None."""
+        return await self._open().fetchrow(statement, *values)
+
+    async def fetchval(self, statement: str, /, *values: Value) -> Any:
+        """Run a statement and return the first value of its first row, or None."""
+        return await self._open().fetchval(statement, *values)
+
+    def after_commit(self, call: Callable[[], None], /) -> None:
+        """Have this called when the commit is made and before the next one begins; never when nothing of it is kept."""
+        self._after_commit.append(call)
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether there are any."""
+        return bool(self._after_commit)
+
+    def committed(self) -> None:
+        """Make these calls."""
+        for call in self._after_commit:
+            call()
+
+    def end(self) -> None:
+        """Let nothing more through: what comes later would be part of another's commit."""
+        self._ended = True
+
+    def _open(self) -> Writer:
+        if self._ended:
+            raise RuntimeError("this commit is over")
+        return self._connection
+
+
+@dataclass(frozen=True, slots=True)
+class Performed(Generic[T]):
+    """A commit whose work is done and whose COMMIT is on its way. `value`: what the work returned."""
+
+    value: T
+    transaction: PostgresTransaction
+    flight: Flight
+    fence: Fence | None
+
+    async def answered(self) -> None:
+        """Return when the server has answered, whatever it said."""
+        if not self.flight.done.done():
+            await asyncio.shield(self.flight.done)
+
+    def conclude(self) -> T:
+        """Once it has: make what is to be called after the commit and return the value, or raise why nothing is kept."""
+        if (error := self.flight.error) is not None:
+            raise _lead_lost(self.fence, self.flight.failed) or error from None
+        if self.flight.tag != "COMMIT":
+            # After an error that the work passed over the server takes all of it back, and calls that no error.
+            raise Unavailable("rolled back")
+        self.transaction.committed()
+        return self.value
+
+
+async def perform(
+    connection: Writer,
+    lock: int,
+    work: Work[T],
+    *,
+    fence: Fence | None = None,
+    alone: Callable[[], bool] = lambda: True,
+) -> Performed[T]:
+    """Begin a transaction, run the work, and send what is left with COMMIT; on an exception nothing is kept.
+
+    `lock`: of the server, which one writer has at a time. `alone`: whether nothing follows that COMMIT could go along with.
+    Raises `Busy` when another does not let go of the lock, and `LeadLost` when the fence says so; so does what is returned.
+    """
+    transaction = PostgresTransaction(connection)
+    locks = f"SELECT pg_advisory_xact_lock({lock})"
+    try:
+        # They go with the first statement of the work; on an error of theirs the server passes over what follows.
+        for statement in ("BEGIN", f"{locks}, {fence.lock}", fence.question) if fence else ("BEGIN", locks):
+            await connection.defer(statement)
+        value = await work(transaction)
+        transaction.end()
+        return Performed(value, transaction, await connection.finish("COMMIT", hold=not alone()), fence)
+    except BaseException:
+        transaction.end()
+        failed = connection.failed
+        if not connection.is_closed:
+            try:
+                await connection.run("ROLLBACK")
+            except BaseException:
+                connection.abort()  # what stays open would be part of the next commit
+                raise
+        if (lost := _lead_lost(fence, failed)) is not None:
+            raise lost from None
+        raise
+
+
+def _lead_lost(fence: Fence | None, failed: Failure | None) -> LeadLost | None:
+    """Return what is raised when what failed in a transaction says that another leads, and tell it."""
+    if fence is None or failed is None or failed[0] != fence.question or not failed[1].code.endswith(_FENCED_OFF):
+        return None
+    fence.lost("a commit found another epoch in the lease, or no lease")
+    return LeadLost("epoch")
+
+
+async def transact(connection: Writer, lock: int, work: Work[T], *, fence: Fence | None = None) -> T:
+    """Run the work in one transaction and return its value when that is made: `perform`."""
+    performed = await perform(connection, lock, work, fence=fence)
+    await performed.answered()
+    return performed.conclude()
