@@ -34,7 +34,7 @@ PAGES: Final = {
 CORPUS: Final[dict[str, dict[str, dict[str, list[str]]]]] = yaml.safe_load(
     (Path(__file__).parent / "talk_corpus.yaml").read_text(encoding="utf-8")
 )
-"""By part (`known`, `fresh`, `common`), language, and `hold` or `leave`: what an advocate types."""
+"""By part (`known`, `fresh`, `blind`, `common`), language, and `hold` or `leave`: what an advocate types."""
 BEGIN: Final = "<!-- measured: python -m tests.bot.talk_table -->"
 END: Final = "<!-- end -->"
 PACK: Final = load(["base"])
@@ -58,7 +58,7 @@ def measure() -> dict[tuple[str, str, str], tuple[list[str], int]]:
 def table(words: str, of: str, missed: str, mistaken: str) -> str:
     """Return the table as it stands in a page, with these words."""
     figures = measure()
-    columns = [(part, language) for part in ("known", "fresh", "common") for language in CORPUS[part]]
+    columns = [(part, language) for part in ("known", "fresh", "blind", "common") for language in CORPUS[part]]
 
     def cell(part: str, language: str, kind: str) -> str:
         wrong, count = figures.get((part, language, kind), ([], 0))
