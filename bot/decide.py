@@ -106,7 +106,7 @@ from bot.safety import (
     silence_reminders,
     unsafe_phone,
 )
-from bot.sending import auto_replies, delivery_receipts, held_texts, reply_after_stop, undo_window
+from bot.sending import auto_replies, delivery_receipts, hasty_stop, held_texts, reply_after_stop, undo_window
 from bot.staffing import (
     alerts,
     assignment,
@@ -147,6 +147,8 @@ MESSAGES: Final[dict[type, tuple[MessageFeature, ...]]] = {
         reply_after_stop.edit,
         # Waiting words likewise, for `!say` and its kin are changed by a command too: before the dispatch.
         undo_window.edit,
+        # A word for "not that!" holds what waits: before the dispatch, which tells that it is no command and ends the walk.
+        hasty_stop.hold_in_haste,
         # What is a command is done or refused here, and is not relayed.
         dispatch.in_thread(THREAD_COMMANDS),
         # Last: what is left is words for the phone, or a note.

@@ -87,10 +87,9 @@ ASKED: Final = (
     "|estas"
 )
 """What follows a name and makes a question or a request of it: "hey will can you"; not "you" or "i", for "hey will you"."""
-ASKED_OF_ONE: Final = (
-    "(?:can|could|would|will) (?:you|u)|please|pls|(?:look|come|take) (?:at|over|this|here)"
-    "|puedes|podrias|por favor|mira|ven"
-)
+CAN_YOU: Final = "(?:can|could|would|will) (?:you|u|ya)|puedes|podrias|me ayudas"
+"""What follows a name alone: no sentence begins with the word "will" or "rose" before it."""
+ASKED_OF_ONE: Final = rf"{CAN_YOU}|please|pls|(?:look|come|take) (?:at|over|this|here)|por favor|mira|ven"
 """What follows a name where that person is asked for something, and not said to be or do something: not "Ana is here"."""
 SHORTEST_NAME: Final = 3
 """Letters below which a name counts as one that is a word."""
@@ -213,4 +212,6 @@ def _is_called(seen: str, start: int, end: int) -> bool:
     )
     alone = _SENTENCE_BEGINS.search(before) is not None and re.match(r"\s*[,:;\u2014-]|[\s!?.…]*\Z", after) is not None
     last = re.search(r",\s*\Z", before) is not None and re.match(r"\s*(?:[,;.!?…\u2014-]|\Z)", after) is not None
-    return greeted or alone or last
+    begins = _SENTENCE_BEGINS.search(before) is not None
+    spoken_to = begins and re.match(rf"\W+(?:{CAN_YOU})\b", after, re.IGNORECASE) is not None
+    return greeted or alone or last or spoken_to

@@ -50,6 +50,10 @@ DAY_GROUPS: Final = {
 }
 _RANGE: Final = re.compile(r"\s*(?:[-\u2010-\u2015]|\b(?:to|until|till|a|hasta)\b)\s*")
 """What people put between the two ends of a span."""
+_BETWEEN: Final = re.compile(r"\b(?:from|on|de|del|desde|los|las|el)\b")
+"""What people put before a day or an hour: "de 9 a 15", "los lunes"."""
+_GROUPS: Final = re.compile(r"\b(?:entre semana|d[ií]as laborables)\b")
+_WEEKEND: Final = re.compile(r"\bfin(?:es)? de semana\b")
 
 
 def local(pack: Pack, at: float) -> datetime:
@@ -88,7 +92,8 @@ def with_safe_times(flags: ConsentFlags, words: str) -> ConsentFlags | None:
     of_days: list[tuple[int, int, int]] = []
     days: list[int] = []
     count, open_days = 0, False
-    for word in _RANGE.sub("-", words.casefold().replace(",", " ")).split():
+    said = _BETWEEN.sub(" ", _GROUPS.sub("weekdays", _WEEKEND.sub("weekend", words.casefold().replace(",", " "))))
+    for word in _RANGE.sub("-", said).split():
         if (named := _named_days(word)) is not None:
             days = [*days, *named] if open_days else named
             open_days = True

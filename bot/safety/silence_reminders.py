@@ -13,6 +13,7 @@ from bot.commands.parser import ParsedCommand
 from bot.commands.room_notes import for_the_phone
 from bot.display.ages import describe_duration
 from bot.language import time_windows
+from bot.language.codeword_forms import meaning
 from bot.model.actions import THREAD, Action, SendMessage
 from bot.model.audit_kinds import AuditKind
 from bot.model.desk import Facts, Thread
@@ -21,9 +22,12 @@ from bot.model.feature import Step
 from bot.model.transactional_actions import CancelTimer, RecordAudit, SetTimer
 from bot.safety import inbound_cues
 from bot.safety.consent_flags import KINDS
+from bot.safety.danger_signs import signs_of
 from bot.sending.delivery_receipts import first_accepted
 from bot.wording.notice import notice_of
+from policies.keywords import Meaning
 from policies.pack import Pack
+from policies.signs import BREAKS_OFF, DANGERS
 
 TIMER: Final = "silence"
 REMIND_LIMITS_AT: Final = (2, 5, 10, 20)
@@ -34,7 +38,11 @@ def note_inbound(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -
     """End the ladder, and tell the room what a person should look at in this text."""
     before = thread.silence
     found, posts = inbound_cues.find_cues(pack, facts, thread, event)
+    # Who breaks off, is in danger, or may be another person is told no limits now: it waits for the next exchange.
     exchanges = before.exchanges + (before.spoke_at > before.heard_at)
+    remind = exchanges > before.exchanges and exchanges in REMIND_LIMITS_AT and not thread.flags.limits
+    if remind and not _may_answer(pack, event):
+        exchanges, remind = before.exchanges, False
     silence = replace(
         before,
         heard_at=facts.now,
@@ -47,10 +55,16 @@ def note_inbound(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -
         auto_replied=False,
     )
     actions: list[Action] = [CancelTimer(key=TIMER)] if before.spoke_at else [] if before.heard_at else [_audit(first=True)]
-    if exchanges > before.exchanges and exchanges in REMIND_LIMITS_AT and not thread.flags.limits:
+    if remind:
         notice = notice_of("silence_reminders.they_were_not_told_the")
         posts = (*posts, SendMessage(place=THREAD, body=notice))
     return Step(replace(thread, silence=silence), (*actions, *posts))
+
+
+def _may_answer(pack: Pack, event: TextArrived) -> bool:
+    """Tell whether a text leaves room for something that is to be told: it is talk, by the texter, who stays."""
+    talks = meaning(event.body, pack).meaning in (Meaning.CONVERSATION, Meaning.LANGUAGE)
+    return talks and not signs_of(pack, event) & (BREAKS_OFF | DANGERS)
 
 
 def note_message(

@@ -143,7 +143,9 @@ def assign(pack: Pack, facts: Facts, thread: Thread, event: Assigned) -> Step[Th
         shown = (SendMessage(place=THREAD, body=notice, mentions=(event.assignee,)),)
     if thread.flags.other_hands_at:
         age = describe_minutes(round((facts.now - thread.flags.other_hands_at) / 60))
-        seen = notice_of("assignment.other_hands_ago_there_was", age=age)
+        # While it is marked unsafe no word of theirs is held for `!anyway`: nothing leaves.
+        what = "assignment.unsafe_still" if thread.flags.unsafe else "assignment.other_hands_ago_there_was"
+        seen = notice_of(what, age=age)
         shown = (*shown, SendMessage(place=THREAD, body=seen, mentions=(event.assignee,)))
     invited = () if event.assignee in assignment.members else (Invite(user=event.assignee),)
     closed = (SendEvent(owner=DESK, event=OfferChanged(thread=thread.id, open=False)),) if offer and not offer.to else ()

@@ -28,6 +28,7 @@ NOTICES: Final[dict[str, str]] = {
     "delivery_receipts.unknown_it_may_or_may": (
         "Unknown: it may or may not be on the phone. It is not sent again by itself; you can say it again."
     ),
+    "hasty_stop.was_said": "!{word} was said here",
     "release_held.leaving_in_a_moment": "Leaving in a moment: “{body}” {changes}{own}",
     "release_held.not_sent_own_words_that": (
         "Not sent: own words that are a note, or that call a colleague, are not for the phone."

@@ -26,6 +26,7 @@ NOTICES: Final[dict[str, str]] = {
     "delivery_receipts.unknown_it_may_or_may": (
         "No se sabe: puede estar o no en el teléfono. No se envía otra vez solo; puedes decirlo otra vez."
     ),
+    "hasty_stop.was_said": "aquí se dijo !{word}",
     "release_held.leaving_in_a_moment": "Sale en un momento: “{body}” {changes}{own}",
     "release_held.not_sent_own_words_that": (
         "No se envió: palabras propias que son una nota, o que llaman a alguien del equipo, no son para el teléfono."

@@ -18,6 +18,10 @@ NOTICES: Final[dict[str, str]] = {
         "escribe. Tus primeras palabras quedan en pausa (!anyway). Cuando sepas que es la persona: !safe. "
         "!playbook abuser_on_the_line"
     ),
+    "assignment.unsafe_still": (
+        "⚠️ NO ES SEGURO: hace {age} se marcó este teléfono, y puede que escriba otra persona. Solo sale !cover 1, 2, 3. "
+        "Cuando sepas que es quien pidió ayuda: !safe. !playbook abuser_on_the_line"
+    ),
     "assignment.picture_s_or_file_s": "{media} foto(s) o archivo(s) venían con él y no se descargaron.",
     "assignment.the_advocate_changed": "cambió quien atiende",
     "assignment.the_advocate_left": "se fue quien atendía",

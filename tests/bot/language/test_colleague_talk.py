@@ -97,3 +97,23 @@ def test_no_display_name_hides_two_colleagues(words: list[str]) -> None:
     called = {ANA: tuple(words), BEN: ("jane",), "@ben:line.example": (), "@adv2:line.example": ("jo",)}
     unasked = [body for body in ("ask Jane", "ask Ben", "i think Jo knows") if find_colleague(body, called, ANA) is None]
     assert len(unasked) <= 1
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ("sue can you take this", "sue"),
+        ("Sue could you look", "sue"),
+        ("will can u come", "will"),
+        ("ok. rose, would you answer", "rose"),
+        ("rosa puedes ver esto", "rosa"),
+        ("you can sue him", None),
+        ("Will you be ok", None),
+        ("hope you can rest", None),
+        ("a rose can you give one", None),
+    ],
+)
+def test_a_name_that_is_a_word_counts_where_it_is_asked(body: str, found: str | None) -> None:
+    """Who begins with a name and "can you" speaks to a colleague, also where the name is a word."""
+    called = dict.fromkeys((AUTHOR, *(f"@{name}:line.example" for name in ("sue", "will", "rose", "rosa", "hope"))), ())
+    assert find_colleague(body, called, AUTHOR) == found

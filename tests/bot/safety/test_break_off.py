@@ -68,6 +68,19 @@ def stepped_back() -> Thread:
     return parked(thread, 9)
 
 
+def test_the_next_advocate_of_an_unsafe_phone_is_told_that_nothing_leaves() -> None:
+    """While a phone is marked unsafe no words are held for `!anyway`, and who claims its next thread reads so."""
+    thread = then(
+        stepped_back(), arrived("no really who is this", id="b", seconds=129), at(129, new_designation="still brook")
+    ).aggregate
+    unsafe = replace(thread, flags=replace(thread.flags, unsafe=True))
+    claimed = then(unsafe, Assigned(assignee=SUE), at(260))
+    assert "UNSAFE: 2 min ago this phone was marked" in words(claimed)
+    assert "!anyway" not in words(claimed)
+    first = say(claimed.aggregate, "hello", 270, sender=SUE)
+    assert marks(first) == {"$w": DeliveryReceipt.NOT_SENT}
+
+
 @pytest.mark.practice(39)
 def test_the_next_advocate_is_not_blind_after_different() -> None:
     """The next thread of the phone is not greeted, its card and queue card say so with age, first words are held."""

@@ -203,6 +203,18 @@ def test_the_limits_nag_until_they_are_given() -> None:
     assert "limits yet" not in said_by_us(then(given, arrived("ok", id="b")))
 
 
+@pytest.mark.parametrize(
+    "body", ["gotta go", "he's here", "ADIOS", "stop texting me", "who is this", "he has a knife", "HELP"]
+)
+def test_no_limits_are_asked_for_at_the_wrong_moment(body: str) -> None:
+    """Who breaks off, is in danger or may be another person is no one to be told limits now: the next exchange says it."""
+    before = Silence(heard_at=NOW - 60, spoke_at=NOW - 30, exchanges=1)
+    step = then(replace(held(), silence=before), arrived(body, id="b"))
+    assert "limits yet" not in said_by_us(step)
+    back = replace(step.aggregate, silence=replace(step.aggregate.silence, spoke_at=NOW + 5))
+    assert "limits yet" in said_by_us(then(back, arrived("ok", id="c", seconds=10), at(10)))
+
+
 def test_a_cue_never_repeats_the_text() -> None:
     """No cue holds a word of what came."""
     body = "Fwd: I'm 14 and he hits my son marzipan"

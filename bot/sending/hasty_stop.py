@@ -1,0 +1,39 @@
+"""A word for "not that!" behind a mark, which is no command: `!stop`, `!undo`, `!espera`.
+
+Rules of this module: it holds what waits, and nothing else; what the person meant is told by `dispatch`, which knows no
+such command. Any member may say it, in any way: it only stops.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from bot.commands.parser import ParsedCommand
+from bot.model.desk import Facts, Thread
+from bot.model.events import Content, MessageSent
+from bot.model.feature import Step
+from bot.sending.undo_window import hold_pending
+from bot.wording.notice import notice_of
+from policies.pack import Pack
+
+HASTY: Final = frozenset(
+    """
+    stop undo unsend recall delete cancel abort wait no nope dont don't oops nevermind
+    parar para alto basta detener espera espere deshacer borrar retirar eliminar cancelar cancela
+    """.split()  # noqa: SIM905 - words are easier to read, and to add to, as words
+)
+"""None of them is a command. Who says one may not know how words are taken back, and has eight seconds."""
+
+
+def hold_in_haste(
+    pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand | None
+) -> Step[Thread]:
+    """Hold the words that have not left when a member says one of `HASTY` as a command."""
+    if command is None or command.command is not None or event.content is not Content.TEXT:
+        return Step(thread)
+    word = re.sub(r"[^\w]+\Z", "", command.word.casefold().replace("\u2019", "'"))
+    if word not in HASTY:
+        return Step(thread)
+    thread, actions = hold_pending(pack, facts, thread, notice_of("hasty_stop.was_said", word=word))
+    return Step(thread, actions)

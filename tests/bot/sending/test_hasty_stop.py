@@ -1,0 +1,51 @@
+"""A word for "not that!" behind a mark stops what waits, though it is no command (design.md, "What a person may stop")."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.commands.spec import COMMANDS
+from bot.model.actions import DeliveryReceipt
+from bot.model.events import Relation
+from bot.sending.hasty_stop import HASTY
+from tests.bot.examples import due, held, marks, said, texts, then, words
+from tests.bot.strategies import BEN, EVE, UNDO
+
+
+@pytest.mark.parametrize("word", ["!stop", "!STOP!!", "!undo", "!espera", "!wait no", "!don\u2019t", "! cancel"])
+def test_what_waits_is_held_by_a_word_in_haste(word: str) -> None:
+    """Words in the undo window do not leave any more, their author learns why, and `!anyway` lets them leave."""
+    waits = then(held(), said("these words", event_id="$w")).aggregate
+    step = then(waits, said(word, event_id="$s"))
+    assert marks(step)["$w"] is DeliveryReceipt.HELD
+    assert "was said here. If you are sure: !anyway" in words(step)
+    assert "There is no such command" in words(step)
+    assert texts(due(step.aggregate, UNDO)) == []
+    leaves = then(step.aggregate, said("!anyway", event_id="$a")).aggregate
+    assert texts(due(leaves, UNDO)) == ["these words"]
+
+
+def test_any_member_may_say_it_and_nobody_else() -> None:
+    """A colleague stops the advocate's words so; a stranger does not."""
+    waits = then(held(), said("these words", event_id="$w")).aggregate
+    assert texts(due(then(waits, said("!stop", event_id="$s", sender=BEN)).aggregate, UNDO)) == []
+    assert texts(due(then(waits, said("!stop", event_id="$s", sender=EVE)).aggregate, UNDO)) == ["these words"]
+
+
+@pytest.mark.parametrize("body", ["!status", "!help", "!board", "!nothing-such"])
+def test_other_words_behind_a_mark_hold_nothing(body: str) -> None:
+    """A command that only tells, and what nobody knows, lets words leave as before."""
+    waits = then(held(), said("these words", event_id="$w")).aggregate
+    assert texts(due(then(waits, said(body, event_id="$s")).aggregate, UNDO)) == ["these words"]
+
+
+def test_it_is_taken_where_no_command_is() -> None:
+    """In a Matrix thread too, for it only stops."""
+    waits = then(held(), said("these words", event_id="$w")).aggregate
+    aside = said("!stop", event_id="$t", relation=Relation.THREAD)
+    assert texts(due(then(waits, aside).aggregate, UNDO)) == []
+
+
+def test_no_command_has_such_a_name() -> None:
+    """What is done as a command is not taken for a word in haste."""
+    assert HASTY.isdisjoint(command.name for command in COMMANDS)
