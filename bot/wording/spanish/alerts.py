@@ -92,7 +92,7 @@ NOTICES: Final[dict[str, str]] = {
     "alerts.say_retry_and_the_id": "Di !retry y el id que dio el aviso.",
     "alerts.somebody_deleted_a_device_of": (
         "Alguien borró un dispositivo de esta línea en el servidor, como ocurre al cerrar sesión en todas partes. "
-        "La línea se hace otro, y entonces se muestra lo que espera. Si no fue nadie de la agencia, por favor "
+        "La línea crea otro, y entonces se muestra lo que espera. Si no fue nadie de la agencia, por favor "
         "llamen a soporte técnico."
     ),
     "alerts.somebody_else_may_have_the": (
@@ -124,7 +124,7 @@ NOTICES: Final[dict[str, str]] = {
     "alerts.the_desk_or_in_an": "la mesa o una oficina",
     "alerts.the_homeserver_does_not_have": (
         "El servidor ya no tiene algunas salas de esta línea, como ocurre cuando se restaura su base de datos. Se "
-        "hacen otra vez, y se invita a quien estaba en ellas. Lo que se escribió allí se perdió. Por favor, avisen "
+        "crean otra vez, y se invita a quien estaba en ellas. Lo que se escribió allí se perdió. Por favor, avisen "
         "a soporte técnico."
     ),
     "alerts.the_machines_clock_was_set": (
@@ -173,14 +173,14 @@ NOTICES: Final[dict[str, str]] = {
     "alerts.canary_silent": "no se sabe nada de ella desde hace un rato",
     "alerts.canary_failed": (
         "⚠️ Esta línea se escribe a sí misma para ver que funciona. La última prueba falló: {step}. Los mensajes de la "
-        "gente pueden estar detenidos en el mismo lugar. Por favor avisa a quien lleva la técnica. Aquí se dice cuando "
+        "gente pueden estar detenidos en el mismo lugar. Por favor, avisen a soporte técnico. Aquí se dice cuando "
         "una prueba vuelve a salir bien."
     ),
     "alerts.canary_recovered": "Las pruebas propias de la línea vuelven a llegar.",
     "alerts.line_is_well": "La revisión periódica de esta línea encuentra que todo está bien otra vez.",
     "alerts.line_is_not_well": (
         "⚠️ La revisión periódica de esta línea encontró algo que no está bien: {rows}. Se llama a la persona de guardia. "
-        "Por favor avisa a quien lleva la técnica: `quietline doctor` dice qué significa cada cosa y qué hacer; de una "
+        "Por favor, avisen a soporte técnico: `quietline doctor` dice qué significa cada cosa y qué hacer; de una "
         "unidad `quietline-…` que falló, su diario dice por qué."
     ),
     "alerts.alarm_test": (

@@ -57,7 +57,7 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "guard.the_stop_that_it_belongs": "el STOP al que responde ya terminó.",
     "guard.the_texter_left_with_a": (
-        "la persona que escribe salió después con una palabra silenciosa: no se le envía nada."
+        "la persona que escribe se fue después con una palabra silenciosa: no se le envía nada."
     ),
     "guard.nobody_knows_now_whether_this": (
         "nadie sabe ahora si este teléfono dijo STOP antes: solo le contestan personas."
@@ -81,7 +81,7 @@ NOTICES: Final[dict[str, str]] = {
         "esta conversación está ofrecida a alguien, o lo estaba hace un momento, así que esto puede ser para el equipo"
     ),
     "guard.your_app_may_show_other": (
-        "tu aplicación puede mostrar otras palabras o números que los que escribiste. Saldría esto: "
+        "tu aplicación puede mostrar palabras o números distintos de los que escribiste. Saldría esto: "
         "“{shown}”{also} {is_right}"
     ),
 }

@@ -56,7 +56,7 @@ COMMANDS: Final[dict[str, str]] = {
         "qué idioma te habla el programa, español o inglés; el teléfono no nota nada"
     ),
     "agreed": (
-        "anota lo que te dijo: horas seguras (weekdays 9-15 sat 20-22), si podemos escribir primero, otra vía, "
+        "anota lo que te dijo: horas seguras (lunes a viernes 9-15 sáb 20-22), si podemos escribir primero, otra vía, "
         "una línea que se envía con !unsafe"
     ),
     "told": (

@@ -109,9 +109,7 @@ NOTICES: Final[dict[str, str]] = {
     "duty.first_hand_over_transfer_or": "Primero pasa (!transfer) o devuelve (!release): {names}.",
     "duty.has_a_cryptographic_identity_that": "tiene una identidad criptográfica que nadie ha confirmado todavía",
     "duty.has_a_new_cryptographic_identity": "tiene una identidad criptográfica NUEVA",
-    "duty.is_being_signed_out_everywhere": (
-        "Se está cerrando la sesión de {user} en todas partes, por palabra de {sender}."
-    ),
+    "duty.is_being_signed_out_everywhere": ("Se está cerrando la sesión de {user} en todas partes, como pidió {sender}."),
     "duty.it_receives_nothing_until_a": (
         "⚠️ {user} {new}. No recibe nada hasta que alguien de supervisión le pregunte en persona y diga !trust "
         "@{user}. Huella: {fingerprint}"
@@ -154,7 +152,7 @@ NOTICES: Final[dict[str, str]] = {
     "outage.the_outage_is_over_says": "La falla terminó, dice {who}: los primeros textos se saludan como siempre.",
     "outage.there_is_no_outage": "No hay ninguna falla declarada.",
     "roster.a_supervisor": "supervisión",
-    "roster.an_advocate": "atiende",
+    "roster.an_advocate": "atención",
     "roster.somebody_changed_what_people_may": (
         "⚠️ Alguien cambió lo que las personas pueden hacer en esta sala. Se vuelve a poner como estaba; "
         "supervisión sigue siendo supervisión. Para quitar a alguien de la lista, quítenle de esta sala."
@@ -164,10 +162,10 @@ NOTICES: Final[dict[str, str]] = {
         "sala es la mesa. Las conversaciones siguen. Por favor, avisen a soporte técnico."
     ),
     "roster.the_technician_ended_s_account": (
-        "Soporte técnico terminó la cuenta de {user}: sesión cerrada en todas partes, y fuera de todas las salas."
+        "Soporte técnico cerró la cuenta de {user}: sesión cerrada en todas partes, y fuera de todas las salas."
     ),
     "roster.the_technician_made_an_account": (
-        "Soporte técnico hizo una cuenta para {user} ({role}), a quien se invita aquí. ¿No es alguien que "
+        "Soporte técnico creó una cuenta para {user} ({role}), a quien se invita aquí. ¿No es alguien que "
         "conozcan? Quítenle de esta sala, y llamen a soporte técnico."
     ),
     "roster.this_is_the_line_texters": "Esta es la línea: las palabras de quienes escriben llegan con esta identidad.",

@@ -1,4 +1,4 @@
-"""A word for "not that!" behind a mark stops what waits, though it is no command (design.md, "What a person may stop")."""
+"""A word for "not that!" behind a mark stops what waits, though it is no command (design.md, "Rules of the phone")."""
 
 from __future__ import annotations
 
