@@ -57,7 +57,8 @@ class Turn:
 class Flight:
     """A message of one or more requests, and what came back of the last.
 
-    `preparing`: it is a statement's own; `ends`: it is the last of a transaction; `again`: it has to be sent once more.
+    `preparing`: it is a statement's own; `ends`: it is the last of a transaction; `again`: it was sent once more, so the
+    first of its two answers says nothing.
     """
 
     done: asyncio.Future[None]
@@ -312,6 +313,8 @@ class PostgresPipeline(asyncio.Protocol):
         flight = self._flights[0]
         if kind == READY_FOR_QUERY:
             self._flights.popleft()
+            if self._flights:
+                self._flights[0].sent = self._loop.time()  # its turn begins: it has waited for this one's answer
             self._finish(flight, failed=body == b"E")
         elif not flight.again:
             self._note(flight, kind, body)
@@ -340,15 +343,15 @@ class PostgresPipeline(asyncio.Protocol):
     def _finish(self, flight: Flight, *, failed: bool) -> None:
         """Note that the server has answered. `failed`: it takes nothing more until the transaction is taken back."""
         if flight.again:
-            # All of it was passed over, for the transaction before it had failed and was not taken back yet.
-            flight.again = False
-            self._resend(flight)
+            flight.again = False  # all of it was passed over, and it was sent once more already
             return
         if flight.ends and failed:
-            for behind in self._flights:
-                behind.again = True
-            rollback = Flight(self._loop.create_future(), [], ROLLBACK, Turn(), self._loop.time())
-            self._resend(rollback)
+            # At once: after this answer the next transaction may begin, and must not reach the server before these.
+            behind = list(self._flights)
+            self._resend(Flight(self._loop.create_future(), [], ROLLBACK, Turn(), self._loop.time()))
+            for passed_over in behind:
+                passed_over.again = True
+                self._resend(passed_over)
         _tell(flight)
 
     def _resend(self, flight: Flight) -> None:

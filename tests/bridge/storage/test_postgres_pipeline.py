@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ import pytest
 
 from bridge.storage.errors import InvalidStatement, Unavailable
 from bridge.storage.postgres_connection import PostgresConnection, connect
-from bridge.storage.postgres_pipeline import PostgresPipeline
+from bridge.storage.postgres_pipeline import Flight, PostgresPipeline
 from tests.fakes.database_engine import place_of
 from tests.fakes.postgres_server import PostgresServer
+
+READY = b"Z\0\0\0\5"
+"""How the server's last message of an answer begins; a letter follows (ReadyForQuery)."""
 
 
 @pytest.fixture
@@ -144,6 +148,43 @@ async def test_a_transaction_begins_before_the_end_of_the_one_before_is_answered
     assert [str(each.error and each.error.code) for each in ends] == ["PostgresError 23505", "None"]
     assert (ends[0].failed or ("", None))[0] == "INSERT INTO t (n) VALUES ($1)"
     assert (ends[1].tag, ends[1].failed) == ("COMMIT", None)
+
+
+async def test_what_was_passed_over_is_sent_before_what_is_said_later(
+    pipeline: PostgresPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the server's answer to it comes late: the third transaction does not get in front of the second."""
+    await pipeline.run("CREATE UNIQUE INDEX once ON t (n)")
+    taken, told, split = pipeline.data_received, bytearray(), False
+
+    async def put(number: int) -> Flight:
+        await pipeline.defer("BEGIN")
+        await pipeline.defer("INSERT INTO t (n, f) SELECT $1, COUNT(*) FROM t", number)
+        return await pipeline.finish("COMMIT")
+
+    def take_first_answer(data: bytes) -> None:
+        nonlocal split
+        told.extend(data)
+        if not split and READY in told:
+            split, end = True, told.index(READY) + len(READY) + 1
+            first = bytes(told[:end])
+            del told[:end]
+            taken(first)
+
+    await (await put(1)).done
+    monkeypatch.setattr(pipeline, "data_received", take_first_answer)
+    fails, behind = await put(1), await put(2)
+    await fails.done
+    last = await put(3)
+    monkeypatch.undo()
+    taken(bytes(told))
+    await asyncio.gather(behind.done, last.done)
+    assert [str(each.error and each.error.code) for each in (fails, behind, last)] == [
+        "PostgresError 23505",
+        "None",
+        "None",
+    ]
+    assert [tuple(row) for row in await pipeline.fetch("SELECT n, f FROM t ORDER BY n")] == [(1, 0), (2, 1), (3, 2)]
 
 
 async def test_an_end_that_is_held_is_sent_although_nothing_follows(
