@@ -87,7 +87,7 @@ async def test_words_survive_a_homeserver_with_bad_moments(conversation: Convers
         await conversation.texts_in_room(whole=True),
         await carrier.texts_delivered(conversation.handset),
     )
-    texts, answers = [], ["said before its bad moments"]
+    texts, answers = [], ["an answer before its bad moments"]
     await client.say(conversation.room, answers[0])
     faulty.requests_by_mode.clear()
     for mode in BAD:
@@ -101,7 +101,7 @@ async def test_words_survive_a_homeserver_with_bad_moments(conversation: Convers
             return faulty.requests_by_mode[mode] > 0 or None
 
         await wait_until(f"the bridge asked while it was {mode.value}", met)
-        answers.append(f"said when it had been {mode.value}")
+        answers.append(f"an answer when it had been {mode.value}")
         await client.say(conversation.room, answers[-1])
     faulty.mode = FaultMode.WELL
 
