@@ -62,7 +62,7 @@ async def _converse(conversation: Conversation) -> None:
     for number in range(TEXTS):
         await carrier.text(conversation.handset, f"text {number}")
         await conversation.wait_for_text(f"text {number}")
-    said = await conversation.client.say(conversation.room, f"answer in {conversation.designation}")
+    said = await conversation.client.say(conversation.room, "an answer, word for word")
     await carrier.wait_for_delivery(conversation.handset, said.body)
 
 
