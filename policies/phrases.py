@@ -254,13 +254,22 @@ def read_groups(
 
 
 def read_phrase(
-    source: str, groups: Mapping[str, tuple[tuple[str, ...], ...]], spelling: Mapping[str, tuple[str, ...]]
+    source: str,
+    groups: Mapping[str, tuple[tuple[str, ...], ...]],
+    spelling: Mapping[str, tuple[str, ...]],
+    known: dict[str, Element],
 ) -> Phrase:
-    """Read a phrase. ValueError says what is wrong with it, and does not repeat it."""
+    """Read a phrase. ValueError says what is wrong with it, and does not repeat it.
+
+    `known`: elements that were read with these groups and this spelling, as they are written; what is read here is added.
+    """
     written = source.split()
     begins, ends = written[:1] == [BEGIN], written[-1:] == [END]
     written = written[begins : len(written) - ends]
-    elements = tuple(_read_element(each, groups, spelling) for each in written)
+    for each in written:
+        if each not in known:
+            known[each] = _read_element(each, groups, spelling)
+    elements = tuple(known[each] for each in written)
     if len(elements) > MAX_ELEMENTS:
         raise ValueError(f"has more than {MAX_ELEMENTS} elements")
     if not elements or all(element.optional or not element.options for element in elements):

@@ -7,7 +7,7 @@ problem with its path, and none repeats it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from policies.language_guess import plain
@@ -17,6 +17,7 @@ from policies.phrases import (
     READER,
     STATEMENTS,
     AboutTexter,
+    Element,
     Matcher,
     Phrase,
     PhraseList,
@@ -97,13 +98,15 @@ class _Vocabulary:
 
     spelling: Mapping[str, tuple[str, ...]]
     groups: Mapping[str, tuple[tuple[str, ...], ...]]
+    known: dict[str, Element] = field(default_factory=dict)
+    """Their elements, which many phrases have in common."""
 
     def read(self, path: str, listed: Iterable[str], problems: list[str]) -> tuple[Phrase, ...]:
         """Return phrases; add to `problems` what cannot be read."""
         read: list[Phrase] = []
         for number, written in enumerate(listed):
             try:
-                read.append(read_phrase(written, self.groups, self.spelling))
+                read.append(read_phrase(written, self.groups, self.spelling, self.known))
             except ValueError as error:
                 problems.append(f"{path}.{number}: {error}")
         return tuple(read)

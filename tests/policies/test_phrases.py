@@ -27,7 +27,7 @@ def matcher(*phrases: str, unless: tuple[str, ...] = (), spelling: Mapping[str, 
     """Return a matcher with one label."""
 
     def read(each: tuple[str, ...]) -> tuple:  # type: ignore[type-arg] # of phrases
-        return tuple(read_phrase(written, GROUPS, spelling) for written in each)
+        return tuple(read_phrase(written, GROUPS, spelling, {}) for written in each)
 
     return make_matcher([PhraseList("sign", read(phrases), read(unless))], spelling)
 
@@ -92,7 +92,7 @@ def test_a_long_text_is_cut() -> None:
 def test_what_cannot_be_read_is_refused(written: str) -> None:
     """A phrase with a mistake is an error, whose words do not repeat it."""
     with pytest.raises(ValueError, match=r"has|needs|neither|names"):
-        read_phrase(written, GROUPS, SPELLING)
+        read_phrase(written, GROUPS, SPELLING, {})
 
 
 @pytest.mark.parametrize("table", [{"two words": "one"}, {"": "one"}, {"one": " "}, {"One": "two"}])
