@@ -40,7 +40,7 @@ from policies.pack import (
 )
 from policies.schema import MOST_SEGMENTS, HoursPart, PackFile, PlaybookPart, ShiftsPart, TextPart, WeekPart, WordingPart
 from policies.segments import segments
-from policies.word_lists import about_texter, function_words, sign_matchers
+from policies.word_lists import function_words, matchers
 
 PACKS = Path(__file__).parent / "packs"
 PACK_FILE = "pack.yaml"
@@ -176,8 +176,7 @@ def _merge(files: Sequence[PackFile], problems: list[str]) -> Pack | None:
     if settings is not None and settings.help_answer and settings.help_answer not in canned:
         problems.append("settings.help_answer: is not the name of one of `canned`")
     keywords = _keywords(files, languages, problems)
-    signs = sign_matchers([file.words for file in files], problems)
-    about = about_texter([file.words for file in files], problems)
+    signs, about = matchers([file.words for file in files], problems)
     if problems or settings is None or hours is None:
         return None
     return Pack(

@@ -35,6 +35,9 @@ _SENTENCE = re.compile(r"[.!?…;:\n¡¿]+")
 _APOSTROPHES = re.compile("[\u2018\u2019\u02bc\u00b4\u0060\u2032]")
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 _REPEATED = re.compile(r"([^\W\d_])\1+")
+_PLAIN = re.compile(r"(?:([a-z])(?!\1))+")
+"""One word in small letters without accents, in which no letter is repeated."""
+_NO_WORDS = re.compile(r"[<>^$]")
 _ELEMENT = re.compile(r"(?P<options>[^?|]+(?:\|[^?|]+)*)(?P<optional>\??)")
 
 
@@ -312,7 +315,7 @@ def make_matcher(lists: Iterable[PhraseList], spelling: Mapping[str, tuple[str, 
 def _needed(phrase: Phrase, used: Mapping[str, int]) -> frozenset[str]:
     """Return words of which one stands wherever the phrase does: the set that is least used in all phrases."""
     sets = (
-        frozenset(min(row, key=lambda word: (used[word], word)) for row in element.options)
+        frozenset(row[0] if len(row) == 1 else min(row, key=lambda word: (used[word], word)) for row in element.options)
         for element in phrase.elements
         if element.options and not element.optional
     )
@@ -383,9 +386,11 @@ def _read_element(
 
 def _row(written: str, spelling: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     """Return words, the last of which may be a prefix, as they are compared."""
+    if _PLAIN.fullmatch(written):  # nearly every one is: it is in the form already
+        return _taken_for(written, spelling)
     prefix = written.endswith("*")
     words = spelled(written, {} if prefix else spelling)
-    if not words or re.search(r"[<>^$]", written) or "*" in written[:-1] or _SENTENCE.search(written):
+    if not words or _NO_WORDS.search(written) or "*" in written[:-1] or _SENTENCE.search(written):
         raise ValueError("has an element that cannot be read")
     if not prefix:
         return tuple(words)

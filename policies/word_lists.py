@@ -30,14 +30,25 @@ from policies.schema import AboutTexterPart, CuePart, WordsPart
 from policies.signs import Sign
 
 
-def sign_matchers(files: Sequence[Mapping[str, WordsPart]], problems: list[str]) -> dict[str, Matcher]:
-    """Return a matcher for each language in which a pack lists signs; add to `problems` what cannot be read."""
-    made: dict[str, Matcher] = {}
+def matchers(
+    files: Sequence[Mapping[str, WordsPart]], problems: list[str]
+) -> tuple[dict[str, Matcher], dict[str, AboutTexter]]:
+    """Return what finds signs, and what finds talk about a texter, each for every language in which a pack lists it.
+
+    What cannot be read is added to `problems`.
+    """
+    signs: dict[str, Matcher] = {}
+    about: dict[str, AboutTexter] = {}
     for language in dict.fromkeys(language for file in files for language in file):
         parts = [file[language] for file in files if language in file]
-        if any(part.signs for part in parts) and (matcher := _matcher(language, parts, problems)) is not None:
-            made[language] = matcher
-    return made
+        before = len(problems)
+        words = _vocabulary(language, parts, problems)
+        listed = _signs(language, parts, words, problems)
+        if listed and len(problems) == before:
+            signs[language] = make_matcher(listed, words.spelling)
+        if (found := _about_texter(language, parts, words, problems)) is not None:
+            about[language] = found
+    return signs, about
 
 
 def function_words(files: Sequence[Mapping[str, WordsPart]], languages: Sequence[str]) -> dict[str, frozenset[str]]:
@@ -54,32 +65,24 @@ def function_words(files: Sequence[Mapping[str, WordsPart]], languages: Sequence
     return {language: words for language, words in found.items() if words}
 
 
-def about_texter(files: Sequence[Mapping[str, WordsPart]], problems: list[str]) -> dict[str, AboutTexter]:
-    """Return how colleagues speak of a texter, for each language in which a pack lists it; add to `problems` as above."""
-    made: dict[str, AboutTexter] = {}
-    for language in dict.fromkeys(language for file in files for language in file):
-        parts = [file[language] for file in files if language in file]
-        # What is wrong with spelling and groups is told once, where the signs are read.
-        words = _vocabulary(language, parts, [])
-        path, listed = f"words.{language}.about_texter", [part.about_texter for part in parts]
-        lists = words.read_lists(path, "", listed, (PHRASES, STATEMENTS), problems)
-        lists += words.read_lists(path, "", listed, (READER,), problems, unless=False)
-        scores: dict[str, int] = {}
-        for name in dict.fromkeys(name for each in listed for name in each.cues):
-            cues = [each.cues[name] for each in listed if name in each.cues]
-            score = _last(cue.score for cue in cues)
-            if not score:
-                problems.append(f"{path}.cues.{name}.score: needs a number other than nought")
-                continue
-            scores[name] = score
-            lists += words.read_lists(path, f"cues.{name}.", cues, (PHRASES, STATEMENTS, QUESTIONS), problems)
-        if lists:
-            enough = _last(each.enough for each in listed) or ENOUGH
-            reader = _last(each.reader_score for each in listed)
-            made[language] = AboutTexter(
-                make_matcher(lists, words.spelling), scores, enough, -enough if reader is None else reader
-            )
-    return made
+def _about_texter(language: str, parts: Sequence[WordsPart], words: _Vocabulary, problems: list[str]) -> AboutTexter | None:
+    path, listed = f"words.{language}.about_texter", [part.about_texter for part in parts]
+    lists = words.read_lists(path, "", listed, (PHRASES, STATEMENTS), problems)
+    lists += words.read_lists(path, "", listed, (READER,), problems, unless=False)
+    scores: dict[str, int] = {}
+    for name in dict.fromkeys(name for each in listed for name in each.cues):
+        cues = [each.cues[name] for each in listed if name in each.cues]
+        score = _last(cue.score for cue in cues)
+        if not score:
+            problems.append(f"{path}.cues.{name}.score: needs a number other than nought")
+            continue
+        scores[name] = score
+        lists += words.read_lists(path, f"cues.{name}.", cues, (PHRASES, STATEMENTS, QUESTIONS), problems)
+    if not lists:
+        return None
+    enough = _last(each.enough for each in listed) or ENOUGH
+    reader = _last(each.reader_score for each in listed)
+    return AboutTexter(make_matcher(lists, words.spelling), scores, enough, -enough if reader is None else reader)
 
 
 ENOUGH: Final = 4
@@ -151,9 +154,7 @@ def _vocabulary(language: str, parts: Sequence[WordsPart], problems: list[str]) 
     return _Vocabulary(spelling, groups)
 
 
-def _matcher(language: str, parts: Sequence[WordsPart], problems: list[str]) -> Matcher | None:
-    before = len(problems)
-    words = _vocabulary(language, parts, problems)
+def _signs(language: str, parts: Sequence[WordsPart], words: _Vocabulary, problems: list[str]) -> list[PhraseList]:
     lists: list[PhraseList] = []
     for sign in Sign:
         path, listed = f"words.{language}.signs.{sign}", [part.signs[sign] for part in parts if sign in part.signs]
@@ -161,4 +162,4 @@ def _matcher(language: str, parts: Sequence[WordsPart], problems: list[str]) -> 
         unless = words.read(f"{path}.unless", [phrase for each in listed for phrase in each.unless], problems)
         if phrases:
             lists.append(PhraseList(sign, phrases, unless))
-    return make_matcher(lists, words.spelling) if len(problems) == before else None
+    return lists

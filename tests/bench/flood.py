@@ -17,12 +17,12 @@ from urllib.parse import quote
 import yaml
 from aiohttp import web
 
-from policies.load import load
 from tests.bench.bench_line import BenchLine
 from tests.bench.desk import TimedSupervisor, supervisor_at_desk
 from tests.bench.figures import Figure, quantile, spread
 from tests.bench.load_generator import Sender
 from tests.e2e.polling import wait_until
+from tests.packs import shipped
 
 RATE: Final = 50
 """New texters a second."""
@@ -262,7 +262,7 @@ async def _limited(line: BenchLine) -> AsyncIterator[list[float]]:
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    base, folder = load(["base"]).settings, line.layout.data
+    base, folder = shipped("base").settings, line.layout.data
     limits = {name: getattr(base, name) for name in LIMITS if hasattr(base, name)}
     pack, webhook = folder / "flood-pack.yaml", folder / "flood-webhook"
     pack.write_text(yaml.safe_dump({"name": "flood", "settings": limits}), encoding="utf-8")

@@ -38,9 +38,9 @@ from bot.model.thread import (
     TransferOffer,
 )
 from policies.drills.script import DrillFact
-from policies.load import load
 from policies.pack import Pack, TextName
 from policies.shifts.content_lines import CalendarProblem
+from tests.packs import shipped
 
 ANA, BEN, SUE, EVE = (f"@{name}:line.example" for name in ("ana", "ben", "sue", "eve"))
 """Two advocates, a supervisor, and a person who is not on the roster."""
@@ -53,7 +53,7 @@ MEMBERS: Final = (
     DeskMember(user=SUE, role=Role.SUPERVISOR, met=SEEN),
 )
 
-PACK: Final = load(["base", "rehearsal"])
+PACK: Final = shipped("base", "rehearsal")
 UNDO, LATE = PACK.settings.undo_seconds, PACK.settings.late_after_seconds
 NOW: Final = 1_800_000_000.0
 

@@ -11,9 +11,9 @@ from typing import Final
 import yaml
 
 from bot import guard
-from policies.load import load
 from tests.bot.examples import at, held
 from tests.bot.strategies import ANA
+from tests.packs import shipped
 
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = {
@@ -37,7 +37,7 @@ CORPUS: Final[dict[str, dict[str, dict[str, list[str]]]]] = yaml.safe_load(
 """By part (`known`, `fresh`, `blind`, `common`), language, and `hold` or `leave`: what an advocate types."""
 BEGIN: Final = "<!-- measured: python -m tests.bot.talk_table -->"
 END: Final = "<!-- end -->"
-PACK: Final = load(["base"])
+PACK: Final = shipped("base")
 
 
 def is_held(body: str) -> bool:

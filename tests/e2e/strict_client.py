@@ -211,10 +211,11 @@ class StrictClient(StrictDevice):
         await sending
 
         def is_it(item: TimelineItem) -> bool:
-            if refusal := live.refusals().get(item.body):
+            if item.sender != self.mxid or item.body != text or item.event_id in before:
+                return False
+            if refusal := live.refusal(text):
                 raise StepFailed(f"{self.mxid}: the client could not send: {refusal}")
-            own = item.sender == self.mxid and item.body == text
-            return own and item.event_id is not None and item.event_id not in before
+            return item.event_id is not None
 
         return await self.find(room_id, "own message is with the server", is_it)
 

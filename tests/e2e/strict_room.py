@@ -52,15 +52,15 @@ class RoomTimeline:
                 found.setdefault(item.event_id or number, item)
         return list(found.values())
 
-    def refusals(self) -> dict[str, str]:
-        """Own messages the SDK gave up sending: body to reason."""
-        told = {}
+    def refusal(self, body: str) -> str | None:
+        """Why the SDK gave up sending an own message with this body; None when it did not."""
         for entry in self.shown:
             event = entry.as_event()
             state = event and event.local_send_state
-            if state and variant(state) == "SENDING_FAILED" and not state.is_recoverable:
-                told[shown_item(event).body] = variant(state.error)
-        return told
+            given_up = state and variant(state) == "SENDING_FAILED" and not state.is_recoverable
+            if given_up and shown_item(event).body == body:
+                return variant(state.error)
+        return None
 
     async def page_back(self) -> None:
         for _ in range(100):

@@ -17,7 +17,6 @@ import pytest_asyncio
 from deploy.docs.pages.card import card_page
 from policies.drills.load import load_drills
 from policies.drills.script import Text
-from policies.load import load
 from policies.pack import TextName
 from tests.deploy.docs.pages.printed_card import HAND_OVER, LIMITS, NOTE, SAFE, STOP, TAKE, PrintedCard
 from tests.e2e.drill_player import DrillPlayer, over, script_of, texts_of
@@ -26,10 +25,11 @@ from tests.e2e.staff_client import StaffClient
 from tests.e2e.staffed_line import NOTE as NOTED
 from tests.e2e.staffed_line import Conversation, StaffedLine
 from tests.e2e.visibility import TELLING, assert_no_leak
+from tests.packs import shipped
 
 SECOND_LINE = True
 CARD: Final = PrintedCard(card_page("en"), "@bea")
-PACK: Final = load(["base", "rehearsal"])
+PACK: Final = shipped("base", "rehearsal")
 COLLEAGUE, PANIC = "two children, and ten minutes", "please tell me that you are all right"
 PLAYED: set[str] = set()
 """The drills that these tests have played to their debriefs."""

@@ -17,11 +17,11 @@ import yaml
 
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import open_secrets, write_line_files
-from policies.load import load
 from tests.e2e.conftest import StrictClientFactory
 from tests.e2e.polling import wait_until
 from tests.e2e.stack import Stack, run
 from tests.e2e.staff_client import Account, StaffClient
+from tests.packs import shipped
 
 WITHHELD = "WITHHELD_FOR_UNVERIFIED_OR_INSECURE_DEVICE"
 """The strict client's word for `m.unverified`, which it shows as a sentence."""
@@ -34,7 +34,7 @@ def make_real(stack: Stack) -> Account:
     review = {"reviewed_by": "Counsel", "reviewed_on": date(2026, 3, 1)}
     texts = {
         str(text.name): {"wordings": {"en": {"text": wording.text.replace("555-555-0123", "555-867-5309"), **review}}}
-        for text, language, wording in load(["base"]).wordings
+        for text, language, wording in shipped("base").wordings
         if language == "en" and (text.legal or wording.sample)
     }
     hours = {"always": True}

@@ -52,11 +52,11 @@ from bridge.tables import inbox, schema, threads
 from bridge.tables.audit_log import AuditLog
 from bridge.tables.suppression import Suppression
 from bridge.tables.threads import LockedPhones
-from policies.load import load
 from policies.pack import Pack
 from tests.e2e.polling import wait_until
 from tests.fakes.fake_carrier import FakeCarrier
 from tests.fakes.full_database import FullDatabase
+from tests.packs import shipped
 
 LINE = "main"
 NUMBER = "+15555550100"
@@ -353,7 +353,7 @@ class BridgeHarness:
 @cache
 def pack_without_undo_window() -> Pack:
     """Load the rehearsal pack, without an undo window."""
-    pack = load(["base", "rehearsal"])
+    pack = shipped("base", "rehearsal")
     return replace(pack, settings=replace(pack.settings, undo_seconds=0, undo_after_join_seconds=0))
 
 

@@ -12,8 +12,8 @@ from typing import Final
 
 import yaml
 
-from policies.load import load
 from policies.signs import Sign, find_signs
+from tests.packs import shipped
 
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = {
@@ -50,7 +50,7 @@ def cases() -> Iterator[tuple[str, str, str, frozenset[Sign]]]:
 
 def measure() -> dict[tuple[str, str, Sign], Figures]:
     """Return the figures of each part, language and sign, with the base pack's lists."""
-    matchers = load(["base"]).signs
+    matchers = shipped("base").signs
     figures = {(part, language, sign): Figures() for part in CORPUS for language in CORPUS[part] for sign in Sign}
     for part, language, text, signs in cases():
         found = find_signs(text, matchers.values())

@@ -16,8 +16,9 @@ from policies.hours import next_opening, open_at, opening_text
 from policies.load import load
 from policies.pack import Hours, TextName
 from policies.segments import segments
+from tests.packs import shipped
 
-PACK = load(["base"])
+PACK = shipped("base")
 NEW_YORK = ZoneInfo("America/New_York")
 DAILY = ((480, 1200),)
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.keywords import Meaning, classify, is_automatic_reply, is_tapback, normalize_keyword
-from policies.load import load
 from policies.pack import ExitAction, TextName
+from tests.packs import shipped
 
 KEYWORDS = {
     Meaning.STOP,
@@ -23,7 +23,7 @@ KEYWORDS = {
     Meaning.HELP,
     Meaning.INFO,
 }
-PACK = load(["base", "rehearsal"])
+PACK = shipped("base", "rehearsal")
 STOP = ["STOP", "STOPALL", "STOP ALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT", "OPT OUT", "ALTO"]
 START = ["START", "UNSTOP"]
 CASES = st.sampled_from([str.upper, str.lower, str.title, str.swapcase])

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from policies.keywords import Meaning, classify
-from policies.load import load
+from tests.packs import shipped
 
-PACK = load(["base"])
+PACK = shipped("base")
 CORPUS: dict[str, list[str]] = yaml.safe_load((Path(__file__).parent / "corpus.yaml").read_text(encoding="utf-8"))
 CASES = [(text, meaning) for meaning, texts in CORPUS.items() for text in texts]
 

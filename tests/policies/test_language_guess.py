@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from policies.language_guess import guess_language
-from policies.load import load
+from tests.packs import shipped
 
-WORDS = load(["base"]).function_words
+WORDS = shipped("base").function_words
 
 
 @pytest.mark.practice(25)
@@ -56,6 +56,6 @@ def test_the_language_of_a_text(text: str, language: str | None) -> None:
 
 def test_only_the_languages_of_the_line_are_guessed() -> None:
     """A line that speaks English alone never takes a text for another language that it could not answer in."""
-    assert set(load(["base", "uk"]).function_words) == {"en"}
-    assert guess_language("hola necesito ayuda", load(["base", "uk"]).function_words) is None
+    assert set(shipped("base", "uk").function_words) == {"en"}
+    assert guess_language("hola necesito ayuda", shipped("base", "uk").function_words) is None
     assert guess_language("hola", {}) is None

@@ -17,6 +17,7 @@ from policies.load import PACKS, load
 from policies.pack import Pack, TextName, samples
 from policies.readability import grade
 from policies.segments import segments
+from tests.packs import shipped
 
 STATES = sorted(path.stem for path in (PACKS / "us").glob("*.yaml"))
 SHIPPED = [["base"], ["base", "rehearsal"], ["base", "uk"], *(["base", f"us/{state}"] for state in STATES)]
@@ -43,7 +44,7 @@ def rules(pack: Pack, path: str) -> set[str]:
 @pytest.mark.practice(28)
 def test_what_comes_with_quietline_waits_for_counsel_and_for_numbers_only(names: list[str]) -> None:
     """Every shipped pack: nothing but reviews and examples is left, and each text is one GSM-7 segment and easy to read."""
-    assert {found.rule for found in lint(load(names)) if found.path != "leak_words"} == {"sample", "review"}
+    assert {found.rule for found in lint(shipped(*names)) if found.path != "leak_words"} == {"sample", "review"}
 
 
 def test_there_is_a_template_for_each_state() -> None:
@@ -51,7 +52,7 @@ def test_there_is_a_template_for_each_state() -> None:
     assert len(STATES) == 51
     statutes = []
     for state in STATES:
-        text = load(["base", f"us/{state}"]).texts[TextName.LIMITS]
+        text = shipped("base", f"us/{state}").texts[TextName.LIMITS]
         assert text.legal
         assert all(wording.sample and not wording.reviewed for wording in text.wordings.values())
         assert text.wordings.keys() == {"en", "es"}
@@ -62,7 +63,7 @@ def test_there_is_a_template_for_each_state() -> None:
 
 def test_lint_sends_counsel_to_the_statute() -> None:
     """The complaint about an unreviewed duty names what the words are to be compared with."""
-    found = [f for f in lint(load(["base", "us/ca"])) if f.path == "texts.limits.wordings.en" and f.rule == "review"]
+    found = [f for f in lint(shipped("base", "us/ca")) if f.path == "texts.limits.wordings.en" and f.rule == "review"]
     assert len(found) == 1
     assert found[0].must
     assert "Cal. Penal Code § 11164" in found[0].do
@@ -70,7 +71,7 @@ def test_lint_sends_counsel_to_the_statute() -> None:
 
 def test_the_united_kingdom_has_its_own_numbers() -> None:
     """No American number, no American holiday, no offer of a language that the line does not speak."""
-    uk = load(["base", "uk"])
+    uk = shipped("base", "uk")
     books = [read for b in uk.playbooks.values() for read in (b, *b.translations.values())]
     every = " ".join(w.text for _, _, w in uk.wordings) + " ".join(s for b in books for s in b.steps)
     for foreign in ("911", "555-555", "988", "1-800", "Español", "relay 711"):
@@ -179,7 +180,7 @@ def test_an_example_is_found_in_a_pack_that_calls_it_none(tmp_path: Path, words:
 
 def test_a_pack_that_is_ready_has_nothing_to_hear(tmp_path: Path) -> None:
     """With own hours, own numbers, own words and counsel's name, lint is silent."""
-    base = load(["base"])
+    base = shipped("base")
     review = {"reviewed_by": "Counsel", "reviewed_on": "2026-03-01"}
     texts: dict[str, object] = {
         str(text.name): {"wordings": {language: {"text": ours(w.text)} | (review if text.legal else {})}}
@@ -260,7 +261,7 @@ def test_lists_are_lists() -> None:
 
 def test_no_verdict_can_be_told_from_the_other_by_its_shape() -> None:
     """What is said after a right word and after a wrong one: one segment each, no question, no number (invariant 5)."""
-    base = load(["base"])
+    base = shipped("base")
     for language in base.languages:
         for name in (TextName.VERIFIED, TextName.UNVERIFIED):
             assert segments(base.say(name, language)).count == 1
@@ -289,7 +290,7 @@ def test_a_hold_that_never_comes_first_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("names", SHIPPED, ids="+".join)
 def test_every_playbook_is_in_every_language_of_staff(names: list[str]) -> None:
     """What a shipped pack tells people to do is there in each language, step by step, with the same commands."""
-    for name, playbook in load(names).playbooks.items():
+    for name, playbook in shipped(*names).playbooks.items():
         assert playbook.translations.keys() == {language for language in READ if language != READ[0]}, name
         for other in playbook.translations.values():
             commands = [[set(re.findall(r"![a-z]+", step)) for step in steps] for steps in (playbook.steps, other.steps)]

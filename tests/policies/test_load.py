@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from policies.load import PACKS, PackError, load, parse_yaml
 from policies.pack import Pack, Settings, TextName
 from policies.schema import PackFile, SettingsPart
+from tests.packs import shipped
 
 
 @pytest.fixture(scope="module")
 def base() -> Pack:
-    return load(["base"])
+    return shipped("base")
 
 
 def write(folder: Path, text: str) -> str:
@@ -175,7 +176,7 @@ def test_the_last_pack_wins_and_stop_words_only_add_up(base: Pack, tmp_path: Pat
         "texts: {closing: {wordings: {es: {text: Adiós.}}}}\n",
     )
     pack = load(["base", "rehearsal", own])
-    assert pack.settings == dataclasses.replace(load(["base", "rehearsal"]).settings, cap=2, grace=36 * 3600)
+    assert pack.settings == dataclasses.replace(shipped("base", "rehearsal").settings, cap=2, grace=36 * 3600)
     assert pack.keywords.stop == base.keywords.stop | {"pare", "arret"}
     assert pack.say(TextName.CLOSING, "es") == "Adiós."
     assert pack.say(TextName.CLOSING, "en") == base.say(TextName.CLOSING, "en")

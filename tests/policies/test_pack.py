@@ -16,6 +16,7 @@ from policies.hours import waiting_text
 from policies.load import PackError, load
 from policies.pack import AssignmentMode, BreakGlass, Pack, ResumeMode, TextName, samples, unreviewed
 from policies.segments import breaks_gsm7, segments
+from tests.packs import shipped
 
 # Of the texts of the base pack: the words of the practices, and in first answers the other language behind them.
 LENGTHS = {
@@ -100,12 +101,12 @@ DEFAULTS = {
 
 @pytest.fixture(scope="module")
 def base() -> Pack:
-    return load(["base"])
+    return shipped("base")
 
 
 @pytest.fixture(scope="module")
 def rehearsal() -> Pack:
-    return load(["base", "rehearsal"])
+    return shipped("base", "rehearsal")
 
 
 def write(folder: Path, text: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from policies.load import PackError, load
 from policies.pack import TextName
+from tests.packs import shipped
 
 FOUR = "words " * 78
 MISTAKES = {
@@ -134,7 +135,7 @@ def test_what_is_nested_without_end_is_told(tmp_path: Path, deep: str) -> None:
 
 def test_a_cover_line_is_not_the_challenge(tmp_path: Path) -> None:
     """The guard knows both by their words: where they are the same, in any language, a cover line would never leave."""
-    challenge = load(["base"]).say(TextName.CHALLENGE, "en")
+    challenge = shipped("base").say(TextName.CHALLENGE, "en")
     for language in ("en", "es"):
         wording = f"{{text: {challenge!r}}}"
         found = problems(tmp_path, f"texts: {{cover_2: {{wordings: {{{language}: {wording}}}}}}}")
@@ -160,7 +161,7 @@ def test_keywords_are_added_and_exits_can_be_changed(tmp_path: Path) -> None:
         "playbooks: {prank: {title: Own, steps: [One.]}, floods: {title: Water, steps: [Up.]}}\n",
         encoding="utf-8",
     )
-    base, own = load(["base"]), load(["base", str(path)])
+    base, own = shipped("base"), load(["base", str(path)])
     assert own.keywords.call == base.keywords.call | {"ring me"}
     assert own.keywords.exit == {**base.keywords.exit, "bye": "alert", "ttyl": "park"}
     assert own.keywords.help == base.keywords.help | {"aide"}

@@ -11,8 +11,9 @@ from policies.lint import lint
 from policies.load import PackError, load
 from policies.pack import Pack
 from policies.signs import Sign, find_signs
+from tests.packs import shipped
 
-BASE = load(["base"])
+BASE = shipped("base")
 
 
 def own(folder: Path, words: str) -> Pack:

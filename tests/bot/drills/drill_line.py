@@ -44,10 +44,10 @@ from bot.model.events import (
 from bot.model.thread_desk_events import EnrolmentFinished, EnrolmentRequested
 from bot.model.transactional_actions import CancelTimer, IncrementCounter, RecordAudit, SendEvent, SetTimer
 from policies.drills.load import load_drills
-from policies.load import load
 from tests.bot.strategies import ANA, BEN, NOW, SUE
+from tests.packs import shipped
 
-PACK: Final = load(["base", "rehearsal"])
+PACK: Final = shipped("base", "rehearsal")
 DRILLS: Final = load_drills()
 DIGESTS: Final = Digests(salt="00", safe="01", duress="02", lengths=(8, 9))
 DURESS_WORDS: Final = ("paper lantern", "farol papel")

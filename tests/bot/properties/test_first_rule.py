@@ -12,12 +12,12 @@ from bot.model.actions import Origin, SendSms
 from bot.model.desk import Facts, Thread
 from bot.model.events import Event, MessageSent, Outcome, TextArrived, TextOutcome, TimerDue
 from bot.model.transactional_actions import CancelTimer, SetTimer
-from policies.load import load
 from tests.bot.examples import FORCED
 from tests.bot.hypothesis_settings import USUAL
 from tests.bot.strategies import EVENTS, NOW, PACK, facts, threads
+from tests.packs import shipped
 
-BASE = load(["base"])
+BASE = shipped("base")
 """The same texts with hours that close."""
 MOVES = [kind for kind in EVENTS if kind is not TimerDue]
 

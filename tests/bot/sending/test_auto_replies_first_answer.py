@@ -14,13 +14,13 @@ from bot.model.events import Event, Outcome, TextOutcome
 from bot.model.feature import Step
 from bot.model.thread import ConsentFlags
 from bot.model.transactional_actions import RecordAudit
-from policies.load import load
 from policies.pack import TextName
 from policies.segments import segments
 from tests.bot.examples import FACTS, arrived, at, due, held, of, said, texts, then, waiting, words
 from tests.bot.strategies import MEMBERS, NOW, PACK, UNDO
+from tests.packs import shipped
 
-OFFICE_HOURS = replace(PACK, hours=load(["base"]).hours)
+OFFICE_HOURS = replace(PACK, hours=shipped("base").hours)
 """Weekdays from eight to eight in New York; `NOW` is a Friday, 3:00 AM there."""
 HOUR = 3600.0
 OPEN = 6 * HOUR

@@ -32,11 +32,11 @@ from bridge.storage.key_file import KeyFile
 from bridge.storage.marked_sets import Marks
 from bridge.storage.vault import Vault
 from bridge.tables import schema
-from policies.load import load
 from tests.bridge.carriers.harness import Clock
 from tests.fakes.database_engine import make_database
+from tests.packs import shipped
 
-PACK = load(["base", "rehearsal"])
+PACK = shipped("base", "rehearsal")
 
 
 class BridgeClock:

@@ -9,10 +9,10 @@ import pytest
 
 from bot.model.actions import DeliveryReceipt
 from bot.model.events import MessageRedacted, MessageSent
-from policies.load import load
 from tests.bridge.outbound.test_sms_sender import ADA, queued, receipts, say, talk
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
+from tests.packs import shipped
 
 WORDS = "meant for another room"
 OTHER = "+12065550188"
@@ -21,7 +21,7 @@ OTHER = "+12065550188"
 async def died(tmp_path: Path, *, queue: bool) -> tuple[BridgeHarness, str]:
     """Have a bridge stop with words of the assignee in their undo window, or on their way to the carrier."""
     first = BridgeHarness(tmp_path)
-    first.pack = load(["base", "rehearsal"])
+    first.pack = shipped("base", "rehearsal")
     await first.open()
     owner = await talk(first)
     if queue:

@@ -15,9 +15,9 @@ from bridge.config import load as load_config
 from deploy.carrier import registration_kit
 from deploy.cli import main
 from policies.hours import waiting_text
-from policies.load import load
 from policies.pack import TextName, samples, unreviewed
 from tests.deploy.carrier.test_carrier_check import sample
+from tests.packs import shipped
 from tests.policies.test_lint import ours
 
 
@@ -27,7 +27,7 @@ def run(*arguments: str | Path) -> Result:
 
 def test_words_are_the_packs_own() -> None:
     """Each sample, and the answers to opt-in and opt-out, stand there letter for letter in every language of the line."""
-    pack = load(["base"])
+    pack = shipped("base")
     written = registration_kit.render_kit(pack)
     for name in (*registration_kit.SAMPLES, TextName.STOP, TextName.GREETING):
         for language in pack.languages:
@@ -37,7 +37,7 @@ def test_words_are_the_packs_own() -> None:
 
 def test_every_keyword_is_named() -> None:
     """All words of the pack that mean STOP and START are told, those of a later pack included."""
-    pack = load(["base"])
+    pack = shipped("base")
     written = registration_kit.render_kit(
         replace(pack, keywords=replace(pack.keywords, stop=pack.keywords.stop | {"arrête"}))
     )
@@ -48,7 +48,7 @@ def test_every_keyword_is_named() -> None:
 
 def test_what_nobody_stands_for_is_told() -> None:
     """A text without a review and an example's number are named before anything else; in a finished pack nothing is."""
-    pack = load(["base"])
+    pack = shipped("base")
     written = registration_kit.render_kit(pack)
     assert all(name in written for name in (*unreviewed(pack), *samples(pack)))
     assert written.index("Do not send this yet") < written.index("## The brand")
@@ -70,14 +70,14 @@ def test_what_nobody_stands_for_is_told() -> None:
 
 def test_the_brand_conflict_is_said() -> None:
     """What carriers want and safety does not, the way out, and what must not be believed."""
-    written = registration_kit.render_kit(load(["base"]))
+    written = registration_kit.render_kit(shipped("base"))
     for words in ("Carriers want a brand in each message; safety wants no name", "neutral brand", "never imply", "HELP"):
         assert words in written
 
 
 def test_the_answer_to_help_is_the_one_that_is_sent() -> None:
     """Without one the kit asks for words; with one it has the agency's own, in every language."""
-    pack = load(["base"])
+    pack = shipped("base")
     assert "**Answer to HELP**: none is automatic" in registration_kit.render_kit(pack)
     own = replace(pack.texts[TextName.LATER], name="neutral")
     forced = replace(pack, settings=replace(pack.settings, help_answer="neutral"), canned={"neutral": own})
@@ -88,7 +88,7 @@ def test_the_answer_to_help_is_the_one_that_is_sent() -> None:
 
 def test_links_and_numbers_in_texts_are_found() -> None:
     """The campaign says truthfully whether a text holds a telephone number or a link."""
-    pack = load(["base"])
+    pack = shipped("base")
     assert "| Telephone numbers in texts | yes |" in registration_kit.render_kit(pack)
     assert "| Links in texts | no |" in registration_kit.render_kit(pack)
     only = {name: pack.texts[name] for name in (TextName.GREETING, TextName.STOP)}
@@ -143,7 +143,7 @@ def test_a_file_is_made_once(tmp_path: Path) -> None:
     """`--out` writes what would be printed; what the agency filled in afterwards is never written over."""
     out = tmp_path / "kit.md"
     assert run("--out", out).exit_code == 0
-    assert out.read_text(encoding="utf-8") == run().output == registration_kit.render_kit(load(["base"]))
+    assert out.read_text(encoding="utf-8") == run().output == registration_kit.render_kit(shipped("base"))
     out.write_text("filled in", encoding="utf-8")
     assert run("--out", out).exit_code == 2
     assert out.read_text(encoding="utf-8") == "filled in"

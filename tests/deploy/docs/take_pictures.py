@@ -27,13 +27,13 @@ from deploy.docs.generate import DOCS
 from deploy.docs.pages.first_evening import Line, first_evening_lines
 from deploy.docs.pages.pictures import CLIENT, LANGUAGES, SCREENS, SHOWN, file_name
 from deploy.report.page import report_page
-from policies.load import load
 from tests.bridge.carriers.rehearsal_harness import NUMBER, RehearsalHarness, rehearsal_harness
 from tests.browser import Tab, open_tab
 from tests.deploy.docs.client_pictures import client_pictures
 from tests.deploy.rehearsal.handsets import A, B
 from tests.deploy.report.tallies import CELLS, months_of
 from tests.outside_programs import find, find_symbols
+from tests.packs import shipped
 
 PICTURES: Final = DOCS / "pictures"
 TALLEST: Final = 1_500
@@ -83,7 +83,7 @@ def example_desk() -> Desk:
 def board_page(language: str) -> str:
     """Return the board as the HTML of its message, on a page of its own."""
     desk = example_desk()
-    words = in_language(board_text(load(["base"]), Facts(now=NOW, roster=desk.roster), desk), language)
+    words = in_language(board_text(shipped("base"), Facts(now=NOW, roster=desk.roster), desk), language)
     edit = EditMessage(place=DESK, ref="board", body=words, formatted=True)
     body = edit_content(edit, "$board")["m.new_content"]["formatted_body"]
     return PAGE.format(language=language, body=body)

@@ -9,11 +9,11 @@ from typing import Final, NamedTuple
 import pytest
 
 from deploy.packs.script_player import play_script, read_script
-from policies.load import load
 from policies.pack import TextName
+from tests.packs import shipped
 
 ROOT: Final = Path(__file__).parents[3]
-BASE: Final = load(["base"])
+BASE: Final = shipped("base")
 SCRIPTS: Final = Path(__file__).parent / "scripts"
 GREETING: Final = BASE.say(TextName.GREETING, "en")
 HERE: Final = "I am here."

@@ -11,13 +11,13 @@ from bot.commands.spec import COMMANDS
 from bot.model.actions import DESK
 from bot.wording.notice import words_of
 from deploy.docs.pages.card import LINES, card_page
-from policies.load import load
 from policies.pack import TextName
 from tests.bot.drills.drill_line import DrillLine, play
 from tests.bot.strategies import ANA, BEN
 from tests.deploy.docs.pages.printed_card import HAND_OVER, HELP, LIMITS, LINE, NOTE, SAFE, SLIP, STOP, TAKE, PrintedCard
+from tests.packs import shipped
 
-PACK = load(["base", "rehearsal"])
+PACK = shipped("base", "rehearsal")
 WRONG, COLLEAGUE, PANIC = "wrong words of a slip", "words for a colleague", "words in a panic"
 OWN = "I am here. Take your time."
 

@@ -6,9 +6,9 @@ import pytest
 
 from deploy.docs.pages.counsel import LEGAL_TEXTS, counsel_page
 from deploy.docs.pages.durations import said
-from policies.load import load
+from tests.packs import shipped
 
-PACK = load(["base"])
+PACK = shipped("base")
 
 
 @pytest.mark.parametrize("language", ["en", "es"])

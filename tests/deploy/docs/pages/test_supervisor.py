@@ -9,7 +9,7 @@ import pytest
 from bot.commands.spec import COMMANDS, Who
 from deploy.docs.pages.durations import said
 from deploy.docs.pages.supervisor import supervisor_page
-from policies.load import load
+from tests.packs import shipped
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
@@ -22,7 +22,7 @@ def test_every_command_of_supervisors_has_its_row(language: str) -> None:
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_the_reminders_are_those_of_the_pack(language: str) -> None:
     """When people on duty, supervisors and the person on call are called for a thread that waits."""
-    settings, page = load(["base"]).settings, supervisor_page(language)
+    settings, page = shipped("base").settings, supervisor_page(language)
     for seconds in (settings.unclaimed_on_duty, settings.unclaimed_supervisors, settings.unclaimed_on_call):
         assert said(seconds, language) in page
     assert f" {settings.flood_begins} " in page

@@ -9,8 +9,8 @@ import pytest
 from deploy.docs.pages.durations import said
 from deploy.docs.pages.survivor import WORDS, survivor_page
 from policies.keywords import Meaning, classify
-from policies.load import load
 from policies.readability import grade
+from tests.packs import shipped
 
 HIGHEST = 8.0
 """School years."""
@@ -38,7 +38,7 @@ def test_it_can_be_read_by_a_child_of_eight_school_years(language: str) -> None:
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_each_word_to_text_does_what_the_sheet_says(language: str) -> None:
     """STOP stops, START begins again, two ways out end or wait in silence; each is named in the sheet."""
-    pack = load(["base"])
+    pack = shipped("base")
     meant = {name: classify(word, pack).meaning for name, word in WORDS[language].items()}
     assert meant == {
         "stop": Meaning.STOP,
@@ -52,7 +52,7 @@ def test_each_word_to_text_does_what_the_sheet_says(language: str) -> None:
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_every_time_is_of_the_pack(language: str) -> None:
     """What is kept how long stands there as the settings have it, and no other length of time does."""
-    settings = load(["base"]).settings
+    settings = shipped("base").settings
     page = survivor_page(language)
     told = {
         said(seconds, language)
