@@ -7,13 +7,14 @@ machine is slow: nothing here has a deadline but against hanging.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import platform
 import re
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -76,6 +77,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[STRICT_FALLBACKS] = []
     config.stash[MISSING_PROGRAMS] = []
     config.stash[FIGURES] = []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect without looking for garbage, and never look through what was collected: it is there to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture

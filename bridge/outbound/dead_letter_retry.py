@@ -6,6 +6,8 @@ may have left), nor anything that was true only then. One commit deletes the dea
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from bridge.services import Services
@@ -37,22 +39,20 @@ class DeadLetterRetry:
             return NOT_STORED
         now = int(self._clock.now())
 
-        async def commit(transaction: Transaction) -> int | None:
+        async def commit(transaction: Transaction) -> Callable[[], None] | None:
+            """Return what wakes who goes on with it: nothing may fail between the commit and that."""
             if not await dead_letters.take(transaction, short_id):
                 return None
             if letter.is_text:
                 await inbox.append(transaction, row)
-                return 0
+                is_unscreened = await threads.is_unscreened(transaction, row.owner)
+                return partial(self._wake.screening if is_unscreened else self._wake.engine, row.owner)
             outbox_row = OutboxRow(letter.lane, letter.transport, row.kind, letter.txn, row.body)
-            return await outbox.append(transaction, row.owner, outbox_row, created=now)
+            number = await outbox.append(transaction, row.owner, outbox_row, created=now)
+            return partial(self._wake.outbox, number, row.owner, letter.lane, letter.transport)
 
-        number = await self._database.commit(commit)
-        if number is None:
+        wake = await self._database.commit(commit)
+        if wake is None:
             return UNKNOWN
-        if letter.is_message:
-            self._wake.outbox(number, row.owner, letter.lane, letter.transport)
-        elif await threads.is_unscreened(self._database, row.owner):
-            self._wake.screening(row.owner)
-        else:
-            self._wake.engine(row.owner)
+        wake()
         return RETRYING

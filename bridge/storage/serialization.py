@@ -5,6 +5,7 @@ Rule of this module: what is written is named by its class, and read back as the
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final, TypeVar, get_args
 
 from pydantic import TypeAdapter
@@ -15,9 +16,13 @@ from bot.model.events import Event
 
 T = TypeVar("T")
 
-_ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {
-    kind.__name__: TypeAdapter(kind) for kind in (*get_args(Event), *get_args(Action), Thread, Desk)
-}
+_KINDS: Final[dict[str, Any]] = {kind.__name__: kind for kind in (*get_args(Event), *get_args(Action), Thread, Desk)}
+
+
+@cache
+def _adapter(name: str) -> TypeAdapter[Any]:
+    """Make what reads and writes a class, once it is asked for: for all of them it is a tenth of a start."""
+    return TypeAdapter(_KINDS[name])
 
 
 def kind_name(kind: type[object]) -> str:
@@ -25,22 +30,22 @@ def kind_name(kind: type[object]) -> str:
 
     A statement that asks for rows of a kind takes the name from here: of a class that is gone it cannot ask.
     """
-    if kind.__name__ not in _ADAPTERS:
+    if kind.__name__ not in _KINDS:
         raise KeyError(kind.__name__)
     return kind.__name__
 
 
 def encode(value: object) -> bytes:
     """Return the value as JSON. Every class of the unions, and both aggregates, can be written."""
-    return _ADAPTERS[kind_name(type(value))].dump_json(value)
+    return _adapter(kind_name(type(value))).dump_json(value)
 
 
 def decode(kind: str, data: bytes) -> Any:
     """Read what `encode` wrote of a class of that name. Raises `KeyError` or `ValueError`."""
-    return _ADAPTERS[kind].validate_json(data)
+    return _adapter(kind).validate_json(data)
 
 
 def decode_as(kind: type[T], data: bytes) -> T:
     """Read an aggregate."""
-    value: T = _ADAPTERS[kind_name(kind)].validate_json(data)
+    value: T = _adapter(kind_name(kind)).validate_json(data)
     return value

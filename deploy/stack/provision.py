@@ -126,7 +126,10 @@ async def make_accounts(layout: Layout, ports: Ports, progress: Callable[[str], 
     if not _provisioned(layout):
         progress("making the homeserver's database and the first accounts (once)")
         write_atomically(secrets.registration, random.token_urlsafe(48) + "\n")
-        write_atomically(layout.first_start, yaml.safe_dump({"registration_shared_secret_path": str(secrets.registration)}))
+        first = {"registration_shared_secret_path": str(secrets.registration)}
+        # A slow hash is for what can be guessed; passwords of a rehearsal are 256 random bits.
+        quick = {"bcrypt_rounds": 4} if secrets.accounts.is_file() else {}
+        write_atomically(layout.first_start, yaml.safe_dump(first | quick))
         async with run_homeserver(layout, ports, first=True) as supervisor:
             await _register_accounts(layout, ports, supervisor.deaths)
         layout.provisioned.touch(mode=0o600)

@@ -301,27 +301,46 @@ def test_a_stop_in_the_middle_of_the_first_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.crash
-async def test_a_homeserver_killed_while_accounts_are_made(tmp_path: Path) -> None:
-    """Kill -9 of the homeserver after the first account: it is started again, and the other accounts are made."""
+async def test_a_homeserver_killed_while_accounts_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kill -9 of the homeserver after the first account: it is started again, and the other accounts are made.
+
+    Their hashes are quick, for a password of a rehearsal is random; one that a person chooses later has a slow hash.
+    """
     layout, ports = Layout(tmp_path / "line"), Ports(free_port_base())
     write_line_files(layout, ports)
-    database = f"file:{layout.homeserver / 'homeserver.db'}?mode=ro"
+    register, killed = provisioning._register_account, list[int]()
 
-    def an_account() -> bool:
-        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(database, uri=True)) as found:
-            return bool(found.execute("SELECT COUNT(*) FROM users").fetchone()[0])
-        return False
+    async def register_then_kill(*arguments: Any) -> bool:
+        is_made = await register(*arguments)
+        if is_made and not killed:
+            killed.append(pid := int(layout.pid("homeserver").read_text()))
+            os.kill(pid, signal.SIGKILL)
+        return is_made
 
-    async def kill() -> None:
-        await asyncio.to_thread(eventually, an_account)
-        os.kill(int(layout.pid("homeserver").read_text()), signal.SIGKILL)
-
-    await asyncio.gather(make_accounts(layout, ports), kill())
+    monkeypatch.setattr(provisioning, "_register_account", register_then_kill)
+    await make_accounts(layout, ports)
+    assert killed
     assert layout.provisioned.exists()
     accounts = open_secrets(layout).read_accounts()
     async with run_homeserver(layout, ports), aiohttp.ClientSession() as http:
-        for account in accounts:
-            await RunningHomeserver(layout, ports, accounts, http).sign_in(account)
+        server = RunningHomeserver(layout, ports, accounts, http)
+        tokens = [await server.sign_in(account) for account in accounts]
+        assert set(_hashes(layout).values()) == {"$2b$04"}
+        auth = {
+            "type": "m.login.password",
+            "identifier": {"type": "m.id.user", "user": accounts[0].user},
+            "password": accounts[0].password,
+        }
+        change = {"new_password": "a word of their own", "auth": auth}
+        assert (await server.ask("POST", "/_matrix/client/v3/account/password", tokens[0], change))[0] == 200
+        assert [user for user, kind in _hashes(layout).items() if kind == "$2b$12"] == [accounts[0].user]
+
+
+def _hashes(layout: Layout) -> dict[str, str]:
+    """Return algorithm and rounds of each account's hash, by its localpart."""
+    with contextlib.closing(sqlite3.connect(f"file:{layout.homeserver / 'homeserver.db'}?mode=ro", uri=True)) as found:
+        rows = found.execute("SELECT name, password_hash FROM users WHERE password_hash IS NOT NULL").fetchall()
+    return {name[1:].partition(":")[0]: hashed[:6] for name, hashed in rows}
 
 
 @pytest.mark.parametrize(("deaths", "seconds"), [(MAX_DEATHS, 60.0), (0, 0.2)])
