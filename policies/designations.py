@@ -8,7 +8,8 @@ type the first word only.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 from policies.designation_words import FIRST, SECOND
@@ -30,14 +31,17 @@ def are_alike(one: str, other: str) -> bool:
     return short[at:] == long[at + 1 :] or short[at + 1 :] == long[at + 1 :]
 
 
-def choose_designation(rng: Chooser, taken_first_words: Collection[str], *, taken: Collection[str] = ()) -> str:
+def choose_designation(
+    rng: Chooser, taken_first_words: Collection[str] | Mapping[str, int], *, taken: Collection[str] = ()
+) -> str:
     """Return two words such as `tawny heron`, for a new conversation.
 
-    `taken_first_words`: one for each open conversation (repetitions count). `taken`: whole designations that must not come
-    again. While there are first words unlike all that are taken, it is one of those; after that (more than two hundred open
+    `taken_first_words`: one for each open conversation (repetitions count), or how many each has. `taken`: whole
+    designations that must not come again; a set is not copied, so that a choice costs the same however many there are.
+    While there are first words unlike all that are taken, it is one of those; after that (more than two hundred open
     conversations) one of those used least. Raises ValueError when each of the some 80,000 pairs is taken.
     """
-    used, gone = Counter(taken_first_words), frozenset(taken)
+    used, gone = Counter(taken_first_words), taken if isinstance(taken, AbstractSet) else frozenset(taken)
     strange = used.keys() - set(FIRST)  # our own words are unlike each other, which a test holds
     free = [word for word in FIRST if word not in used and not any(are_alike(word, other) for other in strange)]
     while True:

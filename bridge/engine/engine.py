@@ -10,6 +10,7 @@ one after another and committed together, and of several edits of one message th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -57,6 +58,10 @@ from policies.pack import Pack, Shifts
 MAX_IN_FLIGHT: Final = 32
 MAX_TOGETHER: Final = 50
 """News of the desk that are committed together: what a command may have to wait for, and a flood is decided by."""
+CROWD: Final = 1_000
+"""People without a card from whom on the desk pauses between commits."""
+PAUSE_PER_WAITING, LONGEST_PAUSE = 3e-5, 0.3
+"""Seconds of that pause: some ten times what it takes to write one of them; a person's command waits for no longer."""
 
 
 class _StaleFacts(Exception):  # noqa: N818 - it says what happened
@@ -129,6 +134,8 @@ class Engine:
         if owner == DESK:
             while rows := await inbox.next_at_desk(self._database, MAX_TOGETHER):
                 await self._process_together(rows)
+                if rows[0].inbox_row.kind not in inbox.OF_PEOPLE:
+                    await self._pause_in_crowd()
             return
         behind = 1
         while behind and (rows := await inbox.next_to_decide(self._database, owner)):
@@ -158,6 +165,11 @@ class Engine:
                 return
         for row in rows:
             await self._process(row)
+
+    async def _pause_in_crowd(self) -> None:
+        """Let more news come together the more people stand in the crowd of a flood, who are all written at each commit."""
+        if (crowd := len(self._desk.flood.crowd)) >= CROWD:
+            await asyncio.sleep(min(crowd * PAUSE_PER_WAITING, LONGEST_PAUSE))
 
     async def _process(self, row: SequencedRow) -> None:
         owner = row.inbox_row.owner

@@ -217,10 +217,13 @@ class NewThreadRateLimit:
         self._per_number = per_number_per_hour
         self._times: deque[float] = deque(maxlen=per_minute)
         self._times_by_phone: dict[bytes, tuple[float, ...]] = {}
+        self._looked_through = 0.0
 
     def record_and_check(self, phone_hash: bytes, now: float) -> bool:
         """Count a new thread of this phone and say whether it is one too many. `now` in seconds."""
-        if len(self._times_by_phone) >= MAX_PHONES:
+        # Once a minute: in a flood nearly all of them are of the last hour, and each new texter would look through all.
+        if len(self._times_by_phone) >= MAX_PHONES and not 0 <= now - self._looked_through < MINUTE:
+            self._looked_through = now
             self._times_by_phone = {phone: times for phone, times in self._times_by_phone.items() if now - times[-1] < HOUR}
         own = deque(self._times_by_phone.get(phone_hash, ()), maxlen=self._per_number)
         full = _record_and_check(own, now, HOUR) | _record_and_check(self._times, now, MINUTE)

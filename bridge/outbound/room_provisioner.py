@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from typing import Final
@@ -52,22 +53,29 @@ class Designations:
     def __init__(self, *, database: Database) -> None:
         self._database = database
         self._random = random.SystemRandom()
-        self._taken: list[str] = []
+        self._taken, self._first_words = set[str](), Counter[str]()
 
     async def load(self) -> None:
         """Read which are taken."""
-        self._taken = await thread_rooms.designations_in_use(self._database)
+        self._taken = set(await thread_rooms.designations_in_use(self._database))
+        self._first_words = Counter(map(_first_word, self._taken))
 
     def allocate(self) -> str:
         """Return a designation nobody has."""
-        words = choose_designation(self._random, [taken.split()[0] for taken in self._taken], taken=self._taken)
-        self._taken.append(words)
+        words = choose_designation(self._random, self._first_words, taken=self._taken)
+        self._taken.add(words)
+        self._first_words[_first_word(words)] += 1
         return words
 
     def release(self, words: str) -> None:
         """Say that a conversation of that designation is over."""
         if words in self._taken:
             self._taken.remove(words)
+            self._first_words -= Counter([_first_word(words)])  # one that nobody has any more goes
+
+
+def _first_word(designation: str) -> str:
+    return designation.partition(" ")[0]
 
 
 class RoomProvisioner:

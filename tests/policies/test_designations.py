@@ -140,7 +140,12 @@ def test_a_thousand_open_threads() -> None:
     rng = random.Random(3)  # noqa: S311
     taken: list[str] = []
     for _ in range(1000):
-        taken.append(choose_designation(rng, [t.split()[0] for t in taken], taken=taken))
+        words = [t.split()[0] for t in taken]
+        again = random.Random(len(taken))  # noqa: S311
+        # How many each has says the same as one for each, and a set the same as a list.
+        counted = choose_designation(again, Counter(words), taken=set(taken))
+        assert counted == choose_designation(random.Random(len(taken)), words, taken=taken)  # noqa: S311
+        taken.append(choose_designation(rng, words, taken=taken))
     assert len(set(taken)) == 1000
     counts = Counter(t.split()[0] for t in taken)
     assert max(counts.values()) - min(counts.values()) <= 1

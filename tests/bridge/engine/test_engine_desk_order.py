@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +22,8 @@ from policies.pack import Pack
 from tests.fakes.bridge_harness import BridgeHarness
 
 ANA = "@ana:line.example"
+CALL = 1
+"""Rows of the outbox that stay: the call of a flood, which nobody makes here."""
 
 
 class DecidedEvents:
@@ -39,6 +43,10 @@ class DecidedEvents:
 
 def queued(number: int) -> ThreadQueued:
     return ThreadQueued(thread=f"{number:032x}", designation=f"word number{number}", since=1_800_000_000.0)
+
+
+def crowded(number: int) -> ThreadQueued:
+    return replace(queued(number), rate_limited=True)
 
 
 def said(body: str, number: int) -> MessageSent:
@@ -86,6 +94,37 @@ async def test_news_of_the_desk_are_committed_together(harness: BridgeHarness, m
     assert taken[:2] == [engine.MAX_TOGETHER] * 2
     desk = harness.engine.desk
     assert len(desk.threads) == 100
+
+
+async def test_in_a_crowd_the_desk_pauses_after_news_alone(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The more people wait without a card, the longer news are let come together; nobody's message is waited behind."""
+    await harness.engine.load()
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 1:
+            await harness.deliver(DESK, *(crowded(n) for n in range(3, 8)))
+
+    monkeypatch.setattr(engine, "CROWD", 3)
+    monkeypatch.setattr(engine, "asyncio", SimpleNamespace(sleep=sleep))
+    taken = await commits_of_the_desk(harness, monkeypatch)
+    for n in range(2):
+        await harness.deliver(DESK, crowded(n))
+    await harness.run()
+    await harness.wait_until_drained(standing=CALL)
+    assert (taken, pauses) == ([2], [])
+    await harness.deliver(DESK, crowded(2))
+    await harness.wait_until_drained(standing=CALL)
+    assert taken == [2, 1, 5]
+    assert pauses == [3 * engine.PAUSE_PER_WAITING, 8 * engine.PAUSE_PER_WAITING]
+    await harness.deliver(DESK, MemberJoined(place=DESK, user=ANA), said("!help", 1))
+    await harness.wait_until_drained(standing=CALL)
+    assert len(pauses) == 2
+    monkeypatch.setattr(engine, "PAUSE_PER_WAITING", 1.0)
+    await harness.deliver(DESK, crowded(8))
+    await harness.wait_until_drained(standing=CALL)
+    assert pauses[2:] == [engine.LONGEST_PAUSE]
 
 
 async def test_a_bug_in_one_of_many_news_costs_that_one(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
