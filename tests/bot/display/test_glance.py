@@ -68,6 +68,7 @@ def test_who_asks_for_help_and_is_alone_is_counted() -> None:
     crowd = (CrowdEntry(thread="c1", designation="faint gable", since=NOW - 1200, asks=True),)
     assert shown(crowd=crowd)[0] == "⚠️ Asking for help: 1 · alone: 1"
     assert shown(taken(danger=True), crowd=crowd)[0] == "⚠️ In danger: 1 · ask: 1 · alone: 1"
+    assert shown(crowd=(replace(crowd[0], danger=True),))[0] == "⚠️ In danger: 1 · alone: 1"
 
 
 def test_who_waits_longest() -> None:

@@ -203,6 +203,12 @@ def test_the_limits_nag_until_they_are_given() -> None:
     assert "limits yet" not in said_by_us(then(given, arrived("ok", id="b")))
 
 
+def test_who_asks_for_another_language_may_be_told_limits() -> None:
+    """It is talk as any other, and the exchange counts."""
+    before = Silence(heard_at=NOW - 60, spoke_at=NOW - 30, exchanges=1)
+    assert "limits yet" in said_by_us(then(replace(held(), silence=before), arrived("espa\u00f1ol", id="b")))
+
+
 @pytest.mark.parametrize(
     "body", ["gotta go", "he's here", "ADIOS", "stop texting me", "who is this", "he has a knife", "HELP"]
 )

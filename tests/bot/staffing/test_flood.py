@@ -246,6 +246,14 @@ def test_news_of_the_crowd_are_no_posts() -> None:
     assert then(desk, ThreadParked(thread="f1"), at(6)).aggregate.flood.find("f1") is None
 
 
+def test_who_asks_what_this_is_stays_in_their_place_in_the_crowd() -> None:
+    """INFO from a person without a card is no cry for help, no danger and no message at the desk."""
+    desk = flooded(3)
+    step = then(desk, AlarmRaised(designation="word number1", alarm=AlarmKind.INFO), at(5))
+    assert step.aggregate.flood.crowd == desk.flood.crowd
+    assert of(SendMessage, step) == []
+
+
 def test_duress_is_heard_from_the_crowd() -> None:
     """A known phone under duress is an alarm of its own, and comes first."""
     step = then(flooded(3), AlarmRaised(designation="word number1", alarm=AlarmKind.DURESS), at(5))

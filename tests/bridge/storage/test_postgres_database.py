@@ -231,7 +231,7 @@ async def test_the_next_commit_begins_before_this_one_is_answered(database: Post
 
 
 async def test_a_commit_that_fails_behind_another_takes_nothing_of_it(database: PostgresDatabase) -> None:
-    """Not when its work fails before it has asked anything, nor after."""
+    """Not when its work fails before it has asked anything, nor after, nor when the server refuses it at its end."""
 
     async def fails(_transaction: Transaction) -> None:
         raise RuntimeError
@@ -241,15 +241,18 @@ async def test_a_commit_that_fails_behind_another_takes_nothing_of_it(database: 
         await transaction.fetchval("SELECT 1")
         raise RuntimeError
 
-    for number, failing in ((1, fails), (2, asks_and_fails)):
-        first, second, third = await asyncio.gather(
-            database.commit(put(number)),
-            database.commit(failing),
-            database.commit(put(number + 10)),
-            return_exceptions=True,
-        )
-        assert (first, type(second), third) == (number, RuntimeError, number + 10)
-    assert await kept(database) == [1, 2, 11, 12]
+    works: tuple[tuple[Work[int], type[Exception]], ...]
+    works = ((fails, RuntimeError), (asks_and_fails, RuntimeError), (put(1), ConstraintViolation))
+    for number, (failing, error) in enumerate(works, 1):
+        async with asyncio.timeout(STEP_TIMEOUT):
+            first, second, third = await asyncio.gather(
+                database.commit(put(number)),
+                database.commit(failing),
+                database.commit(put(number + 10)),
+                return_exceptions=True,
+            )
+        assert (first, type(second), third) == (number, error, number + 10)
+    assert await kept(database) == [1, 2, 3, 11, 12, 13]
 
 
 async def test_commits_that_wait_for_the_writer_share_a_sync(place: PostgresPlace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,6 +108,18 @@ async def test_a_server_that_does_not_answer_is_given_up(connection: PostgresCon
     assert taken.is_closed
 
 
+async def test_what_waits_behind_another_has_its_own_time(pipeline: PostgresPipeline) -> None:
+    """It begins when the one before is answered: two slow answers in a row are no server that does not answer."""
+    slow = "SELECT 1 FROM pg_sleep($1::BIGINT / 1000.0)"
+    for milliseconds in (0, 1000):
+        pipeline._seconds = 1.5
+        await pipeline.defer("BEGIN")
+        await pipeline.defer(slow, milliseconds)
+        ended = await pipeline.finish("COMMIT")
+        await pipeline.fetch(slow, milliseconds)
+        assert (ended.tag, ended.error) == ("COMMIT", None)
+
+
 async def test_what_is_queued_is_dropped_by_a_rollback(pipeline: PostgresPipeline) -> None:
     """It was part of what is taken back, and is no part of what comes next."""
     await pipeline.defer("BEGIN")

@@ -14,10 +14,11 @@ from click.testing import CliRunner
 
 from bridge.config import Config, load
 from bridge.matrix.schema import PUPPET_MIGRATIONS
-from bridge.storage.postgres_connection import PostgresPlace
+from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.storage.postgres_database import database_of
+from bridge.storage.postgres_transaction import LEASE_SCHEMA
 from bridge.storage.sqlite_connection import snapshot
-from deploy.backup.migrate import CannotMigrate, migrate
+from deploy.backup.migrate import DATABASES, CannotMigrate, migrate
 from deploy.cli.main import cli
 from deploy.data_dir.accept_facts import LineRuns
 from deploy.data_dir.postgres_snapshot import snapshot as server_snapshot
@@ -63,14 +64,27 @@ def config_of(line: LineDirectory) -> Config:
 
 
 def content(config: Config, engine: Engine) -> dict[str, list[str]]:
-    """Return every row of the main database but the numbers of its schema."""
-    path, server = config.data_dir / "main.db", str(config.database_url)
-    with snapshot(path) if engine == "sqlite" else server_snapshot(PostgresPlace(server, "main")) as database:
-        return {
-            table: sorted(repr([int(v) if isinstance(v, bool) else v for v in dict(row).values()]) for row in rows)
-            for table in database.tables()
-            if (rows := database.fetch(f"SELECT * FROM {table}"))  # noqa: S608 - names of tables
-        }
+    """Return every row of both databases but the numbers of their schemas."""
+    found, server = dict[str, list[str]](), str(config.database_url)
+    for name in DATABASES:
+        path, place = config.data_dir / name, PostgresPlace(server, name.removesuffix(".db"))
+        with snapshot(path) if engine == "sqlite" else server_snapshot(place) as database:
+            found |= {
+                f"{name} {table}": sorted(
+                    repr([int(v) if isinstance(v, bool) else v for v in dict(row).values()]) for row in rows
+                )
+                for table in database.tables()
+                if (rows := database.fetch(f"SELECT * FROM {table}"))  # noqa: S608 - names of tables
+            }
+    return found
+
+
+def schemas(config: Config) -> set[str]:
+    """Return which schemas of this line the server has, that of its lease too."""
+    ours = ("main", "voice", LEASE_SCHEMA.format("main"))
+    with server_snapshot(PostgresPlace(str(config.database_url), "main")) as database:
+        rows = database.fetch("SELECT nspname FROM pg_namespace")
+    return {str(row["nspname"]) for row in rows}.intersection(ours)
 
 
 def files(config: Config) -> set[str]:
@@ -81,16 +95,18 @@ async def test_there_and_back(line: LineDirectory) -> None:
     """All rows are the same there, and the same back; of the databases only `keys.db` stays a file meanwhile."""
     config = config_of(line)
     before = content(config, "sqlite")
-    assert len(before["thread"]) >= 3
+    assert len(before["main.db thread"]) >= 3
     rows = await migrate(config, "postgresql")
     assert content(config, "postgresql") == before
     assert rows >= sum(map(len, before.values()))
     assert files(config) == {"keys.db"}
+    connection = await connect(PostgresPlace(str(config.database_url), "main"))
+    await connection.run(f"CREATE SCHEMA {LEASE_SCHEMA.format('main')}")  # as a bridge makes it that leads there
+    await connection.close()
     assert await migrate(config, "sqlite") == rows
     assert content(config, "sqlite") == before
     assert files(config) == {"keys.db", "main.db", "voice.db"}
-    with server_snapshot(PostgresPlace(str(config.database_url), "main")) as database:
-        assert database.tables() == set()
+    assert schemas(config) == set()
     again = BridgeHarness(line.layout.bridge)
     await again.open()
     await again.close()
@@ -116,13 +132,23 @@ async def test_a_number_that_never_repeats_goes_on(line: LineDirectory) -> None:
     assert first < second < await next_number(None)
 
 
-@pytest.mark.parametrize("to", ["postgresql", "sqlite"])
-async def test_broken_off_at_any_step_it_is_taken_up(line: LineDirectory, to: Engine) -> None:
-    """After each step that is durable the command is killed: one of the two is whole, and the next call goes on."""
+@pytest.mark.parametrize(
+    ("to", "steps"),
+    [
+        ("postgresql", ["written voice.db", "written main.db", "removed voice.db", "removed main.db"]),
+        ("sqlite", ["written main.db", "written voice.db", "moved voice.db", "moved main.db", "dropped"]),
+    ],
+)
+async def test_broken_off_at_any_step_it_is_taken_up(line: LineDirectory, to: Engine, steps: list[str]) -> None:
+    """After each step that is durable the command is killed: one of the two is whole, and the next call goes on.
+
+    `main.db` goes and comes last: a bridge that finds it has all that it needs, or does not start.
+    """
     config = config_of(line)
     before = content(config, "sqlite")
     if to == "sqlite":
         await migrate(config, "postgresql")
+        (config.data_dir / "main.db.moving").write_bytes(b"half of a file" * 100)
     done: list[str] = []
 
     def kill(step: str) -> None:
@@ -134,13 +160,13 @@ async def test_broken_off_at_any_step_it_is_taken_up(line: LineDirectory, to: En
         try:
             await migrate(config, to, after=kill)
         except Broken:
-            last = done[-1] in {"dropped", "removed main.db"}
             other: Engine = "sqlite" if to == "postgresql" else "postgresql"
-            assert content(config, to if last else other) == before
-            if last:
+            assert content(config, to if done[-1].startswith(("removed", "dropped")) else other) == before
+            if done[-1] == steps[-1]:
                 break
     assert content(config, to) == before
-    assert len(done) == (4 if to == "postgresql" else 5)
+    assert done == steps
+    assert schemas(config) == ({"main", "voice"} if to == "postgresql" else set())
 
 
 async def test_what_holds_something_else_is_not_written_to(line: LineDirectory) -> None:
@@ -170,3 +196,20 @@ async def test_what_holds_something_else_is_not_written_to(line: LineDirectory) 
     assert told.exit_code == 1
     assert "differ in matrix_identity" in told.stderr
     assert content(config, "sqlite") == before
+
+
+async def test_a_file_that_holds_something_else_is_not_written_over(line: LineDirectory) -> None:
+    """On the way back from the server: the file and the server's rows stay as they are."""
+    config = config_of(line)
+    await migrate(config, "postgresql")
+    before = content(config, "postgresql")
+    other = database_of(config.data_dir / "voice.db", None, migrations=PUPPET_MIGRATIONS)
+    await other.open()
+    query = "INSERT INTO matrix_identity (user_id, device_id, ready, cursor) VALUES ('@x:x', 'D', TRUE, '')"
+    await other.commit(lambda transaction: transaction.execute(query))
+    await other.close()
+    with pytest.raises(CannotMigrate, match="differ in matrix_identity"):
+        await migrate(config, "sqlite")
+    with snapshot(config.data_dir / "voice.db") as file:
+        assert [row["user_id"] for row in file.fetch("SELECT user_id FROM matrix_identity")] == ["@x:x"]
+    assert content(config, "postgresql") == before
