@@ -233,22 +233,29 @@ async def test_the_next_commit_begins_before_this_one_is_answered(database: Post
 async def test_a_commit_that_fails_behind_another_takes_nothing_of_it(database: PostgresDatabase) -> None:
     """Not when its work fails before it has asked anything, nor after, nor when the server refuses it at its end."""
 
-    async def fails(_transaction: Transaction) -> None:
+    async def fails(_transaction: Transaction) -> int:
         raise RuntimeError
 
-    async def asks_and_fails(transaction: Transaction) -> None:
+    async def asks_and_fails(transaction: Transaction) -> int:
         await put(7)(transaction)
         await transaction.fetchval("SELECT 1")
         raise RuntimeError
 
+    def asks_and_puts(number: int) -> Work[int]:
+        async def work(transaction: Transaction) -> int:
+            await transaction.fetchval("SELECT 1")  # which goes along with the COMMIT before it
+            return await put(number)(transaction)
+
+        return work
+
     works: tuple[tuple[Work[int], type[Exception]], ...]
-    works = ((fails, RuntimeError), (asks_and_fails, RuntimeError), (put(1), ConstraintViolation))
+    works = ((fails, RuntimeError), (asks_and_fails, RuntimeError), (asks_and_puts(1), ConstraintViolation))
     for number, (failing, error) in enumerate(works, 1):
         async with asyncio.timeout(STEP_TIMEOUT):
             first, second, third = await asyncio.gather(
                 database.commit(put(number)),
                 database.commit(failing),
-                database.commit(put(number + 10)),
+                database.commit(asks_and_puts(number + 10)),
                 return_exceptions=True,
             )
         assert (first, type(second), third) == (number, error, number + 10)
