@@ -48,7 +48,7 @@ DAY_GROUPS: Final = {
     "weekends": range(5, 7),
     "daily": range(7),
 }
-_RANGE: Final = re.compile(r"\s*(?:[-\u2010-\u2015]|\b(?:to|until|till|a|hasta)\b)\s*")
+_RANGE: Final = re.compile(r"\s*(?:[-\u2010-\u2015]|\b(?:to|until|till|al?|hasta)\b)\s*")
 """What people put between the two ends of a span."""
 _BETWEEN: Final = re.compile(r"\b(?:from|on|de|del|desde|los|las|el)\b")
 """What people put before a day or an hour: "de 9 a 15", "los lunes"."""

@@ -40,6 +40,7 @@ def read(spans: str) -> ConsentFlags:
         ("lunes a viernes de 9 a 15", "Mon-Fri 9:00-15:00"),
         ("de lunes a viernes, de 9 a 3", "Mon-Fri 9:00-15:00"),
         ("entre semana 9-15, los s\u00e1bados de 20 a 22", "Mon-Fri 9:00-15:00, Sat 20:00-22:00"),
+        ("del lunes al viernes, de 9 a 15", "Mon-Fri 9:00-15:00"),
         ("fines de semana 10-11", "Sat-Sun 10:00-11:00"),
         ("el fin de semana desde las 10 hasta las 11", "Sat-Sun 10:00-11:00"),
         ("d\u00edas laborables del 9-15", "Mon-Fri 9:00-15:00"),

