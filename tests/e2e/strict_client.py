@@ -207,7 +207,7 @@ class StrictClient(StrictDevice):
 
     async def _sent(self, room_id: str, text: str, sending: Any) -> TimelineItem:
         live = await self._live(room_id)
-        before = {item.event_id for item in live.items()}
+        before = {item.event_id for item in live.items() if item.event_id is not None}
         await sending
 
         def is_it(item: TimelineItem) -> bool:

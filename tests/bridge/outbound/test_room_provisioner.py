@@ -16,6 +16,7 @@ from bridge.matrix.rooms.room_state import Room, RoomQueries, record_room, set_m
 from bridge.outbound.room_provisioner import WARM_ROOMS, Designations
 from bridge.storage.database import Transaction
 from bridge.tables.thread_rooms import forget_unassigned_rooms
+from policies.designation_words import FIRST
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.provisioner_harness import STAFF, ProvisionerHarness
@@ -259,6 +260,15 @@ async def test_designations_are_not_given_twice(provisioner: ProvisionerHarness)
     new = {later.allocate() for _ in range(50)}
     assert len(new) == 50
     assert not {words.split()[0] for words in new} & {words.split()[0] for words in taken}
+
+
+def test_a_first_word_is_free_again_when_its_conversation_is_over(provisioner: ProvisionerHarness) -> None:
+    """While each first word is taken once, the next conversation gets the one that was let go of."""
+    designations = Designations(database=provisioner.harness.database)
+    given = [designations.allocate() for _ in FIRST]
+    assert {words.split()[0] for words in given} == set(FIRST)
+    designations.release(given[7])
+    assert designations.allocate().split()[0] == given[7].split()[0]
 
 
 async def _has_office(provisioner: ProvisionerHarness) -> bool | None:
