@@ -35,8 +35,8 @@ from deploy.stack.up import children
 from tests.bench.forwarder import Forwarder
 from tests.bench.load_generator import Job
 from tests.e2e.polling import wait_until
-from tests.e2e.stack import free_ports
 from tests.fakes import database_file
+from tests.free_ports import free_ports
 
 TEXT: Final = "a text of ordinary length, with about as many words in it as people put into one text message"
 ROOMS: Final = 50

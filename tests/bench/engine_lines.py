@@ -26,9 +26,9 @@ from tests.bench.engines import synced_postgres
 from tests.bench.figures import Figure, machine, quantile, spread
 from tests.bench.measures import IN_FLIGHT, text_from_webhook
 from tests.e2e.polling import wait_until
-from tests.e2e.stack import free_ports
 from tests.fakes.database_engine import make_line_database
 from tests.fakes.postgres_server import SUPERUSER
+from tests.free_ports import free_ports
 
 ROUNDS: Final = 6
 ONE_BY_ONE, MANY = 40, 400

@@ -28,8 +28,8 @@ from deploy.data_dir.secret_files import Secrets
 from deploy.stack.provision import mxid, open_secrets, provision, run_homeserver, write_line_files
 from deploy.stack.synapse_config import SERVER_NAME, registration
 from tests.deploy.homeserver_api import RunningHomeserver
-from tests.deploy.processes import free_port_base
 from tests.e2e.polling import wait_until
+from tests.free_ports import free_ports
 
 POLICY, VOICE = mxid("policy"), mxid("line-main")
 MODULE_PATH = "/_synapse/client/quietline"
@@ -130,7 +130,7 @@ class ModuleHomeserver:
 @contextlib.asynccontextmanager
 async def module_homeserver(directory: Path) -> AsyncIterator[ModuleHomeserver]:
     """Provision a homeserver and seat people at its desk."""
-    layout, ports = Layout(directory / "line"), Ports(free_port_base())
+    layout, ports = Layout(directory / "line"), Ports(free_ports())
     accounts = await provision(layout, ports)
     async with run_homeserver(layout, ports), aiohttp.ClientSession() as http:
         yield await with_people(RunningHomeserver(layout, ports, accounts, http))
@@ -148,7 +148,7 @@ async def with_people(server: RunningHomeserver) -> ModuleHomeserver:
 @contextlib.asynccontextmanager
 async def two_lines(directory: Path) -> AsyncIterator[tuple[ModuleHomeserver, ModuleHomeserver]]:
     """Have a second line, `south`, on the same homeserver: ada sits at the first desk, bea at the second, sol at both."""
-    layout, ports = Layout(directory / "line"), Ports(free_port_base())
+    layout, ports = Layout(directory / "line"), Ports(free_ports())
     write_line_files(layout, ports)
     secrets = Secrets(directory=directory / "south")
     secrets.make(provisioned=False, sealed=False, accounts=False)

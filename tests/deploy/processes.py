@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -24,21 +23,6 @@ from deploy.stack.provision import write_line_files
 from tests.e2e.polling import STEP_TIMEOUT
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-def free_port_base() -> int:
-    """Three ports in a row that were free a moment ago."""
-    while True:
-        with ExitStack() as stack:
-            first = stack.enter_context(socket.socket())
-            first.bind(("127.0.0.1", 0))
-            base: int = first.getsockname()[1]
-            try:
-                for offset in (1, 2):
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", base + offset))
-            except OSError:
-                continue
-            return base
 
 
 def eventually(true: Callable[[], bool], seconds: float = STEP_TIMEOUT) -> None:

@@ -12,12 +12,12 @@ from typing import Any, Final, TypeVar
 
 import yaml
 
-from tests.deploy.processes import free_port_base
 from tests.e2e.nio_client import NioClient
 from tests.e2e.shift_plan import EVERYBODY, plan_file, put_plan
 from tests.e2e.stack import Stack
 from tests.e2e.staff_client import Account, StaffClient
 from tests.e2e.staffed_line import StaffedLine
+from tests.free_ports import free_ports
 
 HURRIED: Final[Mapping[str, Any]] = {
     "undo_seconds": 2,
@@ -50,7 +50,7 @@ async def run_line(
         configured: dict[str, Any] = {}
         if log_level is not None:
             # All that can be seen of a line from outside, to be looked through (`visibility`).
-            configured = {"log_level": log_level, "metrics": {"listen": f"127.0.0.1:{free_port_base()}"}}
+            configured = {"log_level": log_level, "metrics": {"listen": f"127.0.0.1:{free_ports()}"}}
         lines = yaml.safe_load((stack.data / "config.yaml").read_text(encoding="utf-8"))["lines"]
         if settings is not None:
             pack = stack.data / "own.yaml"

@@ -11,19 +11,17 @@ import contextlib
 import ctypes
 import json
 import os
-import random
 import signal
-import socket
-from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import yaml
 
 from tests.e2e.carrier_api import CarrierApi
 from tests.e2e.polling import StepFailed, shorten, wait_until
 from tests.e2e.staff_client import Account
+from tests.free_ports import free_ports
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FIRST_RUN = 240.0
@@ -229,28 +227,6 @@ async def run(command: list[str], *, within: float = 60.0) -> tuple[int, str]:
             await process.wait()
     assert process.returncode is not None
     return process.returncode, out.decode("utf-8", "replace")
-
-
-_GIVEN_PORTS: Final[deque[int]] = deque(maxlen=100)
-
-
-def free_ports() -> int:
-    """Return N such that N, N+1 and N+2 are free on loopback; below the range from which clients get theirs.
-
-    Test processes that run beside each other (pytest-xdist) look in ranges of their own. What was given lately is not
-    given again: its first holder may not listen there yet.
-    """
-    first = 20_000 + 1_500 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8)
-    for _ in range(200):
-        base = random.randrange(first, first + 1_498)  # noqa: S311 - a port, not a secret
-        if any(abs(base - given) < 3 for given in _GIVEN_PORTS):
-            continue
-        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
-            for port in range(base, base + 3):
-                held.enter_context(contextlib.closing(socket.create_server(("127.0.0.1", port))))
-            _GIVEN_PORTS.append(base)
-            return base
-    raise AssertionError("no three free ports in a row")
 
 
 def _die_with_parent() -> None:

@@ -18,6 +18,7 @@ import aiohttp
 import matrix_sdk_python as sdk
 from matrix_sdk_python._generated import matrix_sdk_crypto as crypto
 
+from tests.e2e.polling import wait_until
 from tests.e2e.staff_client import Account
 from tests.e2e.strict_room import RoomTimeline
 
@@ -63,9 +64,17 @@ class StrictDevice:
             away = self._going is None or self._going.done()
             session = self._client.session()
             await self._end()
-            self._client = await self._built()
-            await self._client.restore_session(session)
-            await self._ready()
+
+            async def restored() -> bool:
+                # A homeserver that is being killed answers nothing: it is asked again.
+                with suppress(sdk.ClientError, sdk.ClientBuildError):
+                    self._client = await self._built()
+                    await self._client.restore_session(session)
+                    await self._ready()
+                    return True
+                return False
+
+            await wait_until(f"{self.mxid}: the client starts again", restored)
             if not away:
                 await self.back()
 

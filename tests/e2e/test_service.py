@@ -31,7 +31,7 @@ from tests.e2e.first_answer import HANDSET, Network, answer_a_text, read_handout
 from tests.e2e.joined_synapse import JoinedSynapse
 from tests.e2e.polling import wait_until
 from tests.e2e.separate_line import HURRIED
-from tests.e2e.stack import ROOT, Stack, free_ports, run
+from tests.e2e.stack import ROOT, Stack, run
 from tests.e2e.staffed_line import Conversation
 from tests.e2e.test_init import ANSWERS
 from tests.e2e.test_join import PATH_SECRET, SERVER, bridge
@@ -39,6 +39,7 @@ from tests.fakes.kannel import LOGIN, NUMBER
 from tests.fakes.kannel_program import kannel_program
 from tests.fakes.message_centre import MessageCentre
 from tests.fakes.postgres_server import PostgresServer, running_postgres
+from tests.free_ports import free_ports
 from tests.outside_programs import OutsidePrograms
 
 PROGRAMS = ("bearerbox", "smsbox", "caddy", "postgres")

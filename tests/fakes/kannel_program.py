@@ -7,13 +7,13 @@ Rules of this module: it listens on this machine only, in a directory of the tes
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 from tests.fakes.kannel import LOGIN
+from tests.free_ports import free_ports
 
 CONFIGURATION: Final = """\
 group = core
@@ -76,7 +76,8 @@ class KannelProgram:
 
     def __init__(self, *, programs: tuple[str, str], directory: Path, centre: int, inbound: str) -> None:
         self._programs, self._directory = programs, directory
-        self._admin, self._boxes, self._sendsms = _free_ports(3)
+        first = free_ports()
+        self._admin, self._boxes, self._sendsms = first, first + 1, first + 2
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self.base = f"http://127.0.0.1:{self._sendsms}"
         told = CONFIGURATION.format(
@@ -151,11 +152,3 @@ async def kannel_program(
         yield made
     finally:
         await made.stop()
-
-
-def _free_ports(count: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports

@@ -9,7 +9,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -22,6 +21,7 @@ from typing import Any, Final
 import psycopg2
 import pytest
 
+from tests.free_ports import free_ports
 from tests.outside_programs import OutsidePrograms
 
 ROLE, PASSWORD = "quietline", "the role's own words"
@@ -118,12 +118,12 @@ class PostgresServer:
 
     def make_replica(self) -> PostgresServer:
         """Make a streaming replica, not yet started; it lies below this one's directory and goes with it."""
-        directory = self.directory / f"replica-{_free_port()}"
+        directory = self.directory / f"replica-{free_ports(1)}"
         directory.mkdir(mode=0o700)
         if self.user is not None:
             os.chown(directory, self.user, pwd.getpwuid(self.user).pw_gid)
         self.base_backup(directory / "data", "-R")
-        return PostgresServer(directory=directory, binaries=self.binaries, port=_free_port(), user=self.user)
+        return PostgresServer(directory=directory, binaries=self.binaries, port=free_ports(1), user=self.user)
 
     def wait_until_replayed(self, replica: PostgresServer) -> None:
         """Wait until a replica has all that is in the log now."""
@@ -163,7 +163,7 @@ def running_postgres(programs: OutsidePrograms) -> Iterator[PostgresServer | Non
             group=user and pwd.getpwuid(user).pw_gid,
         )
         assert made.returncode == 0, made.stderr
-        server = PostgresServer(directory=directory, binaries=binaries, port=_free_port(), user=user)
+        server = PostgresServer(directory=directory, binaries=binaries, port=free_ports(1), user=user)
         try:
             server.start()
             server.execute(SUPERUSER, f"CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD.replace(chr(39), chr(39) * 2)}'")
@@ -184,11 +184,6 @@ def _not_root() -> int | None:
         except KeyError:
             continue
     raise AssertionError("there is no user but root")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 def bridge_server(server: PostgresServer | None) -> PostgresServer:

@@ -42,10 +42,11 @@ from deploy.stack.readiness import BridgeReady
 from deploy.stack.synapse_config import SERVER_NAME
 from tests.deploy.init.answers import joined
 from tests.e2e.polling import wait_until
-from tests.e2e.stack import ROOT, ReadyFile, Stack, free_ports
+from tests.e2e.stack import ROOT, ReadyFile, Stack
 from tests.e2e.staff_client import Account
 from tests.fakes.crashing_stack import die_with_parent
 from tests.fakes.database_engine import make_line_database
+from tests.free_ports import free_ports
 
 PACK: Final = """\
 name: crowded

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +32,7 @@ from deploy.stack.supervisor import ROOT, child_environment
 from deploy.stack.synapse_config import MODULE
 from tests.e2e.polling import wait_until
 from tests.fakes.postgres_server import PostgresServer
+from tests.free_ports import free_ports
 from tests.outside_programs import OutsidePrograms
 
 START_SECONDS: Final = 240.0
@@ -59,11 +59,11 @@ def free_worker_ports(router: int) -> WorkerPorts:
     """Return ports that were free a moment ago, in rows as they are needed."""
     return WorkerPorts(
         router=router,
-        main=_free_row(1),
-        main_replication=_free_row(1),
-        first=_free_row(8),
-        first_replication=_free_row(8),
-        redis=_free_row(1),
+        main=free_ports(1),
+        main_replication=free_ports(1),
+        first=free_ports(8),
+        first_replication=free_ports(8),
+        redis=free_ports(1),
     )
 
 
@@ -185,17 +185,3 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
-
-
-def _free_row(length: int) -> int:
-    while True:
-        with contextlib.ExitStack() as stack:
-            first = stack.enter_context(socket.socket())
-            first.bind((HOST, 0))
-            base = int(first.getsockname()[1])
-            try:
-                for n in range(1, length):
-                    stack.enter_context(socket.socket()).bind((HOST, base + n))
-            except (OSError, OverflowError):
-                continue
-            return base

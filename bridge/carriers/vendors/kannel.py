@@ -84,7 +84,10 @@ ERROR_CODES: Final = ErrorCodes(
 _REPORTS: Final[dict[str, Status]] = {"1": "delivered", "2": "failed", "4": "sent", "8": "sent", "16": "failed"}
 _REPORT_MASK: Final = "27"
 """Delivered, not delivered, at the SMS centre, refused by it. Not 4 (queued): it says nothing new."""
-_TEMPORARY_FAILURE: Final = b"Temporal failure, try again later."
+_TEMPORARY_FAILURE: Final = (503, b"Temporal failure, try again later.")
+_LOGIN_REFUSED: Final = (403, b"Authorization failed for sendsms")
+"""Before anything was taken. smsbox opens its port before it has read who may send: it refuses everybody for a moment
+whenever it starts, so this is no refusal for good."""
 _EPOCH = re.compile(r"[0-9]{1,10}")
 
 
@@ -137,7 +140,7 @@ class KannelCarrier(SmppGateway):
         return (InboundText(message_id=message_id, sender=phone, text=text, to=self.e164_or_empty(to), at=at),)
 
     async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
-        """`POST /cgi-bin/sendsms` → 202; 4xx never; 503 "Temporal failure" not now."""
+        """`POST /cgi-bin/sendsms` → 202; 4xx never; 503 "Temporal failure" and a refused login not now."""
         if not to.answerable:
             return Rejected("not-answerable")
         text, message_id = replace_unencodable(text), secrets.token_hex(16)
@@ -168,7 +171,8 @@ class KannelCarrier(SmppGateway):
     async def _send(self, text: str, headers: Mapping[str, str], message_id: str, *, alone: bool) -> SendOutcome:
         """Make one request. `alone`: it is one part on the air, so that a refusal speaks of all of it."""
         got = await send_request(self._http, "POST", self._send_url, form=text.encode(), headers=headers)
-        if alone and isinstance(got, HttpResponse) and got.status == 503 and got.body.strip() == _TEMPORARY_FAILURE:
+        told = (got.status, got.body.strip()) if isinstance(got, HttpResponse) else None
+        if isinstance(got, HttpResponse) and (told == _LOGIN_REFUSED or (alone and told == _TEMPORARY_FAILURE)):
             return got.try_later()
         return ERROR_CODES.send_outcome(got, ours=message_id)
 

@@ -35,8 +35,8 @@ from policies.shifts.content_lines import MOST_BYTES
 from tests.bridge.metrics.samples import value
 from tests.bridge.shift_calendar.test_public_address import Resolver, server
 from tests.bridge.test_config import Papers
-from tests.deploy.processes import free_port_base
 from tests.e2e.polling import wait_until
+from tests.free_ports import free_ports
 from tests.policies.shifts.calendars import calendar, each_day
 
 
@@ -46,7 +46,7 @@ async def test_whatever_ends_the_syncing_of_a_database_ends_the_bridge(
 ) -> None:
     """It raises what it was, to be started again: else every commit would wait, and the process look alive."""
     papers = Papers(tmp_path)
-    papers.raw["listen"]["port"] = free_port_base()
+    papers.raw["listen"]["port"] = free_ports()
 
     async def fails() -> None:
         raise RuntimeError("can't start new thread")
@@ -76,7 +76,7 @@ async def test_ready_tells_a_role_and_no_name(tmp_path: Path, monkeypatch: pytes
     Its own file alone names room and accounts.
     """
     papers = Papers(tmp_path)
-    port = papers.raw["listen"]["port"] = free_port_base()
+    port = papers.raw["listen"]["port"] = free_ports()
     run = tmp_path / "run"
     run.mkdir()
     (run / "bridge.json").write_text("of a bridge that was killed")
@@ -110,7 +110,7 @@ async def test_a_running_bridge_fetches_its_calendar_from_the_public_network_alo
     The server is one of this machine under a name of the public network; only where that counts as public is it asked.
     """
     papers = Papers(tmp_path)
-    papers.raw["listen"]["port"] = free_port_base()
+    papers.raw["listen"]["port"] = free_ports()
     address = tmp_path / "calendar_address"
     papers.raw["lines"][0]["calendar"] = {"address_file": str(address)}
     answers = [calendar(each_day(start="20260101T000000", end="20260102T000000"))]
@@ -171,7 +171,7 @@ async def start(papers: Papers, stack: AsyncExitStack, run_directory: Path | Non
 async def test_a_token_that_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heals: bool) -> None:
     """Refused for a minute it ends the start, with its file; refused for a moment it is for the next start to try."""
     papers = Papers(tmp_path)
-    papers.raw["listen"]["port"] = free_port_base()
+    papers.raw["listen"]["port"] = free_ports()
     monkeypatch.setattr(matrix_workers, "TOKEN_WAIT_SECONDS", 0.02)
     monkeypatch.setattr(matrix_workers, "TOKEN_RETRY_SECONDS", 0.01)
 
@@ -184,7 +184,7 @@ async def test_a_token_that_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     app.router.add_route("*", "/{path:.*}", answer)
     runner = web.AppRunner(app)
     await runner.setup()
-    port = free_port_base()
+    port = free_ports()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     papers.raw["homeserver"]["url"] = f"http://127.0.0.1:{port}"
     try:
@@ -214,7 +214,7 @@ async def test_a_synapse_that_is_too_old_ends_the_start(
     """Its address, its version and what to do; a newer one is tried, and told; so is one behind a proxy that hides it."""
     caplog.set_level(logging.INFO)
     papers = Papers(tmp_path)
-    papers.raw["listen"]["port"] = free_port_base()
+    papers.raw["listen"]["port"] = free_ports()
     asked = asyncio.Event()
 
     async def answer(request: web.Request) -> web.Response:
@@ -226,7 +226,7 @@ async def test_a_synapse_that_is_too_old_ends_the_start(
     app.router.add_route("*", "/{path:.*}", answer)
     runner = web.AppRunner(app)
     await runner.setup()
-    port = free_port_base()
+    port = free_ports()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     papers.raw["homeserver"]["url"] = f"http://127.0.0.1:{port}"
     try:
@@ -257,7 +257,7 @@ def _problems(group: ExceptionGroup[Exception]) -> list[str]:
 async def test_metrics_are_served_before_the_homeserver_is_reached(tmp_path: Path) -> None:
     """On a port of their own, where one is configured: a line whose homeserver is away says so there."""
     papers = Papers(tmp_path)
-    papers.raw["listen"]["port"] = base = free_port_base()
+    papers.raw["listen"]["port"] = base = free_ports()
     papers.raw["metrics"] = {"listen": f"127.0.0.1:{base + 1}"}
 
     async def scraped() -> bytes | None:
@@ -281,7 +281,7 @@ async def test_metrics_are_served_before_the_homeserver_is_reached(tmp_path: Pat
 async def test_an_ordered_stop_is_no_death(tmp_path: Path) -> None:
     """A start after one notes nothing; a start after anything else notes that the run before it died."""
     papers = Papers(tmp_path)
-    papers.raw["listen"]["port"] = free_port_base()
+    papers.raw["listen"]["port"] = free_ports()
 
     async def run(error: Exception | None = None) -> None:
         async with AsyncExitStack() as stack:

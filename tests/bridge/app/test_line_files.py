@@ -20,7 +20,7 @@ from bridge.runtime.crash_points import never_crash
 from bridge.storage.sqlite_connection import SqliteConnection
 from policies.load import load as load_pack
 from tests.bridge.test_config import Papers
-from tests.deploy.processes import free_port_base
+from tests.free_ports import free_ports
 
 
 async def start(papers: Papers) -> None:
@@ -35,7 +35,7 @@ async def start(papers: Papers) -> None:
 async def papers(tmp_path: Path) -> Papers:
     """Make a line that was started once."""
     made = Papers(tmp_path)
-    made.raw["listen"]["port"] = free_port_base()
+    made.raw["listen"]["port"] = free_ports()
     (tmp_path / "bridge").mkdir()
     await start(made)
     return made
@@ -73,7 +73,7 @@ async def test_keys_of_another_line(papers: Papers, tmp_path: Path, emptied: boo
     path = papers.directory / "bridge" / "keys.db"
     (tmp_path / "other").mkdir()
     other = Papers(tmp_path / "other")
-    other.raw["listen"]["port"] = free_port_base()
+    other.raw["listen"]["port"] = free_ports()
     other.raw["keys"] = papers.raw["keys"]
     (tmp_path / "other" / "bridge").mkdir()
     await start(other)

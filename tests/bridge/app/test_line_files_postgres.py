@@ -17,9 +17,9 @@ from bridge.storage import postgres_database
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from policies.load import load as load_pack
 from tests.bridge.test_config import Papers
-from tests.deploy.processes import free_port_base
 from tests.fakes.database_engine import make_line_database
 from tests.fakes.postgres_server import PostgresServer
+from tests.free_ports import free_ports
 
 
 class Line(Papers):
@@ -60,7 +60,7 @@ async def line(tmp_path: Path, postgres_server: PostgresServer) -> Line:
     made.server, made.database = postgres_server, f"line_{secrets.token_hex(6)}"
     made.write("database_url", await make_line_database(made.database, postgres_server.url("postgres")))
     made.raw["database"] = {"url_file": made.file("database_url")}
-    made.raw["listen"]["port"] = free_port_base()
+    made.raw["listen"]["port"] = free_ports()
     (tmp_path / "bridge").mkdir()
     await made.start()
     return made

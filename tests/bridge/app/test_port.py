@@ -19,7 +19,7 @@ from bridge.config import Config, load
 from bridge.runtime.crash_points import never_crash
 from policies.load import load as load_pack
 from tests.bridge.test_config import Papers
-from tests.deploy.processes import free_port_base
+from tests.free_ports import free_ports
 
 Start = Callable[[Config, AsyncExitStack], Awaitable[None]]
 
@@ -47,7 +47,7 @@ def start(request: pytest.FixtureRequest) -> Start:
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     """Make a line whose port is tried again and again without a pause."""
     papers = Papers(tmp_path)
-    papers.raw["listen"]["port"] = free_port_base()
+    papers.raw["listen"]["port"] = free_ports()
     monkeypatch.setattr(port_module, "PORT_RETRY_SECONDS", 0.01)
     return load(papers.save())
 

@@ -32,10 +32,10 @@ from bridge.storage.postgres_connection import PostgresPlace, connect
 from policies.load import load as load_pack
 from tests.bridge.test_config import Papers
 from tests.conftest import FIGURES
-from tests.deploy.processes import free_port_base
 from tests.e2e.polling import assert_never, wait_until
 from tests.fakes.database_engine import make_line_database
 from tests.fakes.postgres_server import PostgresServer
+from tests.free_ports import free_ports
 
 
 class SharedLine(Papers):
@@ -45,7 +45,7 @@ class SharedLine(Papers):
 
     def config(self) -> Config:
         """Return the configuration of another bridge."""
-        base = free_port_base()
+        base = free_ports()
         self.raw["listen"]["port"] = base
         self.raw["metrics"] = {"listen": f"127.0.0.1:{base + 1}"}
         return load(self.save())
@@ -210,7 +210,7 @@ async def test_a_line_is_led_whatever_port_the_waiting_bridge_has(
 
 
 async def test_a_server_that_is_away_is_told_at_the_start(line: SharedLine) -> None:
-    line.write("database_url", f"postgresql://quietline:secret@127.0.0.1:{free_port_base()}/line")
+    line.write("database_url", f"postgresql://quietline:secret@127.0.0.1:{free_ports()}/line")
     async with AsyncExitStack() as stack:
         with pytest.raises(ServerAway):
             await line.wait(line.config(), stack)

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import hmac
 import json
-import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -36,6 +35,7 @@ from tests.e2e.carrier_api import CarrierApi
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.bridge_harness import HANDSET, LINE, NUMBER, BridgeHarness, ManualClock
 from tests.fakes.fake_disk import FakeDisk
+from tests.free_ports import free_ports
 
 PUBLIC = "https://line.example"
 KEY = "signing key"
@@ -332,7 +332,7 @@ async def test_a_thread_whose_key_is_gone_is_a_503(webhook: WebhookClient) -> No
 async def test_the_carrier_brings_a_text_through_a_full_disk(tmp_path: Path) -> None:
     """The real carrier retries, so a text that met a full disk is shown once and in order, and answered once."""
     async with AsyncExitStack() as stack:
-        port = _free_port()
+        port = free_ports(1)
         base = f"http://127.0.0.1:{port}"
         carrier = adapter(public_base_url=base)
         stack.push_async_callback(carrier.close)
@@ -396,11 +396,6 @@ async def test_a_body_that_stops_in_the_middle_is_no_text(webhook: WebhookClient
 
 async def _refused(harness: BridgeHarness) -> bool | None:
     return harness.database.rejected_commits > 1 or None
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        return int(held.getsockname()[1])
 
 
 async def test_webhooks_are_counted_by_their_answers(webhook: WebhookClient) -> None:

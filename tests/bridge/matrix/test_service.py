@@ -29,12 +29,12 @@ from bridge.runtime.crash_points import CrashPoint
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import mxid, open_secrets, provision, run_homeserver
 from tests.bridge.matrix.rig import Rig
-from tests.deploy.processes import free_port_base
 from tests.e2e.conftest import StrictClientFactory
 from tests.e2e.cross_signing import cross_sign
 from tests.e2e.nio_client import NioClient
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.e2e.staff_client import NO_SHIELD, Account, StaffClient
+from tests.free_ports import free_ports
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.e2e]
 
@@ -77,7 +77,7 @@ class LiveHomeserver:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveHomeserver]:
     directory = tmp_path_factory.mktemp("house")
-    layout, ports = Layout(directory / "line"), Ports(free_port_base())
+    layout, ports = Layout(directory / "line"), Ports(free_ports())
     made = await provision(layout, ports)
     secrets = open_secrets(layout)
     async with run_homeserver(layout, ports):

@@ -11,15 +11,15 @@ import pytest
 from bridge.config import load
 from bridge.metrics.server import MetricsServer
 from tests.bridge.test_config import Papers
-from tests.deploy.processes import free_port_base
 from tests.fakes.bridge_harness import BridgeHarness
+from tests.free_ports import free_ports
 
 
 @pytest.fixture
 async def metrics(harness: BridgeHarness, tmp_path: Path) -> AsyncIterator[MetricsServer]:
     """Put the metrics up over the parts of the harness, on a free port; nothing listens before `run`."""
     papers = Papers(tmp_path)
-    papers.raw["metrics"] = {"listen": f"127.0.0.1:{free_port_base()}"}
+    papers.raw["metrics"] = {"listen": f"127.0.0.1:{free_ports()}"}
     config = load(papers.save())
     assert config.metrics is not None
     config.data_dir.mkdir()

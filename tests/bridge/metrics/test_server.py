@@ -20,9 +20,9 @@ from bridge.metrics.server import MetricsServer
 from bridge.storage.errors import Unavailable
 from tests.bridge.metrics.samples import samples, value
 from tests.bridge.metrics.table import MONITORING
-from tests.deploy.processes import free_port_base
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import HANDSET, NUMBER, BridgeHarness
+from tests.free_ports import free_ports
 from tests.outside_programs import OutsidePrograms
 
 WORDS = "please call nobody at home"
@@ -95,7 +95,7 @@ async def test_prometheus_itself_takes_them(
         written = written.replace(old, new)
     (tmp_path / "prometheus.yaml").write_text(written)
     (tmp_path / "rules.yaml").write_bytes((MONITORING / "rules.yaml").read_bytes())
-    own = f"127.0.0.1:{free_port_base()}"
+    own = f"127.0.0.1:{free_ports()}"
     words = (f"--config.file={tmp_path / 'prometheus.yaml'}", f"--storage.tsdb.path={tmp_path / 'series'}")
     async with listening(metrics), aiohttp.ClientSession() as http:
         with (tmp_path / "output").open("wb") as output:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -22,6 +21,7 @@ from deploy.carrier.vendor_probes import GATEWAYS, LOGIN_PROBES
 from tests.bridge.carriers.carrier_line import carrier_line
 from tests.deploy.carrier.test_carrier_check import NAMES, SECRET, sample
 from tests.fakes import vonage
+from tests.free_ports import free_ports
 
 Say = Callable[[web.Request], web.Response]
 PROFILE = {"id": "p1", "redaction_enabled": True, "redaction_level": 1}
@@ -87,10 +87,7 @@ def knowing(name: str, profile: Any = PROFILE, device: str = "0a0a0a0a0a0a0a0a",
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        number: int = taken.getsockname()[1]
-    return number
+    return free_ports(1)
 
 
 async def found(config: Config, tmp_path: Path, port: int, *, public: str | None = None) -> dict[str, bool]:

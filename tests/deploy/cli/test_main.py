@@ -22,8 +22,9 @@ from deploy.cli import main
 from deploy.data_dir.layout import Layout
 from deploy.inspect.status import check_status
 from policies.load import load as load_pack
-from tests.deploy.processes import ROOT, eventually, free_port_base, make_real_line, read_ready_file, run_up
+from tests.deploy.processes import ROOT, eventually, make_real_line, read_ready_file, run_up
 from tests.e2e.polling import STEP_TIMEOUT
+from tests.free_ports import free_ports
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,7 +103,7 @@ def test_the_bridge_of_a_real_line_refuses_an_example_that_was_copied(tmp_path: 
 def test_up_on_an_impossible_directory_exits_2(tmp_path: Path) -> None:
     """A data directory that cannot be made is told with its path."""
     (tmp_path / "file").touch()
-    ended = quietline("up", "--data", "file/below", "--port-base", str(free_port_base()), cwd=tmp_path)
+    ended = quietline("up", "--data", "file/below", "--port-base", str(free_ports()), cwd=tmp_path)
     assert ended.returncode == 2
     assert f"{tmp_path}/file" in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -133,13 +134,13 @@ def test_status_beside_a_line_that_does_not_run(tmp_path: Path) -> None:
         ended = quietline("status", "--data", str(tmp_path), "--json")
         assert ended.returncode == 1
         assert f"up --data {tmp_path}" in json.loads(ended.stdout)["checks"][0]["do"]
-        make_real_line(tmp_path, free_port_base(), carrier="http://127.0.0.1:1")
+        make_real_line(tmp_path, free_ports(), carrier="http://127.0.0.1:1")
         (tmp_path / "run" / "up.lock").unlink(missing_ok=True)
 
 
 def test_status_of_a_real_line_asks_its_own_carrier(tmp_path: Path) -> None:
     """A carrier that cannot be reached is told as such, by its kind: no stand-in answers for it."""
-    base = free_port_base()
+    base = free_ports()
     make_real_line(tmp_path, base, carrier=f"http://127.0.0.1:{base + 2}")
     with run_up(tmp_path, base):
         read_ready_file(tmp_path)
@@ -153,7 +154,7 @@ def test_status_of_a_real_line_asks_its_own_carrier(tmp_path: Path) -> None:
 
 def test_status_of_a_bridge_that_runs_alone(tmp_path: Path) -> None:
     """Without `up` all are asked where the configuration has them, running or not, and nothing is said of `up`."""
-    base = free_port_base()
+    base = free_ports()
     make_real_line(tmp_path, base, carrier=f"http://127.0.0.1:{base + 2}")
     for own in ("homeserver", "handout"):  # the homeserver is another person's
         shutil.rmtree(tmp_path / own, ignore_errors=True)
@@ -174,7 +175,7 @@ def test_status_of_a_bridge_that_runs_alone(tmp_path: Path) -> None:
 
 def test_status_beside_a_line(tmp_path: Path) -> None:
     """Beside a running line all three are well (exit 0); beside a dead one none is, and it says what to do."""
-    with run_up(tmp_path, free_port_base()) as process:
+    with run_up(tmp_path, free_ports()) as process:
         read_ready_file(tmp_path)
         ended = quietline("status", "--data", str(tmp_path), "--json")
         assert ended.returncode == 0

@@ -13,7 +13,7 @@ from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import write_line_files
 from tests.deploy.carrier.test_carrier_check import sample
 from tests.deploy.line_directory import line_directory
-from tests.deploy.processes import free_port_base
+from tests.free_ports import free_ports
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ async def test_who_is_on_the_staff_is_listed(tmp_path: Path) -> None:
 def test_a_line_that_does_not_run(tmp_path: Path) -> None:
     """Nothing is made, no file is left, and what to do is said."""
     layout, file = Layout(tmp_path / "line"), tmp_path / "password"
-    write_line_files(layout, Ports(free_port_base()))
+    write_line_files(layout, Ports(free_ports()))
     before = layout.config.read_bytes()
     words = ["staff", "add", "dan", "--role", "advocate", "--data", str(layout.data), "--password-file", str(file)]
     ended = CliRunner().invoke(main.cli, words)

@@ -12,8 +12,9 @@ import pytest
 
 from deploy.cli.terminal import write_line
 from deploy.stack.up import STOP_ORDER
-from tests.deploy.processes import free_port_base, is_running, read_ready_file, run_up
+from tests.deploy.processes import is_running, read_ready_file, run_up
 from tests.e2e.polling import STEP_TIMEOUT
+from tests.free_ports import free_ports
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,7 @@ def stopped_in_order(directory: Path, pids: dict[str, int]) -> bool:
 
 def test_up_says_how_far_it_is(tmp_path: Path) -> None:
     """Progress goes to standard error, what stays to standard output, and the stop is announced."""
-    with run_up(tmp_path, free_port_base()) as process:
+    with run_up(tmp_path, free_ports()) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline() == "Quietline is ready.\n"
@@ -44,7 +45,7 @@ def test_up_says_how_far_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_reader_that_is_gone_changes_nothing(tmp_path: Path, number: signal.Signals) -> None:
     """When nobody reads any more (`up | tee`, and Ctrl-C ends both), the children end in order and the code is 0."""
-    with run_up(tmp_path, free_port_base()) as process:
+    with run_up(tmp_path, free_ports()) as process:
         pids = read_ready_file(tmp_path)["pids"]
         for pipe in (process.stdout, process.stderr):
             assert pipe is not None
@@ -56,7 +57,7 @@ def test_a_reader_that_is_gone_changes_nothing(tmp_path: Path, number: signal.Si
 
 def test_nobody_listens_from_the_start(tmp_path: Path) -> None:
     """A start that nobody hears becomes ready all the same."""
-    with run_up(tmp_path, free_port_base()) as process:
+    with run_up(tmp_path, free_ports()) as process:
         for pipe in (process.stdout, process.stderr):
             assert pipe is not None
             pipe.close()
@@ -68,7 +69,7 @@ def test_nobody_listens_from_the_start(tmp_path: Path) -> None:
 
 def test_problems_that_nobody_hears_keep_their_exit_code(tmp_path: Path) -> None:
     """Exit code 2 is 2 also when its reasons cannot be written."""
-    with run_up(tmp_path, free_port_base(), "bridge=refuses") as process:
+    with run_up(tmp_path, free_ports(), "bridge=refuses") as process:
         for pipe in (process.stdout, process.stderr):
             assert pipe is not None
             pipe.close()
@@ -78,7 +79,7 @@ def test_problems_that_nobody_hears_keep_their_exit_code(tmp_path: Path) -> None
 def test_a_terminal_that_is_closed_changes_nothing(tmp_path: Path) -> None:
     """When a terminal is closed while a line moves there, the start goes on, and at the end the children end in order."""
     ours, theirs = pty.openpty()
-    with run_up(tmp_path, free_port_base(), stderr=theirs) as process:
+    with run_up(tmp_path, free_ports(), stderr=theirs) as process:
         os.close(theirs)
         assert os.read(ours, 1)
         os.close(ours)

@@ -47,8 +47,8 @@ from deploy.stack.provision import write_line_files
 from tests.deploy.doctor.fake_synapse import FakeSynapse
 from tests.deploy.init.answers import answers, run_init
 from tests.deploy.line_directory import INDEX_KEY, VAULT_KEY
-from tests.deploy.processes import free_port_base
 from tests.fakes.bridge_harness import BridgeHarness
+from tests.free_ports import free_ports
 
 ACCOUNT, TOKEN = "AC" + "0" * 32, "a vendor's token, which signs"
 SERVER = "text.agency.org"
@@ -131,7 +131,7 @@ async def real_line(directory: Path) -> AsyncIterator[RealLine]:
 async def _open(directory: Path, stack: contextlib.AsyncExitStack) -> RealLine:
     vendor = Vendor()
     await _serve_vendor(vendor, stack)
-    layout, ports = Layout(directory / "line"), Ports(free_port_base())
+    layout, ports = Layout(directory / "line"), Ports(free_ports())
     told = answers(
         server_name=SERVER,
         public_url=None,

@@ -26,6 +26,7 @@ from deploy.inspect import doctor
 from deploy.inspect.status import CheckResult
 from tests.deploy.doctor.real_line import MIRA, NOOR, RealLine, real_line
 from tests.deploy.init.answers import answers, run_init
+from tests.free_ports import free_ports
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 DAY = 86_400.0
@@ -349,10 +350,8 @@ async def test_a_silent_stranger_at_the_port(line: RealLine) -> None:
 async def test_nobody_listens_at_the_public_address(line: RealLine) -> None:
     """A dead proxy: no text can come in, which is told as silence too, before it lasts."""
     before = line.config.listen.public_base_url
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        line.configure(listen={"public_base_url": f"http://127.0.0.1:{free.getsockname()[1]}"})
-        found = await line.faults()
+    line.configure(listen={"public_base_url": f"http://127.0.0.1:{free_ports(1)}"})
+    found = await line.faults()
     line.configure(listen={"public_base_url": before})
     assert found.keys() == {"public address", "silence"}
 

@@ -15,9 +15,9 @@ from aiohttp import web
 from tests.deploy.init import proxy_rig
 from tests.deploy.init.answers import joined, run_init
 from tests.deploy.init.proxy_rig import RunningProxy, Upstream, running_proxy
-from tests.deploy.processes import free_port_base
 from tests.e2e.polling import wait_until
 from tests.e2e.stack import ROOT
+from tests.free_ports import free_ports
 from tests.outside_programs import OutsidePrograms
 
 WEBHOOK = "/carriers/main/inbound"
@@ -66,7 +66,7 @@ def written(kind: str, directory: Path) -> str:
 async def before_two(kind: str, program: str, directory: Path) -> AsyncIterator[tuple[RunningProxy, Bridge, Bridge]]:
     """Run the written file in the program, with a port and a certificate of this test."""
     proxy_rig.make_certificates(directory)
-    one, two, port = Bridge(), Bridge(), free_port_base()
+    one, two, port = Bridge(), Bridge(), free_ports()
     async with one.server, two.server:
         bridges = [f"127.0.0.1:{bridge.server.port}" for bridge in (one, two)]
         assert run_init(directory, with_standby(bridges, proxy=kind)).exit_code == 0

@@ -13,7 +13,7 @@ import pytest
 from tests.deploy.init import proxy_rig
 from tests.deploy.init.answers import answers, joined, run_init
 from tests.deploy.init.proxy_rig import RunningProxy, Upstream, ask_often, running_proxy
-from tests.deploy.processes import free_port_base
+from tests.free_ports import free_ports
 from tests.outside_programs import OutsidePrograms
 
 EGRESS = "egress.txt"
@@ -71,7 +71,7 @@ async def real_proxy(kind: str, program: str, line: Path, directory: Path) -> As
     """Run the written file in the real program, in front of two servers that note what they are asked."""
     proxy_rig.make_certificates(directory)
     bridge, homeserver = Upstream(), Upstream()
-    port = free_port_base()
+    port = free_ports()
     async with bridge.server, homeserver.server:
         file = programs_config(kind, line, directory, port, (bridge.server.port or 0, homeserver.server.port or 0))
         words = ["run", "--adapter", "caddyfile", "--config"] if kind == "caddy" else ["-p", str(directory), "-c"]

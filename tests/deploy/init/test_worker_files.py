@@ -35,9 +35,9 @@ from tests.deploy.homeserver_api import RunningHomeserver
 from tests.deploy.init.answers import joined, run_init
 from tests.deploy.module_homeserver import MODULE_PATH, POLICY, SECRET, ModuleHomeserver, with_people
 from tests.e2e.polling import wait_until
-from tests.e2e.stack import free_ports
 from tests.fakes.postgres_server import PostgresServer, running_postgres
 from tests.fakes.worker_homeserver import WorkerHomeserver, free_worker_ports, nginx_whole, provision_on, worker_homeserver
+from tests.free_ports import free_ports
 from tests.outside_programs import OutsidePrograms
 
 FOLDER = Path("/etc/matrix-synapse")

@@ -18,10 +18,10 @@ from deploy.inspect.handover import hand_over
 from deploy.inspect.leader import check_leader, leader_rows
 from tests.bridge.lease.leases import LeasedLine
 from tests.bridge.test_config import Papers
-from tests.deploy.processes import free_port_base
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.database_engine import make_line_database
 from tests.fakes.postgres_server import PostgresServer
+from tests.free_ports import free_ports
 
 
 class LedLine(LeasedLine):
@@ -85,7 +85,7 @@ async def test_a_line_on_sqlite_has_one_bridge(tmp_path: Path) -> None:
     assert check_leader(config).ok
     assert leader_rows(config) == []
     assert not (await hand_over(config)).ok
-    papers.write("database_url", f"postgresql://quietline:secret@127.0.0.1:{free_port_base()}/line")
+    papers.write("database_url", f"postgresql://quietline:secret@127.0.0.1:{free_ports()}/line")
     papers.raw["database"] = {"url_file": papers.file("database_url")}
     assert await asyncio.to_thread(leader_rows, load(papers.save())) == []
 

@@ -12,8 +12,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.deploy.kubernetes.rendered import FRAGMENTS, RELEASE, Chart, one
-from tests.deploy.processes import free_port_base
 from tests.e2e.polling import wait_until
+from tests.free_ports import free_ports
 from tests.outside_programs import OutsidePrograms
 
 SECRET = "path-secret-of-the-carrier"
@@ -34,7 +34,7 @@ async def gate(text: str, program: str, directory: Path) -> AsyncIterator[tuple[
 
     application = web.Application(client_max_size=64 << 20)
     application.router.add_route("*", "/{path:.*}", answer)
-    base = free_port_base()
+    base = free_ports()
     async with TestServer(application) as bridge:
         for old, new in (
             (f"{RELEASE}-0.{RELEASE}-bridges:8449", f"127.0.0.1:{bridge.port}"),

@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 from bridge.config import Config, load
 from deploy.preflight.outside_view import check_certificate, check_dns
 from tests.deploy.carrier.test_carrier_check import sample
-from tests.deploy.processes import free_port_base
+from tests.free_ports import free_ports
 
 
 def public(directory: Path, url: str, **carrier: str) -> Config:
@@ -62,7 +62,7 @@ async def test_a_certificate_is_asked_for(tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setattr(ssl, "create_default_context", lambda: known)
         taken = await check_certificate(config)
         assert (taken.ok, taken.asked) == (True, True)
-    nobody = await check_certificate(public(tmp_path, f"https://localhost:{free_port_base()}"))
+    nobody = await check_certificate(public(tmp_path, f"https://localhost:{free_ports()}"))
     assert (nobody.ok, nobody.asked, bool(nobody.do)) == (True, False, True)
     assert (await check_certificate(public(tmp_path, "http://127.0.0.1:1"))).ok
 

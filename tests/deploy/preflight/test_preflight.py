@@ -21,7 +21,7 @@ from deploy.preflight import clock_sync, outside_view, preflight
 from deploy.stack.provision import write_line_files
 from tests.deploy.carrier.test_carrier_check import sample
 from tests.deploy.line_directory import line_directory
-from tests.deploy.processes import free_port_base
+from tests.free_ports import free_ports
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,7 @@ def real(directory: Path, **changed: Any) -> Layout:
 
 def rehearsal(directory: Path) -> Layout:
     layout = Layout(directory / "line")
-    write_line_files(layout, Ports(free_port_base()))
+    write_line_files(layout, Ports(free_ports()))
     return layout
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from deploy.data_dir.layout import Layout
 from tests.deploy.init.answers import answers, joined, run_init
-from tests.deploy.processes import ROOT, eventually, free_port_base, is_running
+from tests.deploy.processes import ROOT, eventually, is_running
 from tests.e2e.polling import STEP_TIMEOUT
+from tests.free_ports import free_ports
 
 
 def command(line: Path, verb: str, base: int) -> list[str]:
@@ -30,7 +31,7 @@ def is_healthy(port: int) -> bool:
 def test_it_runs_alone_makes_the_accounts_and_leaves_nothing_running(tmp_path: Path) -> None:
     """Healthy, with the accounts of the hand-outs; no `up` of the directory runs beside it; SIGTERM is 0."""
     assert run_init(tmp_path, answers(reviewed={"by": "Counsel", "on": "2027-01-15"})).exit_code == 0
-    layout, base = Layout(tmp_path / "line"), free_port_base()
+    layout, base = Layout(tmp_path / "line"), free_ports()
     with (tmp_path / "out").open("wb") as out:
         process = subprocess.Popen(command(layout.data, "homeserver", base), stdout=out, stderr=out)
     try:

@@ -33,8 +33,9 @@ from deploy.stack.provision import (
 )
 from deploy.stack.supervisor import MALLOC_TUNABLES
 from tests.deploy.homeserver_api import RunningHomeserver
-from tests.deploy.processes import eventually, free_port_base, is_running, read_ready_file, run_up
+from tests.deploy.processes import eventually, is_running, read_ready_file, run_up
 from tests.e2e.polling import STEP_TIMEOUT
+from tests.free_ports import free_ports
 
 
 def kernel_shows(pid: int, what: str) -> str:
@@ -43,7 +44,7 @@ def kernel_shows(pid: int, what: str) -> str:
 
 async def test_no_secret_in_arguments_or_environment(tmp_path: Path) -> None:
     """No secret's value, password or number is in the arguments or environment of `up` or any child of it."""
-    with run_up(tmp_path, free_port_base(), "homeserver=real"):
+    with run_up(tmp_path, free_ports(), "homeserver=real"):
         pids = (await asyncio.to_thread(read_ready_file, tmp_path))["pids"]
         secrets = open_secrets(Layout(tmp_path))
         values = [path.read_text().strip() for path in secrets.directory.iterdir() if path != secrets.accounts]
@@ -270,7 +271,7 @@ def test_a_lost_key_stops_the_start_whatever_else_is_lost(tmp_path: Path) -> Non
 @pytest.mark.crash
 async def test_an_interrupted_first_run_is_done_again(tmp_path: Path) -> None:
     """A first run cut off after the accounts were made is run again, and ends the same: accounts in, secret gone."""
-    layout, ports = Layout(tmp_path / "line"), Ports(free_port_base())
+    layout, ports = Layout(tmp_path / "line"), Ports(free_ports())
     accounts = await provision(layout, ports)
     layout.provisioned.unlink()
     open_secrets(layout).registration.write_text("left behind")
@@ -285,7 +286,7 @@ async def test_an_interrupted_first_run_is_done_again(tmp_path: Path) -> None:
 @pytest.mark.crash
 def test_a_stop_in_the_middle_of_the_first_run(tmp_path: Path) -> None:
     """SIGTERM while the accounts are made: exit 0, no process left; the next run makes them and is ready."""
-    base = free_port_base()
+    base = free_ports()
     pid_file = tmp_path / "run" / "homeserver.pid"
     with run_up(tmp_path, base, "homeserver=real") as process:
         eventually(lambda: pid_file.is_file() and pid_file.read_text().endswith("\n"))
@@ -306,7 +307,7 @@ async def test_a_homeserver_killed_while_accounts_are_made(tmp_path: Path, monke
 
     Their hashes are quick, for a password of a rehearsal is random; one that a person chooses later has a slow hash.
     """
-    layout, ports = Layout(tmp_path / "line"), Ports(free_port_base())
+    layout, ports = Layout(tmp_path / "line"), Ports(free_ports())
     write_line_files(layout, ports)
     register, killed = provisioning._register_account, list[int]()
 
@@ -348,7 +349,7 @@ async def test_a_homeserver_that_does_not_come_back_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deaths: int, seconds: float
 ) -> None:
     """Nobody waits for ever for a homeserver that died while accounts were made: the log that tells why is named."""
-    layout, ports = Layout(tmp_path / "line"), Ports(free_port_base())
+    layout, ports = Layout(tmp_path / "line"), Ports(free_ports())
     write_line_files(layout, ports)
     open_secrets(layout).registration.write_text("secret")
     monkeypatch.setattr(provisioning, "REGISTER_TIMEOUT_SECONDS", seconds)
@@ -362,7 +363,7 @@ async def test_a_homeserver_that_does_not_come_back_is_told(
 
 async def test_a_homeserver_that_cannot_start_is_told(tmp_path: Path) -> None:
     """When Synapse dies again and again at the first start, `up` says which log tells why, and leaves nothing running."""
-    layout, ports = Layout(tmp_path / "line"), Ports(free_port_base())
+    layout, ports = Layout(tmp_path / "line"), Ports(free_ports())
     write_line_files(layout, ports)
     layout.homeserver_config.write_text("nonsense: [")
     with pytest.raises(SetupError, match=r"homeserver\.log"):

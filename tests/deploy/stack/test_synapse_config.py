@@ -16,9 +16,9 @@ from deploy.data_dir.layout import Layout, Ports
 from deploy.stack import synapse_config
 from deploy.stack.provision import open_secrets, provision, run_homeserver, write_line_files
 from tests.deploy.homeserver_api import RunningHomeserver
-from tests.deploy.processes import free_port_base
 from tests.deploy.stack.test_synapse_overlay import ALL
 from tests.e2e.polling import wait_until
+from tests.free_ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ EVE = f"@eve:{FOREIGN}"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningHomeserver]:
-    layout, ports = Layout(tmp_path_factory.mktemp("server") / "line"), Ports(free_port_base())
+    layout, ports = Layout(tmp_path_factory.mktemp("server") / "line"), Ports(free_ports())
     for directory in (layout.data, layout.homeserver_settings):
         make_private_directory(directory)
     write_atomically(layout.homeserver_settings / "mine.yaml", yaml.safe_dump(ALL))

@@ -21,8 +21,9 @@ from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import write_line_files
 from deploy.stack.readiness import BridgeReady
 from deploy.stack.up import STOP_ORDER, LocalStack, children
-from tests.deploy.processes import eventually, free_port_base, is_running, make_real_line, read_ready_file, run_up
+from tests.deploy.processes import eventually, is_running, make_real_line, read_ready_file, run_up
 from tests.e2e.polling import STEP_TIMEOUT
+from tests.free_ports import free_ports
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +34,7 @@ def test_ready_json_is_the_contract(tmp_path: Path) -> None:
 
     Rule: design.md, "Contracts with the outside".
     """
-    base = free_port_base()
+    base = free_ports()
     with run_up(tmp_path, base):
         told = read_ready_file(tmp_path)
         mode = stat.S_IMODE((tmp_path / "run" / "ready.json").stat().st_mode)
@@ -64,7 +65,7 @@ def test_ready_json_is_the_contract(tmp_path: Path) -> None:
 
 def test_a_real_line_has_no_handsets(tmp_path: Path) -> None:
     """No rehearsal carrier runs, also on a taken port, nothing names one, and no password stands in `ready.json`."""
-    base = free_port_base()
+    base = free_ports()
     make_real_line(tmp_path, base, carrier="https://carrier.invalid")
     with socket.socket() as elsewhere:
         elsewhere.bind(("127.0.0.1", base + 2))
@@ -87,7 +88,7 @@ def test_a_real_line_has_no_handsets(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["homeserver", "bridge", "carrier"])
 def test_a_killed_child_is_started_again_and_told(tmp_path: Path, name: str) -> None:
     """After kill -9 of any child a new one runs at once and `ready.json` names it; the others are left alone."""
-    with run_up(tmp_path, free_port_base()):
+    with run_up(tmp_path, free_ports()):
         before = read_ready_file(tmp_path)["pids"]
         os.kill(before[name], signal.SIGKILL)
         eventually(lambda: read_ready_file(tmp_path)["pids"][name] != before[name])
@@ -101,7 +102,7 @@ def test_a_killed_child_is_started_again_and_told(tmp_path: Path, name: str) -> 
 @pytest.mark.crash
 def test_killing_up_takes_everything_and_the_next_one_works(tmp_path: Path) -> None:
     """Kill -9 of `up` leaves no orphan, not even one that ignores SIGTERM, and a following `up` becomes ready."""
-    base = free_port_base()
+    base = free_ports()
     with run_up(tmp_path, base, "carrier=stubborn") as process:
         pids = read_ready_file(tmp_path)["pids"]
         process.kill()
@@ -135,7 +136,7 @@ def test_a_full_disk_never_leaves_a_wrong_ready_json(tmp_path: Path, monkeypatch
 
 def test_sigterm_stops_all_in_order(tmp_path: Path) -> None:
     """SIGTERM ends bridge, carrier, homeserver in this order, removes `ready.json`, and exits 0."""
-    with run_up(tmp_path, free_port_base()) as process:
+    with run_up(tmp_path, free_ports()) as process:
         pids = read_ready_file(tmp_path)["pids"]
         process.send_signal(signal.SIGTERM)
         assert process.wait(STEP_TIMEOUT) == 0
@@ -148,7 +149,7 @@ def test_sigterm_stops_all_in_order(tmp_path: Path) -> None:
 
 def test_a_signal_to_every_process_leaves_no_ready_json(tmp_path: Path) -> None:
     """SIGTERM to all at once, as systemd sends it: children that die before their turn bring no `ready.json` back."""
-    with run_up(tmp_path, free_port_base(), "bridge=stubborn") as process:
+    with run_up(tmp_path, free_ports(), "bridge=stubborn") as process:
         pids = read_ready_file(tmp_path)["pids"]
         for pid in pids.values():
             os.kill(pid, signal.SIGTERM)
@@ -161,7 +162,7 @@ def test_a_signal_to_every_process_leaves_no_ready_json(tmp_path: Path) -> None:
 
 def test_a_child_that_will_not_stop_is_killed(tmp_path: Path) -> None:
     """A child that ignores SIGTERM is killed after its bound, and the others still end in order."""
-    with run_up(tmp_path, free_port_base(), "bridge=stubborn") as process:
+    with run_up(tmp_path, free_ports(), "bridge=stubborn") as process:
         pids = read_ready_file(tmp_path)["pids"]
         begun = time.monotonic()
         process.send_signal(signal.SIGINT)
@@ -190,10 +191,10 @@ def test_taking_over_is_said_by_a_person(tmp_path: Path, take_over: bool) -> Non
 
 def test_a_second_up_exits_2(tmp_path: Path) -> None:
     """A second `up` on the same directory says so, exits 2, and the first one does not notice."""
-    base = free_port_base()
+    base = free_ports()
     with run_up(tmp_path, base):
         before = read_ready_file(tmp_path)
-        with run_up(tmp_path, free_port_base()) as second:
+        with run_up(tmp_path, free_ports()) as second:
             assert second.wait(STEP_TIMEOUT) == 2
             assert second.stderr is not None
             assert "another `quietline up` runs on this directory" in second.stderr.read()
@@ -203,7 +204,7 @@ def test_a_second_up_exits_2(tmp_path: Path) -> None:
 
 def test_taken_ports_are_named(tmp_path: Path) -> None:
     """When ports are in use `up` exits 2 and names every one of them and what it would be for."""
-    base = free_port_base()
+    base = free_ports()
     with socket.socket() as first, socket.socket() as second:
         for taken, offset in ((first, 0), (second, 2)):
             taken.bind(("127.0.0.1", base + offset))
@@ -219,7 +220,7 @@ def test_taken_ports_are_named(tmp_path: Path) -> None:
 
 def test_a_bridge_that_refuses_ends_up_with_its_words(tmp_path: Path) -> None:
     """A bridge that exits 2 is not started again: `up` stops, shows its errors and exits 2."""
-    with run_up(tmp_path, free_port_base(), "bridge=refuses") as process:
+    with run_up(tmp_path, free_ports(), "bridge=refuses") as process:
         assert process.wait(STEP_TIMEOUT) == 2
         assert process.stderr is not None
         assert "lines.0.number: is not a number" in process.stderr.read()
@@ -229,7 +230,7 @@ def test_a_bridge_that_refuses_ends_up_with_its_words(tmp_path: Path) -> None:
 
 def test_a_child_that_keeps_dying_is_tried_ever_more_slowly(tmp_path: Path) -> None:
     """A child that dies at once is started again after no less than its growing pauses; nothing claims to be ready."""
-    with run_up(tmp_path, free_port_base(), "bridge=crashes"):
+    with run_up(tmp_path, free_ports(), "bridge=crashes"):
         path = tmp_path / "lives"
 
         def starts() -> list[float]:
@@ -245,7 +246,7 @@ def test_a_child_that_keeps_dying_is_tried_ever_more_slowly(tmp_path: Path) -> N
 
 def test_ports_follow_a_later_port_base(tmp_path: Path) -> None:
     """The same directory started on other ports: the generated files follow, an operator's comment stays."""
-    first, second = free_port_base(), free_port_base()
+    first, second = free_ports(), free_ports()
     with run_up(tmp_path, first):
         read_ready_file(tmp_path)
     config = tmp_path / "config.yaml"
@@ -272,7 +273,7 @@ def test_systemd_hears_of_the_line_while_its_bridge_answers(tmp_path: Path) -> N
         systemd.bind(address := str(tmp_path / "notify"))
         systemd.setblocking(False)
         told = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "150000"}
-        with run_up(tmp_path / "line", free_port_base(), environment=told) as process:
+        with run_up(tmp_path / "line", free_ports(), environment=told) as process:
             pids = read_ready_file(tmp_path / "line")["pids"]
             eventually(lambda: hear("WATCHDOG=1"))
             assert said[0] == "READY=1"

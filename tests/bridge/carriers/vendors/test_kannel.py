@@ -195,8 +195,11 @@ async def test_malformed(harness: KannelHarness, query: str, field: str) -> None
 async def test_answers(harness: KannelHarness) -> None:
     """What it answers is sorted: never, later, or nobody knows. Of a text cut in two a part may have been taken."""
     busy = http_response(503, b"Temporal failure, try again later.")
+    starting = http_response(403, b"Authorization failed for sendsms")
     table = (
         (busy, "word", TryLater(1.0)),
+        (starting, "word", TryLater(1.0)),
+        (starting, "word " * 40, TryLater(1.0)),
         (busy, "word " * 40, UnknownOutcome()),
         (http_response(503, b"<html>proxy</html>"), "word", UnknownOutcome()),
         (http_response(403, b"Not routable. Do not try again."), "word", Rejected("http-403")),

@@ -21,8 +21,8 @@ from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
 from tests.bridge.matrix.sync_events import ROOM, member_event, record_our_room, timeline
-from tests.deploy.processes import free_port_base
 from tests.e2e.polling import wait_until
+from tests.free_ports import free_ports
 
 ADA = ClientDevice("@ada:x")
 INVITED, JOINED, LEFT = member_event(ADA, "invite"), member_event(ADA), member_event(ADA, "leave")
@@ -96,7 +96,7 @@ class Line:
 
 @pytest_asyncio.fixture
 async def line(tmp_path: Path) -> AsyncIterator[Line]:
-    layout, ports = Layout(tmp_path / "line"), Ports(free_port_base())
+    layout, ports = Layout(tmp_path / "line"), Ports(free_ports())
     ada = next(account for account in await provision(layout, ports) if account.user == "ada")
     secrets = open_secrets(layout)
     async with run_homeserver(layout, ports):

@@ -19,7 +19,8 @@ from deploy.stack.provision import write_line_files
 from deploy.stack.supervisor import SYNAPSE_MODULE
 from quietline_synapse.settings import ModuleSettings
 from quietline_synapse.synapse_internals import SynapseInternals, check_events, discard_key_backups
-from tests.deploy.processes import ROOT, free_port_base
+from tests.deploy.processes import ROOT
+from tests.free_ports import free_ports
 
 TOKEN = "t" * 64
 REGISTRATION = {"as_token": TOKEN, "namespaces": {"users": [{"exclusive": True, "regex": "@policy:agency\\.example"}]}}
@@ -333,7 +334,7 @@ def test_what_the_module_cannot_vouch_for_is_a_problem(section: str, values: dic
 )
 def test_synapse_stops_and_says_why(tmp_path: Path, change: dict[str, Any], sentence: str) -> None:
     """The homeserver does not come up without the module's rules: it ends, and the sentence is in what it prints."""
-    layout, ports = Layout(tmp_path / "line"), Ports(free_port_base())
+    layout, ports = Layout(tmp_path / "line"), Ports(free_ports())
     write_line_files(layout, ports)
     path = layout.homeserver_config
     config = yaml.safe_load(path.read_text())
