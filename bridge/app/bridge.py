@@ -141,7 +141,12 @@ class Bridge:
             canary=None if self.canary is None else self.canary.send,
         )
         self.drill_texts = DrillTexts(services, carrier=rehearsal_drills.handsets(config, resources.carrier))
-        self.pager = Pager(services, on_call=config.line.on_call, http=resources.http)
+        self.pager = Pager(
+            services,
+            on_call=config.line.on_call,
+            http=resources.http,
+            before_bytes=None if resources.lead is None else resources.lead.confirm,
+        )
         hourly_alerts = HourlyAlerts(services)
         self.webhook = Webhook(
             services,
@@ -211,7 +216,7 @@ class Bridge:
         await run_history.record_start(resources.services.database, resources.services.clock.now())
         stack.push_async_exit(bridge._note_end)
         await bridge.recover()
-        stack.push_async_callback(bridge.sms_sender.wait_for_requests)
+        stack.push_async_callback(bridge._finish_requests)
         if front is not None:
             await front.close()
         await bridge.listen(stack)
@@ -254,6 +259,10 @@ class Bridge:
         where = self._resources.config.listen
         await listen_patiently(runner, where.host, where.port, remedy=TAKEN)
         log.event("bridge.listening", port=where.port)
+
+    async def _finish_requests(self) -> None:
+        """Wait until what was asked of the carrier, and calls of the person on call, have ended. For an orderly stop."""
+        await asyncio.gather(self.sms_sender.wait_for_requests(), self.pager.wait_for_calls())
 
     async def run(self) -> None:
         """Work until cancelled. Raises what ends the program."""

@@ -15,7 +15,9 @@ What a crash or a freeze between two lines leaves:
     text marked, request under way        it ends within the carrier's time-out, which the next holder waits before it sends
     request answered, result not kept     unknown, and said so
     event encrypted, request not begun    `confirm`; its number is taken, and the row is sent again under the same number
-    released, process not ended           its commits fail: a lease that is released counts as another's
+    call begun, no byte of it sent        `confirm`, for webhook and e-mail; the next holder calls
+    call sent, that it is not noted       the next holder calls once more: twice is a nuisance, never is worse
+    released, process not ended           its commits fail: a lease that is released counts as another's; `confirm` says so
 
 Source: Kleppmann, "How to do distributed locking" (2016), for why a lease alone does not do, and what is checked where.
 """
@@ -94,6 +96,7 @@ class Lead:
         self.handover = asyncio.Event()
         """A person asked for a handover."""
         self.lost = False
+        self._released = False
         self._connection, self._place, self._identity, self._end = connection, place, identity, end
         self._deadline = taken + LEASE_SECONDS - MARGIN_SECONDS
         self._quiet_from = taken + REQUEST_SECONDS if former else taken
@@ -108,14 +111,15 @@ class Lead:
     @property
     def holds(self) -> bool:
         """Whether the lease has not run out by our clock."""
-        return not self.lost and seconds_since_boot() < self._deadline
+        return not self.lost and not self._released and seconds_since_boot() < self._deadline
 
     def start(self) -> None:
         """Renew it from now on."""
         self._task = asyncio.create_task(self._renew_always(), name="lease")
 
     async def close(self) -> None:
-        """Let go of it, so that another may lead at once. After everything that commits or sends."""
+        """Let go of it, so that another may lead at once. Last of all: what asks after it is refused."""
+        self._released = True
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -134,8 +138,8 @@ class Lead:
     async def confirm(self) -> None:
         """Return while we lead; to be asked immediately before something leaves. Raises `LeadLost`, `DatabaseError`."""
         while not self.holds:
-            if self.lost:
-                raise LeadLost("lost")
+            if self.lost or self._released:
+                raise LeadLost("lost" if self.lost else "released")
             await self._renew()
 
     async def wait_for_former_requests(self) -> None:

@@ -3,6 +3,10 @@
 Rules of this module: a page says that a person is needed at the desk, and nothing else: no designation, no name, no number,
 no reason that only a line for survivors would have (practice 30). A page that fails causes an alarm at the desk while it is
 still tried, and another when it is given up, so that a person there can use a telephone.
+
+A call that one way took is noted at once, and is made by nobody again. One of which nothing is known, because the bridge
+died or lost the lead in the middle of it, is made once more by whoever leads next: twice is a nuisance, never is worse. Who
+has lost the lead calls nobody: it is asked immediately before bytes leave, those of an e-mail as well.
 """
 
 from __future__ import annotations
@@ -12,19 +16,23 @@ import contextlib
 import json
 import smtplib
 import ssl
+from collections.abc import AsyncIterator, Callable
 from email.message import EmailMessage
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 
 from bot.model.actions import DESK, PageOnCall
 from bot.model.line_incidents import PageFailed
 from bot.wording.notice import words_of
+from bridge.background.backoff import retry_until_done
 from bridge.config import Email, OnCall
 from bridge.outbound.dispatcher import OutboxTask, RetryLater
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
+from bridge.runtime.request_guard import Question
 from bridge.runtime.settings import read_secret
 from bridge.services import Services
 from bridge.storage.database import Transaction
@@ -42,27 +50,49 @@ CALL_INTERVAL_SECONDS: Final = 3600.0
 LAST_CALL: Final = "last_call"
 """The file of the data directory that was touched when a line that does not run last called."""
 TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
+STOP_TIMEOUT: Final = 11.0
+"""Seconds that an orderly stop waits for a call under way: as long as for requests to the carrier (`sms_sender`)."""
 
 
 class Pager:
-    """Performs `Page` rows: calls by every way that is configured."""
+    """Performs `PageOnCall` rows: calls by every way that is configured."""
 
-    def __init__(self, services: Services, *, on_call: OnCall | None, http: aiohttp.ClientSession) -> None:
+    def __init__(
+        self,
+        services: Services,
+        *,
+        on_call: OnCall | None,
+        http: aiohttp.ClientSession,
+        before_bytes: Question | None = None,
+    ) -> None:
+        """Make it. `before_bytes`: asked before each part of an e-mail leaves; a webhook's are asked about by `http`."""
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash, self._on_call, self._http = services.wake, services.crash, on_call, http
+        self._before_bytes = before_bytes
+        self._calling: set[asyncio.Task[None]] = set()
 
     async def perform(self, task: OutboxTask) -> None:
         """Call once. While no way takes it, it is tried again, for a quarter of an hour. Raises :class:`RetryLater`.
 
-        A test is called once, and what became of it is left for the caller.
+        A test is called once, and what became of it is left for the caller. Raises `LeadLost` where another leads.
         """
+        # Once begun it is finished, so that an orderly stop leaves no call of which nothing is known.
+        calling = asyncio.create_task(self._perform(task))
+        self._calling.add(calling)
+        calling.add_done_callback(self._calling.discard)
+        await asyncio.shield(calling)
+
+    async def wait_for_calls(self) -> None:
+        """Wait for calls that are under way. For an orderly stop."""
+        if self._calling:
+            await asyncio.wait(self._calling, timeout=STOP_TIMEOUT)
+
+    async def _perform(self, task: OutboxTask) -> None:
         if isinstance(task.action, PageOnCall) and task.action.test:
             await self._perform_test(task, task.action.test, task.action.language)
             return
         language = task.action.language if isinstance(task.action, PageOnCall) else ""
-        if await self.page(language):
-            self._crash(CrashPoint.PAGED)
-            await self._database.commit(lambda transaction: outbox.delete(transaction, task.number))
+        if await self._page(task, language):
             return
         failing = self._clock.now() - task.created
         if failing >= ALERT_AFTER:
@@ -70,8 +100,29 @@ class Pager:
         if failing < GIVE_UP_AFTER:
             raise RetryLater(RETRY_SECONDS)
 
+    async def _page(self, task: OutboxTask, language: str) -> bool:
+        """Call by every way; return whether one took it. Without a configured way nothing is done, and that is no failure.
+
+        What is tried again is the note that it was taken, never the call.
+        """
+        taken = ways = 0
+        message = words_of("page.needed", language)
+        async for _, took in _calls(self._on_call, self._http, message=message, before_bytes=self._before_bytes):
+            ways, taken = ways + 1, taken + took
+            if took and taken == 1:
+                self._crash(CrashPoint.PAGED)
+                await self._note_taken(task)
+        if not ways:
+            await self._note_taken(task)
+        return bool(taken) or not ways
+
+    async def _note_taken(self, task: OutboxTask) -> None:
+        note = partial(self._database.commit, lambda transaction: outbox.delete(transaction, task.number))
+        await retry_until_done("pager", note)
+
     async def _perform_test(self, task: OutboxTask, test: str, language: str) -> None:
-        ways = await call_each(self._on_call, self._http, message=words_of("page.test", language))
+        message = words_of("page.test", language)
+        ways = await call_each(self._on_call, self._http, message=message, before_bytes=self._before_bytes)
         result = json.dumps({"test": test, "ways": ways})
 
         async def commit(transaction: Transaction) -> None:
@@ -95,10 +146,6 @@ class Pager:
             log.event("pager.given_up" if given_up else "pager.failing")
             self._wake.engine(DESK)
 
-    async def page(self, language: str = "") -> bool:
-        """Call by every way there is; without a configured way nothing is done, and that is no failure."""
-        return await call(self._on_call, self._http, language)
-
 
 def may_call_again(data_dir: Path, now: float) -> bool:
     """Whether a line that does not run may call: once an hour, where something starts it again and again.
@@ -119,14 +166,22 @@ async def call(on_call: OnCall | None, http: aiohttp.ClientSession, language: st
     return any(took.values()) or not took
 
 
-async def call_each(on_call: OnCall | None, http: aiohttp.ClientSession, *, message: str) -> dict[str, bool]:
+async def call_each(
+    on_call: OnCall | None, http: aiohttp.ClientSession, *, message: str, before_bytes: Question | None = None
+) -> dict[str, bool]:
     """Call once, by every way there is; return for each, `webhook` and `email`, whether it took the call."""
-    took: dict[str, bool] = {}
+    return {way: took async for way, took in _calls(on_call, http, message=message, before_bytes=before_bytes)}
+
+
+async def _calls(
+    on_call: OnCall | None, http: aiohttp.ClientSession, *, message: str, before_bytes: Question | None
+) -> AsyncIterator[tuple[str, bool]]:
+    """Call by one way after the other; yield of each whether it took the call, before the next one is tried."""
     if on_call is not None and on_call.webhook_file is not None:
-        took["webhook"] = await _call_webhook(on_call.webhook_file, http, message)
+        yield "webhook", await _call_webhook(on_call.webhook_file, http, message)
     if on_call is not None and on_call.email is not None:
-        took["email"] = await asyncio.to_thread(_send_email, on_call.email, message)
-    return took
+        ask = partial(_ask_from_thread, asyncio.get_running_loop(), before_bytes)
+        yield "email", await asyncio.to_thread(_send_email, on_call.email, message, ask)
 
 
 async def _call_webhook(file: Path, http: aiohttp.ClientSession, text: str) -> bool:
@@ -138,19 +193,44 @@ async def _call_webhook(file: Path, http: aiohttp.ClientSession, text: str) -> b
         return False
 
 
-def _send_email(email: Email, text: str) -> bool:
+def _ask_from_thread(loop: asyncio.AbstractEventLoop, question: Question | None) -> None:
+    if question is not None:
+        asyncio.run_coroutine_threadsafe(_asked(question), loop).result()
+
+
+async def _asked(question: Question) -> None:
+    await question()
+
+
+class _AskingSmtp(smtplib.SMTP):
+    """A client that asks before each part that it sends, the mail's own words among them: a server is slow at times."""
+
+    def __init__(self, email: Email, ask: Callable[[], None]) -> None:
+        self._ask = ask
+        super().__init__(email.host, email.port, timeout=10)
+
+    def send(self, s: Any) -> None:
+        """Send a command, or a mail."""
+        self._ask()
+        super().send(s)
+
+
+def _send_email(email: Email, text: str, ask: Callable[[], None]) -> bool:
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = email.sender, ", ".join(email.to), text
     message.set_content(text)
+    taken = False
     try:
-        with smtplib.SMTP(email.host, email.port, timeout=10) as server:
+        with _AskingSmtp(email, ask) as server:
             if email.starttls:
                 # Without a context of ours the server's certificate is not looked at, and the password follows.
                 server.starttls(context=ssl.create_default_context())
             if email.user is not None and email.password_file is not None:
                 server.login(email.user, read_secret(email.password_file))
             server.send_message(message)
+            taken = True
     except (smtplib.SMTPException, OSError, ValueError) as error:
-        log.failure("pager.email_failed", error)
-        return False
-    return True
+        # A server that has taken the mail and then says no proper goodbye has taken it.
+        if not taken:
+            log.failure("pager.email_failed", error)
+    return taken

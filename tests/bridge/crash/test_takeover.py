@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import pytest
+import yaml
 
 from bridge.config import load
+from bridge.lease.lease_table import LEADER_NAME
+from bridge.storage.database import Transaction
+from bridge.tables import line_state
+from deploy.data_dir import offline
 from deploy.inspect.handover import hand_over
 from tests.conftest import FIGURES, STRICT_FALLBACKS
 from tests.e2e.carrier_api import handset as carrier_handset
 from tests.e2e.conftest import StrictClientFactory
 from tests.e2e.kill_scenario import Load, count, play
+from tests.e2e.polling import wait_until
 from tests.e2e.separate_line import bring_people
 from tests.e2e.staffed_line import StaffedLine
+from tests.fakes.mail_server import MailServer
 from tests.fakes.postgres_server import PostgresServer
 from tests.fakes.takeovers import NOT_TAKEN, TAKEN, Takeovers
 from tests.fakes.texting import Texting
 from tests.fakes.two_bridges import TwoBridges
 from tests.outside_programs import OutsidePrograms
+
+HOLDS_LEASE: Final = f"""SELECT pid FROM pg_stat_activity
+    WHERE application_name = '{LEADER_NAME}' AND datname = current_database()"""  # noqa: S608 - our own word
+"""Asks which process of the server speaks with the leader about its lease."""
 
 
 @pytest.fixture
@@ -74,6 +88,58 @@ async def test_behind_caddy_a_handover_refuses_no_webhook(
     refused = sum(number for status, number in line.answered.items() if status >= 500)
     told = f"behind Caddy, two handovers: {line.answered.total()} webhooks, {refused} refused for another try"
     pytestconfig.stash[FIGURES].append(told)
+
+
+@pytest.mark.timeout(600)
+async def test_whoever_wakes_without_the_lead_calls_nobody(line: TwoBridges, postgres_server: PostgresServer) -> None:
+    """A leader that is frozen while it calls the person on call: the next one calls, and one e-mail comes.
+
+    Its way to the lease is slow when it wakes, so that it has the time to call before it is told that another leads.
+    """
+    next_has_called = asyncio.Event()
+
+    async def greet() -> None:
+        """Be slow to the first, until it is woken: it finds the greeting then."""
+        if mail.begun == 1:
+            await next_has_called.wait()
+
+    async with MailServer() as mail:
+        mail.greet = greet
+        email = {
+            "host": "127.0.0.1",
+            "port": mail.port,
+            "starttls": False,
+            "sender": "line@agency.test",
+            "to": ["a@agency.test"],
+        }
+        (settings,) = yaml.safe_load(line.layout.config.read_text(encoding="utf-8"))["lines"]
+        line.configure(lines=[{**settings, "on_call": {"email": email}}])
+        leader, other = await line.pair()
+        await offline.commit(load(line.layout.config), ask_for_call)
+        await wait_until("the leader has begun to call", partial(counted, lambda: mail.begun))
+        line.bridges[leader].send_signal(signal.SIGSTOP)
+        ((lease,),) = postgres_server.execute(line.database.rpartition("/")[2], HOLDS_LEASE)
+        await line.wait_until_leading(other)
+        await wait_until("the next one has called", partial(counted, lambda: len(mail.taken)))
+        next_has_called.set()
+        os.kill(lease, signal.SIGSTOP)
+        try:
+            await line.take_over(leader, other, signal.SIGSTOP)
+        finally:
+            os.kill(lease, signal.SIGCONT)
+        assert (mail.begun, len(mail.taken)) == (2, 1)
+        await line.stop_bridges()
+        assert line.rows("SELECT id FROM outbox WHERE way = 'page'") == []
+
+
+async def ask_for_call(transaction: Transaction) -> None:
+    """Leave what `quietline doctor --alarm` leaves: the desk is told, and the person on call is called."""
+    await line_state.put(transaction, line_state.CHECK_FOUND, '["disk"]')
+
+
+async def counted(number: Callable[[], int]) -> bool | None:
+    """Whether there is one."""
+    return number() > 0 or None
 
 
 @pytest.mark.e2e

@@ -434,6 +434,16 @@ async def test_a_lease_that_ran_out_while_the_machine_slept_goes_on_if_nobody_to
     assert (lead.lost, line.ends) == (False, [])
 
 
+async def test_who_let_go_sends_nothing_more(line: LeasedLine, stack: AsyncExitStack) -> None:
+    """What asks after the release is refused, though the lease would have lasted; the process goes on, and waits."""
+    lead = await first(line, stack)
+    await lead.confirm()
+    await lead.close()
+    with pytest.raises(LeadLost):
+        await lead.confirm()
+    assert (lead.holds, line.ends) == (False, [])
+
+
 async def test_nothing_leaves_for_a_server_once_the_lead_is_lost(
     line: LeasedLine, stack: AsyncExitStack, strangers: None, short_leases: None
 ) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import email
 import json
-from collections.abc import AsyncIterator
-from email.message import Message
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +20,12 @@ from bridge.outbound.pager import ALERT_AFTER, GIVE_UP_AFTER, MESSAGE, TEST_MESS
 from bridge.runtime.crash_points import CrashHook, CrashPoint, never_crash
 from bridge.services import WakeUps
 from bridge.storage import serialization
+from bridge.storage.database import Work
+from bridge.storage.errors import LeadLost, Unavailable
 from bridge.tables import inbox, line_state
 from bridge.tables.outbox import OutboxRow
 from tests.fakes.bridge_harness import BridgeHarness
+from tests.fakes.mail_server import MailServer, nothing
 
 REASON = "escalated"
 
@@ -34,34 +35,23 @@ class ProcessDied(Exception):  # noqa: N818 - it says what happened
 
 
 class FakeChannels:
-    """A webhook and a mail server on real sockets. `status`: what the webhook answers; `mails`: what was taken."""
+    """A webhook and a mail server on real sockets. `status`: what the webhook answers; `mail.taken`: what was taken.
+
+    `on_hook`: awaited before the webhook answers.
+    """
 
     def __init__(self) -> None:
         self.status = 200
+        self.on_hook: Callable[[], Awaitable[None]] = nothing
         self.bodies: list[bytes] = []
         self.headers: list[dict[str, str]] = []
-        self.mails: list[Message] = []
-        self.recipients: list[str] = []
+        self.mail = MailServer()
 
     async def hook(self, request: web.Request) -> web.Response:
         self.bodies.append(await request.read())
         self.headers.append(dict(request.headers))
+        await self.on_hook()
         return web.Response(status=self.status)
-
-    async def mail(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 here\r\n")
-        while line := await reader.readline():
-            match line.split(b":")[0].split()[0].upper():
-                case b"DATA":
-                    writer.write(b"354 go\r\n")
-                    self.mails.append(email.message_from_bytes(await reader.readuntil(b"\r\n.\r\n")))
-                case b"RCPT":
-                    self.recipients.append(line.decode().strip())
-                case b"QUIT":
-                    writer.write(b"221 bye\r\n")
-                    break
-            writer.write(b"250 ok\r\n")
-        writer.close()
 
 
 class PagerHarness:
@@ -73,15 +63,30 @@ class PagerHarness:
         self.harness, self.outside, self._http, self.on_call = harness, outside, http, on_call
         self.woken: list[str] = []
         self.crash: CrashHook = never_crash
+        self.may_leave = True
+
+    def pager(self) -> Pager:
+        """Make a pager, as a bridge does that starts."""
+        return Pager(
+            self.harness.services_with(WakeUps(engine=self.woken.append), crash=self.crash),
+            on_call=self.on_call,
+            http=self._http,
+            before_bytes=self.confirm,
+        )
+
+    async def confirm(self) -> None:
+        """Say whether bytes may leave, as a lead does."""
+        if not self.may_leave:
+            raise LeadLost("lost")
 
     async def perform(self, test: str = "") -> int:
         """Perform the row, in earnest or as that test; returns how many rows stand after it."""
+        await self.perform_by(self.pager(), test)
+        return await self.harness.count("outbox")
+
+    async def perform_by(self, pager: Pager, test: str = "") -> None:
+        """Perform the row by this pager; it is put in where there is none."""
         harness, action = self.harness, PageOnCall(reason=REASON, test=test)
-        pager = Pager(
-            harness.services_with(WakeUps(engine=self.woken.append), crash=self.crash),
-            on_call=self.on_call,
-            http=self._http,
-        )
         if not await harness.count("outbox"):
             body = await harness.vault.seal(DESK, "outbox page", serialization.encode(action))
             item = OutboxRow("conversation", "page", "PageOnCall", "page", body)
@@ -90,7 +95,6 @@ class PagerHarness:
         row: Any = await harness.database.fetchrow("SELECT id, created FROM outbox")
         task = OutboxTask(number=row["id"], owner=DESK, txn="page", created=row["created"], action=action)
         await pager.perform(task)
-        return await harness.count("outbox")
 
     async def told(self) -> list[bool]:
         """Return what the desk was told: whether each time it was given up."""
@@ -112,19 +116,17 @@ async def called(tmp_path: Path) -> AsyncIterator[PagerHarness]:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    post = await asyncio.start_server(outside.mail, "127.0.0.1", 0)
     url = tmp_path / "url"
     url.write_text(f"http://127.0.0.1:{site.port}/hook\n")
-    by_mail = Email(
-        host="127.0.0.1",
-        port=post.sockets[0].getsockname()[1],
-        starttls=False,
-        sender="line@agency.example",
-        to=["one@agency.example", "two@agency.example"],
-    )
-    async with aiohttp.ClientSession() as http:
+    async with outside.mail, aiohttp.ClientSession() as http:
+        by_mail = Email(
+            host="127.0.0.1",
+            port=outside.mail.port,
+            starttls=False,
+            sender="line@agency.example",
+            to=["one@agency.example", "two@agency.example"],
+        )
         yield PagerHarness(harness, outside, http, OnCall(webhook_file=url, email=by_mail))
-    post.close()
     await runner.cleanup()
     await harness.close()
 
@@ -134,11 +136,14 @@ async def test_a_call_says_that_somebody_is_needed_and_nothing_else(called: Page
     """Webhook and e-mail hold one fixed sentence: no reason, no name, no designation, nothing of the line."""
     assert await called.perform() == 0
     assert [json.loads(body) for body in called.outside.bodies] == [{"text": MESSAGE}]
-    (mail,) = called.outside.mails
+    (mail,) = called.outside.mail.taken
     assert str(mail.get_payload()).strip().removesuffix("\r\n.").strip() == MESSAGE
     assert mail["Subject"] == MESSAGE
     assert set(mail.keys()) <= {"From", "To", "Subject", "Content-Type", "Content-Transfer-Encoding", "MIME-Version"}
-    assert [line.partition("<")[2] for line in called.outside.recipients] == ["one@agency.example>", "two@agency.example>"]
+    assert [line.partition("<")[2] for line in called.outside.mail.recipients] == [
+        "one@agency.example>",
+        "two@agency.example>",
+    ]
     said = f"{called.outside.bodies}{called.outside.headers}{mail}".casefold()
     assert not [word for word in (REASON, "quietline", "desk ", "duress", "wait") if word in said]
     assert await called.told() == []
@@ -148,7 +153,7 @@ async def test_one_way_that_takes_it_is_enough(called: PagerHarness) -> None:
     """With the webhook refusing and the mail taken, a person was called: it is not done again, and nobody is alarmed."""
     called.outside.status = 500
     assert await called.perform() == 0
-    assert len(called.outside.mails) == 1
+    assert len(called.outside.mail.taken) == 1
     assert await called.told() == []
 
 
@@ -204,12 +209,94 @@ async def test_killed_after_the_call(called: PagerHarness) -> None:
     assert len(called.outside.bodies) == 2
 
 
+@pytest.mark.parametrize("lost", ["before the mail", "before its words"])
+@pytest.mark.parametrize("test", ["", "0123abcd"])
+async def test_who_has_lost_the_lead_writes_no_mail(called: PagerHarness, lost: str, test: str) -> None:
+    """A bridge that wakes while a slow way is tried calls by no other, however far that was; the row is the next one's."""
+
+    async def lose() -> None:
+        called.may_leave = False
+
+    called.outside.status = 500
+    if lost == "before the mail":
+        called.outside.on_hook = lose
+    else:
+        called.outside.mail.on_data = lose
+    with pytest.raises(LeadLost):
+        await called.perform(test)
+    assert called.outside.mail.taken == []
+    assert bool(called.outside.mail.recipients) is (lost != "before the mail")
+    called.may_leave, called.outside.on_hook, called.outside.mail.on_data = True, nothing, nothing
+    assert await called.perform(test) == 0
+    assert len(called.outside.mail.taken) == 1
+
+
+async def test_a_call_that_was_taken_is_not_made_again_while_it_cannot_be_noted(
+    called: PagerHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a disk that is full, or a server that is away, the note is tried again and nobody is called again."""
+    commit, failures = called.harness.database.commit, [Unavailable("SQLITE_FULL"), Unavailable("SQLITE_FULL")]
+
+    async def fails(work: Work[bool]) -> bool:
+        if failures and called.outside.bodies:
+            raise failures.pop()
+        return await commit(work)
+
+    monkeypatch.setattr(called.harness.database, "commit", fails)
+    assert await called.perform() == 0
+    assert failures == []
+    assert (len(called.outside.bodies), len(called.outside.mail.taken)) == (1, 1)
+
+
+async def test_what_one_way_took_is_noted_before_the_next_is_tried(called: PagerHarness) -> None:
+    """A mail server may be slow: a bridge that dies meanwhile leaves no call that would be made again."""
+    stand = list[int]()
+
+    async def look() -> None:
+        stand.append(await called.harness.count("outbox"))
+
+    called.outside.on_hook = called.outside.mail.on_data = look
+    assert await called.perform() == 0
+    assert stand == [1, 0]
+
+
+async def test_an_orderly_stop_waits_for_a_call_under_way(called: PagerHarness) -> None:
+    """It is finished and noted, so whoever leads next does not call for the same once more."""
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        asked.set()
+        await answer.wait()
+
+    called.outside.on_hook = hold
+    pager = called.pager()
+    performing = asyncio.create_task(called.perform_by(pager))
+    await asked.wait()
+    performing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await performing
+    stopping = asyncio.create_task(pager.wait_for_calls())
+    await asyncio.sleep(0)
+    assert not stopping.done()
+    answer.set()
+    await stopping
+    assert (len(called.outside.bodies), len(called.outside.mail.taken)) == (1, 1)
+    assert await called.harness.count("outbox") == 0
+
+
+async def test_a_mail_that_was_taken_is_taken_whatever_the_goodbye(called: PagerHarness) -> None:
+    """A server that answers QUIT with an error has the mail all the same: it is not sent again."""
+    called.outside.status, called.outside.mail.goodbye = 500, b"421 too many"
+    assert await called.perform() == 0
+    assert len(called.outside.mail.taken) == 1
+
+
 async def test_a_test_is_called_once_and_says_that_it_is_one(called: PagerHarness) -> None:
     """Each way has the other sentence; which of them took it is left for whoever asked, and no alarm follows."""
     called.outside.status = 500
     assert await called.perform(test="0123abcd") == 0
     assert [json.loads(body) for body in called.outside.bodies] == [{"text": TEST_MESSAGE}]
-    assert [mail["Subject"] for mail in called.outside.mails] == [TEST_MESSAGE]
+    assert [mail["Subject"] for mail in called.outside.mail.taken] == [TEST_MESSAGE]
     told = json.loads(await line_state.get(called.harness.database, line_state.ALARM_TEST_RESULT) or "")
     assert told == {"test": "0123abcd", "ways": {"webhook": False, "email": True}}
     assert await called.told() == []

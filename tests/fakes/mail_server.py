@@ -1,0 +1,56 @@
+"""A mail server on a real socket: it takes what it is given, and may be slow at a place that the test names."""
+
+from __future__ import annotations
+
+import asyncio
+import email
+from collections.abc import Awaitable, Callable
+from email.message import Message
+from typing import Self
+
+
+async def nothing() -> None:
+    """Wait for nothing."""
+
+
+class MailServer:
+    """`taken`: mails, and their `recipients`. `greet`, `on_data`: awaited before the greeting, and before a mail's words.
+
+    `begun`: how many connections there were; `goodbye`: what QUIT is answered.
+    """
+
+    def __init__(self) -> None:
+        self.taken: list[Message] = []
+        self.recipients: list[str] = []
+        self.begun, self.port, self.goodbye = 0, 0, b"221 bye"
+        self.greet: Callable[[], Awaitable[object]] = nothing
+        self.on_data: Callable[[], Awaitable[object]] = nothing
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.begun += 1
+        await self.greet()
+        writer.write(b"220 here\r\n")
+        while line := await reader.readline():
+            match line.split(b":")[0].split()[0].upper():
+                case b"DATA":
+                    await self.on_data()
+                    writer.write(b"354 go\r\n")
+                    try:
+                        self.taken.append(email.message_from_bytes(await reader.readuntil(b"\r\n.\r\n")))
+                    except asyncio.IncompleteReadError:
+                        break
+                case b"RCPT":
+                    self.recipients.append(line.decode().strip())
+                case b"QUIT":
+                    writer.write(self.goodbye + b"\r\n")
+                    break
+            writer.write(b"250 ok\r\n")
+        writer.close()
