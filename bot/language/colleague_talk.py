@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Final
 
 from bot.language.common_words import COMMON
@@ -46,7 +47,8 @@ NO_NAMES: Final = ROLES | frozenset(
     and da de der du la las los
     afternoon am available away back busy days early evening holiday late leave morning off office on out pm sick until
     vacation weekend weekends dia manana mediodia noche noches tarde tardes vacaciones
-    at for from hello hey hi hola in is me my no not of ok please por si the to with yes you your
+    at con covering cubriendo for from hello hey hi hola in is me my no not of ok para please por si the to with yes you
+    your
     """.split()  # noqa: SIM905 - as above
 )
 """What stands in display names beside names: titles, pronouns, parts of surnames, when a person works."""
@@ -99,6 +101,21 @@ _QUESTION: Final = re.compile(
     r"[^.!?\u2026;:\n\u00a1\u00bf,]*(?:,\s*(?:right|no|yes|ok|huh|correct|verdad|s[i\u00ed]|cierto)\s*)?\?", re.IGNORECASE
 )
 """What asks, to its mark. Before a comma something else is said, unless only "right?" is behind it."""
+_INTRODUCES: Final = re.compile(
+    r"(?:\b(?:this is|it['\u2019]?s|it is|i['\u2019]?m|i am|my name(?:['\u2019]?s| is)|call me"
+    r"|you(?:['\u2019]?re| are) (?:texting|talking|chatting|speaking|writing) (?:with|to)"
+    r"|(?<!\bno )soy|me llamo|mi nombre es|(?:te|le|les) (?:habla|escribe|atiende|saluda)"
+    r"|(?:hablas|habla usted|estas hablando) con)"
+    r"(?:\s+(?:still|just|also|de nuevo|otra vez|(?:me|yo),?))?|(?:\A|[.!?,;:\n])\W*aqui)\s+\Z",
+    re.IGNORECASE,
+)
+"""What stands before a name with which a person says who they are."""
+_HERE: Final = re.compile(
+    r"\s+(?:(?:here|speaking|aqui)\b(?!\W*(?:is|are|s)\b|\s*\?)"
+    r"|(?:is|esta) (?:here|aqui) (?:(?:for|with|para) (?:you|u|ti)|contigo)\b)",
+    re.IGNORECASE,
+)
+"""What stands behind one at the beginning of a sentence; "Jane here is the file" and "Jane here?" are no such words."""
 _SENTENCE_BEGINS: Final = re.compile(r"(?:\A|[.!?\u2026:\n])[^\w.!?,;:]*\Z")
 
 
@@ -157,21 +174,20 @@ def find_colleague(body: str, called: Mapping[str, Sequence[str]], author: str) 
     """Return the name of a colleague that stands in words, or None.
 
     `called`: by Matrix id what each member of the desk is called besides (`names_in`); the author may be among them.
-    A name that the author has as well is a colleague's only where a person of that name is asked for something: people
-    say who they are, and ask nothing of themselves. The author has what their account is called and the first name of
-    their display name; a word behind it ("Ana for Ben") names them where it stands behind that name ("this is Ana Ruiz").
+    A name of the author's account is a colleague's only where a person of that name is asked for something: people say who
+    they are, and ask nothing of themselves. A word of their display name, which is free text ("for Ben", "Rose"), is theirs
+    only where they say who they are with it ("this is Ana Ruiz").
     """
     whole = called.get(author, ())
-    own = names_of(author).union(whole[:1])
     others = (names_of(user).union(words) for user, words in called.items() if user != author)
     names = frozenset[str]().union(*others)
     seen = _ADDRESS.sub(" ", skeleton(body))
     words = [(found[0], found.start(), found.end()) for found in re.finditer(r"[^\W\d_]+", seen)]
     shouted = sum(word.isupper() for word, *_ in words) * 2 > len(words)
-    for word, start, end in words:
+    for at, (word, start, end) in enumerate(words):
         if (name := word.casefold()) not in names:
             continue
-        if name in own or _ends_full_name(seen[:start], name, whole):
+        if name in names_of(author) or (name in whole and _is_introduced(seen, words, at, whole, shouted=shouted)):
             if _is_asked(seen, start, end):
                 return name
         elif not _is_word(name) or _is_called(seen, start, end) or (not shouted and _is_capital(seen, word, start)):
@@ -179,13 +195,32 @@ def find_colleague(body: str, called: Mapping[str, Sequence[str]], author: str) 
     return None
 
 
-def _ends_full_name(before: str, name: str, whole: Sequence[str]) -> bool:
-    """Tell whether a word stands behind all that stands before it in a display name, from the first name on."""
-    if name not in whole:
+def _is_introduced(
+    seen: str, words: Sequence[tuple[str, int, int]], at: int, whole: Sequence[str], *, shouted: bool
+) -> bool:
+    """Tell whether the author says who they are with a word of their display name: "this is Ana Ruiz", "soy Ana".
+
+    What stands before it in the display name must stand before it there too, with capitals: who is shown as "covering Ben"
+    may say "I am covering Ben" and has not said who they are.
+    """
+    place = whole.index(words[at][0].casefold())
+    first, last = at - place, at
+    while last + 1 < len(words) and words[last + 1][0].casefold() in whole[whole.index(words[last][0].casefold()) + 1 :]:
+        last += 1
+    said = words[max(first, 0) : at + 1]
+    if [word.casefold() for word, *_ in said] != list(whole[: place + 1]):
         return False
-    first = whole[: whole.index(name)]
-    led = r"\b" + "".join(rf"{re.escape(part)}[\s-]+" for part in first) + r"\Z"
-    return bool(first) and re.search(led, before, re.IGNORECASE) is not None
+    if place and (shouted or not all(word[0].isupper() for word, *_ in said)):
+        return False
+    between = (seen[one[2] : two[1]] for one, two in pairwise(words[first : last + 1]))
+    if any(gap.strip(" \t-\u2010\u2011") for gap in between):
+        return False
+    before, after = seen[: words[first][1]], seen[words[last][2] :]
+    if re.match(r"['\u2019]\w", after):
+        return False
+    signed = re.search(r"(?:\A|[\s.!?,\u2026])[-\u2010-\u2015~]\s*\Z", before) and re.match(r"\W*\Z", after)
+    here = re.search(rf"(?:\A|[.!?,;:\n])\W*(?:(?:{GREETINGS})\W+)?\Z", before, re.IGNORECASE) and _HERE.match(after)
+    return bool(_INTRODUCES.search(before) or signed or here)
 
 
 def _is_asked(seen: str, start: int, end: int) -> bool:

@@ -396,10 +396,19 @@ def test_a_colleague_has_the_names_of_their_display_name(body: str, asked: bool)
 
 
 def test_nobody_is_asked_about_what_they_call_themselves() -> None:
-    """The author's own display name is not asked about, also where a colleague has the same; the colleague's other is."""
+    """Who says who they are is not asked, also where a colleague is called the same; words about that colleague are."""
     roster = (*(replace(each, called=("jane", "smith") if each.user == ANA else ("jane", "doe")) for each in MEMBERS),)
-    for body, doubts in (("this is Jane Smith", ()), ("Jane Doe will call", (Doubt.NAME,))):
+    asked = ("Jane Doe will call", "i asked Jane about it", "le pregunto a Jane")
+    for body, doubts in (("this is Jane Smith", ()), ("soy Jane", ()), *((body, (Doubt.NAME,)) for body in asked)):
         assert guard.doubts(PACK, at(5, roster=roster), held(), body, ANA, own=True) == doubts
+
+
+@pytest.mark.parametrize("name", ["for Ben", "por Ben", "Ben", "covering Ben (nights)"])
+def test_no_display_name_gives_leave_to_write_of_a_colleague(name: str) -> None:
+    """Whatever an advocate is shown as, words about a colleague are asked about before they leave for the phone."""
+    desk = then(Desk(roster=MEMBERS), MemberNamed(user=ANA, name=name)).aggregate
+    for body in ("Ben will call you back", "i asked ben", "ask for Ben when you come", "le dije a Ben", "Ben sabe de ella"):
+        assert Doubt.NAME in guard.doubts(PACK, at(5, roster=desk.roster), held(), body, ANA, own=True), body
 
 
 def test_a_name_goes_with_the_colleague() -> None:

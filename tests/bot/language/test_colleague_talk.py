@@ -81,22 +81,77 @@ def test_a_name_is_found_whatever_stands_behind_it(body: str, more: str) -> None
         ("Maria Jane Smith", "this is Maria-Jane", None),
         ("Maria Jane Smith", "Jane Smith knows more", "jane"),
         ("Maria Jane Smith", "is Maria there? Jane is", "jane"),
+        ("Maria Jane Smith", "ask Maria Jane", "jane"),
+        ("Maria Jane Smith", "I'm Maria. Jane knows more", "jane"),
+        ("Maria Jane Smith", "Maria Jane here", None),
+        ("Jane Doe", "hi, i'm jane", None),
+        ("Jane Doe", "My name is Jane, what is yours?", None),
+        ("Jane Doe", "hi its still jane", None),
+        ("Jane Doe", "you\u2019re texting with Jane", None),
+        ("Jane Doe", "take care. \u2014 Jane", None),
+        ("Jane Doe", "hola, soy Jane", None),
+        ("Jane Doe", "me llamo Jane", None),
+        ("Jane Doe", "te escribe Jane otra vez", None),
+        ("Jane Doe", "hola, aquí Jane", None),
+        ("Jane Doe", "soy yo, Jane", None),
+        ("Jane Doe", "ask Jane", "jane"),
+        ("Jane Doe", "pregúntale a Jane", "jane"),
+        ("Jane Doe", "I'm Jane's backup", "jane"),
+        ("Jane Doe", "she was talking to Jane", "jane"),
+        ("Jane Doe", "is Jane here?", "jane"),
+        ("Jane Doe", "Jane here?", "jane"),
+        ("Jane Doe", "Jane here is the file", "jane"),
+        ("Jane Doe", "Jane is here with her file", "jane"),
+        ("Jane Doe", "call me, Jane", "jane"),
+        ("Jane Doe", "her name is Jane", "jane"),
+        ("Jane Doe", "no soy Jane", "jane"),
+        ("Jane Doe", "está aquí Jane", "jane"),
     ],
 )
 def test_a_name_is_the_authors_only_where_it_names_them(display_name: str, body: str, found: str | None) -> None:
-    """A word of an author's display name that a colleague bears is the colleague's, but for the author's own first name.
+    """A word of an author's display name that a colleague bears is the colleague's, but where the author says who they are.
 
-    Their whole name is theirs too; and who asks somebody of their own first name for something speaks to the other one.
+    That is their first name, or what stands behind it as in their whole name; and who asks somebody of their own first
+    name for something speaks to the other one.
     """
     assert find_colleague(body, {AUTHOR: names_in(display_name), BEN: ("jane", "smith")}, AUTHOR) == found
 
 
-@given(st.lists(st.sampled_from(["jane", "smith", "ben", "covering", "nights", "jo"]), max_size=5, unique=True))
-def test_no_display_name_hides_two_colleagues(words: list[str]) -> None:
-    """Whatever a person calls themselves, at most one of several colleagues' names leaves unasked."""
+@pytest.mark.parametrize(
+    ("display_name", "body", "found"),
+    [
+        ("for Jane", "Jane will call you back", "jane"),
+        ("for Jane", "i asked jane about her", "jane"),
+        ("for Jane", "this is for Jane", "jane"),
+        ("covering Jane", "im covering jane", "jane"),
+        ("Covering Jane", "IM COVERING JANE", "jane"),
+        ("Helping Jane", "IM HELPING JANE", "jane"),
+        ("Helping Jane", "im helping Jane", "jane"),
+        ("ask Jane", "please ask Jane", "jane"),
+        ("sorry Jane", "im sorry Jane, wrong room", "jane"),
+        ("por Jane", "hablo por Jane", "jane"),
+        ("para Jane", "es para Jane", "jane"),
+        ("cubriendo a Jane", "estoy cubriendo a Jane", "jane"),
+        ("en lugar de Jane", "vengo en lugar de Jane", "jane"),
+        ("Rose", "i think that Rose knows", "rose"),
+        ("Rose", "gracias Rose", "rose"),
+        ("Rose", "ask the rose", None),
+        ("Paz", "pregunta a Paz", "paz"),
+        ("Paz", "que tengas paz", None),
+    ],
+)
+def test_a_phrase_or_a_word_for_a_display_name_exempts_nothing(display_name: str, body: str, found: str | None) -> None:
+    """Who is shown as "for Jane" has no leave to write of Jane, nor who is shown as "Rose" of another Rose."""
+    called = {AUTHOR: names_in(display_name), BEN: ("jane", "smith"), "@rose:line.example": (), "@paz:line.example": ()}
+    assert find_colleague(body, called, AUTHOR) == found
+
+
+@given(st.lists(st.sampled_from(["jane", "smith", "ben", "covering", "nights", "jo", "ask"]), max_size=5, unique=True))
+def test_no_display_name_hides_a_colleague(words: list[str]) -> None:
+    """Whatever a person calls themselves, no words about a colleague leave unasked."""
     called = {ANA: tuple(words), BEN: ("jane",), "@ben:line.example": (), "@adv2:line.example": ("jo",)}
-    unasked = [body for body in ("ask Jane", "ask Ben", "i think Jo knows") if find_colleague(body, called, ANA) is None]
-    assert len(unasked) <= 1
+    bodies = ("ask Jane", "ask Ben", "i think Jo knows")
+    assert [body for body in bodies if find_colleague(body, called, ANA) is None] == []
 
 
 @pytest.mark.parametrize(
