@@ -74,7 +74,7 @@ def update_board(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Acti
     interval = FLOOD_INTERVAL if desk.flood.active else EDIT_INTERVAL
     # A clock that was set back is no reason to wait for it to catch up.
     soon = 0 <= facts.now - desk.board_at < interval
-    if soon and desk.flood.active:
+    if soon and (desk.flood.active or desk.flood.crowd):
         return desk, (SetTimer(key=BOARD, due=desk.board_at + interval),)
     now = in_language(board_text(pack, facts, desk), pack.staff_language)
     waits = desk.waiting or desk.flood.crowd

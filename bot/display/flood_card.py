@@ -20,8 +20,8 @@ def flood_ref(flood: Flood) -> str:
 
 def flood_card(flood: Flood) -> str:
     """Return what the card says."""
-    danger = sum(entry.in_danger for entry in flood.crowd)
-    more = sum(entry.stands_out and not entry.in_danger for entry in flood.crowd)
+    danger = sum(entry.in_danger for entry in flood.crowd.values())
+    more = sum(entry.stands_out and not entry.in_danger for entry in flood.crowd.values())
     marks = [f"{danger} ⚠️"] if danger else []
     marks += [notice_of("flood_card.stand_out", more=more)] if more else []
     if not flood.crowd and not flood.active:

@@ -16,7 +16,7 @@ from bot.wording.notice import notice_of
 
 def glance(facts: Facts, desk: Desk) -> list[str]:
     """Return the lines: what nobody may overlook, and who has to wait longest if anybody has."""
-    crowd = desk.flood.crowd
+    crowd = desk.flood.crowd.values()
     danger = sum(in_danger(entry) for entry in desk.threads) + sum(entry.in_danger for entry in crowd)
     asks = sum(asks_for_help(entry) for entry in desk.threads) + sum(entry.asks and not entry.in_danger for entry in crowd)
     alone = len(desk.waiting) + len(crowd)
@@ -47,7 +47,7 @@ def asks_for_help(entry: QueueEntry) -> bool:
 
 
 def _longest(facts: Facts, desk: Desk) -> list[str]:
-    waiting: list[QueueEntry | CrowdEntry] = [*desk.waiting, *desk.flood.crowd]
+    waiting: list[QueueEntry | CrowdEntry] = [*desk.waiting, *desk.flood.crowd.values()]
     alone = min(waiting, key=lambda entry: entry.since, default=None)
     unanswered = [entry for entry in desk.threads if entry.assignee and entry.last_was_inbound and entry.last_activity]
     kept = min(unanswered, key=lambda entry: entry.last_activity, default=None)

@@ -6,7 +6,8 @@ words as the order needs, for there may be tens of thousands. A claim takes them
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from heapq import nsmallest
 from typing import Final
 
@@ -59,7 +60,9 @@ class RestClosing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flood:
-    """How the flood stands. `card`: its card as it was last written, empty while there is no incident.
+    """How the flood stands. `crowd`: who waits without a card, by thread, in the order in which they came.
+
+    `card`: its card as it was last written, empty while there is no incident.
 
     `active`: new threads get no card of their own; it ends later than it could begin again (`flood_begins`, `flood_ends`
     and `flood_calm` of the pack). `arrivals`: new threads of the last minute while it is not active; `came`: threads
@@ -67,7 +70,7 @@ class Flood:
     seconds since the epoch, 0: never.
     """
 
-    crowd: tuple[CrowdEntry, ...] = ()
+    crowd: Mapping[str, CrowdEntry] = field(default_factory=dict)
     active: bool = False
     arrivals: tuple[float, ...] = ()
     begun_at: float = 0.0
@@ -81,11 +84,27 @@ class Flood:
 
     def find(self, thread: str) -> CrowdEntry | None:
         """Return the entry of a thread that waits without a card."""
-        return next((entry for entry in self.crowd if entry.thread == thread), None)
+        return self.crowd.get(thread)
+
+    def named(self, designation: str) -> CrowdEntry | None:
+        """Return the same by its designation."""
+        return next((entry for entry in self.crowd.values() if entry.designation == designation), None)
+
+    def having(self, entry: CrowdEntry) -> Flood:
+        """Return the flood with this entry, in place of an older one of its thread."""
+        crowd = dict(self.crowd)
+        crowd[entry.thread] = entry
+        return replace(self, crowd=crowd)
+
+    def without(self, thread: str) -> Flood:
+        """Return the flood without a thread's entry."""
+        crowd = dict(self.crowd)
+        crowd.pop(thread, None)
+        return replace(self, crowd=crowd)
 
     def first(self, most: int) -> list[CrowdEntry]:
         """Return those who come first, at most so many."""
-        return nsmallest(most, self.crowd, key=urgency)
+        return nsmallest(most, self.crowd.values(), key=urgency)
 
     def may_page(self, now: float) -> bool:
         """Whether a person may be called outside because of who waits: at most once in a while during an incident."""
@@ -99,7 +118,7 @@ def urgency(entry: CrowdEntry) -> tuple[bool, bool, bool, float]:
 
 def rest_of(flood: Flood, before: float) -> list[CrowdEntry]:
     """Return whose conversation `!close-rest` may close: who wrote once until then, and nothing that stands out."""
-    return [entry for entry in flood.crowd if entry.since <= before and not entry.stands_out and not entry.closing]
+    return [entry for entry in flood.crowd.values() if entry.since <= before and not entry.stands_out and not entry.closing]
 
 
 def is_flooding(arrivals: tuple[float, ...], now: float, *, begins: int) -> bool:

@@ -43,14 +43,14 @@ def close_rest(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command
     if word == "yes" and closing is not None and facts.now <= closing.until:
         return _confirm(pack, facts, desk, event, closing)
     # Whom an earlier one could not close is asked about again.
-    crowd = tuple(replace(entry, closing=False) if entry.closing else entry for entry in desk.flood.crowd)
-    flood = replace(desk.flood, crowd=crowd)
+    again = {entry.thread: replace(entry, closing=False) for entry in desk.flood.crowd.values() if entry.closing}
+    flood = replace(desk.flood, crowd={**desk.flood.crowd, **again})
     count = len(rest_of(flood, facts.now))
     if not count:
         why = notice_of("close_rest.nobody")
         return Step(replace(desk, flood=replace(flood, closing=None)), answer(facts, event, why), consumed=True)
     asked = RestClosing(before=facts.now, until=facts.now + QUESTION_STANDS)
-    stay = len(crowd) - count
+    stay = len(flood.crowd) - count
     body = notice_of("close_rest.asked", count=count, stay=stay, after=_after(pack))
     return Step(replace(desk, flood=replace(flood, closing=asked)), answer(facts, event, body), consumed=True)
 
@@ -69,9 +69,9 @@ def close_due(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[Des
         body = notice_of("close_rest.done", closed=closing.closed, stay=len(desk.flood.crowd))
         done = replace(desk.flood, closing=None)
         return Step(replace(desk, flood=done), (SendMessage(place=DESK, body=body),), consumed=True)
-    chosen = {entry.thread for entry in now}
-    crowd = tuple(replace(entry, closing=True) if entry.thread in chosen else entry for entry in desk.flood.crowd)
-    flood = replace(desk.flood, crowd=crowd, closing=replace(closing, closed=closing.closed + len(now)))
+    chosen = {entry.thread: replace(entry, closing=True) for entry in now}
+    closing = replace(closing, closed=closing.closed + len(now))
+    flood = replace(desk.flood, crowd={**desk.flood.crowd, **chosen}, closing=closing)
     again = SetTimer(key=TIMER, due=facts.now + NEXT_AFTER)
     return Step(replace(desk, flood=flood), (*(_close(entry) for entry in now), again), consumed=True)
 

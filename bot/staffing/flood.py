@@ -77,8 +77,7 @@ def queue_in_crowd(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued) ->
         language=event.language,
         other_hands_at=event.other_hands_at,
     )
-    crowd = (*(known for known in flood.crowd if known.thread != event.thread), entry)
-    flood = replace(flood, crowd=crowd, came=flood.came + 1)
+    flood = replace(flood.having(entry), came=flood.came + 1)
     threads = tuple(known for known in desk.threads if known.thread != event.thread)
     desk = replace(desk, threads=threads, flood=flood)
     return Step(desk, consumed=True) if flood.card else Step(*_open(pack, facts, desk), consumed=True)
@@ -129,24 +128,26 @@ def note_news(
             new = replace(old, duress=event.duress)
         case ThreadParked():
             new = None
-    return Step(_with_entry(desk, old, new), consumed=new is not None)
+    flood = desk.flood.without(old.thread) if new is None else desk.flood.having(new)
+    return Step(replace(desk, flood=flood), consumed=new is not None)
 
 
 def note_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk]:
     """Take the alarm of a person without a card as what brings them forward, unless it is one that has to be heard."""
-    old = next((entry for entry in desk.flood.crowd if entry.designation == event.designation), None)
+    old = desk.flood.named(event.designation)
     if old is None or event.alarm in QUIET:
         return Step(desk, consumed=old is not None)
     asks = event.alarm in ASKING
-    return Step(_with_entry(desk, old, replace(old, asks=asks or old.asks, danger=old.danger or not asks)), consumed=asks)
+    new = replace(old, asks=asks or old.asks, danger=old.danger or not asks)
+    return Step(replace(desk, flood=desk.flood.having(new)), consumed=asks)
 
 
 def leave_crowd(desk: Desk, name: str = "") -> Desk:
     """Let the thread of that designation wait in the queue, or, without one, the first of all if it stands in the crowd."""
     if name:
-        entry = next((entry for entry in desk.flood.crowd if entry.designation == name), None)
+        entry = desk.flood.named(name)
     else:
-        entry = min(desk.flood.crowd, key=urgency, default=None)
+        entry = min(desk.flood.crowd.values(), key=urgency, default=None)
         if entry is not None and desk.waiting and not (entry.in_danger and not desk.waiting[0].urgent):
             entry = None
     return desk if entry is None else _moved(desk, entry, has_card=False)
@@ -222,8 +223,8 @@ def _adopt(desk: Desk) -> Desk:
     stray = [entry for entry in desk.threads if entry.assignee is None and not entry.has_card]
     if not stray:
         return desk
-    crowd = tuple(
-        CrowdEntry(
+    crowd = {
+        entry.thread: CrowdEntry(
             thread=entry.thread,
             designation=entry.designation,
             since=entry.since,
@@ -233,8 +234,8 @@ def _adopt(desk: Desk) -> Desk:
             other_hands_at=entry.other_hands_at,
         )
         for entry in stray
-    )
-    flood = replace(desk.flood, crowd=(*desk.flood.crowd, *crowd))
+    }
+    flood = replace(desk.flood, crowd={**desk.flood.crowd, **crowd})
     return replace(desk, threads=tuple(entry for entry in desk.threads if entry not in stray), flood=flood)
 
 
@@ -253,10 +254,4 @@ def _moved(desk: Desk, entry: CrowdEntry, *, has_card: bool) -> Desk:
         language=entry.language,
         other_hands_at=entry.other_hands_at,
     )
-    desk = _with_entry(desk, entry, None)
-    return replace(desk, threads=(*desk.threads, queued))
-
-
-def _with_entry(desk: Desk, old: CrowdEntry, new: CrowdEntry | None) -> Desk:
-    entries = (new if entry is old else entry for entry in desk.flood.crowd)
-    return replace(desk, flood=replace(desk.flood, crowd=tuple(entry for entry in entries if entry is not None)))
+    return replace(desk, flood=desk.flood.without(entry.thread), threads=(*desk.threads, queued))

@@ -48,7 +48,7 @@ class ClockCorrection:
         now = self._clock.now()
         for database, bring_back in self._elsewhere if seconds > 0 else ():
             await database.commit(partial(bring_back, now=now, seconds=seconds))
-        owners = [owner.decode() for owner in await threads.aggregate_versions(self._database)]
+        owners = await threads.aggregate_owners(self._database)
         event = TimesAhead(seconds=seconds)
         rows = [row for owner in owners if (row := await inbox.try_seal(self._vault, owner, event)) is not None]
 

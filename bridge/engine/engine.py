@@ -35,6 +35,7 @@ from bridge.engine import timers
 from bridge.engine.aggregate_check import AggregateCheck
 from bridge.engine.codeword_matching import CodewordMatcher, MatchedEvent
 from bridge.engine.cold_outreach import ColdOutreach, PendingThread
+from bridge.engine.desk_store import DeskStore
 from bridge.engine.facts import NO_DRILLS, FactsLookup
 from bridge.engine.transactional_actions import TransactionalAction, TransactionalActions, is_transactional
 from bridge.outbound.dispatcher import OutboxDispatcher
@@ -47,7 +48,7 @@ from bridge.services import Services
 from bridge.storage import serialization
 from bridge.storage.database import Sync, Transaction
 from bridge.storage.errors import Unavailable
-from bridge.tables import dead_letters, desk_state, inbox, outbox, threads
+from bridge.tables import dead_letters, inbox, outbox, threads
 from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import InboxRow, SequencedRow
 from bridge.tables.outbox import OutboxRow
@@ -60,8 +61,8 @@ MAX_TOGETHER: Final = 50
 """News of the desk that are committed together: what a command may have to wait for, and a flood is decided by."""
 CROWD: Final = 1_000
 """People without a card from whom on the desk pauses between commits."""
-PAUSE_PER_WAITING, LONGEST_PAUSE = 3e-5, 0.3
-"""Seconds of that pause: some ten times what it takes to write one of them; a person's command waits for no longer."""
+PAUSE_PER_WAITING, LONGEST_PAUSE = 3e-6, 0.1
+"""Seconds of that pause: some ten times what it takes to compare one of them; a person's command waits for no longer."""
 
 
 class _StaleFacts(Exception):  # noqa: N818 - it says what happened
@@ -101,6 +102,7 @@ class Engine:
         )
         self._locked_phones = LockedPhones(marked=services.marks.locks, vault=services.vault)
         self._aggregates, self._check = services.marks.aggregates, AggregateCheck(services)
+        self._desk_store = DeskStore(services)
         self._codeword_matcher = CodewordMatcher(vault=services.vault, pack=pack)
         self.queue = OwnerQueue("engine", self._work, workers=MAX_IN_FLIGHT, rank=self._rank)
         services.wake.engine = self.queue.wake
@@ -113,13 +115,7 @@ class Engine:
 
     async def load(self) -> None:
         """Read the desk, or make it, and wake everybody who has something waiting."""
-        await self._vault.create(DESK)
-        sealed = await desk_state.get(self._database)
-        if sealed is None:
-            body = await self._vault.seal(DESK, AGGREGATE, serialization.encode(self._desk))
-            await self._database.commit(lambda transaction: desk_state.insert(transaction, self._aggregates, body))
-        else:
-            self._set_desk(serialization.decode_as(Desk, await self._vault.open(DESK, AGGREGATE, sealed)))
+        self._set_desk(await self._desk_store.load())
         for owner in await inbox.owners(self._database):
             self.queue.wake(owner)
 
@@ -167,7 +163,7 @@ class Engine:
             await self._process(row)
 
     async def _pause_in_crowd(self) -> None:
-        """Let more news come together the more people stand in the crowd of a flood, who are all written at each commit."""
+        """Let more news come together the more stand in the crowd of a flood, who are all compared at each commit."""
         if (crowd := len(self._desk.flood.crowd)) >= CROWD:
             await asyncio.sleep(min(crowd * PAUSE_PER_WAITING, LONGEST_PAUSE))
 
@@ -247,7 +243,8 @@ class Engine:
         effects = [(row, action) for row, _, action in acts if is_transactional(action)]
         renamed = isinstance(before, Thread) and after.designation != before.designation
         changed = behind or after != before
-        sealed = await self._vault.seal(owner, AGGREGATE, serialization.encode(after)) if changed else None
+        sealed_desk = await self._desk_store.seal(before, after) if changed and isinstance(after, Desk) else None
+        sealed = await self._seal_thread(owner, after) if changed and isinstance(after, Thread) else None
         sent_events = [(a.owner, a.event) for _, _, a in acts if isinstance(a, SendEvent)]
         if behind:
             log.event("engine.locks_taken_back")
@@ -273,9 +270,9 @@ class Engine:
                 await self._perform(transaction, row, effect, phone)
             if renamed:
                 await threads.set_designation(transaction, owner, after.designation)
-            if sealed is not None and owner == DESK:
-                await desk_state.set_aggregate(transaction, self._aggregates, sealed)
-            elif sealed is not None:
+            if sealed_desk is not None:
+                await sealed_desk.write(transaction, self._aggregates)
+            if sealed is not None:
                 await threads.set_aggregate(transaction, self._aggregates, owner, sealed)
                 await self._locked_phones.write(transaction, owner, UNLOCKED if erases else locks_of(after))
             for inbox_row in notices:
@@ -292,10 +289,10 @@ class Engine:
         # The outbox lets nothing out before this is synced. Acts do not go through it: a key, say, is gone at once.
         sync = Sync.AWAIT if effects else Sync.BEGIN if rows or pending_thread is not None else Sync.DEFER
         placed = await self._database.commit(commit, sync=sync)
-        if isinstance(after, Desk):
+        if sealed_desk is not None:
+            self._desk_store.committed(sealed_desk)
             self._set_desk(after)
-            if changed:
-                self._wake.rooms()
+            self._wake.rooms()
         self._crash(CrashPoint.ENGINE_COMMITTED)
         self._wake_parts(owner, placed, notices, has_timers=bool(set_), has_effects=bool(effects))
         if pending_thread is not None:
@@ -322,6 +319,9 @@ class Engine:
             self._wake.timers()
         if has_effects:
             self._wake.erasure()
+
+    async def _seal_thread(self, owner: str, thread: Thread) -> bytes:
+        return await self._vault.seal(owner, AGGREGATE, serialization.encode(thread))
 
     async def _open_thread(self, owner: str, stored: StoredThread) -> Thread:
         return serialization.decode_as(Thread, await self._vault.open(owner, AGGREGATE, stored.aggregate))

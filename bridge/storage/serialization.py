@@ -1,10 +1,11 @@
-"""Events, actions and aggregates as bytes, for sealing.
+"""Events, actions, aggregates and entries of a crowd as bytes, for sealing.
 
 Rule of this module: what is written is named by its class, and read back as the same class or not at all.
 """
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import Any, Final, TypeVar, get_args
 
@@ -13,10 +14,12 @@ from pydantic import TypeAdapter
 from bot.model.actions import Action
 from bot.model.desk import Desk, Thread
 from bot.model.events import Event
+from bot.model.flood import CrowdEntry
 
 T = TypeVar("T")
 
-_KINDS: Final[dict[str, Any]] = {kind.__name__: kind for kind in (*get_args(Event), *get_args(Action), Thread, Desk)}
+_VALUES: Final = (*get_args(Event), *get_args(Action), Thread, Desk, CrowdEntry)
+_KINDS: Final[dict[str, Any]] = {kind.__name__: kind for kind in _VALUES}
 
 
 @cache
@@ -36,7 +39,7 @@ def kind_name(kind: type[object]) -> str:
 
 
 def encode(value: object) -> bytes:
-    """Return the value as JSON. Every class of the unions, and both aggregates, can be written."""
+    """Return the value as JSON. Every class of the unions, both aggregates and `CrowdEntry` can be written."""
     return _adapter(kind_name(type(value))).dump_json(value)
 
 
@@ -46,6 +49,15 @@ def decode(kind: str, data: bytes) -> Any:
 
 
 def decode_as(kind: type[T], data: bytes) -> T:
-    """Read an aggregate."""
-    value: T = _adapter(kind_name(kind)).validate_json(data)
+    """Read an aggregate, or an entry of a crowd."""
+    value: T = _adapter(kind_name(kind)).validate_json(_with_crowd_by_thread(data) if kind is Desk else data)
     return value
+
+
+def _with_crowd_by_thread(desk: bytes) -> bytes:
+    """Return a desk in the shape of today: before the crowd of a flood had a table, it stood in the desk as a list."""
+    if b'"crowd":[' not in desk:
+        return desk
+    told = json.loads(desk)
+    told["flood"]["crowd"] = {entry["thread"]: entry for entry in told["flood"]["crowd"]}
+    return json.dumps(told).encode()

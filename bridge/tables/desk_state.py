@@ -1,11 +1,14 @@
-"""The tables `desk` and `tally`: what is kept of the agency's work and of no thread.
+"""The tables `desk`, `crowd` and `tally`: what is kept of the agency's work and of no thread.
 
-Rules of this module: `desk` has one row, the desk's aggregate, sealed, whose version goes into the set of all aggregates
-(`threads.aggregate_versions`) in the same commit; `tally` counts ended conversations by month, language and kind, and names
-none of them.
+Rules of this module: `desk` has one row, the desk's aggregate, sealed; `crowd` a row, sealed, for each thread that waits
+without a card, by a number that says nothing of it. The version of each goes into the set of all aggregates in the same
+commit (`threads.aggregate_versions`). `tally` counts ended conversations by month, language and kind, and names none of
+them.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from bot.model.actions import DESK
 from bridge.storage.database import Reader, Snapshot, Transaction
@@ -40,6 +43,38 @@ async def set_aggregate(transaction: Transaction, versions: MarkedSet, aggregate
     """Write the desk's aggregate."""
     await transaction.execute("UPDATE desk SET aggregate = $2 WHERE id = $1", DESK, aggregate)
     await versions.change(transaction, {DESK.encode(): nonce(aggregate)})
+
+
+async def get_crowd(reader: Reader) -> dict[int, bytes]:
+    """Return who waits without a card, sealed, in the order of their numbers."""
+    rows = await reader.fetch("SELECT number, entry FROM crowd ORDER BY number")
+    return {row["number"]: row["entry"] for row in rows}
+
+
+async def crowd_versions(reader: Reader) -> dict[bytes, bytes]:
+    """Return their versions, as entries of the set `aggregates`."""
+    rows = await reader.fetch("SELECT number, substr(entry, 2, 12) AS version FROM crowd")
+    return {_version_key(row["number"]): bytes(row["version"]) for row in rows}
+
+
+async def change_crowd(transaction: Transaction, versions: MarkedSet, changes: Mapping[int, bytes | None]) -> None:
+    """Write entries of the crowd; None deletes one."""
+    for number, entry in changes.items():
+        if entry is None:
+            await transaction.execute("DELETE FROM crowd WHERE number = $1", number)
+        else:
+            await transaction.execute(
+                """INSERT INTO crowd (number, entry) VALUES ($1, $2)
+                   ON CONFLICT (number) DO UPDATE SET entry = excluded.entry""",
+                number,
+                entry,
+            )
+    changed = {_version_key(number): None if entry is None else nonce(entry) for number, entry in changes.items()}
+    await versions.change(transaction, changed)
+
+
+def _version_key(number: int) -> bytes:
+    return f"crowd:{number}".encode()
 
 
 async def increment_tally(transaction: Transaction, *, month: str, language: str, kind: str) -> None:

@@ -216,4 +216,10 @@ async def sixth(transaction: Transaction) -> None:
     await transaction.execute("CREATE INDEX sent_text_unknown ON sent_text (unknown) WHERE unknown = 1")
 
 
-MIGRATIONS: Final = Migrations(version_table="quietline_version", steps=(first, second, third, fourth, fifth, sixth))
+async def seventh(transaction: Transaction) -> None:
+    """Keep who waits in a flood (sealed) beside the desk, for at each news of one of them the desk is written."""
+    await transaction.execute(f"CREATE TABLE crowd (number BIGINT PRIMARY KEY, entry {transaction.dialect.blob} NOT NULL)")
+
+
+STEPS: Final = (first, second, third, fourth, fifth, sixth, seventh)
+MIGRATIONS: Final = Migrations(version_table="quietline_version", steps=STEPS)

@@ -25,6 +25,7 @@ from bridge.storage import serialization
 from bridge.storage.database import Database, Reader, Transaction
 from bridge.storage.marked_sets import Found, MarkedSet
 from bridge.storage.vault import CannotOpen, Vault, nonce
+from bridge.tables import desk_state
 
 AGGREGATE: Final = "aggregate"
 """The context under which an aggregate is sealed for its owner."""
@@ -77,11 +78,17 @@ class RoomlessThread:
 
 
 async def aggregate_versions(reader: Reader) -> dict[bytes, bytes]:
-    """Return the version of each aggregate that stands, by owner: the entries of the set `aggregates`."""
+    """Return the entries of the set `aggregates`: the version of each aggregate by owner, and those of the crowd."""
     # The nonce is 12 bytes from the second (`vault.nonce`); the rest of an aggregate is not read.
     query = """SELECT id, substr(aggregate, 2, 12) AS version FROM thread
         UNION ALL SELECT id, substr(aggregate, 2, 12) AS version FROM desk"""
-    return {row["id"].encode(): bytes(row["version"]) for row in await reader.fetch(query)}
+    versions = {row["id"].encode(): bytes(row["version"]) for row in await reader.fetch(query)}
+    return versions | await desk_state.crowd_versions(reader)
+
+
+async def aggregate_owners(reader: Reader) -> list[str]:
+    """Return whose aggregates stand: threads, and the desk."""
+    return [row["id"] for row in await reader.fetch("SELECT id FROM thread UNION ALL SELECT id FROM desk")]
 
 
 async def insert(
@@ -256,6 +263,12 @@ async def without_room(reader: Reader, shown: Iterable[str]) -> RoomlessThread |
         if (designation := await reader.fetchval(query, thread)) is not None:
             return RoomlessThread(thread, designation)
     return None
+
+
+async def crowded(reader: Reader) -> list[RoomlessThread]:
+    """Return who came in a flood and has no room yet."""
+    query = "SELECT id, designation FROM thread WHERE room_id IS NULL AND crowded > 0 AND designation <> ''"
+    return [RoomlessThread(row["id"], row["designation"]) for row in await reader.fetch(query)]
 
 
 async def assign_room(transaction: Transaction, thread: str, designation: str, room_id: str) -> bool:

@@ -160,7 +160,7 @@ class Simulation(BridgeStandIn):
     def agree(self) -> None:
         """Check that desk and threads name the same assignees. Only true when no inbox holds anything."""
         told: dict[str, Any] = {line.thread: line.assignee for line in self.desk.threads}
-        told |= {entry.thread: None for entry in self.desk.flood.crowd}
+        told |= {entry.thread: None for entry in self.desk.flood.crowd.values()}
         are = {thread.id: thread.assignment.assignee for thread in self.threads.values() if thread.lifecycle.last_inbound}
         assert told == are, "desk and threads do not agree on who is the advocate"
         offered = {line.thread for line in self.desk.threads if line.offered}

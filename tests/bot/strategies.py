@@ -454,7 +454,7 @@ _crowd = st.lists(
     ),
     max_size=3,
     unique_by=(lambda entry: entry.thread, lambda entry: entry.designation),
-).map(tuple)
+).map(lambda entries: {entry.thread: entry for entry in entries})
 _floods = st.builds(
     Flood,
     crowd=_crowd,

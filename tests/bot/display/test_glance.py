@@ -35,7 +35,7 @@ def taken(name: str = "brass otter", *, minutes: float = 0, **changed: Any) -> Q
 
 def shown(*threads: QueueEntry, crowd: tuple[CrowdEntry, ...] = ()) -> list[str]:
     """Return the first lines of a board with these threads."""
-    desk = Desk(threads=threads, flood=Flood(crowd=crowd))
+    desk = Desk(threads=threads, flood=Flood(crowd={entry.thread: entry for entry in crowd}))
     lines = glance(at(0), desk)
     assert board_text(PACK, at(0), desk).splitlines()[: len(lines)] == lines
     return lines

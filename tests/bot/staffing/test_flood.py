@@ -127,7 +127,7 @@ def test_ten_minutes_of_a_flood_are_ten_posts_a_minute_and_one_page() -> None:
     assert len(world.pages) <= 1
     assert len([post for _, post in world.posts if post.ref.endswith(":again")]) == 1
     assert len([post for _, post in world.posts if isinstance(post, SendMessage) and post.ref.startswith("flood:")]) == 2
-    waiting = {entry.thread for entry in world.desk.flood.crowd} | {entry.thread for entry in world.desk.threads}
+    waiting = set(world.desk.flood.crowd) | {entry.thread for entry in world.desk.threads}
     assert waiting == {f"f{n}" for n in range(1_200)}
 
 
@@ -176,7 +176,7 @@ def test_signs_of_danger_come_first_then_who_wrote_again() -> None:
     """At `!claim`, on the board, and for cards: danger, words that ask, a second text, then the longest waiting."""
     world = DeskInFlood()
     world.come(50)
-    crowd = [entry.thread for entry in world.desk.flood.crowd]
+    crowd = list(world.desk.flood.crowd)
     danger, asks, again, first = crowd[30], crowd[20], crowd[40], crowd[0]
     world.take(ThreadActivity(thread=again, at=NOW, inbound=True))
     world.take(AlarmRaised(designation=f"word number{asks[1:]}", alarm=AlarmKind.CALL))
@@ -273,7 +273,7 @@ def test_afterwards_everybody_gets_a_card_in_their_turn() -> None:
     for _ in range(40):
         world.desk = replace(world.desk, threads=())
         world.pass_time(60)
-    assert world.desk.flood.crowd == ()
+    assert world.desk.flood.crowd == {}
     assert world.desk.flood.card == ""
     assert sorted(world.cards()) == sorted(f"card:f{n}" for n in range(20))
     assert "over" in [post.body for _, post in world.posts if post.ref.startswith("flood:")][-1]
@@ -354,7 +354,7 @@ crowd_entries = st.builds(
 @given(crowd=st.lists(crowd_entries, max_size=12), most=st.integers(min_value=0, max_value=12))
 def test_nobody_in_danger_stands_behind_somebody_who_is_not(crowd: list[CrowdEntry], most: int) -> None:
     """The order holds for every crowd: nobody left out comes before a person who is named."""
-    first = Flood(crowd=tuple(crowd)).first(most)
+    first = Flood(crowd={entry.thread: entry for entry in crowd}).first(most)
     left = [entry for entry in crowd if entry not in first]
     assert len(first) == min(most, len(crowd))
     assert not [1 for one in first for other in left if other.in_danger and not one.in_danger]
@@ -366,7 +366,7 @@ def test_nobody_in_danger_stands_behind_somebody_who_is_not(crowd: list[CrowdEnt
 @given(crowd=st.lists(crowd_entries, max_size=12), before=st.floats(min_value=NOW, max_value=NOW + 9))
 def test_the_rest_never_has_somebody_who_stands_out(crowd: list[CrowdEntry], before: float) -> None:
     """Who shows danger, asks, wrote again or came after the question is none of the rest; everybody else is."""
-    rest = model.rest_of(Flood(crowd=tuple(crowd)), before)
+    rest = model.rest_of(Flood(crowd={entry.thread: entry for entry in crowd}), before)
     kept = [entry for entry in crowd if entry not in rest]
     assert all(entry.texts == 1 and not (entry.danger or entry.duress or entry.asks) for entry in rest)
     assert all(not entry.other_hands_at and entry.since <= before for entry in rest)

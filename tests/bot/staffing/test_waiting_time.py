@@ -91,7 +91,7 @@ def test_whoever_was_promised_nobody_or_waits_in_a_crowd_is_counted_too() -> Non
     answered = replace(night, assignee=ANA)
     for entry, minutes in ((night, 0), (given, 0), (answered, 5)):
         assert waiting_time.usual(replace(measured(*([1] * 9)), threads=(entry,)), NOW) == minutes
-    crowd = (CrowdEntry(thread="t1", designation="x", since=NOW),)
+    crowd = {"t1": CrowdEntry(thread="t1", designation="x", since=NOW)}
     for flood in (Flood(active=True), Flood(crowd=crowd)):
         assert waiting_time.usual(replace(measured(*([1] * 9)), flood=flood), NOW) == 0
 

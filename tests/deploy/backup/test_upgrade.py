@@ -35,14 +35,9 @@ from tests.deploy.line_directory import line_directory
 from tests.fakes.full_disk import cut_off_at, cut_off_commits_at
 
 PASSPHRASE = b"six random words are very good"
-OLD = "UPDATE quietline_version SET version = 5"
-UNDO = (
-    "DROP INDEX thread_open",
-    "DROP INDEX sent_text_owner",
-    "DROP INDEX sent_text_unknown",
-    "CREATE INDEX thread_room ON thread (room_id, crowded)",
-)
-"""What the sixth step made, and what it took away."""
+OLD = "UPDATE quietline_version SET version = 6"
+UNDO = ("DROP TABLE crowd",)
+"""What the seventh step made."""
 
 
 @pytest.fixture
@@ -81,7 +76,7 @@ async def test_a_backup_is_made_before_the_steps(layout: Layout, tmp_path: Path)
     steps, file = await upgrade(layout, config_of(layout), backup=(tmp_path / "kept", PASSPHRASE))
     assert (steps, older(layout)) == (1, [])
     assert file is not None
-    assert made.read_backup(file, PASSPHRASE).schema["quietline_version"] == 5
+    assert made.read_backup(file, PASSPHRASE).schema["quietline_version"] == 6
     assert await upgrade(layout, config_of(layout), backup=(tmp_path / "kept", PASSPHRASE)) == (0, None)
 
 

@@ -1,0 +1,114 @@
+"""The desk as it is stored: its aggregate without the crowd of a flood, and a row for each who waits in that crowd.
+
+Rules of this module: a crowd may be of tens of thousands, and there are news of it many times a second, so what a commit
+writes grows with what changed and not with the crowd. Memory has the rows' numbers; one commit of the desk at a time. Whose
+row cannot be opened is not lost: they stand among those who ask for a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from bot.model.actions import DESK
+from bot.model.desk import Desk
+from bot.model.flood import CrowdEntry
+from bridge.runtime import log
+from bridge.services import Services
+from bridge.storage import serialization
+from bridge.storage.database import Transaction
+from bridge.storage.marked_sets import MarkedSet
+from bridge.storage.vault import CannotOpen
+from bridge.tables import desk_state, threads
+from bridge.tables.threads import AGGREGATE
+
+CROWD: Final = "crowd"
+"""The context under which an entry of the crowd is sealed for the desk."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedDesk:
+    """What a commit writes of the desk. `crowd`: its changed rows; `numbers`: those of threads that came or left (None)."""
+
+    aggregate: bytes
+    crowd: Mapping[int, bytes | None] = field(default_factory=dict)
+    numbers: Mapping[str, int | None] = field(default_factory=dict)
+
+    async def write(self, transaction: Transaction, versions: MarkedSet) -> None:
+        """Write it."""
+        await desk_state.set_aggregate(transaction, versions, self.aggregate)
+        if self.crowd:
+            await desk_state.change_crowd(transaction, versions, self.crowd)
+
+
+class DeskStore:
+    """Reads the desk at a start, and seals what changed of it for a commit."""
+
+    def __init__(self, services: Services) -> None:
+        self._database, self._vault, self._clock = services.database, services.vault, services.clock
+        self._versions = services.marks.aggregates
+        self._numbers: dict[str, int] = {}
+        self._damaged = set[int]()
+        self._last = 0
+
+    async def load(self) -> Desk:
+        """Return the desk as it was committed last; the first time it is made."""
+        await self._vault.create(DESK)
+        stored = await desk_state.get(self._database)
+        if stored is None:
+            made = (await self.seal(Desk(), Desk())).aggregate
+            await self._database.commit(lambda transaction: desk_state.insert(transaction, self._versions, made))
+            return Desk()
+        desk = serialization.decode_as(Desk, await self._vault.open(DESK, AGGREGATE, stored))
+        crowd = dict(desk.flood.crowd)  # of a version that had no rows for them; they get theirs with the next commit
+        for number, sealed in (await desk_state.get_crowd(self._database)).items():
+            self._last = number
+            try:
+                entry = serialization.decode_as(CrowdEntry, await self._vault.open(DESK, CROWD, sealed))
+            except (CannotOpen, ValueError, TypeError):
+                self._damaged.add(number)
+                continue
+            crowd[entry.thread] = entry
+            self._numbers[entry.thread] = number
+        if self._damaged:
+            crowd |= await self._unread({*crowd, *(entry.thread for entry in desk.threads)})
+            log.event("desk.crowd_rows_unreadable", count=len(self._damaged))
+        return replace(desk, flood=replace(desk.flood, crowd=crowd))
+
+    async def _unread(self, known: Container[str]) -> dict[str, CrowdEntry]:
+        """Return who waits in a flood and is not known to the desk: what they wrote may be urgent."""
+        now = self._clock.now()
+        return {
+            thread.id: CrowdEntry(thread=thread.id, designation=thread.designation, since=now, asks=True)
+            for thread in await threads.crowded(self._database)
+            if thread.id not in known
+        }
+
+    async def seal(self, before: Desk, after: Desk) -> SealedDesk:
+        """Seal what a commit changes. `before`: the desk as it was committed last."""
+        body = serialization.encode(replace(after, flood=replace(after.flood, crowd={})))
+        aggregate = await self._vault.seal(DESK, AGGREGATE, body)
+        old, new, last = before.flood.crowd, after.flood.crowd, self._last
+        if new is old and len(new) == len(self._numbers) and not self._damaged:
+            return SealedDesk(aggregate=aggregate)
+        numbers: dict[str, int | None] = dict.fromkeys(thread for thread in self._numbers if thread not in new)
+        crowd: dict[int, bytes | None] = {self._numbers[thread]: None for thread in numbers}
+        crowd |= dict.fromkeys(self._damaged)
+        for thread, entry in new.items():
+            number = self._numbers.get(thread)
+            if number is None:
+                number = numbers[thread] = last = last + 1
+            elif old.get(thread) is entry:
+                continue
+            crowd[number] = await self._vault.seal(DESK, CROWD, serialization.encode(entry))
+        return SealedDesk(aggregate=aggregate, crowd=crowd, numbers=numbers)
+
+    def committed(self, sealed: SealedDesk) -> None:
+        """Take the numbers over, once the commit is made."""
+        self._damaged -= sealed.crowd.keys()
+        for thread, number in sealed.numbers.items():
+            if number is None:
+                del self._numbers[thread]
+            else:
+                self._numbers[thread] = self._last = number

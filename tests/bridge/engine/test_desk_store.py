@@ -1,0 +1,171 @@
+"""The crowd of a flood is kept in rows of its own: what a commit writes grows with what changed, and nobody is lost."""
+
+from __future__ import annotations
+
+import json
+import random
+import secrets
+from dataclasses import replace
+
+import pytest
+
+from bot.model.actions import DESK
+from bot.model.desk import Desk
+from bot.model.flood import CrowdEntry, Flood
+from bridge.engine.desk_store import CROWD, DeskStore, SealedDesk
+from bridge.storage import serialization
+from bridge.storage.database import Transaction
+from bridge.tables import desk_state, threads
+from bridge.tables.threads import AGGREGATE
+from tests.bridge.engine.test_aggregate_check import is_right
+from tests.fakes.bridge_harness import BridgeHarness
+
+
+class _FailedCommit(Exception):  # noqa: N818 - what happens to a commit
+    """Nothing of the commit is kept."""
+
+
+def entry(thread: str, **changed: object) -> CrowdEntry:
+    return replace(CrowdEntry(thread=thread, designation=f"word {thread}", since=1.5), **changed)  # type: ignore[arg-type]
+
+
+def desk_with(*entries: CrowdEntry) -> Desk:
+    return Desk(flood=Flood(crowd={each.thread: each for each in entries}, active=True, card="⚠️ Many"))
+
+
+async def write(harness: BridgeHarness, store: DeskStore, before: Desk, after: Desk, *, fails: bool = False) -> SealedDesk:
+    """Commit a change of the desk as the engine does."""
+    sealed = await store.seal(before, after)
+
+    async def commit(transaction: Transaction) -> None:
+        await sealed.write(transaction, harness.marks.aggregates)
+        if fails:
+            raise _FailedCommit
+
+    await harness.database.commit(commit)
+    store.committed(sealed)
+    return sealed
+
+
+async def loaded(harness: BridgeHarness) -> Desk:
+    """Return the desk as the next start reads it."""
+    return await DeskStore(harness.services).load()
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_the_next_start_reads_the_desk_as_it_was_committed(harness: BridgeHarness, seed: int) -> None:
+    """After any walk of people who come, text again, are claimed and end, with commits that fail between them."""
+    chance = random.Random(seed)  # noqa: S311 - a walk, not a secret
+    store = DeskStore(harness.services)
+    desk = await store.load()
+    for step in range(60):
+        flood = replace(desk.flood, came=step)
+        for _ in range(chance.randrange(4)):
+            known = list(flood.crowd.values())
+            match chance.randrange(3):
+                case 1 if known:
+                    one = chance.choice(known)
+                    flood = flood.having(replace(one, texts=one.texts + 1))
+                case 2 if known:
+                    flood = flood.without(chance.choice(known).thread)
+                case _:
+                    flood = flood.having(entry(secrets.token_hex(4)))
+        after = replace(desk, flood=flood)
+        if chance.random() < 0.2:
+            with pytest.raises(_FailedCommit):
+                await write(harness, store, desk, after, fails=True)
+            continue
+        await write(harness, store, desk, after)
+        desk = after
+        if step % 20 == 0:
+            store = DeskStore(harness.services)
+            desk = await store.load()
+            assert desk == after
+    assert desk.flood.crowd
+    assert await loaded(harness) == desk
+    assert list((await loaded(harness)).flood.crowd) == list(desk.flood.crowd)
+    assert await harness.count("crowd") == len(desk.flood.crowd)
+    assert (await write(harness, store, desk, replace(desk, board="the board"))).crowd == {}
+    assert await is_right(harness)
+
+
+async def test_a_commit_writes_whom_it_changes(harness: BridgeHarness) -> None:
+    """One more text in a crowd of a hundred is one row; a change of the desk alone is none, and has no crowd in it."""
+    store = DeskStore(harness.services)
+    empty = await store.load()
+    crowd = desk_with(*(entry(f"t{n}") for n in range(100)))
+    assert len((await write(harness, store, empty, crowd)).crowd) == 100
+    again = replace(crowd, flood=crowd.flood.having(entry("t7", texts=2)))
+    assert len((await write(harness, store, crowd, again)).crowd) == 1
+    shown = replace(again, board="the board")
+    sealed = await write(harness, store, again, shown)
+    assert sealed.crowd == {}
+    assert b"word t7" not in await harness.vault.open(DESK, AGGREGATE, sealed.aggregate)
+    assert await loaded(harness) == shown
+
+
+async def test_a_desk_of_a_version_without_rows_keeps_its_crowd(harness: BridgeHarness) -> None:
+    """They stood in the desk as a list: they are read, and have rows with the next commit of whatever it is."""
+    await harness.vault.create(DESK)
+    told = json.loads(serialization.encode(desk_with()))
+    told["flood"]["crowd"] = [json.loads(serialization.encode(entry(f"t{n}", danger=n == 1))) for n in range(3)]
+    old = await harness.vault.seal(DESK, AGGREGATE, json.dumps(told, separators=(",", ":")).encode())
+    await harness.database.commit(lambda transaction: desk_state.insert(transaction, harness.marks.aggregates, old))
+    store = DeskStore(harness.services)
+    desk = await store.load()
+    assert desk == desk_with(*(entry(f"t{n}", danger=n == 1) for n in range(3)))
+    after = replace(desk, board="the board")
+    await write(harness, store, desk, after)
+    assert await harness.count("crowd") == 3
+    assert await loaded(harness) == after
+    assert await is_right(harness)
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_a_row_that_cannot_be_opened_loses_nobody(harness: BridgeHarness, *, waits: bool) -> None:
+    """Its thread, if it still waits, stands among those who ask for a person; the row goes with the next commit."""
+    store = DeskStore(harness.services)
+    empty = await store.load()
+    crowd = desk_with(entry("t1"), entry("t2", danger=True))
+    await write(harness, store, empty, crowd)
+    await _thread_in_crowd(harness, "t1")
+    if waits:
+        await _thread_in_crowd(harness, "t2")
+    rows = await desk_state.get_crowd(harness.database)
+    damaged = {2: rows[2][:-1] + bytes([rows[2][-1] ^ 1])}
+    versions = harness.marks.aggregates
+    await harness.database.commit(lambda transaction: desk_state.change_crowd(transaction, versions, damaged))
+    store = DeskStore(harness.services)
+    desk = await store.load()
+    assert desk.flood.crowd["t1"] == crowd.flood.crowd["t1"]
+    if waits:
+        made = desk.flood.crowd["t2"]
+        assert (made.designation, made.asks, made.since) == ("word t2", True, harness.clock.now())
+    after = replace(desk, board="the board")
+    await write(harness, store, desk, after)
+    assert await loaded(harness) == after
+    assert await harness.count("crowd") == 1 + waits
+    assert (await write(harness, store, after, replace(after, board=""))).crowd == {}
+
+
+async def test_a_row_names_no_thread(harness: BridgeHarness) -> None:
+    """What stands in clear is a number; who opens it has the desk's key."""
+    store = DeskStore(harness.services)
+    await write(harness, store, await store.load(), desk_with(entry("a-thread")))
+    ((number, sealed),) = (await desk_state.get_crowd(harness.database)).items()
+    assert (number, b"a-thread" in sealed) == (1, False)
+    assert b"a-thread" in await harness.vault.open(DESK, CROWD, sealed)
+
+
+async def _thread_in_crowd(harness: BridgeHarness, thread: str) -> None:
+    versions = harness.marks.aggregates
+    await harness.vault.create(thread)
+    sealed = await harness.vault.seal(thread, AGGREGATE, b"")
+
+    async def commit(transaction: Transaction) -> None:
+        await threads.insert(transaction, versions, thread, phone_hash=thread.encode(), phone=b"", aggregate=sealed)
+        await threads.admit(
+            transaction, versions, thread, room_id=None, designation=f"word {thread}", aggregate=sealed, crowded=True
+        )
+
+    await harness.database.commit(commit)
