@@ -6,6 +6,7 @@ text and prints no secret, no number and nothing of what a vendor answered; each
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -30,6 +31,8 @@ SIGNATURE_NOTE: Final = (
     "Whether the vendor signs with the same secret shows only when it calls: text the line from a phone of your own."
 )
 
+REFUSALS: Final = (401, 403)
+REFUSES: Final = "the carrier refuses"
 _GIVE_HTTPS: Final = (
     "Give listen.public_base_url the https address that the carrier calls, by a name with a certificate that all take."
 )
@@ -92,9 +95,12 @@ async def check_login(config: Config) -> CheckResult:
 
 
 async def tell_login(config: Config) -> CheckResult:
-    """Tell `quietline status` the same. That a gateway of the agency's own is away is a warning: the line's parts run."""
+    """Tell `quietline status` the same. That a gateway of the agency's own is away is a warning: the line's parts run.
+
+    That it refuses our login is none: no text leaves until a person mends it.
+    """
     found = await check_login(config)
-    away = config.line.carrier.kind in GATEWAYS and not found.ok
+    away = config.line.carrier.kind in GATEWAYS and not found.ok and REFUSES not in found.what
     return replace(found, ok=True, warning=True) if away else found
 
 
@@ -159,6 +165,10 @@ async def _ask_login(http: CarrierHttp, probe: LoginProbe) -> CheckResult:
     while True:
         method = "GET" if probe.form is None else "POST"
         got = await send_request(http, method, probe.url, form=probe.form, headers=probe.headers)
+        if probe.refuses_for and isinstance(got, HttpResponse) and got.status in REFUSALS:
+            await asyncio.sleep(probe.refuses_for)
+            probe = replace(probe, refuses_for=0.0)
+            continue
         following = probe.after(got) if isinstance(got, HttpResponse) else None
         if following is None:
             break
@@ -170,9 +180,9 @@ async def _ask_login(http: CarrierHttp, probe: LoginProbe) -> CheckResult:
         return CheckResult(name=name, ok=True, what=probe.told, do="Send a text to a phone of your own to try it.")
     if probe.right(got):
         return CheckResult(name=name, ok=True, what=f"the carrier takes the {what}")
-    if got.status in (401, 403):
-        do = "Compare account and secret files of lines.0.carrier with what the vendor's console shows."
-        return CheckResult(name=name, ok=False, what=f"the carrier refuses the {what} ({got.status})", do=do)
+    if got.status in REFUSALS:
+        do = "Compare account and secret files of lines.0.carrier with the vendor's console, or the gateway's own file."
+        return CheckResult(name=name, ok=False, what=f"{REFUSES} the {what} ({got.status})", do=do)
     if got.status == 429 or got.outcome_unknown:
         do = "Try again later; see the vendor's status page. After a redirect: is lines.0.carrier.api_base right?"
         return CheckResult(name=name, ok=False, what=f"the carrier is not well ({got.status})", do=do)

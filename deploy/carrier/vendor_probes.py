@@ -1,8 +1,8 @@
 """What a carrier can be asked without sending a text, as a table by kind.
 
 Rules of this module: a question changes nothing at the vendor; an answer is a yes only when it is what this vendor says to
-a person whom it knows, for any web server answers 200, 404 or 405 to anybody. A gateway that offers no harmless question
-about a login is asked whether it is there at all, and told as such.
+a person whom it knows, for any web server answers 200, 404 or 405 to anybody. Jasmin, which offers no harmless question
+about a login, is asked whether it is there at all, and told as such.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from bridge.carriers.client_credentials import GRANT_FORM, access_token, basic_a
 from bridge.carriers.http_request import HttpResponse
 from bridge.carriers.jwt import private_key
 from bridge.carriers.vendors.bandwidth import Settings as Bandwidth
+from bridge.carriers.vendors.kannel import KannelCarrier
+from bridge.carriers.vendors.kannel import Settings as Kannel
 from bridge.carriers.vendors.rehearsal import Settings as Rehearsal
 from bridge.carriers.vendors.signalwire import API as SIGNALWIRE_API
 from bridge.carriers.vendors.signalwire import Settings as SignalWire
@@ -29,6 +31,9 @@ from bridge.carriers.vendors.twilio import Settings as Twilio
 from bridge.carriers.vendors.vonage import Settings as Vonage
 from bridge.runtime.settings import CarrierSettings, read_secret
 
+KANNEL_STARTS: Final = 2.0
+"""Seconds in which a Kannel that has opened its port has read who may send."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginProbe:
@@ -36,7 +41,8 @@ class LoginProbe:
 
     `right`: whether an answer is what the vendor says to a person whom it knows. `after`: what is asked next in its place,
     given its answer; None when that answer decides. `name`: the check's. `told`: what an answer that is right shows, where
-    that is less than the login.
+    that is less than the login. `refuses_for`: seconds for which it refuses everybody when it starts, so that a refusal is
+    asked about once more after them.
     """
 
     url: str
@@ -45,6 +51,7 @@ class LoginProbe:
     name: str = "login"
     told: str = ""
     form: bytes | None = field(default=None, repr=False)
+    refuses_for: float = 0.0
     after: Callable[[HttpResponse], LoginProbe | None] = field(default=lambda _: None, repr=False)
 
 
@@ -148,13 +155,28 @@ def _smsgate(settings: SmsGate) -> tuple[LoginProbe, ...]:
     return (server,)
 
 
+def _kannel(settings: Kannel) -> tuple[LoginProbe, ...]:
+    """Ask it to send to nobody: whom it knows it tells that there is no receiver (gw/smsbox.c, `smsbox_sendsms_post`)."""
+    headers = {
+        "X-Kannel-Username": settings.username,
+        "X-Kannel-Password": read_secret(settings.password_file),
+        "Content-Type": "text/plain",
+    }
+
+    def right(answer: HttpResponse) -> bool:
+        return answer.status == 400 and answer.body.strip() == b"Missing receiver(s) number(s), rejected"
+
+    url = f"{settings.api_base}{KannelCarrier.send_path}"
+    return (LoginProbe(url=url, form=b"", headers=headers, right=right, refuses_for=KANNEL_STARTS),)
+
+
 def _gateway(settings: CarrierSettings) -> tuple[LoginProbe, ...]:
     told = f"{settings.kind} answers; it looks at a login only when a text is sent"
     return (LoginProbe(url=f"{settings.api_base}/", headers={}, right=lambda _: True, told=told),)
 
 
 GATEWAYS: Final = ("kannel", "jasmin")
-"""Programs of the agency's own, which say nothing of a login without a text."""
+"""Programs of the agency's own."""
 LOGIN_PROBES: Final[Mapping[str, Callable[[Any], tuple[LoginProbe, ...]]]] = MappingProxyType(
     {
         "rehearsal": _rehearsal,
@@ -164,6 +186,7 @@ LOGIN_PROBES: Final[Mapping[str, Callable[[Any], tuple[LoginProbe, ...]]]] = Map
         "bandwidth": _bandwidth,
         "vonage": _vonage,
         "smsgate": _smsgate,
-        **dict.fromkeys(GATEWAYS, _gateway),
+        "kannel": _kannel,
+        "jasmin": _gateway,
     }
 )

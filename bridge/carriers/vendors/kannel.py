@@ -29,9 +29,10 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from bridge.carriers.adapter import (
     Accepted,
@@ -87,7 +88,9 @@ _REPORT_MASK: Final = "27"
 _TEMPORARY_FAILURE: Final = (503, b"Temporal failure, try again later.")
 _LOGIN_REFUSED: Final = (403, b"Authorization failed for sendsms")
 """Before anything was taken. smsbox opens its port before it has read who may send: it refuses everybody for a moment
-whenever it starts, so this is no refusal for good."""
+whenever it starts, so this is a refusal for good only where for `STARTING_SECONDS` it said nothing else."""
+STARTING_SECONDS: Final = 20.0
+LOGIN_REFUSED_CODE: Final = "login-refused"
 _EPOCH = re.compile(r"[0-9]{1,10}")
 
 
@@ -99,12 +102,18 @@ class Settings(SmppGatewaySettings):
 
 
 class KannelCarrier(SmppGateway):
-    """One line's gateway. Made inside the running event loop."""
+    """One line's gateway. Made inside the running event loop. `clock`: seconds, of a clock that nobody sets."""
 
     kind = "kannel"
     exposure = EXPOSURE
     send_path = "/cgi-bin/sendsms"
     retention = "for as long as its own access log does, which you can switch off; the SMPP provider keeps what it keeps"
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic, **common: Any) -> None:
+        super().__init__(**common)
+        self._clock = clock
+        self._refused: tuple[float, float] | None = None
+        """When the first and the last of the answers came that refuse our login, since any other."""
 
     def parse(self, request: WebhookRequest) -> tuple[Inbound, ...]:
         """Read a report (it has `dlr`), or a text: from the query (`text`), or from the body with `X-Kannel-*` headers."""
@@ -140,7 +149,7 @@ class KannelCarrier(SmppGateway):
         return (InboundText(message_id=message_id, sender=phone, text=text, to=self.e164_or_empty(to), at=at),)
 
     async def send(self, to: Phone, text: str, *, number: str) -> SendOutcome:
-        """`POST /cgi-bin/sendsms` → 202; 4xx never; 503 "Temporal failure" and a refused login not now."""
+        """`POST /cgi-bin/sendsms` → 202; 4xx never; 503 "Temporal failure" and a login that is refused at first not now."""
         if not to.answerable:
             return Rejected("not-answerable")
         text, message_id = replace_unencodable(text), secrets.token_hex(16)
@@ -172,9 +181,21 @@ class KannelCarrier(SmppGateway):
         """Make one request. `alone`: it is one part on the air, so that a refusal speaks of all of it."""
         got = await send_request(self._http, "POST", self._send_url, form=text.encode(), headers=headers)
         told = (got.status, got.body.strip()) if isinstance(got, HttpResponse) else None
-        if isinstance(got, HttpResponse) and (told == _LOGIN_REFUSED or (alone and told == _TEMPORARY_FAILURE)):
+        if isinstance(got, HttpResponse) and told == _LOGIN_REFUSED:
+            return got.try_later() if self._may_be_starting() else Rejected(LOGIN_REFUSED_CODE)
+        self._refused = None
+        if isinstance(got, HttpResponse) and alone and told == _TEMPORARY_FAILURE:
             return got.try_later()
         return ERROR_CODES.send_outcome(got, ours=message_id)
+
+    def _may_be_starting(self) -> bool:
+        """Note that our login is refused; tell whether it was taken, or not asked about, within `STARTING_SECONDS`."""
+        now = self._clock()
+        first, last = self._refused or (now, now)
+        if now - last > STARTING_SECONDS:
+            first = now
+        self._refused = first, now
+        return now - first < STARTING_SECONDS
 
 
 def _parse_epoch(value: str) -> datetime | None:

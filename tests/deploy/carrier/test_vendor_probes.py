@@ -16,6 +16,7 @@ from bridge.carriers.adapter import AdapterContext
 from bridge.carriers.client_credentials import basic_auth
 from bridge.carriers.vendors import registry
 from bridge.config import Config, load
+from deploy.carrier import vendor_probes
 from deploy.carrier.carrier_check import check_carrier, check_login, tell_login
 from deploy.carrier.vendor_probes import GATEWAYS, LOGIN_PROBES
 from tests.bridge.carriers.carrier_line import carrier_line
@@ -38,6 +39,7 @@ LOGINS = {
 @asynccontextmanager
 async def vendor(say: Say) -> AsyncIterator[str]:
     async def answer(request: web.Request) -> web.Response:
+        await request.read()
         return say(request)
 
     app = web.Application()
@@ -60,6 +62,10 @@ def knowing(name: str, profile: Any = PROFILE, device: str = "0a0a0a0a0a0a0a0a",
 
     def say(request: web.Request) -> web.Response:
         login, path = request.headers.get("Authorization", ""), request.path
+        if path == "/cgi-bin/sendsms":
+            right = (request.headers["X-Kannel-Username"], request.headers["X-Kannel-Password"]) == ("quietline", SECRET)
+            told = "Missing receiver(s) number(s), rejected" if right else "Authorization failed for sendsms"
+            return web.Response(status=400 if right else 403, text=told)
         if path.endswith("/oauth2/token"):
             right = request.method == "POST" and login == basic_auth("CLI-00000000-0000-0000-0000-000000000000", SECRET)
             return web.json_response(
@@ -157,9 +163,12 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("say", ELSEWHERE.values(), ids=ELSEWHERE.keys())
-@pytest.mark.parametrize("name", sorted(LOGIN_PROBES.keys() - {"rehearsal", *GATEWAYS}))
-async def test_only_the_vendor_takes_a_login(name: str, say: Say, tmp_path: Path, port: int) -> None:
+@pytest.mark.parametrize("name", sorted(LOGIN_PROBES.keys() - {"rehearsal", "jasmin"}))
+async def test_only_the_vendor_takes_a_login(
+    name: str, say: Say, tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever else answers at the vendor's address (a proxy, another host, a refusal) is never taken for a yes."""
+    monkeypatch.setattr(vendor_probes, "KANNEL_STARTS", 0.01)
     async with vendor(say) as base:
         report = await check_carrier(at(tmp_path, name, port, base))
         logins = {item.name: item for item in report.checks if item.name in ("login", "auth_token", "private_key")}
@@ -168,9 +177,8 @@ async def test_only_the_vendor_takes_a_login(name: str, say: Say, tmp_path: Path
         assert SECRET not in report.as_json()
 
 
-@pytest.mark.parametrize("name", GATEWAYS)
-async def test_a_gateway_that_does_not_run(name: str, tmp_path: Path, port: int) -> None:
-    """One that answers anything is there, and no text is sent to see more; one that is away is told."""
+async def test_jasmin_is_asked_whether_it_is_there(tmp_path: Path, port: int) -> None:
+    """One that answers anything is there, and no text is sent to see more."""
     asked: list[str] = []
 
     def say(request: web.Request) -> web.Response:
@@ -178,9 +186,38 @@ async def test_a_gateway_that_does_not_run(name: str, tmp_path: Path, port: int)
         return web.Response(status=404)
 
     async with vendor(say) as base:
-        there = await check_login(at(tmp_path, name, port, base))
+        there = await check_login(at(tmp_path, "jasmin", port, base))
     assert (there.ok, asked) == (True, ["GET /"])
     assert "only when a text is sent" in there.what
+
+
+@pytest.mark.parametrize(("refusals", "takes"), [(0, True), (1, True), (9, False)])
+async def test_kannel_says_whether_it_takes_our_login(
+    refusals: int, takes: bool, tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked to send to nobody. One that starts refuses everybody for a moment; one that goes on is no warning."""
+    monkeypatch.setattr(vendor_probes, "KANNEL_STARTS", 0.01)
+    asked: list[tuple[str, bool, set[str]]] = []
+
+    def say(request: web.Request) -> web.Response:
+        own = {header for header in request.headers if header.startswith("X-Kannel-")}
+        asked.append((f"{request.method} {request.path_qs}", request.content_length == 0, own))
+        return web.Response(status=403) if len(asked) <= refusals else knowing("kannel")(request)
+
+    async with vendor(say) as base:
+        config = at(tmp_path, "kannel", port, base)
+        found = await check_login(config)
+        told = await tell_login(config)
+    assert (found.ok, told.ok, told.warning) == (takes, takes, False)
+    assert ("refuses the login (403)" in told.what) is not takes
+    assert SECRET not in repr(found)
+    once = ("POST /cgi-bin/sendsms", True, {"X-Kannel-Username", "X-Kannel-Password"})
+    assert asked == [once] * (4 if not takes else 2 + refusals), "nothing names a receiver, so nothing is sent"
+
+
+@pytest.mark.parametrize("name", GATEWAYS)
+async def test_a_gateway_that_does_not_run(name: str, tmp_path: Path, port: int) -> None:
+    """It is told, as a warning in `status`: the line's own parts run."""
     config = at(tmp_path, name, port, f"http://127.0.0.1:{port}")
     away, told = await check_login(config), await tell_login(config)
     assert (away.ok, told.ok, told.warning) == (False, True, True)

@@ -214,6 +214,48 @@ async def test_answers(harness: KannelHarness) -> None:
             await carrier.close()
 
 
+async def test_a_login_that_stays_refused_is_refused_for_good(harness: KannelHarness) -> None:
+    """A Kannel that starts refuses everybody for a moment; after twenty seconds of nothing else people are told.
+
+    Any other answer, none at all, and a pause as long begin it anew: it may have been started again meanwhile.
+    """
+    refused, taken = (
+        http_response(403, b"Authorization failed for sendsms"),
+        http_response(202, b"0: Accepted for delivery"),
+    )
+    busy = http_response(503, b"Temporal failure, try again later.")
+    later, never, clock = TryLater(1.0), Rejected("login-refused"), [0.0]
+    scripts: tuple[tuple[tuple[float, bytes, SendOutcome | type[Accepted]], ...], ...] = (
+        ((0, refused, later), (19, refused, later), (20, refused, never), (39, refused, never), (60, refused, later)),
+        ((0, refused, later), (10, taken, Accepted), (12, refused, later), (25, refused, later), (33, refused, never)),
+        ((0, refused, later), (10, busy, later), (12, refused, later), (25, refused, later)),
+    )
+    for script in scripts:
+        carrier = harness.elsewhere("http://127.0.0.1:1")
+        assert isinstance(carrier, KannelCarrier)
+        carrier._clock = lambda: clock[0]
+        for at, answer, expected in script:
+            clock[0] = at
+            async with scripted_server(answer) as line:
+                carrier._send_url = f"{line.url}{KannelCarrier.send_path}"
+                outcome = await carrier.send(Phone(HANDSET), "word", number=harness.number)
+            assert isinstance(outcome, Accepted) if expected is Accepted else outcome == expected, (at, outcome)
+        await carrier.close()
+
+
+async def test_a_kannel_that_was_away_may_be_starting(harness: KannelHarness) -> None:
+    """After it could not be reached its refusal counts from the beginning."""
+    clock = [0.0]
+    carrier = harness.elsewhere("http://127.0.0.1:1")
+    assert isinstance(carrier, KannelCarrier)
+    carrier._clock = lambda: clock[0]
+    async with scripted_server(http_response(403, b"Authorization failed for sendsms")) as line:
+        for clock[0], url in ((0, line.url), (10, "http://127.0.0.1:1"), (12, line.url), (25, line.url)):
+            carrier._send_url = f"{url}{KannelCarrier.send_path}"
+            assert isinstance(await carrier.send(Phone(HANDSET), "word", number=harness.number), TryLater)
+    await carrier.close()
+
+
 SPLIT = "x" * 66 + "🙂" + "y" * 80
 """Kannel would cut the emoji in two."""
 

@@ -16,8 +16,11 @@ import pytest
 
 from bot.model.events import Outcome
 from bridge.carriers.adapter import Accepted, DeliveryReport, Inbound, InboundText, TryLater, UnknownOutcome
-from bridge.carriers.vendors.kannel import KannelCarrier
+from bridge.carriers.http_request import CarrierHttp
+from bridge.carriers.vendors.kannel import KannelCarrier, Settings
 from bridge.runtime.phone_number import Phone
+from deploy.carrier import carrier_check
+from deploy.carrier.vendor_probes import LOGIN_PROBES
 from tests.bridge.carriers.carrier_line import carrier_line
 from tests.bridge.carriers.receiver import WebhookReceiver, until, webhook_receiver
 from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT, PATH, PATH_SECRET
@@ -177,6 +180,34 @@ async def test_too_fast_and_away(gateway: Gateway | None) -> None:
     await until_accepted(gateway, "after all")
     await until(lambda: "after all" in gateway.centre.texts())
     assert [gateway.centre.texts().count(text) for text in ("too fast", "while it was away", "after all")] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("word", [kannel.LOGIN[1], "another"])
+async def test_what_it_says_of_a_login(gateway: Gateway | None, tmp_path: Path, word: str) -> None:
+    """`carrier check` hears from Kannel itself whether the login is right, and nothing is sent."""
+    if gateway is None:
+        return
+    files = [tmp_path / name for name in ("word", "path")]
+    for file, secret in zip(files, (word, PATH_SECRET), strict=True):
+        file.touch(mode=0o600)
+        file.write_text(secret)
+    settings = Settings(
+        kind="kannel",
+        api_base=gateway.program.base,
+        username=kannel.LOGIN[0],
+        password_file=files[0],
+        path_secret_file=files[1],
+        plain_numbers="international",
+        region="US",
+    )
+    (probe,) = LOGIN_PROBES["kannel"](settings)
+    is_right = word == kannel.LOGIN[1]
+    async with CarrierHttp() as http:
+        found = await carrier_check._ask_login(http, probe)
+    told = "the carrier takes the login" if is_right else "the carrier refuses the login (403)"
+    assert (found.ok, found.what) == (is_right, told)
+    await gateway.send("Only this.")
+    await until(lambda: gateway.centre.texts() == ["Only this."])
 
 
 async def until_accepted(gateway: Gateway, text: str) -> None:
