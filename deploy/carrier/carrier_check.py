@@ -94,13 +94,18 @@ async def check_login(config: Config) -> CheckResult:
     return CheckResult(name="carrier", ok=found.ok, what=f"{kind}: {found.what}", do="" if found.ok else found.do)
 
 
+def is_refused(login: CheckResult) -> bool:
+    """Whether a row about a login says that the carrier answers and refuses it."""
+    return REFUSES in login.what
+
+
 async def tell_login(config: Config) -> CheckResult:
     """Tell `quietline status` the same. That a gateway of the agency's own is away is a warning: the line's parts run.
 
     That it refuses our login is none: no text leaves until a person mends it.
     """
     found = await check_login(config)
-    away = config.line.carrier.kind in GATEWAYS and not found.ok and REFUSES not in found.what
+    away = config.line.carrier.kind in GATEWAYS and not found.ok and not is_refused(found)
     return replace(found, ok=True, warning=True) if away else found
 
 

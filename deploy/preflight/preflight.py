@@ -28,7 +28,7 @@ from bridge.matrix.api.json_fields import strings_in
 from bridge.matrix.api.module_api import ModuleClient
 from bridge.runtime.settings import is_private, read_secret
 from bridge.storage.errors import DatabaseError
-from deploy.carrier.carrier_check import check_carrier
+from deploy.carrier.carrier_check import check_carrier, is_refused
 from deploy.carrier.vendor_probes import GATEWAYS
 from deploy.data_dir import offline
 from deploy.data_dir.layout import HOMESERVER_NAME, HOST, Layout
@@ -336,9 +336,16 @@ async def _check_carrier(config: Config, *, running: bool, seen: bool) -> list[C
 
 
 def _until_it_starts(login: CheckResult) -> CheckResult:
-    """Take it that a gateway of the agency's own, which does not answer, is started with the line."""
+    """Take it that a gateway of the agency's own, which does not answer, is started with the line.
+
+    One that answers and refuses our login will refuse it then, too.
+    """
     do = "Start the gateway, and ask again."
-    return login if login.ok else replace(login, ok=True, asked=False, what="the gateway does not answer yet", do=do)
+    return (
+        login
+        if login.ok or is_refused(login)
+        else replace(login, ok=True, asked=False, what="the gateway does not answer yet", do=do)
+    )
 
 
 async def _is_running(config: Config) -> bool:

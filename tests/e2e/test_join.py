@@ -157,6 +157,7 @@ async def test_a_text_is_answered_on_the_agencys_own_synapse(
                 _, told = await run(stack.command("doctor", "--data", str(stack.data), "--json"))
                 rows = {row["name"]: row for row in json.loads(told)["checks"]}
                 assert rows["homeserver module"]["ok"], rows["homeserver module"]
+                assert rows["carrier login"]["ok"], rows["carrier login"]
     finally:
         await gateway.stop()
         await stack.end()

@@ -67,6 +67,8 @@ class FakeKannel(FakeVendor):
         told = request.headers
         if (told["X-Kannel-Username"], told["X-Kannel-Password"]) != LOGIN:
             return web.Response(status=403, text="Authorization failed for sendsms")
+        if "X-Kannel-To" not in told:
+            return web.Response(status=400, text="Missing receiver(s) number(s), rejected")
         assert request.content_type == "text/plain"
         assert request.query_string == ""
         assert (told["X-Kannel-From"], told["X-Kannel-DLR-Mask"]) == (self.number, "27")

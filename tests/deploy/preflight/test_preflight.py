@@ -14,12 +14,14 @@ from aiohttp import web
 from click.testing import CliRunner
 
 from bridge.config import load
+from deploy.carrier import vendor_probes
 from deploy.cli import main
 from deploy.data_dir.layout import Layout, Ports
 from deploy.inspect.status import CheckResult
 from deploy.preflight import clock_sync, outside_view, preflight
 from deploy.stack.provision import write_line_files
 from tests.deploy.carrier.test_carrier_check import sample
+from tests.deploy.carrier.test_vendor_probes import always, vendor
 from tests.deploy.line_directory import line_directory
 from tests.free_ports import free_ports
 
@@ -90,6 +92,22 @@ async def test_a_real_line_says_what_counsel_reads(tmp_path: Path) -> None:
     assert (rows["on-call"].ok, rows["on-call"].warning) == (True, True)
     assert (rows["webhook"].ok, rows["webhook"].asked) == (True, False)
     assert (rows["trust"].ok, rows["trust"].asked) == (True, False)
+
+
+@pytest.mark.parametrize(("status", "ok"), [(403, False), (None, True)])
+async def test_a_gateway_that_is_to_start_with_the_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int | None, *, ok: bool
+) -> None:
+    """One that is away is asked later; one that answers and refuses our login would refuse it then, too."""
+    monkeypatch.setattr(vendor_probes, "KANNEL_STARTS", 0.01)
+    layout = real(tmp_path)
+    async with vendor(always(status=status or 200)) as base:
+        if status is not None:
+            file = layout.config
+            file.write_text(file.read_text().replace("http://127.0.0.1:1", base))
+        login = (await rows_of(layout))["login"]
+    assert (login.ok, login.asked is False) == (ok, ok)
+    assert login.do
 
 
 @pytest.mark.parametrize("readable", [False, True])
