@@ -12,12 +12,14 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from bot.drills.running import READING
+from bot.wording.notice import words_of
 from policies.drills.load import SCRIPTS, load_drills
 from policies.drills.script import DrillScript
 from tests.bot.drills.drill_line import play
@@ -48,6 +50,8 @@ FOLLOWS: Final = 1
 """Seconds of a pause of a script, and of such a wait, where they are made short."""
 LONGEST_WAIT: Final = 6
 """Minutes of every other wait: longer than a step may take on a busy machine (`tests.e2e.polling`)."""
+STOPPED: Final = tuple(words_of(name, "en") for name in ("drills.stopped", "drills.none_runs"))
+"""What `!drill stop` is answered, whether one ran or not."""
 GONE: Final = "gone"
 """In place of a mark: the drill is over, and its room was emptied before the mark was seen."""
 
@@ -121,7 +125,7 @@ class DrillPlayer:
                 return GONE
             return next((mark for mark in said.marks(self.bot) if any(end in mark for end in ends)), None)
 
-        if "held" in await wait_until(f"a mark on {words!r}", marked):
+        if "held" in await wait_until(f"a mark on {words!r}", marked, seen=partial(self._shown, conversation)):
             await conversation.client.say(conversation.room, "!anyway")
 
     async def wait_for_texts(self, conversation: Conversation, count: int) -> list[str]:
@@ -133,12 +137,13 @@ class DrillPlayer:
             texts = await conversation.texts_in_room(whole=next(looks) % PAGE_EVERY == 0)
             return texts if len(texts) >= count else None
 
-        async def seen() -> str:
-            room, office = [await conversation.client.items(each) for each in (conversation.room, self.office)]
-            shown = [f"{i.kind} {shorten(i.body)} {i.marks(self.bot)}" for i in (*room[-8:], *office[-3:])]
-            return "\n    ".join(shown)
-
+        seen = partial(self._shown, conversation)
         return await wait_until(f"{count} texts of the drill are in the room", there, seen=seen)
+
+    async def _shown(self, conversation: Conversation) -> str:
+        """Return what a client shows last of a drill's room and of the office, for a failure's words."""
+        room, office = [await conversation.client.items(each) for each in (conversation.room, self.office)]
+        return "\n    ".join(f"{i.kind} {shorten(i.body)} {i.marks(self.bot)}" for i in (*room[-8:], *office[-3:]))
 
     async def play(self, name: str, *, begun: Callable[[], Awaitable[None]] | None = None) -> str:
         """Play a drill with one texter to its end; returns the debrief. `begun`: called once the first text is answered."""
@@ -150,6 +155,17 @@ class DrillPlayer:
             if number == 0 and begun is not None:
                 await begun()
         return await self.debrief(name)
+
+    async def stop(self) -> None:
+        """End the drill of this person, if one runs."""
+        desk = self.staffed_line.ready.desk_room
+        before = {item.event_id for item in await self.client.items(desk)}
+        await self.client.say(desk, "!drill stop")
+        await self.client.find(
+            desk,
+            "no drill runs any more",
+            lambda i: i.sender == self.bot and i.event_id not in before and any(each in i.body for each in STOPPED),
+        )
 
     async def read(self) -> None:
         """Take the time that a person needs to read a text: what is said before is no answer to it."""

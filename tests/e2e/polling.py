@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -55,6 +55,17 @@ async def wait_until(
         raise StepFailed(f"nothing answers any more after {time.monotonic() - began:.0f} s: {step}") from None
     last = f"\n  seen: {await seen()}" if seen else ""
     raise StepFailed(f"step not reached in {time.monotonic() - began:.0f} s: {step}{last}")
+
+
+async def together(*work: Coroutine[Any, Any, T]) -> list[T]:
+    """Do several things at once; return what each returned. With the first that fails the others end, and it is raised."""
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def busy() -> float:

@@ -1,17 +1,19 @@
 """Every drill that comes with Quietline, played in a strict client on one line to its debrief, and one over a kill.
 
 Rules of these tests: they run in their order on one line; each drill's debrief is read as its person reads it. Two people
-play at once, each their own drills, so that the waits of one are the work of the other.
+play at once, each their own drills, so that the waits of one are the work of the other. What a test that fails has left
+open is ended before the next one begins, so each fails by itself.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from collections.abc import Set as AbstractSet
 from typing import Final
 
+import pytest
 import pytest_asyncio
 
 from deploy.docs.pages.card import card_page
@@ -20,7 +22,7 @@ from policies.drills.script import Text
 from policies.pack import TextName
 from tests.deploy.docs.pages.printed_card import HAND_OVER, LIMITS, NOTE, SAFE, STOP, TAKE, PrintedCard
 from tests.e2e.drill_player import DrillPlayer, over, script_of, texts_of
-from tests.e2e.polling import wait_until
+from tests.e2e.polling import together, wait_until
 from tests.e2e.staff_client import StaffClient
 from tests.e2e.staffed_line import NOTE as NOTED
 from tests.e2e.staffed_line import Conversation, StaffedLine
@@ -30,9 +32,13 @@ from tests.packs import shipped
 SECOND_LINE = True
 CARD: Final = PrintedCard(card_page("en"), "@bea")
 PACK: Final = shipped("base", "rehearsal")
+ENDS: Final = "” is over"
+"""What stands in each debrief."""
 COLLEAGUE, PANIC = "two children, and ten minutes", "please tell me that you are all right"
-PLAYED: set[str] = set()
-"""The drills that these tests have played to their debriefs."""
+BEGUN: Final[set[str]] = set()
+"""The drills that these tests have begun: where one does not come to its debrief, its own test fails."""
+LEFT_OPEN: Final[list[str]] = []
+"""The test after which the line could not be cleared, if there was one."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -48,6 +54,25 @@ async def rooms(players: tuple[DrillPlayer, DrillPlayer]) -> tuple[AbstractSet[s
     return tuple([{*await player.client.joined()} for player in players])
 
 
+@pytest_asyncio.fixture(autouse=True, loop_scope="session")
+async def cleared(
+    request: pytest.FixtureRequest,
+    players: tuple[DrillPlayer, DrillPlayer],
+    rooms: tuple[AbstractSet[str], ...],
+) -> AsyncIterator[None]:
+    """End the drills of a test that failed, and wait until their threads are over; after any other nothing is done."""
+    assert not LEFT_OPEN, f"not begun: {LEFT_OPEN[0]} has left a drill open that could not be ended"
+    failed = request.session.testsfailed
+    yield
+    if request.session.testsfailed > failed:
+        LEFT_OPEN.append(request.node.name)
+        await players[0].staffed_line.stack.wait_until_well()
+        await together(*(player.stop() for player in players))
+        for player, before in zip(players, rooms, strict=True):
+            await wait_until_gone(player, before)
+        LEFT_OPEN.clear()
+
+
 async def office_of(client: StaffClient) -> str:
     """Return a person's office."""
     return next(room for room, name in (await client.joined()).items() if name == "office")
@@ -55,11 +80,11 @@ async def office_of(client: StaffClient) -> str:
 
 async def play(player: DrillPlayer, *names: str) -> str:
     """Play drills to debriefs that find well what the practices ask; returns the last of them."""
+    BEGUN.update(names)
     told = ""
     for name in names:
         told = await player.play(name)
         assert "Texts of ours that reached the phone" in told
-        PLAYED.add(name)
     return told
 
 
@@ -93,6 +118,7 @@ async def test_a_card_is_enough_and_drills_go_on_over_a_kill_of_the_bridge(
     ada, bea = players
     stack = ada.staffed_line.stack
     both = asyncio.Barrier(len(players))
+    BEGUN.update({"first-contact", "phone-taken"})
 
     async def kill() -> None:
         if await both.wait() == 0:
@@ -100,7 +126,8 @@ async def test_a_card_is_enough_and_drills_go_on_over_a_kill_of_the_bridge(
             await stack.wait_until_well()
         await both.wait()
 
-    conversation, _ = await asyncio.gather(read_card(ada, kill), bea.play("first-contact", begun=kill))
+    conversation, _ = await together(read_card(ada, kill), bea.play("first-contact", begun=kill))
+    assert isinstance(conversation, Conversation)
     before = set(await bea.client.invites())
     await ada.say(conversation, CARD.typed(HAND_OVER))
     room = await bea.staffed_line.wait_for_invite(bea.client, before)
@@ -117,7 +144,6 @@ async def test_a_card_is_enough_and_drills_go_on_over_a_kill_of_the_bridge(
     assert COLLEAGUE not in told
     assert PANIC not in told
     assert "practice 9" in told
-    PLAYED.update({"first-contact", "phone-taken"})
 
 
 async def test_a_drill_ends_when_its_person_stops_it(players: tuple[DrillPlayer, DrillPlayer]) -> None:
@@ -143,7 +169,7 @@ async def test_a_drill_ends_when_its_person_stops_it(players: tuple[DrillPlayer,
         await bea.client.find(desk, "none runs", lambda i: i.sender == bea.bot and "No drill of yours runs." in i.body)
         await play(bea, "overdose")
 
-    await asyncio.gather(play(ada, "disclosure", "silence"), stops())
+    await together(play(ada, "disclosure", "silence"), stops())
 
 
 async def test_a_prank_that_comes_back(players: tuple[DrillPlayer, DrillPlayer]) -> None:
@@ -151,6 +177,7 @@ async def test_a_prank_that_comes_back(players: tuple[DrillPlayer, DrillPlayer])
     ada, bea = players
 
     async def prank() -> None:
+        BEGUN.add("prank")
         conversation = await ada.take("!drill prank")
         texts = texts_of("prank")
         for number in range(2):
@@ -162,15 +189,15 @@ async def test_a_prank_that_comes_back(players: tuple[DrillPlayer, DrillPlayer])
         assert again.designation != conversation.designation
         await ada.say(again, "!escalate")
         await ada.debrief("prank")
-        PLAYED.add("prank")
 
-    await asyncio.gather(prank(), play(bea, "agreed-word", "stop-by-mistake"))
+    await together(prank(), play(bea, "agreed-word", "stop-by-mistake"))
 
 
 async def test_a_change_of_shift_with_two_at_once(players: tuple[DrillPlayer, DrillPlayer]) -> None:
     """Both threads are handed over and accepted; whoever took over answers and reads the debrief as well."""
     ada, bea = players
     name = "shift-change"
+    BEGUN.add(name)
     first = await ada.take(f"!drill {name}")
     cards = {card.event_id for card in await ada.staffed_line.queue_cards(ada.client)}
     await ada.wait_for_texts(first, 1)
@@ -195,14 +222,13 @@ async def test_a_change_of_shift_with_two_at_once(players: tuple[DrillPlayer, Dr
     await bea.read()
     await bea.client.say(first.room, "I am bea, and I have read what you wrote.")
     assert len({(await player.debrief(name)).partition("Thank you")[0] for player in (ada, bea)}) == 1
-    PLAYED.add(name)
 
 
 async def test_nothing_is_kept_but_a_count(
     players: tuple[DrillPlayer, DrillPlayer], rooms: tuple[AbstractSet[str], ...]
 ) -> None:
     """When all are played no text of one is in a byte of the line; the count is the person's, who deletes it."""
-    assert set(load_drills()) == PLAYED, "a drill that comes with Quietline was not played"
+    assert set(load_drills()) == BEGUN, "a drill that comes with Quietline was not played"
     ada, _ = players
     desk = ada.staffed_line.ready.desk_room
     for player, before in zip(players, rooms, strict=True):
@@ -219,7 +245,8 @@ async def test_nothing_is_kept_but_a_count(
     await ada.staffed_line.carrier.text("+15555550177", "a text beside all drills")
     await assert_no_leak(ada.staffed_line, *texts)
     await ada.client.say(desk, "!drill count")
-    await ada.client.find(desk, "the count", lambda i: "Drills that you have played: 5." in i.body)
+    debriefs = [i for i in await ada.client.whole(ada.office) if i.sender == ada.bot and ENDS in i.body]
+    await ada.client.find(desk, "the count", lambda i: f"Drills that you have played: {len(debriefs)}." in i.body)
     await ada.client.say(desk, "!drill forget")
     await ada.client.find(desk, "it is deleted", lambda i: "nothing says that you have played any" in i.body)
 
