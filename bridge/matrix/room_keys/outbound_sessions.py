@@ -27,7 +27,7 @@ from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.vodozemac_olm import OutboundGroupSession
 from bridge.matrix.room_keys.key_sharing import RoomKeySharing, first_key_seal_context
-from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS, Room, UnknownRoom, room_of, rotate_sessions
+from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS, Room, UnknownRoom, room_of
 from bridge.services import Services
 from bridge.storage.database import Transaction
 
@@ -102,10 +102,6 @@ class OutboundSessions:
     async def prepare(self, identity: Identity, room_id: str) -> None:
         """Have a session at hand, so that the first message costs no more than the others."""
         await self._session(identity.user_id, room_id)
-
-    async def rotate(self, room_id: str) -> None:
-        """Retire the room's present sessions, after a person left; the next message begins a fresh one."""
-        await self._database.commit(lambda transaction: rotate_sessions(transaction, room_id))
 
     async def _session(self, user_id: str, room_id: str) -> _Session:
         key = (user_id, room_id)

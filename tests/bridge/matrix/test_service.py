@@ -25,6 +25,7 @@ from bridge.matrix.api.events import (
     UntrustedMessage,
 )
 from bridge.matrix.api.http_client import UnknownDevice
+from bridge.matrix.rooms.room_state import rotate_sessions
 from bridge.runtime.crash_points import CrashPoint
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import mxid, open_secrets, provision, run_homeserver
@@ -155,7 +156,7 @@ async def test_a_device_that_comes_late_reads_everything(live: LiveHomeserver) -
     room_id = await live.thread("before there was a device")
     for place in (live.desk, room_id):
         await live.rig.room_client.invite(place, account.mxid)
-    await live.rig.matrix.outbound_sessions.rotate(room_id)
+    await live.rig.database.commit(lambda transaction: rotate_sessions(transaction, room_id))
     await live.say(room_id, Speaker.TEXTER, "in another session")
     sol = await StrictClientFactory(fallbacks=[]).log_in(live.url, account)
     try:

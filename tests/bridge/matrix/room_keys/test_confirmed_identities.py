@@ -18,6 +18,7 @@ from bridge.matrix.room_keys.confirmed_identities import (
     sign_earlier,
 )
 from bridge.matrix.room_keys.device_lists import has_trusted_device
+from bridge.matrix.rooms.room_state import rotate_sessions
 from bridge.storage.database import Transaction, placeholders
 from bridge.storage.marked_sets import Found
 from tests.bridge.matrix.client_device import ClientDevice
@@ -93,7 +94,7 @@ async def test_a_device_is_told_why_it_cannot_read(rig: Rig, server: ScriptedHom
         assert "not verified" in content["reason"]
     await confirm(rig, ada.mxid, ada.master_key)
     await rig.matrix.device_updates.run_once()
-    await rig.matrix.outbound_sessions.rotate(ROOM)
+    await rig.database.commit(lambda transaction: rotate_sessions(transaction, ROOM))
     for identity in (rig.matrix.policy, rig.matrix.puppet):
         await rig.matrix.outbound_sessions.prepare(identity, ROOM)
     assert server.withheld_from(ada) == told

@@ -70,7 +70,7 @@ async def test_whoever_is_invited_later_gets_every_first_key(rig: Rig, server: S
     """Also those of sessions that have ended: the newcomer reads all there is, and is invited after the keys went."""
     await with_ada(rig, server)
     old = await encrypt(rig)
-    await rig.matrix.outbound_sessions.rotate(ROOM)
+    await rig.database.commit(lambda transaction: rotate_sessions(transaction, ROOM))
     new = await encrypt(rig)
     sol = ClientDevice("@sol:x")
     server.register(sol)
