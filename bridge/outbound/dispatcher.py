@@ -1,10 +1,11 @@
 """The one way out: durable outbox rows, performed in order within owner, lane and transport; conversation goes first.
 
-Rules of this module: a row stays until a commit holds its result. Performing a row again after a crash must have no visible
-effect (transaction ids, reading first), except for a text, whose performer marks it before the request (`sms_sender`). A
-request that the other side certainly did not take is repeated; a permanent refusal makes a dead letter, with an alarm and
-without content. A row of a thread that has ended is dropped. An edit that waits is deleted by the commit of the next edit
-of the same message: nobody would read it.
+Rules of this module: a row leaves when the commit that put it in is on the disk, with all that was written before, and
+waits for nothing that was written since. It stays until a commit holds its result. Performing a row again after a crash
+must have no visible effect (transaction ids, reading first), except for a text, whose performer marks it before the request
+(`sms_sender`). A request that the other side certainly did not take is repeated; a permanent refusal makes a dead letter,
+with an alarm and without content. A row of a thread that has ended is dropped. An edit that waits is deleted by the commit
+of the next edit of the same message: nobody would read it.
 """
 
 from __future__ import annotations
@@ -86,7 +87,8 @@ class OutboxDispatcher:
     def __init__(self, services: Services) -> None:
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake = services.wake
-        self._rows: defaultdict[LaneKey, deque[int]] = defaultdict(deque)
+        self._rows: defaultdict[LaneKey, deque[tuple[int, int]]] = defaultdict(deque)
+        """Rows by their numbers, each with how many commits have to be on the disk before it leaves."""
         self._queues: dict[str, asyncio.PriorityQueue[tuple[int, int, LaneKey]]] = {
             transport: asyncio.PriorityQueue() for transport in MAX_IN_FLIGHT
         }
@@ -130,7 +132,7 @@ class OutboxDispatcher:
     def wake(self, number: int, owner: str, lane: str, transport: str) -> None:
         """Say that this row was committed."""
         key = (owner, lane, transport)
-        self._rows[key].append(number)
+        self._rows[key].append((number, self._database.written))
         if len(self._rows[key]) == 1:
             self._push(key)
 
@@ -152,12 +154,12 @@ class OutboxDispatcher:
     async def _work(self, queue: asyncio.PriorityQueue[tuple[int, int, LaneKey]], perform: Perform) -> None:
         while True:
             _, _, key = await queue.get()
-            number = self._rows[key][0]
+            number, commits = self._rows[key][0]
             is_conversation = key[2] == "matrix" and key[1] in CONVERSATION_LANES
             self._in_flight.add(number)
             try:
                 with self.priority_gate.foreground() if is_conversation else nullcontext():
-                    await self._perform(number, key, perform)
+                    await self._perform(number, commits, key, perform)
             except RetryLater as again:
                 self._retry_later(key, again.after, in_turn=again.in_turn)
                 continue
@@ -202,7 +204,7 @@ class OutboxDispatcher:
             self._waiting_for_room[key[0]].discard(key)
             self._push(key)
 
-    async def _perform(self, number: int, key: LaneKey, perform: Perform) -> None:
+    async def _perform(self, number: int, commits: int, key: LaneKey, perform: Perform) -> None:
         row = await outbox.sealed_action(self._database, number)
         if row is None:
             return
@@ -213,7 +215,7 @@ class OutboxDispatcher:
         try:
             body = await self._vault.open(key[0], f"outbox {row.txn}", row.body)
             action = serialization.decode(row.kind, body)
-            await self._database.synced()
+            await self._database.synced(commits)
             await perform(OutboxTask(number=number, owner=key[0], txn=row.txn, created=row.created, action=action))
         except (RetryLater, Unavailable, OSError):
             raise

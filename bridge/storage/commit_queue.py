@@ -83,10 +83,15 @@ class GroupSync:
         elif self._deferred is None:
             self._deferred = asyncio.get_running_loop().call_later(DEFER_SECONDS, self._unsynced.set)
 
-    def answer(self, done: asyncio.Future[Any], value: Any) -> None:
-        """Answer with a value once everything that was written by now is on the disk."""
-        if self._synced < self._written:
-            self._waiting.append(_Waiting(self._written, value, done))
+    @property
+    def written(self) -> int:
+        """How many commits are in the log."""
+        return self._written
+
+    def answer(self, done: asyncio.Future[Any], value: Any, number: int | None = None) -> None:
+        """Answer with a value once the first `number` commits are on the disk; None: everything that was written by now."""
+        if self._synced < (number := self._written if number is None else number):
+            self._waiting.append(_Waiting(number, value, done))
             self._unsynced.set()
         else:
             answer(done, value)
@@ -247,11 +252,19 @@ class CommitQueue:
         self._requests.put_nowait(_CommitRequest(work, sync, done))
         return await asyncio.shield(done)
 
-    async def synced(self) -> None:
-        """Wait until everything that was written by now is on the disk. Raises `Unavailable` when it may not be, ever."""
+    @property
+    def written(self) -> int:
+        """How many commits were written by now: for `synced`."""
+        return self._group_sync.written
+
+    async def synced(self, up_to: int | None = None) -> None:
+        """Wait until the first `up_to` commits are on the disk; None: everything that was written by now.
+
+        Raises `Unavailable` when it may not be, ever.
+        """
         self.require_open()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._group_sync.answer(done, None)
+        self._group_sync.answer(done, None, up_to)
         await asyncio.shield(done)
 
     async def between_commits(self, work: Maintenance) -> bool:

@@ -191,8 +191,15 @@ class Database(Reader, Protocol):
         others can read it; then a power cut may take it back, with all that came after it and nothing that came before.
         """
 
-    async def synced(self) -> None:
-        """Wait until everything that was written by now is on the disk. Raises `Unavailable` when it may not be, ever."""
+    @property
+    def written(self) -> int:
+        """How many commits were written since it was opened: asked after one, what `synced` takes to wait for that one."""
+
+    async def synced(self, up_to: int | None = None) -> None:
+        """Wait until the first `up_to` commits are on the disk; None: everything that was written by now.
+
+        Raises `Unavailable` when it may not be, ever.
+        """
 
     async def checkpoint(self) -> bool:
         """Leave no deleted row in any log beside the tables; False while that cannot be: try again.

@@ -27,10 +27,9 @@ routine-vacuuming.html.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -39,22 +38,24 @@ from bridge.storage.commit_queue import CommitQueue, Outcome
 from bridge.storage.database import Database, Dialect, Row, Sync, Value, Work
 from bridge.storage.errors import Busy, DatabaseError, InUse, LeadLost, Unavailable
 from bridge.storage.migrations import Migrations
-from bridge.storage.postgres_connection import LOCK_MS, TABLES, PostgresConnection, PostgresPlace, connect, require_suitable
+from bridge.storage.postgres_connection import LOCK_MS, TABLES, PostgresPlace, connect, require_suitable
 from bridge.storage.postgres_pipeline import PostgresPipeline
 from bridge.storage.postgres_transaction import Fence, Performed, Writer, perform, transact
 from bridge.storage.sqlite_database import SqliteDatabase
 
 T = TypeVar("T")
-C = TypeVar("C", PostgresConnection, PostgresPipeline)
 
 READERS: Final = 3
-"""Connections that read: as many statements as can be under way at once."""
+"""Connections that read: a statement goes to the one that is asked least, so that a long one holds up few."""
 LEADER_MS: Final = 30_000
 """Milliseconds in which a bridge that was killed, or whose network was cut, is gone at the server: more than the time-outs
 that `postgres_connection.py` has it set."""
 GATHER_SECONDS: Final = 0.003
 """Seconds for which a sync waits for more commits while some wait for the writer: it costs more than a commit does."""
 SYNC: Final = "SELECT pg_logical_emit_message(true, 'quietline', '')"
+
+
+_asked = attrgetter("asked")
 
 
 class ServerLog:
@@ -131,8 +132,8 @@ class PostgresDatabase:
         )
         self._underway: _Underway | None = None
         self._writer: PostgresPipeline | None = None
-        self._connections: list[Writer] = []
-        self._readers: asyncio.LifoQueue[PostgresConnection] | None = None
+        self._connections: list[PostgresPipeline] = []
+        self._readers: list[PostgresPipeline] = []
 
     async def open(self) -> None:
         """Connect and migrate. Raises `DatabaseError` when it is unusable or newer than this program."""
@@ -146,9 +147,7 @@ class PostgresDatabase:
             await syncer.run(
                 "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
             )
-            readers: asyncio.LifoQueue[PostgresConnection] = asyncio.LifoQueue()
-            for _ in range(READERS):
-                readers.put_nowait(await self._connect(read_only=True))
+            readers = [self._note((await connect(self._place, read_only=True)).pipelined()) for _ in range(READERS)]
             await self._log.sync()
         except BaseException:
             await self.close()
@@ -160,7 +159,7 @@ class PostgresDatabase:
         """Let queued commits finish, then disconnect. What is asked afterwards is `Unavailable`."""
         await self._queue.stop()
         connections, self._connections = self._connections, []
-        self._writer = self._log.connection = self._readers = None
+        self._writer, self._log.connection, self._readers = None, None, []
         for connection in reversed(connections):
             await connection.close()
 
@@ -172,9 +171,17 @@ class PostgresDatabase:
         """Run `work` in one transaction and return its value; on an exception nothing of it is kept."""
         return await self._queue.commit(work, sync=sync)
 
-    async def synced(self) -> None:
-        """Wait until everything that was written by now is on the disk. Raises `Unavailable` when it may not be, ever."""
-        await self._queue.synced()
+    @property
+    def written(self) -> int:
+        """How many commits were written by now: for `synced`."""
+        return self._queue.written
+
+    async def synced(self, up_to: int | None = None) -> None:
+        """Wait until the first `up_to` commits are on the disk; None: everything that was written by now.
+
+        Raises `Unavailable` when it may not be, ever.
+        """
+        await self._queue.synced(up_to)
 
     async def checkpoint(self) -> bool:
         """Whether what was deleted is out of reach, as far as that can be had here: its keys are, and the rest stays."""
@@ -202,39 +209,26 @@ class PostgresDatabase:
 
     async def fetch(self, statement: str, /, *values: Value) -> list[Row]:
         """Read rows outside any transaction: what is committed, all of a commit or nothing."""
-        async with self._reading() as reader:
-            return await reader.fetch(statement, *values)
+        if not self._readers:
+            raise Unavailable("not open")
+        return await min(self._readers, key=_asked).ask(statement, *values)
 
     async def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
         """Read one row, or None."""
-        async with self._reading() as reader:
-            return await reader.fetchrow(statement, *values)
+        rows = await self.fetch(statement, *values)
+        return rows[0] if rows else None
 
     async def fetchval(self, statement: str, /, *values: Value) -> Any:
         """Read one value, or None."""
-        async with self._reading() as reader:
-            return await reader.fetchval(statement, *values)
+        row = await self.fetchrow(statement, *values)
+        return None if row is None else row[0]
 
-    @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[PostgresConnection]:
-        readers = self._readers
-        if readers is None:
-            raise Unavailable("not open")
-        reader = await readers.get()
-        try:
-            yield reader
-        finally:
-            readers.put_nowait(reader)
-
-    async def _connect(self, **settings: Any) -> PostgresConnection:
-        return self._note(await connect(self._place, **settings))
-
-    def _note(self, connection: C) -> C:
+    def _note(self, connection: PostgresPipeline) -> PostgresPipeline:
         self._connections.append(connection)
         connection.when_lost(partial(self._lost, connection))
         return connection
 
-    def _lost(self, connection: Writer) -> None:
+    def _lost(self, connection: PostgresPipeline) -> None:
         if connection in self._connections:
             self._queue.fail_all(OSError("the connection to the database is lost"))
 

@@ -1,12 +1,12 @@
-"""The writing connection to PostgreSQL, on which statements that return nothing wait for one that does.
+"""A connection to PostgreSQL on which nothing waits for an answer that it does not need.
 
-Rules of this module: one task uses a connection; statements reach the server in the order in which they were said; what was
-queued goes with the next statement that is waited for, in one message and one way there and back. After an error the server
-passes over the rest of the message, so nothing that was said after it is done. The end of a transaction need not be waited
-for before the next begins: when it fails, what was sent of the next was passed over too, and is sent once more. Errors are
-those of `postgres_connection`: a code, and no value. asyncpg makes the connection (TLS, login, settings) and hands its
-transport over; it cannot send a statement before the one before it was answered, which costs a commit of four statements
-six ways in place of two or three.
+Rules of this module: one task writes on a connection; on one that only reads, many may ask at once, each for itself
+(`ask`). Statements reach the server in the order in which they were said; what was queued goes with the next statement that
+is waited for, in one message and one way there and back. After an error the server passes over the rest of the message, so
+nothing that was said after it is done. The end of a transaction need not be waited for before the next begins: when it
+fails, what was sent of the next was passed over too, and is sent once more. Errors are those of `postgres_connection`: a
+code, and no value. asyncpg makes the connection (TLS, login, settings) and hands its transport over; it cannot send a
+statement before the one before it was answered, which costs a commit of four statements six ways in place of two or three.
 
 Source: postgresql.org/docs/current: protocol-flow.html ("Pipelining", "Extended Query").
 """
@@ -109,6 +109,11 @@ class PostgresPipeline(asyncio.Protocol):
         return self._closed.done()
 
     @property
+    def asked(self) -> int:
+        """How many messages are not answered yet."""
+        return len(self._flights)
+
+    @property
     def failed(self) -> Failure | None:
         """The statement that first failed since the last BEGIN, and how; None when none did."""
         return self._turn.failed
@@ -135,6 +140,19 @@ class PostgresPipeline(asyncio.Protocol):
         self._queued.append((statement, values))
         if len(self._queued) >= MOST_QUEUED:
             await self._flush()
+
+    async def ask(self, statement: str, /, *values: Value) -> list[Row]:
+        """Run a statement alone and return its rows: for many tasks at once, who share messages and nothing else.
+
+        Who asks may be cancelled.
+        """
+        if (prepared := self._prepared.get(statement)) is None:
+            prepared = await asyncio.shield(self._prepare(statement))
+        flight = self._write([prepared], bind_and_execute(prepared, values) + SYNC, hold=True)
+        await asyncio.shield(flight.done)
+        if flight.error is not None:
+            raise flight.error from None
+        return flight.rows
 
     async def execute(self, statement: str, /, *values: Value) -> None:
         """Run what is queued and then this statement."""

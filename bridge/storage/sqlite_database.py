@@ -107,9 +107,17 @@ class SqliteDatabase:
         """Run `work` in one transaction and return its value; on an exception nothing of it is kept."""
         return await self._queue.commit(work, sync=sync)
 
-    async def synced(self) -> None:
-        """Wait until everything that was written by now is on the disk. Raises `Unavailable` when it may not be, ever."""
-        await self._queue.synced()
+    @property
+    def written(self) -> int:
+        """How many commits were written by now: for `synced`."""
+        return self._queue.written
+
+    async def synced(self, up_to: int | None = None) -> None:
+        """Wait until the first `up_to` commits are on the disk; None: everything that was written by now.
+
+        Raises `Unavailable` when it may not be, ever.
+        """
+        await self._queue.synced(up_to)
 
     async def checkpoint(self) -> bool:
         """Empty the write-ahead log, so that no deleted row is left in it; False while that cannot be: try again."""

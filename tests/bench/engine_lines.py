@@ -66,6 +66,11 @@ async def _waits(line: BenchLine, port: int) -> bool:
         return False
 
 
+async def _has_all(line: BenchLine, since: int) -> bool:
+    """Whether the homeserver has a round's texts. Its file is asked: a login to PostgreSQL costs what a text does."""
+    return line.voice_sent(since)[0] >= MANY
+
+
 async def _measure(line: BenchLine, times: Times, *, counts: bool) -> None:
     """Measure a round of a line whose bridge runs. `counts`: not the first, which warms caches."""
     await line.wait_until_idle()
@@ -73,6 +78,7 @@ async def _measure(line: BenchLine, times: Times, *, counts: bool) -> None:
     await line.wait_until_idle()
     since = line.stream_position()
     begun = (await line.load(line.texts(count=MANY, in_flight=IN_FLIGHT)))["begun"]
+    await wait_until("the homeserver has the texts", lambda: _has_all(line, since), within=120, every=0.2)
     await line.wait_until_idle()
     accepted, last = line.voice_sent(since)
     assert accepted == MANY, f"{accepted} events of {MANY} texts"

@@ -45,8 +45,12 @@ class FullDatabase:
 
         return await self.inner.commit(then_full if self.full else work, sync=sync)
 
-    async def synced(self) -> None:
-        await self.inner.synced()
+    @property
+    def written(self) -> int:
+        return self.inner.written
+
+    async def synced(self, up_to: int | None = None) -> None:
+        await self.inner.synced(up_to)
 
     async def checkpoint(self) -> bool:
         return await self.inner.checkpoint()

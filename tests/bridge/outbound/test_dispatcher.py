@@ -18,6 +18,7 @@ from bridge.outbound.routing import route
 from bridge.runtime import log
 from bridge.storage import serialization
 from bridge.storage.database import Sync
+from bridge.tables import line_state
 from bridge.tables.outbox import OutboxRow
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
@@ -361,5 +362,24 @@ async def test_nothing_leaves_before_it_is_on_the_disk(
             await asyncio.sleep(0)
         assert await harness.count("outbox") == 1
         assert rows.tried == {}
+    await rows.empty()
+    assert rows.done == ["words"]
+
+
+async def test_what_is_on_the_disk_waits_for_no_later_commit(
+    harness: BridgeHarness, rows: DispatcherHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written since, as the result of another row, need not be there before it leaves."""
+    disk = FakeDisk(tmp_path / "main.db", tmp_path / "synced")
+    disk.install(monkeypatch)
+    await rows.put("words")
+
+    async def left() -> bool | None:
+        return bool(rows.tried) or None
+
+    with disk.stalled():
+        await harness.database.commit(lambda transaction: line_state.put(transaction, "later", "1"), sync=Sync.DEFER)
+        rows.run()
+        await wait_until("the row leaves", left)
     await rows.empty()
     assert rows.done == ["words"]

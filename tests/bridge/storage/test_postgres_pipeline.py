@@ -120,6 +120,26 @@ async def test_what_waits_behind_another_has_its_own_time(pipeline: PostgresPipe
         assert (ended.tag, ended.error) == ("COMMIT", None)
 
 
+async def test_many_ask_at_once_and_each_has_its_own_answer(pipeline: PostgresPipeline) -> None:
+    """Also where the statement is new to the connection, one of them fails, and one is given up by who asked."""
+    divide = "SELECT 100 / $1::BIGINT"
+    asked = [asyncio.create_task(pipeline.ask(divide, number)) for number in (1, 0, 4, 5)]
+    await asyncio.sleep(0)
+    asked[2].cancel()
+    first, failed, given_up, last = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(first, list)
+    assert isinstance(last, list)
+    assert (first[0][0], last[0][0]) == (100, 20)
+    assert isinstance(failed, InvalidStatement)
+    assert isinstance(given_up, asyncio.CancelledError)
+    again = [asyncio.create_task(pipeline.ask(divide, number)) for number in (2, 10)]
+    await asyncio.sleep(0)
+    assert pipeline.asked == 2
+    again[0].cancel()
+    assert [row[0] for row in await again[1]] == [10]
+    assert (await pipeline.ask("SELECT $1::TEXT WHERE FALSE", "x"), pipeline.asked, pipeline.is_closed) == ([], 0, False)
+
+
 async def test_what_is_queued_is_dropped_by_a_rollback(pipeline: PostgresPipeline) -> None:
     """It was part of what is taken back, and is no part of what comes next."""
     await pipeline.defer("BEGIN")

@@ -126,6 +126,24 @@ async def test_what_nobody_waits_for_is_synced_with_what_is_waited_for(
     assert disk.after_a_power_cut() == [1, 2, 3, 4]
 
 
+async def test_who_waits_for_some_commits_waits_for_none_behind_them(
+    database: SqliteDatabase, disk: FakeDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor has the disk asked for one; what they wait for is on it."""
+    monkeypatch.setattr(commit_queue, "DEFER_SECONDS", 3600.0)
+    await database.commit(puts(1), sync=Sync.DEFER)
+    first = database.written
+    await database.commit(puts(2), sync=Sync.DEFER)
+    await database.synced(first)
+    assert disk.after_a_power_cut()[:1] == [1]
+    await database.commit(puts(3), sync=Sync.DEFER)
+    made = disk.syncs
+    await database.synced(first)
+    assert disk.syncs == made
+    await database.synced(database.written)
+    assert disk.after_a_power_cut() == [1, 2, 3]
+
+
 async def test_what_nobody_waits_for_is_synced_later(
     database: SqliteDatabase, disk: FakeDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
