@@ -6,7 +6,7 @@ second, independent one can sit at the same desk.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -129,13 +129,10 @@ async def find_item(
     wanted: Callable[[TimelineItem], bool],
     *,
     within: float = STEP_TIMEOUT,
-    before: Callable[[], Awaitable[None]] | None = None,
 ) -> TimelineItem:
-    """Wait until an item of the room is `wanted`; return the newest such item. `before`: called before each look."""
+    """Wait until an item of the room is `wanted`; return the newest such item."""
 
     async def probe() -> TimelineItem | None:
-        if before is not None:
-            await before()
         return next((item for item in reversed(await client.items(room_id)) if wanted(item)), None)
 
     async def seen() -> str:

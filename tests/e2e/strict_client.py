@@ -11,8 +11,8 @@ as a person does who misses something.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -28,15 +28,15 @@ from tests.e2e.strict_room import RoomTimeline, UndecryptableTracker
 T = TypeVar("T")
 
 PAGE_EVERY = 10
-"""How many looks at a timeline until it is paged back again: after a gap the SDK begins it again."""
+"""How many looks at a room until it is paged back again: after a gap the SDK begins it again."""
 ACCEPT_SECONDS = 1.5
 """Seconds that a person takes to accept an invitation. What was sent with it is there by then, and the client takes that
 whatever else goes wrong; one that accepts at once may take nothing at all (`test_no_bundle`)."""
 OPEN_EVERY = 50
 """How many looks until the room is opened again."""
 START_EVERY = 200
-"""How many looks until the client is started again: the SDK (0.18) can panic as it takes a doubled event from its cache,
-and shows nothing new of any room from then on (matrix-rust-sdk #6882)."""
+"""How many looks that show no new event until the client is started again: the SDK (0.18) can panic as it takes a doubled
+event from its cache, and shows nothing new of any room from then on (matrix-rust-sdk #6882)."""
 STUCK_SECONDS = 40.0
 """Seconds after which a client that does not come to the end of opening or paging a room is started again: the SDK (0.18)
 may wait for itself for ever there, with a device that has just been verified."""
@@ -48,6 +48,8 @@ class StrictClient(StrictDevice):
     def __init__(self, homeserver: str, account: Account) -> None:
         super().__init__(homeserver, account)
         self._unreadable = UndecryptableTracker()
+        self._looks, self._looks_at_same = Counter[str](), Counter[str]()
+        self._shown: defaultdict[str, set[str | None]] = defaultdict(set)
 
     async def invites(self) -> Mapping[str, str]:
         """Rooms this person is invited to, and their names."""
@@ -75,12 +77,28 @@ class StrictClient(StrictDevice):
         await live.room.leave()
 
     async def items(self, room_id: str) -> list[TimelineItem]:
-        """Return the room's events that the client has, oldest first."""
+        """Return the room's events that the client has, oldest first; whoever looks often opens the room again."""
+        await self._look_again(room_id)
         items = (await self._live(room_id)).items()
+        if new := {item.event_id for item in items} - self._shown[room_id]:
+            self._shown[room_id] |= new
+            self._looks_at_same[room_id] = 0
         if self._unreadable.too_long(items) and room_id in await self.joined():
             await self.restart()
             items = await self._paged(room_id)
         return items
+
+    async def _look_again(self, room_id: str) -> None:
+        look = self._looks[room_id] = self._looks[room_id] + 1
+        same = self._looks_at_same[room_id] = self._looks_at_same[room_id] + 1
+        if same % START_EVERY == 0:
+            await self.restart()
+        elif look % OPEN_EVERY == 0:
+            self._close(room_id)
+        if look % PAGE_EVERY == 0:
+            # A homeserver that is being killed answers nothing: the next look asks again.
+            with suppress(sdk.ClientError):
+                await self._unless_stuck(partial(self._to_the_start, room_id))
 
     async def _unless_stuck(self, doing: Callable[[], Awaitable[T]]) -> T:
         try:
@@ -147,20 +165,7 @@ class StrictClient(StrictDevice):
         self, room_id: str, step: str, wanted: Callable[[TimelineItem], bool], *, within: float = STEP_TIMEOUT
     ) -> TimelineItem:
         """Wait until an item of the room is `wanted`; the newest such item."""
-        looks = itertools.count(1)
-
-        async def before() -> None:
-            look = next(looks)
-            if look % START_EVERY == 0:
-                await self.restart()
-            elif look % OPEN_EVERY == 0:
-                self._close(room_id)
-            if look % PAGE_EVERY == 0:
-                # A homeserver that is being killed answers nothing: the next look asks again, in the time the step has.
-                with suppress(sdk.ClientError):
-                    await self._unless_stuck(partial(self._to_the_start, room_id))
-
-        return await find_item(self, room_id, step, wanted, within=within, before=before)
+        return await find_item(self, room_id, step, wanted, within=within)
 
     def _named(self, membership: Any) -> dict[str, str]:
         rooms = self._client.rooms() if self._client is not None else ()
