@@ -18,7 +18,7 @@ from typing import Any, Final, TypeAlias
 import aiohttp
 
 from tests.e2e.carrier_api import handset
-from tests.e2e.polling import wait_until
+from tests.e2e.polling import StepFailed, wait_until
 from tests.e2e.staff_client import StaffClient
 from tests.e2e.staffed_line import Conversation, StaffedLine
 
@@ -164,7 +164,7 @@ async def count(line: StaffedLine, story: Story, load: Load) -> Result:
         sent = story.texts[conversation.room]
         await line.carrier.wait_until_settled(conversation.handset, len(sent), within=load.settle)
         await conversation.wait_for_text(sent[-1], within=load.settle)
-        shown = await conversation.texts_in_room(whole=True)
+        shown = await _texts(conversation, sent, load)
         in_room, texted = Counter(shown), Counter(sent)
         result.texts += len(sent)
         result.lost += (texted - in_room).total()
@@ -182,6 +182,23 @@ async def count(line: StaffedLine, story: Story, load: Load) -> Result:
         result.answers_strange += sum(word == "delivered" and not received[answer] for answer, word in words.items())
         result.answers_strange += sum(word in ("not sent", "held") and received[answer] for answer, word in words.items())
     return result
+
+
+async def _texts(conversation: Conversation, sent: Sequence[str], load: Load) -> list[str]:
+    """Return the texts in the room, once all that were sent are; without some of them after `settle` seconds.
+
+    The client begins what it shows again after a gap, and shows pages of before a moment after it has them.
+    """
+    shown: list[str] = []
+
+    async def complete() -> bool | None:
+        nonlocal shown
+        shown = await conversation.texts_in_room(whole=True)
+        return not Counter(sent) - Counter(shown) or None
+
+    with contextlib.suppress(StepFailed):
+        await wait_until("all texts are in the room", complete, within=load.settle)
+    return shown
 
 
 async def _receipt(conversation: Conversation, answer: str, load: Load) -> str:

@@ -50,10 +50,12 @@ async def real(tmp_path_factory: Any) -> AsyncIterator[tuple[Stack, Account]]:
 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer as a gateway that is there, and takes nothing."""
+    """Answer as a Kannel that knows the line and is asked by `doctor`, without a receiver; it takes nothing."""
+    told = b"Missing receiver(s) number(s), rejected"
     with contextlib.suppress(OSError, asyncio.IncompleteReadError):
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        head = f"HTTP/1.1 400 Bad Request\r\nContent-Length: {len(told)}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode() + told)
         await writer.drain()
     writer.close()
 

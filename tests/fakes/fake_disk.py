@@ -61,7 +61,8 @@ class FakeDisk:
             raise OSError(5, "Input/output error")
         left = self._room / str(self.syncs)
         left.mkdir(parents=True)
-        for name in (self.path.name, f"{self.path.name}-wal"):
+        # The log first: it is copied back into the database meanwhile, and may begin again once that is done.
+        for name in (f"{self.path.name}-wal", self.path.name):
             shutil.copy(self.path.with_name(name), left / name)
         self.synced_files, self.syncs = left, self.syncs + 1
 
