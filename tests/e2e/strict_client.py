@@ -1,7 +1,7 @@
 """A strict modern Matrix client as a staff member: matrix-rust-sdk through matrix-sdk-python.
 
 Rule of this module: what is done here a person does; where the client fails them they do what people do, which is to open
-the room again, to start the client again, and no more.
+the room again, to start the client again, to clear its cache, and no more.
 A burst can cut the live timeline short and it is empty for about a second after a room was opened (facts-matrix.md, "The
 strict client"), so `whole` pages back to the start before it answers. What is shown can stay behind what the client has: a
 key or a reaction that comes while the room is paged in is in its store and not in the open room. So a room is opened again,
@@ -35,8 +35,8 @@ whatever else goes wrong; one that accepts at once may take nothing at all (`tes
 OPEN_EVERY = 50
 """How many looks until the room is opened again."""
 START_EVERY = 200
-"""How many looks that show no new event until the client is started again: the SDK (0.18) can panic as it takes a doubled
-event from its cache, and shows nothing new of any room from then on (matrix-rust-sdk #6882)."""
+"""How many looks that show no new event until the client's cache is cleared: the SDK (0.18) can panic as it takes a doubled
+event from its cache (matrix-rust-sdk #6882), shows nothing new of any room from then on, and has lost what came with it."""
 STUCK_SECONDS = 40.0
 """Seconds after which a client that does not come to the end of opening or paging a room is started again: the SDK (0.18)
 may wait for itself for ever there, with a device that has just been verified."""
@@ -91,8 +91,8 @@ class StrictClient(StrictDevice):
     async def _look_again(self, room_id: str) -> None:
         look = self._looks[room_id] = self._looks[room_id] + 1
         same = self._looks_at_same[room_id] = self._looks_at_same[room_id] + 1
-        if same % START_EVERY == 0:
-            await self.restart()
+        if same % START_EVERY == 0 and room_id in self._joined_rooms() and await self.is_answered():
+            await self.restart(clear_cache=True)
         elif look % OPEN_EVERY == 0:
             self._close(room_id)
         if look % PAGE_EVERY == 0:

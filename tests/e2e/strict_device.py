@@ -18,12 +18,14 @@ import aiohttp
 import matrix_sdk_python as sdk
 from matrix_sdk_python._generated import matrix_sdk_crypto as crypto
 
-from tests.e2e.polling import wait_until
+from tests.e2e.polling import StepFailed, wait_until
 from tests.e2e.staff_client import Account
 from tests.e2e.strict_room import RoomTimeline
 
 ENDS = 5.0
 """Seconds that a client has for ending before it is dropped as it is."""
+ROOMS_SECONDS = 20.0
+"""Seconds that a client whose cache was cleared has for asking which rooms it is in."""
 
 
 class StrictDevice:
@@ -58,11 +60,16 @@ class StrictDevice:
         await self._client.login(self._account.user, self._account.password, "strict", None)
         await self._ready()
 
-    async def restart(self) -> None:
-        """Be ended and started again with what the device has; who is away stays away."""
+    async def restart(self, *, clear_cache: bool = False) -> None:
+        """Be ended and started again with what the device has; who is away stays away.
+
+        `clear_cache`: without what it has of rooms, which it asks the homeserver for again; its keys stay.
+        """
         async with self._starting:
             away = self._going is None or self._going.done()
-            session = self._client.session()
+            session, rooms = self._client.session(), self._joined_rooms()
+            if clear_cache:
+                await self._clear_cache()
             await self._end()
 
             async def restored() -> bool:
@@ -77,6 +84,26 @@ class StrictDevice:
             await wait_until(f"{self.mxid}: the client starts again", restored)
             if not away:
                 await self.back()
+            if clear_cache and not away:
+
+                async def there() -> bool:
+                    return rooms <= self._joined_rooms()
+
+                # A room that was left meanwhile does not come: then the wait is over in vain.
+                with suppress(StepFailed):
+                    await wait_until(f"{self.mxid}: the rooms are there again", there, within=ROOMS_SECONDS)
+
+    def _joined_rooms(self) -> set[str]:
+        return {room.id() for room in self._client.rooms() if room.membership() == sdk.Membership.JOINED}
+
+    async def _clear_cache(self) -> None:
+        if self._going is not None:
+            self._going.cancel()
+            await asyncio.gather(self._going, return_exceptions=True)
+        # A homeserver that is being killed answers nothing.
+        with suppress(TimeoutError, sdk.ClientError):
+            async with asyncio.timeout(ENDS):
+                await self._client.clear_caches(self._sync)
 
     async def _built(self) -> Any:
         strict = crypto.DecryptionSettings(sender_device_trust_requirement=crypto.TrustRequirement.CROSS_SIGNED_OR_LEGACY)
@@ -157,6 +184,15 @@ class StrictDevice:
             http.get(f"/_matrix/client/v3/{path}", params=query) as answer,
         ):
             return answer.status, await answer.json()
+
+    async def is_answered(self) -> bool:
+        """Whether the homeserver answers this device now."""
+        try:
+            async with asyncio.timeout(ENDS):
+                status, _ = await self.ask("account/whoami")
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+        return status == 200
 
     async def rings(self, room_id: str, event_id: str) -> str:
         """Return what Element X does about an event: "ring" (with sound), "notify" (without) or "nothing".
