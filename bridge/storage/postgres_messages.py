@@ -11,13 +11,15 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, Final
 
 from bridge.storage.database import NamedRow, Value
 from bridge.storage.errors import InvalidStatement
 
 BOOL, BYTEA, NUMERIC = 16, 17, 1700
-WHOLE: Final = (20, 21, 23, 26, NUMERIC)
+INTEGERS: Final = (20, 21, 23, 26)
+WHOLE: Final = (*INTEGERS, NUMERIC)
 """Types that are whole numbers here: a SUM of whole numbers is numeric, and one as well."""
 FLOATS: Final = (700, 701)
 TEXT_FORMAT, BINARY_FORMAT = 0, 1
@@ -86,6 +88,9 @@ def _encode(value: str | bytes | float, oid: int) -> bytes:
         raise InvalidStatement("number") from None
     if isinstance(value, bool):
         return (b"t" if value else b"f") if oid == BOOL else (b"1" if value else b"0")
+    if oid in INTEGERS and isfinite(value):
+        # A time of ours has a fraction; a column of times may have none, and the server takes no such text for it.
+        return b"%d" % value
     return b"%d" % value if isinstance(value, int) else repr(value).encode()
 
 

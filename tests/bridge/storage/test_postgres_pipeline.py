@@ -55,6 +55,15 @@ async def test_every_value_comes_back_as_it_was(pipeline: PostgresPipeline) -> N
     assert await pipeline.fetchrow("SELECT n FROM t WHERE y = $1", False) is not None
 
 
+async def test_a_time_with_a_fraction_is_compared_with_one_without(pipeline: PostgresPipeline) -> None:
+    """As a whole number: times of ours have a fraction, and some columns of times have none."""
+    for value, expected in ((1811751000.0, True), (1811751000.9, True), (1811751001.0, False), (-0.5, True)):
+        assert await pipeline.fetchval("SELECT 1811751000::bigint >= $1", value) is expected
+        assert (await pipeline.ask("SELECT 1811751000::bigint >= $1 AS it", value))[0]["it"] is expected
+    with pytest.raises(InvalidStatement):
+        await pipeline.ask("SELECT 1::bigint >= $1", float("inf"))
+
+
 async def test_what_was_said_is_done_in_its_order(pipeline: PostgresPipeline) -> None:
     """Also where a statement is new to the connection in the middle, and where the server has to drop some."""
     for number in range(40):
