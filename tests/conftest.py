@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 HERE: Final = Path(__file__).parent
 LONGEST_FIRST: Final = (
+    "test_types.py",
     "the line 2",
     *(f"e2e/test_{name}.py" for name in ("erasure", "backup", "canary_trip", "history", "trust")),
     *(

@@ -43,13 +43,14 @@ class Child:
     """One child: a module and its arguments (no secret among them), and how it ends.
 
     `stop_seconds`: how long it may take after SIGTERM before SIGKILL. `refusal`: the exit code with which it says that
-    starting it again cannot help.
+    starting it again cannot help. `optional`: the others go on without it, and after a refusal it is tried once a minute.
     """
 
     name: str
     command: tuple[str, ...]
     stop_seconds: float = 8.0
     refusal: int | None = None
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,13 @@ class Refusal:
 class RestartBackoff:
     """How soon a dead child is started again: the n-th death in a row waits `delays[n]` seconds (the last for all more).
 
-    A child that lived for `reset_after` seconds begins again at the first.
+    A child that lived for `reset_after` seconds begins again at the first. `refused`: seconds after the refusal of an
+    optional one, whose start alone has a core for two seconds.
     """
 
     delays: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0, 2.0)
     reset_after: float = 10.0
+    refused: float = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,12 +154,15 @@ class Supervisor:
                 return
             self.deaths[child.name] += 1
             self._child_died(child.name)
-            if code == child.refusal and not self.refused.done():
+            refused = code == child.refusal
+            if refused and not child.optional and not self.refused.done():
                 self.refused.set_result(Refusal(child.name, _log_since(log, offset)))
                 return
             if time.monotonic() - started_at >= self._backoff.reset_after:
                 deaths = 0
             delay = self._backoff.delays[min(deaths, len(self._backoff.delays) - 1)]
+            if refused and child.optional:
+                delay = self._backoff.refused
             deaths += 1
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), delay)

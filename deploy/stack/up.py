@@ -88,7 +88,13 @@ def children(layout: Layout, *, take_over: bool = False) -> tuple[Child, ...]:
             stop_seconds=5.0,
             refusal=2,
         ),
-        Child(name=CANARY, command=("deploy", "canary", "--config", str(layout.config)), stop_seconds=1.5),
+        Child(
+            name=CANARY,
+            command=("deploy", "canary", "--config", str(layout.config)),
+            stop_seconds=1.5,
+            refusal=2,
+            optional=True,
+        ),
     )
 
 

@@ -220,6 +220,27 @@ def test_test_runs_all_checks_and_pytest_last(
     assert ended.stdout == ""
 
 
+def test_the_whole_suite_has_the_types_within(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without arguments a test of the suite looks at the types, beside the others."""
+    ran: list[tuple[str, ...]] = []
+
+    def run(*command: str) -> int:
+        ran.append(command[3:])
+        return 0
+
+    monkeypatch.setattr(main, "_run", run)
+    assert CliRunner().invoke(main.cli, ["test"]).exit_code == 0
+    assert ran == [("ruff", "check"), ("ruff", "format", "--check"), ("pytest", *main.PARALLEL_OPTIONS)]
+    assert (ROOT / "tests" / "test_types.py").is_file()
+
+
+def test_what_tests_compile_is_kept(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """Whatever the caller's environment says, the processes of tests need not compile everything again."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert main._run(sys.executable, "-c", "import sys; print(sys.dont_write_bytecode)") == 0
+    assert capfd.readouterr().out == "False\n"
+
+
 def test_bench_passes_its_arguments_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """`bench` runs the module with its arguments and ends as it does."""
     ran: list[tuple[str, ...]] = []

@@ -20,6 +20,7 @@ from deploy.stack.supervisor import (
     Child,
     ChildPaths,
     Refusal,
+    RestartBackoff,
     Supervisor,
     kill_stale_processes,
     rotate_log,
@@ -196,3 +197,31 @@ async def test_a_missing_log_ends_neither_the_child_nor_the_rotation(
     assert await asyncio.wait_for(supervisor.refused, STEP_TIMEOUT) == Refusal("gone", "(its log cannot be read)")
     await supervisor.stop(["gone", "any"])
     assert not any(is_running(pid) for pid in spawned.values())
+
+
+async def test_what_the_others_can_do_without_is_tried_again_later(tmp_path: Path) -> None:
+    """An optional child that refuses ends nobody, and is not started again at once as one that died is."""
+    spawned: dict[str, list[int]] = {"any": [], "beside": []}
+    supervisor = Supervisor(
+        paths=ChildPaths(directory=tmp_path, pid=lambda n: tmp_path / f"{n}.pid", log=lambda n: tmp_path / f"{n}.log"),
+        child_started=lambda name, pid: spawned[name].append(pid),
+        backoff=RestartBackoff(delays=(0.0,), refused=3600.0),
+    )
+
+    async def end(name: str, number: signal.Signals) -> None:
+        lives = len(spawned[name])
+        os.kill(spawned[name][-1], number)
+        if number is not signal.SIGKILL:
+            await asyncio.to_thread(eventually, lambda: len(spawned[name]) > lives)
+
+    supervisor.start(
+        Child(name=name, command=("tests.deploy.sleeper",), refusal=-signal.SIGKILL, optional=True) for name in spawned
+    )
+    await asyncio.to_thread(eventually, lambda: all(spawned.values()))
+    await end("any", signal.SIGTERM)
+    await end("any", signal.SIGKILL)
+    for _ in range(3):  # meanwhile it would have been started, too
+        await end("beside", signal.SIGTERM)
+    assert (len(spawned["any"]), supervisor.deaths["any"], supervisor.refused.done()) == (2, 2, False)
+    await supervisor.stop(list(spawned))
+    assert not any(is_running(pid) for pids in spawned.values() for pid in pids)
