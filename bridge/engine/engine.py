@@ -11,6 +11,7 @@ one after another and committed together, and of several edits of one message th
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -107,6 +108,9 @@ class Engine:
         self.queue = OwnerQueue("engine", self._work, workers=MAX_IN_FLIGHT, rank=self._rank)
         services.wake.engine = self.queue.wake
         self._desk, self._conversations = Desk(), frozenset[str]()
+        # A part of each transaction id: a server that takes over as a replica can give out numbers again that were used, so
+        # that the homeserver answers with the event of before and the words count as sent.
+        self._run = secrets.token_hex(4)
 
     @property
     def desk(self) -> Desk:
@@ -253,7 +257,7 @@ class Engine:
         set_ = [a for _, _, a in acts if isinstance(a, SetTimer | CancelTimer)]
         last_edit = {(a.place, a.ref): a for _, _, a in acts if isinstance(a, EditMessage)}
         rows = [
-            await self._outbox.seal(owner, f"q{row.seq}.{n}", action)
+            await self._outbox.seal(owner, f"q{self._run}.{row.seq}.{n}", action)
             for row, n, action in acts
             if not isinstance(action, SendEvent | SetTimer | CancelTimer | CreateThread)
             and not is_transactional(action)

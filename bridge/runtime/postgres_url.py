@@ -124,6 +124,8 @@ def database_url_problem(url: str) -> str:
         return shape
     if parts.scheme not in {"postgresql", "postgres"} or not parts.username or not host or not parts.path.strip("/"):
         return shape
+    if "," in host:
+        return f"{shape}: one host; an address that follows the primary does for several servers"
     if not is_private_host(host) and mode != "verify-full":
         return "that server is reached over networks of others: add ?sslmode=verify-full&sslrootcert=FILE to the URL"
     return ""

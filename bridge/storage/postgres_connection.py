@@ -186,9 +186,13 @@ async def connect(
     statements: int = STATEMENTS,
     seconds: float | None = STATEMENT_SECONDS,
     lock_ms: int = LOCK_MS,
+    replica_too: bool = False,
     **settings: str,
 ) -> PostgresConnection:
     """Connect. `statements`: how many are kept prepared; `seconds` and `lock_ms`: how long one may take, and wait.
+
+    Each connection is of a primary: where one name means several servers, a replica would know less than was written, and
+    what it does not know counts as gone. `replica_too`: for whoever only tells what the server is.
 
     Raises `UnsuitableServer` where another try does not help, and otherwise `DatabaseError`.
     """
@@ -200,6 +204,7 @@ async def connect(
             max_cached_statement_lifetime=0,
             command_timeout=seconds,
             record_class=PostgresRow,
+            target_session_attrs="any" if replica_too else "primary",
             server_settings={
                 "application_name": "quietline",
                 "search_path": place.schema,
@@ -222,15 +227,13 @@ async def connect(
 
 
 async def require_suitable(connection: PostgresConnection) -> None:
-    """Raise `UnsuitableServer` when the database is not what we need, `Unavailable` when it is a replica just now."""
+    """Raise `UnsuitableServer` when the database is not what we need."""
     if int(await connection.fetchval("SELECT current_setting('server_version_num')::int")) < OLDEST:
         raise UnsuitableServer("version")
     if await connection.fetchval("SELECT current_setting('server_encoding')") != "UTF8":
         raise UnsuitableServer("encoding")
     if not await connection.fetchval(ORDER):
         raise UnsuitableServer("collation")
-    if await connection.fetchval("SELECT pg_is_in_recovery()"):
-        raise Unavailable("read-only replica")
 
 
 @contextmanager
@@ -242,6 +245,8 @@ def _translated() -> Iterator[None]:
         raise translate(error) from None
     except asyncpg.ClientConfigurationError:
         raise UnsuitableServer("settings") from None
+    except asyncpg.TargetServerAttributeNotMatched:
+        raise Unavailable("read-only replica") from None
     except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         raise Unavailable(type(error).__name__) from None
     except ssl.SSLCertVerificationError:

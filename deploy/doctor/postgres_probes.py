@@ -100,7 +100,7 @@ async def asked(config: Config, wait_ms: int) -> AsyncIterator[PostgresConnectio
     try:
         async with asyncio.timeout(wait_ms / 1000):
             place = PostgresPlace(config.database_url or "", "main")
-            connection = await connect(place, read_only=True, lock_ms=wait_ms)
+            connection = await connect(place, read_only=True, lock_ms=wait_ms, replica_too=True)
         try:
             yield connection
         finally:

@@ -136,6 +136,8 @@ def test_what_the_process_ends_with(
         ("postgresql://quietline:secret@127.0.0.1", "must hold postgresql://"),
         ("postgresql:///line", "must hold postgresql://"),
         ("postgresql://quietline:secret@127.0.0.1:x/line", "must hold postgresql://"),
+        ("postgresql://quietline:secret@10.0.0.1,10.0.0.2/line", "one host"),
+        ("postgresql://quietline:secret@pg1.example.net,pg2.example.net/line?sslmode=verify-full", "one host"),
         ("postgresql://quietline:secret@db.example.net/line", "sslmode=verify-full"),
         ("postgresql://quietline:secret@db.example.net/line?sslmode=require", "sslmode=verify-full"),
     ],

@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 
 from bot.decide import decide
-from bot.model.actions import DESK, SendMessage
+from bot.model.actions import DESK, Action, SendMessage
 from bot.model.desk import Facts
 from bot.model.events import Event, TextArrived
 from bot.model.feature import Step
 from bot.model.line_incidents import DeadLetterRecorded
 from bridge.engine import engine
+from bridge.outbound.dispatcher import OutboxDispatcher
 from bridge.runtime import log
+from bridge.tables.outbox import OutboxRow
 from policies.pack import Pack
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
@@ -63,6 +65,30 @@ async def test_a_restart_goes_on_with_what_stood_in_the_inbox(harness: BridgeHar
     await again.wait_until_drained()
     assert again.messages_shown(owner) == ["before the stop"]
     await again.close()
+
+
+async def test_no_two_starts_make_the_same_transaction_id(
+    harness: BridgeHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that has lost its last rows gives out their numbers again, and the homeserver must not know the ids."""
+    made: list[str] = []
+    seal = OutboxDispatcher.seal
+
+    async def noting(self: OutboxDispatcher, owner: str, txn: str, action: Action) -> OutboxRow:
+        made.append(txn)
+        return await seal(self, owner, txn, action)
+
+    monkeypatch.setattr(OutboxDispatcher, "seal", noting)
+    (tmp_path / "other").mkdir()
+    other = BridgeHarness(tmp_path / "other")
+    await other.open()
+    for each in (harness, other):
+        await each.run()
+        await each.receive_text("the first of all", message_id="1")
+        await each.wait_until_drained()
+    await other.close()
+    assert len(made) == len(set(made))
+    assert len({txn.partition(".")[2] for txn in made}) < len(made), "nothing was numbered alike"
 
 
 async def test_a_full_disk_is_waited_for(harness: BridgeHarness) -> None:

@@ -17,11 +17,12 @@ import psycopg2
 import pytest
 
 from bridge.storage.errors import Unavailable
+from bridge.storage.postgres_connection import connect
 from tests.bridge.inbound.test_webhook import WebhookClient, adapter, text
 from tests.documents import source, strings
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
-from tests.fakes.database_engine import VARIABLE, AnyDatabase, make_database
+from tests.fakes.database_engine import VARIABLE, AnyDatabase, make_database, place_of
 from tests.fakes.postgres_server import SUPERUSER, PostgresServer, bridge_server, running_postgres
 from tests.outside_programs import OutsidePrograms
 
@@ -106,6 +107,11 @@ async def test_a_replica_is_promoted(server: PostgresServer, tmp_path: Path, mon
         monkeypatch.setenv(VARIABLE, replica.url("postgres"))
         with pytest.raises(Unavailable, match="read-only replica"):
             await make_database(tmp_path / "main.db").open()
+        # Nor does any one connection of several go to a replica: what that has not heard of would count as gone.
+        place = place_of(tmp_path / "main.db")
+        with pytest.raises(Unavailable, match="read-only replica"):
+            await connect(place, read_only=True)
+        await (await connect(place, read_only=True, replica_too=True)).close()
         assert replica.execute(SUPERUSER, "SELECT pg_promote(true, 60)") == [(True,)]
         async with bridge(tmp_path) as webhook:
             assert [await webhook.post(texts(n)) for n in (1, 2)] == [200, 200]
