@@ -22,9 +22,10 @@ MAX_WAIT: Final = 6 * 3600.0
 WITHOUT_ID: Final = "texts that may have reached the carrier, which told us no id"
 
 # Of a copy without an owner nobody knows that it is not a held thread's, as long as that thread has texts without an id.
-NOT_ON_HOLD: Final = f"""NOT EXISTS (
-    SELECT 1 FROM thread t WHERE t.held AND (t.id = c.owner OR c.owner = '' AND EXISTS (
-        SELECT 1 FROM copy_result r WHERE r.owner = t.id AND r.result = '{WITHOUT_ID}')))"""  # noqa: S608 - a constant
+# That is asked apart from the other, a look at one thread: in one condition with it each copy went through all threads.
+NOT_ON_HOLD: Final = f"""NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = c.owner AND t.held)
+    AND (c.owner <> '' OR NOT EXISTS (
+        SELECT 1 FROM thread t JOIN copy_result r ON r.owner = t.id WHERE t.held AND r.result = '{WITHOUT_ID}'))"""  # noqa: S608 - a constant
 """SQL: nobody holds the thread of a copy `c`, as far as that is known."""
 
 
@@ -42,12 +43,14 @@ class CarrierCopy(NamedTuple):
 async def due_copies(reader: Reader, now: float, most: int, *, clock_distrusted: bool) -> list[CarrierCopy]:
     """Return up to `most` copies that are due, without those of threads on hold, what is due for longest first."""
     # With a clock that is doubted only those go for which an end waits: a person asked for it, or it came before.
-    ended = "EXISTS (SELECT 1 FROM erasure x WHERE x.id = c.owner)"
-    only = f" AND {ended}" if clock_distrusted else ""
-    # One of those is never due so far ahead, unless the clock was set back since: then it is due now.
-    is_due = f"(due <= $1 OR due > $1 + {MAX_WAIT} AND {ended})"
+    only = " AND EXISTS (SELECT 1 FROM erasure x WHERE x.id = c.owner)" if clock_distrusted else ""
+    # One of those is never due so far ahead, unless the clock was set back since: then it is due now. Found by the ends, as
+    # most copies are due in a day and wait for no end.
     rows = await reader.fetch(
-        f"""SELECT n, hash, id, due, tries, noted FROM carrier_copy c WHERE {is_due}{only} AND {NOT_ON_HOLD}
+        f"""SELECT n, hash, id, due, tries, noted FROM carrier_copy c WHERE due <= $1{only} AND {NOT_ON_HOLD}
+            UNION ALL
+            SELECT c.n, c.hash, c.id, c.due, c.tries, c.noted FROM erasure x CROSS JOIN carrier_copy c
+            WHERE c.owner = x.id AND c.due > $1 + {MAX_WAIT} AND {NOT_ON_HOLD}
             ORDER BY due LIMIT $2""",  # noqa: S608 - constants
         now,
         most,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ from bridge.matrix.room_client import Permanent, Transient
 from bridge.outbound.sms_sender import ID_RETENTION
 from bridge.runtime.priority_gate import MAX_BACKGROUND
 from bridge.storage.database import Transaction
-from bridge.tables import clock_trust, room_events
+from bridge.tables import carrier_copies, clock_trust, room_events
 from tests.fakes.erasure_harness import ADA, ROOM, SOL, ErasureHarness
 
 DAY = 86_400
@@ -177,21 +178,48 @@ async def test_a_superseded_edit_goes_and_the_newest_stays(erasure: ErasureHarne
 @pytest.mark.sqlite_only
 async def test_what_is_due_is_found_by_an_index(erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many rows there are of which none is due, looking reads none of them."""
-    database, asked = erasure.harness.database, list[tuple[str, tuple[Any, ...]]]()
+    database = erasure.harness.database
+    with noted(database, monkeypatch) as asked:
+        await room_events.due(database, 0, 48)
+        await erasure.harness.timers.fire_due()
+    assert len(asked) >= 3
+    for query, args in asked:
+        assert await scanned(database, query, args) == set(), query
+
+
+@pytest.mark.sqlite_only
+async def test_copies_are_found_by_an_index(erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copies of a flood are due in a day: looking for others, and at one of them, goes through no copy and no thread."""
+    database = erasure.harness.database
+    with noted(database, monkeypatch) as asked:
+        for distrusted in (False, True):
+            await carrier_copies.due_copies(database, 0, 48, clock_distrusted=distrusted)
+        await carrier_copies.may_delete(database, 1)
+    assert len(asked) == 3
+    for query, args in asked:
+        # What is left: ends that wait, and results of copies whose owner nobody knows, once for all of those.
+        assert await scanned(database, query, args) <= {"x", "r"}, query
+
+
+@contextmanager
+def noted(database: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, tuple[Any, ...]]]]:
+    """Note what a database is asked."""
+    asked = list[tuple[str, tuple[Any, ...]]]()
 
     async def noting(ask: Callable[..., Awaitable[Any]], query: str, *args: Any) -> Any:
         asked.append((query, args))
         return await ask(query, *args)
 
-    for name in ("fetch", "fetchrow", "fetchval"):
-        monkeypatch.setattr(database, name, partial(noting, getattr(database, name)))
-    await room_events.due(database, 0, 48)
-    await erasure.harness.timers.fire_due()
-    monkeypatch.undo()
-    assert len(asked) >= 3
-    for query, args in asked:
-        steps = [row["detail"] for row in await database.fetch(f"EXPLAIN QUERY PLAN {query}", *args)]
-        assert [step for step in steps if step.startswith("SCAN")] == [], query
+    with monkeypatch.context() as patched:
+        for name in ("fetch", "fetchrow", "fetchval"):
+            patched.setattr(database, name, partial(noting, getattr(database, name)))
+        yield asked
+
+
+async def scanned(database: Any, query: str, args: tuple[Any, ...]) -> set[str]:
+    """Return the tables, as the query calls them, that it goes through from one end to the other."""
+    steps = [row["detail"].split() for row in await database.fetch(f"EXPLAIN QUERY PLAN {query}", *args)]
+    return {step[1] for step in steps if step[0] == "SCAN"}
 
 
 async def test_what_was_redacted_and_can_still_be_read_is_not_gone(erasure: ErasureHarness) -> None:
