@@ -1,7 +1,7 @@
 """A rehearsal line with a canary, and what it says of itself.
 
 Rule of this module: it reads `run/canary.json`, the line's databases and the homeserver's, and changes only the
-configuration, before the line is started again.
+configuration, before the line is started.
 """
 
 from __future__ import annotations
@@ -145,8 +145,7 @@ async def run_canary_line(directory: Path, *, handset: bool = False) -> AsyncIte
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     try:
-        await stack.start()
-        await stack.stop()
+        stack.write_files()
         _configure(stack, site.name, handset=handset)
         await stack.start()
         await line.wait_for(ok=True)

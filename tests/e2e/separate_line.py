@@ -41,12 +41,12 @@ async def run_line(
 ) -> AsyncIterator[StaffedLine]:
     """Run a line for the length of the block.
 
-    With an agency's own `settings`, a folder of its own `drills`, a `plan` of shifts that has everybody on, or logging as
-    told, it is started again.
+    An agency's own `settings`, a folder of its own `drills`, a `plan` of shifts that has everybody on, and logging as told
+    are there at its first start.
     """
     stack = Stack(directory)
     try:
-        await stack.start()
+        stack.write_files()
         configured: dict[str, Any] = {}
         if log_level is not None:
             # All that can be seen of a line from outside, to be looked through (`visibility`).
@@ -63,10 +63,8 @@ async def run_line(
             lines[0]["calendar"] = {"file": str(plan_file(stack.data))}
         if settings is not None or drills is not None or plan:
             configured["lines"] = lines
-        if configured:
-            stack.configure(**configured)
-            await stack.kill("bridge")
-            await stack.wait_until_well()
+        stack.configure(**configured)
+        await stack.start()
         yield StaffedLine(stack=stack, ready=stack.ready)
     finally:
         await stack.end()

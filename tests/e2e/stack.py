@@ -18,6 +18,8 @@ from typing import Any
 
 import yaml
 
+from deploy.data_dir.layout import Layout, Ports
+from deploy.stack.provision import write_line_files
 from tests.e2e.carrier_api import CarrierApi
 from tests.e2e.polling import StepFailed, shorten, wait_until
 from tests.e2e.staff_client import Account
@@ -100,6 +102,10 @@ class Stack:
     def command(self, *words: str) -> list[str]:
         """Return a command line of the product for this directory."""
         return [str(ROOT / "quietline"), *words]
+
+    def write_files(self) -> None:
+        """Write what `up` writes of a rehearsal before it starts anything: its configuration can be changed then."""
+        write_line_files(Layout(self.data), Ports(self.base))
 
     async def start(self) -> None:
         """Start `up` and wait until it is ready."""

@@ -15,8 +15,8 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from deploy.data_dir.layout import Layout, Ports
-from deploy.stack.provision import open_secrets, write_line_files
+from deploy.data_dir.layout import Layout
+from deploy.stack.provision import open_secrets
 from tests.e2e.conftest import StrictClientFactory
 from tests.e2e.polling import wait_until
 from tests.e2e.stack import Stack, run
@@ -29,8 +29,8 @@ WITHHELD = "WITHHELD_FOR_UNVERIFIED_OR_INSECURE_DEVICE"
 
 def make_real(stack: Stack) -> Account:
     """Write a line with a gateway of its own and reviewed words; returns its supervisor's account."""
+    stack.write_files()
     layout = Layout(stack.data)
-    write_line_files(layout, Ports(stack.base))
     review = {"reviewed_by": "Counsel", "reviewed_on": date(2026, 3, 1)}
     texts = {
         str(text.name): {"wordings": {"en": {"text": wording.text.replace("555-555-0123", "555-867-5309"), **review}}}
