@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import yaml
 
 from deploy.data_dir.layout import Layout, Ports
@@ -166,10 +167,22 @@ class Stack:
     async def wait_until_well(self) -> None:
         """Wait until `quietline status` says that every part answers."""
 
+        async def bridge_answers() -> bool | None:
+            ready = ReadyFile.read(self.ready_file)  # not there while `up` starts a part again
+            if ready is None:
+                return None
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                async with http.get(f"{ready.bridge}/ready") as answer:
+                    return answer.status == 200 or None
+            return None
+
         async def asked() -> bool | None:
             code, _ = await run(self.command("status", "--json", "--data", str(self.data)))
             return code == 0 or None
 
+        # Which is the last that comes: `status` is a second of CPU each time, and has more to say than a wait needs.
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as http:
+            await wait_until("the bridge is ready", bridge_answers, within=LATER_RUN, every=0.3, seen=self.tail)
         await wait_until("`quietline status` says all is well", asked, within=LATER_RUN, every=0.3, seen=self.tail)
 
     async def end(self) -> None:
