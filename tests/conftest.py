@@ -47,6 +47,8 @@ LONGEST_FIRST: Final = (
     ),
 )
 """Groups by the beginning of their names, as CONTRIBUTING.md, "What takes how long", has them: none long is the last."""
+SHARED_LINE: Final = "the line"
+"""How the names of the groups begin whose tests share one."""
 OWN_LINE: Final = re.compile(r"\bStack\(|separate_line\.run_line\(|run_canary_line\(")
 SECOND_LINE: Final = re.compile(r"^SECOND_LINE = True$", re.MULTILINE)
 """What a test file says whose tests use the shared line beside those of the others: in a process of their own, if there are
@@ -137,6 +139,19 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
     item.user_properties.append((CPU_PROPERTY, round(cpu_seconds() - item.stash[CPU_BEFORE], 3)))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> object:
+    """End the shared line with the last of its tests: its clients and processes would work until this process ends.
+
+    It is done as pytest does it after the last test of all, where nothing is next: what else lasted for the session ends
+    too, the session's event loop for one, and begins again for the next test that asks for it.
+    """
+    if nextitem is None or not _shares_line(item) or _shares_line(nextitem):
+        return None
+    runner: Any = item.config.pluginmanager.get_plugin("runner")
+    return runner.pytest_runtest_protocol(item, None)
+
+
 def cpu_seconds() -> float:
     """Return the CPU seconds of this process, and of its children that have ended."""
     used = os.times()
@@ -195,7 +210,11 @@ def group(file: str) -> str:
     name = Path(file).relative_to("tests").as_posix()
     text = (HERE / name).read_text(encoding="utf-8")
     shared = name.startswith("e2e/") and not OWN_LINE.search(text)
-    return f"the line {'2' if SECOND_LINE.search(text) else '1'}" if shared else name
+    return f"{SHARED_LINE} {'2' if SECOND_LINE.search(text) else '1'}" if shared else name
+
+
+def _shares_line(item: pytest.Item) -> bool:
+    return group(item.nodeid.partition("::")[0]).startswith(SHARED_LINE)
 
 
 def _group_rank(name: str) -> int:

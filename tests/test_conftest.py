@@ -6,11 +6,55 @@ import signal
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import stop_ignoring_signals
+from tests.conftest import HERE, stop_ignoring_signals
 
+SESSION = """
+import pytest, pytest_asyncio
+import tests.conftest as ours
+
+ours.group = lambda file: "the line 1" if "shared" in file else file
+pytest_runtest_protocol, seen = ours.pytest_runtest_protocol, []
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def line(server):
+    seen.append("line")
+    yield seen
+    seen.append("line ended")
+
+@pytest.fixture(scope="session")
+def server():
+    seen.append("server")
+    yield seen
+    seen.append("server ended")
+
+def pytest_sessionfinish():
+    assert seen.count("server") == seen.count("server ended")
+"""
+SHARED = """
+import pytest
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+async def test_first(line):
+    assert line == ["server", "line"]
+
+async def test_last(line):
+    assert line == ["server", "line"]
+"""
+OTHERS = """
+import pytest
+before = ["server", "line", "line ended", "server ended", "server"]
+
+def test_next(server):
+    assert server == before
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_of_the_session(line):
+    assert line == [*before, "line"]
+"""
 REPORT = "import signal; print(signal.getsignal(signal.SIGHUP) is signal.SIG_DFL)"
 
 
@@ -32,3 +76,14 @@ def test_what_tests_share_asserts_with_values(package: str) -> None:
     spec = find_spec(f"tests.{package}")
     assert spec is not None
     assert type(spec.loader).__name__ == "AssertionRewritingHook"
+
+
+def test_the_shared_line_ends_with_its_last_test(tmp_path: Path) -> None:
+    """Of all that lasts for the session; the tests that come after it begin what they need of that again."""
+    for name, text in (("conftest", SESSION), ("test_a_shared", SHARED), ("test_b", OTHERS)):
+        (tmp_path / f"{name}.py").write_text(text)
+    options = ("-q", "-W", "error", "-o", "asyncio_default_fixture_loop_scope=function", "-p", "no:cacheprovider")
+    command = (sys.executable, "-P", "-m", "pytest", *options, "--rootdir", str(tmp_path), str(tmp_path))
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(HERE.parent)}
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+    assert (ended.returncode, "4 passed" in ended.stdout) == (0, True), ended.stdout[-3000:] + ended.stderr[-3000:]
