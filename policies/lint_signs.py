@@ -1,13 +1,14 @@
 """What is wrong with the lists of signs and of talk: phrases that are there twice, and such as no text brings.
 
-Rule of this module: a phrase is tried on texts made of its own words, alone and behind another word; one that is not found
-in them is of no use.
+Rules of this module: a phrase is tried on texts made of its own words, alone and behind another word; one that is not found
+in them is of no use. The lists of a matcher are looked at once in a process.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 
 from policies.pack import Pack
 from policies.phrases import Matcher, Phrase, PhraseList, examples, make_matcher
@@ -19,14 +20,28 @@ ANY_WORD = "x"
 def flaws(pack: Pack) -> Iterator[tuple[str, str, str]]:
     """Yield the path, what is wrong and what to do, for each flaw of the lists."""
     for language, matcher in pack.signs.items():
-        for each in matcher.lists:
-            path = f"words.{language}.signs.{each.label}"
-            yield from _flaws(matcher, each, f"{path}.phrases", f"{path}.unless")
+        yield from _of_signs(language, matcher)
     for language, about in pack.about_texter.items():
-        path = f"words.{language}.about_texter"
-        for each in about.matcher.lists:
-            within = each.label.rpartition(".")[0]
-            yield from _flaws(about.matcher, each, f"{path}.{each.label}", f"{path}.{within}.unless".replace("..", "."))
+        yield from _of_talk(language, about.matcher)
+
+
+@lru_cache(maxsize=32)
+def _of_signs(language: str, matcher: Matcher) -> tuple[tuple[str, str, str], ...]:
+    found: list[tuple[str, str, str]] = []
+    for each in matcher.lists:
+        path = f"words.{language}.signs.{each.label}"
+        found += _flaws(matcher, each, f"{path}.phrases", f"{path}.unless")
+    return tuple(found)
+
+
+@lru_cache(maxsize=32)
+def _of_talk(language: str, matcher: Matcher) -> tuple[tuple[str, str, str], ...]:
+    found: list[tuple[str, str, str]] = []
+    path = f"words.{language}.about_texter"
+    for each in matcher.lists:
+        within = each.label.rpartition(".")[0]
+        found += _flaws(matcher, each, f"{path}.{each.label}", f"{path}.{within}.unless".replace("..", "."))
+    return tuple(found)
 
 
 def _flaws(matcher: Matcher, listed: PhraseList, phrases: str, unless: str) -> Iterator[tuple[str, str, str]]:

@@ -142,12 +142,12 @@ class _Entry:
                 yield from ((start, end) for end in self.phrase.find_ends(words, start))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Matcher:
     """Lists of phrases of one language, ready to be looked for. `spelling`: what a word is taken for.
 
     A phrase is tried only in a sentence that has a word of the rarest of its elements that must be there: most phrases
-    are passed over for nothing.
+    are passed over for nothing. A matcher equals itself alone: the same lists are made into one once (`word_lists`).
     """
 
     lists: tuple[PhraseList, ...] = field(repr=False)

@@ -1,13 +1,14 @@
 """From the word lists of pack files to what texts are looked at with.
 
 Rules of this module: lists of a language add up over the packs, the agency's own last; a phrase that cannot be read is a
-problem with its path, and none repeats it.
+problem with its path, and none repeats it. The same words are read once in a process, whichever file they come from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from policies.language_guess import plain
@@ -40,15 +41,34 @@ def matchers(
     signs: dict[str, Matcher] = {}
     about: dict[str, AboutTexter] = {}
     for language in dict.fromkeys(language for file in files for language in file):
-        parts = [file[language] for file in files if language in file]
-        before = len(problems)
-        words = _vocabulary(language, parts, problems)
-        listed = _signs(language, parts, words, problems)
-        if listed and len(problems) == before:
-            signs[language] = make_matcher(listed, words.spelling)
-        if (found := _about_texter(language, parts, words, problems)) is not None:
-            about[language] = found
+        read = _read(language, tuple(file[language].model_dump_json() for file in files if language in file))
+        problems += read.problems
+        if read.signs is not None:
+            signs[language] = read.signs
+        if read.about is not None:
+            about[language] = read.about
     return signs, about
+
+
+@dataclass(frozen=True, slots=True)
+class _Language:
+    """What the lists of one language come to."""
+
+    signs: Matcher | None
+    about: AboutTexter | None
+    problems: tuple[str, ...]
+
+
+@lru_cache(maxsize=32)
+def _read(language: str, written: tuple[str, ...]) -> _Language:
+    """Read the lists of one language; `written`: each pack's, as JSON. What is kept goes by the words and not by a file."""
+    parts = [WordsPart.model_validate_json(each) for each in written]
+    problems: list[str] = []
+    words = _vocabulary(language, parts, problems)
+    listed = _signs(language, parts, words, problems)
+    signs = make_matcher(listed, words.spelling) if listed and not problems else None
+    about = _about_texter(language, parts, words, problems)
+    return _Language(signs, about, tuple(problems))
 
 
 def function_words(files: Sequence[Mapping[str, WordsPart]], languages: Sequence[str]) -> dict[str, frozenset[str]]:
