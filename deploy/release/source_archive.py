@@ -14,6 +14,7 @@ import tarfile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 LINK, EXECUTABLE = "120000", "100755"
@@ -33,10 +34,10 @@ def tar_of(root: Path, commit: str, *, folder: str, made: int) -> bytes:
     """Return the tar file of a commit: every file below `folder`. Raises `NoSource`."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for mode, identity, name in sorted(_tree(root, commit), key=lambda each: each[2]):
+        tree = sorted(_tree(root, commit), key=lambda each: each[2])
+        for (mode, _, name), data in zip(tree, _blobs(root, [identity for _, identity, _ in tree]), strict=True):
             entry = tarfile.TarInfo(f"{folder}/{name}")
             entry.mtime, entry.mode = made, 0o755 if mode == EXECUTABLE else 0o644
-            data = _git(root, "cat-file", "blob", identity)
             if mode == LINK:
                 entry.type, entry.linkname = tarfile.SYMTYPE, data.decode()
                 tar.addfile(entry)
@@ -62,9 +63,22 @@ def _tree(root: Path, commit: str) -> list[tuple[str, str, str]]:
     return found
 
 
-def _git(root: Path, *words: str) -> bytes:
+def _blobs(root: Path, identities: Sequence[str]) -> Iterator[bytes]:
+    """Yield what is in each of these files, asked of one git (git-cat-file(1), "Batch output")."""
+    told = io.BytesIO(_git(root, "cat-file", "--batch", given="".join(f"{each}\n" for each in identities)))
+    for identity in identities:
+        match told.readline().decode().split():
+            case [_, "blob", size]:
+                yield told.read(int(size))
+                told.read(1)  # the line's end behind it
+            case _:
+                raise NoSource(f"git has no file {identity}")
+
+
+def _git(root: Path, *words: str, given: str = "") -> bytes:
+    command = ["git", *words]
     try:
-        ended = subprocess.run(["git", *words], cwd=root, capture_output=True, check=False)  # noqa: S603, S607 - git, of PATH
+        ended = subprocess.run(command, cwd=root, input=given.encode(), capture_output=True, check=False)  # noqa: S603 - PATH's
     except OSError as error:
         raise NoSource(f"git cannot be run ({error.strerror})") from None
     if ended.returncode:

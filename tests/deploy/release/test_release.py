@@ -91,6 +91,29 @@ def test_what_lies_about_is_not_in_an_archive(tmp_path: Path) -> None:
         commit_of(Path("/"))
 
 
+def test_an_archive_that_lacks_a_file_is_none(tmp_path: Path) -> None:
+    """Where git has lost an object, or a tree names a commit of another repository, there is a sentence and no archive."""
+    who = ("-c", "user.name=a", "-c", "user.email=a@b")
+
+    def git(*words: str) -> str:
+        ended = subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True, text=True)
+        return ended.stdout.strip()
+
+    git("init", "-q")
+    (tmp_path / "kept").write_text("committed")
+    git("add", ".")
+    git("commit", "-q", "-m", "x")
+    commit, made = commit_of(tmp_path)
+    git("update-index", "--add", "--cacheinfo", f"160000,{commit},another")
+    git("commit", "-q", "-m", "y")
+    with pytest.raises(NoSource, match=commit):
+        tar_of(tmp_path, "HEAD", folder="q", made=made)
+    lost = git("rev-parse", f"{commit}:kept")
+    (tmp_path / ".git/objects" / lost[:2] / lost[2:]).unlink()
+    with pytest.raises(NoSource, match=lost):
+        tar_of(tmp_path, commit, folder="q", made=made)
+
+
 def test_nothing_is_written_over(tmp_path: Path) -> None:
     """A directory that is there is left as it is."""
     with pytest.raises(SetupError, match="is there already"):
