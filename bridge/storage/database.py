@@ -172,6 +172,13 @@ class Database(Reader, Protocol):
     def dialect(self) -> Dialect:
         """Which it is: PostgreSQL keeps what was deleted, and whoever says what became of it has to say so."""
 
+    @property
+    def history(self) -> str:
+        """Which of the server's histories is read here: one that a replica began may lack what was committed last.
+
+        Empty where there is one alone.
+        """
+
     async def open(self) -> None:
         """Connect and migrate. Raises `DatabaseError` or `OSError` when it is unusable or newer than this program."""
 

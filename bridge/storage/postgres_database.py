@@ -27,6 +27,7 @@ routine-vacuuming.html.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from operator import attrgetter
@@ -36,7 +37,15 @@ from typing import Any, Final, NoReturn, TypeVar
 from bridge.runtime import log
 from bridge.storage.commit_queue import CommitQueue, Outcome
 from bridge.storage.database import Database, Dialect, Row, Sync, Value, Work
-from bridge.storage.errors import Busy, DatabaseError, InUse, LeadLost, Unavailable
+from bridge.storage.errors import (
+    Busy,
+    DatabaseError,
+    InUse,
+    InvalidStatement,
+    LeadLost,
+    Unavailable,
+    UnsuitableServer,
+)
 from bridge.storage.migrations import Migrations
 from bridge.storage.postgres_connection import LOCK_MS, TABLES, PostgresPlace, connect, require_suitable
 from bridge.storage.postgres_pipeline import PostgresPipeline
@@ -53,6 +62,8 @@ that `postgres_connection.py` has it set."""
 GATHER_SECONDS: Final = 0.003
 """Seconds for which a sync waits for more commits while some wait for the writer: it costs more than a commit does."""
 SYNC: Final = "SELECT pg_logical_emit_message(true, 'quietline', '')"
+TIMELINE: Final = "SELECT pg_walfile_name(pg_current_wal_lsn())"
+"""A name that begins with the timeline's number (postgresql.org/docs/current: functions-admin.html)."""
 
 
 _asked = attrgetter("asked")
@@ -134,6 +145,8 @@ class PostgresDatabase:
         self._writer: PostgresPipeline | None = None
         self._connections: list[PostgresPipeline] = []
         self._readers: list[PostgresPipeline] = []
+        self.history = ""
+        """The server's timeline, 8 hexadecimal digits, once it is open: a promoted replica begins another."""
 
     async def open(self) -> None:
         """Connect and migrate. Raises `DatabaseError` when it is unusable or newer than this program."""
@@ -143,6 +156,8 @@ class PostgresDatabase:
             if self._leads:
                 await self._take_lead(self._writer)
             await self._migrate()
+            with contextlib.suppress(InvalidStatement, UnsuitableServer):  # a service may have no such function for us
+                self.history = str(await self._writer.fetchval(TIMELINE))[:8]
             syncer = self._log.connection = self._note((await connect(self._place)).pipelined())
             await syncer.run(
                 "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"

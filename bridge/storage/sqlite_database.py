@@ -55,6 +55,7 @@ class SqliteDatabase:
     """A database file. See :class:`bridge.storage.database.Database`."""
 
     dialect: Final = Dialect.SQLITE
+    history: Final = ""
 
     def __init__(self, path: Path, *, migrations: Sequence[Migrations] = ()) -> None:
         self._path = path

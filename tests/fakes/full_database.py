@@ -26,6 +26,11 @@ class FullDatabase:
     def dialect(self) -> Dialect:
         return self.inner.dialect
 
+    @property
+    def history(self) -> str:
+        """That of the one inside."""
+        return self.inner.history
+
     async def open(self) -> None:
         await self.inner.open()
 

@@ -7,7 +7,8 @@ commit only once in so many messages.
 Why what is stored is ahead: no index may serve twice, whatever dies, so an index has to be taken in the database before it
 is used. Taking some at once saves a sync of the disk on the way of nearly every text. A ratchet goes forward only: after a
 restart the indices that were taken and not used are skipped, which every receiver expects, and what is stored cannot read
-what was said before.
+what was said before. A server of which a replica was promoted may have lost that an index was taken: a ratchet is sealed
+for the server's history (`Database.history`), opens in no other, and the room begins another session.
 
 Source: https://spec.matrix.org/latest/client-server-api/#mmegolmv1aes-sha2
 """
@@ -30,6 +31,7 @@ from bridge.matrix.room_keys.key_sharing import RoomKeySharing, first_key_seal_c
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS, Room, UnknownRoom, room_of
 from bridge.services import Services
 from bridge.storage.database import Transaction
+from bridge.storage.vault import CannotOpen
 
 MAX_MESSAGES: Final = 1000
 MAX_AGE_MS: Final = 7 * 24 * 3600 * 1000
@@ -143,7 +145,10 @@ class OutboundSessions:
             return None
         room = Room(room_id=room_id, kind=row["kind"], owner=row["owner"], key_owner=row["key_owner"])
         session_id = row["session_id"]
-        pickle = await self._vault.open(room.key_owner, _ratchet_seal_context(session_id), bytes(row["ratchet"]))
+        try:
+            pickle = await self._vault.open(room.key_owner, self._seal_context(session_id), bytes(row["ratchet"]))
+        except CannotOpen:
+            return None
         ratchet = OutboundGroupSession.from_pickle(pickle, session_id)
         return _Session(room=room, ratchet=ratchet, begun_ms=row["begun_ms"], reserved=ratchet.message_index)
 
@@ -211,7 +216,10 @@ class OutboundSessions:
         for _ in range(RESERVED_INDICES):
             later.encrypt("")
         # the passphrase hides nothing: the vault's seal does
-        return await self._vault.seal(session.room.key_owner, _ratchet_seal_context(session_id), later.pickle(session_id))
+        return await self._vault.seal(session.room.key_owner, self._seal_context(session_id), later.pickle(session_id))
+
+    def _seal_context(self, session_id: str) -> str:
+        return f"matrix ratchet {session_id} {self._database.history}".rstrip()
 
     async def _members(self, room_id: str) -> list[str]:
         rows = await self._database.fetch(
@@ -219,7 +227,3 @@ class OutboundSessions:
             room_id,
         )
         return [row["user_id"] for row in rows]
-
-
-def _ratchet_seal_context(session_id: str) -> str:
-    return f"matrix ratchet {session_id}"

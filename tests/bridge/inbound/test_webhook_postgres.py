@@ -100,6 +100,7 @@ async def test_a_replica_is_promoted(server: PostgresServer, tmp_path: Path, mon
     await asyncio.to_thread(replica.start, *SETTINGS)
     try:
         async with bridge(tmp_path) as webhook:
+            history = webhook.harness.database.history
             assert await webhook.post(texts(1)) == 200
             await asyncio.to_thread(server.wait_until_replayed, replica)
             await asyncio.to_thread(server.crash)
@@ -114,6 +115,7 @@ async def test_a_replica_is_promoted(server: PostgresServer, tmp_path: Path, mon
         await (await connect(place, read_only=True, replica_too=True)).close()
         assert replica.execute(SUPERUSER, "SELECT pg_promote(true, 60)") == [(True,)]
         async with bridge(tmp_path) as webhook:
+            assert (history, webhook.harness.database.history) == ("00000001", "00000002")
             assert [await webhook.post(texts(n)) for n in (1, 2)] == [200, 200]
             assert await kept(webhook) == 2
     finally:
