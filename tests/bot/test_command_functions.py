@@ -12,6 +12,7 @@ from bot.commands.spec import COMMANDS
 from bot.model.actions import DESK, OFFICE, THREAD
 from tests.bot.examples import FACTS, held, said, staffed_desk
 from tests.bot.strategies import ANA, PACK
+from tests.every_row import try_every_row
 
 ROOMS = {THREAD: THREAD, DESK: DESK, OFFICE: OFFICE + ANA}
 
@@ -27,13 +28,18 @@ def test_no_place_is_without_functions() -> None:
     assert BY_PLACE.keys() == {place for command in COMMANDS for place in command.places}
 
 
-@pytest.mark.parametrize("words", ["", " marzipan", ": marzipan", " 1", " @ben:line.example", " now", " yes"])
-@pytest.mark.parametrize(("place", "name"), [(place, name) for place, functions in BY_PLACE.items() for name in functions])
-def test_a_command_ends_the_walk(place: str, name: str, words: str) -> None:
+def test_a_command_ends_the_walk() -> None:
     """Whatever stands behind a command, its function consumes the message: it is never looked at as words for the phone."""
-    aggregate: Any = held() if place == THREAD else staffed_desk()
-    event = said(f"!{name}{words}", place=ROOMS[place])
-    command = parse(event.body)
-    assert command is not None
-    assert command.name == name
-    assert BY_PLACE[place][name](PACK, FACTS, aggregate, event, command).consumed
+
+    def check(row: tuple[str, str, str]) -> None:
+        place, name, words = row
+        aggregate: Any = held() if place == THREAD else staffed_desk()
+        event = said(f"!{name}{words}", place=ROOMS[place])
+        command = parse(event.body)
+        assert command is not None
+        assert command.name == name
+        assert BY_PLACE[place][name](PACK, FACTS, aggregate, event, command).consumed
+
+    behind = ("", " marzipan", ": marzipan", " 1", " @ben:line.example", " now", " yes")
+    rows = [(place, name, words) for place, functions in BY_PLACE.items() for name in functions for words in behind]
+    try_every_row(check, rows)

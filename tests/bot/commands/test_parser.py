@@ -10,7 +10,7 @@ import pytest
 
 from bot.commands.help_text import HEADINGS, by_heading, help_text
 from bot.commands.parser import parse
-from bot.commands.spec import COMMANDS, Command
+from bot.commands.spec import COMMANDS
 from bot.model.actions import (
     DESK,
     OFFICE,
@@ -30,6 +30,7 @@ from bot.model.thread_desk_events import ClaimRequested, ListenRequested, Thread
 from bot.model.transactional_actions import SendEvent, SetTimer
 from tests.bot.examples import at, at_desk, held, marks, of, said, staffed_desk, texts, then, words
 from tests.bot.strategies import ANA, BEN, EVE, MEMBERS, NOW, PACK, STAFF, SUE
+from tests.every_row import try_every_row
 
 
 @pytest.mark.parametrize(
@@ -271,28 +272,37 @@ MAY_SAY = {
     **{f"lang in {place}": STAFF for place in (DESK, OFFICE)},
 }
 """Who may say what in a thread whose assignee is Ana; whatever is not in here is for everybody."""
-ROWS = [(command, place) for command in COMMANDS for place in (DESK, THREAD, OFFICE) if place in command.places]
-ROW_NAMES = [f"{command.name} in {place}" for command, place in ROWS]
+ROWS = [
+    (command.name, place, sender)
+    for command in COMMANDS
+    for place in (DESK, THREAD, OFFICE)
+    if place in command.places
+    for sender in STAFF
+]
 
 
-def try_out(command: Command, place: str, sender: str, rest: str = "") -> tuple[Any, Step[Any]]:
+def try_out(name: str, place: str, sender: str, rest: str = "") -> tuple[Any, Step[Any]]:
     """Say a command where it belongs, and return what was before and what follows."""
     before: Any = held() if place == THREAD else staffed_desk()
     where = OFFICE + sender if place == OFFICE else place
-    return before, then(before, said(f"!{command.name}{rest}", place=where, sender=sender))
+    return before, then(before, said(f"!{name}{rest}", place=where, sender=sender))
 
 
-@pytest.mark.parametrize("sender", STAFF)
-@pytest.mark.parametrize(("command", "place"), ROWS, ids=ROW_NAMES)
-def test_a_command_is_for_whom_it_is_for(command: Command, place: str, sender: str) -> None:
+def test_a_command_is_for_whom_it_is_for() -> None:
     """Whoever may not say a command changes nothing and reads who may, and what else to do."""
-    before, step = try_out(command, place, sender)
-    refused = f"!{command.name} is for" in words(step)
-    assert refused == (sender not in MAY_SAY.get(f"{command.name} in {place}", MAY_SAY.get(command.name, STAFF)))
-    if refused:
-        assert step.aggregate == before
-        assert command.who.value in words(step)
-        assert re.search(r"\. !(status|board|escalate) ", words(step)), "it does not say what to do"
+    for_whom = {command.name: command.who.value for command in COMMANDS}
+
+    def check(row: tuple[str, str, str]) -> None:
+        name, place, sender = row
+        before, step = try_out(name, place, sender)
+        refused = f"!{name} is for" in words(step)
+        assert refused == (sender not in MAY_SAY.get(f"{name} in {place}", MAY_SAY.get(name, STAFF)))
+        if refused:
+            assert step.aggregate == before
+            assert for_whom[name] in words(step)
+            assert re.search(r"\. !(status|board|escalate) ", words(step)), "it does not say what to do"
+
+    try_every_row(check, ROWS)
 
 
 def test_the_restricted_commands_are_in_the_table() -> None:
@@ -300,42 +310,47 @@ def test_the_restricted_commands_are_in_the_table() -> None:
     assert {name.partition(" in ")[0] for name in MAY_SAY} <= {command.name for command in COMMANDS}
 
 
-@pytest.mark.parametrize("rest", ["", f" {BEN}", " handover", " nonsense", " all"])
-@pytest.mark.parametrize("sender", STAFF)
-@pytest.mark.parametrize(("command", "place"), ROWS, ids=ROW_NAMES)
-def test_no_command_is_passed_over_in_silence(command: Command, place: str, sender: str, rest: str) -> None:
+def test_no_command_is_passed_over_in_silence() -> None:
     """Every command, by whomever and with whatever behind it, is answered, or asks the desk, which answers."""
-    _, step = try_out(command, place, sender, rest)
-    answers = [
-        action
-        for action in step.actions
-        if isinstance(action, ShowDevices | ShowAudit | SendRecap)
-        or (isinstance(action, SendMessage) and action.ref != "board")
-        or (isinstance(action, SendEvent) and isinstance(action.event, ClaimRequested | ListenRequested))
-    ]
-    leaving = command.name == "limits" and [mark.receipt for mark in of(ShowReceipt, step)] == [DeliveryReceipt.LEAVING]
-    assert answers or leaving or (command.name == "say" and texts(step)) or (command.name == "note" and rest)
+
+    def check(row: tuple[str, str, str, str]) -> None:
+        name, place, sender, rest = row
+        _, step = try_out(name, place, sender, rest)
+        answers = [
+            action
+            for action in step.actions
+            if isinstance(action, ShowDevices | ShowAudit | SendRecap)
+            or (isinstance(action, SendMessage) and action.ref != "board")
+            or (isinstance(action, SendEvent) and isinstance(action.event, ClaimRequested | ListenRequested))
+        ]
+        leaving = name == "limits" and [mark.receipt for mark in of(ShowReceipt, step)] == [DeliveryReceipt.LEAVING]
+        assert answers or leaving or (name == "say" and texts(step)) or (name == "note" and rest)
+
+    behind = ("", f" {BEN}", " handover", " nonsense", " all")
+    try_every_row(check, ((*row, rest) for row in ROWS for rest in behind))
 
 
-@pytest.mark.parametrize("rest", ["", f" {BEN}", " nonsense"])
-@pytest.mark.parametrize("sender", STAFF)
-@pytest.mark.parametrize(("command", "place"), ROWS, ids=ROW_NAMES)
-def test_only_an_answer_in_an_office_disappears(command: Command, place: str, sender: str, rest: str) -> None:
+def test_only_an_answer_in_an_office_disappears() -> None:
     """An answer to a command is a notice. In an office it is redacted after ten minutes; elsewhere it goes by its age.
 
     A redaction leaves "message deleted" behind, and a desk full of those hides what waits.
     """
-    _, step = try_out(command, place, sender, rest)
-    for post in of(SendMessage, step):
-        if post.reply_to and not post.body.startswith("Leaving in a moment"):
-            assert post.notice
-            key = f"fade:{post.place}|{post.ref}"
-            if not post.place.startswith(OFFICE):
-                assert not [timer for timer in of(SetTimer, step) if timer.key.startswith("fade:")]
-                continue
-            assert [timer.due for timer in of(SetTimer, step) if timer.key == key] == [NOW + 600]
-            gone = then(step.aggregate, TimerDue(key=key), at(600))
-            assert [(a.place, a.ref) for a in of(RedactMessage, gone)] == [(post.place, post.ref)]
+
+    def check(row: tuple[str, str, str, str]) -> None:
+        name, place, sender, rest = row
+        _, step = try_out(name, place, sender, rest)
+        for post in of(SendMessage, step):
+            if post.reply_to and not post.body.startswith("Leaving in a moment"):
+                assert post.notice
+                key = f"fade:{post.place}|{post.ref}"
+                if not post.place.startswith(OFFICE):
+                    assert not [timer for timer in of(SetTimer, step) if timer.key.startswith("fade:")]
+                    continue
+                assert [timer.due for timer in of(SetTimer, step) if timer.key == key] == [NOW + 600]
+                gone = then(step.aggregate, TimerDue(key=key), at(600))
+                assert [(a.place, a.ref) for a in of(RedactMessage, gone)] == [(post.place, post.ref)]
+
+    try_every_row(check, ((*row, rest) for row in ROWS for rest in ("", f" {BEN}", " nonsense")))
 
 
 @pytest.mark.parametrize("tapped", [{"trusted": False}, {"sender": BEN}])

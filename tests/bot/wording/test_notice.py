@@ -9,17 +9,21 @@ import pytest
 
 from bot.wording.notice import Notice, in_language, in_languages, joined, loud, notice_of, written
 from bot.wording.tables import ENGLISH
+from tests.every_row import try_every_row
 
 QUOTED = "no {braces} or %s"
 
 
-@pytest.mark.parametrize("key", ENGLISH)
-def test_english_is_the_string_itself(key: str) -> None:
+def test_english_is_the_string_itself() -> None:
     """Whoever knows nothing of languages reads English: as a string, and asked for it, or for a language nobody wrote."""
     values = dict.fromkeys(("why", "user", "designation", "duration"), QUOTED)
-    every = dict.fromkeys(re.findall(r"\{(\w+)\}", ENGLISH[key]), "x") | values
-    said = notice_of(key, **every)
-    assert said == ENGLISH[key].format(**every) == in_language(said, "en") == in_language(said, "xx")
+
+    def check(key: str) -> None:
+        every = dict.fromkeys(re.findall(r"\{(\w+)\}", ENGLISH[key]), "x") | values
+        said = notice_of(key, **every)
+        assert said == ENGLISH[key].format(**every) == in_language(said, "en") == in_language(said, "xx")
+
+    try_every_row(check, ENGLISH)
 
 
 def test_notices_within_notices_and_side_by_side() -> None:

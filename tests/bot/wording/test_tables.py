@@ -19,6 +19,7 @@ from bot.wording.spanish import help as spanish_help
 from bot.wording.tables import ENGLISH, SPANISH, TABLES
 from bridge.background.corruption import ALERT_SUBJECT
 from policies.signs import DANGERS
+from tests.every_row import try_every_row
 
 ROOT = Path(__file__).parents[3]
 SAME = {
@@ -71,27 +72,32 @@ def test_every_language_has_every_notice() -> None:
     assert [(code, key) for code, table in TABLES.items() for key in set(table) ^ set(ENGLISH)] == []
 
 
-@pytest.mark.parametrize("key", ENGLISH)
-def test_a_notice_has_the_same_values_in_every_language(key: str) -> None:
+def test_a_notice_has_the_same_values_in_every_language() -> None:
     """What is filled in in English is filled in in Spanish; blanks at the ends are the same, for notices are joined."""
-    english, spanish = ENGLISH[key], SPANISH[key]
-    assert placeholders(english) == placeholders(spanish)
-    assert (english[0] == " ", english[-1] == " ", english.count("\n")) == (
-        spanish[0] == " ",
-        spanish[-1] == " ",
-        spanish.count("\n"),
-    )
-    assert (english == spanish) <= (key in SAME or not re.search("[a-z]{3}", re.sub(r"\{\w+\}", "", english)))
+
+    def check(key: str) -> None:
+        english, spanish = ENGLISH[key], SPANISH[key]
+        assert placeholders(english) == placeholders(spanish)
+        assert (english[0] == " ", english[-1] == " ", english.count("\n")) == (
+            spanish[0] == " ",
+            spanish[-1] == " ",
+            spanish.count("\n"),
+        )
+        assert (english == spanish) <= (key in SAME or not re.search("[a-z]{3}", re.sub(r"\{\w+\}", "", english)))
+
+    try_every_row(check, ENGLISH)
 
 
-@pytest.mark.parametrize("key", ENGLISH)
-def test_a_command_is_called_the_same_in_every_language(key: str) -> None:
+def test_a_command_is_called_the_same_in_every_language() -> None:
     """Commands, their fixed words and the marks of danger are those of the software, whatever the language."""
 
     def named(words: str) -> list[str]:
         return sorted(re.findall(r"![a-z]+(?:-[a-z]+)?|⚠️|🛑|✋|✅|❌|\bSTOP\b|\bSTART\b|quietline [a-z]+", words))
 
-    assert named(ENGLISH[key]) == named(SPANISH[key])
+    def check(key: str) -> None:
+        assert named(ENGLISH[key]) == named(SPANISH[key])
+
+    try_every_row(check, ENGLISH)
 
 
 def test_no_language_speaks_of_a_woman_or_a_man() -> None:
