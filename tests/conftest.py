@@ -7,14 +7,17 @@ machine is slow: nothing here has a deadline but against hanging.
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import logging
 import os
 import platform
 import re
 import signal
+import sys
 from collections import Counter
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -60,6 +63,8 @@ FIGURES: Final = pytest.StashKey[list[str]]()
 MISSING_PROGRAMS: Final = pytest.StashKey[list[str]]()
 """Programs of others that check our files and could not be had, once for each check that was left out."""
 
+LAST_COMPILED: Final = "__pycache__/test_types.*-pytest-*.pyc"
+"""What there is once a process has collected all tests and may write beside them; from this folder."""
 CPU_PROPERTY: Final = "cpu_seconds"
 """A test's property in the results of `--junitxml`: CPU seconds of its process and of the children that it waited for."""
 CPU_BEFORE: Final = pytest.StashKey[float]()
@@ -87,10 +92,28 @@ def pytest_collection() -> Generator[None, object, object]:
     """Collect without looking for garbage, and never look through what was collected: it is there to the end."""
     gc.disable()
     try:
-        return (yield)
+        if "PYTEST_XDIST_WORKER" not in os.environ or sys.dont_write_bytecode or any(HERE.glob(LAST_COMPILED)):
+            return (yield)
+        with one_before_the_others(Path(__file__)):
+            return (yield)
     finally:
         gc.freeze()
         gc.enable()
+
+
+@contextmanager
+def one_before_the_others(file: Path) -> Iterator[None]:
+    """Let the first process in; the others once it is out, all together.
+
+    Where no test module is compiled yet, each process would compile them all at the same time: ten seconds of CPU. The
+    first to come writes down for the others what it compiled. `file`: the one whose lock they wait for.
+    """
+    with file.open(encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
 
 
 @pytest.fixture

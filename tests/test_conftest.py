@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
+import re
 import signal
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import IO
 
 import pytest
 
-from tests.conftest import HERE, stop_ignoring_signals
+from tests.conftest import HERE, one_before_the_others, stop_ignoring_signals
 
+HEAVY = re.compile(r"^(?:from|import) (?:synapse|quietline_synapse|telnyx)\b", re.MULTILINE)
+"""What takes a second to load, at the left margin."""
 SESSION = """
 import pytest, pytest_asyncio
 import tests.conftest as ours
@@ -87,3 +92,28 @@ def test_the_shared_line_ends_with_its_last_test(tmp_path: Path) -> None:
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(HERE.parent)}
     ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
     assert (ended.returncode, "4 passed" in ended.stdout) == (0, True), ended.stdout[-3000:] + ended.stderr[-3000:]
+
+
+def test_collecting_loads_nothing_heavy() -> None:
+    """Each of the processes of a run collects every test: what is heavy is imported by the tests that need it."""
+    files = HERE.rglob("*.py")
+    assert [path.name for path in files if HEAVY.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_one_process_collects_before_the_others(tmp_path: Path) -> None:
+    """While the first is at it no other one is let in; afterwards all others are, together."""
+
+    def is_let_in(other: IO[str]) -> bool:
+        try:
+            fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    (file := tmp_path / "conftest.py").touch()
+    with file.open(encoding="utf-8") as other:
+        with one_before_the_others(file):
+            assert not is_let_in(other)
+        assert is_let_in(other)
+        with one_before_the_others(file):
+            assert is_let_in(other)

@@ -15,8 +15,7 @@ ROOT: Final = Path(__file__).parents[1]
 FOLDERS: Final = ("policies", "bot", "bridge", "deploy")
 MODULE, IMPORTED = "deploy/synapse_module", "quietline_synapse"
 ONLY_THE_MODULE: Final = """
-from importlib.util import find_spec
-from quietline_synapse import Quietline
+from importlib.util import find_spec; from quietline_synapse import Quietline
 print(Quietline.__name__, find_spec("deploy") is not None, find_spec("tests") is not None)
 """
 

@@ -13,10 +13,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from synapse.push.clientformat import format_push_rules_for_user
-from synapse.synapse_rust.push import FilteredPushRules, PushRules
-from synapse.types import UserID
-
 from tests.bot.push_rules import Push
 from tests.bot.synapse_push import called
 from tests.node_driver import NodeDriver
@@ -32,6 +28,10 @@ def element_push(events: Sequence[Mapping[str, Any]], user: str, *, members: Seq
 
 @cache
 def _rules_of(user: str) -> dict[str, Any]:
+    from synapse.push.clientformat import format_push_rules_for_user
+    from synapse.synapse_rust.push import FilteredPushRules, PushRules
+    from synapse.types import UserID
+
     rules = called(FilteredPushRules, {"push_rules": PushRules([]), "enabled_map": {}})
     given: dict[str, Any] = format_push_rules_for_user(UserID.from_string(user), rules)
     return given

@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from synapse.synapse_rust.push import FilteredPushRules, PushRuleEvaluator, PushRules
-
 from tests.bot.push_rules import Push
 
 
 def synapse_push(event: Mapping[str, Any], user: str, *, members: int) -> Push:
     """Return what an event does to the devices of a member whose display name is their user name."""
+    from synapse.synapse_rust.push import FilteredPushRules, PushRuleEvaluator, PushRules
+
     rules = called(FilteredPushRules, {"push_rules": PushRules([]), "enabled_map": {}})
     evaluator = called(
         PushRuleEvaluator,

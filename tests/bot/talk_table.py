@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +46,7 @@ def is_held(body: str) -> bool:
     return guard.doubts(PACK, at(5), held(), body, ANA, own=True) != ()
 
 
+@cache
 def measure() -> dict[tuple[str, str, str], tuple[list[str], int]]:
     """Return by part, language and `hold` or `leave` the words that went wrong, and how many there are."""
     return {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -48,6 +49,7 @@ def cases() -> Iterator[tuple[str, str, str, frozenset[Sign]]]:
                     yield part, language, text, signs
 
 
+@cache
 def measure() -> dict[tuple[str, str, Sign], Figures]:
     """Return the figures of each part, language and sign, with the base pack's lists."""
     matchers = shipped("base").signs

@@ -9,8 +9,6 @@ import pytest
 from policies.signs import Sign
 from tests.policies.signs_table import PAGES, cases, measure, table, written
 
-FIGURES = measure()
-
 
 def test_the_page_says_what_is_measured() -> None:
     """The table of hits and false alarms in the pages is what the lists do today."""
@@ -23,7 +21,7 @@ def test_the_corpus_is_large_and_holds_every_sign() -> None:
     texts = [text for _, _, text, _ in cases()]
     assert len(texts) >= 500
     assert [text for text, times in Counter(texts).items() if times > 1] == []
-    assert all(row.there for row in FIGURES.values())
+    assert all(row.there for row in measure().values())
     ordinary = Counter((part, language) for part, language, _, signs in cases() if not signs)
     assert min(ordinary.values()) >= 12
 
@@ -31,7 +29,7 @@ def test_the_corpus_is_large_and_holds_every_sign() -> None:
 @pytest.mark.parametrize("sign", Sign)
 def test_what_must_be_found_is(sign: Sign) -> None:
     """Of the sentences by which the lists were corrected, each is found; of others, at least four in ten for each sign."""
-    for (part, language, which), row in FIGURES.items():
+    for (part, language, which), row in measure().items():
         if which is sign:
             floor = 1.0 if part == "known" else 0.4
             assert row.hits >= floor * row.there, (part, language)
@@ -40,13 +38,13 @@ def test_what_must_be_found_is(sign: Sign) -> None:
 @pytest.mark.practice(39)
 def test_signs_in_unseen_sentences_are_found_more_often_than_not() -> None:
     """Over all signs, seven in ten of the sentences that the lists have never met are found."""
-    fresh = [row for (part, _, _), row in FIGURES.items() if part == "fresh"]
+    fresh = [row for (part, _, _), row in measure().items() if part == "fresh"]
     assert sum(row.hits for row in fresh) >= 0.7 * sum(row.there for row in fresh)
 
 
 @pytest.mark.practice(39)
 def test_false_alarms_stay_rare() -> None:
     """No false alarm in the sentences by which the lists were corrected; of others, less than one sentence in twenty."""
-    assert not any(row.false_alarms for (part, _, _), row in FIGURES.items() if part == "known")
-    fresh = sum(row.false_alarms for (part, _, _), row in FIGURES.items() if part == "fresh")
+    assert not any(row.false_alarms for (part, _, _), row in measure().items() if part == "known")
+    fresh = sum(row.false_alarms for (part, _, _), row in measure().items() if part == "fresh")
     assert fresh <= sum(1 for part, *_ in cases() if part == "fresh") / 20

@@ -12,9 +12,6 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from telnyx.types import MessageSendParams
-from telnyx.types.messaging_inbound_message_payload import MessagingInboundMessagePayload
-from telnyx.types.outbound_message_payload import OutboundMessagePayload
 
 from bridge.carriers.vendors.cxml import parse_listing
 from bridge.carriers.vendors.smsgate import SmsGateCarrier
@@ -128,6 +125,8 @@ async def test_what_smsgate_has_beyond_the_others() -> None:
 
 async def test_telnyx_asks_as_its_sdk_does() -> None:
     """Every field and header of a send is one of the SDK's, and none that it demands is missing."""
+    from telnyx.types import MessageSendParams
+
     hints = typing.get_type_hints(MessageSendParams, include_extras=True)
     names = {_alias(hint) or name: hint for name, hint in hints.items()}
     (row,) = (row for row in ROWS if row.name == "telnyx")
@@ -143,6 +142,9 @@ async def test_telnyx_asks_as_its_sdk_does() -> None:
 
 def test_telnyx_fields_are_those_of_its_models() -> None:
     """What the tests take for an event of Telnyx has no field that its SDK does not know."""
+    from telnyx.types.messaging_inbound_message_payload import MessagingInboundMessagePayload
+    from telnyx.types.outbound_message_payload import OutboundMessagePayload
+
     for body, model in ((TEXT, MessagingInboundMessagePayload), (REPORT, OutboundMessagePayload)):
         assert set(body) <= {field.alias or name for name, field in model.model_fields.items()}
 

@@ -13,10 +13,10 @@ from click.testing import CliRunner
 from bridge.config import DatabaseSettings, OnCall
 from deploy.carrier import exposure_sheet
 from deploy.cli.main import cli
-from policies.load import load as load_pack
 from tests.deploy.line_directory import LineDirectory, line_directory
+from tests.packs import shipped
 
-PACK = load_pack(["base", "rehearsal"])
+PACK = shipped("base", "rehearsal")
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from click.testing import CliRunner, Result
 from bridge.config import load
 from deploy.cli.main import cli
 from deploy.data_dir.fleet import read_fleet
-from quietline_synapse.settings import ModuleSettings
 from tests.deploy.init.answers import answers, answers_file, joined
 
 NORTH, SOUTH = {"slug": "north", "number": "+15555550101"}, {"slug": "south", "number": "+15555550102"}
@@ -54,6 +53,8 @@ def test_a_second_line_takes_nothing_of_the_first(tmp_path: Path) -> None:
 
 def test_the_settings_of_the_homeserver_hold_both_lines(tmp_path: Path) -> None:
     """What the second `init` wrote takes the place of the first one's, and the module takes both registrations."""
+    from quietline_synapse.settings import ModuleSettings
+
     place = tmp_path / "etc"
     home = {"url": "http://127.0.0.1:8008"}
     both(

@@ -13,7 +13,6 @@ from deploy.data_dir.handouts import Handout
 from deploy.data_dir.layout import Layout, Ports
 from deploy.data_dir.secret_files import SetupError
 from deploy.stack.up import StatusOutput, up
-from quietline_synapse.settings import ModuleSettings
 from tests.deploy.init.answers import answers, joined, run_init
 
 
@@ -25,6 +24,8 @@ def make(tmp_path: Path, **changed: object) -> Path:
 
 def test_configuration_registration_and_settings_agree(tmp_path: Path) -> None:
     """One token, one server name, one policy bot; and the module takes its part as it stands."""
+    from quietline_synapse.settings import ModuleSettings
+
     place = tmp_path / "registration.yaml"
     home = {"url": "http://127.0.0.1:8008", "registration_file": str(place)}
     line = make(tmp_path, homeserver=home)

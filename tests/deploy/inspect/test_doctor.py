@@ -20,11 +20,11 @@ from deploy.data_dir.layout import Layout
 from deploy.doctor.database_probes import line_age
 from deploy.inspect import doctor, doctor_database, doctor_files
 from deploy.inspect.status import CheckResult
-from policies.load import load as load_pack
 from tests.deploy.line_directory import LineDirectory, line_directory
+from tests.packs import shipped
 from tests.policies.test_lint import ours
 
-PACK = load_pack(["base", "rehearsal"])
+PACK = shipped("base", "rehearsal")
 DAY = 86_400
 
 

@@ -16,10 +16,11 @@ from policies.drills.load import SCRIPTS
 from policies.pack import TextName
 from policies.schema import PackFile
 from tests.deploy.init.answers import answers, run_init
+from tests.packs import shipped
 from tests.policies.test_lint import ours
 
 ROOT = Path(__file__).parents[3]
-BASE = load_with_base(["base"])
+BASE = shipped("base")
 
 
 def quietline(*arguments: str) -> Result:

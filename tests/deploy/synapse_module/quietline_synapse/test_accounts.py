@@ -8,13 +8,10 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from synapse.module_api.errors import SynapseError
 
 from bridge.matrix.api.module_api import ModuleRequestRejected
 from deploy.data_dir.secret_files import Account
 from deploy.stack.provision import mxid
-from quietline_synapse.accounts import NO_ACCOUNTS, Accounts
-from quietline_synapse.settings import LineSettings, ModuleSettings
 from tests.deploy.module_homeserver import CLIENT, POLICY, VOICE, ModuleHomeserver, module_homeserver
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -102,6 +99,11 @@ async def test_a_short_password_is_refused(line: ModuleHomeserver) -> None:
 
 async def test_without_the_setting_no_account_is_touched() -> None:
     """On an agency's own Synapse the bridge's token makes, changes and ends nobody's account."""
+    from synapse.module_api.errors import SynapseError
+
+    from quietline_synapse.accounts import NO_ACCOUNTS, Accounts
+    from quietline_synapse.settings import LineSettings, ModuleSettings
+
     line = LineSettings(token="t" * 32, policy=POLICY, ours=())
     settings = ModuleSettings(lines=(line,), upload_bytes=0)
     nothing: Any = None

@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from quietline_synapse.live_settings import exposing_settings, limits
-
 TOKEN = "t" * 32
 HARMLESS: dict[tuple[str, str], Any] = {
     ("registration", "enable_registration"): False,
@@ -38,6 +36,18 @@ class FakeInternals:
         return self._limited and token == TOKEN
 
 
+def exposing(settings: dict[tuple[str, str], Any]) -> list[str]:
+    from quietline_synapse.live_settings import exposing_settings
+
+    return exposing_settings(FakeInternals(settings))  # type: ignore[arg-type]
+
+
+def limits(settings: dict[tuple[str, str], Any], *, limited: bool = False) -> list[str]:
+    from quietline_synapse import live_settings
+
+    return live_settings.limits(FakeInternals(settings, limited=limited), TOKEN)  # type: ignore[arg-type]
+
+
 @pytest.fixture(autouse=True)
 def quiet_log() -> Any:
     """Have the root logger as a line's Synapse has it."""
@@ -50,8 +60,8 @@ def quiet_log() -> Any:
 def test_a_closed_homeserver_has_nothing_to_tell() -> None:
     """Nothing is said of settings as they should be, nor of settings that this version does not have."""
     for settings in (HARMLESS, {}):
-        assert exposing_settings(FakeInternals(settings)) == []  # type: ignore[arg-type]
-        assert limits(FakeInternals(settings), TOKEN) == []  # type: ignore[arg-type]
+        assert exposing(settings) == []
+        assert limits(settings) == []
 
 
 @pytest.mark.parametrize(
@@ -66,21 +76,21 @@ def test_a_closed_homeserver_has_nothing_to_tell() -> None:
 )
 def test_each_open_setting_is_told_by_its_name(setting: tuple[str, str], value: Any, named: str) -> None:
     """One sentence for each, which begins with the setting's name."""
-    (told,) = exposing_settings(FakeInternals({**HARMLESS, setting: value}))  # type: ignore[arg-type]
+    (told,) = exposing({**HARMLESS, setting: value})
     assert told.startswith(f"{named}: ")
 
 
 def test_a_log_that_names_people_is_told() -> None:
     """Below WARNING Synapse's log has Matrix ids and rooms."""
     logging.getLogger().setLevel(logging.INFO)
-    (told,) = exposing_settings(FakeInternals(HARMLESS))  # type: ignore[arg-type]
+    (told,) = exposing(HARMLESS)
     assert told.startswith("log_config: ")
 
 
 def test_what_holds_up_the_bridge_and_people_is_told() -> None:
     """A registration without `rate_limited: false`, and a limit that a person meets who types quickly."""
-    (told,) = limits(FakeInternals(HARMLESS, limited=True), TOKEN)  # type: ignore[arg-type]
+    (told,) = limits(HARMLESS, limited=True)
     assert told.startswith("registration: ")
     slow = {**HARMLESS, ("ratelimiting", "rc_message"): SimpleNamespace(per_second=0.2)}
-    (told,) = limits(FakeInternals(slow), TOKEN)  # type: ignore[arg-type]
+    (told,) = limits(slow)
     assert told.startswith("rc_message: per_second is 0.2")

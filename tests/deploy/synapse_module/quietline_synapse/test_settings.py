@@ -5,22 +5,26 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from synapse.module_api.errors import ConfigError
 
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack import synapse_config
 from deploy.stack.provision import write_line_files
 from deploy.stack.supervisor import SYNAPSE_MODULE
-from quietline_synapse.settings import ModuleSettings
-from quietline_synapse.synapse_internals import SynapseInternals, check_events, discard_key_backups
 from tests.deploy.processes import ROOT
 from tests.free_ports import free_ports
+
+if TYPE_CHECKING:
+    from synapse.module_api.errors import ConfigError
+
+    from quietline_synapse.settings import ModuleSettings
+    from quietline_synapse.synapse_internals import SynapseInternals
 
 TOKEN = "t" * 64
 REGISTRATION = {"as_token": TOKEN, "namespaces": {"users": [{"exclusive": True, "regex": "@policy:agency\\.example"}]}}
@@ -33,6 +37,29 @@ def write(path: Path, what: Any = REGISTRATION, mode: int = 0o600) -> str:
     return str(path)
 
 
+def read(config: dict[str, Any]) -> ModuleSettings:
+    from quietline_synapse.settings import ModuleSettings
+
+    return ModuleSettings.read(config)
+
+
+def refused(match: str | None = None) -> AbstractContextManager[pytest.ExceptionInfo[ConfigError]]:
+    from synapse.module_api.errors import ConfigError
+
+    return pytest.raises(ConfigError, match=match)
+
+
+def load(api: Any) -> SynapseInternals:
+    """Have the module look at all that it needs of a Synapse."""
+    from quietline_synapse.synapse_internals import SynapseInternals, check_events, discard_key_backups
+
+    rooms: Any = None
+    internals = SynapseInternals(api)
+    discard_key_backups(api, rooms)
+    check_events(api, rooms)
+    return internals
+
+
 @pytest.fixture
 def registration(tmp_path: Path) -> str:
     return write(tmp_path / "registration.yaml")
@@ -40,7 +67,7 @@ def registration(tmp_path: Path) -> str:
 
 def test_what_is_right_is_read(registration: str) -> None:
     """Token and identities come from the registration; the token is in no repr."""
-    settings = ModuleSettings.read({"registration": registration, "policy": POLICY})
+    settings = read({"registration": registration, "policy": POLICY})
     (line,) = settings.lines
     assert (line.token, line.policy, settings.upload_bytes) == (TOKEN, POLICY, 65_536)
     assert settings.is_ours(POLICY)
@@ -66,8 +93,8 @@ def test_what_is_right_is_read(registration: str) -> None:
 def test_all_that_is_wrong_is_told_at_once(registration: str, config: dict[str, Any], words: list[str]) -> None:
     """Every problem is a sentence that begins with its key."""
     whole = {"registration": registration, "policy": POLICY} if len(words) == 1 else {}
-    with pytest.raises(ConfigError) as caught:
-        ModuleSettings.read({**whole, **config})
+    with refused() as caught:
+        read({**whole, **config})
     assert all(word in str(caught.value) for word in words), str(caught.value)
 
 
@@ -83,9 +110,7 @@ def claimed(path: Path, slug: str, token: str = "", sender: str = "", *more: str
 def test_several_lines_each_have_their_own(tmp_path: Path, registration: str) -> None:
     """Token, policy bot and identities are a line's own; the line that stands above the list alone has accounts."""
     north, south = claimed(tmp_path, "north"), claimed(tmp_path, "south")
-    settings = ModuleSettings.read(
-        {"registration": registration, "policy": POLICY, "accounts": True, "lines": [north, south]}
-    )
+    settings = read({"registration": registration, "policy": POLICY, "accounts": True, "lines": [north, south]})
     assert [line.policy for line in settings.lines] == [POLICY, north["policy"], south["policy"]]
     assert [line.accounts for line in settings.lines] == [True, False, False]
     found = settings.line_of_token(b"s" * 64)
@@ -97,7 +122,7 @@ def test_several_lines_each_have_their_own(tmp_path: Path, registration: str) ->
     assert found.is_ours("@line-south:agency.example")
     assert not found.is_ours("@line-north:agency.example")
     assert settings.is_ours("@line-north:agency.example")
-    assert [line.policy for line in ModuleSettings.read({"lines": [north, south]}).lines] == [
+    assert [line.policy for line in read({"lines": [north, south]}).lines] == [
         north["policy"],
         south["policy"],
     ]
@@ -123,8 +148,8 @@ def test_lines_that_could_act_as_one_another(tmp_path: Path, second: tuple[str, 
     """Synapse does not start with two lines that have a bot, a token, a sender or an identity in common, or may have."""
     (tmp_path / "other").mkdir()
     lines = [claimed(tmp_path, "north"), claimed(tmp_path / "other", *second)]
-    with pytest.raises(ConfigError) as caught:
-        ModuleSettings.read({"lines": lines})
+    with refused() as caught:
+        read({"lines": lines})
     assert words in str(caught.value)
     assert "n" * 64 not in str(caught.value)
 
@@ -142,8 +167,8 @@ def test_lines_that_could_act_as_one_another(tmp_path: Path, second: tuple[str, 
 )
 def test_a_line_of_several_that_is_none(config: dict[str, Any], words: str) -> None:
     """It is told with its place in the list."""
-    with pytest.raises(ConfigError) as caught:
-        ModuleSettings.read(config)
+    with refused() as caught:
+        read(config)
     assert words in str(caught.value)
 
 
@@ -165,8 +190,8 @@ def test_a_line_of_several_that_is_none(config: dict[str, Any], words: str) -> N
 def test_a_registration_that_is_none(tmp_path: Path, what: Any) -> None:
     """It is refused, and the refusal quotes nothing of the file."""
     path = write(tmp_path / "registration.yaml", what)
-    with pytest.raises(ConfigError, match="registration: ") as caught:
-        ModuleSettings.read({"registration": path, "policy": POLICY})
+    with refused("registration: ") as caught:
+        read({"registration": path, "policy": POLICY})
     assert TOKEN not in str(caught.value)
 
 
@@ -174,8 +199,8 @@ def test_a_registration_that_is_none(tmp_path: Path, what: Any) -> None:
 def test_a_registration_that_others_can_read(tmp_path: Path, mode: int) -> None:
     """The token in it is all power over the line: the world must not read it, nor the group write it."""
     path = write(tmp_path / "registration.yaml", mode=mode)
-    with pytest.raises(ConfigError, match="chmod"):
-        ModuleSettings.read({"registration": path, "policy": POLICY})
+    with refused("chmod"):
+        read({"registration": path, "policy": POLICY})
 
 
 def strange() -> Any:
@@ -254,10 +279,7 @@ def strange() -> Any:
 @pytest.mark.parametrize("how", ["missing", "changed"])
 def test_a_part_that_is_not_there(owner: str, name: str, how: str) -> None:
     """A private part that is missing, or takes other arguments, is named, with what to do instead."""
-    rooms: Any = None
-    SynapseInternals(strange())
-    discard_key_backups(strange(), rooms)
-    check_events(strange(), rooms)
+    load(strange())
     api = strange()
     place = eval(owner, {"api": api})  # noqa: S307 - names from this file
     if how == "missing" or name.startswith(("get_m", "get_d", "get_e2e", "get_registration", "_hs")):
@@ -265,13 +287,8 @@ def test_a_part_that_is_not_there(owner: str, name: str, how: str) -> None:
     else:
         setattr(place, name, lambda _something_else: None)
 
-    def load() -> None:
-        SynapseInternals(api)
-        discard_key_backups(api, rooms)
-        check_events(api, rooms)
-
-    with pytest.raises(ConfigError, match=f"this Synapse has no `{name}`"):
-        load()
+    with refused(f"this Synapse has no `{name}`"):
+        load(api)
 
 
 async def test_a_redaction_that_another_process_took_is_seen() -> None:
@@ -287,7 +304,7 @@ async def test_a_redaction_that_another_process_took_is_seen() -> None:
         forgotten.append(event_id)
 
     database.get_event, database._invalidate_local_get_event_cache = get_event, forget
-    internals = SynapseInternals(api)
+    internals = load(api)
     internals._pruned = lambda _event: "{}"
     assert await internals.pruned("$said") == "{}"
     assert forgotten == ["$said"]
@@ -296,7 +313,7 @@ async def test_a_redaction_that_another_process_took_is_seen() -> None:
 def internals_with(**sections: Any) -> SynapseInternals:
     api = strange()
     api._hs.config = SimpleNamespace(**sections)
-    return SynapseInternals(api)
+    return load(api)
 
 
 def test_a_setting_that_this_synapse_does_not_know_is_no_fault() -> None:

@@ -10,13 +10,16 @@ import asyncio
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from synapse.module_api.errors import SynapseError
 
-from quietline_synapse.vacuum import FULL_TIMEOUT, PLAIN_TIMEOUT, TABLES, Vacuum
+if TYPE_CHECKING:
+    from synapse.module_api.errors import SynapseError
+
+    from quietline_synapse.vacuum import Vacuum
 
 
 class OneConnection:
@@ -43,7 +46,15 @@ def internals(tmp_path: Path) -> Iterator[OneConnection]:
     one.connection.close()
 
 
+def refused() -> AbstractContextManager[pytest.ExceptionInfo[SynapseError]]:
+    from synapse.module_api.errors import SynapseError
+
+    return pytest.raises(SynapseError)
+
+
 def vacuum_of(internals: OneConnection) -> Vacuum:
+    from quietline_synapse.vacuum import Vacuum
+
     return Vacuum(internals=internals)  # type: ignore[arg-type]
 
 
@@ -63,7 +74,7 @@ async def test_a_log_that_cannot_be_emptied_is_not_called_empty(internals: OneCo
         internals.connection.execute("INSERT INTO t VALUES ('more')")
     log = (tmp_path / "homeserver.db-wal").stat().st_size
     vacuum = vacuum_of(internals)
-    with pytest.raises(SynapseError) as caught:
+    with refused() as caught:
         await vacuum.run()
     assert (tmp_path / "homeserver.db-wal").stat().st_size == log
     assert (caught.value.code, caught.value.errcode) == (503, "QUIETLINE_LOG_NOT_EMPTY")
@@ -78,7 +89,7 @@ async def test_without_room_for_a_copy_it_is_not_begun(
     """A full disk would stop every text."""
     little = shutil.disk_usage(tmp_path)._replace(free=(tmp_path / "homeserver.db").stat().st_size)
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: little)
-    with pytest.raises(SynapseError) as caught:
+    with refused() as caught:
         await vacuum_of(internals).run()
     assert (caught.value.code, caught.value.errcode) == (503, "QUIETLINE_NO_ROOM")
     monkeypatch.undo()
@@ -90,7 +101,7 @@ async def test_one_at_a_time(internals: OneConnection) -> None:
     vacuum = vacuum_of(internals)
     first = asyncio.create_task(vacuum.run())
     await asyncio.sleep(0)
-    with pytest.raises(SynapseError) as caught:
+    with refused() as caught:
         await vacuum.run()
     assert (caught.value.code, caught.value.errcode) == (503, "QUIETLINE_BUSY")
     assert (await first)["engine"] == "sqlite"
@@ -124,6 +135,8 @@ class Elephant:
             raise self.faults[statement]
 
     def fetchall(self) -> list[Any]:
+        from quietline_synapse.vacuum import TABLES
+
         if self.said[-1] == TABLES:
             return [("event_json", 900), ("events", 5_000), ('od"d', 10)]
         return [(one,) for one in (self.busy.pop(0) if len(self.busy) > 1 else self.busy[0])]
@@ -141,11 +154,15 @@ SMALL_FULL = ['VACUUM (FULL) "event_json"', 'VACUUM "events"', 'VACUUM (FULL) "o
 
 
 def postgres(elephant: Elephant, *, full_bytes: int = 0) -> Vacuum:
+    from quietline_synapse.vacuum import Vacuum
+
     return Vacuum(internals=elephant, full_bytes=full_bytes)  # type: ignore[arg-type]
 
 
 async def test_an_agencys_postgresql_is_vacuumed_and_nothing_of_it_is_rewritten() -> None:
     """Unless a person says so: its other rooms are not held, a dump is not waited for, and what is left is told."""
+    from quietline_synapse.vacuum import PLAIN_TIMEOUT
+
     elephant = Elephant({"3/7"})
     told = await postgres(elephant).run()
     assert (told["engine"], told["database"], told["bytes"]) == ("postgres", "postgres", 4096)
@@ -156,6 +173,8 @@ async def test_an_agencys_postgresql_is_vacuumed_and_nothing_of_it_is_rewritten(
 @pytest.mark.parametrize("busy", [[set()], [{"3/7", "4/1"}, {"4/1", "5/5"}, {"5/5"}]], ids=["alone", "others come and go"])
 async def test_small_tables_are_rewritten_where_somebody_says_so(busy: list[set[str]]) -> None:
     """Once what was open has ended, up to a size and each for a while only; the larger ones are vacuumed."""
+    from quietline_synapse.vacuum import FULL_TIMEOUT, PLAIN_TIMEOUT
+
     elephant = Elephant(*busy)
     told = await postgres(elephant, full_bytes=1000).run()
     assert told["database"] == "postgres-full"
@@ -169,7 +188,7 @@ async def test_small_tables_are_rewritten_where_somebody_says_so(busy: list[set[
 async def test_beside_a_dump_postgresql_is_not_rewritten() -> None:
     """What an older transaction may still see would be copied along, and called gone; nothing is begun."""
     elephant = Elephant({"3/7"})
-    with pytest.raises(SynapseError) as caught:
+    with refused() as caught:
         await postgres(elephant, full_bytes=1000).run()
     assert (caught.value.code, caught.value.errcode) == (503, "QUIETLINE_READERS")
     assert not elephant.vacuumed
@@ -181,7 +200,7 @@ async def test_beside_a_dump_postgresql_is_not_rewritten() -> None:
 async def test_it_does_not_stand_in_line_for_a_table_nor_hold_one_for_long(pgcode: str, errcode: str, done: int) -> None:
     """A table that a person holds is left out; one that takes too long ends it; both are said, and nothing stays set."""
     elephant = Elephant(set(), faults={SMALL_FULL[0]: PostgresError(pgcode)})
-    with pytest.raises(SynapseError) as caught:
+    with refused() as caught:
         await postgres(elephant, full_bytes=1000).run()
     assert (caught.value.code, caught.value.errcode) == (503, errcode)
     assert len(elephant.vacuumed) == done
