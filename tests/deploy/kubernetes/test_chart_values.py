@@ -13,7 +13,17 @@ import yaml
 
 from deploy.kubernetes.chart_files import CHART
 from tests.deploy.kubernetes.cluster_api import running_cluster
-from tests.deploy.kubernetes.rendered import EVERYTHING, FRAGMENTS, NAMESPACE, RELEASE, Chart, Refused, Values, one
+from tests.deploy.kubernetes.rendered import (
+    EVERYTHING,
+    FRAGMENTS,
+    NAMESPACE,
+    RELEASE,
+    Chart,
+    Refused,
+    Values,
+    one,
+    read_values,
+)
 from tests.deploy.kubernetes.test_values_schema import DEFAULTS, JUDGE, laid
 
 KEY = "0123456789abcdef" * 4
@@ -139,7 +149,7 @@ def test_every_value_has_an_effect(chart: Chart, place: str) -> None:
     """Another one changes what is rendered, or is refused with a sentence: none is there for nothing."""
     names = UNDER.get(place, EVERYTHING)
     under = tuple(FRAGMENTS / f"{name}.yaml" for name in names)
-    now: Any = laid(*(yaml.safe_load(path.read_text(encoding="utf-8")) for path in under))
+    now: Any = laid(*map(read_values, under))
     for name in place.split("."):
         now = now[name]
     changed = False
@@ -147,7 +157,7 @@ def test_every_value_has_an_effect(chart: Chart, place: str) -> None:
         over: Any = guess
         for name in reversed(place.split(".")):
             over = {name: over}
-        if guess == now or not JUDGE.is_valid(laid(*(yaml.safe_load(path.read_text()) for path in under), over)):
+        if guess == now or not JUDGE.is_valid(laid(*map(read_values, under), over)):
             continue
         try:
             changed = chart.text(*under, values=over) != chart.text(*under)

@@ -12,10 +12,10 @@ from jsonschema import Draft7Validator  # type: ignore[import-untyped]  # withou
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from deploy.kubernetes.chart_files import CHART
 from deploy.kubernetes.values_schema import ANYTHING, WORDS, carrier_entries, values_schema
-from tests.deploy.kubernetes.rendered import LINE
+from tests.deploy.kubernetes.rendered import LINE, read_values
 
 JUDGE = Draft7Validator(values_schema())
-DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+DEFAULTS = read_values(CHART / "values.yaml")
 SECRET = "4f3c1a9e4f3c1a9e4f3c1a9e4f3c1a9e4f3c1a9e4f3c1a9e4f3c1a9e4f3c1a9e"
 
 
@@ -28,7 +28,7 @@ def laid(*over: dict[str, Any]) -> dict[str, Any]:
         return low | {key: merge(low.get(key), value) for key, value in high.items()}
 
     told = DEFAULTS
-    for each in (yaml.safe_load(LINE.read_text(encoding="utf-8")), *over):
+    for each in (read_values(LINE), *over):
         told = merge(told, each)
     return dict(told)
 
