@@ -62,6 +62,7 @@ async def look(words: CodewordMatcher, thread: Thread, body: str) -> tuple[Codew
     return found.word, getattr(found.event, "body", "")
 
 
+@pytest.mark.usefixtures("cheap_hash")
 @pytest.mark.parametrize(
     ("body", "word", "shown"),
     [
@@ -83,6 +84,7 @@ async def test_a_word_is_found_and_masked_before_anything_is_decided(
     assert await look(words, await enrolled(words), body) == (word, shown)
 
 
+@pytest.mark.usefixtures("cheap_hash")
 @pytest.mark.parametrize(
     ("safe", "duress", "text"),
     [
@@ -100,6 +102,7 @@ async def test_words_of_other_scripts(words: CodewordMatcher, safe: str, duress:
     assert safe not in shown
 
 
+@pytest.mark.usefixtures("cheap_hash")
 async def test_a_colleagues_message_is_looked_at_too(words: CodewordMatcher) -> None:
     """What is said in the room of a thread with a word is compared and masked like a text."""
     said = MessageSent(place=THREAD, sender=ANA, event_id="$m", body="your word is marzipan gnome", at=1.0)
@@ -210,6 +213,7 @@ async def test_few_are_computed_at_once_and_none_on_the_event_loop(
     assert turns == [True] * 6
 
 
+@pytest.mark.usefixtures("cheap_hash")
 async def test_an_office_is_heard_once_and_in_order(words: CodewordMatcher) -> None:
     """The word, then the duress word or "-"; the event that is decided holds nothing of either."""
     found = await words.match(desk(), in_office(SAFE, relation=Relation.OTHER_REPLY))
