@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from bridge.app.main import main
 from bridge.config import ConfigError, load
 from bridge.runtime.settings import credential_name
 from bridge.storage.key_file import KeyFile
@@ -363,7 +364,15 @@ def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
 
 
 class TestTheProgram:
-    """The bridge itself, started on a bad configuration."""
+    """The bridge itself, started on a bad configuration: `start` as a process, `ends` in this one, which is quicker."""
+
+    @staticmethod
+    def ends(papers: Papers, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+        umask = os.umask(0o077)
+        try:
+            return main(papers.save()), capsys.readouterr().err
+        finally:
+            os.umask(umask)
 
     @staticmethod
     def start(papers: Papers) -> subprocess.CompletedProcess[str]:
@@ -402,21 +411,21 @@ class TestTheProgram:
         ],
         ids=["two lines", "port", "homeserver", "policy", "carrier"],
     )
-    def test_what_could_only_fail_later(self, papers: Papers, spoil: Callable[[Papers], None]) -> None:
+    def test_what_could_only_fail_later(
+        self, papers: Papers, spoil: Callable[[Papers], None], capsys: pytest.CaptureFixture[str]
+    ) -> None:
         """What would break the line once it runs is told at the start: one sentence that names the file, exit code 2."""
         spoil(papers)
-        done = self.start(papers)
-        assert done.returncode == 2
-        assert done.stderr.startswith(f"{papers.path}: ")
-        assert len(done.stderr.splitlines()) == 1
+        code, told = self.ends(papers, capsys)
+        assert code == 2
+        assert told.startswith(f"{papers.path}: ")
+        assert len(told.splitlines()) == 1
 
-    def test_a_bad_pack(self, papers: Papers) -> None:
+    def test_a_bad_pack(self, papers: Papers, capsys: pytest.CaptureFixture[str]) -> None:
         """A pack beside the configuration is found by its relative path, and its errors end the start as well."""
         (papers.directory / "own.yaml").write_text("name: own\nunheard: 1\n", encoding="utf-8")
         papers.line["packs"] = ["base", "rehearsal", "./own.yaml"]
-        done = self.start(papers)
-        assert done.returncode == 2
-        assert done.stderr == "./own.yaml: unheard: unknown key\n"
+        assert self.ends(papers, capsys) == (2, "./own.yaml: unheard: unknown key\n")
 
     def test_another_installations_key(self, papers: Papers) -> None:
         """A vault key that does not open what is there ends the program with 2, and nothing of it is overwritten."""
