@@ -9,6 +9,7 @@ import ast
 import json
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -17,8 +18,9 @@ from deploy.inspect.practices import SHOWN_FILE
 ROOT: Final = Path(__file__).resolve().parents[1]
 
 
+@cache
 def collect(root: Path = ROOT) -> dict[str, list[str]]:
-    """Return the ids of tests by the number of the practice, as text, both in order."""
+    """Return the ids of tests by the number of the practice, as text, both in order; read once in a process."""
     found: defaultdict[int, list[str]] = defaultdict(list)
     for path in sorted((root / "tests").rglob("test_*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
