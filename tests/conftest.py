@@ -28,6 +28,7 @@ from hypothesis import HealthCheck, settings
 # Before anything imports mautrix.crypto: our adapter has to stand where it looks for `olm`.
 import bridge.matrix  # noqa: F401
 from tests.outside_programs import OutsidePrograms
+from tests.run_directory import share
 
 if TYPE_CHECKING:
     from tests.fakes.postgres_server import PostgresServer
@@ -128,6 +129,13 @@ def postgres_server(pytestconfig: pytest.Config) -> Iterator[PostgresServer]:
 
     with running_postgres(OutsidePrograms(missing=pytestconfig.stash[MISSING_PROGRAMS])) as server:
         yield bridge_server(server)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_directory(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Share the directory in which each process of this run has its own."""
+    own = tmp_path_factory.getbasetemp()
+    share(own.parent if hasattr(pytestconfig, "workerinput") else own)
 
 
 @pytest.fixture(autouse=True)

@@ -29,6 +29,7 @@ from deploy.stack.provision import mxid, open_secrets, provision, run_homeserver
 from deploy.stack.synapse_config import SERVER_NAME, registration
 from tests.deploy.homeserver_api import RunningHomeserver
 from tests.e2e.polling import wait_until
+from tests.fakes.provisioned_homeserver import put_homeserver
 from tests.free_ports import free_ports
 
 POLICY, VOICE = mxid("policy"), mxid("line-main")
@@ -131,6 +132,7 @@ class ModuleHomeserver:
 async def module_homeserver(directory: Path) -> AsyncIterator[ModuleHomeserver]:
     """Provision a homeserver and seat people at its desk."""
     layout, ports = Layout(directory / "line"), Ports(free_ports())
+    await put_homeserver(layout)
     accounts = await provision(layout, ports)
     async with run_homeserver(layout, ports), aiohttp.ClientSession() as http:
         yield await with_people(RunningHomeserver(layout, ports, accounts, http))
@@ -149,6 +151,7 @@ async def with_people(server: RunningHomeserver) -> ModuleHomeserver:
 async def two_lines(directory: Path) -> AsyncIterator[tuple[ModuleHomeserver, ModuleHomeserver]]:
     """Have a second line, `south`, on the same homeserver: ada sits at the first desk, bea at the second, sol at both."""
     layout, ports = Layout(directory / "line"), Ports(free_ports())
+    await put_homeserver(layout)
     write_line_files(layout, ports)
     secrets = Secrets(directory=directory / "south")
     secrets.make(provisioned=False, sealed=False, accounts=False)

@@ -145,7 +145,7 @@ async def run_canary_line(directory: Path, *, handset: bool = False) -> AsyncIte
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     try:
-        stack.write_files()
+        await stack.prepare()
         _configure(stack, site.name, handset=handset)
         await stack.start()
         await line.wait_for(ok=True)

@@ -46,7 +46,7 @@ async def run_line(
     """
     stack = Stack(directory)
     try:
-        stack.write_files()
+        await stack.prepare()
         configured: dict[str, Any] = {}
         if log_level is not None:
             # All that can be seen of a line from outside, to be looked through (`visibility`).

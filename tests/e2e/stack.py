@@ -24,6 +24,7 @@ from deploy.stack.provision import write_line_files
 from tests.e2e.carrier_api import CarrierApi
 from tests.e2e.polling import StepFailed, shorten, wait_until
 from tests.e2e.staff_client import Account
+from tests.fakes.provisioned_homeserver import put_homeserver
 from tests.free_ports import free_ports
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -108,9 +109,14 @@ class Stack:
         """Write what `up` writes of a rehearsal before it starts anything: its configuration can be changed then."""
         write_line_files(Layout(self.data), Ports(self.base))
 
+    async def prepare(self) -> None:
+        """Write those files for a line whose homeserver was made before, once for all lines of this run."""
+        await put_homeserver(Layout(self.data))
+        self.write_files()
+
     async def start(self) -> None:
         """Start `up` and wait until it is ready."""
-        first = not (self.data / "homeserver" / "provisioned").exists()
+        first = not all((self.data / path).exists() for path in ("homeserver/provisioned", "bridge/keys.db"))
         begun = asyncio.get_running_loop().time()
         with self.outputs.open("ab") as out:
             self._up = await asyncio.create_subprocess_exec(

@@ -31,6 +31,7 @@ async def stacks(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tupl
     """Run a line, and have room for another."""
     lines = [Stack(tmp_path_factory.mktemp(name)) for name in ("backed-up", "restored")]
     try:
+        await lines[0].prepare()
         await lines[0].start()
         yield lines[0], lines[1]
     finally:

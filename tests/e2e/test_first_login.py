@@ -33,6 +33,7 @@ async def own(
     line = Stack(tmp_path_factory.mktemp("first"))
     ada: StaffClient | None = None
     try:
+        await line.prepare()
         await line.start()
         staffed_line = StaffedLine(stack=line, ready=line.ready)
         ada = await strict_client_factory.log_in(line.ready.homeserver, line.ready.account("advocate", 0))

@@ -22,6 +22,7 @@ async def own(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[S
     line = Stack(tmp_path_factory.mktemp("lost"))
     clients: list[StaffClient] = []
     try:
+        await line.prepare()
         await line.start()
         staffed_line = StaffedLine(stack=line, ready=line.ready)
         for account in line.ready.accounts:

@@ -22,6 +22,7 @@ async def own(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """Run a line of this module's own: it is killed."""
     line = Stack(tmp_path_factory.mktemp("killed"))
     try:
+        await line.prepare()
         await line.start()
         yield line
     finally:

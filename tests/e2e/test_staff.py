@@ -29,6 +29,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
     """Run a line of its own; nobody has logged in."""
     made = Stack(tmp_path_factory.mktemp("staff"))
     try:
+        await made.prepare()
         await made.start()
         yield made
     finally:

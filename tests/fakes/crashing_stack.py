@@ -43,6 +43,7 @@ from tests.fakes import database_engine
 from tests.fakes.crashable_bridge import CRASH_FILE
 from tests.fakes.database_file import write
 from tests.fakes.key_file_reader import wrapped_keys
+from tests.fakes.provisioned_homeserver import put_homeserver
 
 PACK: Final = """\
 name: hurried
@@ -88,6 +89,7 @@ class CrashingStack(Stack):
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run homeserver, carrier and bridge for the length of the block; nothing of them is left after it."""
+        await put_homeserver(self.layout)
         accounts = await provision(self.layout, self.ports)
         self._accounts = tuple(Account(user=a.user, mxid=mxid(a.user), password=a.password, role=a.role) for a in accounts)
         pack = self.data / "hurried.yaml"

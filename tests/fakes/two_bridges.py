@@ -46,6 +46,7 @@ from tests.e2e.stack import ROOT, ReadyFile, Stack
 from tests.e2e.staff_client import Account
 from tests.fakes.crashing_stack import die_with_parent
 from tests.fakes.database_engine import make_line_database
+from tests.fakes.provisioned_homeserver import put_homeserver
 from tests.free_ports import free_ports
 
 PACK: Final = """\
@@ -100,6 +101,7 @@ class TwoBridges(Stack):
         """Run carrier and proxy, and a homeserver where one is wanted; whatever was started is ended."""
         async with contextlib.AsyncExitStack() as stack:
             if homeserver:
+                await put_homeserver(self.layout)
                 made = await provision(self.layout, self.ports)
                 self._accounts = tuple(
                     Account(user=a.user, mxid=mxid(a.user), password=a.password, role=a.role) for a in made

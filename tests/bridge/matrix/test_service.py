@@ -35,6 +35,7 @@ from tests.e2e.cross_signing import cross_sign
 from tests.e2e.nio_client import NioClient
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.e2e.staff_client import NO_SHIELD, Account, StaffClient
+from tests.fakes.provisioned_homeserver import put_homeserver
 from tests.free_ports import free_ports
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.e2e]
@@ -79,6 +80,7 @@ class LiveHomeserver:
 async def live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveHomeserver]:
     directory = tmp_path_factory.mktemp("house")
     layout, ports = Layout(directory / "line"), Ports(free_ports())
+    await put_homeserver(layout)
     made = await provision(layout, ports)
     secrets = open_secrets(layout)
     async with run_homeserver(layout, ports):

@@ -23,6 +23,7 @@ from deploy.stack.provision import mxid, open_secrets, provision, run_homeserver
 from tests.deploy.homeserver_api import RunningHomeserver
 from tests.deploy.module_homeserver import CLIENT, POLICY, VOICE, ModuleHomeserver
 from tests.e2e.polling import wait_until
+from tests.fakes.provisioned_homeserver import put_homeserver
 from tests.free_ports import free_ports
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -43,6 +44,7 @@ class Bare:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def bare(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bare]:
     layout, ports = Layout(tmp_path_factory.mktemp("bare") / "line"), Ports(free_ports())
+    await put_homeserver(layout)
     accounts = await provision(layout, ports)
     settings = yaml.safe_load(layout.homeserver_config.read_text(encoding="utf-8"))
     del settings["modules"]

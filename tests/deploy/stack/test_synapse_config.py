@@ -18,6 +18,7 @@ from deploy.stack.provision import open_secrets, provision, run_homeserver, writ
 from tests.deploy.homeserver_api import RunningHomeserver
 from tests.deploy.stack.test_synapse_overlay import ALL
 from tests.e2e.polling import wait_until
+from tests.fakes.provisioned_homeserver import put_homeserver
 from tests.free_ports import free_ports
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ EVE = f"@eve:{FOREIGN}"
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningHomeserver]:
     layout, ports = Layout(tmp_path_factory.mktemp("server") / "line"), Ports(free_ports())
-    for directory in (layout.data, layout.homeserver_settings):
-        make_private_directory(directory)
+    await put_homeserver(layout)
+    make_private_directory(layout.homeserver_settings)
     write_atomically(layout.homeserver_settings / "mine.yaml", yaml.safe_dump(ALL))
     write_line_files(layout, ports)
     told = yaml.safe_load(layout.config.read_text())

@@ -22,6 +22,7 @@ from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
 from tests.bridge.matrix.sync_events import ROOM, member_event, record_our_room, timeline
 from tests.e2e.polling import wait_until
+from tests.fakes.provisioned_homeserver import put_homeserver
 from tests.free_ports import free_ports
 
 ADA = ClientDevice("@ada:x")
@@ -97,6 +98,7 @@ class Line:
 @pytest_asyncio.fixture
 async def line(tmp_path: Path) -> AsyncIterator[Line]:
     layout, ports = Layout(tmp_path / "line"), Ports(free_ports())
+    await put_homeserver(layout)
     ada = next(account for account in await provision(layout, ports) if account.user == "ada")
     secrets = open_secrets(layout)
     async with run_homeserver(layout, ports):

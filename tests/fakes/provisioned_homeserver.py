@@ -1,0 +1,70 @@
+"""A homeserver as the first start of a rehearsal leaves it: made once in a run, and copied to where a line is to be new.
+
+Rule of this module: it holds nothing but what `provision` made. A line's own secrets are its own; copied are those that the
+database of the homeserver knows, the passwords of the first accounts and the signing key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+from deploy.data_dir.atomic_files import make_private_directory
+from deploy.data_dir.layout import Layout, Ports
+from deploy.stack.provision import open_secrets, provision
+from tests.free_ports import free_ports
+from tests.run_directory import run_directory
+
+DATABASE: Final = "homeserver.db"
+
+
+async def put_homeserver(layout: Layout) -> None:
+    """Put the homeserver into a data directory in which nothing is yet: its first start makes no database and no accounts.
+
+    Outside of a run nothing is put, and the first start makes them.
+    """
+    assert not any(path.exists() for path in (layout.config, layout.secrets, layout.homeserver)), "there is a line already"
+    if (shared := run_directory()) is None:
+        return
+    made = await _made(shared / "one-homeserver")
+    secrets, own = open_secrets(made), open_secrets(layout)
+    for directory in (layout.data, layout.secrets, layout.homeserver):
+        make_private_directory(directory)
+    for source, copy in ((secrets.accounts, own.accounts), (secrets.signing_key, own.signing_key)):
+        shutil.copy(source, copy)
+    own.make(provisioned=False, sealed=False)
+    for name in (DATABASE, f"{DATABASE}-wal"):  # the log holds what was not yet moved to the database
+        if (file := made.homeserver / name).exists():
+            shutil.copy(file, layout.homeserver / name)
+    layout.provisioned.touch(mode=0o600)
+
+
+async def _made(place: Path) -> Layout:
+    """Return the directory it is copied from; whoever comes first makes it."""
+    layout, whole = Layout(place / "line"), place / "whole"
+    make_private_directory(place)
+    async with _lock(place / "lock"):
+        if not whole.exists():
+            shutil.rmtree(layout.data, ignore_errors=True)
+            await provision(layout, Ports(free_ports()))
+            whole.touch()
+    return layout
+
+
+@contextlib.asynccontextmanager
+async def _lock(path: Path) -> AsyncIterator[None]:
+    """Hold a file among processes. The kernel lets go of it when this process ends."""
+    with path.open("a", encoding="utf-8") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                await asyncio.sleep(0.1)
+            else:
+                break
+        yield
