@@ -15,6 +15,7 @@ from typing import Final
 
 from bridge.config import load
 from deploy.inspect.handover import hand_over
+from tests.e2e.carrier_api import CarrierApi
 from tests.e2e.kill_scenario import Story
 from tests.e2e.polling import wait_until
 from tests.fakes.two_bridges import TwoBridges
@@ -25,11 +26,21 @@ NOT_TAKEN, TAKEN = "timeout", "timeout-delivered"
 """Faults of the carrier: it never answers a request, and has lost the text, or has delivered it."""
 
 
+async def wait_for_request(carrier: CarrierApi, fault: str) -> None:
+    """Wait until a text is on its way that the carrier will never answer: `NOT_TAKEN` or `TAKEN`."""
+    await carrier.fault(send=fault)
+
+    async def asked() -> bool | None:
+        return not await carrier.send_faults_left() or None
+
+    await wait_until("the carrier is asked to send", asked)
+
+
 @dataclass(slots=True, kw_only=True)
 class Takeovers:
     """What became of the leaders of a line. `seconds` until the other one led, by how it came about.
 
-    `under_way`: requests to the carrier that a leader left without their answer, by the carrier's fault.
+    `under_way`: requests to the carrier that a leader left without their answer, by the carrier's fault, which takes turns.
     """
 
     line: TwoBridges
@@ -45,7 +56,9 @@ class Takeovers:
         """Have the other bridge lead, and both run again. `in_mid_request`: one killed or frozen has asked the carrier."""
         how, (leader, other) = HOW[self.number % len(HOW)], await self.line.pair()
         if in_mid_request and how != HANDED_OVER:
-            await self._wait_for_request()
+            fault = (NOT_TAKEN, TAKEN)[self.under_way.total() % 2]
+            await wait_for_request(self.line.carrier, fault)
+            self.under_way[fault] += 1
         if how == HANDED_OVER:
             began = time.monotonic()
             report = await hand_over(load(self.line.layout.config))
@@ -57,17 +70,6 @@ class Takeovers:
             taken = await self.line.take_over(leader, other, sign)
         self.seconds[how].append(taken)
         await self.line.pair()
-
-    async def _wait_for_request(self) -> None:
-        """Wait until an answer is on its way that the carrier will never answer; in turn it is lost there, or delivered."""
-        fault = (NOT_TAKEN, TAKEN)[self.under_way.total() % 2]
-        await self.line.carrier.fault(send=fault)
-
-        async def asked() -> bool | None:
-            return not await self.line.carrier.send_faults_left() or None
-
-        await wait_until("the carrier is asked to send", asked)
-        self.under_way[fault] += 1
 
     async def spread(self, number: int, story: Story, end: float) -> None:
         """Play so many, evenly over the time that is left until `end` by the loop's clock (`Disturbance`)."""

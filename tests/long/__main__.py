@@ -105,7 +105,11 @@ async def _answers(options: argparse.Namespace) -> Figures:
     lost, unknown = made.under_way[NOT_TAKEN], result.answers["unknown"]
     return [
         *_seconds(made),
-        ("requests under way at a takeover", f"{made.under_way.total()}, of them lost {lost}", unknown >= lost),
+        (
+            "requests under way at a takeover",
+            f"{made.under_way.total()}, of them lost {lost}",
+            made.under_way.total() > 0 and unknown >= lost,
+        ),
         ("texts", f"{result.texts:,} of {options.texts:,}", result.texts > 0),
         *_story(result),
     ]
