@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import gc
 import os
 import resource
 import runpy
@@ -82,6 +83,8 @@ def main(arguments: list[str]) -> None:
         lock_pid_file(pid_file)
     except TimeoutError:
         sys.exit("Another copy of this child still runs and does not end; it is started again later.")
+    # What a module imports stays: to look through it for garbage, again and again, is a tenth of a start.
+    gc.set_threshold(20_000)
     sys.argv = [module, *rest]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
