@@ -18,7 +18,7 @@ from bridge.runtime.settings import read_secret
 from bridge.storage import serialization
 from bridge.storage.database import Database
 from bridge.storage.errors import Busy, Corrupt, DatabaseError, InUse, Unavailable, UnsuitableServer, UnsupportedSchema
-from bridge.storage.key_file import holds_keys
+from bridge.storage.key_file import peek_keys
 from bridge.storage.postgres_connection import PostgresPlace, connect, require_suitable
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.vault import CannotOpen, Vault, key_check_value
@@ -81,7 +81,7 @@ def check_presence(data: Path) -> None:
     main, keys = data / MAIN, data / KEYS
     if main.exists() and not keys.exists() and _asks(main, desk_state.peek_exists):
         raise CannotStart([f"{keys}: missing: it has the keys of what {main} holds. Put it back. {RESTORE}."])
-    if keys.exists() and not main.exists() and _asks(keys, holds_keys):
+    if keys.exists() and not main.exists() and _has_keys(keys):
         raise CannotStart([f"{main}: missing: {keys} has the keys of what it holds. Put it back. {RESTORE}."])
 
 
@@ -100,7 +100,7 @@ async def check_server(data: Path, server: str) -> None:
             await connection.close()
     if there and not keys.exists():
         raise CannotStart([f"{keys}: missing: it has the keys of what {SERVER} holds. Put it back. {RESTORE}."])
-    if not there and keys.exists() and _asks(keys, holds_keys):
+    if not there and keys.exists() and _has_keys(keys):
         raise CannotStart([f"{SERVER}: has nothing of this line, and {keys} has keys. Name the right one. {RESTORE}."])
 
 
@@ -185,6 +185,16 @@ async def check_desk(database: Database, vault: Vault, data: Path) -> None:
         main, keys = data / MAIN, data / KEYS
         problem = f"{keys}: does not open the desk in {main}: one of the two is of another line or another time, or damaged"
         raise CannotStart([f"{problem}. Put the two together that belong together. {RESTORE}."]) from None
+
+
+def _has_keys(path: Path) -> bool:
+    """Whether there are keys; a file of another kind has none. Raises `ServerAway` when nobody can tell just now."""
+    try:
+        return peek_keys(path)
+    except Busy:
+        raise ServerAway(f"{path}: {LOCKED}") from None
+    except DatabaseError:
+        return False
 
 
 def _asks(path: Path, question: Callable[[SqliteConnection], bool]) -> bool:

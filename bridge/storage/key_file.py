@@ -352,8 +352,27 @@ def peek_epoch(path: Path) -> int:
     """Return the epoch under which the file was opened last; 0 where there is none. Raises `DatabaseError`."""
     if not path.exists():
         return 0
-    with contextlib.closing(SqliteConnection(path, read_only=True)) as connection:
-        return int(connection.fetchval(READ_EPOCH) or 0) if "epoch" in connection.tables() else 0
+    return _look(path, lambda file: int(file.fetchval(READ_EPOCH) or 0) if "epoch" in file.tables() else 0)
+
+
+def peek_keys(path: Path) -> bool:
+    """Whether a key is kept in this file. Raises `DatabaseError`, also for a file of another kind."""
+    query = "SELECT 1 FROM slot WHERE wrapped <> zeroblob(61) LIMIT 1"
+    return _look(path, lambda file: file.fetchval(query) is not None)
+
+
+def _look(path: Path, question: Callable[[SqliteConnection], T]) -> T:
+    """Ask the file, and change nothing but what a crash left: who only reads cannot play back the journal of that."""
+    try:
+        with contextlib.closing(SqliteConnection(path, read_only=True)) as connection:
+            return question(connection)
+    except Unavailable as error:
+        if error.code != "SQLITE_READONLY_ROLLBACK":
+            raise
+    with contextlib.closing(SqliteConnection(path)) as connection:
+        for setting in PRAGMAS:
+            connection.execute(setting)
+        return question(connection)
 
 
 def _tell(asked: list[Asked], answers: Sequence[bytes | Exception]) -> None:
@@ -364,11 +383,6 @@ def _tell(asked: list[Asked], answers: Sequence[bytes | Exception]) -> None:
             told.set_exception(answer)
         else:
             told.set_result(answer)
-
-
-def holds_keys(connection: SqliteConnection) -> bool:
-    """Whether a key is kept in this file. Raises `DatabaseError` for a file of another kind."""
-    return connection.fetchval("SELECT 1 FROM slot WHERE wrapped <> zeroblob(61) LIMIT 1") is not None
 
 
 def _refuse_newer(connection: SqliteConnection) -> None:

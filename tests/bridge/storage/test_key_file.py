@@ -11,7 +11,7 @@ import signal
 import stat
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +19,7 @@ import pytest
 
 from bridge.storage.database import Row, Transaction, Value
 from bridge.storage.errors import Unavailable
-from bridge.storage.key_file import KeyFile
+from bridge.storage.key_file import KeyFile, peek_epoch, peek_keys
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.storage.vault import Vault
@@ -171,10 +171,14 @@ async def test_opening_clears_the_journal(keys: KeyFile, path: Path, tmp_path: P
 
 
 @pytest.mark.crash
+@pytest.mark.parametrize("looks", [(), (peek_epoch,), (peek_keys, peek_epoch)], ids=len)
 async def test_a_broken_off_deletion_leaves_no_key_in_a_journal_given_away(
-    keys: KeyFile, path: Path, tmp_path: Path
+    keys: KeyFile, path: Path, tmp_path: Path, looks: tuple[Callable[[Path], int], ...]
 ) -> None:
-    """The journal of a transaction that a crash broke off is played back, kept in its place, and overwritten there."""
+    """The journal of a transaction that a crash broke off is played back, kept in its place, and overwritten there.
+
+    Also when somebody has looked before: who wants to lead asks for the epoch, whatever was broken off.
+    """
     wrapped = {f"t{n}": os.urandom(61) for n in range(200)}
     for owner, key in wrapped.items():
         await keys.insert(owner, key)
@@ -195,6 +199,8 @@ async def test_a_broken_off_deletion_leaves_no_key_in_a_journal_given_away(
     blocks.parent.mkdir()
     os.link(crashed / "keys.db-journal", blocks)
     assert any(key in all_bytes(crashed) for key in wrapped.values())
+    for look in looks:
+        assert look(crashed / "keys.db") == (look is peek_keys)
     again = KeyFile(path=crashed / "keys.db")
     await again.open()
     assert await again.owners() == set(wrapped)
@@ -387,7 +393,7 @@ async def test_a_newer_file_is_refused(path: Path) -> None:
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from bridge.storage.key_file import KeyFile
+from bridge.storage.key_file import KeyFile, peek_epoch, peek_keys
 from bridge.storage.vault import Vault
 
 async def main():
