@@ -14,11 +14,11 @@ from typing import Final
 
 from bot.model.actions import DESK
 from bot.model.desk import Desk
+from bridge.lease.key_file_look import peek_keys
 from bridge.runtime.settings import read_secret
 from bridge.storage import serialization
 from bridge.storage.database import Database
 from bridge.storage.errors import Busy, Corrupt, DatabaseError, InUse, Unavailable, UnsuitableServer, UnsupportedSchema
-from bridge.storage.key_file import peek_keys
 from bridge.storage.postgres_connection import PostgresPlace, connect, require_suitable
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.vault import CannotOpen, Vault, key_check_value

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Final
 
 from bridge.lease import lease_table
+from bridge.lease.key_file_look import peek_epoch
 from bridge.lease.lead import End, Lead, connect_to_lease
 from bridge.lease.lease_table import LEASE_SECONDS, STANDBY_NAME, Holder, Lease, place_of_lease
 from bridge.lease.process_identity import is_dead, own_identity
 from bridge.runtime import log
 from bridge.runtime.clock import seconds_since_boot
 from bridge.storage.errors import DatabaseError, InvalidStatement, LeadLost, UnsuitableServer
-from bridge.storage.key_file import peek_epoch
 from bridge.storage.postgres_connection import PostgresConnection, PostgresPlace
 
 LOOK_SECONDS: Final = 0.5

@@ -348,33 +348,6 @@ class KeyFile:
             os.close(descriptor)
 
 
-def peek_epoch(path: Path) -> int:
-    """Return the epoch under which the file was opened last; 0 where there is none. Raises `DatabaseError`."""
-    if not path.exists():
-        return 0
-    return _look(path, lambda file: int(file.fetchval(READ_EPOCH) or 0) if "epoch" in file.tables() else 0)
-
-
-def peek_keys(path: Path) -> bool:
-    """Whether a key is kept in this file. Raises `DatabaseError`, also for a file of another kind."""
-    query = "SELECT 1 FROM slot WHERE wrapped <> zeroblob(61) LIMIT 1"
-    return _look(path, lambda file: file.fetchval(query) is not None)
-
-
-def _look(path: Path, question: Callable[[SqliteConnection], T]) -> T:
-    """Ask the file, and change nothing but what a crash left: who only reads cannot play back the journal of that."""
-    try:
-        with contextlib.closing(SqliteConnection(path, read_only=True)) as connection:
-            return question(connection)
-    except Unavailable as error:
-        if error.code != "SQLITE_READONLY_ROLLBACK":
-            raise
-    with contextlib.closing(SqliteConnection(path)) as connection:
-        for setting in PRAGMAS:
-            connection.execute(setting)
-        return question(connection)
-
-
 def _tell(asked: list[Asked], answers: Sequence[bytes | Exception]) -> None:
     for (_, _, told), answer in zip(asked, answers, strict=True):
         if told.done():

@@ -23,11 +23,11 @@ from bridge.app.bridge import Bridge
 from bridge.app.line_files import CannotStart, ServerAway
 from bridge.app.standby import wait_for_lead
 from bridge.config import Config, ConfigError, load
+from bridge.lease.key_file_look import peek_epoch
 from bridge.lease.lead import Lead
 from bridge.lease.waiting import Waiting
 from bridge.runtime.crash_points import never_crash
 from bridge.runtime.service_notifier import ServiceState
-from bridge.storage.key_file import peek_epoch
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from policies.load import load as load_pack
 from tests.bridge.test_config import Papers

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from bridge.lease import lead as lead_module
 from bridge.lease import lease_table, waiting
+from bridge.lease.key_file_look import peek_epoch
 from bridge.lease.lead import Lead
 from bridge.lease.lease_table import place_of_lease
 from bridge.lease.waiting import Waiting
@@ -21,7 +22,7 @@ from bridge.runtime import clock
 from bridge.runtime.request_guard import guard
 from bridge.storage.database import Transaction, Work
 from bridge.storage.errors import InUse, LeadLost, Unavailable
-from bridge.storage.key_file import KeyFile, peek_epoch
+from bridge.storage.key_file import KeyFile
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.storage.postgres_database import PostgresDatabase
 from bridge.storage.sqlite_connection import SqliteConnection

@@ -17,9 +17,10 @@ from typing import Any, cast
 
 import pytest
 
+from bridge.lease.key_file_look import peek_epoch, peek_keys
 from bridge.storage.database import Row, Transaction, Value
 from bridge.storage.errors import Unavailable
-from bridge.storage.key_file import KeyFile, peek_epoch, peek_keys
+from bridge.storage.key_file import KeyFile
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.storage.vault import Vault
@@ -393,7 +394,8 @@ async def test_a_newer_file_is_refused(path: Path) -> None:
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from bridge.storage.key_file import KeyFile, peek_epoch, peek_keys
+from bridge.lease.key_file_look import peek_epoch, peek_keys
+from bridge.storage.key_file import KeyFile
 from bridge.storage.vault import Vault
 
 async def main():

@@ -1,0 +1,45 @@
+"""Looks at `keys.db` before anybody leads: whose epoch it has, and whether there is a key in it.
+
+Rule of this module: nothing of the file is changed but what a crash left. A reader alone cannot play back the journal of a
+transaction that was broken off; that is done as `KeyFile` does it, so that the journal keeps its place and is overwritten
+there. SQLite takes a journal for broken off only when nobody is in the middle of writing it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from bridge.storage.errors import Unavailable
+from bridge.storage.key_file import PRAGMAS, READ_EPOCH
+from bridge.storage.sqlite_connection import SqliteConnection
+
+T = TypeVar("T")
+
+
+def peek_epoch(path: Path) -> int:
+    """Return the epoch under which the file was opened last; 0 where there is none. Raises `DatabaseError`."""
+    if not path.exists():
+        return 0
+    return _look(path, lambda file: int(file.fetchval(READ_EPOCH) or 0) if "epoch" in file.tables() else 0)
+
+
+def peek_keys(path: Path) -> bool:
+    """Whether a key is kept in this file. Raises `DatabaseError`, also for a file of another kind."""
+    query = "SELECT 1 FROM slot WHERE wrapped <> zeroblob(61) LIMIT 1"
+    return _look(path, lambda file: file.fetchval(query) is not None)
+
+
+def _look(path: Path, question: Callable[[SqliteConnection], T]) -> T:
+    try:
+        with contextlib.closing(SqliteConnection(path, read_only=True)) as connection:
+            return question(connection)
+    except Unavailable as error:
+        if error.code != "SQLITE_READONLY_ROLLBACK":
+            raise
+    with contextlib.closing(SqliteConnection(path)) as connection:
+        for setting in PRAGMAS:
+            connection.execute(setting)
+        return question(connection)
