@@ -60,7 +60,13 @@ class NioClient:
 
     async def back(self) -> None:
         """Be switched on, or on again with what the device has."""
-        self._sync = asyncio.create_task(self._client.sync_forever(timeout=30_000, full_state=True, loop_sleep_time=0))
+        self._sync = asyncio.create_task(self._follow())
+
+    async def _follow(self) -> None:
+        """Sync until cancelled. Where what is said has just asked for the keys that nio meant to ask for, it raises."""
+        while True:
+            with contextlib.suppress(nio.LocalProtocolError):
+                await self._client.sync_forever(timeout=3000, full_state=True, loop_sleep_time=0)
 
     async def log_out(self) -> None:
         """Remove the device from the server; `stop` is still to be called."""
