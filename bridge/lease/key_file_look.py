@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from bridge.storage.errors import Unavailable
 from bridge.storage.key_file import PRAGMAS, READ_EPOCH
@@ -18,9 +18,12 @@ from bridge.storage.sqlite_connection import SqliteConnection
 
 T = TypeVar("T")
 
+BUSY_MS: Final = 500
+"""Milliseconds for which a look waits for who writes: nothing else of the process goes on meanwhile, and it looks again."""
+
 
 def peek_epoch(path: Path) -> int:
-    """Return the epoch under which the file was opened last; 0 where there is none. Raises `DatabaseError`."""
+    """Return the epoch under which the file was opened last; 0 where there is none. Raises `DatabaseError`, soon `Busy`."""
     if not path.exists():
         return 0
     return _look(path, lambda file: int(file.fetchval(READ_EPOCH) or 0) if "epoch" in file.tables() else 0)
@@ -34,12 +37,12 @@ def peek_keys(path: Path) -> bool:
 
 def _look(path: Path, question: Callable[[SqliteConnection], T]) -> T:
     try:
-        with contextlib.closing(SqliteConnection(path, read_only=True)) as connection:
+        with contextlib.closing(SqliteConnection(path, read_only=True, busy_ms=BUSY_MS)) as connection:
             return question(connection)
     except Unavailable as error:
         if error.code != "SQLITE_READONLY_ROLLBACK":
             raise
-    with contextlib.closing(SqliteConnection(path)) as connection:
+    with contextlib.closing(SqliteConnection(path, busy_ms=BUSY_MS)) as connection:
         for setting in PRAGMAS:
             connection.execute(setting)
         return question(connection)

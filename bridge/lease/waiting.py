@@ -17,10 +17,10 @@ from bridge.lease import lease_table
 from bridge.lease.key_file_look import peek_epoch
 from bridge.lease.lead import End, Lead, connect_to_lease
 from bridge.lease.lease_table import LEASE_SECONDS, STANDBY_NAME, Holder, Lease, place_of_lease
-from bridge.lease.process_identity import is_dead, own_identity
+from bridge.lease.process_identity import end_process, is_dead, own_identity
 from bridge.runtime import log
 from bridge.runtime.clock import seconds_since_boot
-from bridge.storage.errors import DatabaseError, InvalidStatement, LeadLost, UnsuitableServer
+from bridge.storage.errors import Busy, DatabaseError, InvalidStatement, LeadLost, UnsuitableServer
 from bridge.storage.postgres_connection import PostgresConnection, PostgresPlace
 
 LOOK_SECONDS: Final = 0.5
@@ -78,7 +78,7 @@ class Waiting:
         if not self._keys.exists() and await lease_table.line_exists(connection, self._place):
             self._say("lease.no_keys", FileNotFoundError())
             return None
-        keys_epoch = peek_epoch(self._keys)
+        keys_epoch = await self._keys_epoch(seen.holder if stood_still else "")
         if keys_epoch < seen.keys and not self._any_keys:
             self._say("lease.keys_stale", FileNotFoundError())
             return None
@@ -98,6 +98,16 @@ class Waiting:
             former="" if seen.released or dead else seen.holder or "unknown",
             end=self._end,
         )
+
+    async def _keys_epoch(self, frozen: str) -> int:
+        """Return the epoch in `keys.db`. Who was `frozen` in the middle of a change has it locked, and is ended."""
+        try:
+            return peek_epoch(self._keys)
+        except Busy:
+            if not await asyncio.to_thread(end_process, frozen):
+                raise
+        log.event("lease.former_leader_ended")
+        return peek_epoch(self._keys)
 
     async def leave_to_others(self, seconds: float) -> None:
         """Wait until another has taken a lease that was let go of, for so long at most."""

@@ -23,9 +23,11 @@ TELL: Final = "from bridge.lease.process_identity import own_identity; print(own
 
 
 @contextlib.contextmanager
-def living_process() -> Iterator[tuple[str, Callable[[], None]]]:
-    """Run a process that waits; yields its identity, and what kills it and returns once it is dead."""
-    process = subprocess.Popen([sys.executable, "-c", TELL], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def living_process(code: str = TELL, *arguments: str) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Run a process that tells its identity and waits; yields that, and what kills it and returns once it is dead."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
 
     def kill() -> None:
         process.kill()

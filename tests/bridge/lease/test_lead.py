@@ -17,6 +17,7 @@ from bridge.lease import lease_table, waiting
 from bridge.lease.key_file_look import peek_epoch
 from bridge.lease.lead import Lead
 from bridge.lease.lease_table import place_of_lease
+from bridge.lease.process_identity import is_dead
 from bridge.lease.waiting import Waiting
 from bridge.runtime import clock
 from bridge.runtime.request_guard import guard
@@ -31,6 +32,14 @@ from tests.e2e.polling import wait_until
 from tests.fakes.postgres_server import PostgresServer
 
 WRAPPED = bytes(61)
+FREEZE = """import os, signal, sqlite3, sys
+from bridge.lease.process_identity import own_identity
+file = sqlite3.connect(sys.argv[1])
+file.execute("BEGIN EXCLUSIVE")
+print(own_identity(), flush=True)
+os.kill(os.getpid(), signal.SIGSTOP)
+"""
+"""A process that is frozen within a transaction of a file."""
 
 
 @pytest.fixture
@@ -174,6 +183,20 @@ async def test_a_lease_that_ran_out_is_taken_and_whoever_had_it_commits_nothing(
     with pytest.raises(LeadLost):
         await late.open()
     await late.close()
+
+
+async def test_who_was_frozen_in_the_middle_of_a_key_is_ended(
+    line: LeasedLine, stack: AsyncExitStack, short_leases: None
+) -> None:
+    """It has `keys.db` locked for ever, and the next one has to read there before it leads: on one machine it ends it."""
+    keys = KeyFile(path=line.keys, epoch=1)
+    await keys.open()
+    await keys.close()
+    await opened(line, await line.waits_until_it_leads(line.bridge()), stack)
+    with living_process(FREEZE, str(line.keys)) as (identity, _kill):
+        line.execute(f"UPDATE lease SET holder = '{identity}'")  # noqa: S608 - words of ours
+        assert (await line.waits_until_it_leads(line.bridge())).epoch == 3
+        assert is_dead(identity)
 
 
 async def test_a_commit_in_the_middle_is_ended_at_the_server(
