@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from bridge.storage.errors import Unavailable
-from bridge.storage.key_file import PRAGMAS, READ_EPOCH
+from bridge.storage.key_file import ANY_KEY, PRAGMAS, READ_EPOCH
 from bridge.storage.sqlite_connection import SqliteConnection
 
 T = TypeVar("T")
@@ -31,8 +31,7 @@ def peek_epoch(path: Path) -> int:
 
 def peek_keys(path: Path) -> bool:
     """Whether a key is kept in this file. Raises `DatabaseError`, also for a file of another kind."""
-    query = "SELECT 1 FROM slot WHERE wrapped <> zeroblob(61) LIMIT 1"
-    return _look(path, lambda file: file.fetchval(query) is not None)
+    return _look(path, lambda file: file.fetchval(ANY_KEY) is not None)
 
 
 def _look(path: Path, question: Callable[[SqliteConnection], T]) -> T:

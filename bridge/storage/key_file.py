@@ -61,6 +61,7 @@ TABLE = "CREATE TABLE IF NOT EXISTS slot (n INTEGER PRIMARY KEY, owner BLOB NOT 
 ADD = "INSERT INTO slot (owner, wrapped) VALUES ($1, $2)"
 FILL = "UPDATE slot SET owner = $1, wrapped = $2 WHERE n = $3 RETURNING n"
 EPOCH = "CREATE TABLE IF NOT EXISTS epoch (id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER NOT NULL)"
+ANY_KEY = "SELECT 1 FROM slot WHERE wrapped <> zeroblob(61) LIMIT 1"
 READ_EPOCH = "SELECT number FROM epoch WHERE id = 1"
 WRITE_EPOCH = "INSERT INTO epoch (id, number) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET number = excluded.number"
 ADD_LED = f"INSERT INTO slot (owner, wrapped) SELECT $1, $2 WHERE ({READ_EPOCH}) = $3 RETURNING n"
