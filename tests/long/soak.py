@@ -11,12 +11,15 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from tests.e2e.carrier_api import handset
 from tests.e2e.conftest import StrictClientFactory
+from tests.e2e.polling import wait_until
 from tests.e2e.separate_line import HURRIED, bring_people, run_line
+from tests.e2e.staff_client import StaffClient
 from tests.e2e.staffed_line import Conversation, StaffedLine
 
 CONVERSATIONS: Final = 4
@@ -41,7 +44,7 @@ async def run(minutes: float) -> Soak:
     with tempfile.TemporaryDirectory(prefix="quietline-soak-") as directory:
         async with run_line(Path(directory), settings=HURRIED) as line:
             factory, ready = StrictClientFactory(fallbacks=[]), line.ready
-            logins = [factory.log_in(ready.homeserver, ready.account("advocate", 0))]
+            logins = [factory.log_in(ready.homeserver, ready.account("supervisor"))]
             async with bring_people(line, logins) as (client,):
                 while asyncio.get_running_loop().time() < end:
                     begun = [
@@ -50,11 +53,16 @@ async def run(minutes: float) -> Soak:
                     ]
                     await asyncio.gather(*(_converse(each) for each in begun))
                     for conversation in begun:
-                        await client.say(conversation.room, "!close now")
-                    await asyncio.sleep(10)
+                        await line.send_closing_command(client, conversation.room, "!close now")
+                    # Before the next: nobody has more than five open.
+                    await wait_until("all are closed", partial(_closed, client, begun), within=120, every=0.5)
                     soak.rounds, soak.conversations = soak.rounds + 1, soak.conversations + len(begun)
                     _measure(line, soak)
     return soak
+
+
+async def _closed(client: StaffClient, begun: list[Conversation]) -> bool | None:
+    return not {each.room for each in begun} & set(await client.joined()) or None
 
 
 async def _converse(conversation: Conversation) -> None:
