@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ from bot.model.events import Event, MemberJoined, MessageSent, TimerDue
 from bot.model.feature import Step
 from bot.model.thread_desk_events import ThreadActivity, ThreadQueued
 from bridge.engine import engine
-from bridge.storage.database import Transaction
+from bridge.storage.database import Sync, Transaction, Work
 from bridge.storage.errors import Unavailable
 from bridge.tables import inbox
 from policies.pack import Pack
@@ -53,19 +54,26 @@ def said(body: str, number: int) -> MessageSent:
     return MessageSent(place=DESK, sender=ANA, event_id=f"$m{number}", body=body, at=1_800_000_000.0)
 
 
-async def commits_of_the_desk(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return a list that grows by how many events of the inbox each commit of the engine takes out."""
+def commits_of_the_desk(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that grows by how many events of the inbox each commit takes out, as soon as it is made.
+
+    Counted within the commit: beside it, what another commit took out meanwhile would count a second time.
+    """
     taken: list[int] = []
     real = harness.database.commit
 
-    async def counted(work: Any, **how: Any) -> Any:
-        before = await harness.count("inbox")
-        result = await real(work, **how)
-        if (less := before - await harness.count("inbox")) > 0:
+    async def commit(work: Work[Any], *, sync: Sync = Sync.AWAIT) -> Any:
+        async def counted(transaction: Transaction) -> tuple[Any, int]:
+            before = await inbox.count(transaction)
+            result = await work(transaction)
+            return result, before - await inbox.count(transaction)
+
+        result, less = await real(counted, sync=sync)
+        if less > 0:
             taken.append(less)
         return result
 
-    monkeypatch.setattr(harness.database, "commit", counted)
+    monkeypatch.setattr(harness.database, "commit", commit)
     return taken
 
 
@@ -88,10 +96,10 @@ async def test_news_of_the_desk_are_committed_together(harness: BridgeHarness, m
     """Of a hundred news no single one has a commit of its own, and each is decided on what the one before it left."""
     await harness.engine.load()
     await harness.deliver(DESK, *(queued(n) for n in range(100)))
-    taken = await commits_of_the_desk(harness, monkeypatch)
+    taken = commits_of_the_desk(harness, monkeypatch)
     await harness.run()
     await harness.wait_until_drained()
-    assert taken[:2] == [engine.MAX_TOGETHER] * 2
+    assert taken == [engine.MAX_TOGETHER] * 2
     desk = harness.engine.desk
     assert len(desk.threads) == 100
 
@@ -100,21 +108,26 @@ async def test_in_a_crowd_the_desk_pauses_after_news_alone(harness: BridgeHarnes
     """The more people wait without a card, the longer news are let come together; nobody's message is waited behind."""
     await harness.engine.load()
     pauses: list[float] = []
+    first_is_over = asyncio.Event()
 
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
-        if len(pauses) == 1:
-            await harness.deliver(DESK, *(crowded(n) for n in range(3, 8)))
+        await first_is_over.wait()
 
     monkeypatch.setattr(engine, "CROWD", 3)
     monkeypatch.setattr(engine, "asyncio", SimpleNamespace(sleep=sleep))
-    taken = await commits_of_the_desk(harness, monkeypatch)
+    taken = commits_of_the_desk(harness, monkeypatch)
     for n in range(2):
         await harness.deliver(DESK, crowded(n))
     await harness.run()
     await harness.wait_until_drained(standing=CALL)
     assert (taken, pauses) == ([2], [])
     await harness.deliver(DESK, crowded(2))
+    await harness.wait_until_drained(standing=CALL)
+    assert (taken, pauses) == ([2, 1], [3 * engine.PAUSE_PER_WAITING])
+    for n in range(3, 8):
+        await harness.deliver(DESK, crowded(n))
+    first_is_over.set()
     await harness.wait_until_drained(standing=CALL)
     assert taken == [2, 1, 5]
     assert pauses == [3 * engine.PAUSE_PER_WAITING, 8 * engine.PAUSE_PER_WAITING]
