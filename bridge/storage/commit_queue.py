@@ -250,7 +250,7 @@ class CommitQueue:
         self.require_open()
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._requests.put_nowait(_CommitRequest(work, sync, done))
-        return await asyncio.shield(done)
+        return await done
 
     @property
     def written(self) -> int:
@@ -265,14 +265,14 @@ class CommitQueue:
         self.require_open()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._group_sync.answer(done, None, up_to)
-        await asyncio.shield(done)
+        await done
 
     async def between_commits(self, work: Maintenance) -> bool:
         """Do something between two commits. Raises what it raised, and `Unavailable`."""
         self.require_open()
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._requests.put_nowait(_MaintenanceRequest(work, done))
-        return await asyncio.shield(done)
+        return await done
 
     def fail_all(self, error: BaseException) -> None:
         """Say that nothing can be relied on from now on, to all who wait and all who come."""

@@ -149,7 +149,7 @@ class PostgresPipeline(asyncio.Protocol):
         if (prepared := self._prepared.get(statement)) is None:
             prepared = await asyncio.shield(self._prepare(statement))
         flight = self._write([prepared], bind_and_execute(prepared, values) + SYNC, hold=True)
-        await asyncio.shield(flight.done)
+        await flight.done  # cancelled with who asks; the answer is passed over then
         if flight.error is not None:
             raise flight.error from None
         return flight.rows

@@ -92,12 +92,15 @@ class SyncResponseParser:
         held, self._early_keys = self._early_keys, ()
         early = await self._to_device_messages(transaction, (*held, *batch.messages), batch, items)
         for room_id, told in object_at(response, "rooms", "join").items():
-            if (room := await room_of(transaction, room_id)) is None:
-                continue
             gap = gaps.get(room_id, NO_GAP)
+            events = [event for event in timeline_events(told, gap.events) if not self._is_own_message(event)]
+            receipts = self._read_receipts(room_id, told)
+            # A room in which we alone spoke is not looked up: under load that is each of them, each a way to the database.
+            if not (events or receipts or gap.truncated) or (room := await room_of(transaction, room_id)) is None:
+                continue
             if gap.truncated:
                 items.append(GapTruncated(room_id=room_id))
-            for event in timeline_events(told, gap.events):
+            for event in events:
                 try:
                     item = await self._event(transaction, room_id, event)
                 except BAD_DATA:
@@ -105,7 +108,7 @@ class SyncResponseParser:
                 else:
                     items += [] if item is None else [item]
                     items += member_names(room_id, event, self._ours) if room.kind == "desk" else ()
-            items += self._read_receipts(room_id, told)
+            items += receipts
         for room_id, told in object_at(response, "rooms", "leave").items():
             if await room_of(transaction, room_id) is not None:
                 items += [
@@ -116,6 +119,10 @@ class SyncResponseParser:
         # Who has just joined, by this response, has sent their key before its rooms were worked through.
         self._early_keys = (await self._to_device_messages(transaction, early, batch, items))[-MAX_EARLY_KEYS:]
         return items
+
+    def _is_own_message(self, event: Json) -> bool:
+        """Whether it is a message of ours, and no state: what we say, we know."""
+        return "state_key" not in event and isinstance(sender := event.get("sender"), str) and sender in self._ours
 
     async def _to_device_messages(
         self, transaction: Transaction, messages: Sequence[ToDeviceMessage], batch: ToDeviceBatch, items: list[MatrixEvent]
@@ -184,8 +191,6 @@ class SyncResponseParser:
                     return _room_lost(room_id, event, "closed")
                 case _:
                     return None
-        if sender in self._ours:
-            return None
         if kind == "m.room.encrypted":
             return await self._inbound_sessions.decrypt(transaction, EncryptedEvent.read(event, room_id))
         content = encodable(object_at(event, "content"))

@@ -16,7 +16,10 @@ from bridge.matrix.api.events import (
     UndecryptableEvent,
     UnencryptedEvent,
 )
+from bridge.matrix.rooms.room_state import Room, room_of
+from bridge.matrix.sync import sync_response
 from bridge.matrix.sync.sync_loop import MAX_PAUSE_WHEN_URGENT, PAUSE_PER_EVENT
+from bridge.storage.database import Transaction
 from bridge.storage.errors import Unavailable
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
@@ -341,3 +344,24 @@ async def test_names_in_other_rooms_are_not_told(rig: Rig, server: ScriptedHomes
     server.queue_sync(timeline(event))
     await rig.matrix.sync.run_once()
     assert [type(item) for item in rig.events] == [Membership]
+
+
+@pytest.mark.parametrize("others", [False, True])
+async def test_a_room_in_which_we_alone_spoke_is_not_looked_up(
+    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch, others: bool
+) -> None:
+    """While texts rush in that is each room of each response; one event of another person's, and the room is looked up."""
+    await record_our_room(rig)
+    asked: list[str] = []
+
+    async def noted(transaction: Transaction, room_id: str) -> Room | None:
+        asked.append(room_id)
+        return await room_of(transaction, room_id)
+
+    monkeypatch.setattr(sync_response, "room_of", noted)
+    shown = [{"event_id": f"${n}", "sender": PUPPET, "type": "m.room.encrypted", "content": {}} for n in range(3)]
+    redacted = {"event_id": "$r", "sender": POLICY, "type": "m.room.redaction", "content": {"redacts": "$0"}}
+    server.queue_sync(timeline(*shown, redacted, *([member_event(ClientDevice("@sol:x"))] if others else [])))
+    await rig.matrix.sync.run_once()
+    assert asked == [ROOM] * others
+    assert len(rig.events) == others
