@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from bot.language.common_words import CARRIER, COMMON
 from bot.model.codeword_match import LONGEST, MOST_WORDS, SHORTEST, SHORTEST_IDEOGRAPHS, Flaw
 from policies.keywords import MessageMeaning, classify
 from policies.pack import Pack
+
+T = TypeVar("T")
 
 MASK: Final = "▮▮▮"
 PLACEHOLDER: Final = "zebra"
@@ -153,21 +155,31 @@ def meaning(body: str, pack: Pack) -> MessageMeaning:
     pictures; read as they stand, "later" and the agreed word would be a silent way out, and "later" and a guess would be
     conversation, so that the holder of the phone could tell the one from the other (practice 10).
     """
+    return read_once(_classify, body, pack)
+
+
+def _classify(body: str, pack: Pack) -> MessageMeaning:
+    return classify(unmask(body), pack)
+
+
+def read_once(read: Callable[[str, Pack], T], body: str, pack: Pack) -> T:
+    """Return what `read` says of a text; in a decision it is asked once, however many features ask."""
     kept = _READINGS.kept
     if kept is None:
-        return classify(unmask(body), pack)
-    if (known := kept.get(body)) is None or known[0] is not pack:
-        known = kept[body] = pack, classify(unmask(body), pack)
-    return known[1]
+        return read(body, pack)
+    if (known := kept.get((read, body))) is None or known[0] is not pack:
+        known = kept[read, body] = pack, read(body, pack)
+    found: T = known[1]
+    return found
 
 
 class _Readings:
-    """What the texts of the decision under way mean; None between decisions, so that no words are kept."""
+    """What was read in the texts of the decision under way; None between decisions, so that no words are kept."""
 
     __slots__ = ("kept",)
 
     def __init__(self) -> None:
-        self.kept: dict[str, tuple[Pack, MessageMeaning]] | None = None
+        self.kept: dict[tuple[Callable[[str, Pack], Any], str], tuple[Pack, Any]] | None = None
 
 
 _READINGS: Final = _Readings()
@@ -175,7 +187,7 @@ _READINGS: Final = _Readings()
 
 @contextmanager
 def readings_kept() -> Iterator[None]:
-    """Read each text once for the length of the block: several features ask what it means."""
+    """Read each text once for the length of the block: several features ask what it means, and what it is a sign of."""
     _READINGS.kept = {}
     try:
         yield

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.language.codeword_forms import meaning, unmask
+from bot.language.codeword_forms import meaning, read_once, unmask
 from bot.model.actions import THREAD, SendMessage
 from bot.model.desk import Facts, Thread
 from bot.model.events import TextArrived
@@ -63,4 +63,8 @@ def signs_of(pack: Pack, event: TextArrived) -> frozenset[Sign]:
     """Return the signs in words of a person. An agreed word in them reads like any other."""
     if meaning(event.body, pack).meaning not in TALK:
         return frozenset()
-    return find_signs(unmask(event.body[:MAX_SEARCHED]), pack.signs.values())
+    return read_once(_read_signs, event.body, pack)
+
+
+def _read_signs(body: str, pack: Pack) -> frozenset[Sign]:
+    return find_signs(unmask(body[:MAX_SEARCHED]), pack.signs.values())

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.language.codeword_forms import meaning, unmask
+from bot.language.codeword_forms import meaning, read_once, unmask
 from bot.model.actions import THREAD, SendMessage
 from bot.model.desk import Facts, Thread
 from bot.model.events import TextArrived
@@ -57,7 +57,11 @@ def tell_language(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
 
 def _written_in(pack: Pack, event: TextArrived) -> str | None:
     """Return the language of the line in which a text is clearly written, or None."""
-    return guess_language(unmask(event.body), pack.function_words)
+    return read_once(_read_language, event.body, pack)
+
+
+def _read_language(body: str, pack: Pack) -> str | None:
+    return guess_language(unmask(body), pack.function_words)
 
 
 def _name(language: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import ModuleType
 
 import pytest
 
@@ -12,6 +13,7 @@ from bot.model.actions import THREAD, DeliveryReceipt, SendMessage, SendSms, Spe
 from bot.model.desk import Thread
 from bot.model.thread import ConsentFlags
 from bot.model.thread_desk_events import ThreadMarked, ThreadQueued
+from bot.safety import danger_signs, language_choice
 from bot.safety.danger_signs import CUES
 from policies.signs import BREAKS_OFF, Sign
 from tests.bot.examples import arrived, at, held, marks, of, said, texts, then, told, waiting
@@ -157,3 +159,24 @@ def test_a_sign_holds_nothing_by_itself() -> None:
     step = then(thread, arrived("he has a knife", id="b", seconds=2), at(2))
     assert step.aggregate.sending.pending == thread.sending.pending
     assert step.aggregate.lifecycle.last_inbound == NOW + 2
+
+
+def test_signs_and_the_language_of_a_text_are_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two features ask for each; the lists of every language are gone through once, and what was found is not kept."""
+    thread, read = waiting(), list[str]()
+
+    def noted(module: ModuleType, name: str) -> None:
+        real = getattr(module, name)
+
+        def reads(text: str, lists: object) -> object:
+            read.append(name)
+            return real(text, lists)
+
+        monkeypatch.setattr(module, name, reads)
+
+    noted(danger_signs, "find_signs")
+    noted(language_choice, "guess_language")
+    for _ in range(2):
+        step = then(thread, arrived(DANGEROUS))
+        assert [cue.body.removeprefix("⚠️ ") for cue in cues(step)] == [CUES[Sign.WEAPON]]
+    assert sorted(read) == ["find_signs", "find_signs", "guess_language", "guess_language"]
