@@ -250,6 +250,7 @@ class Bridge:
             *self.webhook.routes(),
             *(() if self.canary is None else self.canary.routes(self.webhook.accept_canary)),
             web.get("/live", self._answer_live),
+            web.get("/running", self._answer_live),
             web.get("/ready", self._answer_ready),
             web.get("/accepting", self._answer_accepting),
         ]

@@ -1,8 +1,8 @@
 """A bridge that waits: it answers, opens no key, and leads when the lease of the line is free.
 
-Rules of this module: a webhook gets 503, which every carrier repeats; `/live` 200, `/ready` 503 with the role,
-`/accepting` 503; nothing is asked of the homeserver or the carrier, no identity is made, and no file is written. The port
-stays open until the bridge that leads now takes it, so that the start in between refuses no connection for long.
+Rules of this module: a webhook gets 503, which every carrier repeats; `/live` and `/running` 200, `/ready` 503 with the
+role, `/accepting` 503; nothing is asked of the homeserver or the carrier, no identity is made, and no file is written. The
+port stays open until the bridge that leads now takes it, so that the start in between refuses no connection for long.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class Front:
         """Listen, as the bridge that leads does. Raises `CannotStart`; metrics are left out where their port is taken."""
         routes = [
             web.get("/live", self._answer_live),
+            web.get("/running", self._answer_live),
             web.get("/ready", self._answer_ready),
             web.get("/accepting", self._refuse),
             web.route("*", "/{path:carriers/.*}", self._refuse),

@@ -345,6 +345,18 @@ def bridge(layout: Layout | None, take_over: bool, listen: str | None, metrics_l
     sys.exit(run(layout.config, take_over=take_over, listen={"listen": listen, "metrics": metrics_listen}))
 
 
+@cli.command(context_settings=_PASS_THROUGH | {"allow_interspersed_args": False, "help_option_names": ["-h", "--help"]})
+@click.option("--answer", metavar="HOST:PORT", help="Answer here meanwhile: 200 at /running, 503 at all else.")
+@click.argument("verb", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_context
+def stay(context: click.Context, answer: str | None, verb: tuple[str, ...]) -> None:
+    """Run VERB in a container: where it ends with exit code 2, stay until SIGTERM in place of being started for ever."""
+    from deploy.stack.stay import run_or_stay  # noqa: PLC0415 - only this verb needs it
+
+    with exit_on_errors():
+        run_or_stay(lambda: context.find_root().command.main(list(verb), prog_name="quietline"), answer)
+
+
 cli.add_command(canary)
 cli.add_command(alarm)
 cli.add_command(backup)

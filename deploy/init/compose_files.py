@@ -6,7 +6,8 @@ with the machine, and the others find it. A PostgreSQL (its URL has the host `da
 them, and reaches nothing. What is on the machine's loopback (a gateway, the agency's Synapse) no container with an address
 of its own reaches: then, and without Caddy, all are in the machine's network, on loopback. The bridge is healthy while
 it answers at all (`/live`): a homeserver that is away makes it no less so, because texts are taken in meanwhile. Ready is
-what `quietline status` says. A rehearsal is one container that runs `up`.
+what `quietline status` says. A rehearsal is one container that runs `up`. An engine starts a container again whatever its
+exit code was, so each of ours runs its verb by `stay`, which has no refusal started again.
 """
 
 from __future__ import annotations
@@ -98,19 +99,25 @@ def _line(answers: Answers, layout: Layout, ours: dict[str, Any]) -> dict[str, A
     if answers.homeserver is None:
         line["homeserver"] = {
             **ours,
-            "command": ["homeserver", "--data", str(layout.data), *(["--listen", EVERYWHERE] if own else [])],
+            "command": ["stay", "homeserver", "--data", str(layout.data), *(["--listen", EVERYWHERE] if own else [])],
             **({"depends_on": {DATABASE: {"condition": "service_healthy"}}} if runs_postgres(answers) else {}),
             "healthcheck": _healthcheck(PYTHON, "-c", LIVE.format(url=f"{ports.url('homeserver')}/health")),
         }
     line["bridge"] = {
         **ours,
-        "command": ["bridge", "--data", str(layout.data)],
+        "command": ["stay", "bridge", "--data", str(layout.data)],
         **({"depends_on": {"homeserver": {"condition": "service_started"}}} if answers.homeserver is None else {}),
         "healthcheck": _healthcheck(PYTHON, "-c", LIVE.format(url=f"{ports.url('bridge')}/live")),
     }
     line["canary"] = {
         **ours,
-        "command": ["canary", "--data", str(layout.data), *(["--bridge", f"http://bridge:{ports.bridge}"] if own else [])],
+        "command": [
+            "stay",
+            "canary",
+            "--data",
+            str(layout.data),
+            *(["--bridge", f"http://bridge:{ports.bridge}"] if own else []),
+        ],
         "profiles": ["canary"],
     }
     return line
@@ -119,7 +126,7 @@ def _line(answers: Answers, layout: Layout, ours: dict[str, Any]) -> dict[str, A
 def _rehearsal(layout: Layout, ours: dict[str, Any]) -> dict[str, Any]:
     """Return the one container of a rehearsal: handsets, homeserver and bridge on the machine's loopback."""
     ready = f"{PYTHON}", "-P", "-m", "deploy", "status", "--data", str(layout.data)
-    return {"line": {**ours, "command": ["up", "--data", str(layout.data)], "healthcheck": _healthcheck(*ready)}}
+    return {"line": {**ours, "command": ["stay", "up", "--data", str(layout.data)], "healthcheck": _healthcheck(*ready)}}
 
 
 def _proxy(layout: Layout, *, own: bool) -> dict[str, Any]:

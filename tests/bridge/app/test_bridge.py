@@ -90,6 +90,7 @@ async def test_ready_tells_a_role_and_no_name(tmp_path: Path, monkeypatch: pytes
             bridge = await start(papers, stack, run_directory=run)
             assert not (run / "bridge.json").exists()
             assert await ask("/live") == (200, "")
+            assert await ask("/running") == (200, "")
             assert await ask("/ready") == (503, '{"role": "starting"}')
             assert await ask("/accepting") == (200, "")
             monkeypatch.setattr(bridge.matrix_workers, "desk_room", lambda: "!desk")

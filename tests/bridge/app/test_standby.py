@@ -101,6 +101,7 @@ async def test_the_second_waits_and_answers_and_leads_when_the_first_has_gone(li
 
             await wait_until("it answers", answers, every=0.02)
             assert await ask(second.listen.port, "/ready") == (503, '{"role": "standby"}')
+            assert (await ask(second.listen.port, "/running"))[0] == 200
             assert (await ask(second.listen.port, "/accepting"))[0] == 503
             for path in ("/carriers/main/inbound", "/carriers/main/status/secret"):
                 assert (await ask(second.listen.port, path, "POST"))[0] == 503

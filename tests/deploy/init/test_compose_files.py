@@ -61,7 +61,7 @@ def test_every_container_is_closed_and_only_the_proxy_listens(tmp_path: Path) ->
         each = found[name]
         assert (each["image"], each["networks"], "ports" in each) == (IMAGE, ["default", "data"], False)
         assert each["volumes"] == [f"{tmp_path}/line:{tmp_path}/line"]
-        assert each["command"][:3] == [name, "--data", f"{tmp_path}/line"]
+        assert each["command"][:4] == ["stay", name, "--data", f"{tmp_path}/line"]
     assert [name for name, each in found.items() if "ports" in each] == ["proxy"]
     assert found["proxy"]["ports"] == ["80:80", "443:443"]
     assert f"{tmp_path}/line/proxy/Caddyfile:/etc/caddy/Caddyfile:ro" in found["proxy"]["volumes"]
@@ -70,8 +70,8 @@ def test_every_container_is_closed_and_only_the_proxy_listens(tmp_path: Path) ->
 def test_each_is_found_by_its_name(tmp_path: Path) -> None:
     """One that ended and came back has another address: proxy, bridge and canary ask by name, without a hand."""
     found = services(tmp_path, networked())
-    assert found["homeserver"]["command"][3:] == ["--listen", "0.0.0.0"]
-    assert found["canary"]["command"][3:] == ["--bridge", "http://bridge:8449"]
+    assert found["homeserver"]["command"][4:] == ["--listen", "0.0.0.0"]
+    assert found["canary"]["command"][4:] == ["--bridge", "http://bridge:8449"]
     assert found["canary"]["profiles"] == ["canary"]
     config = load(tmp_path / "line" / "config.yaml")
     assert (config.homeserver.url, config.listen.host) == ("http://homeserver:8448", "0.0.0.0")
@@ -113,7 +113,7 @@ def test_a_rehearsal_is_one_container(tmp_path: Path) -> None:
     """`up` runs the handsets too; all of it on the machine's loopback. The pages say how this one is started and asked."""
     found = services(tmp_path, answers(mode="rehearsal", carrier=None))
     assert found.keys() == {"line"}
-    assert (found["line"]["command"][0], found["line"]["network_mode"]) == ("up", "host")
+    assert (found["line"]["command"][:2], found["line"]["network_mode"]) == (["stay", "up"], "host")
     head = (tmp_path / "line" / "compose.yaml").read_text().partition("services:")[0]
     assert ("exec line " in head, "exec bridge" in head, "canary" in head) == (True, False, False)
     said = (tmp_path / "line" / "CHECKLIST.md").read_text()
@@ -183,11 +183,21 @@ def test_healthy_means_alive_and_not_ready(tmp_path: Path) -> None:
     assert asked["homeserver"] == ["http://127.0.0.1:8448/health"]
 
 
+@pytest.mark.parametrize("told", [stored(), answers(mode="rehearsal", carrier=None)], ids=["line", "rehearsal"])
+def test_what_refuses_is_not_started_for_ever(tmp_path: Path, told: dict[str, Any]) -> None:
+    """An engine starts again whatever ended, with 2 as well: each part of ours stays in place of ending with it."""
+    ours = [each for each in services(tmp_path, told).values() if each["image"] == IMAGE]
+    assert ours
+    for each in ours:
+        assert each["restart"] == "unless-stopped"
+        assert each["command"][0] == "stay"
+
+
 def test_on_another_homeserver_the_bridge_runs_alone(tmp_path: Path) -> None:
     """And with a proxy of the agency's own it is on the machine's network, still on loopback."""
     found = services(tmp_path, joined(proxy="none"))
     assert found.keys() == {"bridge", "canary"}
-    assert (found["bridge"]["command"][0], found["bridge"]["network_mode"]) == ("bridge", "host")
+    assert (found["bridge"]["command"][:2], found["bridge"]["network_mode"]) == (["stay", "bridge"], "host")
 
 
 @pytest.mark.parametrize(

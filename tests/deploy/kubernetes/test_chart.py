@@ -295,6 +295,21 @@ def test_the_gate_does_what_our_file_for_two_bridges_does(chart: Chart) -> None:
     assert "health_uri /accepting" in way(gate)
 
 
+def test_what_refuses_is_not_started_for_ever(chart: Chart) -> None:
+    """A bridge that refuses answers at `/running`, so none starts it again, and not at `/live`, so it is not ready."""
+    objects = chart.render(*everything())
+    (container,) = one(objects, "StatefulSet", RELEASE)["spec"]["template"]["spec"]["containers"]
+    assert container["args"][:4] == ["stay", "--answer", "0.0.0.0:8449", "bridge"]
+    asked = {name: container[f"{name}Probe"]["httpGet"] for name in ("startup", "liveness", "readiness")}
+    assert {name: each["path"] for name, each in asked.items()} == {
+        "startup": "/running",
+        "liveness": "/running",
+        "readiness": "/live",
+    }
+    assert {each["port"] for each in asked.values()} == {"webhooks"}
+    assert {"name": "webhooks", "containerPort": 8449} in container["ports"]
+
+
 def test_from_outside_the_webhooks_are_reached_and_nothing_else(chart: Chart) -> None:
     """By an Ingress and by a route of a gateway alike."""
     (rule,) = one(chart.render(FRAGMENTS / "ingress.yaml"), "Ingress", RELEASE)["spec"]["rules"]
