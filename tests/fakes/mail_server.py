@@ -16,12 +16,13 @@ async def nothing() -> None:
 class MailServer:
     """`taken`: mails, and their `recipients`. `greet`, `on_data`: awaited before the greeting, and before a mail's words.
 
-    `begun`: how many connections there were; `goodbye`: what QUIT is answered.
+    `begun`: how many connections there were; `commands`: every line but a mail's own; `goodbye`: what QUIT is answered.
     """
 
     def __init__(self) -> None:
         self.taken: list[Message] = []
         self.recipients: list[str] = []
+        self.commands: list[bytes] = []
         self.begun, self.port, self.goodbye = 0, 0, b"221 bye"
         self.greet: Callable[[], Awaitable[object]] = nothing
         self.on_data: Callable[[], Awaitable[object]] = nothing
@@ -39,6 +40,7 @@ class MailServer:
         await self.greet()
         writer.write(b"220 here\r\n")
         while line := await reader.readline():
+            self.commands.append(line)
             match line.split(b":")[0].split()[0].upper():
                 case b"DATA":
                     await self.on_data()
