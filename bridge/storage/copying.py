@@ -8,11 +8,11 @@ the same afterwards is an error that names its table and no value.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from bridge.storage.database import Database, Transaction, Value, placeholders
+from bridge.storage.database import Database, Snapshot, Transaction, Value, placeholders
 from bridge.storage.postgres_connection import TABLES
 from bridge.storage.postgres_database import PostgresDatabase
 from bridge.storage.sqlite_database import SqliteDatabase
@@ -107,6 +107,10 @@ class Pair:
             number += rows[0].total()
         return number
 
+    async def empty_log(self) -> bool:
+        """Have the file hold all of it without its write-ahead log; False while another program reads from that."""
+        return await self._sqlite.checkpoint()
+
     async def _tables(self) -> list[_Table]:
         """Return all tables, each behind those that it refers to. Raises `NotTheSame` when one has others."""
         names = [str(row["name"]) for row in await self._sqlite.fetch(SQLITE_TABLES)]
@@ -154,3 +158,8 @@ class Pair:
         await transaction.execute("DELETE FROM sqlite_sequence WHERE name = $1", table.name)
         if last:
             await transaction.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ($1, $2)", table.name, last)
+
+
+def peek_rows(snapshot: Snapshot, tables: Iterable[str]) -> int:
+    """Count the rows of tables of ours, from beside the database."""
+    return sum(int(snapshot.fetchval(f"SELECT COUNT(*) FROM {table}")) for table in tables)  # noqa: S608 - as above

@@ -6,7 +6,8 @@ tables of another line brought to today's. A restored line that was never starte
 
 Order, to PostgreSQL: both are written (each in one commit) and compared, then the files go, `main.db` last: as long as it
 stands, a bridge that is configured for PostgreSQL does not start. To SQLite: both are written beside their places, compared
-and moved there, `main.db` last, then the schemas go.
+and moved there, `main.db` last, then the schemas go. A log is emptied into its file before either is touched; so each file
+goes behind its log, and what is left of it at any moment is all of it or nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from bridge.app.line_files import CREATE, SERVER_REMEDIES
 from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS
-from bridge.storage.copying import NotTheSame, Pair
+from bridge.storage.copying import NotTheSame, Pair, peek_rows
 from bridge.storage.errors import DatabaseError, InUse, Unavailable, UnsuitableServer
 from bridge.storage.postgres_connection import PostgresPlace, connect, require_suitable
 from bridge.storage.postgres_database import PostgresDatabase, drop_schemas
@@ -28,6 +29,7 @@ from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.tables import desk_state, schema
 from deploy.data_dir.accept_facts import LineRuns
 from deploy.data_dir.atomic_files import file_problem
+from deploy.data_dir.postgres_snapshot import snapshot as server_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -43,6 +45,8 @@ DATABASES: Final[dict[str, tuple[Migrations, ...]]] = {
 """In the order in which they go: `main.db` last."""
 UNDONE: Final = ".moving"
 """What a file is called until it is whole."""
+LOG_TRIES: Final = 50
+"""How often a write-ahead log that another program reads is tried, a tenth of a second each."""
 OTHER_LINE: Final = (
     "the PostgreSQL database of database.url_file holds another line, or this one as it was at another time; nothing was "
     f"written there. Write the URL of an empty one into that file. To {CREATE.replace('make it again, empty', 'make one')}"
@@ -58,7 +62,9 @@ def _nothing(_step: str) -> None:
 
 
 async def migrate(config: Config, to: Literal["postgresql", "sqlite"], *, after: Callable[[str], None] = _nothing) -> int:
-    """Move the line, and return how many rows it has. `after` is called after each step that is durable.
+    """Move the line, and return how many rows it has, also where all of it is there already.
+
+    `after` is called after each step that is durable.
 
     Raises `LineRuns`, `CannotMigrate`, `DatabaseError`, `OSError`.
     """
@@ -85,7 +91,11 @@ async def migrate(config: Config, to: Literal["postgresql", "sqlite"], *, after:
 async def _require_own_place(data: Path, server: str) -> None:
     """Raise `CannotMigrate` when the server's database holds another line than the file, or the file's keys are missing."""
     if not (file := data / "main.db").is_file():
-        raise CannotMigrate(f"{file}: missing: there is nothing to move")
+        # It went, when this was broken off, or the call came twice; or it never was.
+        _require_keys(data)
+        if not _count_on(server, "main", versions=False):
+            raise CannotMigrate(f"{file}: missing, and the PostgreSQL database is empty: there is nothing to move")
+        return
     try:
         with snapshot(file) as db:
             ours = desk_state.peek(db) if "desk" in db.tables() else None
@@ -153,6 +163,7 @@ async def _to_postgresql(data: Path, server: str, after: Callable[[str], None]) 
     rows = 0
     for name in DATABASES:
         if not (data / name).is_file():
+            rows += _count_on(server, name.removesuffix(".db"))
             continue  # it went already, when this was broken off
         async with _pair(data / name, name, server) as (pair, postgres):
             if not await pair.count_rows(postgres):
@@ -160,6 +171,7 @@ async def _to_postgresql(data: Path, server: str, after: Callable[[str], None]) 
                 after(f"written {name}")
             rows += await pair.compare()
             await postgres.synced()
+            await _empty_log(pair, data / name)
     for name in DATABASES:
         _remove(data / name)
         after(f"removed {name}")
@@ -172,14 +184,14 @@ async def _to_sqlite(data: Path, server: str, after: Callable[[str], None]) -> i
         path, half = data / name, data / (name + UNDONE)
         # A file that is there was moved before, when this was broken off; or it is another, which the comparison tells.
         moved = path.is_file()
-        if not moved:
-            _remove(half)
+        _remove(half)
         async with _pair(path if moved else half, name, server) as (pair, postgres):
             if name == "main.db" and not await pair.count_rows(postgres):
                 raise CannotMigrate("the PostgreSQL database holds nothing of this line: there is nothing to move")
             if not moved:
                 await pair.copy(to_postgres=False)
             rows += await pair.compare()
+            await _empty_log(pair, half)
         after(f"written {name}")
     for name in DATABASES:
         if (half := data / (name + UNDONE)).is_file():
@@ -210,9 +222,24 @@ async def _pair(path: Path, name: str, server: str) -> AsyncIterator[tuple[Pair,
         await postgres.close()
 
 
+async def _empty_log(pair: Pair, path: Path) -> None:
+    """Copy the write-ahead log into its file, which is whole without it from then on. Raises `CannotMigrate`."""
+    for _ in range(LOG_TRIES):
+        if await pair.empty_log():
+            return
+    raise CannotMigrate(f"{path}: another program reads it, and nothing was removed; let that end, and repeat this")
+
+
+def _count_on(server: str, schema: str, *, versions: bool = True) -> int:
+    """Count the rows that the server has of a database of ours; `versions`: the numbers of its tables' versions too."""
+    passed_over = set() if versions else {each.version_table for each in DATABASES[f"{schema}.db"]}
+    with _refusals(), server_snapshot(PostgresPlace(server, schema)) as database:
+        return peek_rows(database, database.tables() - passed_over)
+
+
 def _remove(path: Path) -> None:
-    """Remove a database file, its log first: without it the file would be as it was before."""
-    for each in (path.with_name(path.name + "-shm"), path, path.with_name(path.name + "-wal")):
+    """Remove a database file whose log is empty, the file last: until then it is whole, and nothing stays behind it."""
+    for each in (path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm"), path):
         each.unlink(missing_ok=True)
     _sync(path.parent)
 

@@ -44,6 +44,6 @@ def migrate(layout: Layout, to: Literal["postgresql", "sqlite"]) -> None:
         except CannotMigrate as reason:
             click.echo(f"quietline: {reason}", err=True)
             sys.exit(EXIT_PROBLEMS)
-    click.echo(f"{rows} rows were moved and compared. Start the line: it is on {to}.")
+    click.echo(f"The line is on {to}, with {rows} rows; all that were moved were compared. Start it.")
     if to == "sqlite":
         click.echo("Before that, take `database` out of the configuration.")

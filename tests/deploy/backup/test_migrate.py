@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import secrets
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Literal
@@ -17,7 +19,7 @@ from bridge.matrix.schema import PUPPET_MIGRATIONS
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.storage.postgres_database import database_of
 from bridge.storage.postgres_transaction import LEASE_SCHEMA
-from bridge.storage.sqlite_connection import snapshot
+from bridge.storage.sqlite_connection import SqliteConnection, snapshot
 from deploy.backup.migrate import DATABASES, CannotMigrate, migrate
 from deploy.cli.main import cli
 from deploy.data_dir.accept_facts import LineRuns
@@ -167,6 +169,118 @@ async def test_broken_off_at_any_step_it_is_taken_up(line: LineDirectory, to: En
     assert content(config, to) == before
     assert done == steps
     assert schemas(config) == ({"main", "voice"} if to == "postgresql" else set())
+
+
+def remains(config: Config) -> set[str]:
+    """Return what there is of both databases, their logs and halves too."""
+    return {path.name for path in config.data_dir.iterdir() if path.name.startswith(tuple(DATABASES))}
+
+
+@pytest.mark.parametrize("step", range(6))
+async def test_killed_between_two_files_it_is_taken_up(
+    line: LineDirectory, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """Log and file go one by one: after each of them a file that is left is whole, alone, and the next call goes on.
+
+    Others look into the files meanwhile, so that each has its log when it goes.
+    """
+    config = config_of(line)
+    before, rows = content(config, "sqlite"), await asyncio.to_thread(count_rows, config)
+    unlink, gone = Path.unlink, list[str]()
+
+    def removed(path: Path, missing_ok: bool = False) -> None:
+        assert path.exists() or missing_ok
+        there = path.exists()
+        unlink(path, missing_ok=missing_ok)
+        if there and path.name.startswith(tuple(DATABASES)):
+            gone.append(path.name)
+            if len(gone) == step + 1:
+                raise Broken
+
+    with contextlib.ExitStack() as stack:
+        for name in DATABASES:
+            other = stack.enter_context(contextlib.closing(SqliteConnection(config.data_dir / name, read_only=True)))
+            other.fetch("SELECT COUNT(*) FROM sqlite_master")
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "unlink", removed)
+            with pytest.raises(Broken):
+                await migrate(config, "postgresql")
+    assert gone == [f"{name}{suffix}" for name in DATABASES for suffix in ("-wal", "-shm", "")][: step + 1]
+    alone = config.data_dir.parent / "alone"
+    alone.mkdir()
+    for name in files(config) - {"keys.db"}:
+        shutil.copy(config.data_dir / name, alone / name)
+        with snapshot(alone / name) as database:
+            counts = {
+                f"{name} {table}": len(database.fetch(f"SELECT * FROM {table}"))  # noqa: S608 - names of tables
+                for table in database.tables()
+            }
+        assert {key: n for key, n in counts.items() if n} == {
+            key: len(found) for key, found in before.items() if key.startswith(name)
+        }
+    told = await asyncio.to_thread(
+        CliRunner().invoke, cli, ["migrate", "--to", "postgresql", "--config", str(line.layout.config)]
+    )
+    assert (told.exit_code, told.stderr) == (0, "")
+    assert told.stdout == f"The line is on postgresql, with {rows} rows; all that were moved were compared. Start it.\n"
+    assert content(config, "postgresql") == before
+    assert remains(config) == set()
+
+
+def count_rows(config: Config) -> int:
+    """Return how many rows the files have, the numbers of their tables' versions among them."""
+    return sum(map(len, content(config, "sqlite").values()))
+
+
+async def test_a_log_that_another_reads_is_waited_for(line: LineDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file is not whole without its log while somebody reads from that: nothing goes, and the next call goes on."""
+    monkeypatch.setattr("deploy.backup.migrate.LOG_TRIES", 2)
+    config = config_of(line)
+    before = content(config, "sqlite")
+    with snapshot(config.data_dir / "main.db") as database:
+        database.tables()
+        kept = database_of(config.data_dir / "main.db", None)
+        await kept.open()
+        await kept.commit(
+            lambda transaction: transaction.execute("UPDATE matrix_room SET owner = 'o2' WHERE room_id = '!r:x'")
+        )
+        await kept.close()
+        with pytest.raises(CannotMigrate, match="another program reads"):
+            await migrate(config, "postgresql")
+        assert files(config) == {"keys.db", "main.db", "voice.db"}
+    assert content(config, "sqlite") != before
+    await migrate(config, "postgresql")
+    assert remains(config) == set()
+
+
+async def test_nothing_to_move_is_said_only_where_there_is_nothing(line: LineDirectory) -> None:
+    """A second call says that the line is there; without files, and with an empty server, a log alone is no line."""
+    config = config_of(line)
+    main = config.data_dir / "main.db"
+    main.rename(config.data_dir / "kept")
+    (config.data_dir / "main.db-wal").write_bytes(b"words")
+    with pytest.raises(CannotMigrate, match="nothing to move"):
+        await migrate(config, "postgresql")
+    assert (config.data_dir / "main.db-wal").read_bytes() == b"words"
+    (config.data_dir / "main.db-wal").unlink()
+    (config.data_dir / "kept").rename(main)
+    rows = await migrate(config, "postgresql")
+    assert await migrate(config, "postgresql") == rows
+    (config.data_dir / "keys.db").unlink()
+    with pytest.raises(CannotMigrate, match="without it"):
+        await migrate(config, "postgresql")
+
+
+async def test_a_half_of_before_takes_no_files_place(line: LineDirectory) -> None:
+    """What a call left that was broken off long ago is not moved over a file that stands there, whole."""
+    config = config_of(line)
+    before = content(config, "sqlite")
+    shutil.copy(config.data_dir / "main.db", config.data_dir / "kept")
+    await migrate(config, "postgresql")
+    (config.data_dir / "kept").rename(config.data_dir / "main.db")
+    (config.data_dir / "main.db.moving").write_bytes(b"half of a file" * 100)
+    await migrate(config, "sqlite")
+    assert content(config, "sqlite") == before
 
 
 async def test_what_holds_something_else_is_not_written_to(line: LineDirectory) -> None:
