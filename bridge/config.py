@@ -284,7 +284,7 @@ class Config(Section):
 
     @property
     def puppet_mxid(self) -> str:
-        """The line voice."""
+        """The texter puppet."""
         return f"@line-{self.line.slug}:{self.homeserver.server_name}"
 
 
@@ -335,7 +335,7 @@ def parse(path: Path) -> tuple[Config, list[str]]:
     if config.homeserver.joined and config.homeserver.other_lines:
         problems.append(f"{path}: homeserver.other_lines: is for a homeserver that `up` runs; leave it out")
     if config.policy_mxid == config.puppet_mxid:
-        problems.append(f"{path}: homeserver.policy_localpart: is the line's own voice; give the policy bot another name")
+        problems.append(f"{path}: homeserver.policy_localpart: is the texter puppet's; give the policy bot another name")
     problems += [f"{path}: {problem}" for problem in _canary_problems(config)]
     return config, problems
 

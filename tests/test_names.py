@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from tests.documents import source
+from tests.documents import FOLDERS, source
 
 ROOT: Final = Path(__file__).parents[1]
 NOT_OUR_WORDS: Final = re.compile(r"util|manager|handler|helper", re.IGNORECASE)
@@ -27,6 +27,26 @@ RETIRED: Final = re.compile(
     re.IGNORECASE,
 )
 """Names of modules and classes that engineers of Matrix or Python misread; each has its standard word in GLOSSARY.md."""
+VOICE: Final = re.compile(r"voice|\bvoz\b|\bvoces\b", re.IGNORECASE)
+VOICE_OF_A_CALL: Final = re.compile(
+    r"voice[\s_]number|by(?: a)?[\s_]voice|voice and texts|(?:audio|voice) message|phone voice llamar"
+    r"|urgent_gives_them_the_voice|número de voz|(?:mensaje|nota) de voz|por\svoz|tel[eé]fono voz",
+    re.IGNORECASE,
+)
+"""What rings, and is spoken: the one thing that the word means to people (GLOSSARY.md has "texter puppet", "assignee")."""
+VOICE_KEY: Final = re.compile(r"""["'`]voice["'`]|\bvoice: str$|\.voice\b|\bvoice=""", re.MULTILINE)
+"""The key of `ready.json` and `bridge.json`, the fields that carry it, and the texter puppet's schema in PostgreSQL."""
+VOICE_STORED: Final = re.compile(r"\bvoice\.db\b|QLVOICE")
+"""The texter puppet's database and its device ids: every line that was made has them under these names."""
+VOICE_OF_PHONES: Final = (
+    "policies/packs/base/words/",
+    "bot/language/common_words.py",
+    "tests/bot/talk_corpus.yaml",
+    "tests/bridge/carriers/published/",
+)
+"""Words that people text, and a carrier's own examples."""
+TEXT: Final = frozenset({".py", ".md", ".yaml", ".json", ".tpl", ".txt", ".toml", ".html", ".js", ".mjs"})
+HISTORY: Final = "CHANGELOG.md"
 TABLES: Final = "bridge/tables/"
 """Here a module has the name of its table."""
 
@@ -82,3 +102,35 @@ def test_prose_is_found() -> None:
     """A comment and a docstring are prose; a string and what stands between backticks are not."""
     said = [said for _, said in prose('"""Of `anew` alone."""\nwords = "somebody"  # Somebody waits.\n')]
     assert said == ["Of  alone.", "# Somebody waits."]
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """Yield path and text of every file of ours: source, packs, chart, pages, tests; but for the history."""
+    files = [path for folder in (*FOLDERS, "tests") for path in (ROOT / folder).rglob("*") if path.suffix in TEXT]
+    for path in (*files, *ROOT.glob("*.md")):
+        if path.name != HISTORY and path != Path(__file__):
+            yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
+
+
+def voices(text: str) -> Iterator[str]:
+    """Yield the line of each "voice" that is neither a telephone call's nor a key nor a stored name."""
+    allowed = [found.span() for pattern in (VOICE_OF_A_CALL, VOICE_KEY, VOICE_STORED) for found in pattern.finditer(text)]
+    for found in VOICE.finditer(text):
+        if not any(begin <= found.start() and found.end() <= end for begin, end in allowed):
+            yield text[text.rfind("\n", 0, found.start()) + 1 :].partition("\n")[0].strip()
+
+
+def test_a_voice_is_heard_on_a_telephone() -> None:
+    """Who answers a texter is an assignee or an advocate, who speaks the texts is the texter puppet: neither is a voice."""
+    wrong = [f"{file}: {line}" for file, text in texts() if not file.startswith(VOICE_OF_PHONES) for line in voices(text)]
+    assert wrong == []
+
+
+def test_another_voice_is_found() -> None:
+    """A call's voice passes, over a line's end as well, and so do the key and the file; any other is found."""
+    assert list(voices('agree by\nvoice; the voice number; told["voice"], ready.voice, voice.db')) == []
+    assert list(voices("The line voice\nspeaks.\nclaims_every_voice, cambia la voz")) == [
+        "The line voice",
+        "claims_every_voice, cambia la voz",
+        "claims_every_voice, cambia la voz",
+    ]

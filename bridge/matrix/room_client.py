@@ -56,7 +56,7 @@ REASONS: Final[dict[RoomKind, str]] = {
 
 
 class RoomClient:
-    """Acts at the homeserver as the policy bot and the line voice."""
+    """Acts at the homeserver as the policy bot and the texter puppet."""
 
     def __init__(
         self,
@@ -131,7 +131,7 @@ class RoomClient:
         )
 
     async def create_room(self, kind: RoomKind, name: str, *, owner: str, supervisors: Sequence[str]) -> str:
-        """Create a room and note it; returns its id. The line voice is in it, under this name in a thread.
+        """Create a room and note it; returns its id. The texter puppet is in it, under this name in a thread.
 
         Not idempotent: a room that a crash left unnoted is found by `leave_unknown_rooms` at the next start.
         """
@@ -157,19 +157,19 @@ class RoomClient:
         return room_id
 
     async def set_puppet_name(self, room_id: str, name: str) -> None:
-        """Give the line voice its display name in one room."""
+        """Give the texter puppet its display name in one room."""
         body = {"membership": "join", "displayname": name}
         await self._puppet.client.request(
             "PUT", "rooms", room_id, "state", "m.room.member", self._puppet.user_id, body=body
         )
 
     async def rooms_without_puppet(self) -> list[str]:
-        """Return the rooms that the line voice was in and, as the homeserver told us, is not in now."""
+        """Return the rooms that the texter puppet was in and, as the homeserver told us, is not in now."""
         query = "SELECT room_id FROM matrix_member WHERE user_id = $1 AND membership <> 'join' ORDER BY room_id"
         return [row["room_id"] for row in await self._database.fetch(query, self.puppet)]
 
     async def readd_puppet(self, room_id: str, name: str) -> None:
-        """Invite the line voice and have it join, under that name where there is one. Where it is in, it is left so.
+        """Invite the texter puppet and have it join, under that name where there is one. Where it is in, it is left so.
 
         That it is in again is noted by the sync alone: it may be removed again before this is done.
         """

@@ -198,7 +198,7 @@ _ROOM_TABLES: Final = (
 
 
 async def _session_recovery(transaction: Transaction) -> None:
-    # Whose device began a new Olm session with the line voice, until its keys are owed in the main store.
+    # Whose device began a new Olm session with the texter puppet, until its keys are owed in the main store.
     await transaction.execute("""
         CREATE TABLE matrix_anew (
             user_id    TEXT NOT NULL,
@@ -283,7 +283,7 @@ ROOMS: Final = Migrations(
 )
 
 PUPPET_MIGRATIONS: Final = (OLM, IDENTITY)
-"""What the database of the line voice needs."""
+"""What the database of the texter puppet needs."""
 
 MAIN_MIGRATIONS: Final = (OLM, IDENTITY, ROOMS, marked_sets.MIGRATIONS)
 """What the main database needs for the Matrix edge."""

@@ -48,7 +48,7 @@ POLICY_PREFIX, PUPPET_PREFIX = "QLPOLICY", "QLVOICE"
 CONFIRMATIONS_SIGNED: Final = SIGNED
 """Owner of a key in `keys.db` that is of no thread and no room."""
 PUPPET_SYNC_SECONDS: Final = 10.0
-"""Seconds between two looks at the line voice's key counts and letters; nobody waits for either."""
+"""Seconds between two looks at the texter puppet's key counts and letters; nobody waits for either."""
 
 
 async def tell_nobody() -> None:
@@ -186,7 +186,7 @@ class MatrixService:
         """Load both identities; at the very first start, make them, waiting for the homeserver as long as it takes.
 
         `bury`, `has_urgent_timers`: see `SyncLoop`. `device_gone`: tells people that a device of ours was deleted.
-        `take_over`: see `Identity.open`; the voice follows the policy bot: where that one was introduced before, a lost
+        `take_over`: see `Identity.open`; the puppet follows the policy bot: where that one was introduced before, a lost
         `voice.db` is no other bridge. The main database was opened with `schema.MAIN_MIGRATIONS`, `puppet_database` with
         `schema.PUPPET_MIGRATIONS`; `services.marks` were read. Raises `Permanent` when the homeserver refuses us,
         `IdentityInUse` when another bridge may speak for this line.
@@ -233,7 +233,7 @@ class MatrixService:
         """
         async with asyncio.TaskGroup() as group:
             group.create_task(self.sync.run(), name="policy sync")
-            group.create_task(self.puppet_sync.run(), name="voice sync")
+            group.create_task(self.puppet_sync.run(), name="puppet sync")
             group.create_task(self.device_updates.run(), name="watch")
             for key_upload in self.key_uploads.values():
                 group.create_task(key_upload.loop.run(), name="upkeep")

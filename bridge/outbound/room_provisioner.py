@@ -215,7 +215,7 @@ class RoomProvisioner:
             self._invite_again_at[place + user] = self._monotonic() + INVITE_INTERVAL
 
     async def _readd_puppet(self) -> None:
-        """Have the line voice in all rooms that stand: without it no text is shown, and nobody who comes in can read."""
+        """Have the texter puppet in all rooms that stand: without it no text is shown, and nobody who comes in can read."""
         for room_id in await self._room_client.rooms_without_puppet():
             name = "" if room_id == self.desk_room else await thread_rooms.designation_of_room(self._database, room_id)
             if name is None or self._invite_again_at.get(room_id, 0.0) > self._monotonic():

@@ -39,7 +39,7 @@ class CrashPoint(Enum):
     KEYS_SHARED = "first keys are sent to somebody's devices, the invite is not"
     BUNDLE_NOTED = "the address of a bundle of keys is noted, nothing is uploaded there"
     BUNDLE_UPLOADED = "a bundle of keys is uploaded, nobody was told where"
-    KEYS_OWED = "a device's keys of the line voice are owed once more, that it asked for them still stands"
+    KEYS_OWED = "a device's keys of the texter puppet are owed once more, that it asked for them still stands"
     MEMBER_REMOVED = "somebody is removed from a room, its sessions are not rotated"
     INVITED = "somebody is invited, the outbox row still stands"
     EVENT_EXPIRED = "an event whose time had come is redacted, its row on the deletion index still stands"

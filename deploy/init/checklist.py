@@ -16,7 +16,7 @@ from bridge.runtime.settings import credential_name
 from deploy.init.client_files import ELEMENT_FILE, WELL_KNOWN_FILE
 from deploy.init.compose_files import CONTAINER_USER
 from deploy.init.first_steps import first_steps
-from deploy.init.place import FOLDER, claims_every_voice
+from deploy.init.place import FOLDER, claims_every_puppet
 from deploy.init.service_files import ROOT, user_name
 from deploy.init.synapse_files import MODULE_SOURCE, registration_place
 from policies.pack import unreviewed
@@ -217,10 +217,10 @@ def _join(answers: Answers, place: Place, layout: Layout) -> Iterator[str]:
     )
     yield f"Copy `{files / place.registration}` to `{copied}` there, owned by Synapse's user, mode 0600."
     for line in place.joined_before(answers.name):
-        if claims_every_voice(line):
+        if claims_every_puppet(line):
             yield (
-                f"The registration of the line {line.name} claims `@line-.*`, the voice of every line: on the homeserver's "
-                f"machine make it `@line-{line.name}`, or Synapse does not start with this line's settings."
+                f"The registration of the line {line.name} claims `@line-.*`, the texter puppet of every line: on the "
+                f"homeserver's machine make it `@line-{line.name}`, or Synapse does not start with this line's settings."
             )
     yield f"Put `{files}/quietline.yaml` into Synapse's `conf.d`, or its entries into `homeserver.yaml`; restart Synapse."
     if answers.homeserver.workers is None:

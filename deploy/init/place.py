@@ -32,7 +32,7 @@ LAST_PORT: Final = 65_000
 LONGEST_ACCOUNT: Final = 32
 """Letters of an account's name on Linux (useradd(8))."""
 PATTERN: Final = "@line-.*"
-"""What the registration of a line of an earlier version claims: every line's voice."""
+"""What the registration of a line of an earlier version claims: every line's texter puppet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,8 +153,8 @@ def module_lines(line: FleetLine) -> list[Mapping[str, str]]:
         ) from None
 
 
-def claims_every_voice(line: FleetLine) -> bool:
-    """Whether the registration that `init` wrote for a line claims the voices of all lines, as earlier versions' did."""
+def claims_every_puppet(line: FleetLine) -> bool:
+    """Whether the registration that `init` wrote for a line claims the puppets of all lines, as earlier versions' did."""
     return any(
         PATTERN in file.read_text(encoding="utf-8") for file in (line.layout.data / FOLDER).glob("*registration.yaml")
     )

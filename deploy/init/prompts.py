@@ -98,7 +98,7 @@ TIME_ZONE: Final = Question(
     why="When somebody answers: a zone alone for always, or with days and hours, such as "
     "America/New_York mon-fri 09:00-17:00.",
 )
-VOICE: Final = Question(text="Number to call", why="Where a person answers by voice; texts name it.")
+VOICE_NUMBER: Final = Question(text="Number to call", why="Where a person answers by voice; texts name it.")
 BACKUP: Final = Question(
     text="Backups",
     why="A directory that is kept elsewhere, and the file of a passphrase, with a space between; a timer does the rest.",
@@ -127,7 +127,12 @@ def asked_answers(ask: Callable[[Question], str]) -> dict[str, Any]:
         for question, role in ((SUPERVISORS, "supervisor"), (ADVOCATES, "advocate"))
         for name in ask(question).split()
     ]
-    told["agency"] = {**_place(ask(PLACE)), **_hours(ask(TIME_ZONE)), "languages": ["en"], "voice_number": ask(VOICE)}
+    told["agency"] = {
+        **_place(ask(PLACE)),
+        **_hours(ask(TIME_ZONE)),
+        "languages": ["en"],
+        "voice_number": ask(VOICE_NUMBER),
+    }
     if told["agency"]["country"] != "UK":
         told["agency"]["languages"] = ["en", "es"]
     if mode == "embedded" and (backup := ask(BACKUP).split(maxsplit=1)):

@@ -191,8 +191,8 @@ class BenchLine:
             assert answer.status in {200, 201}, said
             return told
 
-    def voice_sent(self, since: int) -> tuple[int, float]:
-        """Tell how many messages of the line voice were accepted after a place in the stream, and when the last was."""
+    def puppet_sent(self, since: int) -> tuple[int, float]:
+        """Tell how many messages of the texter puppet were accepted after a place in the stream, and when the last was."""
         return self._accepted(since, f"@line-{provision.SLUG}:{synapse_config.SERVER_NAME}")
 
     def plain_sent(self, since: int) -> tuple[int, float]:

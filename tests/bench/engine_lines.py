@@ -68,7 +68,7 @@ async def _waits(line: BenchLine, port: int) -> bool:
 
 async def _has_all(line: BenchLine, since: int) -> bool:
     """Whether the homeserver has a round's texts. Its file is asked: a login to PostgreSQL costs what a text does."""
-    return line.voice_sent(since)[0] >= MANY
+    return line.puppet_sent(since)[0] >= MANY
 
 
 async def _measure(line: BenchLine, times: Times, *, counts: bool) -> None:
@@ -80,7 +80,7 @@ async def _measure(line: BenchLine, times: Times, *, counts: bool) -> None:
     begun = (await line.load(line.texts(count=MANY, in_flight=IN_FLIGHT)))["begun"]
     await wait_until("the homeserver has the texts", lambda: _has_all(line, since), within=120, every=0.2)
     await line.wait_until_idle()
-    accepted, last = line.voice_sent(since)
+    accepted, last = line.puppet_sent(since)
     assert accepted == MANY, f"{accepted} events of {MANY} texts"
     if counts:
         times.alone += alone

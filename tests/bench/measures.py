@@ -57,9 +57,9 @@ async def latency(line: BenchLine, *, full: bool, threads: int = ROOMS) -> list[
     }
     told = (
         "From the begin of POST /api/texts at the rehearsal carrier to the first byte of the homeserver's 200 to the "
-        "voice's PUT send; one at a time, existing threads, a pause between. Ceiling: a PUT send of an event of the same "
-        "size by one client, in turns with it; bridge and ceiling through one byte forwarder. from_webhook_ms: the same "
-        "from the begin of the signed webhook."
+        "texter puppet's PUT send; one at a time, existing threads, a pause between. Ceiling: a PUT send of an event of "
+        "the same size by one client, in turns with it; bridge and ceiling through one byte forwarder. from_webhook_ms: "
+        "the same from the begin of the signed webhook."
     )
     return [
         Figure(
@@ -95,7 +95,7 @@ async def throughput(line: BenchLine, *, full: bool) -> list[Figure]:
         begun = (await line.load(line.texts(count=count, in_flight=IN_FLIGHT)))["begun"]
         await line.wait_until_idle()
         cpu.append((line.cpu() - taken) / count)
-        accepted, last = line.voice_sent(since)
+        accepted, last = line.puppet_sent(since)
         assert accepted == count, f"{accepted} events of {count} texts"
         texts.append(count / (last - begun))
     return [
@@ -287,13 +287,13 @@ async def start(line: BenchLine, *, full: bool) -> list[Figure]:
 
 
 async def _text(line: BenchLine, number: int, *, rooms: int) -> float:
-    return await _timed(line, _is_voice, lambda: _to_carrier(line, number % rooms))
+    return await _timed(line, _is_of_puppet, lambda: _to_carrier(line, number % rooms))
 
 
 async def text_from_webhook(line: BenchLine, number: int, *, rooms: int = ROOMS) -> float:
     """Text by a signed webhook; return the seconds until the forwarder has seen the homeserver take the event."""
     sender = Sender(line.texts(count=1, in_flight=1, first=number % rooms, handsets=1), line.http)
-    return await _timed(line, _is_voice, lambda: sender.text(number))
+    return await _timed(line, _is_of_puppet, lambda: sender.text(number))
 
 
 async def _raw(line: BenchLine, number: int) -> float:
@@ -309,7 +309,7 @@ async def _raw(line: BenchLine, number: int) -> float:
     return await _timed(line, lambda request: url.raw_path in request, put)
 
 
-def _is_voice(request: str) -> bool:
+def _is_of_puppet(request: str) -> bool:
     return "/send/m.room.encrypted/" in request and "line-main" in request
 
 

@@ -72,7 +72,7 @@ LEAKING = "ask quiet maple"
         (OPEN, GREETING, True),
         (STOPPED, CONFIRMATION, True),
     ],
-    ids=["voice", "reply", "answer", "confirmation"],
+    ids=["advocate", "reply", "answer", "confirmation"],
 )
 def test_the_firewall_is_asked_again_before_words_leave(thread: Thread, text: SendSms, leaves: bool) -> None:
     """A person's words that name what is another thread's by now do not leave; the agency's own answers still do.

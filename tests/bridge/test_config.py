@@ -267,7 +267,7 @@ def test_the_homeserver_has_an_address(papers: Papers, url: str) -> None:
     assert problem.startswith("homeserver.url: ")
 
 
-def test_the_policy_bot_is_not_the_voice(papers: Papers) -> None:
+def test_the_policy_bot_is_not_the_texter_puppet(papers: Papers) -> None:
     """One account for both identities is a mistake at the start."""
     papers.raw["homeserver"]["policy_localpart"] = "line-main"
     (problem,) = papers.problems()

@@ -32,7 +32,7 @@ from tests.e2e.polling import wait_until
 from tests.fakes.provisioned_homeserver import put_homeserver
 from tests.free_ports import free_ports
 
-POLICY, VOICE = mxid("policy"), mxid("line-main")
+POLICY, PUPPET = mxid("policy"), mxid("line-main")
 MODULE_PATH = "/_synapse/client/quietline"
 CLIENT = "/_matrix/client/v3"
 SECRET = "cipherCANARYtext"
@@ -47,7 +47,7 @@ class ModuleHomeserver:
     module_client: ModuleClient
     as_token: str
     policy: str = POLICY
-    voice: str = VOICE
+    puppet: str = PUPPET
     desk: str = ""
     tokens: dict[str, str] = field(default_factory=dict)
     txn: itertools.count[int] = field(default_factory=itertools.count)
@@ -69,11 +69,11 @@ class ModuleHomeserver:
     async def room(self, kind: RoomKind = "thread", *people: str, name: str = "amber heron") -> str:
         """Make a room as the bridge does, with these people (localparts) in it."""
         status, made = await self.request_as(
-            self.policy, "POST", "createRoom", create_room_body(kind, name, invite=[self.voice], supervisors=[mxid("sol")])
+            self.policy, "POST", "createRoom", create_room_body(kind, name, invite=[self.puppet], supervisors=[mxid("sol")])
         )
         assert status == 200, made
         room_id = str(made["room_id"])
-        assert (await self.request_as(self.voice, "POST", f"join/{room_id}"))[0] == 200
+        assert (await self.request_as(self.puppet, "POST", f"join/{room_id}"))[0] == 200
         for person in people:
             assert (await self.invite(room_id, mxid(person)))[0] == 200
             assert (await self.request_as(person, "POST", f"join/{room_id}"))[0] == 200
@@ -174,14 +174,14 @@ async def two_lines(directory: Path) -> AsyncIterator[tuple[ModuleHomeserver, Mo
 
 
 async def _line(
-    server: RunningHomeserver, secrets: Secrets, policy: str = "policy", voice: str = "line-main"
+    server: RunningHomeserver, secrets: Secrets, policy: str = "policy", puppet: str = "line-main"
 ) -> ModuleHomeserver:
     token = secrets.read(secrets.as_token)
     wire = HomeserverClient(session=server.http, url=server.url, token=token, user_id=mxid(policy))
     made = ModuleHomeserver(
-        server=server, module_client=ModuleClient(client=wire), as_token=token, policy=mxid(policy), voice=mxid(voice)
+        server=server, module_client=ModuleClient(client=wire), as_token=token, policy=mxid(policy), puppet=mxid(puppet)
     )
-    for localpart in (policy, voice):
+    for localpart in (policy, puppet):
         body = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
         assert (await server.ask("POST", f"{CLIENT}/register", token, body))[0] == 200
     return made

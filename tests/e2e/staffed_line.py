@@ -39,7 +39,7 @@ class Conversation:
     staffed_line: StaffedLine
 
     async def texts_in_room(self, *, whole: bool = False) -> list[str]:
-        """Bodies that the line voice put into the room, oldest first. Fails if one stays unreadable, or has a shield."""
+        """Bodies that the texter puppet put into the room, oldest first. Fails if one stays unreadable, or has a shield."""
 
         async def spoken() -> list[TimelineItem]:
             items = await (self.client.whole(self.room) if whole else self.client.items(self.room))
@@ -53,13 +53,13 @@ class Conversation:
             return "; ".join(f"{i.kind} {i.cause} {i.shield}" for i in await spoken())
 
         # A key reaches a client beside the event it opens, so that one may be seen a moment before it is read.
-        return [item.body for item in await wait_until("each event of the line voice can be read", readable, seen=seen)]
+        return [item.body for item in await wait_until("each event of the texter puppet can be read", readable, seen=seen)]
 
     async def wait_for_text(self, text: str, *, within: float = STEP_TIMEOUT) -> TimelineItem:
         """Wait until a text of the handset is in the room, readable."""
-        voice = self.staffed_line.ready.voice
+        puppet = self.staffed_line.ready.voice
         return await self.client.find(
-            self.room, "the text is in the room, readable", lambda i: i.sender == voice and i.body == text, within=within
+            self.room, "the text is in the room, readable", lambda i: i.sender == puppet and i.body == text, within=within
         )
 
     async def wait_for_receipt(self, said: TimelineItem, word: str, *, within: float = DELIVERY_TIMEOUT) -> TimelineItem:

@@ -194,14 +194,14 @@ async def test_an_unverified_device(own: tuple[StaffedLine, StaffClient, StaffCl
     staffed_line, _, bea = own
     account = next(a for a in staffed_line.ready.accounts if a.mxid == bea.mxid)
     unsigned = ElementClient(staffed_line.ready.homeserver, account, signed=False)
-    voice = staffed_line.ready.voice
+    puppet = staffed_line.ready.voice
     try:
         await unsigned.start()
         await staffed_line.carrier.text(conversation.handset, "not for an unsigned device")
         await replace(conversation, client=bea).wait_for_text("not for an unsigned device")
 
         async def told_why() -> bool | None:
-            shown = [i for i in await unsigned.items(conversation.room) if i.sender == voice and i.kind != "state"]
+            shown = [i for i in await unsigned.items(conversation.room) if i.sender == puppet and i.kind != "state"]
             assert not [i for i in shown if i.kind == "message"]
             return any("UNVERIFIED" in i.cause for i in shown) or None
 

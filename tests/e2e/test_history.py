@@ -95,13 +95,13 @@ async def test_a_second_device_later(own: tuple[StaffedLine, StaffClient, StaffC
     await conversation.wait_for_receipt(answer, "delivered")
 
     async with second_device(staffed_line, ada) as second:
-        # A key that comes before the client has asked who the line voice is leaves what it shows unread until it is opened
-        # again: "unsigned device". People open a room later than that.
-        desk, voice = staffed_line.ready.desk_room, staffed_line.ready.voice
+        # A key that comes before the client has asked who the texter puppet is leaves what it shows unread until it is
+        # opened again: "unsigned device". People open a room later than that.
+        desk, puppet = staffed_line.ready.desk_room, staffed_line.ready.voice
         await second.find(
-            desk, "she reads the line", lambda i: i.sender == voice and i.kind == "message", within=READ_TIMEOUT
+            desk, "she reads the line", lambda i: i.sender == puppet and i.kind == "message", within=READ_TIMEOUT
         )
-        await wait_until_readable(staffed_line, second, conversation.room, voice, "said to your first device")
+        await wait_until_readable(staffed_line, second, conversation.room, puppet, "said to your first device")
         await texts(staffed_line, conversation, "said to both", client=second)
         typed = await second.say(conversation.room, "typed on the second device")
         await wait_until_readable(staffed_line, ada, conversation.room, ada.mxid, "typed on the second device")

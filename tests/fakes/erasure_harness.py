@@ -156,7 +156,7 @@ class ErasureHarness:
                 query = "INSERT INTO matrix_upload (mxc, room_id, at_ms, due_ms) VALUES ($1, $2, 0, 0)"
                 await transaction.execute(query, f"mxc://x/upload{number}", ROOM)
             query = """INSERT INTO matrix_session (session_id, room_id, user_id, first_key, next_index, active, begun_ms)
-                       VALUES ('s', $1, '@voice:x', $2, 0, $3, 0)"""
+                       VALUES ('s', $1, '@puppet:x', $2, 0, $3, 0)"""
             await transaction.execute(query, ROOM, b"sealed", True)
 
         await harness.database.commit(commit)

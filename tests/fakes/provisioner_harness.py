@@ -37,7 +37,7 @@ class FakeRoomClient:
         self.blocks: set[str] = set()
         """Who takes no invitations."""
         self.outside: list[str] = []
-        """Rooms that the line voice was removed from."""
+        """Rooms that the texter puppet was removed from."""
         self.tried: list[tuple[str, str]] = []
         """To which rooms it was brought back, and under which name."""
         self.lost = 0

@@ -145,7 +145,7 @@ class RoomLost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfRemoved:
-    """A person removed one of our identities from a room that we are still told of: the line voice."""
+    """A person removed one of our identities from a room that we are still told of: the texter puppet."""
 
     room_id: str
     user_id: str

@@ -23,7 +23,7 @@ from bridge.storage.database import Transaction
 
 
 class SessionRecovery:
-    """Takes the line voice's letters; devices and keys are in the main database."""
+    """Takes the texter puppet's letters; devices and keys are in the main database."""
 
     def __init__(self, services: Services, *, identity: Identity, devices: DeviceLists) -> None:
         self._database, self._crash = services.database, services.crash
@@ -40,7 +40,7 @@ class SessionRecovery:
                 await transaction.execute(query, message.sender, message.sender_key)
 
     async def owe_keys(self) -> None:
-        """Owe each of them every live key of the line voice once more."""
+        """Owe each of them every live key of the texter puppet once more."""
         rows = await self._identity.database.fetch("SELECT user_id, sender_key FROM matrix_anew")
         if not rows:
             return

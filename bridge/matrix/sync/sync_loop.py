@@ -61,10 +61,10 @@ ROOM_FILTER: Final = {
         "account_data": _NO_TYPES,
     },
 }
-"""What the policy bot asks for. Of what passes only who read what: a text's lifetime begins when its voice has seen it."""
+"""What the policy bot asks for. Of what passes only who read what: a text lives from when its assignee has seen it."""
 
 NO_ROOM_FILTER: Final = {**_BASE_FILTER, "room": {"rooms": []}}
-"""What the line voice asks for: its key counts and its to-device inbox."""
+"""What the texter puppet asks for: its key counts and its to-device inbox."""
 
 USE_STATE_AFTER: Final = {f"{name.removesuffix('state_after')}use_state_after": "true" for name in STATE_AFTER}
 """Asks to be told which state holds after the timeline, in place of which held before it."""

@@ -9,7 +9,7 @@ the rooms of others are none of its business. A refusal is a 403 (an upload: 413
   who is invited, removed, or goes: nothing ever redacts a membership. Our own invitations keep theirs, a sentence of the
   house.
 - **Outsiders**: only the policy bot invites, at a desk also those whom its power levels let (supervisors); only people of
-  this homeserver are invited; nobody is by e-mail or telephone number. Another line's policy bot or voice is an outsider.
+  this homeserver are invited; nobody is by e-mail or telephone number. Another line's policy bot or puppet is an outsider.
 - **Uploads**: what staff attach never reaches a phone (design.md, "Who is heard"), and a picture in an encrypted room
   cannot be told from any other upload: the homeserver sees neither type nor room. What clients do need to upload is small:
   key bundles of an inviting supervisor (MSC4268), about 500 bytes a session, and a profile picture. So who is in a line

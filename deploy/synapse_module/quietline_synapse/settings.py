@@ -44,7 +44,7 @@ class LineSettings:
     accounts: bool = False
 
     def is_ours(self, user_id: str) -> bool:
-        """Whether this is the line's policy bot, its voice, or another id that its registration claims."""
+        """Whether this is the line's policy bot, its texter puppet, or another id that its registration claims."""
         return any(pattern.match(user_id) for pattern in self.ours)
 
 

@@ -196,7 +196,7 @@ def test_status_tells_how_things_stand() -> None:
 def test_commands_are_plain_messages(relation: Relation) -> None:
     """A command that does something is a message of its own, or a reply: no edit makes one, nor words in a thread."""
     assert "Queue" not in words(then(staffed_desk(), at_desk("!board", relation=relation)))
-    assert "voice:" not in words(then(held(), said("!status", relation=relation, target="$m0")))
+    assert "last text out" not in words(then(held(), said("!status", relation=relation, target="$m0")))
     for content in (Content.FILE, Content.OTHER):
         for body in ("!board", "!help", "!clam"):
             assert words(then(staffed_desk(), at_desk(body, content=content))) == ""

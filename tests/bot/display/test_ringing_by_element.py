@@ -23,9 +23,9 @@ from tests.bot.strategies import ANA, BEN, PACK, SUE, any_event, desks, facts, t
 from tests.bot.synapse_push import message_event, synapse_push
 
 BOT = "@policy:line.example"
-VOICE = "@line-main:line.example"
+PUPPET = "@line-main:line.example"
 EVERYBODY = (ANA, BEN, SUE, OFF)
-DESK_MEMBERS = (*EVERYBODY, BOT, VOICE)
+DESK_MEMBERS = (*EVERYBODY, BOT, PUPPET)
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +74,7 @@ def test_a_text_of_the_phone_rings_its_advocate_in_element() -> None:
     """It comes with a sound for whoever has the thread, without one for others in the room, and nobody off duty is rung."""
     (post,) = texter_posts(then(held(), arrived("is anyone there"), KNOWN))
     event = message_event(message_content(post))
-    rings = {user: element_push([event], user, members=(ANA, BEN, BOT, VOICE))[0] for user in (ANA, BEN)}
+    rings = {user: element_push([event], user, members=(ANA, BEN, BOT, PUPPET))[0] for user in (ANA, BEN)}
     assert rings == {ANA: Push.RING, BEN: Push.NOTIFY}
     assert not {user for user in (ANA, BEN, SUE, OFF) if synapse_push(event, user, members=4) is Push.RING} - {ANA}
 

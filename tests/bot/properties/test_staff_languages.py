@@ -34,7 +34,7 @@ OTHERS = re.compile(
 
 
 def said(actions: tuple[Any, ...]) -> list[SendMessage | EditMessage]:
-    """Return what the software says in rooms; at the desk the line voice, too, greets who comes."""
+    """Return what the software says in rooms; at the desk the texter puppet, too, greets who comes."""
     return [
         action
         for action in actions

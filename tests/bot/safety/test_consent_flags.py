@@ -162,7 +162,7 @@ def test_a_stray_word_does_not_silence_the_cue_at_a_disclosure() -> None:
         ("safe", "safe_check_asked", "told_safe_check", "safe to text: asked "),
     ],
 )
-def test_what_was_told_in_other_words_is_noted_by_the_voice(rest: str, flag: str, kind: str, line: str) -> None:
+def test_what_was_told_in_other_words_is_noted_by_the_advocate(rest: str, flag: str, kind: str, line: str) -> None:
     """`!told` sets the flag as the text would, is a kind of its own in the audit, and nothing of it leaves."""
     thread = replace(held(), silence=replace(held().silence, recheck_safety=True))
     step = then(thread, said(f"!told {rest}"))

@@ -289,7 +289,7 @@ def test_an_invitation_is_no_way_in_for_who_left_the_desk(how: str) -> None:
 
 @pytest.mark.parametrize("user", [ANA, BEN])
 def test_whoever_comes_in_is_given_the_keys_once_more(user: str) -> None:
-    """Voice or not: what went with the invitation may have met another device, or one that did not know us yet.
+    """The assignee or not: what went with the invitation may have met another device, or one that did not know us yet.
 
     Also to a device that has had them: some clients drop keys of a room that they are not in.
     """

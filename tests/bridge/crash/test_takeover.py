@@ -142,7 +142,7 @@ async def counted(number: Callable[[], int]) -> bool | None:
 
 @pytest.mark.e2e
 @pytest.mark.timeout(600)
-async def test_the_next_leader_speaks_with_the_same_voices(
+async def test_the_next_leader_speaks_as_the_same_users(
     postgres_server: PostgresServer, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
     """An answer that waits leaves once, from whoever leads then; rooms go on, no device is made, nothing stands twice.

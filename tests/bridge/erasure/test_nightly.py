@@ -83,14 +83,14 @@ async def test_once_a_night_in_quiet_hours(harness: BridgeHarness) -> None:
 @pytest.mark.sqlite_only
 async def test_our_own_databases_are_rewritten_too(harness: BridgeHarness, tmp_path: Path) -> None:
     """What was deleted is in no byte of them after the night: rows, and Olm sessions as they were."""
-    voice = make_database(tmp_path / "voice.db")
-    await voice.open()
-    gone = [*await fill_and_delete(harness.database), *await fill_and_delete(voice)]
+    puppet = make_database(tmp_path / "voice.db")
+    await puppet.open()
+    gone = [*await fill_and_delete(harness.database), *await fill_and_delete(puppet)]
     harness.clock.at = at(1, 3)
-    await nightly_at(harness, FakeModuleClient(), puppet_database=voice).run_once()
+    await nightly_at(harness, FakeModuleClient(), puppet_database=puppet).run_once()
     raw = all_bytes(harness.directory) + all_bytes(tmp_path)
     assert found_in(raw, gone) == []
-    await voice.close()
+    await puppet.close()
 
 
 async def test_what_could_not_be_rewritten_is_tried_again(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ class RecordedRequest:
 class ScriptedHomeserver:
     """`url` once started. `responses`: sync responses of the policy bot, in order; then the last cursor, after a while.
 
-    `puppet_responses`: those of the line voice. `message_pages`: by the token that a page is asked for with.
+    `puppet_responses`: those of the texter puppet. `message_pages`: by the token that a page is asked for with.
 
     `device_table`: by user, the devices that were made and when each was used; where `knows_devices`, it tells of those,
     and refuses whatever names another.
@@ -81,7 +81,7 @@ class ScriptedHomeserver:
         self.people |= {person.mxid: person for person in people}
 
     def queue_sync(self, response: dict[str, Any], *, puppet: bool = False) -> str:
-        """Answer the policy bot's next sync with this, or the line voice's; returns its cursor."""
+        """Answer the policy bot's next sync with this, or the texter puppet's; returns its cursor."""
         self._count += 1
         cursor = f"c{self._count}"
         (self.puppet_responses if puppet else self.responses).append(json.dumps({"next_batch": cursor, **response}))

@@ -126,8 +126,10 @@ async def test_already_is_success(rig: Rig, server: ScriptedHomeserver) -> None:
         ("join", ["state"]),
     ],
 )
-async def test_the_line_voice_is_brought_back(rig: Rig, server: ScriptedHomeserver, before: str, steps: list[str]) -> None:
-    """The policy bot invites, the voice joins, under its name in a thread; done again it does what is still missing."""
+async def test_the_texter_puppet_is_brought_back(
+    rig: Rig, server: ScriptedHomeserver, before: str, steps: list[str]
+) -> None:
+    """The policy bot invites, the puppet joins, under its name in a thread; done again it does what is still missing."""
     await record_our_room(rig)
     assert await rig.room_client.rooms_without_puppet() == []
     await rig.database.commit(lambda transaction: set_membership(transaction, ROOM, PUPPET, before))

@@ -85,7 +85,7 @@ async def test_names_at_the_desk_are_told_where_nothing_changed(
     """A desk learns at each start what its members call themselves; names in other rooms are nobody's business."""
     await record_our_room(rig, kind=kind, people=["@ada:x", "@bea:x"])
     answer = told(ada="join", bea="join")
-    for event, name in zip(answer["chunk"], ("Policy", "Voice", "Jane", "\ud800"), strict=True):
+    for event, name in zip(answer["chunk"], ("Policy", "Line", "Jane", "\ud800"), strict=True):
         event["content"]["displayname"] = name
     server.members = answer
     assert await rig.matrix.room_comparison.compare_members(ROOM) == 0

@@ -225,7 +225,7 @@ async def test_who_is_removed_reads_no_further(live: LiveHomeserver, ada: StaffC
     }
 
 
-async def test_the_line_voice_is_back_where_a_supervisor_removed_it(live: LiveHomeserver, ada: StaffClient) -> None:
+async def test_the_texter_puppet_is_back_where_a_supervisor_removed_it(live: LiveHomeserver, ada: StaffClient) -> None:
     """Removed or banned at the desk, it is invited and joins, in one more try too; whoever is there reads it as before."""
     sol = NioClient(live.url, live.accounts["sol"])
     puppet, edge = live.rig.room_client.puppet, live.rig.room_client

@@ -312,7 +312,7 @@ async def _left(provisioner: ProvisionerHarness) -> bool | None:
     return provisioner.room_client.left == 2 or None
 
 
-async def test_the_line_voice_is_brought_back_where_it_was_removed(provisioner: ProvisionerHarness) -> None:
+async def test_the_texter_puppet_is_brought_back_where_it_was_removed(provisioner: ProvisionerHarness) -> None:
     """At the desk, in a thread's and a warm room, at once, through an outage too; not to a room on its way down."""
     provisioner.run()
     await provisioner.furnished()
@@ -331,7 +331,7 @@ async def test_the_line_voice_is_brought_back_where_it_was_removed(provisioner: 
     assert provisioner.told == []
 
 
-async def test_a_voice_that_may_not_come_back_holds_up_nobody(provisioner: ProvisionerHarness) -> None:
+async def test_a_puppet_that_may_not_come_back_holds_up_nobody(provisioner: ProvisionerHarness) -> None:
     """The homeserver refuses: the desk is told once of its own room, the others follow, and it is tried in an hour."""
     provisioner.run()
     await provisioner.furnished()

@@ -309,7 +309,7 @@ def test_hashes_hang_on_the_index_key_and_derived_keys_on_the_vault_key() -> Non
     assert one.keyed_hash("seen", "SM1") != other_index.keyed_hash("seen", "SM1")
     assert one.derive("crypto") == other_index.derive("crypto")
     assert one.derive("crypto") != other_vault.derive("crypto")
-    assert one.derive("crypto") != one.derive("voice")
+    assert one.derive("crypto") != one.derive("puppet")
     assert len(one.derive("crypto")) == 32
 
 

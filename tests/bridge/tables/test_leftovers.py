@@ -35,7 +35,7 @@ async def test_no_table_is_forgotten(harness: BridgeHarness) -> None:
 
 
 @pytest.mark.sqlite_only
-async def test_the_voices_own_file_names_no_room_of_ours(tmp_path: Path) -> None:
+async def test_the_puppets_own_file_names_no_room_of_ours(tmp_path: Path) -> None:
     """The texter puppet's database holds its account and Olm sessions, and has no table for rooms."""
     database = make_database(tmp_path / "voice.db", migrations=PUPPET_MIGRATIONS)
     await database.open()

@@ -48,11 +48,11 @@ async def line(tmp_path: Path, postgres_server: PostgresServer) -> AsyncIterator
         await there.execute("INSERT INTO matrix_room VALUES ('!r:x', 'thread', 'o', 'k') ON CONFLICT DO NOTHING")
         await there.execute("INSERT INTO matrix_member VALUES ('!r:x', '@ada:x', 'join') ON CONFLICT DO NOTHING")
         await there.harness.close()
-        voice = database_of(there.layout.bridge / "voice.db", None, migrations=PUPPET_MIGRATIONS)
-        await voice.open()
+        puppet = database_of(there.layout.bridge / "voice.db", None, migrations=PUPPET_MIGRATIONS)
+        await puppet.open()
         query = "INSERT INTO matrix_identity (user_id, device_id, ready, cursor) VALUES ('@line:x', 'D', TRUE, 's1')"
-        await voice.commit(lambda transaction: transaction.execute(query))
-        await voice.close()
+        await puppet.commit(lambda transaction: transaction.execute(query))
+        await puppet.close()
         url_file = tmp_path / "database_url"
         url_file.touch(mode=0o600)
         url_file.write_text(await make_line_database(f"line_{secrets.token_hex(6)}", postgres_server.url("postgres")))

@@ -38,7 +38,7 @@ def tree(directory: Path) -> dict[Path, bytes]:
 
 
 def test_a_second_line_takes_nothing_of_the_first(tmp_path: Path) -> None:
-    """Ports, bot, voice, tokens and keys are its own; the first line's files are as they were; the fleet names both."""
+    """Ports, bot, puppet, tokens and keys are its own; the first line's files are as they were; the fleet names both."""
     assert make(tmp_path, joined(line=NORTH)).exit_code == 0
     before = tree(tmp_path / "north")
     assert make(tmp_path, joined(line=SOUTH)).exit_code == 0

@@ -21,7 +21,7 @@ from deploy.doctor.homeserver_probes import HomeserverQuestions
 from deploy.inspect.status import CheckResult
 from deploy.stack.provision import mxid, open_secrets, provision, run_homeserver
 from tests.deploy.homeserver_api import RunningHomeserver
-from tests.deploy.module_homeserver import CLIENT, POLICY, VOICE, ModuleHomeserver
+from tests.deploy.module_homeserver import CLIENT, POLICY, PUPPET, ModuleHomeserver
 from tests.e2e.polling import wait_until
 from tests.fakes.provisioned_homeserver import put_homeserver
 from tests.free_ports import free_ports
@@ -93,7 +93,7 @@ async def test_a_room_is_purged(bare: Bare) -> None:
     """A thread's room goes to the end, and so does one that was never there; nobody can fetch anything."""
     line = bare.scene
     room_id = await line.room("thread", "ada")
-    event_id = await line.said(VOICE, room_id)
+    event_id = await line.said(PUPPET, room_id)
     assert (await line.module_client.room(room_id)).state is RoomState.PRESENT
     await line.purged(room_id)
     assert (await line.module_client.room(room_id)).state is RoomState.GONE
@@ -140,7 +140,7 @@ async def test_uploads_of_others_stay(bare: Bare) -> None:
     with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_OURS"):
         await line.module_client.delete_media(theirs)
     assert not await line.module_client.media_gone(theirs)
-    for user in (VOICE, "sol"):
+    for user in (PUPPET, "sol"):
         address = await uploaded(user)
         await line.module_client.delete_media(address)
         assert await line.module_client.media_gone(address)

@@ -144,8 +144,8 @@ async def test_devices_that_nobody_uses_are_signed_out(
     assert set(server.device_table[POLICY]) == {second.matrix.policy.device_id}
 
 
-async def test_a_lost_store_of_the_voice_is_no_other_bridge(rig: Rig, server: ScriptedHomeserver) -> None:
-    """The policy bot of this database was introduced: its voice makes another device without a question."""
+async def test_a_lost_store_of_the_puppet_is_no_other_bridge(rig: Rig, server: ScriptedHomeserver) -> None:
+    """The policy bot of this database was introduced: its puppet makes another device without a question."""
     await rig.stop()
     server.knows_devices = True
     for file in rig.directory.glob("voice.db*"):

@@ -87,7 +87,7 @@ async def test_whoever_asks_gets_the_keys_again(rig: Rig, server: ScriptedHomese
 
 
 async def heard(rig: Rig, server: ScriptedHomeserver, *people: ClientDevice) -> None:
-    """Have the line voice hear that these devices began again, in one response."""
+    """Have the texter puppet hear that these devices began again, in one response."""
     letters = [each.to_device(server.ours[PUPPET], "m.dummy", {}) for each in people]
     server.queue_sync({"to_device": {"events": letters}}, puppet=True)
     await rig.matrix.puppet_sync.run_once()
@@ -107,8 +107,8 @@ def senders(server: ScriptedHomeserver, person: ClientDevice) -> list[str]:
     return [event["sender"] for event in server.sent_to(person)]
 
 
-async def test_the_line_voice_sends_its_keys_again(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Whose device began again with the line voice gets its keys again, once an hour, whatever the bot was asked."""
+async def test_the_texter_puppet_sends_its_keys_again(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Whose device began again with the texter puppet gets its keys again, once an hour, whatever the bot was asked."""
     ada = await both_speak(rig, server)
     server.queue_sync({"to_device": {"events": [ada.to_device(server.ours[POLICY], "m.dummy", {})]}})
     await rig.matrix.sync.run_once()
@@ -130,7 +130,7 @@ async def test_the_line_voice_sends_its_keys_again(rig: Rig, server: ScriptedHom
     assert await rig.puppet_database.fetch("SELECT 1 FROM matrix_anew") == []
 
 
-async def test_what_the_line_voice_heard_outlives_a_crash(rig: Rig, server: ScriptedHomeserver) -> None:
+async def test_what_the_texter_puppet_heard_outlives_a_crash(rig: Rig, server: ScriptedHomeserver) -> None:
     """Killed before the keys are owed, or before it is noted that they are: they go, and they go once."""
     ada = await both_speak(rig, server)
     await heard(rig, server, ada)
@@ -144,7 +144,7 @@ async def test_what_the_line_voice_heard_outlives_a_crash(rig: Rig, server: Scri
     assert await rig.puppet_database.fetch("SELECT 1 FROM matrix_anew") == []
 
 
-async def test_strangers_make_the_line_voice_do_nothing(rig: Rig, server: ScriptedHomeserver) -> None:
+async def test_strangers_make_the_texter_puppet_do_nothing(rig: Rig, server: ScriptedHomeserver) -> None:
     """A device that nobody knows or vouches for, or that lost its trust meanwhile, is sent nothing and leaves no row."""
     ada = await both_speak(rig, server)
     eve, unsigned = ClientDevice("@eve:x"), ClientDevice("@ula:x", cross_signed=False)

@@ -165,10 +165,10 @@ OURS = "SELECT COUNT(*) FROM crypto_olm_session WHERE account_id <> 'filler'"
 
 
 @pytest.mark.sqlite_only
-async def test_a_full_disk_under_the_voice_s_sessions_costs_no_letter(
+async def test_a_full_disk_under_the_puppet_s_sessions_costs_no_message(
     rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SQLite itself has no page left for voice.db: the letter is not acknowledged, comes again, and is read then."""
+    """SQLite itself has no page left for voice.db: the message is not acknowledged, comes again, and is read then."""
     ada = ClientDevice("@ada:x")
     server.register(ada)
     database = rig.puppet_database
@@ -298,7 +298,7 @@ async def test_a_room_that_was_closed_or_taken_from_us(rig: Rig, server: Scripte
 
 
 @pytest.mark.parametrize("membership", ["leave", "ban"])
-async def test_the_line_voice_is_missed_when_somebody_removes_it(
+async def test_the_texter_puppet_is_missed_when_somebody_removes_it(
     rig: Rig, server: ScriptedHomeserver, membership: str
 ) -> None:
     """A supervisor removes it from the desk: that is told once. What we do ourselves, and what changes nothing, is not."""

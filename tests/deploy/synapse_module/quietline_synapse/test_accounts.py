@@ -12,7 +12,7 @@ import pytest_asyncio
 from bridge.matrix.api.module_api import ModuleRequestRejected
 from deploy.data_dir.secret_files import Account
 from deploy.stack.provision import mxid
-from tests.deploy.module_homeserver import CLIENT, POLICY, VOICE, ModuleHomeserver, module_homeserver
+from tests.deploy.module_homeserver import CLIENT, POLICY, PUPPET, ModuleHomeserver, module_homeserver
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CANARY = f"canary-{secrets.token_hex(12)}"
@@ -72,7 +72,7 @@ async def test_a_first_password_is_known_until_it_is_changed(line: ModuleHomeser
     assert line.rows_with(CANARY) == {}
 
 
-@pytest.mark.parametrize("user", [POLICY, VOICE, mxid("nobody"), "@ada:elsewhere.example"])
+@pytest.mark.parametrize("user", [POLICY, PUPPET, mxid("nobody"), "@ada:elsewhere.example"])
 async def test_other_accounts_are_left_alone(line: ModuleHomeserver, user: str) -> None:
     """Our own identities, names that nobody has and other homeservers' are refused."""
     with pytest.raises(ModuleRequestRejected):
@@ -81,7 +81,7 @@ async def test_other_accounts_are_left_alone(line: ModuleHomeserver, user: str) 
         await line.module_client.set_password(user, CANARY)
 
 
-@pytest.mark.parametrize("user", [POLICY, VOICE, mxid("_dan"), mxid("Dan"), mxid("12"), mxid("a b"), "dan"])
+@pytest.mark.parametrize("user", [POLICY, PUPPET, mxid("_dan"), mxid("Dan"), mxid("12"), mxid("a b"), "dan"])
 async def test_names_that_are_refused(line: ModuleHomeserver, user: str) -> None:
     """A name that is no localpart, one of ours, or one that Synapse keeps for itself."""
     with pytest.raises(ModuleRequestRejected):

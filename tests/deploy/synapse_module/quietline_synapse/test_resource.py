@@ -18,7 +18,7 @@ from bridge.matrix.api.http_client import HomeserverClient
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleRequestRejected, Reach, RoomState, SignOutResult
 from bridge.matrix.rooms.erasure_probe import NOT_ACCESSIBLE
 from deploy.stack.provision import mxid
-from tests.deploy.module_homeserver import POLICY, VOICE, ModuleHomeserver, module_homeserver
+from tests.deploy.module_homeserver import POLICY, PUPPET, ModuleHomeserver, module_homeserver
 from tests.e2e.polling import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -37,7 +37,7 @@ async def test_a_purged_room_is_nowhere(line: ModuleHomeserver) -> None:
     """
     name = "velvet cormorant"
     room_id = await line.room("thread", "ada", name=name)
-    event_id = await line.said(VOICE, room_id)
+    event_id = await line.said(PUPPET, room_id)
     before = await line.module_client.room(room_id)
     assert before.state is RoomState.PRESENT
     assert before.events > 8
@@ -130,11 +130,11 @@ async def test_a_room_that_never_was_is_gone(line: ModuleHomeserver) -> None:
 async def test_redacted_words_are_overwritten_at_once(line: ModuleHomeserver) -> None:
     """120 redacted texts, more than Synapse does at a time, are counted, censored, and in no byte after a vacuum."""
     room_id = await line.room("thread", "ada")
-    kept = await line.said(VOICE, room_id, {"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": "keptWORDS"})
+    kept = await line.said(PUPPET, room_id, {"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": "keptWORDS"})
     mark = "redactedWORDS"
     for number in range(120):
         event_id = await line.said(
-            VOICE, room_id, {"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": f"{mark}{number}", "session_id": "s"}
+            PUPPET, room_id, {"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": f"{mark}{number}", "session_id": "s"}
         )
         status, _ = await line.request_as(POLICY, "PUT", f"rooms/{room_id}/redact/{event_id}/r{number}", {})
         assert status == 200
@@ -152,7 +152,7 @@ async def test_redacted_words_are_overwritten_at_once(line: ModuleHomeserver) ->
 
 async def test_an_upload_is_deleted_from_the_disk(line: ModuleHomeserver) -> None:
     """Ours, and what a person at the desk uploaded: file and row go, twice is as good as once; of others it is refused."""
-    for user in (VOICE, "ada"):
+    for user in (PUPPET, "ada"):
         data = f"picture of {user}".encode()
         status, uploaded = await line.upload(user, data)
         assert status == 200, uploaded
@@ -182,7 +182,7 @@ async def test_sign_out_is_for_people_at_the_desk(line: ModuleHomeserver) -> Non
         assert (status, answer["errcode"]) == (401, "M_UNKNOWN_TOKEN")
     assert await line.module_client.sign_out(mxid("sol")) == SignOutResult(devices=0)
     line.tokens["sol"] = await line.server.sign_in(sol)
-    for nobody in (mxid("bea"), POLICY, VOICE, "@nobody:quietline.localhost", "@ada:elsewhere.example", "sol"):
+    for nobody in (mxid("bea"), POLICY, PUPPET, "@nobody:quietline.localhost", "@ada:elsewhere.example", "sol"):
         with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_AT_DESK"):
             await line.module_client.sign_out(nobody)
     assert (await line.request_as("bea", "GET", "account/whoami"))[0] == 200
@@ -218,7 +218,7 @@ async def test_who_can_be_reached_is_counted(line: ModuleHomeserver) -> None:
     assert (await line.request_as("ada", "POST", "pushers/set", pusher))[0] == 200
     assert await line.module_client.reach(mxid("ada")) == Reach(devices=before.devices, pushers=before.pushers + 1)
     assert (await line.request_as("ada", "POST", "pushers/set", {**pusher, "kind": None}))[0] == 200
-    for nobody in (mxid("bea"), POLICY, VOICE, "@nobody:quietline.localhost"):
+    for nobody in (mxid("bea"), POLICY, PUPPET, "@nobody:quietline.localhost"):
         with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_AT_DESK"):
             await line.module_client.reach(nobody)
 
@@ -250,12 +250,12 @@ async def test_old_key_backups_go_with_the_room(line: ModuleHomeserver) -> None:
 async def test_a_purge_that_failed_half_way_is_done_again(line: ModuleHomeserver, rows_gone: bool) -> None:
     """We are out of the room and cannot look into it, which is said as that; another purge leaves nothing."""
     room_id = await line.room("thread")
-    event_id = await line.said(VOICE, room_id)
+    event_id = await line.said(PUPPET, room_id)
     if rows_gone:
         await line.purged(room_id)
         change, values = "INSERT INTO state_groups (id, room_id, event_id) VALUES (1000000, ?, ?)", (room_id, event_id)
     else:
-        for user in (VOICE, POLICY):
+        for user in (PUPPET, POLICY):
             for act in ("leave", "forget"):
                 assert (await line.request_as(user, "POST", f"rooms/{room_id}/{act}", {}))[0] == 200
         # Synapse goes on with what everybody forgot by itself, unless that failed.
@@ -277,7 +277,7 @@ async def test_a_purge_survives_a_kill(line: ModuleHomeserver) -> None:
     """
     room_id = await line.room("thread", "ada", "sol")
     for _ in range(50):
-        await line.said(VOICE, room_id)
+        await line.said(PUPPET, room_id)
     assert await line.module_client.purge(room_id) is RoomState.PURGING
     os.kill(int(line.server.layout.pid("homeserver").read_text()), signal.SIGKILL)
     states = []

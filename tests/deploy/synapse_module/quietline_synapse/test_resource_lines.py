@@ -47,14 +47,14 @@ async def test_a_line_looks_at_censors_and_purges_its_own_rooms_alone(lines: Lin
         await line.purged(own)
         assert await other.module_client.room(theirs) == before
         assert before.state is RoomState.PRESENT
-        await other.said(other.voice, theirs)
+        await other.said(other.puppet, theirs)
 
 
 async def test_a_token_is_no_identity_of_the_other_line(lines: Lines) -> None:
-    """Neither as its bot nor as its voice nor as its sender does a line's token read, write, invite or register."""
+    """Neither as its bot nor as its puppet nor as its sender does a line's token read, write, invite or register."""
     for line, other in both_ways(lines):
         room = await other.room("thread", "sol")
-        for who in (other.policy, other.voice):
+        for who in (other.policy, other.puppet):
             for method, path, body in (
                 ("GET", "joined_rooms", None),
                 ("GET", f"rooms/{room}/messages?dir=b", None),
@@ -76,7 +76,7 @@ async def test_nobody_brings_one_lines_identities_into_the_others_rooms(lines: L
     """Not its own bot, and not a supervisor who sits at both desks; a person is invited as ever."""
     for line, other in both_ways(lines):
         room = await line.room("thread", "sol")
-        for who in (other.policy, other.voice):
+        for who in (other.policy, other.puppet):
             for target in (room, line.desk):
                 assert (await line.invite(target, who))[0] == 403
             path = f"rooms/{line.desk}/invite"
@@ -94,21 +94,21 @@ async def test_what_holds_in_line_rooms_holds_in_both_lines(lines: Lines) -> Non
         assert (await other.send(other.policy, line.desk, "m.reaction", {"m.relates_to": relation}))[0] == 403
     for line, person in zip(lines, ("ada", "bea"), strict=True):
         assert (await line.upload(person, b"x" * 70_000))[0] == 413
-        assert (await line.upload(line.voice, b"x" * 70_000))[0] == 200
+        assert (await line.upload(line.puppet, b"x" * 70_000))[0] == 200
 
 
 async def test_a_line_reaches_the_people_and_uploads_of_its_own_desk_alone(lines: Lines) -> None:
-    """Who sits at the other desk only is neither counted nor signed out, and what they or its voice uploaded stays.
+    """Who sits at the other desk only is neither counted nor signed out, and what they or its puppet uploaded stays.
 
     A supervisor at both desks is reached by both, and signed out of both.
     """
     for (line, other), stranger in zip(both_ways(lines), ("bea", "ada"), strict=True):
-        for who in (mxid(stranger), other.policy, other.voice):
+        for who in (mxid(stranger), other.policy, other.puppet):
             with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_AT_DESK"):
                 await line.module_client.sign_out(who)
             status, told = await line.call_module("GET", f"users/{quote(who)}/devices")
             assert (status, told["errcode"]) == (403, "QUIETLINE_NOT_AT_DESK")
-        for uploader in (stranger, other.voice):
+        for uploader in (stranger, other.puppet):
             _, made = await other.upload(uploader, b"bundle")
             place = made["content_uri"].removeprefix("mxc://")
             assert (await line.call_module("DELETE", f"media/{place}"))[1]["errcode"] == "QUIETLINE_NOT_OURS"
@@ -121,7 +121,7 @@ async def test_accounts_are_the_hosts_alone(lines: Lines) -> None:
     first, south = lines
     with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NO_ACCOUNTS"):
         await south.module_client.make_account(mxid("eve"), "a password of twenty letters")
-    for who in (south.policy, south.voice):
+    for who in (south.policy, south.puppet):
         with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_STAFF"):
             await first.module_client.set_password(who, "a password of twenty letters")
         with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_STAFF"):

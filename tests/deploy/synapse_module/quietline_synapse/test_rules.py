@@ -15,7 +15,7 @@ from tests.deploy.module_homeserver import (
     ENCRYPTED,
     MODULE_PATH,
     POLICY,
-    VOICE,
+    PUPPET,
     ModuleHomeserver,
     module_homeserver,
 )
@@ -38,7 +38,7 @@ REACTION = {"rel_type": "m.annotation", "event_id": "$x"}
 async def test_nothing_in_the_clear(line: ModuleHomeserver, kind: RoomKind) -> None:
     """Nobody, our own identities included, gets unencrypted words into a line room; encrypted ones come in."""
     room_id = line.desk if kind == "desk" else await line.room(kind, "ada")
-    for user in ("ada", POLICY, VOICE):
+    for user in ("ada", POLICY, PUPPET):
         for type_ in ("m.room.message", "m.sticker", "m.call.invite", "org.example.note"):
             status, answer = await line.send(user, room_id, type_, CLEAR)
             assert (status, answer["errcode"]) == (403, "M_FORBIDDEN"), (user, type_)
@@ -177,7 +177,7 @@ async def test_uploads_are_small(line: ModuleHomeserver) -> None:
     status, answer = await line.upload("ada", big)
     assert (status, answer["errcode"]) == (413, "M_TOO_LARGE")
     assert (await line.upload("ada", small))[0] == 200
-    for user in (VOICE, POLICY, "bea"):
+    for user in (PUPPET, POLICY, "bea"):
         assert (await line.upload(user, big))[0] == 200
     media = "/_matrix/client/v1/media/config"
     assert (await line.server.ask("GET", media, line.tokens["ada"]))[1] == {"m.upload.size": 65_536}
