@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
+import signal
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
@@ -120,6 +122,46 @@ async def test_a_replica_is_promoted(server: PostgresServer, tmp_path: Path, mon
             assert await kept(webhook) == 2
     finally:
         await asyncio.to_thread(replica.stop)
+
+
+async def test_a_synchronous_replica_has_what_was_answered(
+    server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text is not answered before the replica that the primary names has it; after the primary's loss it is there."""
+    replica = await asyncio.to_thread(server.make_replica)
+    await asyncio.to_thread(replica.start, *SETTINGS)
+    try:
+        await asyncio.to_thread(server.stop)
+        await asyncio.to_thread(server.start, *SETTINGS, "synchronous_standby_names=*")
+        follows = "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = 'sync'"
+        await wait_until("the replica follows", partial(answers, server, follows))
+        async with bridge(tmp_path) as webhook:
+            assert await webhook.post(texts(1)) == 200
+            [(receiver,)] = replica.execute(SUPERUSER, "SELECT pid FROM pg_stat_wal_receiver")
+            os.kill(receiver, signal.SIGSTOP)
+            try:
+                answer = asyncio.create_task(webhook.post(texts(2)))
+                waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+                await wait_until("a sync waits for the replica", partial(answers, server, waits))
+                assert await kept(webhook) == 2
+                assert not answer.done()
+            finally:
+                os.kill(receiver, signal.SIGCONT)
+            assert await answer == 200
+            await asyncio.to_thread(server.crash)
+        assert replica.execute(SUPERUSER, "SELECT pg_promote(true, 60)") == [(True,)]
+        monkeypatch.setenv(VARIABLE, replica.url("postgres"))
+        async with bridge(tmp_path) as webhook:
+            assert await kept(webhook) == 2
+            assert await webhook.post(texts(2)) == 200
+            assert await kept(webhook) == 2
+    finally:
+        await asyncio.to_thread(replica.stop)
+
+
+async def answers(server: PostgresServer, question: str) -> bool | None:
+    """Whether a server has a row for it."""
+    return bool(await asyncio.to_thread(server.execute, SUPERUSER, question)) or None
 
 
 async def test_a_server_without_connections(server: PostgresServer, tmp_path: Path) -> None:
