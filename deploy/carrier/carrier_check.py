@@ -18,6 +18,7 @@ from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.carriers.vendors.smsgate import Settings as SmsGate
 from bridge.inbound.webhook import REFUSAL_BODY
 from bridge.runtime.settings import is_loopback_host, is_private_host
+from deploy.carrier.outside_view import check_dns
 from deploy.carrier.vendor_copies import check_copies
 from deploy.carrier.vendor_probes import GATEWAYS, LOGIN_PROBES, LoginProbe
 from deploy.carrier.webhook_signatures import SIGNERS, SignedRequest
@@ -35,6 +36,10 @@ REFUSALS: Final = (401, 403)
 REFUSES: Final = "the carrier refuses"
 _GIVE_HTTPS: Final = (
     "Give listen.public_base_url the https address that the carrier calls, by a name with a certificate that all take."
+)
+_KEEP_APART: Final = (
+    "Put a proxy with a certificate before the bridge, its https address in listen.public_base_url; or see that nobody "
+    "else is in that network: a cable, a VLAN or a tunnel from one to the other, or containers of one machine."
 )
 TITLES: Final = {
     "keeps": "What it keeps",
@@ -70,19 +75,22 @@ def _paragraphs(exposure: Exposure) -> list[str]:
 
 
 async def check_carrier(config: Config) -> CheckReport:
-    """Check the carrier of a configuration's line: logins, way to us, signature, copies."""
+    """Check the carrier of a configuration's line: public address and its name, and what :func:`ask_carrier` asks."""
+    return CheckReport(checks=(check_public_address(config), await check_dns(config), *await ask_carrier(config)))
+
+
+async def ask_carrier(config: Config) -> tuple[CheckResult, ...]:
+    """Ask the carrier, and our webhook by its public address: logins, way to us, signature, copies."""
     line = config.line
     url = f"{config.listen.public_base_url}/carriers/{line.slug}/status"
     async with CarrierHttp() as http:
-        checks = (
-            check_public_address(config),
+        return (
             *await _check_logins(http, line),
             *check_encryption(line),
             await check_reachable(http, line, url),
             await check_signature(http, line, url),
             await check_copies(http, line),
         )
-    return CheckReport(checks=checks)
 
 
 async def check_login(config: Config) -> CheckResult:
@@ -112,7 +120,7 @@ async def tell_login(config: Config) -> CheckResult:
 def check_public_address(config: Config) -> CheckResult:
     """Whether the carrier can call the address that it is given, from where it is, and nobody between reads along.
 
-    That it answers when it is called from this machine says nothing of it.
+    That it answers when it is called from this machine says nothing of it; where its name leads `check_dns` says.
     """
     name, base, carrier = "public address", urlsplit(config.listen.public_base_url), config.line.carrier
     ours, theirs = base.hostname or "", urlsplit(carrier.api_base).hostname or ""
@@ -125,13 +133,17 @@ def check_public_address(config: Config) -> CheckResult:
     if is_loopback_host(ours):
         what = "is this machine's own: a carrier elsewhere that calls it calls itself"
         return CheckResult(name=name, ok=False, what=what, do=do)
+    if is_private_host(theirs) and is_private_host(ours) and base.scheme != "https":
+        # A gateway on a network of the agency's own may know no https. Nobody refuses that; nobody is told nothing either.
+        what = "is plain http in a network of ours: whoever is in it reads every text"
+        return CheckResult(name=name, ok=True, warning=True, what=what, do=_KEEP_APART)
     if is_private_host(theirs):
-        return CheckResult(name=name, ok=True, what="the carrier is in a network of ours, and is given an address in one")
+        return CheckResult(name=name, ok=True, what="the carrier is in a network of ours, and calls by https")
     if is_private_host(ours):
         return CheckResult(name=name, ok=False, what="is of a private network, which the carrier is not in", do=do)
     if base.scheme != "https":
         return CheckResult(name=name, ok=False, what="is plain http: everybody on the way reads every text", do=do)
-    return CheckResult(name=name, ok=True, what="is https, by a name that can be called from outside")
+    return CheckResult(name=name, ok=True, what="is https, and not of a private network")
 
 
 def _address_for_phone(carrier: SmsGate, scheme: str, ours: str, theirs: str) -> tuple[bool, str]:

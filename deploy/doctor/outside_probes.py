@@ -19,11 +19,11 @@ import aiohttp
 from bridge.carriers.http_request import CarrierHttp, HttpResponse, send_request
 from bridge.runtime.settings import is_loopback_host, is_private_host
 from deploy.carrier.carrier_check import check_login, check_public_address, check_reachable, check_signature
+from deploy.carrier.outside_view import check_certificate, check_dns
 from deploy.doctor.machine_probes import is_live
 from deploy.doctor.probes import NoAnswer, Probe
 from deploy.inspect.status import CheckResult
 from deploy.preflight import clock_sync
-from deploy.preflight.outside_view import check_certificate, check_dns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -28,7 +28,8 @@ from bridge.matrix.api.json_fields import strings_in
 from bridge.matrix.api.module_api import ModuleClient
 from bridge.runtime.settings import is_private, read_secret
 from bridge.storage.errors import DatabaseError
-from deploy.carrier.carrier_check import check_carrier, is_refused
+from deploy.carrier.carrier_check import ask_carrier, check_public_address, is_refused
+from deploy.carrier.outside_view import check_certificate, check_dns
 from deploy.carrier.vendor_probes import GATEWAYS
 from deploy.data_dir import offline
 from deploy.data_dir.layout import HOMESERVER_NAME, HOST, Layout
@@ -39,7 +40,6 @@ from deploy.inspect.trust import check_first_supervisor
 from deploy.preflight.calendar_check import check_calendar, check_shifts
 from deploy.preflight.clock_sync import check_synchronisation
 from deploy.preflight.database_check import check_server_database
-from deploy.preflight.outside_view import check_certificate, check_dns
 from deploy.stack.start_conditions import is_port_free
 from deploy.stack.synapse_overlay import overlay_problems
 from policies.lint import lint
@@ -314,7 +314,7 @@ async def _check_token(config: Config, client: HomeserverClient) -> CheckResult:
 
 async def _check_carrier(config: Config, *, running: bool, seen: bool) -> list[CheckResult]:
     """Ask the carrier, and the webhook by its public address. `seen`: that address can be judged from here."""
-    rows = (await check_carrier(config)).checks
+    rows = (check_public_address(config), *await ask_carrier(config))
     if not running and config.line.carrier.kind in GATEWAYS:
         rows = tuple(_until_it_starts(row) if row.name == "login" else row for row in rows)
     if running:

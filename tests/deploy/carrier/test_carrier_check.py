@@ -25,6 +25,7 @@ from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.carriers.vendors.smsgate import EVENTS
 from bridge.config import ConfigError, load
 from bridge.inbound.webhook import REFUSAL_BODY
+from deploy.carrier import carrier_check
 from deploy.carrier.carrier_check import check_encryption, check_public_address, check_reachable
 from deploy.carrier.vendor_probes import LOGIN_PROBES
 from deploy.carrier.webhook_signatures import SIGNERS
@@ -264,7 +265,8 @@ VENDOR, NEAR = "https://api.vendor.example.org", "http://10.0.0.5:13013"
         (VENDOR, "https://192.168.1.2", "private network"),
         (VENDOR, "https://text", "private network"),
         (VENDOR, "https://203.0.113.9", "private network"),  # of a network for documentation: nobody can call it
-        (NEAR, "http://10.0.0.6:8449", ""),
+        (NEAR, "https://10.0.0.6:8449", ""),
+        (NEAR, "https://text.example.org", ""),
         (NEAR, "http://localhost:8449", "calls itself"),
         ("http://127.0.0.1:13013", "http://127.0.0.1:8449", ""),
     ],
@@ -275,6 +277,42 @@ def test_an_address_that_the_carrier_cannot_call_is_refused(tmp_path: Path, api_
     assert check.ok is not bool(word), check
     assert word in check.what
     assert bool(check.do) is bool(word)
+
+
+@pytest.mark.parametrize("name", ["kannel", "jasmin", "twilio"])
+@pytest.mark.parametrize("public", ["http://10.0.0.6:8449", "http://192.168.1.2", "http://bridge:8449", "http://[fd00::6]"])
+def test_plain_http_in_a_network_of_ours_is_a_warning(tmp_path: Path, name: str, public: str) -> None:
+    """A gateway on the agency's own network may have nothing else; it is well, and said with the remedy, never silent."""
+    check = check_public_address(load(sample(tmp_path, name, base=public, api_base=NEAR)))
+    assert (check.ok, check.warning, "whoever is in it reads every text" in check.what) == (True, True, True)
+    assert "https" in check.do
+    safe = check_public_address(load(sample(tmp_path, name, base=public.replace("http:", "https:"), api_base=NEAR)))
+    assert (safe.ok, safe.warning, safe.do) == (True, False, "")
+    here = check_public_address(
+        load(sample(tmp_path, name, base="http://127.0.0.1:8449", api_base="http://127.0.0.1:13013"))
+    )
+    assert (here.ok, here.warning) == (True, False)
+
+
+@pytest.mark.parametrize(("address", "ok"), [("10.0.0.6", False), ("127.0.0.1", False), ("8.8.8.8", True)])
+async def test_a_name_that_leads_nowhere_outside_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, *, ok: bool
+) -> None:
+    """`carrier check` asks where the name leads: one that looks public may lead to where nobody outside calls."""
+
+    async def answer(*_host: object, **_how: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+        return [(0, 0, 0, "", (address, 0))]
+
+    async def nothing(_config: object) -> tuple[()]:
+        return ()
+
+    monkeypatch.setattr("asyncio.base_events.BaseEventLoop.getaddrinfo", answer)
+    monkeypatch.setattr(carrier_check, "ask_carrier", nothing)
+    config = load(sample(tmp_path, "twilio", api_base=VENDOR))
+    report = await carrier_check.check_carrier(config)
+    (dns,) = [row for row in report.checks if row.name == "DNS"]
+    assert (report.ok, dns.ok) == (ok, ok)
+    assert ok or (address in dns.what and dns.do)
 
 
 PHONE, SERVER = "http://192.168.1.20:8080", "https://api.sms-gate.app/3rdparty/v1"

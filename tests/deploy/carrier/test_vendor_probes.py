@@ -143,7 +143,7 @@ async def test_all_is_well(name: str, tmp_path: Path, port: int) -> None:
     async with vendor(knowing(name)) as base:
         got = await found(at(tmp_path, name, port, base), tmp_path, port)
         assert got == dict.fromkeys(
-            {"login", "public address", "webhook", "signature", "copies"} | MORE.get(name, set()), True
+            {"login", "public address", "DNS", "webhook", "signature", "copies"} | MORE.get(name, set()), True
         )
 
 
@@ -283,7 +283,14 @@ async def test_another_public_address(tmp_path: Path, port: int) -> None:
     """A bridge that believes in another address than the one that is called fails the signature check, not the others."""
     async with vendor(knowing("twilio")) as base:
         got = await found(at(tmp_path, "twilio", port, base), tmp_path, port, public="https://elsewhere.example")
-        assert got == {"login": True, "public address": True, "webhook": True, "signature": False, "copies": True}
+        assert got == {
+            "login": True,
+            "public address": True,
+            "DNS": True,
+            "webhook": True,
+            "signature": False,
+            "copies": True,
+        }
 
 
 async def test_nobody_there(tmp_path: Path, port: int) -> None:
@@ -293,6 +300,7 @@ async def test_nobody_there(tmp_path: Path, port: int) -> None:
     assert {item.name: item.ok for item in report.checks if item.name != "copies"} == {
         "login": False,
         "public address": True,
+        "DNS": True,
         "webhook": False,
         "signature": False,
     }

@@ -14,11 +14,11 @@ from aiohttp import web
 from click.testing import CliRunner
 
 from bridge.config import load
-from deploy.carrier import vendor_probes
+from deploy.carrier import outside_view, vendor_probes
 from deploy.cli import main
 from deploy.data_dir.layout import Layout, Ports
 from deploy.inspect.status import CheckResult
-from deploy.preflight import clock_sync, outside_view, preflight
+from deploy.preflight import clock_sync, preflight
 from deploy.stack.provision import write_line_files
 from tests.deploy.carrier.test_carrier_check import sample
 from tests.deploy.carrier.test_vendor_probes import always, vendor
