@@ -137,7 +137,8 @@ async def _run_until_stopped(
         lead = front = None
         if (server := config.database_url) is not None:
             led = await _unless_stopped(
-                wait_for_lead(config, server, stack=stack, end=_end_at_once, handed_over=handed_over), stop
+                wait_for_lead(config, server, stack=stack, end=_end_at_once, handed_over=handed_over, any_keys=take_over),
+                stop,
             )
             if led is None:
                 log.event("bridge.stopping")

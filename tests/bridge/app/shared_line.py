@@ -2,26 +2,117 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import secrets
+import sys
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
+
+import aiohttp
+import pytest
 
 from bridge.app.bridge import Bridge
 from bridge.app.standby import wait_for_lead
 from bridge.config import Config, load
+from bridge.lease import lead as lead_module
+from bridge.lease import lease_table, waiting
 from bridge.lease.lead import Lead
+from bridge.lease.lease_table import place_of_lease
 from bridge.runtime.crash_points import never_crash
+from bridge.storage.postgres_connection import PostgresPlace, connect
 from policies.load import load as load_pack
 from tests.bridge.test_config import Papers
+from tests.e2e.polling import wait_until
+from tests.e2e.stack import ROOT
 from tests.fakes.database_engine import make_line_database
 from tests.fakes.postgres_server import PostgresServer
 from tests.free_ports import free_ports
+
+
+@dataclass(slots=True)
+class BridgeProcess:
+    """A bridge that runs by itself. `ended`: its exit code, once the block of it is over; `said`: a file."""
+
+    process: asyncio.subprocess.Process
+    port: int
+    said: Path
+    ended: int | None = None
+
+    async def waits(self) -> None:
+        """Wait until it says that it waits."""
+        await self._answers("/ready", (503, '{"role": "standby"}'))
+
+    async def takes_webhooks(self) -> None:
+        """Wait until it says that it takes webhooks."""
+        await self._answers("/accepting", (200, ""))
+
+    async def _answers(self, path: str, wanted: tuple[int, str]) -> None:
+        async def answered() -> bool | None:
+            assert self.process.returncode is None, self.said.read_text(encoding="utf-8")
+            with contextlib.suppress(aiohttp.ClientError):
+                return (await ask(self.port, path)) == wanted or None
+            return None
+
+        await wait_until(f"{path} is {wanted[0]}", answered, every=0.05)
+
+
+async def ask(at: int, path: str, method: str = "GET") -> tuple[int, str]:
+    """Ask a bridge on this machine; return status and words."""
+    async with (
+        aiohttp.ClientSession() as http,
+        http.request(method, f"http://127.0.0.1:{at}{path}", data=b"x" if method == "POST" else None) as answer,
+    ):
+        return answer.status, await answer.text()
 
 
 class SharedLine(Papers):
     """A line on PostgreSQL; each bridge of it has ports of its own."""
 
     ends: list[str]
+
+    def place(self, server: str) -> PostgresPlace:
+        """Return where the line's main database is on that server."""
+        return PostgresPlace(server, "main")
+
+    async def execute(self, statement: str) -> None:
+        """Run a statement on the lease, as a technician would; `lease` is the table."""
+        server = load(self.path).database_url
+        assert server is not None
+        connection = await connect(place_of_lease(self.place(server)))
+        await connection.execute(statement)
+        await connection.close()
+
+    def machine(self, name: str) -> Config:
+        """Return the configuration of a bridge on another machine, whose data directory is empty."""
+        directory = self.directory / name
+        directory.mkdir()
+        return self.config().model_copy(update={"data_dir": directory})
+
+    @contextlib.asynccontextmanager
+    async def process(self, *options: str, data_dir: Path | None = None) -> AsyncIterator[BridgeProcess]:
+        """Run another bridge of it as a process, by the command; it is told to stop when the block ends."""
+        kept, config = self.raw["data_dir"], self.path.with_name(f"config-{secrets.token_hex(4)}.yaml")
+        self.raw["data_dir"] = str(data_dir or kept)
+        made = self.config()
+        self.path.rename(config)
+        self.raw["data_dir"] = kept
+        said = config.with_suffix(".log")
+        words = (sys.executable, "-P", "-m", "deploy", "bridge", "--config", str(config), *options)
+        with said.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(*words, cwd=ROOT, stdout=output, stderr=output)
+        running = BridgeProcess(process, made.listen.port, said)
+        try:
+            yield running
+            if process.returncode is None:
+                process.terminate()
+            running.ended = await process.wait()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
 
     def config(self) -> Config:
         """Return the configuration of another bridge."""
@@ -53,3 +144,19 @@ async def shared_line(directory: Path, postgres_server: PostgresServer) -> Share
     made.raw["database"] = {"url_file": made.file("database_url")}
     (directory / "bridge").mkdir()
     return made
+
+
+def shorten_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a lease that is not renewed run out soon."""
+    for module in (lease_table, lead_module, waiting):
+        monkeypatch.setattr(module, "LEASE_SECONDS", 1.5)
+    monkeypatch.setattr(lead_module, "MARGIN_SECONDS", 0.3)
+    monkeypatch.setattr(lead_module, "RENEW_SECONDS", 0.1)
+
+
+def lose_machine(bridge: Bridge) -> None:
+    """Have a bridge's machine be lost: from now on it renews no lease; it lets go of nothing and closes nothing."""
+    lead = bridge._resources.lead
+    assert lead is not None
+    assert lead._task is not None
+    lead._task.cancel()

@@ -25,7 +25,7 @@ from bridge.lease.key_file_look import peek_epoch
 from bridge.lease.waiting import Waiting
 from bridge.runtime.service_notifier import ServiceState
 from bridge.storage.postgres_connection import PostgresPlace, connect
-from tests.bridge.app.shared_line import SharedLine, shared_line
+from tests.bridge.app.shared_line import SharedLine, ask, shared_line
 from tests.bridge.test_config import Papers
 from tests.conftest import FIGURES
 from tests.e2e.polling import assert_never, wait_until
@@ -38,14 +38,6 @@ async def line(tmp_path: Path, postgres_server: PostgresServer) -> AsyncIterator
     made = await shared_line(tmp_path, postgres_server)
     yield made
     assert made.ends == []
-
-
-async def ask(at: int, path: str, method: str = "GET") -> tuple[int, str]:
-    async with (
-        aiohttp.ClientSession() as http,
-        http.request(method, f"http://127.0.0.1:{at}{path}", data=b"x" if method == "POST" else None) as answer,
-    ):
-        return answer.status, await answer.text()
 
 
 async def test_the_second_waits_and_answers_and_leads_when_the_first_has_gone(line: SharedLine) -> None:
