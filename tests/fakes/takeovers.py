@@ -1,7 +1,7 @@
-"""Takeovers of a line of two bridges, one after another: killed, frozen, and told to hand over, in turn.
+"""Takeovers of a line of two bridges, one after another: killed, frozen, cut off from the database, and told to hand over.
 
 Rules of this module: the seconds of each are told and nothing is asserted of them; both bridges run again before the next.
-Where answers go out, a request to the carrier is under way whenever a leader is killed or frozen.
+Where answers go out, a request to the carrier is under way whenever a leader is killed, frozen or cut off.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from tests.e2e.kill_scenario import Story
 from tests.e2e.polling import wait_until
 from tests.fakes.two_bridges import TwoBridges
 
-KILLED, FROZEN, HANDED_OVER = "killed", "frozen", "handed over"
-HOW: Final = (KILLED, FROZEN, HANDED_OVER)
+KILLED, FROZEN, CUT_OFF, HANDED_OVER = "killed", "frozen", "cut off", "handed over"
+HOW: Final = (KILLED, FROZEN, CUT_OFF, HANDED_OVER)
 NOT_TAKEN, TAKEN = "timeout", "timeout-delivered"
 """Faults of the carrier: it never answers a request, and has lost the text, or has delivered it."""
 
@@ -53,7 +53,7 @@ class Takeovers:
         return sum(map(len, self.seconds.values()))
 
     async def next(self, *, in_mid_request: bool = False) -> None:
-        """Have the other bridge lead, and both run again. `in_mid_request`: one killed or frozen has asked the carrier."""
+        """Have the other bridge lead, and both run again. `in_mid_request`: but for a handover, the carrier was asked."""
         how, (leader, other) = HOW[self.number % len(HOW)], await self.line.pair()
         if in_mid_request and how != HANDED_OVER:
             fault = (NOT_TAKEN, TAKEN)[self.under_way.total() % 2]
@@ -65,6 +65,8 @@ class Takeovers:
             assert report.ok, report.as_text()
             await self.line.wait_until_leading(other)
             taken = time.monotonic() - began
+        elif how == CUT_OFF:
+            taken = await self.line.cut_off(leader, other)
         else:
             sign = signal.SIGKILL if how == KILLED else signal.SIGSTOP
             taken = await self.line.take_over(leader, other, sign)

@@ -1,8 +1,9 @@
 """Two bridges on one line: one PostgreSQL database, one directory of keys, two ports, and a carrier that texts.
 
-Rules of this module: bridges are real processes, started as a person starts a second one; what stands in front of them, at
-the address that the carrier knows, sends a webhook to whichever takes it, as a proxy with two upstreams does; processes are
-ended by their id, whatever the test did. Without a homeserver texts come in, and each texter's greeting leaves as well.
+Rules of this module: bridges are real processes, started as a person starts a second one, each with its own way to
+the database, which can be cut; what stands in front of them, at the carrier's address, sends a webhook to whichever takes
+it, as a proxy with two upstreams does; processes are ended by their id, whatever the test did. Without a homeserver texts come in,
+and each texter's greeting leaves as well.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
 import yaml
@@ -47,6 +49,7 @@ from tests.e2e.staff_client import Account
 from tests.fakes.crashing_stack import die_with_parent
 from tests.fakes.database_engine import make_line_database
 from tests.fakes.provisioned_homeserver import put_homeserver
+from tests.fakes.silent_server import SilentServer
 from tests.free_ports import free_ports
 
 PACK: Final = """\
@@ -62,7 +65,7 @@ LEADER, STANDBY = "leader", "standby"
 
 
 class TwoBridges(Stack):
-    """The line. `running` for the length of a block; then a `pair` of bridges, of which one is killed or frozen."""
+    """The line. `running` for the length of a block; then a `pair` of bridges; the leader is killed, frozen or cut off."""
 
     def __init__(self, directory: Path, server: str, *, caddy: str | None = None) -> None:
         """Make it. `server`: the URL of a database on the server, on which another one may be made.
@@ -73,6 +76,7 @@ class TwoBridges(Stack):
         self._caddy, self.answered = caddy, Counter[int]()
         self.layout, self.ports, self._server = Layout(data=self.data), Ports(base=self.base), server
         self.bridges: dict[str, Process] = {}
+        self._ways: dict[str, SilentServer] = {}
         self.database = ""
         self._accounts: tuple[Account, ...] = ()
         self._own_ports = {name: free_ports() for name in NAMES}
@@ -112,6 +116,10 @@ class TwoBridges(Stack):
             self._has_homeserver = homeserver
             self.database = await make_line_database(f"line_{secrets.token_hex(6)}", self._server)
             self._write_configuration()
+            port = urlsplit(self.database).port
+            assert port is not None
+            for name in NAMES:
+                self._ways[name] = await stack.enter_async_context(SilentServer(port))
             stack.push_async_callback(self._end_all)
             await stack.enter_async_context(self._proxy())
             self.bridges["carrier"] = await self._spawn(
@@ -132,8 +140,17 @@ class TwoBridges(Stack):
         """Start a bridge, or start it again."""
         address = f"127.0.0.1:{self._own_ports[name]}"
         self.bridges[name] = await self._spawn(
-            "deploy", "bridge", "--config", str(self.layout.config), "--listen", address, log=name
+            "deploy", "bridge", "--config", str(self._own_configuration(name)), "--listen", address, log=name
         )
+
+    def _own_configuration(self, name: str) -> Path:
+        """Write the line's configuration as it is now, with this bridge's own way to the database."""
+        url_file, own = self.data / "secrets" / f"database_url_{name}", self.data / f"config-{name}.yaml"
+        url_file.touch(mode=0o600)
+        url_file.write_text(self._ways[name].url(self.database), encoding="utf-8")
+        told = yaml.safe_load(self.layout.config.read_text(encoding="utf-8"))
+        own.write_text(yaml.safe_dump({**told, "database": {"url_file": str(url_file)}}, sort_keys=False), encoding="utf-8")
+        return own
 
     async def role(self, name: str) -> str:
         """Return what a bridge is: one without a homeserver never calls itself ready, and leads when it takes webhooks."""
@@ -181,12 +198,31 @@ class TwoBridges(Stack):
         seconds = await self.wait_until_leading(other)
         if number is signal.SIGSTOP:
             self.bridges[leader].send_signal(signal.SIGCONT)
-        code, log = await self.bridges[leader].wait(), self.layout.log(leader).read_text(encoding="utf-8")
+        await self._has_ended(leader, other, killed=number is signal.SIGKILL)
+        return seconds
+
+    async def cut_off(self, leader: str, other: str) -> float:
+        """Cut the leader's way to the database and wait until the other leads; return the seconds.
+
+        The way is mended once the one that was cut off has ended.
+        """
+        self._ways[leader].cut()
+        try:
+            seconds = await self.wait_until_leading(other)
+            await self._has_ended(leader, other)
+        finally:
+            self._ways[leader].mend()
+        return seconds
+
+    async def _has_ended(self, leader: str, other: str, *, killed: bool = False) -> None:
+        """Wait until a former leader has ended: by itself, with a sentence, if it was not killed."""
+        async with asyncio.timeout(START_SECONDS):
+            code = await self.bridges[leader].wait()
+        log = self.layout.log(leader).read_text(encoding="utf-8")
         # Who was frozen in the middle of a change of keys.db is ended by the other.
-        ended = number is signal.SIGKILL or " lease.former_leader_ended" in self.layout.log(other).read_text()
+        ended = killed or " lease.former_leader_ended" in self.layout.log(other).read_text()
         assert code == (-signal.SIGKILL if ended else 1), log[-2000:]
         assert ended or "does not lead its line any more" in log
-        return seconds
 
     async def stop_bridges(self) -> None:
         """Stop every bridge that runs, in order."""

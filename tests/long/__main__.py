@@ -22,6 +22,10 @@ from tests.synapse_versions import TRIED
 
 Figures: TypeAlias = list[tuple[str, object, bool]]
 """Name, value, and whether it is as it must be."""
+TAKEOVER_SECONDS: Final = 15.0
+"""The longest takeover that is promised, however it came about."""
+WITH_ROOMS_SECONDS: Final = 18.0
+"""The longest with a homeserver, whose rooms the line hears first: standby.md, "What was measured"."""
 
 
 async def _kills(options: argparse.Namespace) -> Figures:
@@ -87,7 +91,7 @@ async def _takeovers(options: argparse.Namespace) -> Figures:
         return [("left out", "PostgreSQL is not on this machine", True)]
     count, made = found
     return [
-        *_seconds(made),
+        *_seconds(made, within=TAKEOVER_SECONDS),
         ("texts", f"{count.texts:,}", count.texts >= options.texts),
         ("texts lost", count.lost, not count.lost),
         ("texts doubled", count.doubled, not count.doubled),
@@ -104,7 +108,7 @@ async def _answers(options: argparse.Namespace) -> Figures:
     _, result, made = found
     lost, unknown = made.under_way[NOT_TAKEN], result.answers["unknown"]
     return [
-        *_seconds(made),
+        *_seconds(made, within=WITH_ROOMS_SECONDS),
         (
             "requests under way at a takeover",
             f"{made.under_way.total()}, of them lost {lost}",
@@ -115,10 +119,10 @@ async def _answers(options: argparse.Namespace) -> Figures:
     ]
 
 
-def _seconds(made: Takeovers) -> Figures:
-    """Tell how long each takeover took."""
+def _seconds(made: Takeovers, *, within: float) -> Figures:
+    """Tell how long each takeover took; one that took longer is wrong."""
     return [
-        (f"seconds until the other leads, {how}", " ".join(f"{each:.1f}" for each in told), True)
+        (f"seconds until the other leads, {how}", " ".join(f"{each:.1f}" for each in told), max(told, default=0) <= within)
         for how, told in made.seconds.items()
     ]
 

@@ -1,4 +1,4 @@
-"""Takeovers of a line of two bridges while people text and are answered: killed, frozen, and told to hand over, in turn.
+"""Takeovers of a line of two bridges while people text and are answered: killed, frozen, cut off, handed over.
 
 Rules of this module: the server is the tests' own; everything is counted, and the seconds of each takeover are told.
 Texts alone come without a homeserver, so that the bridges and not Synapse are what is measured; answers are said by

@@ -26,7 +26,7 @@ from tests.e2e.polling import wait_until
 from tests.e2e.staffed_line import StaffedLine
 from tests.fakes.mail_server import MailServer
 from tests.fakes.postgres_server import PostgresServer
-from tests.fakes.takeovers import NOT_TAKEN, TAKEN, wait_for_request
+from tests.fakes.takeovers import HOW, NOT_TAKEN, TAKEN, Takeovers, wait_for_request
 from tests.fakes.texting import Texting
 from tests.fakes.two_bridges import TwoBridges
 from tests.outside_programs import OutsidePrograms
@@ -44,21 +44,19 @@ async def line(postgres_server: PostgresServer, tmp_path: Path) -> AsyncIterator
 
 
 @pytest.mark.timeout(600)
-async def test_whatever_becomes_of_the_leader_the_other_goes_on(line: TwoBridges) -> None:
-    """Killed, frozen and woken, told to hand over, while people text: none is lost, kept twice or answered twice."""
+async def test_whatever_becomes_of_the_leader_the_other_goes_on(line: TwoBridges, pytestconfig: pytest.Config) -> None:
+    """Killed, frozen and woken, cut off, told to hand over, while people text: none is lost, kept or answered twice."""
     await line.pair()
-    texting = Texting(line)
-    for number in (signal.SIGKILL, signal.SIGSTOP):
-        leader, other = await line.pair()
+    texting, takeovers = Texting(line), Takeovers(line=line)
+    for _ in HOW:
         await texting.wait_for(texting.number + 15)
-        await line.take_over(leader, other, number)
-    await line.pair()
-    assert (await hand_over(load(line.layout.config))).ok
-    await line.pair()
+        await takeovers.next()
     await texting.wait_for(texting.number + 5)
     await texting.stop()
     count = await texting.count()
     assert count.is_good, count
+    told = ", ".join(f"{how} {seconds:.1f}" for how, (seconds,) in takeovers.seconds.items())
+    pytestconfig.stash[FIGURES].append(f"two bridges on one line, seconds until the other leads: {told}")
 
 
 @pytest.mark.timeout(600)

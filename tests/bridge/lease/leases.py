@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from bridge.lease.lead import Lead
 from bridge.lease.lease_table import place_of_lease
@@ -39,43 +38,6 @@ def living_process(code: str = TELL, *arguments: str) -> Iterator[tuple[str, Cal
     finally:
         process.kill()
         process.communicate()
-
-
-class SilentServer:
-    """What stands between a bridge and the server, and passes nothing on any more once it is silent."""
-
-    def __init__(self, port: int) -> None:
-        self.silent = asyncio.Event()
-        self._port, self._own_port = port, 0
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def url(self, url: str) -> str:
-        """Return the URL by this way."""
-        return url.replace(f":{self._port}/", f":{self._own_port}/")
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self._own_port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_error: object) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        theirs, ours = await asyncio.open_connection("127.0.0.1", self._port)
-        for source, target in ((reader, ours), (theirs, writer)):
-            self._tasks.add(asyncio.create_task(self._pass_on(source, target)))
-
-    async def _pass_on(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        try:
-            while (data := await source.read(65536)) and not self.silent.is_set():
-                target.write(data)
-            await asyncio.sleep(3600 if self.silent.is_set() else 0)
-        finally:
-            target.close()
 
 
 @dataclass(slots=True)

@@ -27,9 +27,10 @@ from bridge.storage.key_file import KeyFile
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.storage.postgres_database import PostgresDatabase
 from bridge.storage.sqlite_connection import SqliteConnection
-from tests.bridge.lease.leases import LeasedLine, SilentServer, leased_line, living_process
+from tests.bridge.lease.leases import LeasedLine, leased_line, living_process
 from tests.e2e.polling import wait_until
 from tests.fakes.postgres_server import PostgresServer
+from tests.fakes.silent_server import SilentServer
 
 WRAPPED = bytes(61)
 FREEZE = """import os, signal, sqlite3, sys
@@ -380,7 +381,7 @@ async def test_a_leader_that_is_cut_off_ends_before_another_leads(
         cut = LeasedLine(line.server, PostgresPlace(between.url(line.place.url), line.place.schema), line.keys)
         lead = await first(cut, stack)
         lead.start()
-        between.silent.set()
+        between.cut()
         later = await successor(line, stack)
 
         async def ended() -> list[str] | None:
