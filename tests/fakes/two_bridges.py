@@ -2,8 +2,8 @@
 
 Rules of this module: bridges are real processes, started as a person starts a second one, each with its own way to
 the database, which can be cut; what stands in front of them, at the carrier's address, sends a webhook to whichever takes
-it, as a proxy with two upstreams does; processes are ended by their id, whatever the test did. Without a homeserver texts come in,
-and each texter's greeting leaves as well.
+it, as a proxy with two upstreams does; processes are ended by their id, whatever the test did. Without a homeserver texts
+come in, and each texter's greeting leaves as well.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import time
 from asyncio.subprocess import Process
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -27,6 +29,7 @@ import yaml
 from aiohttp import web
 
 from bot.model.actions import SendMessage
+from bridge.app.bridge import DRAIN_SECONDS
 from bridge.lease import lease_table
 from bridge.runtime.settings import read_secret
 from bridge.storage import serialization
@@ -46,6 +49,7 @@ from tests.deploy.init.answers import joined
 from tests.e2e.polling import wait_until
 from tests.e2e.stack import ROOT, ReadyFile, Stack
 from tests.e2e.staff_client import Account
+from tests.fakes.caddy_looks import LOG_OF_INIT, LOG_OF_LOOKS, Looks
 from tests.fakes.crashing_stack import die_with_parent
 from tests.fakes.database_engine import make_line_database
 from tests.fakes.provisioned_homeserver import put_homeserver
@@ -73,7 +77,7 @@ class TwoBridges(Stack):
         `caddy`: the program that stands before both bridges, with our file for it, in place of what sends to either.
         """
         super().__init__(directory)
-        self._caddy, self.answered = caddy, Counter[int]()
+        self._caddy, self.answered, self.refused = caddy, Counter[int](), list[float]()
         self.layout, self.ports, self._server = Layout(data=self.data), Ports(base=self.base), server
         self.bridges: dict[str, Process] = {}
         self._ways: dict[str, SilentServer] = {}
@@ -235,6 +239,19 @@ class TwoBridges(Stack):
         """Count how often bridges have logged an event."""
         return sum(self.layout.log(name).read_text(encoding="utf-8").count(f" {event}") for name in NAMES)
 
+    def refused_without_cause(self) -> int:
+        """Count webhooks that Caddy let be refused during a handover, though it looked which bridge takes them."""
+        looks, handovers = Looks.read(self.layout.log("caddy").read_text(encoding="utf-8")), list[tuple[float, str]]()
+        for name, port in self._own_ports.items():
+            for line in self.layout.log(name).read_text(encoding="utf-8").splitlines():
+                if line.endswith(" bridge.handing_over"):
+                    began = datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S,%f")  # noqa: DTZ007 - local time, as logged
+                    handovers.append((began.timestamp(), f"127.0.0.1:{port}"))
+        return sum(
+            not any(looks.missed(leader, began, DRAIN_SECONDS) for began, leader in handovers if began <= when)
+            for when in self.refused
+        )
+
     def rows(self, query: str) -> list[Any]:
         """Read the main database beside the bridges: tuples."""
         with line_snapshot(self.layout.bridge, self.database) as database:
@@ -287,6 +304,8 @@ class TwoBridges(Stack):
                             if status != 503:
                                 break
                 self.answered[status] += 1
+                if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                    self.refused.append(time.time())
                 return web.Response(status=status, body=said)
 
             application = web.Application()
@@ -300,7 +319,7 @@ class TwoBridges(Stack):
                 await runner.cleanup()
 
     async def _start_caddy(self, port: int) -> None:
-        """Run Caddy with the file that `init` writes for two bridges, with as much patience as a test has."""
+        """Run Caddy with the file that `init` writes for two bridges: as patient as a test is, its looks in its log."""
         told = joined(
             public_url=f"http://127.0.0.1:{port}",
             database={"bridge_url": self.database},
@@ -309,6 +328,8 @@ class TwoBridges(Stack):
         text = proxy_files(check_answers(told), self.ports)["proxy/Caddyfile"]
         assert "lb_try_duration 15s" in text
         text = text.replace("lb_try_duration 15s", f"lb_try_duration {int(START_SECONDS)}s")
+        assert LOG_OF_INIT in text
+        text = text.replace(LOG_OF_INIT, LOG_OF_LOOKS)
         (file := self.data / "Caddyfile").write_text(text, encoding="utf-8")
         assert self._caddy is not None
         with self.layout.log("caddy").open("ab") as out:

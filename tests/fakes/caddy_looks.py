@@ -1,0 +1,52 @@
+"""When Caddy looked which of two bridges takes webhooks, read from its own log.
+
+Rule of this module: at level INFO Caddy writes each look that found a bridge unfit, so one at the bridge that waits each
+second; one that found it fit is not written. Both are looked at together: a second without a line had no look.
+
+Source: caddyserver/caddy at v2.6.2, modules/caddyhttp/reverseproxy/healthchecks.go.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+LOGGER: Final = "http.handlers.reverse_proxy.health_checker.active"
+LOOK_SECONDS: Final = 1.0
+"""Caddy's `health_interval` in our file."""
+FIT: Final = "host is up"
+LOG_OF_INIT: Final = """\
+		level ERROR
+		exclude http.log.error http.handlers.reverse_proxy
+"""
+LOG_OF_LOOKS: Final = f"""\
+		level INFO
+		include {LOGGER}
+		format json
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """Looks that found a bridge unfit: when, in seconds since 1970, and which, `HOST:PORT`."""
+
+    found: tuple[tuple[float, str], ...]
+
+    @classmethod
+    def read(cls, log: str) -> Looks:
+        """Take them out of a log."""
+        lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+        unfit = (line for line in lines if line.get("logger") == LOGGER and line["msg"] != FIT)
+        return cls(tuple((line["ts"], line["host"]) for line in unfit))
+
+    def missed(self, leader: str, began: float, seconds: float) -> bool:
+        """Whether Caddy did not look in the last second of a handover's drain, looked later, and did not know it by then.
+
+        `began`: when the leader began to say that it takes no more, so many `seconds` before it took none.
+        """
+        ended = began + seconds
+        knew = any(began <= when <= ended for when, which in self.found if which == leader)
+        last = max((when for when, _ in self.found if when <= ended), default=ended)
+        looked_later = any(when > ended for when, _ in self.found)
+        return not knew and last < ended - LOOK_SECONDS and looked_later
