@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,9 @@ from tests.bridge.app.shared_line import SharedLine, ask, shared_line
 from tests.bridge.test_config import Papers
 from tests.conftest import FIGURES
 from tests.e2e.polling import assert_never, wait_until
-from tests.fakes.postgres_server import PostgresServer
+from tests.fakes.postgres_server import PostgresServer, bridge_server, running_postgres
 from tests.free_ports import free_ports
+from tests.outside_programs import OutsidePrograms
 
 
 @pytest.fixture
@@ -171,6 +173,45 @@ async def test_a_server_that_is_away_is_told_at_the_start(line: SharedLine) -> N
     async with AsyncExitStack() as stack:
         with pytest.raises(ServerAway):
             await line.wait(line.config(), stack)
+
+
+async def test_a_server_that_is_away_is_waited_for_by_one_that_waits(
+    tmp_path: Path, outside_programs: OutsidePrograms, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server is restarted while one leads and one waits: one of them leads then, the other takes over later."""
+    with running_postgres(outside_programs) as server:
+        if server is None:
+            return
+        line = await shared_line(tmp_path, bridge_server(server))
+        first, second = line.config(), line.config()
+        database = str(first.database_url).rpartition("/")[2]
+
+        async def has_failed() -> bool | None:
+            return "lease.not_read" in caplog.text or waiting.done() or None
+
+        async def renewed() -> bool | None:
+            return until() > before or None
+
+        def until() -> datetime:
+            [(found,)] = server.execute(database, "SELECT until FROM main_lease.lease")
+            assert isinstance(found, datetime)
+            return found
+
+        async with AsyncExitStack() as beside:
+            async with AsyncExitStack() as stack:
+                await line.wait(first, stack)
+                waiting = asyncio.create_task(line.wait(second, beside))
+                await wait_until("it waits", partial(waits, second), every=0.02)
+                await asyncio.to_thread(server.stop)
+                await wait_until("it has looked while the server was away", has_failed, every=0.05)
+                assert not waiting.done(), "one that waits goes on waiting"
+                assert await waits(second)
+                await asyncio.to_thread(server.start)
+                before = until()
+                await wait_until("the lease is renewed, or another's", renewed, within=60, every=0.2)
+            # On a machine so slow that the lease ran out meanwhile, the second one leads already.
+            lead = await waiting
+            assert (lead.epoch, lead.holds) == (2, True)
 
 
 async def test_one_that_waits_is_what_systemd_waits_for(
