@@ -121,8 +121,7 @@ class MatrixService:
             for who, prefix in ((policy, POLICY_PREFIX), (puppet, PUPPET_PREFIX))
         }
         inboxes = {
-            who.user_id: ToDeviceInbox(identity=who, clock=services.clock, is_member_device=self.devices.is_member_device)
-            for who in (policy, puppet)
+            who.user_id: ToDeviceInbox(identity=who, clock=services.clock, devices=self.devices) for who in (policy, puppet)
         }
         self.key_uploads = {
             who.user_id: OneTimeKeyUpload(

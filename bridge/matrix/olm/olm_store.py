@@ -10,6 +10,7 @@ by a new one, as with any session that was lost.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -125,8 +126,7 @@ class OlmStore:
             return self._session(row)
         except (OlmSessionError, ValueError, TypeError) as error:
             log.failure("olm_store.session_unreadable", error)
-            query = "DELETE FROM crypto_olm_session WHERE account_id = $1 AND session_id = $2"
-            await transaction.execute(query, self._user_id, row["session_id"])
+            await delete_sessions(transaction, self._user_id, [row["session_id"]])
             return None
 
     def _session(self, row: Row) -> Session:
@@ -137,6 +137,19 @@ class OlmStore:
             last_encrypted=_read(row["last_encrypted"]),
             last_decrypted=_read(row["last_decrypted"]),
         )
+
+
+async def newest_sessions(transaction: Transaction, user_id: str) -> list[tuple[str, str]]:
+    """Return id and identity key of every session of an identity; the one that last decrypted something comes first."""
+    query = "SELECT session_id, sender_key FROM crypto_olm_session WHERE account_id = $1 ORDER BY last_decrypted DESC"
+    return [(row["session_id"], row["sender_key"]) for row in await transaction.fetch(query, user_id)]
+
+
+async def delete_sessions(transaction: Transaction, user_id: str, session_ids: Sequence[str]) -> None:
+    """Delete these sessions of an identity."""
+    for session_id in session_ids:
+        query = "DELETE FROM crypto_olm_session WHERE account_id = $1 AND session_id = $2"
+        await transaction.execute(query, user_id, session_id)
 
 
 def _written(time: datetime) -> str:

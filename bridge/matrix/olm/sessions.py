@@ -8,8 +8,9 @@ Source: https://spec.matrix.org/latest/client-server-api/#molmv1curve25519-aes-s
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from mautrix.crypto.account import OlmAccount
 from mautrix.types import IdentityKey, OlmCiphertext, OlmMsgType
@@ -22,6 +23,10 @@ from bridge.storage.database import Transaction
 
 MAX_SESSIONS: Final = 16
 """Sessions kept per device; the ones unused for longest go first."""
+
+
+SessionBegun: TypeAlias = Callable[[Transaction, str, str], Awaitable[None]]
+"""Takes the sender, and the identity key, of a message that began a session."""
 
 
 class Wedged(Exception):  # noqa: N818 - a condition of a session, which the caller heals
@@ -68,8 +73,13 @@ class OlmChannel:
         """Write the account."""
         await self._olm_store.update_account(transaction, account)
 
-    async def decrypt(self, transaction: Transaction, account: OlmAccount, sender: str, content: Json) -> ToDeviceMessage:
-        """Decrypt one `m.room.encrypted` to-device message. Raises `Malformed` or :class:`Wedged`."""
+    async def decrypt(
+        self, transaction: Transaction, account: OlmAccount, sender: str, content: Json, *, begun: SessionBegun
+    ) -> ToDeviceMessage:
+        """Decrypt one `m.room.encrypted` to-device message. Raises `Malformed` or :class:`Wedged`.
+
+        `begun` is told of a session that the message began.
+        """
         if content.get("algorithm") != OLM:
             raise Malformed("algorithm")
         sender_key = string_field(content, "sender_key", longest=64)
@@ -77,7 +87,10 @@ class OlmChannel:
         kind, body = int_field(own, "type"), string_field(own, "body")
         if kind not in {0, 1}:
             raise Malformed("type")
-        payload = loads(await self._plaintext(transaction, account, sender_key, OlmMsgType(kind), body))
+        plaintext, new = await self._plaintext(transaction, account, sender_key, OlmMsgType(kind), body)
+        if new:
+            await begun(transaction, sender, sender_key)
+        payload = loads(plaintext)
         return self._message(payload, account, sender, sender_key)
 
     async def has_session(self, transaction: Transaction, device: Device) -> bool:
@@ -117,7 +130,7 @@ class OlmChannel:
 
     async def _plaintext(
         self, transaction: Transaction, account: OlmAccount, sender_key: str, kind: OlmMsgType, body: str
-    ) -> str:
+    ) -> tuple[str, bool]:
         key, message = IdentityKey(sender_key), OlmCiphertext(type=kind, body=body)
         for session in await self._olm_store.sessions(transaction, sender_key):
             if kind == OlmMsgType.PREKEY and not session.matches(body):
@@ -127,7 +140,7 @@ class OlmChannel:
             except OlmSessionError:
                 continue
             await self._olm_store.update_session(transaction, session)
-            return str(plaintext)
+            return str(plaintext), False
         if kind != OlmMsgType.PREKEY:
             raise Wedged(sender_key)
         try:
@@ -138,7 +151,7 @@ class OlmChannel:
         await self._olm_store.update_account(transaction, account)
         await self._olm_store.add_session(transaction, sender_key, made)
         await self._olm_store.prune(transaction, sender_key, most=MAX_SESSIONS)
-        return str(plaintext)
+        return str(plaintext), True
 
     def _message(self, payload: Json, account: OlmAccount, sender: str, sender_key: str) -> ToDeviceMessage:
         if (

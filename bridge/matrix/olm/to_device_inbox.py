@@ -7,15 +7,15 @@ content and the changed Olm sessions are written in the same commit as the sync 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from mautrix.crypto.account import OlmAccount
 
 from bridge.matrix.api.json_fields import BAD_DATA, Json, object_at, objects_in, string_field
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.sessions import ToDeviceMessage, Wedged
+from bridge.matrix.olm.stranger_sessions import MemberDevices, StrangerSessions
 from bridge.runtime.clock import Clock
 from bridge.storage.database import Transaction
 
@@ -23,9 +23,6 @@ HOUR_MS: Final = 3_600_000
 MAX_WEDGED: Final = 100
 MAX_VERIFICATION_REQUESTS: Final = 20
 """What a flood may make us do: sessions to heal at a time, verification requests answered per response."""
-
-MemberDeviceCheck: TypeAlias = Callable[[str, str], Awaitable[bool]]
-"""Whether a user has a device of that identity key that we know, and is in a room of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +52,11 @@ class ToDeviceBatch:
 class ToDeviceInbox:
     """Opens to-device messages, inside the sync commit."""
 
-    def __init__(self, *, identity: Identity, clock: Clock, is_member_device: MemberDeviceCheck) -> None:
+    def __init__(self, *, identity: Identity, clock: Clock, devices: MemberDevices) -> None:
         self._identity = identity
         self._clock = clock
-        self._is_member_device = is_member_device
+        self._devices = devices
+        self._strangers = StrangerSessions(user_id=identity.user_id, devices=devices)
 
     async def take(self, transaction: Transaction, response: Json) -> ToDeviceBatch:
         """Open every message of a sync response. Most have none: to load the account costs as much as all the rest."""
@@ -98,7 +96,9 @@ class ToDeviceInbox:
         content = object_at(event, "content")
         if kind == "m.room.encrypted":
             try:
-                message = await self._identity.olm.decrypt(transaction, account, sender, content)
+                message = await self._identity.olm.decrypt(
+                    transaction, account, sender, content, begun=self._strangers.note
+                )
             except Wedged as wedged:
                 await self._note_wedged(transaction, sender, wedged.sender_key)
                 batch.dropped += 1
@@ -117,7 +117,7 @@ class ToDeviceInbox:
             )
 
     async def _note_wedged(self, transaction: Transaction, sender: str, sender_key: str) -> None:
-        if not await self._is_member_device(sender, sender_key):
+        if not await self._devices.is_member_device(sender, sender_key):
             return  # anybody can send what cannot be read, under any key
         own, now = self._identity.user_id, int(self._clock.now() * 1000)
         await transaction.execute(

@@ -18,6 +18,7 @@ from bridge.matrix.api.events import IdentityChanged, MatrixEvent
 from bridge.matrix.api.json_fields import Json, object_at
 from bridge.matrix.olm.cross_signing import Device, devices_of, master_key_of
 from bridge.matrix.olm.identity import Identity
+from bridge.matrix.olm.stranger_sessions import Members
 from bridge.matrix.room_keys.confirmed_identities import (
     MARK_DIRTY,
     TRUST_COLUMNS,
@@ -182,6 +183,16 @@ class DeviceLists:
                 curve25519,
             )
             is not None
+        )
+
+    async def members(self) -> Members:
+        """Return everybody who is in a room of ours or invited, and the keys of their devices, as last committed."""
+        inside = f"SELECT user_id FROM matrix_member WHERE membership IN {KEY_MEMBERSHIPS}"  # noqa: S608 - a constant
+        users = await self._database.fetch(f"SELECT DISTINCT user_id FROM ({inside}) inside")  # noqa: S608 - a constant
+        keys = await self._database.fetch(f"SELECT curve25519 FROM matrix_device WHERE user_id IN ({inside})")  # noqa: S608
+        return Members(
+            users=frozenset(row["user_id"] for row in users) - self._ours,
+            keys=frozenset(row["curve25519"] for row in keys),
         )
 
     async def mark(

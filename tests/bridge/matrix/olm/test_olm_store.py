@@ -106,7 +106,7 @@ async def test_sessions_are_those_of_one_device_and_the_latest_comes_first(datab
 
 @pytest.mark.sqlite_only
 async def test_only_the_latest_sessions_are_kept(database: AnyDatabase, store: OlmStore) -> None:
-    """Whoever begins sessions without end does not fill the database; another device keeps its own."""
+    """A device that begins sessions without end keeps its latest; another keeps its own (`test_to_device_inbox`: all)."""
     many, elsewhere = [session(number) for number in range(5)], session(0)
 
     async def work(transaction: Transaction) -> list[str]:

@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
+from bridge.matrix.olm.stranger_sessions import MAX_NEW_DEVICES, MAX_STRANGERS
+from bridge.matrix.olm.to_device_inbox import ToDeviceBatch
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import record_our_room
+from tests.bridge.matrix.sync_events import ROOM, bodies, member_event, record_our_room, timeline
+
+ROWS = "SELECT COUNT(*) FROM crypto_olm_session"
 
 
 def garbage(own: str, sender: str, sender_key: str) -> dict[str, Any]:
@@ -55,3 +59,100 @@ async def test_no_count_is_a_count_of_zero(rig: Rig, server: ScriptedHomeserver,
     before = len(server.ours[POLICY].one_time_keys)
     await rig.matrix.key_uploads[POLICY].run_once()
     assert len(server.ours[POLICY].one_time_keys) == before + 50
+
+
+class Inbox:
+    """What is sent to one of our identities."""
+
+    def __init__(self, rig: Rig, server: ScriptedHomeserver, mxid: str) -> None:
+        self.server, self.mxid, self.own = server, mxid, server.ours[mxid]
+        self.database = rig.database if mxid == POLICY else rig.puppet_database
+        self.sync = rig.matrix.sync if mxid == POLICY else rig.matrix.puppet_sync
+        self._upload = rig.matrix.key_uploads[mxid]
+
+    async def take(self, *events: dict[str, Any], **more: Any) -> None:
+        """Give the identity these messages in one response, and have it make new one-time keys."""
+        response = {"to_device": {"events": list(events)}, "device_one_time_keys_count": {"signed_curve25519": 0}, **more}
+        self.server.queue_sync(response, puppet=self.mxid == PUPPET)
+        await self.sync.run_once()
+        await self._upload.run_once()
+
+    def new_devices(self, count: int, mxid: str = "@eve:x") -> list[dict[str, Any]]:
+        """Return what so many devices of a person send, each its first message."""
+        return [ClientDevice(mxid).to_device(self.own, "m.dummy", {}) for _ in range(count)]
+
+    async def flood(self, mxid: str = "@eve:x") -> None:
+        """Have a person send from four times as many devices as are kept."""
+        for _ in range(10):
+            await self.take(*self.new_devices(40, mxid))
+
+    async def rows(self) -> int:
+        return int(await self.database.fetchval(ROWS))
+
+
+@pytest.mark.parametrize("mxid", [POLICY, PUPPET])
+async def test_strangers_with_ever_new_keys_fill_nothing(rig: Rig, server: ScriptedHomeserver, mxid: str) -> None:
+    """Many valid first messages, each under a key of its own: few sessions stay, and a colleague's of before too."""
+    await record_our_room(rig)
+    ada = ClientDevice("@ada:x")
+    server.register(ada)
+    await rig.matrix.devices.refresh_stale([ada.mxid])
+    inbox = Inbox(rig, server, mxid)
+    await inbox.take(ada.to_device(inbox.own, "m.dummy", {}))
+    await inbox.flood()
+    assert MAX_STRANGERS < await inbox.rows() <= 2 * MAX_STRANGERS + 1
+    opened: list[str] = []
+    inbox.sync._take = record(opened)
+    await inbox.take(ada.to_device(inbox.own, "m.dummy", {}), *inbox.new_devices(1))
+    assert opened == [ada.mxid, "@eve:x"]
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["in the same response", "in the next response"])
+async def test_a_flood_costs_no_newcomer_their_session(rig: Rig, server: ScriptedHomeserver, later: bool) -> None:
+    """Whose joining is told with their first message, or after it, and whose devices nobody asked for."""
+    await record_our_room(rig, people=())
+    ada = ClientDevice("@ada:x")
+    server.register(ada)
+    inbox = Inbox(rig, server, POLICY)
+    joins = timeline(member_event(ada))
+    own = ada.to_device(inbox.own, "m.dummy", {})
+    for _ in range(2):
+        await inbox.take(*inbox.new_devices(40))
+    await inbox.take(own, *inbox.new_devices(19), **({} if later else joins))  # with which a hundred are full
+    await inbox.take(*inbox.new_devices(20), **joins)
+    await inbox.flood()
+    await inbox.take(ada.room_key_message(inbox.own, ROOM), **timeline(ada.room_message(ROOM, "hello")))
+    await rig.matrix.device_updates.run_once()
+    assert bodies(rig.events) == ["hello"]
+
+
+async def test_a_colleague_with_ever_new_keys_fills_nothing(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Of a person in our rooms so many sessions with unknown devices are kept; the others count as strangers'."""
+    await record_our_room(rig)
+    inbox = Inbox(rig, server, POLICY)
+    await inbox.flood("@ada:x")
+    assert await inbox.rows() <= 2 * MAX_STRANGERS + MAX_NEW_DEVICES
+
+
+async def test_a_session_is_healed_in_a_flood(rig: Rig, server: ScriptedHomeserver) -> None:
+    """A colleague's device that lost its session with us is reached by a new one, and answers in it."""
+    await record_our_room(rig)
+    ada = ClientDevice("@ada:x")
+    server.register(ada)
+    await rig.matrix.devices.refresh_stale([ada.mxid])
+    inbox = Inbox(rig, server, POLICY)
+    await inbox.flood()
+    await inbox.take(garbage(inbox.own.curve25519, ada.mxid, ada.curve25519))
+    assert [ada.decrypt_to_device(event)["type"] for event in server.sent_to(ada)] == ["m.dummy"]
+    await inbox.flood()
+    await inbox.take(ada.room_key_message(inbox.own, ROOM), **timeline(ada.room_message(ROOM, "hello")))
+    assert bodies(rig.events) == ["hello"]
+
+
+def record(opened: list[str]) -> Any:
+    """Return a writer that records whose messages were opened."""
+
+    async def write(_transaction: Any, _response: Any, batch: ToDeviceBatch, _gaps: Any) -> None:
+        opened.extend(message.sender for message in batch.messages)
+
+    return write

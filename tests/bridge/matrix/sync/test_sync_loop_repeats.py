@@ -1,4 +1,7 @@
-"""A homeserver whose stream goes back, and a flood to our device; `test_matrix_event_ingest` has events that come twice."""
+"""A homeserver whose stream goes back, and a flood to our device; `test_matrix_event_ingest` has events that come twice.
+
+`test_to_device_inbox` has a flood of messages that can be read.
+"""
 
 from __future__ import annotations
 
