@@ -35,7 +35,7 @@ NOT_HERE: Final = re.compile(
 )
 PATH: Final = re.compile(r"(?<![\w/.:-])(?:bot|bridge|deploy|policies|tests)/[\w./-]*\w")
 SYNAPSE_TABLES: Final = frozenset({"push_rules_stream"})
-NOT_COMMANDS: Final = frozenset({"!command", "!queue"})
+NOT_COMMANDS: Final = frozenset({"!command", "!count"})
 """Placeholders, and the command that a new contributor adds as an exercise."""
 
 
