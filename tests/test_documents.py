@@ -87,6 +87,20 @@ def test_architecture_names_every_package_and_every_table() -> None:
     assert documents.tables().keys() - words == set()
 
 
+def test_architecture_names_what_uses_threads() -> None:
+    """Each module of the bridge that has work done in a thread is named where the architecture says what threads do."""
+    bullet = DOCUMENTS["ARCHITECTURE.md"].partition("**One process, one event loop.**")[2].partition("\n- ")[0]
+    calls = {"asyncio.to_thread", "ThreadPoolExecutor", "threading.Thread"}
+    modules = {
+        file
+        for file, tree in documents.source().items()
+        if file.startswith("bridge/")
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in calls
+    }
+    assert modules == {name for name in CODE.findall(bullet) if name.endswith(".py")}
+
+
 def test_sequences_are_short() -> None:
     """Each of the three journeys fits into fewer than fifteen lines, and each line of it says where it happens."""
     text = DOCUMENTS["ARCHITECTURE.md"]

@@ -152,7 +152,7 @@ def meaning(body: str, pack: Pack) -> MessageMeaning:
     """Say what a text means, in any of the languages of the pack: what it would with another word in place of each mask.
 
     Nothing that the phone can notice may turn on a mask. The mask is made of signs that people put behind keywords as
-    pictures; read as they stand, "later" and the agreed word would be a silent way out, and "later" and a guess would be
+    pictures; read as they stand, "later" and the agreed word would be a silent exit, and "later" and a guess would be
     conversation, so that the holder of the phone could tell the one from the other (practice 10).
     """
     return read_once(_classify, body, pack)

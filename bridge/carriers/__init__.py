@@ -1,1 +1,1 @@
-"""Carriers: how a text comes in and how it leaves. `adapter` is the contract; each other file is one vendor."""
+"""Carriers: how a text comes in and how it leaves. `adapter` is the contract, and vendors are in `vendors`."""

@@ -77,7 +77,7 @@ def test_a_silent_word_does_not_close_over_what_nobody_saw() -> None:
 
 @pytest.mark.parametrize("body", ["BYE", "LATER"])
 def test_who_leaves_gets_nothing_that_still_waits(body: str) -> None:
-    """He may have the phone by now: words in their undo window do not leave after a silent way out."""
+    """He may have the phone by now: words in their undo window do not leave after a silent exit."""
     thread = then(held(), said("are you safe?")).aggregate
     step = then(thread, arrived(body, id="x"), at(3))
     assert marks(step) == {"$m1": DeliveryReceipt.NOT_SENT}
