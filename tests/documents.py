@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -16,8 +16,8 @@ from types import MappingProxyType
 from typing import Final
 
 from bot.command_functions import THREAD_COMMANDS
-from bot.decide import TABLE
-from bot.model.desk import Thread
+from bot.decide import MESSAGES, TABLE
+from bot.model.desk import Desk, Thread
 from bot.model.events import MessageSent
 from bot.model.thread import ThreadState
 from bridge.tables.erasure_jobs import FLUSH
@@ -198,8 +198,43 @@ def draw_tables() -> str:
     return "\n".join(["| table | written by |", "| --- | --- |", *rows])
 
 
+def draw_figures() -> str:
+    """Return a line for each figure of the source: before packages, and now. What changes with every commit is rounded."""
+    trees = source()
+    nodes = [node for tree in trees.values() for node in ast.walk(tree)]
+    lengths = sorted(
+        (node.end_lineno or node.lineno) - node.lineno + 1
+        for node in nodes
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    folders = Counter(file.rpartition("/")[0] for file in trees if not file.endswith("/__init__.py"))
+    classes = sum(isinstance(node, ast.ClassDef) and not node.name.startswith("_") for node in nodes)
+    loops = sum(
+        isinstance(node, ast.While) and isinstance(node.test, ast.Constant)
+        for file, tree in trees.items()
+        if file.startswith("bridge/")
+        for node in ast.walk(tree)
+    )
+    lines = sum(len((ROOT / file).read_text(encoding="utf-8").splitlines()) for file in trees)
+    rows = (
+        ("modules in the widest folder", max(folders.values())),
+        ("features that look at a message of a room", len(MESSAGES[Thread])),
+        ("features that look at a message of the desk", len(MESSAGES[Desk])),
+        ("`while True` in `bridge`", loops),
+        ("lines of a function, median", lengths[len(lengths) // 2]),
+        ("lines of a function, 95th of a hundred", lengths[len(lengths) * 95 // 100]),
+        ("modules", f"about {round(len(trees), -2):,}"),
+        ("public classes", f"about {round(classes / 50) * 50:,}"),
+        ("lines of source", f"about {round(lines, -4):,}"),
+    )
+    before = (69, 40, 18, 22, 6, 25, "262", "417", "35,700")
+    table = [f"| {name} | {then} | {now} |" for (name, now), then in zip(rows, before, strict=True)]
+    return "\n".join(["| figure | before packages | now |", "| --- | --- | --- |", *table])
+
+
 DRAWN: Final = {
     "packages": draw_packages,
+    "figures": draw_figures,
     "states": draw_states,
     "erasure": draw_erasure,
     "tables": draw_tables,
