@@ -1,7 +1,8 @@
-"""The parts of `ARCHITECTURE.md` that the code draws: `python -m tests.documents` writes them down.
+"""The parts of `ARCHITECTURE.md` and `DECISIONS.md` that are drawn: `.venv/bin/python -m tests.documents` writes them down.
 
-Rules of this module: it reads source and runs nothing of it; a part stands between `<!-- from the code: NAME -->` and
-`<!-- end -->`; what a person writes stands outside of those. `tests/test_documents.py` compares the parts with the code.
+Rules of this module: it reads source and pages, and runs nothing of them; a part stands between two comments,
+`<!-- from the code: NAME -->` (or `pages`) and `<!-- end -->`; what a person writes stands outside of those.
+`tests/test_documents.py` compares the parts with the code.
 """
 
 from __future__ import annotations
@@ -25,8 +26,20 @@ from tests.package_map import MAY_IMPORT
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 FOLDERS: Final = ("policies", "bot", "bridge", "deploy")
-ARCHITECTURE: Final = ROOT / "ARCHITECTURE.md"
-PART: Final = re.compile(r"(?P<begin><!-- from the code: (?P<name>\w+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+DECISIONS: Final = (
+    "phone-rules",
+    "codeword",
+    "forgetting",
+    "matrix-and-keys",
+    "desk",
+    "storage",
+    "carriers",
+    "operations",
+    "tests",
+)
+"""The pages of `deploy/docs/decisions`, in the order of their index."""
+HEADING: Final = re.compile(r"^(#{1,2}) (.+?)\s*$", re.MULTILINE)
+PART: Final = re.compile(r"(?P<begin><!-- from the (?:code|pages): (?P<name>\w+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 CREATE: Final = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(?!IF\b)(\w+)")
 WRITE: Final = re.compile(r"(?:INSERT (?:OR \w+ )?INTO|UPDATE|DELETE FROM)\s+(\w+)")
 KEY_FILE: Final = "slot"
@@ -232,19 +245,38 @@ def draw_figures() -> str:
     return "\n".join(["| figure | before packages | now |", "| --- | --- | --- |", *table])
 
 
+def draw_decisions() -> str:
+    """Return a line for each page of decisions: its title, and its sections."""
+    folder = ROOT / "deploy/docs/decisions"
+    assert {page.stem for page in folder.glob("*.md")} == set(DECISIONS)
+    rows = []
+    for name in DECISIONS:
+        headings = HEADING.findall((folder / f"{name}.md").read_text(encoding="utf-8"))
+        title = next(text for level, text in headings if level == "#")
+        sections = " · ".join(text for level, text in headings if level == "##")
+        rows.append(f"| [{title}](deploy/docs/decisions/{name}.md) | {sections} |")
+    return "\n".join(["| topic | sections |", "| --- | --- |", *rows])
+
+
 DRAWN: Final = {
-    "packages": draw_packages,
-    "figures": draw_figures,
-    "states": draw_states,
-    "erasure": draw_erasure,
-    "tables": draw_tables,
+    "ARCHITECTURE.md": {
+        "packages": draw_packages,
+        "figures": draw_figures,
+        "states": draw_states,
+        "erasure": draw_erasure,
+        "tables": draw_tables,
+    },
+    "DECISIONS.md": {"decisions": draw_decisions},
 }
+"""By document, its parts."""
 
 
-def drawn(text: str) -> str:
-    """Return the document with its parts as the code draws them now."""
-    return PART.sub(lambda part: f"{part['begin']}{DRAWN[part['name']]()}\n{part['end']}", text)
+def drawn(document: str, text: str) -> str:
+    """Return the document with its parts as they are drawn now."""
+    return PART.sub(lambda part: f"{part['begin']}{DRAWN[document][part['name']]()}\n{part['end']}", text)
 
 
 if __name__ == "__main__":
-    ARCHITECTURE.write_text(drawn(ARCHITECTURE.read_text(encoding="utf-8")), encoding="utf-8")
+    for name in DRAWN:
+        page = ROOT / name
+        page.write_text(drawn(name, page.read_text(encoding="utf-8")), encoding="utf-8")

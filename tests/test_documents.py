@@ -73,11 +73,12 @@ def _python_texts() -> Iterator[tuple[str, str]]:
                     yield f"{where}:{number}", line.partition("#")[2]
 
 
-def test_drawn_parts_are_as_the_code_is() -> None:
-    """Packages, states, erasure steps and owners of tables are drawn from the code: `python -m tests.documents`."""
-    text = DOCUMENTS["ARCHITECTURE.md"]
-    assert {part["name"] for part in documents.PART.finditer(text)} == documents.DRAWN.keys()
-    assert documents.drawn(text) == text
+@pytest.mark.parametrize("document", documents.DRAWN)
+def test_drawn_parts_are_as_the_code_is(document: str) -> None:
+    """What the code or the pages of decisions say is drawn from them: `.venv/bin/python -m tests.documents`."""
+    text = DOCUMENTS[document]
+    assert {part["name"] for part in documents.PART.finditer(text)} == documents.DRAWN[document].keys()
+    assert documents.drawn(document, text) == text
 
 
 def test_architecture_names_every_package_and_every_table() -> None:
