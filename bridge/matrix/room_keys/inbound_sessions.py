@@ -36,6 +36,7 @@ from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.olm.sessions import ToDeviceMessage
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError
 from bridge.matrix.room_keys.device_lists import DeviceLists
+from bridge.matrix.room_keys.session_space import floor_of_deleted, make_space
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS, room_of
 from bridge.runtime import log
 from bridge.services import Services
@@ -123,22 +124,23 @@ class InboundSessions:
         if not await self._is_member(transaction, room_id, message.sender):
             raise NotMember
         where = (room_id, session_id, message.sender)
-        floor = await transaction.fetchval(
+        known = await transaction.fetchval(
             "SELECT floor FROM matrix_inbound WHERE room_id=$1 AND session_id=$2 AND sender=$3", *where
         )
-        if floor is not None and session.first_known_index < floor:
+        floor = await floor_of_deleted(transaction, room_id, session_id) if known is None else known
+        if session.first_known_index < floor:
             session = InboundGroupSession.import_session(session.export_session(floor))
         try:
             sealed = await self._vault.seal(room.key_owner, inbound_seal_context(session_id), session.pickle(session_id))
         except CannotOpen:  # the room's key is destroyed: what is said there now is not for us
             return None
-        if floor is None:
-            await self._make_space(transaction, room_id, message.sender)
+        if known is None:
+            await make_space(transaction, room_id, message.sender, most=MAX_SESSIONS - 1)
         stored = await transaction.fetchval(
             """
             INSERT INTO matrix_inbound
-            (room_id, session_id, sender, sender_key, signing_key, first_index, ratchet, learned_ms)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+            (room_id, session_id, sender, sender_key, signing_key, first_index, ratchet, learned_ms, floor)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
             ON CONFLICT (room_id, session_id, sender)
             DO UPDATE SET first_index=excluded.first_index, ratchet=excluded.ratchet
             WHERE matrix_inbound.sender_key = excluded.sender_key
@@ -151,23 +153,13 @@ class InboundSessions:
             session.first_known_index,
             sealed,
             int(self._clock.now() * 1000),
+            floor,
         )
         return None if stored is None else (room_id, session_id)
 
     async def _is_member(self, transaction: Transaction, room_id: str, user_id: str) -> bool:
         query = f"SELECT 1 FROM matrix_member WHERE room_id=$1 AND user_id=$2 AND membership IN {KEY_MEMBERSHIPS}"  # noqa: S608
         return await transaction.fetchval(query, room_id, user_id) is not None
-
-    async def _make_space(self, transaction: Transaction, room_id: str, sender: str) -> None:
-        """Keep so many sessions of one sender in a room that one more has its place; the one learned first goes."""
-        await transaction.execute(
-            """DELETE FROM matrix_inbound WHERE room_id=$1 AND sender=$2 AND session_id NOT IN (
-                   SELECT session_id FROM matrix_inbound WHERE room_id=$1 AND sender=$2
-                   ORDER BY accepted DESC, learned_ms DESC LIMIT $3)""",
-            room_id,
-            sender,
-            MAX_SESSIONS - 1,
-        )
 
     async def decrypt(
         self, transaction: Transaction, event: EncryptedEvent, *, fresh: Collection[str] = ()

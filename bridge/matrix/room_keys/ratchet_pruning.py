@@ -2,7 +2,8 @@
 
 Rules of this module: an inbound session is moved forward to the first message that is still on the deletion index, or past
 the last one that was read, and that index is its floor. What lies before can then be read by nobody with our files, and be
-replayed to us by nobody either, whatever key its device sends again, so that we need not remember which indices were read.
+replayed to us by nobody either, whatever key its device sends again, so that we need not remember which indices were read;
+nor once the session has made space for others (`session_space`).
 A session of others is never thrown away here: its owner may still use it. One of ours for desk or office is, once it is
 retired and nothing said with it is left on the index; a thread's goes with its room.
 

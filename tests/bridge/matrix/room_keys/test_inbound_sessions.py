@@ -10,6 +10,7 @@ from bridge.matrix.api.events import UndecryptableEvent
 from bridge.matrix.room_keys import inbound_sessions
 from bridge.matrix.room_keys.accepted_sessions import accepted_sessions
 from bridge.matrix.room_keys.ratchet_pruning import prune_ratchets
+from bridge.matrix.rooms.room_state import delete_room
 from bridge.matrix.schema import IDENTITY, OLM, ROOMS
 from bridge.storage.database import Transaction
 from bridge.storage.migrations import Migrations
@@ -111,6 +112,33 @@ async def test_what_has_gone_is_not_replayed(rig: Rig, server: ScriptedHomeserve
     assert await rig.database.fetchval("SELECT first_index FROM matrix_inbound") == 1
     await take(rig, server, timeline(ada.room_message(ROOM, "and the next")))
     assert bodies(rig.events) == ["text for the phone", "and the next"]
+
+
+async def test_what_has_gone_is_not_replayed_once_its_session_made_space(
+    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The floor of a session that is kept no longer stays until its room is forgotten: nothing below is said again."""
+    monkeypatch.setattr(inbound_sessions, "MAX_SESSIONS", 3)
+    ada = await with_ada(rig, server)
+    key, again, once_more = (ada.room_key_message(server.ours[POLICY], ROOM) for _ in range(3))
+    group, said = ada.group(ROOM), ada.room_message(ROOM, "text for the phone")
+    await take(rig, server, {"to_device": {"events": [key]}, **timeline(said)})
+    await _make_event_table(rig)
+    assert await prune_ratchets(rig.database, rig.vault) == 1
+    for number in range(3):
+        own = keys_of(server, ada, 1)
+        await take(rig, server, {"to_device": {"events": own}, **timeline(ada.room_message(ROOM, f"later {number}"))})
+    kept = [row["session_id"] for row in await rig.database.fetch("SELECT session_id FROM matrix_inbound")]
+    assert len(kept) == 3
+    assert group.id not in kept
+    replayed, heard = {**said, "event_id": "$replayed"}, len(bodies(rig.events))
+    await take(rig, server, {"to_device": {"events": [again]}, **timeline(replayed)})
+    assert len(bodies(rig.events)) == heard
+    ada.groups[ROOM] = group
+    await take(rig, server, {"to_device": {"events": [once_more]}, **timeline(ada.room_message(ROOM, "and the next"))})
+    assert bodies(rig.events)[heard:] == ["and the next"]
+    await rig.database.commit(lambda transaction: delete_room(transaction, ROOM))
+    assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_read") == 0
 
 
 async def test_below_the_floor_nothing_is_read(rig: Rig, server: ScriptedHomeserver) -> None:
