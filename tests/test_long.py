@@ -1,14 +1,79 @@
-"""What the long run says of its figures."""
+"""`./quietline test --long` ends with 1 when a part did too little, or found anything wrong."""
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from typing import cast
 
 import pytest
 
-from tests.fakes.takeovers import CUT_OFF, HOW, Takeovers
+from tests.e2e.kill_scenario import Result, Story
+from tests.fakes.takeovers import CUT_OFF, HOW, NOT_TAKEN, Takeovers
 from tests.fakes.two_bridges import TwoBridges
+from tests.long import __main__ as long
+from tests.long import fuzz, kills, takeovers
 from tests.long.__main__ import TAKEOVER_SECONDS, _seconds
+
+
+def run(monkeypatch: pytest.MonkeyPatch, part: str, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["long", part, *words])
+    return long.main()
+
+
+def counted(texts: int) -> Result:
+    return Result(texts=texts, answers=Counter({"delivered": 9}))
+
+
+@pytest.mark.parametrize(("texts", "code"), [(1, 1), (9_499, 1), (9_500, 0), (10_000, 0)])
+def test_few_of_the_texts_are_wrong(monkeypatch: pytest.MonkeyPatch, texts: int, code: int) -> None:
+    """Nothing lost of one text shows nothing of 10,000: 95 % of them have to have come, also with answers."""
+
+    async def play(load: object) -> tuple[Story, Result]:
+        assert load
+        return Story(conversations=[]), counted(texts)
+
+    async def answered(*_load: object, number: int) -> tuple[Story, Result, Takeovers]:
+        assert number
+        made = Takeovers(line=cast("TwoBridges", None))
+        made.seconds = {how: [1.0] for how in HOW}
+        made.under_way[NOT_TAKEN] = 0
+        made.under_way["delivered"] = 3
+        return Story(conversations=[]), counted(texts), made
+
+    monkeypatch.setattr(kills, "run", play)
+    monkeypatch.setattr(takeovers, "run_answers", answered)
+    assert run(monkeypatch, "kills") == code
+    assert run(monkeypatch, "answers") == code
+
+
+@pytest.mark.parametrize(("requests", "code"), [(1, 1), (949_999, 1), (950_000, 0)])
+def test_few_of_the_requests_are_wrong(monkeypatch: pytest.MonkeyPatch, requests: int, code: int) -> None:
+    """So for the webhooks that are made up."""
+
+    async def made(_requests: int, *, seconds: float) -> fuzz.Count:
+        assert seconds
+        return fuzz.Count(requests=requests)
+
+    monkeypatch.setattr(fuzz, "run", made)
+    assert run(monkeypatch, "fuzz") == code
+
+
+@pytest.mark.parametrize("texts", [10, 29, 300, 999, 10_000])
+def test_as_many_are_planned_as_were_asked_for(texts: int) -> None:
+    """A number that the conversations do not divide is no reason to be short of it."""
+    load = kills.load_for(texts, 12.0)
+    assert load.conversations * (load.texts + 1) >= texts
+
+
+def test_what_is_found_wrong_is_wrong_however_much_was_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One text that is lost of 10,000 ends it with 1."""
+
+    async def play(_load: object) -> tuple[Story, Result]:
+        return Story(conversations=[]), Result(texts=10_000, lost=1, answers=Counter({"delivered": 9}))
+
+    monkeypatch.setattr(kills, "run", play)
+    assert run(monkeypatch, "kills") == 1
 
 
 @pytest.mark.parametrize(("seconds", "is_well"), [([7.9, TAKEOVER_SECONDS], True), ([7.9, 15.1], False), ([], True)])

@@ -25,7 +25,7 @@ SECONDS_BETWEEN_KILLS: Final = 15.0
 
 def load_for(texts: int, minutes: float) -> Load:
     """Spread so many texts, the first of each conversation among them, over the conversations and the time."""
-    each = max(texts // CONVERSATIONS - 1, 1)
+    each = max(-(-texts // CONVERSATIONS) - 1, 1)
     return Load(
         conversations=CONVERSATIONS,
         texts=each,

@@ -67,7 +67,7 @@ async def run_answers(texts: int, minutes: float, *, number: int = TAKEOVERS) ->
     async with _line(homeserver=True) as line:
         if line is None:
             return None
-        each = max(texts // CONVERSATIONS - 1, TEXTS_FOR_AN_ANSWER)
+        each = max(-(-texts // CONVERSATIONS) - 1, TEXTS_FOR_AN_ANSWER)
         load = Load(
             conversations=CONVERSATIONS,
             texts=each,
