@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import time
 
-from tests.synapse_versions import TRIED, try_version
+from tests.synapse_versions import VERSIONS, try_version
 
 
 def run(minutes: float) -> dict[str, bool]:
     """Try one version after another; return for each whether its tests pass. None is begun after that time."""
     until, found = time.monotonic() + 60 * minutes, dict[str, bool]()
-    for version in TRIED:
+    for version in VERSIONS:
         if time.monotonic() < until:
             found[version] = try_version(version)
     return found
