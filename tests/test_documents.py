@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import pytest
@@ -34,6 +37,25 @@ NOT_HERE: Final = re.compile(
     r"\bDESIGN\b(?!\.md)|facts-(?:matrix|sms)\b(?!\.md)|\bissues? \d|CONTRACTS|\bDECISIONS\b(?!\.md)"
 )
 PATH: Final = re.compile(r"(?<![\w/.:-])(?:bot|bridge|deploy|policies|tests)/[\w./-]*\w")
+ROLE: Final = re.compile(r":(?:class|func|meth|mod|exc|data|attr):`~?([\w.]+)`")
+DOTTED: Final = re.compile(r"(?<![\w./@-])(?:bot|bridge|deploy|policies|tests)(?:\.[A-Za-z_]\w*)+")
+NO_MODULES: Final = frozenset({"bridge.json", "tests.content"})
+"""A file of a line, and a field of a test's own script."""
+TEST: Final = re.compile(r"(?<![\w.-])test_\w+")
+SHORT_PATH: Final = re.compile(r"`([a-z_]+(?:/[\w.]+)+)`")
+IN_A_MODULE: Final = re.compile(r"`([a-z_]+)\.([A-Z][a-z]+\w*)`")
+COMMENT: Final = re.compile(r"(?:^|  )\s*#(.*)$", re.MULTILINE)
+CLASS: Final = re.compile(r"`([A-Z][a-z]+\w*)`")
+OF_OTHERS: Final = frozenset(
+    {"storage/engines/postgres.py", "random.Random", "subprocess.TimeoutExpired", "quietline_synapse.Quietline"}
+    | {"test_verify_jwt", "test_name", "test_name_part"}
+    | {"Authorization", "Date", "Delivered", "FromCity", "FromZip", "InboundCallbackCreds", "To", "ValidityPeriod"}
+    | {"Unreleased", "QuietlineDown", "QuietlineOutboxStuck"}
+)
+"""A file of Synapse, names of Python's library and of a carrier's SDK; headers and fields of carriers;
+patterns for names; a heading, and alerts of Prometheus."""
+MARKDOWN: Final = re.compile(r"(?<![\w./-])[\w-]+(?:\.[a-z]{2})?\.md\b")
+WRITTEN_FOR_A_LINE: Final = frozenset({"CHECKLIST.md"})
 SYNAPSE_TABLES: Final = frozenset({"push_rules_stream"})
 NOT_COMMANDS: Final = frozenset({"!command", "!count"})
 """Placeholders, and the command that a new contributor adds as an exercise."""
@@ -54,23 +76,80 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in HEADING.findall(text)}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleNames:
+    """What a module of ours or of the tests says, and which names it has.
+
+    `texts`: place and text of every docstring, string and comment; `prose`: of docstrings and comments alone. `names`: all
+    that it defines, imports, reads and takes; `top`: what it defines or imports at its top.
+    """
+
+    texts: list[tuple[str, str]]
+    prose: list[tuple[str, str]]
+    names: set[str]
+    top: set[str]
+
+
+@cache
+def modules() -> Mapping[str, ModuleNames]:
+    """Return what there is of each module, by its dotted name. Trees of tests are not kept."""
+    found = dict[str, ModuleNames]()
+    for folder in (*documents.FOLDERS, "tests"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            where, text = path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
+            tree = documents.source().get(where) or ast.parse(text)
+            found[where.removesuffix(".py").removesuffix("/__init__").replace("/", ".")] = _names_of(where, text, tree)
+    return MappingProxyType(found)
+
+
+def _names_of(where: str, text: str, tree: ast.Module) -> ModuleNames:
+    read = ModuleNames(texts=[], prose=[], names=set(), top=set())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant):
+            if isinstance(node.value, str):
+                read.texts.append((f"{where}:{node.lineno}", " ".join(node.value.split())))
+        elif isinstance(node, ast.Expr):
+            if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+                read.prose.append((f"{where}:{node.lineno}", " ".join(node.value.value.split())))
+        else:
+            read.names.update(_names(node))
+    for node in tree.body:
+        read.top.update(_names(node))
+        for target in node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]:
+            read.top.update(part.id for part in ast.walk(target) if isinstance(part, ast.Name)) if target else None
+    for number, line in enumerate(text.splitlines(), 1):
+        if "#" in line:
+            read.texts.append((f"{where}:{number}", line.partition("#")[2]))
+            if comment := COMMENT.search(line):
+                read.prose.append((f"{where}:{number}", comment[1]))
+    return read
+
+
+def _names(node: ast.AST) -> Iterator[str]:
+    """Yield the names that a node itself has."""
+    if isinstance(node, ast.Name):
+        yield node.id
+    elif isinstance(node, ast.Attribute):
+        yield node.attr
+    elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield node.name
+    elif isinstance(node, ast.arg):
+        yield node.arg
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+        for alias in node.names:
+            yield alias.asname or alias.name
+            yield from alias.name.split(".")
+
+
 @cache
 def python_texts() -> tuple[tuple[str, str], ...]:
     """Return the place and the text of every docstring, string and comment of ours and of the tests."""
-    return tuple(_python_texts())
+    return tuple(text for read in modules().values() for text in read.texts)
 
 
-def _python_texts() -> Iterator[tuple[str, str]]:
-    for folder in (*documents.FOLDERS, "tests"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            where = path.relative_to(ROOT).as_posix()
-            text = path.read_text(encoding="utf-8")
-            for node in ast.walk(documents.source().get(where) or ast.parse(text)):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    yield f"{where}:{node.lineno}", " ".join(node.value.split())
-            for number, line in enumerate(text.splitlines(), 1):
-                if "#" in line:
-                    yield f"{where}:{number}", line.partition("#")[2]
+def python_prose() -> Iterator[tuple[str, str]]:
+    """Yield place and text of every docstring and comment, of tests as well."""
+    return (text for read in modules().values() for text in read.prose if not text[0].startswith("tests/test_documents.py"))
 
 
 @pytest.mark.parametrize("document", documents.DRAWN)
@@ -177,6 +256,111 @@ def test_paths_in_prose_exist() -> None:
             if not ((ROOT / name).exists() or (ROOT / f"{name}.py").exists()):
                 wrong.append(f"{where}: {name}")
     assert wrong == []
+
+
+@cache
+def code_names() -> frozenset[str]:
+    """Return every name that code has, and the test that a new contributor writes."""
+    taught = re.findall(r"\bdef (test_\w+)", DOCUMENTS["deploy/docs/contributing-command.md"])
+    return frozenset(dir(builtins)).union(taught, *(read.names for read in modules().values()))
+
+
+def is_there(dotted: str) -> bool:
+    """Whether a dotted name is a package or a module of ours, or what one has at its top (a method's class counts)."""
+    parts = dotted.split(".")
+    for count in range(len(parts), 0, -1):
+        module, rest = ".".join(parts[:count]), parts[count:]
+        if module in modules() or (not rest and (ROOT / module.replace(".", "/")).is_dir()):
+            return not rest or rest[0] in modules()[module].top
+    return False
+
+
+@cache
+def packages() -> frozenset[str]:
+    """Return the last name of every package."""
+    return frozenset(part for module in modules() for part in module.split(".")[:-1])
+
+
+@cache
+def path_ends() -> frozenset[str]:
+    """Return every end of every path of ours, with and without its suffix."""
+    found = set[str]()
+    for folder in (*documents.FOLDERS, "tests"):
+        for path in (ROOT / folder).rglob("*"):
+            parts = path.relative_to(ROOT).parts
+            for begin in range(len(parts)):
+                end = "/".join(parts[begin:])
+                found |= {end, end.removesuffix(path.suffix)}
+    return frozenset(found)
+
+
+def stale(text: str) -> Iterator[str]:
+    """Yield each name of code that a text cites and that is not there."""
+    for name in ROLE.findall(text):
+        if not (is_there(name) if DOTTED.fullmatch(name) else name.rpartition(".")[2] in code_names()):
+            yield name
+    yield from (name for name in DOTTED.findall(text) if name not in NO_MODULES and not is_there(name))
+    yield from (
+        name for name in TEST.findall(text) if not any(name in known for known in (code_names(), path_ends(), OF_OTHERS))
+    )
+    for path in SHORT_PATH.findall(text):
+        if path.partition("/")[0] in packages() and path not in path_ends() and path not in OF_OTHERS:
+            yield path
+    for module, name in IN_A_MODULE.findall(text):
+        tops = [read.top for other, read in modules().items() if other.rpartition(".")[2] == module]
+        if f"{module}.{name}" not in OF_OTHERS and not any(name in top for top in tops):
+            yield f"{module}.{name}"
+
+
+def test_names_of_code_in_prose_exist() -> None:
+    """Classes, modules and tests that a docstring, a comment or a page names are there, by the name they have now."""
+    wrong = [f"{where}: {name}" for where, text in python_prose() for name in stale(text)]
+    wrong += [f"{document}: {name}" for document, text in DOCUMENTS.items() for name in stale(text)]
+    assert wrong == []
+
+
+def test_classes_in_docstrings_exist() -> None:
+    """A word between backticks that is written like a class is a name of our code, or listed as one of others."""
+    known = code_names() | OF_OTHERS
+    wrong = [f"{where}: {name}" for where, text in python_prose() for name in CLASS.findall(text) if name not in known]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_what_a_page_cites_is_here(document: str) -> None:
+    """Each page that a page names is there, with the section, where it names one; and so is each path, fenced or not."""
+    by_name = {path.rpartition("/")[2]: text for path, text in DOCUMENTS.items()} | {HISTORY: ""}
+    text = " ".join(DOCUMENTS[document].split())
+    for name, section in CITATION.findall(text):
+        if section:
+            assert section in HEADING.findall(by_name.get(name, "")), f"{document}: {name} has no section {section!r}"
+    for name in MARKDOWN.findall(text):
+        assert name in by_name.keys() | WRITTEN_FOR_A_LINE, f"{document}: {name}"
+    for path in PATH.findall(text):
+        assert path.rstrip(".") in path_ends(), f"{document}: {path}"
+
+
+def test_a_stale_name_is_found() -> None:
+    """Of each kind one that was: what has gone, or has another name now, is found; what is there is not."""
+    gone = (
+        ":class:`~bridge.vault.CannotOpen`",
+        ":class:`Wire`",
+        "bridge.matrix.members.UnknownRoom",
+        "as `test_sweep` shows",
+        "`carriers/asking`",
+        "`erasure_room.RoomSteps`",
+    )
+    assert [bool(list(stale(text))) for text in gone] == [True] * len(gone)
+    here = (
+        ":class:`~bridge.storage.vault.CannotOpen`",
+        ":class:`HomeserverClient`",
+        "bridge.matrix.rooms.room_state.UnknownRoom",
+        "as `test_expiry` shows",
+        "`carriers/http_request`",
+        "`room_steps.RoomSteps`",
+    )
+    assert [list(stale(text)) for text in here] == [[]] * len(here)
+    assert CLASS.findall("what `Wire` raises") == ["Wire"]
 
 
 def test_a_missing_section_would_be_seen() -> None:

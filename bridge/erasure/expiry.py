@@ -47,7 +47,7 @@ FORGET_AFTER: Final = 86_400.0
 
 
 class RoomEraser(Protocol):
-    """What sweeping needs of rooms (`erasure_room.RoomSteps`)."""
+    """What the expiry of messages needs of rooms (`room_steps.RoomSteps`)."""
 
     async def redact_and_verify(self, room_id: str, events: Sequence[IndexedEvent], *, again: int) -> list[IndexedEvent]:
         """Redact events, look for them, and return those that are gone."""

@@ -228,7 +228,7 @@ class MatrixService:
     async def run(self) -> None:
         """Sync and keep everything up, until cancelled.
 
-        Raises an exception group with :class:`~bridge.matrix.wire.TokenRefused` when the homeserver knows us no longer.
+        Raises an exception group with `TokenRefused` when the homeserver knows us no longer.
         """
         async with asyncio.TaskGroup() as group:
             group.create_task(self.sync.run(), name="policy sync")

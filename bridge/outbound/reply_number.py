@@ -16,12 +16,12 @@ CONTEXT: Final = "number"
 
 
 async def seal(vault: Vault, owner: str, number: str, at: Moment) -> bytes:
-    """Seal the number that was texted, in E.164, and when. Raises :class:`~bridge.vault.CannotOpen`."""
+    """Seal the number that was texted, in E.164, and when. Raises `CannotOpen`."""
     return await vault.seal(owner, CONTEXT, f"{number} {at.at!r} {int(at.from_carrier)}".encode())
 
 
 async def read(vault: Vault, owner: str, sealed: bytes | None) -> str:
-    """Return the number that was texted last; empty where none is known. Raises :class:`~bridge.vault.CannotOpen`."""
+    """Return the number that was texted last; empty where none is known. Raises `CannotOpen`."""
     return "" if sealed is None else (await vault.open(owner, CONTEXT, sealed)).decode().partition(" ")[0]
 
 

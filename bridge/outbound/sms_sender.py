@@ -44,7 +44,7 @@ from policies.segments import segments
 
 PHONE_CONTEXT: Final = "phone"
 STOP_TIMEOUT: Final = 11.0
-"""Seconds that an orderly stop waits for requests under way: longer than an adapter's own patience (`carriers/asking`), and
+"""Seconds that an orderly stop waits for requests under way: longer than an adapter's own (`carriers/http_request.py`), and
 so short that with the requests to us it stays within what the supervision allows (`deploy/stack/up.py`)."""
 RECHECK_SECONDS: Final = 0.05
 """Seconds until it is looked again whether what stands in the thread's inbox is decided upon."""

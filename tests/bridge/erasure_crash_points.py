@@ -1,7 +1,7 @@
-"""The points at which forgetting may be interrupted.
+"""The points at which an erasure may be interrupted.
 
-Rule of this module: each of them is hit once over a homeserver on paper (`test_erasure_crash`) and, where a real one does
-it differently, over a real one (`crash/test_erasure_steps`).
+Rule of this module: each of them is hit once over a homeserver on paper (`test_job_runner_crash`) and, where a real one
+does it differently, over a real one (`crash/test_erasure_steps`).
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from tests.e2e.staff_client import Account, TimelineItem, find_item
 
 
 class NioClient:
-    """A `Seat` on matrix-nio, in memory only. `signed`: whether its device is cross-signed."""
+    """A `StaffClient` on matrix-nio, in memory only. `signed`: whether its device is cross-signed."""
 
     def __init__(self, homeserver: str, account: Account, *, signed: bool = True) -> None:
         self.homeserver = homeserver

@@ -43,7 +43,7 @@ may wait for itself for ever there, with a device that has just been verified.""
 
 
 class StrictClient(StrictDevice):
-    """A `Seat` on the strict SDK."""
+    """A `StaffClient` on the strict SDK."""
 
     def __init__(self, homeserver: str, account: Account) -> None:
         super().__init__(homeserver, account)

@@ -58,7 +58,7 @@ class ToDeviceSender:
         """Send, at most `BATCH_SIZE` at a time; `on_sent` hears of each batch that the homeserver has.
 
         `new_sessions` begins new Olm sessions whatever there is. Returns the devices that have no usable one-time key.
-        Raises what :class:`~bridge.matrix.wire.Wire` raises; batches before that have arrived.
+        Raises what `HomeserverClient` raises; batches before that have arrived.
         """
         async with self._lock:
             devices = list({(m.device.user_id, m.device.device_id): m.device for m in payloads}.values())

@@ -231,7 +231,7 @@ class DeviceLists:
     async def refresh_stale(self, users: Iterable[str]) -> None:
         """Ask for users whose list may be out of date: never asked for, stale, or in no room with us.
 
-        Raises what :class:`~bridge.matrix.wire.Wire` raises.
+        Raises what `HomeserverClient` raises.
         """
         wanted = sorted(set(users) - self._ours)
         if not wanted:

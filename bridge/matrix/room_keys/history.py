@@ -46,7 +46,7 @@ class RoomHistory:
         self._client, self._ours = identity.client, frozenset(ours)
 
     async def recent_messages(self, room_id: str) -> RecentMessages:
-        """Return what others typed last in a room, edits as they are. Raises what `Wire` raises."""
+        """Return what others typed last in a room, edits as they are. Raises what `HomeserverClient` raises."""
         events, more = await self._events(room_id)
         sessions, taken = await self._sessions(room_id), await self._decrypted_events(room_id)
         said: list[DecryptedMessage] = []

@@ -43,7 +43,7 @@ class KeyBundles:
         self._identity, self._devices, self._to_device = identity, devices, to_device
 
     async def share(self, room_id: str, user: str) -> int:
-        """Give a user what others typed in a room; returns the number of sessions. Raises what `Wire` raises."""
+        """Give a user what others typed in a room; returns how many sessions. Raises what `HomeserverClient` raises."""
         devices = await self._devices.trusted(user)
         sessions = await self._sessions(room_id) if devices else []
         if not sessions:

@@ -53,7 +53,7 @@ class RoomKeySharing:
         `again`: also to those that have had it, for a device that says that it lost it. What is noted stays noted all the
         while: by it a session is retired when a device that has its key is not trusted any more. Live are all sessions
         since the room began, as long as their keys are kept. Returns devices without a one-time
-        key, whose users are marked to be tried again. Raises what `Wire` raises; what was sent is noted.
+        key, whose users are marked to be tried again. Raises what `HomeserverClient` raises; what was sent is noted.
         """
         wanted = list(users)
         await self._devices.refresh_stale(wanted)

@@ -73,8 +73,8 @@ class OutboundSessions:
         """Return the content of an `m.room.encrypted` event, with an index that is used by nothing else.
 
         With a session at hand this is no request, and nearly always no commit.
-        Raises :class:`~bridge.matrix.members.UnknownRoom`, `CannotOpen` when the room's key is destroyed, `Malformed`,
-        and what `Wire` raises while keys are delivered.
+        Raises `UnknownRoom`, `CannotOpen` when the room's key is destroyed, `Malformed`,
+        and what `HomeserverClient` raises while keys are delivered.
         """
         payload = dumps({"type": kind, "room_id": room_id, "content": content})
         while True:

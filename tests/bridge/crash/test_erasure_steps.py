@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.crash, pytest.mark.e2e, pytest.mark.timeout(400), pyte
 ROLE = "supervisor"
 AGREED = ("snapdragonquay", "thimblewhirlpool")
 ON_PAPER = {CrashPoint.EVENT_EXPIRED}
-"""What takes a day on a real line is tried over a homeserver on paper only (`test_erasure_crash`)."""
+"""What takes a day on a real line is tried over a homeserver on paper only (`test_job_runner_crash`)."""
 
 
 @pytest.mark.parametrize(

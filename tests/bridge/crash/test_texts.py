@@ -97,8 +97,8 @@ async def _none(line: CrashingStack, query: str) -> bool | None:
 def test_every_point_has_its_story() -> None:
     """No point is named that nobody is killed at.
 
-    In the story, on the way down (`test_erasure_steps`), in `test_reveal`, `test_oncall`, `test_erasure_copies`,
-    `matrix/test_crash_members` or `matrix/test_keys_again`.
+    In the story, in an erasure (`test_erasure_steps`, `test_job_runner_crash`), in `test_screening`, `test_number_reveal`,
+    `test_pager`, `test_carrier_copies`, `test_marked_sets`, `test_crash_members` or `test_key_sharing_resend`.
     """
     elsewhere = {
         CrashPoint.REVEAL_SENT,

@@ -206,7 +206,7 @@ async def test_nothing_older_than_our_memory_is_asked_for(harness: BridgeHarness
 
 
 async def test_a_duplicate_is_known_until_the_horizon(harness: BridgeHarness) -> None:
-    """A carrier's id is remembered for eight days (and forgotten by the sweep, `test_sweep`)."""
+    """A carrier's id is remembered for eight days (`test_expiry`: and then forgotten)."""
     reconcile = reconciling(harness)
     await harness.receive_text("words", message_id="id1")
     harness.clock.at += ID_RETENTION - 60
