@@ -30,8 +30,11 @@ from tests.outside_programs import OutsidePrograms
 
 SETTINGS = ("max_connections=24", "wal_level=replica")
 SERVER_TIME = re.compile(
-    r"\bnow\(\)|\bcurrent_(?:time|date|timestamp)\b|\b(?:clock|statement|transaction)_timestamp\b", re.IGNORECASE
+    r"\b(?:now|timeofday)\s*\(\s*\)|\bcurrent_(?:time|date|timestamp)\b|\blocaltime(?:stamp)?\b|'(?:now|today|tomorrow|yesterday)'"
+    r"|\b(?:clock|statement|transaction)_timestamp\b",
+    re.IGNORECASE,
 )
+"""Every way of PostgreSQL's to ask it for the time (postgresql.org/docs/current: functions-datetime.html)."""
 ASKS_THE_TIME = ("bridge/storage/postgres_probe.py", "bridge/lease/")
 """Who may: the doctor, and whoever compares the server's time with nothing but the server's time."""
 
@@ -193,12 +196,28 @@ async def test_a_server_that_is_set_to_read_only(server: PostgresServer, tmp_pat
 
 
 def test_the_servers_clock_is_asked_nowhere() -> None:
-    """A server whose clock is behind changes nothing: no statement of the line takes a time from it."""
+    """A server whose clock is behind changes nothing: no statement of the line takes a time from it, nor does a default."""
     found = {
-        file
+        (file, said)
         for file, tree in source().items()
         if file.startswith("bridge/") and not file.startswith(ASKS_THE_TIME)
         for said in strings(tree)
-        if "SELECT" in said and SERVER_TIME.search(said)
+        if SERVER_TIME.search(said)
     }
     assert found == set()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO inbox (at) VALUES (now())",
+        "CREATE TABLE t (at TIMESTAMP DEFAULT now ())",
+        "UPDATE t SET at = CURRENT_TIMESTAMP",
+        "ALTER TABLE t ALTER at SET DEFAULT localtimestamp",
+        "DELETE FROM t WHERE at < 'now'::timestamp",
+        "clock_timestamp()",
+    ],
+)
+def test_each_way_to_ask_for_the_time_is_known(statement: str) -> None:
+    """Also where nothing is selected."""
+    assert SERVER_TIME.search(statement)
