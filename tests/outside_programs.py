@@ -30,6 +30,7 @@ PACKAGES: Final = {
     "caddy": "caddy",
     "chromium": "chromium",
     "docker-compose": "docker-compose",
+    "faketime": "faketime",
     "initdb": "postgresql",
     "nginx": "nginx-light",
     "postgres": "postgresql",
@@ -77,6 +78,21 @@ def find_symbols() -> Path | None:
             _unpack(SYMBOLS, partial(_unpack_debian, SYMBOLS))
     folder = CACHE / SYMBOLS / "root" / "usr" / "share"
     return folder if (folder / "fonts").is_dir() else None
+
+
+def false_clock(copy: Path, words: str) -> dict[str, str] | None:
+    """Return an environment in which a program reads another time of day (`words`: "-1h"); None where it cannot be had.
+
+    `copy`: where the library is copied, which whoever runs the program may read. Its other clocks go on as they are.
+    """
+    if (program := find("faketime")) is None:
+        return None
+    root = CACHE / "faketime" / "root" if program.startswith(str(CACHE)) else Path("/")
+    for library in sorted(root.glob("usr/lib/*/faketime/libfaketimeMT.so.1")):
+        shutil.copyfile(library, copy)
+        copy.chmod(0o644)
+        return {"LD_PRELOAD": str(copy), "FAKETIME": words, "DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    return None
 
 
 @cache

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +39,8 @@ class PostgresServer:
     binaries: Path
     port: int
     user: int | None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What its processes have besides."""
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self, *settings: str) -> None:
@@ -52,6 +54,7 @@ class PostgresServer:
             stdout=log,
             stderr=log,
             cwd=self.directory,
+            env={**os.environ, **self.environment},
             user=self.user,
             group=self.user and pwd.getpwuid(self.user).pw_gid,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -29,8 +30,9 @@ from bridge.storage.postgres_database import PostgresDatabase
 from bridge.storage.sqlite_connection import SqliteConnection
 from tests.bridge.lease.leases import LeasedLine, leased_line, living_process
 from tests.e2e.polling import wait_until
-from tests.fakes.postgres_server import PostgresServer
+from tests.fakes.postgres_server import PostgresServer, bridge_server, running_postgres
 from tests.fakes.silent_server import SilentServer
+from tests.outside_programs import OutsidePrograms, false_clock
 
 WRAPPED = bytes(61)
 FREEZE = """import os, signal, sqlite3, sys
@@ -264,6 +266,31 @@ async def test_a_server_s_clock_that_is_behind_keeps_the_next_one_waiting(
         looks.append(await other.try_once())
         await asyncio.sleep(0.1)
     assert looks == [None] * 5
+
+
+async def test_a_server_whose_clock_is_an_hour_behind_gives_leases(
+    outside_programs: OutsidePrograms, stack: AsyncExitStack, tmp_path: Path, strangers: None, short_leases: None
+) -> None:
+    """A real one. The first leads at once, the next when the lease has run out by that clock, and the first no more."""
+    server = bridge_server(stack.enter_context(running_postgres(outside_programs)))
+    environment = false_clock(server.directory / "clock.so", "-1h")
+    if environment is None:
+        outside_programs.lack("faketime")
+        pytest.skip("faketime is not on this machine")
+    server.stop()
+    server.environment = environment
+    server.start()
+    [(theirs,)] = server.execute("postgres", "SELECT EXTRACT(EPOCH FROM clock_timestamp())::float8")
+    assert 3500 < time.time() - theirs < 3700
+    line = leased_line(server, tmp_path)
+    lead = await first(line, stack)
+    database = await opened(line, lead, stack)
+    await database.commit(say("before"))
+    later = await successor(line, stack)
+    assert later.epoch == 2
+    with pytest.raises(LeadLost):
+        await database.commit(say("after"))
+    assert await said(await opened(line, later, stack)) == ["before"]
 
 
 @pytest.mark.parametrize(
