@@ -71,9 +71,14 @@ def main(
     except ConfigError as error:
         return _report_problems(error.problems)
     log.configure(config.log_level)
-    config.data_dir.mkdir(parents=True, exist_ok=True)
     run_directory = configuration.line_directory(path, config.data_dir) / "run"
-    with (config.data_dir / "lock").open("w") as lock:
+    try:
+        config.data_dir.mkdir(parents=True, exist_ok=True)
+        opened = (config.data_dir / "lock").open("w")
+    except OSError:  # a volume that is not mounted, or not yet
+        sys.stderr.write(f"{config.data_dir}: cannot be written to; is its disk mounted?\n")
+        return EXIT_PROBLEMS
+    with opened as lock:
         # With PostgreSQL a lease says who leads, and one that waits has the directory as well.
         kind = fcntl.LOCK_EX if config.database is None else fcntl.LOCK_SH
         try:

@@ -41,6 +41,11 @@ class BridgeProcess:
     said: Path
     ended: int | None = None
 
+    @property
+    def words(self) -> str:
+        """Return what it has said so far."""
+        return self.said.read_text(encoding="utf-8")
+
     async def waits(self) -> None:
         """Wait until it says that it waits."""
         await self._answers("/ready", (503, '{"role": "standby"}'))
@@ -51,7 +56,7 @@ class BridgeProcess:
 
     async def _answers(self, path: str, wanted: tuple[int, str]) -> None:
         async def answered() -> bool | None:
-            assert self.process.returncode is None, self.said.read_text(encoding="utf-8")
+            assert self.process.returncode is None, self.words
             with contextlib.suppress(aiohttp.ClientError):
                 return (await ask(self.port, path)) == wanted or None
             return None
@@ -77,13 +82,15 @@ class SharedLine(Papers):
         """Return where the line's main database is on that server."""
         return PostgresPlace(server, "main")
 
-    async def execute(self, statement: str) -> None:
-        """Run a statement on the lease, as a technician would; `lease` is the table."""
+    async def execute(self, statement: str) -> object:
+        """Run a statement on the lease, as a technician would; `lease` is the table. Returns its first value."""
         server = load(self.path).database_url
         assert server is not None
         connection = await connect(place_of_lease(self.place(server)))
-        await connection.execute(statement)
-        await connection.close()
+        try:
+            return await connection.fetchval(statement)
+        finally:
+            await connection.close()
 
     def machine(self, name: str) -> Config:
         """Return the configuration of a bridge on another machine, whose data directory is empty."""

@@ -20,13 +20,13 @@ import pytest
 
 from bridge.app import main, port
 from bridge.app.bridge import Bridge
-from bridge.app.line_files import CannotStart, ServerAway
+from bridge.app.line_files import KEYS, CannotStart, ServerAway
 from bridge.config import Config, ConfigError, load
 from bridge.lease.key_file_look import peek_epoch
 from bridge.lease.waiting import Waiting
 from bridge.runtime.service_notifier import ServiceState
 from bridge.storage.postgres_connection import PostgresPlace, connect
-from tests.bridge.app.shared_line import SharedLine, ask, shared_line
+from tests.bridge.app.shared_line import SharedLine, ask, lose_machine, shared_line, shorten_leases
 from tests.bridge.test_config import Papers
 from tests.conftest import FIGURES
 from tests.e2e.polling import assert_never, wait_until
@@ -96,25 +96,69 @@ async def test_a_standby_of_an_older_version_leaves_the_line_alone(line: SharedL
     await lead.close()
 
 
-async def test_a_line_goes_on_as_soon_as_its_volume_is_attached(line: SharedLine, pytestconfig: pytest.Config) -> None:
-    """After the loss of a machine, on another one without the keys: it waits, and leads with the file."""
-    first, second = line.config(), line.config()
-    other = line.directory / "other machine"
-    other.mkdir()
-    second = second.model_copy(update={"data_dir": other})
-    async with AsyncExitStack() as beside:
-        async with AsyncExitStack() as stack:
-            await line.lead(first, stack)
-            following = asyncio.create_task(line.lead(second, beside))
-            await wait_until("it waits", partial(waits, second), every=0.02)
+async def test_a_line_goes_on_as_soon_as_its_volume_is_attached(
+    line: SharedLine,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    pytestconfig: pytest.Config,
+) -> None:
+    """After the loss of a machine, which let go of nothing: another one without the keys waits, and leads with the file."""
+    shorten_leases(monkeypatch)
+    first, second = line.config(), line.machine("other machine")
+    async with AsyncExitStack() as beside, AsyncExitStack() as stack:
+        gone = await line.lead(first, stack)
+        following = asyncio.create_task(line.lead(second, beside))
+        await wait_until("it waits", partial(waits, second), every=0.02)
+        assert not await said_no_keys(caplog)
+        lose_machine(gone)
+        await wait_until("the lease has run out", partial(said_no_keys, caplog), every=0.02)
+        assert await line.execute("SELECT released FROM lease") is False
         await assert_never("it leads without keys", partial(is_done, following), during=1.5)
         assert await waits(second)
         attached = time.monotonic()
-        shutil.copyfile(first.data_dir / "keys.db", other / "keys.db")
+        shutil.copyfile(first.data_dir / KEYS, second.data_dir / KEYS)
         await following
         seconds = time.monotonic() - attached
     pytestconfig.stash[FIGURES].append(f"a volume of keys that is attached: {seconds:.1f} s until its line is led")
-    assert peek_epoch(other / "keys.db") == 2
+    assert peek_epoch(second.data_dir / KEYS) == 2
+    assert line.ends == ["a commit found another epoch in the lease, or no lease"], "the first one's, when it was closed"
+    line.ends.clear()
+
+
+async def test_a_bridge_whose_volume_is_not_mounted_waits_for_it(line: SharedLine) -> None:
+    """Its data directory is missing: no key is made there, and it leads with the volume.
+
+    It does not end with 2, after which systemd would not start it again; where it cannot write it ends with 1.
+    """
+    first, volume = line.config(), line.directory / "volume" / "bridge"
+    async with AsyncExitStack() as stack:
+        await line.lead(first, stack)
+        async with line.process(data_dir=volume) as other:
+            await other.waits()
+            await stack.aclose()
+            await assert_never("it makes keys of its own", partial(exists, volume / KEYS), during=1.5)
+            await other.waits()
+            shutil.copyfile(first.data_dir / KEYS, volume / KEYS)
+            await other.takes_webhooks()
+            assert peek_epoch(volume / KEYS) == 2
+    nowhere = line.directory / "vault_key" / "bridge"
+    async with line.process(data_dir=nowhere) as away:
+        await away.process.wait()
+    assert (other.ended, away.ended) == (0, 1)
+    assert away.words == f"{nowhere}: cannot be written to; is its disk mounted?\n"
+
+
+async def said_no_keys(caplog: pytest.LogCaptureFixture) -> bool | None:
+    """Whether a bridge said that it could lead, and has no keys."""
+    return "lease.no_keys" in caplog.text or None
+
+
+async def exists(path: Path) -> bool | None:
+    return is_file(path) or None
+
+
+def is_file(path: Path) -> bool:
+    return path.is_file()
 
 
 async def is_done(task: asyncio.Task[Bridge]) -> bool | None:
