@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -104,7 +105,7 @@ class SharedLine(Papers):
         kept, config = self.raw["data_dir"], self.path.with_name(f"config-{secrets.token_hex(4)}.yaml")
         self.raw["data_dir"] = str(data_dir or kept)
         made = self.config()
-        self.path.rename(config)
+        shutil.copyfile(self.path, config)
         self.raw["data_dir"] = kept
         said = config.with_suffix(".log")
         words = (sys.executable, "-P", "-m", "deploy", "bridge", "--config", str(config), *options)

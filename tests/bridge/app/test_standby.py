@@ -96,6 +96,33 @@ async def test_a_standby_of_an_older_version_leaves_the_line_alone(line: SharedL
     await lead.close()
 
 
+async def test_a_standby_of_a_newer_version_does_not_wait_on_a_real_line(line: SharedLine) -> None:
+    """It ends with 2 and says that `upgrade` comes first; it changes no table, asks for no lease, and who leads goes on."""
+    config = line.config()
+    assert config.database_url is not None
+    place = line.place(config.database_url)
+    async with AsyncExitStack() as stack:
+        bridge = await line.lead(config, stack)
+        connection = await connect(place)
+        await connection.run("UPDATE quietline_version SET version = version - 1")
+        before = await connection.fetch("SELECT * FROM quietline_version")
+        line.line["carrier"] = {
+            "kind": "twilio",
+            "account_sid": f"AC{'0' * 32}",
+            "auth_token_file": line.file("carrier_token"),
+        }
+        line.line["rehearsal"] = False
+        async with line.process() as newer:
+            await newer.process.wait()
+        assert newer.ended == 2
+        assert "its databases are of an older version, and nothing was changed. `quietline upgrade" in newer.words
+        assert await connection.fetch("SELECT * FROM quietline_version") == before
+        await connection.close()
+        assert await line.execute("SELECT epoch FROM lease") == 1
+        assert bridge._resources.lead is not None
+        await bridge._resources.lead.confirm()
+
+
 async def test_a_line_goes_on_as_soon_as_its_volume_is_attached(
     line: SharedLine,
     monkeypatch: pytest.MonkeyPatch,
