@@ -34,7 +34,6 @@ T = TypeVar("T")
 BATCH: Final = 48
 POLL: Final = 0.3
 REDACTED_AGAIN: Final = "redacted again"
-ALREADY_GONE: Final = frozenset({"M_NOT_FOUND"})
 NOT_OURS: Final = "QUIETLINE_NOT_OURS"
 """The homeserver's module: neither we made that upload nor anybody who is or was at the desk."""
 
@@ -95,13 +94,7 @@ class RoomSteps:
         async def one(event: IndexedEvent) -> bool:
             if not await room_events.may_expire(self._database, event.n):
                 return False
-            try:
-                await self._room_client.redact(room_id, event.event_id, f"x{event.n}.{again}")
-            except TokenRefused:
-                raise
-            except Permanent as error:
-                if error.errcode not in ALREADY_GONE:
-                    raise
+            await self._room_client.redact(room_id, event.event_id, f"x{event.n}.{again}")
             return True
 
         return await self._for_each(one, events)

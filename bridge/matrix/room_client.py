@@ -103,10 +103,25 @@ class RoomClient:
         body = {"m.relates_to": relation}
         return _event_id(await self._policy.client.request("PUT", "rooms", room_id, "send", "m.reaction", txn, body=body))
 
-    async def redact(self, room_id: str, event_id: str, txn: str) -> str:
-        """Redact an event, as the policy bot, without a reason: reasons are not encrypted. Returns the event id."""
+    async def redact(self, room_id: str, event_id: str, txn: str) -> None:
+        """Redact an event, as the policy bot, without a reason: reasons are not encrypted. One that is gone is left so."""
         await self._rooms.room(room_id)
-        return _event_id(await self._policy.client.request("PUT", "rooms", room_id, "redact", event_id, txn))
+        try:
+            _event_id(await self._policy.client.request("PUT", "rooms", room_id, "redact", event_id, txn))
+        except Permanent as error:
+            if error.errcode != "M_NOT_FOUND":
+                raise
+
+    async def has_event(self, room_id: str, event_id: str) -> bool:
+        """Whether the homeserver has an event of the room, redacted or not."""
+        await self._rooms.room(room_id)
+        try:
+            await self._policy.client.request("GET", "rooms", room_id, "event", event_id)
+        except Permanent as error:
+            if error.errcode != "M_NOT_FOUND":
+                raise
+            return False
+        return True
 
     async def find(self, room_id: str, speaker: Speaker, txn: str) -> str | None:
         """Look for the event that was sent with this `txn`; None when the room's last 2,000 events do not have it."""

@@ -2,7 +2,8 @@
 
 Rules of this module: the sync tells of changes, and a homeserver whose database was put back tells of none; so it is asked
 at each start, and whenever it refuses us a room. A membership is corrected only if nobody changed it while the homeserver
-was asked, and is told like one that the sync brought, in the same commit.
+was asked, and is told like one that the sync brought, in the same commit. Of a person whom we noted in a room, and of whom
+the homeserver knows nothing there, nothing was undone by a person: they count as invited, and are to be invited.
 
 Source: https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3roomsroomidmembers
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
+from typing import NamedTuple
 
 from bridge.matrix.api.events import MemberNamed, Membership
 from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
@@ -21,6 +23,13 @@ from bridge.matrix.rooms.room_state import SELECT_MEMBERSHIP, room_of, rotate_se
 from bridge.matrix.sync.sync_response import MEMBERSHIPS, member_names
 from bridge.runtime import log
 from bridge.storage.database import Database, Transaction
+
+
+class Compared(NamedTuple):
+    """How many members were otherwise than noted, and which people are to be invited: the homeserver has lost them."""
+
+    changed: int
+    lost: list[str]
 
 
 class RoomComparison:
@@ -56,8 +65,8 @@ class RoomComparison:
                 return True
         return False
 
-    async def compare_members(self, room_id: str) -> int:
-        """Correct who is in a room; return how many were otherwise. Raises what `HomeserverClient` raises."""
+    async def compare_members(self, room_id: str) -> Compared:
+        """Correct who is in a room. Raises what `HomeserverClient` raises."""
         rows = await self._database.fetch("SELECT user_id, membership FROM matrix_member WHERE room_id=$1", room_id)
         noted = {row["user_id"]: row["membership"] for row in rows}
         try:
@@ -66,13 +75,13 @@ class RoomComparison:
             raise
         except Permanent as error:
             log.event("room_comparison.members_refused", status=error.errcode or error.status)
-            return 0
+            return Compared(0, [])
         told = dict(_memberships(answer))
-        changed = await self._database.commit(lambda transaction: self._correct(transaction, room_id, noted, told))
-        if changed:
-            log.event("room_comparison.members_corrected", count=changed)
+        compared = await self._database.commit(lambda transaction: self._correct(transaction, room_id, noted, told))
+        if compared.changed:
+            log.event("room_comparison.members_corrected", count=compared.changed)
         self._committed()
-        return changed
+        return compared
 
     async def _joined(self, who: Identity) -> set[str]:
         rooms = (await who.client.request("GET", "joined_rooms")).get("joined_rooms")
@@ -93,17 +102,25 @@ class RoomComparison:
 
     async def _correct(
         self, transaction: Transaction, room_id: str, noted: Mapping[str, str], told: Mapping[str, Json]
-    ) -> int:
+    ) -> Compared:
         items: list[Membership | MemberNamed] = []
-        changed = 0
+        changed, lost = 0, list[str]()
         for user_id in sorted(noted.keys() | told.keys()):
             event = told.get(user_id)
-            now = "leave" if event is None else str(object_at(event, "content").get("membership"))
             before = noted.get(user_id, "")
-            if now == before or (now in {"leave", "ban"} and before in {"", "leave", "ban"}):
+            is_lost = event is None and before in {"join", "invite"} and user_id not in self._ours
+            now = "leave" if event is None else str(object_at(event, "content").get("membership"))
+            if is_lost:
+                # Until the homeserver has the invitation, each comparison finds them again: a crash costs nobody theirs.
+                now = "invite"
+            elif now == before or (now in {"leave", "ban"} and before in {"", "leave", "ban"}):
                 continue
             if (await transaction.fetchval(SELECT_MEMBERSHIP, room_id, user_id) or "") != before:
                 continue  # the sync has told of a change meanwhile
+            if is_lost:
+                lost.append(user_id)
+            if now == before:
+                continue
             changed += 1
             await set_membership(transaction, room_id, user_id, now)
             await self._devices.mark(transaction, [user_id])
@@ -118,7 +135,7 @@ class RoomComparison:
                 items += member_names(room_id, event, self._ours)
         if items:
             await self._sink(transaction, items)
-        return changed
+        return Compared(changed, lost)
 
 
 def _memberships(answer: Json) -> list[tuple[str, Json]]:

@@ -1,39 +1,58 @@
-"""A message of ours that is posted again, in the place of the one that bore its name: the card of a thread, the board.
+"""A message of ours that is posted again, in the place of the one that bore its name.
 
-Rules of this module: the new one stands and is pinned before the old one goes, so that there is never none. Its edits stay
-until their time: clients show none of a message that is redacted, and each redaction is a line that says so. Of a thread
-that a person holds nothing goes.
+That is the card of a thread, the board, and any other that the homeserver has lost, as after its database was put back.
+
+Rules of this module: the new one stands, and is pinned if the old one was, before the old one goes, so that there is never
+none. Its edits stay until their time: clients show none of a message that is redacted, and each redaction is a line that
+says so. Of a thread that a person holds nothing goes. A lost message is redacted too: clients may have kept it.
 """
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from bot.model.actions import EditMessage, SendMessage, Speaker
 from bridge.matrix.api.message_content import message_content
-from bridge.matrix.room_client import RoomClient
+from bridge.matrix.room_client import Permanent, RoomClient
 from bridge.outbound.dispatcher import OutboxTask
+from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.tables import threads
+from bridge.tables.room_events import PERMANENT_REFS
 
 
 class MessageRenewal:
-    """Does what an edit asks for that is `fresh`."""
+    """Does what an edit asks for that is `fresh`, or whose message is lost."""
 
     def __init__(self, services: Services, *, room_client: RoomClient) -> None:
         self._database, self._crash, self._room_client = services.database, services.crash, room_client
 
+    async def is_lost(self, error: Permanent, room: str, event_id: str) -> bool:
+        """Whether the homeserver refused an edit of, or a reaction on, this event because it does not have it.
+
+        Synapse answers that with 400 M_UNKNOWN, and other things too; so it is asked. Raises what `RoomClient` raises.
+        """
+        if (error.status, error.errcode) != (HTTPStatus.BAD_REQUEST, "M_UNKNOWN"):
+            return False
+        lost = not await self._room_client.has_event(room, event_id)
+        if lost:
+            log.event("message_renewal.message_lost")
+        return lost
+
     async def post(
-        self, task: OutboxTask, edit: EditMessage, *, room: str, old: str, posted: str | None
+        self, task: OutboxTask, edit: EditMessage, *, room: str, old: str, txn: str, posted: str | None
     ) -> tuple[str, list[str]]:
         """Return the event that stands now and those that are gone.
 
         `old`: the message in whose place it comes, or empty; `posted`: what an earlier try has posted. Raises what
-        `RoomClient` raises; may be repeated.
+        `RoomClient` raises; may be repeated with the same `txn`.
         """
         content = message_content(SendMessage(place=edit.place, body=edit.body, formatted=edit.formatted))
-        event_id = posted or await self._room_client.send(room, Speaker.POLICY, task.txn, "m.room.message", content)
+        event_id = posted or await self._room_client.send(room, Speaker.POLICY, txn, "m.room.message", content)
         self._crash(CrashPoint.MATRIX_SENT)
-        await self._room_client.pin(room, event_id)
+        if edit.fresh or edit.ref in PERMANENT_REFS:
+            await self._room_client.pin(room, event_id)
         if old in ("", event_id) or await threads.is_held(self._database, task.owner):
             return event_id, []
         await self._room_client.redact(room, old, f"{task.txn}.old")

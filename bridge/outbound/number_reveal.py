@@ -29,8 +29,8 @@ from bridge.tables.number_reveals import RevealedNumber
 
 REVEAL_SECONDS: Final = 60.0
 INTERVAL: Final = 1.0
-GONE: Final = frozenset({"M_NOT_FOUND", "QUIETLINE_NOT_OUR_ROOM"})
-"""Errors that say that the message, or its office, is not there any more."""
+GONE: Final = "QUIETLINE_NOT_OUR_ROOM"
+"""The error that says that the office is not there any more."""
 
 
 class NumberReveals:
@@ -96,7 +96,7 @@ class NumberReveals:
         except TokenRefused:
             raise
         except Permanent as error:
-            if error.errcode not in GONE:
+            if error.errcode != GONE:
                 log.event("number_reveal.redaction_rejected", status=error.status)
                 later = self._clock.now() + REVEAL_SECONDS
                 await self._database.commit(lambda transaction: number_reveals.postpone(transaction, event_id, later))

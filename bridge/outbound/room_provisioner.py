@@ -3,9 +3,10 @@
 Rules of this module: it compares what should exist with what does, and makes the difference, as often as it takes. A thread
 that waits for a room comes before the stock. A room that nobody noted (a crash, a lost answer, an upgrade) is left and
 forgotten, at the next start, once all is calm, or within the hour. A room that the homeserver has lost is looked for at
-each start, and when it refuses one; a thread gets another, and the people who were in it are invited. One person who cannot
-be invited delays nobody else: the desk gets an alarm. When everybody has left the desk, its configured supervisors are
-invited again. The texter puppet comes back to a room from which a person removed it.
+each start, and when it refuses one; a thread gets another, and the people who were in it are invited, as are those whom it
+has lost in a room that it has. One person who cannot be invited delays nobody else: the desk gets an alarm. When everybody
+has left the desk, its configured supervisors are invited again. The texter puppet comes back to a room from which a person
+removed it.
 """
 
 from __future__ import annotations
@@ -168,7 +169,7 @@ class RoomProvisioner:
             log.event("room_provisioner.rooms_lost", count=len(lost))
             await self._notify_desk(HomeserverIncident(kind=HomeserverIncidentKind.ROOMS_LOST))
         for room_id in [self.desk_room, *await thread_rooms.used_rooms(self._database)]:
-            await self._room_comparison.compare_members(room_id)
+            await self._invite_lost(room_id, (await self._room_comparison.compare_members(room_id)).lost)
 
     async def _leave_unknown_rooms(self) -> None:
         # Here alone, where no room is being made: what is not noted now never will be.
@@ -281,6 +282,11 @@ class RoomProvisioner:
         """Invite the people who were in the room that this one replaces; return whether there was anybody."""
         everybody = await thread_rooms.people_of_lost(self._database, thread, room_id)
         people = [user for user in everybody if user not in self._own_users]
+        await self._invite_lost(room_id, people)
+        return bool(people)
+
+    async def _invite_lost(self, room_id: str, people: Collection[str]) -> None:
+        """Invite people who were in a room; one who cannot be invited keeps nobody else out."""
         for user in people:
             try:
                 await self._room_client.invite(room_id, user)
@@ -288,7 +294,6 @@ class RoomProvisioner:
                 raise
             except Permanent as error:
                 log.event("room_provisioner.invite_rejected", status=error.errcode or error.status)
-        return bool(people)
 
     async def _create(self, kind: RoomKind, name: str, *, owner: str, supervisors: list[str] | None = None) -> str:
         room_id = await self._room_client.create_room(kind, name, owner=owner, supervisors=supervisors or [])

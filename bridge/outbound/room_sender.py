@@ -43,6 +43,7 @@ from bridge.outbound.dead_letter_retry import DeadLetterRetry
 from bridge.outbound.device_trust import DeviceTrustCommands
 from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
 from bridge.outbound.edit_throttle import EditThrottle
+from bridge.outbound.message_redaction import MessageRedaction
 from bridge.outbound.message_renewal import MessageRenewal
 from bridge.outbound.number_reveal import NumberReveals
 from bridge.outbound.recap import RecapSender
@@ -51,7 +52,7 @@ from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Sync, Transaction
-from bridge.tables import audit_log, carrier_copies, outbox, room_events, threads
+from bridge.tables import audit_log, carrier_copies, outbox, room_events
 
 SIGN_OUT_TIMEOUT: Final = 120.0
 """Seconds after which it is said that a person could not be signed out: the person who asked has to know."""
@@ -84,6 +85,7 @@ class RoomSender:
         self._device_trust, self._lifetime, self._dead_letter_retry = device_trust, lifetime, dead_letter_retry
         self._room_refusals = room_refusals
         self._zone, self._edit_throttle = zone, EditThrottle(services)
+        self._message_redaction = MessageRedaction(services, room_client=room_client)
         self._message_renewal = MessageRenewal(services, room_client=room_client)
         self._recap_sender = RecapSender(services, room_client=room_client, zone=zone, lifetime=lifetime)
         self.number_reveals = NumberReveals(services, room_client=room_client, lifetime=lifetime)
@@ -139,7 +141,7 @@ class RoomSender:
                 )
                 await self._finish(task)
             case RedactMessage() as redact:
-                await self._redact(task, redact)
+                await self._finish(task, gone=await self._message_redaction.redact_message(task, redact))
             case RedactEvent() as said:
                 await self._room_client.redact(await self._room(task, said.place), said.event_id, task.txn)
                 await self._finish(task)
@@ -149,7 +151,7 @@ class RoomSender:
                 content = message_content(SendMessage(place=DESK, body=body, notice=False))
                 await self._send(task, DESK, Speaker.POLICY, content)
             case EraseMessage() as erase:
-                await self._erase(task, erase)
+                await self._finish(task, gone=await self._message_redaction.erase(task, erase))
             case ConfirmIdentity() as confirm:
                 await self._device_trust.confirm(confirm.user, confirm.master_key)
                 await self._finish(task)
@@ -261,9 +263,12 @@ class RoomSender:
                 words = words_of(f"mark.{mark.receipt.name.lower()}", mark.language)
                 event_id = await self._room_client.react(room, mark.event_id, words, task.txn)
             except Permanent as error:
-                if error.errcode != "M_DUPLICATE_ANNOTATION":
+                # The mark stands already, or the homeserver has not the message, as after it was put back.
+                if error.errcode != "M_DUPLICATE_ANNOTATION" and not await self._message_renewal.is_lost(
+                    error, room, mark.event_id
+                ):
                     raise
-                await self._finish(task)  # the mark stands already
+                await self._finish(task)
                 return
         self._crash(CrashPoint.MATRIX_SENT)
         if old is not None and old != event_id:
@@ -293,56 +298,30 @@ class RoomSender:
                 return
             raise RetryLater(wait)
         if edit.fresh:
-            posted = await self._find_sent(task, room, Speaker.POLICY)
-            event_id, gone = await self._message_renewal.post(task, edit, room=room, old=target, posted=posted)
-            await self._finish(task, room=room, place=edit.place, event_id=event_id, ref=edit.ref, gone=gone)
+            await self._post_again(task, edit, room=room, old=target, txn=task.txn)
             return
         content = edit_content(edit, target)
         ref = room_events.EDIT_PREFIX + edit.ref
-        await self._send(task, edit.place, Speaker.POLICY, content, ref=ref, about=target, room=room)
+        try:
+            await self._send(task, edit.place, Speaker.POLICY, content, ref=ref, about=target, room=room)
+        except Permanent as error:
+            if not await self._message_renewal.is_lost(error, room, target):
+                raise
+            # With an id of its own: after a crash the row's is asked for first, and must not name this post an edit.
+            await self._post_again(task, edit, room=room, old=target, txn=f"{task.txn}.again")
+            return
         self._edit_throttle.record_edit(target)
 
-    async def _redact(self, task: OutboxTask, redact: RedactMessage) -> None:
-        room = await self._room(task, redact.place)
-        target = await room_events.event_of(self._database, task.owner, redact.ref)
-        event_ids = [] if target is None else [target]
-        if redact.place == THREAD and await self._is_on_hold(task):
-            await self._expire_after_hold(task, event_ids)
-            return
-        if target is not None:
-            await self._room_client.redact(room, target, task.txn)
-        await self._finish(task, gone=event_ids)
+    async def _post_again(self, task: OutboxTask, edit: EditMessage, *, room: str, old: str, txn: str) -> None:
+        posted = await self._find_sent(task, room, Speaker.POLICY, txn)
+        event_id, gone = await self._message_renewal.post(task, edit, room=room, old=old, txn=txn, posted=posted)
+        await self._finish(task, room=room, place=edit.place, event_id=event_id, ref=edit.ref, gone=gone)
 
-    async def _erase(self, task: OutboxTask, erase: EraseMessage) -> None:
-        """Redact a message with whatever is on it: its edits say the same words, its receipt has lost its message."""
-        room = await self._room(task, erase.place)
-        event_ids = await room_events.with_what_is_about_it(self._database, room, erase.event_id)
-        if await self._is_on_hold(task):
-            await self._expire_after_hold(task, event_ids)
-            return
-        # Also when the message itself has gone before: what is on it says its words, and is in this room.
-        for number, event_id in enumerate(event_ids):
-            await self._room_client.redact(room, event_id, f"{task.txn}.{number}")
-        await self._finish(task, gone=event_ids)
-
-    async def _is_on_hold(self, task: OutboxTask) -> bool:
-        """Whether a person holds the thread by now, perhaps for weeks: its lane must not wait for that."""
-        return await threads.is_held(self._database, task.owner)
-
-    async def _expire_after_hold(self, task: OutboxTask, event_ids: Sequence[str]) -> None:
-        """Leave to the sweep what should go, which takes it as soon as nobody holds the thread."""
-
-        async def commit(transaction: Transaction) -> None:
-            await room_events.expire_after_hold(transaction, event_ids)
-            await outbox.delete(transaction, task.number)
-
-        await self._database.commit(commit, sync=Sync.DEFER)
-
-    async def _find_sent(self, task: OutboxTask, room: str, speaker: Speaker) -> str | None:
+    async def _find_sent(self, task: OutboxTask, room: str, speaker: Speaker, txn: str = "") -> str | None:
         """Look for what the homeserver has of this row, when it may have forgotten the transaction id."""
         if self._clock.now() - task.created <= TXN_ID_LIFETIME:
             return None
-        return await self._room_client.find(room, speaker, task.txn)
+        return await self._room_client.find(room, speaker, txn or task.txn)
 
     async def _finish(
         self,

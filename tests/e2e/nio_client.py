@@ -58,6 +58,11 @@ class NioClient:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sync
 
+    def clear_cache(self) -> None:
+        """Forget, while away, what was shown and where the sync stands, as clients offer it; the keys stay."""
+        self._events.clear()
+        self._client.next_batch = self._client.loaded_sync_token = ""
+
     async def back(self) -> None:
         """Be switched on, or on again with what the device has."""
         self._sync = asyncio.create_task(self._follow())

@@ -10,7 +10,7 @@ from bot.model.desk import Desk
 from bot.model.line_incidents import HomeserverIncident, InviteFailed
 from bridge.config import Staff
 from bridge.matrix.room_client import Permanent, RoomClient, Transient
-from bridge.matrix.room_comparison import RoomComparison
+from bridge.matrix.room_comparison import Compared, RoomComparison
 from bridge.matrix.rooms.room_state import Room, RoomKind, record_room, set_membership
 from bridge.outbound.room_provisioner import WARM_ROOMS, Designations, RoomProvisioner
 from bridge.services import WakeUps
@@ -93,13 +93,15 @@ class FakeComparison:
     def __init__(self) -> None:
         self.lost: set[str] = set()
         self.compared: list[str] = []
+        self.lost_people: dict[str, list[str]] = {}
+        """By room, who is to be invited again."""
 
     async def missing(self, rooms: Sequence[str]) -> list[str]:
         return sorted(self.lost & set(rooms))
 
-    async def compare_members(self, room_id: str) -> int:
+    async def compare_members(self, room_id: str) -> Compared:
         self.compared.append(room_id)
-        return 0
+        return Compared(0, self.lost_people.get(room_id, []))
 
 
 class WatchedProvisioner(RoomProvisioner):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from bot.model.actions import Action, Speaker
-from bridge.matrix.room_client import RoomClient
+from bridge.matrix.room_client import Permanent, RoomClient
 from bridge.matrix.room_keys.history import RecentMessages
 from bridge.outbound.dead_letter_retry import DeadLetterRetry
 from bridge.outbound.device_trust import DeviceTrustCommands
@@ -34,10 +34,15 @@ class FakeRoomClient:
         self.history_error: Exception | None = None
         self.membership_calls: list[tuple[str, str, str]] = []
         """Who was invited to and removed from which room, in order."""
+        self.lost: set[str] = set()
+        """Events that it has not any more: what relates to them it refuses as Synapse does."""
 
     async def send(self, room_id: str, speaker: Speaker, txn: str, kind: str, content: dict[str, Any]) -> str:
         if self.raises is not None:
             raise self.raises
+        relation = content.get("m.relates_to", {})
+        if "rel_type" in relation and relation["event_id"] in self.lost:
+            raise Permanent(400, "M_UNKNOWN")
         self.sent.append(txn)
         self.posted.setdefault(txn, content["body"])
         return f"${txn}"
@@ -45,14 +50,18 @@ class FakeRoomClient:
     async def react(self, room_id: str, event_id: str, key: str, txn: str) -> str:
         if self.reaction_error is not None:
             raise self.reaction_error
+        if event_id in self.lost:
+            raise Permanent(400, "M_UNKNOWN")
         self.sent.append(txn)
         self.reactions.append(key)
         return f"${txn}"
 
-    async def redact(self, room_id: str, event_id: str, txn: str) -> str:
+    async def redact(self, room_id: str, event_id: str, txn: str) -> None:
         self.sent.append(txn)
         self.redacted.append(event_id)
-        return f"${txn}"
+
+    async def has_event(self, room_id: str, event_id: str) -> bool:
+        return event_id not in self.lost
 
     async def pin(self, room_id: str, event_id: str) -> None:
         self.sent.append(f"pin {event_id}")

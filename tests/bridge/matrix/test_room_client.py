@@ -67,6 +67,20 @@ async def test_no_homeserver_is_worth_another_try(rig: Rig, server: ScriptedHome
     await server.start()
 
 
+async def test_an_event_that_the_homeserver_has_not(rig: Rig, server: ScriptedHomeserver) -> None:
+    """It is not there, and redacting it is done; any other refusal is none of that."""
+    await record_our_room(rig)
+    assert await rig.room_client.has_event(ROOM, "$x")
+    for _ in range(2):
+        server.faults.append(web.json_response({"errcode": "M_NOT_FOUND"}, status=404))
+    assert not await rig.room_client.has_event(ROOM, "$x")
+    await rig.room_client.redact(ROOM, "$x", "t1")
+    for ask in (rig.room_client.has_event(ROOM, "$x"), rig.room_client.redact(ROOM, "$x", "t1")):
+        server.faults.append(web.json_response({"errcode": "M_FORBIDDEN"}, status=403))
+        with pytest.raises(Permanent):
+            await ask
+
+
 async def test_a_room_is_noted_with_who_is_in_it(rig: Rig, server: ScriptedHomeserver) -> None:
     """Desk and threads have both of ours, an office the policy bot; each has a key of its own to seal with."""
     for number, kind in enumerate(("desk", "office", "thread")):

@@ -62,7 +62,7 @@ async def test_members_are_as_the_homeserver_says(rig: Rig, server: ScriptedHome
     await record_our_room(rig, people=["@ada:x", "@bea:x", "@cat:x"])
     await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
     server.members = told(ada="invite", bea="leave", cat="join", dot="join", eve="leave")
-    assert await rig.matrix.room_comparison.compare_members(ROOM) == 3
+    assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 3
     members = await rig.matrix.members.members(ROOM)
     assert members == {
         POLICY: "join",
@@ -75,7 +75,18 @@ async def test_members_are_as_the_homeserver_says(rig: Rig, server: ScriptedHome
     items = [(item.user_id, item.previous, item.membership) for item in rig.events if isinstance(item, Membership)]
     assert items == [("@ada:x", "join", "invite"), ("@bea:x", "join", "leave"), ("@dot:x", "", "join")]
     assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_session WHERE active") == 0
-    assert await rig.matrix.room_comparison.compare_members(ROOM) == 0
+    assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 0
+
+
+async def test_people_whom_the_homeserver_has_lost(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Who was invited or in, and of whom it knows nothing, counts as invited and is told of until it has them; no other."""
+    await record_our_room(rig, people=["@ada:x", "@bea:x"])
+    for user, membership in (("@bea:x", "invite"), ("@cat:x", "leave")):
+        await rig.database.commit(lambda transaction, u=user, m=membership: set_membership(transaction, ROOM, u, m))  # type: ignore[misc]
+    server.members = told()
+    for changed in (1, 0):
+        assert await rig.matrix.room_comparison.compare_members(ROOM) == (changed, ["@ada:x", "@bea:x"])
+    assert rig.events == []
 
 
 @pytest.mark.parametrize(("kind", "names"), [("desk", [("@ada:x", "Jane"), ("@bea:x", "")]), ("thread", [])])
@@ -88,7 +99,7 @@ async def test_names_at_the_desk_are_told_where_nothing_changed(
     for event, name in zip(answer["chunk"], ("Policy", "Line", "Jane", "\ud800"), strict=True):
         event["content"]["displayname"] = name
     server.members = answer
-    assert await rig.matrix.room_comparison.compare_members(ROOM) == 0
+    assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 0
     assert [(item.user_id, item.name) for item in rig.events if isinstance(item, MemberNamed)] == names
     assert len(rig.events) == len(names)
 
@@ -99,7 +110,7 @@ async def test_the_puppet_that_is_out_is_noted(rig: Rig, server: ScriptedHomeser
     answer = told(ada="join")
     answer["chunk"] = [event for event in answer["chunk"] if event["state_key"] != PUPPET]
     server.members = answer
-    assert await rig.matrix.room_comparison.compare_members(ROOM) == 1
+    assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 1
     assert await rig.room_client.rooms_without_puppet() == [ROOM]
     assert rig.events == []
 
@@ -122,7 +133,7 @@ async def test_a_change_that_the_sync_has_told_meanwhile_stands(
 
     server.members = told(ada="invite")
     monkeypatch.setattr(rig.matrix.policy.client, "request", request)
-    assert await rig.matrix.room_comparison.compare_members(ROOM) == 0
+    assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 0
     assert (await rig.matrix.members.members(ROOM))[ada.mxid] == "join"
 
 
@@ -132,6 +143,6 @@ async def test_malformed_members_cost_themselves(rig: Rig, server: ScriptedHomes
     answer = told(ada="join")
     answer["chunk"] += [{"state_key": 1}, {"state_key": "@x:x", "content": {"membership": "odd"}}, []]
     server.members = answer
-    assert await rig.matrix.room_comparison.compare_members(ROOM) == 0
+    assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 0
     server.refuse, server.refuse_errcode = ("/members", 403), "M_FORBIDDEN"
-    assert await rig.matrix.room_comparison.compare_members(ROOM) == 0
+    assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 0

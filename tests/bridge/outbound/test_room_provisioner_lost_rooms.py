@@ -125,6 +125,17 @@ async def test_one_who_takes_no_invitation_keeps_nobody_out(provisioner: Provisi
     assert thread in provisioner.ready
 
 
+async def test_people_who_are_lost_in_a_room_that_stands(provisioner: ProvisionerHarness) -> None:
+    """They are invited to it; one who takes no invitation keeps nobody out."""
+    _, room = await with_thread(provisioner)
+    provisioner.comparison.lost_people = {room: ["@ada:x", "@bea:x"]}
+    provisioner.room_client.blocks = {"@ada:x"}
+    provisioner.room_client.invited.clear()
+    await compare(provisioner)
+    assert provisioner.room_client.invited == [(room, "@bea:x")]
+    assert provisioner.told == []
+
+
 async def test_refusals_in_a_row_are_one_comparison(provisioner: ProvisionerHarness) -> None:
     """Each comparison asks for the members of every room: not more often than once a minute."""
     provisioner.run()

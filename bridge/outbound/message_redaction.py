@@ -1,0 +1,53 @@
+"""Redacts messages of ours, and a person's message with whatever is on it.
+
+Rule of this module: of a thread that a person holds nothing is redacted. Its lane does not wait for that, perhaps for
+weeks: the sweep takes what should go as soon as nobody holds the thread.
+"""
+
+from __future__ import annotations
+
+from bot.model.actions import THREAD, EraseMessage, RedactMessage
+from bridge.matrix.room_client import RoomClient
+from bridge.outbound import room_lookup
+from bridge.outbound.dispatcher import OutboxTask
+from bridge.services import Services
+from bridge.storage.database import Sync
+from bridge.tables import room_events, threads
+
+
+class MessageRedaction:
+    """Each returns the events that are redacted. Raises what `RoomClient` raises; may be repeated."""
+
+    def __init__(self, services: Services, *, room_client: RoomClient) -> None:
+        self._database, self._clock, self._room_client = services.database, services.clock, room_client
+
+    async def redact_message(self, task: OutboxTask, redact: RedactMessage) -> list[str]:
+        """Redact a message of ours; its edits and what is on it stay until their time."""
+        room = await room_lookup.require_room(self._database, task, redact.place, now=self._clock.now())
+        target = await room_events.event_of(self._database, task.owner, redact.ref)
+        event_ids = [] if target is None else [target]
+        if redact.place == THREAD and await self._wait_for_hold(task, event_ids):
+            return []
+        for event_id in event_ids:
+            await self._room_client.redact(room, event_id, task.txn)
+        return event_ids
+
+    async def erase(self, task: OutboxTask, erase: EraseMessage) -> list[str]:
+        """Redact a message with whatever is on it: its edits say the same words, its receipt has lost its message."""
+        room = await room_lookup.require_room(self._database, task, erase.place, now=self._clock.now())
+        event_ids = await room_events.with_what_is_about_it(self._database, room, erase.event_id)
+        if await self._wait_for_hold(task, event_ids):
+            return []
+        # Also when the message itself has gone before: what is on it says its words, and is in this room.
+        for number, event_id in enumerate(event_ids):
+            await self._room_client.redact(room, event_id, f"{task.txn}.{number}")
+        return event_ids
+
+    async def _wait_for_hold(self, task: OutboxTask, event_ids: list[str]) -> bool:
+        """Leave the events to the sweep if a person holds the thread by now; return whether that is so."""
+        if not await threads.is_held(self._database, task.owner):
+            return False
+        await self._database.commit(
+            lambda transaction: room_events.expire_after_hold(transaction, event_ids), sync=Sync.DEFER
+        )
+        return True
