@@ -7,6 +7,7 @@ of the certificates; of what `init` wrote only ports and the certificate are cha
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
@@ -19,10 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psycopg2
 import pytest
 import pytest_asyncio
 import yaml
 
+from bridge.erasure.certificate import KEPT_PAGES
 from bridge.runtime.postgres_url import PostgresUrl
 from tests.conftest import FIGURES
 from tests.deploy.init.proxy_rig import Upstream, caddy_site, make_certificates, running_proxy
@@ -31,10 +34,11 @@ from tests.e2e.first_answer import HANDSET, Network, answer_a_text, read_handout
 from tests.e2e.joined_synapse import JoinedSynapse
 from tests.e2e.polling import wait_until
 from tests.e2e.separate_line import HURRIED
-from tests.e2e.stack import ROOT, Stack, run
-from tests.e2e.staffed_line import Conversation
+from tests.e2e.stack import ROOT, ReadyFile, Stack, run
+from tests.e2e.staffed_line import Conversation, StaffedLine
 from tests.e2e.test_init import ANSWERS
 from tests.e2e.test_join import PATH_SECRET, SERVER, bridge
+from tests.fakes import database_file
 from tests.fakes.kannel import LOGIN, NUMBER
 from tests.fakes.kannel_program import kannel_program
 from tests.fakes.message_centre import MessageCentre
@@ -194,23 +198,32 @@ async def outlive_the_database(stack: Stack, site: Site, conversation: Conversat
     _, told = await run(stack.command("doctor", "--data", str(stack.data)))
     assert "homeserver database: PostgreSQL keeps old segments" in told, "wal_recycle is on in this one"
     assert "NOT homeserver" not in told, told
+    assert await vacuum(stack, stack.ready.homeserver) == "postgres-full"
+
+
+async def vacuum(stack: Stack, homeserver: str) -> str:
+    """Have the module vacuum the homeserver's database, as it does every night; return what it says of which database."""
     headers = {"Authorization": f"Bearer {stack.secret('as_token')}"}
 
     async def vacuumed() -> str | None:
         """Return what it was; None while another transaction is open."""
         async with (
-            aiohttp.ClientSession(stack.ready.homeserver, headers=headers) as http,
+            aiohttp.ClientSession(homeserver, headers=headers) as http,
             http.post("/_synapse/client/quietline/vacuum") as answer,
         ):
             return str((await answer.json())["database"]) if answer.status == HTTPStatus.OK else None
 
-    assert await wait_until("its tables are rewritten", vacuumed, seen=stack.tail) == "postgres-full"
+    return await wait_until("the homeserver's database is vacuumed", vacuumed, seen=stack.tail)
 
 
 async def test_the_same_on_the_agencys_own_synapse(
     tmp_path: Path, site: Site | None, strict_client_factory: StrictClientFactory
 ) -> None:
-    """A Synapse on PostgreSQL behind Caddy with a private authority, which bridge, client and Kannel ask through it."""
+    """A Synapse on PostgreSQL behind Caddy with a private authority, which bridge, client and Kannel ask through it.
+
+    Nobody said that its tables may be rewritten: they are vacuumed beside everybody, and the receipt of a conversation says
+    what such a database keeps.
+    """
     if site is None:
         return
     stack, synapse_port = Stack(tmp_path), free_ports()
@@ -231,7 +244,48 @@ async def test_the_same_on_the_agencys_own_synapse(
                 await synapse.make_account(name, read_handout(stack, name)[1].password)
             trusting = {"SSL_CERT_FILE": str(site.authority)}
             async with bridge(stack, environment=trusting) as ready:
-                await answer_a_text(stack, ready, strict_client_factory, site.network, authority=site.authority)
+
+                async def is_vacuumed(conversation: Conversation) -> None:
+                    await vacuum_beside_a_dump(stack, synapse, site.postgres)
+                    await end_and_read_the_receipt(stack, ready, conversation)
+
+                await answer_a_text(
+                    stack, ready, strict_client_factory, site.network, authority=site.authority, then=is_vacuumed
+                )
+
+
+async def vacuum_beside_a_dump(stack: Stack, synapse: JoinedSynapse, postgres: PostgresServer) -> None:
+    """Vacuum every table that may hold rows of ours while another reads them; none is written anew."""
+
+    def files() -> set[tuple[Any, ...]]:
+        return set(postgres.execute("agency", "SELECT oid, relfilenode FROM pg_class WHERE relkind = 'r'"))
+
+    before = files()
+    dump = psycopg2.connect(postgres.libpq("agency"))
+    try:
+        dump.set_session(isolation_level="REPEATABLE READ")
+        dump.cursor().execute("SELECT count(*) FROM event_json")
+        assert await vacuum(stack, synapse.url) == "postgres"
+    finally:
+        dump.close()
+    assert files() == before
+    seen = postgres.execute("agency", "SELECT relname FROM pg_stat_user_tables WHERE last_vacuum IS NOT NULL")
+    assert {("event_json",), ("events",), ("room_memberships",), ("device_inbox",)} <= set(seen)
+
+
+async def end_and_read_the_receipt(stack: Stack, ready: ReadyFile, conversation: Conversation) -> None:
+    """End the conversation: its receipt counts the agency's database among what is not gone."""
+    line = StaffedLine(stack=stack, ready=ready)
+    await line.send_closing_command(conversation.client, conversation.room, "!close now")
+
+    async def receipts() -> list[dict[str, Any]] | None:
+        found = database_file.rows(stack.data / "bridge" / "main.db", "SELECT body FROM receipt")
+        bodies = [json.loads(str(body)) for (body,) in found]
+        return [body for body in bodies if body["what"] == "conversation"] or None
+
+    (told,) = await wait_until("its receipt is kept", receipts, within=120, seen=stack.tail)
+    assert told["left"] == {KEPT_PAGES["postgres"]: 1}
+    assert told["gone"]["events"] > 0
 
 
 AGENCY = """\

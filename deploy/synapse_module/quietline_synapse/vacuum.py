@@ -149,7 +149,7 @@ def _vacuum_postgres(connection: Any, *, full_bytes: int) -> int | None:
     in_use = False
     try:
         for name, size in tables:
-            in_use |= not _vacuum_table(cursor, name, full=size <= full_bytes)
+            in_use |= not _vacuum_table(cursor, name, full=0 < size <= full_bytes)
     finally:
         cursor.execute("RESET lock_timeout")
         cursor.execute("RESET statement_timeout")

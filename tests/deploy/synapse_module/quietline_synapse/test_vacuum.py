@@ -170,6 +170,18 @@ async def test_an_agencys_postgresql_is_vacuumed_and_nothing_of_it_is_rewritten(
     assert elephant.said.count(f"SET statement_timeout = '{PLAIN_TIMEOUT}'") == len(PLAIN)
 
 
+async def test_an_empty_table_is_not_rewritten() -> None:
+    """One of no bytes holds nothing, and is not smaller than what a person allowed: nobody allowed anything."""
+
+    class Empty(Elephant):
+        def fetchall(self) -> list[Any]:
+            return [(name, 0) for name, *_ in super().fetchall()]
+
+    elephant = Empty(set())
+    await postgres(elephant).run()
+    assert elephant.vacuumed == PLAIN
+
+
 @pytest.mark.parametrize("busy", [[set()], [{"3/7", "4/1"}, {"4/1", "5/5"}, {"5/5"}]], ids=["alone", "others come and go"])
 async def test_small_tables_are_rewritten_where_somebody_says_so(busy: list[set[str]]) -> None:
     """Once what was open has ended, up to a size and each for a while only; the larger ones are vacuumed."""
