@@ -1,4 +1,4 @@
-"""What each journey touches in the bridge: `python -P -m tests.long.walks` prints the table of `ARCHITECTURE.md`, "Walks".
+"""What each journey touches in the bridge: `.venv/bin/python -m tests.long.walks` prints ARCHITECTURE.md's table of walks.
 
 Rules of this module: the bridge is the product's own, with a hook that counts calls into `bridge`, `bot` and `policies`;
 the homeserver, the carrier and the client are real. A file is on the path of a journey when it is not also touched by a
@@ -15,7 +15,7 @@ import signal
 import sys
 import tempfile
 from asyncio.subprocess import Process
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -23,7 +23,9 @@ from typing import Any, Final
 from tests.e2e.carrier_api import handset
 from tests.e2e.nio_client import NioClient
 from tests.e2e.polling import wait_until
+from tests.e2e.separate_line import bring_people, log_in_nio
 from tests.e2e.staffed_line import StaffedLine
+from tests.e2e.visibility import wait_until_readable
 from tests.fakes.crashing_stack import CrashingStack
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -87,6 +89,15 @@ class CountedStack(CrashingStack):
         return await wait_until("the bridge has written its counts", written)
 
 
+def row(name: str, counted: dict[str, Any], idle: set[str]) -> str:
+    """Return a journey's row of the table."""
+    files = set(counted["functions"])
+    packages = {file.rpartition("/")[0] for file in files - idle}
+    numbers = (len(files), len(files - idle), len(packages), sum(counted["functions"].values()))
+    cells = (name, *(f"{number:,}" for number in (*numbers, counted["calls"], counted["moves"])))
+    return f"| {' | '.join(cells)} |"
+
+
 async def walk(directory: Path) -> None:
     """Run the journeys and print the table."""
     line = CountedStack(directory)
@@ -94,9 +105,13 @@ async def walk(directory: Path) -> None:
     os.environ[COUNTS] = str(line.counts)
     async with line.running():
         scene = StaffedLine(stack=line, ready=line.ready)
-        person = NioClient(line.ready.homeserver, line.ready.account("supervisor"))
-        await person.start()
-        await scene.bring_to_desk(person)
+        opening = (log_in_nio(line.ready.homeserver, line.ready.account(role)) for role in ("advocate", "supervisor"))
+        await journeys(line, scene, opening)
+
+
+async def journeys(line: CountedStack, scene: StaffedLine, opening: Iterable[Awaitable[NioClient]]) -> None:
+    """Run the journeys of an advocate and a supervisor, and print what each touched."""
+    async with bring_people(scene, opening) as (person, supervisor):
         await asyncio.sleep(REST)
         await line.counted()
         await asyncio.sleep(IDLE)
@@ -108,12 +123,7 @@ async def walk(directory: Path) -> None:
             await line.counted()
             done = await going
             await asyncio.sleep(REST)
-            found = await line.counted()
-            files = set(found["functions"])
-            packages = {file.rpartition("/")[0] for file in files - idle}
-            numbers = (len(files), len(files - idle), len(packages), sum(found["functions"].values()))
-            cells = (name, *(f"{number:,}" for number in (*numbers, found["calls"], found["moves"])))
-            print(f"| {' | '.join(cells)} |")  # noqa: T201
+            print(row(name, await line.counted(), idle))  # noqa: T201
             return done
 
         number = handset()
@@ -136,19 +146,25 @@ async def walk(directory: Path) -> None:
 
             return said
 
+        async def escalate() -> None:
+            before = set(await supervisor.invites())
+            await person.say(talk.room, "!escalate")
+            await supervisor.join(await scene.wait_for_invite(supervisor, before))
+            await wait_until_readable(scene, supervisor, talk.room, scene.ready.voice, "hello?", "are you there?")
+
         async def certified() -> bool | None:
             return line.rows("SELECT COUNT(*) FROM receipt")[0][0] == 2 or None
 
         async def close() -> None:
-            await person.say(talk.room, "!close now")
+            await supervisor.say(talk.room, "!close now")
             await wait_until("room and person are erased", certified, within=60)
 
         await asyncio.sleep(REST)
         await journey("next text in an open thread", next_text())
         await journey("an answer, to delivered", answer())
         await journey("`!status`", command("!status", talk.designation)())
+        await journey("`!escalate`, to the supervisor who reads the thread", escalate())
         await journey("`!close now`, to two certificates", close())
-        await person.stop()
 
 
 def bridge(config: str) -> None:
