@@ -167,6 +167,21 @@ def test_architecture_names_every_package_and_every_table() -> None:
     assert documents.tables().keys() - words == set()
 
 
+def test_each_invariant_names_its_tests() -> None:
+    """Each row of the invariants names tests, and each of them is a test of that file."""
+    rows = DOCUMENTS["ARCHITECTURE.md"].partition("## Invariants\n")[2].partition("\n## ")[0].splitlines()
+    invariants = [row for row in rows if re.match(r"\| \d", row)]
+    assert len(invariants) == 10
+    for row in invariants:
+        tests = [name.partition("::") for name in CODE.findall(row.rpartition(" | ")[2])]
+        assert tests, row
+        for file, _, test in tests:
+            text = (ROOT / file).read_text(encoding="utf-8")
+            assert re.search(rf"^(?:(?:async )?def {test}\(|{test} = \w+\.TestCase$)", text, re.MULTILINE), (
+                f"{file}::{test}"
+            )
+
+
 def test_architecture_names_what_uses_threads() -> None:
     """Each module of the bridge that has work done in a thread is named where the architecture says what threads do."""
     bullet = DOCUMENTS["ARCHITECTURE.md"].partition("**One process, one event loop.**")[2].partition("\n- ")[0]

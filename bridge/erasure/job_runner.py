@@ -1,7 +1,10 @@
 """Erasure jobs: what is over is destroyed step by step, and looked for when it is gone.
 
-A room:    redact → be heard → empty → censor → uploads → destroy → wait → purge → look → forget → sign → flush
+A room:    redact → empty → censor → uploads → destroy → purge → look → forget → sign → flush
 A person:  key → copies → person → flush
+
+`empty` is due `REDACTION_DELIVERY_SECONDS` after the last redaction, and `purge` is due `patience` after the step before
+it. A step may follow itself, or an earlier one, while something is left (ARCHITECTURE.md, "The steps of an erasure").
 
 Rules of this module: a step is done outside first and noted in the database after it, so every step may be repeated, and a
 crash between any two lines repeats at most the step it fell into. A step is noted only with what it found, never with what
@@ -47,8 +50,6 @@ class StepNotDone(Exception):  # noqa: N818 - it is an answer
         super().__init__(what)
         self.what, self.after = what, after
 
-
-"""The last step of every case."""
 
 Step = Callable[[ErasureJob], Awaitable[str]]
 """Does one step and returns the next one; empty when a commit of the step's own has noted it. Raises `StepNotDone`."""

@@ -12,9 +12,12 @@ import pytest
 from bridge import config as configuration
 from bridge.app import main
 from bridge.app.bridge import Bridge, HandedOver
+from bridge.config import ConfigError
 from bridge.engine.timers import ClockSetRight
 from bridge.runtime import log
 from bridge.runtime.crash_points import never_crash
+from policies.load import load
+from policies.pack import unreviewed
 
 
 @pytest.mark.parametrize(
@@ -35,6 +38,17 @@ async def test_a_run_says_why_it_ended(
     config: Any = SimpleNamespace(database_url=None)
     pack: Any = None
     assert await main._run_until_stopped(config, pack, never_crash, tmp_path, take_over=False, handed_over=False) is ended
+
+
+def test_a_real_line_needs_reviewed_words(tmp_path: Path) -> None:
+    """A line that is no rehearsal does not start with legal texts that nobody reviewed, and each of them is named."""
+    config: Any = SimpleNamespace(line=SimpleNamespace(packs=["base"], rehearsal=False))
+    with pytest.raises(ConfigError) as refused:
+        main._load_pack(config, file=tmp_path / "config.yaml")
+    named = {problem.split()[1] for problem in refused.value.problems if "is legal text and not reviewed" in problem}
+    assert named == set(unreviewed(load(["base"]))) != set()
+    config.line.rehearsal = True
+    assert main._load_pack(config, file=tmp_path / "config.yaml") == load(["base"])
 
 
 def test_the_process_begins_again_to_go_by_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
