@@ -17,8 +17,6 @@ from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
 from tests.bridge.matrix.sync_events import ROOM, member_event, record_our_room, timeline
 
-MEMBERS = {CrashPoint.BUNDLE_NOTED, CrashPoint.BUNDLE_UPLOADED, CrashPoint.MEMBER_REMOVED}
-
 
 class KilledError(Exception):
     """Stands for the end of the process."""
