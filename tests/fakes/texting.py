@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 from dataclasses import dataclass
 
@@ -39,6 +38,7 @@ class Texting:
 
     def __init__(self, line: TwoBridges, *, every: float = 0.15, new_of: int = 2) -> None:
         self._line, self._every, self._new_of = line, every, new_of
+        self._stops = False
         self._task = asyncio.create_task(self._text())
         self.sent: dict[str, list[str]] = {}
 
@@ -49,6 +49,8 @@ class Texting:
 
     async def _text(self) -> None:
         for number in itertools.count():
+            if self._stops:
+                return
             handset = f"+1555{5560000 + (REGULARS + number if number % self._new_of == 0 else number % REGULARS):07}"
             words = f"words {number} of many"
             await self._line.carrier.text(handset, words)
@@ -66,10 +68,9 @@ class Texting:
         await wait_until("people have texted", texted, within=60 + number * self._every * 2)
 
     async def stop(self) -> None:
-        """Text no more."""
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        """Text no more. A text that is on its way to the carrier is sent, for it would be kept and not counted."""
+        self._stops = True
+        await self._task
 
     async def count(self) -> Count:
         """Wait until all is taken in, decided and sent; stop the bridges; count."""
