@@ -90,13 +90,15 @@ async def measure(
     clients: int,
     seconds: float,
     rate: float,
+    *,
+    router: str = "caddy",
 ) -> Taken | None:
     """Measure a line of its own on a homeserver with so many workers, 0: one process; None without a program."""
     async with AsyncExitStack() as stack:
         line = BenchLine(directory)
         await provision_on(line.layout, line.ports, server)
         running = await stack.enter_async_context(
-            worker_homeserver(line.layout, line.ports, programs, count, settings=QUICK_PASSWORDS)
+            worker_homeserver(line.layout, line.ports, programs, count, router=router, settings=QUICK_PASSWORDS)
         )
         if running is None:
             return None
