@@ -10,7 +10,9 @@ import asyncio
 import contextlib
 import os
 import re
+import shutil
 import signal
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
@@ -185,6 +187,59 @@ async def test_a_server_without_connections(server: PostgresServer, tmp_path: Pa
                 other.close()
         await wait_until("the server has connections again", partial(opens, second))
         assert await kept(webhook) == 1
+
+
+@contextlib.contextmanager
+def own_disk(server: PostgresServer) -> Iterator[Path | None]:
+    """Have the server's data lie on a small disk of their own for the length of the block; None where nobody may mount."""
+    server.stop()
+    data, before = server.directory / "data", server.directory / "before"
+    data.rename(before)
+    data.mkdir(mode=0o700)
+    used = sum(path.stat().st_size for path in before.rglob("*") if path.is_file())
+    who = before.stat()
+    options = f"size={used + 32 * 2**20},mode=0700,uid={who.st_uid},gid={who.st_gid}"
+    mount = ["mount", "-t", "tmpfs", "-o", options, "quietline-test", str(data)]
+    if shutil.which("mount") is None or subprocess.run(mount, check=False, capture_output=True).returncode:
+        yield None
+        return
+    try:
+        subprocess.run(["cp", "-a", f"{before}/.", str(data)], check=True)
+        server.start(*SETTINGS)
+        yield data
+    finally:
+        server.stop()
+        subprocess.run(["umount", str(data)], check=True)
+
+
+def fill(file: Path) -> None:
+    """Leave no byte on a disk."""
+    with contextlib.suppress(OSError), file.open("wb", buffering=0) as filler:
+        while filler.write(bytes(4096)):
+            pass
+
+
+async def test_a_server_whose_disk_is_full(
+    server: PostgresServer, tmp_path: Path, outside_programs: OutsidePrograms
+) -> None:
+    """503 while it has no room for a text, and the bridge goes on; then each text is taken, and each is there once."""
+    with own_disk(server) as disk:
+        if disk is None:
+            outside_programs.lack("a disk of the test's own (mount)")
+            pytest.skip("nobody may mount a disk here")
+        async with bridge(tmp_path) as webhook:
+            filler = disk / "filler"
+            fill(filler)
+            answers = [await webhook.post(texts(0))]
+            while answers[-1] == 200 and len(answers) < 500:
+                answers.append(await webhook.post(texts(len(answers))))
+            assert answers == [*[200] * (len(answers) - 1), 503]
+            with pytest.raises(Unavailable, match="53100"):
+                await webhook.harness.database.commit(lambda transaction: transaction.execute("CREATE TABLE more (n INT)"))
+            assert await kept(webhook) == len(answers) - 1
+            filler.unlink()
+            assert [await webhook.post(texts(n)) for n in range(len(answers))] == [200] * len(answers)
+            assert await kept(webhook) == len(answers)
 
 
 async def test_a_server_that_is_set_to_read_only(server: PostgresServer, tmp_path: Path) -> None:
