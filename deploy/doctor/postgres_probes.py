@@ -226,6 +226,8 @@ def _vacuum_faults(found: PostgresHealth) -> Iterator[tuple[str, str, bool]]:
 def check_log(found: PostgresHealth) -> CheckResult:
     """How far the server's log and copies keep what was deleted here, and whether its log may fill the disk."""
     copies = f"{found.replicas} replicas, {len(found.slots)} slots, " + ("an archive" if found.archives else "no archive")
+    named = "waits for the replica" if found.is_synchronous else "waits for no replica"
+    copies += f"; what is answered {named} (synchronous_standby_names)"
     kept = "ids and times that were deleted stay in log and copies as long as those are kept"
     return _row("database log", _log_faults(found), f"{copies}; {kept}")
 
@@ -242,6 +244,9 @@ def _log_faults(found: PostgresHealth) -> Iterator[tuple[str, str, bool]]:
         elif not slot.active or slot.held > MUCH_LOG_BYTES:
             what = f"slot {slot.name} {held}" + ("" if slot.active else ", and nobody reads it")
             yield what, do, slot.held > MUCH_LOG_BYTES
+    if found.slots and found.slots_keep_all:
+        what = "max_slot_wal_keep_size is not set: a replica that stays away has the log fill the disk"
+        yield what, "Set it to what the disk can spare, such as 2GB, and reload.", False
     if found.log_kept > MUCH_LOG_BYTES:
         what = f"wal_keep_size keeps {found.log_kept // MIB} MiB of log, with what was deleted meanwhile"
         yield what, "Set it to 0, and give each replica a slot.", False

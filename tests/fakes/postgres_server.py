@@ -107,17 +107,23 @@ class PostgresServer:
 
     def base_backup(self, to: Path, *options: str) -> None:
         """Copy the cluster while it runs, with the log that it needs; `options` are pg_basebackup's."""
+        made = self.start_base_backup(to, *options)
+        _, told = made.communicate()
+        assert made.returncode == 0, told
+
+    def start_base_backup(self, to: Path, *options: str) -> subprocess.Popen[str]:
+        """Begin such a copy, and return the program that makes it."""
         words = ["-h", str(self.directory), "-p", str(self.port), "-U", SUPERUSER, "-D", str(to), "-c", "fast", *options]
-        told = subprocess.run(
+        return subprocess.Popen(
             [self.binaries / "pg_basebackup", *words],
-            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
             cwd=self.directory,
             user=self.user,
             group=self.user and pwd.getpwuid(self.user).pw_gid,
         )
-        assert told.returncode == 0, told.stderr
 
     def make_replica(self) -> PostgresServer:
         """Make a streaming replica, not yet started; it lies below this one's directory and goes with it."""

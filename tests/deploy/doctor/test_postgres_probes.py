@@ -163,6 +163,49 @@ async def test_what_the_server_is_set_to(line: ServerLine) -> None:
     await wait_until("the archive works again", well)
 
 
+async def test_how_long_its_log_and_copies_are_kept(line: ServerLine) -> None:
+    """What slots keep without a limit, a base backup while it is made, and whether a replica is waited for: as they are."""
+    line.execute("SELECT pg_create_physical_replication_slot('unlimited', true)")
+    row = (await line.ask())["database log"]
+    assert (row.ok, row.warning) == (True, True)
+    assert "max_slot_wal_keep_size is not set" in row.what
+    assert "Set it to what the disk can spare" in row.do
+    line.execute("ALTER SYSTEM SET max_slot_wal_keep_size = '64MB'", "SELECT pg_reload_conf()")
+
+    async def limited() -> bool | None:
+        return "max_slot_wal_keep_size is" not in (await line.ask())["database log"].what or None
+
+    await wait_until("the limit is seen", limited)
+    line.execute("SELECT pg_drop_replication_slot('unlimited')", "ALTER SYSTEM RESET max_slot_wal_keep_size")
+    assert "waits for no replica" in (await line.ask())["database log"].what
+    line.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()")
+    try:
+
+        async def synchronous() -> bool | None:
+            return "what is answered waits for the replica" in (await line.ask())["database log"].what or None
+
+        await wait_until("the name is seen", synchronous)
+    finally:
+        line.execute("ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()")
+    backup = line.server.start_base_backup(line.server.directory / "slow", "--max-rate=32k")
+    try:
+
+        async def made() -> bool | None:
+            row = (await line.ask())["database log"]
+            return (row.ok, row.warning, "1 base backups are being made" in row.what) == (True, True, True) or None
+
+        await wait_until("the base backup is seen", made)
+    finally:
+        backup.kill()
+        backup.communicate()
+
+    async def over() -> bool | None:
+        row = (await line.ask())["database log"]
+        return not row.warning or None
+
+    await wait_until("nothing of it is left", over)
+
+
 async def test_a_server_that_is_not_durable(line: ServerLine, postgres_server: PostgresServer) -> None:
     """The tests' own server is quick because it keeps nothing over a crash: that is a fault."""
     connection = await connect(PostgresPlace(postgres_server.url("postgres"), "main"))
@@ -194,7 +237,8 @@ async def test_a_frozen_server_holds_up_nothing(line: ServerLine) -> None:
 HEALTHY = PostgresHealth(
     version=150_000, encoding="UTF8", orders_bytes=True, is_replica=False, is_durable=True, synchronous_commit="on",
     autovacuum=True, can_create=True, free_connections=80, clock=1000.0, bytes=5 * MIB, directory=None, archives=False,
-    archive_fails=False, log_kept=0, replicas=0, base_backups=0, oldest_transaction=1.0, prepared=0, slots=(),
+    archive_fails=False, log_kept=0, slots_keep_all=False, is_synchronous=False, replicas=0, base_backups=0,
+    oldest_transaction=1.0, prepared=0, slots=(),
     tables=(PostgresTable(name="seen", live=10, dead=19_000, left_out=False),),
 )  # fmt: skip
 SLOT = PostgresSlot(name="one", active=True, status="reserved", held=MIB)
@@ -220,6 +264,7 @@ SLOT = PostgresSlot(name="one", active=True, status="reserved", held=MIB)
         ("log", {"slots": (replace(SLOT, active=False),)}, "nobody reads it", True),
         ("log", {"slots": (replace(SLOT, held=300 * MIB),)}, "holds 300 MiB", False),
         ("log", {"slots": (replace(SLOT, status="lost"),)}, "never catch up", False),
+        ("log", {"slots": (SLOT,), "slots_keep_all": True}, "max_slot_wal_keep_size", True),
         ("log", {"log_kept": 1024 * MIB}, "1024 MiB", True),
         ("log", {"base_backups": 1}, "base backups", True),
     ],
