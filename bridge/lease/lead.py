@@ -106,7 +106,7 @@ class Lead:
     @property
     def fence(self) -> Fence:
         """What commits of our databases ask."""
-        return Fence(self._place, self.epoch, self.lose)
+        return Fence(self._place, self.epoch, self._identity, self.lose)
 
     @property
     def holds(self) -> bool:

@@ -38,10 +38,15 @@ _FENCED_OFF: Final = ("22012", "42P01", "3F000", "42703", "42501")
 
 @dataclass(frozen=True)
 class Fence:
-    """What each commit of a leader asks. `place`: of the main database, whose lease it is; `lost`: is told once it is."""
+    """What each commit of a leader asks. `place`: of the main database, whose lease it is; `lost`: is told once it is.
+
+    `holder`: who leads, as the lease says it. The epoch alone does not tell two leaders apart where the lease's table was
+    dropped and made again.
+    """
 
     place: PostgresPlace
     epoch: int
+    holder: str
     lost: Callable[[str], None]
 
     @cached_property
@@ -52,13 +57,14 @@ class Fence:
 
     @cached_property
     def question(self) -> str:
-        """Return the statement that fails, by a division by zero, unless the epoch in the lease is ours.
+        """Return the statement that fails, by a division by zero, unless the epoch and the holder in the lease are ours.
 
         It has to be another one than takes the lock: a statement sees what was committed before it began.
         """
         schema = LEASE_SCHEMA.format(self.place.schema)
-        epoch = f"epoch = {self.epoch} AND NOT released"
-        own = f'SELECT COUNT(*) FROM "{schema}".{LEASE_TABLE} WHERE {epoch}'  # noqa: S608 - names and a number of ours
+        holder = self.holder.replace("'", "''")
+        ours = f"epoch = {self.epoch} AND holder = '{holder}' AND NOT released"
+        own = f'SELECT COUNT(*) FROM "{schema}".{LEASE_TABLE} WHERE {ours}'  # noqa: S608 - what this process made itself
         return f"SELECT 1 / ({own})"
 
 

@@ -298,6 +298,7 @@ async def test_a_server_whose_clock_is_an_hour_behind_gives_leases(
     [
         "UPDATE lease SET epoch = epoch + 1",
         "UPDATE lease SET epoch = 0",
+        "UPDATE lease SET holder = 'another'",
         "UPDATE lease SET released = TRUE",
         "DELETE FROM lease",
         "DROP TABLE lease",
