@@ -70,9 +70,9 @@ NOTICES: Final[dict[str, str]] = {
         "nothing to do."
     ),
     "alerts.requests_to_the_carriers_address": (
-        "Requests to the carrier's address were refused, because they are not signed by the carrier. If texts are "
-        "missing, its key or its address is set wrong. {check_portal} (quietline carrier check). If none are, it "
-        "was a stranger, and there is nothing to do."
+        "Requests to the carrier's address were refused, because they are not signed by the carrier, or not at the "
+        "time of this machine. If texts are missing, its key, its address or this machine's clock is set wrong. "
+        "{check_portal} (quietline carrier check). If none are, it was a stranger, and there is nothing to do."
     ),
     "alerts.requests_to_the_carriers_address_2": (
         "Requests to the carrier's address were refused, because they are larger than any text. If texts are "

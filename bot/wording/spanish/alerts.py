@@ -73,9 +73,10 @@ NOTICES: Final[dict[str, str]] = {
         "fue alguien ajeno, y no hay nada que hacer."
     ),
     "alerts.requests_to_the_carriers_address": (
-        "Se rechazaron peticiones a la dirección de la operadora, porque no llevan la firma de la operadora. Si "
-        "faltan textos, su clave o su dirección están mal puestas. {check_portal} (quietline carrier check). Si no "
-        "falta ninguno, fue alguien ajeno, y no hay nada que hacer."
+        "Se rechazaron peticiones a la dirección de la operadora, porque no llevan la firma de la operadora, o no "
+        "con la hora de esta máquina. Si faltan textos, su clave, su dirección o el reloj de esta máquina están mal "
+        "puestos. {check_portal} (quietline carrier check). Si no falta ninguno, fue alguien ajeno, y no hay nada que "
+        "hacer."
     ),
     "alerts.requests_to_the_carriers_address_2": (
         "Se rechazaron peticiones a la dirección de la operadora, porque son más grandes que cualquier texto. Si "

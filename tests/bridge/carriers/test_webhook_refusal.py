@@ -13,9 +13,11 @@ import pytest
 from multidict import CIMultiDict
 
 from bot.model.events import TextArrived
+from bot.model.line_incidents import GapKind, TextsMissing
 from bridge.carriers.base import MAX_WEBHOOK_BYTES
 from bridge.carriers.vendors.cxml import MAX_WEBHOOK_BYTES as LARGEST_FORM
 from bridge.carriers.vendors.smsgate import MAX_WEBHOOK_BYTES as LARGEST_WITH_PICTURES
+from bridge.inbound.hourly_alerts import REFUSALS_TO_ALERT
 from bridge.inbound.webhook import REFUSAL_BODY
 from tests.bridge.carriers.carrier_line import carrier_line
 from tests.bridge.carriers.cloud_harnesses import VonageHarness
@@ -26,6 +28,9 @@ from tests.bridge.carriers.self_hosted_harnesses import ENVELOPE, PICTURE, SmsGa
 from tests.bridge.carriers.steps import HANDSET, receive_text
 from tests.bridge.carriers.vendor_harness import running_harness
 
+YEAR = 365 * 86_400.0
+AGED = frozenset({"rehearsal", "smsgate", "telnyx", "vonage"})
+"""Those whose signatures end with time."""
 SPECIAL = {"smsgate": LARGEST_WITH_PICTURES, "twilio": LARGEST_FORM, "signalwire": LARGEST_FORM}
 
 
@@ -56,6 +61,29 @@ async def test_a_wrong_key_loses_no_text(tmp_path: Path, caplog: pytest.LogCaptu
         carrier._signature_secret = right
         await until(lambda: "webhook.unsigned" in caplog.text and harness.vendor.acknowledged_count == 1)
         assert await opened.bodies() == ["do not lose me"]
+
+
+@pytest.mark.parametrize("wrong", [-YEAR, YEAR], ids=["behind", "ahead"])
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+async def test_a_clock_that_is_wrong_by_a_year(row: AdapterRow, tmp_path: Path, wrong: float) -> None:
+    """Whose signatures end with time is refused from the first start on, and the desk is told; set right, it comes.
+
+    No restart is needed for that; `test_alerts_strays` has the words. Of others the text comes at once.
+    """
+    async with row.harness() as harness:
+        signed = await receive_text(harness, "hello")
+        harness.clock.ahead = wrong
+        async with carrier_line(tmp_path, harness.carrier, clock=harness.clock) as opened:
+            if row.name not in AGED:
+                assert (await opened.call(signed))[0] == 200
+                assert await opened.bodies() == ["hello"]
+                return
+            answers = [(await opened.call(signed))[0] for _ in range(REFUSALS_TO_ALERT)]
+            assert answers == [harness.carrier.refusal_status] * REFUSALS_TO_ALERT
+            assert await opened.events() == [TextsMissing(kind=GapKind.REFUSED)]
+            harness.clock.ahead = 0.0
+            assert (await opened.call(signed))[0] == 200
+            assert await opened.bodies() == ["hello"]
 
 
 def picture(data: bytes) -> bytes:
