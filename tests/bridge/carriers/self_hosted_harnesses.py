@@ -166,7 +166,7 @@ class Acknowledging(WebhookReceiver):
 
 
 MO = {"id": "00ff", "from": "15555550101", "to": "15555550100", "coding": "0", "binary": "63346e347279"}
-DLR = {"id": "00ff", "message_status": "UNDELIV", "level": "3", "err": "001", "text": CANARY}
+DLR = {"id": "00ff", "message_status": "UNDELIV", "level": "2", "err": "001", "text": CANARY}
 
 
 class JasminHarness(VendorHarness):

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from pydantic import BaseModel, ValidationError
 
 from bridge.carriers.vendors.cxml import parse_listing
 from bridge.carriers.vendors.smsgate import SmsGateCarrier
@@ -20,7 +21,7 @@ from tests.bridge.carriers.harness import AdapterRow, Harness
 from tests.bridge.carriers.published_documents import MadeRequest, faults, published
 from tests.bridge.carriers.rows import ROWS
 from tests.bridge.carriers.steps import HANDSET, listing
-from tests.bridge.carriers.telnyx_harness import REPORT, TEXT
+from tests.bridge.carriers.telnyx_harness import API_KEY, REPORT, TEXT, telnyx_harness
 from tests.fakes import smsgate
 
 DOCUMENTED = [row for row in ROWS if published(row.name)["requests"]]
@@ -39,6 +40,7 @@ async def recorder() -> AsyncIterator[tuple[str, list[MadeRequest]]]:
             target=request.raw_path,
             content_type=request.headers.get("Content-Type", ""),
             body=await request.read(),
+            headers={name.lower(): value for name, value in request.headers.items()},
         )
         made.append(told)
         if request.method == "DELETE":
@@ -124,29 +126,77 @@ async def test_what_smsgate_has_beyond_the_others() -> None:
 
 
 async def test_telnyx_asks_as_its_sdk_does() -> None:
-    """Every field and header of a send is one of the SDK's, and none that it demands is missing."""
+    """The SDK, given what a send of ours says, makes the same request: target, every field of the body, and the headers."""
+    from telnyx import AsyncTelnyx
     from telnyx.types import MessageSendParams
 
     hints = typing.get_type_hints(MessageSendParams, include_extras=True)
-    names = {_alias(hint) or name: hint for name, hint in hints.items()}
+    names = {_alias(hint) or name: name for name, hint in hints.items()}
     (row,) = (row for row in ROWS if row.name == "telnyx")
     async with row.harness() as harness:
         made = await requests_of(harness, "")
     sends = [request for request in made if request.method == "POST"]
-    assert {request.target for request in sends} == {"/messages"}
-    for request in sends:
-        assert set(json.loads(request.body)) <= set(names)
-    assert set(MessageSendParams.__required_keys__) <= set(json.loads(sends[0].body))
-    assert "Idempotency-Key" in names
+    assert len(sends) == len(TEXTS)
+    for ours in sends:
+        told = {names[name]: value for name, value in json.loads(ours.body).items()}
+        async with recorder() as (base, asked), AsyncTelnyx(api_key=API_KEY, base_url=base, max_retries=0) as sdk:
+            await sdk.messages.send(**told, idempotency_key=ours.headers["idempotency-key"])
+        (theirs,) = asked
+        assert (ours.method, ours.target) == (theirs.method, theirs.target)
+        assert ours.content_type.partition(";")[0] == theirs.content_type
+        assert json.loads(ours.body) == json.loads(theirs.body)
+        assert ours.headers.keys() <= theirs.headers.keys()
+        for name in ("authorization", "idempotency-key"):
+            assert ours.headers[name] == theirs.headers[name]
+    assert len({request.headers["idempotency-key"] for request in sends}) == len(sends)
 
 
-def test_telnyx_fields_are_those_of_its_models() -> None:
-    """What the tests take for an event of Telnyx has no field that its SDK does not know."""
-    from telnyx.types.messaging_inbound_message_payload import MessagingInboundMessagePayload
-    from telnyx.types.outbound_message_payload import OutboundMessagePayload
+async def test_telnyx_events_are_those_of_its_models() -> None:
+    """Every example, what the tests take for an event and what the fake says: no name at any depth is strange to the SDK.
 
-    for body, model in ((TEXT, MessagingInboundMessagePayload), (REPORT, OutboundMessagePayload)):
-        assert set(body) <= {field.alias or name for name, field in model.model_fields.items()}
+    Each value is of the form that its models have for it.
+    """
+    from telnyx.types.messaging_inbound_message import MessagingInboundMessage
+    from telnyx.types.outbound_message import OutboundMessage
+
+    async with telnyx_harness() as harness:
+        await harness.text_from_handset(HANDSET, "hello", media=(("image/png", "https://example.org/1"),))
+        await harness.carrier.send(Phone(HANDSET), "hello", number=harness.number)
+        said = list(harness.vendor.messages.values())
+    assert {each["direction"] for each in said} == {"inbound", "outbound"}
+    events = [example["body"]["data"] for example in published("telnyx")["webhooks"]]
+    events += [{"event_type": "message.received", "payload": each} for each in (TEXT, said[0])]
+    events += [{"event_type": "message.finalized", "payload": each} for each in (REPORT, said[1])]
+    for told in events:
+        model = MessagingInboundMessage if told["event_type"] == "message.received" else OutboundMessage
+        assert _strange(model.model_validate_json(json.dumps(told), strict=True)) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"no_such_name": 1}, {"from": {"number": "+12065550101"}}, {"to": [{"status": "here"}]}, {"media": [{"size": "4"}]}],
+    ids=str,
+)
+def test_a_strange_event_is_seen(change: dict[str, Any]) -> None:
+    """A name that is not the vendor's, at the top or below, and a value of another form: the check can fail."""
+    from telnyx.types.messaging_inbound_message import MessagingInboundMessage
+
+    told = json.dumps({"event_type": "message.received", "payload": TEXT | change})
+    try:
+        found = _strange(MessagingInboundMessage.model_validate_json(told, strict=True))
+    except ValidationError:
+        return
+    assert found
+
+
+def _strange(value: Any) -> list[str]:
+    """Return the names in a model of the SDK that it does not have, at any depth."""
+    if isinstance(value, list):
+        return [name for each in value for name in _strange(each)]
+    if not isinstance(value, BaseModel):
+        return []
+    inner = [name for field in type(value).model_fields for name in _strange(getattr(value, field))]
+    return [*(value.model_extra or {}), *inner]
 
 
 def _alias(hint: Any) -> str | None:

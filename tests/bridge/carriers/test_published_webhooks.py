@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from multidict import CIMultiDict
@@ -19,7 +19,9 @@ from tests.bridge.carriers.cxml_harnesses import CxmlHarness, signalwire_harness
 from tests.bridge.carriers.harness import AdapterRow
 from tests.bridge.carriers.published_documents import published
 from tests.bridge.carriers.rows import ROWS
-from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT
+from tests.bridge.carriers.self_hosted_harnesses import JasminHarness
+from tests.bridge.carriers.steps import send_text
+from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT, running_harness
 
 EXAMPLES = [(row, example) for row in ROWS for example in published(row.name)["webhooks"]]
 SID, MMS, UUID, AAAA = (
@@ -35,6 +37,13 @@ VONAGE: Final[dict[str, Any]] = {
     "to": "+447700900000",
     "at": datetime(2020, 1, 1, 14, tzinfo=UTC),
 }
+TELNYX: Final[dict[str, Any]] = {
+    "message_id": UUID,
+    "sender": Phone("+12065550101"),
+    "to": "+15555550100",
+    "at": datetime(2026, 1, 1, tzinfo=UTC),
+}
+JASMIN: Final = "bf11220d-eca5-41db-914e-4d5d2eb661aa"
 
 
 def _media_at_twilio(number: int, kind: str) -> Media:
@@ -140,8 +149,36 @@ READ: dict[str, dict[str, list[Inbound]]] = {
         "status undeliverable": [DeliveryReport(message_id=AAAA, status="failed")],
         "status read elsewhere": [Ignored("channel")],
     },
+    "telnyx": {
+        "sms": [InboundText(**TELNYX, text="Hello?")],
+        "mms": [InboundText(**TELNYX, text="", media=(Media(url="https://example.org/0123", content_type="image/jpeg"),))],
+        "opt-out": [InboundText(**TELNYX, text="STOP")],
+        "group": [Ignored("group")],
+        "rcs": [Ignored("channel")],
+        "whatsapp": [Ignored("channel")],
+        "sent": [DeliveryReport(message_id=UUID, status="sent")],
+        "delivered": [DeliveryReport(message_id=UUID, status="delivered")],
+        "read": [DeliveryReport(message_id=UUID, status="delivered")],
+        "failed": [DeliveryReport(message_id=UUID, status="failed", code="40008")],
+        "refused as opted out": [DeliveryReport(message_id=UUID, status="opted_out", code="40300")],
+        "expired": [DeliveryReport(message_id=UUID, status="failed")],
+        # It knows no more than that the text has left.
+        "unconfirmed": [Ignored("event")],
+    },
+    "jasmin": {
+        "report level 1": [DeliveryReport(message_id=JASMIN, status="sent")],
+        "report level 2": [DeliveryReport(message_id=JASMIN, status="delivered")],
+        "text of the default alphabet": [InboundText(message_id=JASMIN, **TEXTED | {"text": "café €"})],
+        "text in UCS-2": [InboundText(message_id=JASMIN, **TEXTED | {"text": "🙂"})],
+    },
 }
 """What each example is read as, where it is told whole; the others are told by their words below."""
+
+
+def with_query(request: WebhookRequest, query: str) -> WebhookRequest:
+    """Return it as it comes to an address of ours that has a query."""
+    joint = "&" if "?" in request.raw_path else "?"
+    return replace(request, raw_path=f"{request.raw_path}{joint}{query}")
 
 
 @pytest.mark.parametrize(("row", "example"), EXAMPLES, ids=[f"{row.name}-{example['name']}" for row, example in EXAMPLES])
@@ -150,6 +187,8 @@ async def test_webhooks_as_published(row: AdapterRow, example: dict[str, Any]) -
     body = urlencode(example["form"]).encode() if "form" in example else json.dumps(example["body"]).encode()
     async with row.harness() as harness:
         calls = harness.signings(body, way=example.get("way", "inbound"))
+        if query := example.get("query"):
+            calls = [(method, with_query(request, query)) for method, request in calls]
         assert all(harness.carrier.verify(request) for _, request in calls)
         (items, *others) = [list(harness.carrier.parse(request)) for _, request in calls]
     assert all(other == items for other in others)
@@ -166,13 +205,26 @@ async def test_webhooks_as_published(row: AdapterRow, example: dict[str, Any]) -
 
 
 def test_no_reading_is_of_an_example_that_is_gone() -> None:
-    """Every entry of the table is of an example, and every example of these three vendors says where it was read."""
+    """Every entry of the table is of an example, and every example of these vendors says where it was read."""
     for name, readings in READ.items():
         assert set(readings) <= {example["name"] for example in published(name)["webhooks"]}
-    for name in ("twilio", "signalwire", "vonage"):
+    for name in ("twilio", "signalwire", "vonage", "telnyx", "jasmin"):
         for example in published(name)["webhooks"]:
             assert example["from"]
             assert example["name"] in READ[name]
+
+
+async def test_what_jasmin_posted_is_what_its_fake_posts() -> None:
+    """Each recorded form has the length that was told with it, and the fake's reports have the same names in that order."""
+    recorded = [example for example in published("jasmin")["webhooks"] if "headers" in example]
+    for example in recorded:
+        assert len(urlencode(example["form"])) == int(example["headers"]["Content-Length"])
+        assert example["line"].endswith(f"/{example['way']}/SECRET?{example['query']}")
+    async with running_harness(JasminHarness) as harness:
+        await send_text(harness)
+        came = await harness.receiver.come(2)
+    names = [[name for name, _ in parse_qsl(request.body.decode(), keep_blank_values=True)] for request in came]
+    assert names == [list(example["form"]) for example in recorded]
 
 
 @pytest.fixture
