@@ -78,6 +78,7 @@ class TwoBridges(Stack):
         """
         super().__init__(directory)
         self._caddy, self.answered, self.refused = caddy, Counter[int](), list[float]()
+        self.longest_held = 0.0
         self.layout, self.ports, self._server = Layout(data=self.data), Ports(base=self.base), server
         self.bridges: dict[str, Process] = {}
         self._ways: dict[str, SilentServer] = {}
@@ -294,7 +295,7 @@ class TwoBridges(Stack):
                 await self._start_caddy(caddy)
 
             async def forward(request: web.Request) -> web.Response:
-                body, status, said = await request.read(), 503, b""
+                body, status, said, begun = await request.read(), 503, b"", time.monotonic()
                 ports = self._own_ports.values() if caddy is None else [caddy]
                 for port in ports:
                     url = f"http://127.0.0.1:{port}{request.raw_path}"
@@ -304,6 +305,7 @@ class TwoBridges(Stack):
                             if status != 503:
                                 break
                 self.answered[status] += 1
+                self.longest_held = max(self.longest_held, time.monotonic() - begun)
                 if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                     self.refused.append(time.time())
                 return web.Response(status=status, body=said)
