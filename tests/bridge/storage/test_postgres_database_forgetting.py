@@ -1,4 +1,4 @@
-"""What PostgreSQL keeps of a conversation that has ended: data directory, archive, replica, base backup of before.
+"""What PostgreSQL keeps of a conversation that has ended: data directory, archive, replica, base backup of before, log.
 
 Rules of this module: what is looked for is first found where it must be, so that a search that finds nothing means
 something; what is left of keys is `keys.db` as it is after the end, and the key files of the operator.
@@ -108,7 +108,9 @@ async def converse(erasure: ErasureHarness) -> str:
 
 
 def read_all(directory: Path) -> bytes:
-    """Return every byte below a directory, and every name."""
+    """Return every byte below a directory, and every name; of a file every byte."""
+    if directory.is_file():
+        return directory.read_bytes()
     files = sorted(path for path in directory.rglob("*") if path.is_file())
     return b"".join(str(path.relative_to(directory)).encode() + b"\0" + path.read_bytes() for path in files)
 
@@ -144,7 +146,8 @@ async def _take(directory: Path, server: PostgresServer) -> Remains:
         os.chown(archive, server.user, pwd.getpwuid(server.user).pw_gid)
     await asyncio.to_thread(server.stop)
     settings = ("archive_mode=on", f"archive_command=cp %p {archive}/%f", "full_page_writes=on", "wal_level=replica")
-    await asyncio.to_thread(server.start, *settings)
+    talkative = ("log_statement=all", "log_parameter_max_length=-1")  # the most that a server writes into its log
+    await asyncio.to_thread(server.start, *settings, *talkative)
     replica = await asyncio.to_thread(server.make_replica)
     await asyncio.to_thread(replica.start)
     harness = BridgeHarness(directory)
@@ -179,6 +182,8 @@ async def _take(directory: Path, server: PostgresServer) -> Remains:
         "log archive": archive,
         "streaming replica": replica.directory / "data",
         "base backup of before": backup,
+        "server's log": server.directory / "log",
+        "replica's log": replica.directory / "log",
         "bridge's directory": directory,
     }
     return Remains(
@@ -200,6 +205,9 @@ async def test_nothing_planted_is_in_any_byte(remains: Remains) -> None:
     for place, raw in remains.places.items():
         for what, forms in PLANTED.items():
             assert not [form for form in forms if form.encode() in raw], f"{what} in {place}"
+            assert not [form for form in forms if form.encode().hex().encode() in raw], (
+                f"{what} in {place}, as a server logs it"
+            )
 
 
 async def test_what_was_sealed_is_there_and_cannot_be_opened(remains: Remains) -> None:
@@ -214,6 +222,14 @@ async def test_what_was_sealed_is_there_and_cannot_be_opened(remains: Remains) -
     assert await openable(remains.vault, remains.sealed) == 0
 
 
+async def test_the_server_s_log_has_ciphertext_alone(remains: Remains) -> None:
+    """It was made to log each statement with its values: what was sealed stands there, so that a search means something."""
+    raw = remains.places["server's log"]
+    there = [each for each in remains.sealed if each[2].hex().encode() in raw]
+    assert len(there) > 20
+    assert await openable(remains.vault, there) == 0
+
+
 async def test_keys_are_in_no_byte_of_postgresql(remains: Remains) -> None:
     """Neither a wrapped key of the conversation's, which `keys.db` has no more either, nor the operator's."""
     gone = [wrapped for name, wrapped in remains.keys_before.items() if name in {remains.clear[0], f"room:{ROOM}"}]
@@ -221,6 +237,7 @@ async def test_keys_are_in_no_byte_of_postgresql(remains: Remains) -> None:
     for place, raw in remains.places.items():
         for key in (*gone, bytes(range(32)), bytes(range(1, 33)), bytes(range(2, 34))):
             assert key not in raw, place
+            assert key.hex().encode() not in raw, place
 
 
 async def test_what_stays_in_clear_is_what_the_exposure_sheet_says(remains: Remains) -> None:
