@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import cast
 
 import pytest
 
 from tests.e2e.kill_scenario import Result, Story
+from tests.fakes.database_engine import SQLITE_ONLY
 from tests.fakes.takeovers import CUT_OFF, HOW, NOT_TAKEN, Takeovers
 from tests.fakes.two_bridges import TwoBridges
 from tests.long import __main__ as long
-from tests.long import fuzz, kills, takeovers
+from tests.long import fuzz, kills, postgresql, takeovers
 from tests.long.__main__ import TAKEOVER_SECONDS, _seconds
 
 
@@ -82,3 +85,36 @@ def test_a_takeover_that_took_too_long_is_wrong(seconds: list[float], is_well: b
     made = Takeovers(line=cast("TwoBridges", None))
     made.seconds[CUT_OFF] += seconds
     assert [good for _, _, good in _seconds(made, within=TAKEOVER_SECONDS)] == [how != CUT_OFF or is_well for how in HOW]
+
+
+@pytest.mark.parametrize(
+    ("reason", "figures"),
+    [(SQLITE_ONLY, (1, 0, 0)), (f"{postgresql.KNOWN[0]} others", (0, 1, 0)), ("PostgreSQL is not here", (0, 0, 1))],
+)
+def test_a_test_that_is_left_out_for_an_unknown_reason_is_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    reason: str,
+    figures: tuple[int, int, int],
+) -> None:
+    """On PostgreSQL a test may be left out by its mark, or because this machine lacks something; else nobody knows why."""
+    file = tmp_path / "test_left_out.py"
+    file.write_text(
+        f"import pytest\n\ndef test_one():\n    pytest.skip({reason!r})\n\ndef test_other():\n    pass\n", encoding="utf-8"
+    )
+    words = ("-p", "no:cacheprovider", "-o", "addopts=", "-rfEs", "-c", "/dev/null", "--rootdir", str(tmp_path), str(file))
+    counts = postgresql.run_tests(1, *words)
+    assert (counts["passed"], counts["sqlite_only"], counts["known"], counts["unknown"]) == (1, *figures)
+    monkeypatch.setattr(postgresql, "run", lambda _minutes: counts)
+    assert run(monkeypatch, "postgresql") == figures[2]
+    assert (f"left out: 1: {reason}" in capsys.readouterr().out) == bool(figures[2])
+
+
+def test_what_makes_an_sqlite_file_by_itself_has_the_mark() -> None:
+    """It would count as passed on PostgreSQL, of which it asks nothing."""
+    folder = Path(__file__).parent / "bridge"
+    texts = {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in folder.rglob("test_*.py")}
+    makers = {name for name, text in texts.items() if re.search(r"\bSqliteDatabase\(", text)}
+    assert "storage/test_sqlite_database.py" in makers
+    assert {name for name in makers if "sqlite_only" not in texts[name]} == set()

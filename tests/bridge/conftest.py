@@ -9,7 +9,7 @@ import pytest
 
 from bridge.storage import slow_hash
 from tests.fakes.bridge_harness import BridgeHarness
-from tests.fakes.database_engine import is_postgres
+from tests.fakes.database_engine import SQLITE_ONLY, is_postgres
 from tests.fakes.erasure_harness import ErasureHarness, FakeRooms
 from tests.fakes.ingest_harness import IngestHarness
 
@@ -19,7 +19,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if is_postgres():
         for item in items:
             if item.get_closest_marker("sqlite_only") is not None:
-                item.add_marker(pytest.mark.skip(reason="asks of SQLite what PostgreSQL has not"))
+                item.add_marker(pytest.mark.skip(reason=SQLITE_ONLY))
 
 
 @pytest.fixture

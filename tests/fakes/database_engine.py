@@ -23,6 +23,8 @@ from deploy.data_dir import postgres_snapshot
 
 VARIABLE: Final = "QUIETLINE_TEST_DATABASE"
 """The URL of a PostgreSQL database for the tests alone."""
+SQLITE_ONLY: Final = "asks of SQLite what PostgreSQL has not"
+"""Why a test that bears the mark `sqlite_only` is left out on PostgreSQL."""
 AnyDatabase: TypeAlias = SqliteDatabase | PostgresDatabase
 
 

@@ -22,6 +22,8 @@ from policies.load import load as load_pack
 from tests.bridge.test_config import Papers
 from tests.free_ports import free_ports
 
+pytestmark = pytest.mark.sqlite_only  # PostgreSQL's: test_line_files_postgres.py
+
 
 async def start(papers: Papers) -> None:
     """Open a line as the process does, and stop it."""

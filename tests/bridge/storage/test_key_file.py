@@ -22,9 +22,9 @@ from bridge.storage.database import Row, Transaction, Value
 from bridge.storage.errors import Unavailable
 from bridge.storage.key_file import KeyFile
 from bridge.storage.sqlite_connection import SqliteConnection
-from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.storage.vault import Vault
 from tests.bridge.deleted_rows import all_bytes
+from tests.fakes.database_engine import make_database
 from tests.fakes.database_file import write
 from tests.fakes.key_file_reader import wrapped_keys
 
@@ -430,11 +430,11 @@ async def test_a_key_survives_the_kill(path: Path) -> None:
 
 async def test_inside_a_commit_of_the_main_database(vault: Vault, tmp_path: Path) -> None:
     """Vault calls that need the disk work inside a commit of the main store, and leave that commit whole."""
-    database = SqliteDatabase(tmp_path / "main.db")
+    database = make_database(tmp_path / "main.db")
     await database.open()
 
     async def work(transaction: Transaction) -> bytes:
-        await transaction.execute("CREATE TABLE t (body BLOB)")
+        await transaction.execute(f"CREATE TABLE t (body {transaction.dialect.blob})")
         await vault.create("t1")
         sealed = await vault.seal("t1", "body", b"words")
         await transaction.execute("INSERT INTO t VALUES ($1)", sealed)

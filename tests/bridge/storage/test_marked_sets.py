@@ -24,6 +24,7 @@ from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.storage.vault import Vault
 from tests.bot.hypothesis_settings import COMMON, EXPLORES
 
+pytestmark = pytest.mark.sqlite_only  # a database of before is put back as a file
 KEYS: Final = (b"a", b"b", b"c")
 SYNCED: Final = (CrashPoint.MARK_WRITTEN, CrashPoint.MARK_COMMITTED)
 

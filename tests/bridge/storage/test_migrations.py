@@ -16,6 +16,7 @@ from bridge.storage.sqlite_connection import MEMORY, SqliteConnection
 from tests.bridge.storage.stored_versions import SETS, STORED, VERSIONS, contents, dump, load, migrate, shape, stored_file
 
 ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.sqlite_only  # PostgreSQL's: test_migrations_postgres.py
 
 
 @pytest.mark.parametrize(("name", "number"), VERSIONS)

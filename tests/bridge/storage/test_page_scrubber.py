@@ -22,6 +22,7 @@ from bridge.storage.sqlite_database import SqliteDatabase
 from tests.bridge.deleted_rows import all_bytes, fill_and_delete, found_in
 from tests.e2e.polling import STEP_TIMEOUT
 
+pytestmark = pytest.mark.sqlite_only
 TABLES = (
     "CREATE TABLE heap (name TEXT PRIMARY KEY, data BLOB, other INTEGER DEFAULT 0) WITHOUT ROWID",
     "CREATE TABLE list (n INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT, data BLOB, other INTEGER DEFAULT 0)",

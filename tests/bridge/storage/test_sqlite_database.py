@@ -29,6 +29,7 @@ from bridge.storage.sqlite_database import SqliteDatabase
 from tests.bridge.deleted_rows import ROWS, all_bytes, fill_and_delete, found_in
 from tests.e2e.polling import STEP_TIMEOUT
 
+pytestmark = pytest.mark.sqlite_only
 TABLES = (
     "CREATE TABLE parent (id INTEGER PRIMARY KEY)",
     "CREATE TABLE child (id INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)",
