@@ -1,1 +1,1 @@
-"""The nerves: carriers, Matrix, store, vault, engine, outbox. It carries and keeps; it decides nothing."""
+"""The bridge: carriers, Matrix, store, vault, engine, outbox. It carries and keeps; it decides nothing."""

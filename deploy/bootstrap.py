@@ -148,7 +148,7 @@ class Environment:
         before = notes.get("done")
         done = {str(key): str(value) for key, value in before.items()} if isinstance(before, dict) else {}
         if notes.get("making"):
-            self._sweep()
+            self._remove_leftovers()
         done.pop(name, None)
         self._write(making=name, done=done)
         lock = self._locks / f"{name}.txt"
@@ -182,7 +182,7 @@ class Environment:
         quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
         return run([*npm, *quiet, "--prefix", str(folder)])
 
-    def _sweep(self) -> None:
+    def _remove_leftovers(self) -> None:
         """Forget half-installed packages: pip believes a package that has metadata, and writes INSTALLER late."""
         for info in self.path.glob("lib/python*/site-packages/*.dist-info"):
             if not (info / "INSTALLER").is_file():

@@ -1,4 +1,4 @@
-"""A pack as the rest of the house sees it: merged, checked, frozen.
+"""A pack as all other parts see it: merged, checked, frozen.
 
 Rule of this module: it is data and the standard library only, because `bot` reads it; what a pack file may contain is in
 `policies.schema`, how files become one pack is in `policies.load`. There are no defaults here: the base pack holds them.
@@ -299,7 +299,7 @@ class Pack:
 
     @property
     def wordings(self) -> Iterator[tuple[PackText, str, Wording]]:
-        """Every wording with its text and language: first the house's texts, then the canned ones."""
+        """Every wording with its text and language: first the base pack's texts, then the canned ones."""
         for text in (*self.texts.values(), *self.canned.values()):
             for language, wording in text.wordings.items():
                 yield text, language, wording

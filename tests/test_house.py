@@ -231,7 +231,7 @@ def test_tests_mirror_packages() -> None:
     assert unlike == package_map.NO_MODULE_OF_ITS_NAME.keys()
 
 
-def test_the_judgement_imports_only_what_is_pure() -> None:
+def test_the_policy_imports_only_what_is_pure() -> None:
     """`bot` imports itself, `policies`, and what of the standard library knows no clock, no chance and no I/O."""
     for file, tree in within("bot"):
         for name in imported(tree):
@@ -244,7 +244,7 @@ def test_the_judgement_imports_only_what_is_pure() -> None:
 
 
 @pytest.mark.parametrize("folder", ["bot", "policies"])
-def test_the_judgement_asks_no_clock_and_touches_no_file(folder: str) -> None:
+def test_the_policy_asks_no_clock_and_touches_no_file(folder: str) -> None:
     """Neither `bot` nor `policies` calls `now()`, `today()`, `print`, `open`; only the loader reads a pack."""
     for file, tree in within(folder):
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):

@@ -27,6 +27,16 @@ RETIRED: Final = re.compile(
     re.IGNORECASE,
 )
 """Names of modules and classes that engineers of Matrix or Python misread; each has its standard word in GLOSSARY.md."""
+METAPHORS: Final = re.compile(r"(?:^|_| )(?:bury|buried|sweep\w*|swept|upkeep|nerves?|judgement|way_down)(?:_| |$)")
+"""Words that no function and no task has in its name: dead letter, expiry, key upload, bridge, policy, erasure."""
+METAPHORS_IN_PROSE: Final = re.compile(
+    r"\bways?\s+down\b|\b(?:every|the|a)\s+case\s+(?:down|was\s+about|began)|\b(?:swept|sweeps?|sweeping)\b|\bupkeep\b"
+    r"|\bnerves\b|\bthe\s+judgement\b|\b(?:Matrix|the)\s+edge\b|\bhouse's\s+(?:word|text)s?\b"
+    r"|\b(?:rest|nothing|sentence)\s+of\s+the\s+house\b|\bbur(?:y|ies|ied|ial)\b"
+    r"|\bpuppet's\s+letters\b|\bkey\s+counts\s+and\s+letters\b|\bother\s+letter\s+only\b",
+    re.IGNORECASE,
+)
+"""Each has its standard word in GLOSSARY.md: erasure job, expiry, dead letter, to-device message."""
 VOICE: Final = re.compile(r"voice|\bvoz\b|\bvoces\b", re.IGNORECASE)
 VOICE_OF_A_CALL: Final = re.compile(
     r"voice[\s_]number|by(?: a)?[\s_]voice|voice and texts|(?:audio|voice) message|phone voice llamar"
@@ -83,6 +93,55 @@ def test_names_that_are_misread_do_not_come_back() -> None:
     modules = {Path(file).stem: file for file in source() if not file.startswith(TABLES)}
     assert {file for name, file in modules.items() if RETIRED.fullmatch(name)} == set()
     assert {name for name in class_files() if RETIRED.fullmatch(name)} == set()
+
+
+def task_names() -> Iterator[str]:
+    """Yield the names of asyncio's tasks and of background loops."""
+    for tree in source().values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                named = (
+                    [each.value for each in node.keywords if each.arg == "name"] if "task" in ast.unparse(node.func) else []
+                )
+                named += node.args[:1] if ast.unparse(node.func) == "BackgroundLoop" else []
+                yield from (each.value for each in named if isinstance(each, ast.Constant) and isinstance(each.value, str))
+
+
+def test_functions_and_tasks_have_plain_names() -> None:
+    """No function and no background task is called by a metaphor that was replaced."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    functions = {node.name for tree in source().values() for node in ast.walk(tree) if isinstance(node, kinds)}
+    tasks = set(task_names())
+    assert {"policy sync", "puppet sync", "expiry", "key upload"} <= tasks
+    assert [name for name in functions | tasks if METAPHORS.search(name)] == []
+
+
+def test_metaphors_do_not_come_back() -> None:
+    """No comment, docstring or page says by a metaphor what has a word of its own."""
+    wrong = list[str]()
+    for file, text in texts():
+        if not file.startswith("tests/") and METAPHORS_IN_PROSE.search(text):
+            said = (text,) if file.endswith(".md") else (said for _, said in prose(text)) if file.endswith(".py") else ()
+            wrong += [f"{file}: {found[0]}" for part in said for found in METAPHORS_IN_PROSE.finditer(part)]
+    assert wrong == []
+
+
+def test_a_metaphor_is_found() -> None:
+    """Those that were there are found, in names and in prose; their words in another meaning are not."""
+    assert all(METAPHORS.search(name) for name in ("bury", "_sweep", "way_down", "upkeep", "until_buried"))
+    assert not any(METAPHORS.search(name) for name in ("dead_letter", "sync_loop", "key_upload", "two_ways"))
+    were = (
+        "Walks every case down.",
+        "on its\nway down",
+        "Erasure and sweep",
+        "The Matrix edge",
+        "the house's word",
+        "The nerves",
+    )
+    assert all(METAPHORS_IN_PROSE.search(text) for text in were)
+    assert not any(
+        METAPHORS_IN_PROSE.search(text) for text in ("in the house with you", "two letters of a word", "in that case")
+    )
 
 
 def test_prose_is_plain() -> None:

@@ -79,7 +79,7 @@ def stands_on_card(thread: Thread, text: CannedText) -> bool:
 
 
 def known_names(pack: Pack) -> tuple[str, ...]:
-    """Return what `!say` knows: the house's texts, then the agency's own."""
+    """Return what `!say` knows: the base pack's texts, then the agency's own."""
     return (*(name.value for name in TextName if name not in NOT_BY_HAND), *pack.canned)
 
 

@@ -1,4 +1,4 @@
-"""A telephone number as the judgement sees it: what it is, and never which it is.
+"""A telephone number as `decide` sees it: what it is, and never which it is.
 
 Rule of this module: no digits; two numbers are compared by keyed digests, which the bridge makes and nobody can read back.
 """

@@ -213,7 +213,7 @@ class MatrixWorkers:
             trust_on_first_use=config.line.rehearsal,
             sink=ingest.ingest,
             committed=committed,
-            bury=ingest.bury,
+            unhandled=ingest.record_dead_letter,
             device_gone=self._report_device_gone,
             has_urgent_timers=partial(self._timers.is_set, undo_window.TIMER),
             take_over=resources.take_over,

@@ -60,7 +60,7 @@ class ErasureCertificate:
 
 
 class CertificateSigner:
-    """Signs and checks receipts of one installation."""
+    """Signs and checks certificates of one installation."""
 
     def __init__(self, *, vault: Vault) -> None:
         self._key = Ed25519PrivateKey.from_private_bytes(vault.derive(KEY_LABEL))

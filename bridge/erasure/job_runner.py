@@ -56,7 +56,7 @@ Step = Callable[[ErasureJob], Awaitable[str]]
 
 
 class ErasureRunner:
-    """Walks every case down. `wake` after a commit that began one; `run` until cancelled.
+    """Takes every erasure job through its steps. `wake` after a commit that began one; `run` until cancelled.
 
     `yield_to_foreground` waits for a pause in what people say, and not for long.
     """
@@ -99,7 +99,7 @@ class ErasureRunner:
         except Unavailable:
             raise
         except DatabaseError as error:
-            # The page of one case need not be everybody's.
+            # The damaged page of one job need not be that of others.
             log.failure("erasure.database_corrupt", error, kind=job.step)
             await self._retry_later(job, "database_damaged", MAX_WAIT)
         except (Transient, HomeserverUnreachable) as error:
@@ -146,7 +146,7 @@ class ErasureRunner:
 async def close_job(
     transaction: Transaction, job: ErasureJob, certificate: ErasureCertificate, *, now: float, until: int
 ) -> None:
-    """Keep the receipt until then, and with it forget what a case was about; what is left of it says nothing.
+    """Keep the certificate until then, and with it forget what the job was about; what is left of it says nothing.
 
     It is due after those that are due already, so that what they left is overwritten together.
     """

@@ -63,7 +63,7 @@ async def module_client_of(config: Config, matrix: MatrixService, session: aioht
 
 
 class ErasureService:
-    """Erasure and sweep over one homeserver. `run` until cancelled; `wake` when something may be due."""
+    """Erasure jobs and expiry over one homeserver. `run` until cancelled; `wake` when something may be due."""
 
     def __init__(
         self,
@@ -100,5 +100,5 @@ class ErasureService:
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._erasure.loop.run(), name="erasure")
-            group.create_task(self._expiry.loop.run(), name="sweep")
+            group.create_task(self._erasure.loop.run(), name="erasure jobs")
+            group.create_task(self._expiry.loop.run(), name="expiry")

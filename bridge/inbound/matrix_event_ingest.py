@@ -86,9 +86,9 @@ class MatrixEventIngest:
             for item in items:
                 if (failed := await attempt(transaction, partial(self._ingest, (item,)))) is not None:
                     log.failure("matrix_events.failed", failed)
-                    await self.bury(transaction, _unhandled(item))
+                    await self.record_dead_letter(transaction, _unhandled(item))
 
-    async def bury(self, transaction: Transaction, unhandled: events.UnhandledEvent) -> None:
+    async def record_dead_letter(self, transaction: Transaction, unhandled: events.UnhandledEvent) -> None:
         """Keep a dead letter of what could not be handled, and tell its author. Runs inside the sync's commit."""
         place = await self._target_of(transaction, unhandled.room_id) if unhandled.room_id else None
         owner = place.owner if place is not None and place.owner else DESK
@@ -176,7 +176,7 @@ class MatrixEventIngest:
             case Room(kind="office", owner=user):
                 return InboxTarget(DESK, OFFICE + user)
             case Room(kind="thread", owner=thread):
-                # Without an owner: a warm room, in which nothing happens, or one on its way down.
+                # Without an owner: a warm room, in which nothing happens, or one that is being erased.
                 return InboxTarget(thread, THREAD)
         return None
 

@@ -1,4 +1,4 @@
-"""The tables of the Matrix edge.
+"""The tables of `bridge/matrix`.
 
 Rule of this module: portable SQL only; times are BIGINT milliseconds since the epoch; keys of rooms are sealed before they
 are stored; ciphertext may wait here, plaintext never stands here. A released migration is not edited, the next is added.
@@ -286,4 +286,4 @@ PUPPET_MIGRATIONS: Final = (OLM, IDENTITY)
 """What the database of the texter puppet needs."""
 
 MAIN_MIGRATIONS: Final = (OLM, IDENTITY, ROOMS, marked_sets.MIGRATIONS)
-"""What the main database needs for the Matrix edge."""
+"""What the main database needs for `bridge/matrix`."""

@@ -48,7 +48,7 @@ POLICY_PREFIX, PUPPET_PREFIX = "QLPOLICY", "QLVOICE"
 CONFIRMATIONS_SIGNED: Final = SIGNED
 """Owner of a key in `keys.db` that is of no thread and no room."""
 PUPPET_SYNC_SECONDS: Final = 10.0
-"""Seconds between two looks at the texter puppet's key counts and letters; nobody waits for either."""
+"""Seconds between two looks at the texter puppet's key counts and to-device messages; nobody waits for either."""
 
 
 async def tell_nobody() -> None:
@@ -66,7 +66,7 @@ class MatrixService:
         puppet: Identity,
         trust_on_first_use: bool,
         sink: EventSink,
-        bury: UnhandledSink,
+        unhandled: UnhandledSink,
         device_gone: Callable[[], Awaitable[None]],
         committed: Callable[[], None],
         has_urgent_timers: Callable[[], Awaitable[bool]],
@@ -136,7 +136,7 @@ class MatrixService:
             key_upload=self.key_uploads[policy.user_id],
             take=take,
             renew_device=self.renewals[policy.user_id].renew,
-            bury=bury,
+            unhandled=unhandled,
             committed=told,
             crash=services.crash,
             has_urgent_timers=has_urgent_timers,
@@ -177,14 +177,14 @@ class MatrixService:
         trust_on_first_use: bool,
         sink: EventSink,
         committed: Callable[[], None],
-        bury: UnhandledSink = drop_unhandled,
+        unhandled: UnhandledSink = drop_unhandled,
         device_gone: Callable[[], Awaitable[None]] = tell_nobody,
         has_urgent_timers: Callable[[], Awaitable[bool]] = no_urgent_timers,
         take_over: bool = False,
     ) -> Self:
         """Load both identities; at the very first start, make them, waiting for the homeserver as long as it takes.
 
-        `bury`, `has_urgent_timers`: see `SyncLoop`. `device_gone`: tells people that a device of ours was deleted.
+        `unhandled`, `has_urgent_timers`: see `SyncLoop`. `device_gone`: tells people that a device of ours was deleted.
         `take_over`: see `Identity.open`; the puppet follows the policy bot: where that one was introduced before, a lost
         `voice.db` is no other bridge. The main database was opened with `schema.MAIN_MIGRATIONS`, `puppet_database` with
         `schema.PUPPET_MIGRATIONS`; `services.marks` were read. Raises `Permanent` when the homeserver refuses us,
@@ -219,7 +219,7 @@ class MatrixService:
             puppet=puppet,
             trust_on_first_use=trust_on_first_use,
             sink=sink,
-            bury=bury,
+            unhandled=unhandled,
             device_gone=device_gone,
             committed=committed,
             has_urgent_timers=has_urgent_timers,
@@ -233,6 +233,6 @@ class MatrixService:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.sync.run(), name="policy sync")
             group.create_task(self.puppet_sync.run(), name="puppet sync")
-            group.create_task(self.device_updates.run(), name="watch")
+            group.create_task(self.device_updates.run(), name="device updates")
             for key_upload in self.key_uploads.values():
-                group.create_task(key_upload.loop.run(), name="upkeep")
+                group.create_task(key_upload.loop.run(), name="key upload")

@@ -1,4 +1,4 @@
-"""Times of the Matrix edge that a wrong clock stamped, brought back once the clock is right.
+"""Times in the tables of `bridge/matrix` that a wrong clock stamped, brought back once the clock is right.
 
 Rules of this module: as in `bridge/tables/clock_trust.py`. A session that seems to have begun in a year is not changed for
 another one for a year, and a key that was asked for then is not sent again before.
@@ -50,7 +50,7 @@ async def bring_back_identity(transaction: Transaction, *, now: float, seconds: 
 
 
 async def bring_back_main(transaction: Transaction, *, now: float, seconds: int) -> None:
-    """Bring the times of the Matrix edge in the main database back, the policy bot's own among them."""
+    """Bring the times of `bridge/matrix` in the main database back, the policy bot's own among them."""
     await bring_back(transaction, MAIN, now=now, seconds=seconds)
     await bring_back_identity(transaction, now=now, seconds=seconds)
 

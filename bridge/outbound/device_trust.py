@@ -19,7 +19,7 @@ STALE_DAYS: Final = 30
 
 
 class DeviceTrustCommands:
-    """Over the Matrix edge's devices. `wake` has it send what a newly confirmed identity is owed."""
+    """Over the devices that `DeviceLists` knows. `wake` has it send what a newly confirmed identity is owed."""
 
     def __init__(self, services: Services, *, devices: DeviceLists, module_client: ModuleClient) -> None:
         self._database, self._clock, self._wake = services.database, services.clock, services.wake

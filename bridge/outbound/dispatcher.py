@@ -251,7 +251,7 @@ class OutboxDispatcher:
         at = self._clock.now()
 
         async def commit(transaction: Transaction) -> None:
-            # A row that was cleared away meanwhile, because its conversation is over, leaves no letter behind.
+            # A row that was cleared away meanwhile, because its conversation is over, leaves no dead letter behind.
             if not await outbox.delete(transaction, number) or not notices:
                 return
             await dead_letters.record(transaction, letter, at=at, notices=notices)

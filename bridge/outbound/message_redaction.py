@@ -1,7 +1,7 @@
 """Redacts messages of ours, and a person's message with whatever is on it.
 
 Rule of this module: of a thread that a person holds nothing is redacted. Its lane does not wait for that, perhaps for
-weeks: the sweep takes what should go as soon as nobody holds the thread.
+weeks: the expiry worker takes what should go as soon as nobody holds the thread.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class MessageRedaction:
         return event_ids
 
     async def _wait_for_hold(self, task: OutboxTask, event_ids: list[str]) -> bool:
-        """Leave the events to the sweep if a person holds the thread by now; return whether that is so."""
+        """Leave the events to the expiry worker if a person holds the thread by now; return whether that is so."""
         if not await threads.is_held(self._database, task.owner):
             return False
         await self._database.commit(

@@ -43,7 +43,7 @@ class NumberReveals:
         self.loop = BackgroundLoop("number_reveal", self._look, max_sleep=INTERVAL, retry=(INTERVAL, INTERVAL))
 
     async def show(self, task: OutboxTask, reveal: RevealNumber) -> None:
-        """Perform one grant. Raises :class:`RetryLater` while there is no office, and what the edge raises."""
+        """Perform one grant. Raises :class:`RetryLater` while there is no office, and what `RoomClient` raises."""
         rooms = [await self._office_room(user) for user in dict.fromkeys(reveal.users)]
         if self._clock.now() - task.created < REVEAL_SECONDS:
             bodies = await self._message_bodies(task.owner, reveal)

@@ -45,7 +45,7 @@ class CrashPoint(Enum):
     EVENT_EXPIRED = "an event whose time had come is redacted, its row on the deletion index still stands"
     STATUS_TAKEN = "what the carrier says of a text without a report is kept, its copy of the text still stands"
     COPY_DELETED = "the carrier has answered about its copy of a text, the answer is not noted"
-    ROOM_REDACTED = "events of a room on its way down are redacted, that is not noted"
+    ROOM_REDACTED = "events of a room that is being erased are redacted, that is not noted"
     ROOM_EMPTIED = "everybody is removed from the room, that is not noted"
     ROOM_CENSORED = "what was redacted in a room is overwritten, that is not noted"
     UPLOADS_DELETED = "the room's uploads are deleted, that is not noted"
@@ -56,8 +56,8 @@ class CrashPoint(Enum):
     REVEAL_SENT = "a number stands in the offices, that is not noted"
     REVEAL_TAKEN_BACK = "a number is taken back, that is not noted"
     PAGED = "whoever is on call was called, the outbox row still stands"
-    ERASURE_SIGNED = "the receipt is signed, it is not kept yet"
-    DATABASE_REWRITTEN = "no byte of the main database holds what a receipt was about, whose job is not closed yet"
+    ERASURE_SIGNED = "the certificate is signed, it is not kept yet"
+    DATABASE_REWRITTEN = "no byte of the main database holds what a certificate was about, whose job is not closed yet"
 
 
 CrashHook: TypeAlias = Callable[[CrashPoint], None]

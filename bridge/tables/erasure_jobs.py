@@ -1,4 +1,4 @@
-"""The tables `erasure` and `receipt`: what is on its way down, and the certificates of what went.
+"""The tables `erasure` and `receipt`: erasure jobs, and the certificates of what went.
 
 Rules of this module: a job stands until the database is rewritten after its last step; a certificate is kept by the commit
 that closes its job. Times are seconds since the epoch; what was found gone so far is kept as JSON.
@@ -15,7 +15,7 @@ from typing import Final
 from bridge.storage.database import Reader, Transaction
 
 ROOM, PERSON = "room", "person"
-"""What is on its way down: a room, or what was kept of a texter."""
+"""What a job erases: a room, or what was kept of a texter."""
 FIRST_STEP: Final = {ROOM: "redact", PERSON: "key"}
 PURGE: Final = "purge"
 """The step that waits for its time: until then clients hear that the room is gone."""
@@ -35,7 +35,7 @@ MAX_IMMEDIATE_WAIT: Final = IMMEDIATE + MAX_WAIT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasureJob:
-    """One thing on its way down. `step` is the next one to do; `counts` what was found gone so far; a step adds to it."""
+    """One erasure job. `step` is the next one to do; `counts` what was found gone so far; a step adds to it."""
 
     id: str
     kind: str
@@ -56,7 +56,7 @@ class ErasureJob:
 async def begin(
     transaction: Transaction, *, kind: str, subject: str, thread: str, patience: float, now: float, canary: bool = False
 ) -> str:
-    """Put something on its way down; return what the way is called. What is on its way already is left so."""
+    """Begin the job of a subject; return its id. A subject that has one keeps it."""
     job_id = secrets.token_hex(8)
     await transaction.execute(
         """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began, counts)

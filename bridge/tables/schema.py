@@ -1,4 +1,4 @@
-"""The tables of the main database that are ours; the Matrix edge and the policy bot's crypto store add theirs.
+"""The tables of the main database that are ours; `bridge/matrix` and the policy bot's crypto store add theirs.
 
 Rules of this module: SQL is what SQLite and PostgreSQL share; bodies, phones and aggregates are sealed before they come
 here; a column in clear holds an opaque id, a time, a state or a number.
@@ -136,7 +136,7 @@ TABLES: Final = (
     )""",
     # Rooms made ahead, with the designation they bear.
     "CREATE TABLE warm_room (room_id TEXT PRIMARY KEY, designation TEXT NOT NULL)",
-    # What is on its way down (bridge/erasure): a room, or what was kept of a texter. `thread` only while there is one.
+    # Erasure jobs (bridge/erasure): a room, or what was kept of a texter. `thread` only while there is one.
     """CREATE TABLE erasure (
         id TEXT PRIMARY KEY,
         kind TEXT NOT NULL,

@@ -50,7 +50,7 @@ async def designations_in_use(reader: Reader) -> list[str]:
 
 
 async def designation_of_room(reader: Reader, room_id: str) -> str | None:
-    """Return the designation of a thread's or a warm room, None of one that is on its way down."""
+    """Return the designation of a thread's or a warm room, None of one that is being erased."""
     query = "SELECT designation FROM thread WHERE room_id = $1 UNION SELECT designation FROM warm_room WHERE room_id = $1"
     designation: str | None = await reader.fetchval(query, room_id)
     return designation

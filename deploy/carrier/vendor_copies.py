@@ -25,7 +25,7 @@ MANUAL_CHECKS: Final[Mapping[str, str]] = {
     "twilio": "Whether message redaction is on cannot be asked: see Messaging, Settings in its console (practice 19).",
     "vonage": (
         "Whether the account is provisioned for the Redact API shows only an hour after a text: ask Vonage's support, "
-        "and see the first erasure receipts."
+        "and see the first erasure certificates."
     ),
 }
 """What to look at oneself, by kind."""

@@ -196,7 +196,7 @@ def erasure() -> None:
 @line_options
 @click.option("--json", "as_json", is_flag=True, help="For a program.")
 def erasure_verify(layout: Layout, as_json: bool) -> None:
-    """Check the signed receipts of what was erased, and whether anything that should be gone is not.
+    """Check the signed certificates of what was erased, and whether anything that should be gone is not.
 
     Reads beside a running line and changes nothing. Exit code 0 when all is well, 1 when not.
     """

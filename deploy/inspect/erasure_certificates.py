@@ -1,7 +1,7 @@
-"""`quietline erasure verify`: the receipts of what was erased, checked, and whatever is still on its way down.
+"""`quietline erasure verify`: the certificates of what was erased, checked, and jobs that are not closed.
 
-Rule of this module: it reads beside a running line and changes nothing; a receipt is good when its signature holds, and a
-line is well when nothing that should be gone has been on its way for long, or so often tried that the desk has heard of it.
+Rule of this module: it reads beside a running line and changes nothing; a certificate is good when its signature holds, and
+a line is well when nothing that should be gone has stood for long, or so often tried that the desk has heard of it.
 What is on legal hold should not be gone.
 
 When the next try is due does not tell that: every try that failed moves it on.
@@ -32,11 +32,11 @@ OVERDUE_SECONDS: Final = 3600.0
 
 
 def verify_certificates(config: Config, *, now: float | None = None) -> CheckReport:
-    """Check every receipt of a line's data directory. Raises `DatabaseError` and `OSError` when it cannot be read."""
+    """Check every certificate of a line's data directory. Raises `DatabaseError` and `OSError` when it cannot be read."""
     at = time.time() if now is None else now
     vault = _open_vault(config)
     with offline.read_transaction(config) as db:
-        receipts = [
+        certificates = [
             ErasureCertificate(id=row.id, body=row.body, signature=row.signature) for row in inspection.certificates(db)
         ]
         unfinished = inspection.unfinished_erasures(db)
@@ -47,8 +47,8 @@ def verify_certificates(config: Config, *, now: float | None = None) -> CheckRep
     signer = CertificateSigner(vault=vault)
     return CheckReport(
         checks=(
-            *(_certificate_check(signer, receipt) for receipt in receipts),
-            _count_check("receipts", len(receipts)),
+            *(_certificate_check(signer, certificate) for certificate in certificates),
+            _count_check("certificates", len(certificates)),
             _jobs_check(unfinished, at),
             CheckResult(name="on hold", ok=True, what=f"{held} on hold: nothing of it goes before its release"),
             _overdue_check("carrier", copies, "copies of texts at the carrier that should be gone"),
@@ -72,16 +72,16 @@ def _open_vault(config: Config) -> Vault:
     return Vault(keys=keys, vault_key=key(config.keys.vault_key_file), index_key=key(config.keys.index_key_file))
 
 
-def _certificate_check(signer: CertificateSigner, receipt: ErasureCertificate) -> CheckResult:
-    name = f"receipt {receipt.id}"
-    if not signer.verify(receipt):
+def _certificate_check(signer: CertificateSigner, certificate: ErasureCertificate) -> CheckResult:
+    name = f"certificate {certificate.id}"
+    if not signer.verify(certificate):
         return CheckResult(
             name=name,
             ok=False,
             what="its signature does not hold",
             do="Somebody changed the database, or it is another installation's. Keep a copy and tell the technician.",
         )
-    told = receipt.content
+    told = certificate.content
     gone = ", ".join(f"{count} {what}" for what, count in told["gone"].items())
     kept = "".join(f"; {count} {what}" for part in ("left", "carrier") for what, count in told[part].items())
     return CheckResult(name=name, ok=True, what=f"{told['what']}, done {told['done']}: looked for and gone: {gone}{kept}")
@@ -93,12 +93,12 @@ def _count_check(name: str, count: int) -> CheckResult:
 
 def _jobs_check(jobs: list[UnfinishedErasure], now: float) -> CheckResult:
     late = [job for job in jobs if _is_stalled(job, now)]
-    what = f"{len(jobs)} on the way down"
+    what = f"{len(jobs)} not closed"
     if not late:
-        return CheckResult(name="on the way down", ok=True, what=what)
+        return CheckResult(name="erasure jobs", ok=True, what=what)
     steps = ", ".join(sorted({f"{job.kind} at “{job.step}”" for job in late}))
     return CheckResult(
-        name="on the way down",
+        name="erasure jobs",
         ok=False,
         what=f"{what}, {len(late)} not getting on: {steps}",
         do="It is tried again by itself. Is the line running, the homeserver's module loaded, and main.db not kept open?",
@@ -106,7 +106,7 @@ def _jobs_check(jobs: list[UnfinishedErasure], now: float) -> CheckResult:
 
 
 def _is_stalled(job: UnfinishedErasure, now: float) -> bool:
-    # Words that were found late give clients their time once more, after the one that the case began with.
+    # Words that were found late give clients their time once more, after the one that the job began with.
     waits = job.step == "purge" and not job.tries
     late = now - OVERDUE_SECONDS
     return job.due < late or job.tries >= JOB_ALERT_TRIES[0] or (job.deadline < late and not waits)

@@ -218,7 +218,7 @@ async def _out(client: StaffClient, room: str) -> bool | None:
 
 async def _way(own: Stack) -> str:
     down = rows(own, "SELECT kind, step, tries, counts FROM erasure")
-    return f"on the way down: {down}; {await own.tail()}"
+    return f"erasure jobs: {down}; {await own.tail()}"
 
 
 def _nowhere(directory: Path, *planted: str) -> None:

@@ -1,4 +1,4 @@
-"""A homeserver on paper that keeps rooms until they are purged, and the whole way down over it.
+"""A homeserver on paper that keeps rooms until they are purged, and whole erasures over it.
 
 Rules of this module: what is faked is the homeserver; index, engine, vault, receipts are real. `faults` are raised first,
 whatever is asked; `uncensored` is what overwriting ends with; `on_redact` happens while something is being redacted; a room

@@ -266,7 +266,7 @@ def test_what_the_bot_reads_needs_no_yaml() -> None:
 
 
 def test_a_pack_cannot_be_changed(base: Pack) -> None:
-    """Frozen all the way down."""
+    """Frozen, and so is each part of it."""
     with pytest.raises(dataclasses.FrozenInstanceError):
         base.settings.cap = 9  # type: ignore[misc]
     with pytest.raises(TypeError):

@@ -168,7 +168,7 @@ class AdminClient(ModuleClient):
 
 
 async def module_or_admin_client(module_client: ModuleClient, admin_client: ModuleClient | None) -> ModuleClient:
-    """Return the administrator if the module is not loaded and there is one, else the module's house.
+    """Return the admin client where the module is not loaded and there is one, else the module's.
 
     Waits for a homeserver that does not answer. With a module the token is never used; `doctor` says that it must go.
     """

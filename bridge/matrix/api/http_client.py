@@ -40,7 +40,7 @@ class HomeserverError(Exception):
         self.errcode = errcode
 
 
-class Transient(HomeserverError):  # noqa: N818 - the house's word
+class Transient(HomeserverError):  # noqa: N818 - it is a verdict
     """Worth trying again: no answer, 429, 5xx, or a refusal that is not Matrix's but a proxy's.
 
     `retry_after` is what was asked for in seconds, or 0.
@@ -51,7 +51,7 @@ class Transient(HomeserverError):  # noqa: N818 - the house's word
         self.retry_after = retry_after
 
 
-class Permanent(HomeserverError):  # noqa: N818 - the house's word
+class Permanent(HomeserverError):  # noqa: N818 - it is a verdict
     """The same request will fail again."""
 
 

@@ -32,7 +32,7 @@ UNKNOWN_PATH: Final = "M_UNRECOGNIZED"
 NO_SUCH_PATH: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 
 
-class HomeserverUnreachable(Exception):  # noqa: N818 - the house's word
+class HomeserverUnreachable(Exception):  # noqa: N818 - it is a verdict
     """No answer that counts: unreachable, busy, or in the middle of a restart.
 
     Try again after `retry_after` seconds or more.
@@ -47,7 +47,7 @@ class ModuleNotLoaded(HomeserverUnreachable):
     """The homeserver answers, but our module is not loaded there: nothing here can be done until it is."""
 
 
-class ModuleRequestRejected(Exception):  # noqa: N818 - the house's word
+class ModuleRequestRejected(Exception):  # noqa: N818 - it is a verdict
     """The module says no, and will again: not our room, not on the roster, not our upload, or a wrong token."""
 
     def __init__(self, status: int, errcode: str) -> None:

@@ -77,7 +77,7 @@ async def set_owner(transaction: Transaction, room_id: str, owner: str) -> None:
 
 
 async def delete_room(transaction: Transaction, room_id: str) -> None:
-    """Delete everything the Matrix edge has about a room: members, sessions, first keys, waiting ciphertext."""
+    """Delete everything `bridge/matrix` has about a room: members, sessions, first keys, waiting ciphertext."""
     await transaction.execute("DELETE FROM matrix_room WHERE room_id=$1", room_id)
 
 

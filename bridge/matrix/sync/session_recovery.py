@@ -23,14 +23,14 @@ from bridge.storage.database import Transaction
 
 
 class SessionRecovery:
-    """Takes the texter puppet's letters; devices and keys are in the main database."""
+    """Takes the texter puppet's to-device messages; devices and keys are in the main database."""
 
     def __init__(self, services: Services, *, identity: Identity, devices: DeviceLists) -> None:
         self._database, self._crash = services.database, services.crash
         self._identity, self._devices = identity, devices
 
     async def take(self, transaction: Transaction, _response: Json, batch: ToDeviceBatch, _gaps: TimelineGaps) -> None:
-        """Note who began again, in the commit of the sync; every other letter only kept its Olm session."""
+        """Note who began again, in the commit of the sync; every other message only kept its Olm session."""
         for message in batch.messages:
             if message.type != "m.dummy":
                 continue

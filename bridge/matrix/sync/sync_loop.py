@@ -99,7 +99,7 @@ class SyncLoop:
         committed: Callable[[], None],
         crash: CrashHook,
         renew_device: Callable[[], Awaitable[None]],
-        bury: UnhandledSink = drop_unhandled,
+        unhandled: UnhandledSink = drop_unhandled,
         has_urgent_timers: Callable[[], Awaitable[bool]] = no_urgent_timers,
         interval: float = 0.0,
     ) -> None:
@@ -115,7 +115,7 @@ class SyncLoop:
         self._inbox = inbox
         self._key_upload = key_upload
         self._take = take
-        self._bury, self._renew_device = bury, renew_device
+        self._unhandled, self._renew_device = unhandled, renew_device
         self._committed = committed
         self._crash = crash
         self._since: str | None = None
@@ -219,7 +219,7 @@ class SyncLoop:
         whole.add(batch)
 
     async def _put_aside(self, unhandled: UnhandledEvent, transaction: Transaction) -> None:
-        await self._bury(transaction, unhandled)
+        await self._unhandled(transaction, unhandled)
 
 
 def _pause_after(response: Json) -> float:

@@ -6,8 +6,8 @@ the rooms of others are none of its business. A refusal is a 403 (an upload: 413
 - **In the clear**: of all events that are not state only `m.room.encrypted` (Megolm), `m.reaction` and `m.room.redaction`
   come in, from staff and from the bridge alike. A reaction with letters in it is a message in the clear and refused,
   except our own (receipts say "✓ sent"); a redaction loses its reason, which would otherwise be one, and so does the person
-  who is invited, removed, or goes: nothing ever redacts a membership. Our own invitations keep theirs, a sentence of the
-  house.
+  who is invited, removed, or goes: nothing ever redacts a membership. Our own invitations keep theirs, a fixed
+  sentence.
 - **Outsiders**: only the policy bot invites, at a desk also those whom its power levels let (supervisors); only people of
   this homeserver are invited; nobody is by e-mail or telephone number. Another line's policy bot or puppet is an outsider.
 - **Uploads**: what staff attach never reaches a phone (design.md, "Who is heard"), and a picture in an encrypted room

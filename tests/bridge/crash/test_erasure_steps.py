@@ -1,4 +1,4 @@
-"""The bridge is killed at each point of the way down over a real homeserver, started again, and everything is looked for.
+"""The bridge is killed at each point of an erasure over a real homeserver, started again, and everything is looked for.
 
 Rule of these tests: a story that never comes to its point fails; what is gone is asked of the homeserver, the carrier and
 a strict client, never of the bridge alone.
@@ -32,7 +32,7 @@ ON_PAPER = {CrashPoint.EVENT_EXPIRED}
     "point", [point for point in CrashPoint if point in ERASURE_CRASH_POINTS - ON_PAPER], ids=lambda point: point.name
 )
 async def test_what_was_ended_is_gone_all_the_same(agency: Agency, point: CrashPoint) -> None:
-    """Killed here on the way down: within a minute more everything is gone, outside too, and two receipts say so."""
+    """Killed here during an erasure: within a minute more everything is gone, outside too, and two receipts say so."""
     line, scene, sol, number = agency.line, agency.scene, agency.person, handset()
     deaths = line.crashes
     receipts = set(line.rows("SELECT id FROM receipt"))

@@ -77,7 +77,7 @@ async def test_through_the_engine_no_word_is_anywhere(
     await harness.receive_text(f"I am fine. {SAFE}!", message_id="2")
     await harness.receive_text(f"so {DURESS} it is", message_id="3")
     if buggy:
-        await _until_buried(harness, owner, 2)
+        await _until_dead_letters(harness, owner, 2)
         inbox_rows = await harness.database.fetch("SELECT owner, body FROM dead_letter WHERE owner = $1", owner)
         kept = b"".join([await harness.vault.open(row["owner"], "inbox", row["body"]) for row in inbox_rows])
         assert kept.count(MASK.encode()) == 2
@@ -96,7 +96,7 @@ async def test_through_the_engine_no_word_is_anywhere(
         assert not [word for word in SPELLED if word.encode() in raw.lower()], place
 
 
-async def test_what_cannot_be_looked_at_is_buried_without_its_words(
+async def test_what_cannot_be_looked_at_is_a_dead_letter_without_its_words(
     harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A bug in the comparison itself costs the text and nothing more: the dead letter that is kept holds no word."""
@@ -110,7 +110,7 @@ async def test_what_cannot_be_looked_at_is_buried_without_its_words(
 
     monkeypatch.setattr(CodewordMatcher, "_compare", bug)
     await harness.receive_text(f"so {DURESS} it is", message_id="2")
-    await _until_buried(harness, owner, 1)
+    await _until_dead_letters(harness, owner, 1)
     (inbox_row,) = await harness.database.fetch("SELECT kind, body FROM dead_letter WHERE owner = $1", owner)
     assert (inbox_row["kind"], inbox_row["body"]) == ("TextArrived", b"")
     assert "pixie" not in caplog.text.lower()
@@ -120,12 +120,12 @@ async def _told_at_the_desk(harness: BridgeHarness) -> bool | None:
     return any(o == DESK and isinstance(post, SendMessage) and "DURESS" in post.body for o, post in harness.shown) or None
 
 
-async def _until_buried(harness: BridgeHarness, owner: str, count: int) -> None:
-    async def buried() -> bool | None:
+async def _until_dead_letters(harness: BridgeHarness, owner: str, count: int) -> None:
+    async def recorded() -> bool | None:
         rows = await harness.database.fetch("SELECT short_id FROM dead_letter WHERE owner = $1", owner)
         return len(rows) >= count or None
 
-    await wait_until("the letters are dead", buried, every=0.05)
+    await wait_until("the letters are dead", recorded, every=0.05)
 
 
 async def test_success_and_duress_leave_at_the_same_moment(harness: BridgeHarness) -> None:

@@ -1,4 +1,4 @@
-"""Texting first, through the real nerves: the number goes from one message into one sealed column, and nowhere else."""
+"""Texting first, through the real bridge: the number goes from one message into one sealed column, and nowhere else."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ async def test_a_desk_that_cannot_hear_of_a_death_is_not_told_for_ever(
 
 
 async def test_what_cannot_be_opened_is_a_dead_letter(harness: BridgeHarness) -> None:
-    """A row that was changed on the disk, or whose kind nobody knows, is buried, and the next one is handled."""
+    """A row that was changed on the disk, or whose kind nobody knows, becomes a dead letter; the next one is handled."""
     owner = await harness.receive_text("changed on the disk", message_id="1")
     await harness.database.commit(
         lambda transaction: transaction.execute("UPDATE inbox SET body = $1", b"\x01" + bytes(60))

@@ -255,7 +255,7 @@ async def test_what_is_swept_is_overwritten_at_once(erasure: ErasureHarness) -> 
     assert await erasure.harness.count("event") == 0
 
 
-async def test_a_hold_stops_a_sweep_in_its_middle(erasure: ErasureHarness) -> None:
+async def test_a_hold_stops_expiry_in_its_middle(erasure: ErasureHarness) -> None:
     """A hold that is set while the first of twenty events is being redacted keeps those that are not under way."""
     owner = await held(erasure)
     for number in range(20):

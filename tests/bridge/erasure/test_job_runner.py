@@ -1,4 +1,4 @@
-"""The way down of what is over: every step once, in order, and nothing signed that was not looked for."""
+"""Erasure jobs: every step once, in order, and nothing signed that was not looked for."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_no_pack_makes_a_close_look_like_the_other_one(setting: str) -> None:
 
 
 async def test_a_hold_stops_before_the_next_step_and_release_goes_on(erasure: ErasureHarness) -> None:
-    """Held while its room is on its way down: no further step, however long; released: to the end."""
+    """Held while its room is being erased: no further step, however long; released: to the end."""
     owner = await erasure.create_thread_room()
     await erasure.send_message(owner, "!close")
     await _pass(erasure, owner, 600, "close")
@@ -204,7 +204,7 @@ async def test_a_hold_keeps_a_thread_from_being_closed(erasure: ErasureHarness) 
 
 
 async def test_a_text_to_a_parked_thread_begins_a_new_conversation(erasure: ErasureHarness) -> None:
-    """While the old room is on its way down a text gets a new designation and no room of the old; nothing is lost."""
+    """While the old room is being erased a text gets a new designation and no room of the old; nothing is lost."""
     owner = await erasure.create_thread_room()
     await erasure.send_message(owner, "!close")
     before = (await erasure.harness.thread(owner)).designation
@@ -276,7 +276,7 @@ async def _pass(erasure: ErasureHarness, owner: str, seconds: float, key: str) -
 
 
 async def test_an_order_does_not_wait_behind_what_is_over_by_itself(erasure: ErasureHarness) -> None:
-    """With ten rooms on their way down since earlier, what a supervisor closed now goes first."""
+    """With ten rooms being erased since earlier, what a supervisor closed now goes first."""
     owner = await erasure.create_thread_room()
     query = """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
                VALUES ($1, 'room', $1, '', 'redact', $2, $3, 0)"""

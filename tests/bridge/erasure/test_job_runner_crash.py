@@ -1,4 +1,4 @@
-"""The bridge dies once at every point of the way down, and begins again from its files.
+"""The bridge dies once at every point of an erasure, and begins again from its files.
 
 Rule of these tests: a point that the story never comes to fails; what is gone in the end is what is gone without a crash,
 and each thing that ended has exactly one receipt.

@@ -1,4 +1,4 @@
-"""The last step of the way down: nothing is called gone while the database, or its log, still names it."""
+"""The last step of an erasure: nothing is called gone while the database, or its log, still names it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.fakes.full_database import FullDatabase
 
 @pytest.mark.sqlite_only
 async def test_while_somebody_reads_it_is_not_closed(erasure: ErasureHarness) -> None:
-    """A reader keeps the log: the case stays, without a name, until its room is in no byte of ours."""
+    """A reader keeps the log: the job stays, without a name, until its room is in no byte of ours."""
     harness = erasure.harness
     owner = await erasure.create_thread_room()
     await erasure.send_message(owner, "!close now")

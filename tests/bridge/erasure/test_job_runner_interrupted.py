@@ -1,4 +1,4 @@
-"""What comes in the middle of the way down: a homeserver with a room half purged, a hold at any step."""
+"""What comes in the middle of an erasure: a homeserver with a room half purged, a hold at any step."""
 
 from __future__ import annotations
 

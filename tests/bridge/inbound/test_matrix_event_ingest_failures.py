@@ -103,18 +103,18 @@ async def test_a_series_is_told_once_and_bounded(ingest: IngestHarness) -> None:
     """Whoever may write can cause as many as they like: one alert, until none came for a day, and so many are kept."""
     database, vault, now = ingest.harness.database, ingest.harness.vault, ingest.harness.clock.at
 
-    async def bury(at: float) -> bool:
+    async def record(at: float) -> bool:
         return await database.commit(
             lambda transaction: dead_letters.record_unhandled(
                 transaction, vault, DESK, UNHANDLED, now=at, raw='{"type":"x"}'
             )
         )
 
-    assert [await bury(now), await bury(now + SERIES_SECONDS - 1)] == [True, False]
-    assert await bury(now + 2 * SERIES_SECONDS - 2) is False
-    assert await bury(now + 3 * SERIES_SECONDS) is True
+    assert [await record(now), await record(now + SERIES_SECONDS - 1)] == [True, False]
+    assert await record(now + 2 * SERIES_SECONDS - 2) is False
+    assert await record(now + 3 * SERIES_SECONDS) is True
     for _ in range(MAX_UNHANDLED):
-        await bury(now + 3 * SERIES_SECONDS)
+        await record(now + 3 * SERIES_SECONDS)
     kept = await letters(ingest)
     assert len(kept) == MAX_UNHANDLED
     assert await vault.open(DESK, inbox.CONTEXT, kept[0][2]) == b'{"type":"x"}'

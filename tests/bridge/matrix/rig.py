@@ -1,4 +1,4 @@
-"""The Matrix edge on real parts: a store, a vault, both identities, against a real homeserver, with a sink that remembers.
+"""`bridge/matrix` on real parts: a store, a vault, both identities, against a real homeserver, with a sink that remembers.
 
 Rule of this module: `kill` leaves the database as a killed process would; `start` begins again from it.
 """
@@ -34,7 +34,7 @@ PUPPET = "@line-main:quietline.localhost"
 
 
 class Rig:
-    """One bridge's Matrix edge. `events`: what was committed, in order; `buried`: what could not be."""
+    """One bridge's Matrix part. `events`: what was committed, in order; `unhandled`: what could not be."""
 
     def __init__(self, *, directory: Path, url: str, token: str, trust_on_first_use: bool = True) -> None:
         self.directory, self.url, self.token = directory, url, token
@@ -43,7 +43,7 @@ class Rig:
         self.crash: CrashHook = never_crash
         self.clock = SteadyClock()
         self.sink_fails: Exception | None = None
-        self.buried: list[UnhandledEvent] = []
+        self.unhandled: list[UnhandledEvent] = []
         self.device_losses = 0
         self._open = contextlib.AsyncExitStack()
         self._running: asyncio.Task[None] | None = None
@@ -74,7 +74,7 @@ class Rig:
             puppet_mxid=PUPPET,
             trust_on_first_use=self.trust_on_first_use,
             sink=self._sink,
-            bury=self._bury,
+            unhandled=self._record_unhandled,
             device_gone=self._device_gone,
             committed=lambda: None,
             take_over=take_over,
@@ -85,7 +85,7 @@ class Rig:
             await wait_until("both identities sync", self._in_step)
 
     async def stop(self) -> None:
-        """Stop and close everything. Raises what ended the edge, if something did."""
+        """Stop and close everything. Raises what ended it, if something did."""
         running, self._running = self._running, None
         if running is not None:
             running.cancel()
@@ -113,8 +113,8 @@ class Rig:
     async def _device_gone(self) -> None:
         self.device_losses += 1
 
-    async def _bury(self, _conn: Transaction, unhandled: UnhandledEvent) -> None:
-        self.buried.append(unhandled)
+    async def _record_unhandled(self, _conn: Transaction, unhandled: UnhandledEvent) -> None:
+        self.unhandled.append(unhandled)
 
     async def _sink(self, transaction: Transaction, events: Sequence[MatrixEvent]) -> None:
         # as the product's: an event is new once, and kept exactly if the commit is

@@ -1,4 +1,4 @@
-"""The Matrix edge against a real Synapse, with real clients as the staff.
+"""`bridge/matrix` against a real Synapse, with real clients as the staff.
 
 Rule of this module: one homeserver for all of it, the tests build on one another's rooms no more than fixtures say, and an
 event counts as read only when the client shows it without a shield.

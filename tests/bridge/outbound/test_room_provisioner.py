@@ -313,7 +313,7 @@ async def _left(provisioner: ProvisionerHarness) -> bool | None:
 
 
 async def test_the_texter_puppet_is_brought_back_where_it_was_removed(provisioner: ProvisionerHarness) -> None:
-    """At the desk, in a thread's and a warm room, at once, through an outage too; not to a room on its way down."""
+    """At the desk, in a thread's and a warm room, at once, through an outage too; not to a room that is being erased."""
     provisioner.run()
     await provisioner.furnished()
     thread = await provisioner.harness.receive_text("hello", message_id="1")

@@ -24,7 +24,7 @@ WORDS = SendMessage(place=THREAD, body="help", speaker=Speaker.TEXTER)
         (True, "M_TOO_LARGE", PermanentFailure),
     ],
 )
-async def test_words_are_not_buried_for_a_room_that_is_lost(
+async def test_words_make_no_dead_letter_for_a_room_that_is_lost(
     harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch, outside: bool, errcode: str, raised: type[Exception]
 ) -> None:
     """Only a refusal of the room itself, and only where one of us is outside, is tried again; then rooms are compared."""

@@ -55,7 +55,7 @@ async def test_one_event_fails_and_the_others_arrive(
     )
     await rig.matrix.sync.run_once()
     assert bodies(rig.events) == ["missed", "first", "last"]
-    assert [(letter.room_id, letter.event_id, letter.sender, letter.encrypted) for letter in rig.buried] == [
+    assert [(letter.room_id, letter.event_id, letter.sender, letter.encrypted) for letter in rig.unhandled] == [
         (ROOM, bad["event_id"], ada.mxid, True)
     ]
     # what the failed part had written is not kept: its index can still be read
@@ -74,7 +74,7 @@ async def test_a_full_disk_puts_nothing_aside(
     server.queue_sync(timeline(said))
     with pytest.raises(Unavailable):
         await rig.matrix.sync.run_once()
-    assert rig.buried == []
+    assert rig.unhandled == []
     assert await rig.database.fetchval("SELECT cursor FROM matrix_identity") == ""
 
 
@@ -96,14 +96,14 @@ async def test_one_to_device_message_fails(
     if of_puppet:
         server.queue_sync({"to_device": {"events": [bad, ada.to_device(server.ours[PUPPET], "m.dummy", {})]}}, puppet=True)
         await rig.matrix.puppet_sync.run_once()
-        assert rig.buried == []
+        assert rig.unhandled == []
         assert await rig.puppet_database.fetchval("SELECT COUNT(*) FROM matrix_anew") == 1
         return
     key = ada.room_key_message(server.ours[POLICY], ROOM)
     server.queue_sync({"to_device": {"events": [bad, key]}, **timeline(ada.room_message(ROOM, "good"))})
     await rig.matrix.sync.run_once()
     assert bodies(rig.events) == ["good"]
-    assert [(letter.room_id, letter.sender, letter.encrypted, letter.raw) for letter in rig.buried] == [
+    assert [(letter.room_id, letter.sender, letter.encrypted, letter.raw) for letter in rig.unhandled] == [
         ("", "@eve:x", False, "")
     ]
 
