@@ -25,7 +25,7 @@ from bridge.runtime.request_guard import guard
 from bridge.storage.database import Transaction, Work
 from bridge.storage.errors import InUse, LeadLost, Unavailable
 from bridge.storage.key_file import KeyFile
-from bridge.storage.postgres_connection import PostgresPlace, connect
+from bridge.storage.postgres_connection import PostgresConnection, PostgresPlace, connect
 from bridge.storage.postgres_database import PostgresDatabase
 from bridge.storage.sqlite_connection import SqliteConnection
 from tests.bridge.lease.leases import LeasedLine, leased_line, living_process
@@ -254,18 +254,23 @@ async def test_a_server_s_clock_that_jumps_ends_no_lease(line: LeasedLine, stack
 
 
 async def test_a_server_s_clock_that_is_behind_keeps_the_next_one_waiting(
-    line: LeasedLine, stack: AsyncExitStack, strangers: None, short_leases: None
+    line: LeasedLine, stack: AsyncExitStack, strangers: None, short_leases: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lease that by that clock has not run out is left alone, though its holder stopped long ago by ours."""
     await first(line, stack)
     line.execute("UPDATE lease SET until = clock_timestamp() + interval '1 hour'")
     other = line.bridge()
     stack.push_async_callback(other.close)
-    looks = []
-    for _ in range(5):
-        looks.append(await other.try_once())
-        await asyncio.sleep(0.1)
-    assert looks == [None] * 5
+    assert await other.try_once() is None
+    later = clock.seconds_since_boot() + 1800.0
+    monkeypatch.setattr(waiting, "seconds_since_boot", lambda: later)
+    assert await other.try_once() is None
+    line.execute("UPDATE lease SET until = clock_timestamp() - interval '1 second'")
+    assert await other.try_once() is None, "what has changed is seen for the first time"
+    monkeypatch.setattr(waiting, "seconds_since_boot", lambda: later + 1800.0)
+    taken = await other.try_once()
+    assert taken is not None
+    await taken.close()
 
 
 async def test_a_server_whose_clock_is_an_hour_behind_gives_leases(
@@ -423,14 +428,26 @@ async def test_a_leader_that_is_cut_off_ends_before_another_leads(
     assert line.ends == []
 
 
-async def test_who_let_go_leaves_it_to_others(line: LeasedLine, stack: AsyncExitStack) -> None:
+async def test_who_let_go_leaves_it_to_others(
+    line: LeasedLine, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Until another has taken it, and no longer: then it waits as any other does. Without another it leads again."""
     lead = await first(line, stack)
     await lead.close()
     other, again = line.bridge(), line.bridge()
     stack.push_async_callback(again.close)
+    read, looks = again._read, list[object]()
+
+    async def counted(connection: PostgresConnection) -> object:
+        looks.append(seen := await read(connection))
+        return seen
+
+    async def looked_twice() -> bool | None:
+        return len(looks) > 1 or None
+
+    monkeypatch.setattr(again, "_read", counted)
     leaving = asyncio.create_task(again.leave_to_others(3600.0))
-    await asyncio.sleep(0.1)
+    await wait_until("it has looked twice", looked_twice, every=0.02)
     assert not leaving.done()
     later = await other.try_once()
     assert later is not None

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from bot.model.actions import SendMessage
 from bridge.metrics import figures
@@ -180,11 +181,21 @@ async def test_a_database_that_fails_is_a_503(
 async def test_a_port_that_is_taken_is_tried_again(metrics: MetricsServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """No metrics are no reason to take no texts."""
     monkeypatch.setattr(server_module, "LISTEN_RETRY_SECONDS", 0.02)
+    start, tries = web.TCPSite.start, list[web.TCPSite]()
+
+    async def counted(site: web.TCPSite) -> None:
+        tries.append(site)
+        await start(site)
+
+    async def tried_twice() -> bool | None:
+        return len(tries) > 1 or None
+
+    monkeypatch.setattr(web.TCPSite, "start", counted)
     other = socket.socket()
     other.bind(metrics._settings.address)
     other.listen()
     running = asyncio.create_task(metrics.run())
-    await asyncio.sleep(0.1)
+    await wait_until("it is tried again", tried_twice, every=0.02)
     assert not running.done()
     other.close()
     host, port = metrics._settings.address

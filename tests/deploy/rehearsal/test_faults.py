@@ -12,7 +12,7 @@ import pytest
 from bridge.carriers.adapter import Accepted, UnknownOutcome
 from bridge.runtime.phone_number import Phone
 from tests.bridge.carriers.rehearsal_harness import NUMBER, TOKEN, RehearsalHarness, rehearsal_harness
-from tests.deploy.rehearsal.handsets import A, handset, until_status, words
+from tests.deploy.rehearsal.handsets import A, B, handset, until_status, words
 
 
 async def test_duplicate(stand: RehearsalHarness) -> None:
@@ -50,12 +50,13 @@ async def test_reorder_late_partner(stand: RehearsalHarness) -> None:
     """A partner that comes while the first is held back overtakes it."""
     await stand.post("/api/faults", {"inbound": "reorder"})
     await stand.text_from_handset(A, "one")
-    # Nothing says that it is held back; one that was not would be on its way, and come before its partner below.
-    await asyncio.sleep(0.05)
-    assert words(stand) == []
+    # Another handset's, typed later, has come: one that was not held back would have come before it.
+    await stand.text_from_handset(B, "other")
+    await stand.receiver.come(1)
+    assert words(stand) == ["other"]
     await stand.text_from_handset(A, "two")
-    await stand.receiver.come(2)
-    assert words(stand) == ["two", "one"]
+    await stand.receiver.come(3)
+    assert words(stand) == ["other", "two", "one"]
 
 
 async def test_reorder_alone(stand: RehearsalHarness) -> None:
