@@ -61,33 +61,33 @@ def test_a_line_that_is_well(config: Config) -> None:
     told = json.loads(report.as_json())
     assert set(told) == {"ok", "checks"}
     assert all(set(check) == {"name", "ok", "what", "do"} for check in told["checks"])
-    (receipt,) = [check for check in report.checks if check.name == "certificate 0badcafe"]
+    (receipt,) = [check for check in report.checks if check.name == "receipt 0badcafe"]
     assert "carrier keeps it: until May" in receipt.what
 
 
 @pytest.mark.parametrize(
     ("query", "named"),
     [
-        ("UPDATE receipt SET body = REPLACE(body, '\"people\":1', '\"people\":2')", "certificate 0badcafe"),
-        ("UPDATE receipt SET id = 'ffffffff'", "certificate ffffffff"),
-        ("UPDATE receipt SET signature = X'00'", "certificate 0badcafe"),
-        ("UPDATE receipt SET body = 'x'", "certificate 0badcafe"),
+        ("UPDATE receipt SET body = REPLACE(body, '\"people\":1', '\"people\":2')", "receipt 0badcafe"),
+        ("UPDATE receipt SET id = 'ffffffff'", "receipt ffffffff"),
+        ("UPDATE receipt SET signature = X'00'", "receipt 0badcafe"),
+        ("UPDATE receipt SET body = 'x'", "receipt 0badcafe"),
         (
             """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
                VALUES ('a', 'room', '!r', '', 'purge', 1, 0, 0)""",
-            "erasure jobs",
+            "on the way down",
         ),
         (
             # Tried so often that the desk has heard of it, and due again in a minute.
             """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began, tries)
                 VALUES ('a', 'room', '!r', '', 'redact', 1800000060, 60, 1799999940, 5)""",
-            "erasure jobs",
+            "on the way down",
         ),
         (
             # Over for more than an hour, and never tried for long at one step.
             """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
                 VALUES ('a', 'room', '!r', '', 'empty', 1800000060, 60, 1799996300)""",
-            "erasure jobs",
+            "on the way down",
         ),
         ("INSERT INTO carrier_copy (hash, owner, ref, id, due, noted) VALUES (X'00', 't', '', X'00', 1, 0)", "carrier"),
         (
@@ -166,4 +166,4 @@ def test_what_somebody_holds_is_not_late(config: Config) -> None:
         "1 on hold: nothing of it goes before its release"
     ]
     write(config.data_dir / "main.db", "UPDATE thread SET held = 0")
-    assert wrong(verify_certificates(config, now=NOW)) == ["erasure jobs", "carrier", "events"]
+    assert wrong(verify_certificates(config, now=NOW)) == ["on the way down", "carrier", "events"]
