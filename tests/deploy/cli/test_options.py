@@ -27,6 +27,7 @@ NOT_ABOUT_A_LINE = {
     "policy preview",
     "policy schema",
     "targets",
+    "stay",  # what stands behind it takes them
 }
 
 
