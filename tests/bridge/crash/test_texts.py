@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -16,14 +14,12 @@ from bridge.tables.suppression import Suppression
 from deploy.stack.provision import SLUG, open_secrets
 from tests.bridge.crash.agency import Agency, crashed
 from tests.bridge.crash.story import MOMENTS, Moment, at_rest, run_story
-from tests.bridge.erasure_crash_points import ERASURE_CRASH_POINTS
 from tests.e2e.carrier_api import handset
 from tests.e2e.polling import wait_until
 from tests.fakes.crashing_stack import CrashingStack
 
 pytestmark = [pytest.mark.crash, pytest.mark.e2e, pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="module")]
 ROLE = "advocate"
-ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize(
@@ -94,17 +90,3 @@ async def _delivered(agency: Agency, number: str, count: int) -> bool | None:
 
 async def _none(line: CrashingStack, query: str) -> bool | None:
     return not line.rows(query) or None
-
-
-def test_every_point_has_its_story() -> None:
-    """No point is named that nobody is killed at: in the story, by a step of an erasure, or by a test that names it."""
-    named = {
-        node.attr
-        for file in (ROOT / "tests/bridge").rglob("test_*.py")
-        for test in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if isinstance(test, ast.FunctionDef | ast.AsyncFunctionDef) and test.name.startswith("test_")
-        for node in ast.walk(test)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "CrashPoint"
-    }
-    elsewhere = set(CrashPoint) - MOMENTS.keys() - ERASURE_CRASH_POINTS
-    assert [point for point in elsewhere if point.name not in named] == []
