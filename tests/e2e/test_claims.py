@@ -23,7 +23,7 @@ async def test_a_raised_hand_on_the_card_claims(staffed_line: StaffedLine, bea: 
     desk, bot = staffed_line.ready.desk_room, staffed_line.ready.bot
     phone = handset()
     card = await staffed_line.wait_for_card(bea, phone, "claimed by a raised hand")
-    call = await bea.find(desk, "the call", lambda i: i.sender == bot and "has come to the queue" in i.body)
+    call = await bea.find(desk, "the call", _is_call(bot, _designation(card)))
     conversation = await staffed_line.claim(bea, phone, card)
     await conversation.wait_for_text("claimed by a raised hand")
     await bea.find(desk, "the card is with bea", lambda i: i.event_id == card.event_id and "with bea" in i.body)
@@ -73,15 +73,19 @@ async def test_who_is_on_shift_is_called_and_a_new_plan_is_heard(
             assert stranger not in notice.body
             phone = handset()
             card = await staffed_line.wait_for_card(on, phone, "whose shift is it")
-            found = re.search(r"!claim ([a-z]+ [a-z]+)", card.body)
-            assert found, "the card says how to claim it"
             for client in (on, off):
-                call = await client.find(desk, "the call", _is_call(bot, found[1]))
+                call = await client.find(desk, "the call", _is_call(bot, _designation(card)))
                 if (rings := getattr(client, "rings", None)) is not None:  # the stand-in judges nothing
                     assert (await rings(desk, call.event_id) == "ring") is (client is on), client.mxid
             await staffed_line.claim(sol, phone, card)
     finally:
         put_plan(data, *EVERYBODY)
+
+
+def _designation(card: TimelineItem) -> str:
+    found = re.search(r"!claim ([a-z]+ [a-z]+)", card.body)
+    assert found, "the card says how to claim it"
+    return found[1]
 
 
 def _is_call(bot: str, designation: str) -> Callable[[TimelineItem], bool]:
@@ -92,9 +96,7 @@ async def test_two_claims_at_once_have_one_winner(staffed_line: StaffedLine, ada
     """Of two claims in one moment one is invited; the other is not, and is told whose it is."""
     desk = staffed_line.ready.desk_room
     card = await staffed_line.wait_for_card(ada, handset(), "wanted by two at once")
-    found = re.search(r"!claim ([a-z]+ [a-z]+)", card.body)
-    assert found, "the card says how to claim it"
-    name = found[1]
+    name = _designation(card)
     before = {client.mxid: set(await client.invites()) for client in (ada, bea)}
     await asyncio.gather(*(client.say(desk, f"!claim {name}") for client in (ada, bea)))
     told = await ada.find(
