@@ -61,10 +61,21 @@ async def ask_certificate(config: Config) -> Sequence[CheckResult]:
 
 
 async def ask_public_address(config: Config, http: aiohttp.ClientSession) -> Sequence[CheckResult]:
-    """Call ourselves as the carrier does. Raises `NoAnswer` when there is nobody here to be called."""
-    name, static = "public address", check_public_address(config)
+    """Call ourselves as the carrier does. Raises `NoAnswer` when there is nobody here to be called.
+
+    What `carrier check` warns of at the address itself is said again beside an answer that is well.
+    """
+    static = check_public_address(config)
     if not static.ok:
         return [static]
+    rows = await _call_public_address(config, http, static)
+    if not static.warning:
+        return rows
+    return [replace(row, warning=True, what=f"{static.what}; {row.what}", do=static.do) if row.ok else row for row in rows]
+
+
+async def _call_public_address(config: Config, http: aiohttp.ClientSession, static: CheckResult) -> Sequence[CheckResult]:
+    name = static.name
     base = urlsplit(config.listen.public_base_url)
     host, port = base.hostname or "", base.port or (HTTPS_PORT if base.scheme == "https" else HTTP_PORT)
     if not await is_live(config, http):

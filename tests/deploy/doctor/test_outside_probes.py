@@ -9,13 +9,19 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from bridge.carriers.adapter import AdapterContext
+from bridge.carriers.vendors.registry import make_carrier
 from bridge.config import load
+from deploy.carrier import carrier_check
+from deploy.carrier.carrier_check import check_public_address
 from deploy.doctor import outside_probes
 from deploy.doctor.outside_probes import ask_public_address, ask_time, judge_skew, skew_of
 from deploy.doctor.probes import NoAnswer
 from deploy.inspect.status import CheckResult
 from deploy.preflight import clock_sync
+from tests.bridge.carriers.carrier_line import carrier_line
 from tests.deploy.carrier.test_carrier_check import sample
+from tests.free_ports import free_ports
 
 
 @pytest.mark.parametrize(("offset", "ok"), [(0, True), (50, True), (-50, True), (400, False), (-400, False)])
@@ -77,3 +83,41 @@ async def test_a_name_that_nobody_here_knows_is_no_fault(tmp_path: Path, monkeyp
     async with aiohttp.ClientSession() as http:
         (row,) = await ask_public_address(config, http)
     assert (row.name, row.ok, row.asked, row.do) == ("public address", True, False, "Ask elsewhere.")
+
+
+async def test_plain_http_in_a_network_of_ours_stays_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `carrier check` warns of is said by `doctor` too, beside what came of calling the address; a fault stays one."""
+
+    async def runs(*_words: object) -> bool:
+        return True
+
+    monkeypatch.setattr(outside_probes, "is_live", runs)
+    # This machine's address stands for one of a network of ours.
+    monkeypatch.setattr(carrier_check, "is_loopback_host", lambda _host: False)
+    port = free_ports(1)
+    config = load(sample(tmp_path, "kannel", base=f"http://127.0.0.1:{port}", api_base="http://10.0.0.5:13013"))
+    warned = check_public_address(config)
+    assert (warned.ok, warned.warning) == (True, True)
+    carrier = make_carrier(
+        config.line.carrier,
+        AdapterContext(
+            public_base_url=config.listen.public_base_url,
+            slug="demo",
+            numbers=config.line.all_numbers,
+            validity=900,
+            clock=time.time,
+        ),
+    )
+    config = config.model_copy(update={"lines": (config.line.model_copy(update={"slug": "demo"}),)})
+    (tmp_path / "line").mkdir()
+    async with aiohttp.ClientSession() as http:
+        async with carrier_line(tmp_path / "line", carrier, port=port):
+            (row,) = await ask_public_address(config, http)
+        gone = await ask_public_address(config, http)
+    await carrier.close()
+    assert (row.ok, row.warning, row.do) == (True, True, warned.do)
+    assert row.what.startswith(f"{warned.what}; refuses strangers")
+    assert [(row.name, row.ok, row.warning) for row in gone] == [
+        ("public address", False, False),
+        ("silence", False, False),
+    ]
