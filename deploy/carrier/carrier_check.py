@@ -85,7 +85,7 @@ async def ask_carrier(config: Config) -> tuple[CheckResult, ...]:
     url = f"{config.listen.public_base_url}/carriers/{line.slug}/status"
     async with CarrierHttp() as http:
         return (
-            *await _check_logins(http, line),
+            *[await _ask_login(http, probe) for probe in _login_probes(line)],
             *check_encryption(line),
             await check_reachable(http, line, url),
             await check_signature(http, line, url),
@@ -94,10 +94,10 @@ async def ask_carrier(config: Config) -> tuple[CheckResult, ...]:
 
 
 async def check_login(config: Config) -> CheckResult:
-    """Ask the carrier of a configuration's line whether it takes our logins: one row."""
+    """Ask the carrier of a configuration's line whether it takes our logins: one row. Nothing is left in a log there."""
     kind = config.line.carrier.kind
     async with CarrierHttp() as http:
-        logins = await _check_logins(http, config.line)
+        logins = [await _ask_login(http, probe.unattended or probe) for probe in _login_probes(config.line)]
     found = next((login for login in logins if not login.ok), logins[0])
     return CheckResult(name="carrier", ok=found.ok, what=f"{kind}: {found.what}", do="" if found.ok else found.do)
 
@@ -173,15 +173,15 @@ def check_encryption(line: PhoneLine) -> list[CheckResult]:
     return [CheckResult(name=name, ok=True, warning=True, what=what, do=do)]
 
 
-async def _check_logins(http: CarrierHttp, line: PhoneLine) -> list[CheckResult]:
-    return [await _ask_login(http, probe) for probe in LOGIN_PROBES[line.carrier.kind](line.carrier)]
+def _login_probes(line: PhoneLine) -> tuple[LoginProbe, ...]:
+    return LOGIN_PROBES[line.carrier.kind](line.carrier)
 
 
 async def _ask_login(http: CarrierHttp, probe: LoginProbe) -> CheckResult:
     name, what = probe.name, probe.name.replace("_", " ")
     while True:
         method = "GET" if probe.form is None else "POST"
-        got = await send_request(http, method, probe.url, form=probe.form, headers=probe.headers)
+        got = await send_request(http, method, probe.url, query=probe.query, form=probe.form, headers=probe.headers)
         if probe.refuses_for and isinstance(got, HttpResponse) and got.status in REFUSALS:
             await asyncio.sleep(probe.refuses_for)
             probe = replace(probe, refuses_for=0.0)
@@ -194,9 +194,9 @@ async def _ask_login(http: CarrierHttp, probe: LoginProbe) -> CheckResult:
         do = "Does it run, is lines.0.carrier.api_base right, and may this machine reach it?"
         return CheckResult(name=name, ok=False, what="the carrier cannot be reached", do=do)
     if probe.right(got) and probe.told:
-        return CheckResult(name=name, ok=True, what=probe.told, do="Send a text to a phone of your own to try it.")
+        return CheckResult(name=name, ok=True, what=probe.told)
     if probe.right(got):
-        return CheckResult(name=name, ok=True, what=f"the carrier takes the {what}")
+        return CheckResult(name=name, ok=True, what=f"the carrier takes the {what}", do=probe.leaves)
     if got.status in REFUSALS:
         do = "Compare account and secret files of lines.0.carrier with the vendor's console, or the gateway's own file."
         return CheckResult(name=name, ok=False, what=f"{REFUSES} the {what} ({got.status})", do=do)

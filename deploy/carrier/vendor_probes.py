@@ -1,8 +1,9 @@
 """What a carrier can be asked without sending a text, as a table by kind.
 
 Rules of this module: a question changes nothing at the vendor; an answer is a yes only when it is what this vendor says to
-a person whom it knows, for any web server answers 200, 404 or 405 to anybody. Jasmin, which offers no harmless question
-about a login, is asked whether it is there at all, and told as such.
+a person whom it knows, for any web server answers 200, 404 or 405 to anybody. A question that leaves a secret in a log at
+the vendor is put when a person asks (`carrier check`, `check`), and never by what asks again and again (`status`,
+`doctor`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from bridge.carriers.client_credentials import GRANT_FORM, access_token, basic_a
 from bridge.carriers.http_request import HttpResponse
 from bridge.carriers.jwt import private_key
 from bridge.carriers.vendors.bandwidth import Settings as Bandwidth
+from bridge.carriers.vendors.jasmin import Settings as Jasmin
 from bridge.carriers.vendors.kannel import KannelCarrier
 from bridge.carriers.vendors.kannel import Settings as Kannel
 from bridge.carriers.vendors.rehearsal import Settings as Rehearsal
@@ -29,7 +31,7 @@ from bridge.carriers.vendors.telnyx import Settings as Telnyx
 from bridge.carriers.vendors.twilio import API as TWILIO_API
 from bridge.carriers.vendors.twilio import Settings as Twilio
 from bridge.carriers.vendors.vonage import Settings as Vonage
-from bridge.runtime.settings import CarrierSettings, read_secret
+from bridge.runtime.settings import read_secret
 
 KANNEL_STARTS: Final = 2.0
 """Seconds in which a Kannel that has opened its port has read who may send."""
@@ -42,7 +44,8 @@ class LoginProbe:
     `right`: whether an answer is what the vendor says to a person whom it knows. `after`: what is asked next in its place,
     given its answer; None when that answer decides. `name`: the check's. `told`: what an answer that is right shows, where
     that is less than the login. `refuses_for`: seconds for which it refuses everybody when it starts, so that a refusal is
-    asked about once more after them.
+    asked about once more after them. `leaves`: what the question leaves at the vendor, in a sentence for a person; then
+    `unattended` is what is asked in its place by whatever asks again and again.
     """
 
     url: str
@@ -50,9 +53,12 @@ class LoginProbe:
     right: Callable[[HttpResponse], bool]
     name: str = "login"
     told: str = ""
+    query: Mapping[str, str] | None = field(default=None, repr=False)
     form: bytes | None = field(default=None, repr=False)
     refuses_for: float = 0.0
     after: Callable[[HttpResponse], LoginProbe | None] = field(default=lambda _: None, repr=False)
+    leaves: str = ""
+    unattended: LoginProbe | None = None
 
 
 def _has_list(name: str) -> Callable[[HttpResponse], bool]:
@@ -170,9 +176,36 @@ def _kannel(settings: Kannel) -> tuple[LoginProbe, ...]:
     return (LoginProbe(url=url, form=b"", headers=headers, right=right, refuses_for=KANNEL_STARTS),)
 
 
-def _gateway(settings: CarrierSettings) -> tuple[LoginProbe, ...]:
-    told = f"{settings.kind} answers; it looks at a login only when a text is sent"
-    return (LoginProbe(url=f"{settings.api_base}/", headers={}, right=lambda _: True, told=told),)
+def _jasmin(settings: Jasmin) -> tuple[LoginProbe, ...]:
+    """Ask for the balance, which it tells to a user of its own alone; name and password are in the query, nowhere else.
+
+    A query is written into `access_log`, so what asks by itself asks for `/ping`. Sources: jookies/jasmin@0aac58e
+    (protocols/http/endpoints/balance.py, ping.py; protocols/http/validation.py; bin/jasmind.py), whose answers were seen.
+    """
+
+    def known(answer: HttpResponse) -> bool:
+        if answer.status == 400:  # known, and not allowed to ask
+            return isinstance(answer.value, str) and answer.value.endswith("(Cannot check balance).")
+        return answer.status == 200 and answer.json.keys() == {"balance", "sms_count"}
+
+    ping = LoginProbe(
+        url=f"{settings.api_base}/ping",
+        headers={},
+        right=lambda answer: answer.status == 200 and answer.body.strip() == b"Jasmin/PONG",
+        told="answers; whether it takes the login only `quietline carrier check` asks",
+    )
+    balance = LoginProbe(
+        url=f"{settings.api_base}/balance",
+        query={"username": settings.username, "password": read_secret(settings.password_file)},
+        headers={},
+        right=known,
+        leaves=(
+            "Jasmin writes this question, name and password in it, into the file `access_log` of its `http-api`: have "
+            "nobody else read that file."
+        ),
+        unattended=ping,
+    )
+    return (balance,)
 
 
 GATEWAYS: Final = ("kannel", "jasmin")
@@ -187,6 +220,6 @@ LOGIN_PROBES: Final[Mapping[str, Callable[[Any], tuple[LoginProbe, ...]]]] = Map
         "vonage": _vonage,
         "smsgate": _smsgate,
         "kannel": _kannel,
-        "jasmin": _gateway,
+        "jasmin": _jasmin,
     }
 )

@@ -1,4 +1,4 @@
-"""A fake of a Jasmin gateway, after its HTTP API and routing/throwers.py in jookies/jasmin@0aac58e.
+"""A fake of a Jasmin gateway, after its HTTP API (protocols/http) and routing/throwers.py in jookies/jasmin@0aac58e.
 
 As it was seen to do: `coding` is the byte itself.
 """
@@ -24,9 +24,13 @@ NUMBER = "+15555550100"
 
 
 class FakeJasmin(FakeVendor):
-    """`by_get`: its connectors call with GET, else with POST. `reports` are what each DLR bears beyond its id."""
+    """`by_get`: its connectors call with GET, else with POST. `reports` are what each DLR bears beyond its id.
+
+    `tells_balance`: the user has its authorization `http_balance`. `addresses` are what stands in its access log.
+    """
 
     by_get = False
+    tells_balance = True
     reports: Sequence[dict[str, Any]] = (
         {"level": 1, "message_status": "ESME_ROK", "connector": "smpp"},
         # As it was seen to call with `dlr-level` 3: names and their order in tests/bridge/carriers/published/jasmin.json.
@@ -47,9 +51,10 @@ class FakeJasmin(FakeVendor):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.codings: list[str] = []
+        self.addresses: list[str] = []
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.post("/send", self.send)]
+        return [web.post("/send", self.send), web.get("/balance", self.balance), web.get("/ping", self.ping)]
 
     def acknowledged(self, status: int, body: bytes) -> bool:
         return status < 400 and body.strip() == b"ACK/Jasmin"
@@ -77,6 +82,24 @@ class FakeJasmin(FakeVendor):
         return lambda: WebhookCall(
             url=url, headers={"Content-Type": "application/x-www-form-urlencoded"}, body=told.encode()
         )
+
+    async def ping(self, request: web.Request) -> web.Response:
+        self.addresses.append(request.path_qs)
+        return web.Response(text="Jasmin/PONG")
+
+    async def balance(self, request: web.Request) -> web.Response:
+        self.addresses.append(request.path_qs)
+        told = dict(request.query)
+        for name in ("username", "password"):
+            if not 1 <= len(told[name]) <= 16:
+                said = f"Argument [{name}] has an invalid value: [{told[name]}]."
+                return web.json_response(said, status=400)
+        user = told["username"]
+        if (user, told["password"]) != LOGIN:
+            return web.json_response(f"Authentication failure for username:{user}", status=403)
+        if not self.tells_balance:
+            return web.json_response(f"Authorization failed for user [{user}] (Cannot check balance).", status=400)
+        return web.json_response({"balance": "ND", "sms_count": "ND"})
 
     async def send(self, request: web.Request) -> web.Response:
         assert request.query_string == ""

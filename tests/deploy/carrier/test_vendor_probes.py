@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from aiohttp import web
+from yarl import URL
 
 from bridge.carriers.adapter import AdapterContext
 from bridge.carriers.client_credentials import basic_auth
@@ -21,7 +22,7 @@ from deploy.carrier.carrier_check import check_carrier, check_login, tell_login
 from deploy.carrier.vendor_probes import GATEWAYS, LOGIN_PROBES
 from tests.bridge.carriers.carrier_line import carrier_line
 from tests.deploy.carrier.test_carrier_check import NAMES, SECRET, sample
-from tests.fakes import vonage
+from tests.fakes import jasmin, vonage
 from tests.free_ports import free_ports
 
 Say = Callable[[web.Request], web.Response]
@@ -66,6 +67,10 @@ def knowing(name: str, profile: Any = PROFILE, device: str = "0a0a0a0a0a0a0a0a",
             right = (request.headers["X-Kannel-Username"], request.headers["X-Kannel-Password"]) == ("quietline", SECRET)
             told = "Missing receiver(s) number(s), rejected" if right else "Authorization failed for sendsms"
             return web.Response(status=400 if right else 403, text=told)
+        if path == "/balance":
+            right = dict(request.query) == {"username": "quietline", "password": SECRET}
+            said: Any = {"balance": 1.5, "sms_count": "ND"} if right else "Authentication failure for username:quietline"
+            return web.json_response(said, status=200 if right else 403)
         if path.endswith("/oauth2/token"):
             right = request.method == "POST" and login == basic_auth("CLI-00000000-0000-0000-0000-000000000000", SECRET)
             return web.json_response(
@@ -163,7 +168,7 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("say", ELSEWHERE.values(), ids=ELSEWHERE.keys())
-@pytest.mark.parametrize("name", sorted(LOGIN_PROBES.keys() - {"rehearsal", "jasmin"}))
+@pytest.mark.parametrize("name", sorted(LOGIN_PROBES.keys() - {"rehearsal"}))
 async def test_only_the_vendor_takes_a_login(
     name: str, say: Say, tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,18 +182,55 @@ async def test_only_the_vendor_takes_a_login(
         assert SECRET not in report.as_json()
 
 
-async def test_jasmin_is_asked_whether_it_is_there(tmp_path: Path, port: int) -> None:
-    """One that answers anything is there, and no text is sent to see more."""
-    asked: list[str] = []
+@asynccontextmanager
+async def running_jasmin() -> AsyncIterator[jasmin.FakeJasmin]:
+    fake = jasmin.FakeJasmin(webhook="http://127.0.0.1:9/carriers/demo")
+    await fake.start()
+    try:
+        yield fake
+    finally:
+        await fake.stop()
 
-    def say(request: web.Request) -> web.Response:
-        asked.append(f"{request.method} {request.path_qs}")
-        return web.Response(status=404)
 
-    async with vendor(say) as base:
-        there = await check_login(at(tmp_path, "jasmin", port, base))
-    assert (there.ok, asked) == (True, ["GET /"])
-    assert "only when a text is sent" in there.what
+@pytest.mark.parametrize(
+    ("login", "tells", "ok", "word"),
+    [
+        (jasmin.LOGIN, True, True, "takes the login"),
+        (jasmin.LOGIN, False, True, "takes the login"),
+        ((jasmin.LOGIN[0], "another password"), True, False, "refuses the login (403)"),
+        (("another", jasmin.LOGIN[1]), False, False, "refuses the login (403)"),
+        ((jasmin.LOGIN[0], "a password of more than sixteen"), True, False, "not what this carrier says"),
+    ],
+    ids=["right", "right, and may not ask", "another password", "another user", "too long"],
+)
+async def test_jasmin_is_asked_for_the_balance(
+    tmp_path: Path, port: int, *, login: tuple[str, str], tells: bool, ok: bool, word: str
+) -> None:
+    """`carrier check` says whether it takes the line's login, sends nothing, and says what the question leaves there."""
+    async with running_jasmin() as fake:
+        fake.tells_balance = tells
+        config = at(tmp_path, "jasmin", port, fake.base, username=login[0])
+        (tmp_path / "password_file").write_text(login[1], encoding="utf-8")
+        report = await check_carrier(config)
+        (row,) = [row for row in report.checks if row.name == "login"]
+        assert (row.ok, word in row.what) == (ok, True), row
+        assert row.do
+        assert ("`access_log`" in row.do) is ok
+        assert [URL(address).path for address in fake.addresses] == ["/balance"]
+        assert fake.texts_at_handset == {}
+        assert login[1] not in report.as_json()
+
+
+async def test_what_asks_jasmin_by_itself_leaves_no_password_there(tmp_path: Path, port: int) -> None:
+    """`status` and `doctor` see that Jasmin answers, and that another program does not answer as it would."""
+    async with running_jasmin() as fake:
+        config = at(tmp_path, "jasmin", port, fake.base)
+        found, told = await check_login(config), await tell_login(config)
+        assert (found.ok, told.ok, told.warning) == (True, True, False)
+        assert "`quietline carrier check`" in told.what
+        assert fake.addresses == ["/ping"] * 2
+    async with vendor(always(text="<h1>welcome to the hotel</h1>", content_type="text/html")) as base:
+        assert not (await check_login(at(tmp_path, "jasmin", port, base))).ok
 
 
 @pytest.mark.parametrize(("refusals", "takes"), [(0, True), (1, True), (9, False)])
