@@ -1,8 +1,9 @@
 """What takes how long: `python -m tests.suite_times RESULTS.xml…` writes the table of `CONTRIBUTING.md`.
 
-Rules of this module: the results are those of `./quietline test --junitxml RESULTS.xml`, of the whole suite or, over
-several files, of its parts. Seconds waited are the sum over tests, and several run at once; seconds of CPU are of the
-test's process and of the children that it waited for, and their sum over the number of cores is the least that a run takes.
+Rules of this module: the results are those of `./quietline test -n 6 --dist loadfile --no-loadscope-reorder --junitxml
+RESULTS.xml`, of the whole suite or, over several files, of its parts. Seconds waited are the sum over tests, and several
+run at once; seconds of CPU are of the test's process and of the children that it waited for, and their sum over the number
+of cores is the least that a run takes.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def test_the_page_has_each_size_that_is_asked_for() -> None:
     for begin in ("10,000 | 0", "100,000 | 0", "0 | 1", "0 | 100", "0 | 1,000", "0 | 10,000"):
         assert f"\n| {begin} |" in tables["seeded"]
     for part in (*capacity.PARTS, "workers"):
-        assert f"python -P -m tests.bench.{'workers' if part == 'workers' else 'capacity'}" in text
+        assert f".venv/bin/python -m tests.bench.{'workers' if part == 'workers' else 'capacity'}" in text
 
 
 def test_the_page_has_a_place_for_each() -> None:

@@ -142,7 +142,7 @@ NOTES: Final[Mapping[str, Note]] = MappingProxyType(
         "metrics.exposed": Note(
             "true where networks of others may reach that address: metrics say when texts come", "false"
         ),
-        "carrier.kind": Note("which carrier", "twilio"),
+        "carrier.kind": Note("which carrier", "KIND"),
         "carrier.api_base": Note(API_BASE, "https://api.example.com"),
         "carrier.texts_per_second": Note(
             "how fast the carrier lets one number, or the account, send; faster is refused there", "1"

@@ -59,6 +59,12 @@ def note_place(place: str, name: str) -> str:
     return f"{place}.{name}" if place else name
 
 
+def example_of(place: str, name: str) -> str:
+    """Return an example of a key's value, as YAML; a carrier's `kind` has one value, that of its section."""
+    is_kind = place.startswith("carrier.") and name == "kind"
+    return place.removeprefix("carrier.") if is_kind else NOTES[note_place(place, name)].example
+
+
 def _below(model: type[Section], at: str) -> Iterator[tuple[str, type[Section], str]]:
     for name, field in model.model_fields.items():
         inner = None if name == "carrier" else section_of(field)
@@ -70,10 +76,10 @@ def _below(model: type[Section], at: str) -> Iterator[tuple[str, type[Section], 
 
 def _rows(model: type[Section], place: str) -> Iterator[str]:
     for name, field in model.model_fields.items():
-        note = NOTES[note_place(place, name)]
-        default, example = _default(field), cell(note.example)
-        shown = example if note.example == "see below" else f"`{example}`"
-        yield f"| `{name}` | {cell(_type(name, field))} | {cell(default)} | {cell(note.why)} | {shown} |"
+        default, example = _default(field), cell(example_of(place, name))
+        shown = example if example == "see below" else f"`{example}`"
+        why = cell(NOTES[note_place(place, name)].why)
+        yield f"| `{name}` | {cell(_type(name, field))} | {cell(default)} | {why} | {shown} |"
 
 
 def section_of(field: FieldInfo) -> type[Section] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 GENERATED_NOTICE: Final = (
-    "<!-- Made by `python -m deploy.docs.generate` from the tables in the code. Change those, not this page. -->"
+    "<!-- Made by `.venv/bin/python -m deploy.docs.generate` from the tables in the code. Change those, not this page. -->"
 )
 
 

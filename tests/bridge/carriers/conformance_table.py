@@ -37,10 +37,9 @@ SIGNS: Final = {"passed": "✓", "failed": "**failed**", "skipped": "not tried"}
 HEAD: Final = """\
 # What each carrier adapter was shown to do
 
-Written by the test run (`python -m tests.bridge.carriers.conformance_table`); a run of the tests that gives anything else
-fails. Each
-adapter ran over real sockets beside **a fake of its vendor** that follows what the vendor documents. None of them was ever
-tried against a live vendor: what nobody could confirm is told by `./quietline exposure`.
+Written by the test run (`.venv/bin/python -m tests.bridge.carriers.conformance_table`); a run of the tests that gives
+anything else fails. Each adapter ran over real sockets beside **a fake of its vendor** that follows what the vendor
+documents. None of them was ever tried against a live vendor: what nobody could confirm is told by `./quietline exposure`.
 
 A long text arrives as one: each of these vendors puts its parts together before it calls (`words_stay`). Vonage's older SMS
 API, which leaves that to others, is not used.
