@@ -22,6 +22,7 @@ _DATA: Final = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     help="The line's directory.  [default: ./var]",
 )
+_NAMED_DATA: Final = click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="The line's directory.")
 _CONFIG: Final = click.option(
     "--config", type=click.Path(dir_okay=False, path_type=Path), help="The bridge's configuration file, instead."
 )
@@ -48,7 +49,7 @@ def line_options(verb: Callable[..., None]) -> Callable[..., None]:
 def optional_line_options(verb: Callable[..., None]) -> Callable[..., None]:
     """Give a verb `--data` and `--config`; its `layout` is None when neither is said."""
 
-    @_DATA
+    @_NAMED_DATA
     @_CONFIG
     @functools.wraps(verb)
     def chosen(*args: Any, data: Path | None, config: Path | None, **kwargs: Any) -> None:

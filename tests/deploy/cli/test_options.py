@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from deploy.cli.main import cli
-from deploy.cli.options import chosen_layout
+from deploy.cli.options import chosen_layout, line_options, line_or_fleet_options, optional_line_options
 from deploy.data_dir.layout import Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 NOT_ABOUT_A_LINE = {
@@ -81,3 +81,17 @@ def test_a_configuration_names_its_line(tmp_path: Path) -> None:
     named = chosen_layout(tmp_path, None)
     assert named is not None
     assert named.config == made
+
+
+@pytest.mark.parametrize("options", [line_options, optional_line_options, line_or_fleet_options])
+def test_help_tells_of_a_default_where_there_is_one(
+    options: Callable[[Callable[..., None]], Callable[..., None]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`--help` says ./var for the verbs that take it when no line is named, and for no other verb."""
+    monkeypatch.chdir(tmp_path)
+
+    def verb(layout: Layout | None, **_: object) -> None:
+        click.echo("" if layout is None else str(layout.data))
+
+    command, run = click.command()(options(verb)), CliRunner().invoke
+    assert ("./var" in run(command, ["--help"]).output) is (run(command, []).output.strip() == str(tmp_path / "var"))
