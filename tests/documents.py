@@ -69,14 +69,14 @@ def strings(tree: ast.AST) -> Iterator[str]:
 
 @cache
 def tables() -> Mapping[str, set[str]]:
-    """Return the packages that write each table, by the table's name."""
+    """Return the modules that write each table, by the table's name; a schema makes and migrates what others write."""
     texts = {file: list(strings(tree)) for file, tree in source().items()}
     writers: dict[str, set[str]] = {name: set() for file in texts for text in texts[file] for name in CREATE.findall(text)}
     for file, found in texts.items():
         for text in found:
             for name in WRITE.findall(text):
-                if name in writers:
-                    writers[name].add(file.rpartition("/")[0])
+                if name in writers and not file.endswith("/schema.py"):
+                    writers[name].add(file)
     return MappingProxyType(writers)
 
 
@@ -204,10 +204,8 @@ def _returned(method: ast.AST) -> Iterator[str]:
 
 
 def draw_tables() -> str:
-    """Return a line for each table: which packages write it."""
-    rows = [
-        f"| `{name}` | {', '.join(f'`{package}`' for package in sorted(by))} |" for name, by in sorted(tables().items())
-    ]
+    """Return a line for each table: which module writes it."""
+    rows = [f"| `{name}` | {', '.join(f'`{file}`' for file in sorted(by))} |" for name, by in sorted(tables().items())]
     return "\n".join(["| table | written by |", "| --- | --- |", *rows])
 
 

@@ -50,7 +50,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "bridge/tables": "bot/model bridge/runtime bridge/storage",
     "bridge/matrix/api": "bot/model bridge/runtime",
     "bridge/background": "bridge/runtime bridge/storage bridge/matrix/api",
-    "bridge/matrix/olm": "bridge/runtime bridge/storage bridge/services bridge/matrix/api",
+    "bridge/matrix/olm": "bridge/runtime bridge/storage bridge/matrix/api",
     "bridge/matrix/rooms": (
         "bot/wording bridge/runtime bridge/storage bridge/matrix/api bridge/background bridge/matrix/olm"
     ),

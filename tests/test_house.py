@@ -18,7 +18,7 @@ from bot.model.desk import Aggregate, Desk, Thread
 from bot.model.events import Event, MessageSent
 from bridge.storage import serialization
 from tests import package_map
-from tests.documents import source, strings
+from tests.documents import source, strings, tables
 
 ROOT: Final = Path(__file__).parents[1]
 MAY_IMPORT: Final = {
@@ -78,6 +78,13 @@ SQL: Final = re.compile(
 )
 SQL_PACKAGES: Final = ("bridge/tables/", "bridge/storage/", "bridge/lease/", "bridge/matrix/", "deploy/synapse_module/")
 """Where statements stand: our tables, those of the Matrix edge, and Synapse's own."""
+
+WRITES_ANY_TABLE: Final = {
+    "bridge/storage/copying.py": "it moves whole databases from one engine to the other",
+    "bridge/storage/migrations.py": "each schema names the table that holds its version",
+}
+"""Modules whose statements write a table that the caller names, and why."""
+WRITES_UNNAMED: Final = re.compile(r"\b(?:INSERT (?:OR \w+ )?INTO|UPDATE|DELETE FROM)\s+\?")
 
 PASSED_OVER: Final = {
     (Thread, events.PowerLevelsChanged): "the desk's levels are the roster; threads get it as a fact",
@@ -317,6 +324,13 @@ def test_sql_stands_with_its_tables() -> None:
     """A statement stands in the package of its tables; everything else calls a function with a name and types."""
     found = {file for file, tree in source().items() if not file.startswith(SQL_PACKAGES) and statements(tree)}
     assert found == set(), "move the statement to bridge/tables"
+
+
+def test_one_module_writes_each_table() -> None:
+    """Whoever wants a row changed calls a function of its table's one writer; a schema makes tables and migrates them."""
+    assert {name: sorted(by) for name, by in tables().items() if len(by) != 1} == {}, "move the statement to its owner"
+    unnamed = {file for file, tree in within("bridge") if any(map(WRITES_UNNAMED.search, strings(tree)))}
+    assert unnamed == WRITES_ANY_TABLE.keys(), "name the table in the statement: this test looks for it there"
 
 
 def test_sql_names_no_class() -> None:

@@ -41,6 +41,7 @@ from bridge.inbound.screening import NewThreadRateLimit, Screening
 from bridge.inbound.webhook import Webhook, make_runner
 from bridge.lease.lead import Lead
 from bridge.matrix import stored_times
+from bridge.matrix.rooms.room_state import delete_unassigned_rooms
 from bridge.matrix.service import CONFIRMATIONS_SIGNED
 from bridge.metrics.server import MetricsServer
 from bridge.outbound.dispatcher import OutboxDispatcher
@@ -58,7 +59,6 @@ from bridge.shift_calendar.follower import CalendarFollower
 from bridge.shift_calendar.source import source_of
 from bridge.tables import clock_trust, threads
 from bridge.tables.audit_log import AuditLog
-from bridge.tables.thread_rooms import forget_unassigned_rooms
 from policies.pack import Pack
 
 PUBLISH_SECONDS: Final = 1.0
@@ -364,7 +364,7 @@ class Bridge:
     async def _destroy_orphan_keys(self) -> None:
         """Destroy keys whose thread or room never came to be, because a crash came between."""
         database, vault = self._resources.services.database, self._resources.services.vault
-        await database.commit(forget_unassigned_rooms)
+        await database.commit(delete_unassigned_rooms)
         needed = await threads.key_owners(database)
         orphans = await vault.owners() - needed - {DESK, COPIES, CONFIRMATIONS_SIGNED}
         for owner in orphans:

@@ -17,9 +17,10 @@ from bridge.erasure.certificate import FOREIGN_UPLOADS, KEPT_PAGES, OWN_PAGES, C
 from bridge.erasure.job_runner import Step, StepNotDone, close_job
 from bridge.matrix.api.module_api import ModuleClient, ModuleRequestRejected, RoomState
 from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused
+from bridge.matrix.room_keys.ratchet_pruning import destroy_keys
 from bridge.matrix.rooms import media
 from bridge.matrix.rooms.erasure_probe import NOT_ACCESSIBLE, ErasureProbe
-from bridge.matrix.rooms.room_state import delete_room, destroy_keys
+from bridge.matrix.rooms.room_state import delete_room
 from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.priority_gate import PriorityGate
 from bridge.services import Services

@@ -34,7 +34,7 @@ from bridge.storage.database import Sync, Transaction
 from bridge.storage.errors import Unavailable
 from bridge.storage.marked_sets import MarkedSet
 from bridge.storage.vault import Vault
-from bridge.tables import carrier_copies, clock_trust, dead_letters, inbox, thread_rooms, threads
+from bridge.tables import carrier_copies, clock_trust, dead_letters, inbox, warm_rooms, threads
 from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import SequencedRow
 from bridge.tables.suppression import Suppression
@@ -123,7 +123,7 @@ class Screening:
         async def commit(transaction: Transaction) -> None:
             if not await threads.is_unscreened(transaction, owner):
                 return
-            warm = None if flood else await thread_rooms.take(transaction)
+            warm = None if flood else await warm_rooms.take(transaction)
             designation = warm.designation if warm is not None else self._new_designation()
             if warm is not None:
                 await set_owner(transaction, warm.room_id, owner)

@@ -21,13 +21,13 @@ from bridge.matrix.room_keys.history import RecentMessages, RoomHistory
 from bridge.matrix.room_keys.key_bundles import KeyBundles
 from bridge.matrix.room_keys.key_sharing import RoomKeySharing
 from bridge.matrix.room_keys.outbound_sessions import OutboundSessions
+from bridge.matrix.room_keys.outbound_table import rotate_sessions
 from bridge.matrix.rooms.room_state import (
     SELECT_MEMBERSHIP,
     Room,
     RoomKind,
     RoomQueries,
     record_room,
-    rotate_sessions,
     set_membership,
 )
 from bridge.matrix.rooms.room_templates import (

@@ -19,7 +19,8 @@ from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
 from bridge.matrix.api.json_fields import BAD_DATA, Json, int_field, object_at, objects_in, string_field, strings_in
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.room_keys.device_lists import DeviceLists, EventSink
-from bridge.matrix.rooms.room_state import SELECT_MEMBERSHIP, room_of, rotate_sessions, set_membership
+from bridge.matrix.room_keys.outbound_table import rotate_sessions
+from bridge.matrix.rooms.room_state import SELECT_MEMBERSHIP, room_of, set_membership
 from bridge.matrix.sync.sync_response import MEMBERSHIPS, member_names
 from bridge.runtime import log
 from bridge.storage.database import Database, Transaction

@@ -15,7 +15,7 @@ import aiohttp
 
 from bridge.background.backoff import retry_until_done
 from bridge.matrix.api.json_fields import Json
-from bridge.matrix.olm.device_renewal import DeviceRenewal
+from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox
 from bridge.matrix.room_client import RoomClient
@@ -28,6 +28,7 @@ from bridge.matrix.room_keys.key_bundles import KeyBundles
 from bridge.matrix.room_keys.key_sharing import RoomKeySharing
 from bridge.matrix.room_keys.outbound_sessions import OutboundSessions
 from bridge.matrix.rooms.room_state import RoomQueries
+from bridge.matrix.sync.device_renewal import DeviceRenewal
 from bridge.matrix.sync.device_updates import DeviceListUpdates
 from bridge.matrix.sync.key_upload import OneTimeKeyUpload
 from bridge.matrix.sync.session_recovery import SessionRecovery
@@ -190,8 +191,7 @@ class MatrixService:
         `schema.PUPPET_MIGRATIONS`; `services.marks` were read. Raises `Permanent` when the homeserver refuses us,
         `IdentityInUse` when another bridge may speak for this line.
         """
-        query = "SELECT 1 FROM matrix_identity WHERE user_id=$1 AND ready"
-        introduced = await services.database.fetchval(query, policy_mxid) is not None
+        introduced = await identity_table.is_ready(services.database, policy_mxid)
         policy, puppet = [
             await retry_until_done(
                 "matrix.identity_open",

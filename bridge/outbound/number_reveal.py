@@ -16,8 +16,8 @@ from bot.model.actions import DESK, OFFICE, RevealNumber, Speaker
 from bot.wording.notice import words_of
 from bridge.background.loop import BackgroundLoop
 from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused
-from bridge.matrix.room_keys.ratchet_pruning import delete_sessions_since
-from bridge.matrix.rooms.room_state import office_of, rotate_sessions
+from bridge.matrix.room_keys.outbound_table import delete_sessions_since, rotate_sessions
+from bridge.matrix.rooms.room_state import office_of
 from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
 from bridge.outbound.sms_sender import PHONE_CONTEXT
 from bridge.runtime import log

@@ -31,9 +31,9 @@ from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Database, Transaction
-from bridge.tables import line_state, thread_rooms, threads
-from bridge.tables.thread_rooms import WarmRoom
+from bridge.tables import line_state, room_events, threads, warm_rooms
 from bridge.tables.threads import RoomlessThread
+from bridge.tables.warm_rooms import WarmRoom
 from policies.designations import choose_designation
 
 WARM_ROOMS: Final = 4
@@ -58,7 +58,7 @@ class Designations:
 
     async def load(self) -> None:
         """Read which are taken."""
-        self._taken = set(await thread_rooms.designations_in_use(self._database))
+        self._taken = set(await warm_rooms.designations_in_use(self._database))
         self._first_words = Counter(map(_first_word, self._taken))
 
     def allocate(self) -> str:
@@ -149,11 +149,11 @@ class RoomProvisioner:
         for seat in self._desk().roster:
             if await self._ensure_office(seat.user):
                 return True
-        if await thread_rooms.count(self._database) < WARM_ROOMS:
+        if await warm_rooms.count(self._database) < WARM_ROOMS:
             await self._make_warm_room()
             return True
         if self._may_have_orphans:
-            await self._database.commit(thread_rooms.forget_unassigned_rooms)
+            await self._database.commit(room_state.delete_unassigned_rooms)
         if self._may_have_orphans or self._monotonic() >= self._next_unknown_rooms_at:
             await self._leave_unknown_rooms()
             self._may_have_orphans = False
@@ -161,14 +161,14 @@ class RoomProvisioner:
 
     async def _compare_rooms(self) -> None:
         """Forget rooms that the homeserver has not, and correct who is in the others."""
-        lost = await self._room_comparison.missing(await thread_rooms.used_rooms(self._database))
+        lost = await self._room_comparison.missing(await warm_rooms.used_rooms(self._database))
         for room_id in lost:
-            name = await self._database.commit(partial(thread_rooms.forget_lost, room_id=room_id))
+            name = await self._database.commit(partial(_forget_lost, room_id=room_id))
             self._designations.release(name)
         if lost:
             log.event("room_provisioner.rooms_lost", count=len(lost))
             await self._notify_desk(HomeserverIncident(kind=HomeserverIncidentKind.ROOMS_LOST))
-        for room_id in [self.desk_room, *await thread_rooms.used_rooms(self._database)]:
+        for room_id in [self.desk_room, *await warm_rooms.used_rooms(self._database)]:
             await self._invite_lost(room_id, (await self._room_comparison.compare_members(room_id)).lost)
 
     async def _leave_unknown_rooms(self) -> None:
@@ -218,7 +218,7 @@ class RoomProvisioner:
     async def _readd_puppet(self) -> None:
         """Have the texter puppet in all rooms that stand: without it no text is shown, and nobody who comes in can read."""
         for room_id in await self._room_client.rooms_without_puppet():
-            name = "" if room_id == self.desk_room else await thread_rooms.designation_of_room(self._database, room_id)
+            name = "" if room_id == self.desk_room else await warm_rooms.designation_of_room(self._database, room_id)
             if name is None or self._invite_again_at.get(room_id, 0.0) > self._monotonic():
                 continue
             try:
@@ -263,14 +263,14 @@ class RoomProvisioner:
         async def commit(transaction: Transaction) -> bool:
             if thread is not None:
                 if await threads.assign_room(transaction, thread, name, room_id):
-                    await thread_rooms.settle_lost(transaction, thread, room_id)
+                    await room_state.settle_lost(transaction, thread, room_id)
                     return True
                 if invited:  # no room for another person's words: it is left like any that we do not know
                     await room_state.delete_room(transaction, room_id)
                     return False
                 # The conversation was over before its room was there: nobody was in it, and another may have it.
                 await room_state.set_owner(transaction, room_id, "")
-            await thread_rooms.add(transaction, WarmRoom(room_id, name))
+            await warm_rooms.add(transaction, WarmRoom(room_id, name))
             return False
 
         assigned = await self._database.commit(commit)
@@ -280,7 +280,7 @@ class RoomProvisioner:
 
     async def _invite_from_lost_rooms(self, thread: str, room_id: str) -> bool:
         """Invite the people who were in the room that this one replaces; return whether there was anybody."""
-        everybody = await thread_rooms.people_of_lost(self._database, thread, room_id)
+        everybody = await room_state.people_of_lost(self._database, thread, room_id)
         people = [user for user in everybody if user not in self._own_users]
         await self._invite_lost(room_id, people)
         return bool(people)
@@ -299,3 +299,16 @@ class RoomProvisioner:
         room_id = await self._room_client.create_room(kind, name, owner=owner, supervisors=supervisors or [])
         self._crash(CrashPoint.ROOM_NOTED)
         return room_id
+
+
+async def _forget_lost(transaction: Transaction, room_id: str) -> str:
+    """Forget a room that the homeserver has lost; return the designation that it had in stock, or an empty string.
+
+    Nothing of it is edited or redacted. What was noted of a thread's members stays until the thread has another room: it
+    says whom to invite to it.
+    """
+    await room_events.delete_room(transaction, room_id)
+    designation = await warm_rooms.delete(transaction, room_id)
+    if not await threads.lose_room(transaction, room_id):
+        await room_state.delete_room(transaction, room_id)
+    return designation

@@ -12,7 +12,7 @@ fetchval).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from enum import Enum, auto, unique
 from typing import Any, NoReturn, Protocol, TypeAlias, TypeVar
 
@@ -38,6 +38,17 @@ class Dialect(Enum):
 def placeholders(count: int, *, after: int = 0) -> str:
     """Return `$1, $2, …` for an IN list of `count` values behind `after` other parameters."""
     return ", ".join(f"${after + n + 1}" for n in range(count))
+
+
+def insertion(row: Mapping[str, Value]) -> tuple[str, list[Value]]:
+    """Return what follows `INSERT INTO table` for a row, and its values, without columns whose name is no identifier."""
+    names = [name for name in row if name.isidentifier()]
+    return f"({', '.join(names)}) VALUES ({placeholders(len(names))})", [row[name] for name in names]
+
+
+def earlier(column: str) -> str:
+    """Return an assignment for UPDATE: a time that is too far ahead comes back by `$2`, and to `$1` at the latest."""
+    return f"{column} = CASE WHEN {column} - $2 > $1 THEN $1 ELSE {column} - $2 END"
 
 
 class Row(Protocol):

@@ -1,7 +1,6 @@
 """Which of our tables a backup holds, and their rows on the way out and in.
 
-Rules of this module: a table that is not named in `BACKUP_TABLES` is neither read nor written, whatever a file says; a
-column whose name is no identifier is passed over.
+Rule of this module: a table that is not named in `BACKUP_TABLES` is neither read nor written, whatever a file says.
 """
 
 from __future__ import annotations
@@ -10,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from bridge.storage.database import Snapshot, Transaction
+from bridge.tables import desk_state, suppression
 
-BACKUP_TABLES: Final = ("suppression", "tally")
+_INSERT: Final = {"suppression": suppression.insert_row, "tally": desk_state.insert_tally_row}
+BACKUP_TABLES: Final = tuple(_INSERT)
 """Tables that a backup holds: phones that said STOP (slow keyed hashes), and counters that name nobody."""
 
 Rows: TypeAlias = list[dict[str, Any]]
@@ -30,9 +31,6 @@ def read(connection: Snapshot) -> dict[str, Rows]:
 
 async def insert(transaction: Transaction, tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     """Insert the rows of a backup, in the caller's commit. Raises `DatabaseError` for a column that the table has not."""
-    for table in BACKUP_TABLES:
+    for table, insert_row in _INSERT.items():
         for row in tables.get(table, ()):
-            names = [name for name in row if name.isidentifier()]
-            places = ", ".join(f"${n + 1}" for n in range(len(names)))
-            query = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places})"  # noqa: S608 - names that were checked
-            await transaction.execute(query, *(row[name] for name in names))
+            await insert_row(transaction, row)

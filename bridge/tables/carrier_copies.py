@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from bridge.storage.database import Reader, Transaction
+from bridge.storage.database import Reader, Transaction, earlier
 from bridge.tables.erasure_jobs import PERSON
 
 REPORT_WAIT: Final = 3600.0
@@ -157,3 +157,11 @@ async def results_of(reader: Reader, owner: str) -> dict[str, int]:
 async def delete_results(transaction: Transaction, owner: str) -> None:
     """Forget what became of an owner's copies."""
     await transaction.execute("DELETE FROM copy_result WHERE owner = $1", owner)
+
+
+async def bring_back(transaction: Transaction, *, latest: int, due: int, seconds: int) -> None:
+    """Let copies that seem to be known since after `latest`, or are due after `due`, be so many seconds earlier."""
+    query = f"UPDATE carrier_copy SET {earlier('noted')} WHERE noted > $1"  # noqa: S608 - a constant
+    await transaction.execute(query, latest, seconds)
+    query = f"UPDATE carrier_copy SET {earlier('due')} WHERE due > $1"  # noqa: S608 - a constant
+    await transaction.execute(query, due, seconds)

@@ -24,7 +24,17 @@ from typing import Final
 
 from bot.model.text_order import MAX_SKEW
 from bridge.storage.database import Database, Reader, Transaction
-from bridge.tables import erasure_jobs, line_state, timers
+from bridge.tables import (
+    carrier_copies,
+    dead_letters,
+    erasure_jobs,
+    inbox,
+    line_state,
+    outbox,
+    room_events,
+    sent_texts,
+    timers,
+)
 
 MAX_DOWNTIME: Final = 12 * 3600.0
 SAMPLE_SECONDS: Final = 60.0
@@ -177,26 +187,15 @@ async def bring_back(transaction: Transaction, *, now: float, seconds: int, mess
 
     Threads, the desk and what is sealed are not among them (`bot/lifecycle/corrected_times.py`).
     """
-    at, skew = int(now), int(MAX_SKEW)
-    columns = (
-        *((table, "until", KEPT_IDS, 1) for table in ("seen", "sent_text", "early_report", "early_tap")),
-        ("event", "at", skew, 1000),
-        ("event", "expires", message_ttl, 1),
-        ("event", "refused", skew, 1),
-        ("outbox", "created", skew, 1),
-        ("dead_letter", "at", skew, 1),
-        ("erasure", "began", skew, 1),
-        ("carrier_copy", "noted", skew, 1),
-        ("carrier_copy", "due", COPY_WAIT, 1),
-    )
-    for table, column, ahead, unit in columns:
-        await transaction.execute(
-            f"""UPDATE {table} SET {column} = CASE WHEN {column} - $2 > $1 THEN $1 ELSE {column} - $2 END
-                WHERE {column} > $1""",  # noqa: S608 - names from above
-            (at + ahead) * unit,
-            seconds * unit,
-        )
-    await erasure_jobs.bring_back(transaction, now=at, seconds=seconds)
+    at = int(now)
+    latest, kept = at + int(MAX_SKEW), at + KEPT_IDS
+    await inbox.bring_back(transaction, until=kept, seconds=seconds)
+    await sent_texts.bring_back(transaction, until=kept, seconds=seconds)
+    await room_events.bring_back(transaction, latest=latest, expires=at + message_ttl, until=kept, seconds=seconds)
+    await outbox.bring_back(transaction, latest=latest, seconds=seconds)
+    await dead_letters.bring_back(transaction, latest=latest, seconds=seconds)
+    await carrier_copies.bring_back(transaction, latest=latest, due=at + COPY_WAIT, seconds=seconds)
+    await erasure_jobs.bring_back(transaction, now=at, latest=latest, seconds=seconds)
     await timers.bring_back(transaction, now=at, seconds=seconds, destroys=True)
     await timers.bring_back(transaction, now=at + DAY, seconds=seconds, destroys=False)
     await line_state.bring_back(transaction, now=now, seconds=seconds)
@@ -205,8 +204,8 @@ async def bring_back(transaction: Transaction, *, now: float, seconds: int, mess
 
 async def bring_forward(transaction: Transaction, *, seconds: int) -> None:
     """Let what would end too early by a clock that was behind end so many seconds later."""
-    for table in ("seen", "sent_text", "early_report", "early_tap"):
-        await transaction.execute(f"UPDATE {table} SET until = until + $1", seconds)  # noqa: S608 - names from above
-    await transaction.execute("UPDATE event SET expires = expires + $1 WHERE expires IS NOT NULL AND NOT gone", seconds)
+    await inbox.bring_forward(transaction, seconds=seconds)
+    await sent_texts.bring_forward(transaction, seconds=seconds)
+    await room_events.bring_forward(transaction, seconds=seconds)
     await erasure_jobs.bring_forward(transaction, seconds=seconds)
     await line_state.delete(transaction, line_state.CLOCK_AHEAD)

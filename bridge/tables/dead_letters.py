@@ -17,7 +17,7 @@ from bot.model.actions import DESK, SendMessage
 from bot.model.events import TextArrived
 from bot.model.line_incidents import DeadLetterRecorded
 from bridge.runtime import log
-from bridge.storage.database import Database, Reader, Transaction
+from bridge.storage.database import Database, Reader, Transaction, earlier
 from bridge.storage.serialization import kind_name
 from bridge.storage.vault import Vault
 from bridge.tables import inbox, threads
@@ -167,3 +167,9 @@ async def delete_all(transaction: Transaction, owner: str) -> None:
 async def count(reader: Reader) -> int:
     """Return how many are kept."""
     return int(await reader.fetchval("SELECT COUNT(*) FROM dead_letter"))
+
+
+async def bring_back(transaction: Transaction, *, latest: int, seconds: int) -> None:
+    """Let dead letters that seem to have been recorded after `latest` have been recorded so many seconds earlier."""
+    query = f"UPDATE dead_letter SET {earlier('at')} WHERE at > $1"  # noqa: S608 - a constant
+    await transaction.execute(query, latest, seconds)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.model.actions import DESK
-from bridge.storage.database import Reader, Snapshot, Transaction
+from bridge.storage.database import Reader, Snapshot, Transaction, Value, insertion
 from bridge.storage.marked_sets import MarkedSet
 from bridge.storage.vault import nonce
 
@@ -86,3 +86,9 @@ async def increment_tally(transaction: Transaction, *, month: str, language: str
         language,
         kind,
     )
+
+
+async def insert_tally_row(transaction: Transaction, row: Mapping[str, Value]) -> None:
+    """Insert a counter as a backup has it. Raises `DatabaseError` for a column that the table has not."""
+    rest, values = insertion(row)
+    await transaction.execute(f"INSERT INTO tally {rest}", *values)

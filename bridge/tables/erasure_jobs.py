@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from bridge.storage.database import Reader, Transaction
+from bridge.storage.database import Reader, Transaction, earlier
 
 ROOM, PERSON = "room", "person"
 """What a job erases: a room, or what was kept of a texter."""
@@ -148,8 +148,18 @@ async def count_failing(reader: Reader, *, tries: int) -> int:
     return int(await reader.fetchval(query, tries))
 
 
-async def bring_back(transaction: Transaction, *, now: int, seconds: int) -> None:
-    """Let steps be due so many seconds earlier that are due later than a job's patience, counted from now."""
+async def delete_expired_certificates(transaction: Transaction, now: int) -> None:
+    """Delete the certificates that were kept until a time which is over."""
+    await transaction.execute("DELETE FROM receipt WHERE until < $1", now)
+
+
+async def bring_back(transaction: Transaction, *, now: int, latest: int, seconds: int) -> None:
+    """Let jobs that seem to have begun after `latest` have begun so many seconds earlier.
+
+    So are steps due that are due later than a job's patience, counted from now.
+    """
+    query = f"UPDATE erasure SET {earlier('began')} WHERE began > $1"  # noqa: S608 - a constant
+    await transaction.execute(query, latest, seconds)
     await transaction.execute(
         f"UPDATE erasure SET due = due - $2 WHERE due > $1 + patience + {MAX_WAIT}",  # noqa: S608 - a constant
         now,

@@ -30,7 +30,7 @@ from bot.model.events import (
 )
 from bot.model.line_incidents import RoomLost, StaffAdded, StaffRemoved
 from bridge.storage import serialization
-from bridge.storage.database import Reader, Row, Transaction
+from bridge.storage.database import Reader, Row, Transaction, earlier
 from bridge.storage.serialization import kind_name
 from bridge.storage.vault import CannotOpen, Vault
 
@@ -196,3 +196,19 @@ async def newest_seq(reader: Reader) -> int | None:
 async def count(reader: Reader) -> int:
     """Return how many events are not decided yet."""
     return int(await reader.fetchval("SELECT COUNT(*) FROM inbox"))
+
+
+async def delete_expired(transaction: Transaction, now: int) -> None:
+    """Forget the messages of the carrier that are noted until a time which is over."""
+    await transaction.execute("DELETE FROM seen WHERE until < $1", now)
+
+
+async def bring_back(transaction: Transaction, *, until: int, seconds: int) -> None:
+    """Let messages of the carrier that are noted for longer than `until` be noted for so many seconds less."""
+    query = f"UPDATE seen SET {earlier('until')} WHERE until > $1"  # noqa: S608 - a constant
+    await transaction.execute(query, until, seconds)
+
+
+async def bring_forward(transaction: Transaction, *, seconds: int) -> None:
+    """Let messages of the carrier be noted for so many seconds longer."""
+    await transaction.execute("UPDATE seen SET until = until + $1", seconds)

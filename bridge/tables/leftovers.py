@@ -1,4 +1,4 @@
-"""Which of our tables could still name a person, and whether one does; and which have rows that stand until a time.
+"""Which of our tables could still name a person, and whether one does.
 
 Rules of this module: every table with a column for a thread or a room is in one of these lists, and a test that reads the
 schema says so; a row that is left is counted, whatever it is.
@@ -41,15 +41,6 @@ PERSON_COLUMNS: Final = (
     ("matrix_room", "owner"),
 )
 """Table and column, for a thread's id."""
-
-EXPIRING_TABLES: Final = ("seen", "sent_text", "early_report", "early_tap", "receipt")
-"""Tables whose rows say until when they stand, in `until`: seconds since the epoch. `suppression` deletes its own."""
-
-
-async def delete_expired(transaction: Transaction, now: int) -> None:
-    """Delete the rows whose time is over. Runs in the caller's commit."""
-    for table in EXPIRING_TABLES:
-        await transaction.execute(f"DELETE FROM {table} WHERE until < $1", now)  # noqa: S608 - names from above
 
 
 async def count_leftovers(transaction: Transaction, where: tuple[tuple[str, str], ...], value: str) -> int:

@@ -22,7 +22,7 @@ from bot.model.actions import DESK, THREAD
 from bot.model.events import ReactionAdded
 from bridge.runtime import log
 from bridge.storage import serialization
-from bridge.storage.database import Reader, Row, Transaction
+from bridge.storage.database import Reader, Row, Transaction, earlier
 from bridge.storage.vault import CannotOpen, Vault
 from bridge.tables import inbox
 
@@ -341,3 +341,26 @@ async def deliver_early_reactions(transaction: Transaction, vault: Vault, owner:
 async def delete_early_reactions(transaction: Transaction, owner: str) -> None:
     """Forget the taps of an owner."""
     await transaction.execute("DELETE FROM early_tap WHERE owner = $1", owner)
+
+
+async def delete_expired_reactions(transaction: Transaction, now: int) -> None:
+    """Forget the taps that have waited too long for what they are on."""
+    await transaction.execute("DELETE FROM early_tap WHERE until < $1", now)
+
+
+async def bring_back(transaction: Transaction, *, latest: int, expires: int, until: int, seconds: int) -> None:
+    """Bring times that lie too far ahead back by so many seconds.
+
+    `latest`: what an event was noted at, or refused at; `expires`: when one goes; `until`: until when a tap waits.
+    """
+    query = f"UPDATE early_tap SET {earlier('until')} WHERE until > $1"  # noqa: S608 - a constant
+    await transaction.execute(query, until, seconds)
+    for column, ahead, unit in (("at", latest, 1000), ("expires", expires, 1), ("refused", latest, 1)):
+        query = f"UPDATE event SET {earlier(column)} WHERE {column} > $1"  # noqa: S608 - names from above
+        await transaction.execute(query, ahead * unit, seconds * unit)
+
+
+async def bring_forward(transaction: Transaction, *, seconds: int) -> None:
+    """Let taps wait, and events stand that are not redacted, for so many seconds longer."""
+    await transaction.execute("UPDATE early_tap SET until = until + $1", seconds)
+    await transaction.execute("UPDATE event SET expires = expires + $1 WHERE expires IS NOT NULL AND NOT gone", seconds)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.model.events import Outcome
-from bridge.storage.database import Reader, Transaction
+from bridge.storage.database import Reader, Transaction, earlier
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +80,23 @@ async def delete_all(transaction: Transaction, owner: str) -> None:
 async def count_unknown(reader: Reader) -> int:
     """Return of how many texts nobody knows whether they left."""
     return int(await reader.fetchval("SELECT COUNT(*) FROM sent_text WHERE unknown = 1"))
+
+
+async def delete_expired(transaction: Transaction, now: int) -> None:
+    """Delete the rows of both tables whose time is over."""
+    await transaction.execute("DELETE FROM sent_text WHERE until < $1", now)
+    await transaction.execute("DELETE FROM early_report WHERE until < $1", now)
+
+
+async def bring_back(transaction: Transaction, *, until: int, seconds: int) -> None:
+    """Let rows that stand for longer than `until` stand for so many seconds less."""
+    query = f"UPDATE sent_text SET {earlier('until')} WHERE until > $1"  # noqa: S608 - a constant
+    await transaction.execute(query, until, seconds)
+    query = f"UPDATE early_report SET {earlier('until')} WHERE until > $1"  # noqa: S608 - a constant
+    await transaction.execute(query, until, seconds)
+
+
+async def bring_forward(transaction: Transaction, *, seconds: int) -> None:
+    """Let rows stand for so many seconds longer."""
+    await transaction.execute("UPDATE sent_text SET until = until + $1", seconds)
+    await transaction.execute("UPDATE early_report SET until = until + $1", seconds)

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from typing import Final
 
 from bot.model.transactional_actions import Suppress, SuppressionReason
 from bridge.runtime.phone_number import Phone
-from bridge.storage.database import Database, Transaction
+from bridge.storage.database import Database, Transaction, Value, insertion
 from bridge.storage.marked_sets import Found, MarkedSet
 from bridge.storage.slow_hash import SALT_BYTES, SlowHashPool, slow_hash
 from bridge.tables import clock_trust
@@ -96,6 +97,12 @@ class Suppression:
         keyed = hmac.digest(self._key, b"phone" + len(line).to_bytes(4, "big") + line + number, hashlib.sha256)
         salt = hmac.digest(self._key, b"salt" + line, hashlib.sha256)[:SALT_BYTES]
         return slow_hash(keyed, salt)
+
+
+async def insert_row(transaction: Transaction, row: Mapping[str, Value]) -> None:
+    """Insert an entry as a backup has it. Raises `DatabaseError` for a column that the table has not."""
+    rest, values = insertion(row)
+    await transaction.execute(f"INSERT INTO suppression {rest}", *values)
 
 
 def _number(phone: Phone) -> bytes:

@@ -271,6 +271,12 @@ async def crowded(reader: Reader) -> list[RoomlessThread]:
     return [RoomlessThread(row["id"], row["designation"]) for row in await reader.fetch(query)]
 
 
+async def lose_room(transaction: Transaction, room_id: str) -> bool:
+    """Note that a room is lost, so that its thread waits for another; return whether it was a thread's."""
+    query = "UPDATE thread SET room_id = NULL WHERE room_id = $1 RETURNING id"
+    return await transaction.fetchval(query, room_id) is not None
+
+
 async def assign_room(transaction: Transaction, thread: str, designation: str, room_id: str) -> bool:
     """Give a thread its room; return False when its conversation was over before its room was there."""
     query = "UPDATE thread SET room_id = $1 WHERE id = $2 AND room_id IS NULL AND designation = $3 RETURNING id"

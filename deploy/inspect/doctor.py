@@ -17,8 +17,8 @@ from bridge.matrix.api.http_client import HomeserverError
 from bridge.matrix.api.json_fields import objects_in
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleNotLoaded, ModuleRequestRejected
 from bridge.matrix.olm.cross_signing import master_key_of
-from bridge.matrix.olm.device_renewal import peek_device_id
 from bridge.matrix.olm.identity import derive_master_key
+from bridge.matrix.olm.identity_table import peek_device_id
 from bridge.storage.errors import DatabaseError
 from bridge.storage.sqlite_connection import BUSY_MS, has_wal_reset_fix, overwrites_deleted, version
 from deploy.data_dir import offline

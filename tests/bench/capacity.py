@@ -23,8 +23,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from bridge.matrix.rooms.room_state import delete_unassigned_rooms
 from bridge.tables import threads
-from bridge.tables.thread_rooms import forget_unassigned_rooms
 from deploy.stack.supervisor import ROOT, child_environment
 from tests.bench import seeding
 from tests.bench.bench_line import BenchLine
@@ -170,7 +170,7 @@ async def _one(directory: Path, kind: str, count: int) -> dict[str, Any]:
     harness = BridgeHarness(directory)
     begun = time.process_time()
     await harness.open()
-    await harness.database.commit(forget_unassigned_rooms)
+    await harness.database.commit(delete_unassigned_rooms)
     await harness.vault.owners()
     await threads.key_owners(harness.database)
     await harness.run()

@@ -24,6 +24,7 @@ from mautrix.crypto.account import OlmAccount
 
 from bridge.matrix.api.http_client import HomeserverClient, IdentityInUse, Permanent
 from bridge.matrix.api.json_fields import Json, object_at, objects_in
+from bridge.matrix.olm import identity_table, wedged_table
 from bridge.matrix.olm.cross_signing import (
     MEGOLM,
     OLM,
@@ -95,7 +96,7 @@ class Identity:
         again after any failure or crash.
         """
         olm_store = OlmStore(user_id=user_id, pickle_key=vault.derive(f"matrix {user_id} pickles").hex())
-        row: Any = await database.fetchrow("SELECT device_id, ready FROM matrix_identity WHERE user_id=$1", user_id)
+        row: Any = await identity_table.find(database, user_id)
         if row is None:
             row = await database.commit(
                 lambda transaction: _create(
@@ -118,8 +119,7 @@ class Identity:
 
     async def _was_introduced(self) -> bool:
         """Whether an earlier device of this database is known: then `device_renewal` has looked for another bridge."""
-        query = "SELECT 1 FROM matrix_earlier_device WHERE user_id=$1 AND ours"
-        return await self.database.fetchval(query, self.user_id) is not None
+        return await identity_table.has_earlier_device(self.database, self.user_id)
 
     async def replace_device(self, transaction: Transaction, device_id: str, *, now_ms: int) -> None:
         """Make a new device, with an account of its own, the identity's; the cross-signing keys stay. Then `register`.
@@ -129,17 +129,10 @@ class Identity:
         """
         await self._olm_store.delete_sessions(transaction)
         await self._olm_store.add_account(transaction, OlmAccount(), device_id)
-        await transaction.execute("DELETE FROM matrix_wedged WHERE identity=$1", self.user_id)
-        await transaction.execute(
-            """INSERT INTO matrix_earlier_device (user_id, device_id, ours, at_ms) VALUES ($1, $2, $3, $4)
-               ON CONFLICT (user_id, device_id) DO UPDATE SET ours=excluded.ours, at_ms=excluded.at_ms""",
-            self.user_id,
-            self.device_id,
-            True,
-            now_ms,
+        await wedged_table.delete_all(transaction, self.user_id)
+        await identity_table.replace_device(
+            transaction, self.user_id, old_device=self.device_id, new_device=device_id, now_ms=now_ms
         )
-        query = "UPDATE matrix_identity SET device_id=$2, ready=$3 WHERE user_id=$1"
-        await transaction.execute(query, self.user_id, device_id, False)
 
     async def use_device(self, device_id: str) -> OlmAccount:
         """Speak as this device, which is committed, and return its account."""
@@ -207,11 +200,7 @@ class Identity:
         await client.request("POST", "keys", "signatures", "upload", body={self.user_id: {self.device_id: own}})
         await client.request("PUT", "profile", self.user_id, "displayname", body={"displayname": self._display_name})
         await self._delete_other_devices(client)
-        await self.database.commit(
-            lambda transaction: transaction.execute(
-                "UPDATE matrix_identity SET ready=$2 WHERE user_id=$1", self.user_id, True
-            )
-        )
+        await self.database.commit(lambda transaction: identity_table.set_ready(transaction, self.user_id))
 
     async def _refuse_if_in_use(self, client: HomeserverClient) -> None:
         answer = await client.request("POST", "keys", "query", body={"device_keys": {self.user_id: []}})
@@ -293,13 +282,7 @@ def derive_master_key(vault: Vault, user_id: str) -> str:
 
 async def _create(transaction: Transaction, user_id: str, olm_store: OlmStore, device_id: str) -> dict[str, Any]:
     await olm_store.add_account(transaction, OlmAccount(), device_id)
-    await transaction.execute(
-        "INSERT INTO matrix_identity (user_id, device_id, ready, cursor) VALUES ($1, $2, $3, $4)",
-        user_id,
-        device_id,
-        False,
-        "",
-    )
+    await identity_table.insert(transaction, user_id, device_id)
     return {"device_id": device_id, "ready": False}
 
 

@@ -11,7 +11,7 @@ by a new one, as with any session that was lost.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from mautrix.crypto.account import OlmAccount
@@ -19,7 +19,7 @@ from mautrix.crypto.sessions import Session
 
 from bridge.matrix.olm.vodozemac_olm import OlmSessionError
 from bridge.runtime import log
-from bridge.storage.database import Row, Transaction
+from bridge.storage.database import Reader, Row, Transaction, placeholders
 
 _SESSIONS: Final = """SELECT session_id, session, created_at, last_encrypted, last_decrypted FROM crypto_olm_session
     WHERE account_id = $1 AND sender_key = $2 ORDER BY last_decrypted DESC"""
@@ -150,6 +150,39 @@ async def delete_sessions(transaction: Transaction, user_id: str, session_ids: S
     for session_id in session_ids:
         query = "DELETE FROM crypto_olm_session WHERE account_id = $1 AND session_id = $2"
         await transaction.execute(query, user_id, session_id)
+
+
+async def keys_with_session(reader: Reader, user_id: str, sender_keys: Sequence[str]) -> set[str]:
+    """Return those of these identity keys with which an identity has a session."""
+    rows = await reader.fetch(
+        f"""
+        SELECT DISTINCT sender_key FROM crypto_olm_session
+        WHERE account_id=$1 AND sender_key IN ({placeholders(len(sender_keys), after=1)})
+        """,  # noqa: S608 - placeholders only
+        user_id,
+        *sender_keys,
+    )
+    return {row["sender_key"] for row in rows}
+
+
+async def bring_back(transaction: Transaction, *, latest: float, seconds: int) -> None:
+    """Let times of sessions that are after `latest` be so many seconds earlier, in every account.
+
+    The session that was used last is used, which must not be an old one for a year.
+    """
+    # As `Session` writes them: without a time zone, in that of the machine.
+    last, by = datetime.fromtimestamp(latest), timedelta(seconds=seconds)  # noqa: DTZ006 - see above
+    query = "SELECT account_id, session_id, created_at, last_encrypted, last_decrypted FROM crypto_olm_session"
+    for row in await transaction.fetch(query):
+        times = [_read(row[name]) for name in ("created_at", "last_encrypted", "last_decrypted")]
+        if max(times) > last:
+            await transaction.execute(
+                """UPDATE crypto_olm_session SET created_at = $3, last_encrypted = $4, last_decrypted = $5
+                   WHERE account_id = $1 AND session_id = $2""",
+                row["account_id"],
+                row["session_id"],
+                *(_written(at - by if at > last else at) for at in times),
+            )
 
 
 def _written(time: datetime) -> str:

@@ -8,11 +8,12 @@ content and the changed Olm sessions are written in the same commit as the sync 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from mautrix.crypto.account import OlmAccount
 
 from bridge.matrix.api.json_fields import BAD_DATA, Json, object_at, objects_in, string_field
+from bridge.matrix.olm import wedged_table
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.sessions import ToDeviceMessage, Wedged
 from bridge.matrix.olm.stranger_sessions import MemberDevices, StrangerSessions
@@ -74,21 +75,12 @@ class ToDeviceInbox:
 
     async def wedged(self) -> list[tuple[str, str]]:
         """Return (user id, identity key) of devices that a new Olm session would heal."""
-        rows = await self._identity.database.fetch(
-            "SELECT user_id, sender_key FROM matrix_wedged WHERE identity=$1 AND open", self._identity.user_id
-        )
-        return [(row["user_id"], row["sender_key"]) for row in rows]
+        return await wedged_table.open_of(self._identity.database, self._identity.user_id)
 
     async def mark_recovered(self, user_id: str, sender_key: str) -> None:
         """Note that a new session was begun; it is not begun again within the hour."""
         await self._identity.database.commit(
-            lambda transaction: transaction.execute(
-                "UPDATE matrix_wedged SET open=$4 WHERE identity=$1 AND user_id=$2 AND sender_key=$3",
-                self._identity.user_id,
-                user_id,
-                sender_key,
-                False,
-            )
+            lambda transaction: wedged_table.mark_recovered(transaction, self._identity.user_id, user_id, sender_key)
         )
 
     async def _open_event(self, transaction: Transaction, account: OlmAccount, event: Json, batch: ToDeviceBatch) -> None:
@@ -120,19 +112,4 @@ class ToDeviceInbox:
         if not await self._devices.is_member_device(sender, sender_key):
             return  # anybody can send what cannot be read, under any key
         own, now = self._identity.user_id, int(self._clock.now() * 1000)
-        await transaction.execute(
-            "DELETE FROM matrix_wedged WHERE identity=$1 AND NOT open AND since_ms < $2", own, now - HOUR_MS
-        )
-        count: Any = await transaction.fetchval("SELECT COUNT(*) FROM matrix_wedged WHERE identity=$1", own)
-        if count < MAX_WEDGED:
-            await transaction.execute(
-                """
-                INSERT INTO matrix_wedged (identity, user_id, sender_key, since_ms, open)
-                VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
-                """,
-                own,
-                sender,
-                sender_key,
-                now,
-                True,
-            )
+        await wedged_table.record(transaction, own, sender, sender_key, now_ms=now, kept_ms=HOUR_MS, most=MAX_WEDGED)

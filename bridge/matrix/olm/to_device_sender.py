@@ -18,8 +18,9 @@ from mautrix.crypto.account import OlmAccount
 from bridge.matrix.api.json_fields import BAD_DATA, Json, as_object, object_at, string_field
 from bridge.matrix.olm.cross_signing import Device, has_valid_signature
 from bridge.matrix.olm.identity import Identity
+from bridge.matrix.olm.olm_store import keys_with_session
 from bridge.matrix.olm.vodozemac_olm import OlmSessionError
-from bridge.storage.database import Transaction, placeholders
+from bridge.storage.database import Transaction
 
 T = TypeVar("T")
 
@@ -82,15 +83,8 @@ class ToDeviceSender:
     async def _with_session(self, devices: Sequence[Device]) -> set[str]:
         with_session: set[str] = set()
         for some in _batches(devices):
-            rows = await self._identity.database.fetch(
-                f"""
-                SELECT DISTINCT sender_key FROM crypto_olm_session
-                WHERE account_id=$1 AND sender_key IN ({placeholders(len(some), after=1)})
-                """,  # noqa: S608 - placeholders only
-                self._identity.user_id,
-                *(device.curve25519 for device in some),
-            )
-            with_session |= {row["sender_key"] for row in rows}
+            keys = [device.curve25519 for device in some]
+            with_session |= await keys_with_session(self._identity.database, self._identity.user_id, keys)
         return with_session
 
     async def _claim(self, devices: Sequence[Device]) -> dict[Device, str]:

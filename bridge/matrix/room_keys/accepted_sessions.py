@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError
+from bridge.matrix.room_keys import inbound_table
 from bridge.matrix.room_keys.inbound_sessions import inbound_seal_context
 from bridge.storage.database import Database
 from bridge.storage.vault import CannotOpen, Vault
@@ -27,15 +28,8 @@ class AcceptedSession:
 
 async def accepted_sessions(database: Database, vault: Vault, room_id: str) -> list[AcceptedSession]:
     """Return what may be handed on to others, and read again for them, of what was said in a room."""
-    rows = await database.fetch(
-        """
-        SELECT i.session_id, i.sender, i.sender_key, i.signing_key, i.ratchet, r.key_owner FROM matrix_inbound i
-        JOIN matrix_room r ON r.room_id = i.room_id WHERE i.room_id = $1 AND i.accepted
-        """,
-        room_id,
-    )
     found = []
-    for row in rows:
+    for row in await inbound_table.accepted(database, room_id):
         session_id = row["session_id"]
         try:
             pickle = await vault.open(row["key_owner"], inbound_seal_context(session_id), bytes(row["ratchet"]))

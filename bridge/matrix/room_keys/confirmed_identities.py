@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bridge.matrix.olm.cross_signing import Device
+from bridge.matrix.room_keys import dirty_table
 from bridge.storage.database import Database, Reader, Snapshot, Transaction
 from bridge.storage.marked_sets import Found, MarkedSet
 from bridge.storage.vault import Vault
@@ -49,19 +50,17 @@ TRUST_COLUMNS: Final = """
     d.user_id, d.device_id, d.curve25519, d.ed25519, d.master_key, d.mac AS device_mac, c.mac AS confirmed_mac
 """
 """SQL: what `TrustMac.is_trusted` looks at, of a device `d` and a confirmed identity `c`."""
+TRUSTED: Final = """
+    matrix_device d JOIN matrix_confirmed c
+    ON c.user_id = d.user_id AND c.master_key = d.master_key AND d.cross_signed
+"""
+"""SQL: the trusted devices, as `d`; each row of them counts only when `TrustMac.is_trusted` says so."""
 SIGNED: Final = "matrix confirmed identities"
 """Owner of a key in `keys.db` that says: a confirmation without a code is none."""
 CONFIRM: Final = """
     INSERT INTO matrix_confirmed (user_id, master_key, announced, mac) VALUES ($1, $2, $3, $4)
     ON CONFLICT (user_id) DO UPDATE SET
     master_key=excluded.master_key, announced=excluded.announced, mac=excluded.mac
-"""
-MARK_DIRTY: Final = """
-    INSERT INTO matrix_dirty (user_id, mark, stale, due_ms) VALUES ($1, 1, $3, $2)
-    ON CONFLICT (user_id) DO UPDATE SET
-    mark=matrix_dirty.mark + 1,
-    stale=(matrix_dirty.stale OR excluded.stale),
-    due_ms=CASE WHEN matrix_dirty.due_ms < excluded.due_ms THEN matrix_dirty.due_ms ELSE excluded.due_ms END
 """
 AT_ONCE: Final = 0
 """When a mark made beside the bridge is due, in ms: the bridge's clock may differ from the machine's that was set."""
@@ -264,7 +263,7 @@ async def confirm_fingerprint(transaction: Transaction, user_id: str, fingerprin
             version = int(await transaction.fetchval(f"SELECT {VERSION}"))
             mac = trust_mac.of_new_identity(user_id, seen.master_key, version)
             await transaction.execute(CONFIRM, user_id, seen.master_key, False, mac)
-            await transaction.execute(MARK_DIRTY, user_id, AT_ONCE, True)
+            await dirty_table.mark(transaction, user_id, due_ms=AT_ONCE, stale=True)
             return
     raise NotThatFingerprint
 

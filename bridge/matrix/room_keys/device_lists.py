@@ -19,26 +19,17 @@ from bridge.matrix.api.json_fields import Json, object_at
 from bridge.matrix.olm.cross_signing import Device, devices_of, master_key_of
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.stranger_sessions import Members
+from bridge.matrix.room_keys import dirty_table, outbound_table
 from bridge.matrix.room_keys.confirmed_identities import (
-    MARK_DIRTY,
     TRUST_COLUMNS,
+    TRUSTED,
     Confirmations,
     TrustMac,
     device_of,
 )
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS
 from bridge.services import Services
-from bridge.storage.database import Database, Transaction, placeholders
-
-TRUSTED: Final = """
-    matrix_device d JOIN matrix_confirmed c
-    ON c.user_id = d.user_id AND c.master_key = d.master_key AND d.cross_signed
-"""
-"""SQL: the trusted devices, as `d`; each row of them counts only when `TrustMac.is_trusted` says so."""
-
-SENT_KEYS_OF: Final = """user_id=$1 AND device_id=$2
-    AND session_id IN (SELECT session_id FROM matrix_session WHERE user_id=$3)"""
-"""SQL: what a device has had of one of our identities."""
+from bridge.storage.database import Database, Transaction, earlier, placeholders
 
 RESEND_INTERVAL_MS: Final = 3_600_000
 DAY_SECONDS: Final = 86_400.0
@@ -201,32 +192,12 @@ class DeviceLists:
         """Mark users dirty, to be seen to after `seconds`; `stale`: nothing is said about their devices before that."""
         due = int((self._clock.now() + seconds) * 1000)
         for user_id in sorted(set(users) - self._ours):
-            await transaction.execute(MARK_DIRTY, user_id, due, stale)
-
-    async def mark_queried(self, transaction: Transaction, marks: Iterable[tuple[str, int]]) -> None:
-        """Note that the list is fresh, unless the user was marked again meanwhile; keys are still owed."""
-        for user_id, mark in marks:
-            await transaction.execute("UPDATE matrix_dirty SET stale=$3 WHERE user_id=$1 AND mark=$2", user_id, mark, False)
-
-    async def postpone(self, transaction: Transaction, users: Iterable[str], *, seconds: float) -> None:
-        """Put dirty users off, after the homeserver refused something about them."""
-        due = int((self._clock.now() + seconds) * 1000)
-        for user_id in users:
-            await transaction.execute("UPDATE matrix_dirty SET due_ms=$2 WHERE user_id=$1", user_id, due)
-
-    async def clear_marks(self, transaction: Transaction, marks: Iterable[tuple[str, int]]) -> None:
-        """Remove these marks, unless the user was marked again meanwhile."""
-        for user_id, mark in marks:
-            await transaction.execute("DELETE FROM matrix_dirty WHERE user_id=$1 AND mark=$2", user_id, mark)
+            await dirty_table.mark(transaction, user_id, due_ms=due, stale=stale)
 
     async def mark_all_dirty(self, transaction: Transaction) -> None:
         """Mark everybody who is in a room of ours: at every start."""
         rows = await transaction.fetch(f"SELECT DISTINCT user_id FROM matrix_member WHERE membership IN {KEY_MEMBERSHIPS}")  # noqa: S608
         await self.mark(transaction, [row["user_id"] for row in rows])
-
-    async def is_stale(self, transaction: Transaction, user_id: str) -> bool:
-        """Whether the user's devices must be asked for before anything is said about them."""
-        return await transaction.fetchval("SELECT 1 FROM matrix_dirty WHERE user_id=$1 AND stale", user_id) is not None
 
     async def refresh_stale(self, users: Iterable[str]) -> None:
         """Ask for users whose list may be out of date: never asked for, stale, or in no room with us.
@@ -324,20 +295,11 @@ class DeviceLists:
 
     async def _rotate_untrusted(self, transaction: Transaction, user_id: str, rekeyed: Collection[str]) -> None:
         """Rotate the sessions that a device has which is gone, rekeyed or no longer trusted."""
-        had = await transaction.fetch("SELECT DISTINCT device_id FROM matrix_sent WHERE user_id=$1", user_id)
+        had = await outbound_table.devices_with_keys(transaction, user_id)
         rows = await transaction.fetch(f"SELECT {TRUST_COLUMNS} FROM {TRUSTED} WHERE d.user_id=$1", user_id)  # noqa: S608
         good = {row["device_id"] for row in rows if self.trust_mac.is_trusted(row)} - set(rekeyed)
-        for device_id in {row["device_id"] for row in had} - good:
-            await transaction.execute(
-                """
-                UPDATE matrix_session SET active=$3, ratchet=NULL WHERE active AND session_id IN
-                (SELECT session_id FROM matrix_sent WHERE user_id=$1 AND device_id=$2)
-                """,
-                user_id,
-                device_id,
-                False,
-            )
-            await transaction.execute("DELETE FROM matrix_sent WHERE user_id=$1 AND device_id=$2", user_id, device_id)
+        for device_id in had - good:
+            await outbound_table.retire_sessions_sent_to(transaction, user_id, device_id)
 
     async def owe_keys_again(self, transaction: Transaction, device: Device, sender: str) -> None:
         """Owe a device every live key of one of our identities once more; at most once an hour.
@@ -347,8 +309,16 @@ class DeviceLists:
         so that a commit which fails can be done again.
         """
         now, whose = int(self._clock.now() * 1000), (device.user_id, device.device_id, sender)
-        asked = await transaction.fetchval(f"SELECT MAX(again_ms) FROM matrix_sent WHERE {SENT_KEYS_OF}", *whose)  # noqa: S608
+        asked = await outbound_table.last_owed(transaction, *whose)
         if asked is None or 0 <= now - asked < RESEND_INTERVAL_MS:
             return
-        await transaction.execute(f"UPDATE matrix_sent SET owed=$4, again_ms=$5 WHERE {SENT_KEYS_OF}", *whose, True, now)  # noqa: S608
+        await outbound_table.owe_again(transaction, *whose, now_ms=now)
         await self.mark(transaction, [device.user_id], stale=False)
+
+
+async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
+    """Let devices that seem to have been heard, and lists that seem to have been asked for, after then be so much older."""
+    query = f"UPDATE matrix_heard SET {earlier('at_ms')} WHERE at_ms > $1"  # noqa: S608 - a constant
+    await transaction.execute(query, latest_ms, by_ms)
+    query = f"UPDATE matrix_seen_identity SET {earlier('queried_ms')} WHERE queried_ms > $1"  # noqa: S608 - a constant
+    await transaction.execute(query, latest_ms, by_ms)

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from bridge.matrix.api.events import DecryptedMessage
 from bridge.matrix.api.json_fields import BAD_DATA, Json, dumps, objects_in, string_field
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError
+from bridge.matrix.room_keys import inbound_table
 from bridge.matrix.room_keys.accepted_sessions import accepted_sessions
 from bridge.matrix.room_keys.inbound_sessions import EncryptedEvent, parse_plaintext
 from bridge.services import Services
@@ -48,7 +49,7 @@ class RoomHistory:
     async def recent_messages(self, room_id: str) -> RecentMessages:
         """Return what others typed last in a room, edits as they are. Raises what `HomeserverClient` raises."""
         events, more = await self._events(room_id)
-        sessions, taken = await self._sessions(room_id), await self._decrypted_events(room_id)
+        sessions, taken = await self._sessions(room_id), await inbound_table.events_read(self._database, room_id)
         said: list[DecryptedMessage] = []
         unread = 0
         for raw in events:
@@ -87,10 +88,3 @@ class RoomHistory:
     async def _sessions(self, room_id: str) -> dict[tuple[str, str], InboundGroupSession]:
         accepted = await accepted_sessions(self._database, self._vault, room_id)
         return {(each.session_id, each.sender): each.session for each in accepted}
-
-    async def _decrypted_events(self, room_id: str) -> dict[tuple[str, int], Any]:
-        """Return which event was taken at which index of which session."""
-        rows = await self._database.fetch(
-            "SELECT session_id, position, event_id FROM matrix_read WHERE room_id = $1", room_id
-        )
-        return {(row["session_id"], row["position"]): row["event_id"] for row in rows}

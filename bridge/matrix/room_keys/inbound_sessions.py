@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self
 
 from bridge.matrix.api.events import DecryptedMessage, MatrixEvent, UndecryptableEvent, UntrustedMessage
 from bridge.matrix.api.json_fields import (
@@ -35,8 +35,9 @@ from bridge.matrix.api.message_body import command_in, tap_in
 from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.olm.sessions import ToDeviceMessage
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError
+from bridge.matrix.room_keys import dirty_table, inbound_table, waiting_table
 from bridge.matrix.room_keys.device_lists import DeviceLists
-from bridge.matrix.room_keys.session_space import floor_of_deleted, make_space
+from bridge.matrix.room_keys.waiting_table import Needs
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS, room_of
 from bridge.runtime import log
 from bridge.services import Services
@@ -45,8 +46,6 @@ from bridge.storage.vault import CannotOpen
 
 KEY_TIMEOUT_MS: Final = 30_000
 """How long an event may wait for its key."""
-EXPIRED: Final = "(needs='key' AND deadline_ms <= $1 OR needs='device' AND deadline_ms <= $2)"
-WAITING: Final = "event_id, room_id, sender, event"
 MAX_SESSIONS: Final = 500
 """Sessions kept of one sender in one room: some years of one person. Those with which nothing was read go first."""
 DEVICE_GRACE_MS: Final = 86_400_000
@@ -90,7 +89,7 @@ class NotMember(Exception):  # noqa: N818 - an answer, not a failure
 
 
 class _MustWait(Exception):  # noqa: N818 - an answer, not a failure
-    def __init__(self, needs: Literal["key", "device"]) -> None:
+    def __init__(self, needs: Needs) -> None:
         super().__init__()
         self.needs = needs
 
@@ -123,11 +122,8 @@ class InboundSessions:
             raise Malformed("session_id")
         if not await self._is_member(transaction, room_id, message.sender):
             raise NotMember
-        where = (room_id, session_id, message.sender)
-        known = await transaction.fetchval(
-            "SELECT floor FROM matrix_inbound WHERE room_id=$1 AND session_id=$2 AND sender=$3", *where
-        )
-        floor = await floor_of_deleted(transaction, room_id, session_id) if known is None else known
+        known = await inbound_table.floor_of(transaction, room_id, session_id, message.sender)
+        floor = await inbound_table.floor_of_deleted(transaction, room_id, session_id) if known is None else known
         if session.first_known_index < floor:
             session = InboundGroupSession.import_session(session.export_session(floor))
         try:
@@ -135,27 +131,20 @@ class InboundSessions:
         except CannotOpen:  # the room's key is destroyed: what is said there now is not for us
             return None
         if known is None:
-            await make_space(transaction, room_id, message.sender, most=MAX_SESSIONS - 1)
-        stored = await transaction.fetchval(
-            """
-            INSERT INTO matrix_inbound
-            (room_id, session_id, sender, sender_key, signing_key, first_index, ratchet, learned_ms, floor)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-            ON CONFLICT (room_id, session_id, sender)
-            DO UPDATE SET first_index=excluded.first_index, ratchet=excluded.ratchet
-            WHERE matrix_inbound.sender_key = excluded.sender_key
-            AND matrix_inbound.signing_key = excluded.signing_key AND matrix_inbound.first_index > excluded.first_index
-            RETURNING session_id
-            """,
-            *where,
-            message.sender_key,
-            message.signing_key,
-            session.first_known_index,
-            sealed,
-            int(self._clock.now() * 1000),
-            floor,
+            await inbound_table.make_space(transaction, room_id, message.sender, most=MAX_SESSIONS - 1)
+        is_kept = await inbound_table.put(
+            transaction,
+            room_id=room_id,
+            session_id=session_id,
+            sender=message.sender,
+            sender_key=message.sender_key,
+            signing_key=message.signing_key,
+            first_index=session.first_known_index,
+            ratchet=sealed,
+            learned_ms=int(self._clock.now() * 1000),
+            floor=floor,
         )
-        return None if stored is None else (room_id, session_id)
+        return (room_id, session_id) if is_kept else None
 
     async def _is_member(self, transaction: Transaction, room_id: str, user_id: str) -> bool:
         query = f"SELECT 1 FROM matrix_member WHERE room_id=$1 AND user_id=$2 AND membership IN {KEY_MEMBERSHIPS}"  # noqa: S608
@@ -177,27 +166,18 @@ class InboundSessions:
             return None
         except BAD_DATA:
             item = event.undecryptable()
-        await self.drop_waiting(transaction, event.event_id)
+        await waiting_table.delete(transaction, event.event_id)
         return item
 
     async def retry_with_key(self, transaction: Transaction, room_id: str, session_id: str) -> list[MatrixEvent]:
         """Try again what waited for this session."""
-        rows = await transaction.fetch(
-            f"SELECT {WAITING} FROM matrix_waiting WHERE room_id=$1 AND session_id=$2 ORDER BY arrived",  # noqa: S608
-            room_id,
-            session_id,
-        )
-        return await self._retry(transaction, rows, ())
+        return await self._retry(transaction, await waiting_table.of_session(transaction, room_id, session_id), ())
 
     async def retry_with_devices(self, transaction: Transaction, users: Collection[str]) -> list[MatrixEvent]:
         """Try again what waited for the devices of these users, who were asked for just now."""
         items: list[MatrixEvent] = []
         for user_id in users:
-            rows = await transaction.fetch(
-                f"SELECT {WAITING} FROM matrix_waiting WHERE sender=$1 AND needs='device' ORDER BY arrived",  # noqa: S608
-                user_id,
-            )
-            items += await self._retry(transaction, rows, users)
+            items += await self._retry(transaction, await waiting_table.of_sender(transaction, user_id), users)
         return items
 
     async def expire_waiting(self, transaction: Transaction) -> list[MatrixEvent]:
@@ -205,11 +185,10 @@ class InboundSessions:
 
         Only what is returned is put on the deletion index: nothing may wait for ever.
         """
-        query = f"SELECT {WAITING}, needs FROM matrix_waiting WHERE {EXPIRED} ORDER BY arrived"  # noqa: S608
-        rows = await transaction.fetch(query, *self._deadlines())
+        now = int(self._clock.now() * 1000)
         items: list[MatrixEvent] = []
-        for row in rows:
-            await self.drop_waiting(transaction, row["event_id"])
+        for row in await waiting_table.expired(transaction, key_ms=now, device_ms=now - DEVICE_GRACE_MS):
+            await waiting_table.delete(transaction, row["event_id"])
             try:
                 event = EncryptedEvent.read(loads(row["event"]), row["room_id"])
             except BAD_DATA:
@@ -220,16 +199,8 @@ class InboundSessions:
 
     async def has_expired(self, database: Database) -> bool:
         """Whether there is anything to give up."""
-        query = f"SELECT 1 FROM matrix_waiting WHERE {EXPIRED} LIMIT 1"  # noqa: S608 - a constant
-        return await database.fetchval(query, *self._deadlines()) is not None
-
-    def _deadlines(self) -> tuple[int, int]:
         now = int(self._clock.now() * 1000)
-        return now, now - DEVICE_GRACE_MS
-
-    async def drop_waiting(self, transaction: Transaction, event_id: str) -> None:
-        """Keep an event no longer: it was read, given up or redacted."""
-        await transaction.execute("DELETE FROM matrix_waiting WHERE event_id=$1", event_id)
+        return await waiting_table.has_expired(database, key_ms=now, device_ms=now - DEVICE_GRACE_MS)
 
     async def _decrypt_trusted(
         self, transaction: Transaction, event: EncryptedEvent, fresh: Collection[str]
@@ -237,15 +208,7 @@ class InboundSessions:
         if event.content.get("algorithm") != MEGOLM:
             raise Malformed("algorithm")
         session_id = string_field(event.content, "session_id", longest=64)
-        row: Any = await transaction.fetchrow(
-            """
-            SELECT i.sender_key, i.signing_key, i.ratchet, i.floor, i.accepted, r.key_owner FROM matrix_inbound i
-            JOIN matrix_room r ON r.room_id = i.room_id WHERE i.room_id=$1 AND i.session_id=$2 AND i.sender=$3
-            """,
-            event.room_id,
-            session_id,
-            event.sender,
-        )
+        row = await inbound_table.find(transaction, event.room_id, session_id, event.sender)
         if row is None:
             raise _MustWait("key")
         payload, index = await self._decrypt(row, event, session_id)
@@ -254,18 +217,17 @@ class InboundSessions:
         known = await self._devices.find(transaction, event.sender, row["sender_key"])
         trusted = known is not None and known[1] and known[0].ed25519 == row["signing_key"]
         if event.sender not in fresh:
-            stale = await self._devices.is_stale(transaction, event.sender)
+            stale = await dirty_table.is_stale(transaction, event.sender)
             if known is None and not stale:
                 await self._devices.mark(transaction, [event.sender])
             if known is None or stale:
                 raise _MustWait("device")
         if known is None or not trusted:
             return event.untrusted(command_of(event, payload))
-        if not await self._claim_index(transaction, event, session_id, index):
+        if not await inbound_table.claim_index(transaction, event.room_id, session_id, index, event.event_id):
             return None
         if not row["accepted"]:
-            query = "UPDATE matrix_inbound SET accepted=$4 WHERE room_id=$1 AND session_id=$2 AND sender=$3"
-            await transaction.execute(query, event.room_id, session_id, event.sender, True)
+            await inbound_table.accept(transaction, event.room_id, session_id, event.sender)
         await self._devices.record_message(transaction, known[0])
         return parse_plaintext(event, payload, known[0].device_id)
 
@@ -279,28 +241,7 @@ class InboundSessions:
         except OlmGroupSessionError:  # perhaps a key that reaches further back is on its way
             raise _MustWait("key") from None
 
-    async def _claim_index(self, transaction: Transaction, event: EncryptedEvent, session_id: str, index: int) -> bool:
-        await transaction.execute(
-            """
-            INSERT INTO matrix_read (room_id, session_id, position, event_id) VALUES ($1, $2, $3, $4)
-            ON CONFLICT DO NOTHING
-            """,
-            event.room_id,
-            session_id,
-            index,
-            event.event_id,
-        )
-        reader = await transaction.fetchval(
-            "SELECT event_id FROM matrix_read WHERE room_id=$1 AND session_id=$2 AND position=$3",
-            event.room_id,
-            session_id,
-            index,
-        )
-        return bool(reader == event.event_id)
-
-    async def _store_waiting(
-        self, transaction: Transaction, event: EncryptedEvent, needs: Literal["key", "device"]
-    ) -> None:
+    async def _store_waiting(self, transaction: Transaction, event: EncryptedEvent, needs: Needs) -> None:
         kept = {
             "event_id": event.event_id,
             "sender": event.sender,
@@ -308,19 +249,15 @@ class InboundSessions:
             "content": event.content,
         }
         session_id = event.content.get("session_id")
-        await transaction.execute(
-            """
-            INSERT INTO matrix_waiting (event_id, room_id, session_id, sender, event, needs, arrived, deadline_ms)
-            VALUES ($1, $2, $3, $4, $5, $6, (SELECT COALESCE(MAX(arrived), 0) + 1 FROM matrix_waiting), $7)
-            ON CONFLICT (event_id) DO UPDATE SET needs=excluded.needs
-            """,
-            event.event_id,
-            event.room_id,
-            session_id if isinstance(session_id, str) else "",
-            event.sender,
-            dumps(kept),
-            needs,
-            int(self._clock.now() * 1000) + KEY_TIMEOUT_MS,
+        await waiting_table.add(
+            transaction,
+            event_id=event.event_id,
+            room_id=event.room_id,
+            session_id=session_id if isinstance(session_id, str) else "",
+            sender=event.sender,
+            event=dumps(kept),
+            needs=needs,
+            deadline_ms=int(self._clock.now() * 1000) + KEY_TIMEOUT_MS,
         )
 
     async def _retry(self, transaction: Transaction, rows: list[Any], fresh: Collection[str]) -> list[MatrixEvent]:
@@ -330,7 +267,7 @@ class InboundSessions:
             failed = await attempt(transaction, partial(self._retry_one, row, fresh, items))
             if failed is not None:
                 log.failure("matrix.waiting_event_failed", failed)
-                await self.drop_waiting(transaction, row["event_id"])
+                await waiting_table.delete(transaction, row["event_id"])
                 items.append(self._damaged(row))
         return items
 

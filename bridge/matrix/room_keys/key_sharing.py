@@ -10,28 +10,18 @@ Sources: https://spec.matrix.org/latest/client-server-api/#mroom_key and #mroom_
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from bridge.matrix.olm.cross_signing import MEGOLM, Device
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_sender import ToDevicePayload, ToDeviceSender
-from bridge.matrix.room_keys.confirmed_identities import TRUST_COLUMNS
-from bridge.matrix.room_keys.device_lists import TRUSTED, DeviceLists
-from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS
+from bridge.matrix.room_keys import outbound_table
+from bridge.matrix.room_keys.device_lists import DeviceLists
 from bridge.matrix.rooms.room_templates import UNREADABLE
 from bridge.services import Services
-from bridge.storage.database import Transaction, placeholders
+from bridge.storage.database import Row, Transaction
 from bridge.storage.vault import CannotOpen
-
-_WHERE_MEMBER = f"""EXISTS (
-    SELECT 1 FROM matrix_member m
-    WHERE m.room_id = s.room_id AND m.user_id = d.user_id AND m.membership IN {KEY_MEMBERSHIPS}
-)"""  # noqa: S608 - constants only
-_NOT_SENT = """AND NOT EXISTS (
-    SELECT 1 FROM matrix_sent x
-    WHERE x.session_id = s.session_id AND x.user_id = d.user_id AND x.device_id = d.device_id
-    AND NOT x.owed
-)"""
 
 
 class RoomKeySharing:
@@ -77,20 +67,8 @@ class RoomKeySharing:
             await self._database.commit(lambda transaction: self._devices.mark(transaction, late, stale=False, seconds=60))
         return without_key
 
-    async def _owed(self, sender: str, users: Sequence[str], room_id: str | None, *, again: bool) -> list[Any]:
-        where = _WHERE_MEMBER if room_id is None else f"s.room_id = ${len(users) + 2}"
-        had = "" if again else _NOT_SENT
-        rows = await self._database.fetch(
-            f"""
-            SELECT s.session_id, s.room_id, s.first_key, r.key_owner, {TRUST_COLUMNS}
-            FROM matrix_session s JOIN matrix_room r ON r.room_id = s.room_id CROSS JOIN {TRUSTED}
-            WHERE s.user_id = $1 AND d.user_id IN ({placeholders(len(users), after=1)}) AND {where} {had}
-            ORDER BY s.begun_ms DESC
-            """,  # noqa: S608 - placeholders and constants only
-            sender,
-            *users,
-            *([] if room_id is None else [room_id]),
-        )
+    async def _owed(self, sender: str, users: Sequence[str], room_id: str | None, *, again: bool) -> list[Row]:
+        rows = await outbound_table.owed_keys(self._database, sender, users, room_id, again=again)
         return [row for row in rows if self._devices.trust_mac.is_trusted(row)]
 
     async def _payloads(self, owed: Sequence[Any]) -> list[ToDevicePayload]:
@@ -124,19 +102,7 @@ class RoomKeySharing:
 
         In the clear, for such a device reads nothing else of us: its client shows it where the words would stand.
         """
-        rows = await self._database.fetch(
-            f"""
-            SELECT s.session_id, s.room_id, d.user_id, d.device_id FROM matrix_session s CROSS JOIN matrix_device d
-            WHERE s.user_id = $1 AND s.active AND d.user_id IN ({placeholders(len(users), after=1)}) AND {_WHERE_MEMBER}
-            AND NOT EXISTS (SELECT 1 FROM matrix_confirmed c
-                WHERE c.user_id = d.user_id AND c.master_key = d.master_key AND d.cross_signed)
-            AND NOT EXISTS (SELECT 1 FROM matrix_withheld w
-                WHERE w.session_id = s.session_id AND w.user_id = d.user_id AND w.device_id = d.device_id)
-            """,  # noqa: S608 - placeholders and constants only
-            sender,
-            *users,
-        )
-        for row in rows:
+        for row in await outbound_table.withheld_keys(self._database, sender, users):
             content = {
                 "algorithm": MEGOLM,
                 "code": "m.unverified",
@@ -146,38 +112,22 @@ class RoomKeySharing:
                 "sender_key": to_device.curve25519,
             }
             await to_device.send_unencrypted("m.room_key.withheld", row["user_id"], row["device_id"], content)
-            await self._database.commit(lambda transaction, row=row: _write_withheld(transaction, row))  # type: ignore[misc]
+            await self._database.commit(
+                partial(
+                    outbound_table.record_withheld,
+                    session_id=row["session_id"],
+                    user_id=row["user_id"],
+                    device_id=row["device_id"],
+                )
+            )
 
     async def _note_sent(self, payloads: Sequence[ToDevicePayload]) -> None:
-        await self._database.commit(lambda transaction: _write_sent(transaction, payloads))
+        async def record(transaction: Transaction) -> None:
+            for m in payloads:
+                whose = (m.device.user_id, m.device.device_id)
+                await outbound_table.record_sent(transaction, m.content["session_id"], *whose)
 
-
-async def _write_withheld(transaction: Transaction, row: Any) -> None:
-    await transaction.execute(
-        """
-        INSERT INTO matrix_withheld (session_id, user_id, device_id)
-        SELECT session_id, $2, $3 FROM matrix_session WHERE session_id=$1
-        ON CONFLICT DO NOTHING
-        """,
-        row["session_id"],
-        row["user_id"],
-        row["device_id"],
-    )
-
-
-async def _write_sent(transaction: Transaction, payloads: Sequence[ToDevicePayload]) -> None:
-    for m in payloads:
-        await transaction.execute(
-            """
-            INSERT INTO matrix_sent (session_id, user_id, device_id)
-            SELECT session_id, $2, $3 FROM matrix_session WHERE session_id=$1
-            ON CONFLICT (session_id, user_id, device_id) DO UPDATE SET owed=$4
-            """,
-            m.content["session_id"],
-            m.device.user_id,
-            m.device.device_id,
-            False,
-        )
+        await self._database.commit(record)
 
 
 def first_key_seal_context(session_id: str) -> str:

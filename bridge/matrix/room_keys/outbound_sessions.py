@@ -27,6 +27,7 @@ from bridge.matrix.api.json_fields import Json, dumps
 from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.vodozemac_olm import OutboundGroupSession
+from bridge.matrix.room_keys import outbound_table
 from bridge.matrix.room_keys.key_sharing import RoomKeySharing, first_key_seal_context
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS, Room, UnknownRoom, room_of
 from bridge.services import Services
@@ -133,14 +134,7 @@ class OutboundSessions:
             del self._cache[user_id, room_id]
 
     async def _load(self, user_id: str, room_id: str) -> _Session | None:
-        row = await self._database.fetchrow(
-            """
-            SELECT s.session_id, s.ratchet, s.begun_ms, r.room_id, r.kind, r.owner, r.key_owner FROM matrix_session s
-            JOIN matrix_room r ON r.room_id = s.room_id WHERE s.room_id=$1 AND s.user_id=$2 AND s.active
-            """,
-            room_id,
-            user_id,
-        )
+        row = await outbound_table.active_session(self._database, room_id, user_id)
         if row is None:
             return None
         room = Room(room_id=room_id, kind=row["kind"], owner=row["owner"], key_owner=row["key_owner"])
@@ -156,30 +150,19 @@ class OutboundSessions:
         room = await room_of(transaction, room_id)
         if room is None:
             raise UnknownRoom
-        await transaction.execute(
-            "UPDATE matrix_session SET active=$3, ratchet=NULL WHERE room_id=$1 AND user_id=$2 AND active",
-            room_id,
-            user_id,
-            False,
-        )
         now = int(self._clock.now() * 1000)
         session = _Session(room=room, ratchet=OutboundGroupSession(), begun_ms=now, reserved=RESERVED_INDICES)
         session_id = session.ratchet.id
-        await transaction.execute(
-            """
-            INSERT INTO matrix_session (session_id, room_id, user_id, first_key, ratchet, next_index, active, begun_ms)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-            """,
-            session_id,
-            room_id,
-            user_id,
-            await self._vault.seal(
-                room.key_owner, first_key_seal_context(session_id), session.ratchet.session_key.encode()
-            ),
-            await self._ratchet_ahead(session),
-            RESERVED_INDICES,
-            True,
-            session.begun_ms,
+        first_key = session.ratchet.session_key.encode()
+        await outbound_table.begin(
+            transaction,
+            session_id=session_id,
+            room_id=room_id,
+            user_id=user_id,
+            first_key=await self._vault.seal(room.key_owner, first_key_seal_context(session_id), first_key),
+            ratchet=await self._ratchet_ahead(session),
+            next_index=RESERVED_INDICES,
+            begun_ms=session.begun_ms,
         )
         return session
 
@@ -188,26 +171,21 @@ class OutboundSessions:
             index = session.ratchet.message_index
             if index >= session.reserved:
                 session.reserved = await self._database.commit(partial(self._reserve, session, index))
-            elif not await self._database.fetchval(
-                "SELECT COUNT(*) FROM matrix_session WHERE session_id=$1 AND active", session.ratchet.id
-            ):
+            elif not await outbound_table.is_active(self._database, session.ratchet.id):
                 raise _Retired
             return session.ratchet.encrypt(payload)
 
     async def _reserve(self, session: _Session, index: int, transaction: Transaction) -> int:
-        stored = await transaction.fetchval(
-            """
-            UPDATE matrix_session SET ratchet=$2, next_index=$3
-            WHERE session_id=$1 AND active AND next_index <= $4 RETURNING next_index
-            """,
+        stored = await outbound_table.reserve(
+            transaction,
             session.ratchet.id,
-            await self._ratchet_ahead(session),
-            index + RESERVED_INDICES,
-            index,  # no index twice, not even when the session was loaded a second time
+            ratchet=await self._ratchet_ahead(session),
+            next_index=index + RESERVED_INDICES,
+            index=index,
         )
         if stored is None:
             raise _Retired
-        return int(stored)
+        return stored
 
     async def _ratchet_ahead(self, session: _Session) -> bytes:
         """Return the sealed ratchet as it will be when the indices taken now are used."""

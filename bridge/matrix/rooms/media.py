@@ -18,7 +18,7 @@ from bridge.background.loop import BackgroundLoop
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleRequestRejected
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Database, Reader, Transaction
+from bridge.storage.database import Database, Reader, Transaction, earlier
 
 DELAY_AFTER_JOIN: Final = 300.0
 """Seconds after the join: slow clients fetch a bundle when they first show the room."""
@@ -79,6 +79,14 @@ async def delete_upload(transaction: Transaction, *, mxc: str) -> None:
 async def delete_uploads_of(transaction: Transaction, room_id: str) -> None:
     """Forget what was uploaded for a room."""
     await transaction.execute("DELETE FROM matrix_upload WHERE room_id = $1", room_id)
+
+
+async def bring_back(transaction: Transaction, *, latest_ms: int, due_ms: int, by_ms: int) -> None:
+    """Let uploads that seem to have been made after `latest_ms`, or are due after `due_ms`, be so much earlier."""
+    query = f"UPDATE matrix_upload SET {earlier('at_ms')} WHERE at_ms > $1"  # noqa: S608 - a constant
+    await transaction.execute(query, latest_ms, by_ms)
+    query = f"UPDATE matrix_upload SET {earlier('due_ms')} WHERE due_ms > $1"  # noqa: S608 - a constant
+    await transaction.execute(query, due_ms, by_ms)
 
 
 class UploadCleanup:

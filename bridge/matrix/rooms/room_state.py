@@ -81,17 +81,33 @@ async def delete_room(transaction: Transaction, room_id: str) -> None:
     await transaction.execute("DELETE FROM matrix_room WHERE room_id=$1", room_id)
 
 
-async def destroy_keys(transaction: Transaction, room_id: str) -> None:
-    """Delete a room's Megolm sessions, both ways, and what waits for a key; the room stays noted until it is purged."""
-    for table in ("matrix_session", "matrix_inbound", "matrix_read", "matrix_waiting"):
-        await transaction.execute(f"DELETE FROM {table} WHERE room_id=$1", room_id)  # noqa: S608 - names from the line above
-
-
-async def rotate_sessions(transaction: Transaction, room_id: str) -> None:
-    """Let no present session of ours encrypt again in this room; the next message begins a fresh one."""
+async def delete_unassigned_rooms(transaction: Transaction) -> None:
+    """Delete rooms that were noted when a crash came, before they were given to a thread or to the stock. At the start."""
     await transaction.execute(
-        "UPDATE matrix_session SET active=$2, ratchet=NULL WHERE room_id=$1 AND active", room_id, False
+        """DELETE FROM matrix_room WHERE kind = 'thread'
+           AND room_id NOT IN (SELECT room_id FROM warm_room)
+           AND room_id NOT IN (SELECT room_id FROM thread WHERE room_id IS NOT NULL)
+           AND room_id NOT IN (SELECT subject FROM erasure)
+           AND owner NOT IN (SELECT id FROM thread WHERE room_id IS NULL AND designation <> '')"""
     )
+
+
+async def people_of_lost(reader: Reader, thread: str, room_id: str) -> list[str]:
+    """Return who was in the lost rooms of a thread that has this room now, ourselves included."""
+    rows = await reader.fetch(
+        f"""SELECT DISTINCT m.user_id FROM matrix_member m JOIN matrix_room r ON r.room_id = m.room_id
+            WHERE r.kind = 'thread' AND r.owner = $1 AND r.room_id <> $2 AND m.membership IN {KEY_MEMBERSHIPS}
+            ORDER BY m.user_id""",  # noqa: S608 - a constant
+        thread,
+        room_id,
+    )
+    return [row["user_id"] for row in rows]
+
+
+async def settle_lost(transaction: Transaction, thread: str, room_id: str) -> None:
+    """Delete what was noted of lost rooms of a thread: everybody is invited to this one."""
+    query = "DELETE FROM matrix_room WHERE kind = 'thread' AND owner = $1 AND room_id <> $2"
+    await transaction.execute(query, thread, room_id)
 
 
 async def room_of(transaction: Transaction | Database, room_id: str) -> Room | None:

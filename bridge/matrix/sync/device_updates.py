@@ -7,12 +7,14 @@ after a crash in between all of it is done again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from bridge.background.loop import BackgroundLoop
 from bridge.matrix.api.events import IdentityConfirmed, MatrixEvent
 from bridge.matrix.api.http_client import Permanent, TokenRefused
 from bridge.matrix.api.json_fields import Json
+from bridge.matrix.room_keys import dirty_table, waiting_table
 from bridge.matrix.room_keys.confirmed_identities import take_unannounced
 from bridge.matrix.room_keys.device_lists import DeviceLists, EventSink
 from bridge.matrix.room_keys.inbound_sessions import InboundSessions
@@ -72,11 +74,8 @@ class DeviceListUpdates:
     async def run_once(self) -> None:
         """Do everything that is due now."""
         await self._session_recovery.owe_keys()
-        rows = await self._database.fetch(
-            "SELECT user_id, mark FROM matrix_dirty WHERE due_ms <= $1 ORDER BY due_ms LIMIT $2", self._now(), BATCH_SIZE
-        )
-        if rows:
-            await self._refresh([(row["user_id"], row["mark"]) for row in rows])
+        if marks := await dirty_table.due(self._database, self._now(), BATCH_SIZE):
+            await self._refresh(marks)
         # only while the homeserver answers: otherwise the key may still be on its way
         if self._sync.caught_up.is_set():
             await self._expire_waiting()
@@ -92,21 +91,20 @@ class DeviceListUpdates:
             raise
         except Permanent:
             if len(marks) == 1:
-                await self._database.commit(
-                    lambda transaction: self._devices.postpone(transaction, users, seconds=REJECTED_SECONDS)
-                )
+                due = int((self._clock.now() + REJECTED_SECONDS) * 1000)
+                await self._database.commit(partial(dirty_table.postpone, users=users, due_ms=due))
                 raise
             for mark in marks:  # what is refused about one of them is not to be the others' trouble
                 await self._refresh([mark])
         else:
-            await self._database.commit(lambda transaction: self._devices.clear_marks(transaction, marks))
+            await self._database.commit(partial(dirty_table.clear, marks=marks))
 
     async def _apply(self, transaction: Transaction, marks: Sequence[tuple[str, int]], answer: Json) -> None:
         users = [user_id for user_id, _ in marks]
         items: list[MatrixEvent] = [*await self._devices.apply_query(transaction, users, answer)]
         items += [IdentityConfirmed(user_id=user_id) for user_id in await take_unannounced(transaction, users)]
-        await self._devices.mark_queried(transaction, marks)
-        fresh = [user_id for user_id in users if not await self._devices.is_stale(transaction, user_id)]
+        await dirty_table.mark_queried(transaction, marks)
+        fresh = [user_id for user_id in users if not await dirty_table.is_stale(transaction, user_id)]
         items += await self._inbound_sessions.retry_with_devices(transaction, fresh)
         if items:
             await self._sink(transaction, items)
@@ -121,15 +119,11 @@ class DeviceListUpdates:
             await self._sink(transaction, items)
 
     async def _until_next(self) -> float:
-        due = await self._database.fetchval("""
-            SELECT MIN(due) FROM (
-                SELECT MIN(due_ms) AS due FROM matrix_dirty
-                UNION ALL SELECT MIN(deadline_ms) AS due FROM matrix_waiting WHERE needs='key'
-            ) AS next
-        """)
+        times = (await dirty_table.next_due(self._database), await waiting_table.next_key_deadline(self._database))
+        due = min((at for at in times if at is not None), default=None)
         if due is None:
             return MAX_SLEEP
-        return min(max((int(due) - self._now()) / 1000, MIN_SLEEP), MAX_SLEEP)
+        return min(max((due - self._now()) / 1000, MIN_SLEEP), MAX_SLEEP)
 
     def _now(self) -> int:
         return int(self._clock.now() * 1000)

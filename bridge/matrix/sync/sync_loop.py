@@ -30,6 +30,7 @@ from bridge.matrix.api.http_client import (
     UnknownDevice,
 )
 from bridge.matrix.api.json_fields import Json, object_at, objects_in, strings_in
+from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox
 from bridge.matrix.sync.key_upload import OneTimeKeyUpload
@@ -150,9 +151,7 @@ class SyncLoop:
     async def run_once(self) -> None:
         """Ask once, and commit what comes. Raises what the wire and the store raise, with nothing committed."""
         if self._since is None:
-            self._since = await self._identity.database.fetchval(
-                "SELECT cursor FROM matrix_identity WHERE user_id=$1", self._identity.user_id
-            )
+            self._since = await identity_table.cursor(self._identity.database, self._identity.user_id)
         since = self._since or ""
         response = await self._poll(since)
         gaps = await self._gaps(response, since)
@@ -205,9 +204,7 @@ class SyncLoop:
                     log.failure("matrix.sync_event_failed", failed)
                     if (failed := await attempt(transaction, partial(self._put_aside, part.unhandled))) is not None:
                         log.failure("matrix.sync_event_not_kept", failed)
-        await transaction.execute(
-            "UPDATE matrix_identity SET cursor=$2 WHERE user_id=$1", self._identity.user_id, next_batch
-        )
+        await identity_table.set_cursor(transaction, self._identity.user_id, next_batch)
         return batch, next_batch
 
     async def _write_part(

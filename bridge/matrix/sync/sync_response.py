@@ -36,9 +36,11 @@ from bridge.matrix.api.json_fields import (
 )
 from bridge.matrix.olm.sessions import ToDeviceMessage
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch
+from bridge.matrix.room_keys import waiting_table
 from bridge.matrix.room_keys.device_lists import DeviceLists
 from bridge.matrix.room_keys.inbound_sessions import EncryptedEvent, InboundSessions, NotMember
-from bridge.matrix.rooms.room_state import room_of, rotate_sessions, set_levels, set_membership
+from bridge.matrix.room_keys.outbound_table import rotate_sessions
+from bridge.matrix.rooms.room_state import room_of, set_levels, set_membership
 from bridge.matrix.rooms.room_templates import is_tampered
 from bridge.storage.database import Transaction
 
@@ -196,9 +198,7 @@ class SyncResponseParser:
         content = encodable(object_at(event, "content"))
         redacts = content.get("redacts", event.get("redacts"))
         if kind == "m.room.redaction":
-            await self._inbound_sessions.drop_waiting(
-                transaction, string_field({"redacts": redacts}, "redacts", longest=255)
-            )
+            await waiting_table.delete(transaction, string_field({"redacts": redacts}, "redacts", longest=255))
         return UnencryptedEvent(
             event_id=string_field(event, "event_id", longest=255),
             room_id=room_id,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from bridge.matrix.rooms.room_state import delete_unassigned_rooms
 from bridge.runtime.crash_points import CrashPoint
-from bridge.tables.thread_rooms import forget_unassigned_rooms
 from tests.bridge.erasure_crash_points import ERASURE_CRASH_POINTS
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.erasure_harness import ROOM, ErasureHarness, FakeRooms
@@ -63,7 +63,7 @@ async def test_killed_on_the_way_down_it_goes_on(tmp_path: Path, point: CrashPoi
 
     second = BridgeHarness(tmp_path, clock=harness.clock)
     await second.open()
-    await second.database.commit(forget_unassigned_rooms)
+    await second.database.commit(delete_unassigned_rooms)
     await second.run()
     erasure = ErasureHarness(second, rooms)
     if point is CrashPoint.EVENT_EXPIRED:

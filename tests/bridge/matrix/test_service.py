@@ -25,7 +25,7 @@ from bridge.matrix.api.events import (
     UntrustedMessage,
 )
 from bridge.matrix.api.http_client import UnknownDevice
-from bridge.matrix.rooms.room_state import rotate_sessions
+from bridge.matrix.room_keys.outbound_table import rotate_sessions
 from bridge.runtime.crash_points import CrashPoint
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import mxid, open_secrets, provision, run_homeserver

@@ -12,10 +12,9 @@ from bot.model.actions import DESK, OFFICE
 from bot.model.desk import Desk, DeskMember, Role
 from bot.model.line_incidents import InviteFailed
 from bridge.matrix.room_client import Permanent, TokenRefused, Transient
-from bridge.matrix.rooms.room_state import Room, RoomQueries, record_room, set_membership
+from bridge.matrix.rooms.room_state import Room, RoomQueries, delete_unassigned_rooms, record_room, set_membership
 from bridge.outbound.room_provisioner import WARM_ROOMS, Designations
 from bridge.storage.database import Transaction
-from bridge.tables.thread_rooms import forget_unassigned_rooms
 from policies.designation_words import FIRST
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
@@ -238,7 +237,7 @@ async def test_a_room_that_was_noted_and_not_given_is_forgotten(provisioner: Pro
     before = {room.room_id for room in await RoomQueries(database=provisioner.harness.database).rooms()}
     stray = Room(room_id="!stray", kind="thread", owner="", key_owner="room:!stray")
     await provisioner.harness.database.commit(lambda transaction: record_room(transaction, stray, members={}, levels={}))
-    await provisioner.harness.database.commit(forget_unassigned_rooms)
+    await provisioner.harness.database.commit(delete_unassigned_rooms)
     assert {room.room_id for room in await RoomQueries(database=provisioner.harness.database).rooms()} == before
 
 

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind
-from bridge.matrix.rooms.room_state import set_membership
+from bridge.matrix.rooms.room_state import delete_unassigned_rooms, set_membership
 from bridge.outbound.room_provisioner import COMPARISON_INTERVAL, WARM_ROOMS
 from bridge.storage.database import Transaction
-from bridge.tables.thread_rooms import forget_unassigned_rooms
 from tests.bridge.outbound.test_room_provisioner import provisioner as provisioner  # noqa: PLC0414 - the fixture
 from tests.fakes.provisioner_harness import ProvisionerHarness
 
@@ -103,7 +102,7 @@ async def test_killed_in_between_everybody_is_invited(provisioner: ProvisionerHa
     with pytest.raises(KilledError):
         await provisioner.rooms.loop.run()
     setattr(fake, names[step], original)
-    await provisioner.harness.database.commit(forget_unassigned_rooms)
+    await provisioner.harness.database.commit(delete_unassigned_rooms)
     provisioner.room_client.invited.clear()
     provisioner.rooms = provisioner.again()
     provisioner.run()

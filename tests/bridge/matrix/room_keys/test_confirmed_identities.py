@@ -18,7 +18,7 @@ from bridge.matrix.room_keys.confirmed_identities import (
     sign_earlier,
 )
 from bridge.matrix.room_keys.device_lists import has_trusted_device
-from bridge.matrix.rooms.room_state import rotate_sessions
+from bridge.matrix.room_keys.outbound_table import rotate_sessions
 from bridge.storage.database import Transaction, placeholders
 from bridge.storage.marked_sets import Found
 from tests.bridge.matrix.client_device import ClientDevice

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from bridge.matrix.api.events import DecryptedMessage, IdentityChanged, Membership, UndecryptableEvent, UntrustedMessage
+from bridge.matrix.room_keys import dirty_table
 from bridge.matrix.room_keys.inbound_sessions import DEVICE_GRACE_MS
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
@@ -121,9 +122,9 @@ async def test_a_mark_set_during_a_query_survives_it(rig: Rig) -> None:
     await rig.database.commit(lambda transaction: devices.mark(transaction, ["@ada:x"]))
     asked = await rig.database.fetchval("SELECT mark FROM matrix_dirty")
     await rig.database.commit(lambda transaction: devices.mark(transaction, ["@ada:x"]))
-    await rig.database.commit(lambda transaction: devices.mark_queried(transaction, [("@ada:x", asked)]))
-    await rig.database.commit(lambda transaction: devices.clear_marks(transaction, [("@ada:x", asked)]))
-    assert await rig.database.commit(lambda transaction: devices.is_stale(transaction, "@ada:x"))
+    await rig.database.commit(lambda transaction: dirty_table.mark_queried(transaction, [("@ada:x", asked)]))
+    await rig.database.commit(lambda transaction: dirty_table.clear(transaction, [("@ada:x", asked)]))
+    assert await dirty_table.is_stale(rig.database, "@ada:x")
 
 
 async def test_words_of_another_room_or_another_person(rig: Rig, server: ScriptedHomeserver) -> None:

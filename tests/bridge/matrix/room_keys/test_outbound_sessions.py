@@ -12,7 +12,8 @@ from bridge.matrix.olm.cross_signing import has_valid_signature
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession
 from bridge.matrix.room_client import Permanent, Transient
 from bridge.matrix.room_keys import outbound_sessions
-from bridge.matrix.rooms.room_state import destroy_keys, rotate_sessions
+from bridge.matrix.room_keys.outbound_table import rotate_sessions
+from bridge.matrix.room_keys.ratchet_pruning import destroy_keys
 from tests.bridge.matrix.client_device import ClientDevice, decrypt_room_event
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver

@@ -15,15 +15,17 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
 from bridge.matrix.api.http_client import Permanent, ReplacedByAnother, TokenRefused, UnknownDevice
 from bridge.matrix.api.json_fields import Json, objects_in
+from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.identity import IN_USE_MS, Identity
+from bridge.matrix.room_keys.outbound_table import retire_sessions_of
 from bridge.runtime import log
 from bridge.runtime.clock import to_bridge_time
 from bridge.services import Services
-from bridge.storage.database import Snapshot, Transaction
+from bridge.storage.database import Transaction
 
 MIN_INTERVAL_MS: Final = 3_600_000
 """Between two devices: a person who deletes them on purpose, or a fault of ours, makes no flood of them."""
@@ -81,9 +83,7 @@ class DeviceRenewal:
 
     async def _refuse_if_replaced(self, devices: list[Json]) -> None:
         now = int(self._clock.now() * 1000)
-        rows = await self._identity.database.fetch(
-            "SELECT device_id, ours, at_ms FROM matrix_earlier_device WHERE user_id=$1", self._identity.user_id
-        )
+        rows = await identity_table.earlier_devices(self._identity.database, self._identity.user_id)
         ours = {row["device_id"] for row in rows if row["ours"]}
         met = {row["device_id"]: int(row["at_ms"]) for row in rows if not row["ours"]}
         strange = [
@@ -106,19 +106,12 @@ class DeviceRenewal:
 
     async def _note_met(self, transaction: Transaction, devices: list[str], now: int) -> None:
         for device_id in devices:
-            await transaction.execute(
-                """INSERT INTO matrix_earlier_device (user_id, device_id, ours, at_ms) VALUES ($1, $2, $3, $4)
-                   ON CONFLICT DO NOTHING""",
-                self._identity.user_id,
-                device_id,
-                False,
-                now,
-            )
+            await identity_table.record_met(transaction, self._identity.user_id, device_id, now_ms=now)
 
     async def _replace(self) -> None:
         user_id, now = self._identity.user_id, int(self._clock.now() * 1000)
         # First, because the identity's database may be another: what is retired twice is retired once.
-        await self._main.commit(lambda transaction: _retire_sessions(transaction, user_id))
+        await self._main.commit(lambda transaction: retire_sessions_of(transaction, user_id))
         device_id = f"{self._prefix}{secrets.token_hex(4).upper()}"
         await self._identity.database.commit(
             lambda transaction: self._identity.replace_device(transaction, device_id, now_ms=now)
@@ -126,15 +119,3 @@ class DeviceRenewal:
         # Nobody knows the new device yet: what is sent before it is registered could be read by nobody.
         self._identity.client.suspended = True
         self._identity.device_id = device_id
-
-
-async def _retire_sessions(transaction: Transaction, user_id: str) -> Any:
-    await transaction.execute(
-        "UPDATE matrix_session SET active=$2, ratchet=NULL WHERE user_id=$1 AND active", user_id, False
-    )
-
-
-def peek_device_id(connection: Snapshot, user_id: str) -> str | None:
-    """Return the device that an identity speaks with, to a command beside the bridge; None before it was made."""
-    device_id: str | None = connection.fetchval("SELECT device_id FROM matrix_identity WHERE user_id = $1", user_id)
-    return device_id

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bridge.matrix.room_keys.ratchet_pruning import delete_sessions_since
-from bridge.matrix.rooms.room_state import Room, record_room, rotate_sessions
+from bridge.matrix.room_keys.outbound_table import delete_sessions_since, rotate_sessions
+from bridge.matrix.rooms.room_state import Room, record_room
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver

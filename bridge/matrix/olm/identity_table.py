@@ -1,0 +1,97 @@
+"""The tables `matrix_identity` and `matrix_earlier_device`: the device of each of our identities, and its other devices.
+
+Rules of this module: an identity has one device, which is `ready` once the homeserver knows all of it; the cursor is how
+far its `/sync` was committed. An earlier device is one of ours of before (`ours`), with the time until when, or another's,
+with the time when it was first met: milliseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from bridge.storage.database import Reader, Row, Snapshot, Transaction, earlier
+
+
+async def find(reader: Reader, user_id: str) -> Row | None:
+    """Return `device_id` and `ready` of an identity, or None before it was made."""
+    return await reader.fetchrow("SELECT device_id, ready FROM matrix_identity WHERE user_id=$1", user_id)
+
+
+async def is_ready(reader: Reader, user_id: str) -> bool:
+    """Whether the homeserver knows all of an identity."""
+    query = "SELECT 1 FROM matrix_identity WHERE user_id=$1 AND ready"
+    return await reader.fetchval(query, user_id) is not None
+
+
+def peek_device_id(connection: Snapshot, user_id: str) -> str | None:
+    """Return the device that an identity speaks with, to a command beside the bridge; None before it was made."""
+    device_id: str | None = connection.fetchval("SELECT device_id FROM matrix_identity WHERE user_id = $1", user_id)
+    return device_id
+
+
+async def insert(transaction: Transaction, user_id: str, device_id: str) -> None:
+    """Make an identity of which the homeserver knows nothing."""
+    await transaction.execute(
+        "INSERT INTO matrix_identity (user_id, device_id, ready, cursor) VALUES ($1, $2, $3, $4)",
+        user_id,
+        device_id,
+        False,
+        "",
+    )
+
+
+async def replace_device(transaction: Transaction, user_id: str, *, old_device: str, new_device: str, now_ms: int) -> None:
+    """Give an identity a device of which the homeserver knows nothing; the one of before is an earlier one of ours."""
+    await transaction.execute(
+        """INSERT INTO matrix_earlier_device (user_id, device_id, ours, at_ms) VALUES ($1, $2, $3, $4)
+           ON CONFLICT (user_id, device_id) DO UPDATE SET ours=excluded.ours, at_ms=excluded.at_ms""",
+        user_id,
+        old_device,
+        True,
+        now_ms,
+    )
+    query = "UPDATE matrix_identity SET device_id=$2, ready=$3 WHERE user_id=$1"
+    await transaction.execute(query, user_id, new_device, False)
+
+
+async def set_ready(transaction: Transaction, user_id: str) -> None:
+    """Note that the homeserver knows all of an identity."""
+    await transaction.execute("UPDATE matrix_identity SET ready=$2 WHERE user_id=$1", user_id, True)
+
+
+async def cursor(reader: Reader, user_id: str) -> str | None:
+    """Return how far an identity's `/sync` was committed, empty before the first time."""
+    since: str | None = await reader.fetchval("SELECT cursor FROM matrix_identity WHERE user_id=$1", user_id)
+    return since
+
+
+async def set_cursor(transaction: Transaction, user_id: str, next_batch: str) -> None:
+    """Note how far an identity's `/sync` is committed by this commit."""
+    await transaction.execute("UPDATE matrix_identity SET cursor=$2 WHERE user_id=$1", user_id, next_batch)
+
+
+async def earlier_devices(reader: Reader, user_id: str) -> list[Row]:
+    """Return `device_id`, `ours`, `at_ms` of the devices that an identity does not use."""
+    return await reader.fetch("SELECT device_id, ours, at_ms FROM matrix_earlier_device WHERE user_id=$1", user_id)
+
+
+async def has_earlier_device(reader: Reader, user_id: str) -> bool:
+    """Whether an identity had another device of ours before."""
+    query = "SELECT 1 FROM matrix_earlier_device WHERE user_id=$1 AND ours"
+    return await reader.fetchval(query, user_id) is not None
+
+
+async def record_met(transaction: Transaction, user_id: str, device_id: str, *, now_ms: int) -> None:
+    """Note a device that is not ours, if it was not met before."""
+    await transaction.execute(
+        """INSERT INTO matrix_earlier_device (user_id, device_id, ours, at_ms) VALUES ($1, $2, $3, $4)
+           ON CONFLICT DO NOTHING""",
+        user_id,
+        device_id,
+        False,
+        now_ms,
+    )
+
+
+async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
+    """Let devices that seem to have been met, or used, after then have been so much earlier."""
+    query = f"UPDATE matrix_earlier_device SET {earlier('at_ms')} WHERE at_ms > $1"  # noqa: S608 - a constant
+    await transaction.execute(query, latest_ms, by_ms)

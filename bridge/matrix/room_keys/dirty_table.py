@@ -1,0 +1,70 @@
+"""The table `matrix_dirty`: users who are owed a fresh device list, as long as theirs is stale, and then every key.
+
+Rule of this module: a mark is counted, and what is done about it names the count that it saw, so that a mark that is set
+meanwhile survives. Times are milliseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bridge.storage.database import Reader, Transaction, earlier
+
+
+async def mark(transaction: Transaction, user_id: str, *, due_ms: int, stale: bool) -> None:
+    """Mark a user dirty, to be seen to by then; `stale`: nothing is said about their devices before that."""
+    await transaction.execute(
+        """
+        INSERT INTO matrix_dirty (user_id, mark, stale, due_ms) VALUES ($1, 1, $3, $2)
+        ON CONFLICT (user_id) DO UPDATE SET
+        mark=matrix_dirty.mark + 1,
+        stale=(matrix_dirty.stale OR excluded.stale),
+        due_ms=CASE WHEN matrix_dirty.due_ms < excluded.due_ms THEN matrix_dirty.due_ms ELSE excluded.due_ms END
+        """,
+        user_id,
+        due_ms,
+        stale,
+    )
+
+
+async def mark_queried(transaction: Transaction, marks: Iterable[tuple[str, int]]) -> None:
+    """Note that the list is fresh, unless the user was marked again meanwhile; keys are still owed."""
+    for user_id, count in marks:
+        await transaction.execute("UPDATE matrix_dirty SET stale=$3 WHERE user_id=$1 AND mark=$2", user_id, count, False)
+
+
+async def postpone(transaction: Transaction, users: Iterable[str], *, due_ms: int) -> None:
+    """Put dirty users off, after the homeserver refused something about them."""
+    for user_id in users:
+        await transaction.execute("UPDATE matrix_dirty SET due_ms=$2 WHERE user_id=$1", user_id, due_ms)
+
+
+async def clear(transaction: Transaction, marks: Iterable[tuple[str, int]]) -> None:
+    """Remove these marks, unless the user was marked again meanwhile."""
+    for user_id, count in marks:
+        await transaction.execute("DELETE FROM matrix_dirty WHERE user_id=$1 AND mark=$2", user_id, count)
+
+
+async def is_stale(reader: Reader, user_id: str) -> bool:
+    """Whether the user's devices must be asked for before anything is said about them."""
+    return await reader.fetchval("SELECT 1 FROM matrix_dirty WHERE user_id=$1 AND stale", user_id) is not None
+
+
+async def due(reader: Reader, now_ms: int, most: int) -> list[tuple[str, int]]:
+    """Return up to `most` users who are to be seen to now, each with its mark's count; what is due for longest first."""
+    rows = await reader.fetch(
+        "SELECT user_id, mark FROM matrix_dirty WHERE due_ms <= $1 ORDER BY due_ms LIMIT $2", now_ms, most
+    )
+    return [(row["user_id"], row["mark"]) for row in rows]
+
+
+async def next_due(reader: Reader) -> int | None:
+    """Return when the next user is to be seen to, or None when nobody is dirty."""
+    at: int | None = await reader.fetchval("SELECT MIN(due_ms) FROM matrix_dirty")
+    return at
+
+
+async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
+    """Let marks that are due after then be due so much earlier."""
+    query = f"UPDATE matrix_dirty SET {earlier('due_ms')} WHERE due_ms > $1"  # noqa: S608 - a constant
+    await transaction.execute(query, latest_ms, by_ms)

@@ -1,0 +1,187 @@
+"""The tables `matrix_inbound` and `matrix_read`: other people's Megolm sessions, and which event was read at which index.
+
+Rules of this module: a session has a floor, the index below which nothing is read any more; it rises and never falls. How
+many sessions of one sender are kept in a room is limited, and the floor of one that goes stays in `matrix_read` until the
+room is forgotten: as the index below it, read by no event. Whoever sends the key again is moved there. So what was pruned
+cannot be replayed by making a session go. One row at most for each session with which something was said and has gone.
+Ratchets are sealed by the caller; times are milliseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bridge.storage.database import Reader, Row, Transaction, earlier
+
+NO_EVENT: Final = ""
+"""In `matrix_read`: the session is kept no longer, and nothing is read up to this index."""
+
+_GONE: Final = """room_id=$1 AND sender=$2 AND session_id NOT IN (
+    SELECT session_id FROM matrix_inbound WHERE room_id=$1 AND sender=$2
+    ORDER BY accepted DESC, learned_ms DESC LIMIT $3)"""
+_KEEP_FLOORS: Final = f"""INSERT INTO matrix_read (room_id, session_id, position, event_id)
+    SELECT room_id, session_id, floor - 1, $4 FROM matrix_inbound WHERE floor > 0 AND {_GONE}
+    ON CONFLICT (room_id, session_id, position) DO UPDATE SET event_id=excluded.event_id"""  # noqa: S608 - a constant
+
+# `kept`: the first index whose message is still there; `last`: the last one that was read.
+_SELECT_READ: Final = """
+    SELECT i.room_id, i.session_id, i.sender, i.first_index, i.ratchet, r.key_owner,
+           MIN(CASE WHEN e.event_id IS NULL THEN NULL ELSE m.position END) AS kept, MAX(m.position) AS last
+    FROM matrix_inbound i JOIN matrix_room r ON r.room_id = i.room_id
+    JOIN matrix_read m ON m.room_id = i.room_id AND m.session_id = i.session_id
+    LEFT JOIN event e ON e.event_id = m.event_id
+    WHERE i.room_id = $1
+    GROUP BY i.room_id, i.session_id, i.sender, i.first_index, i.ratchet, r.key_owner
+"""
+
+
+async def find(reader: Reader, room_id: str, session_id: str, sender: str) -> Row | None:
+    """Return `sender_key`, `signing_key`, `ratchet`, `floor`, `accepted` and the room's `key_owner`; None when unknown."""
+    return await reader.fetchrow(
+        """
+        SELECT i.sender_key, i.signing_key, i.ratchet, i.floor, i.accepted, r.key_owner FROM matrix_inbound i
+        JOIN matrix_room r ON r.room_id = i.room_id WHERE i.room_id=$1 AND i.session_id=$2 AND i.sender=$3
+        """,
+        room_id,
+        session_id,
+        sender,
+    )
+
+
+async def floor_of(reader: Reader, room_id: str, session_id: str, sender: str) -> int | None:
+    """Return the floor of a session, or None when it is not kept."""
+    floor: int | None = await reader.fetchval(
+        "SELECT floor FROM matrix_inbound WHERE room_id=$1 AND session_id=$2 AND sender=$3", room_id, session_id, sender
+    )
+    return floor
+
+
+async def floor_of_deleted(reader: Reader, room_id: str, session_id: str) -> int:
+    """Return the floor that a session had which is kept no longer, or 0."""
+    query = "SELECT MAX(position) + 1 FROM matrix_read WHERE room_id=$1 AND session_id=$2 AND event_id=$3"
+    return int(await reader.fetchval(query, room_id, session_id, NO_EVENT) or 0)
+
+
+async def make_space(transaction: Transaction, room_id: str, sender: str, *, most: int) -> None:
+    """Keep so many sessions of one sender in a room: the one learned first goes, of those with which nothing was read."""
+    await transaction.execute(_KEEP_FLOORS, room_id, sender, most, NO_EVENT)
+    await transaction.execute(f"DELETE FROM matrix_inbound WHERE {_GONE}", room_id, sender, most)  # noqa: S608 - a constant
+
+
+async def put(
+    transaction: Transaction,
+    *,
+    room_id: str,
+    session_id: str,
+    sender: str,
+    sender_key: str,
+    signing_key: str,
+    first_index: int,
+    ratchet: bytes,
+    learned_ms: int,
+    floor: int,
+) -> bool:
+    """Keep a session, or one of the same device that reaches further back; return whether it was kept."""
+    stored = await transaction.fetchval(
+        """
+        INSERT INTO matrix_inbound
+        (room_id, session_id, sender, sender_key, signing_key, first_index, ratchet, learned_ms, floor)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        ON CONFLICT (room_id, session_id, sender)
+        DO UPDATE SET first_index=excluded.first_index, ratchet=excluded.ratchet
+        WHERE matrix_inbound.sender_key = excluded.sender_key
+        AND matrix_inbound.signing_key = excluded.signing_key AND matrix_inbound.first_index > excluded.first_index
+        RETURNING session_id
+        """,
+        room_id,
+        session_id,
+        sender,
+        sender_key,
+        signing_key,
+        first_index,
+        ratchet,
+        learned_ms,
+        floor,
+    )
+    return stored is not None
+
+
+async def accept(transaction: Transaction, room_id: str, session_id: str, sender: str) -> None:
+    """Note that something was read with a session while its device was trusted."""
+    query = "UPDATE matrix_inbound SET accepted=$4 WHERE room_id=$1 AND session_id=$2 AND sender=$3"
+    await transaction.execute(query, room_id, session_id, sender, True)
+
+
+async def accepted(reader: Reader, room_id: str) -> list[Row]:
+    """Return the accepted sessions of a room: ids, sender, keys, `ratchet`, and the room's `key_owner`."""
+    return await reader.fetch(
+        """
+        SELECT i.session_id, i.sender, i.sender_key, i.signing_key, i.ratchet, r.key_owner FROM matrix_inbound i
+        JOIN matrix_room r ON r.room_id = i.room_id WHERE i.room_id = $1 AND i.accepted
+        """,
+        room_id,
+    )
+
+
+async def claim_index(transaction: Transaction, room_id: str, session_id: str, index: int, event_id: str) -> bool:
+    """Take an index for an event; return whether it is this event's: no other has read it."""
+    await transaction.execute(
+        """
+        INSERT INTO matrix_read (room_id, session_id, position, event_id) VALUES ($1, $2, $3, $4)
+        ON CONFLICT DO NOTHING
+        """,
+        room_id,
+        session_id,
+        index,
+        event_id,
+    )
+    reader = await transaction.fetchval(
+        "SELECT event_id FROM matrix_read WHERE room_id=$1 AND session_id=$2 AND position=$3", room_id, session_id, index
+    )
+    return bool(reader == event_id)
+
+
+async def events_read(reader: Reader, room_id: str) -> dict[tuple[str, int], str]:
+    """Return which event was taken at which index of which session."""
+    rows = await reader.fetch("SELECT session_id, position, event_id FROM matrix_read WHERE room_id = $1", room_id)
+    return {(row["session_id"], row["position"]): row["event_id"] for row in rows}
+
+
+async def read_with(reader: Reader, room_id: str) -> list[Row]:
+    """Return the sessions of a room with which something was read, each with its `kept` and its `last` index."""
+    return await reader.fetch(_SELECT_READ, room_id)
+
+
+async def advance(transaction: Transaction, session: Row, *, first: int, ratchet: bytes) -> bool:
+    """Move a session of `read_with` to an index, which is its floor then, and forget what was read before it.
+
+    False where a key that reaches further back came meanwhile.
+    """
+    where = (session["room_id"], session["session_id"])
+    done = await transaction.fetchval(
+        """UPDATE matrix_inbound SET ratchet = $5, first_index = $4, floor = $4
+           WHERE room_id = $1 AND session_id = $2 AND sender = $3 AND first_index = $6 RETURNING session_id""",
+        *where,
+        session["sender"],
+        first,
+        ratchet,
+        session["first_index"],
+    )
+    if done is None:
+        return False
+    await transaction.execute(
+        "DELETE FROM matrix_read WHERE room_id = $1 AND session_id = $2 AND position < $3", *where, first
+    )
+    return True
+
+
+async def delete_room(transaction: Transaction, room_id: str) -> None:
+    """Delete the sessions of a room, and what was read with them."""
+    await transaction.execute("DELETE FROM matrix_inbound WHERE room_id=$1", room_id)
+    await transaction.execute("DELETE FROM matrix_read WHERE room_id=$1", room_id)
+
+
+async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
+    """Let sessions that seem to have been learned after then have been learned so much earlier."""
+    query = f"UPDATE matrix_inbound SET {earlier('learned_ms')} WHERE learned_ms > $1"  # noqa: S608 - a constant
+    await transaction.execute(query, latest_ms, by_ms)

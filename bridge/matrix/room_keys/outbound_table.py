@@ -1,0 +1,257 @@
+"""The tables `matrix_session`, `matrix_sent` and `matrix_withheld`: our Megolm sessions, and which device has their keys.
+
+Rules of this module: of an identity's sessions in a room one is active, and it alone has a ratchet; a session that is
+retired never has one again, its first key stays for newcomers. A session of desk or office goes once nothing said with it
+is left on the deletion index, a thread's with its room; what was noted of devices goes with their session. Keys are sealed
+by the caller; `matrix_withheld` has the devices that were told that they get no key. Times are milliseconds since the
+epoch.
+
+What was said with a session is told by times: from when it began until its successor did, and a minute more for what was
+just being sent. An event noted even later, after a crash, is lost to newcomers; nothing is kept for longer by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from bridge.matrix.room_keys.confirmed_identities import TRUST_COLUMNS, TRUSTED
+from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS
+from bridge.storage.database import Reader, Row, Transaction, earlier, placeholders
+
+JUST_SENT_MS: Final = 60_000
+
+_SENT_KEYS_OF: Final = """user_id=$1 AND device_id=$2
+    AND session_id IN (SELECT session_id FROM matrix_session WHERE user_id=$3)"""
+"""SQL: what a device has had of one of our identities."""
+
+_WHERE_MEMBER: Final = f"""EXISTS (
+    SELECT 1 FROM matrix_member m
+    WHERE m.room_id = s.room_id AND m.user_id = d.user_id AND m.membership IN {KEY_MEMBERSHIPS}
+)"""  # noqa: S608 - constants only
+_NOT_SENT: Final = """AND NOT EXISTS (
+    SELECT 1 FROM matrix_sent x
+    WHERE x.session_id = s.session_id AND x.user_id = d.user_id AND x.device_id = d.device_id
+    AND NOT x.owed
+)"""
+
+# Of all events of the room: also what others said in that time keeps it, and nothing stands there for more than a day but
+# the board and cards.
+_DELETE_RETIRED: Final = f"""
+    DELETE FROM matrix_session WHERE NOT active
+    AND room_id IN (SELECT room_id FROM matrix_room WHERE kind <> 'thread')
+    AND NOT EXISTS (
+        SELECT 1 FROM event e WHERE e.room_id = matrix_session.room_id AND NOT e.state AND e.at >= matrix_session.begun_ms
+        AND e.at <= COALESCE((
+            SELECT MIN(s.begun_ms) FROM matrix_session s WHERE s.room_id = matrix_session.room_id
+            AND s.user_id = matrix_session.user_id AND s.begun_ms > matrix_session.begun_ms
+        ) + {JUST_SENT_MS}, e.at)
+    )
+"""  # noqa: S608 - a constant
+
+
+async def active_session(reader: Reader, room_id: str, user_id: str) -> Row | None:
+    """Return `session_id`, `ratchet`, `begun_ms` of an identity's active session, with its room's columns; else None."""
+    return await reader.fetchrow(
+        """
+        SELECT s.session_id, s.ratchet, s.begun_ms, r.room_id, r.kind, r.owner, r.key_owner FROM matrix_session s
+        JOIN matrix_room r ON r.room_id = s.room_id WHERE s.room_id=$1 AND s.user_id=$2 AND s.active
+        """,
+        room_id,
+        user_id,
+    )
+
+
+async def is_active(reader: Reader, session_id: str) -> bool:
+    """Whether a session may encrypt still."""
+    count = await reader.fetchval("SELECT COUNT(*) FROM matrix_session WHERE session_id=$1 AND active", session_id)
+    return bool(count)
+
+
+async def begin(
+    transaction: Transaction,
+    *,
+    session_id: str,
+    room_id: str,
+    user_id: str,
+    first_key: bytes,
+    ratchet: bytes,
+    next_index: int,
+    begun_ms: int,
+) -> None:
+    """Begin a session, which is the active one of its identity in that room. `next_index`: the first that is not taken."""
+    await transaction.execute(
+        "UPDATE matrix_session SET active=$3, ratchet=NULL WHERE room_id=$1 AND user_id=$2 AND active",
+        room_id,
+        user_id,
+        False,
+    )
+    await transaction.execute(
+        """
+        INSERT INTO matrix_session (session_id, room_id, user_id, first_key, ratchet, next_index, active, begun_ms)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        """,
+        session_id,
+        room_id,
+        user_id,
+        first_key,
+        ratchet,
+        next_index,
+        True,
+        begun_ms,
+    )
+
+
+async def reserve(transaction: Transaction, session_id: str, *, ratchet: bytes, next_index: int, index: int) -> int | None:
+    """Take the indices from `index` to before `next_index`; return `next_index`, or None where they are not to be had.
+
+    `ratchet`: as it will be then. No index is taken twice, not even when the session was loaded a second time.
+    """
+    stored: int | None = await transaction.fetchval(
+        """
+        UPDATE matrix_session SET ratchet=$2, next_index=$3
+        WHERE session_id=$1 AND active AND next_index <= $4 RETURNING next_index
+        """,
+        session_id,
+        ratchet,
+        next_index,
+        index,
+    )
+    return stored
+
+
+async def rotate_sessions(transaction: Transaction, room_id: str) -> None:
+    """Let no present session of ours encrypt again in this room; the next message begins a fresh one."""
+    await transaction.execute(
+        "UPDATE matrix_session SET active=$2, ratchet=NULL WHERE room_id=$1 AND active", room_id, False
+    )
+
+
+async def retire_sessions_of(transaction: Transaction, user_id: str) -> None:
+    """Let no present session of one of our identities encrypt again, in any room."""
+    await transaction.execute(
+        "UPDATE matrix_session SET active=$2, ratchet=NULL WHERE user_id=$1 AND active", user_id, False
+    )
+
+
+async def retire_sessions_sent_to(transaction: Transaction, user_id: str, device_id: str) -> None:
+    """Let no session encrypt again whose key a device has, and forget that it has it."""
+    await transaction.execute(
+        """
+        UPDATE matrix_session SET active=$3, ratchet=NULL WHERE active AND session_id IN
+        (SELECT session_id FROM matrix_sent WHERE user_id=$1 AND device_id=$2)
+        """,
+        user_id,
+        device_id,
+        False,
+    )
+    await transaction.execute("DELETE FROM matrix_sent WHERE user_id=$1 AND device_id=$2", user_id, device_id)
+
+
+async def delete_retired_sessions(transaction: Transaction) -> None:
+    """Delete first keys of desk and offices with which nothing is read any more."""
+    await transaction.execute(_DELETE_RETIRED)
+
+
+async def delete_sessions_since(transaction: Transaction, room_id: str, since: float) -> None:
+    """Delete what was begun in a room since then (seconds), and let nothing be encrypted with it any more."""
+    await rotate_sessions(transaction, room_id)
+    query = "DELETE FROM matrix_session WHERE room_id = $1 AND NOT active AND begun_ms >= $2"
+    await transaction.execute(query, room_id, int(since * 1000))
+
+
+async def delete_room(transaction: Transaction, room_id: str) -> None:
+    """Delete the sessions of a room."""
+    await transaction.execute("DELETE FROM matrix_session WHERE room_id=$1", room_id)
+
+
+async def owed_keys(reader: Reader, sender: str, users: Sequence[str], room_id: str | None, *, again: bool) -> list[Row]:
+    """Return the first keys of an identity that devices of these users are owed, the newest first, with `TRUST_COLUMNS`.
+
+    Of one room, or of each in which a user counts as a member. `again`: also those that they have had.
+    """
+    where = _WHERE_MEMBER if room_id is None else f"s.room_id = ${len(users) + 2}"
+    had = "" if again else _NOT_SENT
+    return await reader.fetch(
+        f"""
+        SELECT s.session_id, s.room_id, s.first_key, r.key_owner, {TRUST_COLUMNS}
+        FROM matrix_session s JOIN matrix_room r ON r.room_id = s.room_id CROSS JOIN {TRUSTED}
+        WHERE s.user_id = $1 AND d.user_id IN ({placeholders(len(users), after=1)}) AND {where} {had}
+        ORDER BY s.begun_ms DESC
+        """,  # noqa: S608 - placeholders and constants only
+        sender,
+        *users,
+        *([] if room_id is None else [room_id]),
+    )
+
+
+async def withheld_keys(reader: Reader, sender: str, users: Sequence[str]) -> list[Row]:
+    """Return `session_id`, `room_id`, `user_id`, `device_id` of devices that get no key of a session, and were not told."""
+    return await reader.fetch(
+        f"""
+        SELECT s.session_id, s.room_id, d.user_id, d.device_id FROM matrix_session s CROSS JOIN matrix_device d
+        WHERE s.user_id = $1 AND s.active AND d.user_id IN ({placeholders(len(users), after=1)}) AND {_WHERE_MEMBER}
+        AND NOT EXISTS (SELECT 1 FROM matrix_confirmed c
+            WHERE c.user_id = d.user_id AND c.master_key = d.master_key AND d.cross_signed)
+        AND NOT EXISTS (SELECT 1 FROM matrix_withheld w
+            WHERE w.session_id = s.session_id AND w.user_id = d.user_id AND w.device_id = d.device_id)
+        """,  # noqa: S608 - placeholders and constants only
+        sender,
+        *users,
+    )
+
+
+async def record_sent(transaction: Transaction, session_id: str, user_id: str, device_id: str) -> None:
+    """Note that a device has had the key of a session, if there still is one of that id; it is owed no more."""
+    await transaction.execute(
+        """
+        INSERT INTO matrix_sent (session_id, user_id, device_id)
+        SELECT session_id, $2, $3 FROM matrix_session WHERE session_id=$1
+        ON CONFLICT (session_id, user_id, device_id) DO UPDATE SET owed=$4
+        """,
+        session_id,
+        user_id,
+        device_id,
+        False,
+    )
+
+
+async def record_withheld(transaction: Transaction, session_id: str, user_id: str, device_id: str) -> None:
+    """Note that a device was told that it gets no key of a session, if there still is one of that id."""
+    await transaction.execute(
+        """
+        INSERT INTO matrix_withheld (session_id, user_id, device_id)
+        SELECT session_id, $2, $3 FROM matrix_session WHERE session_id=$1
+        ON CONFLICT DO NOTHING
+        """,
+        session_id,
+        user_id,
+        device_id,
+    )
+
+
+async def devices_with_keys(reader: Reader, user_id: str) -> set[str]:
+    """Return the devices of a user that have had a key."""
+    rows = await reader.fetch("SELECT DISTINCT device_id FROM matrix_sent WHERE user_id=$1", user_id)
+    return {row["device_id"] for row in rows}
+
+
+async def last_owed(reader: Reader, user_id: str, device_id: str, sender: str) -> int | None:
+    """Return when a device was last owed every key of an identity once more, 0 for never; None when it has had none."""
+    query = f"SELECT MAX(again_ms) FROM matrix_sent WHERE {_SENT_KEYS_OF}"  # noqa: S608 - a constant
+    at: int | None = await reader.fetchval(query, user_id, device_id, sender)
+    return at
+
+
+async def owe_again(transaction: Transaction, user_id: str, device_id: str, sender: str, *, now_ms: int) -> None:
+    """Owe a device every key of an identity that it has had once more."""
+    query = f"UPDATE matrix_sent SET owed=$4, again_ms=$5 WHERE {_SENT_KEYS_OF}"  # noqa: S608 - a constant
+    await transaction.execute(query, user_id, device_id, sender, True, now_ms)
+
+
+async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
+    """Let what seems to have been begun, or owed, after then have been so much earlier."""
+    query = f"UPDATE matrix_session SET {earlier('begun_ms')} WHERE begun_ms > $1"  # noqa: S608 - a constant
+    await transaction.execute(query, latest_ms, by_ms)
+    query = f"UPDATE matrix_sent SET {earlier('again_ms')} WHERE again_ms > $1"  # noqa: S608 - a constant
+    await transaction.execute(query, latest_ms, by_ms)
