@@ -351,9 +351,6 @@ class Engine:
         letter = DeadLetter(dead_letters.new_short_id(), row.inbox_row)
         log.failure("engine.dead_letter", error, short_id=letter.short_id, kind=row.inbox_row.kind)
         named = await threads.designation_of(self._database, row.inbox_row.owner) if letter.is_text else ""
-        notices = []
-        # When the desk cannot hear of a dead letter, telling it would only make the next one, without end.
-        if not letter.is_notice:
-            notices.append(await dead_letters.seal_notice(self._vault, letter.short_id, designation=named))
-        await dead_letters.record_event(self._database, row.seq, letter, at=self._clock.now(), notices=notices)
+        at = self._clock.now()
+        await dead_letters.move_event(self._database, self._vault, row.seq, letter, at=at, designation=named)
         self._wake.engine(DESK)

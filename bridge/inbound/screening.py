@@ -34,7 +34,7 @@ from bridge.storage.database import Sync, Transaction
 from bridge.storage.errors import Unavailable
 from bridge.storage.marked_sets import MarkedSet
 from bridge.storage.vault import Vault
-from bridge.tables import carrier_copies, clock_trust, dead_letters, inbox, warm_rooms, threads
+from bridge.tables import carrier_copies, clock_trust, dead_letters, inbox, threads, warm_rooms
 from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import SequencedRow
 from bridge.tables.suppression import Suppression
@@ -181,8 +181,8 @@ class Screening:
         for row in await inbox.events_of(self._database, owner):
             letter = DeadLetter(dead_letters.new_short_id(), row.inbox_row)
             log.failure("screening.dead_letter", error, short_id=letter.short_id, kind=row.inbox_row.kind)
-            notice = await dead_letters.seal_notice(self._vault, letter.short_id, new_texter=letter.is_text)
-            await dead_letters.record_event(self._database, row.seq, letter, at=self._clock.now(), notices=[notice])
+            at, new = self._clock.now(), letter.is_text
+            await dead_letters.move_event(self._database, self._vault, row.seq, letter, at=at, new_texter=new)
         self._wake.engine(DESK)
 
 

@@ -15,6 +15,7 @@ from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import Final, TypeAlias
 
@@ -236,26 +237,27 @@ class OutboxDispatcher:
         owner = letter.row.owner
         unread = isinstance(action, SendMessage) and action.speaker is Speaker.TEXTER
         designation = await threads.designation_of(self._database, owner) if unread else ""
-        notices = [await dead_letters.seal_notice(self._vault, letter.short_id, designation=designation)]
+        others = []
         try:
             if isinstance(action, SendSms):
                 # Nobody knows how far it came, and its receipt must not say "leaving" for ever.
                 outcome = TextOutcome(ref=action.ref, outcome=Outcome.UNKNOWN)
-                notices.append(await inbox.seal(self._vault, owner, outcome))
+                others.append(await inbox.seal(self._vault, owner, outcome))
             if isinstance(action, Invite):
                 # A person who cannot be invited is not there: a thread whose assignee that was goes back to the queue.
                 gone = MemberLeft(place=action.place, user=action.user)
-                notices.append(await inbox.seal(self._vault, owner, gone))
-        except CannotOpen:
-            notices = []
-        at = self._clock.now()
-
-        async def commit(transaction: Transaction) -> None:
-            # A row that was cleared away meanwhile, because its conversation is over, leaves no dead letter behind.
-            if not await outbox.delete(transaction, number) or not notices:
-                return
-            await dead_letters.record(transaction, letter, at=at, notices=notices)
-
-        await self._database.commit(commit)
-        for notice in notices:
-            self._wake.engine(notice.owner)
+                others.append(await inbox.seal(self._vault, owner, gone))
+        except CannotOpen:  # its conversation is over
+            await self._database.commit(partial(outbox.drop, number=number))
+            return
+        told = await dead_letters.move_row(
+            self._database,
+            self._vault,
+            letter,
+            remove=partial(outbox.delete, number=number),
+            at=self._clock.now(),
+            designation=designation,
+            others=others,
+        )
+        for to in told:
+            self._wake.engine(to)

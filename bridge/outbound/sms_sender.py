@@ -182,15 +182,14 @@ class SmsSender:
         inbox_row = InboxRow(stored.owner, row.kind, row.body)
         letter = DeadLetter(short_id, inbox_row, row.lane, row.transport, row.txn)
         log.event("sms.dead_letter", kind=row.kind, short_id=short_id)
-        notice = await dead_letters.seal_notice(self._vault, short_id)
 
-        async def commit(transaction: Transaction) -> None:
-            await dead_letters.record(transaction, letter, at=at, notices=[notice])
-            await outbox.delete(transaction, stored.number)
+        async def remove(transaction: Transaction) -> bool:
+            await outbox.drop(transaction, stored.number)
             if whose := await carrier_copies.owner_of_copies(transaction, stored.owner):
                 await carrier_copies.count_result(transaction, whose, carrier_copies.WITHOUT_ID, more=1)
+            return True
 
-        await self._database.commit(commit)
+        await dead_letters.move_row(self._database, self._vault, letter, remove=remove, at=at)
 
     async def _reply_number(self, owner: str, sealed: bytes | None) -> str:
         """Return the number that the texter texted, if it is still one of the line's; else the main one."""

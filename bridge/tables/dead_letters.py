@@ -9,7 +9,7 @@ event.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -91,14 +91,53 @@ async def record(transaction: Transaction, letter: DeadLetter, *, at: float, not
         await inbox.append(transaction, notice)
 
 
-async def record_event(database: Database, seq: int, letter: DeadLetter, *, at: float, notices: Sequence[InboxRow]) -> None:
-    """Move an event from the inbox to the dead letters, in a commit of its own."""
+async def move_row(
+    database: Database,
+    vault: Vault,
+    letter: DeadLetter,
+    *,
+    remove: Callable[[Transaction], Awaitable[bool]],
+    at: float,
+    designation: str = "",
+    new_texter: bool = False,
+    others: Sequence[InboxRow] = (),
+) -> list[str]:
+    """Move a row from inbox or outbox to the dead letters, in a commit of its own; return who has an event to decide now.
 
-    async def commit(transaction: Transaction) -> None:
+    `remove` takes the row out within the commit, and says whether there is to be a dead letter of it: none of one that was
+    cleared away meanwhile. The desk hears of it as by `seal_notice`; `others`: what others hear beside it.
+    """
+    notices = [*others]
+    # When the desk cannot hear of a dead letter, telling it would only make the next one, without end.
+    if not letter.is_notice:
+        notices.insert(0, await seal_notice(vault, letter.short_id, designation=designation, new_texter=new_texter))
+
+    async def commit(transaction: Transaction) -> bool:
+        if not await remove(transaction):
+            return False
         await record(transaction, letter, at=at, notices=notices)
-        await inbox.delete(transaction, seq)
+        return True
 
-    await database.commit(commit)
+    return [notice.owner for notice in notices] if await database.commit(commit) else []
+
+
+async def move_event(
+    database: Database,
+    vault: Vault,
+    seq: int,
+    letter: DeadLetter,
+    *,
+    at: float,
+    designation: str = "",
+    new_texter: bool = False,
+) -> None:
+    """Move an event from the inbox to the dead letters, as `move_row` does."""
+
+    async def remove(transaction: Transaction) -> bool:
+        await inbox.delete(transaction, seq)
+        return True
+
+    await move_row(database, vault, letter, remove=remove, at=at, designation=designation, new_texter=new_texter)
 
 
 async def record_unhandled(
