@@ -79,9 +79,11 @@ def _steps(answers: Answers, place: Place, layout: Layout, pack: Pack) -> Iterat
         f"`./quietline trust {data}` shows the fingerprint of the first supervisor who signed in; compare it with what "
         "their client shows, and confirm it."
     )
-    yield (
-        f"`./quietline doctor {data}`: everything that it says is put right. On a timer of yours, with `--changes`, it "
-        "prints what changed since the last time, and nothing else: a mail when something happened."
+    yield f"`./quietline doctor {data}`: everything that it says is put right." + (
+        ""  # its timer is there
+        if answers.service == "systemd"
+        else " On a timer of yours, with `--changes`, it prints what changed since the last time, and nothing else: a mail "
+        "when something happened."
     )
     if answers.backup is None:
         yield f"Backups: `./quietline backup {data} --to FILE --passphrase-file FILE`, on a timer of yours."
@@ -186,9 +188,9 @@ def _standby(standby: StandbyAnswer, place: Place, layout: Layout) -> Iterator[s
     one, two = standby.at(place.ports.bridge)
     if standby.is_far:
         yield (
-            f"The second bridge, on its own machine with `{layout.data}` on the volume that both see: "
-            f"`./quietline bridge --data {layout.data}` (deploy/docs/standby.md). Both listen on every address: a firewall "
-            f"lets nobody but the proxy reach `{one}` and `{two}`."
+            f"The second bridge, on its own machine with a copy of `{layout.data}`, but for `{layout.bridge}`: there the "
+            f"volume of keys is mounted. `./quietline bridge --data {layout.data}` (deploy/docs/standby.md). Both listen "
+            f"on every address: a firewall lets nobody but the proxy reach `{one}` and `{two}`."
         )
     else:
         yield (

@@ -155,11 +155,13 @@ def test_clients_of_an_own_homeserver_come_through_beside_two_bridges(tmp_path: 
 
 
 def test_bridges_on_two_machines_are_reached_through_the_network(tmp_path: Path) -> None:
-    """They listen on every address, and the checklist says whom a firewall lets come there."""
+    """They listen on every address, and the checklist says whom a firewall lets come there, and what is on the volume."""
     assert run_init(tmp_path, with_standby(["10.0.0.1", "10.0.0.2"])).exit_code == 0
     checklist, config = (tmp_path / "line" / "CHECKLIST.md").read_text(), (tmp_path / "line" / "config.yaml").read_text()
     assert yaml.safe_load(config)["listen"]["host"] == "0.0.0.0"
     assert "nobody but the proxy reach `10.0.0.1:8449` and `10.0.0.2:8449`" in checklist
+    line = tmp_path / "line"
+    assert f"a copy of `{line}`, but for `{line / 'bridge'}`: there the volume" in checklist
 
 
 @pytest.mark.parametrize(

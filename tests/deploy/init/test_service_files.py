@@ -134,6 +134,15 @@ def test_nobody_runs_a_line_as_root(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert f"install -d -m 700 -o {SERVICE_USER} -g {SERVICE_USER} /srv/backups`" in page
 
 
+@pytest.mark.parametrize(("service", "timed"), [("systemd", False), ("none", True)])
+def test_the_checklist_asks_for_a_timer_where_none_is_written(tmp_path: Path, service: str, *, timed: bool) -> None:
+    """`doctor` has a unit with systemd; without one it goes on a timer of the operator's own."""
+    assert run_init(tmp_path, answers(service=service)).exit_code == 0
+    page = (tmp_path / "line" / "CHECKLIST.md").read_text()
+    assert ("`--changes`" in page) is timed
+    assert ("quietline-doctor.timer" in page) is not timed
+
+
 @pytest.mark.parametrize("told", [answers(backup=BACKUP), joined(backup=BACKUP)], ids=["embedded", "joined"])
 def test_systemd_takes_the_units_and_finds_little_exposed(
     tmp_path: Path, told: dict[str, Any], outside_programs: OutsidePrograms
