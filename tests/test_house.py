@@ -76,7 +76,7 @@ SQL: Final = re.compile(
     r"|\bSELECT\s.+\sFROM\s|\bINSERT INTO\s|\bUPDATE\s+\S+\s+SET\s|\bDELETE\s+FROM\s",
     re.DOTALL,
 )
-SQL_PACKAGES: Final = ("bridge/tables/", "bridge/storage/", "bridge/lease/", "bridge/matrix/", "deploy/synapse_module/")
+SQL_PACKAGES: Final = ("bridge/tables/", "bridge/storage/", "bridge/matrix/", "deploy/synapse_module/")
 """Where statements stand: our tables, those of the Matrix edge, and Synapse's own."""
 
 WRITES_ANY_TABLE: Final = {

@@ -29,13 +29,13 @@ import contextlib
 from collections.abc import Callable
 from typing import Final
 
-from bridge.lease import lease_table
-from bridge.lease.lease_table import LEADER_NAME, LEASE_SECONDS, place_of_lease
 from bridge.runtime import log
 from bridge.runtime.clock import seconds_since_boot
 from bridge.storage.errors import DatabaseError, LeadLost, Unavailable
 from bridge.storage.postgres_connection import PostgresConnection, PostgresPlace, connect
 from bridge.storage.postgres_transaction import Fence
+from bridge.tables import lease_table
+from bridge.tables.lease_table import LEADER_NAME, LEASE_SECONDS, place_of_lease
 
 RENEW_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 0.2
@@ -64,7 +64,7 @@ async def connect_to_lease(place: PostgresPlace, *, name: str) -> PostgresConnec
         raise Unavailable("no answer") from None
     shared = False
     try:
-        shared = await connection.fetchval("SELECT pg_try_advisory_lock_shared($1)", place.lock("leader"))
+        shared = await lease_table.share_leaders_lock(connection, place)
     finally:
         if not shared:
             await connection.close()

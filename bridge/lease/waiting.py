@@ -13,15 +13,15 @@ import socket
 from pathlib import Path
 from typing import Final
 
-from bridge.lease import lease_table
 from bridge.lease.key_file_look import peek_epoch
 from bridge.lease.lead import End, Lead, connect_to_lease
-from bridge.lease.lease_table import LEASE_SECONDS, STANDBY_NAME, Holder, Lease, place_of_lease
 from bridge.lease.process_identity import end_process, is_dead, own_identity
 from bridge.runtime import log
 from bridge.runtime.clock import seconds_since_boot
 from bridge.storage.errors import Busy, DatabaseError, InvalidStatement, LeadLost, UnsuitableServer
 from bridge.storage.postgres_connection import PostgresConnection, PostgresPlace
+from bridge.tables import lease_table
+from bridge.tables.lease_table import LEASE_SECONDS, STANDBY_NAME, Holder, Lease, place_of_lease
 
 LOOK_SECONDS: Final = 0.5
 HANDOVER_LOOK_SECONDS: Final = 0.05

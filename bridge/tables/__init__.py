@@ -1,1 +1,1 @@
-"""The tables of the main database."""
+"""The tables of the main database, and the lease beside it."""

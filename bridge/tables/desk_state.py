@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.model.actions import DESK
-from bridge.storage.database import Reader, Snapshot, Transaction, Value, insertion
+from bridge.storage.database import Reader, Row, Snapshot, Transaction, Value, insertion
 from bridge.storage.marked_sets import MarkedSet
 from bridge.storage.vault import nonce
 
@@ -86,6 +86,11 @@ async def increment_tally(transaction: Transaction, *, month: str, language: str
         language,
         kind,
     )
+
+
+def peek_tally(connection: Snapshot) -> list[Row]:
+    """Return every counter, to a command beside the bridge."""
+    return connection.fetch("SELECT * FROM tally")
 
 
 async def insert_tally_row(transaction: Transaction, row: Mapping[str, Value]) -> None:

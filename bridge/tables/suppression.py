@@ -19,7 +19,7 @@ from typing import Final
 
 from bot.model.transactional_actions import Suppress, SuppressionReason
 from bridge.runtime.phone_number import Phone
-from bridge.storage.database import Database, Transaction, Value, insertion
+from bridge.storage.database import Database, Row, Snapshot, Transaction, Value, insertion
 from bridge.storage.marked_sets import Found, MarkedSet
 from bridge.storage.slow_hash import SALT_BYTES, SlowHashPool, slow_hash
 from bridge.tables import clock_trust
@@ -97,6 +97,11 @@ class Suppression:
         keyed = hmac.digest(self._key, b"phone" + len(line).to_bytes(4, "big") + line + number, hashlib.sha256)
         salt = hmac.digest(self._key, b"salt" + line, hashlib.sha256)[:SALT_BYTES]
         return slow_hash(keyed, salt)
+
+
+def peek_rows(connection: Snapshot) -> list[Row]:
+    """Return every entry, to a command beside the bridge."""
+    return connection.fetch("SELECT * FROM suppression")
 
 
 async def insert_row(transaction: Transaction, row: Mapping[str, Value]) -> None:

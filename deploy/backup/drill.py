@@ -23,7 +23,8 @@ from bridge.runtime.settings import read_secret
 from bridge.storage.errors import DatabaseError
 from bridge.storage.sqlite_connection import find_damage, snapshot
 from bridge.storage.vault import key_check_value
-from bridge.tables import backup_rows, line_state
+from bridge.tables import line_state
+from deploy.backup import backup_rows
 from deploy.backup.backup import DATABASE_TABLES, Backup, read_backup, require_file
 from deploy.backup.restore import destinations, restore
 from deploy.backup.rotation import backups_of

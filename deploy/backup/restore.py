@@ -25,7 +25,8 @@ from bridge.config import ConfigError, load
 from bridge.storage.errors import DatabaseError
 from bridge.storage.sqlite_connection import MEMORY, SqliteConnection, transact
 from bridge.storage.sqlite_database import SqliteDatabase
-from bridge.tables import backup_rows, line_state
+from bridge.tables import line_state
+from deploy.backup import backup_rows
 from deploy.backup.backup import DATABASE_TABLES, Backup, write_new_file
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
 from deploy.data_dir.secret_files import SetupError

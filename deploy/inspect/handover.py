@@ -11,10 +11,10 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
-from bridge.lease import lease_table
-from bridge.lease.lease_table import place_of_lease
 from bridge.lease.waiting import host_name
 from bridge.storage.postgres_connection import PostgresPlace, connect
+from bridge.tables import lease_table
+from bridge.tables.lease_table import place_of_lease
 from deploy.inspect.leader import MAIN, NAME, read_leadership
 from deploy.inspect.status import CheckReport, CheckResult
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bridge.lease import lease_table
-from bridge.lease.lease_table import place_of_lease
 from bridge.storage.errors import DatabaseError
 from bridge.storage.postgres_connection import PostgresPlace
+from bridge.tables import lease_table
+from bridge.tables.lease_table import place_of_lease
 from deploy.data_dir import postgres_snapshot
 from deploy.inspect.status import CheckResult
 
 if TYPE_CHECKING:
     from bridge.config import Config
-    from bridge.lease.lease_table import Lease
+    from bridge.tables.lease_table import Lease
 
 NAME: Final = "leader"
 MAIN: Final = "main"

@@ -30,13 +30,13 @@ from aiohttp import web
 
 from bot.model.actions import SendMessage
 from bridge.app.bridge import DRAIN_SECONDS
-from bridge.lease import lease_table
 from bridge.runtime.settings import read_secret
 from bridge.storage import serialization
 from bridge.storage.key_file import KeyFile
 from bridge.storage.postgres_connection import PostgresPlace
 from bridge.storage.postgres_transaction import LEASE_SCHEMA
 from bridge.storage.vault import Vault
+from bridge.tables import lease_table
 from deploy.data_dir import postgres_snapshot
 from deploy.data_dir.layout import Layout, Ports
 from deploy.data_dir.offline import line_snapshot

@@ -19,11 +19,12 @@ from bridge.app.bridge import Bridge
 from bridge.app.standby import wait_for_lead
 from bridge.config import Config, load
 from bridge.lease import lead as lead_module
-from bridge.lease import lease_table, waiting
+from bridge.lease import waiting
 from bridge.lease.lead import Lead
-from bridge.lease.lease_table import place_of_lease
 from bridge.runtime.crash_points import never_crash
 from bridge.storage.postgres_connection import PostgresPlace, connect
+from bridge.tables import lease_table
+from bridge.tables.lease_table import place_of_lease
 from policies.load import load as load_pack
 from tests.bridge.test_config import Papers
 from tests.e2e.polling import wait_until

@@ -15,11 +15,11 @@ from bridge.app.bridge import Bridge
 from bridge.carriers.base import BaseCarrier
 from bridge.carriers.http_request import TIMEOUT
 from bridge.lease import lead as lead_module
-from bridge.lease.lease_table import place_of_lease
 from bridge.outbound.dispatcher import OutboxTask
 from bridge.runtime.phone_number import Phone
 from bridge.storage.errors import LeadLost
 from bridge.storage.postgres_connection import PostgresPlace, connect
+from bridge.tables.lease_table import place_of_lease
 from tests.bridge.app.shared_line import SharedLine, shared_line
 from tests.e2e.polling import wait_until
 from tests.fakes.mail_server import MailServer

@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 from bridge.config import load
-from bridge.lease.lease_table import LEADER_NAME
 from bridge.storage.database import Transaction
 from bridge.tables import line_state
+from bridge.tables.lease_table import LEADER_NAME
 from deploy.data_dir import offline
 from deploy.inspect.handover import hand_over
 from tests.conftest import FIGURES, STRICT_FALLBACKS

@@ -37,7 +37,7 @@ SERVER_TIME = re.compile(
     re.IGNORECASE,
 )
 """Every way of PostgreSQL's to ask it for the time (postgresql.org/docs/current: functions-datetime.html)."""
-ASKS_THE_TIME = ("bridge/storage/postgres_probe.py", "bridge/lease/")
+ASKS_THE_TIME = ("bridge/storage/postgres_probe.py", "bridge/tables/lease_table.py")
 """Who may: the doctor, and whoever compares the server's time with nothing but the server's time."""
 
 

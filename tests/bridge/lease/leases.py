@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from bridge.lease.lead import Lead
-from bridge.lease.lease_table import place_of_lease
 from bridge.lease.waiting import Waiting
 from bridge.storage.postgres_connection import PostgresPlace
+from bridge.tables.lease_table import place_of_lease
 from tests.e2e.polling import wait_until
 from tests.fakes.database_engine import place_of
 from tests.fakes.postgres_server import PostgresServer

@@ -14,10 +14,9 @@ import pytest
 from aiohttp import web
 
 from bridge.lease import lead as lead_module
-from bridge.lease import lease_table, waiting
+from bridge.lease import waiting
 from bridge.lease.key_file_look import peek_epoch
 from bridge.lease.lead import Lead
-from bridge.lease.lease_table import place_of_lease
 from bridge.lease.process_identity import is_dead
 from bridge.lease.waiting import Waiting
 from bridge.runtime import clock
@@ -28,6 +27,8 @@ from bridge.storage.key_file import KeyFile
 from bridge.storage.postgres_connection import PostgresConnection, PostgresPlace, connect
 from bridge.storage.postgres_database import PostgresDatabase
 from bridge.storage.sqlite_connection import SqliteConnection
+from bridge.tables import lease_table
+from bridge.tables.lease_table import place_of_lease
 from tests.bridge.lease.leases import LeasedLine, leased_line, living_process
 from tests.e2e.polling import wait_until
 from tests.fakes.postgres_server import PostgresServer, bridge_server, running_postgres

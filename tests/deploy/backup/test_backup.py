@@ -21,8 +21,8 @@ from bridge.engine.transactional_actions import TransactionalActions
 from bridge.runtime.clock import SteadyClock
 from bridge.tables import inbox, line_state
 from bridge.tables.audit_log import AuditLog
-from bridge.tables.backup_rows import BACKUP_TABLES
 from deploy.backup import backup as made
+from deploy.backup.backup_rows import BACKUP_TABLES
 from deploy.backup.restore import restore
 from deploy.cli.main import cli
 from deploy.data_dir.layout import Layout

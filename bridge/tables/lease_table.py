@@ -113,6 +113,14 @@ async def create(connection: PostgresConnection, place: PostgresPlace, *, is_new
     await connection.run("COMMIT")
 
 
+async def share_leaders_lock(connection: PostgresConnection, place: PostgresPlace) -> bool:
+    """Take a share of the leaders' lock for as long as the connection lasts; False while another has it alone.
+
+    `place`: of the main database. Raises `DatabaseError`.
+    """
+    return bool(await connection.fetchval("SELECT pg_try_advisory_lock_shared($1)", place.lock("leader")))
+
+
 async def line_exists(connection: PostgresConnection, place: PostgresPlace) -> bool:
     """Whether the main database at that place has anything of a line. Raises `DatabaseError`."""
     if not await connection.has_table(f'"{place.schema}".desk'):

@@ -6,13 +6,16 @@ Rule of this module: a table that is not named in `BACKUP_TABLES` is neither rea
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from bridge.storage.database import Snapshot, Transaction
 from bridge.tables import desk_state, suppression
 
+if TYPE_CHECKING:
+    from bridge.storage.database import Snapshot, Transaction
+
+_READ: Final = {"suppression": suppression.peek_rows, "tally": desk_state.peek_tally}
 _INSERT: Final = {"suppression": suppression.insert_row, "tally": desk_state.insert_tally_row}
-BACKUP_TABLES: Final = tuple(_INSERT)
+BACKUP_TABLES: Final = tuple(_READ)
 """Tables that a backup holds: phones that said STOP (slow keyed hashes), and counters that name nobody."""
 
 Rows: TypeAlias = list[dict[str, Any]]
@@ -22,11 +25,7 @@ Rows: TypeAlias = list[dict[str, Any]]
 def read(connection: Snapshot) -> dict[str, Rows]:
     """Return the rows of every table of a backup that this database has, by table. Raises `DatabaseError`."""
     there = connection.tables()
-    return {
-        table: [dict(row) for row in connection.fetch(f"SELECT * FROM {table}")]  # noqa: S608 - names from above
-        for table in BACKUP_TABLES
-        if table in there
-    }
+    return {table: [dict(row) for row in rows(connection)] for table, rows in _READ.items() if table in there}
 
 
 async def insert(transaction: Transaction, tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, Final
 
-from bridge.tables import backup_rows
+import pytest
+
+from deploy.backup import backup_rows
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.database_engine import beside
 
 CELL: Final[dict[str, str | int]] = {"month": "2026-01", "language": "en", "kind": "opened", "number": 3}
+
+
+@pytest.fixture
+async def harness(tmp_path: Path) -> AsyncIterator[BridgeHarness]:
+    """Open a line's database; nothing runs."""
+    made = BridgeHarness(tmp_path)
+    await made.open()
+    yield made
+    await made.close()
 
 
 async def test_only_named_tables_are_written_and_read(harness: BridgeHarness) -> None:
