@@ -7,6 +7,7 @@ field without one is an error here and not a gap; words come from small sets, so
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from itertools import product
 from typing import Any, Final, get_args
 
 from hypothesis import strategies as st
@@ -40,6 +41,8 @@ from bot.model.thread import (
 from policies.drills.script import DrillFact
 from policies.pack import Pack, TextName
 from policies.shifts.content_lines import CalendarProblem
+from tests.bot.hypothesis_settings import EXPLORES
+from tests.bot.value_strategies import Field, as_often, made, rows, subsets
 from tests.packs import shipped
 
 ANA, BEN, SUE, EVE = (f"@{name}:line.example" for name in ("ana", "ben", "sue", "eve"))
@@ -149,7 +152,8 @@ KEYS: Final = (
 )
 """Keys of reactions and of timers."""
 
-people = st.sampled_from((*STAFF, EVE))
+PEOPLE: Final = (*STAFF, EVE)
+people = st.sampled_from(PEOPLE)
 bodies = (
     st.sampled_from((*STOPS, *STARTS, *TEXTER_WORDS, *WORDS, *NOTES, *LEAKS, *DOUBTS, "!claim amber heron", "!board"))
     | st.sampled_from(
@@ -161,366 +165,368 @@ bodies = (
     )
     | st.text(max_size=40)
 )
-times = st.floats(min_value=NOW - 1000, max_value=NOW + 1000) | st.sampled_from((0.0, NOW, NOW - LATE, NOW - LATE - 1))
-places = st.sampled_from((DESK, THREAD, OFFICE + ANA))
-refs = st.sampled_from(
-    ("say:$m1", "say:$m2", "say:", "answer:a", "stop:a", "card", "card:t1", "card:t2", "offer", "tally", "")
-)
+BOTH: Final = (False, True)
+MOMENTS: Final = (0.0, NOW, NOW - LATE, NOW - LATE - 1)
+"""Times at which something ends or begins."""
+SPAN: Final = 1000
+"""Seconds before and after now in which the other times are."""
+times = st.floats(min_value=NOW - SPAN, max_value=NOW + SPAN) | st.sampled_from(MOMENTS)
+_some_times = (*MOMENTS * 32, *(NOW - SPAN + 2 * SPAN * n / 127 for n in range(128)))
+TIME: Final[Field] = times if EXPLORES else _some_times
+"""A state has dozens of times; by day they are some of a number, and by night any (`tests/bot/value_strategies.py`)."""
+TIME_OR_NEVER: Final[Field] = st.just(0.0) | times if EXPLORES else as_often(0.0, _some_times)
+PLACES: Final = (DESK, THREAD, OFFICE + ANA)
+REFS: Final = ("say:$m1", "say:$m2", "say:", "answer:a", "stop:a", "card", "card:t1", "card:t2", "offer", "tally", "")
+refs = st.sampled_from(REFS)
 
 DIGESTS: Final = Digests(salt="00", safe="01", duress="02", lengths=(8, 9))
 TAGS: Final = ("", "0badcafe0bad", "0badcafe0bad.2")
 """Tags of handsets of a drill; the empty one is a person's."""
-FIELDS: Final[dict[str, st.SearchStrategy[Any]]] = {
-    "rows": st.lists(st.sampled_from(("disk", "backup")), max_size=2, unique=True).map(tuple),
-    "drill": st.sampled_from(TAGS),
-    "tag": st.sampled_from(TAGS),
-    "situation": st.sampled_from(thread_desk_events.Situation),
-    "quiet": st.booleans(),
-    "facts": st.lists(st.sampled_from(DrillFact), max_size=2).map(tuple),
-    "said": st.lists(refs, max_size=2).map(tuple),
-    "came": st.just(0.0) | times,
-    "said_at": st.just(0.0) | times,
+FIELDS: Final[dict[str, Field]] = {
+    "rows": rows(("disk", "backup"), unique=True),
+    "drill": TAGS,
+    "tag": TAGS,
+    "situation": thread_desk_events.Situation,
+    "quiet": BOTH,
+    "facts": rows(DrillFact),
+    "said": rows(REFS),
+    "came": TIME_OR_NEVER,
+    "said_at": TIME_OR_NEVER,
     "sent": st.lists(st.tuples(refs, bodies), max_size=2).map(tuple),
-    "over": st.booleans(),
-    "requeued": st.booleans(),
-    "given_up": st.booleans(),
-    "tampered": st.booleans(),
-    "new_texter": st.booleans(),
-    "keyless": st.booleans(),
-    "alarm": st.sampled_from(thread_desk_events.AlarmKind),
-    "answer_by": st.just(0.0) | times,
+    "over": BOTH,
+    "requeued": BOTH,
+    "given_up": BOTH,
+    "tampered": BOTH,
+    "new_texter": BOTH,
+    "keyless": BOTH,
+    "alarm": thread_desk_events.AlarmKind,
+    "answer_by": TIME_OR_NEVER,
     "at": times,
-    "over_cap": st.booleans(),
-    "by": people,
-    "on_hold": st.booleans(),
+    "over_cap": BOTH,
+    "by": PEOPLE,
+    "on_hold": BOTH,
     "body": bodies,
-    "command": st.sampled_from(("", "!unsafe", "!safe")),
-    "code": st.sampled_from(("", "30003")),
-    "content": st.sampled_from(events.Content),
-    "differs": st.booleans(),
-    "designation": st.sampled_from(NAMED),
-    "duress": st.booleans(),
-    "danger": st.booleans(),
-    "language": st.sampled_from(("", "es")),
-    "digests": st.just(DIGESTS),
-    "event_id": st.sampled_from(MESSAGES),
-    "first": st.booleans(),
-    "rate_limited": st.booleans(),
-    "hours": st.integers(min_value=0, max_value=99),
-    "how": st.sampled_from(thread_desk_events.AssignmentKind),
-    "id": st.sampled_from(("a", "b")),
+    "command": ("", "!unsafe", "!safe"),
+    "code": ("", "30003"),
+    "content": events.Content,
+    "differs": BOTH,
+    "designation": NAMED,
+    "duress": BOTH,
+    "danger": BOTH,
+    "language": ("", "es"),
+    "digests": (DIGESTS,),
+    "event_id": MESSAGES,
+    "first": BOTH,
+    "rate_limited": BOTH,
+    "hours": range(100),
+    "how": thread_desk_events.AssignmentKind,
+    "id": ("a", "b"),
     "key": st.sampled_from(KEYS) | st.text(max_size=5),
-    "master_key": st.sampled_from(("k1", "k2")),
-    "media": st.integers(min_value=0, max_value=3),
-    "mentions": st.booleans(),
-    "quotes": st.booleans(),
+    "master_key": ("k1", "k2"),
+    "media": range(4),
+    "mentions": BOTH,
+    "quotes": BOTH,
     "minutes": st.integers(min_value=0, max_value=100_000),
     "name": st.sampled_from(("", "Jane (she/her)")) | st.text(max_size=20),
-    "mentioned_users": st.lists(people, max_size=2).map(tuple),
-    "open": st.booleans(),
-    "other_hands_at": st.just(0.0) | times,
-    "outcome": st.sampled_from(events.Outcome),
-    "place": places,
-    "ref": refs,
-    "relation": st.sampled_from(events.Relation),
+    "mentioned_users": rows(PEOPLE),
+    "open": BOTH,
+    "other_hands_at": TIME_OR_NEVER,
+    "outcome": events.Outcome,
+    "place": PLACES,
+    "ref": REFS,
+    "relation": events.Relation,
     "seconds": st.integers(min_value=-100_000, max_value=100_000),
-    "sender": people,
-    "step": st.sampled_from(line_incidents.CanaryStep),
+    "sender": PEOPLE,
+    "step": line_incidents.CanaryStep,
     "sent_at": st.none() | times,
-    "unordered_within": st.sampled_from((0.0, 45.0)),
-    "short_id": st.just("0badcafe"),
-    "test": st.just("0badcafe"),
-    "since": times,
-    "target": st.sampled_from(MESSAGES) | refs,
-    "inbound": st.booleans(),
-    "thread": st.sampled_from(OWNERS),
-    "supervisor": st.booleans(),
-    "trusted": st.booleans(),
-    "unfinished": st.integers(min_value=0, max_value=3),
-    "user": people,
+    "unordered_within": (0.0, 45.0),
+    "short_id": ("0badcafe",),
+    "test": ("0badcafe",),
+    "since": TIME,
+    "target": (*MESSAGES, *REFS),
+    "inbound": BOTH,
+    "thread": OWNERS,
+    "supervisor": BOTH,
+    "trusted": BOTH,
+    "unfinished": range(4),
+    "user": PEOPLE,
     "users": st.dictionaries(people, st.integers(min_value=-1, max_value=100)).map(lambda d: tuple(d.items())),
-    "assignee": people,
+    "assignee": PEOPLE,
     "nameless": st.lists(times, max_size=2).map(tuple),
-    "more": st.integers(min_value=0, max_value=3),
-    "recovered": st.booleans(),
-    "what": st.just("an upload"),
-    "reason": st.sampled_from(events.IgnoreReason),
+    "more": range(4),
+    "recovered": BOTH,
+    "what": ("an upload",),
+    "reason": events.IgnoreReason,
 }
-OTHERWISE: Final[dict[tuple[type, str], st.SearchStrategy[Any]]] = {
-    (thread_desk_events.DrillReported, "outcome"): st.tuples(refs, st.booleans()),
-    (line_incidents.RoomLost, "how"): st.sampled_from(line_incidents.RoomLoss),
-    (thread_desk_events.AssignmentRefused, "reason"): st.sampled_from(("they are off duty.", "")),
-    (line_incidents.InviteFailed, "place"): st.sampled_from((DESK, OFFICE)),
-    (line_incidents.StrayTextArrived, "kind"): st.sampled_from(line_incidents.StrayKind),
-    (line_incidents.HomeserverIncident, "kind"): st.sampled_from(line_incidents.HomeserverIncidentKind),
-    (line_incidents.FactsBehind, "kind"): st.sampled_from(line_incidents.MarkedFacts),
-    (line_incidents.FactsBehind, "accepted"): st.booleans(),
-    (line_incidents.TextsMissing, "kind"): st.sampled_from(line_incidents.GapKind),
-    (line_incidents.CalendarRead, "unread"): st.integers(min_value=0, max_value=3),
-    (line_incidents.CalendarUnread, "hours"): st.none() | st.integers(min_value=0, max_value=99),
-    (line_incidents.CalendarUnread, "problem"): st.sampled_from(CalendarProblem),
+OTHERWISE: Final[dict[tuple[type, str], Field]] = {
+    (thread_desk_events.DrillReported, "outcome"): tuple(product(REFS, BOTH)),
+    (line_incidents.RoomLost, "how"): line_incidents.RoomLoss,
+    (thread_desk_events.AssignmentRefused, "reason"): ("they are off duty.", ""),
+    (line_incidents.InviteFailed, "place"): (DESK, OFFICE),
+    (line_incidents.StrayTextArrived, "kind"): line_incidents.StrayKind,
+    (line_incidents.HomeserverIncident, "kind"): line_incidents.HomeserverIncidentKind,
+    (line_incidents.FactsBehind, "kind"): line_incidents.MarkedFacts,
+    (line_incidents.FactsBehind, "accepted"): BOTH,
+    (line_incidents.TextsMissing, "kind"): line_incidents.GapKind,
+    (line_incidents.CalendarRead, "unread"): range(4),
+    (line_incidents.CalendarUnread, "hours"): as_often(None, range(100)),
+    (line_incidents.CalendarUnread, "problem"): CalendarProblem,
 }
 """Fields whose name means something else in that event."""
 
 EVENTS: Final[dict[type, st.SearchStrategy[Any]]] = {
-    kind: st.builds(
+    kind: made(
         kind, **{f.name: OTHERWISE[kind, f.name] if (kind, f.name) in OTHERWISE else FIELDS[f.name] for f in fields(kind)}
     )
     for kind in EVENT_TYPES
 }
 any_event: Final = st.one_of(*EVENTS.values())
 
-moments = st.none() | st.builds(Moment, at=times, from_carrier=st.booleans())
-_names = st.sampled_from(("", *TextName))
+moments = st.none() | made(Moment, at=TIME, from_carrier=BOTH)
+NAMES: Final = ("", *TextName)
 _pending = st.lists(
-    st.builds(
-        PendingText, event_id=FIELDS["event_id"], body=bodies, author=people, said_at=times, send_at=times, name=_names
-    ),
+    made(PendingText, event_id=FIELDS["event_id"], body=bodies, author=PEOPLE, said_at=TIME, send_at=TIME, name=NAMES),
     max_size=3,
     unique_by=lambda pending: pending.event_id,
 ).map(tuple)
 _sent = st.lists(
-    st.builds(
+    made(
         SentText,
         event_id=FIELDS["event_id"],
-        receipt=st.sampled_from(("LEAVING", "UNKNOWN", "SENT", "DELIVERED", "NOT_SENT")),
-        name=_names,
+        receipt=("LEAVING", "UNKNOWN", "SENT", "DELIVERED", "NOT_SENT"),
+        name=NAMES,
     ),
     max_size=3,
     unique_by=lambda sent: sent.event_id,
 ).map(tuple)
 _held = st.lists(
-    st.builds(
-        HeldText, event_id=FIELDS["event_id"], body=bodies, author=people, reason=st.sampled_from(HeldReason), name=_names
-    ),
+    made(HeldText, event_id=FIELDS["event_id"], body=bodies, author=PEOPLE, reason=HeldReason, name=NAMES),
     max_size=3,
     unique_by=lambda held: held.event_id,
 ).map(tuple)
-_offers = st.none() | st.builds(TransferOffer, to=people | st.just(""), by=people, until=times, event_id=FIELDS["event_id"])
+_offers = st.none() | made(TransferOffer, to=as_often("", PEOPLE), by=PEOPLE, until=TIME, event_id=FIELDS["event_id"])
 _greeted = st.dictionaries(st.sampled_from(("en", "es")), times).map(lambda d: tuple(sorted(d.items())))
 
-_codewords = st.builds(
+_codewords = made(
     CodewordState,
-    digests=st.none() | st.just(DIGESTS),
-    spent=st.booleans(),
-    verified_at=times,
+    digests=(None, DIGESTS),
+    spent=BOTH,
+    verified_at=TIME,
     failures=st.lists(times, max_size=3).map(tuple),
-    lock=st.sampled_from((SendLock.NONE, SendLock.NONE, *SendLock)),
-    last_text_at=times,
-    challenge=st.sampled_from(("", *MESSAGES)),
-    challenge_sent_at=times,
-    duress_at=st.just(0.0) | times,
+    lock=(SendLock.NONE, SendLock.NONE, *SendLock),
+    last_text_at=TIME,
+    challenge=("", *MESSAGES),
+    challenge_sent_at=TIME,
+    duress_at=TIME_OR_NEVER,
 )
 _minutes = st.integers(min_value=0, max_value=1440)
-flags: Final = st.builds(
+flags: Final = made(
     ConsentFlags,
-    limits=times,
-    tips=times,
-    rights=times,
-    safe_check_asked=st.sampled_from(("", "2027-01-15 08:00")),
+    limits=TIME,
+    tips=TIME,
+    rights=TIME,
+    safe_check_asked=("", "2027-01-15 08:00"),
     safe_times=st.lists(st.tuples(_minutes, _minutes), max_size=2).map(tuple),
     safe_days=st.lists(st.tuples(st.integers(min_value=0, max_value=6), _minutes, _minutes), max_size=2).map(tuple),
-    other_hands_at=st.just(0.0) | times,
-    text_first=st.none() | st.booleans(),
-    channel=st.sampled_from(("", "call")),
-    unsafe_line=st.sampled_from(("", "later", "clarify")),
-    unsafe=st.booleans(),
-    unsafe_line_ref=st.sampled_from(("", "say:$m1")),
+    other_hands_at=TIME_OR_NEVER,
+    text_first=as_often(None, BOTH),
+    channel=("", "call"),
+    unsafe_line=("", "later", "clarify"),
+    unsafe=BOTH,
+    unsafe_line_ref=("", "say:$m1"),
 )
-silences: Final = st.builds(
+silences: Final = made(
     Silence,
-    heard_at=times,
-    spoke_at=times,
-    cue_count=st.integers(min_value=0, max_value=6),
-    exchanges=st.integers(min_value=0, max_value=30),
-    cues_shown=st.frozensets(st.sampled_from(("minor", "picture", "picture answered", "ask"))),
-    recheck_safety=st.booleans(),
-    last_auto_reply=st.sampled_from(("", "greeting", "picture")),
-    left_at=st.just(0.0) | times,
-    danger=st.booleans(),
-    signs=st.sampled_from(((), (("leaving", NOW),))),
-    told_language=st.sampled_from(("", "en", "es")),
+    heard_at=TIME,
+    spoke_at=TIME,
+    cue_count=range(7),
+    exchanges=range(31),
+    cues_shown=subsets(("minor", "picture", "picture answered", "ask")),
+    recheck_safety=BOTH,
+    last_auto_reply=("", "greeting", "picture"),
+    left_at=TIME_OR_NEVER,
+    danger=BOTH,
+    signs=((), (("leaving", NOW),)),
+    told_language=("", "en", "es"),
 )
-signs: Final = st.builds(
+signs: Final = made(
     HoldSigns,
-    texted_at=st.just(0.0) | times,
-    pleaded=st.booleans(),
-    promised_at=st.just(0.0) | times,
-    offer_ended_at=st.just(0.0) | times,
-    colleague_at=st.just(0.0) | times,
-    answered=st.frozensets(st.sampled_from(Doubt), max_size=2),
+    texted_at=TIME_OR_NEVER,
+    pleaded=BOTH,
+    promised_at=TIME_OR_NEVER,
+    offer_ended_at=TIME_OR_NEVER,
+    colleague_at=TIME_OR_NEVER,
+    answered=subsets(Doubt, most=2),
 )
 
-threads: Final = st.builds(
+threads: Final = made(
     Thread,
     id=FIELDS["thread"],
     designation=FIELDS["designation"],
-    answerable=st.booleans(),
-    assignment=st.builds(
+    answerable=BOTH,
+    assignment=made(
         Assignment,
-        assignee=st.none() | people,
-        epoch=st.integers(min_value=0, max_value=5),
-        taken_from=st.none() | people,
+        assignee=as_often(None, PEOPLE),
+        epoch=range(6),
+        taken_from=as_often(None, PEOPLE),
         offer=_offers,
-        members=st.frozensets(people),
-        interpreters=st.frozensets(people),
-        long_undo_until=times,
-        answer_by=st.just(0.0) | times,
+        members=subsets(PEOPLE),
+        interpreters=subsets(PEOPLE),
+        long_undo_until=TIME,
+        answer_by=TIME_OR_NEVER,
     ),
-    consent=st.builds(
+    consent=made(
         Consent,
-        stopped=st.booleans(),
-        confirmation_ref=st.sampled_from(("", "stop:a", "stop:b")),
-        language=st.sampled_from(("en", "es", "fr")),
-        language_chosen=st.booleans(),
+        stopped=BOTH,
+        confirmation_ref=("", "stop:a", "stop:b"),
+        language=("en", "es", "fr"),
+        language_chosen=BOTH,
         greeted=_greeted,
-        may_resume=st.booleans(),
-        text_after_stop=st.sampled_from(("", "a", "b")),
-        reply=st.none() | st.builds(ReplyAfterStop, event_id=FIELDS["event_id"], body=bodies, author=people, said_at=times),
-        reply_ref=st.sampled_from(("", "say:$m1", "say:$m2")),
-        carrier_block=st.booleans(),
+        may_resume=BOTH,
+        text_after_stop=("", "a", "b"),
+        reply=st.none() | made(ReplyAfterStop, event_id=FIELDS["event_id"], body=bodies, author=PEOPLE, said_at=TIME),
+        reply_ref=("", "say:$m1", "say:$m2"),
+        carrier_block=BOTH,
         last_keyword=moments,
         last_start=moments,
-        blocked_until=st.sampled_from((0.0, 0.0, NOW - 1, NOW + 100)),
+        blocked_until=(0.0, 0.0, NOW - 1, NOW + 100),
     ),
-    sending=st.builds(Sending, pending=_pending, sent=_sent, held=_held),
+    sending=made(Sending, pending=_pending, sent=_sent, held=_held),
     codeword=_codewords,
     flags=flags,
     silence=silences,
     signs=signs,
-    lifecycle=st.builds(
+    lifecycle=made(
         Lifecycle,
-        state=st.sampled_from(ThreadState),
-        since=times,
-        last_inbound=times,
-        last_outbound=times,
+        state=ThreadState,
+        since=TIME,
+        last_inbound=TIME,
+        last_outbound=TIME,
         newest_text=moments,
-        closes_at=st.just(0.0) | times,
-        continuing=st.booleans(),
+        closes_at=TIME_OR_NEVER,
+        continuing=BOTH,
     ),
-    on_legal_hold=st.booleans(),
-    reveal_request=st.none() | st.builds(RevealRequest, by=people, until=times),
+    on_legal_hold=BOTH,
+    reveal_request=st.none() | made(RevealRequest, by=PEOPLE, until=TIME),
 )
 
 _members = st.lists(
-    st.builds(
+    made(
         DeskMember,
-        user=people,
-        role=st.sampled_from(Role),
-        on_duty=st.booleans(),
-        last_thread=st.sampled_from(("", *OWNERS)),
-        away=st.booleans(),
-        on_duty_since=times,
-        heavy_threads=st.integers(min_value=0, max_value=3),
-        debrief_offered_at=times,
+        user=PEOPLE,
+        role=Role,
+        on_duty=BOTH,
+        last_thread=("", *OWNERS),
+        away=BOTH,
+        on_duty_since=TIME,
+        heavy_threads=range(4),
+        debrief_offered_at=TIME,
     ),
     max_size=4,
     unique_by=lambda seat: seat.user,
 ).map(tuple)
 _entries = st.lists(
-    st.builds(
+    made(
         QueueEntry,
         thread=FIELDS["thread"],
         designation=FIELDS["designation"],
-        since=times,
-        assignee=st.none() | people,
-        offered=st.booleans(),
-        has_card=st.booleans(),
-        opened_at=times,
-        last_activity=times,
-        last_was_inbound=st.booleans(),
-        auto_assigned=st.booleans(),
-        tried_users=st.lists(people, max_size=2).map(tuple),
-        duress=st.booleans(),
-        heavy=st.booleans(),
-        other_hands_at=st.just(0.0) | times,
+        since=TIME,
+        assignee=as_often(None, PEOPLE),
+        offered=BOTH,
+        has_card=BOTH,
+        opened_at=TIME,
+        last_activity=TIME,
+        last_was_inbound=BOTH,
+        auto_assigned=BOTH,
+        tried_users=rows(PEOPLE),
+        duress=BOTH,
+        heavy=BOTH,
+        other_hands_at=TIME_OR_NEVER,
     ),
     max_size=3,
     unique_by=(lambda line: line.thread, lambda line: line.designation),
 ).map(tuple)
 _crowd = st.lists(
-    st.builds(
+    made(
         CrowdEntry,
-        thread=st.sampled_from(("f1", "f2", "f3")),
-        designation=st.sampled_from(("stray fern", "stray moss", "stray reed")),
-        since=times,
-        texts=st.integers(min_value=1, max_value=3),
-        danger=st.booleans(),
-        asks=st.booleans(),
-        duress=st.booleans(),
-        closing=st.booleans(),
+        thread=("f1", "f2", "f3"),
+        designation=("stray fern", "stray moss", "stray reed"),
+        since=TIME,
+        texts=range(1, 4),
+        danger=BOTH,
+        asks=BOTH,
+        duress=BOTH,
+        closing=BOTH,
         language=FIELDS["language"],
         other_hands_at=FIELDS["other_hands_at"],
     ),
     max_size=3,
     unique_by=(lambda entry: entry.thread, lambda entry: entry.designation),
 ).map(lambda entries: {entry.thread: entry for entry in entries})
-_floods = st.builds(
+_floods = made(
     Flood,
     crowd=_crowd,
-    active=st.booleans(),
+    active=BOTH,
     arrivals=st.lists(times, max_size=3).map(tuple),
-    begun_at=times,
-    came=st.integers(min_value=0, max_value=9),
-    came_before=st.integers(min_value=0, max_value=9),
-    calm_since=times,
-    card=st.sampled_from(("", "⚠️ Many new texters at once")),
-    reminded=st.booleans(),
-    paged_at=times,
-    closing=st.none() | st.builds(RestClosing, before=times, until=times, due=times, closed=st.integers(0, 3)),
+    begun_at=TIME,
+    came=range(10),
+    came_before=range(10),
+    calm_since=TIME,
+    card=("", "⚠️ Many new texters at once"),
+    reminded=BOTH,
+    paged_at=TIME,
+    closing=st.none() | made(RestClosing, before=TIME, until=TIME, due=TIME, closed=range(4)),
 )
-desks: Final = st.builds(
+desks: Final = made(
     Desk,
     flood=_floods,
     roster=_members | st.just(MEMBERS),
     power_levels=FIELDS["users"],
     threads=_entries,
-    unconfirmed_identities=st.dictionaries(people, FIELDS["master_key"]).map(lambda d: tuple(d.items())),
-    outage=st.booleans(),
+    unconfirmed_identities=st.dictionaries(people, st.sampled_from(("k1", "k2"))).map(lambda d: tuple(d.items())),
+    outage=BOTH,
     waits=st.lists(st.tuples(st.integers(0, 30_000), st.integers(0, 90)), max_size=6).map(tuple),
-    board=st.sampled_from(("", "Queue: 0")),
-    board_at=times,
-    on_legal_hold=st.lists(FIELDS["thread"], max_size=2, unique=True).map(tuple),
+    board=("", "Queue: 0"),
+    board_at=TIME,
+    on_legal_hold=rows(OWNERS, unique=True),
     claimers=st.lists(st.tuples(people, times), max_size=2).map(tuple),
     outreach=st.lists(
-        st.builds(ColdOutreach, user=people, until=times, confirmed=st.booleans(), digest=st.sampled_from(("", "d1"))),
+        made(ColdOutreach, user=PEOPLE, until=TIME, confirmed=BOTH, digest=("", "d1")),
         max_size=2,
         unique_by=lambda cold: cold.user,
     ).map(tuple),
     enrolments=st.lists(
-        st.builds(
+        made(
             Enrolment,
-            user=people,
+            user=PEOPLE,
             thread=FIELDS["thread"],
             designation=FIELDS["designation"],
-            until=times,
-            wants_duress_word=st.booleans(),
+            until=TIME,
+            wants_duress_word=BOTH,
         ),
         max_size=2,
         unique_by=lambda asking: asking.user,
     ).map(tuple),
-    codeword_event_ids=st.lists(st.sampled_from(MESSAGES), max_size=2).map(tuple),
+    codeword_event_ids=rows(MESSAGES),
 )
 
-facts: Final = st.builds(
+facts: Final = made(
     Facts,
     now=times | st.just(NOW),
     roster=_members | st.just(MEMBERS),
-    designations=st.frozensets(FIELDS["designation"]),
+    designations=subsets(NAMED),
     load=st.dictionaries(people, st.integers(min_value=0, max_value=6)),
-    codeword_match=st.sampled_from((CodewordMatch.NONE, CodewordMatch.NONE, *CodewordMatch)),
-    enrolment_answer=st.none()
-    | st.builds(EnrolmentAnswer, flaw=st.none() | st.sampled_from(Flaw), digests=st.none() | st.just(DIGESTS)),
-    outage=st.booleans(),
-    usual_wait=st.sampled_from((0, 5, 60)),
-    dialled_number=st.none()
-    | st.builds(DialledNumber, kind=st.sampled_from(NumberKind), digest=st.sampled_from(("d1", "d2"))),
-    on_legal_hold=st.booleans(),
-    display_pending=st.booleans(),
-    has_dead_letters=st.booleans(),
-    inbound_pending=st.booleans(),
-    outbound_pending=st.booleans(),
-    new_designation=st.just("still brook"),
+    codeword_match=(CodewordMatch.NONE, CodewordMatch.NONE, *CodewordMatch),
+    enrolment_answer=st.none() | made(EnrolmentAnswer, flaw=as_often(None, Flaw), digests=(None, DIGESTS)),
+    outage=BOTH,
+    usual_wait=(0, 5, 60),
+    dialled_number=st.none() | made(DialledNumber, kind=NumberKind, digest=("d1", "d2")),
+    on_legal_hold=BOTH,
+    display_pending=BOTH,
+    has_dead_letters=BOTH,
+    inbound_pending=BOTH,
+    outbound_pending=BOTH,
+    new_designation=("still brook",),
 )
 
 FORWARD: Final = {

@@ -1,10 +1,12 @@
 """A real PostgreSQL for the length of a test: a cluster of its own, on loopback and a socket, whose user is not root.
 
-Rule of this module: what the program says goes into a file beside the cluster; the server is ended by its id.
+Rules of this module: what the program says goes into a file beside the cluster; the server is ended by its id. A cluster is
+made once in a run, and copied: `initdb` takes longer than many a test.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import shutil
@@ -23,6 +25,7 @@ import pytest
 
 from tests.free_ports import free_ports
 from tests.outside_programs import OutsidePrograms
+from tests.run_directory import run_directory
 
 ROLE, PASSWORD = "quietline", "the role's own words"
 SUPERUSER: Final = "postgres"
@@ -159,19 +162,7 @@ def running_postgres(programs: OutsidePrograms) -> Iterator[PostgresServer | Non
         if user is not None:
             os.chown(directory, user, pwd.getpwuid(user).pw_gid)
         binaries = Path(program).resolve().parent
-        made = subprocess.run(
-            [
-                *(binaries / "initdb", "-D", directory / "data", "-U", SUPERUSER, "--encoding=UTF8", "--locale=C"),
-                *("--auth-local=trust", "--auth-host=scram-sha-256", "--no-sync"),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=directory,
-            user=user,
-            group=user and pwd.getpwuid(user).pw_gid,
-        )
-        assert made.returncode == 0, made.stderr
+        _put_cluster(directory, binaries, user)
         server = PostgresServer(directory=directory, binaries=binaries, port=free_ports(1), user=user)
         try:
             server.start()
@@ -181,6 +172,42 @@ def running_postgres(programs: OutsidePrograms) -> Iterator[PostgresServer | Non
             server.stop()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _put_cluster(directory: Path, binaries: Path, user: int | None) -> None:
+    """Put an empty cluster into the directory. Of a run, the first to come makes it, and the others have a copy."""
+    data, shared = directory / "data", run_directory()
+    if shared is None:
+        _make_cluster(data, binaries, user)
+        return
+    made = shared / "one-cluster"
+    with (shared / "one-cluster.lock").open("a", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            _make_cluster(data, binaries, user)
+            # It stays where the server's user has no way in: who copies it is who runs the tests.
+            half = shared / "half-a-cluster"
+            shutil.rmtree(half, ignore_errors=True)
+            subprocess.run(["cp", "-a", data, half], check=True)
+            half.rename(made)
+            return
+    subprocess.run(["cp", "-a", made, data], check=True)
+
+
+def _make_cluster(data: Path, binaries: Path, user: int | None) -> None:
+    made = subprocess.run(
+        [
+            *(binaries / "initdb", "-D", data, "-U", SUPERUSER, "--encoding=UTF8", "--locale=C"),
+            *("--auth-local=trust", "--auth-host=scram-sha-256", "--no-sync"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=data.parent,
+        user=user,
+        group=user and pwd.getpwuid(user).pw_gid,
+    )
+    assert made.returncode == 0, made.stderr
 
 
 def _not_root() -> int | None:

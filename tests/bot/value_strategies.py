@@ -1,0 +1,80 @@
+"""Values of many small fields as Hypothesis strategies, with few draws.
+
+Rule of this module: a field that has few values is no draw of its own. A desk has hundreds of such fields, and their draws
+cost more than most decisions: several of them are the digits of one number. The first value of a field is its simplest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, combinations, permutations, product
+from typing import Any, Final, TypeAlias, TypeVar
+
+from hypothesis import strategies as st
+from hypothesis.control import current_build_context
+
+MOST: Final = 1 << 20
+"""Values of one number: from 24 bits on Hypothesis prefers small ones, and most fields would stay at their first value."""
+
+T = TypeVar("T")
+Field: TypeAlias = st.SearchStrategy[Any] | Iterable[Any]
+"""A strategy, or the few values that there are."""
+Number: TypeAlias = tuple[st.SearchStrategy[int], list[tuple[str, tuple[Any, ...]]]]
+"""One draw, and the fields with their values whose choices it holds."""
+
+
+def made(kind: Callable[..., T], /, **given: Field) -> st.SearchStrategy[T]:
+    """Return a strategy of what `kind` makes of these fields; what it made is shown as that call where a test fails."""
+    drawn = {name: field for name, field in given.items() if isinstance(field, st.SearchStrategy)}
+    few = {name: tuple(field) for name, field in given.items() if not isinstance(field, st.SearchStrategy)}
+    return _made(kind, tuple(_numbers(few)), drawn)
+
+
+@st.composite
+def _made(
+    draw: st.DrawFn, kind: Callable[..., T], numbers: Sequence[Number], fields: dict[str, st.SearchStrategy[Any]]
+) -> T:
+    values: dict[str, Any] = {}
+    for number, parts in numbers:
+        left = draw(number)
+        for name, choices in parts:
+            left, which = divmod(left, len(choices))
+            values[name] = choices[which]
+    for name, strategy in fields.items():
+        values[name] = draw(strategy)
+    value = kind(**values)
+    current_build_context().record_call(value, kind, args=(), kwargs=values)
+    return value
+
+
+def _numbers(few: dict[str, tuple[Any, ...]]) -> Iterable[Number]:
+    size, parts = 1, list[tuple[str, tuple[Any, ...]]]()
+    for name, choices in few.items():
+        if size * len(choices) > MOST:
+            yield st.integers(0, size - 1), parts
+            size, parts = 1, []
+        size *= len(choices)
+        parts.append((name, choices))
+    if parts:
+        yield st.integers(0, size - 1), parts
+
+
+def as_often(first: T, others: Iterable[Any]) -> tuple[Any, ...]:
+    """Return values of which the first comes as often as all the others together."""
+    others = tuple(others)
+    return (first,) * len(others) + others
+
+
+def subsets(values: Iterable[T], most: int | None = None) -> tuple[frozenset[T], ...]:
+    """Return every set of these, the smallest first. `most`: as many as a set may hold."""
+    values = tuple(values)
+    sizes = range(len(values) + 1 if most is None else most + 1)
+    return tuple(frozenset(each) for each in chain.from_iterable(combinations(values, size) for size in sizes))
+
+
+def rows(values: Iterable[T], *, unique: bool = False) -> tuple[tuple[T, ...], ...]:
+    """Return every row of up to two of these; the empty one, and those of one, as often as all of two together."""
+    values = tuple(values)
+    pairs = tuple(permutations(values, 2)) if unique else tuple(product(values, repeat=2))
+    short = ((), *((value,) for value in values))
+    return short * max(1, len(pairs) // len(short)) + pairs
