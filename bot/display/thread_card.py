@@ -82,7 +82,7 @@ def update_card(pack: Pack, before: Thread, thread: Thread) -> tuple[Action, ...
 
     Clients may go on showing a pinned message as it was before its edits (decisions/desk.md, "Cards and the board").
     """
-    if not (thread.assignment.epoch and before.assignment.epoch):
+    if thread is before or not (thread.assignment.epoch and before.assignment.epoch):
         return ()
     if comes_late(thread, before):
         return (edited(pack, thread, fresh=True),)

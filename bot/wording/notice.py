@@ -82,10 +82,10 @@ def _bare_notice(key: str) -> str:
 
 def joined(between: str, parts: Iterable[str]) -> str:
     """Return one notice of several notices, or other words, as one, with `between` them."""
-    row: list[str] = []
-    for part in parts:
-        row += [between, part] if row else [part]
-    return Notice("".join(str(part) for part in row), parts=tuple(row))
+    said = tuple(parts)
+    row = [between] * (2 * len(said) - 1)
+    row[::2] = said
+    return Notice(between.join(said), parts=tuple(row))
 
 
 def written(words: str, others: Mapping[str, str]) -> str:
