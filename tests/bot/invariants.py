@@ -18,7 +18,7 @@ from bot.model.actions import (
 from bot.model.desk import Desk, Role, Thread
 from bot.model.events import Event, MemberLeft, MessageSent, ReactionAdded, TextArrived, TimerDue
 from bot.model.thread import HeldReason
-from bot.model.thread_desk_events import Assigned, AssigneeSpoke, AssignmentKind, ClaimRequested, ThreadQueued
+from bot.model.thread_desk_events import Assigned, AssigneeSpoke, AssignmentKind, ClaimRequested, ThreadParked, ThreadQueued
 from bot.model.transactional_actions import SendEvent
 from tests.bot.bookkeeping import Bookkeeping
 from tests.bot.expectations import Expectations
@@ -99,6 +99,9 @@ class Invariants(Bookkeeping):
                 self.spoke[event.user] = event.thread
             case MemberLeft(place=place) if place == DESK:
                 self.spoke.pop(event.user, None)
+            case ThreadParked(thread=parked):
+                # Nothing at the desk holds the id of a conversation that is over.
+                self.spoke = {user: thread for user, thread in self.spoke.items() if thread != parked}
             case ThreadQueued():
                 cards = [a.body for a in actions if isinstance(a, SendMessage) and a.ref.startswith(f"card:{event.thread}")]
                 shown = [body for body in cards if "waiting" in body and event.designation in body]
