@@ -255,4 +255,11 @@ def _vendor(answers: Answers, place: Place) -> list[str]:
         if line.strip() == "#":
             break
         head.append(line.removeprefix("#").removeprefix(" ").replace(EXAMPLE_ADDRESS, address))
-    return ["## At the vendor", "", *head, ""]
+    return [
+        "## At the vendor",
+        "",
+        *head,
+        "",
+        "All of it, step by step, and what to switch off there: deploy/docs/carriers.md.",
+        "",
+    ]

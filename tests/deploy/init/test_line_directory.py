@@ -86,6 +86,14 @@ def test_the_line_keeps_the_passwords_of_its_hand_outs(tmp_path: Path) -> None:
     assert changed == {"config.yaml", "handout/mira.txt", "handout/noor.txt"}
 
 
+def test_the_checklist_ends_with_the_vendors_console(tmp_path: Path) -> None:
+    """The line's own address stands there, and where the rest is: what the sample says at its head is not all of it."""
+    assert run_init(tmp_path, answers()).exit_code == 0
+    *_, vendor = (tmp_path / "line" / "CHECKLIST.md").read_text().partition("## At the vendor\n")
+    assert "https://text.agency.org/carriers/main/inbound" in vendor
+    assert vendor.rstrip().endswith("deploy/docs/carriers.md.")
+
+
 def test_without_a_review_the_legal_words_are_left_for_counsel(tmp_path: Path) -> None:
     """It is written all the same; what keeps it from starting is what counsel has to read, and nothing else."""
     assert run_init(tmp_path, answers()).exit_code == 0
