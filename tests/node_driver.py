@@ -57,5 +57,6 @@ class NodeDriver:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
+    """End it and wait for it; its pipes are closed, or Python warns of them as it ends."""
+    with process:
+        process.kill()
