@@ -61,7 +61,8 @@ def edited_card(facts: Facts, entry: QueueEntry) -> EditMessage:
     """Bring the card of a thread up to date, whether it can be claimed or is with a person."""
     free = entry.assignee is None or entry.offered
     body = claim_card(facts, entry).body if free else assigned_card(entry)
-    return EditMessage(place=DESK, ref=card_ref(entry), body=body, formatted=True)
+    reactions = (CLAIM_REACTION,) if free else ()
+    return EditMessage(place=DESK, ref=card_ref(entry), body=body, formatted=True, reactions=reactions)
 
 
 def marks(entry: QueueEntry) -> str:

@@ -76,7 +76,7 @@ class EditMessage:
     """Replace the body of a message of ours, in place. Every edit is a notice. `formatted`: as of what it changes.
 
     `fresh`: it is posted again and pinned instead, and the message that bore the name is redacted: clients may go on
-    showing a pinned message as it was before its edits.
+    showing a pinned message as it was before its edits. `reactions`: as of what it changes, for when it is posted again.
     """
 
     place: str
@@ -84,6 +84,7 @@ class EditMessage:
     body: str = field(repr=False)
     formatted: bool = False
     fresh: bool = False
+    reactions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

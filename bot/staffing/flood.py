@@ -98,8 +98,10 @@ def look_again(pack: Pack, facts: Facts, desk: Desk, event: TimerDue) -> Step[De
     flood, called = _call(pack, facts, desk)
     body = flood_card(flood)
     ref = flood_ref(flood)
-    edit = (EditMessage(place=DESK, ref=ref, body=body),) if body != flood.card else ()
-    if not flood.crowd and not flood.active:
+    over = not flood.crowd and not flood.active
+    reactions = () if over else (CLAIM_REACTION,)
+    edit = (EditMessage(place=DESK, ref=ref, body=body, reactions=reactions),) if body != flood.card else ()
+    if over:
         # The next one is another incident: what was called for this one says nothing of it.
         return Step(replace(desk, flood=Flood(paged_at=flood.paged_at)), (*cards, *edit), consumed=True)
     again = SetTimer(key=TIMER, due=facts.now + LOOK_INTERVAL)

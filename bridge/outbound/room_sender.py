@@ -240,8 +240,11 @@ class RoomSender:
         if event_id is None:
             event_id = await self._room_client.send(room, speaker, task.txn, "m.room.message", content)
         self._crash(CrashPoint.MATRIX_SENT)
-        reactions = [await self._add_reaction(task, room, event_id, key, n) for n, key in enumerate(taps)]
+        reactions = await self._add_reactions(task, room, event_id, taps)
         await self._finish(task, room=room, place=place, event_id=event_id, ref=ref, about=about, taps=reactions)
+
+    async def _add_reactions(self, task: OutboxTask, room: str, event_id: str, keys: Sequence[str]) -> list[str]:
+        return [await self._add_reaction(task, room, event_id, key, number) for number, key in enumerate(keys)]
 
     async def _add_reaction(self, task: OutboxTask, room: str, event_id: str, key: str, number: int) -> str:
         """Put a reaction there for others to tap; returns its id, or nothing when it stands already or may not be."""
@@ -315,7 +318,8 @@ class RoomSender:
     async def _post_again(self, task: OutboxTask, edit: EditMessage, *, room: str, old: str, txn: str) -> None:
         posted = await self._find_sent(task, room, Speaker.POLICY, txn)
         event_id, gone = await self._message_renewal.post(task, edit, room=room, old=old, txn=txn, posted=posted)
-        await self._finish(task, room=room, place=edit.place, event_id=event_id, ref=edit.ref, gone=gone)
+        taps = await self._add_reactions(task, room, event_id, edit.reactions)
+        await self._finish(task, room=room, place=edit.place, event_id=event_id, ref=edit.ref, gone=gone, taps=taps)
 
     async def _find_sent(self, task: OutboxTask, room: str, speaker: Speaker, txn: str = "") -> str | None:
         """Look for what the homeserver has of this row, when it may have forgotten the transaction id."""

@@ -9,7 +9,7 @@ import pytest
 from bot.model.actions import DESK, EditMessage, PinMessage, SendMessage
 from bot.model.desk import Desk
 from bot.model.events import MessageRedacted, ReactionAdded, Relation, TimerDue
-from bot.model.thread_desk_events import Assigned, OfferChanged, ThreadParked, ThreadQueued
+from bot.model.thread_desk_events import Assigned, OfferChanged, OtherHandsChanged, ThreadParked, ThreadQueued
 from bot.model.transactional_actions import ExpireMessage
 from tests.bot.examples import at, at_desk, of, staffed_desk, then, told, words
 from tests.bot.strategies import ANA, BEN, NOW, SUE
@@ -67,10 +67,14 @@ def test_an_offer_to_all_is_a_card_of_its_own() -> None:
 
 
 def test_one_tap_is_enough() -> None:
-    """What can be claimed bears the raised hand already: the card, the one of an offer, and each reminder."""
+    """What can be claimed bears the raised hand already: the card, posted again too, the one of an offer, each reminder."""
     desk = waits(staffed_desk()).aggregate
     assert [(card.reactions, card.formatted) for card in cards(waits(staffed_desk()))] == [(("✋",), True)]
-    assert all(edit.formatted for edit in of(EditMessage, then(desk, tap("card:t1"))) if edit.ref == "card:t1")
+    warned = then(desk, OtherHandsChanged(thread="t1", other_hands_at=NOW))
+    claimed = then(desk, tap("card:t1"))
+    for step, reactions in ((warned, ("✋",)), (claimed, ())):
+        (edit,) = (edit for edit in of(EditMessage, step) if edit.ref == "card:t1")
+        assert (edit.reactions, edit.formatted) == (reactions, True)
     reminder = then(desk, TimerDue(key="wait:t1:1"), at(300))
     (post,) = [post for post in of(SendMessage, reminder) if "still waiting" in post.body]
     assert post.reactions == ("✋",)

@@ -276,7 +276,11 @@ def test_afterwards_everybody_gets_a_card_in_their_turn() -> None:
     assert world.desk.flood.crowd == {}
     assert world.desk.flood.card == ""
     assert sorted(world.cards()) == sorted(f"card:f{n}" for n in range(20))
-    assert "over" in [post.body for _, post in world.posts if post.ref.startswith("flood:")][-1]
+    told = [post for _, post in world.posts if post.ref.startswith("flood:")]
+    assert "over" in told[-1].body
+    assert [post.reactions for post in told[-2:]] == [("✋",), ()], (
+        "a card that is posted again bears the hand, if it claims"
+    )
 
 
 def test_who_waited_without_a_card_in_an_older_version_is_in_the_crowd() -> None:

@@ -50,6 +50,19 @@ async def test_an_edit_of_a_lost_message_is_posted(harness: BridgeHarness, ref: 
     assert await event_named(harness, f"edit:{ref}") == "$q4.0"
 
 
+async def test_a_claim_card_that_is_posted_again_bears_the_hand(harness: BridgeHarness) -> None:
+    """One tap is enough there too; it is put up once, however often the row is performed, and is noted with the card."""
+    sender = RoomSenderHarness(harness)
+    lost = await lost_message(sender, "card:t1")
+    edit = replace(lost, action=EditMessage(place=THREAD, ref="card:t1", body="2", reactions=("✋",)))
+    await sender.room_sender.perform(edit)
+    assert sender.room_client.reactions == ["✋"]
+    query = "SELECT event_id FROM event WHERE about = $1"
+    assert await harness.database.fetchval(query, await event_named(harness, "card:t1")) == "$q3.0.tap0"
+    await sender.room_sender.perform(replace(edit, txn="q4.0"))
+    assert sender.room_client.reactions == ["✋"], "an edit in place needs none"
+
+
 async def test_a_crash_posts_a_lost_message_once(harness: BridgeHarness) -> None:
     """After a kill between the post and its note the same transaction is asked for; an old one is looked up."""
     dies: list[CrashPoint] = [CrashPoint.MATRIX_SENT]
