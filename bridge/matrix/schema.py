@@ -236,6 +236,15 @@ async def _earlier_devices(transaction: Transaction) -> None:
     """)
 
 
+async def _newest_heard(transaction: Transaction) -> None:
+    # The newest event that the homeserver told, by which it is seen that it was put back to before that.
+    for column in ("heard_room TEXT NOT NULL DEFAULT ''", "heard_event TEXT NOT NULL DEFAULT ''", _HEARD_MS):
+        await transaction.execute(f"ALTER TABLE matrix_identity ADD COLUMN {column}")
+
+
+_HEARD_MS: Final = "heard_ms BIGINT NOT NULL DEFAULT 0"
+
+
 async def _announced(transaction: Transaction) -> None:
     # False for an identity that was confirmed beside the bridge, until the bridge has told the desk of it.
     await transaction.execute("ALTER TABLE matrix_confirmed ADD COLUMN announced BOOLEAN NOT NULL DEFAULT TRUE")
@@ -275,7 +284,7 @@ async def _found_by_kind(transaction: Transaction) -> None:
 OLM: Final = Migrations(version_table="crypto_version", steps=(_olm, _olm_alone), base_version=9)
 """A file that mautrix made stands at its version 10, which the first step leads to."""
 IDENTITY: Final = Migrations(
-    version_table="matrix_identity_version", steps=(_identities, _session_recovery, _earlier_devices)
+    version_table="matrix_identity_version", steps=(_identities, _session_recovery, _earlier_devices, _newest_heard)
 )
 ROOMS: Final = Migrations(
     version_table="matrix_version",

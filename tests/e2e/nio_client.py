@@ -63,6 +63,10 @@ class NioClient:
         self._events.clear()
         self._client.next_batch = self._client.loaded_sync_token = ""
 
+    def renew_session(self, room_id: str) -> None:
+        """Let the next message there be of a new session, whose key everybody has to be sent."""
+        self._client.invalidate_outbound_session(room_id)
+
     async def back(self) -> None:
         """Be switched on, or on again with what the device has."""
         self._sync = asyncio.create_task(self._follow())

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
+from http import HTTPStatus
 from pathlib import Path
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
@@ -14,7 +18,7 @@ from tests.e2e.carrier_api import handset
 from tests.e2e.nio_client import NioClient
 from tests.e2e.polling import wait_until
 from tests.e2e.separate_line import HURRIED, bring_people, log_in_nio, run_line
-from tests.e2e.stack import Stack
+from tests.e2e.stack import LATER_RUN, Stack
 from tests.e2e.staffed_line import StaffedLine
 from tests.e2e.test_erasure import rows
 
@@ -38,12 +42,7 @@ async def test_a_homeserver_that_was_put_back(own: tuple[StaffedLine, NioClient]
     line, carrier = staffed_line.stack, staffed_line.carrier
     first = await staffed_line.start_conversation(ada, handset(), TEXT)
     await stocked(line)
-    older = tmp_path / "homeserver.db"
-    with (
-        closing(sqlite3.connect(line.data / "homeserver" / "homeserver.db")) as now,
-        closing(sqlite3.connect(older)) as copy,
-    ):
-        now.backup(copy)
+    older = copy_of(line, tmp_path)
 
     await carrier.text(first.handset, NEWER)
     await first.wait_for_text(NEWER)
@@ -83,6 +82,85 @@ async def test_a_homeserver_that_was_put_back(own: tuple[StaffedLine, NioClient]
     assert waiting.event_id not in {item.event_id for item in shown if item.kind == "message"}
     alarms = [item.body for item in shown if "technician" in item.body or "⚠️" in item.body]
     assert [PUT_BACK in body for body in alarms] == [True], alarms
+
+
+@pytest.mark.parametrize(("lost", "notes"), [(6, 0), (1, 25)], ids=["fewer than were lost", "more than were lost"])
+async def test_words_between_its_start_and_the_first_sync(
+    own: tuple[StaffedLine, NioClient], tmp_path: Path, lost: int, notes: int
+) -> None:
+    """Words that are said while only the homeserver is back leave for the phone, once; what was said before does not."""
+    staffed_line, ada = own
+    line, carrier = staffed_line.stack, staffed_line.carrier
+    talk = await staffed_line.start_conversation(ada, handset(), TEXT)
+    answer = await ada.say(talk.room, "an answer of before")
+    await carrier.wait_for_delivery(talk.handset, "an answer of before")
+    await stocked(line)
+    older = copy_of(line, tmp_path)
+    await ada.redact(talk.room, answer)
+    for number in range(lost):
+        await carrier.text(talk.handset, f"{NEWER} {number}")
+        await talk.wait_for_text(f"{NEWER} {number}")
+    await settled(line)
+    await ada.away()
+    await line.stop()
+    put_back(line, older)
+    ada.clear_cache()
+    ada.renew_session(talk.room)
+    async with homeserver_alone(line):
+        await ada.back()
+        await ada.say(talk.room, "I am here with you")
+        for number in range(notes):
+            await ada.say(talk.room, f"// note {number}")
+        await ada.say(talk.room, "take all the time you need")
+        await ada.away()
+    await line.start()
+    await ada.back()
+    for words in ("I am here with you", "take all the time you need"):
+        await carrier.wait_for_delivery(talk.handset, words)
+    await carrier.text(talk.handset, NEWEST)
+    await talk.wait_for_text(NEWEST)
+    await settled(line)
+    arrived = await carrier.texts_delivered(talk.handset)
+    said = ("an answer of before", "I am here with you", "take all the time you need")
+    assert [arrived.count(words) for words in said] == [1, 1, 1]
+    assert rows(line, "SELECT kind FROM dead_letter") == []
+
+
+@asynccontextmanager
+async def homeserver_alone(line: Stack) -> AsyncIterator[None]:
+    """Run the homeserver without the bridge for the length of the block."""
+    with line.outputs.open("ab") as out:
+        process = await asyncio.create_subprocess_exec(
+            *line.command("homeserver", "--data", str(line.data), "--port-base", str(line.base)),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+        )
+
+    async def answers() -> bool | None:
+        with contextlib.suppress(aiohttp.ClientError):
+            async with http.get(f"http://127.0.0.1:{line.base}/_matrix/client/versions") as answer:
+                return answer.status == HTTPStatus.OK or None
+        return None
+
+    try:
+        async with aiohttp.ClientSession() as http:
+            await wait_until("the homeserver answers", answers, within=LATER_RUN, seen=line.tail)
+        yield
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+def copy_of(line: Stack, directory: Path) -> Path:
+    """Copy the homeserver's database while it runs, as a backup does."""
+    older = directory / "homeserver.db"
+    with (
+        closing(sqlite3.connect(line.data / "homeserver" / "homeserver.db")) as now,
+        closing(sqlite3.connect(older)) as copy,
+    ):
+        now.backup(copy)
+    return older
 
 
 async def stocked(line: Stack) -> None:

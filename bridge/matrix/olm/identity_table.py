@@ -1,13 +1,31 @@
 """The tables `matrix_identity` and `matrix_earlier_device`: the device of each of our identities, and its other devices.
 
 Rules of this module: an identity has one device, which is `ready` once the homeserver knows all of it; the cursor is how
-far its `/sync` was committed. An earlier device is one of ours of before (`ours`), with the time until when, or another's,
-with the time when it was first met: milliseconds since the epoch.
+far its `/sync` was committed, and `heard` the newest event that it has brought, with its time at the homeserver. An earlier
+device is one of ours of before (`ours`), with the time until when, or another's, with the time when it was first met:
+milliseconds since the epoch.
 """
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 from bridge.storage.database import Reader, Row, Snapshot, Transaction, earlier
+
+
+class Heard(NamedTuple):
+    """An event that the homeserver told, and its time there in milliseconds."""
+
+    room_id: str
+    event_id: str
+    at: int
+
+
+class Reached(NamedTuple):
+    """How far an identity's `/sync` was committed, and the newest event that it has brought, if it has brought one."""
+
+    cursor: str
+    heard: Heard | None
 
 
 async def find(reader: Reader, user_id: str) -> Row | None:
@@ -63,9 +81,31 @@ async def cursor(reader: Reader, user_id: str) -> str | None:
     return since
 
 
-async def set_cursor(transaction: Transaction, user_id: str, next_batch: str) -> None:
-    """Note how far an identity's `/sync` is committed by this commit."""
-    await transaction.execute("UPDATE matrix_identity SET cursor=$2 WHERE user_id=$1", user_id, next_batch)
+async def reached(reader: Reader, user_id: str) -> Reached | None:
+    """Return how far an identity's `/sync` was committed; None before it was made."""
+    query = "SELECT cursor, heard_room, heard_event, heard_ms FROM matrix_identity WHERE user_id=$1"
+    row: Any = await reader.fetchrow(query, user_id)
+    if row is None:
+        return None
+    heard = Heard(row["heard_room"], row["heard_event"], row["heard_ms"]) if row["heard_event"] else None
+    return Reached(row["cursor"], heard)
+
+
+async def set_cursor(transaction: Transaction, user_id: str, next_batch: str, heard: Heard | None) -> None:
+    """Note how far an identity's `/sync` is committed by this commit, and the newest event that it brings.
+
+    The time that is kept is the latest of all that were brought.
+    """
+    if heard is None:
+        await transaction.execute("UPDATE matrix_identity SET cursor=$2 WHERE user_id=$1", user_id, next_batch)
+        return
+    await transaction.execute(
+        """UPDATE matrix_identity SET cursor=$2, heard_room=$3, heard_event=$4,
+           heard_ms = CASE WHEN heard_ms > $5 THEN heard_ms ELSE $5 END WHERE user_id=$1""",
+        user_id,
+        next_batch,
+        *heard,
+    )
 
 
 async def earlier_devices(reader: Reader, user_id: str) -> list[Row]:
@@ -92,6 +132,8 @@ async def record_met(transaction: Transaction, user_id: str, device_id: str, *, 
 
 
 async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
-    """Let devices that seem to have been met, or used, after then have been so much earlier."""
+    """Let devices that seem to have been met, or used, after then have been so much earlier, and what was heard as well."""
     query = f"UPDATE matrix_earlier_device SET {earlier('at_ms')} WHERE at_ms > $1"  # noqa: S608 - a constant
+    await transaction.execute(query, latest_ms, by_ms)
+    query = f"UPDATE matrix_identity SET {earlier('heard_ms')} WHERE heard_ms > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest_ms, by_ms)

@@ -3,7 +3,8 @@
 Rules of this module: the cursor is the last thing that a commit writes, so a response that was not committed comes again
 whole. A gap is filled before the commit. No answer of the homeserver ends the loop, except that it does not know us. A
 response that cannot be written as a whole is written event by event, in the same commit: what fails alone is put aside
-(`UnhandledEvent`), and the cursor moves, because otherwise it would come again for ever.
+(`UnhandledEvent`), and the cursor moves, because otherwise it would come again for ever. After each silence of the
+homeserver it is asked whether it was put back to an earlier state, for which the cursor is no good (`put_back`).
 
 Sources: facts-matrix.md, "Application service and mautrix";
 https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3sync
@@ -33,6 +34,7 @@ from bridge.matrix.api.json_fields import Json, object_at, objects_in, strings_i
 from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox
+from bridge.matrix.sync import put_back
 from bridge.matrix.sync.key_upload import OneTimeKeyUpload
 from bridge.matrix.sync.response_parts import response_parts
 from bridge.matrix.sync.sync_response import STATE_AFTER, TRACKED_STATE, TimelineGap, TimelineGaps
@@ -120,6 +122,7 @@ class SyncLoop:
         self._committed = committed
         self._crash = crash
         self._since: str | None = None
+        self._heard_until: int | None = None
         self._pause = 0.0
         self.caught_up = asyncio.Event()
         """Set while the homeserver answers: what is not here then will not come by waiting a little longer."""
@@ -132,6 +135,8 @@ class SyncLoop:
     async def _run_once_or_renew(self) -> float:
         """Return the seconds until the next question."""
         try:
+            if not self.caught_up.is_set():
+                self._heard_until = await put_back.heard_until(self._identity, NO_ROOM_FILTER)
             await self.run_once()
         except UnknownDevice:
             self.caught_up.clear()
@@ -152,7 +157,7 @@ class SyncLoop:
         """Ask once, and commit what comes. Raises what the wire and the store raise, with nothing committed."""
         if self._since is None:
             self._since = await identity_table.cursor(self._identity.database, self._identity.user_id)
-        since = self._since or ""
+        since = "" if self._heard_until is not None else self._since or ""
         response = await self._poll(since)
         gaps = await self._gaps(response, since)
         self._crash(CrashPoint.SYNC_RECEIVED)
@@ -160,7 +165,7 @@ class SyncLoop:
             lambda transaction: self._write(transaction, response, gaps)
         )
         self._crash(CrashPoint.SYNC_COMMITTED)
-        self._since = next_batch
+        self._since, self._heard_until = next_batch, None
         self._pause = _pause_after(response)
         if self._pause > MAX_PAUSE_WHEN_URGENT and await self._has_urgent_timers():
             self._pause = MAX_PAUSE_WHEN_URGENT
@@ -180,18 +185,25 @@ class SyncLoop:
     async def _gaps(self, response: Json, since: str) -> TimelineGaps:
         """Fetch what limited timelines left out, of rooms that are ours."""
         gaps: dict[str, TimelineGap] = {}
+        until = self._heard_until
         for room_id in object_at(response, "rooms", "join"):
             timeline = object_at(response, "rooms", "join", room_id, "timeline")
-            if since and timeline.get("limited") is True:
+            reaches = until is not None and not put_back.are_newer(timeline, until)
+            if (since or until is not None) and timeline.get("limited") is True and not reaches:
                 known: Any = await self._identity.database.fetchval("SELECT 1 FROM matrix_room WHERE room_id=$1", room_id)
                 if known is not None:
-                    gaps[room_id] = await _fetch_gap(self._identity.client, room_id, since, timeline.get("prev_batch"))
+                    gaps[room_id] = await _fetch_gap(
+                        self._identity.client, room_id, since, timeline.get("prev_batch"), until
+                    )
         return gaps
 
     async def _write(self, transaction: Transaction, response: Json, gaps: TimelineGaps) -> tuple[ToDeviceBatch, str]:
         next_batch = response.get("next_batch")
         if not isinstance(next_batch, str) or not next_batch:
             raise Transient(0, "QUIETLINE_NO_CURSOR")
+        newest = put_back.newest(response)
+        if self._heard_until is not None:
+            response = put_back.without_heard(response, self._heard_until)
         batch = ToDeviceBatch()
         failed = await attempt(transaction, partial(self._write_part, response=response, gaps=gaps, whole=batch))
         if failed is not None:
@@ -204,7 +216,7 @@ class SyncLoop:
                     log.failure("matrix.sync_event_failed", failed)
                     if (failed := await attempt(transaction, partial(self._put_aside, part.unhandled))) is not None:
                         log.failure("matrix.sync_event_not_kept", failed)
-        await identity_table.set_cursor(transaction, self._identity.user_id, next_batch)
+        await identity_table.set_cursor(transaction, self._identity.user_id, next_batch, newest)
         return batch, next_batch
 
     async def _write_part(
@@ -230,19 +242,21 @@ def _pause_after(response: Json) -> float:
     return min(count * PAUSE_PER_EVENT, MAX_PAUSE)
 
 
-async def _fetch_gap(client: HomeserverClient, room_id: str, since: str, until: Any) -> TimelineGap:
-    """Page back from `until` to `since`. Only a missing `end` says that there is no more (Client-Server API, messages).
+async def _fetch_gap(
+    client: HomeserverClient, room_id: str, since: str, before: Any, heard_until: int | None
+) -> TimelineGap:
+    """Page back from `before` to `since`, or to what was heard. Only a missing `end` says that there is no more.
 
     A room that we are not in any more has nothing to tell. Whatever else the homeserver refuses is raised, and tried again
     with the whole response: the cursor does not pass words that were not heard, and the desk hears that it stands still
     (`SyncWatchdog`).
     """
     found: list[Json] = []
-    start = until
+    start = before
     for _ in range(MAX_PAGES):
         if not isinstance(start, str):
             break
-        query = {"dir": "b", "from": start, "to": since, "limit": str(PAGE_SIZE)}
+        query = {"dir": "b", "from": start, "limit": str(PAGE_SIZE), **({"to": since} if since else {})}
         try:
             answer = await client.request("GET", "rooms", room_id, "messages", query=query)
         except TokenRefused:
@@ -252,8 +266,10 @@ async def _fetch_gap(client: HomeserverClient, room_id: str, since: str, until: 
                 return TimelineGap()
             log.event("matrix.gap_refused", level=logging.ERROR, status=error.errcode or error.status)
             raise
-        found += objects_in(answer.get("chunk"))
-        if (start := answer.get("end")) is None:
+        page = list(objects_in(answer.get("chunk")))
+        new = page if heard_until is None else put_back.newer(page, heard_until)
+        found += new
+        if (start := answer.get("end")) is None or len(new) < len(page):
             return TimelineGap(events=found[::-1])
     log.event("matrix.gap_truncated", level=logging.ERROR, count=len(found))
     return TimelineGap(events=found[::-1], truncated=True)

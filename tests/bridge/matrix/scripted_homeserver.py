@@ -35,6 +35,9 @@ class ScriptedHomeserver:
 
     `puppet_responses`: those of the texter puppet. `message_pages`: by the token that a page is asked for with.
 
+    `position`: the cursor that it tells who asks for no rooms; None for the one that was asked with. `lost`: events that
+    it does not have.
+
     `device_table`: by user, the devices that were made and when each was used; where `knows_devices`, it tells of those,
     and refuses whatever names another.
     """
@@ -56,6 +59,8 @@ class ScriptedHomeserver:
     joined: list[str] = field(default_factory=list)
     members: dict[str, Any] = field(default_factory=dict)
     membership: str = ""
+    position: str | None = None
+    lost: set[str] = field(default_factory=set)
     requests: list[RecordedRequest] = field(default_factory=list)
     url: str = ""
     _runner: web.AppRunner | None = None
@@ -163,6 +168,8 @@ class ScriptedHomeserver:
                 return web.json_response({"membership": self.membership} if self.membership else {})
             case ["rooms", _, "members"]:
                 return web.json_response(self.members)
+            case ["rooms", _, "event", event_id] if event_id in self.lost:
+                return web.json_response({"errcode": "M_NOT_FOUND"}, status=404)
             case ["rooms", _, "messages"] if asked.query.get("from", "") in self.message_pages:
                 return web.json_response(self.message_pages[asked.query["from"]])
             case ["rooms", room_id, "messages"]:
@@ -179,7 +186,10 @@ class ScriptedHomeserver:
         self.ours[user_id].one_time_keys += [key["key"] for key in requests.body.get("one_time_keys", {}).values()]
 
     async def _sync(self, requests: RecordedRequest) -> web.Response:
-        responses = self.responses if requests.query["user_id"].startswith("@policy") else self.puppet_responses
+        of_policy = requests.query["user_id"].startswith("@policy")
+        responses = self.responses if of_policy else self.puppet_responses
+        if of_policy and json.loads(requests.query["filter"])["room"].get("rooms") == []:
+            responses = deque([json.dumps({"next_batch": self.position})] if self.position else [])
         if responses:
             return web.Response(text=responses.popleft(), content_type="application/json")
         await asyncio.sleep(min(int(requests.query["timeout"]) / 1000, 0.05))

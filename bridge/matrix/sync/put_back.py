@@ -1,0 +1,122 @@
+"""What a homeserver tells once more, or for the first time, after its database was put back to an earlier state.
+
+Rules of this module: it goes on counting from where that database stands, so a cursor of before points past what is said
+next, and Synapse passes that over, with the room keys that were sent for it. So after each silence of the homeserver it is
+asked, before the cursor is used, whether it still has the newest event that it told, and whether its count went back. If it
+is so, the cursor is not used: all rooms are read from the newest event back to that time. What is not newer than that was
+told before, and is not heard again, whether or not it was erased since: no words leave twice, no command is done twice.
+
+Sources: Synapse 1.163.2, `synapse/streams/events.py` (`bound_future_token`), `synapse/types` (the form of a cursor).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Final
+
+from bridge.matrix.api.http_client import Permanent, TokenRefused
+from bridge.matrix.api.json_fields import BAD_DATA, Json, int_field, object_at, objects_in, string_field
+from bridge.matrix.olm import identity_table
+from bridge.matrix.olm.identity import Identity
+from bridge.matrix.olm.identity_table import Heard
+from bridge.runtime import log
+
+MAX_ID_LENGTH: Final = 255
+POSITION: Final = re.compile(r"(?:s(\d+)|m(\d+)((?:~\d+\.\d+)*))_")
+"""The position in the stream of events, with which Synapse's cursors begin: of one writer, or of each of several."""
+
+
+def newest(response: Json) -> Heard | None:
+    """Return the newest event of a sync response by its time, if there is one."""
+    found: Heard | None = None
+    for room_id, told in object_at(response, "rooms", "join").items():
+        for event in objects_in(object_at(told if isinstance(told, dict) else {}, "timeline").get("events")):
+            try:
+                heard = Heard(
+                    room_id, string_field(event, "event_id", longest=MAX_ID_LENGTH), int_field(event, "origin_server_ts")
+                )
+                string_field({"room_id": room_id}, "room_id", longest=MAX_ID_LENGTH)
+            except BAD_DATA:
+                continue
+            found = heard if found is None or heard.at >= found.at else found
+    return found
+
+
+async def heard_until(identity: Identity, no_rooms: Json) -> int | None:
+    """Return the time of the newest event that was told, in milliseconds, if the homeserver was put back since; else None.
+
+    `no_rooms`: a filter that lets no room through. Raises what `HomeserverClient` raises.
+    """
+    reached = await identity_table.reached(identity.database, identity.user_id)
+    if reached is None or not reached.cursor or (heard := reached.heard) is None:
+        return None
+    if await _has_gone_back(identity, reached.cursor, no_rooms) or not await _has_event(identity, heard):
+        log.event("matrix.homeserver_put_back")
+        return heard.at
+    return None
+
+
+def without_heard(response: Json, until: int) -> Json:
+    """Return a response without the events that are not newer than that; which state holds is left as it is told."""
+    rooms = {
+        room_id: {
+            **told,
+            "timeline": {
+                **object_at(told, "timeline"),
+                "events": newer(list(objects_in(object_at(told, "timeline").get("events"))), until),
+            },
+        }
+        for room_id, told in object_at(response, "rooms", "join").items()
+        if isinstance(told, dict)
+    }
+    return {**response, "rooms": {**object_at(response, "rooms"), "join": rooms}}
+
+
+def are_newer(timeline: Json, until: int) -> bool:
+    """Whether every event of a timeline is newer than that, so that there may be more before them."""
+    return all(_at(event) > until for event in objects_in(timeline.get("events")))
+
+
+def newer(events: list[Json], until: int) -> list[Json]:
+    """Return the events that are newer than that; one without a time is not."""
+    return [event for event in events if _at(event) > until]
+
+
+def _at(event: Json) -> int:
+    try:
+        return int_field(event, "origin_server_ts")
+    except BAD_DATA:
+        return -1
+
+
+async def _has_gone_back(identity: Identity, cursor: str, no_rooms: Json) -> bool:
+    """Whether the homeserver has counted fewer events than it had. To ask without a cursor confirms nothing to it."""
+    before = _position(cursor)
+    if before is None:
+        return False
+    query = {"filter": json.dumps(no_rooms), "timeout": "0", "set_presence": "offline"}
+    now = _position((await identity.client.request("GET", "sync", query=query)).get("next_batch"))
+    return now is not None and now < before
+
+
+async def _has_event(identity: Identity, heard: Heard) -> bool:
+    try:
+        await identity.client.request("GET", "rooms", heard.room_id, "event", heard.event_id)
+    except TokenRefused:
+        raise
+    except Permanent as error:
+        # Of a room that it does not have it says "forbidden"; a room that we erased since is read again for nothing.
+        if error.errcode not in {"M_NOT_FOUND", "M_FORBIDDEN"}:
+            raise
+        return False
+    return True
+
+
+def _position(cursor: object) -> int | None:
+    """Return the position in the stream of events; None for a cursor of another shape."""
+    found = POSITION.match(cursor) if isinstance(cursor, str) else None
+    if found is None:
+        return None
+    one, least, more = found.groups()
+    return max(int(each) for each in (one or least, *re.findall(r"\.(\d+)", more or "")))

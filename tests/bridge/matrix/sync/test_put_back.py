@@ -1,0 +1,117 @@
+"""A homeserver that was put back: what is said before our first sync is heard, what was heard before is not heard again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any, Final
+
+import pytest
+
+from bridge.matrix.sync import put_back
+from tests.bridge.matrix.client_device import ClientDevice
+from tests.bridge.matrix.rig import POLICY, Rig
+from tests.bridge.matrix.scripted_homeserver import RecordedRequest, ScriptedHomeserver
+from tests.bridge.matrix.sync_events import ROOM, bodies, record_our_room, timeline
+
+BEFORE: Final = "s100_7_0_3"
+
+
+async def heard(rig: Rig, server: ScriptedHomeserver) -> tuple[ClientDevice, dict[str, Any], dict[str, Any]]:
+    """Have Ada say two things that are heard; returns her device and what she said."""
+    await record_our_room(rig)
+    ada = ClientDevice("@ada:x")
+    server.register(ada)
+    await rig.matrix.devices.refresh_stale([ada.mxid])
+    keys = {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]}
+    one, two = ada.room_message(ROOM, "one"), ada.room_message(ROOM, "two")
+    server.queue_sync({"next_batch": BEFORE, "to_device": keys, **timeline(one, two)})
+    await rig.matrix.sync.run_once()
+    assert bodies(rig.events) == ["one", "two"]
+    rig.events.clear()
+    server.requests.clear()
+    return ada, one, two
+
+
+async def one_turn(rig: Rig) -> None:
+    """Let the loop of the sync come to its first answer after a silence."""
+    rig.matrix.sync.caught_up.clear()
+    running = asyncio.create_task(rig.matrix.sync.run())
+    await rig.matrix.sync.caught_up.wait()
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+def syncs(server: ScriptedHomeserver) -> list[RecordedRequest]:
+    """Return what was asked of rooms by the policy bot, in order."""
+    asked = (each for each in server.requests if each.path.endswith("/sync"))
+    return [each for each in asked if each.query["user_id"] == POLICY and '"rooms": []' not in each.query["filter"]]
+
+
+@pytest.mark.parametrize(("position", "loses"), [("s60_7_0_3", False), ("s120_7_0_3", True)], ids=["fewer", "more"])
+async def test_words_of_before_the_first_sync_are_heard(
+    rig: Rig, server: ScriptedHomeserver, position: str, loses: bool
+) -> None:
+    """Whether it has counted fewer events than before or more by now: the cursor is not used, and old words stay old."""
+    ada, one, two = await heard(rig, server)
+    ada.groups.pop(ROOM)
+    key = ada.room_key_message(server.ours[POLICY], ROOM)
+    new, newest = ada.room_message(ROOM, "new"), ada.room_message(ROOM, "newest")
+    server.position, server.lost = position, {two["event_id"]} if loses else set()
+    server.queue_sync({"next_batch": position, "to_device": {"events": [key]}, **timeline(one, new, newest)})
+    await one_turn(rig)
+    assert bodies(rig.events) == ["new", "newest"]
+    assert "since" not in syncs(server)[0].query
+    assert await rig.database.fetchval("SELECT cursor FROM matrix_identity") == position
+    # What it has now is what it is compared with next time.
+    server.requests.clear()
+    await one_turn(rig)
+    assert syncs(server)[0].query["since"] == position
+
+
+async def test_a_homeserver_that_has_all_is_asked_as_ever(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Its count went on, and it has the newest event: the cursor is used."""
+    ada, one, _ = await heard(rig, server)
+    server.position = "m60~2.130~3.101_9_0_3"
+    server.queue_sync(timeline(one, ada.room_message(ROOM, "new")))
+    await one_turn(rig)
+    assert syncs(server)[0].query["since"] == BEFORE
+    assert bodies(rig.events) == ["one", "new"], "of two events with one id the inbox takes one"
+
+
+async def test_long_timelines_are_read_to_what_was_heard(rig: Rig, server: ScriptedHomeserver) -> None:
+    """A room in which much was said is read page by page, and no further back than to what was heard."""
+    ada, one, two = await heard(rig, server)
+    first, second, third = (ada.room_message(ROOM, word) for word in ("first", "second", "third"))
+    server.position = "s60_7_0_3"
+    server.message_pages = {
+        "p": {"chunk": [second], "end": "q"},
+        "q": {"chunk": [first, two], "end": "r"},
+        "r": {"chunk": [one], "end": "s"},
+    }
+    server.queue_sync(timeline(third, limited=True, prev_batch="p"))
+    await one_turn(rig)
+    assert bodies(rig.events) == ["first", "second", "third"]
+    assert [each.query["from"] for each in server.requests if each.path.endswith("/messages")] == ["p", "q"]
+
+
+async def test_a_crash_before_the_commit_changes_nothing(rig: Rig, server: ScriptedHomeserver) -> None:
+    """What could not be committed is found and read once more, from the start."""
+    ada, one, two = await heard(rig, server)
+    new = ada.room_message(ROOM, "new")
+    server.position, server.lost = "s60_7_0_3", {two["event_id"]}
+    for _ in range(2):
+        server.queue_sync({"next_batch": "", **timeline(one, new)})
+    server.queue_sync({"next_batch": "s61_7_0_3", **timeline(one, new)})
+    await one_turn(rig)
+    assert bodies(rig.events) == ["new"]
+    assert ["since" in each.query for each in syncs(server)[:3]] == [False] * 3
+
+
+@pytest.mark.parametrize("event", [{}, {"event_id": "$x"}, {"event_id": "", "origin_server_ts": 1}, {"event_id": 7}])
+def test_what_is_no_event_is_not_the_newest(event: dict[str, Any]) -> None:
+    """Neither without an id nor without a time; and it is never newer than anything. The newest is so by its time."""
+    old, older = ({"event_id": "$old", "origin_server_ts": at} for at in (-5, -6))
+    assert put_back.newest(timeline(old, older, event)) == (ROOM, "$old", -5)
+    assert put_back.newer([{**event, "origin_server_ts": None}], 0) == []
