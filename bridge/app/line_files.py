@@ -76,6 +76,15 @@ class ServerAway(Exception):  # noqa: N818 - it says what is so
     """The line cannot start just now: PostgreSQL does not answer, or `keys.db` is locked. The next try may find it."""
 
 
+def stale_keys(path: Path) -> str:
+    """Say that `keys.db` is a copy of before, and what a person can do."""
+    return (
+        f"{path}: older than the database: it is a copy of before, or of another line. Keys that were made since are not "
+        "in it, and destroyed ones may be. Put the newest one in its place. If that is lost, one start with --take-over "
+        "takes this one: conversations that began since are not opened again and get no answer; the desk is told how many"
+    )
+
+
 def check_presence(data: Path) -> None:
     """Raise `CannotStart` when one of the two files is missing that only have a meaning together."""
     main, keys = data / MAIN, data / KEYS

@@ -14,7 +14,7 @@ from typing import Self
 
 import aiohttp
 
-from bridge.app import line_files
+from bridge.app import key_changes, line_files
 from bridge.carriers.adapter import AdapterContext, Carrier
 from bridge.carriers.vendors import registry
 from bridge.config import Config
@@ -54,7 +54,8 @@ class Resources:
     marks_found: Mapping[SetName, Found]
     """What this start found about each marked set."""
     take_over: bool = False
-    """A person said that this bridge takes the line's identities over from another (`bridge/matrix/olm/identity.py`)."""
+    """A person said that this bridge takes the line's identities over from another (`bridge/matrix/olm/identity.py`),
+    and an older `keys.db` (`key_changes`)."""
     lead: Lead | None = None
     """The lease under which this bridge works; None where its database is a file, which a lock keeps."""
 
@@ -107,6 +108,7 @@ class Resources:
             with line_files.opening(data / name, server=server):
                 await each.open()
         await line_files.check_desk(database, vault, data)
+        await key_changes.settle(database, keys, data / line_files.KEYS, take_over=take_over)
         await line_files.check_keys(database, config.keys.files)
         await line_files.check_server_name(database, config.homeserver.server_name)
         await confirmed_identities.sign_earlier(database, vault)

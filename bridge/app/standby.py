@@ -1,27 +1,33 @@
 """A bridge that waits: it answers, opens no key, and leads when the lease of the line is free.
 
 Rules of this module: a webhook gets 503, which every carrier repeats; `/live` and `/running` 200, `/ready` 503 with the
-role, `/accepting` 503; nothing is asked of the homeserver or the carrier, no identity is made, and no file is written. The
-port stays open until the bridge that leads now takes it, so that the start in between refuses no connection for long.
+role, `/accepting` 503; nothing is asked of the homeserver or the carrier, no identity is made, and no file is written.
+Where nobody leads because its `keys.db` is too old, it says so, and calls the person on call. The port stays open until
+the bridge that leads now takes it, so that the start in between refuses no connection for long.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, NoReturn
 
+import aiohttp
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from bridge.app import line_files
+from bridge.app import key_changes, line_files
 from bridge.app.port import listen_patiently, try_to_listen
 from bridge.config import Config
 from bridge.inbound.webhook import make_runner
 from bridge.lease.lead import End, Lead
 from bridge.lease.waiting import Waiting
+from bridge.outbound import pager
 from bridge.runtime import log
+from bridge.runtime.clock import seconds_since_boot
 from bridge.runtime.service_notifier import ServiceNotifier, ServiceState
 from bridge.storage.postgres_connection import PostgresPlace
 
@@ -29,6 +35,8 @@ LARGEST: Final = 8 * 1024 * 1024
 """Bytes of the largest request that is answered with 503; none is read."""
 YIELD_SECONDS: Final = 5.0
 """Seconds in which a bridge that handed over leaves the lease to another."""
+STALE_SECONDS: Final = 60.0
+"""Seconds for which nobody leads, because this bridge has an older `keys.db`, before the person on call is called."""
 METRICS: Final = b"""\
 # HELP quietline_leader 1 while this bridge leads its line, 0 while it waits to.
 # TYPE quietline_leader gauge
@@ -36,6 +44,42 @@ quietline_leader 0
 """
 ANOTHER_PORT: Final = "Give this bridge another one with --listen HOST:PORT, where two of them are on one machine"
 """What to do about a port that cannot be had."""
+
+
+class StaleKeys:
+    """Is told at each look that the line could be led, and `keys.db` is too old: says so, and calls who is on call, once.
+
+    Not at once: the bridge that has the newer file may be starting again.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._since = self._last = -STALE_SECONDS
+        self._said = False
+        self._calling: asyncio.Task[None] | None = None
+
+    def __call__(self) -> None:
+        """Say it the first time; call when it has lasted."""
+        now = seconds_since_boot()
+        if now - self._last > STALE_SECONDS / 4:
+            self._since = now
+        self._last = now
+        if not self._said:
+            self._said = True
+            sys.stderr.write(f"{line_files.stale_keys(self._config.data_dir / line_files.KEYS)}\n")
+            sys.stderr.flush()
+        if self._calling is None and now - self._since >= STALE_SECONDS:
+            self._calling = asyncio.create_task(self._call())
+
+    async def close(self) -> None:
+        """Call nobody any more."""
+        if self._calling is not None:
+            self._calling.cancel()
+            await asyncio.gather(self._calling, return_exceptions=True)
+
+    async def _call(self) -> None:
+        async with aiohttp.ClientSession() as http:
+            await pager.call(self._config.line.on_call, http)
 
 
 @dataclass(slots=True)
@@ -100,7 +144,11 @@ async def wait_for_lead(
     """
     main = config.data_dir / line_files.MAIN
     place, keys = PostgresPlace(server, main.stem), config.data_dir / line_files.KEYS
-    waiting, front = Waiting(place, keys, end=end, any_keys=any_keys), Front(config)
+    front, stale = Front(config), StaleKeys(config)
+    waiting = Waiting(
+        place, keys, end=end, any_keys=any_keys, noted=partial(key_changes.noted_beside, schema=place.schema), stale=stale
+    )
+    stack.push_async_callback(stale.close)
     stack.push_async_callback(waiting.close)
     stack.push_async_callback(front.close)
     with line_files.opening(main, server=server):

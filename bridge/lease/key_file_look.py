@@ -1,4 +1,4 @@
-"""Looks at `keys.db` before anybody leads: whose epoch it has, and whether there is a key in it.
+"""Looks at `keys.db` before anybody leads: whose epoch it has, how many changes, and whether there is a key in it.
 
 Rule of this module: nothing of the file is changed but what a crash left. A reader alone cannot play back the journal of a
 transaction that was broken off; that is done as `KeyFile` does it, so that the journal keeps its place and is overwritten
@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
 from bridge.storage.errors import Unavailable
-from bridge.storage.key_file import ANY_KEY, PRAGMAS, READ_EPOCH
+from bridge.storage.key_file import ANY_KEY, PRAGMAS, READ_CHANGES, READ_EPOCH
 from bridge.storage.sqlite_connection import SqliteConnection
 
 T = TypeVar("T")
@@ -22,11 +23,26 @@ BUSY_MS: Final = 500
 """Milliseconds for which a look waits for who writes: nothing else of the process goes on meanwhile, and it looks again."""
 
 
-def peek_epoch(path: Path) -> int:
-    """Return the epoch under which the file was opened last; 0 where there is none. Raises `DatabaseError`, soon `Busy`."""
-    if not path.exists():
-        return 0
-    return _look(path, lambda file: int(file.fetchval(READ_EPOCH) or 0) if "epoch" in file.tables() else 0)
+@dataclass(frozen=True, slots=True)
+class KeyFileAge:
+    """The epoch under which the file was opened last, and how many changes it has counted; 0 where there is none."""
+
+    epoch: int = 0
+    changes: int = 0
+
+
+def peek_age(path: Path) -> KeyFileAge:
+    """Return how old the file is. Raises `DatabaseError`, soon `Busy`."""
+    return _look(path, _age_of) if path.exists() else KeyFileAge()
+
+
+def _age_of(file: SqliteConnection) -> KeyFileAge:
+    tables = file.tables()
+    epoch, changes = (
+        int(file.fetchval(query) or 0) if table in tables else 0
+        for table, query in (("epoch", READ_EPOCH), ("change", READ_CHANGES))
+    )
+    return KeyFileAge(epoch, changes)
 
 
 def peek_keys(path: Path) -> bool:

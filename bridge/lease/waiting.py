@@ -1,8 +1,8 @@
 """Waits for the lease of a line, and takes it when it is free.
 
 Rules of this module: one connection, two looks a second, and nothing is written before the lease is free; what cannot be
-told is waited for. No file but `keys.db` is looked at, and that only for its epoch: without it, or with an older one than
-the last leader had, there is nothing to lead with, and whoever has it may take the lease.
+told is waited for. No file but `keys.db` is looked at, and that only for its age: without it, or with an older one than
+the last leader had or the database knows of, there is nothing to lead with, and whoever has it may take the lease.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
-from bridge.lease.key_file_look import peek_epoch
+from bridge.lease.key_file_look import KeyFileAge, peek_age
 from bridge.lease.lead import End, Lead, connect_to_lease
 from bridge.lease.process_identity import end_process, is_dead, own_identity
 from bridge.runtime import log
@@ -34,12 +35,34 @@ def host_name() -> str:
     return socket.gethostname()[:100]
 
 
+async def _none_noted(_connection: PostgresConnection) -> int:
+    """Know of no change."""
+    return 0
+
+
+def _tell_nobody() -> None:
+    """Say nothing."""
+
+
 class Waiting:
     """One bridge that wants to lead. `try_once` as often as one likes, or `run`."""
 
-    def __init__(self, place: PostgresPlace, keys: Path, *, end: End, any_keys: bool = False) -> None:
-        """Make it. `place`: of the main database; `keys`: `keys.db`; `any_keys`: also one that is older than it was."""
+    def __init__(
+        self,
+        place: PostgresPlace,
+        keys: Path,
+        *,
+        end: End,
+        any_keys: bool = False,
+        noted: Callable[[PostgresConnection], Awaitable[int]] = _none_noted,
+        stale: Callable[[], None] = _tell_nobody,
+    ) -> None:
+        """Make it. `place`: of the main database; `keys`: `keys.db`; `any_keys`: also one that is older than it was.
+
+        `noted`: how many changes of that file the database knows of; `stale` is told at each look that it is too old.
+        """
         self._place, self._keys, self._end, self._any_keys = place, keys, end, any_keys
+        self._noted, self._stale = noted, stale
         self._connection: PostgresConnection | None = None
         self._identity = own_identity()
         self._seen: Lease | None = None
@@ -78,11 +101,12 @@ class Waiting:
         if not self._keys.exists() and await lease_table.line_exists(connection, self._place):
             self._say("lease.no_keys", FileNotFoundError())
             return None
-        keys_epoch = await self._keys_epoch(seen.holder if stood_still else "")
-        if keys_epoch < seen.keys and not self._any_keys:
+        age = await self._keys_age(seen.holder if stood_still else "")
+        if not self._any_keys and (age.epoch < seen.keys or age.changes < await self._noted(connection)):
             self._say("lease.keys_stale", FileNotFoundError())
+            self._stale()
             return None
-        by = Holder(identity=self._identity, host=host_name(), least_epoch=keys_epoch)
+        by = Holder(identity=self._identity, host=host_name(), least_epoch=age.epoch)
         asked = seconds_since_boot()
         epoch = await lease_table.take(connection, place_of_lease(self._place), seen, is_free=dead or stood_still, by=by)
         if epoch is None:
@@ -99,15 +123,15 @@ class Waiting:
             end=self._end,
         )
 
-    async def _keys_epoch(self, frozen: str) -> int:
-        """Return the epoch in `keys.db`. Who was `frozen` in the middle of a change has it locked, and is ended."""
+    async def _keys_age(self, frozen: str) -> KeyFileAge:
+        """Return how old `keys.db` is. Who was `frozen` in the middle of a change has it locked, and is ended."""
         try:
-            return peek_epoch(self._keys)
+            return peek_age(self._keys)
         except Busy:
             if not await asyncio.to_thread(end_process, frozen):
                 raise
         log.event("lease.former_leader_ended")
-        return peek_epoch(self._keys)
+        return peek_age(self._keys)
 
     async def leave_to_others(self, seconds: float) -> None:
         """Wait until another has taken a lease that was let go of, for so long at most."""

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, Protocol, TypeAlias, TypeVar
 
-from bridge.storage.database import Sync, Work
+from bridge.storage.database import Note, Sync, Transaction, Work
 from bridge.storage.errors import Unavailable
 
 T = TypeVar("T")
@@ -169,15 +169,25 @@ class Outcome(Protocol):
         """Say why nothing of it is kept."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Outcome:
-    """Of a commit that a caller asked for."""
+    """Of a commit that a caller asked for. `noted`: the number that it writes besides."""
 
     queue: CommitQueue
     request: _CommitRequest
+    noted: int | None = None
+
+    async def work(self, transaction: Transaction) -> Any:
+        """Do what was asked for, and write the number."""
+        value = await self.request.work(transaction)
+        if self.queue.note is not None:
+            self.noted = await self.queue.note.add(transaction)
+        return value
 
     def made(self, value: Any) -> None:
         """Say that the log has it, and answer as the caller wished."""
+        if self.queue.note is not None and self.noted is not None:
+            self.queue.note.made(self.noted)
         self.queue.record(self.request, value)
 
     def failed(self, error: BaseException) -> None:
@@ -210,6 +220,8 @@ class CommitQueue:
         self._closed = True
         self._cause: BaseException | None = None
         self._failed = asyncio.Event()
+        self.note: Note | None = None
+        """What each commit writes besides its work."""
 
     @property
     def is_idle(self) -> bool:
@@ -327,7 +339,8 @@ class CommitQueue:
             fail(request.done, disk_failure())
             return
         try:
-            await self._transact(request.work, _Outcome(self, request))
+            outcome = _Outcome(self, request)
+            await self._transact(outcome.work, outcome)
         except BaseException as error:
             fail(request.done, error)
             if isinstance(error, WRITER_STOPS):

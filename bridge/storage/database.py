@@ -143,6 +143,16 @@ Work: TypeAlias = Callable[[Transaction], Awaitable[T]]
 """What is done in one commit."""
 
 
+class Note(Protocol):
+    """A number that commits write besides their work, where it is another than the last one that was committed."""
+
+    async def add(self, transaction: Transaction) -> int | None:
+        """Write it, at the end of a commit, and return it; None, with nothing asked of the database, where it stands."""
+
+    def made(self, number: int) -> None:
+        """Hear that it is committed."""
+
+
 async def attempt(transaction: Transaction, work: Work[None]) -> Exception | None:
     """Run `work` as a part of the commit that may fail alone: return what it raised, with nothing of it kept, or None.
 
@@ -208,6 +218,9 @@ class Database(Reader, Protocol):
         The caller may be cancelled; the work is not. `sync`: whether it returns when the commit is on the disk, or when
         others can read it; then a power cut may take it back, with all that came after it and nothing that came before.
         """
+
+    def note_in_commits(self, note: Note) -> None:
+        """Have this written in each commit from now on, besides its work."""
 
     @property
     def written(self) -> int:

@@ -28,6 +28,8 @@ changes nothing. No lock is held between two changes. The journal is cleared ben
 who wakes in the middle would overwrite the journal of another's transaction. A bridge that is frozen within one of these
 statements keeps the file locked, and another cannot lead until it ends or wakes, or is ended: `Busy`.
 
+The file counts its changes, in the transaction of each: what tells a copy of before from it (`bridge/app/key_changes.py`).
+
 Sources: sqlite.org/fileformat2.html (a page has space that belongs to no row), sqlite.org/atomiccommit.html,
 sqlite.org/pragma.html (journal_mode, synchronous, secure_delete).
 """
@@ -36,7 +38,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,9 +45,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 
+from bridge.storage import commit_queue
 from bridge.storage.database import Value
 from bridge.storage.errors import DatabaseError, LeadLost, Unavailable
 from bridge.storage.sqlite_connection import SqliteConnection
+from bridge.storage.sqlite_maintenance import create, overwrite
 
 T = TypeVar("T")
 
@@ -62,6 +65,14 @@ ADD = "INSERT INTO slot (owner, wrapped) VALUES ($1, $2)"
 FILL = "UPDATE slot SET owner = $1, wrapped = $2 WHERE n = $3 RETURNING n"
 EPOCH = "CREATE TABLE IF NOT EXISTS epoch (id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER NOT NULL)"
 ANY_KEY = "SELECT 1 FROM slot WHERE wrapped <> zeroblob(61) LIMIT 1"
+COUNTING = (
+    "CREATE TABLE IF NOT EXISTS change (id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER NOT NULL)",
+    "INSERT INTO change (id, number) VALUES (1, 0) ON CONFLICT (id) DO NOTHING",
+    "CREATE TRIGGER IF NOT EXISTS added AFTER INSERT ON slot BEGIN UPDATE change SET number = number + 1; END",
+    "CREATE TRIGGER IF NOT EXISTS filled AFTER UPDATE ON slot BEGIN UPDATE change SET number = number + 1; END",
+)
+READ_CHANGES = "SELECT number FROM change WHERE id = 1"
+RAISE_CHANGES = "UPDATE change SET number = MAX(number, $1) WHERE id = 1 RETURNING number"
 READ_EPOCH = "SELECT number FROM epoch WHERE id = 1"
 WRITE_EPOCH = "INSERT INTO epoch (id, number) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET number = excluded.number"
 ADD_LED = f"INSERT INTO slot (owner, wrapped) SELECT $1, $2 WHERE ({READ_EPOCH}) = $3 RETURNING n"
@@ -72,7 +83,6 @@ WRAPPED_BYTES = 61
 FREE_OWNER = bytes(OWNER_BYTES)
 VERSION = 2
 MODE = 0o600
-CHUNK = 1 << 16
 MAX_TOGETHER: Final = 100
 """Keys that are written with one wait for the disk."""
 
@@ -109,6 +119,7 @@ class KeyFile:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keys")
         self._connection: SqliteConnection | None = None
         self._slots: _Slots | None = None
+        self._changes = 0
         self._together: list[Asked] | None = None
         """Keys that the thread takes at its next turn, as long as nothing else is asked of it."""
         self._asking = threading.Lock()
@@ -165,6 +176,15 @@ class KeyFile:
         """Return everybody who has a key."""
         return await self._run(lambda: set(self._current_slots().taken))
 
+    @property
+    def changes(self) -> int:
+        """How many changes are in the file, on the disk: it never falls, and no two files that went apart have the same."""
+        return self._changes
+
+    async def raise_changes(self, number: int) -> None:
+        """Count on from this number, where the file has a lower one."""
+        self._changes = await self._run(lambda: int(self._db().fetchval(RAISE_CHANGES, number)))
+
     async def _run(self, work: Callable[[], T]) -> T:
         with self._asking:
             self._together = None  # what is asked after this comes after it
@@ -176,7 +196,7 @@ class KeyFile:
         return self._connection
 
     def _open(self) -> None:
-        self._create_file()
+        create(self._path, MODE)  # SQLite gives the journal the mode of its database
         connection = SqliteConnection(self._path)
         try:
             for setting in PRAGMAS:
@@ -186,12 +206,15 @@ class KeyFile:
             _refuse_newer(connection)
             connection.execute(TABLE)
             self._claim(connection)
+            for statement in COUNTING:
+                connection.execute(statement)
             _migrate_from_version_1(connection)
             connection.execute(f"PRAGMA user_version = {VERSION}")
             connection.execute("COMMIT")
-            self._clear_journal()
+            overwrite(self._journal)
             connection.execute("PRAGMA locking_mode = NORMAL")  # which the next look at the file brings about
             self._slots = _read_slots(connection)
+            self._changes = int(connection.fetchval(READ_CHANGES))
         except BaseException:
             connection.close()
             raise
@@ -215,18 +238,6 @@ class KeyFile:
             self._connection.close()
             self._connection = None
 
-    def _create_file(self) -> None:
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, MODE)
-        try:
-            os.fchmod(descriptor, MODE)  # SQLite gives the journal the mode of its database
-        finally:
-            os.close(descriptor)
-        directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)  # or a power cut takes the new file, and the first keys with it
-        finally:
-            os.close(directory)
-
     def _current_slots(self) -> _Slots:
         """Return who has which slot: what is remembered, or after an error what the file says."""
         if self._slots is None:
@@ -246,6 +257,10 @@ class KeyFile:
             raise self._is_lost()
         return int(n)
 
+    def _count(self) -> None:
+        """Remember what the file has counted by now. After a commit, for others act on it."""
+        self._changes = int(self._db().fetchval(READ_CHANGES))
+
     def _insert_together(self, asked: list[Asked], loop: asyncio.AbstractEventLoop) -> None:
         with self._asking:
             if self._together is asked:
@@ -258,10 +273,12 @@ class KeyFile:
         """Write keys, several in one transaction; return for each what stands, or why it does not."""
         try:
             if len(asked) == 1:
-                return [self._insert(*asked[0][:2])]
-            self._db().execute("BEGIN IMMEDIATE")
-            answers = [self._insert_or_refuse(owner, wrapped) for owner, wrapped, _ in asked]
-            self._db().execute("COMMIT")
+                answers: list[bytes | Exception] = [self._insert(*asked[0][:2])]
+            else:
+                self._db().execute("BEGIN IMMEDIATE")
+                answers = [self._insert_or_refuse(owner, wrapped) for owner, wrapped, _ in asked]
+                self._db().execute("COMMIT")
+            self._count()
         except (DatabaseError, OSError, ValueError, MemoryError) as failed:
             if len(asked) > 1:
                 self._slots = None
@@ -281,8 +298,7 @@ class KeyFile:
         existing = self._read(owner)
         if existing is not None:
             return existing
-        if len(wrapped) != WRAPPED_BYTES:
-            raise ValueError(f"a wrapped key has {WRAPPED_BYTES} bytes, not {len(wrapped)}")
+        _require_size(wrapped)
         name, slots = _pad_owner(owner), self._current_slots()
         if slots.free:
             n = slots.free[-1]
@@ -299,11 +315,11 @@ class KeyFile:
         n = slots.taken.get(owner)
         if n is None:
             self._insert(owner, wrapped)
-            return
-        if len(wrapped) != WRAPPED_BYTES:
-            raise ValueError(f"a wrapped key has {WRAPPED_BYTES} bytes, not {len(wrapped)}")
-        self._execute_change(self._fill, _pad_owner(owner), wrapped, n)
-        self._slots = slots
+        else:
+            _require_size(wrapped)
+            self._execute_change(self._fill, _pad_owner(owner), wrapped, n)
+            self._slots = slots
+        self._count()
 
     def _read(self, owner: str) -> bytes | None:
         n = self._current_slots().taken.get(owner)
@@ -316,6 +332,7 @@ class KeyFile:
         n = slots.taken.get(owner)
         if n is not None:
             self._execute_change(self._fill, FREE_OWNER, bytes(WRAPPED_BYTES), n)
+            self._count()
             del slots.taken[owner]
             slots.free.append(n)
             self._slots = slots
@@ -324,39 +341,24 @@ class KeyFile:
     def _clear_journal_beneath_lock(self) -> None:
         """Clear the journal while nobody else can write one."""
         if self._epoch is None:
-            self._clear_journal()
+            overwrite(self._journal)
             return
         connection = self._db()
         connection.execute("BEGIN IMMEDIATE")
         try:
             if connection.fetchval(READ_EPOCH) != self._epoch:
                 raise self._is_lost()
-            self._clear_journal()
+            overwrite(self._journal)
         finally:
             connection.execute("ROLLBACK")
-
-    def _clear_journal(self) -> None:
-        try:
-            descriptor = os.open(self._journal, os.O_WRONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return
-        try:
-            left = os.fstat(descriptor).st_size
-            while left:
-                left -= os.write(descriptor, bytes(min(left, CHUNK)))
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _tell(asked: list[Asked], answers: Sequence[bytes | Exception]) -> None:
     for (_, _, told), answer in zip(asked, answers, strict=True):
-        if told.done():
-            continue
         if isinstance(answer, Exception):
-            told.set_exception(answer)
+            commit_queue.fail(told, answer)
         else:
-            told.set_result(answer)
+            commit_queue.answer(told, answer)
 
 
 def _refuse_newer(connection: SqliteConnection) -> None:
@@ -376,6 +378,11 @@ def _migrate_from_version_1(connection: SqliteConnection) -> None:
 def _read_slots(connection: SqliteConnection) -> _Slots:
     named = [(n, bytes(owner).rstrip(b"\0").decode()) for n, owner in connection.fetch("SELECT n, owner FROM slot")]
     return _Slots(taken={name: n for n, name in named if name}, free=[n for n, name in named if not name])
+
+
+def _require_size(wrapped: bytes) -> None:
+    if len(wrapped) != WRAPPED_BYTES:
+        raise ValueError(f"a wrapped key has {WRAPPED_BYTES} bytes, not {len(wrapped)}")
 
 
 def _pad_owner(owner: str) -> bytes:

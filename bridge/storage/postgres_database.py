@@ -36,7 +36,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from bridge.runtime import log
 from bridge.storage.commit_queue import CommitQueue, Outcome
-from bridge.storage.database import Database, Dialect, Row, Sync, Value, Work
+from bridge.storage.database import Database, Dialect, Note, Row, Sync, Value, Work
 from bridge.storage.errors import (
     Busy,
     DatabaseError,
@@ -185,6 +185,10 @@ class PostgresDatabase:
     async def commit(self, work: Work[T], *, sync: Sync = Sync.AWAIT) -> T:
         """Run `work` in one transaction and return its value; on an exception nothing of it is kept."""
         return await self._queue.commit(work, sync=sync)
+
+    def note_in_commits(self, note: Note) -> None:
+        """Have this written in each commit from now on, besides its work."""
+        self._queue.note = note
 
     @property
     def written(self) -> int:

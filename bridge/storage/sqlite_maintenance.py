@@ -1,4 +1,4 @@
-"""What waits for the disk: the sync of the write-ahead log behind the commits, and what is done between two of them.
+"""What waits for the disk: the sync of the log behind commits, what is done between two of them, files made and cleared.
 
 Rules of this module: everything here may wait for the disk, so it runs in threads; between two commits nobody writes, so
 nothing that is done there takes longer the larger the file is; it knows no transaction and no order, which are
@@ -31,6 +31,7 @@ Maintenance: TypeAlias = Callable[[SqliteConnection, PageScrubber], bool]
 
 SHORT_BUSY_MS: Final = 100
 """For what nobody may commit beside, and what is tried again anyway."""
+CHUNK: Final = 1 << 16
 _fdatasync = getattr(os, "fdatasync", os.fsync)
 """Where a system has no `fdatasync`, it syncs the times of the file as well."""
 
@@ -101,3 +102,32 @@ def truncate_and_scrub(writer: SqliteConnection, scrubber: PageScrubber) -> bool
     scrubber.scrub(scrubber.take())
     writer.execute("PRAGMA shrink_memory")
     return True
+
+
+def create(path: Path, mode: int) -> None:
+    """Make a file of that mode if there is none: its name is on the disk, or a power cut takes it and all that it holds."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
+    try:
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def overwrite(path: Path) -> None:
+    """Fill a file with zeros where it lies, durably. None is no error."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        left = os.fstat(descriptor).st_size
+        while left:
+            left -= os.write(descriptor, bytes(min(left, CHUNK)))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -46,6 +46,8 @@ FACTS_BEHIND: Final = "facts_behind"
 """Which marked sets were found behind at the last start or since, as JSON (`bridge/storage/marked_sets.py`)."""
 KEY_CHECK: Final = "key_check_"
 """With the name of a key behind it (`KeySettings.files`): the check value of the key this database was written with."""
+KEY_CHANGES: Final = "key_changes"
+"""How many changes `keys.db` had when that was last noted (`bridge/app/key_changes.py`)."""
 MODULE_MISSING: Final = "module_missing"
 """When the desk was last told that the homeserver has not our module; absent while it has."""
 DRILLED: Final = "drilled"
@@ -79,12 +81,19 @@ TIMES: Final = (CALENDAR_STATE, DRILLED, LAST_BACKUP, RESTORE, REWRITTEN, RUNS, 
 """Names (or how names begin) of values that are a time, or JSON that holds some."""
 
 GET: Final = "SELECT value FROM line WHERE name = $1"
+GET_AT: Final = 'SELECT value FROM "{}".line WHERE name = $1'
 PUT: Final = "INSERT INTO line (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 
 
 async def get(reader: Reader, name: str) -> str | None:
     """Return the value of that name, or None."""
     value: str | None = await reader.fetchval(GET, name)
+    return value
+
+
+async def get_at(reader: Reader, schema: str, name: str) -> str | None:
+    """Return the value of that name, or None, to a connection that has another schema before it. There must be a table."""
+    value: str | None = await reader.fetchval(GET_AT.format(schema), name)
     return value
 
 

@@ -57,8 +57,8 @@ _TAKE_OVER = click.option(
     "--take-over",
     is_flag=True,
     help="In a new data directory: sign out the devices that another bridge of this line has at the homeserver. Of a "
-    "homeserver on PostgreSQL: end the connections that one of another machine left there. With two bridges: use a keys.db "
-    "that is older than the last leader's.",
+    "homeserver on PostgreSQL: end the connections that one of another machine left there. Use a keys.db that is a "
+    "copy of before.",
 )
 _PORT_BASE = click.option(
     "--port-base",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from bridge.storage.database import Dialect, Row, Sync, Transaction, Value, Work
+from bridge.storage.database import Dialect, Note, Row, Sync, Transaction, Value, Work
 from bridge.storage.errors import Unavailable
 from bridge.storage.migrations import Migrations
 from tests.fakes.database_engine import make_database
@@ -49,6 +49,10 @@ class FullDatabase:
             raise Unavailable("SQLITE_FULL")
 
         return await self.inner.commit(then_full if self.full else work, sync=sync)
+
+    def note_in_commits(self, note: Note) -> None:
+        """Have the one inside write it."""
+        self.inner.note_in_commits(note)
 
     @property
     def written(self) -> int:

@@ -136,12 +136,15 @@ class SharedLine(Papers):
         lead, _ = await wait_for_lead(config, config.database_url, stack=stack, end=self.ends.append)
         return lead
 
-    async def lead(self, config: Config, stack: AsyncExitStack) -> Bridge:
-        """Wait for the lead and open the bridge, as the process does."""
-        assert config.database_url is not None
-        lead, front = await wait_for_lead(config, config.database_url, stack=stack, end=self.ends.append)
+    async def lead(self, config: Config, stack: AsyncExitStack, *, take_over: bool = False) -> Bridge:
+        """Wait for the lead and open the bridge, as the process does. `take_over`: a person says that it is to."""
+        server = config.database_url
+        assert server is not None
+        lead, front = await wait_for_lead(config, server, stack=stack, end=self.ends.append, any_keys=take_over)
         pack = load_pack(config.line.packs, near=self.directory)
-        return await Bridge.open(config=config, pack=pack, crash=never_crash, stack=stack, lead=lead, front=front)
+        return await Bridge.open(
+            config=config, pack=pack, crash=never_crash, stack=stack, take_over=take_over, lead=lead, front=front
+        )
 
 
 async def shared_line(directory: Path, postgres_server: PostgresServer) -> SharedLine:

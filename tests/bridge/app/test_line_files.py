@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import shutil
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -11,26 +12,29 @@ import pytest
 
 from bridge.app import main
 from bridge.app.bridge import Bridge
-from bridge.app.line_files import CannotStart
+from bridge.app.line_files import CannotStart, stale_keys
+from bridge.carriers.adapter import InboundText
 from bridge.config import load
 from bridge.matrix.api.http_client import IdentityInUse, ReplacedByAnother
 from bridge.outbound import pager
 from bridge.runtime import log
 from bridge.runtime.crash_points import never_crash
+from bridge.runtime.phone_number import Phone
 from bridge.storage.sqlite_connection import SqliteConnection
 from policies.load import load as load_pack
 from tests.bridge.test_config import Papers
+from tests.fakes.key_file_reader import wrapped_keys
 from tests.free_ports import free_ports
 
 pytestmark = pytest.mark.sqlite_only  # PostgreSQL's: test_line_files_postgres.py
 
 
-async def start(papers: Papers) -> None:
+async def start(papers: Papers, *, take_over: bool = False) -> None:
     """Open a line as the process does, and stop it."""
     config = load(papers.save())
     pack = load_pack(config.line.packs, near=papers.directory)
     async with AsyncExitStack() as stack:
-        await Bridge.open(config=config, pack=pack, crash=never_crash, stack=stack)
+        await Bridge.open(config=config, pack=pack, crash=never_crash, stack=stack, take_over=take_over)
 
 
 @pytest.fixture
@@ -41,6 +45,16 @@ async def papers(tmp_path: Path) -> Papers:
     (tmp_path / "bridge").mkdir()
     await start(made)
     return made
+
+
+async def begin(papers: Papers, owner: str) -> None:
+    """Have a conversation begin and another thing be committed, as the line does."""
+    config = load(papers.save())
+    pack = load_pack(config.line.packs, near=papers.directory)
+    async with AsyncExitStack() as stack:
+        bridge = await Bridge.open(config=config, pack=pack, crash=never_crash, stack=stack)
+        sender = Phone(f"+1206555{owner}")
+        await bridge.webhook.accept_text(InboundText(message_id=owner, sender=sender, text="words"))
 
 
 def delete(path: Path) -> None:
@@ -83,6 +97,30 @@ async def test_keys_of_another_line(papers: Papers, tmp_path: Path, emptied: boo
     path.write_bytes(b"" if emptied else (tmp_path / "other" / "bridge" / "keys.db").read_bytes())
     with pytest.raises(CannotStart, match="does not open the desk"):
         await start(papers)
+
+
+async def test_an_older_copy_of_the_keys_is_not_used_unless_a_person_says_so(papers: Papers) -> None:
+    """It says which file and what to do, at each start, and destroys no key; one start with `--take-over` takes it.
+
+    From then on it is the newer one: the file that it took the place of is refused.
+    """
+    path = papers.directory / "bridge" / "keys.db"
+    older, newer = papers.directory / "older.db", papers.directory / "newer.db"
+    await begin(papers, "0101")
+    shutil.copyfile(path, older)
+    await begin(papers, "0102")
+    shutil.copyfile(path, newer)
+    for each, take_over in ((older, False), (older, False), (older, True), (None, False), (newer, False), (older, False)):
+        if each is not None:
+            shutil.copyfile(each, path)
+        if take_over or each is None:
+            await start(papers, take_over=take_over)
+            continue
+        before = wrapped_keys(path)
+        with pytest.raises(CannotStart) as refused:
+            await start(papers)
+        assert refused.value.problems == [stale_keys(path)]
+        assert wrapped_keys(path) == before
 
 
 @pytest.mark.parametrize("name", ["keys.db", "main.db", "voice.db"])

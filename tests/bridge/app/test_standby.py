@@ -22,7 +22,7 @@ from bridge.app import main, port
 from bridge.app.bridge import Bridge
 from bridge.app.line_files import KEYS, CannotStart, ServerAway
 from bridge.config import Config, ConfigError, load
-from bridge.lease.key_file_look import peek_epoch
+from bridge.lease.key_file_look import peek_age
 from bridge.lease.waiting import Waiting
 from bridge.runtime.service_notifier import ServiceState
 from bridge.storage.postgres_connection import PostgresPlace, connect
@@ -66,9 +66,9 @@ async def test_the_second_waits_and_answers_and_leads_when_the_first_has_gone(li
             assert second.metrics is not None
             assert "quietline_leader 0" in (await ask(second.metrics.address[1], "/metrics"))[1]
             assert not waiting.done()
-            assert peek_epoch(line.directory / "bridge" / "keys.db") == 1
+            assert peek_age(line.directory / "bridge" / "keys.db").epoch == 1
         await waiting
-        assert peek_epoch(line.directory / "bridge" / "keys.db") == 2
+        assert peek_age(line.directory / "bridge" / "keys.db").epoch == 2
         assert await ask(second.listen.port, "/ready") == (503, '{"role": "starting"}')
         assert (await ask(second.listen.port, "/carriers/main/inbound", "POST"))[0] == 403
 
@@ -147,7 +147,7 @@ async def test_a_line_goes_on_as_soon_as_its_volume_is_attached(
         await following
         seconds = time.monotonic() - attached
     pytestconfig.stash[FIGURES].append(f"a volume of keys that is attached: {seconds:.1f} s until its line is led")
-    assert peek_epoch(second.data_dir / KEYS) == 2
+    assert peek_age(second.data_dir / KEYS).epoch == 2
     assert line.ends == ["a commit found another epoch in the lease, or no lease"], "the first one's, when it was closed"
     line.ends.clear()
 
@@ -167,7 +167,7 @@ async def test_a_bridge_whose_volume_is_not_mounted_waits_for_it(line: SharedLin
             await other.waits()
             shutil.copyfile(first.data_dir / KEYS, volume / KEYS)
             await other.takes_webhooks()
-            assert peek_epoch(volume / KEYS) == 2
+            assert peek_age(volume / KEYS).epoch == 2
     nowhere = line.directory / "vault_key" / "bridge"
     async with line.process(data_dir=nowhere) as away:
         await away.process.wait()

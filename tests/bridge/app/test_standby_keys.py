@@ -1,9 +1,11 @@
-"""A copy of `keys.db` in place of the file: what tells the two apart, and what a line does that leads with a copy."""
+"""A copy of `keys.db` in place of the file: what tells the two apart, and what a line does where a person takes it."""
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +14,20 @@ import pytest
 from bot.model.actions import DESK
 from bot.model.line_incidents import FactsBehind, MarkedFacts
 from bot.model.transactional_actions import Suppress, SuppressionReason
+from bridge.app import key_changes, standby
 from bridge.app.bridge import Bridge
-from bridge.app.line_files import KEYS
+from bridge.app.line_files import KEYS, stale_keys
 from bridge.carriers.adapter import InboundText
 from bridge.inbound.webhook import NotStored
-from bridge.lease.key_file_look import peek_epoch
+from bridge.lease.key_file_look import peek_age
 from bridge.lease.waiting import Waiting
+from bridge.outbound import pager
 from bridge.runtime.phone_number import Phone
 from bridge.storage import serialization
 from bridge.storage.marked_sets import Found, SetName
-from bridge.tables import inbox, threads
-from tests.bridge.app.shared_line import SharedLine, lose_machine, shared_line, shorten_leases
+from bridge.tables import inbox, line_state, threads
+from tests.bridge.app.shared_line import BridgeProcess, SharedLine, lose_machine, shared_line, shorten_leases
+from tests.e2e.polling import wait_until
 from tests.fakes.postgres_server import PostgresServer
 
 BEFORE, SINCE, LATER = Phone("+12065550177"), Phone("+12065550178"), Phone("+12065550179")
@@ -72,39 +77,53 @@ def epoch_of(bridge: Bridge) -> int:
 
 
 async def may_lead(line: SharedLine, bridge: Bridge, keys: Path) -> bool:
-    """Whether a bridge would lead with that file; it lets go at once."""
+    """Whether a bridge would lead with that file, once the lease is free; it lets go at once."""
     server = bridge._resources.config.database_url
     assert server is not None
-    waiting = Waiting(line.place(server), keys, end=line.ends.append)
-    try:
+    stale: list[bool] = []
+    waiting = Waiting(
+        line.place(server),
+        keys,
+        end=line.ends.append,
+        noted=partial(key_changes.noted_beside, schema="main"),
+        stale=lambda: stale.append(True),
+    )
+
+    async def told() -> list[bool] | None:
         lead = await waiting.try_once()
         if lead is not None:
             await lead.close()
-        return lead is not None
+        return [True] if lead is not None else [False] if stale else None
+
+    try:
+        return (await wait_until("it leads, or the file is too old", told, every=0.05))[0]
     finally:
         await waiting.close()
 
 
 @pytest.mark.parametrize("stopped", [False, True], ids=["no fact since", "a STOP since"])
-async def test_a_copy_of_the_last_leader_s_own_time_is_led_with(line: SharedLine, stopped: bool) -> None:
-    """It has the same epoch, so nothing tells it from the file. No fact is lost; whose key came since cannot be read.
+async def test_a_copy_of_the_last_leader_s_own_time_is_not_led_with(line: SharedLine, stopped: bool) -> None:
+    """It has the same epoch and has counted less. Where a person says so it is taken: no fact is lost.
 
-    The desk is told where a STOP, a lock or a confirmed identity changed since, and not else.
+    Whose key came since cannot be read. The desk is told where a STOP, a lock or a confirmed identity changed since.
     """
     at_one, at_two = line.machine("one"), line.machine("two")
+    of_one, of_two = (at.data_dir / KEYS for at in (at_one, at_two))
     async with AsyncExitStack() as stack:
-        async with AsyncExitStack() as of_one:
-            one = await line.lead(at_one, of_one)
+        async with AsyncExitStack() as led_by_one:
+            one = await line.lead(at_one, led_by_one)
             await take(one, BEFORE, "id1")
             await one._resources.services.vault.create(ENDED)
-            shutil.copyfile(at_one.data_dir / KEYS, at_two.data_dir / KEYS)
+            shutil.copyfile(of_one, of_two)
             await take(one, SINCE, "id2")
             await one._resources.services.vault.destroy(ENDED)
             if stopped:
                 await stop(one, SINCE)
             lose_machine(one)
-            two = await line.lead(at_two, stack)
-        assert peek_epoch(at_two.data_dir / KEYS) == 2
+            assert not await may_lead(line, one, of_two)
+            assert peek_age(of_two).epoch == peek_age(of_one).epoch == 1
+            two = await line.lead(at_two, stack, take_over=True)
+        assert peek_age(of_two).epoch == 2
         marks = two._resources.marks_found
         assert marks[SetName.SUPPRESSION] is (Found.AHEAD if stopped else Found.AS_WRITTEN)
         assert await facts_told(two) == ([FactsBehind(kind=MarkedFacts.SUPPRESSION, accepted=True)] if stopped else [])
@@ -117,49 +136,103 @@ async def test_a_copy_of_the_last_leader_s_own_time_is_led_with(line: SharedLine
         await take(two, LATER, "id4")
         with pytest.raises(NotStored):
             await take(two, SINCE, "id5")
-    assert await may_lead(line, two, at_two.data_dir / KEYS)
-    assert not await may_lead(line, two, at_one.data_dir / KEYS), "the true file is the older one from now on"
+    assert await may_lead(line, two, of_two)
+    assert not await may_lead(line, two, of_one), "the true file is the older one from now on"
 
 
-async def test_after_the_lease_s_table_is_gone_no_copy_is_too_old(line: SharedLine) -> None:
-    """The table says which epoch the file had: with it goes what an older copy is told by. It is led with; facts stand.
+async def test_a_key_that_was_destroyed_since_is_enough(line: SharedLine) -> None:
+    """Nothing was made since the copy: it is told from the file by what has gone, as soon as that is committed."""
+    at = line.config()
+    keys, kept = at.data_dir / KEYS, line.directory / "kept.db"
+    async with AsyncExitStack() as stack:
+        bridge = await line.lead(at, stack)
+        services = bridge._resources.services
+        await services.vault.create(ENDED)
+        await services.database.commit(lambda transaction: line_state.put(transaction, "of a test", "made"))
+        shutil.copyfile(keys, kept)
+        await services.vault.destroy(ENDED)
+        await services.database.commit(lambda transaction: line_state.put(transaction, "of a test", "destroyed"))
+    assert await may_lead(line, bridge, keys)
+    assert not await may_lead(line, bridge, kept)
 
-    The new epoch is above the copy's alone.
+
+async def test_after_the_lease_s_table_is_gone_a_copy_is_told_by_its_count(line: SharedLine) -> None:
+    """The table says which epoch the file had; the database says how many changes. The newest file is led with.
+
+    The new epoch is above that file's, as far as it goes.
     """
     at_one, at_two = line.machine("one"), line.machine("two")
     async with AsyncExitStack() as of_one:
         one = await line.lead(at_one, of_one)
         await take(one, BEFORE, "id1")
         shutil.copyfile(at_one.data_dir / KEYS, at_two.data_dir / KEYS)
-    async with AsyncExitStack() as of_one:
-        one = await line.lead(at_one, of_one)
-    assert not await may_lead(line, one, at_two.data_dir / KEYS)
-    async with AsyncExitStack() as stack, AsyncExitStack() as of_one:
-        one = await line.lead(at_one, of_one)
         await take(one, SINCE, "id2")
         await stop(one, SINCE)
         lose_machine(one)
         await line.execute("DROP TABLE lease")
-        two = await line.lead(at_two, stack)
-        assert await facts_told(two) == [FactsBehind(kind=MarkedFacts.SUPPRESSION, accepted=True)]
-        assert two._resources.suppression.is_known
-        assert await keyless(two) == 1
-        assert (epoch_of(one), epoch_of(two)) == (3, 2)
+        assert not await may_lead(line, one, at_two.data_dir / KEYS)
+        async with AsyncExitStack() as again:
+            later = await line.lead(line.config().model_copy(update={"data_dir": at_one.data_dir}), again)
+            assert await facts_told(later) == []
+            assert await keyless(later) == 0
+            assert epoch_of(later) == 2
 
 
-async def test_an_older_file_is_led_with_when_a_person_says_so(line: SharedLine) -> None:
-    """One start with `--take-over`, and no other: it is the process that is told."""
+@pytest.mark.parametrize("led", [False, True], ids=["before the last leader led", "while it led"])
+async def test_an_older_file_is_led_with_when_a_person_says_so(line: SharedLine, led: bool) -> None:
+    """A bridge that is a process says which file, and what to do. One start with `--take-over` takes it, and no other."""
     at, kept = line.config(), line.directory / "kept.db"
     async with AsyncExitStack() as stack:
-        await line.lead(at, stack)
-    shutil.copyfile(at.data_dir / KEYS, kept)
-    async with AsyncExitStack() as stack:
-        await line.lead(at, stack)
+        bridge = await line.lead(at, stack)
+        if led:
+            shutil.copyfile(at.data_dir / KEYS, kept)
+            await take(bridge, SINCE, "id1")
+    if not led:
+        shutil.copyfile(at.data_dir / KEYS, kept)
+        async with AsyncExitStack() as stack:
+            await line.lead(at, stack)
+    newest = line.directory / "newest.db"
+    shutil.copyfile(at.data_dir / KEYS, newest)
     shutil.copyfile(kept, at.data_dir / KEYS)
     async with line.process() as refused:
         await refused.waits()
-        assert peek_epoch(at.data_dir / KEYS) == 1
+        await wait_until("it says so", partial(has_said, refused, stale_keys(at.data_dir / KEYS)), every=0.05)
+        assert peek_age(at.data_dir / KEYS).epoch == 1
     async with line.process("--take-over") as taken:
         await taken.takes_webhooks()
-        assert peek_epoch(at.data_dir / KEYS) == 3
-    assert (refused.ended, taken.ended) == (0, 0)
+        assert peek_age(at.data_dir / KEYS).epoch == 2 + (not led)
+    async with line.process() as again:
+        await again.takes_webhooks()
+    shutil.copyfile(newest, at.data_dir / KEYS)
+    async with line.process() as older_now:
+        await older_now.waits()
+    assert (refused.ended, taken.ended, again.ended, older_now.ended) == (0, 0, 0, 0)
+
+
+async def test_who_is_on_call_is_called_when_nobody_leads_for_an_older_file(
+    line: SharedLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, and not at once: the bridge that has the newer file may be starting again."""
+    calls: list[object] = []
+
+    async def call(on_call: object, _http: object) -> bool:
+        calls.append(on_call)
+        return True
+
+    monkeypatch.setattr(pager, "call", call)
+    at = line.config()
+    stale, times = standby.StaleKeys(at), [1000.0, 1010.0, 1055.0, *range(1100, 1160, 10)]
+    try:
+        for now, expected in [*((each, 0) for each in times), (1160.0, 1), (1170.0, 1)]:
+            monkeypatch.setattr(standby, "seconds_since_boot", lambda now=now: now)
+            stale()
+            await asyncio.sleep(0.05)
+            assert len(calls) == expected, "it was well between 1055 and 1100"
+        assert calls == [at.line.on_call]
+    finally:
+        await stale.close()
+
+
+async def has_said(bridge: BridgeProcess, words: str) -> bool | None:
+    """Whether a process has said that."""
+    return words in bridge.words or None

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from bridge.lease import lead as lead_module
 from bridge.lease import waiting
-from bridge.lease.key_file_look import peek_epoch
+from bridge.lease.key_file_look import peek_age
 from bridge.lease.lead import Lead
 from bridge.lease.process_identity import is_dead
 from bridge.lease.waiting import Waiting
@@ -182,7 +182,7 @@ async def test_a_lease_that_ran_out_is_taken_and_whoever_had_it_commits_nothing(
     assert await next_keys.owners() == {"first"}
     await next_keys.delete("first")
     assert await next_keys.owners() == set()
-    assert peek_epoch(line.keys) == 2
+    assert peek_age(line.keys).epoch == 2
     late = KeyFile(path=line.keys, epoch=lead.epoch)  # it was frozen before it opened the file
     with pytest.raises(LeadLost):
         await late.open()

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import pytest
 
-from bridge.lease.key_file_look import peek_epoch, peek_keys
+from bridge.lease.key_file_look import KeyFileAge, peek_age, peek_keys
 from bridge.storage.database import Row, Transaction, Value
 from bridge.storage.errors import Unavailable
 from bridge.storage.key_file import KeyFile
@@ -123,6 +123,54 @@ async def test_a_slot_is_used_again(path: Path) -> None:
     await again.close()
 
 
+async def test_it_counts_its_changes(keys: KeyFile, path: Path) -> None:
+    """One for each row that is written, over new starts too; what is refused, or was there, is none. It never falls."""
+    counted = [keys.changes]
+    for change in (
+        keys.insert("t1", bytes(61)),
+        keys.insert("t1", bytes(61)),
+        keys.replace("mark", bytes(61)),
+        keys.replace("mark", bytes(61)),
+        keys.delete("t1"),
+        keys.delete("t1"),
+    ):
+        await change
+        counted.append(keys.changes)
+    assert counted == [0, 1, 1, 2, 3, 4, 4]
+    with pytest.raises(ValueError, match="bytes"):
+        await keys.insert("t2", bytes(60))
+    free = await hold(keys)
+    together = asyncio.gather(*(keys.insert(f"t{n}", bytes(61)) for n in range(5)))
+    await asyncio.sleep(0)
+    assert keys.changes == 4, "they are not on the disk"
+    free.set()
+    await together
+    assert keys.changes == 9
+    again = KeyFile(path=path)
+    await again.open()
+    assert again.changes == peek_age(path).changes == 9
+    for number, stands in ((1000, 1000), (30, 1000)):
+        await again.raise_changes(number)
+        assert again.changes == peek_age(path).changes == stands
+    await again.close()
+
+
+async def test_a_change_that_was_taken_back_is_not_counted(keys: KeyFile, path: Path) -> None:
+    """Several keys whose COMMIT failed: none of them stands, and the file has counted none."""
+    await keys.insert("before", bytes(61))
+    whole = keys._db()
+    keys._connection = cast("SqliteConnection", Counting(whole, fails="COMMIT"))
+    free = await hold(keys)
+    asked = asyncio.gather(*(keys.insert(f"t{n}", bytes(61)) for n in range(3)), return_exceptions=True)
+    await asyncio.sleep(0)
+    free.set()
+    assert {type(each) for each in await asked} == {Unavailable}
+    assert keys.changes == peek_age(path).changes == 1
+    keys._connection = whole
+    await keys.insert("after", bytes(61))
+    assert keys.changes == peek_age(path).changes == 2
+
+
 async def test_what_does_not_fit_a_slot_is_refused(keys: KeyFile, path: Path) -> None:
     """An owner that is longer than any, or a key of another size, is an error and leaves nothing behind."""
     for owner, wrapped in (("t" * 265, bytes(61)), ("", bytes(61)), ("t1", bytes(60))):
@@ -172,9 +220,9 @@ async def test_opening_clears_the_journal(keys: KeyFile, path: Path, tmp_path: P
 
 
 @pytest.mark.crash
-@pytest.mark.parametrize("looks", [(), (peek_epoch,), (peek_keys, peek_epoch)], ids=len)
+@pytest.mark.parametrize("looks", [(), (peek_age,), (peek_keys, peek_age)], ids=len)
 async def test_a_broken_off_deletion_leaves_no_key_in_a_journal_given_away(
-    keys: KeyFile, path: Path, tmp_path: Path, looks: tuple[Callable[[Path], int], ...]
+    keys: KeyFile, path: Path, tmp_path: Path, looks: tuple[Callable[[Path], object], ...]
 ) -> None:
     """The journal of a transaction that a crash broke off is played back, kept in its place, and overwritten there.
 
@@ -201,7 +249,7 @@ async def test_a_broken_off_deletion_leaves_no_key_in_a_journal_given_away(
     os.link(crashed / "keys.db-journal", blocks)
     assert any(key in all_bytes(crashed) for key in wrapped.values())
     for look in looks:
-        assert look(crashed / "keys.db") == (look is peek_keys)
+        assert look(crashed / "keys.db") == (True if look is peek_keys else KeyFileAge(epoch=0, changes=200))
     again = KeyFile(path=crashed / "keys.db")
     await again.open()
     assert await again.owners() == set(wrapped)
@@ -394,7 +442,7 @@ async def test_a_newer_file_is_refused(path: Path) -> None:
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from bridge.lease.key_file_look import peek_epoch, peek_keys
+from bridge.lease.key_file_look import peek_age, peek_keys
 from bridge.storage.key_file import KeyFile
 from bridge.storage.vault import Vault
 

@@ -1,0 +1,92 @@
+"""How many changes `keys.db` has is noted in the main database, so that a copy of before is told from the file.
+
+Rules of this module: what is noted is in `keys.db` already, on the disk; whatever is committed in the database notes what
+it may rest on. A file that has counted fewer changes than are noted is a copy of before, or another one, and the line does
+not run on it until a person says so (`--take-over`): keys that were made since would be missing, destroyed ones be back.
+
+Who counts: `keys.db` itself, one for each row that is written, in the transaction of that row
+(`bridge/storage/key_file.py`). The number never falls. Where a person takes an older file, it goes on far above what is
+noted: so of two files that went apart the one that a person took is the newer, and the other is refused from then on.
+
+Who notes: each commit of the main database at whose end the number is another than the last one noted, in that commit. On
+PostgreSQL the statement goes in the message of the COMMIT, so it costs no way to the server. Texts change no key: a
+conversation that begins or ends does, and STOP, a lock, a confirmation, whose mark stands in `keys.db`. A renewal of the
+lease would note it up to a second late, and a conversation of that second would be nobody's.
+
+What a crash between two lines leaves:
+
+    key made, commit not made             the file is ahead of what is noted: it is no copy, and the key is an orphan
+    key made, commit lost                 as above, also where the server was promoted without the last commits
+    key made, commit made                 noted in that commit: a copy of before the key is refused
+    key destroyed, its step not noted     the file is ahead; the step is done again, in a copy of before as well
+    key destroyed, its step noted         noted in that commit: a copy that has the key is refused
+    mark settled after its commit         not noted before the next commit; a copy of before it has the mark as intended
+    older file taken, not noted           the file is far ahead already, and is accepted at the next start without a word
+    several commits under way             made in their order; the last one made notes what all of them rest on
+    a commit that fails                   what it would have noted is noted by the next one
+
+Not told: a copy with as many changes as the file, which is the file as it was; and where the database was put back to a
+time before the copy, for then it knows of no more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from bridge.app.line_files import CannotStart, stale_keys
+from bridge.runtime import log
+from bridge.tables import line_state
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bridge.storage.database import Database, Reader, Transaction
+    from bridge.storage.key_file import KeyFile
+    from bridge.storage.postgres_connection import PostgresConnection
+
+TAKEN_STEP: Final = 1 << 20
+"""How far above the number noted a file goes on that a person took: more than the newer one can have had unnoted."""
+
+
+async def noted(reader: Reader) -> int:
+    """Return how many changes the database knows of; 0 where it has never noted any. Raises `DatabaseError`."""
+    return int(await line_state.get(reader, line_state.KEY_CHANGES) or 0)
+
+
+async def noted_beside(connection: PostgresConnection, schema: str) -> int:
+    """Return the same on a connection that is not the database's own. `schema`: of the main database."""
+    if not await connection.has_table(f'"{schema}".line'):
+        return 0
+    return int(await line_state.get_at(connection, schema, line_state.KEY_CHANGES) or 0)
+
+
+async def settle(database: Database, keys: KeyFile, path: Path, *, take_over: bool) -> None:
+    """Compare the file with what is noted; from now on each commit notes it. At the start, before anything rests on it.
+
+    `take_over`: a person says that this file is to be used. Raises `CannotStart` for a copy of before, and `DatabaseError`.
+    """
+    if keys.changes < (known := await noted(database)):
+        if not take_over:
+            raise CannotStart([stale_keys(path)])
+        await keys.raise_changes(known + TAKEN_STEP)
+        log.event("bridge.older_keys_taken")
+    database.note_in_commits(KeyChanges(keys))
+
+
+class KeyChanges:
+    """What a commit notes of `keys.db`. See `bridge.storage.commit_queue.Note`."""
+
+    def __init__(self, keys: KeyFile) -> None:
+        self._keys = keys
+        self._noted: int | None = None
+
+    async def add(self, transaction: Transaction) -> int | None:
+        """Note the number where it is another than the last one that is committed, and return it."""
+        if (changes := self._keys.changes) == self._noted:
+            return None
+        await line_state.put(transaction, line_state.KEY_CHANGES, str(changes))
+        return changes
+
+    def made(self, number: int) -> None:
+        """Hear that it is committed."""
+        self._noted = number
