@@ -41,6 +41,7 @@ DECISIONS: Final = (
 HEADING: Final = re.compile(r"^(#{1,2}) (.+?)\s*$", re.MULTILINE)
 PART: Final = re.compile(r"(?P<begin><!-- from the (?:code|pages): (?P<name>\w+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 CREATE: Final = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(?!IF\b)(\w+)")
+RENAME: Final = re.compile(r"ALTER TABLE (\w+) RENAME TO (\w+)")
 WRITE: Final = re.compile(r"(?:INSERT (?:OR \w+ )?INTO|UPDATE|DELETE FROM)\s+(\w+)")
 KEY_FILE: Final = "slot"
 """The one table of `keys.db`."""
@@ -71,7 +72,9 @@ def strings(tree: ast.AST) -> Iterator[str]:
 def tables() -> Mapping[str, set[str]]:
     """Return the modules that write each table, by the table's name; a schema makes and migrates what others write."""
     texts = {file: list(strings(tree)) for file, tree in source().items()}
-    writers: dict[str, set[str]] = {name: set() for file in texts for text in texts[file] for name in CREATE.findall(text)}
+    today = dict(pair for file in texts for text in texts[file] for pair in RENAME.findall(text))
+    made = {name for file in texts for text in texts[file] for name in CREATE.findall(text)}
+    writers: dict[str, set[str]] = {today.get(name, name): set() for name in made}
     for file, found in texts.items():
         for text in found:
             for name in WRITE.findall(text):

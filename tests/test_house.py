@@ -344,7 +344,7 @@ def test_sql_names_no_class() -> None:
     [
         ("""query = "SELECT 1 FROM outbox WHERE kind = 'SendSms'" """, True, ["SendSms"]),
         ("""run(f"UPDATE {table} SET owner = $1")""", True, []),
-        ("""HELD = "NOT EXISTS (SELECT 1 FROM thread t WHERE t.held)" """, True, []),
+        ("""HELD = "NOT EXISTS (SELECT 1 FROM thread t WHERE t.legal_hold)" """, True, []),
         ("""ONLY = f"{column} = 'TextArrived'" """, False, ["TextArrived"]),
         ("""def read():\n    'SELECT id FROM inbox: how it is asked.'""", False, []),
         ("""words = "Select what is from the desk, and update it." """, False, []),

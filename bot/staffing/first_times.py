@@ -110,14 +110,14 @@ def _is_new(member: DeskMember | None, situation: Situation) -> bool:
 
 def _step(pack: Pack, facts: Facts, user: str, number: int) -> tuple[Action, ...]:
     words = notice_of(STEPS[number], undo=pack.settings.undo_seconds) if number == 0 else notice_of(STEPS[number])
-    taps = (NEXT_REACTION,) if number + 1 < len(STEPS) else ()
-    return _say(facts, user, f"{STEP_REF}{number}", words, taps=taps)
+    reactions = (NEXT_REACTION,) if number + 1 < len(STEPS) else ()
+    return _say(facts, user, f"{STEP_REF}{number}", words, reactions=reactions)
 
 
-def _say(facts: Facts, user: str, ref: str, words: str, *, taps: tuple[str, ...] = ()) -> tuple[Action, ...]:
+def _say(facts: Facts, user: str, ref: str, words: str, *, reactions: tuple[str, ...] = ()) -> tuple[Action, ...]:
     place = OFFICE + user
     fade = SetTimer(key=f"{ANSWER_TIMER}{place}|{ref}", due=facts.now + SHOWN_SECONDS)
-    return SendMessage(place=place, body=words, ref=ref, reactions=taps), fade
+    return SendMessage(place=place, body=words, ref=ref, reactions=reactions), fade
 
 
 def _wanted(command: ParsedCommand) -> bool | None:

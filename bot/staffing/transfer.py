@@ -83,8 +83,8 @@ def offer_transfer(pack: Pack, facts: Facts, thread: Thread, event: MessageSent,
     )
     notice: list[Action] = [mark_as_note(event), *before]
     notice += [Invite(user=to)] if to else [SendEvent(owner=DESK, event=OfferChanged(thread=thread.id, open=True))]
-    whom_too, taps = ((to,), (YES, NO)) if to else ((), ())
-    notice.append(SendMessage(place=THREAD, ref=OFFER, body=body, mentions=whom_too, reactions=taps))
+    whom_too, reactions = ((to,), (YES, NO)) if to else ((), ())
+    notice.append(SendMessage(place=THREAD, ref=OFFER, body=body, mentions=whom_too, reactions=reactions))
     if not quiet:
         handover = pack.say(TextName.HANDOVER, thread.consent.language)
         notice.append(SendMessage(place=THREAD, body=notice_of("transfer.ready_for_the_phone_say", handover=handover)))

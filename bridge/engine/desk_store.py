@@ -83,7 +83,7 @@ class DeskStore:
         now = self._clock.now()
         return {
             thread.id: CrowdEntry(thread=thread.id, designation=thread.designation, since=now, asks=True)
-            for thread in await threads.crowded(self._database)
+            for thread in await threads.in_flood(self._database)
             if thread.id not in known
         }
 

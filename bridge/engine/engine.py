@@ -194,7 +194,7 @@ class Engine:
                 # A dead letter is kept; the word that stood in it is not.
                 inbox_row = row.inbox_row if matched.event is event else await inbox.seal(self._vault, owner, matched.event)
                 try:
-                    frozen = stored is not None and stored.held
+                    frozen = stored is not None and stored.legal_hold
                     await self._decide(row, aggregate, matched, frozen=frozen, behind=aggregate is not opened)
                 except _StaleFacts:
                     continue
@@ -335,7 +335,9 @@ class Engine:
     ) -> None:
         owner = row.inbox_row.owner
         if isinstance(effect, ParkThread | EraseTexter):
-            if await threads.is_held(transaction, owner) or await inbox.has_text_after(transaction, owner, row.seq):
+            if await threads.is_on_legal_hold(transaction, owner) or await inbox.has_text_after(
+                transaction, owner, row.seq
+            ):
                 raise _StaleFacts
             if isinstance(effect, ParkThread) and not effect.drop_unsent and await outbox.has_sms(transaction, owner):
                 raise _StaleFacts

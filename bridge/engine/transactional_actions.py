@@ -90,7 +90,7 @@ class TransactionalActions:
             case ExpireMessage():
                 await room_events.expire_now(transaction, DESK, action.ref, expires=int(now))
             case ParkThread():
-                await _park(transaction, owner, patience=action.grace, now=now, canary=action.canary)
+                await _park(transaction, owner, grace=action.grace, now=now, canary=action.canary)
             case EraseTexter():
                 await _end(transaction, self._aggregates, owner, now=now, canary=action.canary)
             case TrustClock():
@@ -104,7 +104,7 @@ class TransactionalActions:
                     transaction, month=action.month, language=action.language, kind=action.kind
                 )
             case SetLegalHold():
-                await threads.set_held(transaction, owner, held=action.on)
+                await threads.set_legal_hold(transaction, owner, on=action.on)
 
 
 def is_transactional(action: Action) -> TypeGuard[TransactionalAction]:
@@ -112,7 +112,7 @@ def is_transactional(action: Action) -> TypeGuard[TransactionalAction]:
     return isinstance(action, TRANSACTIONAL_ACTIONS)
 
 
-async def _park(transaction: Transaction, thread: str, *, patience: float, now: float, canary: bool) -> None:
+async def _park(transaction: Transaction, thread: str, *, grace: float, now: float, canary: bool) -> None:
     room_id = await threads.room_of(transaction, thread)
     if room_id is not None:
         await erasure_jobs.begin(
@@ -120,7 +120,7 @@ async def _park(transaction: Transaction, thread: str, *, patience: float, now: 
             kind=erasure_jobs.ROOM,
             subject=room_id,
             thread=thread,
-            patience=patience,
+            grace=grace,
             now=now,
             canary=canary,
         )
@@ -136,7 +136,7 @@ async def _end(transaction: Transaction, aggregates: MarkedSet, thread: str, *, 
     await threads.delete(transaction, aggregates, thread)
     await erasure_jobs.forget_thread(transaction, thread)
     job_id = await erasure_jobs.begin(
-        transaction, kind=erasure_jobs.PERSON, subject=thread, thread="", patience=0.0, now=now, canary=canary
+        transaction, kind=erasure_jobs.PERSON, subject=thread, thread="", grace=0.0, now=now, canary=canary
     )
     await carrier_copies.reassign(transaction, thread, job_id)
 

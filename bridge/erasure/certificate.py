@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from bridge.storage.vault import Vault
 
 KEY_LABEL: Final = "erasure receipts"
+"""The key derives from it, so it keeps its name, as `receipt` does in what is signed: certificates of before hold."""
 HOUR: Final = 3600
 FOREIGN_UPLOADS: Final = "uploads of others, only pointed to"
 """The one thing that is counted and not ours to erase."""
@@ -46,7 +47,7 @@ LEFT: Final = frozenset({FOREIGN_UPLOADS, OWN_PAGES, *KEPT_PAGES.values()})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasureCertificate:
-    """A receipt as it is kept: canonical JSON and its signature."""
+    """A certificate as it is kept: canonical JSON and its signature."""
 
     id: str
     body: str
@@ -68,7 +69,7 @@ class CertificateSigner:
     def sign(
         self, *, id_: str, what: str, began: float, done: float, counts: Mapping[str, int], carrier: Mapping[str, int]
     ) -> ErasureCertificate:
-        """Make a receipt. `counts`: what was found gone; `carrier`: what became of its copies, in its words."""
+        """Make a certificate. `counts`: what was found gone; `carrier`: what became of its copies, in its words."""
         content = {
             "receipt": id_,
             "what": what,
@@ -82,7 +83,7 @@ class CertificateSigner:
         return ErasureCertificate(id=id_, body=body, signature=self._key.sign(body.encode()))
 
     def verify(self, certificate: ErasureCertificate) -> bool:
-        """Whether a receipt is ours, unaltered, and the one of its id."""
+        """Whether a certificate is ours, unaltered, and the one of its id."""
         try:
             self._key.public_key().verify(certificate.signature, certificate.body.encode())
             return bool(certificate.content.get("receipt") == certificate.id)

@@ -3,7 +3,7 @@
 A room:    redact → empty → censor → uploads → destroy → purge → look → forget → sign → flush
 A person:  key → copies → person → flush
 
-`empty` is due `REDACTION_DELIVERY_SECONDS` after the last redaction, and `purge` is due `patience` after the step before
+`empty` is due `REDACTION_DELIVERY_SECONDS` after the last redaction, and `purge` is due `grace` after the step before
 it. A step may follow itself, or an earlier one, while something is left (ARCHITECTURE.md, "The steps of an erasure").
 
 Rules of this module: a step is done outside first and noted in the database after it, so every step may be repeated, and a
@@ -13,7 +13,7 @@ A legal hold waits for no more than the step under way. Nothing is signed before
 events by fetching them, uploads and the room by asking the homeserver, our own rows by asking every table.
 
 Why people are removed before keys are destroyed and the room is purged: clients learn nothing from a purge. A client keeps
-what it had unless it learns of the redactions and of its own removal, so the room stays for `patience` (facts-matrix.md,
+what it had unless it learns of the redactions and of its own removal, so the room stays for `grace` (facts-matrix.md,
 "Purge and recovery").
 """
 
@@ -86,7 +86,7 @@ class ErasureRunner:
         job = await erasure_jobs.next_job(self._database, now, clock_distrusted=distrusted)
         if job is None:
             return MAX_SLEEP
-        if now < job.due and not (job.patience <= IMMEDIATE and job.due > now + MAX_IMMEDIATE_WAIT):
+        if now < job.due and not (job.grace <= IMMEDIATE and job.due > now + MAX_IMMEDIATE_WAIT):
             return job.due - now
         await self._run_step(job)
         return 0.0
@@ -126,7 +126,7 @@ class ErasureRunner:
     async def _advance(self, job: ErasureJob, following: str) -> None:
         now = self._clock.now()
         heard = REDACTION_DELIVERY_SECONDS if (job.step, following) == ("redact", "empty") else 0.0
-        due = now + (job.patience if following == PURGE else heard)
+        due = now + (job.grace if following == PURGE else heard)
         # A step that is done again has not got on yet.
         tries = job.tries if following == job.step else 0
         await self._database.commit(

@@ -48,7 +48,7 @@ class PersonSteps:
         return "person"
 
     async def person(self, job: ErasureJob) -> str:
-        """Look for key and rows; then keep the receipt, and with it forget whom it was about."""
+        """Look for key and rows; then keep the certificate, and with it forget whom it was about."""
         if await self._vault.has_key(job.subject):
             return "key"
         results = await carrier_copies.results_of(self._database, job.id)

@@ -144,7 +144,7 @@ class RoomSteps:
             try:
                 await self._module_client.delete_media(address)
             except ModuleRequestRejected as error:
-                # Refused for any other reason it may be ours, and the receipt must not say otherwise.
+                # Refused for any other reason it may be ours, and the certificate must not say otherwise.
                 if error.errcode != NOT_OURS:
                     raise
                 _count(job, FOREIGN_UPLOADS, 1)
@@ -213,7 +213,7 @@ class RoomSteps:
         return "sign"
 
     async def sign(self, job: ErasureJob) -> str:
-        """Look into every table; then keep the receipt, and with it forget that there was a room."""
+        """Look into every table; then keep the certificate, and with it forget that there was a room."""
         done = self._clock.now()
         certificate = self._signer.sign(
             id_=job.id, what="conversation", began=job.began, done=done, counts=job.counts, carrier={}

@@ -247,7 +247,7 @@ class MatrixEventIngest:
     async def _from_reaction(
         self, transaction: Transaction, place: InboxTarget, item: events.UnencryptedEvent | events.DecryptedMessage
     ) -> Event | None:
-        """Return what a tap is; whether it came encrypted makes no difference."""
+        """Return what a reaction is; whether it came encrypted makes no difference."""
         relation = _mapping(item.content, "m.relates_to")
         target, key = relation.get("event_id"), relation.get("key")
         if not _is_identifier(target) or not isinstance(key, str):

@@ -140,7 +140,7 @@ class Screening:
                 room_id=warm.room_id if warm is not None else None,
                 designation=designation,
                 aggregate=await self._vault.seal(owner, AGGREGATE, serialization.encode(thread)),
-                crowded=flood,
+                in_flood=flood,
             )
             if resealed is not None:
                 await inbox.set_body(transaction, resealed.seq, resealed.inbox_row.body)

@@ -367,10 +367,10 @@ def _is_inbound_route(request: web.Request) -> bool:
     return request.match_info.get("way") == "inbound"
 
 
-def make_runner(routes: Iterable[web.AbstractRouteDef], *, largest: int, patience: float = 1.0) -> web.AppRunner:
-    """Make the server of these routes. `largest`: bytes of a body; `patience`: seconds that a stop waits for requests."""
+def make_runner(routes: Iterable[web.AbstractRouteDef], *, largest: int, shutdown_timeout: float = 1.0) -> web.AppRunner:
+    """Make the server of these routes. `largest`: bytes of a body; `shutdown_timeout`: seconds for requests at a stop."""
     application = web.Application(client_max_size=largest)
     application.add_routes(routes)
     return web.AppRunner(
-        application, access_log=None, handle_signals=False, shutdown_timeout=patience, max_line_size=MAX_LINE_BYTES
+        application, access_log=None, handle_signals=False, shutdown_timeout=shutdown_timeout, max_line_size=MAX_LINE_BYTES
     )

@@ -1,7 +1,8 @@
 """The tables of `bridge/matrix`.
 
 Rule of this module: portable SQL only; times are BIGINT milliseconds since the epoch; keys of rooms are sealed before they
-are stored; ciphertext may wait here, plaintext never stands here. A released migration is not edited, the next is added.
+are stored; ciphertext may wait here, plaintext never stands here. A released migration is not edited, the next is added
+(and may give a table another name).
 
 `OLM` and `IDENTITY` go into the database of each identity, `ROOMS` into the main one.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from bridge.storage import marked_sets
-from bridge.storage.database import Transaction
+from bridge.storage.database import Dialect, Transaction
 from bridge.storage.migrations import Migrations
 
 
@@ -112,7 +113,7 @@ _ROOM_TABLES: Final = (
         master_key   TEXT    NOT NULL,
         PRIMARY KEY (user_id, device_id)
     )""",
-    # When a device was last heard, to the day, or first known: for the question which are stale.
+    # `matrix_last_seen`: when a device was seen last, to the day, or first known: for the question which are stale.
     """CREATE TABLE matrix_heard (
         user_id   TEXT   NOT NULL,
         device_id TEXT   NOT NULL,
@@ -197,8 +198,9 @@ _ROOM_TABLES: Final = (
 )
 
 
-async def _session_recovery(transaction: Transaction) -> None:
-    # Whose device began a new Olm session with the texter puppet, until its keys are owed in the main store.
+async def _unwedging(transaction: Transaction) -> None:
+    # `matrix_unwedging`: whose device began a new Olm session with the texter puppet, until its keys are owed in the main
+    # store.
     await transaction.execute("""
         CREATE TABLE matrix_anew (
             user_id    TEXT NOT NULL,
@@ -281,14 +283,27 @@ async def _found_by_kind(transaction: Transaction) -> None:
     )
 
 
+async def _pending_unwedging(transaction: Transaction) -> None:
+    await transaction.execute("ALTER TABLE matrix_anew RENAME TO matrix_unwedging")
+    if transaction.dialect is Dialect.POSTGRESQL:
+        await transaction.execute("ALTER INDEX matrix_anew_pkey RENAME TO matrix_unwedging_pkey")
+
+
+async def _last_seen(transaction: Transaction) -> None:
+    await transaction.execute("ALTER TABLE matrix_heard RENAME TO matrix_last_seen")
+    if transaction.dialect is Dialect.POSTGRESQL:
+        await transaction.execute("ALTER INDEX matrix_heard_pkey RENAME TO matrix_last_seen_pkey")
+
+
 OLM: Final = Migrations(version_table="crypto_version", steps=(_olm, _olm_alone), base_version=9)
 """A file that mautrix made stands at its version 10, which the first step leads to."""
 IDENTITY: Final = Migrations(
-    version_table="matrix_identity_version", steps=(_identities, _session_recovery, _earlier_devices, _newest_heard)
+    version_table="matrix_identity_version",
+    steps=(_identities, _unwedging, _earlier_devices, _newest_heard, _pending_unwedging),
 )
 ROOMS: Final = Migrations(
     version_table="matrix_version",
-    steps=(_rooms, _inbound_limits, _announced, _withheld, _trust_macs, _devices_that_spoke, _found_by_kind),
+    steps=(_rooms, _inbound_limits, _announced, _withheld, _trust_macs, _devices_that_spoke, _found_by_kind, _last_seen),
 )
 
 PUPPET_MIGRATIONS: Final = (OLM, IDENTITY)

@@ -31,7 +31,6 @@ from bridge.matrix.rooms.room_state import RoomQueries
 from bridge.matrix.sync.device_renewal import DeviceRenewal
 from bridge.matrix.sync.device_updates import DeviceListUpdates
 from bridge.matrix.sync.key_upload import OneTimeKeyUpload
-from bridge.matrix.sync.session_recovery import SessionRecovery
 from bridge.matrix.sync.sync_loop import (
     NO_ROOM_FILTER,
     ROOM_FILTER,
@@ -41,6 +40,7 @@ from bridge.matrix.sync.sync_loop import (
     no_urgent_timers,
 )
 from bridge.matrix.sync.sync_response import SyncResponseParser, TimelineGaps
+from bridge.matrix.sync.unwedging import Unwedging
 from bridge.services import Services
 from bridge.storage.database import Database, Transaction
 
@@ -107,7 +107,7 @@ class MatrixService:
         parser = SyncResponseParser(
             devices=self.devices, inbound_sessions=inbound_sessions, policy=policy.user_id, ours=ours
         )
-        session_recovery = SessionRecovery(services, identity=puppet, devices=self.devices)
+        unwedging = Unwedging(services, identity=puppet, devices=self.devices)
 
         async def take(transaction: Transaction, response: Json, batch: ToDeviceBatch, gaps: TimelineGaps) -> None:
             if items := await parser.take(transaction, response, batch, gaps):
@@ -147,7 +147,7 @@ class MatrixService:
             sync_filter=NO_ROOM_FILTER,
             inbox=inboxes[puppet.user_id],
             key_upload=self.key_uploads[puppet.user_id],
-            take=session_recovery.take,
+            take=unwedging.take,
             renew_device=self.renewals[puppet.user_id].renew,
             committed=lambda: None,
             crash=lambda _point: None,
@@ -159,7 +159,7 @@ class MatrixService:
             key_sharing=self.key_sharing,
             inbound_sessions=inbound_sessions,
             sync=self.sync,
-            session_recovery=session_recovery,
+            unwedging=unwedging,
             sink=sink,
             committed=committed,
         )

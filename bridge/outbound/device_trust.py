@@ -31,17 +31,17 @@ class DeviceTrustCommands:
         self._wake.device_lists()
 
     async def devices(self, user: str, language: str = "") -> str:
-        """Say which devices a user has: ids only, which of them are trusted, and which have not been heard for long."""
+        """Say which devices a user has: ids only, which of them are trusted, and which have not been seen for long."""
         trusted = {device.device_id for device in await self._devices.trusted(user)}
         said = {True: words_of("devices.is_trusted", language), False: words_of("devices.not_trusted", language)}
         lines = [
-            f"{device_id} · {said[device_id in trusted]}{self._age(heard_ms, language)}"
-            for device_id, heard_ms in await self._devices.ages(user)
+            f"{device_id} · {said[device_id in trusted]}{self._age(last_seen_ms, language)}"
+            for device_id, last_seen_ms in await self._devices.ages(user)
         ]
         return "\n".join(lines) if lines else words_of("devices.none", language)
 
-    def _age(self, heard_ms: int | None, language: str) -> str:
-        days = 0 if heard_ms is None else int((self._clock.now() - heard_ms / 1000) // DAY_SECONDS)
+    def _age(self, last_seen_ms: int | None, language: str) -> str:
+        days = 0 if last_seen_ms is None else int((self._clock.now() - last_seen_ms / 1000) // DAY_SECONDS)
         return words_of("devices.stale", language, days=days) if days > STALE_DAYS else ""
 
     async def sign_out(self, user: str, *, last: bool, language: str = "") -> str:

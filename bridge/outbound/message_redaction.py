@@ -45,7 +45,7 @@ class MessageRedaction:
 
     async def _wait_for_hold(self, task: OutboxTask, event_ids: list[str]) -> bool:
         """Leave the events to the expiry worker if a person holds the thread by now; return whether that is so."""
-        if not await threads.is_held(self._database, task.owner):
+        if not await threads.is_on_legal_hold(self._database, task.owner):
             return False
         await self._database.commit(
             lambda transaction: room_events.expire_after_hold(transaction, event_ids), sync=Sync.DEFER

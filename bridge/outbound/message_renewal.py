@@ -53,7 +53,7 @@ class MessageRenewal:
         self._crash(CrashPoint.MATRIX_SENT)
         if edit.fresh or edit.ref in PERMANENT_REFS:
             await self._room_client.pin(room, event_id)
-        if old in ("", event_id) or await threads.is_held(self._database, task.owner):
+        if old in ("", event_id) or await threads.is_on_legal_hold(self._database, task.owner):
             return event_id, []
         await self._room_client.redact(room, old, f"{task.txn}.old")
         return event_id, [old]

@@ -63,7 +63,7 @@ class RecapSender:
 
     async def show(self, task: OutboxTask, recap: SendRecap, room: str) -> PostedRecap:
         """Post it in the place of the one before. Raises what `RoomClient` raises, and :class:`RetryLater`."""
-        on_hold = await threads.is_held(self._database, task.owner)
+        on_hold = await threads.is_on_legal_hold(self._database, task.owner)
         now, until = int(self._clock.now()), task.created + self._lifetime
         late = not task.created <= now < task.created + self._lifetime // 2
         # The time of what is on hold stands still. It goes with the rest, once that is over.

@@ -116,7 +116,7 @@ class RoomSender:
                     message_content(post),
                     ref=post.ref,
                     about=post.reply_to,
-                    taps=post.reactions,
+                    reactions=post.reactions,
                 )
                 self._measurements.text_shown(post.ref)
             case EditMessage() as edit:
@@ -233,15 +233,15 @@ class RoomSender:
         ref: str = "",
         about: str = "",
         room: str | None = None,
-        taps: Sequence[str] = (),
+        reactions: Sequence[str] = (),
     ) -> None:
         room = room or await self._room(task, place)
         event_id = await self._find_sent(task, room, speaker)
         if event_id is None:
             event_id = await self._room_client.send(room, speaker, task.txn, "m.room.message", content)
         self._crash(CrashPoint.MATRIX_SENT)
-        reactions = await self._add_reactions(task, room, event_id, taps)
-        await self._finish(task, room=room, place=place, event_id=event_id, ref=ref, about=about, taps=reactions)
+        placed = await self._add_reactions(task, room, event_id, reactions)
+        await self._finish(task, room=room, place=place, event_id=event_id, ref=ref, about=about, reactions=placed)
 
     async def _add_reactions(self, task: OutboxTask, room: str, event_id: str, keys: Sequence[str]) -> list[str]:
         return [await self._add_reaction(task, room, event_id, key, number) for number, key in enumerate(keys)]
@@ -249,6 +249,7 @@ class RoomSender:
     async def _add_reaction(self, task: OutboxTask, room: str, event_id: str, key: str, number: int) -> str:
         """Put a reaction there for others to tap; returns its id, or nothing when it stands already or may not be."""
         try:
+            # The homeserver knows the reactions of a row that was broken off by this transaction id: it stays as it is.
             return await self._room_client.react(room, event_id, key, f"{task.txn}.tap{number}")
         except TokenRefused:
             raise
@@ -318,8 +319,8 @@ class RoomSender:
     async def _post_again(self, task: OutboxTask, edit: EditMessage, *, room: str, old: str, txn: str) -> None:
         posted = await self._find_sent(task, room, Speaker.POLICY, txn)
         event_id, gone = await self._message_renewal.post(task, edit, room=room, old=old, txn=txn, posted=posted)
-        taps = await self._add_reactions(task, room, event_id, edit.reactions)
-        await self._finish(task, room=room, place=edit.place, event_id=event_id, ref=edit.ref, gone=gone, taps=taps)
+        placed = await self._add_reactions(task, room, event_id, edit.reactions)
+        await self._finish(task, room=room, place=edit.place, event_id=event_id, ref=edit.ref, gone=gone, reactions=placed)
 
     async def _find_sent(self, task: OutboxTask, room: str, speaker: Speaker, txn: str = "") -> str | None:
         """Look for what the homeserver has of this row, when it may have forgotten the transaction id."""
@@ -337,7 +338,7 @@ class RoomSender:
         ref: str = "",
         about: str = "",
         gone: Sequence[str] = (),
-        taps: Sequence[str] = (),
+        reactions: Sequence[str] = (),
         until: int | None = None,
     ) -> None:
         now = self._clock.now()
@@ -349,7 +350,7 @@ class RoomSender:
                 # The conversation may be over since the room was looked up: then nobody asks for this event by its name.
                 stands = await room_events.standing_of(transaction, task.owner, room, event_id)
                 over = place == THREAD and not stands.owns_room
-                for noted, name, on in ((event_id, ref, about), *((tap, "", event_id) for tap in taps if tap)):
+                for noted, name, on in ((event_id, ref, about), *((each, "", event_id) for each in reactions if each)):
                     await room_events.record_ours(
                         transaction,
                         event_id=noted,
@@ -365,7 +366,7 @@ class RoomSender:
                     )
                 if ref.startswith("in:"):
                     await carrier_copies.release_shown(transaction, task.owner, ref, now)
-                if ref and not over and stands.is_tapped:
+                if ref and not over and stands.has_early_reaction:
                     delivered = await room_events.deliver_early_reactions(
                         transaction, self._vault, task.owner, event_id, ref
                     )

@@ -3,7 +3,7 @@
 Rules of this module: whatever the source does, the line goes on: a look is bounded, the file is read in a thread beside the
 loop, and what cannot be used leaves the copy as it is. A copy counts until the weeks are over that it was read for. What
 the desk hears is committed with what it is about, so it is told once over any restart: that the calendar is another one,
-and, when it could not be used for the patience of its source, that it is so, with the age of the copy.
+and, when it could not be used for so long as its source says (`alert_after`), that it is so, with the age of the copy.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class CalendarFollower:
     async def _fail(self, problem: CalendarProblem, now: float) -> float:
         services, before = self._services, self._state
         since = min(before.failing_since or now, now)
-        tells = not before.told and now - since >= self._source.patience
+        tells = not before.told and now - since >= self._source.alert_after
         state = replace(before, failing_since=since, told=before.told or tells)
         if problem is not self._problem:
             log.event("calendar.unusable", kind=problem.value)

@@ -35,14 +35,14 @@ class Fetch(Protocol):
 class FileSource:
     """A file that another program, or a person, writes.
 
-    Seconds: `every` between two looks, `again` after one that failed, `patience` until supervisors are told.
+    Seconds: `every` between two looks, `again` after one that failed, `alert_after` until supervisors are told.
     `is_outside`: no answer may be a network's fault.
     """
 
     file: Path
     every: float = 5.0
     again: float = 5.0
-    patience: float = 60.0
+    alert_after: float = 60.0
     is_outside: ClassVar[bool] = False
     thread: BoundedThread = field(default_factory=BoundedThread, repr=False, compare=False)
 
@@ -85,7 +85,7 @@ class AddressSource:
     fetch: Fetch = public_address.fetch
     every: float = 1800.0
     again: float = 300.0
-    patience: float = 3600.0
+    alert_after: float = 3600.0
     is_outside: ClassVar[bool] = True
     thread: BoundedThread = field(default_factory=BoundedThread, repr=False, compare=False)
 

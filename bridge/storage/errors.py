@@ -53,6 +53,10 @@ class UnsupportedSchema(DatabaseError):  # noqa: N818 - the name says what is wr
     """The file has a schema that this program cannot use, because a newer one wrote it. Nothing was changed."""
 
 
+class OutdatedSchema(DatabaseError):  # noqa: N818 - the name says what is wrong
+    """An older program wrote what this one reads under another name: an upgrade comes first. Nothing was changed."""
+
+
 class UnsuitableServer(DatabaseError):  # noqa: N818 - the name says what is wrong
     """The server cannot be used as it is: its encoding, its version, a password, our rights. A technician may help."""
 

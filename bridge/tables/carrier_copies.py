@@ -23,9 +23,9 @@ WITHOUT_ID: Final = "texts that may have reached the carrier, which told us no i
 
 # Of a copy without an owner nobody knows that it is not a held thread's, as long as that thread has texts without an id.
 # That is asked apart from the other, a look at one thread: in one condition with it each copy went through all threads.
-NOT_ON_HOLD: Final = f"""NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = c.owner AND t.held)
+NOT_ON_HOLD: Final = f"""NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = c.owner AND t.legal_hold)
     AND (c.owner <> '' OR NOT EXISTS (
-        SELECT 1 FROM thread t JOIN copy_result r ON r.owner = t.id WHERE t.held AND r.result = '{WITHOUT_ID}'))"""  # noqa: S608 - a constant
+        SELECT 1 FROM thread t JOIN copy_result r ON r.owner = t.id WHERE t.legal_hold AND r.result = '{WITHOUT_ID}'))"""  # noqa: S608 - a constant
 """SQL: nobody holds the thread of a copy `c`, as far as that is known."""
 
 
@@ -136,7 +136,7 @@ async def has_copies(reader: Reader, owner: str) -> bool:
 
 
 async def count_result(transaction: Transaction, owner: str, result: str, *, more: int = 1) -> None:
-    """Count what became of a copy, for the receipt of whom it concerns."""
+    """Count what became of a copy, for the certificate of whom it concerns."""
     await transaction.execute(
         """INSERT INTO copy_result (owner, result, count) VALUES ($1, $2, $3)
            ON CONFLICT (owner, result) DO UPDATE SET count = copy_result.count + excluded.count""",

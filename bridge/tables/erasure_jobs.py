@@ -1,4 +1,4 @@
-"""The tables `erasure` and `receipt`: erasure jobs, and the certificates of what went.
+"""The tables `erasure` and `erasure_certificate`: erasure jobs, and the certificates of what went.
 
 Rules of this module: a job stands until the database is rewritten after its last step; a certificate is kept by the commit
 that closes its job. Times are seconds since the epoch; what was found gone so far is kept as JSON.
@@ -20,7 +20,7 @@ FIRST_STEP: Final = {ROOM: "redact", PERSON: "key"}
 PURGE: Final = "purge"
 """The step that waits for its time: until then clients hear that the room is gone."""
 IMMEDIATE: Final = 3600.0
-"""Patience up to which the end was a person's order, and no doubt of the clock holds it back."""
+"""Grace up to which the end was a person's order, and no doubt of the clock holds it back."""
 MAX_WAIT: Final = 300.0
 """Seconds between two tries of one step, at most."""
 CANARY: Final = "canary"
@@ -35,7 +35,10 @@ MAX_IMMEDIATE_WAIT: Final = IMMEDIATE + MAX_WAIT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasureJob:
-    """One erasure job. `step` is the next one to do; `counts` what was found gone so far; a step adds to it."""
+    """One erasure job. `step` is the next one to do; `counts` what was found gone so far; a step adds to it.
+
+    `grace`: seconds between the step before `purge` and it, in which clients hear that the room is gone.
+    """
 
     id: str
     kind: str
@@ -43,7 +46,7 @@ class ErasureJob:
     thread: str
     step: str
     due: float
-    patience: float
+    grace: float
     began: float
     tries: int
     counts: dict[str, int] = field(default_factory=dict)
@@ -54,12 +57,12 @@ class ErasureJob:
 
 
 async def begin(
-    transaction: Transaction, *, kind: str, subject: str, thread: str, patience: float, now: float, canary: bool = False
+    transaction: Transaction, *, kind: str, subject: str, thread: str, grace: float, now: float, canary: bool = False
 ) -> str:
     """Begin the job of a subject; return its id. A subject that has one keeps it."""
     job_id = secrets.token_hex(8)
     await transaction.execute(
-        """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began, counts)
+        """INSERT INTO erasure (id, kind, subject, thread, step, due, grace, began, counts)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $6, $8) ON CONFLICT (subject) DO NOTHING""",
         job_id,
         kind,
@@ -67,7 +70,7 @@ async def begin(
         thread,
         FIRST_STEP[kind],
         now,
-        patience,
+        grace,
         json.dumps({CANARY: 1} if canary else {}),
     )
     return job_id
@@ -87,12 +90,12 @@ async def forget_thread(transaction: Transaction, thread: str) -> None:
 async def next_job(reader: Reader, now: float, *, clock_distrusted: bool) -> ErasureJob | None:
     """Return the job whose next step comes first, due or not, without those of threads on hold; None when there is none."""
     # What a person wanted at once does not wait behind what is over by itself.
-    wanted = f"e.patience <= {IMMEDIATE} AND (e.due <= $1 OR e.due > $1 + {MAX_IMMEDIATE_WAIT})"
+    wanted = f"e.grace <= {IMMEDIATE} AND (e.due <= $1 OR e.due > $1 + {MAX_IMMEDIATE_WAIT})"
     # What waits for its time waits on while the clock is doubted, but for what a person wanted at once.
-    only = f"AND (e.step <> '{PURGE}' OR e.patience <= {IMMEDIATE})" if clock_distrusted else ""
+    only = f"AND (e.step <> '{PURGE}' OR e.grace <= {IMMEDIATE})" if clock_distrusted else ""
     row = await reader.fetchrow(
         f"""SELECT e.* FROM erasure e
-            WHERE NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = e.thread AND t.held) {only}
+            WHERE NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = e.thread AND t.legal_hold) {only}
             ORDER BY CASE WHEN {wanted} THEN 0 ELSE 1 END, e.due LIMIT 1""",  # noqa: S608 - constants
         now,
     )
@@ -133,7 +136,7 @@ async def store_certificate(
 ) -> None:
     """Keep a certificate, if none of its id is kept: its canonical JSON, the signature, and until when it is kept."""
     await transaction.execute(
-        "INSERT INTO receipt (id, body, signature, until) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO erasure_certificate (id, body, signature, until) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING",
         certificate_id,
         body,
         signature,
@@ -144,24 +147,24 @@ async def store_certificate(
 async def count_failing(reader: Reader, *, tries: int) -> int:
     """Return how many jobs, none of them on legal hold, have a step that was tried so often without success."""
     query = """SELECT COUNT(*) FROM erasure e WHERE e.tries >= $1
-               AND NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = e.thread AND t.held)"""
+               AND NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = e.thread AND t.legal_hold)"""
     return int(await reader.fetchval(query, tries))
 
 
 async def delete_expired_certificates(transaction: Transaction, now: int) -> None:
     """Delete the certificates that were kept until a time which is over."""
-    await transaction.execute("DELETE FROM receipt WHERE until < $1", now)
+    await transaction.execute("DELETE FROM erasure_certificate WHERE until < $1", now)
 
 
 async def bring_back(transaction: Transaction, *, now: int, latest: int, seconds: int) -> None:
     """Let jobs that seem to have begun after `latest` have begun so many seconds earlier.
 
-    So are steps due that are due later than a job's patience, counted from now.
+    So are steps due that are due later than a job's grace, counted from now.
     """
     query = f"UPDATE erasure SET {earlier('began')} WHERE began > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest, seconds)
     await transaction.execute(
-        f"UPDATE erasure SET due = due - $2 WHERE due > $1 + patience + {MAX_WAIT}",  # noqa: S608 - a constant
+        f"UPDATE erasure SET due = due - $2 WHERE due > $1 + grace + {MAX_WAIT}",  # noqa: S608 - a constant
         now,
         seconds,
     )
@@ -169,5 +172,5 @@ async def bring_back(transaction: Transaction, *, now: int, latest: int, seconds
 
 async def bring_forward(transaction: Transaction, *, seconds: int) -> None:
     """Let the steps of what nobody wanted at once be due so many seconds later."""
-    query = f"UPDATE erasure SET due = due + $1 WHERE patience > {IMMEDIATE}"  # noqa: S608 - a constant
+    query = f"UPDATE erasure SET due = due + $1 WHERE grace > {IMMEDIATE}"  # noqa: S608 - a constant
     await transaction.execute(query, seconds)

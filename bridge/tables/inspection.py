@@ -15,7 +15,7 @@ from bridge.storage.serialization import kind_name
 from bridge.tables.carrier_copies import NOT_ON_HOLD as COPY_NOT_ON_HOLD
 from bridge.tables.room_events import NOT_ON_HOLD as EVENT_NOT_ON_HOLD
 
-JOB_NOT_ON_HOLD: Final = "NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = e.thread AND t.held)"
+JOB_NOT_ON_HOLD: Final = "NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = e.thread AND t.legal_hold)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class WaitingRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredCertificate:
-    """A row of `receipt`, as it is stored: JSON and its signature, which nobody has verified yet."""
+    """A row of `erasure_certificate`, as it is stored: JSON and its signature, which nobody has verified yet."""
 
     id: str
     body: str
@@ -64,16 +64,16 @@ class TallyCell:
     number: int
 
 
-def count_held_threads(connection: Snapshot) -> int:
+def count_legal_holds(connection: Snapshot) -> int:
     """Return how many threads are on legal hold."""
-    return int(connection.fetchval("SELECT COUNT(*) FROM thread WHERE held"))
+    return int(connection.fetchval("SELECT COUNT(*) FROM thread WHERE legal_hold"))
 
 
 def count_threads_of_phone(connection: Snapshot, phone_hash: bytes) -> tuple[int, int]:
     """Return how many threads a phone has (0 or 1) and how many of them are on hold: one row, whatever there is."""
-    query = "SELECT COUNT(*), COALESCE(SUM(CASE WHEN held THEN 1 ELSE 0 END), 0) FROM thread WHERE phone_hash = $1"
-    ((found, held),) = connection.fetch(query, phone_hash)
-    return int(found), int(held)
+    query = "SELECT COUNT(*), COALESCE(SUM(CASE WHEN legal_hold THEN 1 ELSE 0 END), 0) FROM thread WHERE phone_hash = $1"
+    ((found, on_hold),) = connection.fetch(query, phone_hash)
+    return int(found), int(on_hold)
 
 
 def count_revealed_numbers(connection: Snapshot, *, until: float) -> int:
@@ -120,13 +120,13 @@ def count_overdue_events(connection: Snapshot, *, expires: float) -> int:
 
 def unfinished_erasures(connection: Snapshot) -> list[UnfinishedErasure]:
     """Return every erasure job that is not closed, and not on hold."""
-    query = f"SELECT kind, step, tries, due, began + patience AS deadline FROM erasure e WHERE {JOB_NOT_ON_HOLD}"  # noqa: S608 - a constant
+    query = f"SELECT kind, step, tries, due, began + grace AS deadline FROM erasure e WHERE {JOB_NOT_ON_HOLD}"  # noqa: S608 - a constant
     return [UnfinishedErasure(**dict(row)) for row in connection.fetch(query)]
 
 
 def certificates(connection: Snapshot) -> list[StoredCertificate]:
     """Return every certificate of an erasure that is kept, by its id."""
-    rows = connection.fetch("SELECT id, body, signature FROM receipt ORDER BY id")
+    rows = connection.fetch("SELECT id, body, signature FROM erasure_certificate ORDER BY id")
     return [StoredCertificate(**dict(row)) for row in rows]
 
 

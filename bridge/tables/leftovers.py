@@ -32,7 +32,7 @@ PERSON_COLUMNS: Final = (
     ("outbox", "owner"),
     ("timer", "owner"),
     ("sent_text", "owner"),
-    ("early_tap", "owner"),
+    ("early_reaction", "owner"),
     ("event", "owner"),
     ("dead_letter", "owner"),
     ("carrier_copy", "owner"),

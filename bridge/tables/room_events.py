@@ -1,4 +1,4 @@
-"""The tables `event`, the deletion index with a row for every event of our rooms, and `early_tap`.
+"""The tables `event`, the deletion index with a row for every event of our rooms, and `early_reaction`.
 
 Rules of this module: what nobody has seen has no time to go; a thread's events get theirs when its assignee has seen them,
 those of desk and offices when they are noted; what people still need is excepted by its name: a thread's card, the live
@@ -8,8 +8,8 @@ seconds.
 Why an event is "seen up to" another one only if it was noted before it *and* is older: the order in which we note is not
 quite the order in the room, and a machine's clock may have been set; only both together never call unseen words seen.
 
-A reaction to an event that is not on the index yet, because the bridge was killed in between, is kept sealed in `early_tap`
-for as long as a row of the outbox may stand; the commit that puts the event on the index hears it once more.
+A reaction to an event that is not on the index yet, because the bridge was killed in between, is kept sealed in
+`early_reaction` for as long as a row of the outbox may stand; the commit that puts the event on the index hears it then.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from bridge.storage.vault import CannotOpen, Vault
 from bridge.tables import inbox
 
 EARLY_REACTION_RETENTION: Final = 86_400
-"""For how long a tap waits for us to know what it is on. A row of the outbox rarely stands that long."""
+"""For how long a reaction waits for us to know what it is on. A row of the outbox rarely stands that long."""
 CARD_PREFIX: Final = "card:"
 EDIT_PREFIX: Final = "edit:"
 PERMANENT_REFS: Final = ("card", "board")
 UNREAD_MARGIN_MS: Final = 2000
 """Words that came so shortly before a person spoke are not taken as read by them."""
 NOT_ON_HOLD: Final = """NOT EXISTS (
-    SELECT 1 FROM thread t WHERE t.held AND (
+    SELECT 1 FROM thread t WHERE t.legal_hold AND (
         t.room_id = e.room_id OR t.id = e.owner OR t.id IN (SELECT x.thread FROM erasure x WHERE x.subject = e.room_id)))"""
 """SQL: nobody holds the thread of an event `e`: the one whose room it is or was, or that it is about."""
 NOT_THREAD_CARD: Final = "(ref IS NULL OR ref NOT IN ('card', 'edit:card'))"
@@ -46,10 +46,10 @@ _INSERT: Final = """INSERT INTO event (event_id, room_id, owner, ref, about, at,
 
 
 class Standing(NamedTuple):
-    """Of an event that was sent to a room: whether the thread has that room still, and whether a tap on it came early."""
+    """Of an event that was sent to a room: whether the thread has that room still, and whether a reaction came early."""
 
     owns_room: bool
-    is_tapped: bool
+    has_early_reaction: bool
 
 
 class IndexedEvent(NamedTuple):
@@ -135,12 +135,12 @@ async def standing_of(reader: Reader, owner: str, room_id: str, event_id: str) -
     """Say how things stand for an event of ours that was sent to a thread's room."""
     row = await reader.fetchrow(
         """SELECT EXISTS (SELECT 1 FROM thread WHERE room_id = $1 AND id = $2) AS owns,
-                  EXISTS (SELECT 1 FROM early_tap WHERE target = $3 AND owner = $2) AS tapped""",
+                  EXISTS (SELECT 1 FROM early_reaction WHERE target = $3 AND owner = $2) AS early""",
         room_id,
         owner,
         event_id,
     )
-    return Standing(bool(row and row["owns"]), bool(row and row["tapped"]))
+    return Standing(bool(row and row["owns"]), bool(row and row["early"]))
 
 
 async def find(reader: Reader, event_id: str) -> KnownEvent | None:
@@ -307,12 +307,12 @@ async def _is_current(transaction: Transaction, ref: str) -> bool:
 async def record_early_reaction(
     transaction: Transaction, vault: Vault, owner: str, reaction: ReactionAdded, target: str, *, now: float
 ) -> None:
-    """Keep a tap on what may be ours and not noted yet. Of an owner without a key none is kept: none would be heard."""
+    """Keep a reaction to what may be ours and not noted yet. Of an owner without a key none is kept, nor would be heard."""
     sealed = await inbox.try_seal(vault, owner, reaction)
     if sealed is None:
         return
     await transaction.execute(
-        """INSERT INTO early_tap (event_id, target, owner, body, until) VALUES ($1, $2, $3, $4, $5)
+        """INSERT INTO early_reaction (event_id, target, owner, body, until) VALUES ($1, $2, $3, $4, $5)
            ON CONFLICT DO NOTHING""",
         reaction.event_id,
         target,
@@ -323,11 +323,13 @@ async def record_early_reaction(
 
 
 async def deliver_early_reactions(transaction: Transaction, vault: Vault, owner: str, target: str, ref: str) -> bool:
-    """Put the taps that came before we knew this event as ours into the inbox; return whether there were any.
+    """Put the reactions that came before we knew this event as ours into the inbox; return whether there were any.
 
-    A row that cannot be read is passed over: what stands in the same commit is more than a tap.
+    A row that cannot be read is passed over: what stands in the same commit is more than a reaction.
     """
-    rows = await transaction.fetch("DELETE FROM early_tap WHERE target = $1 AND owner = $2 RETURNING body", target, owner)
+    rows = await transaction.fetch(
+        "DELETE FROM early_reaction WHERE target = $1 AND owner = $2 RETURNING body", target, owner
+    )
     for row in rows:
         try:
             reaction = serialization.decode_as(ReactionAdded, await vault.open(owner, inbox.CONTEXT, row["body"]))
@@ -339,21 +341,21 @@ async def deliver_early_reactions(transaction: Transaction, vault: Vault, owner:
 
 
 async def delete_early_reactions(transaction: Transaction, owner: str) -> None:
-    """Forget the taps of an owner."""
-    await transaction.execute("DELETE FROM early_tap WHERE owner = $1", owner)
+    """Forget the early reactions of an owner."""
+    await transaction.execute("DELETE FROM early_reaction WHERE owner = $1", owner)
 
 
 async def delete_expired_reactions(transaction: Transaction, now: int) -> None:
-    """Forget the taps that have waited too long for what they are on."""
-    await transaction.execute("DELETE FROM early_tap WHERE until < $1", now)
+    """Forget the early reactions that have waited too long for what they are on."""
+    await transaction.execute("DELETE FROM early_reaction WHERE until < $1", now)
 
 
 async def bring_back(transaction: Transaction, *, latest: int, expires: int, until: int, seconds: int) -> None:
     """Bring times that lie too far ahead back by so many seconds.
 
-    `latest`: what an event was noted at, or refused at; `expires`: when one goes; `until`: until when a tap waits.
+    `latest`: what an event was noted at, or refused at; `expires`: when one goes; `until`: until when a reaction waits.
     """
-    query = f"UPDATE early_tap SET {earlier('until')} WHERE until > $1"  # noqa: S608 - a constant
+    query = f"UPDATE early_reaction SET {earlier('until')} WHERE until > $1"  # noqa: S608 - a constant
     await transaction.execute(query, until, seconds)
     for column, ahead, unit in (("at", latest, 1000), ("expires", expires, 1), ("refused", latest, 1)):
         query = f"UPDATE event SET {earlier(column)} WHERE {column} > $1"  # noqa: S608 - names from above
@@ -361,6 +363,6 @@ async def bring_back(transaction: Transaction, *, latest: int, expires: int, unt
 
 
 async def bring_forward(transaction: Transaction, *, seconds: int) -> None:
-    """Let taps wait, and events stand that are not redacted, for so many seconds longer."""
-    await transaction.execute("UPDATE early_tap SET until = until + $1", seconds)
+    """Let reactions wait, and events stand that are not redacted, for so many seconds longer."""
+    await transaction.execute("UPDATE early_reaction SET until = until + $1", seconds)
     await transaction.execute("UPDATE event SET expires = expires + $1 WHERE expires IS NOT NULL AND NOT gone", seconds)

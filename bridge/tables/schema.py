@@ -1,21 +1,22 @@
 """The tables of the main database that are ours; `bridge/matrix` and the policy bot's crypto store add theirs.
 
 Rules of this module: SQL is what SQLite and PostgreSQL share; bodies, phones and aggregates are sealed before they come
-here; a column in clear holds an opaque id, a time, a state or a number.
+here; a column in clear holds an opaque id, a time, a state or a number. A released step is not edited: what it made has the
+names of today after `RENAMES`.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from bridge.storage.database import Transaction
+from bridge.storage.database import Dialect, Transaction
 from bridge.storage.migrations import Migrations
 
 # {seq} never repeats a value, for transaction ids are made of them; {blob} is the dialect's word for bytes.
 TABLES: Final = (
     # A thread: its phone (sealed, and as keyed hash), its room, and the aggregate (sealed). `screened`: who it is, was
-    # looked up; nothing is decided before. `crowded`: it came in a flood, and gets its room when its card is shown. Held:
-    # nothing of it is erased.
+    # looked up; nothing is decided before. `crowded` (`in_flood`): it came in a flood, and gets its room when its card is
+    # shown. `held` (`legal_hold`): nothing of it is erased.
     """CREATE TABLE thread (
         id TEXT PRIMARY KEY,
         phone_hash {blob} UNIQUE,
@@ -70,7 +71,8 @@ TABLES: Final = (
         code TEXT NOT NULL,
         until BIGINT NOT NULL
     )""",
-    # Taps (sealed) on an event that the homeserver has and we have not noted, because we were killed in between.
+    # `early_reaction`: reactions (sealed) to an event that the homeserver has and we have not noted, because we were killed
+    # in between.
     """CREATE TABLE early_tap (
         event_id TEXT PRIMARY KEY,
         target TEXT NOT NULL,
@@ -136,7 +138,8 @@ TABLES: Final = (
     )""",
     # Rooms made ahead, with the designation they bear.
     "CREATE TABLE warm_room (room_id TEXT PRIMARY KEY, designation TEXT NOT NULL)",
-    # Erasure jobs (bridge/erasure): a room, or what was kept of a texter. `thread` only while there is one.
+    # Erasure jobs (bridge/erasure): a room, or what was kept of a texter. `thread` only while there is one. `patience`
+    # (`grace`): seconds in which clients hear of it before the room is purged.
     """CREATE TABLE erasure (
         id TEXT PRIMARY KEY,
         kind TEXT NOT NULL,
@@ -165,14 +168,14 @@ TABLES: Final = (
     )""",
     "CREATE INDEX carrier_copy_due ON carrier_copy (due)",
     "CREATE INDEX carrier_copy_owner ON carrier_copy (owner)",
-    # What became of copies that are settled, counted for the receipt of whom they concern.
+    # What became of copies that are settled, counted for the certificate of whom they concern.
     """CREATE TABLE copy_result (
         owner TEXT NOT NULL,
         result TEXT NOT NULL,
         count BIGINT NOT NULL,
         PRIMARY KEY (owner, result)
     )""",
-    # Content-free, signed: what was erased, looked for, and found gone (`bridge/erasure`).
+    # `erasure_certificate`: content-free, signed: what was erased, looked for, and found gone (`bridge/erasure`).
     "CREATE TABLE receipt (id TEXT PRIMARY KEY, body TEXT NOT NULL, signature {blob} NOT NULL, until BIGINT NOT NULL)",
 )
 
@@ -221,5 +224,31 @@ async def seventh(transaction: Transaction) -> None:
     await transaction.execute(f"CREATE TABLE crowd (number BIGINT PRIMARY KEY, entry {transaction.dialect.blob} NOT NULL)")
 
 
-STEPS: Final = (first, second, third, fourth, fifth, sixth, seventh)
+async def eighth(transaction: Transaction) -> None:
+    """Give two tables and three columns the field's words. Rows stay as they are: no seal is made with such a name."""
+    for statement in RENAMES:
+        await transaction.execute(statement)
+    if transaction.dialect is Dialect.POSTGRESQL:
+        for statement in POSTGRES_RENAMES:
+            await transaction.execute(statement)
+
+
+RENAMES: Final = (
+    "ALTER TABLE thread RENAME COLUMN held TO legal_hold",
+    "ALTER TABLE thread RENAME COLUMN crowded TO in_flood",
+    "ALTER TABLE erasure RENAME COLUMN patience TO grace",
+    "ALTER TABLE receipt RENAME TO erasure_certificate",
+    "ALTER TABLE early_tap RENAME TO early_reaction",
+    # SQLite renames no index but those of its own.
+    "DROP INDEX early_tap_target",
+    "CREATE INDEX early_reaction_target ON early_reaction (target)",
+)
+POSTGRES_RENAMES: Final = (
+    "ALTER INDEX receipt_pkey RENAME TO erasure_certificate_pkey",
+    "ALTER INDEX early_tap_pkey RENAME TO early_reaction_pkey",
+)
+"""Names that PostgreSQL made of a table's, and keeps."""
+
+
+STEPS: Final = (first, second, third, fourth, fifth, sixth, seventh, eighth)
 MIGRATIONS: Final = Migrations(version_table="quietline_version", steps=STEPS)

@@ -1,7 +1,7 @@
 """The tables `thread` and `phone_lock`: a texter's phone and aggregate (sealed), room, designation, hold, and locks.
 
 Rules of this module: a thread whose phone was not looked up (`screened`) has no room and nothing is decided for it; one on
-legal hold (`held`) loses nothing; a parked thread has neither room nor designation, and its phone still finds it. What is
+legal hold loses nothing; a parked thread has neither room nor designation, and its phone still finds it. What is
 sealed comes in sealed and leaves sealed. What keeps texts from a phone stands in the aggregate and, in the same commit, in
 `phone_lock`, which is a marked set (`bridge/storage/marked_sets.py`): an aggregate of before that is put back has the locks
 of today.
@@ -40,7 +40,7 @@ class StoredThread:
     """A thread as an event finds it: its sealed aggregate, and whether it is on legal hold."""
 
     aggregate: bytes
-    held: bool
+    legal_hold: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +119,8 @@ async def find_by_phone(reader: Reader, phone_hash: bytes) -> str | None:
 
 async def get(reader: Reader, thread: str) -> StoredThread | None:
     """Return a thread's aggregate and hold, or None when it has ended."""
-    row = await reader.fetchrow("SELECT aggregate, held FROM thread WHERE id = $1", thread)
-    return None if row is None else StoredThread(row["aggregate"], bool(row["held"]))
+    row = await reader.fetchrow("SELECT aggregate, legal_hold FROM thread WHERE id = $1", thread)
+    return None if row is None else StoredThread(row["aggregate"], bool(row["legal_hold"]))
 
 
 async def get_phone(reader: Reader, thread: str) -> StoredPhone | None:
@@ -147,9 +147,9 @@ async def designation_of(reader: Reader, thread: str) -> str:
     return found or ""
 
 
-async def is_held(reader: Reader, thread: str) -> bool:
+async def is_on_legal_hold(reader: Reader, thread: str) -> bool:
     """Whether a thread is on legal hold. One that has ended is not."""
-    return bool(await reader.fetchval("SELECT held FROM thread WHERE id = $1", thread))
+    return bool(await reader.fetchval("SELECT legal_hold FROM thread WHERE id = $1", thread))
 
 
 async def is_unscreened(reader: Reader, thread: str) -> bool:
@@ -176,17 +176,17 @@ async def admit(
     room_id: str | None,
     designation: str,
     aggregate: bytes,
-    crowded: bool,
+    in_flood: bool,
 ) -> None:
-    """Let a thread begin whose phone was looked up. `crowded`: it came in a flood, and its room waits for its card."""
+    """Let a thread begin whose phone was looked up. `in_flood`: it came in a flood, and its room waits for its card."""
     await transaction.execute(
-        """UPDATE thread SET screened = TRUE, room_id = $2, designation = $3, aggregate = $4, crowded = $5
+        """UPDATE thread SET screened = TRUE, room_id = $2, designation = $3, aggregate = $4, in_flood = $5
            WHERE id = $1""",
         thread,
         room_id,
         designation,
         aggregate,
-        int(crowded),
+        int(in_flood),
     )
     await versions.change(transaction, {thread.encode(): nonce(aggregate)})
 
@@ -208,10 +208,10 @@ async def set_number(transaction: Transaction, thread: str, number: bytes) -> No
     await transaction.execute("UPDATE thread SET number = $2 WHERE id = $1", thread, number)
 
 
-async def set_held(transaction: Transaction, thread: str, *, held: bool) -> bool:
+async def set_legal_hold(transaction: Transaction, thread: str, *, on: bool) -> bool:
     """Place a legal hold on a thread, or release it; False when there is no such thread."""
-    query = "UPDATE thread SET held = $2 WHERE id = $1 RETURNING id"
-    return await transaction.fetchval(query, thread, held) is not None
+    query = "UPDATE thread SET legal_hold = $2 WHERE id = $1 RETURNING id"
+    return await transaction.fetchval(query, thread, on) is not None
 
 
 async def park(transaction: Transaction, thread: str) -> None:
@@ -243,18 +243,18 @@ async def other_designations(reader: Reader, thread: str) -> list[str]:
     Without one, nobody has talked under that designation; and no text waits for thousands of them.
     """
     query = """SELECT designation FROM thread
-        WHERE designation <> '' AND id <> $1 AND (crowded = 0 OR room_id IS NOT NULL)"""
+        WHERE designation <> '' AND id <> $1 AND (in_flood = 0 OR room_id IS NOT NULL)"""
     rows = await reader.fetch(query, thread)
     return [row["designation"] for row in rows]
 
 
 async def without_room(reader: Reader, shown: Iterable[str]) -> RoomlessThread | None:
     """Return a thread that should have a room and has none: of those that came in a flood only one that is `shown`."""
-    query = "SELECT id, designation FROM thread WHERE room_id IS NULL AND crowded = 0 AND designation <> '' LIMIT 1"
+    query = "SELECT id, designation FROM thread WHERE room_id IS NULL AND in_flood = 0 AND designation <> '' LIMIT 1"
     if (row := await reader.fetchrow(query)) is not None:
         return RoomlessThread(row["id"], row["designation"])
     query = """SELECT id, designation FROM thread
-        WHERE room_id IS NULL AND crowded > 0 AND designation <> '' LIMIT $1"""
+        WHERE room_id IS NULL AND in_flood > 0 AND designation <> '' LIMIT $1"""
     crowd = {row["id"]: row["designation"] for row in await reader.fetch(query, FEW)}
     if len(crowd) < FEW:
         return next((RoomlessThread(thread, crowd[thread]) for thread in shown if thread in crowd), None)
@@ -265,9 +265,9 @@ async def without_room(reader: Reader, shown: Iterable[str]) -> RoomlessThread |
     return None
 
 
-async def crowded(reader: Reader) -> list[RoomlessThread]:
+async def in_flood(reader: Reader) -> list[RoomlessThread]:
     """Return who came in a flood and has no room yet."""
-    query = "SELECT id, designation FROM thread WHERE room_id IS NULL AND crowded > 0 AND designation <> ''"
+    query = "SELECT id, designation FROM thread WHERE room_id IS NULL AND in_flood > 0 AND designation <> ''"
     return [RoomlessThread(row["id"], row["designation"]) for row in await reader.fetch(query)]
 
 
@@ -283,9 +283,9 @@ async def assign_room(transaction: Transaction, thread: str, designation: str, r
     return await transaction.fetchval(query, room_id, thread, designation) is not None
 
 
-async def set_hold_by_phone(transaction: Transaction, phone_hash: bytes, *, held: bool) -> None:
+async def set_legal_hold_by_phone(transaction: Transaction, phone_hash: bytes, *, on: bool) -> None:
     """Place or release the legal hold of a phone's thread, if it has one."""
-    await transaction.execute("UPDATE thread SET held = $2 WHERE phone_hash = $1", phone_hash, held)
+    await transaction.execute("UPDATE thread SET legal_hold = $2 WHERE phone_hash = $1", phone_hash, on)
 
 
 class LockedPhones:

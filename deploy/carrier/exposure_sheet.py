@@ -184,8 +184,8 @@ def _bridge(config: Config, pack: Pack) -> Sequence[ExposureEntry]:
             how_long="past the carrier's horizon of retries; ids of copies until each copy is settled",
             readable_by="nobody, without the keys",
             remains=(
-                "at the carrier, a text of which nobody knows whether it left, unless a report tells its id: the receipt "
-                "counts it; texts of blocked phones are kept nowhere here, and deleted there"
+                "at the carrier, a text of which nobody knows whether it left, unless a report tells its id: the "
+                "certificate counts it; texts of blocked phones are kept nowhere here, and deleted there"
             ),
         ),
         ExposureEntry(
@@ -208,7 +208,7 @@ def _bridge(config: Config, pack: Pack) -> Sequence[ExposureEntry]:
             readable_by="supervisors (!audit), the technician",
         ),
         ExposureEntry(
-            where="Bridge, receipts of what was erased",
+            where="Bridge, certificates of what was erased",
             what="counts, hours, what a carrier keeps; a signature",
             how_long=format_duration(settings.receipt_retention),
             readable_by="the technician",

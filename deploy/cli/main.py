@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
-from bridge.storage.errors import DatabaseError
+from bridge.storage.errors import DatabaseError, OutdatedSchema
 from deploy.cli.alarm import alarm
 from deploy.cli.backups import backup, drill, restore
 from deploy.cli.canary import canary
@@ -32,7 +32,7 @@ from deploy.cli.migration import migrate
 from deploy.cli.options import line_options, line_or_fleet_options, optional_line_options
 from deploy.cli.policy import policy
 from deploy.cli.privacy import privacy
-from deploy.cli.records import VERBS, exit_on_errors
+from deploy.cli.records import VERBS, database_problem, exit_on_errors
 from deploy.cli.release import audit_dependencies, release
 from deploy.cli.reports import practices, report
 from deploy.cli.staff import staff
@@ -209,8 +209,9 @@ def erasure_verify(layout: Layout, as_json: bool) -> None:
         for problem in error.problems:
             click.echo(f"quietline: {problem}", err=True)
         sys.exit(EXIT_USAGE)
-    except (DatabaseError, OSError):
-        click.echo(f"quietline: {layout.data}: no line that can be read", err=True)
+    except (DatabaseError, OSError) as error:
+        why = database_problem(error) if isinstance(error, OutdatedSchema) else "no line that can be read"
+        click.echo(f"quietline: {layout.data}: {why}", err=True)
         sys.exit(EXIT_USAGE)
     for line in [report.as_json()] if as_json else report.as_text():
         click.echo(line)

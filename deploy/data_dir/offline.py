@@ -11,12 +11,13 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from bridge.runtime.settings import read_secret
-from bridge.storage.errors import DatabaseError, Unavailable
+from bridge.storage.errors import DatabaseError, InvalidStatement, OutdatedSchema, Unavailable
 from bridge.storage.key_file import KeyFile
 from bridge.storage.postgres_connection import PostgresPlace
 from bridge.storage.postgres_database import database_of
 from bridge.storage.sqlite_connection import BUSY_MS, snapshot
 from bridge.storage.vault import Vault
+from bridge.tables import schema
 from bridge.tables.audit_log import AuditLog
 from deploy.data_dir import postgres_snapshot
 
@@ -43,9 +44,18 @@ def open_vault(config: Config) -> Vault:
 
 @contextlib.contextmanager
 def read_transaction(config: Config, *, busy_ms: int = BUSY_MS) -> Iterator[Snapshot]:
-    """Read the main database as it is at one moment. Raises `DatabaseError` when there is none that can be read."""
+    """Read the main database as it is at one moment. Raises `DatabaseError` when there is none that can be read.
+
+    That of an older version is read as far as it has what is asked for; for anything else it raises `OutdatedSchema`.
+    """
     with line_snapshot(config.data_dir, config.database_url, busy_ms=busy_ms) as db:
-        yield db
+        older = 0 < schema.MIGRATIONS.peek_version(db) < schema.MIGRATIONS.latest
+        try:
+            yield db
+        except InvalidStatement:
+            if older:
+                raise OutdatedSchema(schema.MIGRATIONS.version_table) from None
+            raise
 
 
 def line_snapshot(

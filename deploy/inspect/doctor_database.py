@@ -131,7 +131,7 @@ def check_drill(db: Snapshot, config: Config, now: float, age: float) -> CheckRe
 
 def check_holds(db: Snapshot) -> CheckResult:
     """How much is on hold: nothing of it is erased."""
-    count = inspection.count_held_threads(db)
+    count = inspection.count_legal_holds(db)
     do = "A supervisor lifts it with !unhold, or counsel with `quietline lookup --unhold`." if count else ""
     return CheckResult(name="hold", ok=True, what=f"{count} on hold", do=do)
 

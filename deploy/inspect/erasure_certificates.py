@@ -42,7 +42,7 @@ def verify_certificates(config: Config, *, now: float | None = None) -> CheckRep
         unfinished = inspection.unfinished_erasures(db)
         copies = inspection.count_overdue_copies(db, due=at - OVERDUE_SECONDS, tries=COPY_ALERT_TRIES[0])
         expired = inspection.count_overdue_events(db, expires=at - OVERDUE_SECONDS)
-        held = inspection.count_held_threads(db)
+        held = inspection.count_legal_holds(db)
         doubted = line_state.peek(db, line_state.CLOCK_DISTRUSTED) is not None
     signer = CertificateSigner(vault=vault)
     return CheckReport(

@@ -21,17 +21,17 @@ from deploy.inspect.status import CheckReport, CheckResult
 if TYPE_CHECKING:
     from bridge.config import Config
 
-PATIENCE_SECONDS: Final = 60.0
+TIMEOUT_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 0.1
 
 
 async def hand_over(
-    config: Config, *, patience: float = PATIENCE_SECONDS, here: bool = False, wait: float = 0.0
+    config: Config, *, timeout_seconds: float = TIMEOUT_SECONDS, here: bool = False, wait: float = 0.0
 ) -> CheckReport:
     """Ask for it and wait until another leads. Raises `DatabaseError`.
 
-    `here`: only where the bridge of this machine leads; another one is well as it is. `wait`: seconds in which a second
-    bridge may still begin to wait.
+    `here`: only where the bridge of this machine leads; another one is well as it is. `timeout_seconds`: how long the
+    leader has to let go. `wait`: seconds in which a second bridge may still begin to wait.
     """
     if (server := config.database_url) is None:
         return _said("the line is on SQLite, and has one bridge", "Nothing can be handed over.")
@@ -51,7 +51,7 @@ async def hand_over(
     connection = await connect(place_of_lease(PostgresPlace(server, MAIN)))
     try:
         await lease_table.ask_handover(connection)
-        while time.monotonic() - began < patience:
+        while time.monotonic() - began < timeout_seconds:
             lease = await lease_table.read(connection)
             if lease is not None and lease.epoch > before:
                 seconds = time.monotonic() - began
@@ -62,7 +62,7 @@ async def hand_over(
     finally:
         await connection.close()
     return _said(
-        f"the leader has not let go within {patience:.0f} s", "The wish is taken back. See the logs of both bridges."
+        f"the leader has not let go within {timeout_seconds:.0f} s", "The wish is taken back. See the logs of both bridges."
     )
 
 

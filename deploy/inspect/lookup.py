@@ -47,7 +47,7 @@ async def look_up_number(config: Config, phone: Phone, *, then: AuditKind = Audi
     digest = offline.open_vault(config).phone_hash(config.line.slug, phone)
     if then in HOLD_CHANGES:
         await offline.record_audit(
-            config, then, lambda transaction: threads.set_hold_by_phone(transaction, digest, held=HOLD_CHANGES[then])
+            config, then, lambda transaction: threads.set_legal_hold_by_phone(transaction, digest, on=HOLD_CHANGES[then])
         )
     await offline.record_audit(config, AuditKind.LOOKUP)
     with offline.read_transaction(config) as db:

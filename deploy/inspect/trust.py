@@ -18,7 +18,7 @@ from bridge.matrix.room_keys.confirmed_identities import (
     TrustMac,
     confirm_fingerprint,
     confirmed_supervisors,
-    last_heard,
+    last_seen,
     seen_identities,
     without_identity,
 )
@@ -143,8 +143,8 @@ def check_staff_trust(db: Snapshot, config: Config, *, now: float) -> CheckResul
     people = {user for user, (membership, _) in peek_desk_members(db).items() if membership == "join"} - ours
     trusted = {seen.user_id for seen in seen_identities(db, trust_mac_of(config)) if seen.confirmed}
     unheard = len(people - trusted)
-    heard = last_heard(db)
-    silent = sum(now - heard[user] / 1000 > SILENT_DAYS * DAY for user in people & heard.keys())
+    seen = last_seen(db)
+    silent = sum(now - seen[user] / 1000 > SILENT_DAYS * DAY for user in people & seen.keys())
     note = f"; {silent} of them were last heard more than {SILENT_DAYS} days ago" if silent else ""
     if unheard:
         what = (

@@ -246,13 +246,13 @@ async def _ended(line: BenchLine, sol: TimedSupervisor, told: dict[str, str]) ->
     room = await wait_until("the invite", invited, within=30)
     await sol.join(room)
     await line.wait_until_idle()
-    receipts = line.ask(main, "SELECT COUNT(*) FROM receipt")
+    receipts = line.ask(main, "SELECT COUNT(*) FROM erasure_certificate")
     begun = time.perf_counter()
     await sol.say(room, "!close now")
 
     async def signed() -> bool:
         # One for the conversation, one for the person.
-        return bool(line.ask(main, "SELECT COUNT(*) FROM receipt") >= receipts + 2)
+        return bool(line.ask(main, "SELECT COUNT(*) FROM erasure_certificate") >= receipts + 2)
 
     await wait_until("everything is gone and signed for", signed, within=180, every=0.1)
     return time.perf_counter() - begun

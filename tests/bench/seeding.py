@@ -160,5 +160,5 @@ async def _insert(
         room_id=room_id,
         designation=thread.designation,
         aggregate=aggregate,
-        crowded=False,
+        in_flood=False,
     )

@@ -104,7 +104,7 @@ class CanaryLine:
                 "tally": "SELECT kind FROM tally",
                 "audit": "SELECT kind FROM audit WHERE about NOT IN ('line', 'desk')",
                 "members": "SELECT room_id FROM matrix_member WHERE user_id LIKE '@canary:%'",
-                "certificates": "SELECT id FROM receipt WHERE until > unixepoch() + 3700",
+                "certificates": "SELECT id FROM erasure_certificate WHERE until > unixepoch() + 3700",
             }.items()
         }
         memberships = "SELECT room_id FROM local_current_membership WHERE user_id LIKE '@canary:%'"

@@ -84,7 +84,7 @@ async def test_closed_now_nothing_of_it_is_left(own: Stack, staff: tuple[StaffCl
     code, out = await run(own.command("erasure", "verify", "--json", "--data", str(own.data)))
     told = json.loads(out)
     assert (code, told["ok"]) == (0, True), told
-    bodies = [json.loads(body) for (body,) in rows(own, "SELECT body FROM receipt")]
+    bodies = [json.loads(body) for (body,) in rows(own, "SELECT body FROM erasure_certificate")]
     assert {body["what"] for body in bodies} == {"conversation", "person"}
     gone = next(body["carrier"] for body in bodies if body["what"] == "person")
     assert gone == {"copies deleted, confirmed": len(await staffed_line.carrier.texts(number))}
@@ -186,11 +186,11 @@ async def test_five_hundred_events_go(own: Stack, staff: tuple[StaffClient, Staf
             await staffed_line.as_bot("PUT", path, {**content, "device_id": "d"})
 
     await asyncio.gather(*(one(number) for number in range(500)))
-    kept = len(rows(own, "SELECT id FROM receipt"))
+    kept = len(rows(own, "SELECT id FROM erasure_certificate"))
     await staffed_line.send_closing_command(sol, conversation.room, "!close now")
     await wait_until("it is on its way", lambda: _is(own, "SELECT step FROM erasure WHERE kind = 'room'"), within=30)
     await wait_until("two more receipts", lambda: _receipts(own, kept + 2), within=WAY_DOWN, seen=lambda: _way(own))
-    signed = [json.loads(body) for (body,) in rows(own, "SELECT body FROM receipt")]
+    signed = [json.loads(body) for (body,) in rows(own, "SELECT body FROM erasure_certificate")]
     assert max(told["gone"].get("events", 0) for told in signed) > 500
 
 
@@ -200,7 +200,7 @@ def rows(own: Stack, query: str, *values: Value) -> list[Any]:
 
 
 async def _receipts(own: Stack, count: int) -> bool | None:
-    return (len(rows(own, "SELECT id FROM receipt")) >= count and await _nothing_down(own)) or None
+    return (len(rows(own, "SELECT id FROM erasure_certificate")) >= count and await _nothing_down(own)) or None
 
 
 async def _nothing_down(own: Stack) -> bool | None:

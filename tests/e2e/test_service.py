@@ -279,7 +279,7 @@ async def end_and_read_the_receipt(stack: Stack, ready: ReadyFile, conversation:
     await line.send_closing_command(conversation.client, conversation.room, "!close now")
 
     async def receipts() -> list[dict[str, Any]] | None:
-        found = database_file.rows(stack.data / "bridge" / "main.db", "SELECT body FROM receipt")
+        found = database_file.rows(stack.data / "bridge" / "main.db", "SELECT body FROM erasure_certificate")
         bodies = [json.loads(str(body)) for (body,) in found]
         return [body for body in bodies if body["what"] == "conversation"] or None
 

@@ -252,9 +252,9 @@ class BridgeHarness:
         """Count the rows of a table."""
         return int(await self.database.fetchval(f"SELECT COUNT(*) FROM {table}"))  # noqa: S608 - the test's own word
 
-    async def set_held(self, thread: str, *, held: bool) -> bool:
+    async def set_legal_hold(self, thread: str, *, on: bool) -> bool:
         """Set or lift a legal hold as a decision does; return whether there is such a thread."""
-        return await self.database.commit(lambda transaction: threads.set_held(transaction, thread, held=held))
+        return await self.database.commit(lambda transaction: threads.set_legal_hold(transaction, thread, on=on))
 
     def messages_shown(self, owner: str, *, notices: bool = False) -> list[str]:
         """Bodies shown for an owner: by default the texter's own words only."""

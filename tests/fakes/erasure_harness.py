@@ -1,9 +1,9 @@
 """A homeserver on paper that keeps rooms until they are purged, and whole erasures over it.
 
-Rules of this module: what is faked is the homeserver; index, engine, vault, receipts are real. `faults` are raised first,
-whatever is asked; `uncensored` is what overwriting ends with; `on_redact` happens while something is being redacted; a room
-is purged after it was asked `purge_requests` times, as a real one takes its time; `is_removed`: a purge that failed has
-removed us already.
+Rules of this module: what is faked is the homeserver; index, engine, vault, certificates are real. `faults` are raised
+first, whatever is asked; `uncensored` is what overwriting ends with; `on_redact` happens while something is being
+redacted; a room is purged after it was asked `purge_requests` times, as a real one takes its time; `is_removed`: a purge
+that failed has removed us already.
 """
 
 from __future__ import annotations
@@ -206,8 +206,8 @@ class ErasureHarness:
             self.harness.clock.at += wait
 
     async def certificates(self) -> list[dict[str, Any]]:
-        """Return what each receipt says; every one is good."""
-        found = await self.harness.database.fetch("SELECT id, body, signature FROM receipt ORDER BY id")
-        receipts = [ErasureCertificate(id=row["id"], body=row["body"], signature=row["signature"]) for row in found]
-        assert all(self.signer.verify(receipt) for receipt in receipts)
-        return sorted((receipt.content for receipt in receipts), key=lambda told: str(told["what"]))
+        """Return what each certificate says; every one is good."""
+        found = await self.harness.database.fetch("SELECT id, body, signature FROM erasure_certificate ORDER BY id")
+        certificates = [ErasureCertificate(id=row["id"], body=row["body"], signature=row["signature"]) for row in found]
+        assert all(self.signer.verify(each) for each in certificates)
+        return sorted((each.content for each in certificates), key=lambda told: str(told["what"]))

@@ -153,7 +153,7 @@ async def journeys(line: CountedStack, scene: StaffedLine, opening: Iterable[Awa
             await wait_until_readable(scene, supervisor, talk.room, scene.ready.voice, "hello?", "are you there?")
 
         async def certified() -> bool | None:
-            return line.rows("SELECT COUNT(*) FROM receipt")[0][0] == 2 or None
+            return line.rows("SELECT COUNT(*) FROM erasure_certificate")[0][0] == 2 or None
 
         async def close() -> None:
             await supervisor.say(talk.room, "!close now")

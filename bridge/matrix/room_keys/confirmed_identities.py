@@ -234,9 +234,9 @@ def without_identity(connection: Snapshot) -> list[str]:
     return [row["user_id"] for row in connection.fetch(WITHOUT_IDENTITY)]
 
 
-def last_heard(connection: Snapshot) -> dict[str, int]:
-    """Return user id -> the day on which a device of theirs was last heard or first known, in ms since the epoch."""
-    rows = connection.fetch("SELECT user_id, MAX(at_ms) AS at_ms FROM matrix_heard GROUP BY user_id ORDER BY user_id")
+def last_seen(connection: Snapshot) -> dict[str, int]:
+    """Return user id -> the day on which a device of theirs was last seen or first known, in ms since the epoch."""
+    rows = connection.fetch("SELECT user_id, MAX(at_ms) AS at_ms FROM matrix_last_seen GROUP BY user_id ORDER BY user_id")
     return {row["user_id"]: int(row["at_ms"]) for row in rows}
 
 

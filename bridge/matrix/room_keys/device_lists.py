@@ -44,10 +44,10 @@ async def has_trusted_device(transaction: Transaction | Database, user_id: str, 
 
 
 class DeviceAge(NamedTuple):
-    """A device, and on which day it was last heard (milliseconds since the epoch); None when it never was."""
+    """A device, and on which day it was last seen (milliseconds since the epoch); None when it never was."""
 
     device_id: str
-    heard_ms: int | None
+    last_seen_ms: int | None
 
 
 class DeviceLists:
@@ -82,11 +82,11 @@ class DeviceLists:
         return [device_of(row) for row in rows if self.trust_mac.is_trusted(row)]
 
     async def ages(self, user_id: str) -> list[DeviceAge]:
-        """Return every device of a user, trusted or not, by its id, with the day on which it was last heard."""
+        """Return every device of a user, trusted or not, by its id, with the day on which it was last seen."""
         rows = await self._database.fetch(
             """
-            SELECT d.device_id, h.at_ms FROM matrix_device d
-            LEFT JOIN matrix_heard h ON h.user_id = d.user_id AND h.device_id = d.device_id
+            SELECT d.device_id, s.at_ms FROM matrix_device d
+            LEFT JOIN matrix_last_seen s ON s.user_id = d.user_id AND s.device_id = d.device_id
             WHERE d.user_id = $1 ORDER BY d.device_id
             """,
             user_id,
@@ -121,11 +121,12 @@ class DeviceLists:
         await self.mark(transaction, [user_id])
 
     async def record_last_seen(self, transaction: Transaction, device: Device) -> None:
-        """Note that a device has just been heard, to the day: more nobody needs to know of a colleague."""
+        """Note that a device was seen just now, to the day: more nobody needs to know of a colleague."""
         await transaction.execute(
             """
-            INSERT INTO matrix_heard (user_id, device_id, at_ms) VALUES ($1, $2, $3)
-            ON CONFLICT (user_id, device_id) DO UPDATE SET at_ms=excluded.at_ms WHERE matrix_heard.at_ms < excluded.at_ms
+            INSERT INTO matrix_last_seen (user_id, device_id, at_ms) VALUES ($1, $2, $3)
+            ON CONFLICT (user_id, device_id)
+            DO UPDATE SET at_ms=excluded.at_ms WHERE matrix_last_seen.at_ms < excluded.at_ms
             """,
             device.user_id,
             device.device_id,
@@ -140,10 +141,10 @@ class DeviceLists:
         """
         await self.record_last_seen(transaction, device)
         who = (device.user_id, device.device_id)
-        spoke = "SELECT spoke FROM matrix_heard WHERE user_id=$1 AND device_id=$2"
+        spoke = "SELECT spoke FROM matrix_last_seen WHERE user_id=$1 AND device_id=$2"
         if await transaction.fetchval(spoke, *who):
             return
-        await transaction.execute("UPDATE matrix_heard SET spoke=$3 WHERE user_id=$1 AND device_id=$2", *who, True)
+        await transaction.execute("UPDATE matrix_last_seen SET spoke=$3 WHERE user_id=$1 AND device_id=$2", *who, True)
         for sender in sorted(self._ours):
             await self.owe_keys_again(transaction, device, sender)
 
@@ -287,7 +288,7 @@ class DeviceLists:
             if device.device_id not in before:
                 await self.record_last_seen(transaction, device)  # from when it is known on
         for device_id in before.keys() - {device.device_id for device, _ in now}:
-            await transaction.execute("DELETE FROM matrix_heard WHERE user_id=$1 AND device_id=$2", user_id, device_id)
+            await transaction.execute("DELETE FROM matrix_last_seen WHERE user_id=$1 AND device_id=$2", user_id, device_id)
         rekeyed = {
             d.device_id for d, _ in now if before.get(d.device_id, (d.curve25519, d.ed25519)) != (d.curve25519, d.ed25519)
         }
@@ -318,7 +319,7 @@ class DeviceLists:
 
 async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
     """Let devices that seem to have been heard, and lists that seem to have been asked for, after then be so much older."""
-    query = f"UPDATE matrix_heard SET {earlier('at_ms')} WHERE at_ms > $1"  # noqa: S608 - a constant
+    query = f"UPDATE matrix_last_seen SET {earlier('at_ms')} WHERE at_ms > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest_ms, by_ms)
     query = f"UPDATE matrix_seen_identity SET {earlier('queried_ms')} WHERE queried_ms > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest_ms, by_ms)

@@ -1,1 +1,1 @@
-"""The sync loop: one response, one commit; device lists, one-time keys, session recovery."""
+"""The sync loop: one response, one commit; device lists, one-time keys, unwedging."""

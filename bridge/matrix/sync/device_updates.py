@@ -19,8 +19,8 @@ from bridge.matrix.room_keys.confirmed_identities import take_unannounced
 from bridge.matrix.room_keys.device_lists import DeviceLists, EventSink
 from bridge.matrix.room_keys.inbound_sessions import InboundSessions
 from bridge.matrix.room_keys.key_sharing import RoomKeySharing
-from bridge.matrix.sync.session_recovery import SessionRecovery
 from bridge.matrix.sync.sync_loop import SyncLoop
+from bridge.matrix.sync.unwedging import Unwedging
 from bridge.services import Services
 from bridge.storage.database import Transaction
 
@@ -43,7 +43,7 @@ class DeviceListUpdates:
         key_sharing: RoomKeySharing,
         inbound_sessions: InboundSessions,
         sync: SyncLoop,
-        session_recovery: SessionRecovery,
+        unwedging: Unwedging,
         sink: EventSink,
         committed: Callable[[], None],
     ) -> None:
@@ -52,7 +52,7 @@ class DeviceListUpdates:
         self._key_sharing = key_sharing
         self._inbound_sessions = inbound_sessions
         self._sync = sync
-        self._session_recovery = session_recovery
+        self._unwedging = unwedging
         self._sink = sink
         self._committed = committed
         self._clock = services.clock
@@ -73,7 +73,7 @@ class DeviceListUpdates:
 
     async def run_once(self) -> None:
         """Do everything that is due now."""
-        await self._session_recovery.owe_keys()
+        await self._unwedging.owe_keys()
         if marks := await dirty_table.due(self._database, self._now(), BATCH_SIZE):
             await self._refresh(marks)
         # only while the homeserver answers: otherwise the key may still be on its way

@@ -199,7 +199,7 @@ async def carrier_line(
         )
     )
     made = CarrierLine(database=database, vault=vault, carrier=carrier, numbers=numbers, clock=clock or Clock())
-    runner = make_runner(made.webhook.routes(), largest=made.webhook.largest, patience=0.1)
+    runner = make_runner(made.webhook.routes(), largest=made.webhook.largest, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"

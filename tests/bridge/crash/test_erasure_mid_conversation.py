@@ -42,7 +42,7 @@ async def test_killed_while_they_talked_it_is_gone_all_the_same(agency: Agency, 
     """
     line, scene, sol, number = agency.line, agency.scene, agency.person, handset()
     deaths = line.crashes
-    receipts = set(line.rows("SELECT id FROM receipt"))
+    receipts = set(line.rows("SELECT id FROM erasure_certificate"))
     text, more, answer = (f"{word} planted before {point.name}" for word in ("hello", "more", "answer"))
     try:
         talk = await scene.start_conversation(sol, number, text)
@@ -65,7 +65,9 @@ async def test_killed_while_they_talked_it_is_gone_all_the_same(agency: Agency, 
         return not left or None
 
     await wait_until("everything is gone", gone, within=90, seen=line.tail)
-    new = [json.loads(body) for id_, body in line.rows("SELECT id, body FROM receipt") if (id_,) not in receipts]
+    new = [
+        json.loads(body) for id_, body in line.rows("SELECT id, body FROM erasure_certificate") if (id_,) not in receipts
+    ]
     (person,) = [told for told in new if told["what"] == "person"]
     unknown = point in {CrashPoint.SMS_MARKED, CrashPoint.SMS_SENT}
     assert person["carrier"].get(WITHOUT_ID, 0) == int(unknown)

@@ -35,7 +35,7 @@ async def test_what_was_ended_is_gone_all_the_same(agency: Agency, point: CrashP
     """Killed here during an erasure: within a minute more everything is gone, outside too, and two receipts say so."""
     line, scene, sol, number = agency.line, agency.scene, agency.person, handset()
     deaths = line.crashes
-    receipts = set(line.rows("SELECT id FROM receipt"))
+    receipts = set(line.rows("SELECT id FROM erasure_certificate"))
     text, answer, picture = f"planted before {point.name}", f"answer to {point.name}", f"picture-{point.name}.jpg"
     try:
         if point is CrashPoint.COPY_DELETED:
@@ -62,7 +62,9 @@ async def test_what_was_ended_is_gone_all_the_same(agency: Agency, point: CrashP
     assert line.crashes == deaths + 1, "the story never came to this point"
     await line.up()
 
-    new = [json.loads(body) for id_, body in line.rows("SELECT id, body FROM receipt") if (id_,) not in receipts]
+    new = [
+        json.loads(body) for id_, body in line.rows("SELECT id, body FROM erasure_certificate") if (id_,) not in receipts
+    ]
     assert sorted(told["what"] for told in new) == ["conversation", "person"]
     assert await _fetch(scene, talk.room, said.event_id or "") in {403, 404}
     assert talk.room not in (await scene.as_bot("GET", "joined_rooms"))["joined_rooms"]

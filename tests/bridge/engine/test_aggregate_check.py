@@ -190,7 +190,7 @@ async def test_the_set_is_that_of_the_rows_after_any_walk(harness: BridgeHarness
             stands[owner] = False
         elif not stands[owner]:
             await threads.admit(
-                transaction, versions, owner, room_id=None, designation=owner, aggregate=sealed, crowded=False
+                transaction, versions, owner, room_id=None, designation=owner, aggregate=sealed, in_flood=False
             )
             stands[owner] = True
         elif what == 0:

@@ -28,7 +28,7 @@ DAYS: Final = 91 * 86_400
 """No stored time is further ahead than this."""
 KEPT: Final = {
     ("suppression", "until"): "a STOP that is remembered longer keeps nobody from anything but a text",
-    ("receipt", "until"): "a certificate holds no content",
+    ("erasure_certificate", "until"): "a certificate holds no content",
     ("audit", "hour"): "the audit says what was noted, and bears its own code",
     ("revealed", "until"): "a start takes every number out of the offices",
     ("revealed", "granted"): "likewise",
@@ -38,8 +38,21 @@ TEXT_TIMES: Final = ("created_at", "last_encrypted", "last_decrypted")
 """Columns with a time that is text."""
 NO_TIMES: Final = frozenset(
     {
-        *("seq", "n", "id", "tries", "number", "count", "held", "screened", "crowded", "of_people", "unknown", "version"),
-        *("destroys", "state", "gone", "patience", "level", "ready", "open", "shared", "cross_signed", "stale", "active"),
+        *(
+            "seq",
+            "n",
+            "id",
+            "tries",
+            "number",
+            "count",
+            "legal_hold",
+            "screened",
+            "in_flood",
+            "of_people",
+            "unknown",
+            "version",
+        ),
+        *("destroys", "state", "gone", "grace", "level", "ready", "open", "shared", "cross_signed", "stale", "active"),
         *("next_index", "owed", "first_index", "floor", "accepted", "position", "joined", "announced", "spoke", "ours"),
         *("mark", "arrived"),
     }

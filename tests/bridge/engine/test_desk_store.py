@@ -165,7 +165,7 @@ async def _thread_in_crowd(harness: BridgeHarness, thread: str) -> None:
     async def commit(transaction: Transaction) -> None:
         await threads.insert(transaction, versions, thread, phone_hash=thread.encode(), phone=b"", aggregate=sealed)
         await threads.admit(
-            transaction, versions, thread, room_id=None, designation=f"word {thread}", aggregate=sealed, crowded=True
+            transaction, versions, thread, room_id=None, designation=f"word {thread}", aggregate=sealed, in_flood=True
         )
 
     await harness.database.commit(commit)

@@ -87,7 +87,7 @@ async def test_a_copy_gives_way_to_words_and_not_for_long(
         assert archive.asked == []
         if held:
             await harness.database.commit(
-                lambda transaction: transaction.execute("UPDATE thread SET held = TRUE WHERE id = $1", owner)
+                lambda transaction: transaction.execute("UPDATE thread SET legal_hold = TRUE WHERE id = $1", owner)
             )
         goes_on.set()
         async with asyncio.timeout(STEP_TIMEOUT):
@@ -234,9 +234,9 @@ async def test_a_held_threads_copies_stay(harness: BridgeHarness) -> None:
     archive = FakeArchive(harness)
     owner = await harness.receive_text("words", message_id=ID)
     await shown(harness, owner)
-    await harness.set_held(owner, held=True)
+    await harness.set_legal_hold(owner, on=True)
     assert await harness.carrier_copies.run_once() == MAX_SLEEP
-    await harness.set_held(owner, held=False)
+    await harness.set_legal_hold(owner, on=False)
     await harness.database.commit(clock_trust.distrust)
     assert await harness.carrier_copies.run_once() == MAX_SLEEP
     await harness.database.commit(clock_trust.trust)
@@ -275,11 +275,11 @@ async def test_nobodys_copy_waits_for_whom_it_may_concern(harness: BridgeHarness
     await harness.run()
     owner = await harness.receive_text("hello", message_id="in0")
     await harness.wait_until_drained()
-    await harness.set_held(owner, held=True)
+    await harness.set_legal_hold(owner, on=True)
     await harness.webhook.accept_report(DeliveryReport(message_id="vendor-77", status="delivered"))
     harness.clock.at += SHOW_WAIT
     assert await harness.carrier_copies.run_once() == MAX_SLEEP
-    await harness.set_held(owner, held=False)
+    await harness.set_legal_hold(owner, on=False)
     await harness.carrier_copies.run_once()
     assert "vendor-77" in archive.asked
 
@@ -292,7 +292,7 @@ async def test_a_hold_stops_a_batch_of_deletions(harness: BridgeHarness) -> None
     harness.clock.at += SHOW_WAIT
 
     async def delete_copy(message_id: str) -> DeleteOutcome:
-        await harness.set_held(owner, held=True)
+        await harness.set_legal_hold(owner, on=True)
         return await archive.delete_copy(message_id)
 
     harness.carrier.delete_copy = delete_copy  # type: ignore[method-assign]

@@ -135,9 +135,9 @@ async def test_what_is_remembered_until_a_time_is_forgotten_after_it(erasure: Er
     database, now = erasure.harness.database, int(erasure.harness.clock.at)
     await erasure.harness.receive_text("words", message_id="id1")
     await erasure.harness.wait_until_drained()
-    query = "INSERT INTO receipt (id, body, signature, until) VALUES ($1, '', $2, $3)"
+    query = "INSERT INTO erasure_certificate (id, body, signature, until) VALUES ($1, '', $2, $3)"
     await database.commit(lambda transaction: transaction.execute(query, "old", b"", now + ID_RETENTION + 1))
-    tables = ("seen", "receipt")
+    tables = ("seen", "erasure_certificate")
     for later, kept in ((ID_RETENTION, True), (ID_RETENTION + 2, False)):
         erasure.harness.clock.at = now + later
         await database.commit(clock_trust.distrust)
@@ -261,7 +261,7 @@ async def test_a_hold_stops_expiry_in_its_middle(erasure: ErasureHarness) -> Non
     for number in range(20):
         await erasure.add_event(owner, f"$x{number}")
     await erasure.harness.database.commit(lambda transaction: transaction.execute("UPDATE event SET expires = 1"))
-    erasure.rooms.on_redact = lambda: erasure.harness.set_held(owner, held=True)
+    erasure.rooms.on_redact = lambda: erasure.harness.set_legal_hold(owner, on=True)
     await erasure.expiry.run_once()
     erasure.rooms.on_redact = None
     kept = sum(bool(says) for says in erasure.rooms.events.values())
@@ -269,7 +269,7 @@ async def test_a_hold_stops_expiry_in_its_middle(erasure: ErasureHarness) -> Non
     assert await erasure.harness.count("event") == kept
     assert erasure.harness.alerts == []
     assert await erasure.expiry.run_once() > 0
-    await erasure.harness.set_held(owner, held=False)
+    await erasure.harness.set_legal_hold(owner, on=False)
     await erasure.expiry.run_once()
     assert not any(erasure.rooms.events.values())
 
@@ -287,9 +287,9 @@ async def test_what_offices_say_of_a_held_thread_stays(erasure: ErasureHarness) 
         )
 
     await erasure.harness.database.commit(commit)
-    await erasure.harness.set_held(owner, held=True)
+    await erasure.harness.set_legal_hold(owner, on=True)
     assert await room_events.due(erasure.harness.database, now + 61, 48) == []
-    await erasure.harness.set_held(owner, held=False)
+    await erasure.harness.set_legal_hold(owner, on=False)
     assert [event.event_id for event in await room_events.due(erasure.harness.database, now + 61, 48)] == ["$o"]
 
 

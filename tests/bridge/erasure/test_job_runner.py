@@ -173,7 +173,7 @@ async def test_a_hold_stops_before_the_next_step_and_release_goes_on(erasure: Er
     await erasure.send_message(owner, "!close")
     await _pass(erasure, owner, 600, "close")
     await erasure.runner.run_once()
-    assert await erasure.harness.set_held(owner, held=True)
+    assert await erasure.harness.set_legal_hold(owner, on=True)
     asked = len(erasure.rooms.requests)
     for _ in range(20):
         await erasure.runner.run_once()
@@ -181,7 +181,7 @@ async def test_a_hold_stops_before_the_next_step_and_release_goes_on(erasure: Er
     assert len(erasure.rooms.requests) == asked
     await _pass(erasure, owner, GRACE, "end")
     assert await erasure.harness.vault.has_key(owner), "a hold keeps what still exists"
-    assert await erasure.harness.set_held(owner, held=False)
+    assert await erasure.harness.set_legal_hold(owner, on=False)
     await _pass(erasure, owner, 2 * 3600, "end")
     await erasure.run_to_end()
     assert len(await erasure.certificates()) == 2
@@ -190,7 +190,7 @@ async def test_a_hold_stops_before_the_next_step_and_release_goes_on(erasure: Er
 async def test_a_hold_keeps_a_thread_from_being_closed(erasure: ErasureHarness) -> None:
     """A held thread is neither closed now, nor parked when its time comes, nor do its messages expire."""
     owner = await erasure.create_thread_room()
-    await erasure.harness.set_held(owner, held=True)
+    await erasure.harness.set_legal_hold(owner, on=True)
     await erasure.send_message(owner, "!close now")
     await erasure.send_message(owner, "!close", sender="@sol:x", event_id="$c2")
     await _pass(erasure, owner, 600, "close")
@@ -198,7 +198,7 @@ async def test_a_hold_keeps_a_thread_from_being_closed(erasure: ErasureHarness) 
     await erasure.harness.database.commit(lambda transaction: transaction.execute("UPDATE event SET expires = 1"))
     assert await erasure.expiry.run_once() > 0
     assert all(erasure.rooms.events.values())
-    await erasure.harness.set_held(owner, held=False)
+    await erasure.harness.set_legal_hold(owner, on=False)
     await erasure.expiry.run_once()
     assert not any(erasure.rooms.events.values())
 
@@ -251,7 +251,7 @@ async def test_a_receipt_cannot_be_altered(erasure: ErasureHarness) -> None:
     await erasure.send_message(owner, "!close now")
     await erasure.run_to_end()
     (row,) = await erasure.harness.database.fetch(
-        "SELECT id, body, signature FROM receipt WHERE body LIKE '%conversation%'"
+        "SELECT id, body, signature FROM erasure_certificate WHERE body LIKE '%conversation%'"
     )
     assert ROOM not in row["body"]
     assert owner not in row["body"]
@@ -278,7 +278,7 @@ async def _pass(erasure: ErasureHarness, owner: str, seconds: float, key: str) -
 async def test_an_order_does_not_wait_behind_what_is_over_by_itself(erasure: ErasureHarness) -> None:
     """With ten rooms being erased since earlier, what a supervisor closed now goes first."""
     owner = await erasure.create_thread_room()
-    query = """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
+    query = """INSERT INTO erasure (id, kind, subject, thread, step, due, grace, began)
                VALUES ($1, 'room', $1, '', 'redact', $2, $3, 0)"""
     for number in range(10):
         values = (f"!old{number}", erasure.harness.clock.at - 60, CLIENTS)

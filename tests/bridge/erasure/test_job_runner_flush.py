@@ -93,7 +93,7 @@ async def test_one_run_serves_all_that_end_together(erasure: ErasureHarness, mon
         return await vacuum()
 
     monkeypatch.setattr(harness.database, "vacuum", counted)
-    query = """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
+    query = """INSERT INTO erasure (id, kind, subject, thread, step, due, grace, began)
                VALUES ($1, 'room', $1, '', 'sign', $2, 0, 0)"""
     for number in range(20):
         values = (f"!old{number}", harness.clock.at - 60 + number)

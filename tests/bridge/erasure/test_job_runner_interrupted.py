@@ -89,14 +89,14 @@ async def test_a_hold_stops_at_any_step(erasure: ErasureHarness, step: str) -> N
         erasure.harness.clock.at += await erasure.runner.run_once()
     else:
         raise AssertionError("it never came to this step")
-    assert await erasure.harness.set_held(owner, held=True)
+    assert await erasure.harness.set_legal_hold(owner, on=True)
     asked = len(erasure.rooms.requests)
     for _ in range(20):
         await erasure.runner.run_once()
         erasure.harness.clock.at += CLIENTS
     assert (await _step(erasure), len(erasure.rooms.requests)) == (step, asked)
     assert await erasure.certificates() == []
-    assert await erasure.harness.set_held(owner, held=False)
+    assert await erasure.harness.set_legal_hold(owner, on=False)
     await erasure.run_to_end()
     assert [told["what"] for told in await erasure.certificates()] == ["conversation"]
     assert not erasure.rooms.present

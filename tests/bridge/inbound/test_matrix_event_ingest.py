@@ -379,12 +379,12 @@ async def test_taps_on_what_is_not_ours_are_forgotten(ingest: IngestHarness) -> 
     """A tap on a person's words is no riddle; one on something unknown is kept for a day."""
     await ingest.take(message(text_content("hi"), room=DESK_ROOM))
     await ingest.take(reaction("$said"), dataclasses.replace(reaction("$nothing"), event_id="$other"))
-    assert await ingest.harness.count("early_tap") == 1
+    assert await ingest.harness.count("early_reaction") == 1
     harness = ingest.harness
     sweep = ErasureHarness(harness, FakeRooms()).expiry
     harness.clock.at += EARLY_REACTION_RETENTION + 1
     await sweep.run_once()
-    assert await harness.count("early_tap") == 0
+    assert await harness.count("early_reaction") == 0
 
 
 async def test_who_keeps_the_rooms_hears_that_one_of_ours_was_removed(ingest: IngestHarness) -> None:

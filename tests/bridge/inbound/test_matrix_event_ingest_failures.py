@@ -57,7 +57,7 @@ async def test_a_tap_in_a_thread_without_its_key(ingest: IngestHarness) -> None:
     await ingest.harness.vault.destroy(ingest.thread)
     told = await ingest.take(reaction("$unknown", room=THREAD_ROOM))
     assert [type(event) for _, event in told] == [DeadLetterRecorded]
-    assert await ingest.harness.count("early_tap") == 0
+    assert await ingest.harness.count("early_reaction") == 0
 
 
 async def test_what_the_program_fails_on_costs_itself(ingest: IngestHarness, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,13 +124,13 @@ async def test_a_damaged_tap_costs_itself(ingest: IngestHarness) -> None:
     """A row of a tap that cannot be read does not undo the commit that notes our own event."""
     await ingest.take(reaction("$ours", room=THREAD_ROOM))
     database = ingest.harness.database
-    await database.commit(lambda transaction: transaction.execute("UPDATE early_tap SET body = $1", b"damaged"))
+    await database.commit(lambda transaction: transaction.execute("UPDATE early_reaction SET body = $1", b"damaged"))
     assert await database.commit(
         lambda transaction: room_events.deliver_early_reactions(
             transaction, ingest.harness.vault, ingest.thread, "$ours", "in:1"
         )
     )
-    assert await ingest.harness.count("early_tap") == 0
+    assert await ingest.harness.count("early_reaction") == 0
 
 
 @pytest.mark.parametrize(

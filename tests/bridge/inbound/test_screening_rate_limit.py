@@ -89,9 +89,9 @@ async def test_a_flood_is_kept_and_not_answered(harness: BridgeHarness) -> None:
     assert (
         sum(len(harness.messages_shown(row["id"])) for row in await harness.database.fetch("SELECT id FROM thread")) == 10
     )
-    crowded = await harness.database.fetchval("SELECT COUNT(*) FROM thread WHERE crowded = 1")
+    in_flood = await harness.database.fetchval("SELECT COUNT(*) FROM thread WHERE in_flood = 1")
     desk = harness.engine.desk
-    assert (crowded, len(desk.waiting), len(desk.flood.crowd)) == (7, 3, 7)
+    assert (in_flood, len(desk.waiting), len(desk.flood.crowd)) == (7, 3, 7)
 
 
 async def test_who_wrote_once_in_a_flood_is_closed_unread_at_a_supervisors_word(harness: BridgeHarness) -> None:

@@ -60,7 +60,7 @@ async def test_what_a_person_must_look_into_is_counted(harness: BridgeHarness, m
             await sent_texts.record(transaction, digest, SentText("owner", "ref", unknown=unknown), until=1)
         await dead_letters.record(transaction, letter, at=0.0, notices=[InboxRow("nobody", "kind", b"")])
         for subject in ("tried", "fresh"):
-            await erasure_jobs.begin(transaction, kind=erasure_jobs.ROOM, subject=subject, thread="", patience=0.0, now=0.0)
+            await erasure_jobs.begin(transaction, kind=erasure_jobs.ROOM, subject=subject, thread="", grace=0.0, now=0.0)
         await transaction.execute("UPDATE erasure SET tries = 5 WHERE subject = 'tried'")
         await line_state.put(transaction, line_state.CLOCK_DISTRUSTED, "1")
 

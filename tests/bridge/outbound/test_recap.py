@@ -296,12 +296,12 @@ async def test_on_hold_all_is_said_and_nothing_taken_away(harness: BridgeHarness
     """What only a hold keeps is said again and goes with it; the recap before stays, for nothing is erased meanwhile."""
     recap = RecapHarness(harness)
     await recap.has(typed("one"), expires={"$one": 1})
-    await harness.database.commit(lambda transaction: transaction.execute("UPDATE thread SET held = $1", True))
+    await harness.database.commit(lambda transaction: transaction.execute("UPDATE thread SET legal_hold = $1", True))
     for number in (1, 2):
         assert "ada, Fri 12:00: one" in await recap.told(number)
     assert recap.room_client.redacted == []
     assert await room_events.due(harness.database, harness.clock.now(), 9) == []
-    await harness.database.commit(lambda transaction: transaction.execute("UPDATE thread SET held = $1", False))
+    await harness.database.commit(lambda transaction: transaction.execute("UPDATE thread SET legal_hold = $1", False))
     gone = await room_events.due(harness.database, harness.clock.now(), 9)
     assert [event.event_id for event in gone] == ["$one", "$q1.0", "$q2.0"]
 

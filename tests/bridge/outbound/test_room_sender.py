@@ -335,7 +335,7 @@ async def test_a_fresh_card_of_a_thread_on_hold_takes_nothing_away(harness: Brid
     sender = RoomSenderHarness(harness)
     card, fresh = await edited_card(sender)
     await harness.database.commit(
-        lambda transaction: transaction.execute("UPDATE thread SET held = $1 WHERE id = $2", True, card.owner)
+        lambda transaction: transaction.execute("UPDATE thread SET legal_hold = $1 WHERE id = $2", True, card.owner)
     )
     await sender.room_sender.perform(fresh)
     assert sender.room_client.redacted == []

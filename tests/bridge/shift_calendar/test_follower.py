@@ -156,7 +156,7 @@ async def test_a_start_takes_the_copy_up_and_another_source_does_not(tmp_path: P
 async def test_what_cannot_be_used_leaves_the_copy_and_is_told_once(
     tmp_path: Path, data: bytes | None, problem: CalendarProblem
 ) -> None:
-    """With the age of the copy, after the patience of the source, once over a restart; and once that it is well again."""
+    """With the age of the copy, after the time of the source, once over a restart; and once that it is well again."""
     file = tmp_path / "plan.ics"
     good = calendar(each_day(**ALL_DAY))
     put(file, good)
@@ -165,7 +165,7 @@ async def test_what_cannot_be_used_leaves_the_copy_and_is_told_once(
         file.unlink() if data is None else put(file, data)
         assert await at.look(2 * 3600) == at.source.again
         assert len(await at.told()) == 1
-        await at.look(at.source.patience)
+        await at.look(at.source.alert_after)
         assert (await at.told())[1:] == [CalendarUnread(problem=problem, hours=2)]
         at.follower = at.again()
         await at.follower.load()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from bridge.storage import key_file
 from bridge.storage.key_file import WRAPPED_BYTES
 from bridge.storage.sqlite_connection import MEMORY, SqliteConnection, find_damage
-from tests.bridge.storage.stored_versions import SETS, VERSIONS, Contents, contents, load, migrate, shape
+from tests.bridge.storage.stored_versions import SETS, VERSIONS, Contents, by_todays_names, contents, load, migrate, shape
 
 if TYPE_CHECKING:
     from bridge.storage.database import Value
@@ -128,7 +128,7 @@ def main(directory: Path) -> None:
         source = directory / f"{name}-{number}.db"
         with contextlib.closing(SqliteConnection(source)) as connection:
             load(connection, name, number)
-            before = contents(connection)
+            before = by_todays_names(contents(connection))
         at = 1
         while True:
             file = directory / "tried.db"

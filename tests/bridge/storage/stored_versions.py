@@ -11,7 +11,7 @@ import contextlib
 import itertools
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bridge.matrix.schema import IDENTITY, OLM, ROOMS
 from bridge.storage import marked_sets
@@ -25,7 +25,17 @@ VERSIONS: Final = [(name, n) for name, each in SETS.items() for n in range(each.
 SAMPLES: Final = {"TEXT": "'kept'", "BLOB": "x'00ff'", "BYTEA": "x'00ff'", "INTEGER": "7", "BIGINT": "7", "BOOLEAN": "1"}
 """A value for each type of column; every text is the same, so that each key finds its row."""
 
-Contents = dict[str, list[dict[str, object]]]
+RENAMED: Final = {
+    "early_tap": "early_reaction",
+    "receipt": "erasure_certificate",
+    "matrix_anew": "matrix_unwedging",
+    "matrix_heard": "matrix_last_seen",
+}
+"""Tables that an older version has under another name."""
+RENAMED_COLUMNS: Final = {"thread": {"held": "legal_hold", "crowded": "in_flood"}, "erasure": {"patience": "grace"}}
+"""Columns likewise, by table."""
+
+Contents = dict[str, list[dict[str, Any]]]
 
 
 def stored_file(name: str, number: int) -> Path:
@@ -65,6 +75,15 @@ def contents(connection: SqliteConnection) -> Contents:
         for table in tables
         if not table.endswith("version") and not table.startswith("sqlite_")
     }
+
+
+def by_todays_names(rows: Contents) -> Contents:
+    """Return the rows of an older version under the names that their tables and columns have now."""
+    found: Contents = {}
+    for table, old in rows.items():
+        columns = RENAMED_COLUMNS.get(table, {})
+        found[RENAMED.get(table, table)] = [{columns.get(key, key): row[key] for key in row} for row in old]
+    return found
 
 
 async def dump(name: str, number: int) -> str:

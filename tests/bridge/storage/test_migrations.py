@@ -13,7 +13,18 @@ import pytest
 
 from bridge.storage.errors import Unavailable, UnsupportedSchema
 from bridge.storage.sqlite_connection import MEMORY, SqliteConnection
-from tests.bridge.storage.stored_versions import SETS, STORED, VERSIONS, contents, dump, load, migrate, shape, stored_file
+from tests.bridge.storage.stored_versions import (
+    SETS,
+    STORED,
+    VERSIONS,
+    by_todays_names,
+    contents,
+    dump,
+    load,
+    migrate,
+    shape,
+    stored_file,
+)
 
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.sqlite_only  # PostgreSQL's: test_migrations_postgres.py
@@ -36,7 +47,7 @@ async def test_every_stored_version_is_brought_to_todays(name: str, number: int)
     """The tables are then those of a new database, and every value of before is where it was."""
     with contextlib.closing(SqliteConnection(MEMORY)) as old, contextlib.closing(SqliteConnection(MEMORY)) as new:
         load(old, name, number)
-        before = contents(old)
+        before = by_todays_names(contents(old))
         assert SETS[name].peek_version(old) == number
         await migrate(old, SETS[name])
         await migrate(new, SETS[name])
@@ -55,7 +66,7 @@ async def test_a_full_disk_at_any_step_loses_nothing(name: str, number: int, mon
     for full_at in range(20):
         with contextlib.closing(SqliteConnection(MEMORY)) as connection:
             load(connection, name, number)
-            before, left = contents(connection), [full_at]
+            before, left = by_todays_names(contents(connection)), [full_at]
             execute = SqliteConnection.execute
 
             def commit(

@@ -14,7 +14,7 @@ from bridge.storage.errors import Unavailable
 from bridge.storage.migrations import Migrations
 from bridge.storage.postgres_connection import PostgresConnection, PostgresPlace, connect
 from bridge.storage.postgres_transaction import transact
-from tests.bridge.storage.stored_versions import SETS, VERSIONS
+from tests.bridge.storage.stored_versions import SETS, VERSIONS, Contents, by_todays_names
 from tests.fakes.database_engine import place_of
 from tests.fakes.postgres_server import PostgresServer
 
@@ -22,8 +22,6 @@ SAMPLES = {"text": "'kept'", "bytea": r"'\x00ff'", "boolean": "true"}
 """A value for each type of column, else a number; every text is the same, so that each key finds its row."""
 COLUMNS = "SELECT table_name, column_name, data_type, is_nullable, is_identity FROM information_schema.columns"
 OURS = "WHERE table_schema = current_schema()"
-
-Rows = dict[str, list[dict[str, Any]]]
 
 
 @contextlib.asynccontextmanager
@@ -62,7 +60,7 @@ async def shape(connection: PostgresConnection, place: PostgresPlace) -> tuple[A
     return await columns(connection), {row["indexdef"].replace(place.schema, "") for row in indexes}
 
 
-async def rows(connection: PostgresConnection) -> Rows:
+async def rows(connection: PostgresConnection) -> Contents:
     """Return every row of every table but those that hold a version."""
     tables = await columns(connection)
     return {table: [dict(row) for row in await connection.fetch(f"SELECT * FROM {table}")] for table in tables}  # noqa: S608
@@ -97,7 +95,7 @@ async def test_every_stored_version_is_brought_to_todays(place: PostgresPlace, n
     async with opened(place) as old, opened(fresh) as new:
         await migrate(old, place, known.until(number))
         await fill(old)
-        before, at = await rows(old), 0
+        before, at = by_todays_names(await rows(old)), 0
         while number < known.latest:
             at += 1
             async with opened(place) as connection:

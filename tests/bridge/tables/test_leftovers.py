@@ -1,4 +1,4 @@
-"""Every table that could name a room or a thread is looked into before a receipt is signed."""
+"""Every table that could name a room or a thread is looked into before a certificate is signed."""
 
 from __future__ import annotations
 

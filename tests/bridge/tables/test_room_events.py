@@ -113,11 +113,11 @@ async def test_nothing_is_erased_of_what_somebody_holds_by_now(
     task = await sender.task(action)
     query = "INSERT INTO event (event_id, room_id, owner, ref, at) VALUES ('$said', '!room', $1, 'answer:$x', 0)"
     await harness.database.commit(lambda transaction: transaction.execute(query, task.owner))
-    await harness.set_held(task.owner, held=True)
+    await harness.set_legal_hold(task.owner, on=True)
     await sender.room_sender.perform(task)
     assert (sender.room_client.sent, set(await index(harness))) == ([], {"$said"})
     assert await room_events.due(harness.database, harness.clock.now(), 9) == []
-    await harness.set_held(task.owner, held=False)
+    await harness.set_legal_hold(task.owner, on=False)
     due = await room_events.due(harness.database, harness.clock.now(), 9)
     assert [event.event_id for event in due] == ["$said"]
 
@@ -127,7 +127,7 @@ async def test_a_redaction_on_hold_blocks_nothing_behind_it(harness: BridgeHarne
     asking = RecapHarness(harness)
     await asking.has(typed("secret"), typed("other"))
     owner, edge, now = asking.task.owner, asking.room_client, int(harness.clock.now())
-    await harness.set_held(owner, held=True)
+    await harness.set_legal_hold(owner, on=True)
     behind = SendRecap(place=THREAD, reply_to="$asked")
     actions: list[Action] = [EraseMessage(place=THREAD, event_id="$secret"), RedactMessage(place=THREAD, ref=RECAP), behind]
     for number, action in enumerate(actions):

@@ -84,7 +84,7 @@ async def test_nothing_reads_all_that_is_kept(seeded: BridgeHarness, monkeypatch
     await seeded.receive_text("hello", message_id="m9", sender=PARKED_PHONE)
     await seeded.wait_until_drained()
     monkeypatch.undo()
-    assert any("crowded" in statement for statement in looked), "the keeper of rooms did not look"
+    assert any("in_flood" in statement for statement in looked), "the keeper of rooms did not look"
     assert not {statement for statement in asked if await _is_wide(seeded, statement)}
 
 
@@ -93,12 +93,12 @@ async def test_who_needs_a_room(seeded: BridgeHarness, monkeypatch: pytest.Monke
     names = [await seeded.receive_text("hi", message_id=f"f{n}", sender=f"+1206555010{n}") for n in range(4)]
     await seeded.wait_until_drained()
 
-    async def crowded(transaction: Transaction) -> None:
+    async def flood(transaction: Transaction) -> None:
         await transaction.execute(
-            "UPDATE thread SET crowded = 1, room_id = NULL WHERE room_id IS NULL AND designation <> ''"
+            "UPDATE thread SET in_flood = 1, room_id = NULL WHERE room_id IS NULL AND designation <> ''"
         )
 
-    await seeded.database.commit(crowded)
+    await seeded.database.commit(flood)
     shown = [(await seeded.thread(names[n])).id for n in (2, 1)]
     for few in (threads.FEW, 2):
         monkeypatch.setattr(threads, "FEW", few)
@@ -108,7 +108,7 @@ async def test_who_needs_a_room(seeded: BridgeHarness, monkeypatch: pytest.Monke
         assert await threads.without_room(seeded.database, []) is None
     alone = names[3]
     await seeded.database.commit(
-        lambda transaction: transaction.execute("UPDATE thread SET crowded = 0 WHERE id = $1", alone)
+        lambda transaction: transaction.execute("UPDATE thread SET in_flood = 0 WHERE id = $1", alone)
     )
     found = await threads.without_room(seeded.database, shown)
     assert found is not None

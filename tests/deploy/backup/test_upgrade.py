@@ -30,14 +30,24 @@ from deploy.cli.records import database_problem
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.program import own_version
 from deploy.data_dir.secret_files import SetupError
+from deploy.doctor.database_probes import database_probes
+from deploy.doctor.probes import NoAnswer
 from tests.bridge.storage.stored_versions import load as load_stored
 from tests.deploy.line_directory import line_directory
 from tests.fakes.full_disk import cut_off_at, cut_off_commits_at
 
 PASSPHRASE = b"six random words are very good"
-OLD = "UPDATE quietline_version SET version = 6"
-UNDO = ("DROP TABLE crowd",)
-"""What the seventh step made."""
+OLD = "UPDATE quietline_version SET version = 7"
+UNDO = (
+    "ALTER TABLE thread RENAME COLUMN legal_hold TO held",
+    "ALTER TABLE thread RENAME COLUMN in_flood TO crowded",
+    "ALTER TABLE erasure RENAME COLUMN grace TO patience",
+    "ALTER TABLE erasure_certificate RENAME TO receipt",
+    "ALTER TABLE early_reaction RENAME TO early_tap",
+    "DROP INDEX early_reaction_target",
+    "CREATE INDEX early_tap_target ON early_tap (target)",
+)
+"""What the eighth step made, as it was before."""
 
 
 @pytest.fixture
@@ -76,7 +86,7 @@ async def test_a_backup_is_made_before_the_steps(layout: Layout, tmp_path: Path)
     steps, file = await upgrade(layout, config_of(layout), backup=(tmp_path / "kept", PASSPHRASE))
     assert (steps, older(layout)) == (1, [])
     assert file is not None
-    assert made.read_backup(file, PASSPHRASE).schema["quietline_version"] == 6
+    assert made.read_backup(file, PASSPHRASE).schema["quietline_version"] == 7
     assert await upgrade(layout, config_of(layout), backup=(tmp_path / "kept", PASSPHRASE)) == (0, None)
 
 
@@ -215,6 +225,20 @@ async def test_an_older_real_line_does_not_start(layout: Layout) -> None:
     require_current(real.model_copy(update={"data_dir": layout.data / "nowhere"}), layout)
     await upgrade(layout, config, backup=None)
     require_current(real, layout)
+
+
+async def test_what_reads_an_older_database_says_that_it_is_older(layout: Layout) -> None:
+    """A verb that asks by a name of today, and the doctor: not that the file is damaged; afterwards it is read."""
+    verify = ["erasure", "verify", "--data", str(layout.data)]
+    refused = await invoke(verify)
+    assert refused.exit_code == 2
+    assert "an older version wrote it; bring it to this one first (`quietline upgrade`)" in refused.stderr
+    row = next(iter(database_probes(layout, config_of(layout), None)))
+    with pytest.raises(NoAnswer, match="an older version wrote it"):
+        await row.ask()
+    await upgrade(layout, config_of(layout), backup=None)
+    assert "0 kept" in (await invoke(verify)).stdout
+    assert "can be read" in {each.what for each in await row.ask()}
 
 
 async def test_the_verb(layout: Layout, tmp_path: Path) -> None:

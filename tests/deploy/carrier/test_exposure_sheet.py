@@ -29,7 +29,7 @@ async def test_it_names_every_part(line: LineDirectory) -> None:
     """Homeserver, bridge, keys, backups, logs, staff's devices, the texter's own phone; and each says who could read it."""
     found = exposure_sheet.exposure_entries(line.config, PACK)
     places = " ".join(kept.where for kept in found)
-    parts = ("Homeserver", "main.db", "keys.db", "audit", "receipts", "Backups", "Logs", "Staff's devices", "phone")
+    parts = ("Homeserver", "main.db", "keys.db", "audit", "certificates", "Backups", "Logs", "Staff's devices", "phone")
     for part in (*parts, "dead letters", "keys of desk and offices", "on their way to devices"):
         assert part in places
     assert all(kept.what and kept.how_long and kept.readable_by for kept in found)

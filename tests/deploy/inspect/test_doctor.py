@@ -193,7 +193,7 @@ async def test_the_last_vacuum_is_told_with_what_it_leaves(line: LineDirectory) 
 async def test_a_hold_is_told_and_well(line: LineDirectory) -> None:
     """It is no fault, and nobody forgets it."""
     await line.harness.receive_text("hello", message_id="1")
-    await line.execute("UPDATE thread SET held = TRUE")
+    await line.execute("UPDATE thread SET legal_hold = TRUE")
     assert rows(line)["hold"] == CheckResult(name="hold", ok=True, what="1 on hold", do=rows(line)["hold"].do)
 
 

@@ -25,14 +25,14 @@ NOW = 1_800_000_000.0
 
 @pytest.fixture
 async def config(tmp_path: Path) -> Config:
-    """Write a line's directory with one good receipt."""
+    """Write a line's directory with one good certificate."""
     for name, key in (("vault", VAULT), ("index", INDEX)):
         (tmp_path / name).write_text(key.hex(), encoding="utf-8")
     database = SqliteDatabase(tmp_path / "main.db", migrations=(schema.MIGRATIONS,))
     await database.open()
     await database.close()
     vault = Vault(keys=KeyFile(path=tmp_path / "keys.db"), vault_key=VAULT, index_key=INDEX)
-    receipt = CertificateSigner(vault=vault).sign(
+    certificate = CertificateSigner(vault=vault).sign(
         id_="0badcafe",
         what="person",
         began=NOW - 60,
@@ -41,7 +41,12 @@ async def config(tmp_path: Path) -> Config:
         carrier={"carrier keeps it: until May": 2},
     )
     write(
-        tmp_path / "main.db", "INSERT INTO receipt VALUES ($1, $2, $3, $4)", receipt.id, receipt.body, receipt.signature, 0
+        tmp_path / "main.db",
+        "INSERT INTO erasure_certificate VALUES ($1, $2, $3, $4)",
+        certificate.id,
+        certificate.body,
+        certificate.signature,
+        0,
     )
     keys = SimpleNamespace(vault_key_file=tmp_path / "vault", index_key_file=tmp_path / "index")
     return cast("Config", SimpleNamespace(data_dir=tmp_path, keys=keys, database_url=None))
@@ -61,31 +66,31 @@ def test_a_line_that_is_well(config: Config) -> None:
     told = json.loads(report.as_json())
     assert set(told) == {"ok", "checks"}
     assert all(set(check) == {"name", "ok", "what", "do"} for check in told["checks"])
-    (receipt,) = [check for check in report.checks if check.name == "receipt 0badcafe"]
-    assert "carrier keeps it: until May" in receipt.what
+    (certificate,) = [check for check in report.checks if check.name == "receipt 0badcafe"]
+    assert "carrier keeps it: until May" in certificate.what
 
 
 @pytest.mark.parametrize(
     ("query", "named"),
     [
-        ("UPDATE receipt SET body = REPLACE(body, '\"people\":1', '\"people\":2')", "receipt 0badcafe"),
-        ("UPDATE receipt SET id = 'ffffffff'", "receipt ffffffff"),
-        ("UPDATE receipt SET signature = X'00'", "receipt 0badcafe"),
-        ("UPDATE receipt SET body = 'x'", "receipt 0badcafe"),
+        ("UPDATE erasure_certificate SET body = REPLACE(body, '\"people\":1', '\"people\":2')", "receipt 0badcafe"),
+        ("UPDATE erasure_certificate SET id = 'ffffffff'", "receipt ffffffff"),
+        ("UPDATE erasure_certificate SET signature = X'00'", "receipt 0badcafe"),
+        ("UPDATE erasure_certificate SET body = 'x'", "receipt 0badcafe"),
         (
-            """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
+            """INSERT INTO erasure (id, kind, subject, thread, step, due, grace, began)
                VALUES ('a', 'room', '!r', '', 'purge', 1, 0, 0)""",
             "on the way down",
         ),
         (
             # Tried so often that the desk has heard of it, and due again in a minute.
-            """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began, tries)
+            """INSERT INTO erasure (id, kind, subject, thread, step, due, grace, began, tries)
                 VALUES ('a', 'room', '!r', '', 'redact', 1800000060, 60, 1799999940, 5)""",
             "on the way down",
         ),
         (
             # Over for more than an hour, and never tried for long at one step.
-            """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
+            """INSERT INTO erasure (id, kind, subject, thread, step, due, grace, began)
                 VALUES ('a', 'room', '!r', '', 'empty', 1800000060, 60, 1799996300)""",
             "on the way down",
         ),
@@ -105,7 +110,7 @@ def test_a_line_that_is_well(config: Config) -> None:
     ],
 )
 def test_what_is_not_well_is_named(config: Config, query: str, named: str) -> None:
-    """A receipt that was altered, something that does not go, a clock in doubt: each is named, with what to do."""
+    """A certificate that was altered, something that does not go, a clock in doubt: each is named, with what to do."""
     write(config.data_dir / "main.db", query)
     report = verify_certificates(config, now=NOW)
     assert wrong(report) == [named]
@@ -116,12 +121,12 @@ def test_what_is_not_well_is_named(config: Config, query: str, named: str) -> No
     "query",
     [
         # Clients hear of it for a day.
-        """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
+        """INSERT INTO erasure (id, kind, subject, thread, step, due, grace, began)
             VALUES ('a', 'room', '!r', '', 'purge', 1800009000, 86400, 1799922600)""",
         # Words were found late: they hear of those for another day.
-        """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
+        """INSERT INTO erasure (id, kind, subject, thread, step, due, grace, began)
             VALUES ('a', 'room', '!r', '', 'purge', 1800086000, 86400, 1799901000)""",
-        """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began, tries)
+        """INSERT INTO erasure (id, kind, subject, thread, step, due, grace, began, tries)
             VALUES ('a', 'room', '!r', '', 'redact', 1800000003, 10, 1799999991, 4)""",
         """INSERT INTO carrier_copy (hash, owner, ref, id, due, noted, tries)
             VALUES (X'00', 't', '', X'00', 1800000060, 0, 5)""",
@@ -151,12 +156,12 @@ def test_what_somebody_holds_is_not_late(config: Config) -> None:
     """Events, copies and a room of a held thread that should be gone otherwise: well, and it says how many are on hold."""
     write(
         config.data_dir / "main.db",
-        "INSERT INTO thread (id, aggregate, designation, held, room_id) VALUES ('t', X'00', '', 1, '!r')",
+        "INSERT INTO thread (id, aggregate, designation, legal_hold, room_id) VALUES ('t', X'00', '', 1, '!r')",
     )
     for query in (
         "INSERT INTO event (event_id, room_id, owner, at, expires) VALUES ('$a', '!r', 't', 0, 1)",
         "INSERT INTO carrier_copy (hash, owner, ref, id, due, noted) VALUES (X'01', 't', '', X'00', 1, 0)",
-        """INSERT INTO erasure (id, kind, subject, thread, step, due, patience, began)
+        """INSERT INTO erasure (id, kind, subject, thread, step, due, grace, began)
            VALUES ('a', 'room', '!old', 't', 'purge', 1, 0, 0)""",
     ):
         write(config.data_dir / "main.db", query)
@@ -165,5 +170,5 @@ def test_what_somebody_holds_is_not_late(config: Config) -> None:
     assert [check.what for check in report.checks if check.name == "on hold"] == [
         "1 on hold: nothing of it goes before its release"
     ]
-    write(config.data_dir / "main.db", "UPDATE thread SET held = 0")
+    write(config.data_dir / "main.db", "UPDATE thread SET legal_hold = 0")
     assert wrong(verify_certificates(config, now=NOW)) == ["on the way down", "carrier", "events"]

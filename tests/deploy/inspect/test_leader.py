@@ -121,7 +121,7 @@ async def test_a_leader_hears_the_wish_and_the_next_one_leads(line: LedLine) -> 
 async def test_a_wish_that_is_not_heard_in_time_is_taken_back(line: LedLine) -> None:
     """A leader that comes to itself later goes on."""
     lead, waiting = await led(line)
-    [row] = (await hand_over(line.config, patience=0.1)).checks
+    [row] = (await hand_over(line.config, timeout_seconds=0.1)).checks
     assert (row.ok, row.what) == (False, "the leader has not let go within 0 s")
     await lead._renew()
     assert not lead.handover.is_set()

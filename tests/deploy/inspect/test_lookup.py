@@ -36,7 +36,7 @@ async def test_the_answer_is_one_of_three(line: LineDirectory) -> None:
     await line.harness.receive_text("hello", message_id="1")
     assert await look_up_number(line.config, Phone(HANDSET)) is LookupResult.OPEN
     assert await look_up_number(line.config, Phone(OTHER)) is LookupResult.NOTHING
-    await line.execute("UPDATE thread SET held = TRUE")
+    await line.execute("UPDATE thread SET legal_hold = TRUE")
     assert await look_up_number(line.config, Phone(HANDSET)) is LookupResult.HELD
     assert await kinds(line) == ["lookup"] * 4
 
@@ -45,7 +45,7 @@ async def test_counsel_can_hold_what_has_no_room(line: LineDirectory) -> None:
     """What is parked is held by its number, and lifted again; of a number with nothing, nothing is made."""
     owner = await line.harness.receive_text("hello", message_id="1")
     assert await look_up_number(line.config, Phone(HANDSET), then=AuditKind.HOLD) is LookupResult.HELD
-    assert await line.harness.database.fetchval("SELECT held FROM thread WHERE id = $1", owner)
+    assert await line.harness.database.fetchval("SELECT legal_hold FROM thread WHERE id = $1", owner)
     assert await look_up_number(line.config, Phone(HANDSET), then=AuditKind.UNHOLD) is LookupResult.OPEN
     assert await look_up_number(line.config, Phone(OTHER), then=AuditKind.HOLD) is LookupResult.NOTHING
     assert await line.harness.count("thread") == 1

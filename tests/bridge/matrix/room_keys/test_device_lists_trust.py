@@ -193,13 +193,13 @@ async def test_when_a_device_was_last_heard(rig: Rig, server: ScriptedHomeserver
     await rig.matrix.devices.refresh_stale([ada.mxid])
 
     async def heard() -> int | None:
-        value: int | None = await rig.database.fetchval("SELECT at_ms FROM matrix_heard WHERE user_id = $1", ada.mxid)
+        value: int | None = await rig.database.fetchval("SELECT at_ms FROM matrix_last_seen WHERE user_id = $1", ada.mxid)
         return value
 
     today = await heard()
     assert today is not None
     assert today % 86_400_000 == 0
-    await rig.database.commit(lambda transaction: transaction.execute("UPDATE matrix_heard SET at_ms = 0"))
+    await rig.database.commit(lambda transaction: transaction.execute("UPDATE matrix_last_seen SET at_ms = 0"))
     key = ada.room_key_message(server.ours[POLICY], ROOM)
     server.queue_sync({"to_device": {"events": [key]}, **timeline(ada.room_message(ROOM, "hello"))})
     await rig.matrix.sync.run_once()

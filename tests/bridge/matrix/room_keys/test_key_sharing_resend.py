@@ -127,7 +127,7 @@ async def test_the_texter_puppet_sends_its_keys_again(rig: Rig, server: Scripted
     await heard(rig, server, ada)
     await rig.matrix.device_updates.run_once()
     assert senders(server, ada)[4:] == [PUPPET], "after an hour it may ask again"
-    assert await rig.puppet_database.fetch("SELECT 1 FROM matrix_anew") == []
+    assert await rig.puppet_database.fetch("SELECT 1 FROM matrix_unwedging") == []
 
 
 async def test_what_the_texter_puppet_heard_outlives_a_crash(rig: Rig, server: ScriptedHomeserver) -> None:
@@ -141,7 +141,7 @@ async def test_what_the_texter_puppet_heard_outlives_a_crash(rig: Rig, server: S
     for _ in range(2):
         await rig.matrix.device_updates.run_once()
     assert senders(server, ada) == [POLICY, PUPPET, PUPPET]
-    assert await rig.puppet_database.fetch("SELECT 1 FROM matrix_anew") == []
+    assert await rig.puppet_database.fetch("SELECT 1 FROM matrix_unwedging") == []
 
 
 async def test_strangers_make_the_texter_puppet_do_nothing(rig: Rig, server: ScriptedHomeserver) -> None:
@@ -154,7 +154,7 @@ async def test_strangers_make_the_texter_puppet_do_nothing(rig: Rig, server: Scr
     await rig.matrix.device_updates.run_once()
     asked = len(server.requests)
     await heard(rig, server, *[eve, unsigned] * 40)
-    assert await rig.puppet_database.fetch("SELECT 1 FROM matrix_anew") == []
+    assert await rig.puppet_database.fetch("SELECT 1 FROM matrix_unwedging") == []
     await rig.matrix.device_updates.run_once()
     assert [a.path for a in server.requests[asked:] if "/sync" not in a.path] == []
     await heard(rig, server, ada)

@@ -152,10 +152,10 @@ async def test_what_a_message_pointed_to_goes_with_the_message(stand: UploadScen
 
 async def test_nothing_of_a_thread_on_hold_is_deleted(stand: UploadScene) -> None:
     """Whatever its time: while a person holds the thread its uploads stay, and go when that ends."""
-    insert = """INSERT INTO thread (id, phone_hash, phone, room_id, designation, aggregate, held)
+    insert = """INSERT INTO thread (id, phone_hash, phone, room_id, designation, aggregate, legal_hold)
                 VALUES ('t1', $1, $1, $2, 'amber heron', $1, $3)"""
     await stand.database.commit(lambda transaction: transaction.execute(insert, b"", ROOM, True))
     await stand.becomes("leave")
     assert await stand.after(2 * MAX_AGE) == []
-    await stand.database.commit(lambda transaction: transaction.execute("UPDATE thread SET held = $1", False))
+    await stand.database.commit(lambda transaction: transaction.execute("UPDATE thread SET legal_hold = $1", False))
     assert await stand.after(1) == [MXC]

@@ -97,7 +97,7 @@ async def test_one_to_device_message_fails(
         server.queue_sync({"to_device": {"events": [bad, ada.to_device(server.ours[PUPPET], "m.dummy", {})]}}, puppet=True)
         await rig.matrix.puppet_sync.run_once()
         assert rig.unhandled == []
-        assert await rig.puppet_database.fetchval("SELECT COUNT(*) FROM matrix_anew") == 1
+        assert await rig.puppet_database.fetchval("SELECT COUNT(*) FROM matrix_unwedging") == 1
         return
     key = ada.room_key_message(server.ours[POLICY], ROOM)
     server.queue_sync({"to_device": {"events": [bad, key]}, **timeline(ada.room_message(ROOM, "good"))})

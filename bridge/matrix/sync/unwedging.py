@@ -1,4 +1,4 @@
-"""Devices that began a new Olm session with the texter puppet (`m.dummy`): they could not read its last message or key.
+"""Unwedging: devices that began a new Olm session with the texter puppet (`m.dummy`); they could not read its last message.
 
 Rule of this module: the puppet has a store of its own, and two stores have no commit in common. So the request is noted
 beside the new session, and from there the keys are owed in the main store; a crash in between does that again, and never
@@ -22,7 +22,7 @@ from bridge.services import Services
 from bridge.storage.database import Transaction
 
 
-class SessionRecovery:
+class Unwedging:
     """Takes the texter puppet's to-device messages; devices and keys are in the main database."""
 
     def __init__(self, services: Services, *, identity: Identity, devices: DeviceLists) -> None:
@@ -36,12 +36,12 @@ class SessionRecovery:
                 continue
             known = await self._devices.find(self._database, message.sender, message.sender_key)
             if known is not None and known[1]:
-                query = "INSERT INTO matrix_anew (user_id, sender_key) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+                query = "INSERT INTO matrix_unwedging (user_id, sender_key) VALUES ($1, $2) ON CONFLICT DO NOTHING"
                 await transaction.execute(query, message.sender, message.sender_key)
 
     async def owe_keys(self) -> None:
         """Owe each of them every live key of the texter puppet once more."""
-        rows = await self._identity.database.fetch("SELECT user_id, sender_key FROM matrix_anew")
+        rows = await self._identity.database.fetch("SELECT user_id, sender_key FROM matrix_unwedging")
         if not rows:
             return
         await self._database.commit(lambda transaction: self._owe_keys(transaction, rows))
@@ -58,5 +58,5 @@ class SessionRecovery:
 async def _delete_rows(transaction: Transaction, rows: Sequence[Any]) -> None:
     for row in rows:
         await transaction.execute(
-            "DELETE FROM matrix_anew WHERE user_id=$1 AND sender_key=$2", row["user_id"], row["sender_key"]
+            "DELETE FROM matrix_unwedging WHERE user_id=$1 AND sender_key=$2", row["user_id"], row["sender_key"]
         )
