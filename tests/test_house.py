@@ -142,6 +142,7 @@ PASSED_OVER: Final = {
     (Desk, thread_desk_events.RevealConfirmed): "said by the desk to threads",
     (Thread, line_incidents.LineRestored): "told to the desk; no thread was restored",
     (Thread, line_incidents.FactsBehind): "told to the desk, which has people",
+    (Thread, line_incidents.KeysMissing): "told to the desk, which has people",
     (Thread, thread_desk_events.RevealRequested): "said by threads to the desk",
     (Thread, thread_desk_events.LegalHoldChanged): "said by threads to the desk",
 }

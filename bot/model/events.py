@@ -22,6 +22,7 @@ from bot.model.line_incidents import (
     FactsBehind,
     HomeserverIncident,
     InviteFailed,
+    KeysMissing,
     LineChecked,
     LineRestored,
     PageFailed,
@@ -332,6 +333,7 @@ Event: TypeAlias = (
     | LineChecked
     | LineRestored
     | FactsBehind
+    | KeysMissing
     | DrillReported
     | DrillEnded
     | SituationMet

@@ -207,6 +207,13 @@ class FactsBehind:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeysMissing:
+    """The machine has no key of so many conversations, as after an older `keys.db` was put back. Told where it is more."""
+
+    conversations: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StaffAdded:
     """The technician made an account for that person (`quietline staff add`), as a supervisor or as an advocate."""
 

@@ -31,6 +31,7 @@ from bot.model.line_incidents import (
     HomeserverIncident,
     HomeserverIncidentKind,
     InviteFailed,
+    KeysMissing,
     LineChecked,
     LineRestored,
     MarkedFacts,
@@ -306,6 +307,17 @@ def facts_behind(pack: Pack, facts: Facts, desk: Desk, event: FactsBehind) -> St
         "alerts.facts_behind", facts=MARKED_FACTS[event.kind], until_then=BEHIND[event.kind], kind=event.kind.value
     )
     return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)), PageOnCall(reason="facts")))
+
+
+def keys_missing(pack: Pack, facts: Facts, desk: Desk, event: KeysMissing) -> Step[Desk]:
+    """Say how many conversations can neither be read nor answered, and what to do; call the person on call."""
+    conversations = (
+        notice_of("alerts.one_conversation_has")
+        if event.conversations == 1
+        else notice_of("alerts.conversations_have", count=event.conversations)
+    )
+    body = notice_of("alerts.no_key_on_this_machine", conversations=conversations)
+    return Step(desk, (SendMessage(place=DESK, body=body, mentions=who_decides(facts)), PageOnCall(reason="keys")))
 
 
 def retry(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:

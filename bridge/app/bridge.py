@@ -227,8 +227,9 @@ class Bridge:
         services = self._resources.services
         await self.sms_sender.recover()
         await self.startup_hold.load()
-        await self._destroy_orphan_keys()
+        owners = await self._destroy_orphan_keys()
         await self.designations.load()
+        await startup_notices.report_missing_keys(services.database, services.vault, owners)
         await startup_notices.report_marks(services.database, services.vault, self._resources.marks_found)
         await self.engine.load()
         await self.screening.load()
@@ -361,13 +362,15 @@ class Bridge:
         now = await clock_trust.expiry_time(services.database, services.clock.now())
         return not suppression.is_known or bool(await suppression.lookup(phone, now=now))
 
-    async def _destroy_orphan_keys(self) -> None:
-        """Destroy keys whose thread or room never came to be, because a crash came between."""
+    async def _destroy_orphan_keys(self) -> set[str]:
+        """Destroy keys whose thread or room never came to be, because a crash came between; return who has a key then."""
         database, vault = self._resources.services.database, self._resources.services.vault
         await database.commit(delete_unassigned_rooms)
         needed = await threads.key_owners(database)
-        orphans = await vault.owners() - needed - {DESK, COPIES, CONFIRMATIONS_SIGNED}
+        owners = await vault.owners()
+        orphans = owners - needed - {DESK, COPIES, CONFIRMATIONS_SIGNED}
         for owner in orphans:
             await vault.destroy(owner)
         if orphans:
             log.event("bridge.orphan_keys_destroyed", count=len(orphans))
+        return owners - orphans

@@ -1,4 +1,4 @@
-"""What a start notes once: that the line was restored, that its configuration changed, and which facts are behind.
+"""What a start notes once: that the line was restored, that its configuration changed, which facts and keys it lacks.
 
 Rules of this module: `quietline restore` leaves its notice in the table `line`; the first start sends it to the desk in the
 commit that deletes it. Texts that were on their way when the backup was made are unknown: they are counted, and never sent.
@@ -8,20 +8,20 @@ Of the configuration a keyed hash is kept, which shows that it changed and nothi
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from bot.model.actions import DESK
 from bot.model.audit_kinds import AuditKind
 from bot.model.desk import SHIFTS_TIMER
-from bot.model.line_incidents import FactsBehind, LineRestored, MarkedFacts
+from bot.model.line_incidents import FactsBehind, KeysMissing, LineRestored, MarkedFacts
 from bridge.config import Config, Staff
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.storage.database import Database, Transaction
 from bridge.storage.marked_sets import Found, SetName
 from bridge.storage.vault import Vault
-from bridge.tables import inbox, line_state, timers
+from bridge.tables import inbox, line_state, threads, timers
 from bridge.tables.audit_log import AuditLog
 from bridge.tables.timers import Timer
 
@@ -67,6 +67,30 @@ async def report_marks(database: Database, vault: Vault, found: Mapping[SetName,
     await database.commit(commit)
     for name, each in told.items():
         log.event("bridge.facts_behind" if each is Found.BEHIND else "bridge.mark_behind", kind=name.value)
+
+
+async def report_missing_keys(database: Database, vault: Vault, owners: Collection[str]) -> None:
+    """Tell the desk of how many conversations there is no key, where these are more than at the last start.
+
+    `owners`: who has a key.
+    """
+    count = await threads.count_keyless(database, owners)
+    told = int(await line_state.get(database, line_state.KEYS_MISSING) or 0)
+    if count == told:
+        return
+    inbox_row = await inbox.seal(vault, DESK, KeysMissing(conversations=count)) if count > told else None
+
+    async def commit(transaction: Transaction) -> None:
+        if inbox_row is not None:
+            await inbox.append(transaction, inbox_row)
+        if count:
+            await line_state.put(transaction, line_state.KEYS_MISSING, str(count))
+        else:
+            await line_state.delete(transaction, line_state.KEYS_MISSING)
+
+    await database.commit(commit)
+    if inbox_row is not None:
+        log.event("bridge.keys_missing", count=count)
 
 
 async def look_at_shifts(database: Database, clock: Clock) -> None:

@@ -13,7 +13,7 @@ are a marked set (`Marks.aggregates`), written in the commit that writes an aggr
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -166,6 +166,13 @@ async def key_owners(reader: Reader) -> set[str]:
     """Return the owners of keys that something still stands under: every thread, and whose keys every room's are."""
     rows = await reader.fetch("SELECT id AS owner FROM thread UNION SELECT key_owner FROM matrix_room")
     return {row["owner"] for row in rows}
+
+
+async def count_keyless(reader: Reader, owners: Collection[str]) -> int:
+    """Count the conversations whose own key, or whose room's, is none of these."""
+    query = "SELECT id, key_owner FROM thread LEFT JOIN matrix_room ON matrix_room.room_id = thread.room_id"
+    rows = await reader.fetch(query)
+    return sum(any(owner is not None and owner not in owners for owner in row) for row in rows)
 
 
 async def admit(

@@ -218,6 +218,7 @@ FIELDS: Final[dict[str, Field]] = {
     "event_id": MESSAGES,
     "first": BOTH,
     "rate_limited": BOTH,
+    "conversations": range(1, 4),
     "hours": range(100),
     "how": thread_desk_events.AssignmentKind,
     "id": ("a", "b"),

@@ -16,6 +16,7 @@ NOTICES: Final[dict[str, str]] = {
         "in its room. Please look."
     ),
     "alerts.cannot_go_on_now_nothing": "cannot go on now. Nothing was sent; write nothing until they text again.",
+    "alerts.conversations_have": "{count} conversations of this line have",
     "alerts.could_not_be_invited_to": (
         "⚠️ {user} could not be invited to {where}. Is the account there, and does it take invitations? The line "
         "goes on without."
@@ -54,12 +55,19 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "alerts.left_with_a_silent_word": "left with a silent word. Nothing was sent; write nothing more.",
     "alerts.look_at_the_machines_clock": "Look at the machine's clock; if it is right, say !time ok.",
+    "alerts.no_key_on_this_machine": (
+        "⚠️ {conversations} no key on this machine, as after an older keys.db was put back. What was written there "
+        "cannot be read, nothing that is written there reaches a phone, and each further text of that phone is refused. "
+        "All others go on. Please tell the technician now: stop the line, put the newest keys.db in its place and start "
+        "once with --take-over. If that file is lost, so are these: a backup brings no conversation back."
+    ),
     "alerts.not_erased_yet_it_is": (
         "⚠️ Not erased yet{since}: {what}. It is tried again by itself. Please tell the technician."
     ),
     "alerts.on_the_way_to_phones": (
         " {texts} on the way to phones then: whether they arrived is unknown, and they are not sent again."
     ),
+    "alerts.one_conversation_has": "One conversation of this line has",
     "alerts.please_look_in_the_carriers": (
         "Please look in the carrier's portal for texts that are not here, and tell the technician"
     ),

@@ -18,6 +18,7 @@ NOTICES: Final[dict[str, str]] = {
     "alerts.cannot_go_on_now_nothing": (
         "no puede seguir ahora. No se envió nada; no escriban nada hasta que escriba otra vez."
     ),
+    "alerts.conversations_have": "{count} conversaciones de esta línea no tienen",
     "alerts.could_not_be_invited_to": (
         "⚠️ No se pudo invitar a {user} a {where}. ¿Existe la cuenta, y acepta invitaciones? La línea sigue sin esa persona."
     ),
@@ -56,6 +57,13 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "alerts.left_with_a_silent_word": "se fue con una palabra silenciosa. No se envió nada; no escriban nada más.",
     "alerts.look_at_the_machines_clock": "Mira el reloj de la máquina; si está bien, di !time ok.",
+    "alerts.no_key_on_this_machine": (
+        "⚠️ {conversations} clave en esta máquina, como ocurre cuando se restaura un keys.db antiguo. Lo que se escribió "
+        "allí no se puede leer, nada de lo que se escribe allí llega a un teléfono, y cada mensaje nuevo de ese teléfono "
+        "se rechaza. Las demás siguen. Por favor, avisen ya a soporte técnico: que detenga la línea, ponga en su lugar el "
+        "keys.db más reciente y la inicie una vez con --take-over. Si ese archivo se perdió, también se perdieron estas: "
+        "ninguna copia de seguridad trae de vuelta una conversación."
+    ),
     "alerts.not_erased_yet_it_is": (
         "⚠️ No se ha borrado todavía{since}: {what}. Se intenta otra vez automáticamente. Por favor, avisen a "
         "soporte técnico."
@@ -63,6 +71,7 @@ NOTICES: Final[dict[str, str]] = {
     "alerts.on_the_way_to_phones": (
         " {texts} en camino hacia teléfonos en ese momento: no se sabe si llegaron, y no se envían otra vez."
     ),
+    "alerts.one_conversation_has": "Una conversación de esta línea no tiene",
     "alerts.please_look_in_the_carriers": (
         "Por favor, busquen en el portal de la operadora textos que no estén aquí, y avisen a soporte técnico"
     ),

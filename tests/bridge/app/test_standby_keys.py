@@ -7,12 +7,12 @@ import shutil
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from bot.model.actions import DESK
-from bot.model.line_incidents import FactsBehind, MarkedFacts
+from bot.model.line_incidents import FactsBehind, KeysMissing, MarkedFacts
 from bot.model.transactional_actions import Suppress, SuppressionReason
 from bridge.app import key_changes, standby
 from bridge.app.bridge import Bridge
@@ -30,6 +30,7 @@ from tests.bridge.app.shared_line import BridgeProcess, SharedLine, lose_machine
 from tests.e2e.polling import wait_until
 from tests.fakes.postgres_server import PostgresServer
 
+T = TypeVar("T")
 BEFORE, SINCE, LATER = Phone("+12065550177"), Phone("+12065550178"), Phone("+12065550179")
 ENDED = "conversation that ended since"
 
@@ -53,14 +54,12 @@ async def stop(bridge: Bridge, phone: Phone) -> None:
     await services.marks.close()
 
 
-async def facts_told(bridge: Bridge) -> list[FactsBehind]:
-    """Return what the desk is about to hear of facts and their marks."""
+async def events_told(bridge: Bridge, kind: type[T]) -> list[T]:
+    """Return what the desk is about to hear of that kind."""
     services = bridge._resources.services
-    query = "SELECT body FROM inbox WHERE owner = 'desk' AND kind = 'FactsBehind' ORDER BY seq"
-    rows: list[Any] = await services.database.fetch(query)
-    return [
-        serialization.decode_as(FactsBehind, await services.vault.open(DESK, inbox.CONTEXT, row["body"])) for row in rows
-    ]
+    query = "SELECT body FROM inbox WHERE owner = 'desk' AND kind = $1 ORDER BY seq"
+    rows: list[Any] = await services.database.fetch(query, kind.__name__)
+    return [serialization.decode_as(kind, await services.vault.open(DESK, inbox.CONTEXT, row["body"])) for row in rows]
 
 
 async def keyless(bridge: Bridge) -> int:
@@ -126,12 +125,15 @@ async def test_a_copy_of_the_last_leader_s_own_time_is_not_led_with(line: Shared
         assert peek_age(of_two).epoch == 2
         marks = two._resources.marks_found
         assert marks[SetName.SUPPRESSION] is (Found.AHEAD if stopped else Found.AS_WRITTEN)
-        assert await facts_told(two) == ([FactsBehind(kind=MarkedFacts.SUPPRESSION, accepted=True)] if stopped else [])
+        assert await events_told(two, FactsBehind) == (
+            [FactsBehind(kind=MarkedFacts.SUPPRESSION, accepted=True)] if stopped else []
+        )
         suppression, now = two._resources.suppression, two._resources.services.clock.now()
         assert suppression.is_known
         assert await suppression.lookup(SINCE, now=now) == ({SuppressionReason.STOP} if stopped else set())
         assert not await two._resources.services.vault.has_key(ENDED), "it stood in the copy, and is destroyed at the start"
         assert await keyless(two) == 1
+        assert await events_told(two, KeysMissing) == [KeysMissing(conversations=1)]
         await take(two, BEFORE, "id3")
         await take(two, LATER, "id4")
         with pytest.raises(NotStored):
@@ -173,8 +175,9 @@ async def test_after_the_lease_s_table_is_gone_a_copy_is_told_by_its_count(line:
         assert not await may_lead(line, one, at_two.data_dir / KEYS)
         async with AsyncExitStack() as again:
             later = await line.lead(line.config().model_copy(update={"data_dir": at_one.data_dir}), again)
-            assert await facts_told(later) == []
+            assert await events_told(later, FactsBehind) == []
             assert await keyless(later) == 0
+            assert await events_told(later, KeysMissing) == []
             assert epoch_of(later) == 2
 
 
