@@ -22,7 +22,7 @@ from bridge.runtime.clock import seconds_since_boot
 from bridge.storage.errors import Busy, DatabaseError, InvalidStatement, LeadLost, UnsuitableServer
 from bridge.storage.postgres_connection import PostgresConnection, PostgresPlace
 from bridge.tables import lease_table
-from bridge.tables.lease_table import LEASE_SECONDS, STANDBY_NAME, Holder, Lease, place_of_lease
+from bridge.tables.lease_table import KEYLESS_NAME, LEASE_SECONDS, STANDBY_NAME, Holder, Lease, place_of_lease
 
 LOOK_SECONDS: Final = 0.5
 HANDOVER_LOOK_SECONDS: Final = 0.05
@@ -68,6 +68,7 @@ class Waiting:
         self._seen: Lease | None = None
         self._seen_first = 0.0
         self._said: dict[str, float] = {}
+        self._called = ""
 
     async def run(self) -> Lead:
         """Wait until the lease is ours. Raises `UnsuitableServer` only."""
@@ -97,6 +98,7 @@ class Waiting:
         dead = bool(seen.holder) and is_dead(seen.holder)
         stood_still = seen.run_out and now - self._seen_first >= LEASE_SECONDS
         if not (seen.released or dead or stood_still):
+            await self._call(connection)
             return None
         if not self._keys.exists() and await lease_table.line_exists(connection, self._place):
             self._say("lease.no_keys", FileNotFoundError())
@@ -155,6 +157,7 @@ class Waiting:
             return self._connection
         try:
             self._connection = await connect_to_lease(self._place, name=STANDBY_NAME)
+            self._called = STANDBY_NAME
         except LeadLost as error:
             self._say("lease.line_taken", error)
             return None
@@ -170,6 +173,13 @@ class Waiting:
             await lease_table.create(connection, place_of_lease(self._place), is_new=is_new)
             seen = await lease_table.read(connection)
         return seen
+
+    async def _call(self, connection: PostgresConnection) -> None:
+        """Have the server say of us whether we see `keys.db`: without it nobody need hand over to us."""
+        name = STANDBY_NAME if self._keys.exists() else KEYLESS_NAME
+        if name != self._called:
+            await lease_table.call(connection, name)
+            self._called = name
 
     def _say(self, what: str, error: Exception) -> None:
         now = seconds_since_boot()

@@ -34,7 +34,8 @@ LEASE_SECONDS: Final = 8.0
 """How long a lease lasts. With the look of every half second and the time of a start it is below 15 seconds."""
 LEADER_NAME: Final = "quietline leader"
 STANDBY_NAME: Final = "quietline standby"
-"""What the server calls the connection of who waits, so that `status` can count them."""
+KEYLESS_NAME: Final = "quietline standby without keys"
+"""What the server calls the connection of who waits, so that `status` can count them: the second has no `keys.db`."""
 
 _CREATE: Final = """CREATE TABLE IF NOT EXISTS lease (
     id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -97,6 +98,11 @@ def place_of_lease(place: PostgresPlace) -> PostgresPlace:
     return PostgresPlace(place.url, LEASE_SCHEMA.format(place.schema))
 
 
+async def call(connection: PostgresConnection, name: str) -> None:
+    """Have the server call our connection so. Raises `DatabaseError`."""
+    await connection.execute("SELECT set_config('application_name', $1, FALSE)", name)
+
+
 async def create(connection: PostgresConnection, place: PostgresPlace, *, is_new: bool) -> None:
     """Make the row where there is none. `is_new`: nothing of the line exists, so that nobody can have led it.
 
@@ -140,9 +146,10 @@ def peek(snapshot: Snapshot) -> Lease | None:
     return None if row is None else _lease_of(row)
 
 
-def peek_standbys(snapshot: Snapshot) -> int:
-    """Count the connections of bridges that wait, from beside the line."""
-    return int(snapshot.fetchval(_STANDBYS, STANDBY_NAME))
+def peek_standbys(snapshot: Snapshot) -> tuple[int, int]:
+    """Count the connections of bridges that wait, from beside the line: those that see `keys.db`, and those that do not."""
+    seeing, others = (int(snapshot.fetchval(_STANDBYS, name)) for name in (STANDBY_NAME, KEYLESS_NAME))
+    return seeing, others
 
 
 def _lease_of(row: Row) -> Lease:
@@ -173,7 +180,7 @@ async def take(
             return None
         epoch = max(seen.epoch, by.least_epoch) + 1
         await connection.execute(_TAKE, epoch, by.identity, by.host, LEASE_SECONDS)
-        await connection.execute("SELECT set_config('application_name', $1, FALSE)", LEADER_NAME)
+        await call(connection, LEADER_NAME)
     except DatabaseError:
         if not connection.is_closed:
             await connection.run("ROLLBACK")

@@ -1,8 +1,9 @@
 """`quietline handover`: the bridge that leads lets another one lead, in order.
 
-Rules of this module: nothing is asked of a leader when nobody waits; what is asked and not done within the time is taken
-back. The row of the lease carries the wish, so it may be said on any machine that reaches the database. Before one bridge
-is stopped only that one is asked, or the one that is to stay would be told to let go.
+Rules of this module: nothing is asked of a leader when nobody waits who sees `keys.db`, as where the volume follows the
+leader: the line would be away until the same one leads again; what is asked and not done within the time is taken back.
+The row of the lease carries the wish, so it may be said on any machine that reaches the database. Before one bridge is
+stopped only that one is asked, or the one that is to stay would be told to let go.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 0.1
+MOVE: Final = (
+    "Where the volume of keys is at one machine alone: stop the bridge that leads there, unmount the volume, attach and "
+    "mount it at the other machine. The bridge that waits there leads with it by itself (standby.md)."
+)
+"""What to do where `keys.db` is not on a volume that both see."""
 
 
 async def hand_over(
@@ -45,6 +51,8 @@ async def hand_over(
         await asyncio.sleep(LOOK_SECONDS)
     if not found.leads or found.lease is None:
         return _said("no bridge leads", "Start one.")
+    if not found.standbys and found.keyless:
+        return _said("the bridge that waits does not see keys.db", f"Nothing was changed. {MOVE}")
     if not found.standbys:
         return _said("no bridge waits", "Start a second one, on this database and directory of keys; nothing was changed.")
     began, before = time.monotonic(), found.lease.epoch
@@ -54,6 +62,8 @@ async def hand_over(
         while time.monotonic() - began < timeout_seconds:
             lease = await lease_table.read(connection)
             if lease is not None and lease.epoch > before:
+                if lease.holder == found.lease.holder:
+                    return _said(f"the same bridge leads again, on {lease.host}", f"No other could. {MOVE}")
                 seconds = time.monotonic() - began
                 what = f"the bridge on {lease.host} leads (epoch {lease.epoch}), after {seconds:.1f} s"
                 return CheckReport(checks=(CheckResult(name=NAME, ok=True, what=what),))

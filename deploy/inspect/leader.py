@@ -29,10 +29,11 @@ RAN_OUT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Leadership:
-    """The lease, None where there never was one, and how many bridges wait for it."""
+    """The lease, None where there never was one, and how many bridges wait for it: with `keys.db`, and without it."""
 
     lease: Lease | None
     standbys: int
+    keyless: int = 0
 
     @property
     def leads(self) -> bool:
@@ -43,7 +44,7 @@ class Leadership:
 def read_leadership(server: str) -> Leadership:
     """Read it. `server`: the URL of the line's database. Raises `DatabaseError`."""
     with postgres_snapshot.snapshot(place_of_lease(PostgresPlace(server, MAIN))) as snapshot:
-        return Leadership(lease_table.peek(snapshot), lease_table.peek_standbys(snapshot))
+        return Leadership(lease_table.peek(snapshot), *lease_table.peek_standbys(snapshot))
 
 
 def check_leader(config: Config) -> CheckResult:
@@ -51,13 +52,21 @@ def check_leader(config: Config) -> CheckResult:
     if (server := config.database_url) is None:
         return CheckResult(name=NAME, ok=True, what="one bridge, which the lock of its directory keeps alone")
     found = read_leadership(server)
-    lease, waiting = found.lease, "one waits" if found.standbys == 1 else f"{found.standbys or 'none'} wait"
+    lease, waiting = found.lease, _waiting(found)
     if lease is None or not lease.holder or lease.released:
         return CheckResult(name=NAME, ok=True, what=f"no bridge leads just now, {waiting}")
     if lease.run_out:
         what = f"the bridge on {lease.host} had the lease, and has not renewed it; {waiting}"
         return CheckResult(name=NAME, ok=False, what=what, do=RAN_OUT)
     return CheckResult(name=NAME, ok=True, what=f"the bridge on {lease.host} (epoch {lease.epoch}), {waiting}")
+
+
+def _waiting(found: Leadership) -> str:
+    number = found.standbys + found.keyless
+    waiting = "one waits" if number == 1 else f"{number or 'none'} wait"
+    if not found.keyless:
+        return waiting
+    return f"{waiting}, without keys.db" if not found.standbys else f"{waiting}, {found.keyless} without keys.db"
 
 
 def leader_rows(config: Config) -> list[CheckResult]:

@@ -26,6 +26,7 @@ from bridge.lease.key_file_look import peek_age
 from bridge.lease.waiting import Waiting
 from bridge.runtime.service_notifier import ServiceState
 from bridge.storage.postgres_connection import PostgresPlace, connect
+from deploy.inspect.handover import hand_over
 from tests.bridge.app.shared_line import SharedLine, ask, lose_machine, shared_line, shorten_leases
 from tests.bridge.test_config import Papers
 from tests.conftest import FIGURES
@@ -153,7 +154,7 @@ async def test_a_line_goes_on_as_soon_as_its_volume_is_attached(
 
 
 async def test_a_bridge_whose_volume_is_not_mounted_waits_for_it(line: SharedLine) -> None:
-    """Its data directory is missing: no key is made there, and it leads with the volume.
+    """Its data directory is missing: no key is made there, nothing is handed over to it, and it leads with the volume.
 
     It does not end with 2, after which systemd would not start it again; where it cannot write it ends with 1.
     """
@@ -162,6 +163,8 @@ async def test_a_bridge_whose_volume_is_not_mounted_waits_for_it(line: SharedLin
         await line.lead(first, stack)
         async with line.process(data_dir=volume) as other:
             await other.waits()
+            await wait_until("it has looked for the keys", partial(refuses_to_hand_over, first), every=0.1)
+            assert await line.execute("SELECT epoch FROM lease WHERE NOT handover") == 1
             await stack.aclose()
             await assert_never("it makes keys of its own", partial(exists, volume / KEYS), during=1.5)
             await other.waits()
@@ -173,6 +176,12 @@ async def test_a_bridge_whose_volume_is_not_mounted_waits_for_it(line: SharedLin
         await away.process.wait()
     assert (other.ended, away.ended) == (0, 1)
     assert away.words == f"{nowhere}: cannot be written to; is its disk mounted?\n"
+
+
+async def refuses_to_hand_over(config: Config) -> bool | None:
+    """Whether `quietline handover` says that there is nobody to hand over to, for want of the keys."""
+    [row] = (await hand_over(config)).checks
+    return (row.ok, row.what) == (False, "the bridge that waits does not see keys.db") or None
 
 
 async def said_no_keys(caplog: pytest.LogCaptureFixture) -> bool | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.config import Config, load
+from bridge.lease import waiting as waiting_module
 from bridge.lease.lead import Lead
 from bridge.lease.waiting import Waiting, host_name
 from bridge.storage.postgres_connection import PostgresPlace
@@ -35,21 +36,30 @@ class LedLine(LeasedLine):
 
 
 @pytest.fixture
-async def line(postgres_server: PostgresServer, tmp_path: Path) -> AsyncIterator[LedLine]:
+async def line(postgres_server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LedLine]:
     papers, name = Papers(tmp_path), f"line_{secrets.token_hex(6)}"
     server = await make_line_database(name, postgres_server.url("postgres"))
     papers.write("database_url", server)
     papers.raw["database"] = {"url_file": papers.file("database_url")}
     made = LedLine(postgres_server, PostgresPlace(server, "main"), tmp_path / "keys.db")
+    # Each of them stands for a process of its own.
+    monkeypatch.setattr(waiting_module, "own_identity", lambda: secrets.token_hex(16))
     made.config, made.name = load(papers.save()), name
     yield made
     assert made.ends == []
 
 
-async def led(line: LedLine) -> tuple[Lead, Waiting]:
-    """Have one lead and one wait."""
+async def first(line: LedLine) -> Lead:
+    """Have one lead, which makes the file of keys."""
     lead = await line.bridge().try_once()
     assert lead is not None
+    line.keys.touch()
+    return lead
+
+
+async def led(line: LedLine) -> tuple[Lead, Waiting]:
+    """Have one lead and one wait."""
+    lead = await first(line)
     waiting = line.bridge()
     assert await waiting.try_once() is None
     return lead, waiting
@@ -94,8 +104,7 @@ async def test_a_handover_needs_one_that_leads_and_one_that_waits(line: LedLine)
     """Nothing is asked of a leader whom nobody would follow."""
     [row] = (await hand_over(line.config)).checks
     assert (row.ok, row.what) == (False, "no bridge leads")
-    lead = await line.bridge().try_once()
-    assert lead is not None
+    lead = await first(line)
     [row] = (await hand_over(line.config)).checks
     assert (row.ok, row.what) == (False, "no bridge waits")
     await lead._renew()
@@ -116,6 +125,52 @@ async def test_a_leader_hears_the_wish_and_the_next_one_leads(line: LedLine) -> 
     await later._renew()
     assert not later.handover.is_set()
     await later.close()
+
+
+async def test_nothing_is_handed_over_to_a_bridge_that_does_not_see_the_keys(line: LedLine) -> None:
+    """Their volume follows the leader: that one is asked nothing, and what to do is said. With the volume it is asked."""
+    lead, waiting = await led(line)
+    away = line.keys.with_name("of the other machine")
+    line.keys.rename(away)
+    assert await waiting.try_once() is None
+    assert await said(line) == (True, f"the bridge on {host_name()} (epoch 1), one waits, without keys.db")
+    [row] = (await hand_over(line.config)).checks
+    assert (row.ok, row.what, row.do) == (
+        False,
+        "the bridge that waits does not see keys.db",
+        f"Nothing was changed. {handover.MOVE}",
+    )
+    await lead._renew()
+    assert not lead.handover.is_set()
+    another = line.bridge()
+    away.rename(line.keys)
+    assert await another.try_once() is None
+    assert await said(line) == (True, f"the bridge on {host_name()} (epoch 1), 2 wait, 1 without keys.db")
+    await another.close()
+    assert await waiting.try_once() is None
+    lead.start()
+    asking = asyncio.create_task(hand_over(line.config))
+    await lead.handover.wait()
+    await lead.close()
+    later = await line.waits_until_it_leads(waiting)
+    assert (await asking).ok
+    await later.close()
+
+
+async def test_the_same_bridge_that_leads_again_is_no_handover(line: LedLine) -> None:
+    """As where the other one has an older copy of the keys: it is said, and what to do."""
+    lead, waiting = await led(line)
+    lead.start()
+    again = line.bridge()
+    again._identity = lead._identity
+    asking = asyncio.create_task(hand_over(line.config))
+    await lead.handover.wait()
+    await lead.close()
+    later = await line.waits_until_it_leads(again)
+    [row] = (await asking).checks
+    assert (row.ok, row.what) == (False, f"the same bridge leads again, on {host_name()}")
+    await later.close()
+    await waiting.close()
 
 
 async def test_a_wish_that_is_not_heard_in_time_is_taken_back(line: LedLine) -> None:
@@ -149,8 +204,7 @@ async def test_what_ends_one_bridge_asks_only_that_one(line: LedLine, monkeypatc
 
 async def test_a_second_bridge_is_waited_for(line: LedLine) -> None:
     """One that is only starting when the leader is to be stopped takes over all the same."""
-    lead = await line.bridge().try_once()
-    assert lead is not None
+    lead = await first(line)
     lead.start()
     asking = asyncio.create_task(hand_over(line.config, here=True, wait=STEP_TIMEOUT))
     await asyncio.sleep(0)
