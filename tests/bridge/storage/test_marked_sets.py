@@ -1,4 +1,4 @@
-"""Sets of facts that nobody takes back in the main database alone, whatever a crash leaves."""
+"""Sets of facts that nobody takes back in the main database alone, on either engine, whatever a crash leaves."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import pytest
 from hypothesis import given, settings
@@ -16,15 +16,14 @@ from hypothesis import strategies as st
 
 from bridge.runtime.crash_points import CrashPoint
 from bridge.storage import marked_sets
-from bridge.storage.database import Transaction
+from bridge.storage.database import Transaction, Value, Work, placeholders
 from bridge.storage.key_file import KeyFile
 from bridge.storage.marked_sets import Found, MarkedSet, Marks, SetName
 from bridge.storage.migrations import Migrations
-from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.storage.vault import Vault
 from tests.bot.hypothesis_settings import COMMON, EXPLORES
+from tests.fakes.database_engine import beside, make_database
 
-pytestmark = pytest.mark.sqlite_only  # a database of before is put back as a file
 KEYS: Final = (b"a", b"b", b"c")
 SYNCED: Final = (CrashPoint.MARK_WRITTEN, CrashPoint.MARK_COMMITTED)
 
@@ -34,19 +33,22 @@ class _Killed(Exception):  # noqa: N818 - what happens to a process
 
 
 async def _table(transaction: Transaction) -> None:
-    await transaction.execute("CREATE TABLE fact (key BLOB PRIMARY KEY, value BLOB NOT NULL)")
+    blob = transaction.dialect.blob
+    await transaction.execute(f"CREATE TABLE fact (key {blob} PRIMARY KEY, value {blob} NOT NULL)")
 
 
+TABLES: Final = ("fact", "marked_set")
+Copy: TypeAlias = dict[str, list[dict[str, Value]]]
+"""Rows of the main database, by table."""
 MIGRATIONS: Final = (Migrations(version_table="fact_version", steps=(_table,)), marked_sets.MIGRATIONS)
 
 
 class Files:
-    """One set over the two files of a directory, as one run of a bridge has it. `dies_at`: where that run ends."""
+    """One set over a main database and a file of keys, as one run of a bridge has it. `dies_at`: where that run ends."""
 
     def __init__(self, directory: Path) -> None:
         self.main, self.keys = directory / "main.db", directory / "keys.db"
         self.dies_at: CrashPoint | None = None
-        self.writes = 0
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[tuple[MarkedSet, Found]]:
@@ -54,7 +56,7 @@ class Files:
         keys = KeyFile(path=self.keys)
         await keys.open()
         self.vault = Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
-        self.database = SqliteDatabase(self.main, migrations=MIGRATIONS)
+        self.database = make_database(self.main, migrations=MIGRATIONS)
         await self.database.open()
         marks = Marks(database=self.database, vault=self.vault, crash=self._crash)
         try:
@@ -88,21 +90,42 @@ class Files:
 
     async def beside(self, statement: str, *values: bytes) -> None:
         """Write the main database as a person does who has no key."""
-        database = SqliteDatabase(self.main)
+        await self._beside(lambda transaction: transaction.execute(statement, *values))
+
+    def copy(self) -> Copy:
+        """Keep all rows of the main database as it is between two runs."""
+        with beside(self.main) as rows:
+            return {table: [dict(row) for row in rows.fetch(f"SELECT * FROM {table}")] for table in TABLES}  # noqa: S608 - names from above
+
+    async def put_back(self, copy: Copy) -> None:
+        """Put the whole of it back, with nothing that came since."""
+
+        async def work(transaction: Transaction) -> None:
+            for table, rows in copy.items():
+                await transaction.execute(f"DELETE FROM {table}")  # noqa: S608 - as above
+                for row in rows:
+                    names = f"({', '.join(row)}) VALUES ({placeholders(len(row))})"
+                    await transaction.execute(f"INSERT INTO {table} {names}", *row.values())
+
+        await self._beside(work)
+
+    def copy_keys(self) -> Path:
+        """Keep a copy of the file of keys as it is between two runs."""
+        return Path(shutil.copy(self.keys, self.keys.with_suffix(".before")))
+
+    def put_keys_back(self, copy: Path) -> None:
+        """Put it back, without what a journal adds to it."""
+        for each in self.keys.parent.glob(f"{self.keys.name}-*"):
+            each.unlink()
+        shutil.copy(copy, self.keys)
+
+    async def _beside(self, work: Work[None]) -> None:
+        database = make_database(self.main)
         await database.open()
-        await database.commit(lambda transaction: transaction.execute(statement, *values))
-        await database.close()
-
-    def copy(self, of: Path) -> Path:
-        """Keep a copy of a file as it is between two runs."""
-        self.writes += 1
-        return Path(shutil.copy(of, of.with_name(f"{of.name}.{self.writes}")))
-
-    def put_back(self, copy: Path, to: Path) -> None:
-        """Put a copy back, without what a log or a journal adds to it."""
-        for beside in to.parent.glob(f"{to.name}-*"):
-            beside.unlink()
-        shutil.copy(copy, to)
+        try:
+            await database.commit(work)
+        finally:
+            await database.close()
 
     def _crash(self, point: CrashPoint) -> None:
         if point is self.dies_at:
@@ -140,9 +163,9 @@ async def test_what_is_written_beside_the_program_is_found(files: Files, stateme
 
 async def test_an_old_row_with_its_old_version_is_found(files: Files) -> None:
     """The whole of the main database as it was before one change: its version and code are right, and too old."""
-    old = files.copy(files.main)
+    old = files.copy()
     assert await files.once({b"b": None}) == (Found.AS_WRITTEN, {b"a": b"1"})
-    files.put_back(old, files.main)
+    await files.put_back(old)
     assert await files.once() == (Found.BEHIND, None)
 
 
@@ -158,24 +181,24 @@ async def test_a_running_line_does_not_read_what_was_written_beside_it(files: Fi
 
 async def test_an_older_key_file_is_accepted_and_told(files: Files) -> None:
     """The database is ahead of its mark: it counts, once told, and the mark follows."""
-    old = files.copy(files.keys)
+    old = files.copy_keys()
     assert await files.once({b"c": b"3"}) == (Found.AS_WRITTEN, {b"a": b"1", b"b": b"2", b"c": b"3"})
-    newer = files.copy(files.main)
-    files.put_back(old, files.keys)
+    newer = files.copy()
+    files.put_keys_back(old)
     whole = {b"a": b"1", b"b": b"2", b"c": b"3"}
     assert await files.once() == (Found.AHEAD, whole)
     assert await files.once({b"c": None}) == (Found.AS_WRITTEN, {b"a": b"1", b"b": b"2"})
-    files.put_back(newer, files.main)
+    await files.put_back(newer)
     assert await files.once() == (Found.BEHIND, None)
 
 
 async def test_a_key_file_without_marks_is_accepted_and_told(files: Files) -> None:
     """As one of before there were marks: the set counts as it stands, under a new epoch, in which no old version fits."""
-    old = files.copy(files.main)
+    old = files.copy()
     async with files.running():
         await files.vault.forget_mark(SetName.SUPPRESSION.value)
     assert await files.once({b"b": None}) == (Found.AHEAD, {b"a": b"1"})
-    files.put_back(old, files.main)
+    await files.put_back(old)
     assert await files.once() == (Found.BEHIND, None)
 
 
@@ -192,14 +215,14 @@ async def test_a_person_accepts_a_set_as_it_stands(files: Files) -> None:
 @pytest.mark.parametrize("point", SYNCED)
 async def test_a_death_between_the_two_files_is_no_attack(files: Files, point: CrashPoint) -> None:
     """Killed before the commit or after it: the next start takes what stands, and what is older than that is found."""
-    old = files.copy(files.main)
+    old = files.copy()
     files.dies_at = point
     await files.once({b"b": None})
     files.dies_at = None
     stands = {b"a": b"1", b"b": b"2"} if point is CrashPoint.MARK_WRITTEN else {b"a": b"1"}
     assert await files.once() == (Found.AS_WRITTEN, stands)
     assert await files.once({b"c": b"3"}) == (Found.AS_WRITTEN, stands | {b"c": b"3"})
-    files.put_back(old, files.main)
+    await files.put_back(old)
     assert await files.once() == (Found.BEHIND, None)
 
 
@@ -262,7 +285,7 @@ async def _walk(directory: Path, moves: list[tuple[dict[bytes, bytes | None], Cr
     files = Files(directory)
     stands: dict[bytes, bytes] = {}
     assert await files.once() == (Found.AS_WRITTEN, stands)
-    copies = [(files.copy(files.main), 0)]
+    copies = [(files.copy(), 0)]
     settled = 0
     for changes, dies_at in moves:
         files.dies_at = dies_at
@@ -275,8 +298,8 @@ async def _walk(directory: Path, moves: list[tuple[dict[bytes, bytes | None], Cr
             settled += changed
         files.dies_at = None
         assert await files.once() == (Found.AS_WRITTEN, stands)
-        copies.append((files.copy(files.main), settled))
+        copies.append((files.copy(), settled))
     copy, version = copies[min(back, len(copies) - 1)]
-    files.put_back(copy, files.main)
+    await files.put_back(copy)
     expected = (Found.AS_WRITTEN, stands) if version == settled else (Found.BEHIND, None)
     assert await files.once() == expected
