@@ -23,11 +23,12 @@ from bridge.matrix.room_keys.key_sharing import RoomKeySharing
 from bridge.matrix.room_keys.outbound_sessions import OutboundSessions
 from bridge.matrix.room_keys.outbound_table import rotate_sessions
 from bridge.matrix.rooms.room_state import (
-    SELECT_MEMBERSHIP,
     Room,
     RoomKind,
     RoomQueries,
+    membership_of,
     record_room,
+    rooms_not_joined,
     set_membership,
 )
 from bridge.matrix.rooms.room_templates import (
@@ -180,8 +181,7 @@ class RoomClient:
 
     async def rooms_without_puppet(self) -> list[str]:
         """Return the rooms that the texter puppet was in and, as the homeserver told us, is not in now."""
-        query = "SELECT room_id FROM matrix_member WHERE user_id = $1 AND membership <> 'join' ORDER BY room_id"
-        return [row["room_id"] for row in await self._database.fetch(query, self.puppet)]
+        return await rooms_not_joined(self._database, self.puppet)
 
     async def readd_puppet(self, room_id: str, name: str) -> None:
         """Invite the texter puppet and have it join, under that name where there is one. Where it is in, it is left so.
@@ -211,7 +211,7 @@ class RoomClient:
         room = await self._rooms.room(room_id)
         await self.share_room_keys(room_id, user)
         self._crash(CrashPoint.KEYS_SHARED)
-        before = await self._database.fetchval(SELECT_MEMBERSHIP, room_id, user)
+        before = await membership_of(self._database, room_id, user)
         if await self._membership(room_id, user) not in {"join", "invite"}:
             await self._try_key_bundle(room_id, user)
             body = {"user_id": user, "reason": REASONS[room.kind]}
@@ -302,7 +302,7 @@ class RoomClient:
 
 async def _record_invite(transaction: Transaction, room_id: str, user: str, before: object) -> None:
     """Write what the sync will tell in a moment, unless it has told something since."""
-    if await transaction.fetchval(SELECT_MEMBERSHIP, room_id, user) == before and before != "join":
+    if await membership_of(transaction, room_id, user) == before and before != "join":
         await set_membership(transaction, room_id, user, "invite")
 
 

@@ -20,7 +20,7 @@ from bridge.matrix.api.json_fields import BAD_DATA, Json, int_field, object_at, 
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.room_keys.device_lists import DeviceLists, EventSink
 from bridge.matrix.room_keys.outbound_table import rotate_sessions
-from bridge.matrix.rooms.room_state import SELECT_MEMBERSHIP, room_of, set_membership
+from bridge.matrix.rooms.room_state import members_of, membership_of, room_of, set_membership
 from bridge.matrix.sync.sync_response import MEMBERSHIPS, member_names
 from bridge.runtime import log
 from bridge.storage.database import Database, Transaction
@@ -60,16 +60,15 @@ class RoomComparison:
 
     async def is_outside(self, room_id: str) -> bool:
         """Whether one of us is not in a room, of those who should be: what is refused there then is not final."""
-        kind = await self._database.fetchval("SELECT kind FROM matrix_room WHERE room_id=$1", room_id)
-        for who in (self._policy,) if kind == "office" else (self._policy, self._puppet):
+        room = await room_of(self._database, room_id)
+        for who in (self._policy,) if room is not None and room.kind == "office" else (self._policy, self._puppet):
             if room_id not in await self._joined(who):
                 return True
         return False
 
     async def compare_members(self, room_id: str) -> Compared:
         """Correct who is in a room. Raises what `HomeserverClient` raises."""
-        rows = await self._database.fetch("SELECT user_id, membership FROM matrix_member WHERE room_id=$1", room_id)
-        noted = {row["user_id"]: row["membership"] for row in rows}
+        noted = await members_of(self._database, room_id)
         try:
             answer = await self._policy.client.request("GET", "rooms", room_id, "members")
         except TokenRefused:
@@ -116,7 +115,7 @@ class RoomComparison:
                 now = "invite"
             elif now == before or (now in {"leave", "ban"} and before in {"", "leave", "ban"}):
                 continue
-            if (await transaction.fetchval(SELECT_MEMBERSHIP, room_id, user_id) or "") != before:
+            if (await membership_of(transaction, room_id, user_id) or "") != before:
                 continue  # the sync has told of a change meanwhile
             if is_lost:
                 lost.append(user_id)

@@ -38,7 +38,7 @@ from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSession
 from bridge.matrix.room_keys import dirty_table, inbound_table, waiting_table
 from bridge.matrix.room_keys.device_lists import DeviceLists
 from bridge.matrix.room_keys.waiting_table import Needs
-from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS, room_of
+from bridge.matrix.rooms.room_state import membership_of, room_of
 from bridge.runtime import log
 from bridge.services import Services
 from bridge.storage.database import Database, Transaction, attempt
@@ -120,7 +120,7 @@ class InboundSessions:
             raise Malformed("session_key") from None
         if session.id != session_id:
             raise Malformed("session_id")
-        if not await self._is_member(transaction, room_id, message.sender):
+        if await membership_of(transaction, room_id, message.sender) not in {"join", "invite"}:
             raise NotMember
         known = await inbound_table.floor_of(transaction, room_id, session_id, message.sender)
         floor = await inbound_table.floor_of_deleted(transaction, room_id, session_id) if known is None else known
@@ -145,10 +145,6 @@ class InboundSessions:
             floor=floor,
         )
         return (room_id, session_id) if is_kept else None
-
-    async def _is_member(self, transaction: Transaction, room_id: str, user_id: str) -> bool:
-        query = f"SELECT 1 FROM matrix_member WHERE room_id=$1 AND user_id=$2 AND membership IN {KEY_MEMBERSHIPS}"  # noqa: S608
-        return await transaction.fetchval(query, room_id, user_id) is not None
 
     async def decrypt(
         self, transaction: Transaction, event: EncryptedEvent, *, fresh: Collection[str] = ()

@@ -29,7 +29,7 @@ from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.vodozemac_olm import OutboundGroupSession
 from bridge.matrix.room_keys import outbound_table
 from bridge.matrix.room_keys.key_sharing import RoomKeySharing, first_key_seal_context
-from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS, Room, UnknownRoom, room_of
+from bridge.matrix.rooms.room_state import Room, UnknownRoom, members_for_keys, room_of
 from bridge.services import Services
 from bridge.storage.database import Transaction
 from bridge.storage.vault import CannotOpen
@@ -119,7 +119,7 @@ class OutboundSessions:
             if session is None or self._expired(session):
                 session = await self._database.commit(lambda transaction: self._create(transaction, user_id, room_id))
             # also after a restart, because the process may have ended before everybody had the key
-            await self._key_sharing.share(room_id, await self._members(room_id))
+            await self._key_sharing.share(room_id, await members_for_keys(self._database, room_id))
             self._cache[key] = session
             if len(self._cache) > MAX_CACHED:
                 self._cache.popitem(last=False)
@@ -198,10 +198,3 @@ class OutboundSessions:
 
     def _seal_context(self, session_id: str) -> str:
         return f"matrix ratchet {session_id} {self._database.history}".rstrip()
-
-    async def _members(self, room_id: str) -> list[str]:
-        rows = await self._database.fetch(
-            f"SELECT user_id FROM matrix_member WHERE room_id=$1 AND membership IN {KEY_MEMBERSHIPS}",  # noqa: S608
-            room_id,
-        )
-        return [row["user_id"] for row in rows]

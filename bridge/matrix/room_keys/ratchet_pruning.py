@@ -17,6 +17,7 @@ from functools import partial
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError
 from bridge.matrix.room_keys import inbound_table, outbound_table, waiting_table
 from bridge.matrix.room_keys.inbound_sessions import inbound_seal_context
+from bridge.matrix.rooms.room_state import rooms_of_ours
 from bridge.storage.database import Database, Row, Transaction
 from bridge.storage.vault import CannotOpen, Vault
 
@@ -32,8 +33,8 @@ async def prune_ratchets(database: Database, vault: Vault) -> int:
     """Move every session of others past what is gone, and delete those of ours; return how many were moved."""
     await database.commit(outbound_table.delete_retired_sessions)
     moved = 0
-    for room in await database.fetch("SELECT room_id FROM matrix_room"):
-        for row in await inbound_table.read_with(database, room["room_id"]):
+    for room in await rooms_of_ours(database):
+        for row in await inbound_table.read_with(database, room.room_id):
             first = row["last"] + 1 if row["kept"] is None else row["kept"]
             if first <= row["first_index"]:
                 continue

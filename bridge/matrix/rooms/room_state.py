@@ -18,7 +18,7 @@ RoomKind: TypeAlias = Literal["desk", "office", "thread"]
 KEY_MEMBERSHIPS: Final = "('join', 'invite')"
 """SQL: the memberships that count for keys."""
 
-SELECT_MEMBERSHIP: Final = "SELECT membership FROM matrix_member WHERE room_id=$1 AND user_id=$2"
+_SELECT_MEMBERSHIP: Final = "SELECT membership FROM matrix_member WHERE room_id=$1 AND user_id=$2"
 
 
 class UnknownRoom(Permanent):
@@ -118,6 +118,12 @@ async def room_of(transaction: Transaction | Database, room_id: str) -> Room | N
     return None if row is None else Room(**dict(row))
 
 
+async def rooms_of_ours(reader: Reader) -> list[Room]:
+    """Return every room of ours."""
+    rows = await reader.fetch("SELECT room_id, kind, owner, key_owner FROM matrix_room")
+    return [Room(**dict(row)) for row in rows]
+
+
 async def desk_room(reader: Reader) -> str | None:
     """Return the desk's room, or None while there is none."""
     room_id: str | None = await reader.fetchval("SELECT room_id FROM matrix_room WHERE kind = 'desk'")
@@ -133,8 +139,29 @@ async def office_of(reader: Reader, user_id: str) -> str | None:
 
 async def membership_of(reader: Reader, room_id: str, user_id: str) -> str | None:
     """Return the membership of a user in a room, or None when there never was one."""
-    membership: str | None = await reader.fetchval(SELECT_MEMBERSHIP, room_id, user_id)
+    membership: str | None = await reader.fetchval(_SELECT_MEMBERSHIP, room_id, user_id)
     return membership
+
+
+async def members_of(reader: Reader, room_id: str) -> dict[str, str]:
+    """Return user id -> membership of everybody the room ever told of, ourselves included."""
+    rows = await reader.fetch("SELECT user_id, membership FROM matrix_member WHERE room_id=$1", room_id)
+    return {row["user_id"]: row["membership"] for row in rows}
+
+
+async def members_for_keys(reader: Reader, room_id: str) -> list[str]:
+    """Return who counts for the keys of a room."""
+    rows = await reader.fetch(
+        f"SELECT user_id FROM matrix_member WHERE room_id=$1 AND membership IN {KEY_MEMBERSHIPS}",  # noqa: S608
+        room_id,
+    )
+    return [row["user_id"] for row in rows]
+
+
+async def rooms_not_joined(reader: Reader, user_id: str) -> list[str]:
+    """Return the rooms that told of a user who, as the homeserver told us, is not in them now."""
+    query = "SELECT room_id FROM matrix_member WHERE user_id = $1 AND membership <> 'join' ORDER BY room_id"
+    return [row["room_id"] for row in await reader.fetch(query, user_id)]
 
 
 async def is_joined(reader: Reader, room_id: str, user_id: str) -> bool:
@@ -160,7 +187,7 @@ async def joined_or_invited_at_desk(reader: Reader) -> set[str]:
 
 async def set_membership(transaction: Transaction, room_id: str, user_id: str, membership: str) -> str:
     """Write a membership and return the one before, or an empty string."""
-    before = await transaction.fetchval(SELECT_MEMBERSHIP, room_id, user_id)
+    before = await transaction.fetchval(_SELECT_MEMBERSHIP, room_id, user_id)
     await transaction.execute(
         """
         INSERT INTO matrix_member (room_id, user_id, membership) VALUES ($1, $2, $3)
@@ -221,8 +248,7 @@ class RoomQueries:
 
     async def rooms(self) -> list[Room]:
         """Every room of ours."""
-        rows = await self._database.fetch("SELECT room_id, kind, owner, key_owner FROM matrix_room")
-        return [Room(**dict(row)) for row in rows]
+        return await rooms_of_ours(self._database)
 
     async def room(self, room_id: str) -> Room:
         """Return the room. Raises :class:`UnknownRoom`."""
@@ -233,8 +259,7 @@ class RoomQueries:
 
     async def members(self, room_id: str) -> dict[str, str]:
         """Return user id -> membership of everybody the room ever told of, ourselves included."""
-        rows = await self._database.fetch("SELECT user_id, membership FROM matrix_member WHERE room_id=$1", room_id)
-        return {row["user_id"]: row["membership"] for row in rows}
+        return await members_of(self._database, room_id)
 
     async def levels(self, room_id: str) -> dict[str, int]:
         """Return user id -> power level of those named; everybody else has 0."""

@@ -34,6 +34,7 @@ from bridge.matrix.api.json_fields import Json, object_at, objects_in, strings_i
 from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox
+from bridge.matrix.rooms.room_state import room_of
 from bridge.matrix.sync import put_back
 from bridge.matrix.sync.key_upload import OneTimeKeyUpload
 from bridge.matrix.sync.response_parts import response_parts
@@ -189,12 +190,9 @@ class SyncLoop:
         for room_id in object_at(response, "rooms", "join"):
             timeline = object_at(response, "rooms", "join", room_id, "timeline")
             reaches = until is not None and not put_back.are_newer(timeline, until)
-            if (since or until is not None) and timeline.get("limited") is True and not reaches:
-                known: Any = await self._identity.database.fetchval("SELECT 1 FROM matrix_room WHERE room_id=$1", room_id)
-                if known is not None:
-                    gaps[room_id] = await _fetch_gap(
-                        self._identity.client, room_id, since, timeline.get("prev_batch"), until
-                    )
+            is_short = (since or until is not None) and timeline.get("limited") is True and not reaches
+            if is_short and await room_of(self._identity.database, room_id) is not None:
+                gaps[room_id] = await _fetch_gap(self._identity.client, room_id, since, timeline.get("prev_batch"), until)
         return gaps
 
     async def _write(self, transaction: Transaction, response: Json, gaps: TimelineGaps) -> tuple[ToDeviceBatch, str]:
