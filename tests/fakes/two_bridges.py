@@ -17,7 +17,7 @@ import sys
 import time
 from asyncio.subprocess import Process
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -193,6 +193,15 @@ class TwoBridges(Stack):
 
         await wait_until(f"{name} leads", leads, within=START_SECONDS, every=0.05, seen=self._logs)
         return time.monotonic() - began
+
+    @contextlib.contextmanager
+    def frozen(self, name: str) -> Iterator[None]:
+        """Freeze a bridge for the length of a block."""
+        self.bridges[name].send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.bridges[name].send_signal(signal.SIGCONT)
 
     async def take_over(self, leader: str, other: str, number: signal.Signals) -> float:
         """Send the leader a signal and wait until the other leads; return the seconds.

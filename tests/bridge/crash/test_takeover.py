@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -13,8 +14,10 @@ from typing import Final
 import pytest
 import yaml
 
+from bridge.app.line_files import stale_keys
 from bridge.config import load
 from bridge.storage.database import Transaction
+from bridge.storage.sqlite_connection import snapshot
 from bridge.tables import line_state
 from bridge.tables.lease_table import LEADER_NAME
 from deploy.data_dir import offline
@@ -28,7 +31,7 @@ from tests.fakes.mail_server import MailServer
 from tests.fakes.postgres_server import PostgresServer
 from tests.fakes.takeovers import HOW, NOT_TAKEN, TAKEN, Takeovers, wait_for_request
 from tests.fakes.texting import Texting
-from tests.fakes.two_bridges import TwoBridges
+from tests.fakes.two_bridges import STANDBY, TwoBridges
 from tests.outside_programs import OutsidePrograms
 
 HOLDS_LEASE: Final = f"""SELECT pid FROM pg_stat_activity
@@ -57,6 +60,52 @@ async def test_whatever_becomes_of_the_leader_the_other_goes_on(line: TwoBridges
     assert count.is_good, count
     told = ", ".join(f"{how} {seconds:.1f}" for how, (seconds,) in takeovers.seconds.items())
     pytestconfig.stash[FIGURES].append(f"two bridges on one line, seconds until the other leads: {told}")
+
+
+@pytest.mark.timeout(600)
+async def test_with_a_copy_of_the_keys_nobody_leads_and_with_the_file_nothing_is_lost(
+    line: TwoBridges, tmp_path: Path
+) -> None:
+    """A snapshot of the volume from the lost leader's own time is in its place, while people text: the other one waits.
+
+    It says which file. With the newest one it leads, and each text is kept once, those of who came since the copy too.
+    """
+    leader, other = await line.pair()
+    keys, copied, lost = line.layout.bridge / "keys.db", tmp_path / "copied", tmp_path / "lost"
+    for directory in (copied, lost):
+        directory.mkdir()
+    texting = Texting(line)
+    await texting.wait_for(texting.number + 10)
+    with snapshot(keys) as whole:  # nobody changes it while it is copied
+        whole.tables()
+        shutil.copyfile(keys, copied / keys.name)
+    await texting.wait_for(texting.number + 10)
+    with line.frozen(other):
+        line.bridges[leader].kill()
+        await line.bridges[leader].wait()
+        move_keys(keys.parent, lost)
+        move_keys(copied, keys.parent)
+    await wait_until("it says which file", partial(has_said, line, other, stale_keys(keys)))
+    assert await line.role(other) == STANDBY
+    with line.frozen(other):
+        move_keys(keys.parent, copied)
+        move_keys(lost, keys.parent)
+    await line.wait_until_leading(other)
+    await texting.wait_for(texting.number + 5)
+    await texting.stop()
+    count = await texting.count()
+    assert count.is_good, count
+
+
+def move_keys(here: Path, there: Path) -> None:
+    """Move a file of keys with its journal, which may have a change that was broken off."""
+    for each in here.glob("keys.db*"):
+        each.rename(there / each.name)
+
+
+async def has_said(line: TwoBridges, name: str, words: str) -> bool | None:
+    """Whether a bridge has said that."""
+    return words in line.layout.log(name).read_text(encoding="utf-8") or None
 
 
 @pytest.mark.timeout(600)
