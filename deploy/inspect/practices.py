@@ -14,10 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from bridge.config import Config
 from deploy.inspect.practice_downgrades import DOWNGRADES, PracticeStatus, worst
+from policies.load import parse_yaml
 from policies.pack import Pack
 
 HERE: Final = Path(__file__).parents[1]
@@ -51,7 +50,7 @@ def evaluate(config: Config | None, pack: Pack, shown: Mapping[str, list[str]] |
     `shown`: test ids by number, by default those written down.
     """
     tests = json.loads(SHOWN_FILE.read_text(encoding="utf-8")) if shown is None else shown
-    rows: list[dict[str, Any]] = yaml.safe_load(PRACTICES_FILE.read_text(encoding="utf-8"))
+    rows: list[dict[str, Any]] = parse_yaml(PRACTICES_FILE)
     return tuple(_evaluate_row(row, config, pack, tuple(tests.get(str(row["number"]), ()))) for row in rows)
 
 

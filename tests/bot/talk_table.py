@@ -9,9 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-import yaml
-
 from bot import guard
+from policies.load import parse_yaml
 from tests.bot.examples import at, held
 from tests.bot.strategies import ANA
 from tests.packs import shipped
@@ -32,9 +31,7 @@ PAGES: Final = {
     ),
 }
 """The pages, and the words of the table in the language of each."""
-CORPUS: Final[dict[str, dict[str, dict[str, list[str]]]]] = yaml.safe_load(
-    (Path(__file__).parent / "talk_corpus.yaml").read_text(encoding="utf-8")
-)
+CORPUS: Final[dict[str, dict[str, dict[str, list[str]]]]] = parse_yaml(Path(__file__).parent / "talk_corpus.yaml")
 """By part (`known`, `fresh`, `blind`, `common`), language, and `hold` or `leave`: what an advocate types."""
 BEGIN: Final = "<!-- measured: python -m tests.bot.talk_table -->"
 END: Final = "<!-- end -->"

@@ -11,8 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-import yaml
-
+from policies.load import parse_yaml
 from policies.signs import Sign, find_signs
 from tests.packs import shipped
 
@@ -22,9 +21,7 @@ PAGES: Final = {
     ROOT / "deploy/docs/signs.es.md": ("señal", "de", "textos"),
 }
 """The pages, and three words of the table in the language of each."""
-CORPUS: Final[dict[str, dict[str, dict[str, list[str]]]]] = yaml.safe_load(
-    (Path(__file__).parent / "signs_corpus.yaml").read_text(encoding="utf-8")
-)
+CORPUS: Final[dict[str, dict[str, dict[str, list[str]]]]] = parse_yaml(Path(__file__).parent / "signs_corpus.yaml")
 """By part (`known`, `fresh`), language and signs, separated by spaces (`none`: it is no sign): the texts."""
 BEGIN: Final = "<!-- measured: python -m tests.policies.signs_table -->"
 END: Final = "<!-- end -->"

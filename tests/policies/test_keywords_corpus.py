@@ -6,13 +6,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-import yaml
 
 from policies.keywords import Meaning, classify
+from policies.load import parse_yaml
 from tests.packs import shipped
 
 PACK = shipped("base")
-CORPUS: dict[str, list[str]] = yaml.safe_load((Path(__file__).parent / "corpus.yaml").read_text(encoding="utf-8"))
+CORPUS: dict[str, list[str]] = parse_yaml(Path(__file__).parent / "corpus.yaml")
 CASES = [(text, meaning) for meaning, texts in CORPUS.items() for text in texts]
 
 

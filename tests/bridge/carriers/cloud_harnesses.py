@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -99,6 +100,10 @@ class BandwidthHarness(VendorHarness):
         )
 
 
+_read_key = cache(private_key)
+"""Each time that an RSA key is read it is tried whether it is one: a tenth of a second."""
+
+
 class VonageHarness(VendorHarness):
     traits = frozenset(
         {
@@ -133,7 +138,7 @@ class VonageHarness(VendorHarness):
         return VonageCarrier(
             api_base=api_base,
             application_id=vonage.APPLICATION,
-            key=private_key(vonage.PRIVATE_KEY),
+            key=_read_key(vonage.PRIVATE_KEY),
             api_key=vonage.API_KEY,
             api_secret=vonage.API_SECRET,
             signature_secret=vonage.SIGNATURE_SECRET,
