@@ -229,13 +229,15 @@ class HomeserverAnswer(Section):
     """The agency's own Synapse, for `mode: join`. `url`: where the bridge reaches it; `public_url`: where clients do.
 
     `registration_file`: where the registration lies on the homeserver's machine. `workers`: over how many workers the
-    homeserver is spread by files that are written here; without it by none of ours.
+    homeserver is spread by files that are written here; without it by none of ours. `media_worker`: one more keeps the
+    uploads.
     """
 
     url: BaseUrl
     public_url: PublicUrl | None = None
     registration_file: Path = REGISTRATION_FILE
     workers: Annotated[int, Field(ge=1, le=MAX_WORKERS)] | None = None
+    media_worker: bool = False
 
     @model_validator(mode="after")
     def _absolute(self) -> Self:
@@ -245,6 +247,8 @@ class HomeserverAnswer(Section):
 
     @model_validator(mode="after")
     def _routed(self) -> Self:
+        if self.media_worker and self.workers is None:
+            raise ValueError("media_worker: is one more beside those of workers: say how many")
         if self.workers is not None:
             parts = urlsplit(self.url)
             if (parts.scheme, parts.hostname) != ("http", HOST) or (parts.port or 80) in WorkerPorts(router=0).taken:

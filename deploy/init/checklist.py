@@ -227,7 +227,8 @@ def _join(answers: Answers, place: Place, layout: Layout) -> Iterator[str]:
     yield f"Put `{files}/quietline.yaml` into Synapse's `conf.d`, or its entries into `homeserver.yaml`; restart Synapse."
     if answers.homeserver.workers is None:
         yield (
-            f"With workers: `{files}/workers.nginx` or `workers.caddy`; the main process has to be the media repository. "
+            f"With workers: `{files}/workers.nginx` or `workers.caddy`; `/media` below the module's path leads to the "
+            "process that keeps the uploads. "
             f"On PostgreSQL: `{files}/postgresql.conf`. Dumps and `quiet_hours` must not meet."
         )
     else:

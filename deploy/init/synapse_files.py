@@ -54,7 +54,8 @@ def _workers(homeserver: HomeserverAnswer) -> Mapping[str, str]:
     if homeserver.workers is None:
         return {}
     ports = WorkerPorts(router=urlsplit(homeserver.url).port or 80)
-    files = worker_files(homeserver.workers, ports, homeserver.registration_file.parent)
+    folder = homeserver.registration_file.parent
+    files = worker_files(homeserver.workers, ports, folder, media=homeserver.media_worker)
     return {f"{FOLDER}/{name}": text for name, text in files.items()}
 
 
@@ -107,6 +108,7 @@ _SETTINGS: Final = """\
 _NGINX: Final = """\
 # nginx before a Synapse with workers, where the bridge comes in: the module answers in the main process alone.
 # Place it before every other location. {upstream} is where the bridge was told that Synapse is: put the main process there.
+# Where a worker keeps the uploads, `location {path}/media` leads to that one.
 location {path} {{
     proxy_pass http://{upstream};
     access_log off;
@@ -118,6 +120,7 @@ location {path} {{
 _CADDY: Final = """\
 # Caddy before a Synapse with workers, where the bridge comes in: the module answers in the main process alone.
 # {upstream} is where the bridge was told that Synapse is: put the main process there.
+# Where a worker keeps the uploads, `handle {path}/media*` before this leads to that one.
 handle {path}/* {{
 	reverse_proxy {upstream}
 }}

@@ -15,7 +15,7 @@ import yaml
 
 from deploy.data_dir.layout import HOST
 from deploy.init.unit_sandbox import PROTECTED
-from deploy.init.worker_routes import ROUTES, Duty, Worker, workers_of
+from deploy.init.worker_routes import MAX_WORKERS, ROUTES, Duty, Worker, workers_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,14 +46,17 @@ class WorkerPorts:
     @property
     def taken(self) -> set[int]:
         """Ports that the router cannot have."""
-        most = range(len(workers_of(16)))
+        most = range(len(workers_of(MAX_WORKERS, media=True)))
         replicate = {self.main_replication, *(self.first_replication + n for n in most)}
         return {self.main, self.redis, *replicate, *(self.first + n for n in most)}
 
 
-def worker_files(count: int, ports: WorkerPorts, folder: Path) -> Mapping[str, str]:
-    """Return the files by name. `folder`: where the files lie on the homeserver's machine, beside `homeserver.yaml`."""
-    workers = workers_of(count)
+def worker_files(count: int, ports: WorkerPorts, folder: Path, *, media: bool = False) -> Mapping[str, str]:
+    """Return the files by name. `folder`: where the files lie on the homeserver's machine, beside `homeserver.yaml`.
+
+    `media`: one more worker keeps the uploads.
+    """
+    workers = workers_of(count, media=media)
     return {
         SHARED: _SHARED + yaml.safe_dump(shared_settings(workers, ports, folder), sort_keys=False),
         REPLICATION_SECRET: secrets.token_urlsafe(48) + "\n",
@@ -68,8 +71,9 @@ def worker_files(count: int, ports: WorkerPorts, folder: Path) -> Mapping[str, s
 
 def shared_settings(workers: Sequence[Worker], ports: WorkerPorts, folder: Path) -> dict[str, Any]:
     """Return what every process reads: who is where, who writes which stream, and who does what in the background."""
-    first = {duty: next(worker.name for worker in workers if duty in worker.duties) for duty in Duty}
-    background = first[Duty.BACKGROUND]
+    background = next(worker.name for worker in workers if Duty.BACKGROUND in worker.duties)
+    keeper = next((worker.name for worker in workers if Duty.MEDIA in worker.duties), None)
+    media = {} if keeper is None else {"enable_media_repo": False, "media_instance_running_background_jobs": keeper}
     return {
         "listeners": [
             _listener(ports.main, ["client"], x_forwarded=True),
@@ -86,19 +90,22 @@ def shared_settings(workers: Sequence[Worker], ports: WorkerPorts, folder: Path)
         "notify_appservices_from_worker": background,
         "update_user_directory_from_worker": background,
         "pusher_instances": [background],
+        **media,
     }
 
 
 def worker_settings(worker: Worker, number: int, ports: WorkerPorts, folder: Path) -> str:
-    """Return one worker's own file: its name, where it listens, and its log."""
+    """Return one worker's own file: its name, where it listens, its log, and whether it keeps the uploads."""
+    keeps = Duty.MEDIA in worker.duties
     settings = {
         "worker_app": WORKER,
         "worker_name": worker.name,
         "worker_listeners": [
-            _listener(ports.first + number, ["client"], x_forwarded=True),
+            _listener(ports.first + number, ["media"] if keeps else ["client"], x_forwarded=True),
             _listener(ports.first_replication + number, ["replication"]),
         ],
         "worker_log_config": str(folder / LOG),
+        **({"enable_media_repo": True} if keeps else {}),
     }
     return f"# {', '.join(duty.value for duty in worker.duties)}\n" + yaml.safe_dump(settings, sort_keys=False)
 
@@ -147,7 +154,7 @@ server {{
     proxy_read_timeout {TIMEOUT_SECONDS}s;
 
 {locations}
-    # All else, uploads and our module (/_synapse/client/quietline) among it.
+    # All else, our module (/_synapse/client/quietline) among it, and uploads where no worker keeps them.
     location / {{ proxy_pass http://synapse_main; }}
 }}
 """
@@ -183,7 +190,7 @@ def caddy_router(workers: Sequence[Worker], ports: WorkerPorts) -> str:
 http://{HOST}:{ports.router} {{
 	bind {HOST}
 {handles}\
-	# All else, uploads and our module (/_synapse/client/quietline) among it.
+	# All else, our module (/_synapse/client/quietline) among it, and uploads where no worker keeps them.
 	handle {{
 		reverse_proxy {HOST}:{ports.main} {{
 			trusted_proxies {HOST}/8
@@ -219,7 +226,7 @@ def _listener(port: int, names: list[str], *, x_forwarded: bool = False) -> dict
 
 _SHARED: Final = """\
 # For Synapse's folder conf.d: every process reads it. They need PostgreSQL, Redis, and in Synapse's Python
-# `pip install "matrix-synapse[redis]"`. Uploads stay with the main process, which deletes them.
+# `pip install "matrix-synapse[redis]"`. Uploads stay with the main process, which deletes them, or with a worker that does.
 # `listeners` takes the place of those in homeserver.yaml: the main process on the port that it has by default, and where
 # the others reach it. A homeserver that other homeservers speak to: write `federation` behind `client`.
 """

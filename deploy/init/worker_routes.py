@@ -1,8 +1,9 @@
 """Which request of a client goes to which process of a Synapse with workers: the one table, and how duties are spread.
 
 Rules of this module: a route is a regular expression over the decoded path that Python, nginx and Caddy read alike; the
-first that fits holds, and what fits none goes to the main process, as does our module and every upload, which it deletes
-there. What writes a stream is asked for it directly. Nothing is routed that an ordinary client does not ask for.
+first that fits holds, and what fits none goes to the main process, as does our module. Uploads are kept and deleted there
+too, unless a worker is to keep them: then they lead to it, with what our module is asked of them. What writes a stream is
+asked for it directly. Nothing else is routed that an ordinary client does not ask for.
 
 Sources: Synapse's documentation, "Scaling synapse via workers"; each route is asked of a real worker by
 `tests/deploy/init/test_worker_routes.py`.
@@ -24,7 +25,7 @@ class Duty(Enum):
 
     `SYNC` waits for what is new, once for each device that is logged in, and is the one that there can be several of.
     `EVENTS` writes events; `STREAMS` writes the other streams; `BACKGROUND` is asked by nobody: application services,
-    pushes, the user directory and what is done at intervals.
+    pushes, the user directory and what is done at intervals. `MEDIA` keeps uploads, where a worker is asked for it.
     """
 
     SYNC = "sync"
@@ -32,6 +33,7 @@ class Duty(Enum):
     EVENTS = "events"
     STREAMS = "streams"
     BACKGROUND = "background"
+    MEDIA = "media"
 
 
 STREAMS_OF: Final = {
@@ -130,6 +132,12 @@ ROUTES: Final = (
     Route(f"{_V3}/notifications$", Duty.CLIENT, ("GET", f"{_C}/notifications")),
     Route(f"{_ANY}/voip/turnServer$", Duty.CLIENT, ("GET", f"{_C}/voip/turnServer")),
     Route(r"^/_matrix/client/versions$", Duty.CLIENT, ("GET", "/_matrix/client/versions")),
+    # Uploads, and what our module is asked of them.
+    Route(r"^/_matrix/media/", Duty.MEDIA, ("GET", "/_matrix/media/v3/config")),
+    Route(r"^/_matrix/client/v1/media/", Duty.MEDIA, ("GET", "/_matrix/client/v1/media/config")),
+    Route(r"^/_matrix/federation/v1/media/", Duty.MEDIA, ("GET", "/_matrix/federation/v1/media/download/x")),
+    Route(r"^/_synapse/client/quietline/media(/|$)", Duty.MEDIA, ("GET", "/_synapse/client/quietline/media")),
+    Route(r"^/_synapse/admin/v1/media/", Duty.MEDIA, ("DELETE", "/_synapse/admin/v1/media/x/y")),
 )
 
 
@@ -146,18 +154,23 @@ class Worker:
         return tuple(stream for duty in self.duties for stream in STREAMS_OF.get(duty, ()))
 
 
-def workers_of(count: int) -> tuple[Worker, ...]:
-    """Spread the duties over so many workers, 1 to `MAX_WORKERS`; from six on more of them wait with those logged in."""
+def workers_of(count: int, *, media: bool = False) -> tuple[Worker, ...]:
+    """Spread the duties over so many workers, 1 to `MAX_WORKERS`; from six on more of them wait with those logged in.
+
+    `media`: one more keeps the uploads.
+    """
+    spread = tuple(duty for duty in Duty if duty is not Duty.MEDIA)
     rest = {
-        1: (tuple(Duty),),
+        1: (spread,),
         2: ((Duty.SYNC, Duty.CLIENT), (Duty.EVENTS, Duty.STREAMS, Duty.BACKGROUND)),
         3: ((Duty.SYNC,), (Duty.CLIENT,), (Duty.EVENTS, Duty.STREAMS, Duty.BACKGROUND)),
         4: ((Duty.SYNC,), (Duty.CLIENT,), (Duty.EVENTS,), (Duty.STREAMS, Duty.BACKGROUND)),
-    }.get(count, tuple((duty,) for duty in Duty))
+    }.get(count, tuple((duty,) for duty in spread))
     more = [Worker(f"{Duty.SYNC.value}{n}", (Duty.SYNC,)) for n in range(2, count - len(rest) + 2)]
-    return (*(Worker(f"{duties[0].value}1", duties) for duties in rest), *more)
+    keeps = [Worker(f"{Duty.MEDIA.value}1", (Duty.MEDIA,))] if media else []
+    return (*(Worker(f"{duties[0].value}1", duties) for duties in rest), *more, *keeps)
 
 
 def route_of(path: str) -> Route | None:
-    """Return the route of a decoded path, None where the main process answers."""
+    """Return the route of a decoded path, None where the main process answers, as it does where no worker has the duty."""
     return next((route for route in ROUTES if route.fits(path)), None)

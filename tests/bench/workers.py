@@ -96,19 +96,11 @@ async def measure(
     """Measure a line of its own on a homeserver with so many workers, 0: one process; None without a program."""
     async with AsyncExitStack() as stack:
         line = BenchLine(directory)
-        await provision_on(line.layout, line.ports, server)
-        running = await stack.enter_async_context(
-            worker_homeserver(line.layout, line.ports, programs, count, router=router, settings=QUICK_PASSWORDS)
-        )
+        running = await run_with_workers(stack, line, server, programs, count, router=router)
         if running is None:
             return None
-        line.http = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
-        line.probe = await stack.enter_async_context(ReadinessProbe())
-        await stack.enter_async_context(_carrier(line))
-        stack.push_async_callback(line.stop_bridge)
-        await line.start_bridge()
         sol, told = await stack.enter_async_context(supervisor_at_desk(line))
-        await _join_thread(line, sol, told)
+        await join_thread(line, sol, told)
         job = await _logged_in(line, clients) | {"rate": rate, "seconds": seconds}
         taken = Taken()
         async with load_process(job) as process:
@@ -129,6 +121,33 @@ async def measure(
         return taken
 
 
+async def run_with_workers(
+    stack: AsyncExitStack,
+    line: BenchLine,
+    server: PostgresServer,
+    programs: OutsidePrograms,
+    count: int,
+    *,
+    router: str = "caddy",
+    uploads: Path | None = None,
+) -> WorkerHomeserver | None:
+    """Run a line, with its bridge, on such a homeserver until the stack ends; None without a program."""
+    await provision_on(line.layout, line.ports, server)
+    running = await stack.enter_async_context(
+        worker_homeserver(
+            line.layout, line.ports, programs, count, router=router, settings=QUICK_PASSWORDS, uploads=uploads
+        )
+    )
+    if running is None:
+        return None
+    line.http = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
+    line.probe = await stack.enter_async_context(ReadinessProbe())
+    await stack.enter_async_context(_carrier(line))
+    stack.push_async_callback(line.stop_bridge)
+    await line.start_bridge()
+    return running
+
+
 @asynccontextmanager
 async def _carrier(line: BenchLine) -> AsyncIterator[None]:
     supervisor = Supervisor(paths=provision.child_paths(line.layout), child_started=lambda _name, _pid: None)
@@ -139,8 +158,8 @@ async def _carrier(line: BenchLine) -> AsyncIterator[None]:
         await supervisor.stop(["carrier"])
 
 
-async def _join_thread(line: BenchLine, sol: TimedSupervisor, told: dict[str, str]) -> None:
-    """Have one thread, with the supervisor as its advocate, in its room."""
+async def join_thread(line: BenchLine, sol: TimedSupervisor, told: dict[str, str]) -> str:
+    """Have one thread, with the supervisor as its advocate, in its room; returns the room."""
     await line.open_threads(1)
     await sol.ask(told["desk_room"], "!claim")
     room = str(line.ask(line.layout.bridge / "main.db", "SELECT room_id FROM thread"))
@@ -150,6 +169,7 @@ async def _join_thread(line: BenchLine, sol: TimedSupervisor, told: dict[str, st
 
     await wait_until("the invite", invited, within=60, every=0.05)
     await sol.join(room)
+    return room
 
 
 async def _text(line: BenchLine, sol: TimedSupervisor, number: int) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
@@ -187,6 +188,13 @@ class NioClient:
         assert self._http is not None, "not started"
         async with self._http.request(method, f"/_matrix/client/v3/{path}", json=dict(body)) as answer:
             return answer.status
+
+    async def upload(self, data: bytes) -> str:
+        """Upload a file, as it is; returns its address."""
+        assert self._http is not None, "not started"
+        async with self._http.post("/_matrix/media/v3/upload", data=data) as answer:
+            assert answer.status == HTTPStatus.OK, f"the upload was answered with {answer.status}"
+            return str((await answer.json())["content_uri"])
 
     async def _synced(self) -> bool | None:
         assert self._sync is not None, "not started"

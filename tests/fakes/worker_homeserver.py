@@ -76,10 +76,12 @@ async def worker_homeserver(
     *,
     router: str = "caddy",
     settings: Mapping[str, Any] | None = None,
+    uploads: Path | None = None,
 ) -> AsyncIterator[WorkerHomeserver | None]:
     """Run a provisioned homeserver on PostgreSQL with so many workers, at the port that it has; None without a program.
 
     With no workers it is one process behind the same router. `settings`: for every process, before those of the workers.
+    `uploads`: one more worker keeps the uploads there, on a disk of its own, as it were.
     """
     found = {name: programs.find(name) for name in (router, "redis-server")}
     if not all(found.values()):
@@ -87,17 +89,21 @@ async def worker_homeserver(
         return
     folder = layout.homeserver / f"with-{count}"
     (folder / "workers").mkdir(parents=True, mode=0o700)
-    where, workers = free_worker_ports(ports.homeserver), workers_of(count) if count else ()
+    media = uploads is not None
+    where, workers = free_worker_ports(ports.homeserver), workers_of(count, media=media) if count else ()
     configs = [layout.homeserver_config, folder / "own.yaml"]
     own: dict[str, Any] = dict(settings or {})
     if count:
-        for name, text in worker_files(count, where, folder).items():
+        for name, text in worker_files(count, where, folder, media=media).items():
             (folder / name).write_text(text, encoding="utf-8")
             (folder / name).chmod(0o600)
         configs.append(folder / SHARED)
     else:
         listener = yaml.safe_load(layout.homeserver_config.read_text())["listeners"][0]
         own["listeners"] = [{**listener, "port": where.main}]
+    if uploads is not None:
+        with (folder / "workers" / "media1.yaml").open("a", encoding="utf-8") as file:
+            file.write(f"media_store_path: {uploads}\n")
     (folder / "own.yaml").write_text(yaml.safe_dump(own))
     (folder / "router").write_text(_router_file(router, workers, where, folder))
     made = WorkerHomeserver(workers=workers, ports=where, log=folder / "log")

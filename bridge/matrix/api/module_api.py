@@ -28,6 +28,9 @@ VACUUM_TIMEOUT_SECONDS: Final = 900.0
 TIMED_OUT: Final = "QUIETLINE_TIMED_OUT"
 """The database's own time-out ended the vacuum: it would again."""
 
+NO_WAY_TO_UPLOADS: Final = (
+    f"enable_media_repo: a worker keeps the uploads, and {PREFIX}/media does not lead to it, or it is down: they stay"
+)
 UNKNOWN_PATH: Final = "M_UNRECOGNIZED"
 NO_SUCH_PATH: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 
@@ -210,14 +213,22 @@ class ModuleClient:
     async def health(self) -> ModuleHealth:
         """Tell what the module is and does; `ModuleNotLoaded` when it is not loaded."""
         answer = await self._ask("GET", "health")
+        of_uploads = await self._problems_of_uploads() if answer.get("media") is False else []
         return ModuleHealth(
             version=_text(answer, "version"),
             enforces=frozenset(_strings(answer, "enforces")),
-            problems=tuple(_strings(answer, "problems")),
+            problems=(*_strings(answer, "problems"), *of_uploads),
             synapse=str(answer.get("synapse", "")),
             settings=_told(answer, "settings"),
             limits=_told(answer, "limits"),
         )
+
+    async def _problems_of_uploads(self) -> list[str]:
+        """Ask the worker that keeps the uploads, where the main process does not."""
+        try:
+            return _strings(await self._ask("GET", "media"), "problems")
+        except (HomeserverUnreachable, ModuleRequestRejected):
+            return [NO_WAY_TO_UPLOADS]
 
     async def _ask(self, method: Method, *path: str, seconds: float = TIMEOUT_SECONDS, body: Json | None = None) -> Json:
         try:

@@ -17,14 +17,21 @@ from typing import Any, Final
 from synapse.module_api import ModuleApi
 
 from quietline_synapse.accounts import Accounts
-from quietline_synapse.media import Media
+from quietline_synapse.media import Media, MediaResource
 from quietline_synapse.redaction_censor import RedactionCensor
 from quietline_synapse.resource import Line, ModuleResource
 from quietline_synapse.rooms import AllRooms, PolicyRooms
 from quietline_synapse.rules import RoomRules
 from quietline_synapse.schema import Schema
 from quietline_synapse.settings import ModuleSettings
-from quietline_synapse.synapse_internals import SynapseInternals, check_events, discard_key_backups, engine_of
+from quietline_synapse.synapse_internals import (
+    SynapseInternals,
+    UploadStore,
+    check_events,
+    discard_key_backups,
+    engine_of,
+    keeps_uploads,
+)
 from quietline_synapse.vacuum import Vacuum
 
 PATH: Final = "/_synapse/client/quietline"
@@ -47,18 +54,26 @@ class Quietline:
         )
         check_events(api, rules)
         discard_key_backups(api, rooms)
-        # The rules hold in every process of a Synapse with workers; the door is the main process's alone.
-        if api.worker_app is None:
-            internals = SynapseInternals(api)
-            vacuum = Vacuum(internals=internals, full_bytes=config.full_vacuum_bytes)
-            lines = []
-            for line in config.lines:
-                own = PolicyRooms(api=api, line=line, schema=schema)
-                media = Media(api=api, internals=internals, rooms=own, line=line)
-                accounts = Accounts(internals=internals, settings=config, line=line, server_name=api.server_name)
-                lines.append(Line(settings=line, rooms=own, media=media, accounts=accounts))
-            censor = RedactionCensor(api=api, internals=internals)
-            resource = ModuleResource(settings=config, lines=lines, censor=censor, vacuum=vacuum, internals=internals)
-            api.register_web_resource(PATH, resource)
-            # From the start, for what is deleted in between; a purge sees to it again, in case of a new connection.
-            api.run_as_background_process("quietline_overwrite", vacuum.enable_secure_delete)
+        # The rules hold in every process of a Synapse with workers. The door is the main process's, but for what is asked
+        # of uploads: that part is where they are kept.
+        own = {line.policy: PolicyRooms(api=api, line=line, schema=schema) for line in config.lines}
+        media: dict[str, Media] = {}
+        if keeps_uploads(api):
+            store = UploadStore(api)
+            media = {line.policy: Media(api=api, store=store, rooms=own[line.policy], line=line) for line in config.lines}
+        if api.worker_app is not None:
+            if media:
+                api.register_web_resource(f"{PATH}/media", MediaResource(settings=config, media=media))
+            return
+        internals = SynapseInternals(api)
+        vacuum = Vacuum(internals=internals, full_bytes=config.full_vacuum_bytes)
+        lines = []
+        for line in config.lines:
+            accounts = Accounts(internals=internals, settings=config, line=line, server_name=api.server_name)
+            rooms_of = own[line.policy]
+            lines.append(Line(settings=line, rooms=rooms_of, media=media.get(line.policy), accounts=accounts))
+        censor = RedactionCensor(api=api, internals=internals)
+        resource = ModuleResource(settings=config, lines=lines, censor=censor, vacuum=vacuum, internals=internals)
+        api.register_web_resource(PATH, resource)
+        # From the start, for what is deleted in between; a purge sees to it again, in case of a new connection.
+        api.run_as_background_process("quietline_overwrite", vacuum.enable_secure_delete)

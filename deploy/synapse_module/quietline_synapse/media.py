@@ -1,4 +1,4 @@
-"""Uploads: whether one is there, and its end.
+"""Uploads: whether one is there, and its end, in the process that keeps them.
 
 Rule of this module: a line deletes an upload only if one of its identities made it or a person who is or was at its desk.
 Encrypted rooms hide which upload belongs to which message, so the bridge names each one that it saw. Gone means neither row
@@ -14,9 +14,10 @@ from typing import Any, Final
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import SynapseError
 
+from quietline_synapse.door import VERSION, Door, unrecognized
 from quietline_synapse.rooms import NOT_OURS, PolicyRooms, refuse
-from quietline_synapse.settings import LineSettings
-from quietline_synapse.synapse_internals import SynapseInternals
+from quietline_synapse.settings import LineSettings, ModuleSettings
+from quietline_synapse.synapse_internals import UploadStore
 
 MEDIA_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,255}")
 
@@ -24,22 +25,27 @@ MEDIA_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,255}")
 class Media:
     """Looks at uploads and deletes ours."""
 
-    def __init__(self, *, api: ModuleApi, internals: SynapseInternals, rooms: PolicyRooms, line: LineSettings) -> None:
-        self._api, self._internals, self._rooms, self._line = api, internals, rooms, line
+    def __init__(self, *, api: ModuleApi, store: UploadStore, rooms: PolicyRooms, line: LineSettings) -> None:
+        self._api, self._store, self._rooms, self._line = api, store, rooms, line
+
+    @property
+    def problems(self) -> list[str]:
+        """What of uploads is kept where the module cannot reach, in sentences for `doctor`."""
+        return self._store.problems
 
     async def exists(self, server: str, media_id: str) -> bool:
         """Whether anything of an upload is left."""
         uploader = await self._uploader(server, media_id)
-        return uploader is not None or bool(self._internals.media_files(media_id))
+        return uploader is not None or bool(self._store.files(media_id))
 
     async def delete(self, server: str, media_id: str) -> None:
         """Delete an upload; one that is gone stays gone. Refuses what others uploaded, and what nobody can be named for."""
         uploader = await self._uploader(server, media_id)
-        if uploader is None and not self._internals.media_files(media_id):
+        if uploader is None and not self._store.files(media_id):
             return
         if uploader is None or not (self._line.is_ours(uploader) or await self._rooms.was_at_desk(uploader)):
             raise refuse(NOT_OURS)
-        await self._internals.delete_upload(media_id)
+        await self._store.delete(media_id)
         if await self.exists(server, media_id):
             # The file could not be removed; Synapse's own log says why.
             raise SynapseError(HTTPStatus.SERVICE_UNAVAILABLE, "Still there", "QUIETLINE_STILL_THERE")
@@ -57,3 +63,30 @@ class Media:
 
         uploader: str | None = await self._api.run_db_interaction("quietline_upload", read)
         return uploader
+
+
+async def answer_media(media: Media | None, method: str, path: list[str]) -> dict[str, Any]:
+    """Answer what is asked below `media`. None: a worker keeps the uploads, and this should have been asked of it."""
+    if media is None:
+        raise SynapseError(HTTPStatus.SERVICE_UNAVAILABLE, "A worker keeps the uploads", "QUIETLINE_MEDIA_ELSEWHERE")
+    match method, path:
+        case "GET", []:
+            return {"version": VERSION, "problems": media.problems}
+        case "GET", [server, media_id]:
+            return {"exists": await media.exists(server, media_id)}
+        case "DELETE", [server, media_id]:
+            await media.delete(server, media_id)
+            return {"exists": False}
+    raise unrecognized()
+
+
+class MediaResource(Door):
+    """The door of a worker that keeps the uploads: what is below `media`, and nothing else. `media`: by policy bot."""
+
+    def __init__(self, *, settings: ModuleSettings, media: dict[str, Media]) -> None:
+        super().__init__(settings)
+        self._media = media
+
+    async def answer(self, line: LineSettings, method: str, path: list[str], _request: Any) -> dict[str, Any]:
+        """Do what a line's bridge asks for."""
+        return await answer_media(self._media[line.policy], method, path)

@@ -1,11 +1,12 @@
 """The door: `/_synapse/client/quietline/…`, for the bridges of this homeserver's lines and for nobody else.
 
-Rule of this module: the token is compared first, in constant time and only from the header (an address is logged); it says
-which line asks, and reaches rooms, uploads and people of that line alone. What a path asks for is one of a fixed list. No
-body is read but a password. Nothing is logged. Every call may be repeated.
+Rule of this module: a token (`door`) reaches rooms, uploads and people of its line alone. What a path asks for is one of a
+fixed list. No body is read but a password. Nothing is logged. Every call may be repeated. What is below `media` is asked of
+the process that keeps the uploads: where a worker does, it has that part of the door (`MediaResource`), and no other.
 
-    GET    health                       -> {"version", "enforces": [..], "problems": [..], "synapse",
-                                            "settings": [..], "limits": [..]}
+    GET    health                       -> {"version", "enforces": [..], "problems": [..], "media": bool, "synapse",
+                                            "settings": [..], "limits": [..]}; `media`: whether this process keeps uploads
+    GET    media                        -> {"version", "problems": [..]}
     GET    rooms/{room_id}              -> {"state": present|purging|gone, "events", "uncensored", "leftovers", "database"}
     POST   rooms/{room_id}/purge        -> the same; begins it, or removes the leftovers of a finished one
     POST   rooms/{room_id}/censor       -> {"left": n}
@@ -22,32 +23,27 @@ body is read but a password. Nothing is logged. Every call may be repeated.
 Errors: 401 without the token; 403 QUIETLINE_NOT_OURS, QUIETLINE_DESK, QUIETLINE_NOT_AT_DESK, QUIETLINE_NO_ACCOUNTS,
 QUIETLINE_NOT_STAFF; 400 M_USER_IN_USE and what else Synapse says of a name; 404 M_UNRECOGNIZED for any
 other path; 503 QUIETLINE_BUSY, QUIETLINE_STILL_THERE, QUIETLINE_LOG_NOT_EMPTY, QUIETLINE_NO_ROOM, QUIETLINE_READERS: try
-again; QUIETLINE_TIMED_OUT: after a day.
+again; QUIETLINE_TIMED_OUT: after a day; QUIETLINE_MEDIA_ELSEWHERE: at the worker that keeps the uploads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, Final
 
-from synapse.module_api import DirectServeJsonResource
-from synapse.module_api.errors import SynapseError
-
 from quietline_synapse.accounts import Accounts
+from quietline_synapse.door import VERSION, Door, unrecognized
 from quietline_synapse.live_settings import exposing_settings, limits
-from quietline_synapse.media import Media
+from quietline_synapse.media import Media, answer_media
 from quietline_synapse.redaction_censor import RedactionCensor
-from quietline_synapse.rooms import NOT_OURS, PolicyRooms, RoomFacts, refuse
+from quietline_synapse.rooms import PolicyRooms, RoomFacts, refuse
 from quietline_synapse.rules import ENFORCES
 from quietline_synapse.settings import LineSettings, ModuleSettings
 from quietline_synapse.synapse_internals import SynapseInternals
 from quietline_synapse.vacuum import Vacuum
 
-VERSION: Final = "1"
 NOT_AT_DESK: Final = "QUIETLINE_NOT_AT_DESK"
-BEARER: Final = b"Bearer "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +52,13 @@ class Line:
 
     settings: LineSettings
     rooms: PolicyRooms
-    media: Media
+    media: Media | None
+    """None where a worker keeps the uploads."""
     accounts: Accounts
 
 
-class ModuleResource(DirectServeJsonResource):  # type: ignore[misc]
-    """The web resource."""
-
-    isLeaf = True  # noqa: N815 - Twisted's word: everything below this path comes here
+class ModuleResource(Door):
+    """The web resource of the main process."""
 
     def __init__(
         self,
@@ -74,31 +69,16 @@ class ModuleResource(DirectServeJsonResource):  # type: ignore[misc]
         vacuum: Vacuum,
         internals: SynapseInternals,
     ) -> None:
-        super().__init__()
-        self._settings, self._redaction_censor = settings, censor
+        super().__init__(settings)
+        self._redaction_censor = censor
         self._lines = {line.settings.policy: line for line in lines}
         self._vacuum, self._internals = vacuum, internals
 
-    async def _async_render_GET(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802 - Synapse's word
-        return HTTPStatus.OK, await self._answer("GET", request)
+    async def answer(self, line: LineSettings, method: str, path: list[str], request: Any) -> dict[str, Any]:
+        """Do what a line's bridge asks for."""
+        return await self._do(self._lines[line.policy], method, path, request)
 
-    async def _async_render_POST(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802
-        return HTTPStatus.OK, await self._answer("POST", request)
-
-    async def _async_render_PUT(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802
-        return HTTPStatus.OK, await self._answer("PUT", request)
-
-    async def _async_render_DELETE(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802
-        return HTTPStatus.OK, await self._answer("DELETE", request)
-
-    async def _answer(self, method: str, request: Any) -> dict[str, Any]:
-        line = self._authenticate(request.requestHeaders.getRawHeaders(b"Authorization") or [])
-        try:
-            path = [part.decode("utf-8") for part in request.postpath]
-        except UnicodeDecodeError:
-            raise _unrecognized() from None
-        if any("\0" in part for part in path):  # no id has one, and PostgreSQL takes none
-            raise refuse(NOT_OURS)
+    async def _do(self, line: Line, method: str, path: list[str], request: Any) -> dict[str, Any]:
         match method, path:
             case "GET", ["health"]:
                 return await self._health(line)
@@ -108,11 +88,8 @@ class ModuleResource(DirectServeJsonResource):  # type: ignore[misc]
                 return self._as_json(await self._purge(line, room_id))
             case "POST", ["rooms", room_id, "censor"]:
                 return {"left": await self._censor(line, room_id)}
-            case "GET", ["media", server, media_id]:
-                return {"exists": await line.media.exists(server, media_id)}
-            case "DELETE", ["media", server, media_id]:
-                await line.media.delete(server, media_id)
-                return {"exists": False}
+            case "GET" | "DELETE", ["media", *rest]:
+                return await answer_media(line.media, method, rest)
             case "GET", ["users", user_id, "devices"]:
                 return await self._count_devices(line, user_id)
             case "DELETE", ["users", user_id, "devices"]:
@@ -131,21 +108,18 @@ class ModuleResource(DirectServeJsonResource):  # type: ignore[misc]
                 return {}
             case "POST", ["vacuum"]:
                 return await self._vacuum.run()
-        raise _unrecognized()
-
-    def _authenticate(self, headers: list[bytes]) -> Line:
-        if len(headers) != 1 or not headers[0].startswith(BEARER):
-            raise SynapseError(HTTPStatus.UNAUTHORIZED, "No token", "M_MISSING_TOKEN")
-        found = self._settings.line_of_token(headers[0].removeprefix(BEARER))
-        if found is None:
-            raise SynapseError(HTTPStatus.UNAUTHORIZED, "Wrong token", "M_UNKNOWN_TOKEN")
-        return self._lines[found.policy]
+        raise unrecognized()
 
     async def _health(self, line: Line) -> dict[str, Any]:
         return {
             "version": VERSION,
             "enforces": list(ENFORCES),
-            "problems": [*self._internals.problems, *await line.rooms.problems()],
+            "problems": [
+                *(line.media.problems if line.media is not None else ()),
+                *self._internals.problems,
+                *await line.rooms.problems(),
+            ],
+            "media": line.media is not None,
             "synapse": self._internals.version,
             "settings": exposing_settings(self._internals),
             "limits": limits(self._internals, line.settings.token),
@@ -183,7 +157,3 @@ class ModuleResource(DirectServeJsonResource):  # type: ignore[misc]
         if self._settings.is_ours(user_id) or not await line.rooms.is_at_desk(user_id):
             raise refuse(NOT_AT_DESK)
         return await self._internals.sign_out(user_id)
-
-
-def _unrecognized() -> SynapseError:
-    return SynapseError(HTTPStatus.NOT_FOUND, "Unrecognized request", "M_UNRECOGNIZED")

@@ -27,14 +27,56 @@ T = TypeVar("T")
 SYNAPSE_VERSION: Final = "1.163"
 
 
+class UploadStore:
+    """Where this process keeps uploads, found once. For a process that keeps them (`keeps_uploads`)."""
+
+    def __init__(self, api: ModuleApi) -> None:
+        homeserver = _require_part(api, "_hs")
+        self._repository = _require_method(homeserver, "get_media_repository")()
+        self._paths = _require_part(self._repository, "filepaths")
+        _require_method(self._repository, "delete_local_media_ids", "media_ids")
+        _require_method(self._paths, "local_media_filepath", "media_id")
+        _require_method(self._paths, "local_media_thumbnail_dir", "media_id")
+        self._config = _require_part(homeserver, "config")
+
+    @property
+    def problems(self) -> list[str]:
+        """What of uploads is kept where the module cannot reach, in sentences for `doctor`."""
+        if getattr(getattr(self._config, "media", None), "media_storage_providers", ()):
+            return ["media_storage_providers: uploads are also kept elsewhere, and nothing here deletes those copies"]
+        return []
+
+    def files(self, media_id: str) -> list[Path]:
+        """Where an upload and its thumbnails lie, as far as they do."""
+        places = self._paths.local_media_filepath(media_id), self._paths.local_media_thumbnail_dir(media_id)
+        return [path for path in map(Path, places) if path.exists()]
+
+    async def delete(self, media_id: str) -> None:
+        """Delete a local upload: file, thumbnails, row."""
+        await self._repository.delete_local_media_ids([media_id])
+
+
+def keeps_uploads(api: ModuleApi) -> bool:
+    """Whether people's uploads come to this process: the main one unless told otherwise, a worker that listens for them.
+
+    Every worker could load the repository where `enable_media_repo` stands at its default; it is asked for nothing.
+    """
+    config = _require_part(_require_part(api, "_hs"), "config")
+    if not getattr(getattr(config, "media", None), "can_load_media_repo", True):
+        return False
+    if api.worker_app is None:
+        return True
+    listeners = _require_part(_require_part(config, "worker"), "worker_listeners")
+    resources = [each for listener in listeners if listener.http_options for each in listener.http_options.resources]
+    return any("media" in each.names for each in resources)
+
+
 class SynapseInternals:
     """Synapse's own parts, found once. For the main process."""
 
     def __init__(self, api: ModuleApi) -> None:
         homeserver = _require_part(api, "_hs")
         self._database = _require_part(_require_method(homeserver, "get_datastores")(), "main")
-        self._repository = _require_method(homeserver, "get_media_repository")()
-        self._paths = _require_part(self._repository, "filepaths")
         self._devices = _require_method(homeserver, "get_device_handler")()
         self._auth = _require_method(homeserver, "get_auth_handler")()
         self._pool = _require_part(self._database, "db_pool")
@@ -50,9 +92,6 @@ class SynapseInternals:
         _require_method(self._database, "get_user_by_id", "user_id")
         _require_method(self._database, "get_event", "event_id", "allow_rejected", "allow_none")
         self._forget_event = _require_method(self._database, "_invalidate_local_get_event_cache", "event_id")
-        _require_method(self._repository, "delete_local_media_ids", "media_ids")
-        _require_method(self._paths, "local_media_filepath", "media_id")
-        _require_method(self._paths, "local_media_thumbnail_dir", "media_id")
         _require_method(self._devices, "get_devices_by_user", "user_id")
         _require_method(self._devices, "delete_all_devices_for_user", "user_id")
         _require_method(self._auth, "delete_access_tokens_for_user", "user_id")
@@ -70,12 +109,6 @@ class SynapseInternals:
     def problems(self) -> list[str]:
         """What this Synapse keeps where the module cannot reach, in sentences for `doctor`."""
         found = []
-        if self.setting("media", "media_storage_providers", ()):
-            found.append("media_storage_providers: uploads are also kept elsewhere, and nothing here deletes those copies")
-        if not self.setting("media", "can_load_media_repo", True):
-            found.append(
-                "enable_media_repo: a worker keeps the uploads, and the main process can neither see nor delete them"
-            )
         if self.setting("server", "redaction_retention_period", 0) is None:
             found.append("redaction_retention_period: it must not be null, which keeps redacted words for ever")
         # A Synapse without this setting does what it says.
@@ -118,15 +151,6 @@ class SynapseInternals:
     async def is_known(self, event_id: str) -> bool:
         """Whether an event was accepted."""
         return await self._database.get_event(event_id, allow_none=True) is not None
-
-    def media_files(self, media_id: str) -> list[Path]:
-        """Where an upload and its thumbnails lie, as far as they do."""
-        places = self._paths.local_media_filepath(media_id), self._paths.local_media_thumbnail_dir(media_id)
-        return [path for path in map(Path, places) if path.exists()]
-
-    async def delete_upload(self, media_id: str) -> None:
-        """Delete a local upload: file, thumbnails, row."""
-        await self._repository.delete_local_media_ids([media_id])
 
     async def sign_out(self, user_id: str) -> int:
         """Delete all devices of a local user and every token, those without a device too."""

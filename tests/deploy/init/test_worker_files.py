@@ -20,6 +20,7 @@ import yaml
 from aiohttp import web
 from yarl import URL
 
+from bridge.matrix.api.module_api import NO_WAY_TO_UPLOADS, HomeserverUnreachable, ModuleRequestRejected
 from deploy.data_dir.layout import HOST, Layout, Ports
 from deploy.data_dir.secret_files import Account
 from deploy.init.worker_files import (
@@ -66,6 +67,18 @@ def test_init_writes_them_from_one_answer(tmp_path: Path) -> None:
     assert "matrix-synapse-worker@NAME" in (tmp_path / "line" / "CHECKLIST.md").read_text()
 
 
+def test_one_more_keeps_the_uploads_where_it_is_asked_for(tmp_path: Path) -> None:
+    """With the answer `media_worker`, beside those of `workers` and never without them."""
+    ended = run_init(tmp_path, joined(homeserver={"url": ROUTER, "media_worker": True}))
+    assert (ended.exit_code, "say how many" in ended.stderr) == (2, True)
+    ended = run_init(tmp_path, joined(homeserver={"url": ROUTER, "workers": 1, "media_worker": True}))
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    folder = tmp_path / "line" / "synapse"
+    assert sorted(path.name for path in (folder / "workers").glob("*1.yaml")) == ["media1.yaml", "sync1.yaml"]
+    for name in ("workers.nginx", "workers.caddy"):
+        assert f"{MODULE_PATH}/media" in (folder / name).read_text()
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8008", "http://127.0.0.1:8081", "https://matrix.agency.org"])
 def test_the_router_has_a_place_of_its_own(tmp_path: Path, url: str) -> None:
     """The bridge asks the router: not a process of Synapse, nor a homeserver elsewhere."""
@@ -75,14 +88,14 @@ def test_the_router_has_a_place_of_its_own(tmp_path: Path, url: str) -> None:
     assert not (tmp_path / "line").exists()
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 16])
-def test_whoever_is_named_is_there(count: int) -> None:
+@pytest.mark.parametrize(("count", "media"), [(1, False), (2, True), (3, False), (4, False), (5, False), (16, True)])
+def test_whoever_is_named_is_there(count: int, media: bool) -> None:
     """Each writer and each worker in the background is in the map of instances, on a port that it listens at."""
     ports = WorkerPorts(router=8009)
-    files = worker_files(count, ports, FOLDER)
+    files = worker_files(count, ports, FOLDER, media=media)
     shared = yaml.safe_load(files[SHARED])
     listening = {"main": {each["port"] for each in shared["listeners"]}}
-    for worker in workers_of(count):
+    for worker in workers_of(count, media=media):
         own = yaml.safe_load(files[f"workers/{worker.name}.yaml"])
         assert own["worker_name"] == worker.name
         listening[worker.name] = {each["port"] for each in own["worker_listeners"]}
@@ -94,6 +107,10 @@ def test_whoever_is_named_is_there(count: int) -> None:
     assert set(taken) <= ports.taken
     (background,) = shared["pusher_instances"]
     named = {*shared["stream_writers"].values(), background, shared["run_background_tasks_on"]}
+    assert ("media_instance_running_background_jobs" in shared, shared.get("enable_media_repo")) == (
+        (True, False) if media else (False, None)
+    )
+    named |= {shared["media_instance_running_background_jobs"]} if media else set()
     assert named <= places.keys()
 
 
@@ -124,11 +141,11 @@ async def _processes(ports: WorkerPorts, workers: tuple[Worker, ...]) -> AsyncIt
 async def test_each_request_reaches_a_worker_of_its_duty(
     tmp_path: Path, outside_programs: OutsidePrograms, router: str
 ) -> None:
-    """The real proxy, with the file as written: by the table, and all else, the module among it, to the main process."""
+    """The real proxy, with the file as written: by the table, and all else, most of the module, to the main process."""
     program = outside_programs.find(router)
     if program is None:
         return
-    workers = workers_of(6)
+    workers = workers_of(6, media=True)
     ports = replace(free_worker_ports(free_ports()), redis=1)
     file = tmp_path / "router"
     words = ["run", "--adapter", "caddyfile", "--config", str(file)] if router == "caddy" else ["-p", str(tmp_path), "-c"]
@@ -157,7 +174,7 @@ async def test_each_request_reaches_a_worker_of_its_duty(
             duties = {worker.name: worker.duties for worker in workers} | {"main": ()}
             wrong = [route.pattern for route in ROUTES if route.duty not in duties[await ask(route.sample[1])]]
             assert wrong == []
-            for path in (f"{MODULE_PATH}/health", "/_matrix/media/v3/upload", "/_matrix/client/v3/logout", "/x"):
+            for path in (f"{MODULE_PATH}/health", f"{MODULE_PATH}/mediation", "/_matrix/client/v3/logout", "/x"):
                 assert await ask(path) == "main"
             at = {token: await ask("/_matrix/client/v3/sync", token) for token in map(str, range(24))}
             assert set(at.values()) == {worker.name for worker in workers if Duty.SYNC in worker.duties}
@@ -183,20 +200,28 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("router", ["caddy", "nginx"])
 async def test_a_real_synapse_with_workers(tmp_path: Path, outside_programs: OutsidePrograms, router: str) -> None:
-    """By these files, behind either: a worker knows each route that leads to it, and the module does all that it does."""
+    """By these files, behind either: a worker knows each route that leads to it, and the module does all that it does.
+
+    Behind nginx a worker keeps the uploads, on a disk of its own.
+    """
+    uploads = tmp_path / "uploads" if router == "nginx" else None
     with running_postgres(outside_programs) as postgres:
         if postgres is None:
             return
         layout, ports = Layout(tmp_path / "line"), Ports(free_ports())
         await provision_on(layout, ports, postgres)
         async with AsyncExitStack() as stack:
-            running = await stack.enter_async_context(worker_homeserver(layout, ports, outside_programs, 2, router=router))
+            running = await stack.enter_async_context(
+                worker_homeserver(layout, ports, outside_programs, 2, router=router, uploads=uploads)
+            )
             if running is None:
                 return
             http = await stack.enter_async_context(aiohttp.ClientSession())
             line = await with_people(RunningHomeserver(layout, ports, provision.first_accounts(layout), http))
             await _routes_are_known(line, running)
             await _module_works(line, running, postgres, f"homeserver{ports.homeserver}")
+            if uploads is not None:
+                await _uploads_are_asked_of_their_worker(line, running, uploads)
 
 
 async def _routes_are_known(line: ModuleHomeserver, running: WorkerHomeserver) -> None:
@@ -257,3 +282,40 @@ async def _module_works(line: ModuleHomeserver, running: WorkerHomeserver, postg
 
 async def _whoami(line: ModuleHomeserver, token: str) -> int:
     return (await line.server.ask("GET", "/_matrix/client/v3/account/whoami", token))[0]
+
+
+async def _uploads_are_asked_of_their_worker(line: ModuleHomeserver, running: WorkerHomeserver, uploads: Path) -> None:
+    """See that it finds and deletes what lies on its disk, for the line of a token, and answers nothing else of ours."""
+    module = line.module_client
+
+    def kept(data: bytes) -> list[Path]:
+        return [path for path in uploads.rglob("*") if path.is_file() and path.read_bytes() == data]
+
+    address, theirs = [(await line.upload(user, user.encode()))[1]["content_uri"] for user in (POLICY, "bea")]
+    (own,) = kept(POLICY.encode())
+    assert not await module.media_gone(address)
+    with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_OURS"):
+        await module.delete_media(theirs)
+    await module.delete_media(address)
+    assert await module.media_gone(address)
+    assert (kept(POLICY.encode()), len(kept(b"bea"))) == ([], 1)
+    # A file whose row has gone: only who has the disk can see it.
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_bytes(b"left")
+    assert not await module.media_gone(address)
+    place = f"{MODULE_PATH}/media/{address.removeprefix('mxc://')}"
+    headers = {"Authorization": f"Bearer {line.as_token}"}
+    for name, path, token, expected in (
+        ("main", place, headers, (503, "QUIETLINE_MEDIA_ELSEWHERE")),
+        ("media1", place, {"Authorization": "Bearer wrong"}, (401, "M_UNKNOWN_TOKEN")),
+        ("media1", f"{MODULE_PATH}/health", headers, (404, "M_UNRECOGNIZED")),
+        ("media1", f"{MODULE_PATH}/media/health", headers, (404, "M_UNRECOGNIZED")),
+        ("sync1", place, headers, (404, "M_UNRECOGNIZED")),
+    ):
+        async with line.server.http.get(running.url_of(name) + path, headers=token) as answer:
+            assert (answer.status, (await answer.json())["errcode"]) == expected, (name, path)
+    running.processes["media1"].terminate()
+    await running.processes["media1"].wait()
+    assert list((await module.health()).problems) == [NO_WAY_TO_UPLOADS]
+    with pytest.raises(HomeserverUnreachable):
+        await module.media_gone(address)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from deploy.init.worker_routes import MAX_WORKERS, ROUTES, STREAMS_OF, Duty, route_of, workers_of
+from deploy.init.worker_routes import MAX_WORKERS, ROUTES, STREAMS_OF, Duty, Worker, route_of, workers_of
 
 C = "/_matrix/client/v3"
 
@@ -29,6 +29,9 @@ def test_each_sample_is_of_its_route_and_of_no_earlier_one() -> None:
         (f"{C}/user/@a:x/rooms/!room/tags/u.x", Duty.STREAMS),
         (f"{C}/keys/upload/DEVICE", Duty.STREAMS),
         ("/_matrix/client/r0/sync", Duty.SYNC),
+        ("/_matrix/media/v3/upload", Duty.MEDIA),
+        ("/_matrix/client/v1/media/download/x/y", Duty.MEDIA),
+        ("/_synapse/client/quietline/media/x/abcdefgh", Duty.MEDIA),
     ],
 )
 def test_what_goes_where(path: str, duty: Duty) -> None:
@@ -42,8 +45,7 @@ def test_what_goes_where(path: str, duty: Duty) -> None:
     "path",
     [
         "/_synapse/client/quietline/health",
-        "/_matrix/media/v3/upload",
-        "/_matrix/client/v1/media/download/x/y",
+        "/_synapse/client/quietline/mediation",
         "/_synapse/admin/v1/rooms",
         f"{C}/logout",
         f"{C}/login/sso/redirect",
@@ -53,17 +55,21 @@ def test_what_goes_where(path: str, duty: Duty) -> None:
     ],
 )
 def test_the_main_process_answers_what_is_its_own(path: str) -> None:
-    """Our module, uploads, which it deletes, logins by others, and whatever no route names."""
+    """Our module, but for uploads, logins by others, and whatever no route names."""
     assert route_of(path) is None
 
 
 @pytest.mark.parametrize("count", range(1, MAX_WORKERS + 1))
 def test_every_duty_has_a_worker_and_every_stream_one_writer(count: int) -> None:
-    """So many workers as were asked for, under names of their own; only waiting is done by several."""
+    """So many workers as were asked for, under names of their own; only waiting is done by several.
+
+    Uploads are kept by none but one more that is asked for.
+    """
     workers = workers_of(count)
     assert len({worker.name for worker in workers}) == count
     done = Counter(duty for worker in workers for duty in worker.duties)
-    assert set(done) == set(Duty)
+    assert set(done) == set(Duty) - {Duty.MEDIA}
+    assert workers_of(count, media=True) == (*workers, Worker("media1", (Duty.MEDIA,)))
     assert [duty for duty, times in done.items() if times > 1] in ([], [Duty.SYNC])
     written = Counter(stream for worker in workers for stream in worker.streams)
     assert written == Counter(stream for streams in STREAMS_OF.values() for stream in streams)

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from bridge.matrix.api.http_client import HomeserverClient
 from bridge.matrix.api.module_api import (
+    NO_WAY_TO_UPLOADS,
     HomeserverUnreachable,
     ModuleClient,
     ModuleNotLoaded,
@@ -30,6 +31,8 @@ class Answering:
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, str | None]] = []
         self.answer: Any = {}
+        self.answers: dict[str, Any] = {}
+        """Instead of `answer`, by the end of a path."""
         self.status = 200
 
     async def __call__(self, request: web.BaseRequest) -> web.Response:
@@ -37,7 +40,8 @@ class Answering:
         self.requests.append((request.method, path, request.headers.get("Authorization")))
         if isinstance(self.answer, str):
             return web.Response(text=self.answer, status=self.status)
-        return web.json_response(self.answer, status=self.status)
+        other = next((answer for end, answer in self.answers.items() if path.endswith(end)), self.answer)
+        return web.json_response(other, status=self.status)
 
 
 @pytest.fixture
@@ -108,6 +112,28 @@ async def test_health(there: tuple[Answering, ModuleClient]) -> None:
     answering.answer = {"version": "1", "enforces": ["a", "b"], "problems": ["p"]}
     health = await house.health()
     assert (health.version, health.enforces, health.problems) == ("1", frozenset({"a", "b"}), ("p",))
+    assert len(answering.requests) == 1, "a module that says nothing of uploads, or that it keeps them, is asked once"
+
+
+@pytest.mark.parametrize(
+    ("media", "problems"),
+    [
+        ({"version": "1", "problems": []}, []),
+        (
+            {"version": "1", "problems": ["media_storage_providers: elsewhere too"]},
+            ["media_storage_providers: elsewhere too"],
+        ),
+        ({}, [NO_WAY_TO_UPLOADS]),
+    ],
+)
+async def test_health_where_a_worker_keeps_the_uploads(
+    there: tuple[Answering, ModuleClient], media: dict[str, Any], problems: list[str]
+) -> None:
+    """It is asked as well: what it cannot reach is told, and so is that it is not to be reached, without an error."""
+    answering, house = there
+    answering.answer = {"version": "1", "enforces": [], "problems": ["p"], "media": False}
+    answering.answers = {"/media": media}
+    assert (await house.health()).problems == ("p", *problems)
 
 
 @pytest.mark.parametrize(

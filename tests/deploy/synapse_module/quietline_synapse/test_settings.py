@@ -51,10 +51,11 @@ def refused(match: str | None = None) -> AbstractContextManager[pytest.Exception
 
 def load(api: Any) -> SynapseInternals:
     """Have the module look at all that it needs of a Synapse."""
-    from quietline_synapse.synapse_internals import SynapseInternals, check_events, discard_key_backups
+    from quietline_synapse.synapse_internals import SynapseInternals, UploadStore, check_events, discard_key_backups
 
     rooms: Any = None
     internals = SynapseInternals(api)
+    UploadStore(api)
     discard_key_backups(api, rooms)
     check_events(api, rooms)
     return internals
@@ -326,8 +327,6 @@ def test_a_setting_that_this_synapse_does_not_know_is_no_fault() -> None:
 @pytest.mark.parametrize(
     ("section", "values", "sentence"),
     [
-        ("media", {"media_storage_providers": ["s3"]}, "media_storage_providers: uploads are also kept elsewhere"),
-        ("media", {"can_load_media_repo": False}, "enable_media_repo: a worker keeps the uploads"),
         ("server", {"redaction_retention_period": None}, "redaction_retention_period: it must not be null"),
         ("experimental", {"msc4222_enabled": False}, "experimental_features: without msc4222_enabled"),
         ("mas", {"enabled": True}, "matrix_authentication_service: !signout ends devices here"),
@@ -335,9 +334,44 @@ def test_a_setting_that_this_synapse_does_not_know_is_no_fault() -> None:
     ],
 )
 def test_what_the_module_cannot_vouch_for_is_a_problem(section: str, values: dict[str, Any], sentence: str) -> None:
-    """Uploads elsewhere or in another process, words kept for ever, sessions of a login service: each is told."""
+    """Words kept for ever, memberships that are over, sessions of a login service: each is told."""
     (problem,) = internals_with(**{section: SimpleNamespace(**values)}).problems
     assert problem.startswith(sentence)
+
+
+def test_uploads_that_are_kept_elsewhere_too_are_a_problem() -> None:
+    """By the process that keeps them, which alone may know."""
+    from quietline_synapse.synapse_internals import UploadStore
+
+    api = strange()
+    assert UploadStore(api).problems == []
+    api._hs.config = SimpleNamespace(media=SimpleNamespace(media_storage_providers=["s3"]))
+    (problem,) = UploadStore(api).problems
+    assert problem.startswith("media_storage_providers: uploads are also kept elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("worker", "loads", "names", "keeps"),
+    [
+        (None, None, [], True),
+        (None, False, [], False),
+        ("synapse.app.generic_worker", True, ["client", "replication"], False),
+        ("synapse.app.generic_worker", False, ["media"], False),
+        ("synapse.app.generic_worker", True, ["media"], True),
+        ("synapse.app.media_repository", True, ["media"], True),
+    ],
+)
+def test_which_process_is_asked_of_uploads(worker: str | None, loads: bool | None, names: list[str], keeps: bool) -> None:
+    """The main process, or a worker that listens for them; never one that could keep uploads and gets none."""
+    from quietline_synapse.synapse_internals import keeps_uploads
+
+    api = strange()
+    api.worker_app = worker
+    resources = [SimpleNamespace(names=[name]) for name in names]
+    listeners = [SimpleNamespace(http_options=None), SimpleNamespace(http_options=SimpleNamespace(resources=resources))]
+    media = SimpleNamespace() if loads is None else SimpleNamespace(can_load_media_repo=loads)
+    api._hs.config = SimpleNamespace(media=media, worker=SimpleNamespace(worker_listeners=listeners))
+    assert keeps_uploads(api) is keeps
 
 
 @pytest.mark.timeout(120)

@@ -1,0 +1,68 @@
+"""Who may come in: the bridges of this homeserver's lines, each with its application service's token, and nobody else.
+
+Rule of this module: the token is compared first, in constant time and only from the header (an address is logged); it says
+which line asks. Nothing is logged.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, Final
+
+from synapse.module_api import DirectServeJsonResource
+from synapse.module_api.errors import SynapseError
+
+from quietline_synapse.rooms import NOT_OURS, refuse
+from quietline_synapse.settings import LineSettings, ModuleSettings
+
+VERSION: Final = "1"
+BEARER: Final = b"Bearer "
+
+
+class Door(DirectServeJsonResource):  # type: ignore[misc]
+    """A web resource for a line's bridge. What a path asks for is one of a fixed list (`answer`)."""
+
+    isLeaf = True  # noqa: N815 - Twisted's word: everything below this path comes here
+
+    def __init__(self, settings: ModuleSettings) -> None:
+        super().__init__()
+        self._settings = settings
+
+    async def answer(self, line: LineSettings, method: str, path: list[str], request: Any) -> dict[str, Any]:
+        """Do what a line's bridge asks for; `path` is what comes after the door's own."""
+        raise NotImplementedError
+
+    async def _async_render_GET(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802 - Synapse's word
+        return HTTPStatus.OK, await self._answer("GET", request)
+
+    async def _async_render_POST(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802
+        return HTTPStatus.OK, await self._answer("POST", request)
+
+    async def _async_render_PUT(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802
+        return HTTPStatus.OK, await self._answer("PUT", request)
+
+    async def _async_render_DELETE(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802
+        return HTTPStatus.OK, await self._answer("DELETE", request)
+
+    async def _answer(self, method: str, request: Any) -> dict[str, Any]:
+        line = self._authenticate(request.requestHeaders.getRawHeaders(b"Authorization") or [])
+        try:
+            path = [part.decode("utf-8") for part in request.postpath]
+        except UnicodeDecodeError:
+            raise unrecognized() from None
+        if any("\0" in part for part in path):  # no id has one, and PostgreSQL takes none
+            raise refuse(NOT_OURS)
+        return await self.answer(line, method, path, request)
+
+    def _authenticate(self, headers: list[bytes]) -> LineSettings:
+        if len(headers) != 1 or not headers[0].startswith(BEARER):
+            raise SynapseError(HTTPStatus.UNAUTHORIZED, "No token", "M_MISSING_TOKEN")
+        found = self._settings.line_of_token(headers[0].removeprefix(BEARER))
+        if found is None:
+            raise SynapseError(HTTPStatus.UNAUTHORIZED, "Wrong token", "M_UNKNOWN_TOKEN")
+        return found
+
+
+def unrecognized() -> SynapseError:
+    """Return the refusal of a path that is not on the list."""
+    return SynapseError(HTTPStatus.NOT_FOUND, "Unrecognized request", "M_UNRECOGNIZED")
