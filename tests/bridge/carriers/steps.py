@@ -23,6 +23,7 @@ from bridge.carriers.adapter import (
     WebhookRequest,
 )
 from bridge.runtime.phone_number import Phone
+from tests.bot.hypothesis_settings import EXPLORES
 from tests.bridge.carriers.harness import Harness, Trait
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ PROXIES: tuple[dict[str, str], ...] = (
 )
 """What proxies add on the way: nothing of it may count."""
 
-QUICK = settings(max_examples=200, deadline=None, database=None)
+QUICK = settings(max_examples=2000 if EXPLORES else 100, deadline=None, database=None)
 
 
 async def receive_text(harness: Harness, text: str = "hello", *, sender: str = HANDSET) -> WebhookRequest:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from bridge.matrix.api.events import DecryptedMessage, UndecryptableEvent
 from bridge.matrix.api.http_client import TokenRefused
+from tests.bot.hypothesis_settings import EXPLORES
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
@@ -128,7 +129,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         made.close()
 
 
-MANY = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=2000 if EXPLORES else 100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @MANY
