@@ -22,6 +22,7 @@ ROOM_COLUMNS: Final = (
     ("matrix_read", "room_id"),
     ("matrix_waiting", "room_id"),
     ("matrix_upload", "room_id"),
+    ("matrix_identity", "heard_room"),
     ("revealed", "room_id"),
 )
 """Table and column, for a room's id."""

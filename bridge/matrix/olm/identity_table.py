@@ -14,7 +14,7 @@ from bridge.storage.database import Reader, Row, Snapshot, Transaction, earlier
 
 
 class Heard(NamedTuple):
-    """An event that the homeserver told, and its time there in milliseconds."""
+    """An event that the homeserver told, and its time there in milliseconds; of a room that has gone only the time."""
 
     room_id: str
     event_id: str
@@ -87,7 +87,7 @@ async def reached(reader: Reader, user_id: str) -> Reached | None:
     row: Any = await reader.fetchrow(query, user_id)
     if row is None:
         return None
-    heard = Heard(row["heard_room"], row["heard_event"], row["heard_ms"]) if row["heard_event"] else None
+    heard = Heard(row["heard_room"], row["heard_event"], row["heard_ms"]) if row["heard_ms"] else None
     return Reached(row["cursor"], heard)
 
 
@@ -106,6 +106,12 @@ async def set_cursor(transaction: Transaction, user_id: str, next_batch: str, he
         next_batch,
         *heard,
     )
+
+
+async def forget_room(transaction: Transaction, room_id: str) -> None:
+    """Forget room and id of the newest event if it was of a room that goes; its time stays."""
+    query = "UPDATE matrix_identity SET heard_room='', heard_event='' WHERE heard_room=$1"
+    await transaction.execute(query, room_id)
 
 
 async def earlier_devices(reader: Reader, user_id: str) -> list[Row]:

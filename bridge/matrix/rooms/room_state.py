@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from bridge.matrix.api.http_client import Permanent
+from bridge.matrix.olm import identity_table
 from bridge.storage.database import Database, Reader, Snapshot, Transaction
 
 RoomKind: TypeAlias = Literal["desk", "office", "thread"]
@@ -77,7 +78,8 @@ async def set_owner(transaction: Transaction, room_id: str, owner: str) -> None:
 
 
 async def delete_room(transaction: Transaction, room_id: str) -> None:
-    """Delete everything `bridge/matrix` has about a room: members, sessions, first keys, waiting ciphertext."""
+    """Delete everything `bridge/matrix` has about a room: members, sessions, keys, waiting ciphertext, newest event."""
+    await identity_table.forget_room(transaction, room_id)
     await transaction.execute("DELETE FROM matrix_room WHERE room_id=$1", room_id)
 
 

@@ -13,7 +13,7 @@ from bridge.tables.leftovers import PERSON_COLUMNS, ROOM_COLUMNS
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.database_engine import make_database
 
-NAMES: Final = {"room_id": ROOM_COLUMNS, "owner": PERSON_COLUMNS, "thread": PERSON_COLUMNS}
+NAMES: Final = {"room_id": ROOM_COLUMNS, "heard_room": ROOM_COLUMNS, "owner": PERSON_COLUMNS, "thread": PERSON_COLUMNS}
 """Columns that name a person, by their names, and the list that must hold their table."""
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 
+from bridge.matrix.rooms import room_state
 from bridge.matrix.sync import put_back
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
@@ -107,6 +108,22 @@ async def test_a_crash_before_the_commit_changes_nothing(rig: Rig, server: Scrip
     await one_turn(rig)
     assert bodies(rig.events) == ["new"]
     assert ["since" in each.query for each in syncs(server)[:3]] == [False] * 3
+
+
+async def test_of_a_room_that_went_only_the_time_is_kept(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Neither the room's id nor the event's stands anywhere; by its count a homeserver that was put back is still known."""
+    await heard(rig, server)
+    await rig.database.commit(lambda transaction: room_state.delete_room(transaction, ROOM))
+    row = await rig.database.fetchrow("SELECT heard_room, heard_event, heard_ms > 0 FROM matrix_identity")
+    assert row is not None
+    assert tuple(row) == ("", "", True)
+    server.position = BEFORE
+    await one_turn(rig)
+    assert syncs(server)[0].query["since"] == BEFORE
+    server.requests.clear()
+    server.position = "s60_7_0_3"
+    await one_turn(rig)
+    assert "since" not in syncs(server)[0].query
 
 
 @pytest.mark.parametrize("event", [{}, {"event_id": "$x"}, {"event_id": "", "origin_server_ts": 1}, {"event_id": 7}])
