@@ -2,8 +2,7 @@
 
 mautrix imports a module called `olm`. The one on the package index wraps libolm, which is deprecated and which a
 malformed to-device message can crash. So ours, over vodozemac, is put in that place before anything below this package
-can import `mautrix.crypto`; importing in the other order is a RuntimeError, at once. Nothing of ours imports mautrix any
-more: tests hold our account, sessions and files against it.
+can import `mautrix.crypto`; importing in the other order is a RuntimeError, at once.
 """
 
 from bridge.matrix.olm.vodozemac_olm import install

@@ -20,11 +20,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, Self, TypeVar
 
 import aiohttp
+from mautrix.crypto.account import OlmAccount
 
 from bridge.matrix.api.http_client import HomeserverClient, IdentityInUse, Permanent
 from bridge.matrix.api.json_fields import Json, object_at, objects_in
 from bridge.matrix.olm import identity_table, wedged_table
-from bridge.matrix.olm.account import OlmAccount
 from bridge.matrix.olm.cross_signing import (
     MEGOLM,
     OLM,

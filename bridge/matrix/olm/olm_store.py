@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from bridge.matrix.olm.account import OlmAccount, OlmSession
+from mautrix.crypto.account import OlmAccount
+from mautrix.crypto.sessions import Session
+
 from bridge.matrix.olm.vodozemac_olm import OlmSessionError
 from bridge.runtime import log
 from bridge.storage.database import Reader, Row, Transaction, placeholders
@@ -36,7 +38,7 @@ class OlmStore:
         row = await transaction.fetchrow(query, self._user_id)
         if row is None:
             return None
-        return OlmAccount.stored(row["account"], self._pickle_key, shared=bool(row["shared"]))
+        return OlmAccount.from_pickle(row["account"], passphrase=self._pickle_key, shared=bool(row["shared"]))
 
     async def add_account(self, transaction: Transaction, account: OlmAccount, device_id: str) -> None:
         """Write the account of a new device."""
@@ -68,19 +70,19 @@ class OlmStore:
         """Whether there is a session with the device of that identity key."""
         return await self.latest_session(transaction, sender_key) is not None
 
-    async def sessions(self, transaction: Transaction, sender_key: str) -> list[OlmSession]:
+    async def sessions(self, transaction: Transaction, sender_key: str) -> list[Session]:
         """Return the sessions with a device; the one that last decrypted something comes first, and is mostly the one."""
         rows = await transaction.fetch(_SESSIONS, self._user_id, sender_key)
         return [session for row in rows if (session := await self._read_or_delete(transaction, row)) is not None]
 
-    async def latest_session(self, transaction: Transaction, sender_key: str) -> OlmSession | None:
+    async def latest_session(self, transaction: Transaction, sender_key: str) -> Session | None:
         """Return the session with a device that last decrypted something, or None without any."""
         while (row := await transaction.fetchrow(f"{_SESSIONS} LIMIT 1", self._user_id, sender_key)) is not None:
             if (session := await self._read_or_delete(transaction, row)) is not None:
                 return session
         return None
 
-    async def add_session(self, transaction: Transaction, sender_key: str, session: OlmSession) -> None:
+    async def add_session(self, transaction: Transaction, sender_key: str, session: Session) -> None:
         """Write a new session."""
         await transaction.execute(
             """INSERT INTO crypto_olm_session
@@ -95,7 +97,7 @@ class OlmStore:
             _written(session.last_decrypted),
         )
 
-    async def update_session(self, transaction: Transaction, session: OlmSession) -> None:
+    async def update_session(self, transaction: Transaction, session: Session) -> None:
         """Write what has become of a session."""
         await transaction.execute(
             """UPDATE crypto_olm_session SET session = $3, last_encrypted = $4, last_decrypted = $5
@@ -119,7 +121,7 @@ class OlmStore:
             most,
         )
 
-    async def _read_or_delete(self, transaction: Transaction, row: Row) -> OlmSession | None:
+    async def _read_or_delete(self, transaction: Transaction, row: Row) -> Session | None:
         try:
             return self._session(row)
         except (OlmSessionError, ValueError, TypeError) as error:
@@ -127,10 +129,10 @@ class OlmStore:
             await delete_sessions(transaction, self._user_id, [row["session_id"]])
             return None
 
-    def _session(self, row: Row) -> OlmSession:
-        return OlmSession.stored(
+    def _session(self, row: Row) -> Session:
+        return Session.from_pickle(
             row["session"],
-            self._pickle_key,
+            passphrase=self._pickle_key,
             creation_time=_read(row["created_at"]),
             last_encrypted=_read(row["last_encrypted"]),
             last_decrypted=_read(row["last_decrypted"]),

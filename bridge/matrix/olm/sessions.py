@@ -12,18 +12,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from mautrix.crypto.account import OlmAccount
+from mautrix.types import IdentityKey, OlmCiphertext, OlmMsgType
+
 from bridge.matrix.api.json_fields import Json, Malformed, as_object, dumps, int_field, loads, object_at, string_field
-from bridge.matrix.olm.account import OlmAccount
 from bridge.matrix.olm.cross_signing import OLM, Device
 from bridge.matrix.olm.olm_store import OlmStore
-from bridge.matrix.olm.vodozemac_olm import OlmMessage, OlmPreKeyMessage, OlmSessionError
+from bridge.matrix.olm.vodozemac_olm import OlmSessionError
 from bridge.storage.database import Transaction
 
 MAX_SESSIONS: Final = 16
 """Sessions kept per device; the ones unused for longest go first."""
-PREKEY: Final = 0
-NORMAL: Final = 1
-"""Types of an Olm message: one that can begin a session, and one of a session that both sides have."""
 
 
 SessionBegun: TypeAlias = Callable[[Transaction, str, str], Awaitable[None]]
@@ -86,10 +85,9 @@ class OlmChannel:
         sender_key = string_field(content, "sender_key", longest=64)
         own = as_object(object_at(content, "ciphertext").get(account.identity_key), "ciphertext")
         kind, body = int_field(own, "type"), string_field(own, "body")
-        if kind not in {PREKEY, NORMAL}:
+        if kind not in {0, 1}:
             raise Malformed("type")
-        message = OlmPreKeyMessage(body) if kind == PREKEY else OlmMessage(body)
-        plaintext, new = await self._plaintext(transaction, account, sender_key, message)
+        plaintext, new = await self._plaintext(transaction, account, sender_key, OlmMsgType(kind), body)
         if new:
             await begun(transaction, sender, sender_key)
         payload = loads(plaintext)
@@ -101,7 +99,8 @@ class OlmChannel:
 
     async def open(self, transaction: Transaction, account: OlmAccount, device: Device, one_time_key: str) -> None:
         """Begin a session with one of the device's one-time keys. Raises `OlmSessionError` when the keys are no keys."""
-        session = account.new_outbound_session(device.curve25519, one_time_key)
+        key = IdentityKey(device.curve25519)
+        session = account.new_outbound_session(key, IdentityKey(one_time_key))
         await self._olm_store.add_session(transaction, device.curve25519, session)
 
     async def encrypt(
@@ -126,32 +125,33 @@ class OlmChannel:
         return {
             "algorithm": OLM,
             "sender_key": account.identity_key,
-            "ciphertext": {device.curve25519: {"type": _type_of(message), "body": message.ciphertext}},
+            "ciphertext": {device.curve25519: {"type": int(message.type), "body": message.body}},
         }
 
     async def _plaintext(
-        self, transaction: Transaction, account: OlmAccount, sender_key: str, message: OlmPreKeyMessage | OlmMessage
+        self, transaction: Transaction, account: OlmAccount, sender_key: str, kind: OlmMsgType, body: str
     ) -> tuple[str, bool]:
+        key, message = IdentityKey(sender_key), OlmCiphertext(type=kind, body=body)
         for session in await self._olm_store.sessions(transaction, sender_key):
-            if isinstance(message, OlmPreKeyMessage) and not session.matches(message):
+            if kind == OlmMsgType.PREKEY and not session.matches(body):
                 continue
             try:
                 plaintext = session.decrypt(message)
             except OlmSessionError:
                 continue
             await self._olm_store.update_session(transaction, session)
-            return plaintext, False
-        if not isinstance(message, OlmPreKeyMessage):
+            return str(plaintext), False
+        if kind != OlmMsgType.PREKEY:
             raise Wedged(sender_key)
         try:
-            made = account.new_inbound_session(sender_key, message)
+            made = account.new_inbound_session(key, body)
             plaintext = made.decrypt(message)
         except OlmSessionError:
             raise Wedged(sender_key) from None
         await self._olm_store.update_account(transaction, account)
         await self._olm_store.add_session(transaction, sender_key, made)
         await self._olm_store.prune(transaction, sender_key, most=MAX_SESSIONS)
-        return plaintext, True
+        return str(plaintext), True
 
     def _message(self, payload: Json, account: OlmAccount, sender: str, sender_key: str) -> ToDeviceMessage:
         if (
@@ -173,7 +173,3 @@ class OlmChannel:
             type=string_field(payload, "type", longest=255),
             content=as_object(payload.get("content"), "content"),
         )
-
-
-def _type_of(message: OlmPreKeyMessage | OlmMessage) -> int:
-    return PREKEY if isinstance(message, OlmPreKeyMessage) else NORMAL

@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from mautrix.crypto.account import OlmAccount
+
 from bridge.matrix.api.json_fields import BAD_DATA, Json, object_at, objects_in, string_field
 from bridge.matrix.olm import wedged_table
-from bridge.matrix.olm.account import OlmAccount
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.sessions import ToDeviceMessage, Wedged
 from bridge.matrix.olm.stranger_sessions import MemberDevices, StrangerSessions

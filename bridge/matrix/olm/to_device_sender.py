@@ -13,8 +13,9 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, 
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from mautrix.crypto.account import OlmAccount
+
 from bridge.matrix.api.json_fields import BAD_DATA, Json, as_object, object_at, string_field
-from bridge.matrix.olm.account import OlmAccount
 from bridge.matrix.olm.cross_signing import Device, has_valid_signature
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.olm_store import keys_with_session

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from mautrix.crypto.attachments import encrypt_attachment
+
 from bridge.matrix.api.json_fields import dumps
 from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.olm.identity import Identity
@@ -17,7 +19,6 @@ from bridge.matrix.olm.to_device_sender import ToDevicePayload, ToDeviceSender
 from bridge.matrix.olm.vodozemac_olm import OlmGroupSessionError
 from bridge.matrix.room_keys.accepted_sessions import accepted_sessions
 from bridge.matrix.room_keys.device_lists import DeviceLists
-from bridge.matrix.room_keys.encrypted_file import encrypt_file
 from bridge.matrix.rooms.media import record_upload
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
@@ -47,7 +48,7 @@ class KeyBundles:
         sessions = await self._sessions(room_id) if devices else []
         if not sessions:
             return 0
-        data, file = encrypt_file(dumps({"room_keys": sessions, "withheld": []}).encode())
+        data, file = encrypt_attachment(dumps({"room_keys": sessions, "withheld": []}).encode())
         url = await self._identity.client.create_media()
         at = int(self._clock.now() * 1000)
 
@@ -55,9 +56,9 @@ class KeyBundles:
             lambda transaction: record_upload(transaction, url, room_id=room_id, user_id=user, at_ms=at)
         )
         self._crash(CrashPoint.BUNDLE_NOTED)
-        await self._identity.client.upload_media(url, data)
+        await self._identity.client.upload_media(url, bytes(data))
         self._crash(CrashPoint.BUNDLE_UPLOADED)
-        content = {"room_id": room_id, "file": {**file, "url": url}}
+        content = {"room_id": room_id, "file": {**file.serialize(), "url": url}}
         await self._to_device.send(
             [ToDevicePayload(device=device, type=kind, content=content) for kind in EVENT_TYPES for device in devices]
         )

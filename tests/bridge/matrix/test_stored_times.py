@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from mautrix.crypto.account import OlmAccount
+from mautrix.crypto.sessions import Session
 
 from bridge.matrix import stored_times
-from bridge.matrix.olm.account import OlmAccount, OlmSession
 from bridge.matrix.olm.olm_store import OlmStore
 from bridge.matrix.schema import PUPPET_MIGRATIONS
 from bridge.storage.database import Transaction
@@ -18,7 +19,7 @@ from tests.fakes.database_engine import AnyDatabase, make_database
 
 YEAR = 365 * 86_400
 SENDER = "their identity key"
-RIGHT = datetime(2026, 11, 28, 12, 0)  # noqa: DTZ001 - as `OlmSession` has it
+RIGHT = datetime(2026, 11, 28, 12, 0)  # noqa: DTZ001 - as `Session` has it
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ async def database(tmp_path: Path) -> AsyncIterator[AnyDatabase]:
     await made.close()
 
 
-def session(at: datetime) -> OlmSession:
+def session(at: datetime) -> Session:
     """Make a session that was begun and used at that time."""
     other = OlmAccount()
     other.generate_one_time_keys(1)

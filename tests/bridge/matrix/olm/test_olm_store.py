@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from mautrix.crypto.account import OlmAccount
+from mautrix.crypto.sessions import Session
 
-from bridge.matrix.olm.account import OlmAccount, OlmSession
 from bridge.matrix.olm.olm_store import OlmStore
 from bridge.matrix.schema import PUPPET_MIGRATIONS
 from bridge.storage.database import Transaction
@@ -41,7 +42,7 @@ def store() -> OlmStore:
     return OlmStore(user_id=USER, pickle_key="a key")
 
 
-def session(number: int) -> OlmSession:
+def session(number: int) -> Session:
     """Make a session that last decrypted something `number` seconds after the first one."""
     other = OlmAccount()
     other.generate_one_time_keys(1)
