@@ -120,6 +120,7 @@ async def test_of_a_room_that_went_only_the_time_is_kept(rig: Rig, server: Scrip
     server.position = BEFORE
     await one_turn(rig)
     assert syncs(server)[0].query["since"] == BEFORE
+    assert not [each for each in server.requests if "/event/" in each.path], "no event is left to ask for"
     server.requests.clear()
     server.position = "s60_7_0_3"
     await one_turn(rig)
