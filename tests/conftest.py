@@ -53,7 +53,7 @@ LONGEST_FIRST: Final = (
 """Groups by the beginning of their names, as CONTRIBUTING.md, "What takes how long", has them: none long is the last."""
 SHARED_LINE: Final = "the line"
 """How the names of the groups begin whose tests share one."""
-OWN_LINE: Final = re.compile(r"\bStack\(|separate_line\.run_line\(|run_canary_line\(")
+OWN_LINE: Final = re.compile(r"\bStack\(|\brun_line\(|\brun_canary_line\(|\brun_with_workers\(")
 SECOND_LINE: Final = re.compile(r"^SECOND_LINE = True$", re.MULTILINE)
 """What a test file says whose tests use the shared line beside those of the others: in a process of their own, if there are
 several, with a line of that process."""

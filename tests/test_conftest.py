@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import fcntl
 import re
 import signal
@@ -13,7 +14,7 @@ from typing import IO
 
 import pytest
 
-from tests.conftest import HERE, one_before_the_others, stop_ignoring_signals
+from tests.conftest import HERE, SHARED_LINE, group, one_before_the_others, stop_ignoring_signals
 
 HEAVY = re.compile(r"^(?:from|import) (?:synapse|quietline_synapse|telnyx)\b", re.MULTILINE)
 """What takes a second to load, at the left margin."""
@@ -117,3 +118,26 @@ def test_one_process_collects_before_the_others(tmp_path: Path) -> None:
         assert is_let_in(other)
         with one_before_the_others(file):
             assert is_let_in(other)
+
+
+def test_only_who_uses_the_shared_line_waits_for_it() -> None:
+    """A file of `tests/e2e` is in a group of the shared line just when it asks for the line or for one of its people.
+
+    Another one would have the line run on, and its tests wait, while it is busy with a line of its own.
+    """
+    wrong = [
+        file.name
+        for file in sorted((HERE / "e2e").glob("test_*.py"))
+        if group(f"tests/e2e/{file.name}").startswith(SHARED_LINE) != _asks_for_the_line(file)
+    ]
+    assert wrong == ["test_polling.py"]  # needs no line, and a moment
+
+
+def _asks_for_the_line(file: Path) -> bool:
+    made, asked = set(), set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            is_fixture = any("fixture" in ast.unparse(each) for each in node.decorator_list)
+            made |= {node.name} if is_fixture else set()
+            asked |= {each.arg for each in node.args.args} if is_fixture or node.name.startswith("test_") else set()
+    return bool(asked & {"stack", "staffed_line", "ada", "bea", "sol"} - made)
