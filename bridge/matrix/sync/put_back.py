@@ -6,13 +6,20 @@ asked, before the cursor is used, whether it still has the newest event that it 
 is so, the cursor is not used: all rooms are read from the newest event back to that time. What is not newer than that was
 told before, and is not heard again, whether or not it was erased since: no words leave twice, no command is done twice.
 
-Sources: Synapse 1.163.2, `synapse/streams/events.py` (`bound_future_token`), `synapse/types` (the form of a cursor).
+To call a homeserver put back that was not would hold nothing back at a start, while what was redacted meanwhile is unread.
+So no question without a cursor is asked in the same words twice, for Synapse answers it from its cache for two minutes
+(`fresh_timeout`), and a count that is less is asked for once more, for a worker that syncs may be behind for a moment.
+
+Sources: Synapse 1.163.2, `synapse/streams/events.py` (`bound_future_token`), `synapse/types` (the form of a cursor),
+`synapse/rest/client/sync.py` (`request_key`).
 """
 
 from __future__ import annotations
 
 import json
 import re
+import secrets
+from asyncio import sleep as wait
 from typing import Final
 
 from bridge.matrix.api.http_client import Permanent, TokenRefused
@@ -25,6 +32,12 @@ from bridge.runtime import log
 MAX_ID_LENGTH: Final = 255
 POSITION: Final = re.compile(r"(?:s(\d+)|m(\d+)((?:~\d+\.\d+)*))_")
 """The position in the stream of events, with which Synapse's cursors begin: of one writer, or of each of several."""
+SECOND_LOOK_SECONDS: Final = 1.0
+
+
+def fresh_timeout() -> str:
+    """Return a `timeout` for a sync without a cursor, by which no other one is its like: it is answered at once anyhow."""
+    return str(1 + secrets.randbelow(1 << 30))
 
 
 def newest(response: Json) -> Heard | None:
@@ -93,9 +106,14 @@ def _at(event: Json) -> int:
 async def _has_gone_back(identity: Identity, cursor: str, no_rooms: Json) -> bool:
     """Whether the homeserver has counted fewer events than it had. To ask without a cursor confirms nothing to it."""
     before = _position(cursor)
-    if before is None:
+    if before is None or not await _counts_less(identity, before, no_rooms):
         return False
-    query = {"filter": json.dumps(no_rooms), "timeout": "0", "set_presence": "offline"}
+    await wait(SECOND_LOOK_SECONDS)
+    return await _counts_less(identity, before, no_rooms)
+
+
+async def _counts_less(identity: Identity, before: int, no_rooms: Json) -> bool:
+    query = {"filter": json.dumps(no_rooms), "timeout": fresh_timeout(), "set_presence": "offline"}
     now = _position((await identity.client.request("GET", "sync", query=query)).get("next_batch"))
     return now is not None and now < before
 

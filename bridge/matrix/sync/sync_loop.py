@@ -181,6 +181,8 @@ class SyncLoop:
         query = {"filter": self._filter, "timeout": str(timeout * 1000), "set_presence": "offline", **USE_STATE_AFTER}
         if since:
             query["since"] = since
+        elif self._heard_until is not None:
+            query["timeout"] = put_back.fresh_timeout()
         return await self._identity.client.request("GET", "sync", query=query, seconds=timeout + 60)
 
     async def _gaps(self, response: Json, since: str) -> TimelineGaps:

@@ -35,8 +35,8 @@ class ScriptedHomeserver:
 
     `puppet_responses`: those of the texter puppet. `message_pages`: by the token that a page is asked for with.
 
-    `position`: the cursor that it tells who asks for no rooms; None for the one that was asked with. `lost`: events that
-    it does not have.
+    `position`: the cursor that it tells who asks for no rooms; None for the one that was asked with. Who asks for it in the
+    same words as before is answered as before, as by Synapse for two minutes. `lost`: events that it does not have.
 
     `device_table`: by user, the devices that were made and when each was used; where `knows_devices`, it tells of those,
     and refuses whatever names another.
@@ -62,6 +62,7 @@ class ScriptedHomeserver:
     position: str | None = None
     lost: set[str] = field(default_factory=set)
     requests: list[RecordedRequest] = field(default_factory=list)
+    _answered: dict[str, str] = field(default_factory=dict)
     url: str = ""
     _runner: web.AppRunner | None = None
     _count: int = 0
@@ -189,7 +190,11 @@ class ScriptedHomeserver:
         of_policy = requests.query["user_id"].startswith("@policy")
         responses = self.responses if of_policy else self.puppet_responses
         if of_policy and json.loads(requests.query["filter"])["room"].get("rooms") == []:
-            responses = deque([json.dumps({"next_batch": self.position})] if self.position else [])
+            if self.position is not None and "since" not in requests.query:
+                words = json.dumps(requests.query)
+                position = self._answered.setdefault(words, self.position)
+                return web.json_response({"next_batch": position})
+            responses = deque()
         if responses:
             return web.Response(text=responses.popleft(), content_type="application/json")
         await asyncio.sleep(min(int(requests.query["timeout"]) / 1000, 0.05))

@@ -81,6 +81,34 @@ async def test_a_homeserver_that_has_all_is_asked_as_ever(rig: Rig, server: Scri
     assert bodies(rig.events) == ["one", "new"], "of two events with one id the inbox takes one"
 
 
+async def test_an_answer_of_before_is_not_taken_for_the_count_of_now(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Two starts within two minutes: Synapse answers the same question as before, from its cache."""
+    ada, _, _ = await heard(rig, server)
+    server.position = BEFORE
+    await one_turn(rig)
+    server.position = "s130_7_0_3"
+    server.queue_sync({"next_batch": "s130_7_0_3", **timeline(ada.room_message(ROOM, "new"))})
+    await rig.matrix.sync.run_once()
+    server.requests.clear()
+    await one_turn(rig)
+    assert syncs(server)[0].query["since"] == "s130_7_0_3"
+
+
+async def test_a_worker_that_is_behind_for_a_moment_is_asked_again(
+    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A count that is less once, and not a second later, is no homeserver that was put back."""
+    await heard(rig, server)
+    server.position = "s60_7_0_3"
+
+    async def catch_up(_seconds: float) -> None:
+        server.position = BEFORE
+
+    monkeypatch.setattr(put_back, "wait", catch_up)
+    await one_turn(rig)
+    assert syncs(server)[0].query["since"] == BEFORE
+
+
 async def test_long_timelines_are_read_to_what_was_heard(rig: Rig, server: ScriptedHomeserver) -> None:
     """A room in which much was said is read page by page, and no further back than to what was heard."""
     ada, one, two = await heard(rig, server)
