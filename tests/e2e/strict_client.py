@@ -106,7 +106,9 @@ class StrictClient(StrictDevice):
                 return await doing()
         except TimeoutError:
             await self.restart()
-            return await doing()
+        except sdk.InternalError:  # the SDK panicked: what it has of rooms is not to be trusted
+            await self.restart(clear_cache=True)
+        return await doing()
 
     async def whole(self, room_id: str) -> list[TimelineItem]:
         """All of the room's events, oldest first."""
