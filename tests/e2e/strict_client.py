@@ -106,7 +106,9 @@ class StrictClient(StrictDevice):
                 return await doing()
         except TimeoutError:
             await self.restart()
-        except sdk.InternalError:  # the SDK panicked: what it has of rooms is not to be trusted
+        except sdk.InternalError:
+            # The SDK panicked. What it has of rooms is not to be trusted, and only a new one can be told to forget it.
+            await self.restart()
             await self.restart(clear_cache=True)
         return await doing()
 
