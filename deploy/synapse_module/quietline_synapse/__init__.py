@@ -54,8 +54,8 @@ class Quietline:
         )
         check_events(api, rules)
         discard_key_backups(api, rooms)
-        # The rules hold in every process of a Synapse with workers. The door is the main process's, but for what is asked
-        # of uploads: that part is where they are kept.
+        # The rules hold in every process of a Synapse with workers. The web resource is the main process's, but for what is
+        # asked of uploads: that part is where they are kept.
         own = {line.policy: PolicyRooms(api=api, line=line, schema=schema) for line in config.lines}
         media: dict[str, Media] = {}
         if keeps_uploads(api):

@@ -14,7 +14,7 @@ from typing import Any, Final
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import SynapseError
 
-from quietline_synapse.door import VERSION, Door, unrecognized
+from quietline_synapse.authenticated_resource import VERSION, AuthenticatedResource, unrecognized
 from quietline_synapse.rooms import NOT_OURS, PolicyRooms, refuse
 from quietline_synapse.settings import LineSettings, ModuleSettings
 from quietline_synapse.synapse_internals import UploadStore
@@ -80,8 +80,8 @@ async def answer_media(media: Media | None, method: str, path: list[str]) -> dic
     raise unrecognized()
 
 
-class MediaResource(Door):
-    """The door of a worker that keeps the uploads: what is below `media`, and nothing else. `media`: by policy bot."""
+class MediaResource(AuthenticatedResource):
+    """The resource of a worker that keeps the uploads: what is below `media`, and nothing else. `media`: by policy bot."""
 
     def __init__(self, *, settings: ModuleSettings, media: dict[str, Media]) -> None:
         super().__init__(settings)

@@ -1,8 +1,9 @@
-"""The door: `/_synapse/client/quietline/…`, for the bridges of this homeserver's lines and for nobody else.
+"""The web resource `/_synapse/client/quietline/…` for the bridges of this homeserver's lines and for nobody else.
 
-Rule of this module: a token (`door`) reaches rooms, uploads and people of its line alone. What a path asks for is one of a
-fixed list. No body is read but a password. Nothing is logged. Every call may be repeated. What is below `media` is asked of
-the process that keeps the uploads: where a worker does, it has that part of the door (`MediaResource`), and no other.
+Rule of this module: a token (`authenticated_resource`) reaches rooms, uploads and people of its line alone. What a path
+asks for is one of a fixed list. No body is read but a password. Nothing is logged. Every call may be repeated. What is
+below `media` is asked of the process that keeps the uploads: where a worker does, it has that part (`MediaResource`), and
+no other.
 
     GET    health                       -> {"version", "enforces": [..], "problems": [..], "media": bool, "synapse",
                                             "settings": [..], "limits": [..]}; `media`: whether this process keeps uploads
@@ -33,7 +34,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from quietline_synapse.accounts import Accounts
-from quietline_synapse.door import VERSION, Door, unrecognized
+from quietline_synapse.authenticated_resource import VERSION, AuthenticatedResource, unrecognized
 from quietline_synapse.live_settings import exposing_settings, limits
 from quietline_synapse.media import Media, answer_media
 from quietline_synapse.redaction_censor import RedactionCensor
@@ -57,7 +58,7 @@ class Line:
     accounts: Accounts
 
 
-class ModuleResource(Door):
+class ModuleResource(AuthenticatedResource):
     """The web resource of the main process."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Who may come in: the bridges of this homeserver's lines, each with its application service's token, and nobody else.
+"""Who is answered: the bridges of this homeserver's lines, each with its application service's token, and nobody else.
 
 Rule of this module: the token is compared first, in constant time and only from the header (an address is logged); it says
 which line asks. Nothing is logged.
@@ -19,7 +19,7 @@ VERSION: Final = "1"
 BEARER: Final = b"Bearer "
 
 
-class Door(DirectServeJsonResource):  # type: ignore[misc]
+class AuthenticatedResource(DirectServeJsonResource):  # type: ignore[misc]
     """A web resource for a line's bridge. What a path asks for is one of a fixed list (`answer`)."""
 
     isLeaf = True  # noqa: N815 - Twisted's word: everything below this path comes here
@@ -29,8 +29,8 @@ class Door(DirectServeJsonResource):  # type: ignore[misc]
         self._settings = settings
 
     async def answer(self, line: LineSettings, method: str, path: list[str], request: Any) -> dict[str, Any]:
-        """Do what a line's bridge asks for; `path` is what comes after the door's own."""
-        raise NotImplementedError
+        """Do what a line's bridge asks for; `path` is what comes after this resource's own."""
+        raise NotImplementedError  # abstract: the main process answers more than a worker that keeps the uploads
 
     async def _async_render_GET(self, request: Any) -> tuple[int, dict[str, Any]]:  # noqa: N802 - Synapse's word
         return HTTPStatus.OK, await self._answer("GET", request)
