@@ -19,7 +19,7 @@ from typing import Any, Final
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import SynapseError
 
-from quietline_synapse.schema import Schema
+from quietline_synapse.schema import Schema, run_interaction
 from quietline_synapse.settings import LineSettings, ModuleSettings
 
 KIND: Final = "quietline.kind"
@@ -151,7 +151,7 @@ class AllRooms:
                             found.add(room_id)
             return found
 
-        ours: set[str] = await self._api.run_db_interaction("quietline_ours", read)
+        ours: set[str] = await run_interaction(self._api, "quietline_ours", read)
         return ours
 
     async def is_in_any_room(self, user_id: str) -> bool:
@@ -211,7 +211,7 @@ class PolicyRooms:
             counts += [one(f"COUNT(*) FROM {table} WHERE room_id = ?") for table in self._schema.lists_of_work(txn)]
             return replace(facts, leftovers=sum(counts) + one(NAMED_BY_AN_UPDATE))
 
-        facts: RoomFacts = await self._api.run_db_interaction("quietline_look", read)
+        facts: RoomFacts = await run_interaction(self._api, "quietline_look", read)
         if facts.creator not in {None, self._policy} or (facts.creator is None and facts.events):
             raise refuse(NOT_OURS)
         return facts
@@ -229,7 +229,7 @@ class PolicyRooms:
             return facts
         if facts.creator is not None and await self._room_kind(room_id) == DESK:
             raise refuse(IS_DESK)
-        await self._api.run_db_interaction("quietline_purged", _remember_purged, purged_digest(self._line, room_id))
+        await run_interaction(self._api, "quietline_purged", _remember_purged, purged_digest(self._line, room_id))
         # A task in Synapse's tables: it goes on after a restart. Refused only when another call has begun it meanwhile.
         with contextlib.suppress(SynapseError):
             await self._api.delete_room(room_id)

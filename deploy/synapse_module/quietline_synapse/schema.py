@@ -2,12 +2,12 @@
 
 Rule of this module: the lists of tables elsewhere were made by hand, for one version. A table that they name and that is
 not there is passed over: nothing of a room can be left in it. A table that names rooms and stands on no list is told
-(`problems`), for a purge may leave a room's id there.
+(`problems`), for a purge may leave a room's id there. Tables come and go beside a transaction (`run_interaction`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from synapse.module_api import ModuleApi
@@ -36,6 +36,28 @@ SQLITE_COLUMNS: Final = """SELECT m.name, p.name FROM sqlite_master m JOIN pragm
     WHERE m.type = 'table'"""
 POSTGRES_COLUMNS: Final = """SELECT table_name, column_name FROM information_schema.columns
     WHERE table_schema = ANY (current_schemas(FALSE))"""
+
+UNDEFINED_TABLE: Final = "42P01"
+"""PostgreSQL's code for a table that is not there: a list of work was dropped after a transaction had found it."""
+MADE_MEANWHILE: Final = frozenset({"23505", "42P07"})
+"""Its codes where another connection makes the same table first: `IF NOT EXISTS` looks before it waits for that one."""
+ATTEMPTS: Final = 5
+"""As often as Synapse tries a transaction that another one was in the way of."""
+
+
+async def run_interaction(api: ModuleApi, name: str, work: Callable[..., Any], *values: object) -> Any:
+    """Run `work` in a transaction of Synapse's, and once more where a table came or went beside it.
+
+    Synapse itself tries again only after a deadlock or a conflict of rows. On SQLite a transaction sees no other's tables.
+    """
+    attempt = 1
+    while True:
+        try:
+            return await api.run_db_interaction(name, work, *values)
+        except Exception as error:
+            if attempt == ATTEMPTS or getattr(error, "pgcode", None) not in {UNDEFINED_TABLE, *MADE_MEANWHILE}:
+                raise
+        attempt += 1
 
 
 class Schema:

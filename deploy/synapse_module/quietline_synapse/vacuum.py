@@ -26,6 +26,7 @@ from typing import Any, Final
 
 from synapse.module_api.errors import SynapseError
 
+from quietline_synapse.schema import UNDEFINED_TABLE
 from quietline_synapse.synapse_internals import SynapseInternals
 
 TRIES: Final = 5
@@ -169,6 +170,8 @@ def _vacuum_table(cursor: Any, name: str, *, full: bool) -> bool:
         match getattr(error, "pgcode", None):
             case code if code == LOCK_NOT_AVAILABLE:
                 return False
+            case code if code == UNDEFINED_TABLE:  # a list of work that Synapse has dropped meanwhile
+                return True
             case code if code == QUERY_CANCELED:
                 raise _not_done("QUIETLINE_TIMED_OUT") from None
         raise

@@ -16,12 +16,18 @@ if TYPE_CHECKING:
     from quietline_synapse.settings import LineSettings, ModuleSettings
 
 POLICY, ROOM = "@policy:agency.example", "!gone"
-LOOKED_INTO = ("rooms (room_id, creator)", "events (room_id, event_id)", "state_groups (room_id)")
+LOOKED_INTO = {
+    "rooms": ("room_id", "creator"),
+    "events": ("room_id", "event_id"),
+    "state_groups": ("room_id",),
+    "redactions": ("event_id", "redacts", "have_censored"),
+    "background_updates": ("update_name", "progress_json"),
+}
 COLUMNS = {
-    "scheduled_tasks": "action, resource_id, status",
-    "push_rules": "rule_id",
-    "push_rules_enable": "rule_id",
-    "push_rules_stream": "rule_id, conditions, actions",
+    "scheduled_tasks": ("action", "resource_id", "status"),
+    "push_rules": ("rule_id",),
+    "push_rules_enable": ("rule_id",),
+    "push_rules_stream": ("rule_id", "conditions", "actions"),
 }
 
 
@@ -35,19 +41,22 @@ def settings() -> ModuleSettings:
     return ModuleSettings(lines=(north, south), upload_bytes=0)
 
 
+def tables(kind: str = "") -> list[str]:
+    """Return the statements that make Synapse's tables, each with the columns that are asked for, of a kind."""
+    from quietline_synapse.rooms import BLANKED_ROWS, REMNANT_ROWS
+
+    names = {*(table for table, _ in REMNANT_ROWS), *(table for table, _, _ in BLANKED_ROWS)}
+    columns = {**LOOKED_INTO, **{name: COLUMNS.get(name, ("room_id",)) for name in sorted(names)}}
+    return [f"CREATE TABLE {name} ({', '.join(f'{each} {kind}' for each in own)})" for name, own in columns.items()]
+
+
 class OneDatabase:
     """Stands for Synapse's module API over one file."""
 
     def __init__(self, path: Path) -> None:
-        from quietline_synapse.rooms import BLANKED_ROWS, REMNANT_ROWS
-
         self.db = sqlite3.connect(path)
-        for table in LOOKED_INTO:
-            self.db.execute(f"CREATE TABLE {table}")
-        self.db.execute("CREATE TABLE redactions (event_id, redacts, have_censored)")
-        self.db.execute("CREATE TABLE background_updates (update_name, progress_json)")
-        for table in {*(table for table, _ in REMNANT_ROWS), *(table for table, _, _ in BLANKED_ROWS)}:
-            self.db.execute(f"CREATE TABLE {table} ({COLUMNS.get(table, 'room_id')})")
+        for statement in tables():
+            self.db.execute(statement)
 
     async def run_db_interaction(self, _name: str, work: Callable[..., Any], *values: object) -> Any:
         with self.db:

@@ -1,0 +1,174 @@
+"""Tables that come and go beside a transaction of the module's, on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import psycopg2.extensions
+import pytest
+
+from tests.deploy.synapse_module.quietline_synapse.test_schema import ROOM, settings, tables
+from tests.e2e.polling import wait_until
+from tests.fakes.postgres_server import PostgresServer, running_postgres
+from tests.outside_programs import OutsidePrograms
+
+if TYPE_CHECKING:
+    from quietline_synapse.rooms import AllRooms, PolicyRooms
+    from quietline_synapse.vacuum import Vacuum
+
+DATABASE = "synapse"
+LIST = "_temp_populate_rooms"
+
+
+class Transaction:
+    """A cursor with Synapse's parameters. `after` is called with each statement once it has run."""
+
+    def __init__(self, cursor: Any, after: Callable[[str], None]) -> None:
+        self._cursor, self._after = cursor, after
+        self.fetchone, self.fetchall = cursor.fetchone, cursor.fetchall
+
+    def execute(self, sql: str, values: Any = ()) -> None:
+        self._cursor.execute(sql.replace("%", "%%").replace("?", "%s"), values)
+        self._after(sql)
+
+
+class OnePostgres:
+    """Stands for Synapse's module API: each transaction on a connection of its own, isolated as Synapse isolates them."""
+
+    engine = "postgres"
+
+    def __init__(self, server: PostgresServer) -> None:
+        self._server, self.transactions = server, 0
+        self.after: Callable[[str], None] = lambda _sql: None
+
+    def execute(self, *statements: str) -> list[tuple[Any, ...]]:
+        return self._server.execute(DATABASE, *statements)
+
+    def connect(self) -> Any:
+        connection = psycopg2.connect(self._server.libpq(DATABASE))
+        connection.set_isolation_level(psycopg2.extensions.ISOLATION_LEVEL_REPEATABLE_READ)
+        return connection
+
+    async def run_db_interaction(self, _name: str, work: Callable[..., Any], *values: object) -> Any:
+        self.transactions += 1
+
+        def run() -> Any:
+            with closing(self.connect()) as connection, connection, connection.cursor() as cursor:
+                return work(Transaction(cursor, self.after), *values)
+
+        return await asyncio.to_thread(run)
+
+    async def with_connection(self, work: Callable[[Any], Any]) -> Any:
+        outer = self
+
+        class Connection:
+            def cursor(self) -> Transaction:
+                return Transaction(connection.cursor(), outer.after)
+
+        with closing(psycopg2.connect(self._server.libpq(DATABASE))) as connection:
+            connection.autocommit = True
+            return await asyncio.to_thread(work, Connection())
+
+    def rooms(self) -> PolicyRooms:
+        from quietline_synapse.rooms import PolicyRooms
+        from quietline_synapse.schema import Schema
+
+        api: Any = self
+        return PolicyRooms(api=api, line=settings().lines[0], schema=Schema(api=api, engine=self.engine))
+
+    def all_rooms(self) -> AllRooms:
+        from quietline_synapse.rooms import AllRooms
+
+        api: Any = self
+        return AllRooms(api=api, settings=settings())
+
+    def vacuum(self) -> Vacuum:
+        from quietline_synapse.vacuum import Vacuum
+
+        internals: Any = self
+        return Vacuum(internals=internals)
+
+
+@pytest.fixture
+def postgres(outside_programs: OutsidePrograms) -> Iterator[OnePostgres]:
+    with running_postgres(outside_programs) as server:
+        if server is None:
+            pytest.skip("no PostgreSQL here, which is counted")
+        server.execute("postgres", f"CREATE DATABASE {DATABASE}")
+        made = OnePostgres(server)
+        made.execute(*tables("TEXT"), "ALTER TABLE redactions ALTER COLUMN have_censored TYPE BOOLEAN USING FALSE")
+        yield made
+
+
+def drop_once(postgres: OnePostgres, sign: str) -> None:
+    """Have another connection drop the list of work after the first statement with this in it."""
+    dropped: list[str] = []
+
+    def after(sql: str) -> None:
+        if sign in sql and not dropped:
+            dropped.append(sql)
+            postgres.execute(f"DROP TABLE {LIST}")
+
+    postgres.execute(f"CREATE TABLE {LIST} (room_id TEXT)")
+    postgres.after = after
+
+
+async def test_a_list_of_work_that_is_dropped_meanwhile_holds_up_no_erasure(postgres: OnePostgres) -> None:
+    """A look that saw the list, and finds it gone, is taken again."""
+    drop_once(postgres, "information_schema")
+    rooms = postgres.rooms()
+    # What the tables are is read before, in a transaction of its own.
+    postgres.after, after = lambda _sql: None, postgres.after
+    assert (await rooms.read_facts(ROOM)).leftovers == 0
+    postgres.after, before = after, postgres.transactions
+    assert (await rooms.purge(ROOM)).gone
+    assert postgres.transactions == before + 2
+    assert postgres.execute(f"SELECT to_regclass('{LIST}')") == [(None,)]
+
+
+async def test_a_list_of_work_that_is_dropped_meanwhile_stops_no_vacuum(postgres: OnePostgres) -> None:
+    """Where there is nothing any more there is nothing to do."""
+    drop_once(postgres, "pg_total_relation_size")
+    assert (await postgres.vacuum().run())["engine"] == "postgres"
+    assert postgres.execute(f"SELECT to_regclass('{LIST}')") == [(None,)]
+
+
+async def test_two_processes_may_make_the_same_table_at_once(postgres: OnePostgres) -> None:
+    """Who comes second waits for the first, is told that it is there now, and goes on."""
+    from quietline_synapse.rooms import PURGED_TABLE
+
+    with closing(postgres.connect()) as other:
+        other.cursor().execute(PURGED_TABLE)
+        second = asyncio.create_task(postgres.all_rooms().our_rooms([ROOM]))
+
+        async def waits() -> bool:
+            return postgres.execute("SELECT COUNT(*) FROM pg_locks WHERE NOT granted") == [(1,)]
+
+        await wait_until("the second waits", waits, every=0.02)
+        other.commit()
+        assert await second == set()
+    assert postgres.transactions == 2
+
+
+async def test_what_else_fails_fails_at_once(postgres: OnePostgres) -> None:
+    """As before: once, with PostgreSQL's own error."""
+    postgres.execute("ALTER TABLE events DROP COLUMN room_id")
+    rooms = postgres.rooms()
+    with pytest.raises(psycopg2.errors.UndefinedColumn):
+        await rooms.read_facts(ROOM)
+    assert postgres.transactions == 2
+
+
+async def test_a_table_that_is_not_there_at_all_is_told_in_the_end(postgres: OnePostgres) -> None:
+    """After as many attempts as Synapse makes."""
+    from quietline_synapse.schema import ATTEMPTS
+
+    postgres.execute("DROP TABLE state_groups")
+    rooms = postgres.rooms()
+    with pytest.raises(psycopg2.errors.UndefinedTable):
+        await rooms.read_facts(ROOM)
+    assert postgres.transactions == 1 + ATTEMPTS
