@@ -21,8 +21,6 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[1]
 VERSIONS: Final = ("1.155.0", "1.156.0", "1.157.2", "1.158.0", "1.159.0", "1.160.0", "1.161.0", "1.162.0", "1.163.2")
 """Versions that the long run tries, one a release: from the first that has what the module needs to the pinned one."""
-NOT_TRIED: Final = frozenset({"1.156.0", "1.158.0", "1.160.0"})
-"""Those of them that no run has had yet: the pages say so of each (`tests/test_synapse_versions.py`)."""
 TESTS: Final = (
     "tests/deploy/synapse_module",
     "tests/deploy/stack/test_admin_token.py",
