@@ -121,8 +121,8 @@ MAY_IMPORT: Final[dict[str, str]] = {
     ),
     "deploy/kubernetes": "bridge/runtime bridge/carriers/vendors",
     "deploy/preflight": (
-        "policies policies/shifts bridge/runtime bridge/storage bridge/config bridge/matrix/api bridge/shift_calendar "
-        "bridge/app deploy/data_dir deploy/stack deploy/inspect deploy/carrier"
+        "policies policies/shifts bridge/runtime bridge/storage bridge/lease bridge/config bridge/tables bridge/matrix/api "
+        "bridge/shift_calendar bridge/app deploy/data_dir deploy/stack deploy/inspect deploy/carrier"
     ),
     "deploy/release": "deploy/data_dir",
     "deploy/canary": "bot/model bridge/runtime bridge/config bridge/matrix/olm bridge/outbound deploy/data_dir",

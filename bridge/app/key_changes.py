@@ -40,7 +40,7 @@ from bridge.tables import line_state
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bridge.storage.database import Database, Reader, Transaction
+    from bridge.storage.database import Database, Reader, Snapshot, Transaction
     from bridge.storage.key_file import KeyFile
     from bridge.storage.postgres_connection import PostgresConnection
 
@@ -58,6 +58,11 @@ async def noted_beside(connection: PostgresConnection, schema: str) -> int:
     if not await connection.has_table(f'"{schema}".line'):
         return 0
     return int(await line_state.get_at(connection, schema, line_state.KEY_CHANGES) or 0)
+
+
+def peek_noted(snapshot: Snapshot) -> int:
+    """Return the same to a verb that reads beside the bridge."""
+    return int(line_state.peek(snapshot, line_state.KEY_CHANGES) or 0)
 
 
 async def settle(database: Database, keys: KeyFile, path: Path, *, take_over: bool) -> None:

@@ -85,6 +85,11 @@ def stale_keys(path: Path) -> str:
     )
 
 
+def other_server_name(before: str) -> str:
+    """Say that the configuration names another server than the one that the line was made on."""
+    return f"homeserver.server_name: this line was made on {before} and stays there. Put that back."
+
+
 def check_presence(data: Path) -> None:
     """Raise `CannotStart` when one of the two files is missing that only have a meaning together."""
     main, keys = data / MAIN, data / KEYS
@@ -180,7 +185,7 @@ async def check_server_name(database: Database, name: str) -> None:
     if before is None:
         await database.commit(lambda transaction: line_state.put(transaction, line_state.SERVER_NAME, name))
     elif before != name:
-        raise CannotStart([f"homeserver.server_name: this line was made on {before} and stays there. Put that back."])
+        raise CannotStart([other_server_name(before)])
 
 
 async def check_desk(database: Database, vault: Vault, data: Path) -> None:

@@ -1,8 +1,9 @@
 """Looks at `keys.db` before anybody leads: whose epoch it has, how many changes, and whether there is a key in it.
 
-Rule of this module: nothing of the file is changed but what a crash left. A reader alone cannot play back the journal of a
-transaction that was broken off; that is done as `KeyFile` does it, so that the journal keeps its place and is overwritten
-there. SQLite takes a journal for broken off only when nobody is in the middle of writing it.
+Rule of this module: nothing of the file is changed but what a crash left, and that only by who is to lead. A reader alone
+cannot play back the journal of a transaction that was broken off; that is done as `KeyFile` does it, so that the journal
+keeps its place and is overwritten there. SQLite takes a journal for broken off only when nobody is in the middle of
+writing it.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ class KeyFileAge:
     changes: int = 0
 
 
-def peek_age(path: Path) -> KeyFileAge:
-    """Return how old the file is. Raises `DatabaseError`, soon `Busy`."""
-    return _look(path, _age_of) if path.exists() else KeyFileAge()
+def peek_age(path: Path, *, recovers: bool = True) -> KeyFileAge:
+    """Return how old the file is. Raises `DatabaseError`, soon `Busy`; without `recovers` `Unavailable` after a crash."""
+    return _look(path, _age_of, recovers=recovers) if path.exists() else KeyFileAge()
 
 
 def _age_of(file: SqliteConnection) -> KeyFileAge:
@@ -50,12 +51,12 @@ def peek_keys(path: Path) -> bool:
     return _look(path, lambda file: file.fetchval(ANY_KEY) is not None)
 
 
-def _look(path: Path, question: Callable[[SqliteConnection], T]) -> T:
+def _look(path: Path, question: Callable[[SqliteConnection], T], *, recovers: bool = True) -> T:
     try:
         with contextlib.closing(SqliteConnection(path, read_only=True, busy_ms=BUSY_MS)) as connection:
             return question(connection)
     except Unavailable as error:
-        if error.code != "SQLITE_READONLY_ROLLBACK":
+        if error.code != "SQLITE_READONLY_ROLLBACK" or not recovers:
             raise
     with contextlib.closing(SqliteConnection(path, busy_ms=BUSY_MS)) as connection:
         for setting in PRAGMAS:

@@ -40,6 +40,7 @@ from deploy.inspect.trust import check_first_supervisor
 from deploy.preflight.calendar_check import check_calendar, check_shifts
 from deploy.preflight.clock_sync import check_synchronisation
 from deploy.preflight.database_check import check_server_database
+from deploy.preflight.line_files_check import check_contents, check_files
 from deploy.stack.start_conditions import is_port_free
 from deploy.stack.synapse_overlay import overlay_problems
 from policies.lint import lint
@@ -216,6 +217,9 @@ def check_database(config: Config, layout: Layout, *, running: bool) -> Iterator
     no_backup = CheckResult(
         name="backup", ok=True, what="none was made yet", do=doctor_database.how_to_back_up(config), warning=True
     )
+    if (missing := check_files(config)) is not None:
+        yield missing
+        return
     if not offline.has_database(config):
         yield from (
             CheckResult(name="database", ok=True, what="is made at the first start"),
@@ -230,11 +234,13 @@ def check_database(config: Config, layout: Layout, *, running: bool) -> Iterator
             age = (now - layout.begun.stat().st_mtime) / doctor_database.DAY
             backup = doctor_database.check_backup(db, config, now, age)
             first = replace(check_first_supervisor(db, config), name="trust")
+            contents = list(check_contents(db, config, running=running))
     except (DatabaseError, OSError):
         do = "Is the disk well, and are the files the line's user's? Restore a backup where it is damaged."
         yield CheckResult(name="database", ok=False, what="main.db cannot be read", do=do)
         return
     yield CheckResult(name="database", ok=True, what="can be read")
+    yield from contents
     yield clock if not clock.ok else check_clock()
     yield _as_warning(backup, missing=bool(backup.do))
     yield first if first.ok or running else replace(first, ok=True, asked=False)

@@ -1,0 +1,63 @@
+"""Whether the files of a line belong together, before a start: what would end it, with the start's own sentences.
+
+Rule of this module: it changes nothing, not even what a crash left of a change of `keys.db`, which the start undoes. The
+database is read before the file, for what it notes of the file is in there already.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from bridge.app.key_changes import peek_noted
+from bridge.app.line_files import KEYS, CannotStart, ServerAway, check_presence, other_server_name, stale_keys
+from bridge.lease.key_file_look import peek_age
+from bridge.storage.errors import Corrupt, DatabaseError
+from bridge.tables import line_state, schema
+from deploy.inspect import doctor_database
+from deploy.inspect.status import CheckResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bridge.config import Config
+    from bridge.storage.database import Snapshot
+
+NO_START: Final = "The line does not start without."
+
+
+def check_files(config: Config) -> CheckResult | None:
+    """Say which of two files is missing that only have a meaning together; None where none is, and with PostgreSQL."""
+    if config.database_url is not None:  # `check_server_database` says it
+        return None
+    try:
+        check_presence(config.data_dir)
+    except (CannotStart, ServerAway) as error:
+        return CheckResult(name="files", ok=False, what=str(error), do=NO_START)
+    return None
+
+
+def check_contents(db: Snapshot, config: Config, *, running: bool) -> Iterator[CheckResult]:
+    """Compare keys, server name and `keys.db` with what the database says of them. Raises `DatabaseError`."""
+    if schema.MIGRATIONS.peek_version(db) > schema.MIGRATIONS.latest:
+        what = "the database was written by a newer version of this program"
+        yield CheckResult(name="database version", ok=False, what=what, do="Use that version: this one would not start.")
+        return
+    yield doctor_database.check_keys(db, config)
+    if (before := line_state.peek(db, line_state.SERVER_NAME)) not in {None, config.homeserver.server_name}:
+        yield CheckResult(name="server name", ok=False, what=other_server_name(str(before)), do=NO_START)
+    if not running:  # who runs has compared it, and writes there
+        yield _check_key_file(db, config)
+
+
+def _check_key_file(db: Snapshot, config: Config) -> CheckResult:
+    name, path, noted = "key file", config.data_dir / KEYS, peek_noted(db)
+    try:
+        changes = peek_age(path, recovers=False).changes
+    except Corrupt:
+        return CheckResult(name=name, ok=False, what=f"{path} is damaged", do="Put the newest one back. " + NO_START)
+    except DatabaseError as error:
+        do = "Ask again when nobody writes there; what a crash left there is put right by the start."
+        return CheckResult(name=name, ok=True, asked=False, what=f"{path} cannot be read just now ({error.code})", do=do)
+    if changes < noted:
+        return CheckResult(name=name, ok=False, what=stale_keys(path), do='deploy/docs/standby.md: "A copy of keys.db".')
+    return CheckResult(name=name, ok=True, what="keys.db has every change that the database notes")
