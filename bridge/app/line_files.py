@@ -85,6 +85,11 @@ def stale_keys(path: Path) -> str:
     )
 
 
+def damaged_file(path: Path) -> str:
+    """Say that a file is no database, and what is left then."""
+    return f"{path}: damaged: it cannot be read as a database. {PUPPET_REMEDY if path.name == PUPPET else RESTORE}."
+
+
 def other_server_name(before: str) -> str:
     """Say that the configuration names another server than the one that the line was made on."""
     return f"homeserver.server_name: this line was made on {before} and stays there. Put that back."
@@ -150,8 +155,7 @@ def opening(path: Path, *, server: str | None = None, may_wait: bool = False) ->
 
 def _cannot_use(path: Path, error: Exception) -> CannotStart:
     if isinstance(error, Corrupt):
-        remedy = PUPPET_REMEDY if path.name == PUPPET else RESTORE
-        return CannotStart([f"{path}: damaged: it cannot be read as a database. {remedy}."])
+        return CannotStart([damaged_file(path)])
     return CannotStart([f"{path}: written by a newer version of this program, which has to be used"])
 
 

@@ -2,8 +2,8 @@
 
 Rules of this module: a webhook gets 503, which every carrier repeats; `/live` and `/running` 200, `/ready` 503 with the
 role, `/accepting` 503; nothing is asked of the homeserver or the carrier, no identity is made, and no file is written.
-Where nobody leads because its `keys.db` is too old, it says so, and calls the person on call. The port stays open until
-the bridge that leads now takes it, so that the start in between refuses no connection for long.
+Where nobody leads because its `keys.db` is too old, or damaged, it says so, and calls the person on call. The port stays
+open until the bridge that leads now takes it, so that the start in between refuses no connection for long.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from bridge.app import key_changes, line_files
 from bridge.app.port import listen_patiently, try_to_listen
 from bridge.config import Config
 from bridge.inbound.webhook import make_runner
+from bridge.lease.key_file_look import KeysNotRead
 from bridge.lease.lead import End, Lead
 from bridge.lease.waiting import Waiting
 from bridge.outbound import pager
@@ -36,7 +37,7 @@ LARGEST: Final = 8 * 1024 * 1024
 YIELD_SECONDS: Final = 5.0
 """Seconds in which a bridge that handed over leaves the lease to another."""
 STALE_SECONDS: Final = 60.0
-"""Seconds for which nobody leads, because this bridge has an older `keys.db`, before the person on call is called."""
+"""Seconds for which nobody leads, because of the `keys.db` of this bridge, before the person on call is called."""
 METRICS: Final = b"""\
 # HELP quietline_leader 1 while this bridge leads its line, 0 while it waits to.
 # TYPE quietline_leader gauge
@@ -46,14 +47,14 @@ ANOTHER_PORT: Final = "Give this bridge another one with --listen HOST:PORT, whe
 """What to do about a port that cannot be had."""
 
 
-class StaleKeys:
-    """Is told at each look that the line could be led, and `keys.db` is too old: says so, and calls who is on call, once.
+class UselessKeys:
+    """Is told at each look that the line could be led, but for `keys.db`: says so, and calls who is on call, once.
 
-    Not at once: the bridge that has the newer file may be starting again.
+    Not at once: the bridge that has the newer file may be starting again, or the file be on its way. `problem`: a sentence.
     """
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+    def __init__(self, config: Config, problem: str) -> None:
+        self._config, self._problem = config, problem
         self._since = self._last = -STALE_SECONDS
         self._said = False
         self._calling: asyncio.Task[None] | None = None
@@ -66,7 +67,7 @@ class StaleKeys:
         self._last = now
         if not self._said:
             self._said = True
-            sys.stderr.write(f"{line_files.stale_keys(self._config.data_dir / line_files.KEYS)}\n")
+            sys.stderr.write(f"{self._problem}\n")
             sys.stderr.flush()
         if self._calling is None and now - self._since >= STALE_SECONDS:
             self._calling = asyncio.create_task(self._call())
@@ -144,17 +145,28 @@ async def wait_for_lead(
     """
     main = config.data_dir / line_files.MAIN
     place, keys = PostgresPlace(server, main.stem), config.data_dir / line_files.KEYS
-    front, stale = Front(config), StaleKeys(config)
+    front = Front(config)
+    stale, damaged = (UselessKeys(config, say(keys)) for say in (line_files.stale_keys, line_files.damaged_file))
     waiting = Waiting(
-        place, keys, end=end, any_keys=any_keys, noted=partial(key_changes.noted_beside, schema=place.schema), stale=stale
+        place,
+        keys,
+        end=end,
+        any_keys=any_keys,
+        noted=partial(key_changes.noted_beside, schema=place.schema),
+        stale=stale,
+        damaged=damaged,
     )
-    stack.push_async_callback(stale.close)
-    stack.push_async_callback(waiting.close)
-    stack.push_async_callback(front.close)
-    with line_files.opening(main, server=server):
-        lead = None if handed_over else await waiting.try_once()
-        if lead is None:
-            lead = await _wait(waiting, front, handed_over=handed_over)
+    for each in (stale, damaged, waiting, front):
+        stack.push_async_callback(each.close)
+    try:
+        with line_files.opening(main, server=server):
+            lead = None if handed_over else await waiting.try_once()
+            if lead is None:
+                lead = await _wait(waiting, front, handed_over=handed_over)
+    except KeysNotRead as error:
+        with line_files.opening(keys, may_wait=True):
+            raise error.why from None
+        raise
     front.role = "starting"
     lead.start()
     stack.push_async_callback(lead.close)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from bridge.storage.errors import Unavailable
+from bridge.storage.errors import DatabaseError, Unavailable
 from bridge.storage.key_file import ANY_KEY, PRAGMAS, READ_CHANGES, READ_EPOCH
 from bridge.storage.sqlite_connection import SqliteConnection
 
@@ -22,6 +22,14 @@ T = TypeVar("T")
 
 BUSY_MS: Final = 500
 """Milliseconds for which a look waits for who writes: nothing else of the process goes on meanwhile, and it looks again."""
+
+
+class KeysNotRead(DatabaseError):  # noqa: N818 - it says what is so
+    """The file cannot be looked at, and no server is to blame. `why`: what it was."""
+
+    def __init__(self, why: DatabaseError) -> None:
+        super().__init__(why.code)
+        self.why = why
 
 
 @dataclass(frozen=True, slots=True)

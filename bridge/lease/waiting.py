@@ -14,12 +14,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
-from bridge.lease.key_file_look import KeyFileAge, peek_age
+from bridge.lease.key_file_look import KeyFileAge, KeysNotRead, peek_age
 from bridge.lease.lead import End, Lead, connect_to_lease
 from bridge.lease.process_identity import end_process, is_dead, own_identity
 from bridge.runtime import log
 from bridge.runtime.clock import seconds_since_boot
-from bridge.storage.errors import Busy, DatabaseError, InvalidStatement, LeadLost, UnsuitableServer
+from bridge.storage.errors import Busy, Corrupt, DatabaseError, InvalidStatement, LeadLost, UnsuitableServer
 from bridge.storage.postgres_connection import PostgresConnection, PostgresPlace
 from bridge.tables import lease_table
 from bridge.tables.lease_table import KEYLESS_NAME, LEASE_SECONDS, STANDBY_NAME, Holder, Lease, place_of_lease
@@ -56,13 +56,15 @@ class Waiting:
         any_keys: bool = False,
         noted: Callable[[PostgresConnection], Awaitable[int]] = _none_noted,
         stale: Callable[[], None] = _tell_nobody,
+        damaged: Callable[[], None] = _tell_nobody,
     ) -> None:
         """Make it. `place`: of the main database; `keys`: `keys.db`; `any_keys`: also one that is older than it was.
 
-        `noted`: how many changes of that file the database knows of; `stale` is told at each look that it is too old.
+        `noted`: how many changes of that file the database knows of; `stale` is told at each look that it is too old, and
+        `damaged`, by `run`, that it is no database: half of it may be there, and the rest be on its way.
         """
         self._place, self._keys, self._end, self._any_keys = place, keys, end, any_keys
-        self._noted, self._stale = noted, stale
+        self._noted, self._stale, self._damaged = noted, stale, damaged
         self._connection: PostgresConnection | None = None
         self._identity = own_identity()
         self._seen: Lease | None = None
@@ -78,13 +80,17 @@ class Waiting:
                     return lead
             except UnsuitableServer:
                 raise
+            except KeysNotRead as error:
+                self._say("lease.keys_not_read", error.why)
+                if isinstance(error.why, Corrupt):
+                    self._damaged()
             except DatabaseError as error:
                 self._say("lease.not_read", error)
             soon = self._seen is not None and self._seen.handover
             await asyncio.sleep(HANDOVER_LOOK_SECONDS if soon else LOOK_SECONDS)
 
     async def try_once(self) -> Lead | None:
-        """Look once, and take the lease if it is free. Raises `DatabaseError`."""
+        """Look once, and take the lease if it is free. Raises `DatabaseError`: of `keys.db` it is `KeysNotRead`."""
         connection = await self._connected()
         if connection is None:
             return None
@@ -128,12 +134,15 @@ class Waiting:
     async def _keys_age(self, frozen: str) -> KeyFileAge:
         """Return how old `keys.db` is. Who was `frozen` in the middle of a change has it locked, and is ended."""
         try:
+            try:
+                return peek_age(self._keys)
+            except Busy:
+                if not await asyncio.to_thread(end_process, frozen):
+                    raise
+            log.event("lease.former_leader_ended")
             return peek_age(self._keys)
-        except Busy:
-            if not await asyncio.to_thread(end_process, frozen):
-                raise
-        log.event("lease.former_leader_ended")
-        return peek_age(self._keys)
+        except DatabaseError as error:
+            raise KeysNotRead(error) from None
 
     async def leave_to_others(self, seconds: float) -> None:
         """Wait until another has taken a lease that was let go of, for so long at most."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from contextlib import AsyncExitStack
 from functools import partial
@@ -16,7 +17,7 @@ from bot.model.line_incidents import FactsBehind, KeysMissing, MarkedFacts
 from bot.model.transactional_actions import Suppress, SuppressionReason
 from bridge.app import key_changes, standby
 from bridge.app.bridge import Bridge
-from bridge.app.line_files import KEYS, stale_keys
+from bridge.app.line_files import KEYS, CannotStart, ServerAway, damaged_file, stale_keys
 from bridge.carriers.adapter import InboundText
 from bridge.inbound.webhook import NotStored
 from bridge.lease.key_file_look import peek_age
@@ -25,6 +26,7 @@ from bridge.outbound import pager
 from bridge.runtime.phone_number import Phone
 from bridge.storage import serialization
 from bridge.storage.marked_sets import Found, SetName
+from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.tables import inbox, line_state, threads
 from tests.bridge.app.shared_line import BridgeProcess, SharedLine, lose_machine, shared_line, shorten_leases
 from tests.e2e.polling import wait_until
@@ -224,7 +226,7 @@ async def test_who_is_on_call_is_called_when_nobody_leads_for_an_older_file(
 
     monkeypatch.setattr(pager, "call", call)
     at = line.config()
-    stale, times = standby.StaleKeys(at), [1000.0, 1010.0, 1055.0, *range(1100, 1160, 10)]
+    stale, times = standby.UselessKeys(at, "a problem"), [1000.0, 1010.0, 1055.0, *range(1100, 1160, 10)]
     try:
         for now, expected in [*((each, 0) for each in times), (1160.0, 1), (1170.0, 1)]:
             monkeypatch.setattr(standby, "seconds_since_boot", lambda now=now: now)
@@ -234,6 +236,49 @@ async def test_who_is_on_call_is_called_when_nobody_leads_for_an_older_file(
         assert calls == [at.line.on_call]
     finally:
         await stale.close()
+
+
+@pytest.mark.parametrize("harm", ["damaged", "locked"])
+async def test_a_file_that_cannot_be_looked_at_is_not_held_against_the_server(line: SharedLine, harm: str) -> None:
+    """At a start: the sentence names the file, and does not say that PostgreSQL is damaged or away."""
+    at = line.config()
+    keys = at.data_dir / KEYS
+    async with AsyncExitStack() as stack:
+        await line.lead(at, stack)
+    if harm == "damaged":
+        keys.write_bytes(b"no database at all" * 500)
+        async with AsyncExitStack() as stack:
+            with pytest.raises(CannotStart) as said:
+                await line.wait(at, stack)
+        assert said.value.problems == [damaged_file(keys)]
+        return
+    with contextlib.closing(SqliteConnection(keys)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        async with AsyncExitStack() as stack:
+            with pytest.raises(ServerAway) as away:
+                await line.wait(at, stack)
+    assert str(away.value).startswith(f"{keys}: another process keeps it locked")
+
+
+async def test_a_damaged_file_is_said_by_who_waits(line: SharedLine) -> None:
+    """It goes on waiting, for the rest of the file may be on its way, and leads as soon as that is there."""
+    at, other, damaged = line.config(), line.machine("other"), list[bool]()
+    assert at.database_url is not None
+    keys = other.data_dir / KEYS
+    keys.write_bytes(b"no database at all" * 500)
+    waiting = Waiting(line.place(at.database_url), keys, end=line.ends.append, damaged=lambda: damaged.append(True))
+    async with AsyncExitStack() as stack:
+        await line.lead(at, stack)
+        leading = asyncio.create_task(waiting.run())
+    await wait_until("it says so", partial(any_of, damaged), every=0.05)
+    assert not leading.done()
+    shutil.copyfile(at.data_dir / KEYS, keys)
+    lead = await leading
+    await lead.close()
+
+
+async def any_of(told: list[bool]) -> bool | None:
+    return bool(told) or None
 
 
 async def has_said(bridge: BridgeProcess, words: str) -> bool | None:
