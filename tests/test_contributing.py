@@ -65,7 +65,7 @@ def test_the_page_works(tmp_path: Path) -> None:
             continue
         path = tmp_path / block["file"]
         if block["append"]:
-            path.write_text(f"{path.read_text(encoding='utf-8')}\n\n{block['body']}", encoding="utf-8")
+            path.write_text(path.read_text(encoding="utf-8") + block["body"], encoding="utf-8")
         else:
             _insert(path, block["after"], block["body"])
     assert ran == [0, 1, 0, 0, 0]
