@@ -47,6 +47,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "bridge/config": "bridge/runtime bridge/carriers/vendors",
     "bridge/services": "bridge/runtime bridge/storage",
     "bridge/tables": "bot/model bridge/runtime bridge/storage",
+    "bridge/tables/cross_table": "bot/model bridge/storage bridge/tables",
     "bridge/lease": "bridge/runtime bridge/storage bridge/tables",
     "bridge/matrix/api": "bot/model bridge/runtime",
     "bridge/background": "bridge/runtime bridge/storage bridge/matrix/api",
@@ -70,8 +71,8 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "bridge/background"
     ),
     "bridge/erasure": (
-        "policies bot/model bridge/runtime bridge/storage bridge/carriers bridge/config bridge/services "
-        "bridge/tables bridge/matrix/api bridge/background bridge/matrix/rooms bridge/matrix/room_keys "
+        "policies bot/model bridge/runtime bridge/storage bridge/carriers bridge/config bridge/services bridge/tables "
+        "bridge/tables/cross_table bridge/matrix/api bridge/background bridge/matrix/rooms bridge/matrix/room_keys "
         "bridge/matrix"
     ),
     "bridge/outbound": (
@@ -84,9 +85,9 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "bridge/background bridge/matrix/rooms bridge/matrix/room_keys bridge/erasure bridge/outbound"
     ),
     "bridge/engine": (
-        "policies policies/drills bot/model bot/language bot/commands bot/lifecycle bot/staffing bot/codeword bot/canary "
-        "bot/decide bridge/runtime bridge/storage bridge/carriers bridge/config bridge/services bridge/tables "
-        "bridge/background bridge/matrix/rooms bridge/outbound bridge/inbound"
+        "policies policies/drills bot/model bot/language bot/commands bot/lifecycle bot/staffing bot/codeword "
+        "bot/canary bot/decide bridge/runtime bridge/storage bridge/carriers bridge/config bridge/services "
+        "bridge/tables bridge/tables/cross_table bridge/background bridge/matrix/rooms bridge/outbound bridge/inbound"
     ),
     "bridge/metrics": (
         "bot/model bridge/runtime bridge/storage bridge/config bridge/services bridge/tables bridge/background "
@@ -102,14 +103,14 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "deploy/data_dir": "bot/model bridge/runtime bridge/storage bridge/config bridge/tables bridge/matrix/room_keys",
     "deploy/stack": "bridge/runtime bridge/storage bridge/config deploy/data_dir",
     "deploy/inspect": (
-        "policies bot/model bridge/runtime bridge/storage bridge/lease bridge/carriers/vendors bridge/config bridge/tables "
-        "bridge/matrix/api bridge/matrix/olm bridge/matrix/rooms bridge/matrix/room_keys bridge/erasure "
-        "bridge/outbound deploy/data_dir deploy/stack"
+        "policies bot/model bridge/runtime bridge/storage bridge/lease bridge/carriers/vendors bridge/config "
+        "bridge/tables bridge/tables/cross_table bridge/matrix/api bridge/matrix/olm bridge/matrix/rooms "
+        "bridge/matrix/room_keys bridge/erasure bridge/outbound deploy/data_dir deploy/stack"
     ),
     "deploy/report": "deploy/inspect",
     "deploy/backup": (
-        "policies bot/model bridge/runtime bridge/storage bridge/config bridge/tables bridge/matrix/rooms "
-        "bridge/matrix bridge/app deploy/data_dir deploy/inspect"
+        "policies bot/model bridge/runtime bridge/storage bridge/config bridge/tables bridge/tables/cross_table "
+        "bridge/matrix/rooms bridge/matrix bridge/app deploy/data_dir deploy/inspect"
     ),
     "deploy/packs": "policies bot/model bot/guard bot/sending bot/decide deploy/inspect",
     "deploy/carrier": (
@@ -127,9 +128,9 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "deploy/release": "deploy/data_dir",
     "deploy/canary": "bot/model bridge/runtime bridge/config bridge/matrix/olm bridge/outbound deploy/data_dir",
     "deploy/doctor": (
-        "policies bridge/runtime bridge/storage bridge/carriers bridge/config bridge/tables bridge/matrix/api "
-        "bridge/matrix/rooms bridge/shift_calendar bridge/inbound bridge/outbound bridge/app deploy/data_dir deploy/stack "
-        "deploy/inspect deploy/carrier deploy/preflight"
+        "policies bridge/runtime bridge/storage bridge/carriers bridge/config bridge/tables bridge/tables/cross_table "
+        "bridge/matrix/api bridge/matrix/rooms bridge/shift_calendar bridge/inbound bridge/outbound bridge/app "
+        "deploy/data_dir deploy/stack deploy/inspect deploy/carrier deploy/preflight"
     ),
     "deploy/docs/pages": "policies policies/drills bot/wording bot/commands bot/display bot/safety bot/lifecycle",
     "deploy/docs": (

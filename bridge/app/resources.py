@@ -35,8 +35,8 @@ from bridge.storage.marked_sets import Found, Marks, SetName
 from bridge.storage.postgres_database import database_of
 from bridge.storage.vault import Vault
 from bridge.tables import schema, threads
+from bridge.tables.phone_locks import LockedPhones
 from bridge.tables.suppression import Suppression
-from bridge.tables.threads import LockedPhones
 from policies.pack import Pack
 
 

@@ -16,7 +16,8 @@ from bot.model.line_incidents import TimesAhead
 from bridge.runtime import log
 from bridge.services import Services
 from bridge.storage.database import Database, Transaction
-from bridge.tables import clock_trust, inbox, threads
+from bridge.tables import inbox, threads
+from bridge.tables.cross_table import stored_times
 from bridge.tables.suppression import Suppression
 
 
@@ -54,11 +55,11 @@ class ClockCorrection:
 
         async def commit(transaction: Transaction) -> None:
             if seconds > 0:
-                await clock_trust.bring_back(transaction, now=now, seconds=seconds, message_ttl=self._message_ttl)
+                await stored_times.bring_back(transaction, now=now, seconds=seconds, message_ttl=self._message_ttl)
                 if self._others is not None:
                     await self._others(transaction, now=now, seconds=seconds)
             else:
-                await clock_trust.bring_forward(transaction, seconds=-seconds)
+                await stored_times.bring_forward(transaction, seconds=-seconds)
                 await self._suppression.lengthen(transaction, seconds=-seconds)
             for row in rows:
                 await inbox.append(transaction, row)

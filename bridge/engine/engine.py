@@ -53,7 +53,8 @@ from bridge.tables import dead_letters, inbox, outbox, threads
 from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import InboxRow, SequencedRow
 from bridge.tables.outbox import OutboxRow
-from bridge.tables.threads import AGGREGATE, LockedPhones, StoredThread
+from bridge.tables.phone_locks import LockedPhones
+from bridge.tables.threads import AGGREGATE, StoredThread
 from policies.drills.script import DrillScript
 from policies.pack import Pack, Shifts
 

@@ -32,6 +32,7 @@ from bridge.tables import (
     clock_trust,
     dead_letters,
     desk_state,
+    early_reactions,
     erasure_jobs,
     inbox,
     outbox,
@@ -148,7 +149,7 @@ async def _delete_rows(transaction: Transaction, thread: str, *, now: float) -> 
     await outbox.delete_all(transaction, thread)
     await timers.delete_all(transaction, thread)
     await dead_letters.delete_all(transaction, thread)
-    await room_events.delete_early_reactions(transaction, thread)
+    await early_reactions.delete(transaction, thread)
     await sent_texts.delete_all(transaction, thread)
     await inbox.delete_all_but_texts(transaction, thread)
     # What stands in an office stays there for its time, and no longer says of whom it was.

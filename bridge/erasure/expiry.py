@@ -24,7 +24,7 @@ from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Transaction
-from bridge.tables import clock_trust, dead_letters, erasure_jobs, inbox, room_events, sent_texts
+from bridge.tables import clock_trust, dead_letters, early_reactions, erasure_jobs, inbox, room_events, sent_texts
 from bridge.tables.room_events import IndexedEvent
 from bridge.tables.suppression import Suppression
 
@@ -160,7 +160,7 @@ class ExpiryWorker:
         async def commit(transaction: Transaction) -> None:
             await inbox.delete_expired(transaction, now)
             await sent_texts.delete_expired(transaction, now)
-            await room_events.delete_expired_reactions(transaction, now)
+            await early_reactions.delete_expired(transaction, now)
             await erasure_jobs.delete_expired_certificates(transaction, now)
             await self._suppression.delete_expired(transaction, now)
             await dead_letters.expire(transaction, before=now - DEAD_LETTER_RETENTION)

@@ -16,8 +16,8 @@ from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Dialect, Transaction
 from bridge.tables import carrier_copies, room_events
+from bridge.tables.cross_table.leftovers import PERSON_COLUMNS, count_leftovers
 from bridge.tables.erasure_jobs import ErasureJob
-from bridge.tables.leftovers import PERSON_COLUMNS, count_leftovers
 
 COPIES_GONE: Final = "copies deleted, confirmed"
 

@@ -26,8 +26,8 @@ from bridge.runtime.priority_gate import PriorityGate
 from bridge.services import Services
 from bridge.storage.database import Dialect, Transaction
 from bridge.tables import room_events
+from bridge.tables.cross_table.leftovers import ROOM_COLUMNS, count_leftovers
 from bridge.tables.erasure_jobs import ErasureJob
-from bridge.tables.leftovers import ROOM_COLUMNS, count_leftovers
 from bridge.tables.room_events import IndexedEvent
 
 T = TypeVar("T")

@@ -45,7 +45,7 @@ from bridge.runtime import log
 from bridge.runtime.clock import to_bridge_time
 from bridge.services import Services
 from bridge.storage.database import Transaction, attempt
-from bridge.tables import dead_letters, inbox, room_events, threads
+from bridge.tables import dead_letters, early_reactions, inbox, room_events, threads
 
 FILE_TYPES: Final = dict.fromkeys(("m.image", "m.file", "m.video", "m.audio"), Content.FILE)
 KINDS: Final = {"m.text": Content.TEXT, "m.emote": Content.EMOTE, **FILE_TYPES}
@@ -262,9 +262,7 @@ class MatrixEventIngest:
             trusted=await has_trusted_device(transaction, item.sender, self._trust_mac),
         )
         if known is None:
-            await room_events.record_early_reaction(
-                transaction, self._vault, place.owner, reaction, target, now=self._clock.now()
-            )
+            await early_reactions.record(transaction, self._vault, place.owner, reaction, target, now=self._clock.now())
         return reaction
 
     async def _from_unencrypted(

@@ -37,8 +37,9 @@ from bridge.storage.vault import Vault
 from bridge.tables import carrier_copies, clock_trust, dead_letters, inbox, threads, warm_rooms
 from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import SequencedRow
+from bridge.tables.phone_locks import LockedPhones
 from bridge.tables.suppression import Suppression
-from bridge.tables.threads import AGGREGATE, LockedPhones
+from bridge.tables.threads import AGGREGATE
 
 MAX_IN_FLIGHT: Final = 2
 """Look-ups under way. A STOP that has to be remembered meanwhile waits for one of them to end, and no longer."""

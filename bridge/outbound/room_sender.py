@@ -52,7 +52,7 @@ from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Sync, Transaction
-from bridge.tables import audit_log, carrier_copies, outbox, room_events
+from bridge.tables import audit_log, carrier_copies, early_reactions, outbox, room_events
 
 SIGN_OUT_TIMEOUT: Final = 120.0
 """Seconds after which it is said that a person could not be signed out: the person who asked has to know."""
@@ -367,9 +367,7 @@ class RoomSender:
                 if ref.startswith("in:"):
                     await carrier_copies.release_shown(transaction, task.owner, ref, now)
                 if ref and not over and stands.has_early_reaction:
-                    delivered = await room_events.deliver_early_reactions(
-                        transaction, self._vault, task.owner, event_id, ref
-                    )
+                    delivered = await early_reactions.deliver(transaction, self._vault, task.owner, event_id, ref)
             await outbox.drop(transaction, task.number)
             return delivered
 

@@ -37,8 +37,9 @@ from bridge.tables import carrier_copies, dead_letters, inbox, outbox, sent_text
 from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import InboxRow
 from bridge.tables.outbox import RowState, StoredRow
+from bridge.tables.phone_locks import LockedPhones
 from bridge.tables.sent_texts import SentText
-from bridge.tables.threads import AGGREGATE, LockedPhones
+from bridge.tables.threads import AGGREGATE
 from policies.pack import Pack
 from policies.segments import segments
 

@@ -24,17 +24,7 @@ from typing import Final
 
 from bot.model.text_order import MAX_SKEW
 from bridge.storage.database import Database, Reader, Transaction
-from bridge.tables import (
-    carrier_copies,
-    dead_letters,
-    erasure_jobs,
-    inbox,
-    line_state,
-    outbox,
-    room_events,
-    sent_texts,
-    timers,
-)
+from bridge.tables import line_state
 
 MAX_DOWNTIME: Final = 12 * 3600.0
 SAMPLE_SECONDS: Final = 60.0
@@ -42,11 +32,6 @@ BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 DOUBTED: Final = "yes"
 TRUSTED_FROM_NEXT_START: Final = "until the next start"
 """A person said that the clock is right while the bridge went by the one of before: doubt ends when it goes by this one."""
-DAY: Final = 86_400
-KEPT_IDS: Final = 90 * DAY
-"""Seconds for which a keyed hash is kept, at most."""
-COPY_WAIT: Final = 3 * DAY
-"""Seconds for which the deletion of a carrier's copy is put off, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,32 +165,3 @@ async def add_ahead(transaction: Transaction, seconds: int) -> None:
         await line_state.put(transaction, line_state.CLOCK_AHEAD, str(noted + seconds))
     else:
         await line_state.delete(transaction, line_state.CLOCK_AHEAD)
-
-
-async def bring_back(transaction: Transaction, *, now: float, seconds: int, message_ttl: int) -> None:
-    """Bring each time of our tables back that lies further ahead than it can, by so many seconds; at most to its limit.
-
-    Threads, the desk and what is sealed are not among them (`bot/lifecycle/corrected_times.py`).
-    """
-    at = int(now)
-    latest, kept = at + int(MAX_SKEW), at + KEPT_IDS
-    await inbox.bring_back(transaction, until=kept, seconds=seconds)
-    await sent_texts.bring_back(transaction, until=kept, seconds=seconds)
-    await room_events.bring_back(transaction, latest=latest, expires=at + message_ttl, until=kept, seconds=seconds)
-    await outbox.bring_back(transaction, latest=latest, seconds=seconds)
-    await dead_letters.bring_back(transaction, latest=latest, seconds=seconds)
-    await carrier_copies.bring_back(transaction, latest=latest, due=at + COPY_WAIT, seconds=seconds)
-    await erasure_jobs.bring_back(transaction, now=at, latest=latest, seconds=seconds)
-    await timers.bring_back(transaction, now=at, seconds=seconds, destroys=True)
-    await timers.bring_back(transaction, now=at + DAY, seconds=seconds, destroys=False)
-    await line_state.bring_back(transaction, now=now, seconds=seconds)
-    await line_state.delete(transaction, line_state.CLOCK_AHEAD)
-
-
-async def bring_forward(transaction: Transaction, *, seconds: int) -> None:
-    """Let what would end too early by a clock that was behind end so many seconds later."""
-    await inbox.bring_forward(transaction, seconds=seconds)
-    await sent_texts.bring_forward(transaction, seconds=seconds)
-    await room_events.bring_forward(transaction, seconds=seconds)
-    await erasure_jobs.bring_forward(transaction, seconds=seconds)
-    await line_state.delete(transaction, line_state.CLOCK_AHEAD)

@@ -1,4 +1,4 @@
-"""The tables `event`, the deletion index with a row for every event of our rooms, and `early_reaction`.
+"""The table `event`: the deletion index, with a row for every event of our rooms.
 
 Rules of this module: what nobody has seen has no time to go; a thread's events get theirs when its assignee has seen them,
 those of desk and offices when they are noted; what people still need is excepted by its name: a thread's card, the live
@@ -7,27 +7,17 @@ seconds.
 
 Why an event is "seen up to" another one only if it was noted before it *and* is older: the order in which we note is not
 quite the order in the room, and a machine's clock may have been set; only both together never call unseen words seen.
-
-A reaction to an event that is not on the index yet, because the bridge was killed in between, is kept sealed in
-`early_reaction` for as long as a row of the outbox may stand; the commit that puts the event on the index hears it then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from bot.model.actions import DESK, THREAD
-from bot.model.events import ReactionAdded
-from bridge.runtime import log
-from bridge.storage import serialization
 from bridge.storage.database import Reader, Row, Transaction, earlier
-from bridge.storage.vault import CannotOpen, Vault
-from bridge.tables import inbox
 
-EARLY_REACTION_RETENTION: Final = 86_400
-"""For how long a reaction waits for us to know what it is on. A row of the outbox rarely stands that long."""
 CARD_PREFIX: Final = "card:"
 EDIT_PREFIX: Final = "edit:"
 PERMANENT_REFS: Final = ("card", "board")
@@ -304,65 +294,16 @@ async def _is_current(transaction: Transaction, ref: str) -> bool:
     return await transaction.fetchval("SELECT 1 FROM thread WHERE id = $1 AND designation <> ''", thread) is not None
 
 
-async def record_early_reaction(
-    transaction: Transaction, vault: Vault, owner: str, reaction: ReactionAdded, target: str, *, now: float
-) -> None:
-    """Keep a reaction to what may be ours and not noted yet. Of an owner without a key none is kept, nor would be heard."""
-    sealed = await inbox.try_seal(vault, owner, reaction)
-    if sealed is None:
-        return
-    await transaction.execute(
-        """INSERT INTO early_reaction (event_id, target, owner, body, until) VALUES ($1, $2, $3, $4, $5)
-           ON CONFLICT DO NOTHING""",
-        reaction.event_id,
-        target,
-        owner,
-        sealed.body,
-        int(now) + EARLY_REACTION_RETENTION,
-    )
-
-
-async def deliver_early_reactions(transaction: Transaction, vault: Vault, owner: str, target: str, ref: str) -> bool:
-    """Put the reactions that came before we knew this event as ours into the inbox; return whether there were any.
-
-    A row that cannot be read is passed over: what stands in the same commit is more than a reaction.
-    """
-    rows = await transaction.fetch(
-        "DELETE FROM early_reaction WHERE target = $1 AND owner = $2 RETURNING body", target, owner
-    )
-    for row in rows:
-        try:
-            reaction = serialization.decode_as(ReactionAdded, await vault.open(owner, inbox.CONTEXT, row["body"]))
-        except (CannotOpen, ValueError, KeyError, TypeError) as error:
-            log.failure("room_events.reaction_unreadable", error)
-            continue
-        await inbox.append(transaction, await inbox.seal(vault, owner, replace(reaction, target=ref)))
-    return bool(rows)
-
-
-async def delete_early_reactions(transaction: Transaction, owner: str) -> None:
-    """Forget the early reactions of an owner."""
-    await transaction.execute("DELETE FROM early_reaction WHERE owner = $1", owner)
-
-
-async def delete_expired_reactions(transaction: Transaction, now: int) -> None:
-    """Forget the early reactions that have waited too long for what they are on."""
-    await transaction.execute("DELETE FROM early_reaction WHERE until < $1", now)
-
-
-async def bring_back(transaction: Transaction, *, latest: int, expires: int, until: int, seconds: int) -> None:
+async def bring_back(transaction: Transaction, *, latest: int, expires: int, seconds: int) -> None:
     """Bring times that lie too far ahead back by so many seconds.
 
-    `latest`: what an event was noted at, or refused at; `expires`: when one goes; `until`: until when a reaction waits.
+    `latest`: what an event was noted at, or refused at; `expires`: when one goes.
     """
-    query = f"UPDATE early_reaction SET {earlier('until')} WHERE until > $1"  # noqa: S608 - a constant
-    await transaction.execute(query, until, seconds)
     for column, ahead, unit in (("at", latest, 1000), ("expires", expires, 1), ("refused", latest, 1)):
         query = f"UPDATE event SET {earlier(column)} WHERE {column} > $1"  # noqa: S608 - names from above
         await transaction.execute(query, ahead * unit, seconds * unit)
 
 
 async def bring_forward(transaction: Transaction, *, seconds: int) -> None:
-    """Let reactions wait, and events stand that are not redacted, for so many seconds longer."""
-    await transaction.execute("UPDATE early_reaction SET until = until + $1", seconds)
+    """Let events that are not redacted stand for so many seconds longer."""
     await transaction.execute("UPDATE event SET expires = expires + $1 WHERE expires IS NOT NULL AND NOT gone", seconds)

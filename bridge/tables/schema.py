@@ -1,4 +1,4 @@
-"""The tables of the main database that are ours; `bridge/matrix` and the policy bot's crypto store add theirs.
+"""The tables of the main database; those of the Matrix side are in `bridge/matrix/schema.py`.
 
 Rules of this module: SQL is what SQLite and PostgreSQL share; bodies, phones and aggregates are sealed before they come
 here; a column in clear holds an opaque id, a time, a state or a number. A released step is not edited: what it made has the
@@ -197,7 +197,7 @@ async def third(transaction: Transaction) -> None:
 
 
 async def fourth(transaction: Transaction) -> None:
-    """Remember which phones are locked, beside their threads (`threads.LockedPhones`): by keyed hash, sealed."""
+    """Remember which phones are locked, beside their threads (`phone_locks.LockedPhones`): by keyed hash, sealed."""
     blob = transaction.dialect.blob
     await transaction.execute(f"CREATE TABLE phone_lock (hash {blob} PRIMARY KEY, body {blob} NOT NULL)")
 

@@ -31,7 +31,8 @@ from bridge.config import load
 from bridge.matrix.rooms.room_state import peek_desk_levels
 from bridge.matrix.schema import MAIN_MIGRATIONS
 from bridge.runtime.settings import is_private, secret_files, secret_place
-from bridge.tables import inspection, line_state, schema
+from bridge.tables import line_state, schema
+from bridge.tables.cross_table import inspection
 from deploy.backup import backup_rows
 from deploy.data_dir import offline
 from deploy.data_dir.atomic_files import sync_directory

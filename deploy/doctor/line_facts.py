@@ -19,7 +19,8 @@ from bridge.inbound.arrivals import HOUR, ArrivalHistory
 from bridge.outbound.sms_sender import ID_RETENTION
 from bridge.storage.errors import DatabaseError
 from bridge.storage.sqlite_connection import BUSY_MS
-from bridge.tables import inspection, line_state
+from bridge.tables import line_state
+from bridge.tables.cross_table import inspection
 from deploy.data_dir import offline
 from deploy.data_dir.layout import HOST
 from deploy.doctor.database_probes import UNREADABLE, check_desk, check_lock
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from bridge.config import Config
     from bridge.storage.database import Snapshot
-    from bridge.tables.inspection import WaitingRows
+    from bridge.tables.cross_table.inspection import WaitingRows
     from deploy.data_dir.layout import Layout
 
 TEXTS: Final = "texts"

@@ -19,7 +19,8 @@ import aiohttp
 from bot.model.line_incidents import ALARM_TEST
 from bridge.config import load
 from bridge.outbound import pager
-from bridge.tables import inspection, line_state
+from bridge.tables import line_state
+from bridge.tables.cross_table import inspection
 from deploy.data_dir import offline
 from deploy.inspect.doctor import check_on_call, has_on_call
 from deploy.inspect.status import CheckReport, CheckResult

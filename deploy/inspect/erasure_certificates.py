@@ -17,7 +17,8 @@ from bridge.erasure.certificate import CertificateSigner, ErasureCertificate
 from bridge.erasure.job_runner import ALERT_AFTER_TRIES as JOB_ALERT_TRIES
 from bridge.storage.key_file import KeyFile
 from bridge.storage.vault import Vault
-from bridge.tables import inspection, line_state
+from bridge.tables import line_state
+from bridge.tables.cross_table import inspection
 from deploy.data_dir import offline
 from deploy.inspect.status import CheckReport, CheckResult
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.config import Config
-    from bridge.tables.inspection import UnfinishedErasure
+    from bridge.tables.cross_table.inspection import UnfinishedErasure
 
 OVERDUE_SECONDS: Final = 3600.0
 """Seconds after which something that is due and still there is not well."""

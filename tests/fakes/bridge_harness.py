@@ -50,8 +50,8 @@ from bridge.storage.marked_sets import Marks, SetName
 from bridge.storage.vault import Vault
 from bridge.tables import inbox, schema, threads
 from bridge.tables.audit_log import AuditLog
+from bridge.tables.phone_locks import LockedPhones
 from bridge.tables.suppression import Suppression
-from bridge.tables.threads import LockedPhones
 from policies.pack import Pack
 from tests.e2e.polling import wait_until
 from tests.fakes.fake_carrier import FakeCarrier

@@ -16,7 +16,8 @@ from bridge.storage import serialization
 from bridge.storage.database import Transaction
 from bridge.storage.marked_sets import Found, SetName
 from bridge.tables import threads
-from bridge.tables.threads import AGGREGATE, LockedPhones
+from bridge.tables.phone_locks import LockedPhones
+from bridge.tables.threads import AGGREGATE
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
 

@@ -14,8 +14,8 @@ from bridge.erasure.certificate import ErasureCertificate
 from bridge.erasure.job_runner import REDACTION_DELIVERY_SECONDS
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleNotLoaded, ModuleRequestRejected
 from bridge.matrix.room_client import Permanent, Transient
+from bridge.tables.cross_table.leftovers import PERSON_COLUMNS, ROOM_COLUMNS
 from bridge.tables.erasure_jobs import IMMEDIATE
-from bridge.tables.leftovers import PERSON_COLUMNS, ROOM_COLUMNS
 from policies.schema import SettingsPart
 from tests.fakes.bridge_harness import HANDSET
 from tests.fakes.erasure_harness import ROOM, ErasureHarness

@@ -28,7 +28,7 @@ from bridge.matrix.olm.cross_signing import Device
 from bridge.matrix.room_keys.confirmed_identities import Confirmations
 from bridge.outbound.dispatcher import OutboxTask
 from bridge.storage.errors import Unavailable
-from bridge.tables.room_events import EARLY_REACTION_RETENTION
+from bridge.tables import early_reactions
 from tests.fakes.erasure_harness import ErasureHarness, FakeRooms
 from tests.fakes.ingest_harness import (
     ADA,
@@ -382,7 +382,7 @@ async def test_taps_on_what_is_not_ours_are_forgotten(ingest: IngestHarness) -> 
     assert await ingest.harness.count("early_reaction") == 1
     harness = ingest.harness
     sweep = ErasureHarness(harness, FakeRooms()).expiry
-    harness.clock.at += EARLY_REACTION_RETENTION + 1
+    harness.clock.at += early_reactions.RETENTION + 1
     await sweep.run_once()
     assert await harness.count("early_reaction") == 0
 

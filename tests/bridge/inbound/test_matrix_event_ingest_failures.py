@@ -9,7 +9,7 @@ from bot.model.events import Event, IgnoreReason, MessageIgnored, MessageSent
 from bot.model.line_incidents import DeadLetterRecorded, HomeserverIncident, HomeserverIncidentKind
 from bridge.matrix.api import events
 from bridge.storage.errors import Unavailable
-from bridge.tables import dead_letters, inbox, room_events
+from bridge.tables import dead_letters, early_reactions, inbox
 from bridge.tables.dead_letters import MAX_UNHANDLED, SERIES_SECONDS, UNHANDLED, WITHOUT_KEY
 from tests.fakes.ingest_harness import (
     ADA,
@@ -126,9 +126,7 @@ async def test_a_damaged_tap_costs_itself(ingest: IngestHarness) -> None:
     database = ingest.harness.database
     await database.commit(lambda transaction: transaction.execute("UPDATE early_reaction SET body = $1", b"damaged"))
     assert await database.commit(
-        lambda transaction: room_events.deliver_early_reactions(
-            transaction, ingest.harness.vault, ingest.thread, "$ours", "in:1"
-        )
+        lambda transaction: early_reactions.deliver(transaction, ingest.harness.vault, ingest.thread, "$ours", "in:1")
     )
     assert await ingest.harness.count("early_reaction") == 0
 

@@ -18,7 +18,8 @@ from bridge.storage import marked_sets, serialization
 from bridge.storage.database import Transaction
 from bridge.storage.key_file import KeyFile
 from bridge.storage.vault import Vault
-from bridge.tables import erasure_jobs, inbox, inspection, room_events, schema, threads
+from bridge.tables import early_reactions, erasure_jobs, inbox, room_events, schema, threads
+from bridge.tables.cross_table import inspection
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.database_engine import beside, is_postgres, make_database
 
@@ -99,9 +100,7 @@ async def test_a_certificate_of_before(line: BridgeHarness) -> None:
 async def test_an_early_reaction_of_before(line: BridgeHarness) -> None:
     """It is known to have come, opens, and is heard when its event is noted."""
     assert (await room_events.standing_of(line.database, HELD, ROOM, "$card")).has_early_reaction
-    await line.database.commit(
-        lambda transaction: room_events.deliver_early_reactions(transaction, line.vault, HELD, "$card", "card")
-    )
+    await line.database.commit(lambda transaction: early_reactions.deliver(transaction, line.vault, HELD, "$card", "card"))
     (row,) = await inbox.next_to_decide(line.database, HELD)
     opened = await line.vault.open(HELD, inbox.CONTEXT, row.inbox_row.body)
     assert serialization.decode_as(ReactionAdded, opened) == ReactionAdded(**{**REACTION, "target": "card"})  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.matrix.schema import PUPPET_MIGRATIONS
 from bridge.storage.database import Database
-from bridge.tables.leftovers import PERSON_COLUMNS, ROOM_COLUMNS
+from bridge.tables.cross_table.leftovers import PERSON_COLUMNS, ROOM_COLUMNS
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.database_engine import make_database
 

@@ -1,0 +1,59 @@
+"""Times in the tables of the main database that a wrong clock stamped, put right once the clock is (`clock_trust`).
+
+Rules of this module: it runs in the caller's commit, and forgets in it by how much times were wrong. Threads, the desk and
+what is sealed are not among these times (`bot/lifecycle/corrected_times.py`), nor are those in tables of `bridge/matrix`
+(`bridge/matrix/stored_times.py`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bot.model.text_order import MAX_SKEW
+from bridge.storage.database import Transaction
+from bridge.tables import (
+    carrier_copies,
+    dead_letters,
+    early_reactions,
+    erasure_jobs,
+    inbox,
+    line_state,
+    outbox,
+    room_events,
+    sent_texts,
+    timers,
+)
+
+DAY: Final = 86_400
+KEPT_IDS: Final = 90 * DAY
+"""Seconds for which a keyed hash is kept, at most."""
+COPY_WAIT: Final = 3 * DAY
+"""Seconds for which the deletion of a carrier's copy is put off, at most."""
+
+
+async def bring_back(transaction: Transaction, *, now: float, seconds: int, message_ttl: int) -> None:
+    """Bring each time back that lies further ahead than it can, by so many seconds; at most to its limit."""
+    at = int(now)
+    latest, kept = at + int(MAX_SKEW), at + KEPT_IDS
+    await inbox.bring_back(transaction, until=kept, seconds=seconds)
+    await sent_texts.bring_back(transaction, until=kept, seconds=seconds)
+    await room_events.bring_back(transaction, latest=latest, expires=at + message_ttl, seconds=seconds)
+    await early_reactions.bring_back(transaction, until=kept, seconds=seconds)
+    await outbox.bring_back(transaction, latest=latest, seconds=seconds)
+    await dead_letters.bring_back(transaction, latest=latest, seconds=seconds)
+    await carrier_copies.bring_back(transaction, latest=latest, due=at + COPY_WAIT, seconds=seconds)
+    await erasure_jobs.bring_back(transaction, now=at, latest=latest, seconds=seconds)
+    await timers.bring_back(transaction, now=at, seconds=seconds, destroys=True)
+    await timers.bring_back(transaction, now=at + DAY, seconds=seconds, destroys=False)
+    await line_state.bring_back(transaction, now=now, seconds=seconds)
+    await line_state.delete(transaction, line_state.CLOCK_AHEAD)
+
+
+async def bring_forward(transaction: Transaction, *, seconds: int) -> None:
+    """Let what would end too early by a clock that was behind end so many seconds later."""
+    await inbox.bring_forward(transaction, seconds=seconds)
+    await sent_texts.bring_forward(transaction, seconds=seconds)
+    await room_events.bring_forward(transaction, seconds=seconds)
+    await early_reactions.bring_forward(transaction, seconds=seconds)
+    await erasure_jobs.bring_forward(transaction, seconds=seconds)
+    await line_state.delete(transaction, line_state.CLOCK_AHEAD)
