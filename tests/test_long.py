@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -60,6 +62,44 @@ def test_few_of_the_requests_are_wrong(monkeypatch: pytest.MonkeyPatch, requests
 
     monkeypatch.setattr(fuzz, "run", made)
     assert run(monkeypatch, "fuzz") == code
+
+
+def test_what_runs_when_no_part_is_named_ends_within_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part is ended after its share, and the shares of those that run are an hour at most."""
+    ran: list[str] = []
+
+    async def play(_options: object, *, name: str) -> list[tuple[str, object, bool]]:
+        ran.append(name)
+        return []
+
+    monkeypatch.setattr(long, "PARTS", {name: partial(play, name=name) for name in long.PARTS})
+    monkeypatch.setattr(sys, "argv", ["long"])
+    assert long.main() == 0
+    assert {"kills", "fuzz", "soak"} <= set(ran)
+    assert sum(long.BUDGET[name] for name in ran) <= 60
+
+
+def test_a_part_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """After its share it is wrong, and the parts after it run; each figure is one line."""
+
+    async def waits(_options: object) -> list[tuple[str, object, bool]]:
+        await asyncio.sleep(10)
+        return []
+
+    async def counts(_options: object) -> list[tuple[str, object, bool]]:
+        return [("texts", 1, True), ("texts lost", 0, True)]
+
+    monkeypatch.setattr(long, "PARTS", {"soak": waits, "fuzz": counts})
+    monkeypatch.setattr(long, "BUDGET", {"soak": 0.001, "fuzz": 1.0})
+    assert run(monkeypatch, "soak", "fuzz") == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "soak: ended: not done after 0.001 minutes   <-- wrong"
+    assert [line.rpartition(": ")[0] for line in said[1:]] == [
+        "soak: minutes",
+        "fuzz: texts",
+        "fuzz: texts lost",
+        "fuzz: minutes",
+    ]
 
 
 @pytest.mark.parametrize("texts", [10, 29, 300, 999, 10_000])

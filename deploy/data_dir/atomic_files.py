@@ -12,6 +12,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 PRIVATE_FILE = 0o600
@@ -58,6 +59,11 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
             error.filename = str(path)
         raise
     sync_directory(path.parent)
+
+
+def unfinished(path: Path) -> Iterator[Path]:
+    """Find what writers of a file left half-written when they were killed. Not while one may be writing it."""
+    return path.parent.glob(f".{path.name}.*")
 
 
 def file_problem(error: OSError, place: Path | None = None) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.runtime.service_notifier import ServiceNotifier, ServiceState
-from deploy.data_dir.atomic_files import write_atomically
+from deploy.data_dir.atomic_files import unfinished, write_atomically
 from deploy.data_dir.layout import CHILDREN, REAL_LINE_CHILDREN
 from deploy.data_dir.secret_files import SetupError
 from deploy.stack import homeserver_database
@@ -113,8 +113,8 @@ async def up(
     """
     require_own_homeserver(layout)
     with exclusive_lock(layout), stop_signals() as stop:
-        for stale in (layout.ready, layout.bridge_file, layout.canary_file):
-            stale.unlink(missing_ok=True)
+        for stale in (layout.ready, *unfinished(layout.ready), layout.bridge_file, layout.canary_file):
+            stale.unlink(missing_ok=True)  # a half-written one may hold passwords
         if left := kill_stale_processes([layout.pid(name) for name in (*CHILDREN, CANARY)]):
             raise SetupError(
                 [f"{layout.run / name}: a process of an earlier run holds this and cannot be ended" for name in left]

@@ -75,9 +75,9 @@ ERROR_CODES = ErrorCodes(
 
 EXPOSURE = Exposure(
     carrier="Rehearsal",
-    keeps=("A copy of every text, in the memory of this machine, until it is deleted or the rehearsal stops.",),
+    keeps=("A copy of every text until it is deleted, and what handsets show, in a sealed file of the data directory.",),
     we_delete=("The copy of each text in either direction; confirmed by the carrier's 204 or 404.",),
-    remains=(),
+    remains=("What handsets show, until the data directory goes.",),
     bill_shows="There is no bill.",
     opt_outs="None: STOP words come through and are obeyed here.",
     speaks="None.",

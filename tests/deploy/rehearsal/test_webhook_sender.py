@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bridge.runtime.phone_number import Phone
+from deploy.rehearsal.settings import Timing
 from deploy.rehearsal.webhook_sender import WebhookSender
 from tests.bridge.carriers.receiver import until
 from tests.bridge.carriers.rehearsal_harness import NUMBER, RehearsalHarness, rehearsal_harness
@@ -83,6 +84,13 @@ async def test_gives_up() -> None:
         assert [t["status"] for t in await handset(stand)] == ["failed", "delivered"]
         since = datetime.now(UTC) - timedelta(minutes=1)
         assert [item.text for item in await listed_texts(stand.carrier, since)] == ["one", "two"]
+
+
+def test_two_minutes() -> None:
+    """The contract has two minutes in which a webhook is tried, and the last try comes near their end."""
+    timing = Timing()
+    assert timing.give_up == 120
+    assert timing.longest_retry <= 5
 
 
 async def test_retry_is_signed_anew() -> None:

@@ -101,7 +101,10 @@ def test_a_killed_child_is_started_again_and_told(tmp_path: Path, name: str) -> 
 
 @pytest.mark.crash
 def test_killing_up_takes_everything_and_the_next_one_works(tmp_path: Path) -> None:
-    """Kill -9 of `up` leaves no orphan, not even one that ignores SIGTERM, and a following `up` becomes ready."""
+    """Kill -9 of `up` leaves no orphan, not even one that ignores SIGTERM, and a following `up` becomes ready.
+
+    A copy of `ready.json` that was half-written at the kill goes as well: it holds passwords.
+    """
     base = free_ports()
     with run_up(tmp_path, base, "carrier=stubborn") as process:
         pids = read_ready_file(tmp_path)["pids"]
@@ -109,8 +112,10 @@ def test_killing_up_takes_everything_and_the_next_one_works(tmp_path: Path) -> N
         process.wait(STEP_TIMEOUT)
         eventually(lambda: not any(is_running(pid) for pid in pids.values()))
     assert (tmp_path / "run" / "ready.json").is_file(), "nobody was left to remove it"
+    (tmp_path / "run" / ".ready.json.0a1b2c3d").write_text('{"accounts": [{"password": "')
     with run_up(tmp_path, base) as process:
         eventually(lambda: read_ready_file(tmp_path)["pids"]["up"] == process.pid)
+        assert [path.name for path in (tmp_path / "run").iterdir() if "ready" in path.name] == ["ready.json"]
 
 
 @pytest.mark.crash
