@@ -49,12 +49,18 @@ OPEN_TRANSACTIONS: Final = """SELECT l.virtualtransaction FROM pg_locks l JOIN p
     WHERE l.locktype = 'virtualxid' AND a.datname = current_database() AND a.pid <> pg_backend_pid()"""
 
 
-TABLES: Final = """SELECT DISTINCT t.relname, pg_total_relation_size(t.oid) FROM pg_class t
+TABLES: Final = """SELECT DISTINCT t.relname FROM pg_class t
     JOIN pg_namespace n ON n.oid = t.relnamespace JOIN pg_attribute c ON c.attrelid = t.oid
-    WHERE t.relkind = 'r' AND n.nspname = ANY (current_schemas(FALSE)) AND (c.attname IN ('room_id', 'event_id')
+    WHERE t.relkind = 'r' AND n.nspname = ANY (current_schemas(FALSE)) AND pg_table_is_visible(t.oid)
+        AND (c.attname IN ('room_id', 'event_id')
         OR t.relname IN ('device_inbox', 'push_rules', 'push_rules_enable', 'push_rules_stream', 'scheduled_tasks'))
     ORDER BY t.relname"""
-"""Name and size of every table that can hold a row of ours."""
+"""Name of every table that can hold a row of ours, as a statement without a schema reaches it."""
+SIZE: Final = "SELECT COALESCE(pg_total_relation_size(to_regclass(?)), 0)"
+"""Who asks for a table's size stands in line for it, too. One that was dropped has none."""
+
+TIMEOUTS: Final = ("lock_timeout", "statement_timeout")
+"""Settings of the session that are put back: Synapse has values of its own for its connections (`on_new_connection`)."""
 
 
 class Vacuum:
@@ -145,26 +151,31 @@ def _vacuum_postgres(connection: Any, *, full_bytes: int) -> int | None:
     if full_bytes and not _older_transactions_ended(cursor):
         return None
     cursor.execute(TABLES)
-    tables = [(str(name), int(size)) for name, size in cursor.fetchall()]
+    tables = [str(row[0]) for row in cursor.fetchall()]
+    before = {}
+    for setting in TIMEOUTS:
+        cursor.execute(f"SHOW {setting}")
+        before[setting] = str(cursor.fetchone()[0])
     cursor.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
     in_use = False
     try:
-        for name, size in tables:
-            in_use |= not _vacuum_table(cursor, name, full=0 < size <= full_bytes)
+        for name in tables:
+            in_use |= not _vacuum_table(cursor, name, full_bytes=full_bytes)
     finally:
-        cursor.execute("RESET lock_timeout")
-        cursor.execute("RESET statement_timeout")
+        for setting, value in before.items():
+            cursor.execute(f"SET {setting} = '{value}'")
     if in_use:
         return None
     cursor.execute("SELECT pg_database_size(current_database())")
     return int(cursor.fetchone()[0])
 
 
-def _vacuum_table(cursor: Any, name: str, *, full: bool) -> bool:
+def _vacuum_table(cursor: Any, name: str, *, full_bytes: int) -> bool:
     """Vacuum a table; false when a person holds it. Raises 503 QUIETLINE_TIMED_OUT when it takes too long."""
-    cursor.execute(f"SET statement_timeout = '{FULL_TIMEOUT if full else PLAIN_TIMEOUT}'")
     quoted = '"' + name.replace('"', '""') + '"'
     try:
+        full = bool(full_bytes) and 0 < _size(cursor, quoted) <= full_bytes
+        cursor.execute(f"SET statement_timeout = '{FULL_TIMEOUT if full else PLAIN_TIMEOUT}'")
         cursor.execute(f"VACUUM (FULL) {quoted}" if full else f"VACUUM {quoted}")
     except Exception as error:
         match getattr(error, "pgcode", None):
@@ -176,6 +187,11 @@ def _vacuum_table(cursor: Any, name: str, *, full: bool) -> bool:
                 raise _not_done("QUIETLINE_TIMED_OUT") from None
         raise
     return True
+
+
+def _size(cursor: Any, quoted: str) -> int:
+    cursor.execute(SIZE, (quoted,))
+    return int(cursor.fetchone()[0])
 
 
 def _older_transactions_ended(cursor: Any) -> bool:

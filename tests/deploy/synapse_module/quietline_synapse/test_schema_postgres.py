@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 DATABASE = "synapse"
 LIST = "_temp_populate_rooms"
+STATEMENT_TIMEOUT_MS = 600_000
+"""What Synapse sets for its connections."""
 
 
 class Transaction:
@@ -43,6 +45,8 @@ class OnePostgres:
 
     def __init__(self, server: PostgresServer) -> None:
         self._server, self.transactions = server, 0
+        self.session: dict[str, str] = {}
+        """Settings of the last connection without a transaction, as it was given back."""
         self.after: Callable[[str], None] = lambda _sql: None
 
     def execute(self, *statements: str) -> list[tuple[Any, ...]]:
@@ -71,7 +75,17 @@ class OnePostgres:
 
         with closing(psycopg2.connect(self._server.libpq(DATABASE))) as connection:
             connection.autocommit = True
-            return await asyncio.to_thread(work, Connection())
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET statement_timeout TO {STATEMENT_TIMEOUT_MS}")
+            try:
+                return await asyncio.to_thread(work, Connection())
+            finally:
+                self.session = {name: self._shown(connection, name) for name in ("statement_timeout", "lock_timeout")}
+
+    def _shown(self, connection: Any, name: str) -> str:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SHOW {name}")
+            return str(cursor.fetchone()[0])
 
     def rooms(self) -> PolicyRooms:
         from quietline_synapse.rooms import PolicyRooms
@@ -86,11 +100,15 @@ class OnePostgres:
         api: Any = self
         return AllRooms(api=api, settings=settings())
 
-    def vacuum(self) -> Vacuum:
+    def vacuum(self, full_bytes: int = 0) -> Vacuum:
         from quietline_synapse.vacuum import Vacuum
 
         internals: Any = self
-        return Vacuum(internals=internals)
+        return Vacuum(internals=internals, full_bytes=full_bytes)
+
+    async def waits(self) -> bool:
+        """Whether somebody stands in line for a lock."""
+        return self.execute("SELECT COUNT(*) FROM pg_locks WHERE NOT granted") != [(0,)]
 
 
 @pytest.fixture
@@ -132,7 +150,7 @@ async def test_a_list_of_work_that_is_dropped_meanwhile_holds_up_no_erasure(post
 
 async def test_a_list_of_work_that_is_dropped_meanwhile_stops_no_vacuum(postgres: OnePostgres) -> None:
     """Where there is nothing any more there is nothing to do."""
-    drop_once(postgres, "pg_total_relation_size")
+    drop_once(postgres, "pg_attribute")
     assert (await postgres.vacuum().run())["engine"] == "postgres"
     assert postgres.execute(f"SELECT to_regclass('{LIST}')") == [(None,)]
 
@@ -145,10 +163,7 @@ async def test_two_processes_may_make_the_same_table_at_once(postgres: OnePostgr
         other.cursor().execute(PURGED_TABLE)
         second = asyncio.create_task(postgres.all_rooms().our_rooms([ROOM]))
 
-        async def waits() -> bool:
-            return postgres.execute("SELECT COUNT(*) FROM pg_locks WHERE NOT granted") == [(1,)]
-
-        await wait_until("the second waits", waits, every=0.02)
+        await wait_until("the second waits", postgres.waits, every=0.02)
         other.commit()
         assert await second == set()
     assert postgres.transactions == 2
