@@ -32,6 +32,8 @@ from deploy.data_dir.atomic_files import make_private_directory, write_atomicall
 from deploy.data_dir.secret_files import SetupError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bridge.storage.database import Transaction
     from bridge.storage.migrations import Migrations
     from deploy.data_dir.layout import Layout
@@ -98,10 +100,7 @@ async def _write_staging(found: Backup, layout: Layout, staging: Path) -> None:
     names = {each.old: str(each.new) for each in files}
     # A pack is named as in the configuration, which may be relative, or its folder.
     names |= {name: names[path] for name, path in found.packs.items() if not Path(path).is_relative_to(found.root)}
-    text = found.config
-    for old, new in sorted(names.items(), key=lambda pair: len(pair[0]), reverse=True):
-        text = re.sub(rf"(?<![\w./-]){re.escape(old)}(?![\w./-])", lambda _match, new=new: new, text)  # type: ignore[misc]
-    text = re.sub(rf"(?<![\w./-]){re.escape(found.root)}(?![\w.-])", lambda _match: str(layout.data), text)
+    text = _renamed(found.config, names, root=found.root, data=str(layout.data))
     for each in files:
         path = _staged(staging, layout, each.new)
         make_private_directory(path.parent)
@@ -110,6 +109,13 @@ async def _write_staging(found: Backup, layout: Layout, staging: Path) -> None:
     _write_new_keys(text, layout, staging)
     bridge = make_private_directory(_staged(staging, layout, layout.bridge))
     await write_database(bridge / "main.db", found)
+
+
+def _renamed(text: str, names: Mapping[str, str], *, root: str, data: str) -> str:
+    """Write the new paths in place of the old ones, all at once: a new one may lie within the old directory."""
+    old = [rf"{re.escape(name)}(?![\w./-])" for name in sorted(names, key=len, reverse=True)]
+    found = "|".join([*old, rf"{re.escape(root)}(?![\w.-])"])
+    return re.sub(rf"(?<![\w./-])(?:{found})", lambda match: names.get(match[0], data), text)
 
 
 async def write_database(path: Path, found: Backup) -> None:

@@ -188,7 +188,8 @@ async def test_what_is_remembered_of_phones_comes_along(line: LineDirectory, tmp
     assert found.tables["suppression"] == [{"hash": b"\x00\xff" * 16, "muted": "stopped", "until": 1}]
 
 
-async def test_files_from_elsewhere_come_along(line: LineDirectory, tmp_path: Path) -> None:
+@pytest.mark.parametrize("within", [False, True], ids=["elsewhere", "within the old directory"])
+async def test_files_from_elsewhere_come_along(line: LineDirectory, tmp_path: Path, within: bool) -> None:
     """A token and a pack outside the directory lie inside the new one, and the configuration names them there."""
     outside = tmp_path / "etc"
     outside.mkdir()
@@ -202,7 +203,7 @@ async def test_files_from_elsewhere_come_along(line: LineDirectory, tmp_path: Pa
     found = made.collect(line.layout, line.config)
     for path in outside.iterdir():
         path.unlink()
-    there = Layout(tmp_path / "again")
+    there = Layout((line.layout.data if within else tmp_path) / "again")
     await restore(found, there)
     config = load(there.config)
     told = config.line.carrier.model_dump()
