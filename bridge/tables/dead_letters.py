@@ -11,6 +11,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from bot.model.actions import DESK, SendMessage
@@ -131,12 +132,8 @@ async def move_event(
     designation: str = "",
     new_texter: bool = False,
 ) -> None:
-    """Move an event from the inbox to the dead letters, as `move_row` does."""
-
-    async def remove(transaction: Transaction) -> bool:
-        await inbox.delete(transaction, seq)
-        return True
-
+    """Move an event from the inbox to the dead letters, as `move_row` does: one that is not there was decided."""
+    remove = partial(inbox.take, seq=seq)
     await move_row(database, vault, letter, remove=remove, at=at, designation=designation, new_texter=new_texter)
 
 

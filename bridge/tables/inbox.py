@@ -151,6 +151,11 @@ async def delete(transaction: Transaction, seq: int) -> None:
     await transaction.execute("DELETE FROM inbox WHERE seq = $1", seq)
 
 
+async def take(transaction: Transaction, seq: int) -> bool:
+    """Take an event out; return whether it still stood there."""
+    return await transaction.fetchval("DELETE FROM inbox WHERE seq = $1 RETURNING seq", seq) is not None
+
+
 async def delete_all(transaction: Transaction, owner: str) -> None:
     """Take every event of an owner out."""
     await transaction.execute("DELETE FROM inbox WHERE owner = $1", owner)

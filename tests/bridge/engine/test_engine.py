@@ -132,6 +132,27 @@ async def test_a_bug_costs_one_event(
     assert SECRET not in caplog.text
 
 
+async def test_what_fails_behind_the_commit_makes_no_dead_letter(
+    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event is decided, and its words are shown: a person who tries its dead letter again would show them twice."""
+    failed, wake = list[str](), engine.Engine._wake_parts
+
+    def wake_parts(self: engine.Engine, owner: str, *told: Any, **more: Any) -> None:
+        wake(self, owner, *told, **more)
+        if owner != DESK and not failed:
+            failed.append(owner)
+            raise RuntimeError("behind the commit")
+
+    monkeypatch.setattr(engine.Engine, "_wake_parts", wake_parts)
+    await harness.run()
+    owner = await harness.receive_text("shown once", message_id="1")
+    await harness.wait_until_drained()
+    assert harness.messages_shown(owner) == ["shown once"]
+    assert failed == [owner]
+    assert await harness.count("dead_letter") == 0
+
+
 async def test_a_desk_that_cannot_hear_of_a_death_is_not_told_for_ever(
     harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
