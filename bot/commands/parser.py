@@ -103,7 +103,7 @@ def parse(body: str) -> ParsedCommand | None:
         stripped = f"!{STOPS} {stripped[1:].lstrip(PICTURE_STYLE)}"
     stripped = WRONG_MARK.sub("!", stripped, count=1) if WRONG_MARK.match(stripped) else stripped
     mark = stripped[:1]
-    word, colon, words = _parted(stripped[1:])
+    word, colon, words = _split_command(stripped[1:])
     command = COMMANDS_BY_NAME.get(_bare(word))
     if command is None and mark in ("!", *OTHER_MARKS) and _is_like_stop(word, words):
         command = COMMANDS_BY_NAME[STOPS]
@@ -192,7 +192,7 @@ def find_member(facts: Facts, event: MessageSent, word: str) -> str | None:
     return named[0] if len(named) == 1 and not word.startswith("@") else None
 
 
-def _parted(said: str) -> tuple[str, bool, str]:
+def _split_command(said: str) -> tuple[str, bool, str]:
     """Return the first word, whether a colon stands behind it, and the rest. Only a command's name loses its colon."""
     word, *rest = said.split(maxsplit=1) or [""]
     head, colon, _ = word.partition(":")

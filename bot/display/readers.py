@@ -47,7 +47,7 @@ def put_into_words(
     """Return the actions with every notice in the language of who reads it."""
     roster = aggregate.roster if isinstance(aggregate, Desk) else facts.roster
     assignee = aggregate.assignment.assignee if isinstance(aggregate, Thread) else None
-    return tuple(_worded(pack, roster, assignee, event, action) for action in actions)
+    return tuple(_in_reader_language(pack, roster, assignee, event, action) for action in actions)
 
 
 def language_of(pack: Pack, roster: Iterable[DeskMember], user: str | None) -> str:
@@ -56,7 +56,9 @@ def language_of(pack: Pack, roster: Iterable[DeskMember], user: str | None) -> s
     return chosen or pack.staff_language
 
 
-def _worded(pack: Pack, roster: tuple[DeskMember, ...], assignee: str | None, event: Event, action: Action) -> Action:
+def _in_reader_language(
+    pack: Pack, roster: tuple[DeskMember, ...], assignee: str | None, event: Event, action: Action
+) -> Action:
     if isinstance(action, SendEvent) and isinstance(action.event, AssignmentRefused):
         refused = action.event
         reason = in_language(refused.reason, language_of(pack, roster, refused.user))

@@ -86,11 +86,11 @@ class Flood:
         """Return the entry of a thread that waits without a card."""
         return self.crowd.get(thread)
 
-    def named(self, designation: str) -> CrowdEntry | None:
+    def find_by_designation(self, designation: str) -> CrowdEntry | None:
         """Return the same by its designation."""
         return next((entry for entry in self.crowd.values() if entry.designation == designation), None)
 
-    def having(self, entry: CrowdEntry) -> Flood:
+    def with_entry(self, entry: CrowdEntry) -> Flood:
         """Return the flood with this entry, in place of an older one of its thread."""
         crowd = dict(self.crowd)
         crowd[entry.thread] = entry

@@ -88,7 +88,7 @@ def note_told(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comm
         why = notice_of("consent_flags.say_told_limits_told_rights")
         return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)
     name, kind = TELLS[what]
-    thread = _told(pack, facts, thread, name)
+    thread = _with_told_flag(pack, facts, thread, name)
     noted_so = notice_of("consent_flags.noted_as_told_by_you")
     return Step(thread, (mark_as_note(event), RecordAudit(kind=kind), *answer(facts, event, noted_so)), consumed=True)
 
@@ -114,7 +114,7 @@ def note_sent(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> S
     What it took and gave up later is not told: the flag is as it was before, and the audit says so.
     """
     if (failed := given_up(thread, event)) is not None:
-        return _untold(pack, facts, thread, failed)
+        return _without_told_flag(pack, facts, thread, failed)
     sent = first_accepted(thread, event) or delivered_after_all(thread, event)
     if sent is None or not sent.name:
         return Step(thread)
@@ -122,10 +122,10 @@ def note_sent(pack: Pack, facts: Facts, thread: Thread, event: TextOutcome) -> S
     if sent.name == TextName.PICTURE:
         shown = thread.silence.cues_shown | {PICTURE_ANSWERED}
         thread = replace(thread, silence=replace(thread.silence, cues_shown=shown))
-    return Step(_told(pack, facts, thread, sent.name), audit)
+    return Step(_with_told_flag(pack, facts, thread, sent.name), audit)
 
 
-def _told(pack: Pack, facts: Facts, thread: Thread, name: str) -> Thread:
+def _with_told_flag(pack: Pack, facts: Facts, thread: Thread, name: str) -> Thread:
     """Return the thread whose flags say that this was told or asked now."""
     flags, now = thread.flags, facts.now
     if name == TextName.LIMITS:
@@ -140,7 +140,7 @@ def _told(pack: Pack, facts: Facts, thread: Thread, name: str) -> Thread:
     return replace(thread, flags=flags)
 
 
-def _untold(pack: Pack, facts: Facts, thread: Thread, failed: SentText) -> Step[Thread]:
+def _without_told_flag(pack: Pack, facts: Facts, thread: Thread, failed: SentText) -> Step[Thread]:
     """Return the thread without what this text told, as far as nothing else told it."""
     alike = TIPS if failed.name in TIPS else {failed.name}
     before = max((s.taken_at for s in thread.sending.sent if s is not failed and s.name in alike), default=0.0)

@@ -82,14 +82,14 @@ def _release(
     if new := [doubt for doubt in doubts if doubt not in words.told]:
         why = guard.describe_doubts(facts, thread, new, words.body, command=name)
         return hold_text(thread, replace(words, told=words.told | {*new})), (), notice_of("sending.held", why=why)
-    thread = _without(_answered(thread, words), words)
+    thread = _without(_with_answered_doubts(thread, words), words)
     sent = tuple(s for s in thread.sending.sent if s.event_id != words.event_id)
     thread = replace(thread, sending=replace(thread.sending, sent=sent))
     thread, actions = start_undo(pack, facts, thread, pending)
     return thread, actions, ""
 
 
-def _answered(thread: Thread, words: HeldText) -> Thread:
+def _with_answered_doubts(thread: Thread, words: HeldText) -> Thread:
     """Note that doubts about how things stand were answered: they are not raised again before something happens."""
     answered = thread.signs.answered | (words.told & guard.SITUATION)
     return replace(thread, signs=replace(thread.signs, answered=answered))

@@ -57,7 +57,7 @@ def queue_thread(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued) -> S
     """Put a thread on the queue and its card on the desk, always as a new message."""
     old = next((known for known in desk.threads if known.thread == event.thread), None)
     others = tuple(known for known in desk.threads if known is not old)
-    entry = _waiting(old, event)
+    entry = _queue_entry(old, event)
     if old is not None and old.auto_assigned:
         # It was given to them unasked, and they did not show themselves: they get no other until they do.
         roster = tuple(replace(member, away=True) if member.user == old.assignee else member for member in desk.roster)
@@ -353,7 +353,7 @@ def assign(
     )
 
 
-def _waiting(old: QueueEntry | None, event: ThreadQueued) -> QueueEntry:
+def _queue_entry(old: QueueEntry | None, event: ThreadQueued) -> QueueEntry:
     """Return the thread as it waits; what is known of it from before stays known."""
     entry = old or QueueEntry(
         thread=event.thread,

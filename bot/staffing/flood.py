@@ -77,7 +77,7 @@ def queue_in_crowd(pack: Pack, facts: Facts, desk: Desk, event: ThreadQueued) ->
         language=event.language,
         other_hands_at=event.other_hands_at,
     )
-    flood = replace(flood.having(entry), came=flood.came + 1)
+    flood = replace(flood.with_entry(entry), came=flood.came + 1)
     threads = tuple(known for known in desk.threads if known.thread != event.thread)
     desk = replace(desk, threads=threads, flood=flood)
     return Step(desk, consumed=True) if flood.card else Step(*_open(pack, facts, desk), consumed=True)
@@ -130,29 +130,29 @@ def note_news(
             new = replace(old, duress=event.duress)
         case ThreadParked():
             new = None
-    flood = desk.flood.without(old.thread) if new is None else desk.flood.having(new)
+    flood = desk.flood.without(old.thread) if new is None else desk.flood.with_entry(new)
     return Step(replace(desk, flood=flood), consumed=new is not None)
 
 
 def note_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk]:
     """Take the alarm of a person without a card as what brings them forward, unless it is one that has to be heard."""
-    old = desk.flood.named(event.designation)
+    old = desk.flood.find_by_designation(event.designation)
     if old is None or event.alarm in QUIET:
         return Step(desk, consumed=old is not None)
     asks = event.alarm in ASKING
     new = replace(old, asks=asks or old.asks, danger=old.danger or not asks)
-    return Step(replace(desk, flood=desk.flood.having(new)), consumed=asks)
+    return Step(replace(desk, flood=desk.flood.with_entry(new)), consumed=asks)
 
 
 def leave_crowd(desk: Desk, name: str = "") -> Desk:
     """Let the thread of that designation wait in the queue, or, without one, the first of all if it stands in the crowd."""
     if name:
-        entry = desk.flood.named(name)
+        entry = desk.flood.find_by_designation(name)
     else:
         entry = min(desk.flood.crowd.values(), key=urgency, default=None)
         if entry is not None and desk.waiting and not (entry.in_danger and not desk.waiting[0].urgent):
             entry = None
-    return desk if entry is None else _moved(desk, entry, has_card=False)
+    return desk if entry is None else _move_to_queue(desk, entry, has_card=False)
 
 
 def _open(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:
@@ -190,7 +190,7 @@ def _show_first(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Actio
     for entry in first:
         if desk.flood.active and not entry.stands_out:
             continue
-        desk = _moved(desk, entry, has_card=True)
+        desk = _move_to_queue(desk, entry, has_card=True)
         ladder = SetTimer(key=f"{WAIT}{entry.thread}:0", due=facts.now + pack.settings.unclaimed_on_duty)
         actions += (claim_card(facts, desk.threads[-1]), ladder)
     return desk, actions
@@ -241,7 +241,7 @@ def _adopt(desk: Desk) -> Desk:
     return replace(desk, threads=tuple(entry for entry in desk.threads if entry not in stray), flood=flood)
 
 
-def _moved(desk: Desk, entry: CrowdEntry, *, has_card: bool) -> Desk:
+def _move_to_queue(desk: Desk, entry: CrowdEntry, *, has_card: bool) -> Desk:
     """Let a thread of the crowd wait in the queue, as its last entry."""
     queued = QueueEntry(
         thread=entry.thread,

@@ -48,12 +48,12 @@ TAKEN_STEP: Final = 1 << 20
 """How far above the number noted a file goes on that a person took: more than the newer one can have had unnoted."""
 
 
-async def noted(reader: Reader) -> int:
+async def read_noted(reader: Reader) -> int:
     """Return how many changes the database knows of; 0 where it has never noted any. Raises `DatabaseError`."""
     return int(await line_state.get(reader, line_state.KEY_CHANGES) or 0)
 
 
-async def noted_beside(connection: PostgresConnection, schema: str) -> int:
+async def read_noted_beside(connection: PostgresConnection, schema: str) -> int:
     """Return the same on a connection that is not the database's own. `schema`: of the main database."""
     if not await connection.has_table(f'"{schema}".line'):
         return 0
@@ -70,7 +70,7 @@ async def settle(database: Database, keys: KeyFile, path: Path, *, take_over: bo
 
     `take_over`: a person says that this file is to be used. Raises `CannotStart` for a copy of before, and `DatabaseError`.
     """
-    if keys.changes < (known := await noted(database)):
+    if keys.changes < (known := await read_noted(database)):
         if not take_over:
             raise CannotStart([stale_keys(path)])
         await keys.raise_changes(known + TAKEN_STEP)

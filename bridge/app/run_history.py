@@ -44,13 +44,13 @@ class RunHistory:
         """Write it for the database."""
         return json.dumps({"first": self.first, "running": self.running, "deaths": list(self.deaths)})
 
-    def started(self, now: float) -> Self:
+    def with_start(self, now: float) -> Self:
         """Return the history after a start at that time."""
         deaths = [death for death in self.deaths if now - death < KEPT_SECONDS]
         deaths += [float(int(now))] if self.running else []
         return type(self)(first=self.first, running=True, deaths=tuple(deaths[-MAX_KEPT:]))
 
-    def stopped(self) -> Self:
+    def with_stop(self) -> Self:
         """Return the history after an ordered stop."""
         return type(self)(first=self.first, running=False, deaths=self.deaths)
 
@@ -64,7 +64,7 @@ async def record_start(database: Database, now: float) -> None:
 
     async def commit(transaction: Transaction) -> None:
         before = RunHistory.parse(await line_state.get(transaction, line_state.RUNS))
-        after = RunHistory(first=float(int(now))) if before is None else before.started(now)
+        after = RunHistory(first=float(int(now))) if before is None else before.with_start(now)
         await line_state.put(transaction, line_state.RUNS, after.text())
 
     await _commit(database, commit)
@@ -76,7 +76,7 @@ async def record_stop(database: Database) -> None:
     async def commit(transaction: Transaction) -> None:
         before = RunHistory.parse(await line_state.get(transaction, line_state.RUNS))
         if before is not None:
-            await line_state.put(transaction, line_state.RUNS, before.stopped().text())
+            await line_state.put(transaction, line_state.RUNS, before.with_stop().text())
 
     await _commit(database, commit)
 

@@ -152,7 +152,7 @@ async def wait_for_lead(
         keys,
         end=end,
         any_keys=any_keys,
-        noted=partial(key_changes.noted_beside, schema=place.schema),
+        noted=partial(key_changes.read_noted_beside, schema=place.schema),
         stale=stale,
         damaged=damaged,
     )

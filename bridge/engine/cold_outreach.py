@@ -15,7 +15,7 @@ from bot.model.dialled_number import DialledNumber, NumberKind
 from bot.model.events import Event, MessageSent
 from bot.model.thread_desk_events import ThreadCreated
 from bot.model.transactional_actions import CreateThread
-from bridge.carriers.dialed_number import classify_dialed_number
+from bridge.carriers.dialled_number import classify_dialled_number
 from bridge.inbound import screening
 from bridge.outbound.sms_sender import PHONE_CONTEXT
 from bridge.runtime.phone_number import Phone
@@ -61,7 +61,7 @@ class ColdOutreach:
         """Say what a message in an office is as a telephone number, without its digits; None for everything else."""
         if not pack.settings.cold_outbound or not isinstance(event, MessageSent) or not event.place.startswith(OFFICE):
             return None
-        kind, phone = classify_dialed_number(event.body, ours=self._numbers)
+        kind, phone = classify_dialled_number(event.body, ours=self._numbers)
         if phone is None:
             return DialledNumber(kind=kind)
         phone_hash = self._vault.phone_hash(self._line, phone)
@@ -76,7 +76,7 @@ class ColdOutreach:
         first = next((action for action in actions if isinstance(action, CreateThread)), None)
         if first is None or not isinstance(event, MessageSent):
             return None
-        _, phone = classify_dialed_number(event.body, ours=self._numbers)
+        _, phone = classify_dialled_number(event.body, ours=self._numbers)
         if phone is None:
             return None
         owner, phone_hash = secrets.token_hex(16), self._vault.phone_hash(self._line, phone)

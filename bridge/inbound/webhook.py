@@ -311,7 +311,7 @@ class Webhook:
             await self._database.synced()
             return
         if not canary:
-            self._arrivals.noted(now)
+            self._arrivals.note_committed(now)
         self._crash(CrashPoint.INBOUND_COMMITTED)
         if not canary:
             self._measurements.text_arrived(event.id)

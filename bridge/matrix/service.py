@@ -113,7 +113,7 @@ class MatrixService:
             if items := await parser.take(transaction, response, batch, gaps):
                 await sink(transaction, items)
 
-        def told() -> None:
+        def after_commit() -> None:
             committed()
             self.device_updates.wake()
 
@@ -138,7 +138,7 @@ class MatrixService:
             take=take,
             renew_device=self.renewals[policy.user_id].renew,
             unhandled=unhandled,
-            committed=told,
+            committed=after_commit,
             crash=services.crash,
             has_urgent_timers=has_urgent_timers,
         )

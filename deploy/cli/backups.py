@@ -141,7 +141,7 @@ def drill(layout: Layout | None, passphrase_file: Path | None, as_json: bool, fi
     """
     from bridge.config import load  # noqa: PLC0415 - only this verb needs it
     from deploy.backup import backup as made  # noqa: PLC0415 - only this verb needs it
-    from deploy.backup.drill import Drill, find_newest, run_drill  # noqa: PLC0415 - only this verb needs it
+    from deploy.backup.restore_drill import Drill, find_newest, run_drill  # noqa: PLC0415 - only this verb needs it
     from deploy.data_dir.secret_files import SetupError  # noqa: PLC0415 - only this verb needs it
 
     if layout is None and (file is None or passphrase_file is None):

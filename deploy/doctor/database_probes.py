@@ -19,7 +19,7 @@ from bridge.tables.clock_trust import jump_between, sample_clock
 from deploy.data_dir import offline
 from deploy.doctor.postgres_probes import AWAY, postgres_probes, server_problem, sqlite_rows
 from deploy.doctor.probes import NoAnswer, Probe, of_thread
-from deploy.inspect import doctor, doctor_database
+from deploy.inspect import doctor_database, shared_checks
 from deploy.inspect.staff import SUPERVISOR_LEVEL
 from deploy.inspect.status import CheckResult
 from deploy.inspect.trust import check_first_supervisor, check_staff_trust
@@ -99,7 +99,7 @@ def database_probes(layout: Layout, config: Config, pack: Pack | None, *, wait_m
     asked = [
         Probe(names=("database", *ROWS), ask=of_thread(reading(facts)), do=again),
         *_lock_probes(config, wait_ms=wait_ms),
-        Probe(names=("erasure",), ask=of_thread(lambda: [doctor.check_erasures(config)]), do=again),
+        Probe(names=("erasure",), ask=of_thread(lambda: [shared_checks.check_erasures(config)]), do=again),
     ]
     if pack is not None:
         audit = of_thread(lambda: [doctor_database.check_audit(config, pack)])

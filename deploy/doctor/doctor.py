@@ -20,7 +20,7 @@ from deploy.doctor.line_facts import texts_probe
 from deploy.doctor.machine_probes import machine_probes
 from deploy.doctor.outside_probes import outside_probes
 from deploy.doctor.probes import LIMIT_SECONDS, Probe, ask_all, of_thread
-from deploy.inspect import doctor, doctor_files
+from deploy.inspect import doctor_files, shared_checks
 from deploy.inspect.status import CheckReport, CheckResult
 from deploy.stack.synapse_overlay import overlay_problems
 from policies.load import PackError
@@ -165,18 +165,18 @@ def _report(found: Sequence[CheckResult], problems: Sequence[str]) -> CheckRepor
 
 def _settled(config: Config, pack: Pack | None) -> list[CheckResult]:
     """Return the rows that need nobody's answer."""
-    rows = [doctor.check_on_call(config), doctor.check_carrier(config), doctor.check_secure_delete()]
-    return [*rows, doctor.check_packs(config, pack)] if pack is not None else rows
+    rows = [shared_checks.check_on_call(config), shared_checks.check_carrier(config), shared_checks.check_secure_delete()]
+    return [*rows, shared_checks.check_packs(config, pack)] if pack is not None else rows
 
 
 def _without_configuration(layout: Layout) -> list[Probe]:
     """Return what can be asked of a line whose configuration cannot be read."""
     again = "Put the configuration right first."
     return [
-        Probe(names=("disk",), ask=of_thread(lambda: [doctor.check_disk_space(layout)]), do=again),
+        Probe(names=("disk",), ask=of_thread(lambda: [shared_checks.check_disk_space(layout)]), do=again),
         Probe(names=("swap",), ask=of_thread(lambda: [doctor_files.check_swap()]), do=again),
         Probe(names=("logs",), ask=of_thread(lambda: [doctor_files.check_logs(layout)]), do=again),
-        Probe(names=("secure_delete",), ask=of_thread(lambda: [doctor.check_secure_delete()]), do=again),
+        Probe(names=("secure_delete",), ask=of_thread(lambda: [shared_checks.check_secure_delete()]), do=again),
     ]
 
 

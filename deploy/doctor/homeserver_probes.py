@@ -30,7 +30,7 @@ from deploy.data_dir import handouts, offline
 from deploy.data_dir.secret_files import SetupError
 from deploy.doctor.machine_probes import is_embedded
 from deploy.doctor.probes import LIMIT_SECONDS, NoAnswer, Probe, in_thread
-from deploy.inspect import doctor
+from deploy.inspect import shared_checks
 from deploy.inspect.doctor_homeserver_database import check_homeserver_database
 from deploy.inspect.status import CheckResult
 
@@ -119,7 +119,7 @@ class HomeserverQuestions:
     async def ask_module(self) -> Sequence[CheckResult]:
         """Ask the module what it enforces, and which settings and limits are in force."""
         module = ModuleClient(client=self._client())
-        rows = [await doctor.check_module(module)]
+        rows = [await shared_checks.check_module(module)]
         health: ModuleHealth | None = None
         try:
             health = await module.health()
@@ -154,15 +154,15 @@ class HomeserverQuestions:
 
     async def ask_identities(self) -> Sequence[CheckResult]:
         """Ask for the keys of our identities as others see them."""
-        return [await doctor.check_identities(self._config, self._client())]
+        return [await shared_checks.check_identities(self._config, self._client())]
 
     async def ask_line_devices(self) -> Sequence[CheckResult]:
         """Ask for the devices of our identities."""
         clients = (
-            (doctor.MAIN_FILE, self._client()),
-            (doctor.PUPPET_FILE, self._client(user=self._config.puppet_mxid)),
+            (shared_checks.MAIN_FILE, self._client()),
+            (shared_checks.PUPPET_FILE, self._client(user=self._config.puppet_mxid)),
         )
-        return [await doctor.check_line_devices(self._config, clients, wait_ms=self._wait_ms)]
+        return [await shared_checks.check_line_devices(self._config, clients, wait_ms=self._wait_ms)]
 
     async def ask_staff_devices(self) -> Sequence[CheckResult]:
         """Ask who of the staff has a device that could read anything."""

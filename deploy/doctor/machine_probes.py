@@ -24,7 +24,7 @@ from bridge.tables import line_state
 from deploy.data_dir import offline
 from deploy.data_dir.layout import HOST
 from deploy.doctor.probes import NoAnswer, Probe, of_thread
-from deploy.inspect import doctor, doctor_files
+from deploy.inspect import doctor_files, shared_checks
 from deploy.inspect.status import CheckResult
 from deploy.stack.deaths import count_deaths
 from deploy.stack.readiness import BridgeReady
@@ -84,10 +84,10 @@ def is_embedded(layout: Layout, config: Config) -> bool:
 
 def check_disks(layout: Layout, config: Config) -> Iterator[CheckResult]:
     """Look at the disk of the line's directory, and at that of its databases where it is another."""
-    yield doctor.check_disk_space(layout)
+    yield shared_checks.check_disk_space(layout)
     if config.data_dir.is_dir() and config.data_dir.stat().st_dev != layout.data.stat().st_dev:
         free = shutil.disk_usage(config.data_dir).free
-        if free < doctor.MIN_FREE_BYTES:
+        if free < shared_checks.MIN_FREE_BYTES:
             do = "Make room there: on a full disk texts are refused, and the carrier gives up after a while."
             what = f"{free // 1024**2} MiB are free where {config.data_dir} is"
             yield CheckResult(name="disk", ok=False, what=what, do=do)

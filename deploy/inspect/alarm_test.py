@@ -22,7 +22,7 @@ from bridge.outbound import pager
 from bridge.tables import line_state
 from bridge.tables.cross_table import inspection
 from deploy.data_dir import offline
-from deploy.inspect.doctor import check_on_call, has_on_call
+from deploy.inspect.shared_checks import check_on_call, has_on_call
 from deploy.inspect.status import CheckReport, CheckResult
 
 if TYPE_CHECKING:

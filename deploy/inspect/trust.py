@@ -107,8 +107,8 @@ def as_text(seen: SeenPeople) -> list[str]:
     for each in sorted(seen.identities, key=lambda each: each.confirmed):
         lines.append(f"{each.user_id}  {'confirmed' if each.confirmed else 'NOT CONFIRMED'}")
         lines += _left_over(each.user_id, seen)
-        lines.append(f"    identity         {grouped(each.master_key)}")
-        lines += [f"    device {device:<10}{grouped(key)}" for device, key in each.devices]
+        lines.append(f"    identity         {format_key(each.master_key)}")
+        lines += [f"    device {device:<10}{format_key(key)}" for device, key in each.devices]
     for user in seen.without:
         lines += [f"{user}  has NO identity yet: no device of theirs is verified", *_left_over(user, seen)]
     if not seen.identities:
@@ -166,7 +166,7 @@ def tell_first_supervisor(config: Config) -> list[CheckResult]:
         return []
 
 
-def grouped(key: str) -> str:
+def format_key(key: str) -> str:
     """Write a key as clients show it, in groups of four."""
     return " ".join(key[n : n + 4] for n in range(0, len(key), 4))
 
@@ -179,8 +179,8 @@ def trust_mac_of(config: Config) -> TrustMac:
 def _as_object(seen: SeenIdentity, left_over: Mapping[str, int]) -> dict[str, Any]:
     told: dict[str, Any] = {
         "mxid": seen.user_id,
-        "fingerprint": grouped(seen.master_key),
-        "devices": [{"id": device, "fingerprint": grouped(key)} for device, key in seen.devices],
+        "fingerprint": format_key(seen.master_key),
+        "devices": [{"id": device, "fingerprint": format_key(key)} for device, key in seen.devices],
         "confirmed": seen.confirmed,
     }
     return told | ({"removed": True} if seen.user_id in left_over else {})

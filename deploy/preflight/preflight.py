@@ -33,7 +33,7 @@ from deploy.carrier.outside_view import check_certificate, check_dns
 from deploy.carrier.vendor_probes import GATEWAYS
 from deploy.data_dir import offline
 from deploy.data_dir.layout import HOMESERVER_NAME, HOST, Layout
-from deploy.inspect import doctor, doctor_database, doctor_files
+from deploy.inspect import doctor_database, doctor_files, shared_checks
 from deploy.inspect.doctor_homeserver_database import check_homeserver_database
 from deploy.inspect.status import CheckReport, CheckResult
 from deploy.inspect.trust import check_first_supervisor
@@ -99,7 +99,7 @@ async def run_checks(layout: Layout) -> tuple[CheckReport, bool]:
         *carrier,
         *outside,
         *check_backup_place(config, layout),
-        _as_warning(doctor.check_on_call(config), missing=not doctor.has_on_call(config)),
+        _as_warning(shared_checks.check_on_call(config), missing=not shared_checks.has_on_call(config)),
     ]
     return CheckReport(checks=tuple(rows)), True
 
@@ -148,12 +148,12 @@ def check_versions() -> CheckResult:
 def check_disk(layout: Layout) -> CheckResult:
     """Whether there is room where the line's directory is, or will be."""
     there = next(path for path in (layout.data, *layout.data.parents) if path.exists())
-    return doctor.check_disk_space(Layout(there))
+    return shared_checks.check_disk_space(Layout(there))
 
 
 def check_words(config: Config, pack: Pack) -> Iterator[CheckResult]:
     """Say what of the packs stops a start, a row for each text that counsel must read or the agency must replace."""
-    yield doctor.check_packs(config, pack)
+    yield shared_checks.check_packs(config, pack)
     if not config.line.rehearsal:
         for found in lint(pack):
             if found.must:
@@ -298,7 +298,7 @@ async def check_homeserver(config: Config, layout: Layout, *, running: bool) -> 
             return [CheckResult(name="homeserver", ok=False, what=f"does not answer ({error.status})", do=do)]
         newest = (strings_in(answer.get("versions")) or ["nothing that it tells"])[-1]
         version = CheckResult(name="homeserver", ok=True, what=f"answers, and speaks up to {newest}")
-        return [version, await _check_token(config, client), await doctor.check_module(ModuleClient(client=client))]
+        return [version, await _check_token(config, client), await shared_checks.check_module(ModuleClient(client=client))]
 
 
 async def _check_token(config: Config, client: HomeserverClient) -> CheckResult:

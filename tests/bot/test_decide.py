@@ -164,13 +164,13 @@ def test_bodies_are_not_in_reprs() -> None:
 def count_parses(monkeypatch: pytest.MonkeyPatch, aggregate: Any, *said_there: MessageSent) -> int:
     """Return how often the last of these messages is parsed as a command while it is decided."""
     parsed: list[str] = []
-    part = parser._parted
+    part = parser._split_command
 
     def counted(body: str) -> tuple[str, bool, str]:
         parsed.append(body)
         return part(body)
 
-    monkeypatch.setattr(parser, "_parted", counted)
+    monkeypatch.setattr(parser, "_split_command", counted)
     for event in said_there:
         parsed.clear()
         aggregate = decide(PACK, FACTS, aggregate, event).aggregate

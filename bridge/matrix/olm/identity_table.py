@@ -21,7 +21,7 @@ class Heard(NamedTuple):
     at: int
 
 
-class Reached(NamedTuple):
+class SyncPosition(NamedTuple):
     """How far an identity's `/sync` was committed, and the newest event that it has brought, if it has brought one."""
 
     cursor: str
@@ -81,14 +81,14 @@ async def cursor(reader: Reader, user_id: str) -> str | None:
     return since
 
 
-async def reached(reader: Reader, user_id: str) -> Reached | None:
+async def get_sync_position(reader: Reader, user_id: str) -> SyncPosition | None:
     """Return how far an identity's `/sync` was committed; None before it was made."""
     query = "SELECT cursor, heard_room, heard_event, heard_ms FROM matrix_identity WHERE user_id=$1"
     row: Any = await reader.fetchrow(query, user_id)
     if row is None:
         return None
     heard = Heard(row["heard_room"], row["heard_event"], row["heard_ms"]) if row["heard_ms"] else None
-    return Reached(row["cursor"], heard)
+    return SyncPosition(row["cursor"], heard)
 
 
 async def set_cursor(transaction: Transaction, user_id: str, next_batch: str, heard: Heard | None) -> None:

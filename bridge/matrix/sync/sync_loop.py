@@ -4,7 +4,7 @@ Rules of this module: the cursor is the last thing that a commit writes, so a re
 whole. A gap is filled before the commit. No answer of the homeserver ends the loop, except that it does not know us. A
 response that cannot be written as a whole is written event by event, in the same commit: what fails alone is put aside
 (`UnhandledEvent`), and the cursor moves, because otherwise it would come again for ever. After each silence of the
-homeserver it is asked whether it was put back to an earlier state, for which the cursor is no good (`put_back`).
+homeserver it is asked whether it was put back to an earlier state, for which the cursor is no good (`homeserver_rollback`).
 
 Sources: facts-matrix.md, "Application service and mautrix";
 https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3sync
@@ -35,7 +35,7 @@ from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox
 from bridge.matrix.rooms.room_state import room_of
-from bridge.matrix.sync import put_back
+from bridge.matrix.sync import homeserver_rollback
 from bridge.matrix.sync.key_upload import OneTimeKeyUpload
 from bridge.matrix.sync.response_parts import response_parts
 from bridge.matrix.sync.sync_response import STATE_AFTER, TRACKED_STATE, TimelineGap, TimelineGaps
@@ -137,7 +137,7 @@ class SyncLoop:
         """Return the seconds until the next question."""
         try:
             if not self.caught_up.is_set():
-                self._heard_until = await put_back.heard_until(self._identity, NO_ROOM_FILTER)
+                self._heard_until = await homeserver_rollback.heard_until(self._identity, NO_ROOM_FILTER)
             await self.run_once()
         except UnknownDevice:
             self.caught_up.clear()
@@ -182,7 +182,7 @@ class SyncLoop:
         if since:
             query["since"] = since
         elif self._heard_until is not None:
-            query["timeout"] = put_back.fresh_timeout()
+            query["timeout"] = homeserver_rollback.fresh_timeout()
         return await self._identity.client.request("GET", "sync", query=query, seconds=timeout + 60)
 
     async def _gaps(self, response: Json, since: str) -> TimelineGaps:
@@ -191,7 +191,7 @@ class SyncLoop:
         until = self._heard_until
         for room_id in object_at(response, "rooms", "join"):
             timeline = object_at(response, "rooms", "join", room_id, "timeline")
-            reaches = until is not None and not put_back.are_newer(timeline, until)
+            reaches = until is not None and not homeserver_rollback.are_newer(timeline, until)
             is_short = (since or until is not None) and timeline.get("limited") is True and not reaches
             if is_short and await room_of(self._identity.database, room_id) is not None:
                 gaps[room_id] = await _fetch_gap(self._identity.client, room_id, since, timeline.get("prev_batch"), until)
@@ -201,9 +201,9 @@ class SyncLoop:
         next_batch = response.get("next_batch")
         if not isinstance(next_batch, str) or not next_batch:
             raise Transient(0, "QUIETLINE_NO_CURSOR")
-        newest = put_back.newest(response)
+        newest = homeserver_rollback.newest(response)
         if self._heard_until is not None:
-            response = put_back.without_heard(response, self._heard_until)
+            response = homeserver_rollback.without_heard(response, self._heard_until)
         batch = ToDeviceBatch()
         failed = await attempt(transaction, partial(self._write_part, response=response, gaps=gaps, whole=batch))
         if failed is not None:
@@ -267,7 +267,7 @@ async def _fetch_gap(
             log.event("matrix.gap_refused", level=logging.ERROR, status=error.errcode or error.status)
             raise
         page = list(objects_in(answer.get("chunk")))
-        new = page if heard_until is None else put_back.newer(page, heard_until)
+        new = page if heard_until is None else homeserver_rollback.newer(page, heard_until)
         found += new
         if (start := answer.get("end")) is None or len(new) < len(page):
             return TimelineGap(events=found[::-1])

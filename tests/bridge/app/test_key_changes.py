@@ -43,7 +43,7 @@ class Line:
         await self.database.commit(lambda transaction: line_state.put(transaction, "of a test", "x"))
 
     async def noted(self) -> int:
-        return await key_changes.noted(self.database)
+        return await key_changes.read_noted(self.database)
 
 
 async def opened(directory: Path) -> Line:

@@ -39,7 +39,7 @@ def test_deaths_are_forgotten() -> None:
     """After a week, and of a crash loop the oldest."""
     history = RunHistory(first=0.0)
     for n in range(MAX_KEPT + 20):
-        history = history.started(float(n))
+        history = history.with_start(float(n))
     assert len(history.deaths) == MAX_KEPT
-    assert history.started(KEPT_SECONDS * 2).deaths == (KEPT_SECONDS * 2,)
+    assert history.with_start(KEPT_SECONDS * 2).deaths == (KEPT_SECONDS * 2,)
     assert RunHistory.parse(None) is None

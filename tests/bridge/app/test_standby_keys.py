@@ -86,7 +86,7 @@ async def may_lead(line: SharedLine, bridge: Bridge, keys: Path) -> bool:
         line.place(server),
         keys,
         end=line.ends.append,
-        noted=partial(key_changes.noted_beside, schema="main"),
+        noted=partial(key_changes.read_noted_beside, schema="main"),
         stale=lambda: stale.append(True),
     )
 

@@ -65,11 +65,11 @@ async def test_the_next_start_reads_the_desk_as_it_was_committed(harness: Bridge
             match chance.randrange(3):
                 case 1 if known:
                     one = chance.choice(known)
-                    flood = flood.having(replace(one, texts=one.texts + 1))
+                    flood = flood.with_entry(replace(one, texts=one.texts + 1))
                 case 2 if known:
                     flood = flood.without(chance.choice(known).thread)
                 case _:
-                    flood = flood.having(entry(secrets.token_hex(4)))
+                    flood = flood.with_entry(entry(secrets.token_hex(4)))
         after = replace(desk, flood=flood)
         if chance.random() < 0.2:
             with pytest.raises(_FailedCommit):
@@ -95,7 +95,7 @@ async def test_a_commit_writes_whom_it_changes(harness: BridgeHarness) -> None:
     empty = await store.load()
     crowd = desk_with(*(entry(f"t{n}") for n in range(100)))
     assert len((await write(harness, store, empty, crowd)).crowd) == 100
-    again = replace(crowd, flood=crowd.flood.having(entry("t7", texts=2)))
+    again = replace(crowd, flood=crowd.flood.with_entry(entry("t7", texts=2)))
     assert len((await write(harness, store, crowd, again)).crowd) == 1
     shown = replace(again, board="the board")
     sealed = await write(harness, store, again, shown)

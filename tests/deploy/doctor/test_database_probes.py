@@ -21,7 +21,7 @@ from deploy.data_dir import offline
 from deploy.data_dir.layout import Layout
 from deploy.doctor.database_probes import check_calendar, check_clock, check_lock, check_silence, line_age
 from deploy.inspect.status import CheckResult
-from tests.deploy.inspect.test_doctor import real
+from tests.deploy.inspect.test_shared_checks import real
 from tests.deploy.line_directory import LineDirectory, line_directory
 
 DAY = 86_400.0

@@ -22,7 +22,7 @@ from bridge.tables.clock_trust import ClockSample, sample_clock
 from deploy.data_dir.layout import Layout
 from deploy.doctor import doctor as module
 from deploy.doctor.doctor import ROWS, merge, run_checks
-from deploy.inspect import doctor
+from deploy.inspect import shared_checks
 from deploy.inspect.status import CheckResult
 from tests.deploy.doctor.real_line import MIRA, NOOR, RealLine, real_line
 from tests.deploy.init.answers import answers, run_init
@@ -68,7 +68,7 @@ async def readable_by_others(line: RealLine, _patch: pytest.MonkeyPatch) -> Asyn
 @contextlib.asynccontextmanager
 async def no_space(_line: RealLine, patch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     with patch.context() as changed:
-        changed.setattr(doctor, "MIN_FREE_BYTES", 2**62)
+        changed.setattr(shared_checks, "MIN_FREE_BYTES", 2**62)
         yield
 
 

@@ -19,7 +19,7 @@ from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.tables import line_state
 from deploy.doctor import line_facts
 from deploy.doctor.line_facts import status_rows, texts_probe
-from deploy.inspect import doctor
+from deploy.inspect import shared_checks
 from deploy.inspect.status import CheckResult
 from tests.deploy.doctor.real_line import MIRA, NOOR, RealLine, real_line
 from tests.deploy.line_directory import LineDirectory, line_directory
@@ -79,7 +79,7 @@ async def test_what_is_put_right_in_days_is_a_warning_and_what_keeps_texts_out_i
     assert {name for name, row in rows.items() if row.warning} == {"restarts", "desk"} | {"backup"}
     assert all(row.ok and row.do for row in rows.values() if row.warning)
     assert "the bridge 1 time" in rows["restarts"].what
-    monkeypatch.setattr(doctor, "MIN_FREE_BYTES", 2**62)
+    monkeypatch.setattr(shared_checks, "MIN_FREE_BYTES", 2**62)
     monkeypatch.setattr(line_facts, "LOCK_MS", 100)
     other = SqliteConnection(line.config.data_dir / "main.db")
     other.execute("BEGIN IMMEDIATE")

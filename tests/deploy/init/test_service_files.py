@@ -176,7 +176,7 @@ def test_only_a_homeserver_may_make_code_while_it_runs(tmp_path: Path, told: dic
 
 
 MAKES_CODE = "from OpenSSL import SSL; SSL.Context(SSL.TLS_METHOD).set_alpn_select_callback(lambda *_: b'')"
-MAKES_NONE = "import bridge.app.main, deploy.canary.runner, deploy.doctor.doctor, deploy.backup.drill"
+MAKES_NONE = "import bridge.app.main, deploy.canary.runner, deploy.doctor.doctor, deploy.backup.restore_drill"
 
 
 @pytest.mark.parametrize(("program", "code"), [(MAKES_CODE, 1), (MAKES_NONE, 0)], ids=["Synapse's TLS", "our programs"])

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from deploy.cli.main import cli
 from deploy.data_dir import offline
 from deploy.inspect.trust import check_first_supervisor, tell_first_supervisor
-from tests.deploy.inspect.test_doctor import real
+from tests.deploy.inspect.test_shared_checks import real
 from tests.deploy.line_directory import ADA, SOL, LineDirectory, line_directory
 
 MASTER, DEVICE, OTHER = "AbCd" * 10 + "xyz", "1234" * 10 + "567", "Qrst" * 10 + "uvw"

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from bridge.matrix.rooms import room_state
-from bridge.matrix.sync import put_back
+from bridge.matrix.sync import homeserver_rollback
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import RecordedRequest, ScriptedHomeserver
@@ -104,7 +104,7 @@ async def test_a_worker_that_is_behind_for_a_moment_is_asked_again(
     async def catch_up(_seconds: float) -> None:
         server.position = BEFORE
 
-    monkeypatch.setattr(put_back, "wait", catch_up)
+    monkeypatch.setattr(homeserver_rollback, "wait", catch_up)
     await one_turn(rig)
     assert syncs(server)[0].query["since"] == BEFORE
 
@@ -159,5 +159,5 @@ async def test_of_a_room_that_went_only_the_time_is_kept(rig: Rig, server: Scrip
 def test_what_is_no_event_is_not_the_newest(event: dict[str, Any]) -> None:
     """Neither without an id nor without a time; and it is never newer than anything. The newest is so by its time."""
     old, older = ({"event_id": "$old", "origin_server_ts": at} for at in (-5, -6))
-    assert put_back.newest(timeline(old, older, event)) == (ROOM, "$old", -5)
-    assert put_back.newer([{**event, "origin_server_ts": None}], 0) == []
+    assert homeserver_rollback.newest(timeline(old, older, event)) == (ROOM, "$old", -5)
+    assert homeserver_rollback.newer([{**event, "origin_server_ts": None}], 0) == []

@@ -18,7 +18,7 @@ from bridge.config import Config, OnCall
 from deploy.data_dir import offline
 from deploy.data_dir.layout import Layout
 from deploy.doctor.database_probes import line_age
-from deploy.inspect import doctor, doctor_database, doctor_files
+from deploy.inspect import doctor_database, doctor_files, shared_checks
 from deploy.inspect.status import CheckResult
 from tests.deploy.line_directory import LineDirectory, line_directory
 from tests.packs import shipped
@@ -216,21 +216,21 @@ def real(config: Config, **changed: Any) -> Config:
 async def test_a_real_line_is_held_to_more(line: LineDirectory) -> None:
     """Unreviewed words and nobody on call are told to a rehearsal and are wrong on a real line."""
     for config, ok in ((line.config, True), (real(line.config), False)):
-        assert doctor.check_packs(config, PACK).ok is ok
-        assert doctor.check_on_call(config).ok is ok
-        assert doctor.check_packs(config, PACK).do
-        assert doctor.check_on_call(config).do
+        assert shared_checks.check_packs(config, PACK).ok is ok
+        assert shared_checks.check_on_call(config).ok is ok
+        assert shared_checks.check_packs(config, PACK).do
+        assert shared_checks.check_on_call(config).do
     called = OnCall(webhook_file=line.layout.config)
-    assert doctor.check_on_call(real(line.config, on_call=called)).ok
+    assert shared_checks.check_on_call(real(line.config, on_call=called)).ok
 
 
 def test_little_space_is_not_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Less than a gigabyte is too little."""
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=doctor.MIN_FREE_BYTES - 1))
-    assert not doctor.check_disk_space(Layout(tmp_path)).ok
-    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=doctor.MIN_FREE_BYTES))
-    assert doctor.check_disk_space(Layout(tmp_path)).ok
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=shared_checks.MIN_FREE_BYTES - 1))
+    assert not shared_checks.check_disk_space(Layout(tmp_path)).ok
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=shared_checks.MIN_FREE_BYTES))
+    assert shared_checks.check_disk_space(Layout(tmp_path)).ok
 
 
 async def test_reviewed_words_are_well(line: LineDirectory) -> None:
@@ -241,6 +241,6 @@ async def test_reviewed_words_are_well(line: LineDirectory) -> None:
         for name, text in PACK.texts.items()
     }
     pack = replace(PACK, texts=texts, hours=replace(PACK.hours, sample=False))
-    assert doctor.check_packs(real(line.config), pack) == CheckResult(
-        name="packs", ok=True, what=doctor.check_packs(line.config, pack).what
+    assert shared_checks.check_packs(real(line.config), pack) == CheckResult(
+        name="packs", ok=True, what=shared_checks.check_packs(line.config, pack).what
     )

@@ -10,7 +10,7 @@ import pytest
 from bridge.matrix.api.http_client import HomeserverClient
 from bridge.matrix.schema import PUPPET_MIGRATIONS
 from bridge.storage.sqlite_database import SqliteDatabase
-from deploy.inspect import doctor
+from deploy.inspect import shared_checks
 from tests.bridge.matrix.rig import POLICY, PUPPET
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
 from tests.deploy.line_directory import line_directory
@@ -37,7 +37,7 @@ async def test_deleted_and_strange_devices_are_named(
     (tmp_path / "line").mkdir()
     async with line_directory(tmp_path / "line") as line:
         config = line.config.model_copy(update={"data_dir": tmp_path})
-    for file, user, device in ((doctor.MAIN_FILE, POLICY, "A"), (doctor.PUPPET_FILE, PUPPET, "B")):
+    for file, user, device in ((shared_checks.MAIN_FILE, POLICY, "A"), (shared_checks.PUPPET_FILE, PUPPET, "B")):
         database = SqliteDatabase(tmp_path / file, migrations=PUPPET_MIGRATIONS)
         await database.open()
         await database.commit(lambda transaction, user=user, device=device: transaction.execute(INSERT, user, device))  # type: ignore[misc]
@@ -46,9 +46,9 @@ async def test_deleted_and_strange_devices_are_named(
     async with aiohttp.ClientSession() as session:
         clients = [
             (file, HomeserverClient(session=session, url=server.url, token="t", user_id=user))
-            for file, user in ((doctor.MAIN_FILE, POLICY), (doctor.PUPPET_FILE, PUPPET))
+            for file, user in ((shared_checks.MAIN_FILE, POLICY), (shared_checks.PUPPET_FILE, PUPPET))
         ]
-        check = await doctor.check_line_devices(config, clients)
+        check = await shared_checks.check_line_devices(config, clients)
     await server.stop()
     assert (check.name, check.ok) == ("line devices", ok)
     assert ok or (check.do and (PUPPET if policy == ["A"] and puppet != ["B"] else POLICY) in check.what)

@@ -1,4 +1,4 @@
-"""What a homeserver tells once more, or for the first time, after its database was put back to an earlier state.
+"""A rollback of the homeserver: its database was put back to an earlier state. It tells events twice, or passes some over.
 
 Rules of this module: it goes on counting from where that database stands, so a cursor of before points past what is said
 next, and Synapse passes that over, with the room keys that were sent for it. So after each silence of the homeserver it is
@@ -61,11 +61,11 @@ async def heard_until(identity: Identity, no_rooms: Json) -> int | None:
 
     `no_rooms`: a filter that lets no room through. Raises what `HomeserverClient` raises.
     """
-    reached = await identity_table.reached(identity.database, identity.user_id)
+    reached = await identity_table.get_sync_position(identity.database, identity.user_id)
     if reached is None or not reached.cursor or (heard := reached.heard) is None:
         return None
     if await _has_gone_back(identity, reached.cursor, no_rooms) or not await _has_event(identity, heard):
-        log.event("matrix.homeserver_put_back")
+        log.event("matrix.homeserver_rollback")
         return heard.at
     return None
 

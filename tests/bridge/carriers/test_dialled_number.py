@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.model.dialled_number import NumberKind
-from bridge.carriers.dialed_number import classify_dialed_number
+from bridge.carriers.dialled_number import classify_dialled_number
 
 US = ("+12065550100", "+12065550101")
 UK = ("+441632960100",)
@@ -17,7 +17,7 @@ UK = ("+441632960100",)
 )
 def test_one_phone_however_it_is_typed(value: str) -> None:
     """National and international form, spaces, dots, brackets and dashes of all kinds are the same phone."""
-    kind, phone = classify_dialed_number(value, ours=US)
+    kind, phone = classify_dialled_number(value, ours=US)
     assert (kind, phone and phone.reveal()) == (NumberKind.GOOD, "+12065550199")
 
 
@@ -49,11 +49,11 @@ def test_one_phone_however_it_is_typed(value: str) -> None:
 )
 def test_what_is_not_texted(value: str, kind: NumberKind) -> None:
     """Emergency numbers, short codes, other countries, toll-free and paid numbers, our own and nonsense are told apart."""
-    assert classify_dialed_number(value, ours=US) == (kind, None)
+    assert classify_dialled_number(value, ours=US) == (kind, None)
 
 
 def test_the_country_is_the_lines() -> None:
     """The same digits are read by the line's own number; a made-up area code still has a country."""
-    assert classify_dialed_number("07400 123456", ours=UK)[0] is NumberKind.GOOD
-    assert classify_dialed_number("999", ours=UK)[0] is NumberKind.EMERGENCY
-    assert classify_dialed_number("206 555 0199", ours=("+15555550100",))[0] is NumberKind.GOOD
+    assert classify_dialled_number("07400 123456", ours=UK)[0] is NumberKind.GOOD
+    assert classify_dialled_number("999", ours=UK)[0] is NumberKind.EMERGENCY
+    assert classify_dialled_number("206 555 0199", ours=("+15555550100",))[0] is NumberKind.GOOD

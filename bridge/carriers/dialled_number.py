@@ -30,7 +30,7 @@ _TEXTABLE: Final = frozenset(
 )
 
 
-def classify_dialed_number(value: str, *, ours: tuple[str, ...]) -> tuple[NumberKind, Phone | None]:
+def classify_dialled_number(value: str, *, ours: tuple[str, ...]) -> tuple[NumberKind, Phone | None]:
     """Classify what a person typed, for a line with these numbers (E.164, the main one first).
 
     Returns the phone with `GOOD` only. National format is read as one of the line's own country.

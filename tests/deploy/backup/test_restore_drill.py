@@ -21,11 +21,11 @@ from bridge.storage.sqlite_connection import SqliteConnection, snapshot
 from bridge.storage.vault import key_check_value
 from bridge.tables import line_state
 from deploy.backup import backup as made
-from deploy.backup import drill as module
+from deploy.backup import restore_drill as module
 from deploy.backup.backup import Backup
-from deploy.backup.drill import Drill, find_newest, run_drill, throwaway
 from deploy.backup.restore import restore
 from deploy.backup.restore_check import check_restore
+from deploy.backup.restore_drill import Drill, find_newest, run_drill, throwaway
 from deploy.backup.rotation import backup_into
 from deploy.cli.main import cli
 from deploy.data_dir.layout import Layout
