@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import hmac
 import json
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final
@@ -19,7 +19,7 @@ from typing import Any, Final
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import SynapseError
 
-from quietline_synapse.schema import Schema, run_interaction
+from quietline_synapse.schema import ROOM, Schema, purged_by_room, run_interaction
 from quietline_synapse.settings import LineSettings, ModuleSettings
 
 KIND: Final = "quietline.kind"
@@ -68,6 +68,10 @@ REMNANT_ROWS: Final = (
     ("scheduled_tasks", FINISHED_TASK),
 )
 """Table, and where in it rows name a room."""
+THE_ROOM: Final = frozenset({"rooms", "events"})
+"""Where a room is that is there: looked at before anything is called left over, and purged by Synapse alone."""
+LOCKS: Final = ("worker_read_write_locks", "lock_key = ?")
+"""A lock of Synapse's on a room, a purge's or a reader's: it is counted, and Synapse drops it, two minutes after a kill."""
 BLANKED_ROWS: Final = (
     ("device_lists_changes_converted_stream_position", "room_id = ''", "room_id = ?"),
     *(("push_rules_stream", "rule_id = '', conditions = NULL, actions = NULL", rule) for rule in PUSH_RULES),
@@ -206,8 +210,15 @@ class PolicyRooms:
             if not facts.gone:
                 return facts
             # Most of these tables have no index on rooms: only now.
-            places = (*REMNANT_ROWS, *((table, where) for table, _, where in BLANKED_ROWS))
-            counts = [one(f"COUNT(*) FROM {table} WHERE {where}") for table, where in places if table in tables]
+            places = (
+                *_remnant_rows(tables),
+                *(
+                    (table, where)
+                    for table, where in (LOCKS, *((table, where) for table, _, where in BLANKED_ROWS))
+                    if table in tables
+                ),
+            )
+            counts = [one(f"COUNT(*) FROM {table} WHERE {where}") for table, where in places]
             counts += [one(f"COUNT(*) FROM {table} WHERE room_id = ?") for table in self._schema.lists_of_work(txn)]
             return replace(facts, leftovers=sum(counts) + one(NAMED_BY_AN_UPDATE))
 
@@ -294,10 +305,24 @@ def _remember_purged(txn: Any, digest: str) -> None:
     txn.execute("INSERT INTO quietline_purged (digest) VALUES (?) ON CONFLICT (digest) DO NOTHING", (digest,))
 
 
-def _delete_leftovers(txn: Any, room_id: str, tables: Container[str]) -> None:
-    for table, where in REMNANT_ROWS:
-        if table in tables:
-            txn.execute(f"DELETE FROM {table} WHERE {where}", (room_id,))  # noqa: S608 - constants
+def _remnant_rows(tables: Mapping[str, Container[str]]) -> list[tuple[str, str]]:
+    """Return table, and where in it rows name a room: what a purge passes over, and what it has emptied before.
+
+    Synapse works on beside a purge and after it: it counts members from changes that it has still to come to, and sums up
+    notifications, and what it writes then names a room that is gone.
+    """
+    purged = [table for table in purged_by_room() if table not in THE_ROOM and ROOM in tables.get(table, ())]
+    rows = [row for row in REMNANT_ROWS if row[0] in tables]
+    return [*rows, *((table, "room_id = ?") for table in purged if (table, "room_id = ?") not in rows)]
+
+
+def _delete_leftovers(txn: Any, room_id: str, tables: Mapping[str, Container[str]]) -> None:
+    for table in sorted(THE_ROOM):
+        txn.execute(f"SELECT COUNT(*) FROM {table} WHERE room_id = ?", (room_id,))  # noqa: S608 - constants
+        if txn.fetchone()[0]:  # it has come since the look
+            return
+    for table, where in _remnant_rows(tables):
+        txn.execute(f"DELETE FROM {table} WHERE {where}", (room_id,))  # noqa: S608 - constants
     for table, empty, where in BLANKED_ROWS:
         if table in tables:
             txn.execute(f"UPDATE {table} SET {empty} WHERE {where}", (room_id,))  # noqa: S608 - constants

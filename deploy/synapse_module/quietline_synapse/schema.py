@@ -104,11 +104,22 @@ class Schema:
         return [f"database: the module does not know {', '.join(strange)}: a purge may leave a room's id there"]
 
 
+def purged_by_room() -> tuple[str, ...]:
+    """Return the tables that Synapse's own purge empties by the room's id, in its order; none where it does not say."""
+    try:
+        from synapse.storage.databases.main import purge_events  # noqa: PLC0415 - told with a sentence when it is not there
+
+        return tuple(map(str, purge_events.purge_room_tables_with_room_id_column))
+    except (ImportError, AttributeError):
+        return ()
+
+
 def _purged_by_synapse() -> frozenset[str] | None:
     try:
         from synapse.storage.databases.main import purge_events  # noqa: PLC0415 - told with a sentence when it is not there
 
-        tables = (*purge_events.purge_room_tables_with_event_id_index, *purge_events.purge_room_tables_with_room_id_column)
+        by_event = purge_events.purge_room_tables_with_event_id_index
     except (ImportError, AttributeError):
         return None
-    return frozenset(tables)
+    by_room = purged_by_room()
+    return frozenset((*by_event, *by_room)) if by_room else None

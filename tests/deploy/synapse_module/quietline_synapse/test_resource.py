@@ -246,6 +246,26 @@ async def test_old_key_backups_go_with_the_room(line: ModuleHomeserver) -> None:
     assert line.rows_with(room_id) == {}
 
 
+async def test_what_is_written_of_a_room_after_its_purge_goes_too(line: ModuleHomeserver) -> None:
+    """Synapse sums up statistics and notifications in its own time, and a client may write of a room that it has left."""
+    room_id = await line.room("thread", "ada")
+    await line.purged(room_id)
+    with closing(sqlite3.connect(line.database, timeout=10)) as db, db:
+        db.execute(
+            """INSERT INTO event_push_summary (user_id, room_id, notif_count, stream_ordering, thread_id)
+               VALUES (?, ?, 1, 1, 'main')""",
+            (mxid("ada"), room_id),
+        )
+        db.execute("INSERT INTO room_stats_state (room_id) VALUES (?)", (room_id,))
+    user, event_id = quote(mxid("ada")), "$" + "e" * 43
+    path = f"user/{user}/rooms/{quote(room_id)}/account_data/m.marked_unread"
+    assert (await line.request_as("ada", "PUT", path, {"unread": False, "event": event_id}))[0] == 200
+    assert line.rows_with(room_id).keys() == {"event_push_summary", "room_stats_state", "room_account_data"}
+    assert (await line.module_client.room(room_id)).leftovers == 3
+    await line.purged(room_id)
+    assert line.rows_with(room_id) == {}
+
+
 @pytest.mark.parametrize("rows_gone", [False, True], ids=["people are gone", "all but state groups is gone"])
 async def test_a_purge_that_failed_half_way_is_done_again(line: ModuleHomeserver, rows_gone: bool) -> None:
     """We are out of the room and cannot look into it, which is said as that; another purge leaves nothing."""

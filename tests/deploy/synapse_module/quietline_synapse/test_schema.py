@@ -130,6 +130,43 @@ async def test_a_room_that_synapse_works_at_is_not_gone(database: OneDatabase) -
     assert (await rooms.purge(ROOM)).leftovers == 0
 
 
+async def test_what_synapse_writes_after_a_purge_is_not_called_gone(database: OneDatabase) -> None:
+    """It counts members and sums up notifications beside a purge and after it: that goes as well, and no other room's."""
+    rooms = database.rooms()
+    for table in ("room_stats_current", "event_push_summary"):
+        database.db.execute(f"CREATE TABLE {table} (room_id)")
+        database.db.execute(f"INSERT INTO {table} VALUES (?), ('!other')", (ROOM,))  # noqa: S608
+    assert (await rooms.read_facts(ROOM)).leftovers == 2
+    assert (await rooms.purge(ROOM)).leftovers == 0
+    for table in ("room_stats_current", "event_push_summary"):
+        assert database.db.execute(f"SELECT room_id FROM {table}").fetchall() == [("!other",)]  # noqa: S608
+
+
+async def test_a_lock_that_names_the_room_is_waited_for(database: OneDatabase) -> None:
+    """Of a process that was killed Synapse believes it two minutes more, and drops it then: it is not ours to drop."""
+    database.db.execute("CREATE TABLE worker_read_write_locks (lock_key)")
+    database.db.execute("INSERT INTO worker_read_write_locks VALUES (?), ('!other')", (ROOM,))
+    rooms = database.rooms()
+    assert (await rooms.purge(ROOM)).leftovers == 1
+    database.db.execute("DELETE FROM worker_read_write_locks")
+    assert (await rooms.purge(ROOM)).leftovers == 0
+
+
+@pytest.mark.parametrize("table", ["rooms", "events"])
+async def test_of_a_room_that_came_meanwhile_nothing_is_deleted(database: OneDatabase, table: str) -> None:
+    """Between the look and the deletion a person may have joined it at another homeserver."""
+    from quietline_synapse import rooms as module
+
+    database.db.execute("INSERT INTO event_reports (room_id) VALUES (?)", (ROOM,))
+    database.db.execute(f"INSERT INTO {table} (room_id) VALUES (?)", (ROOM,))  # noqa: S608
+    columns = await database.rooms()._schema.columns()
+    await database.run_db_interaction("", module._delete_leftovers, ROOM, columns)
+    assert database.db.execute("SELECT COUNT(*) FROM event_reports").fetchone() == (1,)
+    database.db.execute(f"DELETE FROM {table}")  # noqa: S608
+    await database.run_db_interaction("", module._delete_leftovers, ROOM, columns)
+    assert database.db.execute("SELECT COUNT(*) FROM event_reports").fetchone() == (0,)
+
+
 class Context:
     """Stands for the state before an event; `asked` once a person looks."""
 
