@@ -9,6 +9,7 @@ Run alone: `python -P -m tests.long takeovers`, and `python -P -m tests.long ans
 
 from __future__ import annotations
 
+import logging
 import secrets
 import tempfile
 from collections.abc import AsyncIterator
@@ -17,9 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from tests.e2e.conftest import StrictClientFactory
 from tests.e2e.kill_scenario import Load, Result, Story, count, play
-from tests.e2e.separate_line import bring_people
+from tests.e2e.separate_line import bring_people, log_in_nio
 from tests.e2e.staffed_line import StaffedLine
 from tests.fakes.postgres_server import SUPERUSER, bridge_server, running_postgres
 from tests.fakes.takeovers import Takeovers
@@ -77,8 +77,10 @@ async def run_answers(texts: int, minutes: float, *, number: int = TAKEOVERS) ->
             seed=secrets.randbits(32),
             settle=240.0,
         )
-        factory, ready = StrictClientFactory(fallbacks=[]), line.ready
-        logins = (factory.log_in(ready.homeserver, ready.account("advocate", n)) for n in range(2))
+        ready = line.ready
+        # Not the strict client: in a room with a thousand events its cache panics sooner or later (matrix-rust-sdk #6882).
+        logins = (log_in_nio(ready.homeserver, ready.account("advocate", n)) for n in range(2))
+        logging.getLogger("nio").setLevel(logging.CRITICAL)  # it tells of each event from before its device was there
         scene, takeovers = StaffedLine(stack=line, ready=ready), Takeovers(line=line)
         async with bring_people(scene, logins) as staff:
             story = await play(scene, staff, load, partial(takeovers.spread, number))
