@@ -150,9 +150,8 @@ class Engine:
             try:
                 desk, decided = self._desk, list[tuple[SequencedRow, Step[Desk]]]()
                 for row in rows:
-                    event = serialization.decode(
-                        row.inbox_row.kind, await self._vault.open(DESK, inbox.CONTEXT, row.inbox_row.body)
-                    )
+                    body = await inbox.open_body(self._vault, row.inbox_row)
+                    event = serialization.decode(row.inbox_row.kind, body)
                     step = await self._ask(row, desk, MatchedEvent(event), desk=desk, frozen=False)
                     decided.append((row, step))
                     desk = step.aggregate
@@ -183,7 +182,7 @@ class Engine:
                     return
                 opened: Any = self._desk if stored is None else await self._open_thread(owner, stored)
                 aggregate = opened if stored is None else locked(opened, self._locked_phones.of(owner))
-                body = await self._vault.open(owner, inbox.CONTEXT, row.inbox_row.body)
+                body = await inbox.open_body(self._vault, row.inbox_row)
                 event: Event = serialization.decode(row.inbox_row.kind, body)
                 try:
                     matched = await self._codeword_matcher.match(aggregate, event)

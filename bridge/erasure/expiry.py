@@ -17,6 +17,7 @@ from typing import Final, Protocol
 
 from bridge.background.corruption import AlertCallback, CorruptionPolicy
 from bridge.background.loop import BackgroundLoop
+from bridge.erasure.passing_keys import destroy_passing_keys
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleRequestRejected
 from bridge.matrix.room_client import HomeserverError, Permanent, TokenRefused, Transient
 from bridge.matrix.room_keys.ratchet_pruning import prune_ratchets
@@ -80,6 +81,7 @@ class ExpiryWorker:
         now = self._clock.now()
         if now - self._pruned >= PRUNE_INTERVAL or now < self._pruned:
             await self._delete_expired_rows(int(now))
+            await destroy_passing_keys(self._database, self._vault)
             await prune_ratchets(self._database, self._vault)
             self._pruned = now
         due = await room_events.due(self._database, now, BATCH, without=self._backoff.backing_off(now))

@@ -11,6 +11,7 @@ from typing import Final
 from bridge.erasure.carrier_copies import GONE
 from bridge.erasure.certificate import OWN_PAGES, CertificateSigner
 from bridge.erasure.job_runner import Step, StepNotDone, close_job
+from bridge.erasure.passing_keys import destroy_passing_keys
 from bridge.erasure.room_steps import POLL
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
@@ -34,8 +35,12 @@ class PersonSteps:
         return {"key": self.key, "copies": self.copies, "person": self.person}
 
     async def key(self, job: ErasureJob) -> str:
-        """Destroy the texter's key: the number and the flags cannot be read any more, wherever a copy of them lies."""
+        """Destroy the texter's key: the number and the flags cannot be read any more, wherever a copy of them lies.
+
+        And the keys of what was said of them at the desk and in offices.
+        """
         await self._vault.destroy(job.subject)
+        await destroy_passing_keys(self._database, self._vault)
         self._crash(CrashPoint.PERSON_KEY_DESTROYED)
         return "copies"
 

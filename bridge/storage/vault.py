@@ -3,8 +3,11 @@
 Rules of this module: what was sealed for one owner and purpose opens for no other; a destroyed key is gone from memory and
 disk before `destroy` returns; an error says that something cannot be opened, never what it was.
 
-An owner is the id of a thread, `desk`, or `room:<room id>`. Sources: NIST SP 800-38D (AES-GCM; fresh random 96-bit nonces,
-far fewer than 2^32 under one key), RFC 5869 (HKDF), RFC 2104 (HMAC).
+An owner is the id of a thread, `desk`, `room:<room id>`, or a passing one: what is sealed for that is gone soon, and its
+key with it, while the desk's own key stays as long as the line does.
+
+Sources: NIST SP 800-38D (AES-GCM; fresh random 96-bit nonces, far fewer than 2^32 under one key), RFC 5869 (HKDF), RFC 2104
+(HMAC).
 """
 
 from __future__ import annotations
@@ -25,9 +28,12 @@ from bridge.storage.key_file import KeyFile
 KEY_BYTES = 32
 NONCE_BYTES = 12
 TAG_BYTES = 16
+PASSING_BYTES = 16
 VERSION = b"\x01"
 MARK = "mark "
 """With the name of a mark behind it: its owner in `keys.db`, where it takes the place of a key."""
+PASSING = "passing "
+"""With a random number behind it: the owner of a key that is destroyed as soon as nothing stands under it."""
 CACHED_KEYS = 1024
 """Of about 2.5 KiB each. A key that is not among them is read again, in some tens of microseconds."""
 
@@ -60,6 +66,7 @@ class Vault:
         self._cache: OrderedDict[str, tuple[bytes, AESGCM]] = OrderedDict()
         self._cache_size = cached_keys
         self._destructions = 0
+        self._passing = ""
 
     async def check_key(self) -> None:
         """Raise ValueError when the vault key is not the one that `keys.db` was written with. For the start."""
@@ -132,7 +139,22 @@ class Vault:
 
     async def owners(self) -> set[str]:
         """Return everybody who has a key: at the start, those without a thread are orphans and are destroyed."""
-        return {owner for owner in await self._keys.owners() if not owner.startswith(MARK)}
+        return {owner for owner in await self._keys.owners() if not owner.startswith((MARK, PASSING))}
+
+    async def passing_owner(self) -> str:
+        """Return the owner of the key under which what soon goes is sealed now, within a commit; one is made if need be."""
+        if not self._passing:
+            await self.create(owner := f"{PASSING}{os.urandom(PASSING_BYTES).hex()}")
+            self._passing = owner
+        return self._passing
+
+    def retire_passing(self) -> None:
+        """Have what is sealed from now on be sealed under another one."""
+        self._passing = ""
+
+    async def retired_passing(self) -> set[str]:
+        """Return those under which nothing more is sealed, those of an earlier start too."""
+        return {owner for owner in await self._keys.owners() if owner.startswith(PASSING)} - {self._passing}
 
     def phone_hash(self, line: str, phone: Phone) -> bytes:
         """Return 32 bytes that find a phone's thread on one line, and cannot be linked between lines."""

@@ -184,6 +184,12 @@ async def retryable(reader: Reader, owner: str, *, since: float) -> list[DeadLet
     return [DeadLetter(r["short_id"], InboxRow(owner, r["kind"], r["body"]), r["lane"], r["way"], r["txn"]) for r in rows]
 
 
+async def passing_owners(reader: Reader) -> set[str]:
+    """Return the owners of the passing keys under which something stands here."""
+    rows = await reader.fetch("SELECT body FROM dead_letter WHERE owner = $1 AND kind = $2", DESK, inbox.SAID)
+    return {inbox.passing_owner_of(bytes(row["body"])) for row in rows}
+
+
 async def take(transaction: Transaction, short_id: str) -> bool:
     """Delete a dead letter that is tried again; False when it is gone by now."""
     query = "DELETE FROM dead_letter WHERE short_id = $1 RETURNING short_id"

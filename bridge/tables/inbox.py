@@ -5,6 +5,9 @@ everything that follows from it. Events of a thread are decided smallest sequenc
 looked up. The desk has two orders: what people do there and in their offices, as the homeserver gave it (`OF_PEOPLE`), is
 decided before news of threads, timers and incidents, so that no command waits behind a flood; within each of the two the
 smallest sequence is first. A message of the carrier is noted as seen by the commit that puts its event in.
+
+What people say at the desk and in offices may be an agreed word, a number or words about a texter. The desk's key stays as
+long as the line, and PostgreSQL keeps what was deleted; so it is sealed under a passing key, whose number stands before it.
 """
 
 from __future__ import annotations
@@ -32,10 +35,13 @@ from bot.model.line_incidents import RoomLost, StaffAdded, StaffRemoved
 from bridge.storage import serialization
 from bridge.storage.database import Reader, Row, Transaction, earlier
 from bridge.storage.serialization import kind_name
-from bridge.storage.vault import CannotOpen, Vault
+from bridge.storage.vault import PASSING, PASSING_BYTES, CannotOpen, Vault
 
 CONTEXT = "inbox"
 TEXT = kind_name(TextArrived)
+SAID: Final = kind_name(MessageSent)
+UNDER_PASSING: Final = b"\x02"
+"""The first byte of a body under a passing key: 16 bytes of that key's name follow, and what `Vault.seal` made."""
 OF_PEOPLE: Final = frozenset(
     kind_name(kind)
     for kind in (
@@ -76,8 +82,36 @@ class SequencedRow:
 
 
 async def seal(vault: Vault, owner: str, event: Event) -> InboxRow:
-    """Seal an event for its owner. Done before the commit, so that a commit waits for nothing."""
-    return InboxRow(owner, kind_name(type(event)), await vault.seal(owner, CONTEXT, serialization.encode(event)))
+    """Seal an event for its owner. Done before the commit, so that a commit waits for nothing.
+
+    But for what is said at the desk or in an office: within the commit, which its key has to outlast.
+    """
+    kind, plain = kind_name(type(event)), serialization.encode(event)
+    if owner != DESK or kind != SAID:
+        return InboxRow(owner, kind, await vault.seal(owner, CONTEXT, plain))
+    under = await vault.passing_owner()
+    name = bytes.fromhex(under.removeprefix(PASSING))
+    return InboxRow(owner, kind, UNDER_PASSING + name + await vault.seal(under, CONTEXT, plain))
+
+
+async def open_body(vault: Vault, row: InboxRow) -> bytes:
+    """Return what was sealed as an event. Raises `CannotOpen`."""
+    under = passing_owner_of(row.body)
+    if not under:
+        return await vault.open(row.owner, CONTEXT, row.body)
+    return await vault.open(under, CONTEXT, row.body[len(UNDER_PASSING) + PASSING_BYTES :])
+
+
+def passing_owner_of(body: bytes) -> str:
+    """Return the owner of the passing key under which a body is sealed; empty: it is under its owner's."""
+    begin = len(UNDER_PASSING)
+    return f"{PASSING}{body[begin : begin + PASSING_BYTES].hex()}" if body[:begin] == UNDER_PASSING else ""
+
+
+async def passing_owners(reader: Reader) -> set[str]:
+    """Return the owners of the passing keys under which something stands here."""
+    rows = await reader.fetch("SELECT body FROM inbox WHERE owner = $1 AND kind = $2", DESK, SAID)
+    return {passing_owner_of(bytes(row["body"])) for row in rows}
 
 
 async def try_seal(vault: Vault, owner: str, event: Event) -> InboxRow | None:

@@ -30,7 +30,7 @@ from bridge.storage.database import Transaction
 from bridge.storage.key_file import OWNER_BYTES
 from bridge.storage.marked_sets import SetName
 from bridge.storage.postgres_database import database_of
-from bridge.storage.vault import MARK
+from bridge.storage.vault import MARK, PASSING
 from deploy.data_dir.layout import Layout, Ports
 from deploy.data_dir.offline import line_snapshot
 from deploy.stack.provision import NUMBER, SLUG, mxid, provision, run_homeserver
@@ -187,7 +187,7 @@ class CrashingStack(Stack):
     def orphan_keys(self) -> set[str]:
         """Return owners in `keys.db` that own nothing."""
         return (
-            set(wrapped_keys(self.layout.bridge / "keys.db"))
+            {owner for owner in wrapped_keys(self.layout.bridge / "keys.db") if not owner.startswith(PASSING)}
             - {row[0] for row in self.rows("SELECT id FROM thread UNION SELECT key_owner FROM matrix_room")}
             - {"desk", "copies", CONFIRMATIONS_SIGNED}
             - {MARK + name.value for name in SetName}

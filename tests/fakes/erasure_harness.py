@@ -144,7 +144,7 @@ class ErasureHarness:
             MemberJoined(place=DESK, user=SOL),
             PowerLevelsChanged(users=((SOL, 50),)),
         )
-        owner = await harness.receive_text("hello", message_id=f"m{sender}", sender=sender)
+        owner = await harness.receive_text("hello", message_id=f"m{sender[-4:]}", sender=sender)
         await harness.wait_until_drained()
         await harness.vault.create(f"room:{ROOM}")
         await harness.note_room(ROOM, owner)

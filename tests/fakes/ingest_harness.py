@@ -9,6 +9,8 @@ from bridge.inbound.matrix_event_ingest import MatrixEventIngest
 from bridge.matrix.api import events
 from bridge.services import WakeUps
 from bridge.storage import serialization
+from bridge.tables import inbox
+from bridge.tables.inbox import InboxRow
 from tests.fakes.bridge_harness import BridgeHarness
 
 ADA = "@ada:quietline.localhost"
@@ -64,7 +66,13 @@ class IngestHarness:
         await self.harness.database.commit(lambda transaction: transaction.execute("DELETE FROM inbox"))
         vault = self.harness.vault
         return [
-            (r["owner"], serialization.decode(r["kind"], await vault.open(r["owner"], "inbox", r["body"]))) for r in rows
+            (
+                r["owner"],
+                serialization.decode(
+                    r["kind"], await inbox.open_body(vault, InboxRow(r["owner"], r["kind"], bytes(r["body"])))
+                ),
+            )
+            for r in rows
         ]
 
     async def message_event(self, content: dict[str, Any], *, clear: dict[str, Any] | None = None) -> MessageSent:

@@ -143,3 +143,26 @@ async def test_a_new_leader_waits_longer_than_a_request_to_a_carrier_lasts(line:
         assert TIMEOUT.total is not None
         assert TIMEOUT.total < lead_module.REQUEST_SECONDS
         assert {session.timeout for session in carrier._http.sessions} == {TIMEOUT}
+
+
+async def test_a_new_leader_sends_no_text_before_that(line: SharedLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bridge itself waits for it, and takes no text from the outbox meanwhile."""
+    async with AsyncExitStack() as stack:
+        bridge = await line.lead(line.config(), stack)
+        lead, ended, asked, begun = bridge._resources.lead, asyncio.Event(), asyncio.Event(), list[str]()
+
+        async def wait() -> None:
+            asked.set()
+            await ended.wait()
+
+        async def run(transport: str, _perform: object) -> None:
+            begun.append(transport)
+
+        monkeypatch.setattr(lead, "wait_for_former_requests", wait)
+        monkeypatch.setattr(bridge.outbox, "run", run)
+        sending = asyncio.create_task(bridge._send_texts())
+        await asyncio.wait((sending, asyncio.create_task(asked.wait())), return_when=asyncio.FIRST_COMPLETED)
+        assert (asked.is_set(), begun) == (True, [])
+        ended.set()
+        await sending
+        assert begun == ["carrier"]

@@ -7,6 +7,7 @@ something; what is left of keys is `keys.db` as it is after the end, and the key
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import pwd
 import sys
@@ -23,7 +24,7 @@ from bot.model.events import MessageSent
 from bridge.runtime.phone_number import Phone
 from bridge.storage.database import Transaction
 from bridge.storage.key_file import KeyFile
-from bridge.storage.vault import CannotOpen, Vault
+from bridge.storage.vault import PASSING, CannotOpen, Vault
 from tests.bridge.engine.test_codeword_matching import in_office
 from tests.fakes.bridge_harness import LINE, BridgeHarness
 from tests.fakes.database_engine import VARIABLE
@@ -44,6 +45,8 @@ PLANTED: Final = {
     "codeword": (CODEWORD, "VELVETQUAGGA"),
     "duress word": (DURESS,),
     "a session's key": ("ratchetofthisroom",),
+    "words about her at the desk": ("she hides at the heliotropemill",),
+    "a number that was typed": ("+12065550148",),
 }
 """By what it is, each form that is looked for."""
 
@@ -52,12 +55,15 @@ PLANTED: Final = {
 class Remains:
     """What can be taken after the end. `places`: all bytes by place; `sealed`: what was sealed, by its owner and context.
 
+    `of_desk`: what was sealed for others of it, such as the desk, whose own key stays.
+
     `clear`: ids that are not sealed, the thread's first; `phone_hash`: of the number; `opened`: how much of `sealed` could
     be opened before; `keys_before`: the wrapped keys of that time; `vault`: over what is left of them.
     """
 
     places: dict[str, bytes]
     sealed: list[tuple[str, str, bytes]]
+    of_desk: list[tuple[str, str, bytes]]
     clear: tuple[str, ...]
     phone_hash: bytes
     opened: int
@@ -93,6 +99,12 @@ async def converse(erasure: ErasureHarness) -> str:
         office = in_office(body, place=OFFICE + ADA, sender=ADA, event_id=f"$w{n}", at=harness.clock.now())
         await harness.deliver(DESK, office)
         await harness.wait_until_drained()
+    at = harness.clock.now()
+    about = PLANTED["words about her at the desk"][0]
+    await harness.deliver(DESK, MessageSent(place=DESK, sender=ADA, event_id="$d", body=about, at=at))
+    typed = f"!text {PLANTED['a number that was typed'][0]}"
+    await harness.deliver(DESK, MessageSent(place=OFFICE + ADA, sender=ADA, event_id="$n", body=typed, at=at))
+    await harness.wait_until_drained()
     said = MessageSent(place=THREAD, sender=ADA, event_id="$a", body=PLANTED["the answer"][0], at=harness.clock.now())
     await harness.deliver(owner, said)
     await harness.wait_until_drained()
@@ -189,6 +201,7 @@ async def _take(directory: Path, server: PostgresServer) -> Remains:
     return Remains(
         places={name: read_all(path) for name, path in places.items()},
         sealed=sealed,
+        of_desk=[each for each in recording.sealed if each[0] not in {owner, f"room:{ROOM}"}],
         clear=clear,
         phone_hash=phone_hash,
         opened=opened,
@@ -220,6 +233,23 @@ async def test_what_was_sealed_is_there_and_cannot_be_opened(remains: Remains) -
         sys.stdout.write(f"{place}: {len(remains.places[place]) >> 20} MiB, {len(there)} ciphertexts, {opened} opened\n")
         assert opened == 0, place
     assert await openable(remains.vault, remains.sealed) == 0
+
+
+async def test_nothing_planted_is_under_a_key_that_stays(remains: Remains) -> None:
+    """Agreed words and a number said in an office, words about her said at the desk: sealed for the desk, and as gone.
+
+    What the desk's own key still opens is what it was told of the thread: its two words, who had it, when.
+    """
+    opened = []
+    for owner, context, data in remains.of_desk:
+        with contextlib.suppress(CannotOpen):
+            opened.append(await remains.vault.open(owner, context, data))
+    assert len(opened) > 20, "the desk's key is there: a search that finds nothing means something"
+    for what, forms in PLANTED.items():
+        assert not [form for form in forms for plain in opened if form.encode() in plain], what
+    passing = [data for owner, _, data in remains.of_desk if owner.startswith(PASSING)]
+    for place in SERVERS:
+        assert sum(data in remains.places[place] for data in passing) >= 4, place
 
 
 async def test_the_server_s_log_has_ciphertext_alone(remains: Remains) -> None:
