@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from bridge.matrix.sync import device_updates
 from deploy.cli.main import cli
 from deploy.data_dir import offline
 from deploy.inspect.trust import check_first_supervisor, tell_first_supervisor
@@ -73,6 +74,11 @@ async def test_the_list_is_the_contract(line: LineDirectory) -> None:
     assert grouped(MASTER) in shown.stdout
     assert "quietline trust MXID FINGERPRINT" in shown.stdout
     assert "@none:quietline.localhost  has NO identity yet" in shown.stdout
+
+
+def test_a_running_line_looks_in_time() -> None:
+    """It acts on a confirmation within the five seconds that are promised, also when a look takes as long as the pause."""
+    assert 2 * device_updates.MAX_SLEEP < 5
 
 
 async def test_a_person_who_was_removed_is_not_listed(line: LineDirectory) -> None:

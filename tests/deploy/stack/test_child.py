@@ -199,6 +199,13 @@ async def test_a_missing_log_ends_neither_the_child_nor_the_rotation(
     assert not any(is_running(pid) for pid in spawned.values())
 
 
+def test_who_died_is_started_at_once_and_then_after_two_seconds_at_most() -> None:
+    """The pauses of the contract: none after the first death, then longer ones, the longest of them two seconds."""
+    delays = RestartBackoff().delays
+    assert (delays[0], delays[-1]) == (0.0, 2.0)
+    assert list(delays) == sorted(delays)
+
+
 async def test_what_the_others_can_do_without_is_tried_again_later(tmp_path: Path) -> None:
     """An optional child that refuses ends nobody, and is not started again at once as one that died is."""
     spawned: dict[str, list[int]] = {"any": [], "beside": []}
