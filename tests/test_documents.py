@@ -197,11 +197,13 @@ def test_architecture_names_what_uses_threads() -> None:
 
 
 def test_sequences_are_short() -> None:
-    """Each of the three journeys fits into fewer than fifteen lines, and each line of it says where it happens."""
+    """Each of the three journeys has fewer than fifteen steps, and each step names a module or package where it happens."""
     text = DOCUMENTS["ARCHITECTURE.md"]
     for title in ("A text comes in", "An answer goes out", "A conversation ends"):
-        steps = re.findall(r"^\d+\. ", text.partition(f"## {title}\n")[2].partition("\n## ")[0], re.MULTILINE)
+        steps = re.split(r"^\d+\. ", text.partition(f"## {title}\n")[2].partition("\n## ")[0], flags=re.MULTILINE)[1:]
         assert 5 <= len(steps) < 15, title
+        for step in steps:
+            assert any(name in documents.source() or (ROOT / name).is_dir() for name in CODE.findall(step)), step
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

@@ -63,6 +63,23 @@ CATCHES_ALL: Final = {
     "deploy/canary/fleet_runner.py": "a bug costs the canary of one line, which begins again, and not the others",
     "deploy/doctor/probes.py": "a bug costs one row of the report and not the others, and an error of a thread its asker",
 }
+LOOPS: Final = {
+    "bridge/background/loop.py": "the one background loop",
+    "bridge/background/owner_queue.py": "the one queue of owners",
+    "bridge/background/backoff.py": "one call, tried again until it is done",
+    "bridge/outbound/dispatcher.py": "a worker of a transport: it takes rows in the order of their lanes",
+    "bridge/engine/engine.py": "one row, decided again when its thread was changed meanwhile",
+    "bridge/app/bridge.py": "writes a file again; nothing can be due",
+    "bridge/app/standby.py": "tells systemd that it lives, while no database is open",
+    "bridge/lease/waiting.py": "waits for the lease, while no database is open",
+    "bridge/metrics/server.py": "tries an address again that is taken",
+    "bridge/outbound/startup_hold.py": "polls until the rows of before the start are decided",
+    "bridge/storage/sqlite_connection.py": "tries to begin a commit again while another process writes",
+    "bridge/matrix/room_keys/outbound_sessions.py": "encrypts again when a session was retired meanwhile",
+    "bridge/matrix/rooms/erasure_probe.py": "reads pages to the last one",
+    "bridge/carriers/vendors/rehearsal.py": "reads pages to the last one",
+}
+"""Modules of the bridge with a loop without end of their own, and why it is no `BackgroundLoop`."""
 SYNAPSES_OWN: Final = (
     "tests/deploy/module_homeserver.py",
     "tests/deploy/stack/test_provision.py",
@@ -375,6 +392,31 @@ def test_few_places_catch_everything() -> None:
         if not any(isinstance(inner, ast.Raise) and inner.exc is None for inner in ast.walk(node))
     ]
     assert caught == []
+
+
+def test_loops_are_background_loops() -> None:
+    """Nothing in the bridge but the one background loop loops without end, except where it is listed with a reason."""
+    loops = {
+        file
+        for file, tree in within("bridge")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.While) and isinstance(node.test, ast.Constant)
+    }
+    assert loops == LOOPS.keys()
+
+
+def test_each_feature_of_a_message_says_why_it_stands_there() -> None:
+    """Order decides what a message does: above each feature that looks at one is a comment on why it has its place."""
+    lines = (ROOT / "bot/decide.py").read_text(encoding="utf-8").splitlines()
+    table = next(
+        node.value
+        for node in source()["bot/decide.py"].body
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "MESSAGES"
+    )
+    assert isinstance(table, ast.Dict)
+    features = [feature for row in table.values if isinstance(row, ast.Tuple) for feature in row.elts]
+    assert len(features) == sum(len(row) for row in MESSAGES.values())
+    assert [ast.unparse(feature) for feature in features if not lines[feature.lineno - 2].strip().startswith("#")] == []
 
 
 def test_the_table_of_decisions_is_complete() -> None:
