@@ -18,7 +18,7 @@ from bot.lifecycle import audit_trail, legal_hold, number_reveal, recap, retenti
 from bot.model.actions import DESK, OFFICE, THREAD
 from bot.safety import blocking, consent_flags, opt_out, unsafe_phone
 from bot.sending import release_held, reply_after_stop
-from bot.staffing import alerts, claim_queue, close_rest, cold_outreach, duty, first_times, outage, transfer
+from bot.staffing import claim_queue, close_rest, cold_outreach, duty, first_times, incidents, outage, transfer
 
 THREAD_COMMANDS: Final[Functions] = {
     "claim": transfer.claim,
@@ -95,8 +95,8 @@ DESK_COMMANDS: Final[Functions] = {
     "outage": outage.outage,
     "drill": drill_commands.drill,
     "close-rest": close_rest.close_rest,
-    "time": alerts.trust_clock,
-    "retry": alerts.retry,
+    "time": incidents.trust_clock,
+    "retry": incidents.retry,
     "reveal": number_reveal.confirm_at_desk,
     "subpoena": legal_hold.subpoena_at_desk,
     "audit": audit_trail.show_audit,

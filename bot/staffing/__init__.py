@@ -1,1 +1,1 @@
-"""Who answers: roster, duty, queue, assignment, transfer, alerts at the desk."""
+"""Who answers: roster, duty, queue, assignment, transfer, alarms and incidents at the desk."""

@@ -2,13 +2,14 @@
 
 Rules of this module: a newcomer gets the desk's keys and a message of both identities before anything else, because a
 client begins to trust an identity when it meets an event of it (facts-matrix.md, "Late joiners"). A person who leaves is
-removed everywhere.
+removed everywhere. Nothing is taken from a person who is not on the roster.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from bot.commands.parser import ParsedCommand
 from bot.display.ringing import on_duty, who_decides
 from bot.display.thread_card import localpart
 from bot.language.colleague_talk import names_in
@@ -25,15 +26,28 @@ from bot.model.actions import (
     Speaker,
 )
 from bot.model.desk import Desk, DeskMember, Facts, Role
-from bot.model.events import MemberJoined, MemberLeft, MemberNamed, PowerLevelsChanged
+from bot.model.events import MemberJoined, MemberLeft, MemberNamed, MessageIgnored, MessageSent, PowerLevelsChanged
 from bot.model.feature import Step
 from bot.model.line_incidents import RoomLoss, RoomLost, StaffAdded, StaffRemoved
 from bot.model.thread_desk_events import MemberRemoved
 from bot.model.transactional_actions import SendEvent
+from bot.staffing.assignment import EXPLAINED
 from bot.wording.notice import notice_of
 from policies.pack import Pack
 
 SUPERVISOR_LEVEL = 50
+
+
+def ignore_strangers(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand | None) -> Step[Desk]:
+    """Take nothing from a person who is not on the roster."""
+    return Step(desk, consumed=desk.member(event.sender) is None)
+
+
+def explain_ignored(pack: Pack, facts: Facts, desk: Desk, event: MessageIgnored) -> Step[Desk]:
+    """Tell a person why their message was not taken."""
+    if desk.member(event.sender) is None:
+        return Step(desk)
+    return Step(desk, (SendMessage(place=event.place, body=EXPLAINED[event.reason], reply_to=event.event_id),))
 
 
 def member_joined(pack: Pack, facts: Facts, desk: Desk, event: MemberJoined) -> Step[Desk]:

@@ -68,7 +68,7 @@ async def test_a_wrong_key_loses_no_text(tmp_path: Path, caplog: pytest.LogCaptu
 async def test_a_clock_that_is_wrong_by_a_year(row: AdapterRow, tmp_path: Path, wrong: float) -> None:
     """Whose signatures end with time is refused from the first start on, and the desk is told; set right, it comes.
 
-    No restart is needed for that; `test_alerts_strays` has the words. Of others the text comes at once.
+    No restart is needed for that; `test_incidents_strays` has the words. Of others the text comes at once.
     """
     async with row.harness() as harness:
         signed = await receive_text(harness, "hello")

@@ -1,21 +1,20 @@
-"""Alarms at the desk, and answers to people whose message was not accepted.
+"""Incidents of the line at the desk: what the bridge reports, and the commands that answer two of them.
 
-Rules of this module: an alarm holds a designation at most, and is a new message. Only the same alarm of the same thread
-that comes again within minutes is an edit of the one before; duress, and what a person asks for, are always new.
+Rules of this module: a notice of an incident is a new message, says what people can do, and holds a designation at most.
+Where the desk itself may not be reached, or nobody else would notice, the person on call is called as well.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Final
 
 from bot.commands.parser import ParsedCommand, answer, mark_as_note
 from bot.display.ringing import on_duty, who_decides
 from bot.display.thread_card import localpart
-from bot.model.actions import DESK, EditMessage, PageOnCall, RetryDeadLetter, SendMessage
-from bot.model.desk import Desk, Facts, ShownAlarm
-from bot.model.events import MessageIgnored, MessageSent
+from bot.model.actions import DESK, PageOnCall, RetryDeadLetter, SendMessage
+from bot.model.desk import Desk, Facts
+from bot.model.events import MessageSent
 from bot.model.feature import Step
 from bot.model.line_incidents import (
     ALARM_TEST,
@@ -42,64 +41,10 @@ from bot.model.line_incidents import (
     TextsMissing,
 )
 from bot.model.text_order import MAX_SKEW, describe_minutes
-from bot.model.thread_desk_events import AlarmKind, AlarmRaised
 from bot.model.transactional_actions import TrustClock
-from bot.staffing.assignment import EXPLAINED
 from bot.wording.notice import joined, loud, notice_of
 from bot.wording.tables import ENGLISH
 from policies.pack import Pack
-
-ALARMS: Final = {
-    AlarmKind.STOPPED: notice_of("alerts.said_stop_nothing_leaves_until"),
-    AlarmKind.TEXT_AFTER_STOP: notice_of("alerts.texted_after_a_stop_it"),
-    AlarmKind.CAME_LATE: notice_of("alerts.what_they_texted_around_a"),
-    AlarmKind.RESUMED: notice_of("alerts.said_start_texts_may_be"),
-    AlarmKind.UNKNOWN_SEND: notice_of("alerts.a_text_may_or_may"),
-    AlarmKind.OPTED_OUT: notice_of("alerts.the_carrier_says_this_phone"),
-    AlarmKind.ESCALATED: notice_of("alerts.its_advocate_asks_for_a"),
-    AlarmKind.DURESS: (notice_of("alerts.duress_the_duress_word_came")),
-    AlarmKind.UNVERIFIED: (notice_of("alerts.unverified_possible_duress_nothing_leaves")),
-    AlarmKind.URGENT: notice_of("alerts.it_is_urgent_its_advocate"),
-    AlarmKind.UNSAFE: notice_of("alerts.the_phone_may_be_in"),
-    AlarmKind.SAFE: notice_of("alerts.texting_is_safe_again_its"),
-    AlarmKind.STOPPED_LIVE: notice_of("alerts.said_stop_in_the_middle"),
-    AlarmKind.STOPPED_BY_STAFF: notice_of("alerts.asked_us_to_stop_in"),
-    AlarmKind.START_ASKS: notice_of("alerts.said_start_a_person_decides"),
-    AlarmKind.LEFT_QUIETLY: notice_of("alerts.left_with_a_silent_word"),
-    AlarmKind.LEFT_UNSEEN: (notice_of("alerts.what_they_wrote_before_the")),
-    AlarmKind.LEFT_ALARMED: notice_of("alerts.cannot_go_on_now_nothing"),
-    AlarmKind.CALL: notice_of("alerts.asks_for_a_call_nothing"),
-    AlarmKind.HELP: notice_of("alerts.said_a_word_for_help"),
-    AlarmKind.INFO: notice_of("alerts.asks_what_this_is"),
-    AlarmKind.BLOCKED: notice_of("alerts.is_blocked_by_a_supervisor"),
-    AlarmKind.UNBLOCKED: notice_of("alerts.is_not_blocked_any_more"),
-    AlarmKind.OTHER_HANDS: notice_of("alerts.somebody_else_may_have_the"),
-    AlarmKind.BREAK_GLASS: (notice_of("alerts.break_glass_its_number_is")),
-}
-CALLS_SUPERVISORS: Final = (
-    AlarmKind.ESCALATED,
-    AlarmKind.STOPPED_LIVE,
-    AlarmKind.TEXT_AFTER_STOP,
-    AlarmKind.START_ASKS,
-    AlarmKind.LEFT_UNSEEN,
-    AlarmKind.LEFT_ALARMED,
-    AlarmKind.CALL,
-    AlarmKind.HELP,
-    AlarmKind.DURESS,
-    AlarmKind.OTHER_HANDS,
-    AlarmKind.UNVERIFIED,
-    AlarmKind.UNSAFE,
-    AlarmKind.CAME_LATE,
-    AlarmKind.BREAK_GLASS,
-)
-"""What supervisors on duty are called for by name; where there is none, everybody on duty."""
-ALWAYS_NEW: Final = (AlarmKind.DURESS, AlarmKind.ESCALATED, AlarmKind.BREAK_GLASS)
-"""Alarms that ring each time that they come."""
-SAME_ALARM: Final = 300.0
-"""Seconds within which the same alarm of the same thread edits the message of the one before."""
-CALLS_ALL: Final = (AlarmKind.URGENT,)
-"""What everybody on duty is called for by name. The other alarms are notices."""
-
 
 SHORT_ID: Final = re.compile(r"[0-9a-f]{8}")
 MARKED_FACTS: Final = {
@@ -148,55 +93,6 @@ CANARY_STEPS: Final = {
 """Where the test text stopped. What stops it may stop the texts of people."""
 CALL_SOMEBODY: Final = (HomeserverIncidentKind.DEVICE_GONE,)
 """What the person on call hears of as well: what is said at the desk may not get through."""
-
-
-def ignore_strangers(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand | None) -> Step[Desk]:
-    """Take nothing from a person who is not on the roster."""
-    return Step(desk, consumed=desk.member(event.sender) is None)
-
-
-def explain_ignored(pack: Pack, facts: Facts, desk: Desk, event: MessageIgnored) -> Step[Desk]:
-    """Tell a person why their message was not taken."""
-    if desk.member(event.sender) is None:
-        return Step(desk)
-    return Step(desk, (SendMessage(place=event.place, body=EXPLAINED[event.reason], reply_to=event.event_id),))
-
-
-def show_alarm(pack: Pack, facts: Facts, desk: Desk, event: AlarmRaised) -> Step[Desk]:
-    """Pass on what a thread has to say to everybody."""
-    sign = "" if event.alarm is AlarmKind.INFO else "⚠️ "
-    body: str = joined("", (sign, event.designation, ": ", ALARMS[event.alarm]))
-    fresh = tuple(shown for shown in desk.alarms if 0 <= facts.now - shown.at < SAME_ALARM)
-    old = next((shown for shown in fresh if (shown.designation, shown.alarm) == (event.designation, event.alarm)), None)
-    if old is not None and event.alarm not in ALWAYS_NEW:
-        again = replace(old, times=old.times + 1)
-        desk = replace(desk, alarms=tuple(again if shown is old else shown for shown in fresh))
-        body = _said(event.alarm, notice_of("alerts.times", body=body, times=again.times))
-        return Step(desk, (EditMessage(place=DESK, ref=_ref(old), body=body),))
-    new = ShownAlarm(designation=event.designation, alarm=event.alarm, at=facts.now)
-    desk = replace(desk, alarms=(*(shown for shown in fresh if shown is not old), new))
-    called = (
-        who_decides(facts)
-        if event.alarm in CALLS_SUPERVISORS
-        else on_duty(facts.roster)
-        if event.alarm in CALLS_ALL
-        else ()
-    )
-    alarm = SendMessage(place=DESK, ref=_ref(new), body=_said(event.alarm, body), mentions=called)
-    # Nobody who could come is here: the person on call hears that they are needed, and nothing else.
-    # For duress, and a number shown without a supervisor, they are called in any case.
-    alone = event.alarm in (AlarmKind.ESCALATED, AlarmKind.UNVERIFIED) and not facts.supervisors
-    paged = event.alarm in (AlarmKind.DURESS, AlarmKind.BREAK_GLASS) or alone
-    return Step(desk, (alarm, PageOnCall(reason="escalated")) if paged else (alarm,))
-
-
-def _said(alarm: AlarmKind, body: str) -> str:
-    """Let everybody at the desk read in their language what calls people."""
-    return loud(body) if alarm in CALLS_SUPERVISORS + CALLS_ALL else body
-
-
-def _ref(shown: ShownAlarm) -> str:
-    return f"alarm:{shown.designation}:{shown.alarm.value}:{shown.at:.0f}"
 
 
 def dead_letter_recorded(pack: Pack, facts: Facts, desk: Desk, event: DeadLetterRecorded) -> Step[Desk]:
