@@ -52,6 +52,7 @@ SEES_PHONES: Final = (
 )
 CATCHES_ALL: Final = {
     "bridge/engine/engine.py": "a bug costs one row and not the line",
+    "bridge/erasure/job_runner.py": "a bug, or a damaged row, costs one job and not the others",
     "bridge/shift_calendar/follower.py": "a bug that a file of others brings out costs a look and not the line",
     "bridge/shift_calendar/bounded_thread.py": "an error of a call is handed to its caller",
     "bridge/inbound/screening.py": "a bug costs one texter and not the others",

@@ -34,11 +34,14 @@ class RunHistory:
 
     @classmethod
     def parse(cls, stored: str | None) -> Self | None:
-        """Read what is stored; None where nothing is."""
+        """Read what is stored; None where nothing is, or a damaged value, which ends no start."""
         if stored is None:
             return None
-        told = json.loads(stored)
-        return cls(first=float(told["first"]), running=bool(told["running"]), deaths=tuple(map(float, told["deaths"])))
+        try:
+            told = json.loads(stored)
+            return cls(first=float(told["first"]), running=bool(told["running"]), deaths=tuple(map(float, told["deaths"])))
+        except (ValueError, LookupError, TypeError):
+            return None
 
     def text(self) -> str:
         """Write it for the database."""

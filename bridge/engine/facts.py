@@ -90,9 +90,12 @@ class FactsLookup:
         )
 
     async def _has_unshown_words(self, owner: str) -> bool:
-        """Whether words of the texter are still on their way into the room."""
+        """Whether words of the texter are still on their way into the room. A row that cannot be read may be such."""
         for row in await outbox.messages_of(self._database, owner):
-            if await self._is_of_texter(owner, row.txn, row.body):
+            try:
+                if await self._is_of_texter(owner, row.txn, row.body):
+                    return True
+            except (CannotOpen, ValueError):
                 return True
         return False
 

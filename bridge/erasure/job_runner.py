@@ -109,6 +109,11 @@ class ErasureRunner:
         except (Permanent, ModuleRequestRejected) as error:
             log.event("erasure.step_rejected", status=error.status, kind=job.step)
             await self._retry_later(job, "step_refused", 30.0)
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a damaged row, or a bug, of one job: the others go on, and so do texts
+            log.failure("erasure.step_failed", error, kind=job.step)
+            await self._retry_later(job, "program_failed", MAX_WAIT)
         else:
             if following:
                 await self._advance(job, following)

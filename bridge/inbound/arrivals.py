@@ -35,11 +35,14 @@ class ArrivalHistory:
 
     @classmethod
     def parse(cls, stored: str | None) -> Self | None:
-        """Read what is stored; None where no text came yet."""
+        """Read what is stored; None where no text came yet, or a damaged value stands: no text is refused for it."""
         if stored is None:
             return None
-        told = json.loads(stored)
-        return cls(last=int(told["last"]), gaps={int(week): int(gap) for week, gap in told["gaps"].items()})
+        try:
+            told = json.loads(stored)
+            return cls(last=int(told["last"]), gaps={int(week): int(gap) for week, gap in told["gaps"].items()})
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
+            return None
 
     def text(self) -> str:
         """Write it for the database."""

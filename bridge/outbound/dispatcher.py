@@ -150,7 +150,9 @@ class OutboxDispatcher:
                 group.create_task(self._work(self._queues[transport], perform))
 
     def _push(self, key: LaneKey) -> None:
-        self._queues[key[2]].put_nowait((PRIORITY[key[1].partition(":")[0]], next(self._order), key))
+        # A damaged lane or way ends no start: it goes last, and what it turns out not to know becomes a dead letter.
+        priority = PRIORITY.get(key[1].partition(":")[0], len(PRIORITY))
+        self._queues.get(key[2], self._queues["matrix"]).put_nowait((priority, next(self._order), key))
 
     async def _work(self, queue: asyncio.PriorityQueue[tuple[int, int, LaneKey]], perform: Perform) -> None:
         while True:

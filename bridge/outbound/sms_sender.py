@@ -85,11 +85,11 @@ class SmsSender:
             row = stored.row
             try:
                 body = await self._vault.open(stored.owner, f"outbox {row.txn}", row.body)
-            except CannotOpen:
+                text = serialization.decode_as(SendSms, body)
+            except (CannotOpen, ValueError):
                 # It may have left all the same, and nobody can be told which text it was.
                 await self._record_dead_letter(stored)
                 continue
-            text: SendSms = serialization.decode(row.kind, body)
             await self._commit_outcome(stored.number, stored.owner, TextOutcome(ref=text.ref, outcome=Outcome.UNKNOWN))
             log.event("sms.unknown_after_crash")
 

@@ -79,7 +79,7 @@ async def begin(
 async def count_canary(reader: Reader) -> int:
     """Return how many jobs about the canary have something to erase still."""
     rows = await reader.fetch("SELECT counts FROM erasure WHERE step <> $1", FLUSH)
-    return sum(CANARY in json.loads(row["counts"]) for row in rows)
+    return sum(CANARY in _counts(row["counts"]) for row in rows)
 
 
 async def forget_thread(transaction: Transaction, thread: str) -> None:
@@ -99,7 +99,15 @@ async def next_job(reader: Reader, now: float, *, clock_distrusted: bool) -> Era
             ORDER BY CASE WHEN {wanted} THEN 0 ELSE 1 END, e.due LIMIT 1""",  # noqa: S608 - constants
         now,
     )
-    return None if row is None else ErasureJob(**{**dict(row), "counts": json.loads(row["counts"])})
+    return None if row is None else ErasureJob(**{**dict(row), "counts": _counts(row["counts"])})
+
+
+def _counts(stored: str) -> dict[str, int]:
+    """Return what a job has found so far; nothing of a damaged value, for what is to be erased must go all the same."""
+    try:
+        return {str(name): int(count) for name, count in json.loads(stored).items()}
+    except (ValueError, TypeError, AttributeError, ArithmeticError):
+        return {}
 
 
 async def ids_at_step(reader: Reader, step: str) -> list[str]:

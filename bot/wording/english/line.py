@@ -43,6 +43,7 @@ NOTICES: Final[dict[str, str]] = {
     "remains.message": "a message whose time has come",
     "remains.message_readable": "a message was redacted and can still be read",
     "remains.not_redacted": "the homeserver refuses to redact it",
+    "remains.program_failed": "the program fails at it",
     "remains.room": "a room",
     "remains.rows": "rows of our own database",
     "remains.step_refused": "the homeserver refuses a step of it",

@@ -44,6 +44,7 @@ NOTICES: Final[dict[str, str]] = {
     "remains.message": "un mensaje cuyo plazo terminó",
     "remains.message_readable": "se borró un mensaje y todavía se puede leer",
     "remains.not_redacted": "el servidor se niega a borrarlo",
+    "remains.program_failed": "el programa falla al hacerlo",
     "remains.room": "una sala",
     "remains.rows": "filas de nuestra base de datos",
     "remains.step_refused": "el servidor rechaza un paso del borrado",

@@ -1,4 +1,4 @@
-"""What comes in the middle of an erasure: a homeserver with a room half purged, a hold at any step."""
+"""What comes in the middle of an erasure: a homeserver with a room half purged, a hold at any step, a damaged job."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from bot.model.events import TimerDue
 from bridge.erasure.certificate import FOREIGN_UPLOADS, OWN_PAGES
 from bridge.erasure.room_steps import NOT_OURS
 from bridge.matrix.api.module_api import ModuleRequestRejected
-from bridge.tables import clock_trust
+from bridge.tables import clock_trust, erasure_jobs
+from bridge.tables.erasure_jobs import ErasureJob
 from tests.bridge.erasure.test_job_runner import CLIENTS, PERSON_STEPS, STEPS
 from tests.fakes.erasure_harness import ErasureHarness
 
@@ -104,3 +105,34 @@ async def test_a_hold_stops_at_any_step(erasure: ErasureHarness, step: str) -> N
 
 async def _step(erasure: ErasureHarness) -> object:
     return await erasure.harness.database.fetchval("SELECT step FROM erasure WHERE kind = 'room'")
+
+
+@pytest.mark.parametrize(
+    ("damage", "signed", "told"),
+    [
+        ("counts = '{'", ["conversation", "person"], []),
+        ("step = 'nothing'", ["person"], ["room program_failed"]),
+        ("step = 'key'", ["person"], ["room program_failed"]),
+    ],
+    ids=["what it found", "a step that nobody knows", "a step of another kind"],
+)
+async def test_a_damaged_job_keeps_no_other(
+    erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch, damage: str, signed: list[str], told: list[str]
+) -> None:
+    """A job whose row is damaged, or on which the program fails, ends nothing: others go on, and the desk hears of it."""
+
+    async def of_a_person(job: ErasureJob) -> str:
+        assert job.kind == erasure_jobs.PERSON
+        return await key(job)
+
+    key = erasure.runner._steps["key"]
+    monkeypatch.setitem(erasure.runner._steps, "key", of_a_person)
+    owner = await erasure.create_thread_room(uploads=0)
+    await erasure.send_message(owner, "!close now")
+    query = f"UPDATE erasure SET {damage} WHERE kind = 'room'"  # noqa: S608 - the test's own words
+    await erasure.harness.database.commit(lambda transaction: transaction.execute(query))
+    for _ in range(60):
+        await erasure.harness.carrier_copies.run_once()
+        erasure.harness.clock.at += await erasure.runner.run_once()
+    assert [certificate["what"] for certificate in await erasure.certificates()] == signed
+    assert erasure.harness.alerts[:1] == told

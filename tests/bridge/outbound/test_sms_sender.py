@@ -150,10 +150,14 @@ async def test_words_of_an_earlier_assignee_do_not_leave(harness: BridgeHarness)
     assert len(harness.carrier.sent) == GREETED
 
 
-async def test_what_was_being_sent_at_a_crash_is_unknown(harness: BridgeHarness, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damaged", [False, True], ids=["whole", "of no known kind"])
+async def test_what_was_being_sent_at_a_crash_is_unknown(harness: BridgeHarness, tmp_path: Path, *, damaged: bool) -> None:
     """A row that says `sending` at the start is never sent again by itself; its receipt says that nobody knows."""
     owner = await talk(harness)
     await queued(harness, owner, "sent, or perhaps not", state="sending")
+    if damaged:
+        query = "UPDATE outbox SET kind = 'Nothing'"
+        await harness.database.commit(lambda transaction: transaction.execute(query))
     await harness.close()
     again = BridgeHarness(tmp_path)
     await again.open()
