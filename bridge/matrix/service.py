@@ -27,6 +27,7 @@ from bridge.matrix.room_keys.inbound_sessions import InboundSessions
 from bridge.matrix.room_keys.key_bundles import KeyBundles
 from bridge.matrix.room_keys.key_sharing import RoomKeySharing
 from bridge.matrix.room_keys.outbound_sessions import OutboundSessions
+from bridge.matrix.room_keys.outbound_table import retire_sessions_of
 from bridge.matrix.rooms.room_state import RoomQueries
 from bridge.matrix.sync.device_renewal import DeviceRenewal
 from bridge.matrix.sync.device_updates import DeviceListUpdates
@@ -54,6 +55,10 @@ PUPPET_SYNC_SECONDS: Final = 10.0
 
 async def tell_nobody() -> None:
     """Tell nobody."""
+
+
+async def _retire_sessions(database: Database, user_id: str) -> None:
+    await database.commit(lambda transaction: retire_sessions_of(transaction, user_id))
 
 
 class MatrixService:
@@ -205,6 +210,8 @@ class MatrixService:
                     device_prefix=prefix,
                     display_name=name,
                     vault=services.vault,
+                    retire_sessions=partial(_retire_sessions, services.database, user_id),
+                    now_ms=int(services.clock.now() * 1000),
                     take_over=take_over or introduced,
                 ),
             )

@@ -35,7 +35,9 @@ from bridge.matrix.olm.cross_signing import (
     with_signature,
 )
 from bridge.matrix.olm.olm_store import OlmStore
-from bridge.matrix.olm.sessions import OlmChannel
+from bridge.matrix.olm.sessions import NoAccount, OlmChannel
+from bridge.matrix.olm.vodozemac_olm import OlmAccountError
+from bridge.runtime import log
 from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import Vault
 
@@ -87,13 +89,16 @@ class Identity:
         device_prefix: str,
         display_name: str,
         vault: Vault,
+        retire_sessions: Callable[[], Awaitable[None]],
+        now_ms: int,
         take_over: bool = False,
     ) -> Self:
         """Load the identity or make it, and see that the homeserver knows all of it.
 
         `device_prefix`: `QLPOLICY` or `QLVOICE`; the device id has a random end. `take_over`: sign the devices of another
         bridge out. Raises `IdentityInUse` where that was not said, and what `HomeserverClient` raises; it may be called
-        again after any failure or crash.
+        again after any failure or crash. An account that cannot be read any more is replaced by that of a new device, under
+        the same cross-signing keys, once `retire_sessions` has ended what the old device said things with.
         """
         olm_store = OlmStore(user_id=user_id, pickle_key=vault.derive(f"matrix {user_id} pickles").hex())
         row: Any = await identity_table.find(database, user_id)
@@ -111,8 +116,16 @@ class Identity:
             seeds=_seeds(vault, user_id),
             display_name=display_name,
         )
-        account = await self._load_account()
-        if not row["ready"]:
+        is_ready = bool(row["ready"])
+        try:
+            account = await self._load_account()
+        except (OlmAccountError, NoAccount) as error:
+            log.failure("identity.account_unreadable", error)
+            await retire_sessions()
+            new = f"{device_prefix}{secrets.token_hex(4).upper()}"
+            await database.commit(lambda transaction: self.replace_device(transaction, new, now_ms=now_ms))
+            account, is_ready = await self.use_device(new), False
+        if not is_ready:
             await self.register(account, take_over=take_over or await self._was_introduced())
         self.client.device_id = self.device_id
         return self

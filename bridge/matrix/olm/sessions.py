@@ -48,6 +48,10 @@ class ToDeviceMessage:
     content: Json
 
 
+class NoAccount(Exception):  # noqa: N818 - it says what is so
+    """The identity has no Olm account: its row is damaged, or gone."""
+
+
 class OlmChannel:
     """Decrypts and encrypts to-device messages of one identity. Every method runs inside a commit."""
 
@@ -63,10 +67,10 @@ class OlmChannel:
         self._device_id, self.device_keys = device_id, device_keys
 
     async def begin(self, transaction: Transaction) -> OlmAccount:
-        """Load the account. First in every commit."""
+        """Load the account. First in every commit. Raises `NoAccount`, and `OlmAccountError` for one that is damaged."""
         account = await self._olm_store.account(transaction)
         if account is None:
-            raise RuntimeError("the identity has no Olm account")
+            raise NoAccount
         return account
 
     async def save(self, transaction: Transaction, account: OlmAccount) -> None:
