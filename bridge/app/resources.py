@@ -6,6 +6,7 @@ Rule of this module: the exit stack closes whatever is opened, last first; nothi
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -34,7 +35,7 @@ from bridge.storage.key_file import KeyFile
 from bridge.storage.marked_sets import Found, Marks, SetName
 from bridge.storage.postgres_database import database_of
 from bridge.storage.vault import Vault
-from bridge.tables import schema, threads
+from bridge.tables import line_state, schema, threads
 from bridge.tables.phone_locks import LockedPhones
 from bridge.tables.suppression import Suppression
 from policies.pack import Pack
@@ -108,6 +109,8 @@ class Resources:
             with line_files.opening(data / name, server=server):
                 await each.open()
         await line_files.check_desk(database, vault, data)
+        if count := await database.commit(line_state.drop_damaged):
+            log.event("bridge.damaged_facts_dropped", level=logging.ERROR, count=count)
         await key_changes.settle(database, keys, data / line_files.KEYS, take_over=take_over)
         await line_files.check_keys(database, config.keys.files)
         await line_files.check_server_name(database, config.homeserver.server_name)

@@ -82,8 +82,11 @@ class CalendarState:
 
     @classmethod
     def parse(cls, found: str | None) -> Self:
-        """Read what :meth:`text` wrote; nothing is a calendar that was never looked at."""
-        return cls(**json.loads(found or "{}"))
+        """Read what :meth:`text` wrote; nothing, or a damaged value, is a calendar that was never looked at."""
+        try:
+            return cls(**json.loads(found or "{}"))
+        except (ValueError, TypeError):
+            return cls()
 
     def text(self) -> str:
         """Return it as the table keeps it."""

@@ -7,7 +7,7 @@ the one who names it, and every name is listed here, so that no two facts share 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from bridge.storage.database import Reader, Snapshot, Transaction
@@ -136,6 +136,51 @@ async def put(transaction: Transaction, name: str, value: str) -> None:
 async def delete(transaction: Transaction, name: str) -> None:
     """Forget the value of that name, if there is one."""
     await transaction.execute("DELETE FROM line WHERE name = $1", name)
+
+
+def readers() -> dict[str, Callable[[str], object]]:
+    """Return what reads each value that is no text, by its name (`STRAY_ALERT`: how they begin); damaged ones raise."""
+    times = (CARRIER_WATERMARK, DRILLED, LAST_BACKUP, MODULE_MISSING, REWRITTEN, STRAY_ALERT, VACUUMED, VACUUM_BEGUN)
+    objects = (ARRIVALS, CALENDAR_STATE, RESTORE, RUNS, VACUUM_RESULT)
+    lists = (CHECK_FOUND, FACTS_BEHIND, RESTORED_ROSTER, STAFF_CHANGES)
+    return {
+        **dict.fromkeys(times, float),
+        **dict.fromkeys((CLOCK_AHEAD, KEYS_MISSING), int),
+        **dict.fromkeys(objects, lambda value: dict(json.loads(value))),
+        **dict.fromkeys(lists, lambda value: _as_list(json.loads(value))),
+        CLOCK_SAMPLE: lambda value: [float(each) for each in value.split(" ")[:2]][1],
+    }
+
+
+async def drop_damaged(transaction: Transaction) -> int:
+    """Forget values that cannot be read, so that none of them ends a start or a part of the line; return how many.
+
+    Of a carrier's list everything is asked for again that may still be new.
+    """
+    count, known = 0, readers()
+    for row in await transaction.fetch("SELECT name, value FROM line"):
+        read = known.get(STRAY_ALERT if row["name"].startswith(STRAY_ALERT) else row["name"])
+        if read is None or _is_whole(read, row["value"]):
+            continue
+        await delete(transaction, row["name"])
+        if row["name"] == CARRIER_WATERMARK:
+            await put(transaction, CARRIER_WATERMARK, "1")
+        count += 1
+    return count
+
+
+def _is_whole(read: Callable[[str], object], value: str) -> bool:
+    try:
+        read(value)
+    except (ValueError, TypeError, LookupError):
+        return False
+    return True
+
+
+def _as_list(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise TypeError
+    return value
 
 
 async def bring_back(transaction: Transaction, *, now: float, seconds: int) -> None:

@@ -21,6 +21,7 @@ from bridge.runtime import log
 from bridge.runtime.crash_points import never_crash
 from bridge.runtime.phone_number import Phone
 from bridge.storage.sqlite_connection import SqliteConnection
+from bridge.tables import line_state
 from policies.load import load as load_pack
 from tests.bridge.test_config import Papers
 from tests.fakes.key_file_reader import wrapped_keys
@@ -65,6 +66,40 @@ def delete(path: Path) -> None:
 async def test_a_line_starts_again(papers: Papers) -> None:
     """With all of its files there is nothing to say."""
     await start(papers)
+
+
+@pytest.mark.parametrize("value", ["{", "", "7 x", '["x"', "null"])
+async def test_a_damaged_fact_of_the_line_ends_no_start(papers: Papers, value: str) -> None:
+    """Whatever stands in place of times, counts and lists: it is forgotten, and of the carrier all is asked once more."""
+    main_file = papers.directory / "bridge" / "main.db"
+    names = [*line_state.readers(), line_state.STRAY_ALERT + "kind"]
+    with contextlib.closing(SqliteConnection(main_file)) as connection:
+        for name in names:
+            connection.execute("INSERT OR REPLACE INTO line (name, value) VALUES ($1, $2)", name, value)
+    await start(papers)
+    with contextlib.closing(SqliteConnection(main_file)) as connection:
+        stands = {name: line_state.peek(connection, name) for name in names}
+    assert [name for name, found in stands.items() if found == value] == []
+    assert stands[line_state.CARRIER_WATERMARK] == "1"
+
+
+async def test_what_is_whole_is_left(papers: Papers) -> None:
+    """Values as the line and its verbs write them stand after a start."""
+    main_file = papers.directory / "bridge" / "main.db"
+    whole = {
+        line_state.CARRIER_WATERMARK: "1767225600.5",
+        line_state.LAST_BACKUP: "1767225600",
+        line_state.STRAY_ALERT + "kind": "1767225600.25",
+        line_state.RESTORED_ROSTER: '[{"mxid": "@sol:quietline.localhost", "role": "supervisor"}]',
+        line_state.VACUUM_RESULT: '{"database": "sqlite", "seconds": 3}',
+        line_state.CHECK_FOUND: '["disk"]',
+    }
+    with contextlib.closing(SqliteConnection(main_file)) as connection:
+        for name, value in whole.items():
+            connection.execute("INSERT OR REPLACE INTO line (name, value) VALUES ($1, $2)", name, value)
+    await start(papers)
+    with contextlib.closing(SqliteConnection(main_file)) as connection:
+        assert {name: line_state.peek(connection, name) for name in whole} == whole
 
 
 @pytest.mark.parametrize(("lost", "other"), [("keys.db", "main.db"), ("main.db", "keys.db")])
