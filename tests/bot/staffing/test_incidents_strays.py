@@ -6,9 +6,23 @@ from dataclasses import replace
 
 import pytest
 
-from bot.model.actions import DESK, EditMessage, SendMessage
+from bot.model.actions import DESK, EditMessage, PageOnCall, SendMessage
 from bot.model.desk import Desk
-from bot.model.line_incidents import GapKind, StrayKind, StrayTextArrived, TextsMissing
+from bot.model.events import Event
+from bot.model.line_incidents import (
+    CanaryFailed,
+    CanaryStep,
+    FactsBehind,
+    GapKind,
+    HomeserverIncident,
+    HomeserverIncidentKind,
+    KeysMissing,
+    MarkedFacts,
+    StrayKind,
+    StrayTextArrived,
+    SyncStalled,
+    TextsMissing,
+)
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised
 from tests.bot.examples import at, of, then
 from tests.bot.strategies import MEMBERS, SUE
@@ -56,3 +70,20 @@ def test_the_same_alarm_again_is_an_edit(alarm: AlarmKind) -> None:
         (30, replace(raised, alarm=AlarmKind.DURESS)),
     ):
         assert [p for p in of(SendMessage, then(again.aggregate, event, at(later))) if p.ref != "board"], "a new message"
+
+
+@pytest.mark.parametrize(
+    ("event", "called"),
+    [
+        (HomeserverIncident(kind=HomeserverIncidentKind.DEVICE_GONE), True),
+        (HomeserverIncident(kind=HomeserverIncidentKind.ROOMS_LOST), False),
+        (HomeserverIncident(kind=HomeserverIncidentKind.GAP), False),
+        (SyncStalled(minutes=3), True),
+        *((FactsBehind(kind=kind), True) for kind in MarkedFacts),
+        (KeysMissing(conversations=1), True),
+        (CanaryFailed(step=CanaryStep.SILENT), True),
+    ],
+)
+def test_what_the_desk_may_not_hear_is_a_call_besides(event: Event, called: bool) -> None:
+    """The person on call hears of what may keep words from the desk, or takes facts back; of nothing else."""
+    assert len(of(PageOnCall, then(Desk(roster=MEMBERS), event))) == called
