@@ -137,6 +137,7 @@ HEALTH: Final = """SELECT current_setting('server_version_num')::int AS version,
     (SELECT last_failed_time IS NOT NULL AND last_failed_time > COALESCE(last_archived_time, '-infinity')
         FROM pg_stat_archiver) AS archive_fails,
     pg_size_bytes(current_setting('wal_keep_size')) AS log_kept,
+    COALESCE(current_setting('wal_recycle', TRUE), 'on') = 'on' AS recycles_log,
     COALESCE(current_setting('max_slot_wal_keep_size', TRUE), '-1') = '-1' AS slots_keep_all,
     current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') <> 'local'
         AS is_synchronous,
@@ -187,7 +188,8 @@ class PostgresHealth:
 
     `is_durable`: a crash takes nothing that was synced; `orders_bytes`: text is ordered by its bytes; `clock`: the
     server's, in seconds since the epoch; `directory`: its data directory, None where the role is not told;
-    `log_kept`: bytes of the write-ahead log that it keeps for replicas; `slots_keep_all`: what slots keep of it has no
+    `log_kept`: bytes of the write-ahead log that it keeps for replicas; `recycles_log`: files of the log that are over are
+    kept under other names, with what is in them; `slots_keep_all`: what slots keep of it has no
     limit; `is_synchronous`: a commit waits for a replica; `oldest_transaction`: seconds; `prepared`:
     transactions left prepared.
     """
@@ -207,6 +209,7 @@ class PostgresHealth:
     archives: bool
     archive_fails: bool
     log_kept: int
+    recycles_log: bool
     slots_keep_all: bool
     is_synchronous: bool
     replicas: int

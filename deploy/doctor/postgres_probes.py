@@ -250,6 +250,9 @@ def _log_faults(found: PostgresHealth) -> Iterator[tuple[str, str, bool]]:
     if found.log_kept > MUCH_LOG_BYTES:
         what = f"wal_keep_size keeps {found.log_kept // MIB} MiB of log, with what was deleted meanwhile"
         yield what, "Set it to 0, and give each replica a slot.", False
+    if found.recycles_log:
+        what = "files of its log that are over stay, with what was deleted, until they are written over (wal_recycle)"
+        yield what, "Set wal_recycle = off in postgresql.conf, and reload.", False
     if found.base_backups:
         yield (
             f"{found.base_backups} base backups are being made",

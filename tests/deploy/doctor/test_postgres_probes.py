@@ -32,7 +32,7 @@ from tests.fakes.postgres_server import ROLE, SUPERUSER, PostgresServer, bridge_
 from tests.outside_programs import OutsidePrograms
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-SAFE = ("fsync=on", "full_page_writes=on", "synchronous_commit=on", "archive_mode=on")
+SAFE = ("fsync=on", "full_page_writes=on", "synchronous_commit=on", "archive_mode=on", "wal_recycle=off")
 MIB = 2**20
 NAMES = ("database lock", *module.ROWS, "leader")
 
@@ -237,8 +237,8 @@ async def test_a_frozen_server_holds_up_nothing(line: ServerLine) -> None:
 HEALTHY = PostgresHealth(
     version=150_000, encoding="UTF8", orders_bytes=True, is_replica=False, is_durable=True, synchronous_commit="on",
     autovacuum=True, can_create=True, free_connections=80, clock=1000.0, bytes=5 * MIB, directory=None, archives=False,
-    archive_fails=False, log_kept=0, slots_keep_all=False, is_synchronous=False, replicas=0, base_backups=0,
-    oldest_transaction=1.0, prepared=0, slots=(),
+    archive_fails=False, log_kept=0, recycles_log=False, slots_keep_all=False, is_synchronous=False, replicas=0,
+    base_backups=0, oldest_transaction=1.0, prepared=0, slots=(),
     tables=(PostgresTable(name="seen", live=10, dead=19_000, left_out=False),),
 )  # fmt: skip
 SLOT = PostgresSlot(name="one", active=True, status="reserved", held=MIB)
@@ -266,6 +266,7 @@ SLOT = PostgresSlot(name="one", active=True, status="reserved", held=MIB)
         ("log", {"slots": (replace(SLOT, status="lost"),)}, "never catch up", False),
         ("log", {"slots": (SLOT,), "slots_keep_all": True}, "max_slot_wal_keep_size", True),
         ("log", {"log_kept": 1024 * MIB}, "1024 MiB", True),
+        ("log", {"recycles_log": True}, "wal_recycle", True),
         ("log", {"base_backups": 1}, "base backups", True),
     ],
 )
