@@ -10,6 +10,9 @@ To call a homeserver put back that was not would hold nothing back at a start, w
 So no question without a cursor is asked in the same words twice, for Synapse answers it from its cache for two minutes
 (`fresh_timeout`), and a count that is less is asked for once more, for a worker that syncs may be behind for a moment.
 
+A homeserver that counts on and cannot say whether it has that one event (a worker that is down, a damaged row) is asked for
+two minutes, and then the count alone tells: else nobody would be heard as long as that lasts.
+
 Sources: Synapse 1.163.2, `synapse/streams/events.py` (`bound_future_token`), `synapse/types` (the form of a cursor),
 `synapse/rest/client/sync.py` (`request_key`).
 """
@@ -17,12 +20,14 @@ Sources: Synapse 1.163.2, `synapse/streams/events.py` (`bound_future_token`), `s
 from __future__ import annotations
 
 import json
+import logging
 import re
 import secrets
 from asyncio import sleep as wait
+from http import HTTPStatus
 from typing import Final
 
-from bridge.matrix.api.http_client import Permanent, TokenRefused
+from bridge.matrix.api.http_client import HomeserverError, TokenRefused, Transient, UnknownDevice
 from bridge.matrix.api.json_fields import BAD_DATA, Json, int_field, object_at, objects_in, string_field
 from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.identity import Identity
@@ -33,6 +38,9 @@ MAX_ID_LENGTH: Final = 255
 POSITION: Final = re.compile(r"(?:s(\d+)|m(\d+)((?:~\d+\.\d+)*))_")
 """The position in the stream of events, with which Synapse's cursors begin: of one writer, or of each of several."""
 SECOND_LOOK_SECONDS: Final = 1.0
+REFUSED_SECONDS: Final = 2.0
+MOST_REFUSALS: Final = 60
+"""How often it is asked for the newest event while it answers with an error of its own, and how far apart."""
 
 
 def fresh_timeout() -> str:
@@ -121,15 +129,23 @@ async def _counts_less(identity: Identity, before: int, no_rooms: Json) -> bool:
 async def _has_event(identity: Identity, heard: Heard) -> bool:
     if not heard.event_id:  # of a room that has gone: the count alone tells
         return True
-    try:
-        await identity.client.request("GET", "rooms", heard.room_id, "event", heard.event_id)
-    except TokenRefused:
-        raise
-    except Permanent as error:
-        # Of a room that it does not have it says "forbidden"; a room that we erased since is read again for nothing.
-        if error.errcode not in {"M_NOT_FOUND", "M_FORBIDDEN"}:
+    refused: str | int = ""
+    for _ in range(MOST_REFUSALS):
+        try:
+            await identity.client.request("GET", "rooms", heard.room_id, "event", heard.event_id)
+        except (TokenRefused, UnknownDevice):
             raise
-        return False
+        except HomeserverError as error:
+            # Of a room that it does not have it says "forbidden"; a room that we erased since is read again for nothing.
+            if error.errcode in {"M_NOT_FOUND", "M_FORBIDDEN"}:
+                return False
+            if isinstance(error, Transient) and error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            refused = error.errcode or error.status
+        else:
+            return True
+        await wait(REFUSED_SECONDS)
+    log.event("matrix.newest_event_refused", level=logging.ERROR, status=refused)
     return True
 
 

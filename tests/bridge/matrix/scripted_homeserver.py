@@ -36,7 +36,8 @@ class ScriptedHomeserver:
     `puppet_responses`: those of the texter puppet. `message_pages`: by the token that a page is asked for with.
 
     `position`: the cursor that it tells who asks for no rooms; None for the one that was asked with. Who asks for it in the
-    same words as before is answered as before, as by Synapse for two minutes. `lost`: events that it does not have.
+    same words as before is answered as before, as by Synapse for two minutes. `lost`: events that it does not have;
+    `refusals`: errors with which it answers in place of an event, one after another.
 
     `device_table`: by user, the devices that were made and when each was used; where `knows_devices`, it tells of those,
     and refuses whatever names another.
@@ -61,6 +62,7 @@ class ScriptedHomeserver:
     membership: str = ""
     position: str | None = None
     lost: set[str] = field(default_factory=set)
+    refusals: deque[tuple[int, str]] = field(default_factory=deque)
     requests: list[RecordedRequest] = field(default_factory=list)
     _answered: dict[str, str] = field(default_factory=dict)
     url: str = ""
@@ -169,6 +171,9 @@ class ScriptedHomeserver:
                 return web.json_response({"membership": self.membership} if self.membership else {})
             case ["rooms", _, "members"]:
                 return web.json_response(self.members)
+            case ["rooms", _, "event", _] if self.refusals:
+                status, errcode = self.refusals.popleft()
+                return web.json_response({"errcode": errcode}, status=status)
             case ["rooms", _, "event", event_id] if event_id in self.lost:
                 return web.json_response({"errcode": "M_NOT_FOUND"}, status=404)
             case ["rooms", _, "messages"] if asked.query.get("from", "") in self.message_pages:
