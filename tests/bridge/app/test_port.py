@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from bridge.app import matrix_workers
 from bridge.app import port as port_module
 from bridge.app.bridge import Bridge
 from bridge.app.line_files import CannotStart
@@ -63,6 +64,11 @@ async def test_a_port_that_stays_taken_ends_the_start(
                 CannotStart, match=rf"port {config.listen.port}: in use by another program\. .*--?listen|listen\."
             ):
                 await start(config, stack)
+
+
+def test_what_may_heal_has_its_time() -> None:
+    """A port half a minute, a token a minute, before a start ends for good."""
+    assert (port_module.PORT_WAIT_SECONDS, matrix_workers.TOKEN_WAIT_SECONDS) == (30, 60)
 
 
 async def test_a_port_that_is_freed_is_listened_on(config: Config, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
