@@ -23,7 +23,7 @@ async def bring_back_identity(transaction: Transaction, *, now: float, seconds: 
     """Bring the times of an identity's own database back by so many seconds; at most to the last that can be right."""
     latest, by = int(now * 1000) + SKEW_MS, seconds * 1000
     await wedged_table.bring_back(transaction, latest_ms=latest, by_ms=by)
-    await identity_table.bring_back(transaction, latest_ms=latest + DAYS_MS, by_ms=by)
+    await identity_table.bring_back(transaction, latest_ms=latest + DAYS_MS, heard_ms=latest, by_ms=by)
     await olm_store.bring_back(transaction, latest=now + SKEW_MS / 1000, seconds=seconds)
 
 

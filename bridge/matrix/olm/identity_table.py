@@ -137,9 +137,12 @@ async def record_met(transaction: Transaction, user_id: str, device_id: str, *, 
     )
 
 
-async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
-    """Let devices that seem to have been met, or used, after then have been so much earlier, and what was heard as well."""
+async def bring_back(transaction: Transaction, *, latest_ms: int, heard_ms: int, by_ms: int) -> None:
+    """Let devices that seem to have been met, or used, after then have been so much earlier.
+
+    So is what was heard after `heard_ms`: words that are newer must not be taken for ones that were heard.
+    """
     query = f"UPDATE matrix_earlier_device SET {earlier('at_ms')} WHERE at_ms > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest_ms, by_ms)
     query = f"UPDATE matrix_identity SET {earlier('heard_ms')} WHERE heard_ms > $1"  # noqa: S608 - a constant
-    await transaction.execute(query, latest_ms, by_ms)
+    await transaction.execute(query, heard_ms, by_ms)

@@ -1,4 +1,4 @@
-"""Which Olm session was used last is not decided for a year by a clock that was a year ahead."""
+"""A clock that was ahead decides neither which Olm session was used last, nor what was heard, once it is right."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from mautrix.crypto.account import OlmAccount
 from mautrix.crypto.sessions import Session
 
 from bridge.matrix import stored_times
+from bridge.matrix.olm import identity_table
+from bridge.matrix.olm.identity_table import Heard
 from bridge.matrix.olm.olm_store import OlmStore
 from bridge.matrix.schema import PUPPET_MIGRATIONS
 from bridge.storage.database import Transaction
@@ -58,3 +60,21 @@ async def test_the_session_that_was_used_last_comes_first_again(database: AnyDat
     after = await database.commit(partial(store.sessions, sender_key=SENDER))
     assert [each.id for each in after] == [newest.id, older.id, oldest.id]
     assert after[1].last_encrypted == RIGHT + timedelta(seconds=60)
+
+
+@pytest.mark.parametrize("seconds", [3600, 86_400, YEAR], ids=["an hour", "a day", "a year"])
+async def test_what_was_heard_is_not_ahead_of_what_is_said_now(database: AnyDatabase, seconds: int) -> None:
+    """After a clock of both was ahead: a homeserver that is put back then would have new words taken for heard ones."""
+    user, now = "@line:example.org", RIGHT.timestamp() + 130
+    heard = Heard("!room", "$newest", int((RIGHT.timestamp() + seconds) * 1000))
+
+    async def note(transaction: Transaction) -> None:
+        await identity_table.insert(transaction, user, "DEVICE")
+        await identity_table.set_cursor(transaction, user, "s1_", heard)
+
+    await database.commit(note)
+    for _ in range(2):
+        await database.commit(partial(stored_times.bring_back_identity, now=now, seconds=seconds))
+    reached = await identity_table.get_sync_position(database, user)
+    assert reached is not None
+    assert reached.heard == heard._replace(at=int(RIGHT.timestamp() * 1000))
