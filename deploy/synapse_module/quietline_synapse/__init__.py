@@ -47,7 +47,8 @@ class Quietline:
 
     def __init__(self, config: ModuleSettings, api: ModuleApi) -> None:
         config.check(api.server_name)
-        rooms, schema = AllRooms(api=api, settings=config), Schema(api=api, engine=engine_of(api))
+        schema = Schema(api=api, engine=engine_of(api))
+        rooms = AllRooms(api=api, settings=config, schema=schema)
         rules = RoomRules(rooms=rooms, settings=config)
         api.register_media_repository_callbacks(
             is_user_allowed_to_upload_media_of_size=rules.may_upload, get_media_config_for_user=rules.media_config

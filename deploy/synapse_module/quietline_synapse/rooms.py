@@ -19,7 +19,7 @@ from typing import Any, Final
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import SynapseError
 
-from quietline_synapse.schema import ROOM, Schema, purged_by_room, run_interaction
+from quietline_synapse.schema import NOT_ALLOWED, ROOM, Schema, purged_by_room, run_interaction
 from quietline_synapse.settings import LineSettings, ModuleSettings
 
 KIND: Final = "quietline.kind"
@@ -83,9 +83,14 @@ NAMED_BY_AN_UPDATE: Final = "COUNT(*) FROM background_updates WHERE REPLACE(prog
 """How far Synapse has come with its own work over all rooms, in its first minute or after an update. It goes on from the
 room it names, and soon names another or none: that is left to it, and a purge has not ended before."""
 
+PURGED: Final = "quietline_purged"
 PURGED_TABLE: Final = "CREATE TABLE IF NOT EXISTS quietline_purged (digest TEXT PRIMARY KEY)"
 """Keyed digests of rooms that we purged. Keys of such a room may come from a client's backup long after; its id is in no
 byte any more, and a caller with the id and our token can tell it."""
+NO_PURGED_TABLE: Final = (
+    f"database: Synapse's role may not make the table {PURGED}: keys of purged rooms that a client backs up again are "
+    "kept; GRANT CREATE on Synapse's schema to it"
+)
 MAX_FOREIGN: Final = 10_000
 """Rooms of others that are known by heart."""
 
@@ -115,8 +120,8 @@ class RoomFacts:
 class AllRooms:
     """Tells the rooms of every line from those of others."""
 
-    def __init__(self, *, api: ModuleApi, settings: ModuleSettings) -> None:
-        self._api, self._lines = api, settings.lines
+    def __init__(self, *, api: ModuleApi, settings: ModuleSettings, schema: Schema) -> None:
+        self._api, self._lines, self._schema = api, settings.lines, schema
         self._foreign: set[str] = set()
 
     async def is_foreign(self, room_id: str) -> bool:
@@ -141,21 +146,25 @@ class AllRooms:
         wanted = list(room_ids)
 
         def read(txn: Any) -> set[str]:
-            txn.execute(PURGED_TABLE)
+            # Whoever backs up keys is answered also where nobody may make a table.
+            remembered = self._schema.has(txn, PURGED)
             found = set()
             for room_id in wanted:
                 for line in self._lines:
-                    for sql, value in (
-                        ("SELECT creator = ? FROM rooms WHERE room_id = ?", (line.policy, room_id)),
-                        ("SELECT COUNT(*) FROM quietline_purged WHERE digest = ?", (purged_digest(line, room_id),)),
-                    ):
+                    places: list[tuple[str, tuple[str, ...]]] = []
+                    places.append(("SELECT creator = ? FROM rooms WHERE room_id = ?", (line.policy, room_id)))
+                    if remembered:
+                        places.append(
+                            ("SELECT COUNT(*) FROM quietline_purged WHERE digest = ?", (purged_digest(line, room_id),))
+                        )
+                    for sql, value in places:
                         txn.execute(sql, value)
                         row = txn.fetchone()
                         if row is not None and row[0]:
                             found.add(room_id)
             return found
 
-        ours: set[str] = await run_interaction(self._api, "quietline_ours", read)
+        ours: set[str] = await self._api.run_db_interaction("quietline_ours", read)
         return ours
 
     async def is_in_any_room(self, user_id: str) -> bool:
@@ -184,7 +193,8 @@ class PolicyRooms:
 
     async def problems(self) -> list[str]:
         """Say what a purge may leave here that nobody looks for."""
-        return await self._schema.problems((*LEFTOVER_TABLES, *(table for table, _, _ in BLANKED_ROWS)))
+        found = await self._schema.problems((*LEFTOVER_TABLES, *(table for table, _, _ in BLANKED_ROWS)))
+        return found if await self._schema.may_hold(PURGED) else [*found, NO_PURGED_TABLE]
 
     async def read_facts(self, room_id: str) -> RoomFacts:
         """Look at a room of ours, or at one that is not there. Refuses any other."""
@@ -240,11 +250,25 @@ class PolicyRooms:
             return facts
         if facts.creator is not None and await self._room_kind(room_id) == DESK:
             raise refuse(IS_DESK)
-        await run_interaction(self._api, "quietline_purged", _remember_purged, purged_digest(self._line, room_id))
+        await self._remember_purged(room_id)
         # A task in Synapse's tables: it goes on after a restart. Refused only when another call has begun it meanwhile.
         with contextlib.suppress(SynapseError):
             await self._api.delete_room(room_id)
         return await self.read_facts(room_id)
+
+    async def _remember_purged(self, room_id: str) -> None:
+        def write(txn: Any) -> None:
+            if not self._schema.has(txn, PURGED):
+                txn.execute(PURGED_TABLE)
+            digest = purged_digest(self._line, room_id)
+            txn.execute("INSERT INTO quietline_purged (digest) VALUES (?) ON CONFLICT (digest) DO NOTHING", (digest,))
+
+        try:
+            await run_interaction(self._api, PURGED, write)
+        except Exception as error:
+            # A room that stays holds more than keys that may come back; `problems` tells it.
+            if getattr(error, "pgcode", None) != NOT_ALLOWED:
+                raise
 
     async def is_at_desk(self, user_id: str) -> bool:
         """Whether a person sits at a desk now."""
@@ -298,11 +322,6 @@ def refuse(errcode: str) -> SynapseError:
 def purged_digest(line: LineSettings, room_id: str) -> str:
     """Return what is kept of a room that a line purged."""
     return hmac.new(line.token.encode(), room_id.encode(), hashlib.sha256).hexdigest()
-
-
-def _remember_purged(txn: Any, digest: str) -> None:
-    txn.execute(PURGED_TABLE)
-    txn.execute("INSERT INTO quietline_purged (digest) VALUES (?) ON CONFLICT (digest) DO NOTHING", (digest,))
 
 
 def _remnant_rows(tables: Mapping[str, Container[str]]) -> list[tuple[str, str]]:

@@ -37,6 +37,12 @@ SQLITE_COLUMNS: Final = """SELECT m.name, p.name FROM sqlite_master m JOIN pragm
 POSTGRES_COLUMNS: Final = """SELECT table_name, column_name FROM information_schema.columns
     WHERE table_schema = ANY (current_schemas(FALSE))"""
 
+SQLITE_HAS: Final = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
+POSTGRES_HAS: Final = "SELECT to_regclass(?) IS NOT NULL"
+POSTGRES_MAY_MAKE: Final = "SELECT COALESCE(has_schema_privilege(current_schema(), 'CREATE'), FALSE)"
+
+NOT_ALLOWED: Final = "42501"
+"""PostgreSQL's code for what Synapse's role may not do."""
 UNDEFINED_TABLE: Final = "42P01"
 """PostgreSQL's code for a table that is not there: a list of work was dropped after a transaction had found it."""
 MADE_MEANWHILE: Final = frozenset({"23505", "42P07"})
@@ -64,8 +70,8 @@ class Schema:
     """Tables and columns, read once: Synapse changes them only when it starts, but for its lists of work."""
 
     def __init__(self, *, api: ModuleApi, engine: str) -> None:
-        self._api = api
-        self._statement = SQLITE_COLUMNS if engine == "sqlite" else POSTGRES_COLUMNS
+        self._api, self._is_sqlite = api, engine == "sqlite"
+        self._statement = SQLITE_COLUMNS if self._is_sqlite else POSTGRES_COLUMNS
         self._columns: dict[str, set[str]] = {}
 
     async def columns(self) -> dict[str, set[str]]:
@@ -81,6 +87,22 @@ class Schema:
                 found.setdefault(table, set()).add(column)
             self._columns = found
         return self._columns
+
+    def has(self, txn: Any, table: str) -> bool:
+        """Whether there is this table now. To make one "if it is not there" takes the right to make it also where it is."""
+        txn.execute(SQLITE_HAS if self._is_sqlite else POSTGRES_HAS, (table,))
+        return bool(txn.fetchone()[0])
+
+    async def may_hold(self, table: str) -> bool:
+        """Whether there is this table, or Synapse's role may make it."""
+
+        def read(txn: Any) -> bool:
+            if self._is_sqlite or self.has(txn, table):
+                return True
+            txn.execute(POSTGRES_MAY_MAKE)
+            return bool(txn.fetchone()[0])
+
+        return bool(await self._api.run_db_interaction("quietline_may_hold", read))
 
     def lists_of_work(self, txn: Any) -> list[str]:
         """Return Synapse's own lists of work that name rooms, as there are just now."""

@@ -71,9 +71,10 @@ class OneDatabase:
 
     def all_rooms(self) -> AllRooms:
         from quietline_synapse.rooms import AllRooms
+        from quietline_synapse.schema import Schema
 
         api: Any = self
-        return AllRooms(api=api, settings=settings())
+        return AllRooms(api=api, settings=settings(), schema=Schema(api=api, engine="sqlite"))
 
 
 @pytest.fixture
@@ -242,7 +243,8 @@ async def test_a_line_looks_at_no_room_of_another(database: OneDatabase) -> None
 
 
 def _purged(txn: Any) -> None:
-    from quietline_synapse.rooms import purged_digest
+    from quietline_synapse.rooms import PURGED_TABLE, purged_digest
 
     for line, room_id in zip(settings().lines, (ROOM, "!gone south"), strict=True):
+        txn.execute(PURGED_TABLE)
         txn.execute("INSERT INTO quietline_purged (digest) VALUES (?)", (purged_digest(line, room_id),))

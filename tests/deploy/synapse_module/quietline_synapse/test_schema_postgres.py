@@ -13,7 +13,7 @@ import pytest
 
 from tests.deploy.synapse_module.quietline_synapse.test_schema import ROOM, settings, tables
 from tests.e2e.polling import wait_until
-from tests.fakes.postgres_server import PostgresServer, running_postgres
+from tests.fakes.postgres_server import SUPERUSER, PostgresServer, running_postgres
 from tests.outside_programs import OutsidePrograms
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class OnePostgres:
 
     def __init__(self, server: PostgresServer) -> None:
         self._server, self.transactions = server, 0
+        self.role, self.deleted = SUPERUSER, list[str]()
+        """Whose rights transactions have, and the rooms that Synapse was told to purge."""
         self.session: dict[str, str] = {}
         """Settings of the last connection without a transaction, as it was given back."""
         self.after: Callable[[str], None] = lambda _sql: None
@@ -53,7 +55,7 @@ class OnePostgres:
         return self._server.execute(DATABASE, *statements)
 
     def connect(self) -> Any:
-        connection = psycopg2.connect(self._server.libpq(DATABASE))
+        connection = psycopg2.connect(self._server.libpq(DATABASE), options=f"-c role={self.role}")
         connection.set_isolation_level(psycopg2.extensions.ISOLATION_LEVEL_REPEATABLE_READ)
         return connection
 
@@ -65,6 +67,9 @@ class OnePostgres:
                 return work(Transaction(cursor, self.after), *values)
 
         return await asyncio.to_thread(run)
+
+    async def delete_room(self, room_id: str) -> None:
+        self.deleted.append(room_id)
 
     async def with_connection(self, work: Callable[[Any], Any]) -> Any:
         outer = self
@@ -96,9 +101,10 @@ class OnePostgres:
 
     def all_rooms(self) -> AllRooms:
         from quietline_synapse.rooms import AllRooms
+        from quietline_synapse.schema import Schema
 
         api: Any = self
-        return AllRooms(api=api, settings=settings())
+        return AllRooms(api=api, settings=settings(), schema=Schema(api=api, engine=self.engine))
 
     def vacuum(self, full_bytes: int = 0) -> Vacuum:
         from quietline_synapse.vacuum import Vacuum
@@ -161,12 +167,13 @@ async def test_two_processes_may_make_the_same_table_at_once(postgres: OnePostgr
 
     with closing(postgres.connect()) as other:
         other.cursor().execute(PURGED_TABLE)
-        second = asyncio.create_task(postgres.all_rooms().our_rooms([ROOM]))
+        second = asyncio.create_task(postgres.rooms()._remember_purged(ROOM))
 
         await wait_until("the second waits", postgres.waits, every=0.02)
         other.commit()
-        assert await second == set()
+        await second
     assert postgres.transactions == 2
+    assert postgres.execute("SELECT COUNT(*) FROM quietline_purged") == [(1,)]
 
 
 async def test_what_else_fails_fails_at_once(postgres: OnePostgres) -> None:
@@ -187,3 +194,35 @@ async def test_a_table_that_is_not_there_at_all_is_told_in_the_end(postgres: One
     with pytest.raises(psycopg2.errors.UndefinedTable):
         await rooms.read_facts(ROOM)
     assert postgres.transactions == 1 + ATTEMPTS
+
+
+async def test_a_role_that_may_make_no_table_holds_up_neither_erasure_nor_backups(postgres: OnePostgres) -> None:
+    """An agency may take that right from Synapse once its tables are there: the room goes all the same, and it is told."""
+    from quietline_synapse.rooms import NO_PURGED_TABLE
+
+    postgres.execute(
+        "CREATE TABLE state_events (room_id TEXT, type TEXT, state_key TEXT, event_id TEXT)",
+        "CREATE TABLE event_json (event_id TEXT, json TEXT)",
+        "ALTER TABLE events ADD sender TEXT",
+        "INSERT INTO rooms VALUES ('!gone', '@policy:agency.example')",
+        "INSERT INTO events VALUES ('!gone', '$c', '@policy:agency.example')",
+        "INSERT INTO state_events VALUES ('!gone', 'm.room.create', '', '$c')",
+        """INSERT INTO event_json VALUES ('$c', '{"content": {}}')""",
+        "CREATE ROLE limited",
+        "GRANT ALL ON ALL TABLES IN SCHEMA public TO limited",
+        "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+    )
+    rooms = postgres.rooms()
+    assert await rooms.problems() == []
+    postgres.role = "limited"
+    assert await rooms.problems() == [NO_PURGED_TABLE]
+    assert await postgres.all_rooms().our_rooms([ROOM, "!theirs"]) == {ROOM}
+    await rooms.purge(ROOM)
+    assert postgres.deleted == [ROOM]
+    assert postgres.execute("SELECT to_regclass('quietline_purged')") == [(None,)]
+    # Where an administrator makes it for the role, nothing is amiss.
+    postgres.execute("CREATE TABLE quietline_purged (digest TEXT PRIMARY KEY)", "GRANT ALL ON quietline_purged TO limited")
+    await rooms.purge(ROOM)
+    assert await rooms.problems() == []
+    postgres.execute("DELETE FROM rooms")
+    assert await postgres.all_rooms().our_rooms([ROOM, "!theirs"]) == {ROOM}
