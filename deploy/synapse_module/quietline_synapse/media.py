@@ -19,6 +19,9 @@ from quietline_synapse.rooms import NOT_OURS, PolicyRooms, refuse
 from quietline_synapse.settings import LineSettings, ModuleSettings
 from quietline_synapse.synapse_internals import UploadStore
 
+STILL_THERE: Final = "QUIETLINE_STILL_THERE"
+DELETIONS: Final = 2
+"""How often it is deleted in one call: a thumbnail that is made meanwhile comes back to a folder that was just emptied."""
 MEDIA_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,255}")
 
 
@@ -39,16 +42,21 @@ class Media:
         return uploader is not None or bool(self._store.files(media_id))
 
     async def delete(self, server: str, media_id: str) -> None:
-        """Delete an upload; one that is gone stays gone. Refuses what others uploaded, and what nobody can be named for."""
+        """Delete an upload; one that is gone stays gone. Refuses what others uploaded; without a row nobody is named."""
         uploader = await self._uploader(server, media_id)
         if uploader is None and not self._store.files(media_id):
             return
-        if uploader is None or not (self._line.is_ours(uploader) or await self._rooms.was_at_desk(uploader)):
+        if uploader is None:
+            # A file whose row has gone: it may be ours, as after half a deletion, so it is not called another's.
+            raise _still_there()
+        if not (self._line.is_ours(uploader) or await self._rooms.was_at_desk(uploader)):
             raise refuse(NOT_OURS)
-        await self._store.delete(media_id)
-        if await self.exists(server, media_id):
-            # The file could not be removed; Synapse's own log says why.
-            raise SynapseError(HTTPStatus.SERVICE_UNAVAILABLE, "Still there", "QUIETLINE_STILL_THERE")
+        for _ in range(DELETIONS):
+            await self._store.delete(media_id)
+            if not await self.exists(server, media_id):
+                return
+        # The file could not be removed; Synapse's own log says why.
+        raise _still_there()
 
     async def _uploader(self, server: str, media_id: str) -> str | None:
         if server != self._api.server_name:
@@ -63,6 +71,10 @@ class Media:
 
         uploader: str | None = await self._api.run_db_interaction("quietline_upload", read)
         return uploader
+
+
+def _still_there() -> SynapseError:
+    return SynapseError(HTTPStatus.SERVICE_UNAVAILABLE, "Still there", STILL_THERE)
 
 
 async def answer_media(media: Media | None, method: str, path: list[str]) -> dict[str, Any]:

@@ -79,6 +79,11 @@ BLANKED_ROWS: Final = (
 """Table, what it says without the room, where. These rows stay, for their numbers are Synapse's place in a stream: one says
 at which room it stopped, and without the id it only looks twice; the others say that a person's rules changed."""
 
+INBOX: Final = """device_inbox WHERE REPLACE(message_json, ?, '') <> message_json AND user_id IN (
+    SELECT m.user_id FROM room_memberships m JOIN rooms r ON r.room_id = m.room_id WHERE r.creator = ?)"""
+"""What waits for devices of the line's people and names a room in the clear: a request for a key, or that there is none.
+For a device that is never on again it waits for ever. Of others the messages are not looked through."""
+
 NAMED_BY_AN_UPDATE: Final = "COUNT(*) FROM background_updates WHERE REPLACE(progress_json, ?, '') <> progress_json"
 """How far Synapse has come with its own work over all rooms, in its first minute or after an update. It goes on from the
 room it names, and soon names another or none: that is left to it, and a purge has not ended before."""
@@ -230,7 +235,9 @@ class PolicyRooms:
             )
             counts = [one(f"COUNT(*) FROM {table} WHERE {where}") for table, where in places]
             counts += [one(f"COUNT(*) FROM {table} WHERE room_id = ?") for table in self._schema.lists_of_work(txn)]
-            return replace(facts, leftovers=sum(counts) + one(NAMED_BY_AN_UPDATE))
+            txn.execute(f"SELECT COUNT(*) FROM {INBOX}", (room_id, self._policy))  # noqa: S608 - constants
+            waiting = int(txn.fetchone()[0])
+            return replace(facts, leftovers=sum(counts) + one(NAMED_BY_AN_UPDATE) + waiting)
 
         facts: RoomFacts = await run_interaction(self._api, "quietline_look", read)
         if facts.creator not in {None, self._policy} or (facts.creator is None and facts.events):
@@ -245,7 +252,7 @@ class PolicyRooms:
         if facts.gone:
             if facts.leftovers:
                 tables = await self._schema.columns()
-                await self._api.run_db_interaction("quietline_leftovers", _delete_leftovers, room_id, tables)
+                await self._api.run_db_interaction("quietline_leftovers", _delete_leftovers, room_id, self._policy, tables)
                 return await self.read_facts(room_id)
             return facts
         if facts.creator is not None and await self._room_kind(room_id) == DESK:
@@ -335,11 +342,12 @@ def _remnant_rows(tables: Mapping[str, Container[str]]) -> list[tuple[str, str]]
     return [*rows, *((table, "room_id = ?") for table in purged if (table, "room_id = ?") not in rows)]
 
 
-def _delete_leftovers(txn: Any, room_id: str, tables: Mapping[str, Container[str]]) -> None:
+def _delete_leftovers(txn: Any, room_id: str, policy: str, tables: Mapping[str, Container[str]]) -> None:
     for table in sorted(THE_ROOM):
         txn.execute(f"SELECT COUNT(*) FROM {table} WHERE room_id = ?", (room_id,))  # noqa: S608 - constants
         if txn.fetchone()[0]:  # it has come since the look
             return
+    txn.execute(f"DELETE FROM {INBOX}", (room_id, policy))  # noqa: S608 - constants
     for table, where in _remnant_rows(tables):
         txn.execute(f"DELETE FROM {table} WHERE {where}", (room_id,))  # noqa: S608 - constants
     for table, empty, where in BLANKED_ROWS:

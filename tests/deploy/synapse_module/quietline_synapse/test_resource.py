@@ -266,6 +266,20 @@ async def test_what_is_written_of_a_room_after_its_purge_goes_too(line: ModuleHo
     assert line.rows_with(room_id) == {}
 
 
+async def test_what_waits_for_a_device_names_no_room_that_is_gone(line: ModuleHomeserver) -> None:
+    """A client asks other devices for a key in the clear: one that is never on again would have that for ever."""
+    room_id, other = await line.room("thread", "ada"), await line.room("thread", "ada")
+    for room in (room_id, other):
+        body = {"action": "request", "body": {"room_id": room, "session_id": "s"}, "request_id": "r"}
+        message = {"messages": {mxid("ada"): {"*": body}}}
+        path = f"sendToDevice/m.room_key_request/{quote(room)}"
+        assert (await line.request_as("ada", "PUT", path, message))[0] == 200
+    assert line.rows_with(room_id)["device_inbox"] == 1
+    await line.purged(room_id)
+    assert line.rows_with(room_id) == {}
+    assert line.rows_with(other)["device_inbox"] == 1
+
+
 @pytest.mark.parametrize("rows_gone", [False, True], ids=["people are gone", "all but state groups is gone"])
 async def test_a_purge_that_failed_half_way_is_done_again(line: ModuleHomeserver, rows_gone: bool) -> None:
     """We are out of the room and cannot look into it, which is said as that; another purge leaves nothing."""

@@ -22,6 +22,8 @@ LOOKED_INTO = {
     "state_groups": ("room_id",),
     "redactions": ("event_id", "redacts", "have_censored"),
     "background_updates": ("update_name", "progress_json"),
+    "device_inbox": ("user_id", "message_json"),
+    "room_memberships": ("room_id", "user_id"),
 }
 COLUMNS = {
     "scheduled_tasks": ("action", "resource_id", "status"),
@@ -161,10 +163,10 @@ async def test_of_a_room_that_came_meanwhile_nothing_is_deleted(database: OneDat
     database.db.execute("INSERT INTO event_reports (room_id) VALUES (?)", (ROOM,))
     database.db.execute(f"INSERT INTO {table} (room_id) VALUES (?)", (ROOM,))  # noqa: S608
     columns = await database.rooms()._schema.columns()
-    await database.run_db_interaction("", module._delete_leftovers, ROOM, columns)
+    await database.run_db_interaction("", module._delete_leftovers, ROOM, POLICY, columns)
     assert database.db.execute("SELECT COUNT(*) FROM event_reports").fetchone() == (1,)
     database.db.execute(f"DELETE FROM {table}")  # noqa: S608
-    await database.run_db_interaction("", module._delete_leftovers, ROOM, columns)
+    await database.run_db_interaction("", module._delete_leftovers, ROOM, POLICY, columns)
     assert database.db.execute("SELECT COUNT(*) FROM event_reports").fetchone() == (0,)
 
 
