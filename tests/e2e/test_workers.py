@@ -53,7 +53,7 @@ async def test_an_upload_on_a_worker_ends_with_its_conversation(tmp_path: Path, 
             main = line.layout.bridge / "main.db"
 
             async def noted() -> bool | None:
-                return line.ask(main, "SELECT mxc FROM matrix_upload") == address or None
+                return line.ask(main, "SELECT COUNT(*) FROM matrix_upload WHERE mxc = $1", address) == 1 or None
 
             await wait_until("the bridge has noted the upload", noted)
             await sol.say_quickly(room, "!close now")

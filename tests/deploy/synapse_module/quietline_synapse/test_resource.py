@@ -303,7 +303,7 @@ async def test_a_purge_that_failed_half_way_is_done_again(line: ModuleHomeserver
     assert line.rows_with(room_id) == {}
 
 
-@pytest.mark.timeout(360)
+@pytest.mark.timeout(900)
 async def test_a_purge_survives_a_kill(line: ModuleHomeserver) -> None:
     """Killed in the middle of a purge, the homeserver goes on with it by itself.
 
