@@ -4,7 +4,7 @@ Rule of this module: SQLite's is done only when the log beside the database is e
 time. Quiet hours are the caller's to know.
 
 SQLite, which is the line's alone: `VACUUM`, then `PRAGMA wal_checkpoint(TRUNCATE)`, whose answer tells whether it did
-anything (facts-matrix.md, "What a deletion leaves"). It holds the database while it lasts.
+anything (facts-matrix.md, "What a deletion leaves"). It holds the database while it lasts, and its copy lies beside it.
 
 PostgreSQL, which an agency shares with its other rooms: a plain `VACUUM` of the tables that can hold rows of ours. It holds
 nobody, and only gives the space free: pages keep ciphertext until they are written over (measured on PostgreSQL 15: a
@@ -114,9 +114,8 @@ def _vacuum_sqlite(connection: Any) -> int | None:
     if not _empty_log(connection):
         return None
     cursor = connection.cursor()
-    cursor.execute("PRAGMA database_list")
-    path = cursor.fetchone()[2]
-    if shutil.disk_usage(path).free < FREE_SPACE_FACTOR * Path(path).stat().st_size:
+    path = _temporary_files_beside(cursor)
+    if shutil.disk_usage(path).free < FREE_SPACE_FACTOR * path.stat().st_size:
         raise _not_done("QUIETLINE_NO_ROOM")
     try:
         cursor.execute("VACUUM")
@@ -135,7 +134,23 @@ def _empty_log(connection: Any) -> bool:
 
 
 def _secure_delete(connection: Any) -> None:
-    connection.cursor().execute("PRAGMA secure_delete = ON")
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA secure_delete = ON")
+    _temporary_files_beside(cursor)
+
+
+def _temporary_files_beside(cursor: Any) -> Path:
+    """Have SQLite make its temporary files in the database's own directory; returns the database's path.
+
+    A vacuum makes one of the database's size: in /var/tmp or /tmp it is outside of what is the line's own to keep, and in a
+    container those are memory, and smaller than the database. The setting is the process's (sqlite.org, "PRAGMA
+    temp_store_directory"); there is no other once the library has begun.
+    """
+    cursor.execute("PRAGMA database_list")
+    path = Path(cursor.fetchone()[2])
+    quoted = str(path.parent).replace("'", "''")
+    cursor.execute(f"PRAGMA temp_store_directory = '{quoted}'")
+    return path
 
 
 def _checkpoint(connection: Any) -> bool:

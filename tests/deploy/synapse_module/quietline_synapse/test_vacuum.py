@@ -7,6 +7,7 @@ was tried by hand (decisions/operations.md, "Vacuum").
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -94,6 +95,24 @@ async def test_without_room_for_a_copy_it_is_not_begun(
     assert (caught.value.code, caught.value.errcode) == (503, "QUIETLINE_NO_ROOM")
     monkeypatch.undo()
     assert (await vacuum_of(internals).run())["engine"] == "sqlite"
+
+
+async def test_the_copy_lies_beside_the_database(internals: OneConnection, tmp_path: Path) -> None:
+    """Not in /var/tmp, which is not the line's, nor in a container's /tmp, into which a database of a year does not go."""
+    with internals.connection:
+        internals.connection.executemany("INSERT INTO t VALUES (?)", [("words" * 1000,) for _ in range(5000)])
+    seen: set[Path] = set()
+
+    def look() -> int:
+        for file in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(OSError):
+                seen.add(file.readlink())
+        return 0
+
+    internals.connection.set_progress_handler(look, 1000)
+    await vacuum_of(internals).run()
+    internals.connection.set_progress_handler(None, 0)
+    assert {path.parent for path in seen if "etilqs" in path.name} == {tmp_path}
 
 
 async def test_one_at_a_time(internals: OneConnection) -> None:
