@@ -158,7 +158,7 @@ def member_joined(pack: Pack, facts: Facts, thread: Thread, event: MemberJoined)
     When it is not the assignee who came, undo windows are longer a while.
 
     The device that they accepted on may be younger than the invitation, or had not met us yet when keys came with it.
-    A person who is not at the desk has no seat here, whatever invitation they still had.
+    A person who is not at the desk is not let in here, whatever invitation they still had.
     """
     if facts.role(event.user) is None:
         return Step(thread, (KickMember(user=event.user),), consumed=True)

@@ -51,7 +51,7 @@ def explain_ignored(pack: Pack, facts: Facts, desk: Desk, event: MessageIgnored)
 
 
 def member_joined(pack: Pack, facts: Facts, desk: Desk, event: MemberJoined) -> Step[Desk]:
-    """Seat a newcomer and greet them with both identities; in an office, hand over its keys."""
+    """Take a newcomer into the roster and greet them with both identities; in an office, hand over its keys."""
     if event.place != DESK:
         return Step(
             desk,

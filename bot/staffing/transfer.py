@@ -36,7 +36,7 @@ from policies.pack import Pack, TextName
 
 INTERPRETER_TIMER: Final = "seat:"
 INTERPRETER_SECONDS: Final = 7_200.0
-"""Seconds after which an interpreter's seat ends."""
+"""Seconds after which an interpreter's time ends."""
 YES, NO = "✅", "❌"
 EVERYBODY: Final = frozenset({"all", "everybody", "everyone", "anybody", "anyone", "todos", "todas"})
 """Who is meant by an offer to all; a person at the desk who is called so is named by their whole id."""
@@ -117,7 +117,7 @@ def answer_by_reaction(pack: Pack, facts: Facts, thread: Thread, event: Reaction
 
 
 def end_offer(pack: Pack, facts: Facts, thread: Thread, event: TimerDue) -> Step[Thread]:
-    """Let an offer, or an interpreter's seat, end."""
+    """Let an offer, or an interpreter's time, end."""
     if event.key == OFFER and (offer := thread.assignment.offer) is not None:
         if offer.until > facts.now:
             return Step(thread, (SetTimer(key=OFFER, due=offer.until),), consumed=True)

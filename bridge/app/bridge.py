@@ -28,7 +28,7 @@ from bridge.config import Config
 from bridge.engine import startup_notices
 from bridge.engine.alarm_tests import AlarmTests
 from bridge.engine.clock_correction import ClockCorrection
-from bridge.engine.cold_outreach import ColdOutreach
+from bridge.engine.cold_outreach import OutreachThreads
 from bridge.engine.engine import Engine
 from bridge.engine.staff_changes import StaffChanges
 from bridge.engine.timers import Timers
@@ -114,7 +114,7 @@ class Bridge:
             ),
             designations=self.designations,
             on_call=config.line.on_call is not None and config.line.on_call.is_configured,
-            cold_outreach=ColdOutreach(
+            cold_outreach=OutreachThreads(
                 services, line=config.line.slug, numbers=config.line.all_numbers, is_suppressed=self._is_suppressed
             ),
             drills=rehearsal_drills.scripts(config, run_directory.parent if run_directory else Path()),

@@ -49,7 +49,7 @@ class PendingThread:
             await self._vault.destroy(self.owner)
 
 
-class ColdOutreach:
+class OutreachThreads:
     """Classifies what is typed in offices, and begins threads for it. `line` is its slug, `numbers` its own numbers."""
 
     def __init__(self, services: Services, *, line: str, numbers: tuple[str, ...], is_suppressed: IsSuppressed) -> None:

@@ -35,7 +35,7 @@ from bridge.background.owner_queue import OwnerQueue
 from bridge.engine import timers
 from bridge.engine.aggregate_check import AggregateCheck
 from bridge.engine.codeword_matching import CodewordMatcher, MatchedEvent
-from bridge.engine.cold_outreach import ColdOutreach, PendingThread
+from bridge.engine.cold_outreach import OutreachThreads, PendingThread
 from bridge.engine.desk_store import DeskStore
 from bridge.engine.facts import NO_DRILLS, FactsLookup
 from bridge.engine.transactional_actions import TransactionalAction, TransactionalActions, is_transactional
@@ -83,7 +83,7 @@ class Engine:
         transactional_actions: TransactionalActions,
         designations: Designations,
         on_call: bool = False,
-        cold_outreach: ColdOutreach | None = None,
+        cold_outreach: OutreachThreads | None = None,
         drills: Mapping[str, DrillScript] = NO_DRILLS,
         calendar: Callable[[], Shifts | None] = lambda: None,
     ) -> None:

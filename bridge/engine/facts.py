@@ -19,7 +19,7 @@ from bot.model.thread import ThreadState
 from bot.model.thread_desk_events import UnreadClosed
 from bot.staffing import waiting_time
 from bridge.engine.codeword_matching import MatchedEvent
-from bridge.engine.cold_outreach import ColdOutreach
+from bridge.engine.cold_outreach import OutreachThreads
 from bridge.runtime.clock import system_clock_offset
 from bridge.services import Services
 from bridge.storage import serialization
@@ -44,7 +44,7 @@ class FactsLookup:
         pack: Pack,
         fresh: Callable[[], str],
         on_call: bool,
-        cold_outreach: ColdOutreach | None,
+        cold_outreach: OutreachThreads | None,
         drills: Mapping[str, DrillScript] = NO_DRILLS,
         calendar: Callable[[], Shifts | None] = lambda: None,
     ) -> None:

@@ -22,7 +22,7 @@ from bridge.runtime.clock import seconds_since_boot
 from bridge.storage.errors import Busy, Corrupt, DatabaseError, InvalidStatement, LeadLost, UnsuitableServer
 from bridge.storage.postgres_connection import PostgresConnection, PostgresPlace
 from bridge.tables import lease_table
-from bridge.tables.lease_table import KEYLESS_NAME, LEASE_SECONDS, STANDBY_NAME, Holder, Lease, place_of_lease
+from bridge.tables.lease_table import KEYLESS_NAME, LEASE_SECONDS, STANDBY_NAME, Lease, LeaseHolder, place_of_lease
 
 LOOK_SECONDS: Final = 0.5
 HANDOVER_LOOK_SECONDS: Final = 0.05
@@ -114,7 +114,7 @@ class Waiting:
             self._say("lease.keys_stale", FileNotFoundError())
             self._stale()
             return None
-        by = Holder(identity=self._identity, host=host_name(), least_epoch=age.epoch)
+        by = LeaseHolder(identity=self._identity, host=host_name(), least_epoch=age.epoch)
         asked = seconds_since_boot()
         epoch = await lease_table.take(connection, place_of_lease(self._place), seen, is_free=dead or stood_still, by=by)
         if epoch is None:

@@ -38,7 +38,7 @@ from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import InboxRow
 from bridge.tables.outbox import RowState, StoredRow
 from bridge.tables.phone_locks import LockedPhones
-from bridge.tables.sent_texts import SentText
+from bridge.tables.sent_texts import SentTextRow
 from bridge.tables.threads import AGGREGATE
 from policies.pack import Pack
 from policies.segments import segments
@@ -74,7 +74,7 @@ class SmsSender:
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash, self._pack = services.wake, services.crash, pack
         self._measurements = services.measurements
-        self._carrier, self._numbers, self._pace = carrier, numbers, RateLimiter(carrier.rate)
+        self._carrier, self._numbers, self._rate_limiter = carrier, numbers, RateLimiter(carrier.rate)
         self._carrier_copies = carrier_copies
         self._locked_phones = LockedPhones(marked=services.marks.locks, vault=services.vault)
         self._sending: set[asyncio.Task[None]] = set()
@@ -123,14 +123,14 @@ class SmsSender:
             outcome = await self._carrier.send(phone, text.body, number=number)
             self._measurements.text_sent(OUTCOME_WORDS[type(outcome)])
         if isinstance(outcome, TryLater):
-            self._pace.pause(number, outcome.retry_after)
+            self._rate_limiter.pause(number, outcome.retry_after)
         self._crash(CrashPoint.SMS_SENT)
         # The carrier has been asked. What is tried again is the note of its answer, never the request.
         await retry_until_done("sms", partial(self._record_outcome, task, text, outcome))
 
     async def _claim_row(self, task: OutboxTask, text: SendSms) -> tuple[Phone, str] | None:
         """Take the turn and mark the row; return whom to text and from which number, or None when it must not leave."""
-        cost = float(segments(text.body).count) if self._pace.rate.by_segment else 1.0
+        cost = float(segments(text.body).count) if self._rate_limiter.rate.by_segment else 1.0
         now = self._clock.now()
         late, refused, unknown = [
             await inbox.seal(self._vault, task.owner, TextOutcome(ref=text.ref, outcome=outcome))
@@ -158,10 +158,10 @@ class SmsSender:
                 verdict = late if why is guard.LATE else refused
                 await inbox.append(transaction, unknown if begun else verdict)
                 await outbox.delete(transaction, task.number)
-                self._pace.cancel(number, task.number)
+                self._rate_limiter.cancel(number, task.number)
                 return None
             beside = thread.canary and self._canary is not None
-            if not beside and (wait := self._pace.acquire(number, task.number, cost=cost)):
+            if not beside and (wait := self._rate_limiter.acquire(number, task.number, cost=cost)):
                 return wait
             await outbox.set_state(transaction, task.number, RowState.SENDING)
             return phone, number
@@ -245,7 +245,7 @@ class SmsSender:
                 return
             await inbox.append(transaction, inbox_row)
             if message_id:
-                sent = SentText(owner, result.ref, unknown=result.outcome is Outcome.UNKNOWN)
+                sent = SentTextRow(owner, result.ref, unknown=result.outcome is Outcome.UNKNOWN)
                 await sent_texts.record(transaction, digest, sent, until=until)
                 early = await sent_texts.take_early_report(transaction, digest)
                 if early is not None:

@@ -159,7 +159,7 @@ async def _nothing() -> None:
     """Do nothing."""
 
 
-class Outcome(Protocol):
+class CommitOutcome(Protocol):
     """Who is told what became of a commit, once, in the order of the commits."""
 
     def made(self, value: Any) -> None:
@@ -207,7 +207,7 @@ class CommitQueue:
         self,
         log: Log,
         *,
-        transact: Callable[[Work[Any], Outcome], Awaitable[None]],
+        transact: Callable[[Work[Any], CommitOutcome], Awaitable[None]],
         after_commit: Callable[[], Awaitable[None]] = _nothing,
         settle: Callable[[], Awaitable[None]] = _nothing,
         gather_seconds: float = 0.0,

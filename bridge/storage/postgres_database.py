@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
 from bridge.runtime import log
-from bridge.storage.commit_queue import CommitQueue, Outcome
+from bridge.storage.commit_queue import CommitOutcome, CommitQueue
 from bridge.storage.database import Database, Dialect, Note, Row, Sync, Value, Work
 from bridge.storage.errors import (
     Busy,
@@ -85,7 +85,7 @@ class ServerLog:
 class _Underway:
     """A commit whose COMMIT is on its way: what became of it is told as soon as the server has answered."""
 
-    def __init__(self, performed: Performed[Any], outcome: Outcome, judge: Callable[[BaseException], None]) -> None:
+    def __init__(self, performed: Performed[Any], outcome: CommitOutcome, judge: Callable[[BaseException], None]) -> None:
         self._performed, self._outcome, self._judge = performed, outcome, judge
         self._is_told = False
         performed.flight.done.add_done_callback(self._tell)
@@ -276,7 +276,7 @@ class PostgresDatabase:
         finally:
             await connection.close()
 
-    async def _transact(self, work: Work[Any], outcome: Outcome) -> None:
+    async def _transact(self, work: Work[Any], outcome: CommitOutcome) -> None:
         """Make a commit, and return when the next may begin: one is begun at most before the one before is answered."""
         if self._writer is None:
             raise Unavailable("not open")

@@ -232,7 +232,7 @@ async def ask_health(reader: Reader, schemas: Sequence[str]) -> PostgresHealth:
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class LockHolder:
     """A transaction that keeps commits waiting. `commits`: it holds their lock, and else a table."""
 
     pid: int
@@ -240,11 +240,11 @@ class Holder:
     commits: bool
 
 
-async def find_holders(reader: Reader, place: PostgresPlace) -> set[Holder]:
+async def find_holders(reader: Reader, place: PostgresPlace) -> set[LockHolder]:
     """Return who holds just now what a commit would wait for. Raises `DatabaseError`; never waits for a lock itself."""
     number = place.lock("commit") & (2**64 - 1)
     rows = await reader.fetch(LOCKS, number >> 32, number & (2**32 - 1), place.schema)
-    return {Holder(row["pid"], row["transaction"], row["commits"]) for row in rows}
+    return {LockHolder(row["pid"], row["transaction"], row["commits"]) for row in rows}
 
 
 async def may_make_schema(reader: Reader, name: str) -> bool:

@@ -25,7 +25,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from bridge.runtime import log
 from bridge.storage import sqlite_maintenance
-from bridge.storage.commit_queue import CommitQueue, Outcome
+from bridge.storage.commit_queue import CommitOutcome, CommitQueue
 from bridge.storage.database import Dialect, Note, Row, Sync, Value, Work
 from bridge.storage.errors import Unavailable
 from bridge.storage.migrations import Migrations
@@ -198,7 +198,7 @@ class SqliteDatabase:
             return False
         return True
 
-    async def _transact(self, work: Work[Any], outcome: Outcome) -> None:
+    async def _transact(self, work: Work[Any], outcome: CommitOutcome) -> None:
         outcome.made(await transact(self._open_writer(), self._statements, work))
 
     async def _checkpoint_if_due(self) -> None:

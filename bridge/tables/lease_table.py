@@ -85,7 +85,7 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
+class LeaseHolder:
     """Who wants it. `host`: for people; `least_epoch`: the epoch in `keys.db`, which a new one must be above."""
 
     identity: str
@@ -157,7 +157,7 @@ def _lease_of(row: Row) -> Lease:
 
 
 async def take(
-    connection: PostgresConnection, place: PostgresPlace, seen: Lease, *, is_free: bool, by: Holder
+    connection: PostgresConnection, place: PostgresPlace, seen: Lease, *, is_free: bool, by: LeaseHolder
 ) -> int | None:
     """Take the lease if it still is as it was seen; return the new epoch, or None.
 

@@ -35,7 +35,7 @@ _INSERT: Final = """INSERT INTO event (event_id, room_id, owner, ref, about, at,
     ON CONFLICT (event_id)"""
 
 
-class Standing(NamedTuple):
+class RoomStanding(NamedTuple):
     """Of an event that was sent to a room: whether the thread has that room still, and whether a reaction came early."""
 
     owns_room: bool
@@ -121,7 +121,7 @@ async def record_ours(
     await transaction.execute(query, *values)
 
 
-async def standing_of(reader: Reader, owner: str, room_id: str, event_id: str) -> Standing:
+async def standing_of(reader: Reader, owner: str, room_id: str, event_id: str) -> RoomStanding:
     """Say how things stand for an event of ours that was sent to a thread's room."""
     row = await reader.fetchrow(
         """SELECT EXISTS (SELECT 1 FROM thread WHERE room_id = $1 AND id = $2) AS owns,
@@ -130,7 +130,7 @@ async def standing_of(reader: Reader, owner: str, room_id: str, event_id: str) -
         owner,
         event_id,
     )
-    return Standing(bool(row and row["owns"]), bool(row and row["early"]))
+    return RoomStanding(bool(row and row["owns"]), bool(row and row["early"]))
 
 
 async def find(reader: Reader, event_id: str) -> KnownEvent | None:

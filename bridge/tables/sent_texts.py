@@ -12,7 +12,7 @@ from bridge.storage.database import Reader, Transaction, earlier
 
 
 @dataclass(frozen=True, slots=True)
-class SentText:
+class SentTextRow:
     """Which text of whom an id belongs to. `unknown`: nobody knows whether it left."""
 
     owner: str
@@ -28,7 +28,7 @@ class EarlyReport:
     code: str
 
 
-async def record(transaction: Transaction, digest: bytes, text: SentText, *, until: int) -> None:
+async def record(transaction: Transaction, digest: bytes, text: SentTextRow, *, until: int) -> None:
     """Note which text an id belongs to, if that is not noted."""
     await transaction.execute(
         """INSERT INTO sent_text (hash, owner, ref, unknown, until) VALUES ($1, $2, $3, $4, $5)
@@ -46,10 +46,10 @@ async def is_recorded(reader: Reader, digest: bytes) -> bool:
     return await reader.fetchval("SELECT 1 FROM sent_text WHERE hash = $1", digest) is not None
 
 
-async def find(reader: Reader, digest: bytes) -> SentText | None:
+async def find(reader: Reader, digest: bytes) -> SentTextRow | None:
     """Return the text of ours that an id belongs to, or None while that is not known."""
     row = await reader.fetchrow("SELECT owner, ref, unknown FROM sent_text WHERE hash = $1", digest)
-    return None if row is None else SentText(row["owner"], row["ref"], bool(row["unknown"]))
+    return None if row is None else SentTextRow(row["owner"], row["ref"], bool(row["unknown"]))
 
 
 async def put_early_report(transaction: Transaction, digest: bytes, *, outcome: Outcome, code: str, until: int) -> None:

@@ -42,7 +42,7 @@ KEEP_BACKUP: Final = "Keep the backup of before until the new version has proved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class StoredVersion:
     """Where a set of tables stands. `known`: the number of this program."""
 
     file: Path
@@ -55,15 +55,15 @@ class Standing:
         return self.migrations.latest
 
 
-def standings(config: Config) -> list[Standing]:
+def standings(config: Config) -> list[StoredVersion]:
     """Return where each set of tables stands; none of a file that is not there or empty. Raises `DatabaseError`."""
-    found: list[Standing] = []
+    found: list[StoredVersion] = []
     for name, sets in FILES:
         file = config.data_dir / name
         if config.database is None and not file.exists():
             continue
         with offline.line_snapshot(config.data_dir, config.database_url, file=name) as db:
-            numbers = [Standing(file=file, migrations=each, number=each.peek_version(db)) for each in sets]
+            numbers = [StoredVersion(file=file, migrations=each, number=each.peek_version(db)) for each in sets]
         found += numbers if any(each.number for each in numbers) else []
     return found
 
@@ -97,7 +97,7 @@ def check_upgrade(config: Config, *, backed_up: bool) -> CheckReport:
     return CheckReport(checks=tuple(_rows(found, config, backed_up=backed_up)))
 
 
-def _rows(found: list[Standing], config: Config, *, backed_up: bool) -> Iterator[CheckResult]:
+def _rows(found: list[StoredVersion], config: Config, *, backed_up: bool) -> Iterator[CheckResult]:
     newer = [each for each in found if each.number > each.known]
     steps = sum(max(0, each.known - max(each.number, each.migrations.base_version)) for each in found)
     if newer:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 WORDS_BYTES: Final = 16
 
 
-class Reader(Protocol):
+class RoomReader(Protocol):
     """The canary's account, as a trip uses it."""
 
     async def invitation(self) -> str:
@@ -44,7 +44,7 @@ class Trip:
     room: str = ""
 
 
-async def travel(handset: Handset, reader: Reader, *, slow: float, limit: float) -> Trip:
+async def travel(handset: Handset, reader: RoomReader, *, slow: float, limit: float) -> Trip:
     """Make one trip; `slow` and `limit` in seconds."""
     loop = asyncio.get_running_loop()
     begun, words, answer = loop.time(), secrets.token_hex(WORDS_BYTES), secrets.token_hex(WORDS_BYTES)

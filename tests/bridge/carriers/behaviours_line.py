@@ -65,10 +65,10 @@ async def paced(harness: Harness) -> None:
     """Texts leave no faster than the vendor's figure: after a burst each waits its turn, and is asked about again."""
     rate, now = harness.carrier.rate, 1000.0
     async with opened(harness) as line:
-        line.texts._pace = RateLimiter(rate, clock=lambda: now)
+        line.texts._rate_limiter = RateLimiter(rate, clock=lambda: now)
         owner = await texter(line, harness.number)
         burst = min(int(rate.burst), MANY)
-        assert burst == rate.burst or line.texts._pace.acquire(harness.number, 0, cost=rate.burst - burst) == 0.0
+        assert burst == rate.burst or line.texts._rate_limiter.acquire(harness.number, 0, cost=rate.burst - burst) == 0.0
         for n in range(burst):
             await line.texts.perform(await line.queue(owner, f"{n}"))
         waiting = await line.queue(owner, "next")

@@ -12,7 +12,7 @@ import pytest
 from bot.model.actions import DESK, OFFICE, THREAD, Invite, RedactEvent, SendMessage
 from bot.model.events import MemberJoined, MessageSent
 from bridge.carriers.adapter import InboundText
-from bridge.engine.cold_outreach import ColdOutreach
+from bridge.engine.cold_outreach import OutreachThreads
 from bridge.erasure.carrier_copies import COPIES
 from bridge.outbound.sms_sender import PHONE_CONTEXT
 from bridge.runtime.phone_number import Phone
@@ -46,7 +46,7 @@ async def everybody(_phone: Phone) -> bool:
 
 def allow(harness: BridgeHarness, *, is_suppressed: bool = False) -> None:
     """Wire texting first as `app` does."""
-    first_texts = ColdOutreach(
+    first_texts = OutreachThreads(
         harness.services, line=LINE, numbers=(NUMBER,), is_suppressed=everybody if is_suppressed else free
     )
     harness.engine._cold_outreach = harness.engine._lookup._cold_outreach = first_texts

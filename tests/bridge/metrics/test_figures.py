@@ -22,7 +22,7 @@ from bridge.tables import dead_letters, erasure_jobs, inbox, line_state, outbox,
 from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import InboxRow
 from bridge.tables.outbox import OutboxRow
-from bridge.tables.sent_texts import SentText
+from bridge.tables.sent_texts import SentTextRow
 from tests.bridge.metrics.samples import value
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
 
@@ -57,7 +57,7 @@ async def test_what_a_person_must_look_into_is_counted(harness: BridgeHarness, m
 
     async def commit(transaction: Transaction) -> None:
         for digest, unknown in ((b"a", True), (b"b", False)):
-            await sent_texts.record(transaction, digest, SentText("owner", "ref", unknown=unknown), until=1)
+            await sent_texts.record(transaction, digest, SentTextRow("owner", "ref", unknown=unknown), until=1)
         await dead_letters.record(transaction, letter, at=0.0, notices=[InboxRow("nobody", "kind", b"")])
         for subject in ("tried", "fresh"):
             await erasure_jobs.begin(transaction, kind=erasure_jobs.ROOM, subject=subject, thread="", grace=0.0, now=0.0)
