@@ -326,6 +326,17 @@ def test_one_sqlite_opens_our_files() -> None:
     assert uses == {"bridge/storage/sqlite_connection.py"}
 
 
+def test_errors_of_asyncpg_stay_where_it_is_opened() -> None:
+    """The rest of the program knows our errors alone, so that both engines fail in the same way; nobody waits for NOTIFY.
+
+    A wake-up that is lost would be a text that waits: each loop looks at its rows, and a standby at the lease.
+    """
+    uses = {file for file, tree in source().items() if any(name.partition(".")[0] == "asyncpg" for name in imported(tree))}
+    assert uses == {"bridge/storage/postgres_connection.py", "bridge/storage/postgres_probe.py"}
+    listens = re.compile(r"^\s*(LISTEN|NOTIFY)\s|\bpg_notify\s*\(")
+    assert [file for file, tree in source().items() if any(listens.search(text) for text in strings(tree))] == []
+
+
 def statements(tree: ast.Module) -> list[str]:
     """Return a module's strings that have a statement of SQL, without docstrings; `?` for what an f-string fills in."""
     nodes = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
