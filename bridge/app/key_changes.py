@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bridge.app.line_files import CannotStart, stale_keys
+from bridge.app.line_files import RESTORE, CannotStart, stale_keys
 from bridge.runtime import log
 from bridge.tables import line_state
 
@@ -46,23 +46,34 @@ if TYPE_CHECKING:
 
 TAKEN_STEP: Final = 1 << 20
 """How far above the number noted a file goes on that a person took: more than the newer one can have had unnoted."""
+DAMAGED_NOTE: Final = (
+    "the main database: how many changes keys.db has is damaged there, so nobody can tell a copy of before from it. If "
+    "you know that this keys.db is the newest one, one start with --take-over takes it. " + RESTORE + "."
+)
+
+
+def _number(noted: str | None) -> int:
+    """Return the number that is noted; 0 where none ever was. Raises `CannotStart` for a damaged one: no file is taken."""
+    if noted is not None and not noted.isdecimal():
+        raise CannotStart([DAMAGED_NOTE])
+    return int(noted or 0)
 
 
 async def read_noted(reader: Reader) -> int:
-    """Return how many changes the database knows of; 0 where it has never noted any. Raises `DatabaseError`."""
-    return int(await line_state.get(reader, line_state.KEY_CHANGES) or 0)
+    """Return how many changes the database knows of. Raises `DatabaseError` and `CannotStart`."""
+    return _number(await line_state.get(reader, line_state.KEY_CHANGES))
 
 
 async def read_noted_beside(connection: PostgresConnection, schema: str) -> int:
     """Return the same on a connection that is not the database's own. `schema`: of the main database."""
     if not await connection.has_table(f'"{schema}".line'):
         return 0
-    return int(await line_state.get_at(connection, schema, line_state.KEY_CHANGES) or 0)
+    return _number(await line_state.get_at(connection, schema, line_state.KEY_CHANGES))
 
 
 def peek_noted(snapshot: Snapshot) -> int:
     """Return the same to a verb that reads beside the bridge."""
-    return int(line_state.peek(snapshot, line_state.KEY_CHANGES) or 0)
+    return _number(line_state.peek(snapshot, line_state.KEY_CHANGES))
 
 
 async def settle(database: Database, keys: KeyFile, path: Path, *, take_over: bool) -> None:
@@ -70,7 +81,13 @@ async def settle(database: Database, keys: KeyFile, path: Path, *, take_over: bo
 
     `take_over`: a person says that this file is to be used. Raises `CannotStart` for a copy of before, and `DatabaseError`.
     """
-    if keys.changes < (known := await read_noted(database)):
+    try:
+        known = await read_noted(database)
+    except CannotStart:
+        if not take_over:
+            raise
+        known = keys.changes + 1  # whatever it was: the file goes on above it, as one does that a person took
+    if keys.changes < known:
         if not take_over:
             raise CannotStart([stale_keys(path)])
         await keys.raise_changes(known + TAKEN_STEP)

@@ -50,7 +50,11 @@ def check_contents(db: Snapshot, config: Config, *, running: bool) -> Iterator[C
 
 
 def _check_key_file(db: Snapshot, config: Config) -> CheckResult:
-    name, path, noted = "key file", config.data_dir / KEYS, peek_noted(db)
+    name, path = "key file", config.data_dir / KEYS
+    try:
+        noted = peek_noted(db)
+    except CannotStart as error:
+        return CheckResult(name=name, ok=False, what=str(error), do=NO_START)
     try:
         changes = peek_age(path, recovers=False).changes
     except Corrupt:

@@ -185,6 +185,20 @@ async def test_a_copy_of_before_a_change_is_refused(line: Line, tmp_path: Path, 
     assert await start(newer) == [stale_keys(line.keys_path)]
 
 
+async def test_a_damaged_note_is_no_reason_to_take_any_file(line: Line) -> None:
+    """It is refused with a sentence; a person who knows that the file is the newest takes it, and it is noted again."""
+    await line.keys.insert("t1", WRAPPED)
+    await line.settle()
+    await line.commit()
+    await line.database.commit(lambda transaction: line_state.put(transaction, line_state.KEY_CHANGES, "1x"))
+    with pytest.raises(CannotStart) as refused:
+        await line.settle()
+    assert refused.value.problems == [key_changes.DAMAGED_NOTE]
+    await line.settle(take_over=True)
+    await line.commit()
+    assert await line.noted() == line.keys.changes > key_changes.TAKEN_STEP
+
+
 async def test_a_file_that_is_ahead_is_the_line_s(line: Line, tmp_path: Path) -> None:
     """A process that died between a key and its commit, or a database that lost its last commits: no copy, and no word."""
     await line.settle()

@@ -115,6 +115,10 @@ def _other_server(line: Line) -> None:
     line.execute("UPDATE line SET value = 'elsewhere.example' WHERE name = 'server_name'")
 
 
+def _damaged_note(line: Line) -> None:
+    line.execute("UPDATE line SET value = 'x' WHERE name = 'key_changes'")
+
+
 def _newer(line: Line) -> None:
     line.execute(f"UPDATE {schema.MIGRATIONS.version_table} SET version = version + 1")  # noqa: S608 - a name of ours
 
@@ -124,6 +128,7 @@ def _newer(line: Line) -> None:
     [
         (_older, "key file", "older than the database"),
         (_damaged, "key file", "is damaged"),
+        (_damaged_note, "key file", "is damaged there"),
         (lambda line: line.keys.unlink(), "files", "keys.db: missing"),
         (lambda line: line.main.unlink(), "files", "main.db: missing"),
         (_other_key, "keys", "suppression"),
