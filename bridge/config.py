@@ -116,10 +116,12 @@ class MetricsSettings(Section):
 class DatabaseSettings(Section):
     """A PostgreSQL database, of this line alone, that holds everything but keys; without this section SQLite does.
 
-    `url_file` holds `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`, which is a secret.
+    `url_file` holds `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`, which is a secret. `copies_kept_days`: for how long
+    base backups, dumps and an archive of its log are kept, 0 where there are none; no server tells.
     """
 
     url_file: Path
+    copies_kept_days: Annotated[int, Field(ge=0, le=3650)] | None = None
 
 
 class KeySettings(Section):

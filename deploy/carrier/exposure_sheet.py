@@ -230,6 +230,13 @@ def _server(config: Config) -> tuple[ExposureEntry, ...]:
     """Return what a PostgreSQL of the line keeps beside the rows: none for a line on SQLite."""
     if config.database is None:
         return ()
+    match config.database.copies_kept_days:
+        case None:
+            copies = "for a time that nobody has said (database.copies_kept_days)"
+        case 0:
+            copies = "none are kept, by database.copies_kept_days"
+        case days:
+            copies = f"at most {days} days, by database.copies_kept_days"
     return (
         ExposureEntry(
             where="PostgreSQL of the bridge: what was deleted there",
@@ -242,8 +249,8 @@ def _server(config: Config) -> tuple[ExposureEntry, ...]:
             ),
             how_long=(
                 "dead rows: until a vacuum was there and their page is written over; the write-ahead log: until the server "
-                "uses its files again, and as long as wal_keep_size and slots hold it back; an archive, replicas, base "
-                "backups and dumps: as long as you keep them (`doctor`: rows database vacuum, database log)"
+                "uses its files again, and as long as wal_keep_size and slots hold it back; replicas: as the server; an "
+                f"archive, base backups and dumps: {copies} (`doctor`: rows database vacuum, database log, database copies)"
             ),
             readable_by=(
                 "whoever has the server, its disk or a copy; nobody, what is ciphertext whose key is gone; that whose key "

@@ -137,6 +137,11 @@ NOTES: Final[Mapping[str, Note]] = MappingProxyType(
             "a file with the URL of that database, which is this line's alone (operator.md)",
             "/srv/line/secrets/database_url",
         ),
+        "database.copies_kept_days": Note(
+            "for how many days base backups, dumps and an archive of that server's log are kept; 0: there are none. No "
+            "server tells, so `exposure` and `doctor` go by it",
+            "14",
+        ),
         "metrics": Note("where Prometheus finds the metrics, on a listener of their own", "see below"),
         "metrics.listen": Note("its address and port", "127.0.0.1:9464"),
         "metrics.exposed": Note(

@@ -54,6 +54,7 @@ ROWS: Final = (
     "database server",
     "database vacuum",
     "database log",
+    "database copies",
     "leader",
     "clock",
     "facts",

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from bridge.config import Config
 
-ROWS: Final = ("database server", "database vacuum", "database log")
+ROWS: Final = ("database server", "database vacuum", "database log", "database copies")
 SCHEMAS: Final = ("main", "voice")
 AWAY: Final = (
     "Start it, or write the right URL into the file of database.url_file. Texts are answered 503 and come again; the "
@@ -49,6 +49,8 @@ LONG_SECONDS: Final = 3600.0
 FREE_CONNECTIONS: Final = 5
 CLOCK_SECONDS: Final = 60.0
 MIN_FREE_BYTES: Final = 1024 * MIB
+LONG_DAYS: Final = 35
+"""Days of copies, from which on a person has to have meant it."""
 
 
 def postgres_probes(config: Config, *, wait_ms: int) -> list[Probe]:
@@ -63,7 +65,8 @@ def postgres_probes(config: Config, *, wait_ms: int) -> list[Probe]:
     async def health() -> Sequence[CheckResult]:
         async with asked(config, wait_ms) as connection:
             found = await ask_health(connection, SCHEMAS)
-        return [check_server(found, config, now=time.time()), check_vacuum(found), check_log(found)]
+        rows = check_server(found, config, now=time.time()), check_vacuum(found), check_log(found)
+        return [*rows, check_copies(found, config)]
 
     def leader() -> Iterator[CheckResult]:
         try:
@@ -259,3 +262,24 @@ def _log_faults(found: PostgresHealth) -> Iterator[tuple[str, str, bool]]:
             "Keep none with keys.db beside it; say how long it is kept.",
             False,
         )
+
+
+def check_copies(found: PostgresHealth, config: Config) -> CheckResult:
+    """Whether it is said for how long copies are kept, and whether that can be: the server cannot tell."""
+    days = None if config.database is None else config.database.copies_kept_days
+    well = "none is kept" if days == 0 else f"kept for {days} days at most"
+    well = f"{well}, by database.copies_kept_days"
+    return _row("database copies", _copies_faults(days, archives=found.archives), well)
+
+
+def _copies_faults(days: int | None, *, archives: bool) -> Iterator[tuple[str, str, bool]]:
+    kept = "base backups, dumps and an archive of the log keep what was deleted"
+    if days is None:
+        what = f"{kept}, and nobody said for how long"
+        yield what, "Write the days into database.copies_kept_days (0: there are none), and let each copy end then.", False
+    elif days == 0 and archives:
+        what = "the server archives its log, though database.copies_kept_days says that no copy is kept"
+        yield what, "Say for how many days, and let the archive end then; or set archive_mode off.", False
+    elif days > LONG_DAYS:
+        what = f"{kept}, for {days} days: ids and times of each conversation stay as long"
+        yield what, f"Keep them for {LONG_DAYS} days at most, unless a duty of yours says otherwise.", False

@@ -87,7 +87,12 @@ def _parts() -> dict[str, Schema]:
         },
         "logLevel": {"enum": ["DEBUG", "INFO", "WARNING", "ERROR"]},
         "secrets": _secret_references(),
-        "database": _section({"ca": _reference(("configMap", "secret"), key=FILE_NAME)}),
+        "database": _section(
+            {
+                "ca": _reference(("configMap", "secret"), key=FILE_NAME),
+                "copiesKeptDays": {"type": ["integer", "null"], "minimum": 0, "maximum": 3650},
+            }
+        ),
         "keys": _section(
             {
                 "mode": {"enum": ["shared", "follows"]},

@@ -80,7 +80,9 @@ A secret is a file of the projected volume, which stands for systemd's credentia
 {{- $config := dict "data_dir" "/var/lib/quietline/line" "homeserver" $homeserver "lines" (list $line) "quiet_hours" $v.quietHours "log_level" $v.logLevel -}}
 {{- $_ := set $config "listen" (dict "host" .host "port" (int .port) "public_base_url" $v.publicUrl) -}}
 {{- $_ := set $config "keys" (dict "vault_key_file" (printf "%s/vault_key" $at) "index_key_file" (printf "%s/index_key" $at) "suppression_key_file" (printf "%s/suppression_key" $at)) -}}
-{{- $_ := set $config "database" (dict "url_file" (printf "%s/database_url" $at)) -}}
+{{- $database := dict "url_file" (printf "%s/database_url" $at) -}}
+{{- if kindIs "invalid" $v.database.copiesKeptDays | not }}{{ $_ := set $database "copies_kept_days" (int $v.database.copiesKeptDays) }}{{ end -}}
+{{- $_ := set $config "database" $database -}}
 {{- if $v.metrics.enabled }}{{ $_ := set $config "metrics" (dict "listen" "0.0.0.0:9464" "exposed" true) }}{{ end -}}
 {{- if $v.canary.enabled -}}
 {{- $_ := set $config "canary" (dict "secret_file" (printf "%s/canary" $at) "localpart" $v.canary.localpart "every" $v.canary.every "slow" $v.canary.slow "limit" $v.canary.limit) -}}

@@ -92,6 +92,16 @@ async def test_a_postgresql_keeps_what_was_deleted(line: LineDirectory) -> None:
     assert "keys.db and the file of keys.vault_key_file" in kept.readable_by
 
 
+@pytest.mark.parametrize(
+    ("days", "says"), [(None, "for a time that nobody has said"), (0, "none are kept"), (14, "at most 14 days")]
+)
+async def test_for_how_long_copies_of_a_postgresql_are_kept(line: LineDirectory, days: int | None, says: str) -> None:
+    """By what the configuration says, and where it says nothing, that."""
+    config = line.config.model_copy(update={"database": DatabaseSettings(url_file=Path("url"), copies_kept_days=days)})
+    [kept] = [each for each in exposure_sheet.exposure_entries(config, PACK) if "PostgreSQL of the bridge" in each.where]
+    assert f"base backups and dumps: {says}" in kept.how_long
+
+
 async def test_the_verb_tells_line_and_carrier(line: LineDirectory) -> None:
     """`exposure --data` is both, for a person and for a program; kinds beside it are a usage error."""
     told = CliRunner().invoke(cli, ["exposure", "--data", str(line.layout.data), "--json"])

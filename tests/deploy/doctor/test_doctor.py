@@ -33,9 +33,10 @@ DAY = 86_400.0
 
 LISTED = """configuration, packs, on-call, vault key, keys, file modes, data directory, keys.db, disk, swap,
 secure_delete, logs, port, bridge, restarts, database, database lock, database server, database vacuum,
-database log, leader, clock, facts, backup, drill, calendar, vacuum, own vacuum, hold, reveal, texts, dead letters,
-audit, erasure, carrier, carrier login, public address, certificate, silence, homeserver, homeserver version, homeserver
-database, homeserver module, homeserver administrator, homeserver limits, homeserver settings, registration,
+database log, database copies, leader, clock, facts, backup, drill, calendar, vacuum, own vacuum, hold, reveal, texts,
+dead letters, audit, erasure, carrier, carrier login, public address, certificate, silence, homeserver, homeserver
+version, homeserver database, homeserver module, homeserver administrator, homeserver limits, homeserver settings,
+registration,
 identities, line devices, desk, first supervisor, staff trust, staff devices, staff pushers, first passwords"""
 """Names that programs outside rely on: none of them is renamed or taken away."""
 TWENTY = """file modes, disk, clock, homeserver, carrier login, public address, homeserver module, backup, port, packs,

@@ -23,7 +23,7 @@ from deploy.backup.migrate import migrate
 from deploy.data_dir.layout import Layout
 from deploy.doctor import postgres_probes as module
 from deploy.doctor.doctor import ROWS, run_checks
-from deploy.doctor.postgres_probes import check_log, check_server, check_vacuum, postgres_probes, sqlite_rows
+from deploy.doctor.postgres_probes import check_copies, check_log, check_server, check_vacuum, postgres_probes, sqlite_rows
 from deploy.inspect.status import CheckResult
 from tests.deploy.line_directory import line_directory
 from tests.e2e.polling import wait_until
@@ -74,7 +74,7 @@ async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server
             url_file.touch(mode=0o600)
             url_file.write_text(await make_line_database(name, server.url("postgres")))
             with made.layout.config.open("a", encoding="utf-8") as config:
-                config.write(f"\ndatabase: {{url_file: {url_file}}}\n")
+                config.write(f"\ndatabase: {{url_file: {url_file}, copies_kept_days: 14}}\n")
             await migrate(load(made.layout.config), "postgresql")
             line = ServerLine(server, made.layout, name)
             line.archive("/bin/true")
@@ -280,6 +280,25 @@ async def test_each_fault_has_what_to_do(line: ServerLine, row: str, changed: di
     well, found = ask(HEALTHY), ask(replace(HEALTHY, **changed))
     assert (well.ok, well.warning, well.do) == (True, False, "")
     assert (found.ok, found.warning, says in found.what, bool(found.do)) == (ok, ok, True, True)
+
+
+@pytest.mark.parametrize(
+    ("days", "archives", "says"),
+    [
+        (None, False, "nobody said for how long"),
+        (0, True, "archives its log, though"),
+        (36, False, "for 36 days"),
+        (0, False, ""),
+        (35, True, ""),
+    ],
+)
+async def test_for_how_long_copies_are_kept(line: ServerLine, days: int | None, archives: bool, says: str) -> None:
+    """Nobody but the agency can say it: a warning where it has not, or where it cannot be so."""
+    assert line.config.database is not None
+    told = line.config.database.model_copy(update={"copies_kept_days": days})
+    row = check_copies(replace(HEALTHY, archives=archives), line.config.model_copy(update={"database": told}))
+    assert (row.name, row.ok, row.warning, says in row.what) == ("database copies", True, bool(says), True)
+    assert bool(row.do) == bool(says)
 
 
 async def test_a_full_disk_is_seen_where_it_is_this_machine_s(line: ServerLine, monkeypatch: pytest.MonkeyPatch) -> None:
