@@ -264,9 +264,11 @@ def check_events(api: ModuleApi, rules: RoomRules) -> None:
 
 
 def engine_of(api: ModuleApi) -> str:
-    """Which database it is: "sqlite" or "postgres". In a worker too."""
-    database = _require_part(_require_method(_require_part(api, "_hs"), "get_datastores")(), "main")
-    engine = _require_part(_require_part(database, "db_pool"), "engine")
+    """Which database it is: "sqlite" or "postgres". In a worker too. Raises `ConfigError` where there are several."""
+    stores = _require_method(_require_part(api, "_hs"), "get_datastores")()
+    if len(_require_part(stores, "databases")) > 1:  # a transaction sees one: nobody could say that nothing is left
+        raise ConfigError("quietline: `databases:` splits this Synapse's tables, and the module needs them in one database")
+    engine = _require_part(_require_part(_require_part(stores, "main"), "db_pool"), "engine")
     return "sqlite" if type(engine).__name__ == "Sqlite3Engine" else "postgres"
 
 

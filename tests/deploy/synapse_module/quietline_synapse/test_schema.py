@@ -199,7 +199,7 @@ async def test_of_a_room_of_others_nothing_is_loaded(database: OneDatabase) -> N
     store = SimpleNamespace(get_event=get_event)
     homeserver = SimpleNamespace(
         get_module_api_callbacks=lambda: SimpleNamespace(third_party_event_rules=callbacks),
-        get_datastores=lambda: SimpleNamespace(main=store),
+        get_datastores=lambda: SimpleNamespace(main=store, databases=[None]),
     )
     rooms, api = database.all_rooms(), SimpleNamespace(_hs=homeserver)
     check_events(api, RoomRules(rooms=rooms, settings=settings()))

@@ -235,9 +235,10 @@ def strange() -> Any:
     passwords = SimpleNamespace(set_password=takes("user_id", "password_hash", "logout_devices"))
     deactivation = SimpleNamespace(deactivate_account=takes("user_id", "erase_data", "requester", "by_admin"))
     events = SimpleNamespace(check_event_allowed=takes("event", "context"))
+    stores = SimpleNamespace(main=database, databases=[None])
     internals = SimpleNamespace(
         get_module_api_callbacks=lambda: SimpleNamespace(third_party_event_rules=events),
-        get_datastores=lambda: SimpleNamespace(main=database),
+        get_datastores=lambda: stores,
         get_media_repository=lambda: repository,
         get_device_handler=lambda: devices,
         get_auth_handler=lambda: auth,
@@ -289,6 +290,14 @@ def test_a_part_that_is_not_there(owner: str, name: str, how: str) -> None:
         setattr(place, name, lambda _something_else: None)
 
     with refused(f"this Synapse has no `{name}`"):
+        load(api)
+
+
+def test_tables_in_several_databases_are_refused() -> None:
+    """Synapse's `databases:` may put state groups into another one, where no transaction of the module's sees them."""
+    api = strange()
+    api._hs.get_datastores().databases.append(None)
+    with refused("the module needs them in one database"):
         load(api)
 
 
