@@ -76,6 +76,11 @@ class ServerAway(Exception):  # noqa: N818 - it says what is so
     """The line cannot start just now: PostgreSQL does not answer, or `keys.db` is locked. The next try may find it."""
 
 
+def missing_keys(path: Path) -> str:
+    """Say that `keys.db` of a line on PostgreSQL is not there, and what a person can do."""
+    return f"{path}: missing: it has the keys of what {SERVER} holds. Put it back. {RESTORE}."
+
+
 def stale_keys(path: Path) -> str:
     """Say that `keys.db` is a copy of before, and what a person can do."""
     return (
@@ -118,7 +123,7 @@ async def check_server(data: Path, server: str) -> None:
         finally:
             await connection.close()
     if there and not keys.exists():
-        raise CannotStart([f"{keys}: missing: it has the keys of what {SERVER} holds. Put it back. {RESTORE}."])
+        raise CannotStart([missing_keys(keys)])
     if not there and keys.exists() and _has_keys(keys):
         raise CannotStart([f"{SERVER}: has nothing of this line, and {keys} has keys. Name the right one. {RESTORE}."])
 

@@ -50,7 +50,8 @@ ANOTHER_PORT: Final = "Give this bridge another one with --listen HOST:PORT, whe
 class UselessKeys:
     """Is told at each look that the line could be led, but for `keys.db`: says so, and calls who is on call, once.
 
-    Not at once: the bridge that has the newer file may be starting again, or the file be on its way. `problem`: a sentence.
+    Not at once: the bridge that has the newer file may be starting again, or the file, or its volume, be on its way.
+    `problem`: a sentence.
     """
 
     def __init__(self, config: Config, problem: str) -> None:
@@ -146,17 +147,19 @@ async def wait_for_lead(
     main = config.data_dir / line_files.MAIN
     place, keys = PostgresPlace(server, main.stem), config.data_dir / line_files.KEYS
     front = Front(config)
-    stale, damaged = (UselessKeys(config, say(keys)) for say in (line_files.stale_keys, line_files.damaged_file))
+    sentences = (line_files.missing_keys, line_files.stale_keys, line_files.damaged_file)
+    missing, stale, damaged = (UselessKeys(config, say(keys)) for say in sentences)
     waiting = Waiting(
         place,
         keys,
         end=end,
         any_keys=any_keys,
         noted=partial(key_changes.read_noted_beside, schema=place.schema),
+        missing=missing,
         stale=stale,
         damaged=damaged,
     )
-    for each in (stale, damaged, waiting, front):
+    for each in (missing, stale, damaged, waiting, front):
         stack.push_async_callback(each.close)
     try:
         with line_files.opening(main, server=server):

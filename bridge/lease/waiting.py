@@ -55,16 +55,17 @@ class Waiting:
         end: End,
         any_keys: bool = False,
         noted: Callable[[PostgresConnection], Awaitable[int]] = _none_noted,
+        missing: Callable[[], None] = _tell_nobody,
         stale: Callable[[], None] = _tell_nobody,
         damaged: Callable[[], None] = _tell_nobody,
     ) -> None:
         """Make it. `place`: of the main database; `keys`: `keys.db`; `any_keys`: also one that is older than it was.
 
-        `noted`: how many changes of that file the database knows of; `stale` is told at each look that it is too old, and
-        `damaged`, by `run`, that it is no database: half of it may be there, and the rest be on its way.
+        `noted`: how many changes of that file the database knows of; `missing` and `stale` are told at each look that it is
+        not there, or too old, and `damaged`, by `run`, that it is no database: the rest of it may be on its way.
         """
         self._place, self._keys, self._end, self._any_keys = place, keys, end, any_keys
-        self._noted, self._stale, self._damaged = noted, stale, damaged
+        self._noted, self._missing, self._stale, self._damaged = noted, missing, stale, damaged
         self._connection: PostgresConnection | None = None
         self._identity = own_identity()
         self._seen: Lease | None = None
@@ -108,6 +109,7 @@ class Waiting:
             return None
         if not self._keys.exists() and await lease_table.line_exists(connection, self._place):
             self._say("lease.no_keys", FileNotFoundError())
+            self._missing()
             return None
         age = await self._keys_age(seen.holder if stood_still else "")
         if not self._any_keys and (age.epoch < seen.keys or age.changes < await self._noted(connection)):

@@ -20,7 +20,7 @@ import pytest
 
 from bridge.app import main, port
 from bridge.app.bridge import Bridge
-from bridge.app.line_files import KEYS, CannotStart, ServerAway
+from bridge.app.line_files import KEYS, CannotStart, ServerAway, missing_keys
 from bridge.config import Config, ConfigError, load
 from bridge.lease.key_file_look import peek_age
 from bridge.lease.waiting import Waiting
@@ -168,6 +168,7 @@ async def test_a_bridge_whose_volume_is_not_mounted_waits_for_it(line: SharedLin
             await stack.aclose()
             await assert_never("it makes keys of its own", partial(exists, volume / KEYS), during=1.5)
             await other.waits()
+            assert missing_keys(volume / KEYS) in other.words
             shutil.copyfile(first.data_dir / KEYS, volume / KEYS)
             await other.takes_webhooks()
             assert peek_age(volume / KEYS).epoch == 2

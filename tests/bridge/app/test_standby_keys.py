@@ -260,17 +260,20 @@ async def test_a_file_that_cannot_be_looked_at_is_not_held_against_the_server(li
     assert str(away.value).startswith(f"{keys}: another process keeps it locked")
 
 
-async def test_a_damaged_file_is_said_by_who_waits(line: SharedLine) -> None:
-    """It goes on waiting, for the rest of the file may be on its way, and leads as soon as that is there."""
-    at, other, damaged = line.config(), line.machine("other"), list[bool]()
+@pytest.mark.parametrize("harm", ["damaged", "missing"])
+async def test_a_file_that_is_of_no_use_is_said_by_who_waits(line: SharedLine, harm: str) -> None:
+    """It goes on waiting, for the file or the rest of it may be on its way, and leads as soon as that is there."""
+    at, other, told = line.config(), line.machine("other"), list[bool]()
     assert at.database_url is not None
     keys = other.data_dir / KEYS
-    keys.write_bytes(b"no database at all" * 500)
-    waiting = Waiting(line.place(at.database_url), keys, end=line.ends.append, damaged=lambda: damaged.append(True))
+    if harm == "damaged":
+        keys.write_bytes(b"no database at all" * 500)
+    says: dict[str, Any] = {harm: lambda: told.append(True)}
+    waiting = Waiting(line.place(at.database_url), keys, end=line.ends.append, **says)
     async with AsyncExitStack() as stack:
         await line.lead(at, stack)
         leading = asyncio.create_task(waiting.run())
-    await wait_until("it says so", partial(any_of, damaged), every=0.05)
+    await wait_until("it says so", partial(any_of, told), every=0.05)
     assert not leading.done()
     shutil.copyfile(at.data_dir / KEYS, keys)
     lead = await leading
