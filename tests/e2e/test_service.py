@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -203,17 +204,17 @@ async def outlive_the_database(stack: Stack, site: Site, conversation: Conversat
 
 async def vacuum(stack: Stack, homeserver: str) -> str:
     """Have the module vacuum the homeserver's database, as it does every night; return what it says of which database."""
+    return await wait_until("the homeserver's database is vacuumed", partial(vacuumed, stack, homeserver), seen=stack.tail)
+
+
+async def vacuumed(stack: Stack, homeserver: str) -> str | None:
+    """Ask once; return which database it was, None while another transaction is open."""
     headers = {"Authorization": f"Bearer {stack.secret('as_token')}"}
-
-    async def vacuumed() -> str | None:
-        """Return what it was; None while another transaction is open."""
-        async with (
-            aiohttp.ClientSession(homeserver, headers=headers) as http,
-            http.post("/_synapse/client/quietline/vacuum") as answer,
-        ):
-            return str((await answer.json())["database"]) if answer.status == HTTPStatus.OK else None
-
-    return await wait_until("the homeserver's database is vacuumed", vacuumed, seen=stack.tail)
+    async with (
+        aiohttp.ClientSession(homeserver, headers=headers) as http,
+        http.post("/_synapse/client/quietline/vacuum") as answer,
+    ):
+        return str((await answer.json())["database"]) if answer.status == HTTPStatus.OK else None
 
 
 async def test_the_same_on_the_agencys_own_synapse(
@@ -255,20 +256,29 @@ async def test_the_same_on_the_agencys_own_synapse(
 
 
 async def vacuum_beside_a_dump(stack: Stack, synapse: JoinedSynapse, postgres: PostgresServer) -> None:
-    """Vacuum every table that may hold rows of ours while another reads them; none is written anew."""
+    """Vacuum every table that may hold rows of ours while another reads them; none is written again.
 
-    def files() -> set[tuple[Any, ...]]:
-        return set(postgres.execute("agency", "SELECT oid, relfilenode FROM pg_class WHERE relkind = 'r'"))
+    In its first minutes Synapse makes indexes: each waits for the dump and has its table meanwhile. So a vacuum that is
+    refused is tried with another dump, as it would be another night.
+    """
+
+    def files() -> dict[Any, Any]:
+        return dict(postgres.execute("agency", "SELECT oid, relfilenode FROM pg_class WHERE relkind = 'r'"))
+
+    async def beside_a_dump() -> str | None:
+        dump = psycopg2.connect(postgres.libpq("agency"))
+        try:
+            dump.set_session(isolation_level="REPEATABLE READ")
+            dump.cursor().execute("SELECT count(*) FROM event_json")
+            return await vacuumed(stack, synapse.url)
+        finally:
+            dump.close()
 
     before = files()
-    dump = psycopg2.connect(postgres.libpq("agency"))
-    try:
-        dump.set_session(isolation_level="REPEATABLE READ")
-        dump.cursor().execute("SELECT count(*) FROM event_json")
-        assert await vacuum(stack, synapse.url) == "postgres"
-    finally:
-        dump.close()
-    assert files() == before
+    assert await wait_until("it is vacuumed beside a dump", beside_a_dump, every=1.0, seen=stack.tail) == "postgres"
+    # Lists of Synapse's own work come and go.
+    after = files()
+    assert [table for table in before.keys() & after if after[table] != before[table]] == []
     seen = postgres.execute("agency", "SELECT relname FROM pg_stat_user_tables WHERE last_vacuum IS NOT NULL")
     assert {("event_json",), ("events",), ("room_memberships",), ("device_inbox",)} <= set(seen)
 
