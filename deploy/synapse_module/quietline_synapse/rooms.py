@@ -1,7 +1,7 @@
 """Which rooms are the policy bot's, who sits at its desks, and how a room goes.
 
 Rule of this module: a room is a line's if its policy bot created it and for no other reason; what kind of room it is stands
-in its create event, which nobody can change. All is read from the tables each time: a room may have gone since.
+in its create event, which nobody can change. All else is read from the tables each time: a room may have gone since.
 `PolicyRooms` are the rooms of one line, which alone its token reaches; `AllRooms` those of every line, for the rules.
 """
 
@@ -96,8 +96,8 @@ NO_PURGED_TABLE: Final = (
     f"database: Synapse's role may not make the table {PURGED}: keys of purged rooms that a client backs up again are "
     "kept; GRANT CREATE on Synapse's schema to it"
 )
-MAX_FOREIGN: Final = 10_000
-"""Rooms of others that are known by heart."""
+MAX_KNOWN: Final = 10_000
+"""Rooms of which a process remembers whether they are of others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,23 +127,27 @@ class AllRooms:
 
     def __init__(self, *, api: ModuleApi, settings: ModuleSettings, schema: Schema) -> None:
         self._api, self._lines, self._schema = api, settings.lines, schema
-        self._foreign: set[str] = set()
+        self._foreign: dict[str, bool] = {}
 
     async def is_foreign(self, room_id: str) -> bool:
-        """Whether a room is known and no policy bot created it, which never changes."""
-        if room_id in self._foreign:
-            return True
+        """Whether a room is known and no policy bot created it.
 
-        def read(txn: Any) -> bool:
+        Who created a room never changes, so the database is asked once for a room: each event would cost a transaction.
+        """
+        if (known := self._foreign.get(room_id)) is not None:
+            return known
+
+        def read(txn: Any) -> bool | None:
             txn.execute("SELECT creator FROM rooms WHERE room_id = ?", (room_id,))
             row = txn.fetchone()
-            return row is not None and row[0] not in {line.policy for line in self._lines}
+            return None if row is None else row[0] not in {line.policy for line in self._lines}
 
-        foreign = bool(await self._api.run_db_interaction("quietline_is_foreign", read))
-        if foreign:
-            if len(self._foreign) >= MAX_FOREIGN:
-                self._foreign.clear()
-            self._foreign.add(room_id)
+        foreign: bool | None = await self._api.run_db_interaction("quietline_is_foreign", read)
+        if foreign is None:
+            return False
+        if len(self._foreign) >= MAX_KNOWN:
+            self._foreign.clear()
+        self._foreign[room_id] = foreign
         return foreign
 
     async def our_rooms(self, room_ids: Iterable[str]) -> set[str]:

@@ -212,8 +212,10 @@ async def test_of_a_room_of_others_nothing_is_loaded(database: OneDatabase) -> N
         assert (await callbacks.check_event_allowed(event, context)) == (allowed, None)
         assert context.asked is not allowed
     assert asked == ["!theirs", "!far"]
-    database.db.execute("DELETE FROM rooms")
-    assert await rooms.is_foreign("!theirs")
+    assert not await rooms.is_foreign("!soon theirs")  # nobody knows it yet, which is not remembered
+    database.db.execute("UPDATE rooms SET creator = 'nobody who is asked'")
+    database.db.execute("INSERT INTO rooms (room_id, creator) VALUES ('!soon theirs', '@bea:x')")
+    assert [await rooms.is_foreign(room) for room in ("!theirs", "!ours", "!soon theirs")] == [True, False, True]
 
 
 async def test_keys_of_rooms_that_we_purged_are_ours_for_ever(database: OneDatabase) -> None:
