@@ -15,7 +15,13 @@ from typing import Final, TypeVar
 from bot.model.actions import THREAD
 from bridge.erasure.certificate import FOREIGN_UPLOADS, KEPT_PAGES, OWN_PAGES, CertificateSigner
 from bridge.erasure.job_runner import Step, StepNotDone, close_job
-from bridge.matrix.api.module_api import ModuleClient, ModuleRequestRejected, RoomState
+from bridge.matrix.api.module_api import (
+    STILL_THERE,
+    HomeserverUnreachable,
+    ModuleClient,
+    ModuleRequestRejected,
+    RoomState,
+)
 from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused
 from bridge.matrix.room_keys.ratchet_pruning import destroy_keys
 from bridge.matrix.rooms import media
@@ -142,7 +148,7 @@ class RoomSteps:
         """Delete what was uploaded for the room, and not what another person uploaded and this room only points to."""
         for address in await media.uploads_of(self._database, job.subject):
             try:
-                await self._module_client.delete_media(address)
+                await self._delete_upload(address)
             except ModuleRequestRejected as error:
                 # Refused for any other reason it may be ours, and the certificate must not say otherwise.
                 if error.errcode != NOT_OURS:
@@ -151,6 +157,15 @@ class RoomSteps:
                 await self._database.commit(partial(media.delete_upload, mxc=address))
         self._crash(CrashPoint.UPLOADS_DELETED)
         return "destroy"
+
+    async def _delete_upload(self, address: str) -> None:
+        try:
+            await self._module_client.delete_media(address)
+        except HomeserverUnreachable as error:
+            # It answers: the desk hears what is there still, and not that nobody answered.
+            if error.errcode != STILL_THERE:
+                raise
+            raise StepNotDone("upload") from None
 
     async def destroy(self, job: ErasureJob) -> str:
         """Destroy the room's key, and with it every sealed session; then the sessions."""
@@ -186,7 +201,7 @@ class RoomSteps:
         uploads = await media.uploads_of(self._database, room_id)
         for address in uploads:
             if not await self._module_client.media_gone(address):
-                await self._module_client.delete_media(address)
+                await self._delete_upload(address)
                 raise StepNotDone("upload")
         if await self._vault.has_key(f"room:{room_id}"):
             return "destroy"

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Final
 
 from bridge.background.loop import BackgroundLoop
-from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleRequestRejected
+from bridge.matrix.api.module_api import STILL_THERE, HomeserverUnreachable, ModuleClient, ModuleRequestRejected
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.storage.database import Database, Reader, Transaction, earlier
@@ -104,10 +104,11 @@ class UploadCleanup:
             mxc = row["mxc"]
             try:
                 await self._module_client.delete_media(mxc)
-            except HomeserverUnreachable as error:
-                log.event("uploads.retry", status=error.status)
-                break
-            except ModuleRequestRejected as error:
+            except (HomeserverUnreachable, ModuleRequestRejected) as error:
+                if isinstance(error, HomeserverUnreachable) and error.errcode != STILL_THERE:
+                    log.event("uploads.retry", status=error.status)
+                    break
+                # It is about this one: those behind it do not wait for it.
                 log.event("uploads.delete_rejected", status=error.status)
                 await self._database.commit(partial(_postpone, mxc=mxc, due=now + int(RETRY_SECONDS * 1000)))
                 continue

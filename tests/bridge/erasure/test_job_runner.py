@@ -12,13 +12,13 @@ from bot.model.events import TimerDue
 from bot.model.thread import ThreadState
 from bridge.erasure.certificate import ErasureCertificate
 from bridge.erasure.job_runner import REDACTION_DELIVERY_SECONDS
-from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleNotLoaded, ModuleRequestRejected
+from bridge.matrix.api.module_api import STILL_THERE, HomeserverUnreachable, ModuleNotLoaded, ModuleRequestRejected
 from bridge.matrix.room_client import Permanent, Transient
 from bridge.tables.cross_table.leftovers import PERSON_COLUMNS, ROOM_COLUMNS
 from bridge.tables.erasure_jobs import IMMEDIATE
 from policies.schema import SettingsPart
 from tests.fakes.bridge_harness import HANDSET
-from tests.fakes.erasure_harness import ROOM, ErasureHarness
+from tests.fakes.erasure_harness import ROOM, ErasureHarness, FakeRooms
 
 GRACE, CLIENTS = 72 * 3600.0, 7 * 86_400.0
 PERSON_STEPS = ("key", "copies", "person", "flush")
@@ -122,6 +122,26 @@ async def test_what_stays_is_told_to_the_desk_and_nothing_is_signed(erasure: Era
     assert "empty" not in erasure.rooms.requests
     assert any("readable" in what for what in erasure.harness.alerts)
     erasure.rooms.unredactable.clear()
+    await erasure.run_to_end()
+    assert [told["what"] for told in await erasure.certificates()] == ["conversation", "person"]
+
+
+async def test_an_upload_that_stays_is_told_as_one(erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The homeserver answers that its file is there still: the desk hears that, and not that nobody answers."""
+
+    async def stay(_rooms: FakeRooms, _address: str) -> None:
+        raise HomeserverUnreachable(503, STILL_THERE)
+
+    owner = await erasure.create_thread_room(uploads=1)
+    with monkeypatch.context() as stuck:
+        stuck.setattr(FakeRooms, "delete_media", stay)
+        await erasure.send_message(owner, "!close now")
+        for _ in range(30):
+            await erasure.runner.run_once()
+            await erasure.harness.carrier_copies.run_once()
+            erasure.harness.clock.at += 300
+    assert erasure.harness.alerts == ["room upload"]
+    assert [told["what"] for told in await erasure.certificates()] == ["person"]
     await erasure.run_to_end()
     assert [told["what"] for told in await erasure.certificates()] == ["conversation", "person"]
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleRequestRejected
+from bridge.matrix.api.module_api import STILL_THERE, HomeserverUnreachable, ModuleClient, ModuleRequestRejected
 from bridge.matrix.rooms.media import (
     DELAY_AFTER_JOIN,
     INVITE_GRACE,
@@ -29,15 +29,18 @@ ROOM, BEN, MXC = "!r", "@ben:x", "mxc://x/one"
 
 
 class RecordingModuleClient:
-    """A module on paper. `room_message` is raised, if there is something, instead of deleting."""
+    """A module on paper. `room_message` is raised, if there is something, instead of deleting; `stuck` stay there."""
 
     def __init__(self) -> None:
         self.gone: list[str] = []
+        self.stuck: set[str] = set()
         self.room_message: Exception | None = None
 
     async def delete_media(self, address: str) -> None:
         if self.room_message is not None:
             raise self.room_message
+        if address in self.stuck:
+            raise HomeserverUnreachable(503, STILL_THERE)
         self.gone.append(address)
 
 
@@ -134,6 +137,21 @@ async def test_a_row_stands_until_the_upload_is_gone(stand: UploadScene) -> None
     assert await stand.after(RETRY_SECONDS - 2) == [], "it is asked again too soon"
     assert await stand.noted() == 1
     assert await stand.after(2) == [MXC]
+
+
+async def test_one_that_cannot_be_removed_holds_up_no_other(stand: UploadScene) -> None:
+    """Its file stays, whatever the homeserver does: those behind it go, and it is asked for again later."""
+    at = int(stand.clock.now() * 1000)
+    await stand.database.commit(
+        lambda transaction: record_upload(transaction, "mxc://x/two", room_id=ROOM, user_id=BEN, at_ms=at + 1)
+    )
+    stand.module_client.stuck.add(MXC)
+    assert await stand.after(MAX_AGE + 1) == ["mxc://x/two"]
+    assert await stand.noted() == 1
+    stand.module_client.stuck.clear()
+    assert await stand.after(RETRY_SECONDS - 1) == ["mxc://x/two"], "it is asked again too soon"
+    assert await stand.after(1) == ["mxc://x/two", MXC]
+    assert await stand.noted() == 0
 
 
 async def test_what_a_message_pointed_to_goes_with_the_message(stand: UploadScene) -> None:
