@@ -84,8 +84,10 @@ def main(
         try:
             fcntl.flock(lock, kind | fcntl.LOCK_NB)
         except BlockingIOError:
-            what = "another bridge runs" if config.database is None else "a command works"
-            return _report_problems([f"{config.data_dir}: {what} on this directory"])
+            if config.database is not None:  # it ends soon, and another start finds the directory free
+                sys.stderr.write(f"{config.data_dir}: a command works on this directory\n")
+                return EXIT_PROBLEMS
+            return _report_problems([f"{config.data_dir}: another bridge runs on this directory"])
         try:
             ended = None
             while ended is not _Ended.STOPPED:

@@ -109,7 +109,8 @@ def up(layout: Layout, port_base: int, take_over: bool) -> None:
 def homeserver(layout: Layout, port_base: int, take_over: bool, listen: str) -> None:
     """Run the line's own homeserver alone, until Ctrl-C: for a container or a unit beside that of `quietline bridge`.
 
-    `up` does both. The first run makes the accounts of the hand-outs. Exit code 0 stopped, 2 it cannot be run.
+    `up` does both. The first run makes the accounts of the hand-outs. Exit code 0 stopped, 1 its PostgreSQL does not answer
+    yet, 2 it cannot be run.
     """
     from deploy.stack.homeserver_alone import run_homeserver_alone as run  # noqa: PLC0415 - only this verb needs it
 
@@ -127,7 +128,7 @@ def _run_here(start: Callable[[StatusOutput], Coroutine[Any, Any, int]]) -> NoRe
         try:
             code = asyncio.run(start(output))
         except SetupError as error:
-            problems, code = error.problems, EXIT_USAGE
+            problems, code = error.problems, EXIT_PROBLEMS if error.may_pass else EXIT_USAGE
     for problem in problems:
         write_line(f"quietline: {problem}", err=True)
     sys.exit(code)

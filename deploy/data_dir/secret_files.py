@@ -26,11 +26,14 @@ STAFF: Final[tuple[tuple[str, Role], ...]] = (("ada", "advocate"), ("bea", "advo
 
 
 class SetupError(Exception):
-    """The data directory or the configuration cannot be used. `problems` are sentences, each with its path."""
+    """The data directory or the configuration cannot be used. `problems` are sentences, each with its path.
 
-    def __init__(self, problems: list[str]) -> None:
+    `may_pass`: nothing has to be changed here; another start may find it well.
+    """
+
+    def __init__(self, problems: list[str], *, may_pass: bool = False) -> None:
         super().__init__("\n".join(problems))
-        self.problems = problems
+        self.problems, self.may_pass = problems, may_pass
 
 
 def read_private_line(path: Path) -> str:

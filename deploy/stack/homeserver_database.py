@@ -37,11 +37,15 @@ MAKE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class DatabaseProblem:
-    """What is wrong, without its subject, and the remedy. `warning`: a homeserver runs on it all the same."""
+    """What is wrong, without its subject, and the remedy.
+
+    `warning`: a homeserver runs on it all the same. `may_pass`: it may be well in a moment, as after a power cut.
+    """
 
     what: str
     do: str
     warning: bool = False
+    may_pass: bool = False
 
 
 _REFUSALS: Final[Mapping[Refusal, tuple[str, str]]] = MappingProxyType(
@@ -105,7 +109,8 @@ async def look(config: Config, layout: Layout, *, running: bool, end_sessions: b
     except PostgresRefused as refused:
         what, do = _REFUSALS[refused.reason]
         code = f" ({refused.code})" if refused.reason is Refusal.OTHER else ""
-        return [DatabaseProblem(f"{what}{code}", do.format(file=file))]
+        may_pass = refused.reason in {Refusal.UNREACHABLE, Refusal.BUSY}
+        return [DatabaseProblem(f"{what}{code}", do.format(file=file), may_pass=may_pass)]
     return [*_of_its_kind(facts), *_of_its_content(facts, layout, file, running=running)]
 
 
@@ -123,7 +128,8 @@ async def take(config: Config, layout: Layout, *, take_over: bool = False) -> No
         if not problems:
             break
         if problems != [_in_use(file)] or asyncio.get_running_loop().time() > deadline:
-            raise SetupError([f"the homeserver's PostgreSQL {each.what}. {each.do}" for each in problems])
+            said = [f"the homeserver's PostgreSQL {each.what}. {each.do}" for each in problems]
+            raise SetupError(said, may_pass=all(each.may_pass for each in problems))
         await asyncio.sleep(0.5)
     layout.postgres_begun.touch(mode=0o600)
 

@@ -391,6 +391,17 @@ class TestTheProgram:
         assert done.stderr == f"{data}: another bridge runs on this directory\n"
         assert [path.name for path in data.iterdir()] == ["lock"]
 
+    def test_a_command_on_the_directory_of_a_line_on_a_server(self, papers: Papers) -> None:
+        """It ends soon: the bridge says so and ends with 1, for another start finds the directory free."""
+        papers.write("database_url", "postgresql://quietline@127.0.0.1:9/x")
+        papers.raw["database"] = {"url_file": papers.file("database_url")}
+        data = Path(papers.raw["data_dir"])
+        data.mkdir()
+        with (data / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            done = self.start(papers)
+        assert (done.returncode, done.stderr) == (1, f"{data}: a command works on this directory\n")
+
     def test_a_bad_configuration(self, papers: Papers) -> None:
         """Every problem is a line on standard error, and the exit code is 2."""
         papers.write("as_token", "x", 0o644)

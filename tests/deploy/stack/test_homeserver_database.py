@@ -110,6 +110,9 @@ async def test_a_server_that_lets_nobody_in_is_told_apart(tmp_path: Path, server
     config, layout = line(tmp_path, server.url("anything", password="not the password"))
     (found,) = await said(config, layout)
     assert "does not let the role in with this password" in found
+    with pytest.raises(SetupError) as refused:
+        await homeserver_database.take(config, layout)
+    assert not refused.value.may_pass
     name_url(config, server.url("nowhere"))
     (found,) = await said(config, layout)
     assert "has no such database" in found
@@ -117,6 +120,9 @@ async def test_a_server_that_lets_nobody_in_is_told_apart(tmp_path: Path, server
     (found,) = await said(config, layout)
     assert "does not answer" in found
     assert str(config.homeserver.database_url_file) in found
+    with pytest.raises(SetupError) as away:
+        await homeserver_database.take(config, layout)
+    assert away.value.may_pass
     name_url(config, f"postgresql://quietline:{PASSWORD.replace(' ', '%20')}@no-such-host.invalid:9/x?nonsense=1")
     with pytest.raises(SetupError, match="nonsense: not known here"):
         await said(config, layout)
