@@ -191,8 +191,12 @@ class Engine:
                 except Exception as error:  # noqa: BLE001 - a word may stand in it, and a dead letter is kept
                     await self._record_dead_letter(SequencedRow(row.seq, InboxRow(owner, row.inbox_row.kind, b"")), error)
                     return
-                # A dead letter is kept; the word that stood in it is not.
-                inbox_row = row.inbox_row if matched.event is event else await inbox.seal(self._vault, owner, matched.event)
+                # The dead letter is kept without the word. Of the desk, which seals within commits alone, nothing is kept.
+                inbox_row = row.inbox_row
+                if matched.event is not event:
+                    inbox_row = InboxRow(owner, inbox_row.kind, b"")
+                    if owner != DESK:
+                        inbox_row = await inbox.seal(self._vault, owner, matched.event)
                 try:
                     frozen = stored is not None and stored.legal_hold
                     await self._decide(row, aggregate, matched, frozen=frozen, behind=aggregate is not opened)

@@ -64,7 +64,7 @@ class ExpiryWorker:
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._rooms, self._alert, self._crash = rooms, alert, services.crash
         self._suppression = suppression
-        self._pruned = 0.0
+        self._pruned = self._destroyed = 0.0
         self._backoff = RoomBackoff()
         self.loop = BackgroundLoop(
             "expiry",
@@ -76,14 +76,18 @@ class ExpiryWorker:
 
     async def run_once(self) -> float:
         """Let a batch of events go, and from time to time the rest; return the seconds until more is due."""
-        if await clock_trust.is_distrusted(self._database):
-            return INTERVAL
         now = self._clock.now()
-        if now - self._pruned >= PRUNE_INTERVAL or now < self._pruned:
+        if await clock_trust.is_distrusted(self._database):
+            # Not by its age: what was handled goes also while nobody knows the time.
+            if not 0 <= now - self._destroyed < PRUNE_INTERVAL:
+                await destroy_passing_keys(self._database, self._vault)
+                self._destroyed = now
+            return INTERVAL
+        if not 0 <= now - self._pruned < PRUNE_INTERVAL:
             await self._delete_expired_rows(int(now))
             await destroy_passing_keys(self._database, self._vault)
             await prune_ratchets(self._database, self._vault)
-            self._pruned = now
+            self._pruned = self._destroyed = now
         due = await room_events.due(self._database, now, BATCH, without=self._backoff.backing_off(now))
         rooms: defaultdict[str, list[IndexedEvent]] = defaultdict(list)
         for event in due:

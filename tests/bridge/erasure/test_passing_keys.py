@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bot.model.actions import DESK, OFFICE
-from bot.model.events import MessageSent
+from bot.model.events import Event, MessageSent
+from bridge.engine import engine
+from bridge.engine.codeword_matching import CodewordMatcher, MatchedEvent
 from bridge.erasure.expiry import DEAD_LETTER_RETENTION, PRUNE_INTERVAL
 from bridge.erasure.passing_keys import destroy_passing_keys
 from bridge.storage import serialization
 from bridge.storage.database import Transaction
 from bridge.storage.vault import PASSING, CannotOpen
-from bridge.tables import dead_letters, inbox
+from bridge.tables import clock_trust, dead_letters, inbox
 from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import InboxRow
+from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.erasure_harness import ADA, SOL, ErasureHarness, FakeRooms
 
@@ -107,6 +111,20 @@ async def test_a_dead_letter_keeps_its_key_as_long_as_it_is_kept(harness: Bridge
     assert not await harness.vault.has_key(under)
 
 
+async def test_a_clock_that_is_doubted_keeps_no_key(harness: BridgeHarness) -> None:
+    """Nothing goes by its age then; what was handled does not stay for that, and within the hour has no key."""
+    await harness.database.commit(clock_trust.distrust)
+    erasure = ErasureHarness(harness, FakeRooms())
+    await erasure.expiry.run_once()
+    under = inbox.passing_owner_of((await inbox.seal(harness.vault, DESK, said("an agreed word"))).body)
+    harness.clock.at += PRUNE_INTERVAL / 2
+    await erasure.expiry.run_once()
+    assert await harness.vault.has_key(under), "it is looked for once an hour"
+    harness.clock.at += PRUNE_INTERVAL / 2
+    await erasure.expiry.run_once()
+    assert not await harness.vault.has_key(under)
+
+
 async def test_an_end_leaves_no_key_of_words_about_it(harness: BridgeHarness) -> None:
     """Whoever ends a conversation ends what was said of it in offices, at once."""
     await harness.run()
@@ -118,3 +136,26 @@ async def test_an_end_leaves_no_key_of_words_about_it(harness: BridgeHarness) ->
     await erasure.send_message(owner, "!close now", sender=SOL)
     await erasure.run_to_end()
     assert not await harness.vault.has_key(under)
+
+
+async def test_of_an_answer_with_a_word_nothing_is_sealed_again(
+    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is sealed beside a commit could lose its key before its row stands: a dead letter of the desk has no body."""
+
+    async def take_words(_self: CodewordMatcher, _aggregate: object, event: Event) -> MatchedEvent:
+        return MatchedEvent(replace(event, body="") if isinstance(event, MessageSent) else event)
+
+    def bug(*_asked: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(CodewordMatcher, "match", take_words)
+    monkeypatch.setattr(engine, "decide", bug)
+    await harness.run()
+    await harness.deliver(DESK, said("an agreed word"))
+
+    async def kept() -> list[bytes] | None:
+        rows = await harness.database.fetch("SELECT body FROM dead_letter WHERE kind = $1", inbox.SAID)
+        return [bytes(row["body"]) for row in rows] or None
+
+    assert await wait_until("it is a dead letter", kept, every=0.05) == [b""]
