@@ -14,8 +14,7 @@ from typing import Final, Self
 
 from aiohttp import web
 
-from bot.model.actions import DESK
-from bridge.app import rehearsal_drills, run_history
+from bridge.app import key_owners, rehearsal_drills, run_history
 from bridge.app.bridge_file import BridgeFile
 from bridge.app.canary_parts import CanaryParts
 from bridge.app.matrix_workers import MatrixWorkers
@@ -33,7 +32,7 @@ from bridge.engine.engine import Engine
 from bridge.engine.staff_changes import StaffChanges
 from bridge.engine.timers import Timers
 from bridge.engine.transactional_actions import TransactionalActions
-from bridge.erasure.carrier_copies import COPIES, CarrierCopies
+from bridge.erasure.carrier_copies import CarrierCopies
 from bridge.erasure.service import ErasureAlert
 from bridge.inbound.carrier_backfill import CarrierBackfill
 from bridge.inbound.hourly_alerts import HourlyAlerts
@@ -41,8 +40,6 @@ from bridge.inbound.screening import NewThreadRateLimit, Screening
 from bridge.inbound.webhook import Webhook, make_runner
 from bridge.lease.lead import Lead
 from bridge.matrix import stored_times
-from bridge.matrix.rooms.room_state import delete_unassigned_rooms
-from bridge.matrix.service import CONFIRMATIONS_SIGNED
 from bridge.metrics.server import MetricsServer
 from bridge.outbound.dispatcher import OutboxDispatcher
 from bridge.outbound.drill_texts import DrillTexts
@@ -57,7 +54,7 @@ from bridge.runtime.service_notifier import ServiceNotifier
 from bridge.shift_calendar import follower as calendar_follower
 from bridge.shift_calendar.follower import CalendarFollower
 from bridge.shift_calendar.source import source_of
-from bridge.tables import clock_trust, threads
+from bridge.tables import clock_trust
 from bridge.tables.audit_log import AuditLog
 from policies.pack import Pack
 
@@ -102,16 +99,17 @@ class Bridge:
             if config.line.calendar is not None
             else None
         )
+        self.transactional_actions = TransactionalActions(
+            services,
+            settings=pack.settings,
+            audit=AuditLog(vault=services.vault),
+            suppression=resources.suppression,
+        )
         self.engine = Engine(
             services,
             pack=pack,
             outbox=self.outbox,
-            transactional_actions=TransactionalActions(
-                services,
-                settings=pack.settings,
-                audit=AuditLog(vault=services.vault),
-                suppression=resources.suppression,
-            ),
+            transactional_actions=self.transactional_actions,
             designations=self.designations,
             on_call=config.line.on_call is not None and config.line.on_call.is_configured,
             cold_outreach=OutreachThreads(
@@ -227,9 +225,12 @@ class Bridge:
         services = self._resources.services
         await self.sms_sender.recover()
         await self.startup_hold.load()
-        owners = await self._destroy_orphan_keys()
+        owners = await key_owners.destroy_orphans(services)
+        grace = self._resources.pack.settings.client_grace
+        await key_owners.end_lost(services, self.transactional_actions, owners, grace=grace)
         await self.designations.load()
         await startup_notices.report_missing_keys(services.database, services.vault, owners)
+        await key_owners.replace_room_keys(services, owners)
         await startup_notices.report_marks(services.database, services.vault, self._resources.marks_found)
         await self.engine.load()
         await self.screening.load()
@@ -361,16 +362,3 @@ class Bridge:
         suppression = self._resources.suppression
         now = await clock_trust.expiry_time(services.database, services.clock.now())
         return not suppression.is_known or bool(await suppression.lookup(phone, now=now))
-
-    async def _destroy_orphan_keys(self) -> set[str]:
-        """Destroy keys whose thread or room never came to be, because a crash came between; return who has a key then."""
-        database, vault = self._resources.services.database, self._resources.services.vault
-        await database.commit(delete_unassigned_rooms)
-        needed = await threads.key_owners(database)
-        owners = await vault.owners()
-        orphans = owners - needed - {DESK, COPIES, CONFIRMATIONS_SIGNED}
-        for owner in orphans:
-            await vault.destroy(owner)
-        if orphans:
-            log.event("bridge.orphan_keys_destroyed", count=len(orphans))
-        return owners - orphans

@@ -165,6 +165,12 @@ async def count_keyless(reader: Reader, owners: Collection[str]) -> int:
     return sum(any(owner is not None and owner not in owners for owner in row) for row in rows)
 
 
+async def without_key(reader: Reader, owners: Collection[str]) -> list[str]:
+    """Return the threads that are none of these, without those on legal hold."""
+    rows = await reader.fetch("SELECT id FROM thread WHERE NOT legal_hold")
+    return [row["id"] for row in rows if row["id"] not in owners]
+
+
 async def admit(
     transaction: Transaction,
     versions: MarkedSet,

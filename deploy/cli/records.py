@@ -67,26 +67,30 @@ def audit(layout: Layout, as_json: bool) -> None:
 
 @click.command(name="accept-facts")
 @line_options
-@click.argument("facts", type=click.Choice(["suppression", "locks", "confirmed", "aggregates"]))
+@click.argument("facts", type=click.Choice(["suppression", "locks", "confirmed", "aggregates", "keys"]))
 def accept_facts(layout: Layout, facts: str) -> None:
     """Take facts of the database as they stand, after an old database was put back. The line must be stopped.
 
     FACTS is what the desk was told: suppression (who said STOP), locks (which phones are locked), confirmed (whose
     identity is: those are forgotten, and confirmed once more) or aggregates (roster and conversations). Only when you know
     who put the old database back: else a person may have written there, and `quietline restore` from a backup is right.
+
+    keys: those that keys.db lacks are lost for good. The next start ends the conversations that have none.
     """
     from bridge.config import load  # noqa: PLC0415 - only this verb needs it
     from bridge.storage.marked_sets import SetName  # noqa: PLC0415 - only this verb needs it
-    from deploy.data_dir.accept_facts import LineRuns  # noqa: PLC0415 - only this verb needs it
+    from deploy.data_dir.accept_facts import LineRuns, accept_lost_keys  # noqa: PLC0415 - only this verb needs it
     from deploy.data_dir.accept_facts import accept_facts as accept  # noqa: PLC0415 - only this verb needs it
 
     with exit_on_errors():
         try:
-            asyncio.run(accept(load(layout.config), SetName(facts)))
+            config = load(layout.config)
+            asyncio.run(accept_lost_keys(config) if facts == "keys" else accept(config, SetName(facts)))
         except LineRuns:
             click.echo(f"quietline: {layout.data}: the line runs; stop it first", err=True)
             sys.exit(EXIT_USAGE)
-    click.echo(f"{facts}: the next start takes it as it stands.")
+    ends = "ends the conversations that have none; their phones can text the line again"
+    click.echo(f"{facts}: the next start {ends if facts == 'keys' else 'takes it as it stands'}.")
 
 
 @click.command()

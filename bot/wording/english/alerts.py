@@ -59,7 +59,8 @@ NOTICES: Final[dict[str, str]] = {
         "⚠️ {conversations} no key on this machine, as after an older keys.db was put back. What was written there "
         "cannot be read, nothing that is written there reaches a phone, and each further text of that phone is refused. "
         "All others go on. Please tell the technician now: stop the line, put the newest keys.db in its place and start "
-        "once with --take-over. If that file is lost, so are these: a backup brings no conversation back."
+        "once with --take-over. If that file is lost, so are these, for a backup brings no conversation back: quietline "
+        "accept-facts keys, with the line stopped, ends them, and their phones can text again."
     ),
     "alerts.not_erased_yet_it_is": (
         "⚠️ Not erased yet{since}: {what}. It is tried again by itself. Please tell the technician."

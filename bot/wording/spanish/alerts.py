@@ -61,8 +61,9 @@ NOTICES: Final[dict[str, str]] = {
         "⚠️ {conversations} clave en esta máquina, como ocurre cuando se restaura un keys.db antiguo. Lo que se escribió "
         "allí no se puede leer, nada de lo que se escribe allí llega a un teléfono, y cada mensaje nuevo de ese teléfono "
         "se rechaza. Las demás siguen. Por favor, avisen ya a soporte técnico: que detenga la línea, ponga en su lugar el "
-        "keys.db más reciente y la inicie una vez con --take-over. Si ese archivo se perdió, también se perdieron estas: "
-        "ninguna copia de seguridad trae de vuelta una conversación."
+        "keys.db más reciente y la inicie una vez con --take-over. Si ese archivo se perdió, también se perdieron estas, "
+        "porque ninguna copia de seguridad trae de vuelta una conversación: quietline accept-facts keys, con la línea "
+        "detenida, las termina, y sus teléfonos pueden escribir otra vez."
     ),
     "alerts.not_erased_yet_it_is": (
         "⚠️ No se ha borrado todavía{since}: {what}. Se intenta otra vez automáticamente. Por favor, avisen a "

@@ -14,6 +14,7 @@ import pytest
 
 from bot.model.actions import DESK
 from bot.model.line_incidents import FactsBehind, KeysMissing, MarkedFacts
+from bot.model.thread_desk_events import ThreadParked
 from bot.model.transactional_actions import Suppress, SuppressionReason
 from bridge.app import key_changes, standby
 from bridge.app.bridge import Bridge
@@ -22,12 +23,16 @@ from bridge.carriers.adapter import InboundText
 from bridge.inbound.webhook import NotStored
 from bridge.lease.key_file_look import peek_age
 from bridge.lease.waiting import Waiting
+from bridge.matrix.rooms.room_state import Room, RoomKind, record_room
 from bridge.outbound import pager
 from bridge.runtime.phone_number import Phone
 from bridge.storage import serialization
+from bridge.storage.database import Transaction
 from bridge.storage.marked_sets import Found, SetName
 from bridge.storage.sqlite_connection import SqliteConnection
-from bridge.tables import inbox, line_state, threads
+from bridge.tables import inbox, line_state, threads, warm_rooms
+from bridge.tables.warm_rooms import WarmRoom
+from deploy.data_dir.accept_facts import accept_lost_keys
 from tests.bridge.app.shared_line import BridgeProcess, SharedLine, lose_machine, shared_line, shorten_leases
 from tests.e2e.polling import wait_until
 from tests.fakes.postgres_server import PostgresServer
@@ -278,6 +283,96 @@ async def test_a_file_that_is_of_no_use_is_said_by_who_waits(line: SharedLine, h
     shutil.copyfile(at.data_dir / KEYS, keys)
     lead = await leading
     await lead.close()
+
+
+async def add_room(bridge: Bridge, room_id: str, kind: RoomKind, *, thread: str = "") -> None:
+    """Have the line have made a room: an office, of a thread, or, without one, in stock."""
+    services = bridge._resources.services
+    owner = "@ada:x" if kind == "office" else thread
+    room = Room(room_id=room_id, kind=kind, owner=owner, key_owner=f"room:{room_id}")
+    await services.vault.create(room.key_owner)
+
+    async def commit(transaction: Transaction) -> None:
+        await record_room(transaction, room, members={}, levels={})
+        if thread:
+            await transaction.execute("UPDATE thread SET room_id = $1 WHERE id = $2", room_id, thread)
+        elif kind == "thread":
+            await warm_rooms.add(transaction, WarmRoom(room_id, f"amber {room_id}"))
+
+    await services.database.commit(commit)
+
+
+async def test_rooms_that_were_made_since_are_of_use(line: SharedLine) -> None:
+    """In a room without a key nothing is said: the stock, an office and a conversation's new room get one at the start.
+
+    So the next texters are read. The room of a conversation without a key stays as it is. The desk hears of both.
+    """
+    at_one, at_two = line.machine("one"), line.machine("two")
+    async with AsyncExitStack() as stack:
+        async with AsyncExitStack() as led_by_one:
+            one = await line.lead(at_one, led_by_one)
+            await take(one, BEFORE, "id1")
+            before = await thread_of(one, BEFORE)
+            shutil.copyfile(at_one.data_dir / KEYS, at_two.data_dir / KEYS)
+            await take(one, SINCE, "id2")
+            since = await thread_of(one, SINCE)
+            await add_room(one, "!stock", "thread")
+            await add_room(one, "!office", "office")
+            await add_room(one, "!again", "thread", thread=before)
+            await add_room(one, "!since", "thread", thread=since)
+            lose_machine(one)
+            two = await line.lead(at_two, stack, take_over=True)
+        vault = two._resources.services.vault
+        rooms = ("!stock", "!office", "!again", "!since")
+        assert [await vault.has_key(f"room:{room_id}") for room_id in rooms] == [True, True, True, False]
+        assert await events_told(two, KeysMissing) == [KeysMissing(conversations=2)]
+
+
+@pytest.mark.parametrize("on_hold", [False, True], ids=["free", "on legal hold"])
+async def test_a_person_says_that_keys_are_lost(line: SharedLine, on_hold: bool) -> None:
+    """The next start ends who has none: number, rows and room go, and their next text is a new one.
+
+    One on legal hold stays, and stays refused.
+    """
+    at_one, at_two = line.machine("one"), line.machine("two")
+    async with AsyncExitStack() as stack:
+        async with AsyncExitStack() as led_by_one:
+            one = await line.lead(at_one, led_by_one)
+            await take(one, BEFORE, "id1")
+            shutil.copyfile(at_one.data_dir / KEYS, at_two.data_dir / KEYS)
+            await take(one, SINCE, "id2")
+            since = await thread_of(one, SINCE)
+            await add_room(one, "!since", "thread", thread=since)
+            hold = partial(threads.set_legal_hold, thread=since, on=on_hold)
+            await one._resources.services.database.commit(hold)
+            lose_machine(one)
+            two = await line.lead(at_two, led_by_one, take_over=True)
+            with pytest.raises(NotStored):
+                await take(two, SINCE, "id3")
+        await accept_lost_keys(at_two)
+        again = await line.lead(at_two, stack)
+        services = again._resources.services
+        assert await line_state.get(services.database, line_state.KEYS_LOST) is None
+        assert await events_told(again, ThreadParked) == ([] if on_hold else [ThreadParked(thread=since)])
+        assert await keyless(again) == (2 if on_hold else 1), "the room's own goes with its job"
+        jobs = await services.database.fetch("SELECT kind, subject, thread FROM erasure ORDER BY kind")
+        wanted = [] if on_hold else [("person", since, ""), ("room", "!since", "")]
+        assert [(row["kind"], row["subject"], row["thread"]) for row in jobs] == wanted
+        if on_hold:
+            with pytest.raises(NotStored):
+                await take(again, SINCE, "id4")
+        else:
+            await take(again, SINCE, "id4")
+            assert await thread_of(again, SINCE) not in {since, await thread_of(again, BEFORE)}
+        await take(again, BEFORE, "id5")
+
+
+async def thread_of(bridge: Bridge, phone: Phone) -> str:
+    """Return the thread of a phone."""
+    services = bridge._resources.services
+    found = await threads.find_by_phone(services.database, services.vault.phone_hash("main", phone))
+    assert found is not None
+    return found
 
 
 async def any_of(told: list[bool]) -> bool | None:

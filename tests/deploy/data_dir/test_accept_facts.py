@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from bot.model.actions import DESK
 from bridge.storage.marked_sets import Found, SetName
+from bridge.tables import line_state
 from deploy.cli.main import cli
 from deploy.data_dir import offline
 from deploy.inspect.doctor_database import check_marked_facts
@@ -142,3 +143,16 @@ async def test_a_command_that_was_interrupted_is_done_again(line: LineDirectory,
     assert (await starts(line)).marks_found[SetName.SUPPRESSION] is Found.BEHIND
     assert (await accept(line, "suppression")).exit_code == 0
     assert (await starts(line)).marks_found[SetName.SUPPRESSION] is Found.AS_WRITTEN
+
+
+async def test_lost_keys_are_noted_for_the_next_start(line: LineDirectory) -> None:
+    """Nothing is ended by the command itself, nor while the line runs; the audit has the act."""
+    with (line.layout.bridge / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        told = await accept(line, "keys")
+    assert (told.exit_code, "stop it first" in told.stderr) == (2, True)
+    told = await accept(line, "keys")
+    assert (told.exit_code, "ends the conversations that have none" in told.stdout) == (0, True)
+    with offline.read_transaction(line.config) as db:
+        assert line_state.peek(db, line_state.KEYS_LOST) == "yes"
+        assert db.fetchval("SELECT COUNT(*) FROM audit WHERE kind = 'accept_facts'") == 1

@@ -1,0 +1,85 @@
+"""Who has a key in `keys.db`, compared with what stands in the database: at the start, before anything is decided.
+
+Rules of this module: a key under which nothing stands is destroyed. What stands without its key stays, for a person may put
+the newest `keys.db` back, until a person says that it is lost for good (`quietline accept-facts keys`): then the
+conversations that have no key are ended, their rooms purged after `client_grace`, and the next text of such a phone begins
+another one. One on legal hold is not. A room that has no key gets another one, where its conversation has its own.
+
+What a crash between two lines leaves: an orphan, a keyless row or room of the next start; each conversation is ended in a
+commit of its own, and the person's word is forgotten after the last.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot.model.actions import DESK
+from bot.model.thread_desk_events import ThreadParked
+from bot.model.transactional_actions import EraseTexter, ParkThread
+from bridge.erasure.carrier_copies import COPIES
+from bridge.matrix.rooms.room_state import delete_unassigned_rooms, desk_room, rooms_of_ours
+from bridge.matrix.service import CONFIRMATIONS_SIGNED
+from bridge.runtime import log
+from bridge.tables import inbox, line_state, threads, warm_rooms
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from bridge.engine.transactional_actions import TransactionalActions
+    from bridge.services import Services
+    from bridge.storage.database import Transaction
+
+
+async def destroy_orphans(services: Services) -> set[str]:
+    """Destroy keys whose thread or room never came to be, because a crash came between; return who has a key then."""
+    await services.database.commit(delete_unassigned_rooms)
+    needed = await threads.key_owners(services.database)
+    owners = await services.vault.owners()
+    orphans = owners - needed - {DESK, COPIES, CONFIRMATIONS_SIGNED}
+    for owner in orphans:
+        await services.vault.destroy(owner)
+    if orphans:
+        log.event("bridge.orphan_keys_destroyed", count=len(orphans))
+    return owners - orphans
+
+
+async def end_lost(services: Services, actions: TransactionalActions, owners: Collection[str], *, grace: float) -> None:
+    """End the conversations that have no key, where a person said that it is lost. `grace`: see `ParkThread`."""
+    if await line_state.get(services.database, line_state.KEYS_LOST) is None:
+        return
+    lost = await threads.without_key(services.database, owners)
+    for thread in lost:
+        await _end(services, actions, thread, grace)
+    await services.database.commit(lambda transaction: line_state.delete(transaction, line_state.KEYS_LOST))
+    if lost:
+        log.event("bridge.lost_conversations_ended", count=len(lost))
+
+
+async def _end(services: Services, actions: TransactionalActions, thread: str, grace: float) -> None:
+    told = await inbox.seal(services.vault, DESK, ThreadParked(thread=thread))
+
+    async def commit(transaction: Transaction) -> None:
+        await actions.perform(transaction, thread, ParkThread(grace=grace, drop_unsent=True))
+        await actions.perform(transaction, thread, EraseTexter())
+        await inbox.append(transaction, told)
+
+    await services.database.commit(commit)
+
+
+async def replace_room_keys(services: Services, owners: Collection[str]) -> None:
+    """Give rooms in use that have no key another one: of the desk, offices, the stock, and conversations with their own.
+
+    Without one nothing is said there any more, and the next texters would get such rooms from the stock. What was said
+    before stays closed.
+    """
+    used = {await desk_room(services.database), *await warm_rooms.used_rooms(services.database)}
+    replaced = {
+        room.key_owner
+        for room in await rooms_of_ours(services.database)
+        if room.room_id in used and room.key_owner not in owners
+        if room.kind != "thread" or not room.owner or room.owner in owners
+    }
+    for owner in replaced:
+        await services.vault.create(owner)
+    if replaced:
+        log.event("bridge.room_keys_replaced", count=len(replaced))
