@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError, model_validator
 from bridge.carriers.vendors.registry import AnyCarrierSettings
 from bridge.runtime.keep_plan import Keep
 from bridge.runtime.postgres_url import database_url_problem
+from bridge.runtime.safe_yaml import safe_load
 from bridge.runtime.settings import (
     BaseUrl,
     E164Number,
@@ -304,7 +305,7 @@ def parse(path: Path) -> tuple[Config, list[str]]:
     For a program that looks at a line which could not be started. Raises :class:`ConfigError` when it is no configuration.
     """
     try:
-        raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw: Any = safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read ({error.strerror})"]) from None
     except UnicodeDecodeError:

@@ -13,7 +13,7 @@ from dataclasses import fields
 from itertools import combinations, pairwise
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
@@ -57,6 +57,9 @@ ORDERED_SETTINGS = (
 )
 
 
+_OURS: Final[dict[Path, PackFile]] = {}
+"""Those that come with Quietline, each read once in a process. An agency's file may say something else the next time."""
+
 UNREADABLE = (OSError, yaml.YAMLError, RecursionError, ValueError)
 """What reading a file raises; YAML's own constructors let a ValueError through, and it is one that a file is not UTF-8."""
 
@@ -97,6 +100,8 @@ def _find(name: str, near: Path) -> Path:
 
 def _read(name: str, near: Path, problems: list[str]) -> PackFile | None:
     path = _find(name, near)
+    if (ours := _OURS.get(path)) is not None:
+        return ours
     where = name
     try:
         raw = parse_yaml(path)
@@ -106,15 +111,18 @@ def _read(name: str, near: Path, problems: list[str]) -> PackFile | None:
                 raw[WORDS][file.stem] = parse_yaml(file)
     except UNREADABLE as error:
         problems.append(f"{where}: {why_unreadable(error, path)}")
-    else:
-        try:
-            return PackFile.model_validate(raw)
-        except ValidationError as error:
-            for e in error.errors(include_input=False, include_url=False):
-                where = ".".join(str(part) for part in e["loc"]) or "the whole file"
-                what = e["msg"].removeprefix("Value error, ")
-                problems.append(f"{name}: {where}: {'unknown key' if e['type'] == 'extra_forbidden' else what}")
-    return None
+        return None
+    try:
+        read = PackFile.model_validate(raw)
+    except ValidationError as error:
+        for e in error.errors(include_input=False, include_url=False):
+            where = ".".join(str(part) for part in e["loc"]) or "the whole file"
+            what = e["msg"].removeprefix("Value error, ")
+            problems.append(f"{name}: {where}: {'unknown key' if e['type'] == 'extra_forbidden' else what}")
+        return None
+    if path.is_relative_to(PACKS):
+        _OURS[path] = read
+    return read
 
 
 def parse_yaml(path: Path) -> Any:

@@ -21,7 +21,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import yaml
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
@@ -30,6 +29,7 @@ from bot.model.audit_kinds import AuditKind
 from bridge.config import load
 from bridge.matrix.rooms.room_state import peek_desk_levels
 from bridge.matrix.schema import MAIN_MIGRATIONS
+from bridge.runtime.safe_yaml import safe_load
 from bridge.runtime.settings import is_private, secret_files, secret_place
 from bridge.tables import line_state, schema
 from bridge.tables.cross_table import inspection
@@ -86,7 +86,7 @@ class Backup:
     @property
     def line(self) -> tuple[str, str]:
         """Whose it is: the name of the homeserver and the slug of the line."""
-        told: Any = yaml.safe_load(self.config)
+        told: Any = safe_load(self.config)
         return str(told["homeserver"]["server_name"]), str(told["lines"][0]["slug"])
 
 

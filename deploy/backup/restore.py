@@ -19,9 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import yaml
-
 from bridge.config import ConfigError, load
+from bridge.runtime.safe_yaml import safe_load
 from bridge.storage.errors import DatabaseError
 from bridge.storage.sqlite_connection import MEMORY, SqliteConnection, transact
 from bridge.storage.sqlite_database import SqliteDatabase
@@ -155,7 +154,7 @@ def _tables_of(found: Backup) -> list[Migrations]:
 
 def _write_new_keys(text: str, layout: Layout, staging: Path) -> None:
     """Make the two keys of the vault where this configuration has them; outside the directory that is the operator's."""
-    named: Any = yaml.safe_load(text)
+    named: Any = safe_load(text)
     for name in ("vault_key_file", "index_key_file"):
         path = Path(str(named["keys"][name]))
         if path.is_relative_to(layout.data):

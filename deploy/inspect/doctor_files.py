@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from bridge.runtime.safe_yaml import safe_load
 from bridge.runtime.settings import is_private, secret_files
 from deploy.data_dir.atomic_files import BACKUP_EXCLUSION_TAG
 from deploy.inspect.status import CheckResult
@@ -145,7 +146,7 @@ def check_swap() -> CheckResult:
 
 def _read_yaml(path: Path) -> dict[str, Any] | None:
     try:
-        settings: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        settings: Any = safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError):
         return None
     return settings if isinstance(settings, dict) else None

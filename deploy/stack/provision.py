@@ -22,6 +22,7 @@ import aiohttp
 import yaml
 
 from bridge.config import Config, ConfigError, PhoneLine, load
+from bridge.runtime.safe_yaml import safe_load
 from deploy.data_dir.atomic_files import exclude_from_backups, file_problem, make_private_directory, write_atomically
 from deploy.data_dir.handouts import Handout, complete, handout_file
 from deploy.data_dir.layout import CHILDREN, HOST, REAL_LINE_CHILDREN, Layout, Ports
@@ -299,7 +300,7 @@ def _handed_out(layout: Layout, config: Config) -> list[str]:
 def _is_rehearsal(layout: Layout) -> bool:
     """Whether the line is a rehearsal, or what its configuration says of that cannot be read: its reader tells why."""
     try:
-        told = yaml.safe_load(layout.config.read_text(encoding="utf-8"))
+        told = safe_load(layout.config.read_text(encoding="utf-8"))
         return bool(told["lines"][0]["rehearsal"])
     except KeyError:
         return False

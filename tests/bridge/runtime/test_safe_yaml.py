@@ -1,0 +1,39 @@
+"""YAML as `yaml.safe_load` reads it."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from bridge.runtime.safe_yaml import safe_load
+from policies.load import PACKS
+
+WELL = ("", "a: 1\nb: [x, 'y', null, 1.5, 2027-01-02, yes]", "- |\n  two\n  lines\n- é 🫶\n", "a: &x {b: c}\nd: *x\n")
+BAD = ("a: [", "a: !!python/object:os.system x", "\tx: 1", "a: b: c", "---\na\n---\nb\n", "\x00")
+
+
+@pytest.mark.parametrize("text", [*WELL, *(path.read_text(encoding="utf-8") for path in sorted(PACKS.rglob("*.yaml"))[:3])])
+def test_it_reads_what_pyyaml_does(text: str) -> None:
+    """The same values, whichever parser it is."""
+    assert safe_load(text) == yaml.safe_load(text)
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_what_is_refused_is_refused(text: str) -> None:
+    """No object of Python, no second document, no half of one: `YAMLError`, as from PyYAML."""
+    for read in (safe_load, yaml.safe_load):
+        with pytest.raises(yaml.YAMLError):
+            read(text)
+
+
+def test_a_date_that_is_none_is_an_error_of_value() -> None:
+    """As PyYAML says it; who reads a file has to expect it."""
+    for read in (safe_load, yaml.safe_load):
+        with pytest.raises(ValueError, match="month"):
+            read("a: 2027-13-01")
+
+
+def test_what_is_nested_without_end_is_an_error() -> None:
+    """Of YAML where libyaml has a limit of its own, of recursion where PyYAML reads: one of the two."""
+    with pytest.raises((yaml.YAMLError, RecursionError)):
+        safe_load("[" * 100_000)
