@@ -261,11 +261,13 @@ def call_people(pack: Pack, facts: Facts, before: Desk, desk: Desk) -> tuple[Des
     standing = fresh and any(entry.thread in free for entry in now)
     calls: list[Action] = []
     for entry in now:
+        if entry.thread in free or (standing and not entry.danger):
+            continue
         everybody = entry.danger or entry.offered
         on_shift = () if everybody else shifts.present(pack, facts, desk.roster)
         people = tuple(user for user in on_shift if cannot_claim(pack, desk, user) is None)
         called = tuple(user for user in people or on_duty(desk.roster) if user != entry.assignee)
-        if entry.thread in free or not called or (standing and not entry.danger):
+        if not called:
             continue
         standing = True
         why = (
