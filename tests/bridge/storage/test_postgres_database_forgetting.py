@@ -49,6 +49,8 @@ PLANTED: Final = {
     "a number that was typed": ("+12065550148",),
 }
 """By what it is, each form that is looked for."""
+EMPTY: Final = bytes(8192)
+"""A block with nothing in it. A server's log has megabytes of them behind what was written."""
 
 
 @dataclass(slots=True)
@@ -120,11 +122,24 @@ async def converse(erasure: ErasureHarness) -> str:
 
 
 def read_all(directory: Path) -> bytes:
-    """Return every byte below a directory, and every name; of a file every byte."""
+    """Return every byte below a directory, and every name; of a file every byte, but of a run of empty blocks the first.
+
+    What is looked for is shorter than a block, so it is found as if all were there.
+    """
     if directory.is_file():
-        return directory.read_bytes()
+        return _with_short_runs(directory)
     files = sorted(path for path in directory.rglob("*") if path.is_file())
-    return b"".join(str(path.relative_to(directory)).encode() + b"\0" + path.read_bytes() for path in files)
+    return b"".join(str(path.relative_to(directory)).encode() + b"\0" + _with_short_runs(path) for path in files)
+
+
+def _with_short_runs(path: Path) -> bytes:
+    kept, last = [], b""
+    with path.open("rb") as file:
+        while block := file.read(len(EMPTY)):
+            if not block == last == EMPTY:
+                kept.append(block)
+            last = block
+    return b"".join(kept)
 
 
 async def openable(vault: Vault, sealed: list[tuple[str, str, bytes]]) -> int:
