@@ -12,13 +12,12 @@ from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from bridge.carriers.vendors.registry import AnyCarrierSettings
 from bridge.runtime.keep_plan import Keep
 from bridge.runtime.postgres_url import database_url_problem
-from bridge.runtime.safe_yaml import safe_load
+from bridge.runtime.safe_yaml import NOT_YAML, safe_load
 from bridge.runtime.settings import (
     BaseUrl,
     E164Number,
@@ -310,7 +309,7 @@ def parse(path: Path) -> tuple[Config, list[str]]:
         raise ConfigError([f"{path}: cannot be read ({error.strerror})"]) from None
     except UnicodeDecodeError:
         raise ConfigError([f"{path}: is not UTF-8"]) from None
-    except (yaml.YAMLError, ValueError, RecursionError):  # YAML's own constructors let the second through
+    except NOT_YAML:
         raise ConfigError([f"{path}: is not YAML"]) from None
     try:
         config = Config.model_validate(raw)

@@ -5,7 +5,7 @@ Rule of this module: what is read, and which errors are raised, is what `yaml.sa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 else:  # a PyYAML that was built without libyaml has only its own parser
     SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+NOT_YAML: Final = (yaml.YAMLError, ValueError, RecursionError)
+"""What reading raises. The constructors let a ValueError through, as of a date that is none."""
+
 
 def safe_load(text: str) -> Any:
-    """Read a document. Raises `yaml.YAMLError`, ValueError of a date that is none, or RecursionError."""
+    """Read a document. Raises one of `NOT_YAML`."""
     return yaml.load(text, Loader=SafeLoader)  # noqa: S506 - a SafeLoader
