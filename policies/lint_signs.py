@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from policies.pack import Pack
-from policies.phrases import Matcher, Phrase, PhraseList, examples, make_matcher
+from policies.phrase_matcher import Matcher, PhraseList, make_matcher
+from policies.phrases import Phrase, examples
 
 ANY_WORD = "x"
 """A word that stands in no list."""

@@ -16,7 +16,7 @@ from typing import Final
 
 from policies.fictional import find_fictional
 from policies.holidays import holidays
-from policies.phrases import AboutTexter, Matcher
+from policies.phrase_matcher import Matcher
 
 
 @unique
@@ -256,6 +256,24 @@ class Settings:
     hold_after_colleague: int
     help_answer: str
     """The name of the one of `canned` that answers HELP and INFO, where a carrier forces an answer; empty: none does."""
+
+
+PHRASES, STATEMENTS, QUESTIONS, READER = "phrases", "statements", "questions", "reader"
+"""Labels of the lists of `AboutTexter`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AboutTexter:
+    """How colleagues speak of a texter in one language (`policies.schema.AboutTexterPart`).
+
+    `matcher`: its labels are `PHRASES`, `STATEMENTS`, `READER`, and for a cue `cues.NAME.phrases` and so on. `scores`: by
+    name of a cue. `enough`: the sum from which words are held. `reader`: what a word takes away that addresses who reads.
+    """
+
+    matcher: Matcher
+    scores: Mapping[str, int]
+    enough: int
+    reader: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

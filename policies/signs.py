@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from enum import StrEnum, unique
 from typing import Final
 
-from policies.phrases import Matcher, typed_sentences
+from policies.phrase_matcher import Matcher
+from policies.phrases import typed_sentences
 
 
 @unique

@@ -12,21 +12,9 @@ from functools import lru_cache
 from typing import Final
 
 from policies.language_guess import plain
-from policies.phrases import (
-    PHRASES,
-    QUESTIONS,
-    READER,
-    STATEMENTS,
-    AboutTexter,
-    Element,
-    Matcher,
-    Phrase,
-    PhraseList,
-    make_matcher,
-    read_groups,
-    read_phrase,
-    read_spelling,
-)
+from policies.pack import PHRASES, QUESTIONS, READER, STATEMENTS, AboutTexter
+from policies.phrase_matcher import Matcher, PhraseList, make_matcher
+from policies.phrases import Element, Phrase, read_groups, read_phrase, read_spelling
 from policies.schema import AboutTexterPart, CuePart, WordsPart
 from policies.signs import Sign
 

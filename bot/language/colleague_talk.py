@@ -14,7 +14,8 @@ from typing import Final
 
 from bot.language.common_words import COMMON
 from policies.confusables import skeleton
-from policies.phrases import PHRASES, QUESTIONS, READER, STATEMENTS, AboutTexter, typed_sentences
+from policies.pack import PHRASES, QUESTIONS, READER, STATEMENTS, AboutTexter
+from policies.phrases import typed_sentences
 
 NAMES_THAT_ARE_WORDS: Final = frozenset(
     """

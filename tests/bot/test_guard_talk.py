@@ -14,7 +14,8 @@ from bot.model.actions import DeliveryReceipt
 from bot.model.hold_signs import Doubt
 from policies.lint import lint
 from policies.load import PackError, load
-from policies.phrases import AboutTexter, make_matcher
+from policies.pack import AboutTexter
+from policies.phrase_matcher import make_matcher
 from tests.bot.examples import due, edit, held, marks, said, texts, then, words
 from tests.bot.strategies import UNDO
 from tests.bot.talk_table import CORPUS, PACK, PAGES, is_held, measure, table, written

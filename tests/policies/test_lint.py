@@ -11,8 +11,7 @@ import yaml
 
 from bot.wording.notice import READ
 from policies.agency_words import find_leak
-from policies.carrier_filter_words import FILTERED
-from policies.lint import NO_QUESTION_TEXTS, lint
+from policies.lint import FILTERED, NO_QUESTION_TEXTS, lint
 from policies.load import PACKS, load
 from policies.pack import Pack, TextName, samples
 from policies.readability import grade

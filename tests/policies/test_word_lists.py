@@ -11,7 +11,8 @@ from policies import lint_signs
 from policies.lint import lint
 from policies.load import PackError, load
 from policies.pack import Pack
-from policies.phrases import Matcher, Phrase, PhraseList
+from policies.phrase_matcher import Matcher, PhraseList
+from policies.phrases import Phrase
 from policies.signs import Sign, find_signs
 from tests.packs import shipped
 
