@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING
 
 from bot.model.audit_kinds import AuditKind
 from bridge.matrix.room_keys.confirmed_identities import forget_confirmations
-from bridge.runtime.settings import read_secret
 from bridge.storage import marked_sets
 from bridge.storage.key_file import KeyFile
 from bridge.storage.marked_sets import SetName
-from bridge.storage.vault import Vault
 from bridge.tables import line_state
 from deploy.data_dir import offline
 
@@ -44,11 +42,7 @@ async def accept_facts(config: Config, name: SetName) -> None:
         keys = KeyFile(path=config.data_dir / "keys.db")
         await keys.open()
         try:
-            vault = Vault(
-                keys=keys,
-                vault_key=bytes.fromhex(read_secret(config.keys.vault_key_file)),
-                index_key=bytes.fromhex(read_secret(config.keys.index_key_file)),
-            )
+            vault = offline.open_vault(config, keys)
             await vault.forget_mark(name.value)
         finally:
             await keys.close()

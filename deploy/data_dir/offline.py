@@ -33,10 +33,10 @@ LINE_ENTRY: Final = "line"
 """Whose entry of the audit it is when it belongs neither to a thread nor to the desk."""
 
 
-def open_vault(config: Config) -> Vault:
-    """Make a vault for what its two keys give by themselves: hashes and derived keys."""
+def open_vault(config: Config, keys: KeyFile | None = None) -> Vault:
+    """Make a vault. `keys`: an open file of keys; without one it is for what its two keys give: hashes and derived keys."""
     return Vault(
-        keys=KeyFile(path=config.data_dir / "keys.db"),
+        keys=keys or KeyFile(path=config.data_dir / "keys.db"),
         vault_key=bytes.fromhex(read_secret(config.keys.vault_key_file)),
         index_key=bytes.fromhex(read_secret(config.keys.index_key_file)),
     )

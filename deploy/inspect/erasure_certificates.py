@@ -15,16 +15,12 @@ from typing import TYPE_CHECKING, Final
 from bridge.erasure.carrier_copies import ALERT_AFTER_TRIES as COPY_ALERT_TRIES
 from bridge.erasure.certificate import CertificateSigner, ErasureCertificate
 from bridge.erasure.job_runner import ALERT_AFTER_TRIES as JOB_ALERT_TRIES
-from bridge.storage.key_file import KeyFile
-from bridge.storage.vault import Vault
 from bridge.tables import line_state
 from bridge.tables.cross_table import inspection
 from deploy.data_dir import offline
 from deploy.inspect.status import CheckReport, CheckResult
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bridge.config import Config
     from bridge.tables.cross_table.inspection import UnfinishedErasure
 
@@ -35,7 +31,6 @@ OVERDUE_SECONDS: Final = 3600.0
 def verify_certificates(config: Config, *, now: float | None = None) -> CheckReport:
     """Check every certificate of a line's data directory. Raises `DatabaseError` and `OSError` when it cannot be read."""
     at = time.time() if now is None else now
-    vault = _open_vault(config)
     with offline.read_transaction(config) as db:
         certificates = [
             ErasureCertificate(id=row.id, body=row.body, signature=row.signature) for row in inspection.certificates(db)
@@ -45,7 +40,7 @@ def verify_certificates(config: Config, *, now: float | None = None) -> CheckRep
         expired = inspection.count_overdue_events(db, expires=at - OVERDUE_SECONDS)
         held = inspection.count_legal_holds(db)
         doubted = line_state.peek(db, line_state.CLOCK_DISTRUSTED) is not None
-    signer = CertificateSigner(vault=vault)
+    signer = CertificateSigner(vault=offline.open_vault(config))
     return CheckReport(
         checks=(
             *(_certificate_check(signer, certificate) for certificate in certificates),
@@ -62,15 +57,6 @@ def verify_certificates(config: Config, *, now: float | None = None) -> CheckRep
             ),
         )
     )
-
-
-def _open_vault(config: Config) -> Vault:
-    def key(path: Path) -> bytes:
-        return bytes.fromhex(path.read_text(encoding="utf-8").strip())
-
-    # Only what the vault key makes is asked for; the file of keys is not opened.
-    keys = KeyFile(path=config.data_dir / "keys.db")
-    return Vault(keys=keys, vault_key=key(config.keys.vault_key_file), index_key=key(config.keys.index_key_file))
 
 
 def _certificate_check(signer: CertificateSigner, certificate: ErasureCertificate) -> CheckResult:

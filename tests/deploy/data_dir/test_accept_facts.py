@@ -138,7 +138,7 @@ async def test_a_command_that_was_interrupted_is_done_again(line: LineDirectory,
         raise OSError("no space")
 
     with monkeypatch.context() as patched:
-        patched.setattr("deploy.data_dir.accept_facts.Vault.forget_mark", forgets)
+        patched.setattr("bridge.storage.vault.Vault.forget_mark", forgets)
         assert (await accept(line, "suppression")).exit_code != 0
     assert (await starts(line)).marks_found[SetName.SUPPRESSION] is Found.BEHIND
     assert (await accept(line, "suppression")).exit_code == 0
