@@ -1,6 +1,6 @@
 """The verb `quietline alarm`.
 
-Rule of this module: as in `deploy.cli.main`, what a verb needs is imported when it is used.
+Rule of this module: as in `deploy.cli.main`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deploy.cli.options import line_options
-from deploy.cli.records import exit_on_errors
+from deploy.cli.options import json_option, line_options
+from deploy.cli.outcome import EXIT_OK, EXIT_PROBLEMS, exit_on_errors, exit_with_report
 
 if TYPE_CHECKING:
     from deploy.data_dir.layout import Layout
-
-EXIT_OK, EXIT_PROBLEMS = 0, 1
 
 
 @click.group()
@@ -27,20 +25,18 @@ def alarm() -> None:
 
 @alarm.command(name="test")
 @line_options
-@click.option("--json", "as_json", is_flag=True, help="For a program.")
+@json_option
 def alarm_test(layout: Layout, as_json: bool) -> None:
     """Ring at the desk and call the person on call, marked as a test, and tell what got through.
 
     The running line does it, by the way of every alarm; where none runs, only the person on call is tried, from here. Exit
     code 0 when all of it got through, 1 when not, 2 for a line that cannot be read.
     """
-    from deploy.inspect.alarm_test import run  # noqa: PLC0415 - only this verb needs it
+    from deploy.inspect.alarm_test import run
 
     with exit_on_errors():
         report = asyncio.run(run(layout))
-    for line in [report.as_json()] if as_json else report.as_text():
-        click.echo(line)
-    sys.exit(EXIT_OK if report.ok else EXIT_PROBLEMS)
+    exit_with_report(report, as_json=as_json)
 
 
 @alarm.command(name="failed")
@@ -52,8 +48,8 @@ def alarm_failed(unit: str, layout: Layout) -> None:
     For `OnFailure=`: systemd names the unit in MONITOR_UNIT. Where the line does not run the person on call is called from
     here, once an hour. Exit code 0 it was told, 1 no way took the call, 2 for a configuration that cannot be used.
     """
-    from bridge.config import load  # noqa: PLC0415 - only this verb needs it
-    from deploy.doctor.alarm import raise_for_unit  # noqa: PLC0415 - the same
+    from bridge.config import load
+    from deploy.doctor.alarm import raise_for_unit
 
     with exit_on_errors():
         told = asyncio.run(raise_for_unit(load(layout.config), unit))

@@ -6,20 +6,17 @@ Rules of this module: as in `cli`; a passphrase is a file and never its words.
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from deploy.cli.options import line_options, optional_line_options
-from deploy.cli.records import exit_on_errors
+from deploy.cli.options import json_option, line_options, optional_line_options
+from deploy.cli.outcome import exit_on_errors, exit_with_report
 
 if TYPE_CHECKING:
     from deploy.data_dir.layout import Layout
-    from deploy.inspect.status import CheckReport
 
-EXIT_OK, EXIT_PROBLEMS = 0, 1
 
 _PHRASE_HELP: Final = "A file of mode 0600 with a passphrase of at least 16 characters."
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
@@ -48,10 +45,10 @@ def backup(layout: Layout, passphrase_file: Path | None, to: Path | None, to_dir
     one, and not the vault's keys. With --keep a file is deleted only when the new one was read back and opened, and then
     only one of this line that the same passphrase opens.
     """
-    from bridge.config import load  # noqa: PLC0415 - only this verb needs it
-    from deploy.backup import backup as made  # noqa: PLC0415 - only this verb needs it
-    from deploy.backup.rotation import Kept, backup_into, plan_of  # noqa: PLC0415 - only this verb needs it
-    from deploy.data_dir.secret_files import SetupError  # noqa: PLC0415 - only this verb needs it
+    from bridge.config import load
+    from deploy.backup import backup as made
+    from deploy.backup.rotation import Kept, backup_into, plan_of
+    from deploy.data_dir.secret_files import SetupError
 
     try:
         plan = plan_of(keep) if keep is not None else None
@@ -101,18 +98,18 @@ def restore(layout: Layout, passphrase_file: Path, check: bool, as_json: bool, f
     Of a line on PostgreSQL the rows go into the database of database.url_file, when that is empty; else it says what to do.
     With --check: passphrase, integrity, version, rows, configuration, directory and room; 1 when one is not well.
     """
-    from bridge.config import load  # noqa: PLC0415 - only this verb needs it
-    from deploy.backup import backup as made  # noqa: PLC0415 - only this verb needs it
-    from deploy.backup.migrate import move_restored  # noqa: PLC0415 - only this verb needs it
-    from deploy.backup.restore import restore as fill  # noqa: PLC0415 - only this verb needs it
-    from deploy.backup.restore_check import check_restore  # noqa: PLC0415 - only this verb needs it
+    from bridge.config import load
+    from deploy.backup import backup as made
+    from deploy.backup.migrate import move_restored
+    from deploy.backup.restore import restore as fill
+    from deploy.backup.restore_check import check_restore
 
     if as_json and not check:
         raise click.UsageError("--json is for --check.")
     if check:
         with exit_on_errors():
             report = asyncio.run(check_restore(file, made.read_passphrase(passphrase_file), layout))
-        _tell(report, as_json=as_json)
+        exit_with_report(report, as_json=as_json)
     with exit_on_errors():
         found = made.read_backup(file, made.read_passphrase(passphrase_file))
         asyncio.run(fill(found, layout))
@@ -130,7 +127,7 @@ def restore(layout: Layout, passphrase_file: Path, check: bool, as_json: bool, f
 @click.command()
 @optional_line_options
 @click.option("--passphrase-file", type=_FILE, help=f"{_PHRASE_HELP}  [default: backup.passphrase_file]")
-@click.option("--json", "as_json", is_flag=True, help="For a program.")
+@json_option
 @click.argument("file", type=_FILE, required=False)
 def drill(layout: Layout | None, passphrase_file: Path | None, as_json: bool, file: Path | None) -> None:
     """Restore a backup for a trial, into a throwaway directory: whether it would bring the line back, and how fast.
@@ -139,10 +136,10 @@ def drill(layout: Layout | None, passphrase_file: Path | None, as_json: bool, fi
     line that runs is not touched; when all is well, the time of the drill is noted in it, which `doctor` looks at. Without
     --data and --config, on another machine, FILE and --passphrase-file are needed and nothing is noted. 1: not well.
     """
-    from bridge.config import load  # noqa: PLC0415 - only this verb needs it
-    from deploy.backup import backup as made  # noqa: PLC0415 - only this verb needs it
-    from deploy.backup.restore_drill import Drill, find_newest, run_drill  # noqa: PLC0415 - only this verb needs it
-    from deploy.data_dir.secret_files import SetupError  # noqa: PLC0415 - only this verb needs it
+    from bridge.config import load
+    from deploy.backup import backup as made
+    from deploy.backup.restore_drill import Drill, find_newest, run_drill
+    from deploy.data_dir.secret_files import SetupError
 
     if layout is None and (file is None or passphrase_file is None):
         raise click.UsageError("say --config or --data, or else FILE and --passphrase-file.")
@@ -156,11 +153,4 @@ def drill(layout: Layout | None, passphrase_file: Path | None, as_json: bool, fi
             assert config is not None  # noqa: S101 - told above: a line or a file
             file = find_newest(config, passphrase)
         report = asyncio.run(run_drill(Drill(file=file, passphrase=passphrase, config=config)))
-    _tell(report, as_json=as_json)
-
-
-def _tell(report: CheckReport, *, as_json: bool) -> NoReturn:
-    """Print a report, and end with what it says."""
-    for line in [report.as_json()] if as_json else report.as_text():
-        click.echo(line)
-    sys.exit(EXIT_OK if report.ok else EXIT_PROBLEMS)
+    exit_with_report(report, as_json=as_json)

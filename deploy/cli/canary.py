@@ -1,7 +1,6 @@
 """The verb `quietline canary`.
 
-Rule of this module: as in `deploy.cli.main`, what a verb needs is imported when it is used; exit codes are 0 stopped, 1
-something broke, 2 usage or configuration.
+Rule of this module: as in `deploy.cli.main`; exit codes are 0 stopped, 1 something broke, 2 usage or configuration.
 """
 
 from __future__ import annotations
@@ -13,14 +12,12 @@ from typing import TYPE_CHECKING
 import click
 
 from deploy.cli.options import line_or_fleet_options
-from deploy.cli.records import exit_on_errors
+from deploy.cli.outcome import EXIT_OK, EXIT_USAGE, exit_on_errors, exit_with_problems, print_problems
 
 if TYPE_CHECKING:
     from typing import NoReturn
 
     from deploy.data_dir.layout import Layout
-
-EXIT_USAGE = 2
 
 
 @click.command()
@@ -33,9 +30,9 @@ def canary(layout: Layout | None, fleet: Path | None, show_account: bool, bridge
     The configuration's `canary` section switches it on. It ends with SIGTERM. With --fleet it does so for every line that
     has the section. Exit code 0 stopped, 1 something broke, 2 the configuration cannot be used.
     """
-    from bridge.config import load  # noqa: PLC0415 - only this verb needs it
-    from deploy.canary import runner  # noqa: PLC0415 - the same
-    from deploy.stack.child import disable_core_dumps  # noqa: PLC0415 - the same
+    from bridge.config import load
+    from deploy.canary import runner
+    from deploy.stack.child import disable_core_dumps
 
     if layout is None:
         if bridge is not None:
@@ -44,8 +41,7 @@ def canary(layout: Layout | None, fleet: Path | None, show_account: bool, bridge
     with exit_on_errors():
         config = load(layout.config)
     if config.canary is None:
-        click.echo(f"quietline: {layout.config}: has no `canary` section", err=True)
-        sys.exit(EXIT_USAGE)
+        exit_with_problems([f"{layout.config}: has no `canary` section"])
     if show_account:
         click.echo(f"{config.canary_mxid} {runner.password(config.canary)}")
         return
@@ -58,20 +54,19 @@ def canary(layout: Layout | None, fleet: Path | None, show_account: bool, bridge
 
 def _of_fleet(fleet: Path | None, *, show_account: bool) -> NoReturn:
     """Run the canary of every line that has one, and say which have none here; or print their accounts."""
-    from deploy.canary import fleet_runner, runner  # noqa: PLC0415 - only with --fleet
-    from deploy.data_dir.fleet import read_fleet  # noqa: PLC0415 - the same
-    from deploy.stack.child import disable_core_dumps  # noqa: PLC0415 - the same
+    from deploy.canary import fleet_runner, runner
+    from deploy.data_dir.fleet import read_fleet
+    from deploy.stack.child import disable_core_dumps
 
     with exit_on_errors():
         found, without = fleet_runner.canaries_of(read_fleet(Path(str(fleet))))
-    for name, why in without.items():
-        click.echo(f"quietline: {name}: {why}", err=True)
+    print_problems(f"{name}: {why}" for name, why in without.items())
     if not found:
         sys.exit(EXIT_USAGE)
     if show_account:
         for each in found:
             click.echo(f"{each.name} {each.config.canary_mxid} {runner.password(each.canary)}")
-        sys.exit(0)
+        sys.exit(EXIT_OK)
     disable_core_dumps()
     fleet_runner.main(found)
-    sys.exit(0)
+    sys.exit(EXIT_OK)

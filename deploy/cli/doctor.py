@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from deploy.cli.options import line_or_fleet_options
-from deploy.cli.records import exit_on_errors
+from deploy.cli.options import json_option, line_or_fleet_options
+from deploy.cli.outcome import EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE, exit_on_errors, print_lines, print_problems
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from deploy.inspect.fleet_report import Look
     from deploy.inspect.status import CheckReport
 
-EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE = 0, 1, 2
-_JSON: Final = click.option("--json", "as_json", is_flag=True, help="For a program.")
 _CHANGES: Final = click.option(
     "--changes",
     "only_changes",
@@ -41,7 +39,7 @@ _ALARM: Final = click.option(
 
 @click.command()
 @line_or_fleet_options
-@_JSON
+@json_option
 @_CHANGES
 @_ALARM
 def doctor(layout: Layout | None, fleet: Path | None, as_json: bool, only_changes: bool, raises_alarm: bool) -> None:
@@ -50,10 +48,10 @@ def doctor(layout: Layout | None, fleet: Path | None, as_json: bool, only_change
     It asks every part at once, beside a running line or a stopped one, changes nothing and sends no text; a part that does
     not answer in time is a row that says so.
     """
-    from bridge.config import parse  # noqa: PLC0415 - only this verb needs it
-    from deploy.doctor import changes  # noqa: PLC0415 - only this verb needs it
-    from deploy.doctor.alarm import raise_alarm  # noqa: PLC0415 - only this verb needs it
-    from deploy.doctor.doctor import run_checks  # noqa: PLC0415 - only this verb needs it
+    from bridge.config import parse
+    from deploy.doctor import changes
+    from deploy.doctor.alarm import raise_alarm
+    from deploy.doctor.doctor import run_checks
 
     async def look(each: Layout) -> tuple[CheckReport, int]:
         found, usable = await run_checks(each)
@@ -71,12 +69,9 @@ def doctor(layout: Layout | None, fleet: Path | None, as_json: bool, only_change
         report = changes.since_last_time(layout.doctor_alarm if raises_alarm else layout.doctor, report)
     if (only_changes or raises_alarm) and not report.checks:
         sys.exit(EXIT_OK)
-    for line in [report.as_json(ok=ok)] if as_json else report.as_text():
-        click.echo(line)
+    print_lines([report.as_json(ok=ok)] if as_json else report.as_text())
     if not usable:
-        for row in report.checks:
-            if row.name in {"configuration", "packs"} and not row.ok:
-                click.echo(f"quietline: {row.what}", err=True)
+        print_problems(row.what for row in report.checks if row.name in {"configuration", "packs"} and not row.ok)
     sys.exit(EXIT_OK if ok else EXIT_PROBLEMS if usable else EXIT_USAGE)
 
 
@@ -87,25 +82,23 @@ def targets(fleet: Path) -> None:
 
     Exit code 0 when every line has metrics, 1 when one has not, which is said; 2 for a file that cannot be used.
     """
-    from deploy.data_dir.fleet import read_fleet  # noqa: PLC0415 - only this verb needs it
-    from deploy.inspect.fleet_report import scrape_targets  # noqa: PLC0415 - the same
+    from deploy.data_dir.fleet import read_fleet
+    from deploy.inspect.fleet_report import scrape_targets
 
     with exit_on_errors():
         told, without = scrape_targets(read_fleet(fleet))
     click.echo(told)
-    for name in without:
-        click.echo(f"quietline: {name}: has no `metrics` section that can be read", err=True)
+    print_problems(f"{name}: has no `metrics` section that can be read" for name in without)
     sys.exit(EXIT_PROBLEMS if without else EXIT_OK)
 
 
 def say_fleet(fleet: Path | None, look: Look, verb: str, *, as_json: bool) -> NoReturn:
     """Look at every line of a fleet, say how each is, and end with the worst exit code."""
-    from deploy.data_dir.fleet import read_fleet  # noqa: PLC0415 - only with --fleet
-    from deploy.inspect.fleet_report import look_at_lines  # noqa: PLC0415 - the same
+    from deploy.data_dir.fleet import read_fleet
+    from deploy.inspect.fleet_report import look_at_lines
 
     with exit_on_errors():
         lines = read_fleet(Path(str(fleet)))
     report = asyncio.run(look_at_lines(lines, look))
-    for line in [report.as_json()] if as_json else report.as_text(verb):
-        click.echo(line)
+    print_lines([report.as_json()] if as_json else report.as_text(verb))
     sys.exit(report.code)

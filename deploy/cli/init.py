@@ -1,7 +1,6 @@
 """The verb `quietline init`.
 
-Rule of this module: as in `deploy.cli.main`, what a verb needs is imported when it is used; exit codes are 0 everything is
-written, 2 nothing is.
+Rule of this module: as in `deploy.cli.main`; exit codes are 0 everything is written, 2 nothing is.
 """
 
 from __future__ import annotations
@@ -13,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from deploy.cli.outcome import exit_on_errors, print_lines
+
 if TYPE_CHECKING:
     from deploy.init.prompts import Question
-
-EXIT_USAGE = 2
 
 
 @click.command()
@@ -38,38 +37,32 @@ def init(directory: Path, answers: Path | None, dry_run: bool, fleet: Path | Non
     DIR must not exist. Exit code 0 everything is written, 2 nothing is, and every problem is told at once. Then
     `quietline up --data DIR` runs the line, or `quietline bridge` beside a homeserver of the agency's own.
     """
-    from deploy.data_dir.fleet import require_addable  # noqa: PLC0415 - only this verb needs it
-    from deploy.data_dir.secret_files import SetupError  # noqa: PLC0415 - the same
-    from deploy.init.agency_pack import legal_wordings  # noqa: PLC0415 - the same
-    from deploy.init.answers import read_answers  # noqa: PLC0415 - the same
-    from deploy.init.line_directory import init as make  # noqa: PLC0415 - the same
-    from deploy.init.line_directory import require_free  # noqa: PLC0415 - the same
+    from deploy.data_dir.fleet import require_addable
+    from deploy.init.agency_pack import legal_wordings
+    from deploy.init.answers import read_answers
+    from deploy.init.line_directory import init as make
+    from deploy.init.line_directory import require_free
 
     os.umask(0o077)
-    try:
+    with exit_on_errors():
         if not dry_run:
             require_free(directory)  # before anybody has answered anything
             if fleet is not None:
                 require_addable(fleet)  # the same
         told = read_answers(answers) if answers is not None else _ask_on_terminal()
         written = make(directory, told, dry_run=dry_run, fleet=fleet)
-    except SetupError as error:
-        for problem in error.problems:
-            click.echo(f"quietline: {problem}", err=True)
-        sys.exit(EXIT_USAGE)
     if dry_run:
-        for line in legal_wordings(written.pack):
-            click.echo(line)
+        print_lines(legal_wordings(written.pack))
     else:
         click.echo(f"{directory}: written. {directory / 'CHECKLIST.md'} says what is left to do.")
 
 
 def _ask_on_terminal() -> dict[str, Any]:
     """Ask a person. A wrong answer is asked for again at once; a usage error where there is no terminal."""
-    from rich.console import Console  # noqa: PLC0415 - only this needs it
-    from rich.prompt import Prompt  # noqa: PLC0415 - the same
+    from rich.console import Console
+    from rich.prompt import Prompt
 
-    from deploy.init.prompts import asked_answers  # noqa: PLC0415 - the same
+    from deploy.init.prompts import asked_answers
 
     if not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask on: give --answers FILE.")

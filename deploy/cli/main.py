@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
-from bridge.storage.errors import DatabaseError, OutdatedSchema
 from deploy.cli.alarm import alarm
 from deploy.cli.backups import backup, drill, restore
 from deploy.cli.canary import canary
@@ -28,16 +27,24 @@ from deploy.cli.check import check
 from deploy.cli.doctor import doctor, say_fleet, targets
 from deploy.cli.handover import handover
 from deploy.cli.init import init
-from deploy.cli.migration import migrate
-from deploy.cli.options import line_options, line_or_fleet_options, optional_line_options
+from deploy.cli.options import json_option, line_options, line_or_fleet_options, optional_line_options
+from deploy.cli.outcome import (
+    EXIT_OK,
+    EXIT_PROBLEMS,
+    EXIT_USAGE,
+    exit_on_errors,
+    exit_with_problems,
+    exit_with_report,
+    print_lines,
+    print_problems,
+)
 from deploy.cli.policy import policy
-from deploy.cli.privacy import privacy
-from deploy.cli.records import VERBS, database_problem, exit_on_errors
+from deploy.cli.records import accept_facts, audit, erasure, exposure, lookup, privacy
 from deploy.cli.release import audit_dependencies, release
 from deploy.cli.reports import practices, report
 from deploy.cli.staff import staff
 from deploy.cli.trust import trust
-from deploy.cli.upgrade import upgrade
+from deploy.cli.upgrade import migrate, upgrade
 from deploy.data_dir.layout import DEFAULT_PORT_BASE, EVERYWHERE, HOST, Ports
 from deploy.data_dir.program import own_version
 
@@ -49,7 +56,6 @@ if TYPE_CHECKING:
     from deploy.stack.up import StatusOutput
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE = 0, 1, 2
 PARALLEL_OPTIONS: Final = ("-n", "6", "--dist", "loadfile", "--no-loadscope-reorder")
 """How pytest runs the whole suite; the groups are those of `tests/conftest.py`. More than the cores: kill tests wait."""
 
@@ -77,9 +83,6 @@ def cli() -> None:
     gc.set_threshold(20_000)
 
 
-cli.add_command(policy)
-
-
 @cli.command()
 @line_options
 @_PORT_BASE
@@ -90,7 +93,7 @@ def up(layout: Layout, port_base: int, take_over: bool) -> None:
     The first run makes everything under the directory, a rehearsal where there is no config.yaml; when the line is ready,
     DIRECTORY/run/ready.json says how to reach it and, of a rehearsal, holds the passwords of the first accounts.
     """
-    from deploy.stack.up import up as run  # noqa: PLC0415 - only this verb needs it
+    from deploy.stack.up import up as run
 
     _run_here(functools.partial(run, layout, Ports(port_base), take_over=take_over))
 
@@ -112,15 +115,15 @@ def homeserver(layout: Layout, port_base: int, take_over: bool, listen: str) -> 
     `up` does both. The first run makes the accounts of the hand-outs. Exit code 0 stopped, 1 its PostgreSQL does not answer
     yet, 2 it cannot be run.
     """
-    from deploy.stack.homeserver_alone import run_homeserver_alone as run  # noqa: PLC0415 - only this verb needs it
+    from deploy.stack.homeserver_alone import run_homeserver_alone as run
 
     _run_here(functools.partial(run, layout, Ports(port_base), take_over=take_over, listen=listen))
 
 
 def _run_here(start: Callable[[StatusOutput], Coroutine[Any, Any, int]]) -> NoReturn:
     """Run something in front, private in what it writes, and end with its exit code; every problem is told."""
-    from deploy.cli.terminal import status_output, write_line  # noqa: PLC0415 - only two verbs need it
-    from deploy.data_dir.secret_files import SetupError  # noqa: PLC0415 - the same
+    from deploy.cli.terminal import status_output, write_line
+    from deploy.data_dir.secret_files import SetupError
 
     os.umask(0o077)
     problems: list[str] = []
@@ -136,7 +139,7 @@ def _run_here(start: Callable[[StatusOutput], Coroutine[Any, Any, int]]) -> NoRe
 
 @cli.command()
 @line_or_fleet_options
-@click.option("--json", "as_json", is_flag=True, help="For a program.")
+@json_option
 @click.option("--watch", is_flag=True, help="Look again and again, until Ctrl-C.")
 def status(layout: Layout | None, fleet: Path | None, as_json: bool, watch: bool) -> None:
     """Tell how the line of a directory is. Exit code 0 when all is well, 1 when not, 2 when there is no line there.
@@ -145,19 +148,19 @@ def status(layout: Layout | None, fleet: Path | None, as_json: bool, watch: bool
     carrier of a line that is no rehearsal is asked whether it takes our login, with --watch once a minute; no text is sent.
     With --watch the exit code says how it was at the last look.
     """
-    from deploy.inspect.status import check_status as look  # noqa: PLC0415 - only this verb needs it
-    from deploy.inspect.status import has_line  # noqa: PLC0415 - the same
+    from deploy.inspect.status import check_status as look
+    from deploy.inspect.status import has_line
 
     async def of_real_line(each: Layout) -> list[CheckResult]:
-        from bridge.config import load  # noqa: PLC0415 - heavy, and not for a rehearsal
-        from deploy.carrier.carrier_check import tell_login  # noqa: PLC0415 - the same
-        from deploy.inspect.trust import tell_first_supervisor  # noqa: PLC0415 - the same
+        from bridge.config import load
+        from deploy.carrier.carrier_check import tell_login
+        from deploy.inspect.trust import tell_first_supervisor
 
         config = load(each.config)
         return [await tell_login(config), *tell_first_supervisor(config)]
 
     async def facts(each: Layout) -> list[CheckResult]:
-        from deploy.doctor.line_facts import status_rows  # noqa: PLC0415 - heavy, and only for a line that runs
+        from deploy.doctor.line_facts import status_rows
 
         return await status_rows(each)
 
@@ -173,7 +176,7 @@ def status(layout: Layout | None, fleet: Path | None, as_json: bool, watch: bool
         say_fleet(fleet, look_at, "status", as_json=as_json)
     usable = has_line(layout)
     if watch and usable:
-        from deploy.cli.watch import remembered, watch_line  # noqa: PLC0415 - only this verb needs it
+        from deploy.cli.watch import remembered, watch_line
 
         asked, told = functools.partial(of_real_line, layout), functools.partial(facts, layout)
         with exit_on_errors():
@@ -181,42 +184,10 @@ def status(layout: Layout | None, fleet: Path | None, as_json: bool, watch: bool
         sys.exit(EXIT_OK if well else EXIT_PROBLEMS)
     with exit_on_errors():
         report, code = asyncio.run(look_at(layout))
-    for line in [report.as_json()] if as_json else report.as_text():
-        click.echo(line)
+    print_lines([report.as_json()] if as_json else report.as_text())
     if not usable:
-        click.echo(f"quietline: {report.checks[0].what}. {report.checks[0].do}", err=True)
+        print_problems([f"{report.checks[0].what}. {report.checks[0].do}"])
     sys.exit(code)
-
-
-@cli.group()
-def erasure() -> None:
-    """Look at what was erased."""
-
-
-@erasure.command(name="verify")
-@line_options
-@click.option("--json", "as_json", is_flag=True, help="For a program.")
-def erasure_verify(layout: Layout, as_json: bool) -> None:
-    """Check the signed certificates of what was erased, and whether anything that should be gone is not.
-
-    Reads beside a running line and changes nothing. Exit code 0 when all is well, 1 when not.
-    """
-    from bridge.config import ConfigError, load  # noqa: PLC0415 - only this verb needs it
-    from deploy.inspect.erasure_certificates import verify_certificates  # noqa: PLC0415 - only this verb needs it
-
-    try:
-        report = verify_certificates(load(layout.config))
-    except ConfigError as error:
-        for problem in error.problems:
-            click.echo(f"quietline: {problem}", err=True)
-        sys.exit(EXIT_USAGE)
-    except (DatabaseError, OSError) as error:
-        why = database_problem(error) if isinstance(error, OutdatedSchema) else "no line that can be read"
-        click.echo(f"quietline: {layout.data}: {why}", err=True)
-        sys.exit(EXIT_USAGE)
-    for line in [report.as_json()] if as_json else report.as_text():
-        click.echo(line)
-    sys.exit(EXIT_OK if report.ok else EXIT_PROBLEMS)
 
 
 @cli.group()
@@ -226,25 +197,19 @@ def carrier() -> None:
 
 @carrier.command(name="check")
 @line_options
-@click.option("--json", "as_json", is_flag=True, help="For a program.")
+@json_option
 def carrier_check(layout: Layout, as_json: bool) -> None:
     """Try login, public address, signature and redaction of the line's carrier, beside a running bridge.
 
     No text is sent and nothing is changed. Exit code 0 when all is well, 1 when not.
     """
-    from bridge.config import ConfigError, load  # noqa: PLC0415 - only this verb needs it
-    from deploy.carrier.carrier_check import check_carrier  # noqa: PLC0415 - only this verb needs it
+    from bridge.config import load
+    from deploy.carrier.carrier_check import check_carrier
 
-    try:
+    with exit_on_errors():
         loaded = load(layout.config)
-    except ConfigError as error:
-        for problem in error.problems:
-            click.echo(f"quietline: {problem}", err=True)
-        sys.exit(EXIT_USAGE)
     report = asyncio.run(check_carrier(loaded))
-    for line in [report.as_json()] if as_json else report.as_text():
-        click.echo(line)
-    sys.exit(EXIT_OK if report.ok else EXIT_PROBLEMS)
+    exit_with_report(report, as_json=as_json)
 
 
 @carrier.command(name="kit")
@@ -255,20 +220,15 @@ def carrier_kit(layout: Layout | None, out: Path | None) -> None:
 
     With neither a configuration nor a directory it is written from the base pack. A file that exists is left as it is.
     """
-    from bridge.config import ConfigError, load  # noqa: PLC0415 - only this verb needs it
-    from deploy.carrier.registration_kit import render_kit  # noqa: PLC0415 - only this verb needs it
-    from policies.load import PackError  # noqa: PLC0415 - only this verb needs it
-    from policies.load import load as load_pack  # noqa: PLC0415 - only this verb needs it
+    from bridge.config import load
+    from deploy.carrier.registration_kit import render_kit
+    from policies.load import load as load_pack
 
     path = layout.config if layout else None
-    try:
+    with exit_on_errors():
         loaded = load(path) if path else None
         packs = loaded.line.packs if loaded else ["base"]
         written = render_kit(load_pack(packs, near=path.parent if path else None), loaded)
-    except (ConfigError, PackError) as error:
-        for problem in error.problems:
-            click.echo(f"quietline: {problem}", err=True)
-        sys.exit(EXIT_USAGE)
     if out is None:
         click.echo(written, nl=False)
         return
@@ -276,8 +236,7 @@ def carrier_kit(layout: Layout | None, out: Path | None) -> None:
         with out.open("x", encoding="utf-8") as file:
             file.write(written)
     except OSError as error:
-        click.echo(f"quietline: {out}: cannot be written ({error.strerror})", err=True)
-        sys.exit(EXIT_USAGE)
+        exit_with_problems([f"{out}: cannot be written ({error.strerror})"])
 
 
 @cli.command()
@@ -304,7 +263,7 @@ def test(arguments: tuple[str, ...]) -> None:
     checks = (("ruff", "check"), ("ruff", "format", "--check"), *((("mypy",),) if arguments else ()))
     failed = [" ".join(words) for words in checks if _run(*python, *words) != 0]
     if failed:
-        click.echo(f"quietline: not well: {', '.join(failed)} (see above). The tests follow.", err=True)
+        print_problems([f"not well: {', '.join(failed)} (see above). The tests follow."])
     # Last, so that the closing line of pytest is the last line.
     code = _run(*python, "pytest", *(arguments or PARALLEL_OPTIONS))
     sys.exit(EXIT_PROBLEMS if failed or code else EXIT_OK)
@@ -328,12 +287,12 @@ def bridge(layout: Layout | None, take_over: bool, listen: str | None, metrics_l
     With the same PostgreSQL database and the same directory of keys a second one waits, and leads when the first does not.
     It ends with SIGTERM. Exit code 0 stopped, 1 something broke, 2 the configuration cannot be used.
     """
-    from bridge.app.main import main as run  # noqa: PLC0415 - only this verb needs it
-    from bridge.config import ConfigError, load  # noqa: PLC0415 - only this verb needs it
-    from deploy.backup.release_notes import note_version  # noqa: PLC0415 - only this verb needs it
-    from deploy.backup.upgrade import require_current  # noqa: PLC0415 - only this verb needs it
-    from deploy.data_dir.atomic_files import exclude_from_backups, make_private_directory  # noqa: PLC0415 - the same
-    from deploy.stack.child import disable_core_dumps  # noqa: PLC0415 - only this verb needs it
+    from bridge.app.main import main as run
+    from bridge.config import ConfigError, load
+    from deploy.backup.release_notes import note_version
+    from deploy.backup.upgrade import require_current
+    from deploy.data_dir.atomic_files import exclude_from_backups, make_private_directory
+    from deploy.stack.child import disable_core_dumps
 
     if layout is None:
         raise click.UsageError("say --config or --data.")
@@ -353,32 +312,39 @@ def bridge(layout: Layout | None, take_over: bool, listen: str | None, metrics_l
 @click.pass_context
 def stay(context: click.Context, answer: str | None, verb: tuple[str, ...]) -> None:
     """Run VERB in a container: where it ends with exit code 2, stay until SIGTERM in place of being started for ever."""
-    from deploy.stack.stay import run_or_stay  # noqa: PLC0415 - only this verb needs it
+    from deploy.stack.stay import run_or_stay
 
     with exit_on_errors():
         run_or_stay(lambda: context.find_root().command.main(list(verb), prog_name="quietline"), answer)
 
 
-cli.add_command(canary)
-cli.add_command(alarm)
-cli.add_command(backup)
-cli.add_command(restore)
-cli.add_command(migrate)
-cli.add_command(handover)
-cli.add_command(drill)
-cli.add_command(upgrade)
-cli.add_command(release)
-cli.add_command(audit_dependencies)
-cli.add_command(init)
-cli.add_command(check)
-cli.add_command(doctor)
-cli.add_command(targets)
-cli.add_command(practices)
-cli.add_command(privacy)
-cli.add_command(report)
-cli.add_command(staff)
-cli.add_command(trust)
-for _verb in VERBS:
+for _verb in (
+    canary,
+    alarm,
+    backup,
+    restore,
+    migrate,
+    handover,
+    drill,
+    upgrade,
+    release,
+    audit_dependencies,
+    init,
+    check,
+    doctor,
+    targets,
+    practices,
+    privacy,
+    report,
+    staff,
+    trust,
+    exposure,
+    accept_facts,
+    audit,
+    lookup,
+    erasure,
+    policy,
+):
     cli.add_command(_verb)
 
 

@@ -1,4 +1,4 @@
-"""The two ways to name a line: `--data DIR` and `--config FILE`; and `--fleet FILE` for all lines of a machine.
+"""Options that many verbs have: the line by `--data DIR` or `--config FILE`, all of a machine by `--fleet FILE`; `--json`.
 
 Rule of this module: every verb about a line takes both, and never both at once; a verb gets a `Layout` and asks no more.
 """
@@ -32,6 +32,7 @@ _FLEET: Final = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     help="A file with the lines of this machine, instead: what is done for one is done for each.",
 )
+json_option: Final = click.option("--json", "as_json", is_flag=True, help="For a program.")
 
 
 def line_options(verb: Callable[..., None]) -> Callable[..., None]:
@@ -84,6 +85,6 @@ def chosen_layout(data: Path | None, config: Path | None) -> Layout | None:
         return Layout(data.absolute())
     if config is None:
         return None
-    from deploy.data_dir.fleet import layout_of  # noqa: PLC0415 - heavy, and only this needs it
+    from deploy.data_dir.fleet import layout_of
 
     return layout_of(config)

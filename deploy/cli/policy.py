@@ -1,25 +1,20 @@
 """The verbs of `quietline policy`.
 
-Rule of this module: as in `deploy.cli.main`, what a verb needs is imported when it is used, and exit codes are 0 well,
-1 not well, 2 usage or configuration.
+Rule of this module: as in `deploy.cli.main`.
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
-from deploy.cli.options import optional_line_options
+from deploy.cli.options import json_option, optional_line_options
+from deploy.cli.outcome import exit_on_errors, exit_with_problems, exit_with_report, print_lines
 
 if TYPE_CHECKING:
     from deploy.data_dir.layout import Layout
-
-EXIT_OK: Final = 0
-EXIT_PROBLEMS: Final = 1
-EXIT_USAGE: Final = 2
 
 
 @click.group()
@@ -37,22 +32,21 @@ def policy() -> None:
     type=click.Path(path_type=Path),
     help="Look at this drill too: a file or folder.",
 )
-@click.option("--json", "as_json", is_flag=True, help="For a program.")
+@json_option
 def policy_lint(packs: tuple[str, ...], layout: Layout | None, drills: tuple[Path, ...], as_json: bool) -> None:
     """Look at every text of packs, in their order; `base` comes first, named or not. With --data or --config: a line's.
 
     A PACK is a name (us/ca, uk, rehearsal) or a path. Exit code 0 when a line could use them, 1 when not yet, 2 when they,
     or a drill, cannot be loaded.
     """
-    from bridge.config import ConfigError, load  # noqa: PLC0415 - only this verb needs it
-    from deploy.packs.lint_report import lint_report, load_with_base  # noqa: PLC0415 - only this verb needs it
-    from policies.drills.load import load_drills  # noqa: PLC0415 - only this verb needs it
-    from policies.load import PackError  # noqa: PLC0415 - only this verb needs it
-    from policies.load import load as load_packs  # noqa: PLC0415 - only this verb needs it
+    from bridge.config import load
+    from deploy.packs.lint_report import lint_report, load_with_base
+    from policies.drills.load import load_drills
+    from policies.load import load as load_packs
 
     if layout is not None and packs:
         raise click.UsageError("say either packs or a line.")
-    try:
+    with exit_on_errors():
         if layout is None:
             pack = load_with_base(packs)
         else:
@@ -60,11 +54,7 @@ def policy_lint(packs: tuple[str, ...], layout: Layout | None, drills: tuple[Pat
             pack, drills = load_packs(served.packs, near=near), (*drills, *(near / path for path in served.drills))
         load_drills(drills)
         report = lint_report(pack)
-    except (ConfigError, PackError) as error:
-        _exit_usage(error.problems)
-    for line in [report.as_json()] if as_json else report.as_text():
-        click.echo(line)
-    sys.exit(EXIT_OK if report.ok else EXIT_PROBLEMS)
+    exit_with_report(report, as_json=as_json)
 
 
 @policy.command(name="preview")
@@ -78,40 +68,31 @@ def policy_preview(pack: str | None, script: Path | None, layout: Layout | None)
     out. A SCRIPT is a YAML list such as `- texter: hi`,
     `- advocate: "!say handover"`, `- wait: 3 min`; also picture, supervisor and desk.
     """
-    from bridge.config import ConfigError, load  # noqa: PLC0415 - only this verb needs it
-    from deploy.packs.lint_report import CONVERSATIONS, load_with_base, preview_pack  # noqa: PLC0415 - only this verb needs it
-    from deploy.packs.script_player import ScriptError, play_script, read_script  # noqa: PLC0415 - only this verb needs it
-    from policies.load import PackError  # noqa: PLC0415 - only this verb needs it
-    from policies.load import load as load_packs  # noqa: PLC0415 - only this verb needs it
+    from bridge.config import load
+    from deploy.packs.lint_report import CONVERSATIONS, load_with_base, preview_pack
+    from deploy.packs.script_player import ScriptError, play_script, read_script
+    from policies.load import load as load_packs
 
     if layout is not None and script is not None:
         raise click.UsageError("say either a pack or a line.")
-    try:
+    with exit_on_errors():
         if layout is None:
             loaded = load_with_base((pack or "base").split(","))
         else:
             script = Path(pack) if pack is not None else None
             loaded = load_packs(load(layout.config).line.packs, near=layout.config.parent)
-        lines = (
-            play_script(loaded, read_script(script))
-            if script
-            else preview_pack(loaded, map(read_script, sorted(CONVERSATIONS.glob("*.yaml"))))
-        )
-        for line in lines:
-            click.echo(line)
-    except (ConfigError, PackError, ScriptError) as error:
-        _exit_usage(error.problems)
+    try:
+        if script is not None:
+            print_lines(play_script(loaded, read_script(script)))
+        else:
+            print_lines(preview_pack(loaded, map(read_script, sorted(CONVERSATIONS.glob("*.yaml")))))
+    except ScriptError as error:
+        exit_with_problems(error.problems)
 
 
 @policy.command(name="schema")
 def policy_schema() -> None:
     """Write the JSON Schema of a pack file, for editors."""
-    from deploy.packs.lint_report import json_schema  # noqa: PLC0415 - only this verb needs it
+    from deploy.packs.lint_report import json_schema
 
     click.echo(json_schema(), nl=False)
-
-
-def _exit_usage(problems: list[str]) -> NoReturn:
-    for problem in problems:
-        click.echo(f"quietline: {problem}", err=True)
-    sys.exit(EXIT_USAGE)

@@ -13,9 +13,8 @@ from typing import Final
 
 import click
 
-from deploy.cli.records import exit_on_errors
-
-EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE = 0, 1, 2
+from deploy.cli.options import json_option
+from deploy.cli.outcome import EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE, exit_on_errors, print_lines
 
 
 @click.command()
@@ -26,24 +25,23 @@ def release(directory: Path, base: str | None) -> None:
 
     Two runs for one commit give the same bytes, an image's on one base. Nothing is uploaded or signed.
     """
-    from deploy.release.release import make_release  # noqa: PLC0415 - only this verb needs it
+    from deploy.release.release import make_release
 
     with exit_on_errors():
         files = make_release(directory, image_base=base)
-    for file in files:
-        click.echo(str(file))
+    print_lines(map(str, files))
 
 
 @click.command(name="audit-dependencies")
 @click.option("--osv-url", metavar="URL", help="Who is asked.  [default: https://api.osv.dev/v1/query]")
-@click.option("--json", "as_json", is_flag=True, help="For a program.")
+@json_option
 def audit_dependencies(osv_url: str | None, as_json: bool) -> None:
     """Ask OSV whether anything is publicly known against the packages that run, by name and version. Needs a network.
 
     Exit code 0 nothing is known, 1 something is, 2 nobody could be asked: then nothing is known either way.
     """
-    from deploy.release.lock_file import LOCKS  # noqa: PLC0415 - only this verb needs it
-    from deploy.release.vulnerabilities import OSV, NoAnswer, find_vulnerabilities  # noqa: PLC0415 - the same
+    from deploy.release.lock_file import LOCKS
+    from deploy.release.vulnerabilities import OSV, NoAnswer, find_vulnerabilities
 
     url: Final = osv_url or OSV
     try:

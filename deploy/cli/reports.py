@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from bridge.storage.errors import DatabaseError
-from deploy.cli.options import line_options
+from deploy.cli.options import json_option, line_options
+from deploy.cli.outcome import EXIT_OK, EXIT_PROBLEMS, exit_on_errors, exit_with_problems, print_lines
 
 if TYPE_CHECKING:
-    from bridge.config import Config
     from deploy.data_dir.layout import Layout
     from deploy.inspect.monthly_report import ReportMonth
 
-EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE = 0, 1, 2
 
-_JSON_OPTION: Final = click.option("--json", "as_json", is_flag=True, help="For a program.")
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -43,18 +41,20 @@ def report(
 
     No conversation can be found in it, and counts below five are not shown, in plots no more than in tables.
     """
-    from deploy.inspect import monthly_report  # noqa: PLC0415 - only this verb needs it
-    from deploy.report.plots import plots_json  # noqa: PLC0415 - only this verb needs it
+    from bridge.config import load
+    from deploy.inspect import monthly_report
+    from deploy.report.plots import plots_json
 
     if month is not None and not monthly_report.MONTH.fullmatch(month):
         raise click.UsageError("--month is a year and a month: 2027-01.")
-    config = _load_config(layout.config) if layout.config_file else None
+    with exit_on_errors():
+        config = load(layout.config) if layout.config_file else None
     data, server = (layout.bridge, None) if config is None else (config.data_dir, config.database_url)
     try:
         months = monthly_report.read_months(data, server, month)
     except (OSError, DatabaseError):
         place = data / "main.db" if server is None else "database.url_file"
-        _exit_usage([f"{place}: cannot be read as the database of a line"])
+        exit_with_problems([f"{place}: cannot be read as the database of a line"])
     if html_file or pdf_file:
         _write_pages(months, html_file, pdf_file, language)
     if json_file and json_file != "-":
@@ -62,13 +62,12 @@ def report(
     elif json_file:
         click.echo(plots_json(months))
     elif not (html_file or pdf_file):
-        for line in monthly_report.as_text(months):
-            click.echo(line)
+        print_lines(monthly_report.as_text(months))
 
 
 def _write_pages(months: tuple[ReportMonth, ...], html_file: Path | None, pdf_file: Path | None, language: str) -> None:
-    from deploy.report.page import report_page  # noqa: PLC0415 - only this verb needs it
-    from deploy.report.pdf import PdfError, print_pdf  # noqa: PLC0415 - only this verb needs it
+    from deploy.report.page import report_page
+    from deploy.report.pdf import PdfError, print_pdf
 
     page = report_page(months, language)
     if html_file:
@@ -77,57 +76,39 @@ def _write_pages(months: tuple[ReportMonth, ...], html_file: Path | None, pdf_fi
         try:
             printed = print_pdf(page)
         except PdfError as error:
-            _exit_usage([str(error)])
+            exit_with_problems([str(error)])
         _write_file(pdf_file, printed)
 
 
 def _write_file(path: Path, data: bytes) -> None:
-    from deploy.data_dir.atomic_files import write_bytes_atomically  # noqa: PLC0415 - only this verb needs it
+    from deploy.data_dir.atomic_files import write_bytes_atomically
 
     try:
         write_bytes_atomically(path, data)
     except OSError as error:
-        _exit_usage([f"{path}: cannot be written ({error.strerror})"])
+        exit_with_problems([f"{path}: cannot be written ({error.strerror})"])
     click.echo(f"{path}: written", err=True)
 
 
 @click.command()
 @line_options
-@_JSON_OPTION
+@json_option
 def practices(layout: Layout, as_json: bool) -> None:
     """Tell, for each of the 41 practices, whether this configuration meets it, who does, and which tests show it.
 
     Without a configuration it is about the packs that a line begins with, and says so. Exit code 1 when any is not met
     beyond the one that no text message can meet.
     """
-    from deploy.inspect import practices as kept  # noqa: PLC0415 - only this verb needs it
-    from policies.load import PackError  # noqa: PLC0415 - only this verb needs it
-    from policies.load import load as load_pack  # noqa: PLC0415 - only this verb needs it
+    from bridge.config import load
+    from deploy.inspect import practices as kept
+    from policies.load import load as load_pack
 
     # A file that was named has to be there; the line's own is not, before its first start.
-    loaded = _load_config(layout.config) if layout.config_file or layout.config.exists() else None
-    try:
+    with exit_on_errors():
+        loaded = load(layout.config) if layout.config_file or layout.config.exists() else None
         pack = load_pack(loaded.line.packs if loaded else kept.DEFAULT_PACKS, near=layout.config.parent)
-    except PackError as error:
-        _exit_usage(error.problems)
     results = kept.evaluate(loaded, pack)
     if loaded is None:
         click.echo(kept.WITHOUT_CONFIGURATION, err=as_json)
-    for line in [kept.as_json(results)] if as_json else kept.as_text(results):
-        click.echo(line)
+    print_lines([kept.as_json(results)] if as_json else kept.as_text(results))
     sys.exit(EXIT_OK if kept.all_met(results) else EXIT_PROBLEMS)
-
-
-def _load_config(path: Path) -> Config:
-    from bridge.config import ConfigError, load  # noqa: PLC0415 - heavy, and not every verb needs it
-
-    try:
-        return load(path)
-    except ConfigError as error:
-        _exit_usage(error.problems)
-
-
-def _exit_usage(problems: list[str]) -> NoReturn:
-    for problem in problems:
-        click.echo(f"quietline: {problem}", err=True)
-    sys.exit(EXIT_USAGE)

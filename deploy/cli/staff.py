@@ -1,8 +1,7 @@
 """The verbs of `quietline staff`.
 
-Rules of this module: as in `deploy.cli.main`, what a verb needs is imported when it is used; exit codes are 0 done, 2
-usage, configuration or a homeserver that refuses. A password is printed on a terminal or written into a new file of mode
-0600, and nowhere else: where neither is given nothing is done.
+Rules of this module: as in `deploy.cli.main`; 2 is also a homeserver that refuses. A password is printed on a terminal
+or written into a new file of mode 0600, and nowhere else: where neither is given nothing is done.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from deploy.cli.options import line_options
-from deploy.cli.records import exit_on_errors
+from deploy.cli.outcome import exit_on_errors, print_lines, print_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,8 +52,8 @@ def staff_add(name: str, role: Role, layout: Layout, password_file: Path | None,
 
     A supervisor then confirms the person's identity with !trust, or `quietline trust` does.
     """
-    from bridge.config import load  # noqa: PLC0415 - heavy, and only this verb needs it
-    from deploy.inspect import staff as people  # noqa: PLC0415 - the same
+    from bridge.config import load
+    from deploy.inspect import staff as people
 
     with exit_on_errors():
         config = load(layout.config)
@@ -72,8 +71,8 @@ def staff_add(name: str, role: Role, layout: Layout, password_file: Path | None,
 @_JSON
 def staff_reset(name: str, layout: Layout, password_file: Path | None, as_json: bool) -> None:
     """Give NAME another password, and sign them out everywhere."""
-    from bridge.config import load  # noqa: PLC0415 - heavy, and only this verb needs it
-    from deploy.inspect import staff as people  # noqa: PLC0415 - the same
+    from bridge.config import load
+    from deploy.inspect import staff as people
 
     with exit_on_errors():
         config = load(layout.config)
@@ -93,8 +92,8 @@ def staff_remove(name: str, layout: Layout, as_json: bool) -> None:
 
     The name is not given to anybody again.
     """
-    from bridge.config import load  # noqa: PLC0415 - heavy, and only this verb needs it
-    from deploy.inspect import staff as people  # noqa: PLC0415 - the same
+    from bridge.config import load
+    from deploy.inspect import staff as people
 
     with exit_on_errors():
         config = load(layout.config)
@@ -103,7 +102,7 @@ def staff_remove(name: str, layout: Layout, as_json: bool) -> None:
         asyncio.run(people.remove(layout, config, mxid))
         left = load(layout.config).line.staff
     if not any(member.role == "supervisor" for member in left):
-        click.echo("quietline: no supervisor is left: add one, who can be confirmed with `quietline trust`.", err=True)
+        print_problems(["no supervisor is left: add one, who can be confirmed with `quietline trust`."])
     _say({"mxid": mxid}, f"{mxid}: signed out everywhere; the account has ended. The desk is told.", as_json=as_json)
 
 
@@ -125,10 +124,10 @@ def staff_make(layout: Layout, admin_token_file: Path | None, host: Path | None,
 
     An account that was there before is left as it is, and its hand-out removed: its person has a password.
     """
-    from bridge.config import load  # noqa: PLC0415 - heavy, and only this verb needs it
-    from deploy.data_dir.layout import Layout as Place  # noqa: PLC0415 - the same
-    from deploy.data_dir.secret_files import SetupError, read_private_line  # noqa: PLC0415 - the same
-    from deploy.init.joined_accounts import make_accounts, make_accounts_at_host  # noqa: PLC0415 - the same
+    from bridge.config import load
+    from deploy.data_dir.layout import Layout as Place
+    from deploy.data_dir.secret_files import SetupError, read_private_line
+    from deploy.init.joined_accounts import make_accounts, make_accounts_at_host
 
     if (admin_token_file is None) == (host is None):
         raise click.UsageError("say either --admin-token-file or --host.")
@@ -148,10 +147,8 @@ def staff_make(layout: Layout, admin_token_file: Path | None, host: Path | None,
     if as_json:
         click.echo(json.dumps({"made": found.made, "kept": found.kept}))
         return
-    for mxid in found.made:
-        click.echo(f"{mxid}: has an account with the password of the hand-out.")
-    for mxid in found.kept:
-        click.echo(f"{mxid}: had an account, which is as it was; the hand-out is gone.")
+    print_lines(f"{mxid}: has an account with the password of the hand-out." for mxid in found.made)
+    print_lines(f"{mxid}: had an account, which is as it was; the hand-out is gone." for mxid in found.kept)
 
 
 @staff.command(name="list")
@@ -159,20 +156,19 @@ def staff_make(layout: Layout, admin_token_file: Path | None, host: Path | None,
 @_JSON
 def staff_list(layout: Layout, as_json: bool) -> None:
     """List who is on the staff: role, whether at the desk or invited, and whether their identity is confirmed."""
-    from bridge.config import load  # noqa: PLC0415 - heavy, and only this verb needs it
-    from deploy.inspect import staff as people  # noqa: PLC0415 - the same
+    from bridge.config import load
+    from deploy.inspect import staff as people
 
     with exit_on_errors():
         found = people.read_staff(load(layout.config))
-    for line in [people.as_json(found)] if as_json else people.as_text(found):
-        click.echo(line)
+    print_lines([people.as_json(found)] if as_json else people.as_text(found))
 
 
 @contextlib.contextmanager
 def _new_password(file: Path | None) -> Iterator[str]:
     """Make a password and a place for it first; it is given away when the block has ended well, and gone when not."""
-    from deploy.data_dir.secret_files import SetupError  # noqa: PLC0415 - only these verbs need it
-    from deploy.inspect.staff import make_password  # noqa: PLC0415 - the same
+    from deploy.data_dir.secret_files import SetupError
+    from deploy.inspect.staff import make_password
 
     password = make_password()
     if file is None:

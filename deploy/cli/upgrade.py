@@ -1,4 +1,4 @@
-"""The verb `quietline upgrade`.
+"""The verbs that change a stopped line's databases: upgrade, migrate.
 
 Rules of this module: as in `cli`; a passphrase is a file and never its words.
 """
@@ -8,17 +8,15 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from deploy.cli.options import line_options
-from deploy.cli.records import exit_on_errors
+from deploy.cli.outcome import EXIT_PROBLEMS, exit_on_errors, exit_with_problems, exit_with_report, print_problems
 
 if TYPE_CHECKING:
     from deploy.data_dir.layout import Layout
-
-EXIT_OK, EXIT_PROBLEMS = 0, 1
 
 
 @click.command()
@@ -41,10 +39,10 @@ def upgrade(
     With --check: what is new since the version that ran here last and what cannot be taken back; 0 when an upgrade could be
     made or none is needed, 1 when not.
     """
-    from bridge.config import load  # noqa: PLC0415 - only this verb needs it
-    from deploy.backup import upgrade as made  # noqa: PLC0415 - only this verb needs it
-    from deploy.backup.backup import read_passphrase  # noqa: PLC0415 - only this verb needs it
-    from deploy.data_dir.secret_files import SetupError  # noqa: PLC0415 - only this verb needs it
+    from bridge.config import load
+    from deploy.backup import upgrade as made
+    from deploy.backup.backup import read_passphrase
+    from deploy.data_dir.secret_files import SetupError
 
     if as_json and not check:
         raise click.UsageError("--json is for --check.")
@@ -56,9 +54,7 @@ def upgrade(
         place = None if without_backup or directory is None or phrase is None else (directory, read_passphrase(phrase))
         if check:
             report = made.check_upgrade(config, backed_up=place is not None or without_backup)
-            for line in [report.as_json()] if as_json else report.as_text():
-                click.echo(line)
-            sys.exit(EXIT_OK if report.ok else EXIT_PROBLEMS)
+            exit_with_report(report, as_json=as_json)
         if place is None and not without_backup:
             raise SetupError([f"{layout.config}: backup: is not there; say --to-dir and --passphrase-file"])
         steps, file = asyncio.run(made.upgrade(layout, config, backup=place))
@@ -67,3 +63,31 @@ def upgrade(
     click.echo(f"{steps} steps were taken." if steps else "Nothing was to be done.")
     if steps:
         click.echo(f"Start the line, then look at it: quietline doctor --data {layout.data}")
+
+
+@click.command()
+@line_options
+@click.option("--to", required=True, type=click.Choice(["postgresql", "sqlite"]), help="Where the databases shall be.")
+def migrate(layout: Layout, to: Literal["postgresql", "sqlite"]) -> None:
+    """Move a stopped line's databases to PostgreSQL or back; `keys.db` stays where it is.
+
+    The configuration has `database.url_file` in both cases: it names the PostgreSQL database, which is the line's alone.
+    Every row is compared before anything is removed; broken off, the same command goes on. After `--to sqlite` take
+    `database` out of the configuration.
+    """
+    from bridge.config import load
+    from deploy.backup.migrate import CannotMigrate
+    from deploy.backup.migrate import migrate as move
+    from deploy.data_dir.accept_facts import LineRuns
+
+    with exit_on_errors():
+        try:
+            rows = asyncio.run(move(load(layout.config), to))
+        except LineRuns:
+            exit_with_problems(["the line runs; stop it first"])
+        except CannotMigrate as reason:
+            print_problems([str(reason)])
+            sys.exit(EXIT_PROBLEMS)
+    click.echo(f"The line is on {to}, with {rows} rows; all that were moved were compared. Start it.")
+    if to == "sqlite":
+        click.echo("Before that, take `database` out of the configuration.")

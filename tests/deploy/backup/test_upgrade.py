@@ -26,7 +26,7 @@ from deploy.backup import backup as made
 from deploy.backup.release_notes import last_version
 from deploy.backup.upgrade import FILES, check_upgrade, require_current, standings, upgrade
 from deploy.cli.main import cli
-from deploy.cli.records import database_problem
+from deploy.cli.outcome import database_problem
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.program import own_version
 from deploy.data_dir.secret_files import SetupError

@@ -19,7 +19,7 @@ from bridge.storage.errors import (
     UnsupportedSchema,
 )
 from deploy.cli.main import cli
-from deploy.cli.records import database_problem
+from deploy.cli.outcome import database_problem
 from tests.deploy.init.answers import answers, run_init
 
 BESIDE = [["trust"], ["audit"], ["alarm", "test"], ["backup", "--passphrase-file", "PASSPHRASE", "--to", "FILE"]]
