@@ -17,7 +17,6 @@ from bot.model.thread_desk_events import ThreadCreated
 from bot.model.transactional_actions import CreateThread
 from bridge.carriers.dialled_number import classify_dialled_number
 from bridge.inbound import screening
-from bridge.outbound.sms_sender import PHONE_CONTEXT
 from bridge.runtime.phone_number import Phone
 from bridge.services import Services, WakeUps
 from bridge.storage.database import Transaction
@@ -81,7 +80,7 @@ class OutreachThreads:
             return None
         owner, phone_hash = secrets.token_hex(16), self._vault.phone_hash(self._line, phone)
         await self._vault.create(owner)
-        sealed = await self._vault.seal(owner, PHONE_CONTEXT, phone.reveal().encode())
+        sealed = await threads.seal_phone(self._vault, owner, phone)
         inbox_row = await inbox.seal(self._vault, owner, ThreadCreated(assignee=first.assignee))
 
         async def insert(transaction: Transaction) -> bool:

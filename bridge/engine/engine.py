@@ -41,7 +41,6 @@ from bridge.engine.facts import NO_DRILLS, FactsLookup
 from bridge.engine.transactional_actions import TransactionalAction, TransactionalActions, is_transactional
 from bridge.outbound.dispatcher import OutboxDispatcher
 from bridge.outbound.room_provisioner import Designations
-from bridge.outbound.sms_sender import PHONE_CONTEXT
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.phone_number import Phone
@@ -54,7 +53,6 @@ from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import InboxRow, SequencedRow
 from bridge.tables.outbox import OutboxRow
 from bridge.tables.phone_locks import LockedPhones
-from bridge.tables.threads import AGGREGATE, StoredThread
 from policies.drills.script import DrillScript
 from policies.pack import Pack, Shifts
 
@@ -180,7 +178,9 @@ class Engine:
                     # It has ended: what the desk still had to tell it concerns nobody.
                     await self._database.commit(lambda transaction: inbox.delete(transaction, row.seq))
                     return
-                opened: Any = self._desk if stored is None else await self._open_thread(owner, stored)
+                opened: Any = (
+                    self._desk if stored is None else await threads.open_aggregate(self._vault, owner, stored.aggregate)
+                )
                 aggregate = opened if stored is None else locked(opened, self._locked_phones.of(owner))
                 body = await inbox.open_body(self._vault, row.inbox_row)
                 event: Event = serialization.decode(row.inbox_row.kind, body)
@@ -252,7 +252,7 @@ class Engine:
         renamed = isinstance(before, Thread) and after.designation != before.designation
         changed = behind or after != before
         sealed_desk = await self._desk_store.seal(before, after) if changed and isinstance(after, Desk) else None
-        sealed = await self._seal_thread(owner, after) if changed and isinstance(after, Thread) else None
+        sealed = await threads.seal_aggregate(self._vault, after) if changed and isinstance(after, Thread) else None
         sent_events = [(a.owner, a.event) for _, _, a in acts if isinstance(a, SendEvent)]
         if behind:
             log.event("engine.locks_taken_back")
@@ -328,12 +328,6 @@ class Engine:
         if has_effects:
             self._wake.erasure()
 
-    async def _seal_thread(self, owner: str, thread: Thread) -> bytes:
-        return await self._vault.seal(owner, AGGREGATE, serialization.encode(thread))
-
-    async def _open_thread(self, owner: str, stored: StoredThread) -> Thread:
-        return serialization.decode_as(Thread, await self._vault.open(owner, AGGREGATE, stored.aggregate))
-
     async def _perform(
         self, transaction: Transaction, row: SequencedRow, effect: TransactionalAction, phone: bytes
     ) -> None:
@@ -348,10 +342,10 @@ class Engine:
         await self._transactional_actions.perform(transaction, owner, effect, phone=phone)
 
     async def _phone_of(self, owner: str) -> Phone:
-        stored = await threads.get_phone(self._database, owner)
-        if stored is None:
+        sealed = await threads.sealed_phone(self._database, owner)
+        if sealed is None:
             raise LookupError("the thread has ended")
-        return Phone((await self._vault.open(owner, PHONE_CONTEXT, stored.phone)).decode())
+        return await threads.open_phone(self._vault, owner, sealed)
 
     async def _record_dead_letter(self, row: SequencedRow, error: Exception) -> None:
         letter = DeadLetter(dead_letters.new_short_id(), row.inbox_row)

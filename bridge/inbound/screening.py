@@ -24,7 +24,6 @@ from bot.model.thread_desk_events import TextDropped
 from bot.model.transactional_actions import SuppressionReason
 from bridge.background.owner_queue import OwnerQueue
 from bridge.matrix.rooms.room_state import set_owner
-from bridge.outbound.sms_sender import PHONE_CONTEXT
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.phone_number import Phone
@@ -39,7 +38,6 @@ from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import SequencedRow
 from bridge.tables.phone_locks import LockedPhones
 from bridge.tables.suppression import Suppression
-from bridge.tables.threads import AGGREGATE
 
 MAX_IN_FLIGHT: Final = 2
 """Look-ups under way. A STOP that has to be remembered meanwhile waits for one of them to end, and no longer."""
@@ -90,7 +88,7 @@ class Screening:
             return
         if not stored.screened:
             now = self._clock.now()
-            phone = Phone((await self._vault.open(owner, PHONE_CONTEXT, stored.phone)).decode("utf-8", "surrogatepass"))
+            phone = await threads.open_phone(self._vault, owner, stored.phone)
             thread = await self._open_thread(owner)
             if thread.canary:
                 # Its number is nobody's, so nothing is remembered of it; the slow look-up is for people.
@@ -110,7 +108,7 @@ class Screening:
         stored = await threads.get(self._database, owner)
         if stored is None:
             raise LookupError("the thread has ended")
-        return serialization.decode_as(Thread, await self._vault.open(owner, AGGREGATE, stored.aggregate))
+        return await threads.open_aggregate(self._vault, owner, stored.aggregate)
 
     async def _admit(self, begun: Thread, phone_hash: bytes, now: float) -> None:
         """Let a thread begin: in a warm room if there is one; otherwise its room is made for it, in a flood later."""
@@ -140,7 +138,7 @@ class Screening:
                 owner,
                 room_id=warm.room_id if warm is not None else None,
                 designation=designation,
-                aggregate=await self._vault.seal(owner, AGGREGATE, serialization.encode(thread)),
+                aggregate=await threads.seal_aggregate(self._vault, thread),
                 in_flood=flood,
             )
             if resealed is not None:
@@ -203,7 +201,7 @@ async def insert_thread(
     `canary`: see `Thread`.
     """
     thread = Thread(id=owner, designation="", answerable=phone.answerable, canary=canary)
-    aggregate = await vault.seal(owner, AGGREGATE, serialization.encode(thread))
+    aggregate = await threads.seal_aggregate(vault, thread)
     await threads.insert(transaction, aggregates, owner, phone_hash=phone_hash, phone=sealed, aggregate=aggregate)
 
 

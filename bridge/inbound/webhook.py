@@ -31,7 +31,7 @@ from bridge.inbound import screening
 from bridge.inbound.arrivals import Arrivals
 from bridge.inbound.hourly_alerts import HourlyAlerts, RefusalCounter
 from bridge.outbound import reply_number
-from bridge.outbound.sms_sender import ID_RETENTION, PHONE_CONTEXT
+from bridge.outbound.sms_sender import ID_RETENTION
 from bridge.runtime import log
 from bridge.runtime.canary_keys import CANARY_PHONE
 from bridge.runtime.clock import to_bridge_time
@@ -266,7 +266,7 @@ class Webhook:
             drill=text.drill,
         )
         inbox_row = await inbox.seal(self._vault, owner, event)
-        phone = await self._vault.seal(owner, PHONE_CONTEXT, text.sender.reveal().encode()) if known is None else b""
+        phone = await threads.seal_phone(self._vault, owner, text.sender) if known is None else b""
         when = moment(event)
         number = await reply_number.seal(self._vault, owner, text.to, when) if text.to else None
         copy = await self._carrier_copies.seal(text.message_id)

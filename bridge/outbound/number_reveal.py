@@ -19,7 +19,6 @@ from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused
 from bridge.matrix.room_keys.outbound_table import delete_sessions_since, rotate_sessions
 from bridge.matrix.rooms.room_state import office_of
 from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
-from bridge.outbound.sms_sender import PHONE_CONTEXT
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
@@ -121,7 +120,7 @@ class NumberReveals:
         sealed = await threads.sealed_phone(self._database, thread)
         if sealed is None:
             raise PermanentFailure("there is no number")
-        number = (await self._vault.open(thread, PHONE_CONTEXT, sealed)).decode()
+        number = (await threads.open_phone(self._vault, thread, sealed)).reveal()
         languages = dict(zip(reveal.users, reveal.languages, strict=False))
         return [
             words_of("reveal.shown", languages.get(user, ""), designation=reveal.designation, number=number)

@@ -9,10 +9,8 @@ from typing import Final
 
 from bot.canary import is_canary
 from bot.model.actions import DESK, OFFICE
-from bot.model.desk import Thread
 from bridge.matrix.rooms import room_state
 from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
-from bridge.storage import serialization
 from bridge.storage.database import Database
 from bridge.storage.vault import Vault
 from bridge.tables import threads
@@ -48,5 +46,5 @@ async def is_canary_of(database: Database, vault: Vault, owner: str, user: str) 
     stored = await threads.get(database, owner)
     if stored is None:
         return False
-    thread = serialization.decode_as(Thread, await vault.open(owner, "aggregate", stored.aggregate))
+    thread = await threads.open_aggregate(vault, owner, stored.aggregate)
     return is_canary(thread) and thread.canary == user

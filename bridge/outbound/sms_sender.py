@@ -39,11 +39,9 @@ from bridge.tables.inbox import InboxRow
 from bridge.tables.outbox import RowState, StoredRow
 from bridge.tables.phone_locks import LockedPhones
 from bridge.tables.sent_texts import SentTextRow
-from bridge.tables.threads import AGGREGATE
 from policies.pack import Pack
 from policies.segments import segments
 
-PHONE_CONTEXT: Final = "phone"
 STOP_TIMEOUT: Final = 11.0
 """Seconds that an orderly stop waits for requests under way: longer than an adapter's own (`carriers/http_request.py`), and
 so short that with the requests to us it stays within what the supervision allows (`deploy/stack/up.py`)."""
@@ -143,10 +141,10 @@ class SmsSender:
             if sealed is None or state is None:
                 # The conversation is over since this row was read: nothing leaves any more.
                 return None
-            opened = serialization.decode_as(Thread, await self._vault.open(task.owner, AGGREGATE, sealed.aggregate))
+            opened = await threads.open_aggregate(self._vault, task.owner, sealed.aggregate)
             thread = locked(opened, self._locked_phones.of(task.owner, transaction))
             number = await self._reply_number(task.owner, sealed.number)
-            phone = Phone((await self._vault.open(task.owner, PHONE_CONTEXT, sealed.phone)).decode())
+            phone = await threads.open_phone(self._vault, task.owner, sealed.phone)
             # Marked before by us: a commit that failed may have been kept all the same. Twice is worse than not.
             begun = state is RowState.SENDING
             if not begun and await inbox.has_rows(transaction, task.owner):

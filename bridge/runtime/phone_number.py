@@ -1,7 +1,7 @@
 """A texter's address, which nothing prints by accident.
 
-Rule of this module: the clear form leaves only through :meth:`Phone.reveal`. Two callers use it: the vault, to seal and to
-hash, and a carrier adapter, at the moment of sending.
+Rule of this module: the clear form leaves only through :meth:`Phone.reveal`: to be hashed, to be sealed, to be shown to the
+people of a `!reveal`, and in a carrier adapter at the moment of sending.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Phone:
         return E164_PATTERN.fullmatch(self._value) is not None
 
     def reveal(self) -> str:
-        """Return the address in the clear. For the vault and for an adapter that is about to send."""
+        """Return the address in the clear."""
         return self._value
 
     def __eq__(self, other: object) -> bool:

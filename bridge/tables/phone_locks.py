@@ -13,9 +13,7 @@ from typing import Final
 
 from bot.model.actions import DESK
 from bot.model.codeword_state import SendLock
-from bot.model.desk import Thread
 from bot.model.phone_locks import DOUBTED, UNLOCKED, PhoneLocks, locks_of
-from bridge.storage import serialization
 from bridge.storage.database import Database, Reader, Transaction
 from bridge.storage.marked_sets import Found, MarkedSet
 from bridge.storage.vault import CannotOpen, Vault
@@ -91,8 +89,7 @@ class LockedPhones:
         stand = await self._read(transaction)
         for row in await transaction.fetch("SELECT id, phone_hash, aggregate FROM thread"):
             try:
-                opened = await self._vault.open(row["id"], threads.AGGREGATE, row["aggregate"])
-                locks = locks_of(serialization.decode_as(Thread, opened))
+                locks = locks_of(await threads.open_aggregate(self._vault, row["id"], row["aggregate"]))
             except (CannotOpen, ValueError):  # what cannot be read decides nothing, and nothing is sent for it
                 continue
             if (value := stand.get(row["id"].encode())) is not None:

@@ -2,7 +2,7 @@
 
 Rules of this module: a thread whose phone was not looked up (`screened`) has no room and nothing is decided for it; one on
 legal hold loses nothing; a parked thread has neither room nor designation, and its phone still finds it. What is
-sealed comes in sealed and leaves sealed.
+sealed goes in and comes out sealed: it is sealed before a commit, which waits for nothing.
 
 The version of an aggregate is the nonce it was sealed with (`vault.nonce`). The versions of all aggregates, the desk's too,
 are a marked set (`Marks.aggregates`), written in the commit that writes an aggregate or deletes one.
@@ -14,13 +14,18 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from bot.model.desk import Thread
+from bridge.runtime.phone_number import Phone
+from bridge.storage import serialization
 from bridge.storage.database import Reader, Transaction
 from bridge.storage.marked_sets import MarkedSet
-from bridge.storage.vault import nonce
+from bridge.storage.vault import Vault, nonce
 from bridge.tables import desk_state
 
 AGGREGATE: Final = "aggregate"
 """The context under which an aggregate is sealed for its owner."""
+PHONE: Final = "phone"
+"""The context under which a phone is sealed for its thread."""
 FEW: Final = 200
 """Threads of a flood without a room that are read at once; where there are more, each that is shown is asked for."""
 
@@ -65,6 +70,26 @@ class RoomlessThread:
 
     id: str
     designation: str
+
+
+async def seal_aggregate(vault: Vault, thread: Thread) -> bytes:
+    """Seal a thread. Raises `CannotOpen` when it has no key."""
+    return await vault.seal(thread.id, AGGREGATE, serialization.encode(thread))
+
+
+async def open_aggregate(vault: Vault, thread: str, sealed: bytes) -> Thread:
+    """Open a thread. Raises `CannotOpen` and `ValueError`."""
+    return serialization.decode_as(Thread, await vault.open(thread, AGGREGATE, sealed))
+
+
+async def seal_phone(vault: Vault, thread: str, phone: Phone) -> bytes:
+    """Seal the phone of a thread. Raises `CannotOpen` when it has no key."""
+    return await vault.seal(thread, PHONE, phone.reveal().encode())
+
+
+async def open_phone(vault: Vault, thread: str, sealed: bytes) -> Phone:
+    """Open the phone of a thread. Raises `CannotOpen`."""
+    return Phone((await vault.open(thread, PHONE, sealed)).decode())
 
 
 async def aggregate_versions(reader: Reader) -> dict[bytes, bytes]:

@@ -21,7 +21,6 @@ from bot.model.thread import Assignment, ConsentFlags, Lifecycle, ThreadState
 from bridge.app.resources import Resources
 from bridge.config import Config
 from bridge.matrix.rooms.room_state import Room, record_room
-from bridge.outbound.sms_sender import PHONE_CONTEXT
 from bridge.runtime.crash_points import never_crash
 from bridge.runtime.phone_number import Phone
 from bridge.services import Services
@@ -136,8 +135,8 @@ async def seed_line(config: Config, *, parked: int) -> float:
 async def _sealed(services: Services, line: str, thread: Thread, number: str) -> _Sealed:
     vault, phone = services.vault, Phone(number)
     await vault.create(thread.id)
-    sealed_phone = await vault.seal(thread.id, PHONE_CONTEXT, number.encode())
-    aggregate = await vault.seal(thread.id, AGGREGATE, serialization.encode(thread))
+    sealed_phone = await threads.seal_phone(vault, thread.id, phone)
+    aggregate = await threads.seal_aggregate(vault, thread)
     return thread, vault.phone_hash(line, phone), sealed_phone, aggregate
 
 

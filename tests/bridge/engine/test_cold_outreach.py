@@ -14,8 +14,8 @@ from bot.model.events import MemberJoined, MessageSent
 from bridge.carriers.adapter import InboundText
 from bridge.engine.cold_outreach import OutreachThreads
 from bridge.erasure.carrier_copies import COPIES
-from bridge.outbound.sms_sender import PHONE_CONTEXT
 from bridge.runtime.phone_number import Phone
+from bridge.tables import threads
 from tests.fakes.bridge_harness import HANDSET, LINE, NUMBER, BridgeHarness
 
 ANA = "@ana:line.example"
@@ -96,7 +96,7 @@ async def test_the_number_is_in_no_byte_but_sealed_ones(harness: BridgeHarness) 
     assert "2065550199" not in str(harness.engine.desk)
     owner = await harness.thread_id(HANDSET)
     sealed = await harness.database.fetchval("SELECT phone FROM thread WHERE id = $1", owner)
-    assert await harness.vault.open(owner, PHONE_CONTEXT, sealed) == HANDSET.encode()
+    assert await harness.vault.open(owner, threads.PHONE, sealed) == HANDSET.encode()
 
 
 async def test_whoever_is_barred_is_not_texted(harness: BridgeHarness) -> None:
