@@ -11,17 +11,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bridge.storage.vault import Vault
+from bridge.tables.audit_log import format_hour
 
 KEY_LABEL: Final = "erasure receipts"
 """The key derives from it, so it keeps its name, as `receipt` does in what is signed: certificates of before hold."""
-HOUR: Final = 3600
 FOREIGN_UPLOADS: Final = "uploads of others, only pointed to"
 """The one thing that is counted and not ours to erase."""
 KEPT_PAGES: Final[dict[str, str]] = {
@@ -89,8 +88,3 @@ class CertificateSigner:
             return bool(certificate.content.get("receipt") == certificate.id)
         except (InvalidSignature, ValueError):
             return False
-
-
-def format_hour(at: float) -> str:
-    """Return a time, rounded down to the hour, in UTC."""
-    return datetime.fromtimestamp(at // HOUR * HOUR, UTC).strftime("%Y-%m-%dT%HZ")

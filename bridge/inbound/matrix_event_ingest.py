@@ -35,7 +35,7 @@ from bot.model.events import (
 )
 from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind, RoomLoss, RoomLost
 from bridge.matrix.api import events
-from bridge.matrix.api.json_fields import BAD_DATA, strings_in
+from bridge.matrix.api.json_fields import BAD_DATA, object_at, strings_in
 from bridge.matrix.api.message_body import Plain, command_in, mentions_user, read
 from bridge.matrix.room_keys.confirmed_identities import TrustMac
 from bridge.matrix.room_keys.device_lists import has_trusted_device
@@ -248,7 +248,7 @@ class MatrixEventIngest:
         self, transaction: Transaction, place: InboxTarget, item: events.UnencryptedEvent | events.DecryptedMessage
     ) -> Event | None:
         """Return what a reaction is; whether it came encrypted makes no difference."""
-        relation = _mapping(item.content, "m.relates_to")
+        relation = object_at(item.content, "m.relates_to")
         target, key = relation.get("event_id"), relation.get("key")
         if not _is_identifier(target) or not isinstance(key, str):
             return None
@@ -288,8 +288,8 @@ class MatrixEventIngest:
     async def _from_message(
         self, transaction: Transaction, place: InboxTarget, item: events.DecryptedMessage
     ) -> MessageSent:
-        inner, clear = _mapping(item.content, "m.relates_to"), item.clear_relation or {}
-        new = _mapping(item.content, "m.new_content")
+        inner, clear = object_at(item.content, "m.relates_to"), item.clear_relation or {}
+        new = object_at(item.content, "m.new_content")
         relation, target, ref = await self._relation(transaction, inner, clear)
         shown = new if relation is Relation.EDIT and new else item.content
         plain = read(shown) or Plain(words="")
@@ -320,7 +320,7 @@ class MatrixEventIngest:
         target = inner.get("event_id")
         if "m.replace" in kinds and _is_identifier(target):
             return Relation.EDIT, target, ""
-        reply = _mapping(inner, "m.in_reply_to").get("event_id") or _mapping(clear, "m.in_reply_to").get("event_id")
+        reply = object_at(inner, "m.in_reply_to").get("event_id") or object_at(clear, "m.in_reply_to").get("event_id")
         if reply is None:
             related = any(name in part for part in (inner, clear) for name in ("rel_type", "m.in_reply_to"))
             return (Relation.OTHER_REPLY if related else Relation.NONE), "", ""
@@ -334,9 +334,14 @@ class MatrixEventIngest:
     def _upload_uris(self, item: events.RoomEvent) -> set[str]:
         """Return what a person uploaded to our homeserver for a message: it goes with it (facts-matrix.md, "Rooms")."""
         content = item.content if isinstance(item, events.DecryptedMessage | events.UnencryptedEvent) else {}
-        said = (content, _mapping(content, "m.new_content"))
-        infos = [_mapping(body, "info") for body in said]
-        parts = (*said, *(_mapping(body, "file") for body in said), *infos, *(_mapping(i, "thumbnail_file") for i in infos))
+        said = (content, object_at(content, "m.new_content"))
+        infos = [object_at(body, "info") for body in said]
+        parts = (
+            *said,
+            *(object_at(body, "file") for body in said),
+            *infos,
+            *(object_at(i, "thumbnail_file") for i in infos),
+        )
         found = {_string(part, name) for part in parts for name in ("url", "thumbnail_url")}
         here = self._puppet.partition(":")[2]
         return {address for address in found if (m := MXC_URI.fullmatch(address)) and m["server"] == here}
@@ -347,7 +352,7 @@ class MatrixEventIngest:
         To a reply, and to an edit of one, a client adds whom it answers and whom that message mentions. A texter's words
         mention their advocate: a colleague's answer to them is no call of that person, unless its words name them.
         """
-        users = strings_in(_mapping(content, "m.mentions").get("user_ids"))[:MAX_MENTIONS]
+        users = strings_in(object_at(content, "m.mentions").get("user_ids"))[:MAX_MENTIONS]
         if relation not in REPLY_RELATIONS:
             return users
         said = unquote(f"{content.get('body')} {content.get('formatted_body')}").casefold()
@@ -355,7 +360,7 @@ class MatrixEventIngest:
 
     def _is_mention(self, content: Mapping[str, Any], relation: Relation) -> bool:
         """Whether a person is called."""
-        everybody = _mapping(content, "m.mentions").get("room") is True
+        everybody = object_at(content, "m.mentions").get("room") is True
         return everybody or bool(self._named(content, relation)) or mentions_user(_string(content, "formatted_body"))
 
 
@@ -376,7 +381,7 @@ def _unhandled(item: events.MatrixEvent) -> events.UnhandledEvent:
 def _related_event(item: events.RoomEvent) -> str:
     """Return the event that an edit or a reaction is on."""
     content = item.content if isinstance(item, events.DecryptedMessage | events.UnencryptedEvent) else {}
-    relation = _mapping(content, "m.relates_to")
+    relation = object_at(content, "m.relates_to")
     return _string(relation, "event_id") if _string(relation, "rel_type") in {"m.replace", "m.annotation"} else ""
 
 
@@ -388,8 +393,3 @@ def _string(content: Mapping[str, Any], key: str) -> str:
 def _is_identifier(value: Any) -> TypeGuard[str]:
     """Whether it may be an id or a type: neither has NUL, which PostgreSQL cannot hold."""
     return isinstance(value, str) and "\0" not in value
-
-
-def _mapping(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = content.get(key)
-    return value if isinstance(value, Mapping) else {}

@@ -19,6 +19,7 @@ from bot.display.thread_card import localpart
 from bot.model.actions import RECAP, DeliveryReceipt, RedactEvent, SendMessage, SendRecap, Speaker
 from bot.wording.notice import words_of
 from bridge.matrix.api.events import DecryptedMessage
+from bridge.matrix.api.json_fields import object_at
 from bridge.matrix.api.message_body import plain_text
 from bridge.matrix.api.message_content import message_content
 from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused
@@ -150,7 +151,7 @@ def _newest_first(said: Sequence[DecryptedMessage]) -> Iterator[tuple[DecryptedM
             continue
         edit = edits.get((each.event_id, each.sender))
         first = _words(each.content)
-        words = first if edit is None else _words(_mapping(edit.content, "m.new_content"))
+        words = first if edit is None else _words(object_at(edit.content, "m.new_content"))
         if first and words and not any(_is_command(body) or names_a_word(body) for body in (first, words)):
             yield each, words, {each.event_id} if edit is None else {each.event_id, edit.event_id}
 
@@ -163,7 +164,7 @@ def _is_command(body: str) -> bool:
 
 def _replaces(said: DecryptedMessage) -> str:
     """Return which event an edit replaces; empty for anything else."""
-    for relation in (_mapping(said.content, "m.relates_to"), said.clear_relation or {}):
+    for relation in (object_at(said.content, "m.relates_to"), said.clear_relation or {}):
         target = relation.get("event_id")
         if relation.get("rel_type") == "m.replace" and isinstance(target, str):
             return target
@@ -198,8 +199,3 @@ class _Words:
     def _mark(self, receipt: str) -> str:
         name = next((mark.name.lower() for mark in DeliveryReceipt if mark.value == receipt), "")
         return words_of(f"mark.{name}", self.language) if name else receipt
-
-
-def _mapping(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = content.get(key)
-    return value if isinstance(value, Mapping) else {}

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from bot.model.actions import DESK
 from bridge.outbound.dispatcher import OutboxTask, Perform, RetryLater
 from bridge.runtime import log
 from bridge.services import Services
@@ -33,7 +32,7 @@ class StartupHold:
 
     async def load(self) -> None:
         """Note for whom something stands: a text on its way, or an event that may become one."""
-        self._held_owners = frozenset(await outbox.owners_with_texts_pending(self._database, desk=DESK))
+        self._held_owners = frozenset(await outbox.owners_with_texts_pending(self._database))
 
     async def run(self, *caught_up: asyncio.Event) -> None:
         """Wait until all is heard (the first sync, the listing) and decided upon; then let everything go."""

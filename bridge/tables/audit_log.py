@@ -21,13 +21,13 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from bot.model.actions import DESK
 from bot.model.audit_kinds import AuditKind
 from bridge.runtime import log
-from bridge.storage.database import Snapshot, Transaction
+from bridge.storage.database import Reader, Snapshot, Transaction
 from bridge.storage.vault import CannotOpen, Vault
 from bridge.tables import line_state
 from bridge.tables.line_state import AUDIT_FLOOR, AUDIT_HEAD
@@ -152,9 +152,9 @@ class AuditLog:
         return hmac.digest(self._key, whole, hashlib.sha256)
 
 
-async def newest_entries(transaction: Any, most: int) -> list[AuditEntry]:
-    """Return the newest entries, the oldest of them first. `transaction`: or a store."""
-    rows = await transaction.fetch("SELECT seq, hour, about, kind, mac FROM audit ORDER BY seq DESC LIMIT $1", most)
+async def newest_entries(reader: Reader, most: int) -> list[AuditEntry]:
+    """Return the newest entries, the oldest of them first."""
+    rows = await reader.fetch("SELECT seq, hour, about, kind, mac FROM audit ORDER BY seq DESC LIMIT $1", most)
     return [AuditEntry(**{**dict(row), "mac": bytes(row["mac"])}) for row in reversed(rows)]
 
 
@@ -174,7 +174,7 @@ def format_entries(found: Sequence[AuditEntry], zone: str = "") -> str:
 
 
 def format_hour(at: float) -> str:
-    """Say an hour, in UTC."""
+    """Say the hour of a time, in UTC."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%HZ")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from bot.model.actions import SendMessage, SendSms
+from bot.model.actions import DESK, SendMessage, SendSms
 from bridge.storage.database import Reader, Row, Transaction, earlier
 from bridge.storage.serialization import kind_name
 
@@ -97,7 +97,7 @@ async def delete(transaction: Transaction, number: int) -> bool:
 
 
 async def drop(transaction: Transaction, number: int) -> None:
-    """Delete a row, if it is still there."""
+    """Delete a row, if it is still there. Unlike `delete` it goes with the commit: PostgreSQL is not asked for itself."""
     await transaction.execute("DELETE FROM outbox WHERE id = $1", number)
 
 
@@ -156,8 +156,7 @@ async def rows_before(reader: Reader, owner: str, number: int, kind: str, most: 
 async def messages_of(reader: Reader, owner: str) -> list[SealedBody]:
     """Return an owner's messages that are still on their way into a room."""
     query = "SELECT txn, body FROM outbox WHERE owner = $1 AND kind = $2"
-    rows = await reader.fetch(query, owner, kind_name(SendMessage))
-    return [SealedBody(row["txn"], row["body"]) for row in rows]
+    return _bodies(await reader.fetch(query, owner, kind_name(SendMessage)))
 
 
 async def has_sms(reader: Reader, owner: str) -> bool:
@@ -177,10 +176,10 @@ async def delete_all(transaction: Transaction, owner: str) -> None:
     await transaction.execute("DELETE FROM outbox WHERE owner = $1", owner)
 
 
-async def owners_with_texts_pending(reader: Reader, *, desk: str) -> list[str]:
+async def owners_with_texts_pending(reader: Reader) -> list[str]:
     """Return for whom a text to a phone waits, or an event that may become one. Events of the desk become none."""
     rows = await reader.fetch(
-        "SELECT owner FROM outbox WHERE way = $1 UNION SELECT owner FROM inbox WHERE owner <> $2", CARRIER, desk
+        "SELECT owner FROM outbox WHERE way = $1 UNION SELECT owner FROM inbox WHERE owner <> $2", CARRIER, DESK
     )
     return [row["owner"] for row in rows]
 
