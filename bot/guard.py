@@ -18,8 +18,9 @@ from bot.model.actions import Origin, SendSms
 from bot.model.codeword_state import SendLock
 from bot.model.desk import Facts, Thread
 from bot.model.hold_signs import Doubt
-from bot.model.text_order import describe_minutes, is_ahead, seconds_since
+from bot.model.text_order import is_ahead, seconds_since
 from bot.model.thread import ThreadState
+from bot.wording.durations import describe_minutes
 from bot.wording.notice import joined, notice_of
 from policies.agency_words import find_leak
 from policies.confusables import find_name, skeleton

@@ -16,7 +16,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "bot/wording/english": "",
     "bot/wording/spanish": "",
     "bot/wording": "bot/wording/english bot/wording/spanish",
-    "bot/model": "policies policies/drills policies/shifts bot/wording",
+    "bot/model": "policies policies/drills policies/shifts",
     "bot/language": "policies bot/wording bot/model",
     "bot/commands": "policies bot/wording/spanish bot/wording bot/model",
     "bot/display": "policies bot/wording bot/model bot/language bot/commands",

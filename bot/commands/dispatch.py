@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import Any, Final, TypeAlias
 
 from bot.commands.help_text import help_text
-from bot.commands.parser import ParsedCommand, answer, is_taken, mark_as_note
+from bot.commands.parser import ParsedCommand, answer, answer_as_note, is_taken, mark_as_note
 from bot.commands.spec import COMMANDS, Who
 from bot.commands.synonyms import SYNONYMS
 from bot.model.actions import DESK, OFFICE, THREAD
@@ -78,7 +78,7 @@ def show_commands_in_thread(
 ) -> Step[Thread]:
     """`!help` and `!more` in a thread's room."""
     shown = help_text(pack, THREAD, every=command.name == "more")
-    return Step(thread, (mark_as_note(event), *answer(facts, event, shown, formatted=True)), consumed=True)
+    return answer_as_note(facts, thread, event, shown, formatted=True)
 
 
 def show_commands_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:

@@ -174,6 +174,11 @@ def mark_as_note(event: MessageSent) -> ShowReceipt:
     return ShowReceipt(place=THREAD, event_id=event.event_id, receipt=DeliveryReceipt.NOTE)
 
 
+def answer_as_note(facts: Facts, thread: Thread, event: MessageSent, body: str, *, formatted: bool = False) -> Step[Thread]:
+    """Answer a command in a thread's room, mark it as a note, and do nothing else for it."""
+    return Step(thread, (mark_as_note(event), *answer(facts, event, body, formatted=formatted)), consumed=True)
+
+
 def find_member(facts: Facts, event: MessageSent, word: str) -> str | None:
     """Return the member of the desk that a command names: by Matrix id, by an unmistakable name, or by mention.
 

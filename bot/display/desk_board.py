@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.commands.parser import ParsedCommand, answer, mark_as_note
-from bot.display.ages import MINUTE, STEP_MINUTES, describe_duration, describe_in_steps
+from bot.commands.parser import ParsedCommand, answer, answer_as_note
 from bot.display.glance import asks_for_help, glance, in_danger
 from bot.display.queue_cards import EDIT, marks
 from bot.display.thread_card import localpart, pinned
@@ -22,6 +21,7 @@ from bot.model.events import MessageRedacted, MessageSent
 from bot.model.feature import Step
 from bot.model.flood import CrowdEntry
 from bot.model.transactional_actions import SetTimer
+from bot.wording.durations import MINUTE, STEP_MINUTES, describe_duration, describe_in_steps
 from bot.wording.notice import in_language, joined, notice_of
 from policies.pack import Pack
 
@@ -64,7 +64,7 @@ def status(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
             notice_of("desk_board.in_the_undo_window", pending=len(thread.sending.pending)),
         ),
     )
-    return Step(thread, (mark_as_note(event), *answer(facts, event, body, formatted=True)), consumed=True)
+    return answer_as_note(facts, thread, event, body, formatted=True)
 
 
 def update_board(pack: Pack, facts: Facts, desk: Desk) -> tuple[Desk, tuple[Action, ...]]:

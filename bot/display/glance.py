@@ -7,10 +7,10 @@ advocate: a text that nobody answers is a wait as well. Its age is in steps, as 
 
 from __future__ import annotations
 
-from bot.display.ages import describe_duration, describe_in_steps
 from bot.display.thread_card import localpart
 from bot.model.desk import Desk, Facts, QueueEntry
 from bot.model.flood import CrowdEntry
+from bot.wording.durations import describe_duration, describe_in_steps
 from bot.wording.notice import notice_of
 
 

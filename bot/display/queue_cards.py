@@ -16,8 +16,8 @@ from bot.model.actions import DESK, Action, EditMessage, SendMessage
 from bot.model.desk import Desk, Facts, QueueEntry
 from bot.model.events import MessageRedacted
 from bot.model.feature import Step
-from bot.model.text_order import describe_minutes
 from bot.model.transactional_actions import ExpireMessage
+from bot.wording.durations import describe_minutes
 from bot.wording.notice import notice_of
 from policies.pack import Pack
 

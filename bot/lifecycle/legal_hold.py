@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.commands.parser import ANSWER_TIMER, ParsedCommand, answer, mark_as_note
+from bot.commands.parser import ANSWER_TIMER, ParsedCommand, answer, answer_as_note, mark_as_note
 from bot.commands.playbooks import steps_of
 from bot.model.actions import DESK, THREAD, Action, EraseMessage, RedactMessage, SendMessage
 from bot.model.audit_kinds import AuditKind
@@ -32,7 +32,7 @@ def hold(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
     on = command.name == "hold"
     if on == thread.on_legal_hold:
         notice = notice_of("legal_hold.it_is_on_hold_already") if on else notice_of("legal_hold.it_is_not_on_hold")
-        return Step(thread, (mark_as_note(event), *answer(facts, event, notice)), consumed=True)
+        return answer_as_note(facts, thread, event, notice)
     body = notice_of("legal_hold.on_hold_nothing_of_this") if on else notice_of("legal_hold.the_hold_is_lifted_what")
     return Step(
         replace(thread, on_legal_hold=on),
@@ -49,7 +49,7 @@ def hold(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: 
 
 def subpoena(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!subpoena` shows what to do with a paper that asks for records. There is nothing that could be exported."""
-    return Step(thread, (mark_as_note(event), *answer(facts, event, _checklist(pack))), consumed=True)
+    return answer_as_note(facts, thread, event, _checklist(pack))
 
 
 def subpoena_at_desk(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.commands.parser import ParsedCommand, answer, mark_as_note
+from bot.commands.parser import ParsedCommand, answer, answer_as_note, mark_as_note
 from bot.display.ringing import nobody_decides, on_duty
 from bot.display.thread_card import localpart
 from bot.model.actions import DESK, THREAD, Action, PageOnCall, RevealNumber, SendMessage
@@ -38,7 +38,7 @@ def ask(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: P
     first, _, reason = command.arguments.partition(" ")
     match command.arguments.casefold():
         case "":
-            return _refuse(facts, thread, event, notice_of("number_reveal.say_why_reveal_and_the"))
+            return answer_as_note(facts, thread, event, notice_of("number_reveal.say_why_reveal_and_the"))
         case "yes":
             thread, out, why = _confirm(pack, facts, thread, event.sender)
             return Step(thread, (mark_as_note(event), *(out or answer(facts, event, why))), consumed=True)
@@ -52,12 +52,12 @@ def ask(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: P
             thread = replace(thread, reveal_request=None)
             return Step(thread, (mark_as_note(event), *over, *answer(facts, event, notice)), consumed=True)
     if event.sender != thread.assignment.assignee and facts.role(event.sender) is not Role.SUPERVISOR:
-        return _refuse(facts, thread, event, notice_of("number_reveal.reveal_is_for_the_advocate"))
+        return answer_as_note(facts, thread, event, notice_of("number_reveal.reveal_is_for_the_advocate"))
     others = _others(facts, event.sender)
     if first.casefold() == ALONE:
         return _alone(pack, facts, thread, event, reason.strip())
     if thread.reveal_request and facts.now < thread.reveal_request.until and thread.reveal_request.by != event.sender:
-        return _refuse(
+        return answer_as_note(
             facts,
             thread,
             event,
@@ -67,7 +67,7 @@ def ask(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: P
     how = (
         notice_of("number_reveal.another_supervisor_says_reveal_yes")
         if others
-        else notice_of("number_reveal.a_supervisor_who_comes_within", nobody=_nobody(facts), ways=_ways(pack))
+        else notice_of("number_reveal.a_supervisor_who_comes_within", nobody=nobody_decides(facts), ways=_ways(pack))
     )
     notice = notice_of("number_reveal.asks_to_see_the_number", sender=localpart(event.sender), how=how)
     desk = RevealRequested(thread=thread.id, designation=thread.designation, by=event.sender)
@@ -93,7 +93,7 @@ def show_request(pack: Pack, facts: Facts, desk: Desk, event: RevealRequested) -
         return Step(desk)
     others, asks = _others(facts, event.by), localpart(event.by)
     called = others or tuple(user for user in on_duty(desk.roster) if user != event.by)
-    missing = "" if others else joined("", (" ", _nobody(facts), _ways(pack)))
+    missing = "" if others else joined("", (" ", nobody_decides(facts), _ways(pack)))
     body = notice_of("number_reveal.asks_to_see_the_number_2", designation=event.designation, asks=asks, missing=missing)
     loud = SendMessage(place=DESK, ref=REQUEST + event.thread, body=body, mentions=called)
     return Step(desk, (loud,) if others else (loud, PageOnCall(reason="reveal")))
@@ -184,11 +184,11 @@ def _no_second(pack: Pack, facts: Facts, by: str, second: str) -> str:
 def _alone(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, reason: str) -> Step[Thread]:
     """Show the number to the person who asks, at their word alone."""
     if pack.settings.break_glass is not BreakGlass.ALONE:
-        return _refuse(facts, thread, event, notice_of("number_reveal.it_takes_two_here_reveal"))
+        return answer_as_note(facts, thread, event, notice_of("number_reveal.it_takes_two_here_reveal"))
     if _others(facts, event.sender):
-        return _refuse(facts, thread, event, notice_of("number_reveal.a_supervisor_is_on_duty"))
+        return answer_as_note(facts, thread, event, notice_of("number_reveal.a_supervisor_is_on_duty"))
     if not reason:
-        return _refuse(facts, thread, event, notice_of("number_reveal.say_why_reveal_alone_and"))
+        return answer_as_note(facts, thread, event, notice_of("number_reveal.say_why_reveal_alone_and"))
     notice = notice_of("number_reveal.the_number_is_shown_for_2", sender=localpart(event.sender))
     over = _over(thread) if thread.reveal_request else ()
     shown = RevealNumber(users=(event.sender,), designation=thread.designation)
@@ -213,11 +213,6 @@ def _others(facts: Facts, by: str) -> tuple[str, ...]:
     return tuple(user for user in facts.supervisors if user != by)
 
 
-def _nobody(facts: Facts) -> str:
-    """Say that no supervisor, or no other, is on duty, and who is called."""
-    return nobody_decides(facts)
-
-
 def _ways(pack: Pack) -> str:
     """Say what the agency's policy allows while no supervisor is on duty."""
     match pack.settings.break_glass:
@@ -227,7 +222,3 @@ def _ways(pack: Pack) -> str:
             return notice_of("number_reveal.a_second_advocate_on_duty_2")
         case BreakGlass.NEVER:
             return ""
-
-
-def _refuse(facts: Facts, thread: Thread, event: MessageSent, why: str) -> Step[Thread]:
-    return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)

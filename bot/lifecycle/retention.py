@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any, Final
 
-from bot.commands.parser import ParsedCommand, answer, mark_as_note
+from bot.commands.parser import ParsedCommand, answer, answer_as_note, mark_as_note
 from bot.commands.room_notes import for_the_phone
 from bot.lifecycle import tally
 from bot.lifecycle.recap import REMOVE_RECAP
@@ -44,6 +44,7 @@ from bot.sending import held_texts as held
 from bot.sending import reply_after_stop
 from bot.sending.retraction import retract_sent
 from bot.sending.undo_window import TIMER
+from bot.wording.durations import spell_duration
 from bot.wording.notice import notice_of
 from policies.pack import Pack
 
@@ -124,7 +125,7 @@ def close(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
     if (how := command.arguments.casefold().split()) in (["now"], ["now", "anyway"]):
         return _close_now(pack, facts, thread, event, anyway=len(how) > 1)
     if command.arguments:
-        return _reply(facts, thread, event, notice_of("retention.say_close_or_close_now"))
+        return answer_as_note(facts, thread, event, notice_of("retention.say_close_or_close_now"))
     thread, closing = park_soon(pack, facts, thread, notice_of("retention.closing"))
     return Step(thread, (mark_as_note(event), *closing), consumed=True)
 
@@ -132,7 +133,7 @@ def close(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
 def reopen(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!reopen`: cancel a `!close` whose undo time is not over."""
     if not (thread.lifecycle.closes_at or thread.lifecycle.close_when_seen):
-        return _reply(facts, thread, event, notice_of("retention.it_is_not_being_closed"))
+        return answer_as_note(facts, thread, event, notice_of("retention.it_is_not_being_closed"))
     thread, back = _reopen(thread, notice_of("retention.the_closing_is_taken_back"))
     return Step(thread, (mark_as_note(event), *back), consumed=True)
 
@@ -140,29 +141,29 @@ def reopen(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
 def keep_longer(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!continue [no]`: choose how long number and flags are kept after the close."""
     if command.arguments.casefold() not in {"", "no"}:
-        return _reply(facts, thread, event, notice_of("retention.say_continue_or_continue_no"))
+        return answer_as_note(facts, thread, event, notice_of("retention.say_continue_or_continue_no"))
     yes = not command.arguments
     thread = replace(thread, lifecycle=replace(thread.lifecycle, continuing=yes))
     kept = pack.settings.continuing if yes else pack.settings.grace
-    why = notice_of("retention.after_the_close_number_and", duration=_describe_duration(kept))
-    return _reply(facts, thread, event, why)
+    why = notice_of("retention.after_the_close_number_and", duration=spell_duration(kept))
+    return answer_as_note(facts, thread, event, why)
 
 
 def redact(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!redact` as a reply: that message leaves the room now, and does not leave for the phone if it has not yet."""
     if not event.target:
-        return _reply(facts, thread, event, notice_of("retention.say_it_as_a_reply"))
+        return answer_as_note(facts, thread, event, notice_of("retention.say_it_as_a_reply"))
     if event.ref == "card":
-        return _reply(facts, thread, event, notice_of("retention.that_is_this_rooms_card"))
+        return answer_as_note(facts, thread, event, notice_of("retention.that_is_this_rooms_card"))
     sending, target = thread.sending, event.target
     mine: tuple[PendingText | HeldText | SentText, ...] = (*sending.pending, *sending.held, *sending.sent)
     own = any(words.event_id == target and words.author == event.sender for words in mine)
     of_texter = event.relation is Relation.TEXTER_REPLY and event.sender == thread.assignment.assignee
     if not (own or of_texter or facts.role(event.sender) is Role.SUPERVISOR):
         why = notice_of("retention.only_supervisors_take_out_what")
-        return _reply(facts, thread, event, why)
+        return answer_as_note(facts, thread, event, why)
     if facts.on_legal_hold:
-        return _reply(facts, thread, event, ON_HOLD)
+        return answer_as_note(facts, thread, event, ON_HOLD)
     pending = tuple(words for words in sending.pending if words.event_id != target)
     held = tuple(words for words in sending.held if words.event_id != target)
     left = [words for words in sending.sent if words.event_id == target]
@@ -242,7 +243,7 @@ def park_soon(pack: Pack, facts: Facts, thread: Thread, why: str) -> tuple[Threa
     if thread.lifecycle.closes_at or thread.lifecycle.state is ThreadState.PARKED:
         return thread, ()
     thread = replace(thread, lifecycle=replace(thread.lifecycle, closes_at=facts.now + undo))
-    notice = notice_of("retention.in_everything_here_goes_and", why=why, duration=_describe_duration(undo))
+    notice = notice_of("retention.in_everything_here_goes_and", why=why, duration=spell_duration(undo))
     return thread, (
         tally.ask_kind(thread, notice),
         SetTimer(key=CLOSE, due=facts.now + undo),
@@ -274,15 +275,15 @@ NOT_SENT_YET: Final = notice_of("retention.not_closed_words_have_not")
 
 def _close_now(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, *, anyway: bool) -> Step[Thread]:
     if facts.role(event.sender) is not Role.SUPERVISOR:
-        return _reply(facts, thread, event, notice_of("retention.close_now_is_for_supervisors"))
+        return answer_as_note(facts, thread, event, notice_of("retention.close_now_is_for_supervisors"))
     if facts.on_legal_hold:
-        return _reply(facts, thread, event, ON_HOLD)
+        return answer_as_note(facts, thread, event, ON_HOLD)
     if facts.display_pending or facts.inbound_pending or thread.lifecycle.last_inbound > event.at:
-        return _reply(facts, thread, event, notice_of("retention.not_closed_a_text_is"))
+        return answer_as_note(facts, thread, event, notice_of("retention.not_closed_a_text_is"))
     if not anyway and (
         why := NEVER_SHOWN if facts.has_dead_letters else NOT_SENT_YET if _has_unsent(facts, thread) else ""
     ):
-        return _reply(facts, thread, event, why)
+        return answer_as_note(facts, thread, event, why)
     parked, actions = _parked(facts, thread, grace=pack.settings.close_now_grace, drop_unsent=anyway)
     return Step(parked, (*actions, EraseTexter()), consumed=True)
 
@@ -344,19 +345,3 @@ def _wait(thread: Thread, key: str, until: float) -> Step[Thread]:
 def _reopen(thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:
     thread = replace(thread, lifecycle=replace(thread.lifecycle, closes_at=0.0, close_when_seen=False))
     return thread, (CancelTimer(key=CLOSE), SendMessage(place=THREAD, body=why))
-
-
-def _reply(facts: Facts, thread: Thread, event: MessageSent, notice: str) -> Step[Thread]:
-    return Step(thread, (mark_as_note(event), *answer(facts, event, notice)), consumed=True)
-
-
-def _describe_duration(seconds: float) -> str:
-    """Say a length of time as people do."""
-    minutes = round(seconds / 60)
-    if minutes < 120:
-        return notice_of("retention.minutes", minutes=minutes) if minutes != 1 else notice_of("retention.a_minute")
-    return (
-        notice_of("retention.hours", hours=minutes // 60)
-        if minutes < 72 * 60
-        else notice_of("retention.days", days=minutes // 1440)
-    )

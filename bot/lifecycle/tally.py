@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from bot.commands.parser import ParsedCommand, answer, mark_as_note
+from bot.commands.parser import ParsedCommand, answer, answer_as_note, mark_as_note
 from bot.model.actions import THREAD, Action, SendMessage
 from bot.model.desk import Facts, Thread
 from bot.model.events import MessageSent, ReactionAdded
@@ -68,7 +68,7 @@ def tally(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
         thread, actions = _once(thread, kind, count(facts, thread, kind))
     else:
         how = notice_of("tally.say_tally_and_one_of", kinds=", ".join(KINDS))
-        return Step(thread, (mark_as_note(event), *answer(facts, event, how)), consumed=True)
+        return answer_as_note(facts, thread, event, how)
     notice = notice_of("tally.counted") if actions else notice_of("tally.that_was_counted_already")
     notice = notice_of("drills.not_counted") if thread.drill else notice
     return Step(thread, (mark_as_note(event), *actions, *answer(facts, event, notice)), consumed=True)

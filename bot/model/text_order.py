@@ -14,7 +14,6 @@ from typing import Final
 
 from bot.model.events import TextArrived
 from bot.model.thread import Moment
-from bot.wording.notice import notice_of
 
 CLOCK_TOLERANCE: Final = 120.0
 """Seconds by which a carrier's clock and ours may differ. A told time further ahead than that is none."""
@@ -70,10 +69,3 @@ def is_ahead(at: float, now: float) -> bool:
 def seconds_since(at: float, now: float) -> float:
     """Return the seconds since a noted time; infinity where it is still to come, so that nothing counts as fresh."""
     return math.inf if is_ahead(at, now) else now - at
-
-
-def describe_minutes(minutes: int) -> str:
-    """Say a length of time as people do."""
-    if minutes < 120:
-        return notice_of("time.minutes", minutes=max(minutes, 1))
-    return f"{minutes // 60} h" if minutes < 72 * 60 else notice_of("time.days", days=minutes // 1440)

@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from bot.commands.parser import ParsedCommand, answer, mark_as_note
+from bot.commands.parser import ParsedCommand, answer_as_note, mark_as_note
 from bot.guard import blocked
 from bot.model.actions import DESK, THREAD, Action, SendMessage
 from bot.model.desk import Desk, Facts, Thread
@@ -38,14 +38,12 @@ def block(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
     said = command.arguments
     if said.casefold() == "off":
         if not thread.consent.blocked_until:
-            return Step(
-                thread, (mark_as_note(event), *answer(facts, event, notice_of("blocking.it_is_not_blocked"))), consumed=True
-            )
+            return answer_as_note(facts, thread, event, notice_of("blocking.it_is_not_blocked"))
         thread, actions = _end_block(thread, notice_of("blocking.the_block_is_over_texts"))
         return Step(thread, (mark_as_note(event), CancelTimer(key=TIMER), *actions), consumed=True)
     seconds = _seconds(said)
     if seconds is None:
-        return Step(thread, (mark_as_note(event), *answer(facts, event, USAGE)), consumed=True)
+        return answer_as_note(facts, thread, event, USAGE)
     until = facts.now + seconds
     thread, dropped = drop_pending(thread, notice_of("blocking.the_phone_was_blocked"))
     thread, unsent = drop_reply(thread, notice_of("blocking.the_phone_was_blocked_2"))

@@ -60,7 +60,7 @@ def note_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> S
     thread = replace(thread, signs=signs)
     if not (pleads or found & BREAKS_OFF):
         return Step(thread, cues)
-    thread, stopped = stop_pending(pack, facts, thread, PLEADED if pleads else SIGN if sign else LEAVING)
+    thread, stopped = hold_pending(pack, facts, thread, PLEADED if pleads else SIGN if sign else LEAVING)
     return Step(thread, (*cues, *sign, *stopped))
 
 
@@ -89,8 +89,3 @@ def clear_other_hands(thread: Thread) -> tuple[Thread, tuple[Action, ...]]:
 def tell_desk(thread: Thread) -> SendEvent:
     """Tell the desk how it stands with other hands."""
     return SendEvent(owner=DESK, event=OtherHandsChanged(thread=thread.id, other_hands_at=thread.other_hands_at))
-
-
-def stop_pending(pack: Pack, facts: Facts, thread: Thread, why: str) -> tuple[Thread, tuple[Action, ...]]:
-    """Hold all words that have not left, because of a sign in a text of theirs; `why` is a clause for the room."""
-    return hold_pending(pack, facts, thread, why)

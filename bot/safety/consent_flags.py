@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot.commands import canned_texts
-from bot.commands.parser import ParsedCommand, answer, mark_as_note
+from bot.commands.parser import ParsedCommand, answer, answer_as_note, mark_as_note
 from bot.commands.synonyms import language_code
 from bot.display import reading_language
 from bot.language import time_windows
@@ -67,7 +67,7 @@ def note_agreement(pack: Pack, facts: Facts, thread: Thread, event: MessageSent,
     flags = _with(pack, thread.flags, what, value.strip())
     if flags is None:
         why = notice_of("consent_flags.say_agreed_times_or_weekdays", channels=", ".join(CHANNELS))
-        return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)
+        return answer_as_note(facts, thread, event, why)
     noted = notice_of("consent_flags.safe_to_text", times=time_windows.describe(flags)) if what == "times" else ""
     if what == "channel" and flags.channel == IN_WORDS:
         note = notice_of("consent_flags.noted_the_card_says_that")
@@ -86,7 +86,7 @@ def note_told(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comm
     if what not in TELLS or said[1:2] in (["no"], ["not"]):
         # What they answered is another matter: "!told safe no" would be read as noted.
         why = notice_of("consent_flags.say_told_limits_told_rights")
-        return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)
+        return answer_as_note(facts, thread, event, why)
     name, kind = TELLS[what]
     thread = _with_told_flag(pack, facts, thread, name)
     noted_so = notice_of("consent_flags.noted_as_told_by_you")
@@ -100,7 +100,7 @@ def set_language(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, c
     wanted = language_code(command.arguments)
     if wanted and wanted not in pack.languages:
         why = notice_of("consent_flags.this_line_has_texts_in", languages=", ".join(pack.languages))
-        return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)
+        return answer_as_note(facts, thread, event, why)
     if wanted:
         consent = replace(thread.consent, language=wanted, language_chosen=True)
         thread = replace(thread, consent=consent, silence=replace(thread.silence, told_language=wanted))

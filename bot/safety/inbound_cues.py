@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from bot.display.ages import describe_duration
 from bot.language.codeword_forms import meaning
 from bot.language.time_windows import is_safe, local
 from bot.model.actions import THREAD, SendMessage
 from bot.model.desk import Facts, Thread
 from bot.model.events import TextArrived
 from bot.model.thread import ThreadState
+from bot.wording.durations import describe_duration
 from bot.wording.notice import notice_of
 from policies.keywords import Meaning
 from policies.pack import Pack

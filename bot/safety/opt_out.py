@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.commands.parser import ParsedCommand, answer, mark_as_note
+from bot.commands.parser import ParsedCommand, answer_as_note, mark_as_note
 from bot.language.codeword_forms import meaning
 from bot.lifecycle.retention import LEFT_SILENTLY, park_soon
 from bot.lifecycle.tally import count
@@ -107,9 +107,7 @@ def apply_keyword(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
 def stop_by_hand(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """Let a person honour a wish in free words as a STOP (`!stopped`)."""
     if thread.consent.stopped:
-        return Step(
-            thread, (mark_as_note(event), *answer(facts, event, notice_of("opt_out.it_is_stopped_already"))), consumed=True
-        )
+        return answer_as_note(facts, thread, event, notice_of("opt_out.it_is_stopped_already"))
     thread, dropped = _set_stopped(thread, "", notice_of("opt_out.the_texter_asked_us_to"), may_resume=True)
     # It stands for everything that was texted until now, and for nothing after it.
     settled = thread.lifecycle.newest_text or Moment(at=facts.now)
@@ -136,7 +134,7 @@ def resume_by_hand(pack: Pack, facts: Facts, thread: Thread, event: MessageSent,
             if thread.consent.stopped
             else notice_of("opt_out.nothing_is_stopped_here")
         )
-        return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)
+        return answer_as_note(facts, thread, event, why)
     # The START is what counts then, if there was one: a STOP that nobody has seen yet is not taken back with a slip.
     thread = replace(thread, consent=replace(thread.consent, last_keyword=thread.consent.last_start))
     step = _resume(thread, notice_of("opt_out.resumed_texts_may_be_answered"))

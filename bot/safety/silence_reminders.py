@@ -11,7 +11,6 @@ from typing import Final
 
 from bot.commands.parser import ParsedCommand
 from bot.commands.room_notes import for_the_phone
-from bot.display.ages import describe_duration
 from bot.language import time_windows
 from bot.language.codeword_forms import meaning
 from bot.model.actions import THREAD, Action, SendMessage
@@ -24,6 +23,7 @@ from bot.safety import inbound_cues
 from bot.safety.consent_flags import KINDS
 from bot.safety.danger_signs import signs_of
 from bot.sending.delivery_receipts import first_accepted
+from bot.wording.durations import describe_duration
 from bot.wording.notice import notice_of
 from policies.keywords import Meaning
 from policies.pack import Pack

@@ -11,7 +11,7 @@ from typing import Final
 
 from bot import guard
 from bot.commands import canned_texts
-from bot.commands.parser import STOPS, ParsedCommand, answer, mark_as_note, parse
+from bot.commands.parser import STOPS, ParsedCommand, answer, answer_as_note, mark_as_note, parse
 from bot.lifecycle.retention import park_now
 from bot.model.actions import DESK, THREAD, Action, SendMessage
 from bot.model.audit_kinds import AuditKind
@@ -154,11 +154,7 @@ def _with_line(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, act
 def safe(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!safe`: the phone may be texted again. A person has found out, by a way that is not this phone."""
     if not (thread.flags.unsafe or thread.flags.other_hands_at):
-        return Step(
-            thread,
-            (mark_as_note(event), *answer(facts, event, notice_of("unsafe_phone.it_was_not_marked_unsafe"))),
-            consumed=True,
-        )
+        return answer_as_note(facts, thread, event, notice_of("unsafe_phone.it_was_not_marked_unsafe"))
     flags = replace(thread.flags, unsafe=False, unsafe_line_ref="")
     thread = replace(thread, flags=flags, silence=replace(thread.silence, recheck_safety=True))
     thread, cleared = clear_other_hands(thread)

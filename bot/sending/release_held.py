@@ -12,7 +12,7 @@ from typing import Final
 
 from bot import guard
 from bot.commands import canned_texts
-from bot.commands.parser import ParsedCommand, answer, mark_as_note
+from bot.commands.parser import ParsedCommand, answer, answer_as_note, mark_as_note
 from bot.commands.room_notes import would_be_note
 from bot.model.actions import DESK, THREAD, Action, SendMessage
 from bot.model.desk import Facts, Thread
@@ -51,7 +51,7 @@ def release(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comman
         chosen = [h for h in held if h.reason is not HeldReason.UNKNOWN]
     if not chosen:
         notice = notice_of("release_held.nothing_of_yours_is_held", name=name)
-        return Step(thread, (mark_as_note(event), *answer(facts, event, notice)), consumed=True)
+        return answer_as_note(facts, thread, event, notice)
     actions: tuple[Action, ...] = ()
     said: list[str] = []
     for words in chosen:
@@ -107,11 +107,7 @@ def say(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: P
     """
     text = canned_texts.read(pack, facts, thread, command)
     if isinstance(text, canned_texts.Refused):
-        return Step(
-            thread,
-            (mark_as_note(event), *answer(facts, event, notice_of("release_held.nothing_was_sent", why=text.why))),
-            consumed=True,
-        )
+        return answer_as_note(facts, thread, event, notice_of("release_held.nothing_was_sent", why=text.why))
     alarm: tuple[Action, ...] = ()
     if text.name == TextName.URGENT:
         alarm = (SendEvent(owner=DESK, event=AlarmRaised(designation=thread.designation, alarm=AlarmKind.URGENT)),)

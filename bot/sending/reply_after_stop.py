@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from bot import guard
-from bot.commands.parser import ParsedCommand, answer, mark_as_note
+from bot.commands.parser import ParsedCommand, answer_as_note
 from bot.commands.room_notes import would_be_note
 from bot.model.actions import THREAD, Action, DeliveryReceipt, Origin, SendMessage, SendSms, ShowReceipt
 from bot.model.desk import Facts, Role, Thread
@@ -33,7 +33,7 @@ def reply(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
     """`!reply words` of a supervisor, as one answer to the last text after the STOP."""
     body, sure = _read(command)
     if (why := _cannot_reply(pack, facts, thread, body) or _unfit(pack, facts, thread, event, body, sure)) is not None:
-        return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)
+        return answer_as_note(facts, thread, event, why)
     words = ReplyAfterStop(event_id=event.event_id, body=body, author=event.sender, said_at=event.at)
     consent = replace(thread.consent, text_after_stop="", reply=words, reply_ref="")
     notice = notice_of("reply_after_stop.leaving_in_a_moment_as")

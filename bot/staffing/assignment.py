@@ -28,7 +28,7 @@ from bot.model.desk import Facts, Thread
 from bot.model.events import IgnoreReason, MemberJoined, MemberLeft, MessageIgnored, MessageSent, TextArrived
 from bot.model.feature import Step
 from bot.model.hold_signs import Doubt
-from bot.model.text_order import TextOrder, compare, describe_minutes, moment, newest
+from bot.model.text_order import TextOrder, compare, moment, newest
 from bot.model.thread import ThreadState
 from bot.model.thread_desk_events import (
     AlarmKind,
@@ -43,6 +43,7 @@ from bot.model.thread_desk_events import (
 from bot.model.transactional_actions import CancelTimer, SendEvent
 from bot.sending.undo_window import drop_pending
 from bot.staffing.thread_marks import marks
+from bot.wording.durations import describe_minutes
 from bot.wording.notice import joined as joined_notices
 from bot.wording.notice import notice_of
 from policies.pack import Pack

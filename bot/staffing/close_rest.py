@@ -17,9 +17,9 @@ from bot.model.desk import Desk, Facts
 from bot.model.events import MessageSent, TimerDue
 from bot.model.feature import Step
 from bot.model.flood import CrowdEntry, RestClosing, rest_of
-from bot.model.text_order import describe_minutes
 from bot.model.thread_desk_events import UnreadClosed
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
+from bot.wording.durations import describe_minutes
 from bot.wording.notice import notice_of
 from policies.pack import Pack
 

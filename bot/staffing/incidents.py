@@ -40,8 +40,9 @@ from bot.model.line_incidents import (
     SyncStalled,
     TextsMissing,
 )
-from bot.model.text_order import MAX_SKEW, describe_minutes
+from bot.model.text_order import MAX_SKEW
 from bot.model.transactional_actions import TrustClock
+from bot.wording.durations import describe_minutes
 from bot.wording.notice import joined, loud, notice_of
 from bot.wording.tables import ENGLISH
 from policies.pack import Pack

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.commands.parser import UNKNOWN_MEMBER, ParsedCommand, answer, find_member, mark_as_note
+from bot.commands.parser import UNKNOWN_MEMBER, ParsedCommand, answer, answer_as_note, find_member, mark_as_note
 from bot.display.ringing import nobody_decides
 from bot.display.thread_card import localpart
 from bot.model.actions import DESK, OFFICE, THREAD, Action, Invite, KickMember, SendMessage
@@ -49,18 +49,18 @@ def offer_transfer(pack: Pack, facts: Facts, thread: Thread, event: MessageSent,
     first, _, note = _whom(command.arguments)
     assignee = thread.assignment.assignee
     if assignee is None:
-        return _refuse(facts, thread, event, notice_of("transfer.it_is_with_nobody_it"))
+        return answer_as_note(facts, thread, event, notice_of("transfer.it_is_with_nobody_it"))
     if first.casefold() == "nobody":
         if thread.assignment.offer is None:
-            return _refuse(facts, thread, event, notice_of("transfer.nothing_is_offered_here_so"))
+            return answer_as_note(facts, thread, event, notice_of("transfer.nothing_is_offered_here_so"))
         thread, actions = withdraw(facts, thread, notice_of("transfer.was_taken_back"))
         return Step(thread, (mark_as_note(event), *actions), consumed=True)
     everybody = first.casefold() in EVERYBODY
     to = "" if everybody else find_member(facts, event, first)
     if to is None:
-        return _refuse(facts, note_offer_end(facts, thread), event, UNKNOWN_MEMBER)
+        return answer_as_note(facts, note_offer_end(facts, thread), event, UNKNOWN_MEMBER)
     if to and (why := _cannot_take(pack, facts, thread, event.sender, to)):
-        return _refuse(facts, note_offer_end(facts, thread), event, why)
+        return answer_as_note(facts, note_offer_end(facts, thread), event, why)
     thread, before = (
         withdraw(facts, thread, notice_of("transfer.was_replaced")) if thread.assignment.offer else (thread, ())
     )
@@ -94,7 +94,7 @@ def offer_transfer(pack: Pack, facts: Facts, thread: Thread, event: MessageSent,
 def accept(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!accept` and `!decline`: take, or do not take, the thread that one is offered."""
     if (why := _cannot_answer(facts, thread, event.sender)) is not None:
-        return _refuse(facts, thread, event, why)
+        return answer_as_note(facts, thread, event, why)
     thread, actions = _answer_offer(facts, thread, event.sender, yes=command.name == "accept")
     return Step(thread, (mark_as_note(event), *actions), consumed=True)
 
@@ -145,13 +145,13 @@ def bring_in(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comma
     who, _, rest = _whom(command.arguments)
     user = find_member(facts, event, who)
     if user is None or user == event.sender:
-        return _refuse(
+        return answer_as_note(
             facts, thread, event, UNKNOWN_MEMBER if user is None else notice_of("transfer.you_are_here_already_say")
         )
     if user == thread.assignment.assignee:
-        return _refuse(facts, thread, event, notice_of("transfer.is_the_advocate_and_stays", user=localpart(user)))
+        return answer_as_note(facts, thread, event, notice_of("transfer.is_the_advocate_and_stays", user=localpart(user)))
     if not _is_on_duty(facts, user):
-        return _refuse(facts, thread, event, notice_of("transfer.is_off_duty_say_with", user=localpart(user)))
+        return answer_as_note(facts, thread, event, notice_of("transfer.is_off_duty_say_with", user=localpart(user)))
     actions: tuple[Action, ...] = (mark_as_note(event), Invite(user=user))
     others = thread.assignment.interpreters - {user}
     seat: Action = CancelTimer(key=INTERPRETER_TIMER + user)
@@ -187,9 +187,9 @@ def claim(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
     """`!claim` in a thread's own room: this thread, if it waits or is offered to everybody; the desk decides."""
     assignee, offer = thread.assignment.assignee, thread.assignment.offer
     if assignee == event.sender:
-        return _refuse(facts, thread, event, notice_of("transfer.this_thread_is_with_you"))
+        return answer_as_note(facts, thread, event, notice_of("transfer.this_thread_is_with_you"))
     if assignee is not None and (offer is None or offer.to):
-        return _refuse(facts, thread, event, notice_of("transfer.it_is_with_ask_for", assignee=localpart(assignee)))
+        return answer_as_note(facts, thread, event, notice_of("transfer.it_is_with_ask_for", assignee=localpart(assignee)))
     return _request(facts, thread, event, event.sender, AssignmentKind.CLAIMED)
 
 
@@ -197,7 +197,7 @@ def off(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: P
     """`!off` in a thread's room: the desk lets nobody go who has a thread in their hands."""
     if count := facts.load.get(event.sender, 0):
         why = notice_of("transfer.first_hand_over_transfer_or", count=count)
-        return _refuse(facts, thread, event, why)
+        return answer_as_note(facts, thread, event, why)
     notice = answer(facts, event, notice_of("transfer.you_are_off_duty_nobody"))
     wanted = SendEvent(owner=DESK, event=OffDutyRequested(user=event.sender))
     return Step(thread, (mark_as_note(event), wanted, *notice), consumed=True)
@@ -206,7 +206,7 @@ def off(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: P
 def take(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command: ParsedCommand) -> Step[Thread]:
     """`!take`: a supervisor takes the thread over."""
     if event.sender == thread.assignment.assignee:
-        return _refuse(facts, thread, event, notice_of("transfer.this_thread_is_with_you"))
+        return answer_as_note(facts, thread, event, notice_of("transfer.this_thread_is_with_you"))
     return _request(facts, thread, event, event.sender, AssignmentKind.TAKEN_OVER)
 
 
@@ -214,9 +214,9 @@ def speak(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command:
     """`!speak`: take the thread back from the supervisor who took it."""
     assignment, sender = thread.assignment, event.sender
     if sender == assignment.assignee:
-        return _refuse(facts, thread, event, notice_of("transfer.this_thread_is_with_you"))
+        return answer_as_note(facts, thread, event, notice_of("transfer.this_thread_is_with_you"))
     if sender != assignment.taken_from:
-        return _refuse(facts, thread, event, notice_of("transfer.no_supervisor_took_this_thread"))
+        return answer_as_note(facts, thread, event, notice_of("transfer.no_supervisor_took_this_thread"))
     return _request(facts, thread, event, sender, AssignmentKind.RETURNED)
 
 
@@ -224,10 +224,10 @@ def listen(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, command
     """`!listen`: a supervisor gives the thread back to whom they took it from, and stays."""
     assignment = thread.assignment
     if event.sender != assignment.assignee or assignment.taken_from is None:
-        return _refuse(facts, thread, event, notice_of("transfer.you_are_here_to_read"))
+        return answer_as_note(facts, thread, event, notice_of("transfer.you_are_here_to_read"))
     if not _is_on_duty(facts, assignment.taken_from):
         why = notice_of("transfer.is_off_duty_transfer_it", taken_from=localpart(assignment.taken_from))
-        return _refuse(facts, thread, event, why)
+        return answer_as_note(facts, thread, event, why)
     return _request(facts, thread, event, assignment.taken_from, AssignmentKind.RETURNED)
 
 
@@ -241,7 +241,7 @@ def release(pack: Pack, facts: Facts, thread: Thread, event: MessageSent, comman
             if assignment.assignee
             else notice_of("transfer.it_is_in_the_queue")
         )
-        return _refuse(facts, thread, event, why)
+        return answer_as_note(facts, thread, event, why)
     if to_queue:
         thread, actions = release_to_queue(
             thread, facts, notice_of("transfer.put_the_thread_back_into", sender=localpart(sender))
@@ -276,10 +276,6 @@ def explain_refusal(pack: Pack, facts: Facts, thread: Thread, event: AssignmentR
             ),
         ),
     )
-
-
-def _refuse(facts: Facts, thread: Thread, event: MessageSent, why: str) -> Step[Thread]:
-    return Step(thread, (mark_as_note(event), *answer(facts, event, why)), consumed=True)
 
 
 def _request(facts: Facts, thread: Thread, event: MessageSent, user: str, how: AssignmentKind) -> Step[Thread]:

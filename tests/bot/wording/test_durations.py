@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.display.ages import describe_duration, describe_in_steps
+from bot.wording.durations import describe_duration, describe_in_steps
 
 
 @pytest.mark.parametrize(
