@@ -72,6 +72,8 @@ class HomeserverIncidentKind(Enum):
     GAP = "gap"
     DEVICE_GONE = "device_gone"
     ROOMS_LOST = "rooms_lost"
+    MODULE = "module"
+    SUSPENDED = "suspended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,6 +79,8 @@ HOMESERVER_INCIDENTS: Final = {
     HomeserverIncidentKind.GAP: "alerts.while_the_line_did_not",
     HomeserverIncidentKind.DEVICE_GONE: "alerts.somebody_deleted_a_device_of",
     HomeserverIncidentKind.ROOMS_LOST: "alerts.the_homeserver_does_not_have",
+    HomeserverIncidentKind.MODULE: "alerts.the_module_cannot_vouch",
+    HomeserverIncidentKind.SUSPENDED: "alerts.the_homeserver_holds_us",
 }
 """What is said of each; `where`: the place that it is about."""
 CANARY_STEPS: Final = {
@@ -92,7 +94,7 @@ CANARY_STEPS: Final = {
     CanaryStep.SILENT: "alerts.canary_silent",
 }
 """Where the test text stopped. What stops it may stop the texts of people."""
-CALL_SOMEBODY: Final = (HomeserverIncidentKind.DEVICE_GONE,)
+CALL_SOMEBODY: Final = (HomeserverIncidentKind.DEVICE_GONE, HomeserverIncidentKind.SUSPENDED)
 """What the person on call hears of as well: what is said at the desk may not get through."""
 
 

@@ -2,7 +2,8 @@
 
 Rule of this module: it makes no part of the line, and no text of an error leaves the process. SIGTERM and SIGINT are no
 errors; whatever else ends `Bridge.run` is logged by its type and place. What another start cannot mend is said in a
-sentence and ends with 2, so that nothing starts it again and again, after the person on call was called.
+sentence and ends with 2, so that nothing starts it again and again, after the person on call was called. Of a second bridge
+that was refused that person is told once, and not called to the desk.
 """
 
 from __future__ import annotations
@@ -104,9 +105,7 @@ def main(
         except BaseExceptionGroup as group:
             leaves = _leaf_errors(group)
             if final := _final_problems(leaves):
-                # A second bridge is started by a person, who reads it; nothing that ran has ended.
-                call = not any(isinstance(leaf, IdentityInUse) for leaf in leaves)
-                return _refuse(config, final, call=call)
+                return _refuse(config, final, second=any(isinstance(leaf, IdentityInUse) for leaf in leaves))
             for leaf in leaves:
                 log.failure("bridge.failed", leaf)
             return EXIT_PROBLEMS
@@ -236,17 +235,24 @@ def _load_pack(config: Config, *, file: Path) -> Pack:
     return pack
 
 
-def _refuse(config: Config, problems: list[str], *, call: bool = True) -> int:
-    """Say what another start cannot mend, and call the person on call; once an hour, where something starts us again."""
-    code = _report_problems(problems)
-    if call and pager.may_call_again(config.data_dir, time.time()):
-        asyncio.run(_call(config))
+def _refuse(config: Config, problems: list[str], *, second: bool = False) -> int:
+    """Say what another start cannot mend, and call the person on call: once an hour, where something starts us again.
+
+    `second`: a second bridge was refused, and what ran has not ended. It calls once from its directory, in other words, for
+    the line may have been cloned; a rehearsal of one calls nobody.
+    """
+    code, now = _report_problems(problems), time.time()
+    if second:
+        if pager.may_call_as_second(config.data_dir, now) and not config.line.rehearsal:
+            asyncio.run(_call(config, pager.SECOND_MESSAGE))
+    elif pager.may_call_again(config.data_dir, now):
+        asyncio.run(_call(config, pager.MESSAGE))
     return code
 
 
-async def _call(config: Config) -> None:
+async def _call(config: Config, message: str) -> None:
     async with aiohttp.ClientSession() as http:
-        await pager.call(config.line.on_call, http)
+        await pager.call(config.line.on_call, http, message=message)
 
 
 def _report_problems(problems: list[str]) -> int:

@@ -215,6 +215,7 @@ class MatrixWorkers:
             committed=committed,
             unhandled=ingest.record_dead_letter,
             device_gone=self._report_device_gone,
+            rolled_back=self._report_rollback,
             has_urgent_timers=partial(self._timers.is_set, undo_window.TIMER),
             take_over=resources.take_over,
         )
@@ -232,6 +233,7 @@ class MatrixWorkers:
                 services,
                 is_outside=matrix.room_comparison.is_outside,
                 compare_rooms=self._compare_rooms,
+                notify_desk=self._notify_desk,
             ),
             zone=resources.pack.hours.timezone,
         )
@@ -256,6 +258,10 @@ class MatrixWorkers:
     def _compare_rooms(self) -> None:
         if self._room_provisioner is not None:
             self._room_provisioner.compare_rooms()
+
+    async def _report_rollback(self) -> None:
+        if self._room_provisioner is not None:
+            await self._room_provisioner.report_rollback()
 
     async def _report_device_gone(self) -> None:
         await self._notify_desk(HomeserverIncident(kind=HomeserverIncidentKind.DEVICE_GONE))

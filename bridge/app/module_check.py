@@ -1,24 +1,30 @@
-"""Whether the homeserver has our module: without it nothing is purged and nothing is enforced, and all looks well.
+"""Whether the homeserver has our module, and whether the module does all that it is for.
 
 Rules of this module: a line on a homeserver that lost its module, or never had it, goes on taking texts, and says so: in
-the log at each look, at the desk and to the person on call once a day while it lasts. An administrator's token that stands
-in for the module (`admin_api`) says itself what it cannot do, and is no fault here.
+the log at each look, at the desk and to the person on call once a day while it lasts, for nothing is purged then and
+nothing enforced. What a module that is there cannot vouch for is said in the log at each look, and at the desk once, until
+there is something else of that kind: much of it is a setting that stays, and nobody is woken for it. An administrator's
+token that stands in for the module (`admin_api`) says itself what it cannot do, and is no fault here.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Final
 
 from bot.model.actions import DESK
-from bot.model.line_incidents import LineChecked
+from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind, LineChecked
 from bridge.background.loop import BackgroundLoop
-from bridge.matrix.api.module_api import ModuleClient, ModuleNotLoaded
+from bridge.matrix.api.admin_api import AdminClient
+from bridge.matrix.api.module_api import ENFORCED, ModuleClient, ModuleHealth, ModuleNotLoaded
 from bridge.runtime import log
 from bridge.services import Services
 from bridge.storage.database import Transaction
 from bridge.tables import inbox, line_state
 
 LOOK_SECONDS: Final = 3600.0
+AGAIN_SECONDS: Final = 60.0
+"""Seconds until what is new is looked for once more, before it is told: a worker of Synapse may just be starting."""
 TELL_SECONDS: Final = 86_400.0
 ROW: Final = "homeserver module"
 """The doctor's row, which says what to do."""
@@ -29,23 +35,25 @@ class ModuleCheck:
 
     def __init__(self, services: Services, *, module_client: ModuleClient) -> None:
         self._services, self._module_client = services, module_client
+        self._last = frozenset[str]()
         self.loop = BackgroundLoop("module_check", self.run_once, max_sleep=LOOK_SECONDS)
 
     async def run_once(self) -> float:
         """Look once; return the seconds until the next look."""
         try:
-            await self._module_client.health()
+            health = await self._module_client.health()
         except ModuleNotLoaded:
             log.event("module.not_loaded")
-            await self._tell()
+            await self._tell_missing()
         else:
             if await line_state.get(self._services.database, line_state.MODULE_MISSING) is not None:
                 await self._services.database.commit(
                     lambda transaction: line_state.delete(transaction, line_state.MODULE_MISSING)
                 )
+            return await self._compare(frozenset() if isinstance(self._module_client, AdminClient) else _problems(health))
         return LOOK_SECONDS
 
-    async def _tell(self) -> None:
+    async def _tell_missing(self) -> None:
         services, now = self._services, self._services.clock.now()
         row = await inbox.seal(services.vault, DESK, LineChecked(rows=(ROW,)))
 
@@ -59,3 +67,40 @@ class ModuleCheck:
 
         if await services.database.commit(commit):
             services.wake.engine(DESK)
+
+    async def _compare(self, problems: frozenset[str]) -> float:
+        """Note what the module cannot vouch for, tell the desk of what is new; return the seconds until the next look."""
+        services = self._services
+        if problems:
+            log.event("module.cannot_vouch", count=len(problems))
+        before = _stored(await line_state.get(services.database, line_state.MODULE_PROBLEMS))
+        last, self._last = self._last, problems
+        if problems == before:
+            return LOOK_SECONDS
+        if not problems - before <= last:
+            return AGAIN_SECONDS
+        row = await inbox.seal(services.vault, DESK, HomeserverIncident(kind=HomeserverIncidentKind.MODULE))
+
+        async def commit(transaction: Transaction) -> None:
+            if problems:
+                await line_state.put(transaction, line_state.MODULE_PROBLEMS, json.dumps(sorted(problems)))
+            else:
+                await line_state.delete(transaction, line_state.MODULE_PROBLEMS)
+            if problems - before:
+                await inbox.append(transaction, row)
+
+        await services.database.commit(commit)
+        services.wake.engine(DESK)
+        return LOOK_SECONDS
+
+
+def _problems(health: ModuleHealth) -> frozenset[str]:
+    return frozenset((*health.problems, *(f"not enforced: {name}" for name in ENFORCED - health.enforces)))
+
+
+def _stored(value: str | None) -> frozenset[str]:
+    """Read what was told; a damaged value is none, and it is told once more."""
+    try:
+        return frozenset(map(str, json.loads(value or "[]")))
+    except (ValueError, TypeError):
+        return frozenset()

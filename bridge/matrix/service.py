@@ -74,11 +74,13 @@ class MatrixService:
         sink: EventSink,
         unhandled: UnhandledSink,
         device_gone: Callable[[], Awaitable[None]],
+        rolled_back: Callable[[], Awaitable[None]],
         committed: Callable[[], None],
         has_urgent_timers: Callable[[], Awaitable[bool]],
     ) -> None:
         ours = (policy.user_id, puppet.user_id)
         self.policy, self.puppet = policy, puppet
+        self._database, self._rolled_back = services.database, rolled_back
         self.members = RoomQueries(database=services.database)
         self.devices = DeviceLists(
             services,
@@ -145,6 +147,8 @@ class MatrixService:
             unhandled=unhandled,
             committed=after_commit,
             crash=services.crash,
+            now=services.clock.system_time,
+            rolled_back=self._after_rollback,
             has_urgent_timers=has_urgent_timers,
         )
         self.puppet_sync = SyncLoop(
@@ -156,6 +160,8 @@ class MatrixService:
             renew_device=self.renewals[puppet.user_id].renew,
             committed=lambda: None,
             crash=lambda _point: None,
+            now=services.clock.system_time,
+            rolled_back=tell_nobody,
             interval=PUPPET_SYNC_SECONDS,
         )
         self.device_updates = DeviceListUpdates(
@@ -185,12 +191,14 @@ class MatrixService:
         committed: Callable[[], None],
         unhandled: UnhandledSink = drop_unhandled,
         device_gone: Callable[[], Awaitable[None]] = tell_nobody,
+        rolled_back: Callable[[], Awaitable[None]] = tell_nobody,
         has_urgent_timers: Callable[[], Awaitable[bool]] = no_urgent_timers,
         take_over: bool = False,
     ) -> Self:
         """Load both identities; at the very first start, make them, waiting for the homeserver as long as it takes.
 
         `unhandled`, `has_urgent_timers`: see `SyncLoop`. `device_gone`: tells people that a device of ours was deleted.
+        `rolled_back`: has rooms and members compared, and people told, because the homeserver was put back.
         `take_over`: see `Identity.open`; the puppet follows the policy bot: where that one was introduced before, a lost
         `voice.db` is no other bridge. The main database was opened with `schema.MAIN_MIGRATIONS`, `puppet_database` with
         `schema.PUPPET_MIGRATIONS`; `services.marks` were read. Raises `Permanent` when the homeserver refuses us,
@@ -228,9 +236,19 @@ class MatrixService:
             sink=sink,
             unhandled=unhandled,
             device_gone=device_gone,
+            rolled_back=rolled_back,
             committed=committed,
             has_urgent_timers=has_urgent_timers,
         )
+
+    async def _after_rollback(self) -> None:
+        """Have everything done again that the homeserver may have lost: lists and keys of devices, rooms and members.
+
+        The cursor has not moved yet, so after a crash all of it is done, and told, once more.
+        """
+        await self._database.commit(self.devices.owe_all_again)
+        self.device_updates.wake()
+        await self._rolled_back()
 
     async def run(self) -> None:
         """Sync and keep everything up, until cancelled.

@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 from bridge.inbound.arrivals import HOUR, ArrivalHistory
 from bridge.matrix.room_keys.confirmed_identities import TrustMac, count_confirmed_supervisors
 from bridge.services import Services
+from bridge.storage.database import Database
 from bridge.tables import dead_letters, erasure_jobs, inbox, line_state, outbox, sent_texts
 
 UNKNOWN: Final = math.nan
@@ -59,6 +60,7 @@ class Figures:
     drill_age: float = UNKNOWN
     canary_ok: float = UNKNOWN
     clock_trusted: float = UNKNOWN
+    module_ok: float = UNKNOWN
     disk_free: float = UNKNOWN
 
 
@@ -152,6 +154,11 @@ GAUGES: Final = (
         "1 while the machine's clock is trusted; 0: nothing is erased by its age until a supervisor says !time ok.",
         lambda f: f.clock_trusted,
     ),
+    Gauge(
+        "quietline_module_ok",
+        "1 while the homeserver's module does all that it is for; 0: it is not loaded, or says what it cannot do.",
+        lambda f: f.module_ok,
+    ),
     Gauge("quietline_disk_free_bytes", "Bytes free where the line keeps its databases.", lambda f: f.disk_free),
 )
 OUTBOX_ROWS: Final = "quietline_outbox_rows"
@@ -218,8 +225,15 @@ async def read(services: Services, line: LineState, *, inbox_oldest: float, data
         drill_age=NEVER if drill is None else _age(float(drill), system_now),
         canary_ok=_read_canary(canary, system_now),
         clock_trusted=float(await line_state.get(database, line_state.CLOCK_DISTRUSTED) is None),
+        module_ok=float(await _is_module_well(database)),
         disk_free=_free_bytes(data),
     )
+
+
+async def _is_module_well(database: Database) -> bool:
+    """Whether the last look at the module found nothing (`bridge/app/module_check.py`)."""
+    noted = [await line_state.get(database, name) for name in (line_state.MODULE_MISSING, line_state.MODULE_PROBLEMS)]
+    return noted == [None, None]
 
 
 def _age(at: float, now: float) -> float:

@@ -1,8 +1,9 @@
 """Calls the person on call, outside Matrix: a webhook, an e-mail, or both.
 
 Rules of this module: a page says that a person is needed at the desk, and nothing else: no designation, no name, no number,
-no reason that only a line for survivors would have (practice 30). A page that fails causes an alarm at the desk while it is
-still tried, and another when it is given up, so that a person there can use a telephone.
+no reason that only a line for survivors would have (practice 30). One page says what happened in place of that: a second
+bridge was refused. A page that fails causes an alarm at the desk while it is still tried, and another when it is given up,
+so that a person there can use a telephone.
 
 A call that one way took is noted at once, and is made by nobody again. One of which nothing is known, because the bridge
 died or lost the lead in the middle of it, is made once more by whoever leads next: twice is a nuisance, never is worse. Who
@@ -39,6 +40,7 @@ from bridge.storage.database import Transaction
 from bridge.tables import inbox, line_state, outbox
 
 MESSAGE: Final = words_of("page.needed", "")
+SECOND_MESSAGE: Final = words_of("page.second", "")
 TEST_MESSAGE: Final = words_of("page.test", "")
 """In the first language; a page that the desk asks for is in the line's (`staff_language`)."""
 ALERT_AFTER: Final = 60.0
@@ -49,6 +51,8 @@ RETRY_SECONDS: Final = 20.0
 CALL_INTERVAL_SECONDS: Final = 3600.0
 LAST_CALL: Final = "last_call"
 """The file of the data directory that was touched when a line that does not run last called."""
+SECOND_CALL: Final = "second_call"
+"""The file of the data directory of a second bridge that was refused, and has called."""
 TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 STOP_TIMEOUT: Final = 11.0
 """Seconds that an orderly stop waits for a call under way: as long as for requests to the carrier (`sms_sender`)."""
@@ -160,9 +164,23 @@ def may_call_again(data_dir: Path, now: float) -> bool:
     return True
 
 
-async def call(on_call: OnCall | None, http: aiohttp.ClientSession, language: str = "") -> bool:
+def may_call_as_second(data_dir: Path, now: float) -> bool:
+    """Whether a second bridge that was refused may call: once from its directory, however often it is started there.
+
+    It counts as a call of a line that does not run, so that nothing else calls anyone to the desk for it.
+    """
+    may_call_again(data_dir, now)
+    note = data_dir / SECOND_CALL
+    if note.exists():
+        return False
+    with contextlib.suppress(OSError):
+        note.touch()
+    return True
+
+
+async def call(on_call: OnCall | None, http: aiohttp.ClientSession, *, message: str = MESSAGE) -> bool:
     """Call once, by every way there is; False when none of them took it. Without a configured way nothing is done."""
-    took = await call_each(on_call, http, message=words_of("page.needed", language))
+    took = await call_each(on_call, http, message=message)
     return any(took.values()) or not took
 
 

@@ -4,9 +4,9 @@ Rules of this module: it compares what should exist with what does, and makes th
 that waits for a room comes before the stock. A room that nobody noted (a crash, a lost answer, an upgrade) is left and
 forgotten, at the next start, once all is calm, or within the hour. A room that the homeserver has lost is looked for at
 each start, and when it refuses one; a thread gets another, and the people who were in it are invited, as are those whom it
-has lost in a room that it has. One person who cannot be invited delays nobody else: the desk gets an alarm. When everybody
-has left the desk, its configured supervisors are invited again. The texter puppet comes back to a room from which a person
-removed it.
+has lost in a room that it has; of a lost desk the person on call hears. One person who cannot be invited delays nobody
+else: the desk gets an alarm. When everybody has left the desk, its configured supervisors are invited again. The texter
+puppet comes back to a room from which a person removed it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Final
 
 from bot.model.actions import DESK, OFFICE
 from bot.model.desk import Desk
-from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind, InviteFailed
+from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind, InviteFailed, RoomLoss, RoomLost
 from bridge.background.loop import BackgroundLoop
 from bridge.config import Staff
 from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused
@@ -45,7 +45,8 @@ UNKNOWN_ROOMS_INTERVAL: Final = 3600.0
 """Seconds between two looks for rooms that we are in and did not make: an upgrade of ours makes one that replaces it."""
 COMPARISON_INTERVAL: Final = 60.0
 """Seconds between two comparisons because a room was refused: each asks for the members of every room."""
-"""Seconds between two tries while the homeserver does not answer."""
+TELL_LOST_INTERVAL: Final = 600.0
+"""Seconds for which what is found of a homeserver that was put back is one message at the desk."""
 
 
 class Designations:
@@ -92,7 +93,7 @@ class RoomProvisioner:
         staff: list[Staff],
         desk: Callable[[], Desk],
         own_users: Collection[str],
-        notify_desk: Callable[[InviteFailed | HomeserverIncident], Awaitable[None]],
+        notify_desk: Callable[[InviteFailed | HomeserverIncident | RoomLost], Awaitable[None]],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Make it. `own_users` are our identities, who are no people at a desk; `notify_desk` tells the desk."""
@@ -106,6 +107,7 @@ class RoomProvisioner:
         self._database, self._wake, self._crash = services.database, services.wake, services.crash
         self._room_client, self._designations, self._staff, self._desk = room_client, designations, staff, desk
         self._room_comparison, self._comparison_due, self._next_comparison_at = room_comparison, True, 0.0
+        self._tell_lost_at, self._is_desk_lost = 0.0, False
         self.desk_room = ""
         """The desk room's id, once it is there and everybody is invited."""
         # Where the database fails, each try may have made a room that could not be noted: up to a minute between two.
@@ -128,6 +130,12 @@ class RoomProvisioner:
             self._comparison_due = True
             self.loop.wake()
 
+    async def report_rollback(self) -> None:
+        """Say that the homeserver was put back: though all rooms may be there, what was written since is gone."""
+        self._comparison_due = True
+        self.loop.wake()
+        await self._tell_lost()
+
     async def _provision_one(self) -> bool:
         """Make one missing thing; return whether there may be more."""
         if not self.desk_room:
@@ -136,7 +144,6 @@ class RoomProvisioner:
             return True
         if self._comparison_due:
             await self._compare_rooms()
-            self._comparison_due, self._next_comparison_at = False, self._monotonic() + COMPARISON_INTERVAL
         waiting = await self._thread_without_room()
         if waiting is not None:
             await self._make_thread_room(waiting.designation, waiting.id)
@@ -161,15 +168,40 @@ class RoomProvisioner:
 
     async def _compare_rooms(self) -> None:
         """Forget rooms that the homeserver has not, and correct who is in the others."""
-        lost = await self._room_comparison.missing(await warm_rooms.used_rooms(self._database))
+        # Before it: who says meanwhile that the homeserver was put back is not answered by this one.
+        self._comparison_due, self._next_comparison_at = False, self._monotonic() + COMPARISON_INTERVAL
+        try:
+            await self._compare_all()
+        except BaseException:
+            self._comparison_due = True
+            raise
+
+    async def _compare_all(self) -> None:
+        used = await warm_rooms.used_rooms(self._database)
+        lost = await self._room_comparison.missing([*used, self.desk_room])
+        await self._look_at_desk(is_lost=self.desk_room in lost)
+        lost = [room_id for room_id in lost if room_id != self.desk_room]
         for room_id in lost:
             name = await self._database.commit(partial(_forget_lost, room_id=room_id))
             self._designations.release(name)
         if lost:
             log.event("room_provisioner.rooms_lost", count=len(lost))
-            await self._notify_desk(HomeserverIncident(kind=HomeserverIncidentKind.ROOMS_LOST))
+            await self._tell_lost()
         for room_id in [self.desk_room, *await warm_rooms.used_rooms(self._database)]:
             await self._invite_lost(room_id, (await self._room_comparison.compare_members(room_id)).lost)
+
+    async def _look_at_desk(self, *, is_lost: bool) -> None:
+        """Tell once of a desk that is not there any more: it is not made again by itself, and nobody there hears of it."""
+        if is_lost and not self._is_desk_lost:
+            log.event("room_provisioner.desk_lost")
+            await self._notify_desk(RoomLost(place=DESK, how=RoomLoss.REMOVED))
+        self._is_desk_lost = is_lost
+
+    async def _tell_lost(self) -> None:
+        """Tell the desk what a homeserver that was put back means; once for what is found of it in two ways."""
+        if self._monotonic() >= self._tell_lost_at:
+            await self._notify_desk(HomeserverIncident(kind=HomeserverIncidentKind.ROOMS_LOST))
+            self._tell_lost_at = self._monotonic() + TELL_LOST_INTERVAL
 
     async def _leave_unknown_rooms(self) -> None:
         # Here alone, where no room is being made: what is not noted now never will be.

@@ -1,29 +1,47 @@
-"""Whether a room that the homeserver refuses us is refused for good.
+"""What a homeserver that refuses a row means: whether it is for good, and whether people are to hear of it.
 
-Rule of this module: `M_FORBIDDEN` means nothing final while one of us is not in the room: a person removed us, or the
+Rules of this module: `M_FORBIDDEN` means nothing final while one of us is not in the room: a person removed us, or the
 homeserver was put back to before the room was made. Then the room is made again, or one of us brought back, and what was
-refused waits for that.
+refused waits for that. What an administrator has to lift (an account that is locked or suspended, a limit that is reached)
+is waited for as well, and told at the desk and to the person on call, once a day: nobody sees otherwise that words wait.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from bot.model.actions import THREAD
-from bridge.matrix.room_client import HomeserverError, Permanent
+from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind
+from bridge.matrix.api.http_client import LIFTED_BY_A_PERSON
+from bridge.matrix.room_client import HomeserverError, Permanent, Transient
 from bridge.outbound import room_lookup
 from bridge.outbound.dispatcher import OutboxTask
 from bridge.runtime import log
 from bridge.services import Services
 
+TELL_SECONDS: Final = 86_400.0
+
 
 class RoomRefusals:
-    """`is_outside`: whether one of us is not in a room; `compare_rooms` has what is missing made again."""
+    """Judges what was refused.
+
+    `is_outside`: whether one of us is not in a room; `compare_rooms` has what is missing made again; `notify_desk` tells
+    the desk.
+    """
 
     def __init__(
-        self, services: Services, *, is_outside: Callable[[str], Awaitable[bool]], compare_rooms: Callable[[], None]
+        self,
+        services: Services,
+        *,
+        is_outside: Callable[[str], Awaitable[bool]],
+        compare_rooms: Callable[[], None],
+        notify_desk: Callable[[HomeserverIncident], Awaitable[None]],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database, self._is_outside, self._compare_rooms = services.database, is_outside, compare_rooms
+        self._notify_desk, self._monotonic, self._told_at = notify_desk, monotonic, -TELL_SECONDS
 
     async def may_heal(self, task: OutboxTask, error: Permanent) -> bool:
         """Whether this row is to be tried again, although the homeserver refused it."""
@@ -39,3 +57,10 @@ class RoomRefusals:
             log.event("room_refusals.not_in_room", kind=type(task.action).__name__)
             self._compare_rooms()
         return outside
+
+    async def report(self, error: Transient) -> None:
+        """Tell people of what waits for a person, if it is that; once a day. Of a process that died it is told again."""
+        now = self._monotonic()
+        if error.errcode in LIFTED_BY_A_PERSON and now - self._told_at >= TELL_SECONDS:
+            self._told_at = now
+            await self._notify_desk(HomeserverIncident(kind=HomeserverIncidentKind.SUSPENDED))

@@ -97,6 +97,7 @@ class RoomSender:
         except Transient as error:
             kind, code = type(task.action).__name__, error.errcode or "none"
             log.event("room_sender.homeserver_retry", kind=kind, status=error.status, error=code)
+            await self._room_refusals.report(error)
             raise RetryLater(error.retry_after) from None
         except TokenRefused:
             # Nobody's row is to blame; the sync ends the program.

@@ -191,7 +191,10 @@ async def _ask_login(http: CarrierHttp, probe: LoginProbe) -> CheckResult:
             break
         probe = following
     if not isinstance(got, HttpResponse):
-        do = "Does it run, is lines.0.carrier.api_base right, and may this machine reach it?"
+        do = (
+            f"The {what} was not asked about, and may be right. Does {urlsplit(probe.url).hostname} run, has this machine "
+            "a way there (internet, name server, firewall), and is lines.0.carrier.api_base right? Then ask again."
+        )
         return CheckResult(name=name, ok=False, what="the carrier cannot be reached", do=do)
     if probe.right(got) and probe.told:
         return CheckResult(name=name, ok=True, what=probe.told)

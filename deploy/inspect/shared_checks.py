@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Final
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.matrix.api.http_client import HomeserverError
 from bridge.matrix.api.json_fields import objects_in
-from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleNotLoaded, ModuleRequestRejected
+from bridge.matrix.api.module_api import (
+    ENFORCED,
+    HomeserverUnreachable,
+    ModuleClient,
+    ModuleNotLoaded,
+    ModuleRequestRejected,
+)
 from bridge.matrix.olm.cross_signing import master_key_of
 from bridge.matrix.olm.identity import derive_master_key
 from bridge.matrix.olm.identity_table import peek_device_id
@@ -34,8 +40,6 @@ if TYPE_CHECKING:
     from deploy.data_dir.layout import Layout
     from policies.pack import Pack
 
-ENFORCED: Final = frozenset({"no-clear-text", "no-outsiders", "small-uploads", "key-backup-discarded"})
-"""What the homeserver's module must say that it enforces (deploy/synapse_module)."""
 MAIN_FILE, PUPPET_FILE = "main.db", "voice.db"
 """The database of each identity, in the bridge's data directory."""
 MIN_FREE_BYTES: Final = 1024**3

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import quote
 
 import aiohttp
 import pytest
@@ -23,14 +24,14 @@ from tests.e2e.staffed_line import StaffedLine
 from tests.e2e.test_erasure import rows
 
 TEXT, NEWER, NEWEST = "ospreyharbour came before", "lanternfjord came after", "the house has the kettle on"
-PUT_BACK = "does not have some rooms"
+PUT_BACK = "has lost something of this line"
 """What the desk hears once."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def own(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[StaffedLine, NioClient]]:
     """Run a line of this module's own, with one advocate at the desk."""
-    async with run_line(tmp_path_factory.mktemp("put-back"), settings=HURRIED) as staffed_line:
+    async with run_line(tmp_path_factory.mktemp("put-back"), settings={**HURRIED, "cap": 9}) as staffed_line:
         ready = staffed_line.ready
         async with bring_people(staffed_line, [log_in_nio(ready.homeserver, ready.account("advocate"))]) as clients:
             yield staffed_line, clients[0]
@@ -126,6 +127,48 @@ async def test_words_between_its_start_and_the_first_sync(
     assert rows(line, "SELECT kind FROM dead_letter") == []
 
 
+async def test_put_back_beside_a_bridge_that_goes_on(own: tuple[StaffedLine, NioClient], tmp_path: Path) -> None:
+    """To when the texter puppet was out of a room, and an advocate not yet in another: both come back; the desk hears."""
+    staffed_line, ada = own
+    line, carrier = staffed_line.stack, staffed_line.carrier
+    told = await alarms(ada, staffed_line)
+    first = await staffed_line.start_conversation(ada, handset(), TEXT)
+    await stocked(line)
+    await ada.away()
+    await line.stop()
+    async with homeserver_alone(line), aiohttp.ClientSession() as http:
+        url = f"http://127.0.0.1:{line.base}/_matrix/client/v3/rooms/{quote(first.room)}/leave"
+        token = {"Authorization": f"Bearer {line.secret('as_token')}"}
+        async with http.post(url, params={"user_id": staffed_line.ready.voice}, headers=token, json={}) as answer:
+            assert answer.status == HTTPStatus.OK
+    older = copy_of(line, tmp_path)
+    await line.start()
+    await ada.back()
+    await carrier.text(first.handset, NEWER)
+    await first.wait_for_text(NEWER)
+    second = await staffed_line.start_conversation(ada, handset(), NEWER)
+    await settled(line)
+    before = set(await ada.invites())
+    await ada.away()
+    process = line.ready.pids["homeserver"]
+    await line.kill("homeserver", back=False)
+    put_back(line, older)
+    await line.back("homeserver", process)
+    await line.wait_until_well()
+    ada.clear_cache()
+    await ada.back()
+    assert await staffed_line.wait_for_invite(ada, before) == second.room
+    await ada.join(second.room)
+    for conversation in (first, second):
+        await carrier.text(conversation.handset, NEWEST)
+        await conversation.wait_for_text(NEWEST)
+        await ada.say(conversation.room, "and an answer to that")
+        await carrier.wait_for_delivery(conversation.handset, "and an answer to that")
+    await settled(line)
+    assert len(await alarms(ada, staffed_line)) == len(told) + 1
+    assert rows(line, "SELECT kind FROM dead_letter") == []
+
+
 @asynccontextmanager
 async def homeserver_alone(line: Stack) -> AsyncIterator[None]:
     """Run the homeserver without the bridge for the length of the block."""
@@ -186,3 +229,9 @@ def put_back(line: Stack, older: Path) -> None:
     for suffix in ("", "-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     path.write_bytes(older.read_bytes())
+
+
+async def alarms(client: NioClient, staffed_line: StaffedLine) -> list[str]:
+    """Return how often the desk was told that the homeserver was put back."""
+    shown = await client.whole(staffed_line.ready.desk_room)
+    return [item.body for item in shown if item.sender == staffed_line.ready.bot and PUT_BACK in item.body]

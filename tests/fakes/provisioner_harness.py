@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from bot.model.desk import Desk
-from bot.model.line_incidents import HomeserverIncident, InviteFailed
+from bot.model.line_incidents import HomeserverIncident, InviteFailed, RoomLost
 from bridge.config import Staff
 from bridge.matrix.room_client import Permanent, RoomClient, Transient
 from bridge.matrix.room_comparison import Compared, RoomComparison
@@ -124,7 +124,7 @@ class ProvisionerHarness:
         self.room_client = FakeRoomClient(harness)
         self.desk = Desk()
         self.ready: list[str] = []
-        self.told: list[InviteFailed | HomeserverIncident] = []
+        self.told: list[InviteFailed | HomeserverIncident | RoomLost] = []
         self.comparison = FakeComparison()
         self.passed = 10_000.0
         self.rooms = self.again()
@@ -154,7 +154,7 @@ class ProvisionerHarness:
             self.rooms.loop.wake()
             await self.rooms.nothing_more.get()
 
-    async def _tell(self, event: InviteFailed | HomeserverIncident) -> None:
+    async def _tell(self, event: InviteFailed | HomeserverIncident | RoomLost) -> None:
         self.told.append(event)
 
     def run(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from bot.model.actions import Action, Speaker
+from bot.model.line_incidents import HomeserverIncident
 from bridge.matrix.room_client import Permanent, RoomClient
 from bridge.matrix.room_keys.history import RecentMessages
 from bridge.outbound.dead_letter_retry import DeadLetterRetry
@@ -97,15 +98,24 @@ class RoomSenderHarness:
         self.woken: list[str] = []
         self.outside_rooms: set[str] = set()
         self.comparisons = 0
+        self.told: list[HomeserverIncident] = []
         self.room_sender = RoomSender(
             harness.services_with(WakeUps(engine=self.woken.append), crash=crash),
             room_client=cast("RoomClient", self.room_client),
             device_trust=cast("DeviceTrustCommands", None),
             dead_letter_retry=cast("DeadLetterRetry", None),
-            room_refusals=RoomRefusals(harness.services, is_outside=self._is_outside, compare_rooms=self._compare_rooms),
+            room_refusals=RoomRefusals(
+                harness.services,
+                is_outside=self._is_outside,
+                compare_rooms=self._compare_rooms,
+                notify_desk=self._notify_desk,
+            ),
             lifetime=86_400,
             zone="UTC",
         )
+
+    async def _notify_desk(self, incident: HomeserverIncident) -> None:
+        self.told.append(incident)
 
     async def _is_outside(self, room_id: str) -> bool:
         return room_id in self.outside_rooms

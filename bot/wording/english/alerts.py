@@ -130,9 +130,14 @@ NOTICES: Final[dict[str, str]] = {
     "alerts.the_desk": "the desk",
     "alerts.the_desk_or_in_an": "the desk or in an office",
     "alerts.the_homeserver_does_not_have": (
-        "The homeserver does not have some rooms of this line any more, as after its database was put back. They "
-        "are made again, and whoever was in one is invited. What was written there is gone. Please tell the "
-        "technician."
+        "The homeserver has lost something of this line, as after its database was put back. What was written since then "
+        "is gone there, texters' words too: please look into each open conversation. Rooms that are lost are made again, "
+        "and whoever was in one is invited. Please tell the technician."
+    ),
+    "alerts.the_homeserver_holds_us": (
+        "The homeserver takes nothing from an account of this line: its administrator has locked or suspended it, or the "
+        "homeserver has reached a limit. What texters write is kept, and may not be shown until that is lifted. Please "
+        "tell the technician now."
     ),
     "alerts.the_machines_clock_was_set": (
         "⚠️ The machine's clock was set {way} by about {seconds} seconds. Please tell the technician. Opening "
@@ -158,6 +163,11 @@ NOTICES: Final[dict[str, str]] = {
     ),
     "alerts.what_they_wrote_before_the": (
         "what they wrote before the silent word was not seen yet. Its advocate, or a supervisor: please look."
+    ),
+    "alerts.the_module_cannot_vouch": (
+        "The homeserver's module says that it cannot do all that it is for: something may be kept there that is called "
+        "gone here, or a signed-out device may come back. Texts go on. Please tell the technician: `quietline doctor`, row "
+        "`homeserver module`, says what and what to do."
     ),
     "alerts.while_the_line_did_not": (
         "While the line did not hear its rooms, more was written in {where} than it can fetch. The oldest of it "

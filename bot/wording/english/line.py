@@ -11,6 +11,10 @@ NOTICES: Final[dict[str, str]] = {
     "devices.not_trusted": "NOT trusted: it gets nothing and commands nothing",
     "devices.stale": " · STALE: it has said nothing here for {days} days; !signout ends it",
     "page.needed": "You are needed at the desk.",
+    "page.second": (
+        "A second copy of the program was started, and was refused. What ran before was not touched: where the desk "
+        "answers, this can wait until the day. Please tell the technician."
+    ),
     "page.test": "TEST: nobody is needed. Please say that this reached you.",
     "recap.file": "(a file)",
     "recap.goes_in": "This goes in {minutes} minutes, or when anybody takes out a message.",

@@ -134,9 +134,14 @@ NOTICES: Final[dict[str, str]] = {
     "alerts.the_desk": "la mesa",
     "alerts.the_desk_or_in_an": "la mesa o una oficina",
     "alerts.the_homeserver_does_not_have": (
-        "El servidor ya no tiene algunas salas de esta línea, como ocurre cuando se restaura su base de datos. Se "
-        "crean otra vez, y se invita a quien estaba en ellas. Lo que se escribió allí se perdió. Por favor, avisen "
-        "a soporte técnico."
+        "El servidor perdió algo de esta línea, como ocurre cuando se restaura su base de datos. Lo que se escribió desde "
+        "entonces se perdió allí, también las palabras de quienes textean: por favor, miren en cada conversación abierta. "
+        "Las salas perdidas se crean otra vez, y se invita a quien estaba en ellas. Por favor, avisen a soporte técnico."
+    ),
+    "alerts.the_homeserver_holds_us": (
+        "El servidor no acepta nada de una cuenta de esta línea: quien lo administra la bloqueó o la suspendió, o el "
+        "servidor llegó a un límite. Lo que escriben las personas se guarda, y quizá no se muestre hasta que eso se "
+        "levante. Por favor, avisen a soporte técnico ahora."
     ),
     "alerts.the_machines_clock_was_set": (
         "⚠️ El reloj de la máquina se {way} unos {seconds} segundos. Por favor, avisen a soporte técnico. El "
@@ -163,6 +168,11 @@ NOTICES: Final[dict[str, str]] = {
     "alerts.what_they_wrote_before_the": (
         "lo que escribió antes de la palabra silenciosa no se ha visto todavía. Quien atiende, o supervisión: por "
         "favor, miren."
+    ),
+    "alerts.the_module_cannot_vouch": (
+        "El módulo del servidor dice que no puede hacer todo lo que le toca: puede que allí se guarde algo que aquí se da "
+        "por borrado, o que vuelva un dispositivo con la sesión cerrada. Los mensajes siguen. Por favor, avisen a soporte "
+        "técnico: `quietline doctor`, fila `homeserver module`, dice qué y qué hacer."
     ),
     "alerts.while_the_line_did_not": (
         "Mientras la línea no oía sus salas, se escribió en {where} más de lo que puede recuperar. Lo más antiguo "

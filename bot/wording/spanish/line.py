@@ -11,6 +11,10 @@ NOTICES: Final[dict[str, str]] = {
     "devices.not_trusted": "SIN confianza: no recibe nada y no manda nada",
     "devices.stale": " · SIN USO: aquí no ha dicho nada desde hace {days} días; !signout lo termina",
     "page.needed": "Te necesitan en la mesa.",
+    "page.second": (
+        "Se inició una segunda copia del programa y fue rechazada. Lo que ya funcionaba no se tocó: si la mesa responde, "
+        "esto puede esperar hasta el día. Por favor, avisa a soporte técnico."
+    ),
     "page.test": "PRUEBA: no se necesita a nadie. Por favor, di que esto te llegó.",
     "recap.file": "(un archivo)",
     "recap.goes_in": "Esto se va en {minutes} minutos, o cuando alguien quite un mensaje.",

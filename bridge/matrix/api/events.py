@@ -91,7 +91,9 @@ class MemberNamed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerLevels:
-    """A person set the power levels. `users` are those named, with their levels; the creator is not among them.
+    """A person set the power levels; at the desk also an administrator, or we. `users` are those named, with their levels.
+
+    The creator is not among them.
 
     `tampered`: something else than roles is not as we made it.
     """

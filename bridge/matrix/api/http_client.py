@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import quote
@@ -29,6 +30,10 @@ MAX_RETRY_AFTER: Final = 60.0
 """Seconds: whatever a homeserver asks us to wait, this is the most."""
 UNKNOWN_DEVICE_WAIT: Final = 2.0
 """Seconds until a request is tried again whose device the homeserver does not know."""
+LIFTED_BY_A_PERSON: Final = frozenset({"M_USER_LOCKED", "M_USER_SUSPENDED", "M_RESOURCE_LIMIT_EXCEEDED"})
+"""What an administrator did to an account of ours, or to the homeserver, and takes back: no word is refused for good by it.
+Source: https://spec.matrix.org/latest/client-server-api/#common-error-codes, #account-locking, #account-suspension."""
+LIFTED_WAIT: Final = 10.0
 
 
 class HomeserverError(Exception):
@@ -41,7 +46,7 @@ class HomeserverError(Exception):
 
 
 class Transient(HomeserverError):  # noqa: N818 - it is a verdict
-    """Worth trying again: no answer, 429, 5xx, or a refusal that is not Matrix's but a proxy's.
+    """Worth trying again: no answer, 429, 5xx, what a person will lift, or a refusal that is a proxy's and not Matrix's.
 
     `retry_after` is what was asked for in seconds, or 0.
     """
@@ -90,9 +95,21 @@ class HomeserverClient:
         self.device_id: str | None = None
         self.suspended = False
         """While it is set, no request is made: the identity is making itself a new device, which nobody knows yet."""
+        self._answered: str | None = None
         self._session = session
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    @property
+    def server_time(self) -> float | None:
+        """The homeserver's clock at its last answer, in seconds since the epoch; None where it did not say.
+
+        Source: RFC 9110, section 6.6.1 (`Date`).
+        """
+        try:
+            return None if self._answered is None else parsedate_to_datetime(self._answered).timestamp()
+        except (ValueError, OverflowError):
+            return None
 
     def without_device(self) -> HomeserverClient:
         """Return a client for the same user that names no device: for what has to be asked before there is one."""
@@ -126,9 +143,15 @@ class HomeserverClient:
             raise Permanent(0, "M_BAD_JSON") from None
         try:
             async with self._session.request(
-                method, url, data=data, headers=self._headers, timeout=aiohttp.ClientTimeout(total=seconds)
+                method,
+                url,
+                data=data,
+                headers=self._headers,
+                timeout=aiohttp.ClientTimeout(total=seconds),
+                allow_redirects=False,
             ) as response:
                 status, retry, raw = response.status, response.headers.get("Retry-After"), await response.read()
+                self._answered = response.headers.get("Date")
         except (aiohttp.ClientError, TimeoutError, OSError):
             raise Transient(0, "") from None
         return _parse_response(status, retry, raw)
@@ -151,7 +174,12 @@ class HomeserverClient:
         headers = {**self._headers, "Content-Type": "application/octet-stream"}
         try:
             async with self._session.request(
-                "PUT", url, data=data, headers=headers, timeout=aiohttp.ClientTimeout(total=30.0)
+                "PUT",
+                url,
+                data=data,
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(total=30.0),
+                allow_redirects=False,
             ) as response:
                 status, retry, raw = response.status, response.headers.get("Retry-After"), await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError):
@@ -174,6 +202,8 @@ def _parse_response(status: int, retry: str | None, raw: bytes) -> Json:
         raise Transient(status, errcode, _retry_after(answer.get("retry_after_ms"), retry))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}:
         raise Transient(status, errcode, _retry_after(None, retry))
+    if errcode in LIFTED_BY_A_PERSON:
+        raise Transient(status, errcode, LIFTED_WAIT)
     if errcode == "M_UNKNOWN_DEVICE":
         raise UnknownDevice(status, errcode, UNKNOWN_DEVICE_WAIT)
     if errcode in {"M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"}:

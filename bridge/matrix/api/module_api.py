@@ -34,6 +34,8 @@ NO_WAY_TO_UPLOADS: Final = (
     f"enable_media_repo: a worker keeps the uploads, and {PREFIX}/media does not lead to it, or it is down: they stay"
 )
 UNKNOWN_PATH: Final = "M_UNRECOGNIZED"
+ENFORCED: Final = frozenset({"no-clear-text", "no-outsiders", "small-uploads", "key-backup-discarded"})
+"""What a module of this version enforces."""
 NO_SUCH_PATH: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 
 

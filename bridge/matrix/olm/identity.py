@@ -17,12 +17,13 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any, Final, Self, TypeVar
 
 import aiohttp
 from mautrix.crypto.account import OlmAccount
 
-from bridge.matrix.api.http_client import HomeserverClient, IdentityInUse, Permanent
+from bridge.matrix.api.http_client import HomeserverClient, IdentityInUse, Permanent, TokenRefused
 from bridge.matrix.api.json_fields import Json, object_at, objects_in
 from bridge.matrix.olm import identity_table, wedged_table
 from bridge.matrix.olm.cross_signing import (
@@ -167,7 +168,10 @@ class Identity:
         return await self.database.commit(begun)
 
     async def upload_keys(self, *, count: int | None, fallback: bool) -> None:
-        """Give the homeserver new one-time keys when it has only `count`, and a new fallback key when `fallback`."""
+        """Give the homeserver new one-time keys when it has only `count`, and a new fallback key when `fallback`.
+
+        Raises what `HomeserverClient` raises; keys that it calls bad are not offered again.
+        """
         missing = TARGET_ONE_TIME_KEYS - count if count is not None and count < MIN_ONE_TIME_KEYS else 0
 
         async def generate(transaction: Transaction, account: OlmAccount) -> OlmAccount:
@@ -179,8 +183,25 @@ class Identity:
             await self.olm.save(transaction, account)
             return account
 
-        if missing or fallback:
+        if not (missing or fallback):
+            return
+        try:
             await self._publish(await self.commit(generate), {}, self.client)
+        except TokenRefused:
+            raise
+        except Permanent as error:
+            if error.status == HTTPStatus.BAD_REQUEST:
+                await self.commit(self._skip_keys)
+            raise
+
+    async def _skip_keys(self, transaction: Transaction, account: OlmAccount) -> None:
+        """Never offer these keys again: the next ones have other ids.
+
+        Where our store was put back, the homeserver has keys of these ids already, and refuses others of the same id for
+        ever (Synapse, `handlers/e2e_keys.py`).
+        """
+        account.mark_keys_as_published()
+        await self.olm.save(transaction, account)
 
     async def register(self, account: OlmAccount, *, take_over: bool) -> None:
         """Register, make the device, publish keys, cross-sign; each step may have been done before.

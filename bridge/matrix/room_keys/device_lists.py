@@ -196,9 +196,17 @@ class DeviceLists:
             await dirty_table.mark(transaction, user_id, due_ms=due, stale=stale)
 
     async def mark_all_dirty(self, transaction: Transaction) -> None:
-        """Mark everybody who is in a room of ours: at every start."""
+        """Mark everybody who is in a room of ours: at every start, and when the homeserver was put back."""
         rows = await transaction.fetch(f"SELECT DISTINCT user_id FROM matrix_member WHERE membership IN {KEY_MEMBERSHIPS}")  # noqa: S608
         await self.mark(transaction, [row["user_id"] for row in rows])
+
+    async def owe_all_again(self, transaction: Transaction) -> None:
+        """Owe everybody in our rooms a fresh list and every live key of ours, and who gets none the word that it is so.
+
+        For a homeserver that was put back: it has lost messages that nobody had fetched, and knows no device made since.
+        """
+        await outbound_table.owe_everything(transaction)
+        await self.mark_all_dirty(transaction)
 
     async def refresh_stale(self, users: Iterable[str]) -> None:
         """Ask for users whose list may be out of date: never asked for, stale, or in no room with us.

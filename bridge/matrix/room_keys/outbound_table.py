@@ -249,6 +249,12 @@ async def owe_again(transaction: Transaction, user_id: str, device_id: str, send
     await transaction.execute(query, user_id, device_id, sender, True, now_ms)
 
 
+async def owe_everything(transaction: Transaction) -> None:
+    """Owe every device every key that it has had once more; who was told that it gets none is to be told again."""
+    await transaction.execute("UPDATE matrix_sent SET owed=$1", True)
+    await transaction.execute("DELETE FROM matrix_withheld")
+
+
 async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
     """Let what seems to have been begun, or owed, after then have been so much earlier."""
     query = f"UPDATE matrix_session SET {earlier('begun_ms')} WHERE begun_ms > $1"  # noqa: S608 - a constant

@@ -5,6 +5,8 @@ next, and Synapse passes that over, with the room keys that were sent for it. So
 asked, before the cursor is used, whether it still has the newest event that it told, and whether its count went back. If it
 is so, the cursor is not used: all rooms are read from the newest event back to that time. What is not newer than that was
 told before, and is not heard again, whether or not it was erased since: no words leave twice, no command is done twice.
+That time is kept as no later than our machine's clock showed, and asked for by the homeserver's clock as it goes then: one
+that was hours ahead, and is right again or the other way round, has nothing passed over (`Date`, RFC 9110).
 
 To call a homeserver put back that was not would hold nothing back at a start, while what was redacted meanwhile is unread.
 So no question without a cursor is asked in the same words twice, for Synapse answers it from its cache for two minutes
@@ -24,6 +26,7 @@ import logging
 import re
 import secrets
 from asyncio import sleep as wait
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
@@ -35,6 +38,8 @@ from bridge.matrix.olm.identity_table import Heard
 from bridge.runtime import log
 
 MAX_ID_LENGTH: Final = 255
+SKEW_MS: Final = 120_000
+"""By how much two clocks may differ that are both right."""
 POSITION: Final = re.compile(r"(?:s(\d+)|m(\d+)((?:~\d+\.\d+)*))_")
 """The position in the stream of events, with which Synapse's cursors begin: of one writer, or of each of several."""
 SECOND_LOOK_SECONDS: Final = 1.0
@@ -48,8 +53,12 @@ def fresh_timeout() -> str:
     return str(1 + secrets.randbelow(1 << 30))
 
 
-def newest(response: Json) -> Heard | None:
-    """Return the newest event of a sync response by its time, if there is one."""
+def newest(response: Json, now: float) -> Heard | None:
+    """Return the newest event of a sync response by its time, if there is one.
+
+    `now`: what our machine's clock shows; so new is it at most, though the homeserver's clock be hours ahead.
+    """
+    ours = int(now * 1000)
     found: Heard | None = None
     for room_id, told in object_at(response, "rooms", "join").items():
         for event in objects_in(object_at(told if isinstance(told, dict) else {}, "timeline").get("events")):
@@ -61,21 +70,33 @@ def newest(response: Json) -> Heard | None:
             except BAD_DATA:
                 continue
             found = heard if found is None or heard.at >= found.at else found
-    return found
+    return found if found is None or found.at <= ours + SKEW_MS else found._replace(at=ours)
 
 
-async def heard_until(identity: Identity, no_rooms: Json) -> int | None:
+async def heard_until(identity: Identity, no_rooms: Json, now: Callable[[], float]) -> int | None:
     """Return the time of the newest event that was told, in milliseconds, if the homeserver was put back since; else None.
 
-    `no_rooms`: a filter that lets no room through. Raises what `HomeserverClient` raises.
+    It is a time by the homeserver's clock as it goes now. `no_rooms`: a filter that lets no room through; `now`: what our
+    machine's clock shows. Raises what `HomeserverClient` raises.
     """
     reached = await identity_table.get_sync_position(identity.database, identity.user_id)
     if reached is None or not reached.cursor or (heard := reached.heard) is None:
         return None
     if await _has_gone_back(identity, reached.cursor, no_rooms) or not await _has_event(identity, heard):
         log.event("matrix.homeserver_rollback")
-        return heard.at
+        return _by_its_clock(heard.at, identity.client.server_time, now())
     return None
+
+
+def _by_its_clock(at: int, server_time: float | None, now: float) -> int:
+    """Return a time by the homeserver's clock: what it shows now, less what has passed since by ours.
+
+    Where the two clocks agree, and where its own has been behind all the while, that is the time itself.
+    """
+    if server_time is None:
+        return at
+    ahead = round((server_time - now) * 1000)
+    return at + ahead if ahead > SKEW_MS or server_time * 1000 < at - SKEW_MS else at
 
 
 def without_heard(response: Json, until: int) -> Json:

@@ -1,22 +1,24 @@
 """What one identity does after a sync response: upload keys, refuse verification requests, make new Olm sessions.
 
 Rule of this module: the sync response does not depend on any of it; all of it may be tried again later, and a failure waits
-and does not stop the rest.
+and does not stop the rest. Raised is what the homeserver refused of our own keys once the rest is done.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Awaitable
 from typing import Final
 
 from bridge.background.loop import BackgroundLoop
-from bridge.matrix.api.http_client import HomeserverError
+from bridge.matrix.api.http_client import HomeserverError, Permanent, TokenRefused
 from bridge.matrix.api.json_fields import Json, object_at, strings_in
 from bridge.matrix.olm.cross_signing import Device
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox, VerificationRequest
 from bridge.matrix.olm.to_device_sender import ToDevicePayload, ToDeviceSender
 from bridge.matrix.room_keys.device_lists import DeviceLists
+from bridge.runtime import log
 
 ALGORITHM: Final = "signed_curve25519"
 MAX_REJECTIONS: Final = 100
@@ -63,26 +65,42 @@ class OneTimeKeyUpload:
         """Do everything there is to do now."""
         count, self._count = self._count, None
         fallback, self._fallback_used = self._fallback_used, False
+        refused: Permanent | None = None
         try:
             if count is not None or fallback:
                 await self._identity.upload_keys(count=count, fallback=fallback)
-        except HomeserverError:
+        except HomeserverError as error:
             self._count, self._fallback_used = count, fallback
-            raise
+            if isinstance(error, TokenRefused) or not isinstance(error, Permanent):
+                raise
+            refused = error
         while self._verification_requests:
-            request = self._verification_requests[0]
-            await self._to_device.send_unencrypted(
-                "m.key.verification.cancel",
-                request.user_id,
-                request.device_id,
-                {**CANCEL_CONTENT, "transaction_id": request.transaction_id},
-            )
+            await self._unless_refused(self._cancel(self._verification_requests[0]))
             self._verification_requests = self._verification_requests[1:]
         for user_id, sender_key in await self._inbox.wedged():
             device = await self._devices.by_identity_key(user_id, sender_key)
             if device is not None:
-                await self._start_olm_session(device)
+                await self._unless_refused(self._start_olm_session(device))
             await self._inbox.mark_recovered(user_id, sender_key)
+        if refused is not None:
+            raise refused
+
+    async def _unless_refused(self, work: Awaitable[None]) -> None:
+        """Do it for one device; what is refused for good holds up nobody else."""
+        try:
+            await work
+        except TokenRefused:
+            raise
+        except Permanent as error:
+            log.event("key_upload.device_refused", status=error.errcode or error.status)
+
+    async def _cancel(self, request: VerificationRequest) -> None:
+        await self._to_device.send_unencrypted(
+            "m.key.verification.cancel",
+            request.user_id,
+            request.device_id,
+            {**CANCEL_CONTENT, "transaction_id": request.transaction_id},
+        )
 
     async def _start_olm_session(self, device: Device) -> None:
         await self._to_device.send([ToDevicePayload(device=device, type="m.dummy", content={})], new_sessions=True)

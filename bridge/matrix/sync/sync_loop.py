@@ -104,10 +104,14 @@ class SyncLoop:
         crash: CrashHook,
         renew_device: Callable[[], Awaitable[None]],
         unhandled: UnhandledSink = drop_unhandled,
+        now: Callable[[], float],
+        rolled_back: Callable[[], Awaitable[None]],
         has_urgent_timers: Callable[[], Awaitable[bool]] = no_urgent_timers,
         interval: float = 0.0,
     ) -> None:
         """Make the loop. `has_urgent_timers` tells whether words wait that may still be taken back.
+
+        `now`: what the machine's clock shows. `rolled_back`: told of a homeserver that was put back, before it is heard.
 
         `interval`: ask every so many seconds instead of waiting at the homeserver for something to happen.
 
@@ -120,6 +124,7 @@ class SyncLoop:
         self._key_upload = key_upload
         self._take = take
         self._unhandled, self._renew_device = unhandled, renew_device
+        self._now, self._rolled_back = now, rolled_back
         self._committed = committed
         self._crash = crash
         self._since: str | None = None
@@ -137,7 +142,7 @@ class SyncLoop:
         """Return the seconds until the next question."""
         try:
             if not self.caught_up.is_set():
-                self._heard_until = await homeserver_rollback.heard_until(self._identity, NO_ROOM_FILTER)
+                await self._look_for_rollback()
             await self.run_once()
         except UnknownDevice:
             self.caught_up.clear()
@@ -153,6 +158,12 @@ class SyncLoop:
             raise
         self.caught_up.set()
         return self._interval or self._pause
+
+    async def _look_for_rollback(self) -> None:
+        until = await homeserver_rollback.heard_until(self._identity, NO_ROOM_FILTER, self._now)
+        if until is not None and self._heard_until is None:
+            await self._rolled_back()
+        self._heard_until = until
 
     async def run_once(self) -> None:
         """Ask once, and commit what comes. Raises what the wire and the store raise, with nothing committed."""
@@ -201,7 +212,7 @@ class SyncLoop:
         next_batch = response.get("next_batch")
         if not isinstance(next_batch, str) or not next_batch:
             raise Transient(0, "QUIETLINE_NO_CURSOR")
-        newest = homeserver_rollback.newest(response)
+        newest = homeserver_rollback.newest(response, self._now())
         if self._heard_until is not None:
             response = homeserver_rollback.without_heard(response, self._heard_until)
         batch = ToDeviceBatch()

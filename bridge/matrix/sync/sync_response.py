@@ -40,7 +40,7 @@ from bridge.matrix.room_keys import waiting_table
 from bridge.matrix.room_keys.device_lists import DeviceLists
 from bridge.matrix.room_keys.inbound_sessions import EncryptedEvent, InboundSessions, NotMember
 from bridge.matrix.room_keys.outbound_table import rotate_sessions
-from bridge.matrix.rooms.room_state import room_of, set_levels, set_membership
+from bridge.matrix.rooms.room_state import Room, room_of, set_levels, set_membership
 from bridge.matrix.rooms.room_templates import is_tampered
 from bridge.storage.database import Transaction
 
@@ -112,11 +112,11 @@ class SyncResponseParser:
                     items += member_names(room_id, event, self._ours) if room.kind == "desk" else ()
             items += receipts
         for room_id, told in object_at(response, "rooms", "leave").items():
-            if await room_of(transaction, room_id) is not None:
+            if (room := await room_of(transaction, room_id)) is not None:
                 items += [
                     lost
                     for event in timeline_events(told, ())
-                    if (lost := self._removed_from_room(room_id, event)) is not None
+                    if (lost := self._removed_from_room(room, event)) is not None
                 ]
         # Who has just joined, by this response, has sent their key before its rooms were worked through.
         self._early_keys = (await self._to_device_messages(transaction, early, batch, items))[-MAX_EARLY_KEYS:]
@@ -140,18 +140,24 @@ class SyncResponseParser:
                 batch.dropped += 1
         return early
 
-    def _removed_from_room(self, room_id: str, event: Json) -> RoomLost | None:
-        """Say that we are no longer in a room of ours, if this event made it so and another person sent it."""
+    def _removed_from_room(self, room: Room, event: Json) -> RoomLost | None:
+        """Say that we are no longer in a room of ours, if this event made it so and another person sent it.
+
+        The desk we never leave: what we are said to have sent there, an administrator did, who deleted the room (Synapse
+        has each member leave, `handlers/room.py`).
+        """
         try:
             kind, sender = string_field(event, "type", longest=255), string_field(event, "sender", longest=255)
             if (
                 kind != "m.room.member"
                 or string_field(event, "state_key", longest=255) not in self._ours
-                or sender in self._ours
+                or (sender in self._ours and room.kind != "desk")
             ):
                 return None
             return (
-                None if object_at(event, "content").get("membership") == "join" else _room_lost(room_id, event, "removed")
+                None
+                if object_at(event, "content").get("membership") == "join"
+                else _room_lost(room.room_id, event, "removed")
             )
         except BAD_DATA:
             return None
@@ -246,9 +252,9 @@ class SyncResponseParser:
         }
         event_id, at = string_field(event, "event_id", longest=255), int_field(event, "origin_server_ts", default=0)
         await set_levels(transaction, room_id, users)
-        if sender in self._ours:
-            return None
         room = await room_of(transaction, room_id)
+        if sender in self._ours and (room is None or room.kind != "desk"):
+            return None  # at the desk an administrator gives roles in our name (Synapse, `make_room_admin`)
         tampered = room is not None and is_tampered(room.kind, encodable(object_at(event, "content")))
         return PowerLevels(room_id=room_id, users=users, sender=sender, event_id=event_id, at=at, tampered=tampered)
 

@@ -321,7 +321,9 @@ def test_what_else_was_changed_is_put_back() -> None:
             "more was written in amber heron than it can fetch",
         ),
         (HomeserverIncident(kind=HomeserverIncidentKind.DEVICE_GONE), "It makes itself another"),
-        (HomeserverIncident(kind=HomeserverIncidentKind.ROOMS_LOST), "They are made again"),
+        (HomeserverIncident(kind=HomeserverIncidentKind.ROOMS_LOST), "Rooms that are lost are made again"),
+        (HomeserverIncident(kind=HomeserverIncidentKind.MODULE), "row `homeserver module`"),
+        (HomeserverIncident(kind=HomeserverIncidentKind.SUSPENDED), "locked or suspended"),
         (HomeserverIncident(kind=HomeserverIncidentKind.GAP), "more was written in the desk or in an office"),
         (
             DeadLetterRecorded(short_id="0badcafe", designation="amber heron", keyless=True),

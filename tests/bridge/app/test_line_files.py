@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shutil
+import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -243,12 +244,12 @@ async def test_a_newer_program_wrote_it(papers: Papers) -> None:
 
 
 @pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """Count the calls to the person on call."""
-    made: list[object] = []
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Collect what the person on call was told."""
+    made: list[str] = []
 
-    async def call(on_call: object, _http: object) -> bool:
-        made.append(on_call)
+    async def call(_on_call: object, _http: object, *, message: str = pager.MESSAGE) -> bool:
+        made.append(message)
         return True
 
     monkeypatch.setattr(pager, "call", call)
@@ -256,23 +257,26 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 
 @pytest.mark.parametrize(
-    ("error", "said", "called"),
+    ("error", "said", "told"),
     [
-        (CannotStart(["/keys.db: missing"]), "keys.db: missing", 1),
-        (ExceptionGroup("", [CannotStart(["/as_token: refused"])]), "as_token: refused", 1),
-        (ExceptionGroup("", [ExceptionGroup("", [ReplacedByAnother("@policy:x")])]), "@policy:x: replaced by another", 1),
-        (ExceptionGroup("", [IdentityInUse("@policy:x")]), "start this one with --take-over", 0),
+        (CannotStart(["/keys.db: missing"]), "keys.db: missing", pager.MESSAGE),
+        (ExceptionGroup("", [CannotStart(["/as_token: refused"])]), "as_token: refused", pager.MESSAGE),
+        (
+            ExceptionGroup("", [ExceptionGroup("", [ReplacedByAnother("@policy:x")])]),
+            "@policy:x: replaced by another",
+            pager.MESSAGE,
+        ),
     ],
-    ids=["files", "later", "another bridge", "a second bridge"],
+    ids=["files", "later", "another bridge"],
 )
 def test_the_process_says_it_and_ends_with_2(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
-    calls: list[object],
+    calls: list[str],
     error: Exception,
     said: str,
-    called: int,
+    told: str,
 ) -> None:
     """The code says that another start cannot help; who is on call is called, once an hour where it is started again."""
     made = Papers(tmp_path)
@@ -285,4 +289,36 @@ def test_the_process_says_it_and_ends_with_2(
     assert main.main(made.save()) == main.EXIT_USAGE
     assert main.main(made.save()) == main.EXIT_USAGE
     assert said in capfd.readouterr().err
-    assert len(calls) == called
+    assert calls == [told]
+
+
+@pytest.mark.parametrize("rehearsal", [False, True], ids=["real", "rehearsal"])
+def test_a_second_bridge_tells_once_that_it_was_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    calls: list[str],
+    *,
+    rehearsal: bool,
+) -> None:
+    """However often it is started, and whoever watches its unit, none is called to the desk. A rehearsal tells nobody."""
+    made = Papers(tmp_path)
+    config = load(made.save())
+    line = config.line.model_copy(update={"rehearsal": rehearsal})
+    monkeypatch.setattr("bridge.config.load", lambda _path: config.model_copy(update={"lines": (line,)}))
+    now = time.time()
+
+    async def refuse(**_options: object) -> None:
+        raise ExceptionGroup("", [IdentityInUse("@policy:x")])
+
+    monkeypatch.setattr(Bridge, "open", refuse)
+    monkeypatch.setattr(log, "configure", lambda _level: None)
+    monkeypatch.setattr(main, "_load_pack", lambda _config, **_options: None)  # an agency's own words are reviewed
+    called = made.directory / "bridge" / pager.LAST_CALL
+    for hours in range(0, 48, 6):
+        monkeypatch.setattr(time, "time", lambda at=now + hours * 3600: at)
+        called.unlink(missing_ok=True)
+        assert main.main(made.path) == main.EXIT_USAGE
+        assert called.exists(), "`quietline alarm failed` would call somebody to the desk"
+    assert "start this one with --take-over" in capfd.readouterr().err
+    assert calls == ([] if rehearsal else [pager.SECOND_MESSAGE])

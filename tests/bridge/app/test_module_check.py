@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import logging
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from bot.model.actions import DESK
-from bridge.app.module_check import LOOK_SECONDS, ROW, TELL_SECONDS, ModuleCheck
-from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleNotLoaded
+from bridge.app.module_check import AGAIN_SECONDS, LOOK_SECONDS, ROW, TELL_SECONDS, ModuleCheck
+from bridge.matrix.api.admin_api import AdminClient
+from bridge.matrix.api.module_api import ENFORCED, HomeserverUnreachable, ModuleClient, ModuleHealth, ModuleNotLoaded
+from bridge.tables import line_state
 from tests.fakes.bridge_harness import BridgeHarness
 
 NOT_LOADED = ModuleNotLoaded(404, "M_UNRECOGNIZED")
 
 
 class FakeModule:
-    """`fails`: what it answers instead of its health."""
+    """`fails`: what it answers instead of its health. `problems`, `enforces`: what it says of itself."""
 
     def __init__(self) -> None:
         self.fails: Exception | None = None
+        self.problems: tuple[str, ...] = ()
+        self.enforces = ENFORCED
 
-    async def health(self) -> None:
+    async def health(self) -> ModuleHealth:
         if self.fails is not None:
             raise self.fails
+        return ModuleHealth(version="1", enforces=self.enforces, problems=self.problems)
 
 
 async def test_a_missing_module_is_told_once_a_day_while_it_lasts(
@@ -61,3 +66,63 @@ async def test_the_desk_is_told_where_to_look_and_somebody_is_called(harness: Br
     await ModuleCheck(harness.services, module_client=cast("ModuleClient", module)).run_once()
     await harness.wait_until_drained(standing=1)  # the call: there is no pager here
     assert [body for body in harness.messages_shown(DESK, notices=True) if ROW in str(body)]
+
+
+SETTING = "redaction_retention_period: it must not be null, which keeps redacted words for ever"
+TABLE = "database: the module does not know room_memories: a purge may leave a room's id there"
+
+
+async def test_what_the_module_cannot_vouch_for_is_told_once(
+    harness: BridgeHarness, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The desk hears of what is new and lasts a minute, the log has each look; what is put right is over."""
+    module, told = FakeModule(), []
+    check = ModuleCheck(harness.services, module_client=cast("ModuleClient", module))
+
+    async def look(*problems: str, again: bool = False) -> None:
+        module.problems = problems
+        assert await check.run_once() == (AGAIN_SECONDS if again else LOOK_SECONDS)
+        told.append(await harness.count("inbox"))
+
+    with caplog.at_level(logging.INFO, logger="quietline"):
+        await look(SETTING, again=True)
+        for _ in range(2):
+            await look(SETTING)
+        assert caplog.text.count("module.cannot_vouch count=1") == 3
+    assert SETTING not in caplog.text
+    await look(SETTING, TABLE, again=True)
+    await look(SETTING, TABLE)
+    for problems in ((SETTING,), (SETTING,), ()):
+        await look(*problems)
+    assert await line_state.get(harness.database, line_state.MODULE_PROBLEMS) is None
+    module.enforces = ENFORCED - {"no-outsiders"}
+    await look(again=True)
+    await look()
+    # A damaged note ends nothing: it is told once more.
+    await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.MODULE_PROBLEMS, "{"))
+    await look()
+    assert told == [0, 1, 1, 1, 2, 2, 2, 2, 2, 3, 4]
+
+
+async def test_the_desk_is_told_of_it_and_nobody_is_called(harness: BridgeHarness) -> None:
+    """It says where to look, with no call: most of it is a setting, and texts go on."""
+    module = FakeModule()
+    module.problems = (SETTING,)
+    await harness.run()
+    check = ModuleCheck(harness.services, module_client=cast("ModuleClient", module))
+    for _ in range(2):
+        await check.run_once()
+    await harness.wait_until_drained()
+    assert [body for body in harness.messages_shown(DESK, notices=True) if ROW in str(body)]
+
+
+async def test_an_administrators_token_says_itself_what_it_cannot_do(
+    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it stands in for the module, what it lacks is told by `doctor`, and is no news."""
+    client, lacking = AdminClient(client=cast("Any", None)), FakeModule()
+    lacking.problems = (SETTING,)
+    monkeypatch.setattr(client, "health", lacking.health)
+    for _ in range(2):
+        assert await ModuleCheck(harness.services, module_client=client).run_once() == LOOK_SECONDS
+    assert await harness.count("inbox") == 0

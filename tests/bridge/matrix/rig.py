@@ -45,6 +45,8 @@ class Rig:
         self.sink_fails: Exception | None = None
         self.unhandled: list[UnhandledEvent] = []
         self.device_losses = 0
+        self.rollbacks = 0
+        self.rollback_fails: Exception | None = None
         self._open = contextlib.AsyncExitStack()
         self._running: asyncio.Task[None] | None = None
 
@@ -76,6 +78,7 @@ class Rig:
             sink=self._sink,
             unhandled=self._record_unhandled,
             device_gone=self._device_gone,
+            rolled_back=self._rolled_back,
             committed=lambda: None,
             take_over=take_over,
         )
@@ -112,6 +115,12 @@ class Rig:
 
     async def _device_gone(self) -> None:
         self.device_losses += 1
+
+    async def _rolled_back(self) -> None:
+        self.rollbacks += 1
+        failed, self.rollback_fails = self.rollback_fails, None
+        if failed is not None:
+            raise failed
 
     async def _record_unhandled(self, _conn: Transaction, unhandled: UnhandledEvent) -> None:
         self.unhandled.append(unhandled)

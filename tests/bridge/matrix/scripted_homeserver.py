@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import deque
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Any
 
 from aiohttp import web
@@ -37,6 +39,9 @@ class ScriptedHomeserver:
 
     `position`: the cursor that it tells who asks for no rooms; None for the one that was asked with. Who asks for it in the
     same words as before is answered as before, as by Synapse for two minutes. `lost`: events that it does not have;
+    `ahead`: seconds by which its clock is ahead of the machine's, as its answers say (`Date`); `date`: what they say in
+    place of it.
+
     `refusals`: errors with which it answers in place of an event, one after another.
 
     `device_table`: by user, the devices that were made and when each was used; where `knows_devices`, it tells of those,
@@ -63,8 +68,11 @@ class ScriptedHomeserver:
     position: str | None = None
     lost: set[str] = field(default_factory=set)
     refusals: deque[tuple[int, str]] = field(default_factory=deque)
+    ahead: float = 0.0
+    date: str | None = None
     requests: list[RecordedRequest] = field(default_factory=list)
     _answered: dict[str, str] = field(default_factory=dict)
+    _one_time_keys: dict[str, str] = field(default_factory=dict)
     url: str = ""
     _runner: web.AppRunner | None = None
     _count: int = 0
@@ -72,6 +80,7 @@ class ScriptedHomeserver:
     async def start(self) -> None:
         app = web.Application(client_max_size=2**24)
         app.router.add_route("*", "/{path:.*}", self._answer)
+        app.on_response_prepare.append(self._stamp)
         self._runner = web.AppRunner(app)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -79,6 +88,9 @@ class ScriptedHomeserver:
         assert site._server is not None
         port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
         self.url = f"http://127.0.0.1:{port}"
+
+    async def _stamp(self, _request: web.Request, response: web.StreamResponse) -> None:
+        response.headers["Date"] = formatdate(time.time() + self.ahead, usegmt=True) if self.date is None else self.date
 
     async def stop(self) -> None:
         assert self._runner is not None
@@ -140,6 +152,8 @@ class ScriptedHomeserver:
                 self.masters[user_id] = {}
             case ["keys", "device_signing", "upload"]:
                 self.masters[user_id] = asked.body["master_key"]
+            case ["keys", "upload"] if not self._keeps(asked):
+                return web.json_response({"errcode": "M_UNKNOWN"}, status=400)
             case ["keys", "upload"]:
                 self._uploaded(asked)
             case ["keys", "query"]:
@@ -183,6 +197,17 @@ class ScriptedHomeserver:
             case ["rooms", _, "send", *_] | ["rooms", _, "redact", *_]:
                 return web.json_response({"event_id": f"$sent{len(self.requests)}"})
         return web.json_response({})
+
+    def _keeps(self, asked: RecordedRequest) -> bool:
+        """Keep one-time keys by their ids; False when there is another of that id, which Synapse refuses."""
+        given = {
+            f"{asked.query['user_id']} {asked.query.get('device_id')} {name}": key["key"]
+            for name, key in asked.body.get("one_time_keys", {}).items()
+        }
+        if any(self._one_time_keys.get(name, key) != key for name, key in given.items()):
+            return False
+        self._one_time_keys |= given
+        return True
 
     def _uploaded(self, requests: RecordedRequest) -> None:
         user_id, keys = requests.query["user_id"], requests.body.get("device_keys", {}).get("keys", {})

@@ -36,6 +36,7 @@ async def test_an_empty_line_has_zeros_and_says_what_it_does_not_know(metrics: M
         assert math.isnan(value(text, f"quietline_{name}"))
     assert value(text, "quietline_backup_age_seconds") == math.inf
     assert value(text, "quietline_clock_trusted") == 1
+    assert value(text, "quietline_module_ok") == 1
     assert value(text, "quietline_disk_free_bytes") > 0
 
 
@@ -70,6 +71,13 @@ async def test_what_a_person_must_look_into_is_counted(harness: BridgeHarness, m
     assert found == [1, 1, 1]
     assert value(text, "quietline_inbox_rows") == 1
     assert value(text, "quietline_clock_trusted") == 0
+
+
+@pytest.mark.parametrize("noted", [line_state.MODULE_MISSING, line_state.MODULE_PROBLEMS])
+async def test_a_module_that_is_not_well(harness: BridgeHarness, metrics: MetricsServer, noted: str) -> None:
+    """Whether it is not loaded or says what it cannot do, one number says so."""
+    await harness.database.commit(lambda transaction: line_state.put(transaction, noted, "[]"))
+    assert value(await metrics.text(), "quietline_module_ok") == 0
 
 
 async def test_people_on_duty_and_who_waits(harness: BridgeHarness, metrics: MetricsServer) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind
+from bot.model.actions import DESK
+from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind, RoomLoss, RoomLost
 from bridge.matrix.rooms.room_state import delete_unassigned_rooms, set_membership
-from bridge.outbound.room_provisioner import COMPARISON_INTERVAL, WARM_ROOMS
+from bridge.outbound.room_provisioner import COMPARISON_INTERVAL, TELL_LOST_INTERVAL, WARM_ROOMS
 from bridge.storage.database import Transaction
 from tests.bridge.outbound.test_room_provisioner import provisioner as provisioner  # noqa: PLC0414 - the fixture
 from tests.fakes.provisioner_harness import ProvisionerHarness
@@ -147,3 +149,47 @@ async def test_refusals_in_a_row_are_one_comparison(provisioner: ProvisionerHarn
     assert len(provisioner.comparison.compared) == before
     await compare(provisioner)
     assert len(provisioner.comparison.compared) > before
+
+
+async def test_one_that_was_put_back_is_compared_at_once(provisioner: ProvisionerHarness) -> None:
+    """Though a comparison was a moment ago, and though one is under way: what that one asked may be of before."""
+    provisioner.run()
+    await provisioner.furnished()
+    await provisioner.look()
+    compared = provisioner.comparison.compared
+    before = len(compared)
+    await provisioner.rooms.report_rollback()
+    await provisioner.look()
+    assert provisioner.told == [LOST]
+    assert compared.count(provisioner.rooms.desk_room) == 2
+    once = len(compared) - before
+    missing = provisioner.comparison.missing
+
+    async def put_back_meanwhile(rooms: Sequence[str]) -> list[str]:
+        provisioner.comparison.missing = missing  # type: ignore[method-assign]
+        await provisioner.rooms.report_rollback()
+        return await missing(rooms)
+
+    provisioner.comparison.missing = put_back_meanwhile  # type: ignore[method-assign]
+    await provisioner.rooms.report_rollback()
+    await provisioner.look()
+    await provisioner.look()
+    assert len(compared) == before + 3 * once
+    assert provisioner.told == [LOST], "the desk hears once"
+    provisioner.passed += TELL_LOST_INTERVAL
+    await provisioner.rooms.report_rollback()
+    assert provisioner.told == [LOST] * 2
+
+
+async def test_a_desk_that_is_lost_is_told_once(provisioner: ProvisionerHarness) -> None:
+    """It is not made again by itself: the person on call hears of it, once until it is there again; the others go on."""
+    provisioner.run()
+    await provisioner.furnished()
+    await provisioner.look()
+    lost = RoomLost(place=DESK, how=RoomLoss.REMOVED)
+    made = list(provisioner.room_client.made)
+    for missing, times in ((True, 1), (True, 1), (False, 1), (True, 2)):
+        provisioner.comparison.lost = {provisioner.rooms.desk_room} if missing else set()
+        await compare(provisioner)
+        assert provisioner.told == [lost] * times
+    assert provisioner.room_client.made == made

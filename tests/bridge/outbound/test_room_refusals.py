@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from unittest.mock import AsyncMock
 
+import aiohttp
 import pytest
 
 from bot.model.actions import THREAD, SendMessage, Speaker
+from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind
+from bridge.matrix.api.http_client import LIFTED_BY_A_PERSON, LIFTED_WAIT, HomeserverClient
 from bridge.matrix.room_client import Permanent, Transient
 from bridge.outbound.dispatcher import PermanentFailure, RetryLater
-from bridge.outbound.room_refusals import RoomRefusals
+from bridge.outbound.room_refusals import TELL_SECONDS, RoomRefusals
+from tests.bridge.matrix.conftest import server as server  # noqa: PLC0414 - the fixture
+from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.room_sender_harness import RoomSenderHarness
 
@@ -46,6 +51,51 @@ async def test_a_homeserver_that_does_not_say_buries_nothing(harness: BridgeHarn
         harness.services,
         is_outside=AsyncMock(side_effect=Transient(500, "")),
         compare_rooms=lambda: asked.append("compared"),
+        notify_desk=AsyncMock(),
     )
     assert await refusals.may_heal(task, Permanent(403, "M_FORBIDDEN"))
     assert asked == ["compared"]
+
+
+@pytest.mark.parametrize("errcode", sorted(LIFTED_BY_A_PERSON))
+async def test_what_an_administrator_lifts_is_waited_for_and_told(
+    harness: BridgeHarness, server: ScriptedHomeserver, errcode: str
+) -> None:
+    """An account that is locked or suspended makes no dead letter of a texter's words; people hear of it once a day."""
+    sender = RoomSenderHarness(harness)
+    task = await sender.task(WORDS)
+    async with aiohttp.ClientSession() as session:
+        client = HomeserverClient(session=session, url=server.url, token="t", user_id="@line-main:x")
+        server.refuse, server.refuse_errcode = ("/send/", 403), errcode
+
+        async def send(room: str, _speaker: Speaker, txn: str, *_: object) -> str:
+            return str(await client.request("PUT", "rooms", room, "send", "m.room.encrypted", txn))
+
+        sender.room_client.send = send  # type: ignore[method-assign,assignment]
+        for _ in range(2):
+            with pytest.raises(RetryLater) as later:
+                await sender.room_sender.perform(task)
+            assert later.value.after == LIFTED_WAIT
+    assert sender.told == [HomeserverIncident(kind=HomeserverIncidentKind.SUSPENDED)]
+
+
+async def test_one_that_is_busy_is_told_to_nobody(harness: BridgeHarness) -> None:
+    """What passes by itself is no incident; a day later what a person has to lift is told once more."""
+    told: list[HomeserverIncident] = []
+    passed = [0.0]
+
+    async def notify(incident: HomeserverIncident) -> None:
+        told.append(incident)
+
+    refusals = RoomRefusals(
+        harness.services,
+        is_outside=AsyncMock(),
+        compare_rooms=lambda: None,
+        notify_desk=notify,
+        monotonic=lambda: passed[0],
+    )
+    await refusals.report(Transient(429, "M_LIMIT_EXCEEDED"))
+    assert told == []
+    for passed[0] in (1.0, TELL_SECONDS, TELL_SECONDS + 1):
+        await refusals.report(Transient(403, "M_USER_SUSPENDED"))
+    assert len(told) == 2

@@ -18,7 +18,7 @@ from bridge.carriers.client_credentials import basic_auth
 from bridge.carriers.vendors import registry
 from bridge.config import Config, load
 from deploy.carrier import vendor_probes
-from deploy.carrier.carrier_check import check_carrier, check_login, tell_login
+from deploy.carrier.carrier_check import check_carrier, check_login, is_refused, tell_login
 from deploy.carrier.vendor_probes import GATEWAYS, LOGIN_PROBES
 from tests.bridge.carriers.carrier_line import carrier_line
 from tests.deploy.carrier.test_carrier_check import NAMES, SECRET, sample
@@ -377,3 +377,20 @@ async def test_telnyx_number_without_profile(answer: Any, tmp_path: Path, port: 
 
     async with vendor(say) as base:
         assert (await found(at(tmp_path, "telnyx", port, base), tmp_path, port))["copies"] is False
+
+
+async def test_a_vendor_that_cannot_be_reached_says_nothing_of_the_login(tmp_path: Path, port: int) -> None:
+    """Without a way to the internet the row tells so, and what to do: never what it says of a login that is refused."""
+    config = at(tmp_path, "twilio", port, f"http://127.0.0.1:{port}")
+    (away,) = [row for row in (await check_carrier(config)).checks if row.name == "login"]
+    async with vendor(always(status=401)) as base:
+        (refused,) = [
+            row for row in (await check_carrier(at(tmp_path, "twilio", port, base))).checks if row.name == "login"
+        ]
+    assert (away.ok, refused.ok) == (False, False)
+    assert (is_refused(away), is_refused(refused)) == (False, True)
+    assert away.what == "the carrier cannot be reached"
+    assert "not asked about" in away.do
+    assert "127.0.0.1" in away.do
+    assert "internet" in away.do
+    assert "not asked about" not in refused.do

@@ -219,6 +219,49 @@ async def test_a_failed_upload_is_repeated(rig: Rig, server: ScriptedHomeserver)
     assert first == second
 
 
+async def test_a_store_that_was_put_back_offers_other_keys(rig: Rig, server: ScriptedHomeserver) -> None:
+    """The homeserver has keys of these ids, and refuses others for ever: the next ids are taken; the rest goes on."""
+    low = {"device_one_time_keys_count": {"signed_curve25519": 0}}
+    earlier = await rig.database.fetchval("SELECT account FROM crypto_account")
+    for _ in range(2):
+        server.queue_sync(low)
+        await rig.matrix.sync.run_once()
+        await rig.matrix.key_uploads[POLICY].run_once()
+    await rig.database.commit(lambda transaction: transaction.execute("UPDATE crypto_account SET account = $1", earlier))
+    ada = ClientDevice("@ada:x")
+    content = {"from_device": ada.device_id, "transaction_id": "t", "methods": []}
+    asked = {"sender": ada.mxid, "type": "m.key.verification.request", "content": content}
+    server.queue_sync({**low, "to_device": {"events": [asked]}})
+    await rig.matrix.sync.run_once()
+    with pytest.raises(Permanent):
+        await rig.matrix.key_uploads[POLICY].run_once()
+    assert len(server.sent_to(ada)) == 1, "what others wait for is done"
+    with pytest.raises(Permanent):
+        await rig.matrix.key_uploads[POLICY].run_once()
+    await rig.matrix.key_uploads[POLICY].run_once()
+    assert len(uploads(server, "one_time_keys")[-1]) == 50
+
+
+async def test_one_device_that_is_refused_holds_up_no_other(rig: Rig, server: ScriptedHomeserver) -> None:
+    """A request that the homeserver does not let us answer is not answered; the next one is."""
+    people = ClientDevice("@eve:x"), ClientDevice("@ada:x")
+    requests = [
+        {
+            "sender": each.mxid,
+            "type": "m.key.verification.request",
+            "content": {"from_device": each.device_id, "transaction_id": "t", "methods": []},
+        }
+        for each in people
+    ]
+    server.queue_sync({"to_device": {"events": requests}, "device_one_time_keys_count": {"signed_curve25519": 50}})
+    await rig.matrix.sync.run_once()
+    server.faults.append(web.json_response({"errcode": "M_INVALID_PARAM"}, status=400))
+    await rig.matrix.key_uploads[POLICY].run_once()
+    assert [len(server.sent_to(each)) for each in people] == [1, 1]
+    await rig.matrix.key_uploads[POLICY].run_once()
+    assert [len(server.sent_to(each)) for each in people] == [1, 1], "each is answered once"
+
+
 async def test_a_request_to_verify_is_refused_politely(rig: Rig, server: ScriptedHomeserver) -> None:
     """It is answered with a cancel that says what we are, in the clear as it came or encrypted."""
     ada = ClientDevice("@ada:x")

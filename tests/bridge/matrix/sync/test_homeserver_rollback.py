@@ -10,8 +10,9 @@ import pytest
 
 from bridge.matrix.rooms import room_state
 from bridge.matrix.sync import homeserver_rollback
+from bridge.storage.errors import Unavailable
 from tests.bridge.matrix.client_device import ClientDevice
-from tests.bridge.matrix.rig import POLICY, Rig
+from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import RecordedRequest, ScriptedHomeserver
 from tests.bridge.matrix.sync_events import ROOM, bodies, record_our_room, timeline
 
@@ -42,6 +43,8 @@ async def one_turn(rig: Rig) -> None:
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
+    # Of a homeserver that was put back every list is asked for again, before anybody's words count.
+    await rig.matrix.device_updates.run_once()
 
 
 def syncs(server: ScriptedHomeserver) -> list[RecordedRequest]:
@@ -182,5 +185,73 @@ async def test_of_a_room_that_went_only_the_time_is_kept(rig: Rig, server: Scrip
 def test_what_is_no_event_is_not_the_newest(event: dict[str, Any]) -> None:
     """Neither without an id nor without a time; and it is never newer than anything. The newest is so by its time."""
     old, older = ({"event_id": "$old", "origin_server_ts": at} for at in (-5, -6))
-    assert homeserver_rollback.newest(timeline(old, older, event)) == (ROOM, "$old", -5)
+    assert homeserver_rollback.newest(timeline(old, older, event), 0.0) == (ROOM, "$old", -5)
     assert homeserver_rollback.newer([{**event, "origin_server_ts": None}], 0) == []
+
+
+async def put_back(rig: Rig, server: ScriptedHomeserver, lost: dict[str, Any], *now: dict[str, Any]) -> None:
+    """Have the homeserver put back to before that event, and the first sync answered with these events."""
+    server.requests.clear()
+    server.position, server.lost = "s60_7_0_3", {lost["event_id"]}
+    server.queue_sync({"next_batch": "s60_7_0_3", **timeline(*now)})
+    await one_turn(rig)
+
+
+async def test_what_it_has_lost_of_keys_goes_once_more(rig: Rig, server: ScriptedHomeserver) -> None:
+    """A device that had not fetched its keys gets them again, of both identities, and is told again of ones it does not.
+
+    Devices are asked for again: one that was made since is not there any more.
+    """
+    ada, one, two = await heard(rig, server)
+    for who in (rig.matrix.policy, rig.matrix.puppet):
+        await rig.matrix.outbound_sessions.encrypt(who, ROOM, "m.room.message", {"msgtype": "m.text", "body": "hello"})
+    assert [sent["sender"] for sent in server.sent_to(ada)] == [POLICY, PUPPET]
+    before = [ada.decrypt_to_device(sent)["content"] for sent in server.sent_to(ada)]
+    await rig.database.commit(
+        lambda transaction: transaction.execute(
+            "INSERT INTO matrix_withheld (session_id, user_id, device_id) VALUES ($1, '@eve:x', 'E')",
+            before[0]["session_id"],
+        )
+    )
+    await rig.matrix.device_updates.run_once()
+    await put_back(rig, server, two, one)
+    assert any(each.path.endswith("/keys/query") for each in server.requests)
+    assert [ada.decrypt_to_device(sent)["content"] for sent in server.sent_to(ada)] == before
+    assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_withheld") == 0
+    await rig.matrix.device_updates.run_once()
+    assert len(server.sent_to(ada)) == 2, "once"
+
+
+async def test_that_it_was_put_back_is_reported(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Nothing else tells of a member whom it has lost: it is reported, once for each time, and again when that failed."""
+    _, one, two = await heard(rig, server)
+    await one_turn(rig)
+    assert rig.rollbacks == 0
+    rig.rollback_fails = Unavailable("SQLITE_FULL")
+    await put_back(rig, server, two, one)
+    assert rig.rollbacks == 2
+    await one_turn(rig)
+    assert rig.rollbacks == 2
+
+
+HOUR: Final = 3_600_000
+
+
+def stamped(event: dict[str, Any], at: int) -> dict[str, Any]:
+    return {**event, "origin_server_ts": at}
+
+
+@pytest.mark.parametrize(("then", "now"), [(5, 0), (5, 5), (0, 0), (0, 5), (0, -5)])
+async def test_its_clock_alone_was_wrong(rig: Rig, server: ScriptedHomeserver, then: int, now: int) -> None:
+    """By hours, when it told the newest event or when it was put back: what is said since is heard, what was is not."""
+    ada, one, two = await heard(rig, server)
+    at = int(rig.clock.system_time() * 1000)
+    newest = stamped(ada.room_message(ROOM, "three"), at + then * HOUR)
+    server.queue_sync({"next_batch": BEFORE, **timeline(newest)})
+    await rig.matrix.sync.run_once()
+    rig.events.clear()
+    server.ahead = float(now * HOUR / 1000)
+    old = stamped(ada.room_message(ROOM, "old"), at - HOUR + now * HOUR)
+    new = stamped(ada.room_message(ROOM, "new"), at + 1000 + now * HOUR)
+    await put_back(rig, server, newest, one, two, old, new)
+    assert bodies(rig.events) == ["new"]

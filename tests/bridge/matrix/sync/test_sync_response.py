@@ -16,7 +16,8 @@ from bridge.matrix.api.events import (
     UndecryptableEvent,
     UnencryptedEvent,
 )
-from bridge.matrix.rooms.room_state import Room, room_of
+from bridge.matrix.rooms.room_state import Room, RoomKind, room_of
+from bridge.matrix.rooms.room_templates import power_levels
 from bridge.matrix.sync import sync_response
 from bridge.matrix.sync.sync_loop import MAX_PAUSE_WHEN_URGENT, PAUSE_PER_EVENT
 from bridge.storage.database import Transaction
@@ -295,6 +296,30 @@ async def test_a_room_that_was_closed_or_taken_from_us(rig: Rig, server: Scripte
     await rig.matrix.sync.run_once()
     lost = [(item.room_id, item.how, item.event_id) for item in rig.events if isinstance(item, RoomLost)]
     assert lost == [(ROOM, "removed", "$k"), (ROOM, "closed", "$t")]
+
+
+async def test_a_desk_that_an_administrator_deleted(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Synapse has each member leave by themselves, the bot too; we never leave it, so it is told."""
+    await record_our_room(rig, kind="desk")
+    event = {"event_id": "$o", "sender": POLICY, "type": "m.room.member", "state_key": POLICY}
+    left = {**event, "content": {"membership": "leave"}}
+    server.queue_sync({"rooms": {"leave": {ROOM: {"timeline": {"events": [left]}}}}})
+    await rig.matrix.sync.run_once()
+    assert [(item.room_id, item.how) for item in rig.events if isinstance(item, RoomLost)] == [(ROOM, "removed")]
+
+
+@pytest.mark.parametrize(("kind", "told"), [("desk", [{"@sol:x": 100}]), ("office", []), ("thread", [])])
+async def test_roles_that_an_administrator_gave_in_our_name(
+    rig: Rig, server: ScriptedHomeserver, kind: RoomKind, told: list[dict[str, int]]
+) -> None:
+    """`make_room_admin` sends as the creator, which the bot is: at the desk the roster hears of it."""
+    await record_our_room(rig, kind=kind)
+    event = {"event_id": "$l", "sender": POLICY, "type": "m.room.power_levels", "state_key": ""}
+    server.queue_sync(timeline({**event, "content": {**power_levels(kind, ()), "users": {"@sol:x": 100}}}))
+    await rig.matrix.sync.run_once()
+    found = [item for item in rig.events if isinstance(item, PowerLevels)]
+    assert [item.users for item in found] == told
+    assert not any(item.tampered for item in found)
 
 
 @pytest.mark.parametrize("membership", ["leave", "ban"])
