@@ -79,6 +79,22 @@ settings.load_profile("night" if os.environ.get("QUIETLINE_EXPLORE") == "1" else
 pytest.register_assert_rewrite("tests.bot", "tests.bridge", "tests.deploy", "tests.e2e", "tests.fakes")
 
 
+if sys.version_info < (3, 13):
+
+    def _int_to_enum(value: Any, enum_class: Any) -> Any:
+        """Name a number, and leave a function as it is, as `signal` does from Python 3.13 on.
+
+        Before, it asked for the enum's refusal, which writes the function out: that of asyncio's runner with its task and
+        all that the test returned, twice a test. It was a twentieth of the CPU of the bridge's tests.
+        """
+        try:
+            return enum_class(value) if isinstance(value, int) else value
+        except ValueError:
+            return value
+
+    vars(signal)["_int_to_enum"] = _int_to_enum
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # Where others run the tests, they inherit what this process ignores, and stop ignoring it themselves.
     if config.getoption("dist", "no") == "no":

@@ -54,6 +54,7 @@ from bridge.tables.phone_locks import LockedPhones
 from bridge.tables.suppression import Suppression
 from policies.pack import Pack
 from tests.e2e.polling import wait_until
+from tests.fakes.database_engine import put_migrated
 from tests.fakes.fake_carrier import FakeCarrier
 from tests.fakes.full_database import FullDatabase
 from tests.packs import shipped
@@ -116,7 +117,9 @@ class BridgeHarness:
         await keys.open()
         self._stack.push_async_callback(keys.close)
         self.vault = Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
-        self.database = FullDatabase(self.directory / "main.db", migrations=(schema.MIGRATIONS, *MAIN_MIGRATIONS))
+        migrations = (schema.MIGRATIONS, *MAIN_MIGRATIONS)
+        put_migrated(self.directory / "main.db", migrations)
+        self.database = FullDatabase(self.directory / "main.db", migrations=migrations)
         await self.database.open()
         self._stack.push_async_callback(self.database.close)
         self.marks = Marks(database=self.database, vault=self.vault, crash=self._crash)

@@ -1,20 +1,24 @@
 """Which database stands behind the tests of the bridge: SQLite, or the PostgreSQL server that is named in the environment.
 
-Rule of this module: a test gives the file that its database would be, and gets whichever it is. `python -P -m tests.long
-postgresql` sets the variable.
+Rules of this module: a test gives the file that its database would be, and gets whichever it is; `python -P -m tests.long
+postgresql` sets the variable. A file with all tables is made once in a process, by the migrations, and copied.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import os
+import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from bridge.storage.database import Snapshot
-from bridge.storage.migrations import Migrations
+from bridge.storage.migrations import Migrations, Step
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.storage.postgres_database import PostgresDatabase
 from bridge.storage.sqlite_connection import snapshot
@@ -44,6 +48,29 @@ def make_database(path: Path, *, migrations: Sequence[Migrations] = ()) -> AnyDa
     if is_postgres():
         return PostgresDatabase(place_of(path), migrations=migrations)
     return SqliteDatabase(path, migrations=migrations)
+
+
+def put_migrated(path: Path, migrations: Sequence[Migrations]) -> None:
+    """Put the database that a first start leaves where there is none, for a test that asks nothing of migrations."""
+    if not is_postgres() and not path.exists():
+        sets = tuple((each.version_table, each.base_version, tuple(each.steps)) for each in migrations)
+        path.write_bytes(_migrated(sets))
+
+
+@cache
+def _migrated(sets: tuple[tuple[str, int, tuple[Step, ...]], ...]) -> bytes:
+    migrations = [Migrations(version_table=name, base_version=base, steps=steps) for name, base, steps in sets]
+
+    async def make(path: Path) -> None:
+        database = SqliteDatabase(path, migrations=migrations)
+        await database.open()
+        await database.close()
+
+    # In a thread, for whoever asks has an event loop that runs.
+    with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(max_workers=1) as thread:
+        path = Path(directory) / "made.db"
+        thread.submit(asyncio.run, make(path)).result()
+        return path.read_bytes()
 
 
 def beside(path: Path) -> contextlib.AbstractContextManager[Snapshot]:

@@ -33,7 +33,7 @@ from bridge.storage.marked_sets import Marks
 from bridge.storage.vault import Vault
 from bridge.tables import schema
 from tests.bridge.carriers.harness import Clock
-from tests.fakes.database_engine import make_database
+from tests.fakes.database_engine import make_database, put_migrated
 from tests.packs import shipped
 
 PACK = shipped("base", "rehearsal")
@@ -191,6 +191,7 @@ async def carrier_line(
     await keys.open()
     vault = Vault(keys=keys, vault_key=bytes(range(32)), index_key=bytes(range(1, 33)))
     await vault.create(DESK)
+    put_migrated(directory / "main.db", (schema.MIGRATIONS,))
     database = make_database(directory / "main.db", migrations=(schema.MIGRATIONS,))
     await database.open()
     await database.commit(

@@ -25,7 +25,7 @@ from bridge.storage.key_file import KeyFile
 from bridge.storage.marked_sets import Marks
 from bridge.storage.vault import Vault
 from tests.e2e.polling import wait_until
-from tests.fakes.database_engine import make_database
+from tests.fakes.database_engine import make_database, put_migrated
 
 T = TypeVar("T", bound=MatrixEvent)
 
@@ -52,6 +52,8 @@ class Rig:
 
     async def start(self, *, run: bool = True, take_over: bool = False, vault_key: bytes = bytes(range(32))) -> None:
         """Open everything, and run it unless told not to."""
+        put_migrated(self.directory / "main.db", MAIN_MIGRATIONS)
+        put_migrated(self.directory / "voice.db", PUPPET_MIGRATIONS)
         self.database = make_database(self.directory / "main.db", migrations=MAIN_MIGRATIONS)
         self.puppet_database = make_database(self.directory / "voice.db", migrations=PUPPET_MIGRATIONS)
         keys = KeyFile(path=self.directory / "keys.db")
