@@ -116,6 +116,7 @@ def restore_board(pack: Pack, facts: Facts, desk: Desk, event: MessageRedacted) 
 
 def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
     """Return the board: what matters most, who waits how long, who talks with whom, who is here and with how much."""
+    queue = desk.waiting
     waiting = [
         notice_of(
             "desk_board.queued",
@@ -123,9 +124,9 @@ def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
             marks=_marks(facts, desk, entry),
             duration=describe_duration(facts.now - entry.since),
         )
-        for entry in desk.waiting
+        for entry in queue[:MAX_ROWS]
     ]
-    count = len(waiting) + len(desk.flood.crowd)
+    count = len(queue) + len(desk.flood.crowd)
     waiting += [_in_crowd(facts, entry) for entry in desk.flood.first(MAX_ROWS)]
     opened = sorted(
         (entry for entry in desk.threads if entry.assignee is not None),
@@ -141,7 +142,7 @@ def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
             steps=describe_in_steps(facts.now - entry.opened_at),
             last=_last(facts, entry),
         )
-        for entry in opened
+        for entry in opened[:MAX_ROWS]
     ]
     people = [
         joined(
@@ -176,10 +177,10 @@ def board_text(pack: Pack, facts: Facts, desk: Desk) -> str:
             *([notice_of("desk_board.outage_whoever_texts_is_told")] if desk.outage else []),
             notice_of(
                 "desk_board.open",
-                claimed=len(claimed),
+                claimed=len(opened),
                 counts=joined("", (joined("", (f" · {many} ", name)) for name, many in counts if many)),
             ),
-            *_few(claimed, len(claimed)),
+            *_few(claimed, len(opened)),
             *([notice_of("desk_board.on_hold_their_conversation_over", over=over)] if over else []),
             *blocked,
             notice_of("desk_board.here", people=joined(", ", people)),
