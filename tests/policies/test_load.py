@@ -193,6 +193,24 @@ def test_a_pack_is_found_by_name_path_or_folder(tmp_path: Path) -> None:
     assert {path.parent.name for path in PACKS.glob("*/pack.yaml")} >= {"base", "rehearsal"}
 
 
+def test_what_comes_with_quietline_is_read_once_and_an_agencys_pack_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agency's words count as they are now, whatever this process read before."""
+    own = write(tmp_path, "name: own\nsettings: {cap: 3}\n")
+    assert load(["base", own]).settings.cap == 3
+    read: list[Path] = []
+
+    def noted(path: Path) -> Any:
+        read.append(path)
+        return parse_yaml(path)
+
+    monkeypatch.setattr("policies.load.parse_yaml", noted)
+    write(tmp_path, "name: own\nsettings: {cap: 4}\n")
+    assert load(["base", own]).settings.cap == 4
+    assert read == [Path(own)]
+
+
 def test_the_fast_parser_reads_packs_as_the_other_does() -> None:
     """PyYAML's own parser and libyaml read every pack that comes with Quietline alike: a machine may have either."""
     files = sorted(PACKS.rglob("*.yaml"))

@@ -9,7 +9,7 @@ from bridge.runtime.safe_yaml import NOT_YAML, safe_load
 from policies.load import PACKS
 
 WELL = ("", "a: 1\nb: [x, 'y', null, 1.5, 2027-01-02, yes]", "- |\n  two\n  lines\n- é 🫶\n", "a: &x {b: c}\nd: *x\n")
-BAD = ("a: [", "a: !!python/object:os.system x", "\tx: 1", "a: b: c", "---\na\n---\nb\n", "\x00")
+BAD = ("a: [", "a: !!python/name:os.system ''", "\tx: 1", "a: b: c", "---\na\n---\nb\n", "\x00")
 
 
 @pytest.mark.parametrize("text", [*WELL, *(path.read_text(encoding="utf-8") for path in sorted(PACKS.rglob("*.yaml"))[:3])])
