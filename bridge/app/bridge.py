@@ -227,7 +227,7 @@ class Bridge:
         await self.startup_hold.load()
         owners = await key_owners.destroy_orphans(services)
         grace = self._resources.pack.settings.client_grace
-        await key_owners.end_lost(services, self.transactional_actions, owners, grace=grace)
+        await key_owners.end_lost(services, self.transactional_actions, grace=grace)
         await self.designations.load()
         await startup_notices.report_missing_keys(services.database, services.vault, owners)
         await key_owners.replace_room_keys(services, owners)

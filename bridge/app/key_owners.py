@@ -20,6 +20,7 @@ from bridge.erasure.carrier_copies import COPIES
 from bridge.matrix.rooms.room_state import delete_unassigned_rooms, desk_room, rooms_of_ours
 from bridge.matrix.service import CONFIRMATIONS_SIGNED
 from bridge.runtime import log
+from bridge.storage.vault import CannotOpen
 from bridge.tables import inbox, line_state, threads, warm_rooms
 
 if TYPE_CHECKING:
@@ -43,16 +44,23 @@ async def destroy_orphans(services: Services) -> set[str]:
     return owners - orphans
 
 
-async def end_lost(services: Services, actions: TransactionalActions, owners: Collection[str], *, grace: float) -> None:
-    """End the conversations that have no key, where a person said that it is lost. `grace`: see `ParkThread`."""
+async def end_lost(services: Services, actions: TransactionalActions, *, grace: float) -> None:
+    """End the conversations that have no key, or a damaged one, where a person said that it is lost.
+
+    `grace`: see `ParkThread`.
+    """
     if await line_state.get(services.database, line_state.KEYS_LOST) is None:
         return
-    lost = await threads.without_key(services.database, owners)
-    for thread in lost:
-        await _end(services, actions, thread, grace)
+    count = 0
+    for thread in await threads.not_on_hold(services.database):
+        try:
+            await services.vault.load(thread)
+        except CannotOpen:
+            await _end(services, actions, thread, grace)
+            count += 1
     await services.database.commit(lambda transaction: line_state.delete(transaction, line_state.KEYS_LOST))
-    if lost:
-        log.event("bridge.lost_conversations_ended", count=len(lost))
+    if count:
+        log.event("bridge.lost_conversations_ended", count=count)
 
 
 async def _end(services: Services, actions: TransactionalActions, thread: str, grace: float) -> None:

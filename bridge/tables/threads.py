@@ -190,10 +190,9 @@ async def count_keyless(reader: Reader, owners: Collection[str]) -> int:
     return sum(any(owner is not None and owner not in owners for owner in row) for row in rows)
 
 
-async def without_key(reader: Reader, owners: Collection[str]) -> list[str]:
-    """Return the threads that are none of these, without those on legal hold."""
-    rows = await reader.fetch("SELECT id FROM thread WHERE NOT legal_hold")
-    return [row["id"] for row in rows if row["id"] not in owners]
+async def not_on_hold(reader: Reader) -> list[str]:
+    """Return the threads that are not on legal hold."""
+    return [row["id"] for row in await reader.fetch("SELECT id FROM thread WHERE NOT legal_hold")]
 
 
 async def admit(

@@ -82,7 +82,7 @@ def check_waiting(found: WaitingRows, last: str, *, stands: bool = False, not_ke
         return CheckResult(name=TEXTS, ok=False, what=what, do=do)
     if not_kept:
         what = f"{what}; {not_kept} came and were not kept since the bridge was started"
-        do = "The carrier brings them again for a while; then look in its portal. `quietline doctor` says what is wrong."
+        do = "The carrier brings them again for a while; then look in its portal. Conversations without a key: standby.md."
         return CheckResult(name=TEXTS, ok=True, what=what, do=do, warning=True)
     if stands:
         do = "Ask again. If it stays, is the machine overloaded (`quietline doctor`), and what says the log of the bridge?"

@@ -367,6 +367,27 @@ async def test_a_person_says_that_keys_are_lost(line: SharedLine, on_hold: bool)
         await take(again, BEFORE, "id5")
 
 
+async def test_a_damaged_key_is_lost_as_well(line: SharedLine) -> None:
+    """One row of the file is damaged: its phone alone is refused, until a person says that the key is lost."""
+    at = line.config()
+    async with AsyncExitStack() as stack:
+        bridge = await line.lead(at, stack)
+        await take(bridge, BEFORE, "id1")
+        await take(bridge, LATER, "id2")
+        damaged, whole = await thread_of(bridge, BEFORE), await thread_of(bridge, LATER)
+    with contextlib.closing(SqliteConnection(at.data_dir / KEYS)) as keys:
+        keys.execute("UPDATE slot SET wrapped = randomblob(61) WHERE owner = $1", damaged.encode().ljust(264, b"\0"))
+    async with AsyncExitStack() as stack:
+        with pytest.raises(NotStored):
+            await take(await line.lead(at, stack), BEFORE, "id3")
+    await accept_lost_keys(at)
+    async with AsyncExitStack() as stack:
+        again = await line.lead(at, stack)
+        await take(again, BEFORE, "id4")
+        assert await thread_of(again, BEFORE) != damaged
+        assert await thread_of(again, LATER) == whole
+
+
 async def thread_of(bridge: Bridge, phone: Phone) -> str:
     """Return the thread of a phone."""
     services = bridge._resources.services
