@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from bot.commands.parser import ParsedCommand, answer, mark_as_note
+from bot.commands.parser import ParsedCommand, answer
 from bot.display.ringing import on_duty, who_decides
 from bot.display.thread_card import localpart
 from bot.model.actions import DESK, PageOnCall, RetryDeadLetter, SendMessage
@@ -225,7 +225,7 @@ def retry(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: Par
     if not SHORT_ID.fullmatch(short_id):
         return Step(desk, answer(facts, event, notice_of("alerts.say_retry_and_the_id")), consumed=True)
     again = RetryDeadLetter(place=DESK, reply_to=event.event_id, short_id=short_id)
-    return Step(desk, (mark_as_note(event), again), consumed=True)
+    return Step(desk, (again,), consumed=True)
 
 
 def trust_clock(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, command: ParsedCommand) -> Step[Desk]:

@@ -18,6 +18,7 @@ from bot.model.actions import (
     RetryDeadLetter,
     SendMessage,
     ShareRoomKeys,
+    ShowReceipt,
     Speaker,
 )
 from bot.model.desk import Desk, Role
@@ -369,4 +370,5 @@ def test_a_supervisor_has_words_tried_again(words: str, id_: str | None) -> None
     """`!retry` with the alert's id asks for it; without one it says what is missing; an advocate may not."""
     step = then(staffed_desk(), at_desk(words, sender=SUE))
     assert [retry.short_id for retry in of(RetryDeadLetter, step)] == ([id_] if id_ else [])
+    assert of(ShowReceipt, step) == [], "the desk has no room of a thread that a mark could be put into"
     assert of(RetryDeadLetter, then(staffed_desk(), at_desk(words, sender=ANA))) == []
