@@ -25,10 +25,11 @@ from bridge.matrix.room_keys.outbound_table import rotate_sessions
 from bridge.matrix.rooms.room_state import (
     Room,
     RoomKind,
-    RoomQueries,
     membership_of,
     record_room,
+    require_room,
     rooms_not_joined,
+    rooms_of_ours,
     set_membership,
 )
 from bridge.matrix.rooms.room_templates import (
@@ -79,7 +80,6 @@ class RoomClient:
         self._key_bundles = key_bundles
         self._history = history
         self._crash = services.crash
-        self._rooms = RoomQueries(database=services.database)
         self.puppet = puppet.user_id
 
     async def send(self, room_id: str, speaker: Speaker, txn: str, kind: str, content: Json) -> str:
@@ -99,14 +99,14 @@ class RoomClient:
 
     async def react(self, room_id: str, event_id: str, key: str, txn: str) -> str:
         """Put a reaction on an event, as the policy bot; returns its event id. Reactions are never encrypted."""
-        await self._rooms.room(room_id)
+        await require_room(self._database, room_id)
         relation = {"rel_type": "m.annotation", "event_id": event_id, "key": key}
         body = {"m.relates_to": relation}
         return _event_id(await self._policy.client.request("PUT", "rooms", room_id, "send", "m.reaction", txn, body=body))
 
     async def redact(self, room_id: str, event_id: str, txn: str) -> None:
         """Redact an event, as the policy bot, without a reason: reasons are not encrypted. One that is gone is left so."""
-        await self._rooms.room(room_id)
+        await require_room(self._database, room_id)
         try:
             _event_id(await self._policy.client.request("PUT", "rooms", room_id, "redact", event_id, txn))
         except Permanent as error:
@@ -115,7 +115,7 @@ class RoomClient:
 
     async def has_event(self, room_id: str, event_id: str) -> bool:
         """Whether the homeserver has an event of the room, redacted or not."""
-        await self._rooms.room(room_id)
+        await require_room(self._database, room_id)
         try:
             await self._policy.client.request("GET", "rooms", room_id, "event", event_id)
         except Permanent as error:
@@ -141,7 +141,7 @@ class RoomClient:
 
     async def pin(self, room_id: str, event_id: str) -> None:
         """Pin one event, and only that one."""
-        await self._rooms.room(room_id)
+        await require_room(self._database, room_id)
         await self._policy.client.request(
             "PUT", "rooms", room_id, "state", "m.room.pinned_events", "", body={"pinned": [event_id]}
         )
@@ -188,7 +188,7 @@ class RoomClient:
 
         That it is in again is noted by the sync alone: it may be removed again before this is done.
         """
-        await self._rooms.room(room_id)
+        await require_room(self._database, room_id)
         body = {"user_id": self.puppet}
         before = await self._membership(room_id, self.puppet)
         if before == "ban":
@@ -202,13 +202,13 @@ class RoomClient:
 
     async def prepare_sessions(self, room_id: str) -> None:
         """Begin the room's sessions, so that its first text is as quick as any other."""
-        room = await self._rooms.room(room_id)
+        room = await require_room(self._database, room_id)
         for who in (self._policy,) if room.kind == "office" else (self._puppet, self._policy):
             await self._outbound_sessions.prepare(who, room_id)
 
     async def invite(self, room_id: str, user: str) -> None:
         """Send the room's keys to a user's devices, then invite. A person who is invited or joined already is left so."""
-        room = await self._rooms.room(room_id)
+        room = await require_room(self._database, room_id)
         await self.share_room_keys(room_id, user)
         self._crash(CrashPoint.KEYS_SHARED)
         before = await membership_of(self._database, room_id, user)
@@ -220,12 +220,12 @@ class RoomClient:
 
     async def share_room_keys(self, room_id: str, user: str, *, again: bool = False) -> None:
         """Send every live first key of the room to the user's trusted devices that have not had it; `again`: to all."""
-        await self._rooms.room(room_id)
+        await require_room(self._database, room_id)
         await self._key_sharing.share(room_id, [user], again=again)
 
     async def share_key_bundle(self, room_id: str, user: str) -> None:
         """Send what others typed in the room to the user's trusted devices, as a bundle (MSC4268)."""
-        await self._rooms.room(room_id)
+        await require_room(self._database, room_id)
         await self._key_bundles.share(room_id, user)
 
     async def _try_key_bundle(self, room_id: str, user: str) -> None:
@@ -242,12 +242,12 @@ class RoomClient:
 
     async def recent_messages(self, room_id: str) -> RecentMessages:
         """Return what others typed last in the room, with the keys that we hold."""
-        await self._rooms.room(room_id)
+        await require_room(self._database, room_id)
         return await self._history.recent_messages(room_id)
 
     async def remove(self, room_id: str, user: str) -> None:
         """Remove a user; sessions are rotated. A person who is not there any more is left so."""
-        await self._rooms.room(room_id)
+        await require_room(self._database, room_id)
         if await self._membership(room_id, user) in {"join", "invite", "knock"}:
             await self._policy.client.request("POST", "rooms", room_id, "kick", body={"user_id": user})
         self._crash(CrashPoint.MEMBER_REMOVED)
@@ -258,7 +258,7 @@ class RoomClient:
 
         `supervisors`: who has that role from now on, besides those who have it.
         """
-        room = await self._rooms.room(room_id)
+        room = await require_room(self._database, room_id)
         now = await self._policy.client.request("GET", "rooms", room_id, "state", "m.room.power_levels", "")
         body = restored_power_levels(room.kind, now, supervisors=supervisors)
         if is_tampered(room.kind, now) or not are_supervisors(now, supervisors):
@@ -266,7 +266,7 @@ class RoomClient:
 
     async def leave_unknown_rooms(self) -> None:
         """Leave and forget, as both, every room that is not in our table: what a crash left unnoted."""
-        known = {room.room_id for room in await self._rooms.rooms()}
+        known = {room.room_id for room in await rooms_of_ours(self._database)}
         found: set[str] = set()
         for who in (self._policy, self._puppet):
             answer = await who.client.request("GET", "joined_rooms")

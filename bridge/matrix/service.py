@@ -28,7 +28,6 @@ from bridge.matrix.room_keys.key_bundles import KeyBundles
 from bridge.matrix.room_keys.key_sharing import RoomKeySharing
 from bridge.matrix.room_keys.outbound_sessions import OutboundSessions
 from bridge.matrix.room_keys.outbound_table import retire_sessions_of
-from bridge.matrix.rooms.room_state import RoomQueries
 from bridge.matrix.sync.device_renewal import DeviceRenewal
 from bridge.matrix.sync.device_updates import DeviceListUpdates
 from bridge.matrix.sync.key_upload import OneTimeKeyUpload
@@ -62,7 +61,7 @@ async def _retire_sessions(database: Database, user_id: str) -> None:
 
 
 class MatrixService:
-    """Both identities at work. `room_client` acts, `devices` knows whom to trust, `members` who is where."""
+    """Both identities at work. `room_client` acts, `devices` knows whom to trust."""
 
     def __init__(
         self,
@@ -81,7 +80,6 @@ class MatrixService:
         ours = (policy.user_id, puppet.user_id)
         self.policy, self.puppet = policy, puppet
         self._database, self._rolled_back = services.database, rolled_back
-        self.members = RoomQueries(database=services.database)
         self.devices = DeviceLists(
             services,
             identity=policy,

@@ -242,27 +242,9 @@ def peek_room_counts(connection: Snapshot) -> dict[str, int]:
     return {row["user_id"]: int(row["rooms"]) for row in rows}
 
 
-class RoomQueries:
-    """Reads of the tables, outside any commit."""
-
-    def __init__(self, *, database: Database) -> None:
-        self._database = database
-
-    async def rooms(self) -> list[Room]:
-        """Every room of ours."""
-        return await rooms_of_ours(self._database)
-
-    async def room(self, room_id: str) -> Room:
-        """Return the room. Raises :class:`UnknownRoom`."""
-        found = await room_of(self._database, room_id)
-        if found is None:
-            raise UnknownRoom
-        return found
-
-    async def members(self, room_id: str) -> dict[str, str]:
-        """Return user id -> membership of everybody the room ever told of, ourselves included."""
-        return await members_of(self._database, room_id)
-
-    async def levels(self, room_id: str) -> dict[str, int]:
-        """Return user id -> power level of those named; everybody else has 0."""
-        return await levels_of(self._database, room_id)
+async def require_room(reader: Transaction | Database, room_id: str) -> Room:
+    """Return the room. Raises :class:`UnknownRoom` when it is not ours."""
+    found = await room_of(reader, room_id)
+    if found is None:
+        raise UnknownRoom
+    return found

@@ -96,9 +96,7 @@ def is_tampered(kind: RoomKind, levels: Mapping[str, Any]) -> bool:
     return silenced or any(levels.get(name) != value for name, value in ours.items() if name != "users")
 
 
-def restored_power_levels(
-    kind: RoomKind, levels: Mapping[str, Any], *, supervisors: Collection[str] = ()
-) -> dict[str, Any]:
+def restored_power_levels(kind: RoomKind, levels: Mapping[str, Any], *, supervisors: Collection[str]) -> dict[str, Any]:
     """Return power levels as we made them, with the supervisors that there are now, and these."""
     return power_levels(kind, sorted({*_supervisors(levels), *supervisors}))
 

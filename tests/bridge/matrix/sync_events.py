@@ -9,6 +9,7 @@ from bridge.matrix.api.events import DecryptedMessage, MatrixEvent
 from bridge.matrix.rooms.room_state import Room, RoomKind, record_room
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
+from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
 
 ROOM = "!room"
 
@@ -40,3 +41,20 @@ def member_event(person: ClientDevice, membership: str = "join") -> dict[str, An
 
 def bodies(items: list[MatrixEvent]) -> list[str]:
     return [item.content["body"] for item in items if isinstance(item, DecryptedMessage)]
+
+
+async def know_ada(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
+    """Have Ada in a room of ours, and her device known."""
+    await record_our_room(rig)
+    ada = ClientDevice("@ada:x")
+    server.register(ada)
+    await rig.matrix.devices.refresh_stale([ada.mxid])
+    return ada
+
+
+async def hear_ada(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
+    """Have Ada in a room of ours, her device and her session known, and the cursor stand somewhere."""
+    ada = await know_ada(rig, server)
+    server.queue_sync({"to_device": {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]}})
+    await rig.matrix.sync.run_once()
+    return ada

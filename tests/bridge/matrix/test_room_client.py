@@ -13,7 +13,7 @@ from bot.model.actions import Speaker
 from bridge.matrix.api.events import PowerLevels
 from bridge.matrix.api.http_client import HomeserverClient
 from bridge.matrix.room_client import Permanent, TokenRefused, Transient
-from bridge.matrix.rooms.room_state import RoomKind, RoomQueries, set_membership
+from bridge.matrix.rooms.room_state import RoomKind, levels_of, members_of, set_membership
 from bridge.matrix.rooms.room_templates import TOPIC, create_room_body
 from tests.bot.examples import asks_for_words
 from tests.bridge.matrix.client_device import ClientDevice
@@ -87,13 +87,12 @@ async def test_a_room_is_noted_with_who_is_in_it(rig: Rig, server: ScriptedHomes
         server.faults.append(web.json_response({"room_id": f"!{number}"}))
         await rig.room_client.create_room(kind, "amber heron", owner="o", supervisors=["@sol:x"])  # type: ignore[arg-type]
         await rig.room_client.prepare_sessions(f"!{number}")
-    members = RoomQueries(database=rig.database)
-    assert [set(await members.members(f"!{number}")) for number in range(3)] == [
+    assert [set(await members_of(rig.database, f"!{number}")) for number in range(3)] == [
         {POLICY, PUPPET},
         {POLICY},
         {POLICY, PUPPET},
     ]
-    assert [await members.levels(f"!{number}") for number in range(3)] == [{"@sol:x": 50}, {}, {}]
+    assert [await levels_of(rig.database, f"!{number}") for number in range(3)] == [{"@sol:x": 50}, {}, {}]
     assert {"room:!0", "room:!1", "room:!2"} <= await rig.vault.owners()
     named = [a for a in server.requests if a.path.endswith(f"/state/m.room.member/{PUPPET}")]
     assert [(a.query["user_id"], a.body["displayname"]) for a in named] == [(PUPPET, "amber heron")]

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.matrix.api.events import MemberNamed, Membership
 from bridge.matrix.api.http_client import Transient
-from bridge.matrix.rooms.room_state import set_membership
+from bridge.matrix.rooms.room_state import members_of, set_membership
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
@@ -63,7 +63,7 @@ async def test_members_are_as_the_homeserver_says(rig: Rig, server: ScriptedHome
     await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
     server.members = told(ada="invite", bea="leave", cat="join", dot="join", eve="leave")
     assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 3
-    members = await rig.matrix.members.members(ROOM)
+    members = await members_of(rig.database, ROOM)
     assert members == {
         POLICY: "join",
         PUPPET: "join",
@@ -134,7 +134,7 @@ async def test_a_change_that_the_sync_has_told_meanwhile_stands(
     server.members = told(ada="invite")
     monkeypatch.setattr(rig.matrix.policy.client, "request", request)
     assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 0
-    assert (await rig.matrix.members.members(ROOM))[ada.mxid] == "join"
+    assert (await members_of(rig.database, ROOM))[ada.mxid] == "join"
 
 
 async def test_malformed_members_cost_themselves(rig: Rig, server: ScriptedHomeserver) -> None:

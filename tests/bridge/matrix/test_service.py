@@ -26,6 +26,7 @@ from bridge.matrix.api.events import (
 )
 from bridge.matrix.api.http_client import UnknownDevice
 from bridge.matrix.room_keys.outbound_table import rotate_sessions
+from bridge.matrix.rooms.room_state import levels_of
 from bridge.runtime.crash_points import CrashPoint
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import mxid, open_secrets, provision, run_homeserver
@@ -166,7 +167,7 @@ async def test_a_device_that_comes_late_reads_everything(live: LiveHomeserver) -
             await sol.join(place)
             await sol.say(place, "hello")
         await reads(sol, room_id, "before there was a device", "in another session", "hello")
-        assert (await live.rig.matrix.members.levels(live.desk))[account.mxid] == 50
+        assert (await levels_of(live.rig.database, live.desk))[account.mxid] == 50
     finally:
         await sol.stop()
 

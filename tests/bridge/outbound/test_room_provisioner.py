@@ -12,7 +12,7 @@ from bot.model.actions import DESK, OFFICE
 from bot.model.desk import Desk, DeskMember, Role
 from bot.model.line_incidents import InviteFailed
 from bridge.matrix.room_client import Permanent, TokenRefused, Transient
-from bridge.matrix.rooms.room_state import Room, RoomQueries, delete_unassigned_rooms, record_room, set_membership
+from bridge.matrix.rooms.room_state import Room, delete_unassigned_rooms, record_room, rooms_of_ours, set_membership
 from bridge.outbound.room_provisioner import WARM_ROOMS, Designations
 from bridge.storage.database import Transaction
 from policies.designation_words import FIRST
@@ -234,11 +234,11 @@ async def test_a_room_that_was_noted_and_not_given_is_forgotten(provisioner: Pro
     await provisioner.furnished()
     await provisioner.harness.receive_text("hello", message_id="1")
     await provisioner.stop()
-    before = {room.room_id for room in await RoomQueries(database=provisioner.harness.database).rooms()}
+    before = {room.room_id for room in await rooms_of_ours(provisioner.harness.database)}
     stray = Room(room_id="!stray", kind="thread", owner="", key_owner="room:!stray")
     await provisioner.harness.database.commit(lambda transaction: record_room(transaction, stray, members={}, levels={}))
     await provisioner.harness.database.commit(delete_unassigned_rooms)
-    assert {room.room_id for room in await RoomQueries(database=provisioner.harness.database).rooms()} == before
+    assert {room.room_id for room in await rooms_of_ours(provisioner.harness.database)} == before
 
 
 async def parked(transaction: Transaction) -> None:

@@ -9,13 +9,13 @@ import pytest
 from bridge.matrix.api.events import MatrixEvent, UndecryptableEvent, UnencryptedEvent
 from bridge.matrix.api.json_fields import Json
 from bridge.matrix.olm.to_device_inbox import ToDeviceInbox
+from bridge.matrix.rooms.room_state import members_of
 from bridge.matrix.sync.sync_response import SyncResponseParser
 from bridge.storage.database import Transaction
 from bridge.storage.errors import Unavailable
-from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, bodies, member_event, record_our_room, timeline
+from tests.bridge.matrix.sync_events import ROOM, bodies, know_ada, member_event, record_our_room, timeline
 
 
 def fails_on(monkeypatch: pytest.MonkeyPatch, event_id: str, error: Exception) -> None:
@@ -31,19 +31,11 @@ def fails_on(monkeypatch: pytest.MonkeyPatch, event_id: str, error: Exception) -
     monkeypatch.setattr(SyncResponseParser, "_event", fails)
 
 
-async def known(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
-    await record_our_room(rig)
-    ada = ClientDevice("@ada:x")
-    server.register(ada)
-    await rig.matrix.devices.refresh_stale([ada.mxid])
-    return ada
-
-
 async def test_one_event_fails_and_the_others_arrive(
     rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A key, a gap, words before and after a bad event: all but that one arrive in their order, and nothing comes again."""
-    ada = await known(rig, server)
+    ada = await know_ada(rig, server)
     key = ada.room_key_message(server.ours[POLICY], ROOM)
     missed, first, bad, last = (ada.room_message(ROOM, body) for body in ("missed", "first", "bad", "last"))
     server.messages[ROOM] = {"chunk": [missed]}
@@ -61,14 +53,14 @@ async def test_one_event_fails_and_the_others_arrive(
     # what the failed part had written is not kept: its index can still be read
     assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_read") == 3
     assert await rig.database.fetchval("SELECT cursor FROM matrix_identity") == cursor
-    assert (await rig.matrix.members.members(ROOM))[ada.mxid] == "join"
+    assert (await members_of(rig.database, ROOM))[ada.mxid] == "join"
 
 
 async def test_a_full_disk_puts_nothing_aside(
     rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What may be tried again is: the whole response comes once more."""
-    ada = await known(rig, server)
+    ada = await know_ada(rig, server)
     said = ada.room_message(ROOM, "x")
     fails_on(monkeypatch, said["event_id"], Unavailable("SQLITE_FULL"))
     server.queue_sync(timeline(said))
@@ -83,7 +75,7 @@ async def test_one_to_device_message_fails(
     rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch, of_puppet: bool
 ) -> None:
     """A message of either identity on which opening it fails: the key beside it is taken, and the cursor moves."""
-    ada = await known(rig, server)
+    ada = await know_ada(rig, server)
     original = ToDeviceInbox._open_event
 
     async def fails(self: ToDeviceInbox, transaction: Transaction, account: Any, event: Json, batch: Any) -> None:
@@ -110,7 +102,7 @@ async def test_one_to_device_message_fails(
 
 async def test_a_damaged_waiting_row_costs_itself(rig: Rig, server: ScriptedHomeserver) -> None:
     """An event that waited for its key and cannot be read any more is unreadable; what waited beside it is said."""
-    ada = await known(rig, server)
+    ada = await know_ada(rig, server)
     key = ada.room_key_message(server.ours[POLICY], ROOM)
     bad, good = ada.room_message(ROOM, "bad"), ada.room_message(ROOM, "good")
     server.queue_sync(timeline(bad, good))
@@ -126,7 +118,7 @@ async def test_a_damaged_waiting_row_costs_itself(rig: Rig, server: ScriptedHome
 
 async def test_a_damaged_waiting_row_is_given_up_in_time(rig: Rig, server: ScriptedHomeserver) -> None:
     """Also when its key never comes, or its sender's devices are asked for."""
-    ada = await known(rig, server)
+    ada = await know_ada(rig, server)
     server.queue_sync(timeline(ada.room_message(ROOM, "bad")))
     await rig.matrix.sync.run_once()
     rig.matrix.sync.caught_up.set()
@@ -139,7 +131,7 @@ async def test_a_damaged_waiting_row_is_given_up_in_time(rig: Rig, server: Scrip
 
 async def test_a_damaged_olm_session_is_replaced(rig: Rig, server: ScriptedHomeserver) -> None:
     """A session that cannot be read any more ends nothing: it goes, and its device is reached by a new one."""
-    ada = await known(rig, server)
+    ada = await know_ada(rig, server)
     first = ada.room_key_message(server.ours[POLICY], ROOM)
     server.queue_sync({"to_device": {"events": [first]}})
     await rig.matrix.sync.run_once()

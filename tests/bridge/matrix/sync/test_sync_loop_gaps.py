@@ -9,21 +9,9 @@ import pytest
 from bridge.matrix.api.events import GapTruncated
 from bridge.matrix.api.http_client import Permanent
 from bridge.matrix.sync import sync_loop
-from tests.bridge.matrix.client_device import ClientDevice
-from tests.bridge.matrix.rig import POLICY, Rig
+from tests.bridge.matrix.rig import Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, bodies, record_our_room, timeline
-
-
-async def known(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
-    """Have Ada's device and her session known, and the cursor stand somewhere."""
-    await record_our_room(rig)
-    ada = ClientDevice("@ada:x")
-    server.register(ada)
-    await rig.matrix.devices.refresh_stale([ada.mxid])
-    server.queue_sync({"to_device": {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]}})
-    await rig.matrix.sync.run_once()
-    return ada
+from tests.bridge.matrix.sync_events import ROOM, bodies, hear_ada, timeline
 
 
 @pytest.mark.parametrize(("status", "errcode"), [(400, "M_UNKNOWN"), (404, "M_NOT_FOUND"), (403, "M_FORBIDDEN")])
@@ -31,7 +19,7 @@ async def test_a_gap_that_is_refused_is_tried_again(
     rig: Rig, server: ScriptedHomeserver, status: int, errcode: str
 ) -> None:
     """Of a room that we are in: the cursor stays, and the words are heard once the homeserver gives them."""
-    ada = await known(rig, server)
+    ada = await hear_ada(rig, server)
     lost, seen = ada.room_message(ROOM, "lost"), ada.room_message(ROOM, "seen")
     server.messages[ROOM] = {"chunk": [lost]}
     server.joined = [ROOM]
@@ -52,7 +40,7 @@ async def test_a_refused_gap_leaves_the_line_not_caught_up(
     rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While it is tried again the line says that it does not hear, by which the desk is told."""
-    ada = await known(rig, server)
+    ada = await hear_ada(rig, server)
     rig.matrix.sync.caught_up.set()
     server.refuse = ("/messages", 400)
     server.queue_sync(timeline(ada.room_message(ROOM, "seen"), limited=True, prev_batch="p"))
@@ -71,7 +59,7 @@ async def test_a_refused_gap_leaves_the_line_not_caught_up(
 
 async def test_a_room_that_we_are_not_in_has_nothing_to_tell(rig: Rig, server: ScriptedHomeserver) -> None:
     """`M_FORBIDDEN` of a room that is not among ours any more holds nothing up."""
-    ada = await known(rig, server)
+    ada = await hear_ada(rig, server)
     server.refuse, server.refuse_errcode = ("/messages", 403), "M_FORBIDDEN"
     cursor = server.queue_sync(timeline(ada.room_message(ROOM, "seen"), limited=True, prev_batch="p"))
     await rig.matrix.sync.run_once()
@@ -81,7 +69,7 @@ async def test_a_room_that_we_are_not_in_has_nothing_to_tell(rig: Rig, server: S
 
 async def test_only_a_missing_end_ends_the_pages(rig: Rig, server: ScriptedHomeserver) -> None:
     """An empty page with an `end` is not the last one."""
-    ada = await known(rig, server)
+    ada = await hear_ada(rig, server)
     old, new, seen = (ada.room_message(ROOM, word) for word in ("old", "new", "seen"))
     server.message_pages = {
         "p": {"chunk": [new], "end": "q"},
@@ -99,7 +87,7 @@ async def test_a_gap_that_is_cut_is_told(
     rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch, prev_batch: str | None
 ) -> None:
     """What was fetched is heard; that there was more is an item of its own."""
-    ada = await known(rig, server)
+    ada = await hear_ada(rig, server)
     monkeypatch.setattr(sync_loop, "MAX_PAGES", 2)
     _, new, seen = (ada.room_message(ROOM, word) for word in ("old", "new", "seen"))
     server.message_pages = {"p": {"chunk": [new], "end": "q"}, "q": {"chunk": [], "end": "q"}}

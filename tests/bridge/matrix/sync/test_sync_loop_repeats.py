@@ -10,25 +10,14 @@ from typing import Final
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, bodies, record_our_room, timeline
+from tests.bridge.matrix.sync_events import ROOM, bodies, hear_ada, record_our_room, timeline
 
 FLOOD: Final = 100_000
 
 
-async def heard(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
-    """Have Ada in a room of ours, with her room key here."""
-    await record_our_room(rig)
-    ada = ClientDevice("@ada:x")
-    server.register(ada)
-    await rig.matrix.devices.refresh_stale([ada.mxid])
-    server.queue_sync({"to_device": {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]}})
-    await rig.matrix.sync.run_once()
-    return ada
-
-
 async def test_a_stream_that_goes_back_is_followed(rig: Rig, server: ScriptedHomeserver) -> None:
     """`next_batch` goes back, as after a homeserver was put back, and the same events come: the loop goes on from there."""
-    ada = await heard(rig, server)
+    ada = await hear_ada(rig, server)
     one, two, three = (ada.room_message(ROOM, words) for words in ("one", "two", "three"))
     early = server.queue_sync(timeline(one))
     server.queue_sync(timeline(two))
@@ -45,7 +34,7 @@ async def test_a_stream_that_goes_back_is_followed(rig: Rig, server: ScriptedHom
 
 async def test_a_flood_to_our_device_hides_nothing(rig: Rig, server: ScriptedHomeserver) -> None:
     """A hundred thousand messages of strangers in one response: a key and words behind them come, and none of it stays."""
-    ada = await heard(rig, server)
+    ada = await hear_ada(rig, server)
     ours = server.ours[POLICY]
     bad = {
         "type": "m.room.encrypted",

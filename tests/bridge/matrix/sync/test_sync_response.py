@@ -16,7 +16,7 @@ from bridge.matrix.api.events import (
     UndecryptableEvent,
     UnencryptedEvent,
 )
-from bridge.matrix.rooms.room_state import Room, RoomKind, room_of
+from bridge.matrix.rooms.room_state import Room, RoomKind, levels_of, members_of, room_of
 from bridge.matrix.rooms.room_templates import power_levels
 from bridge.matrix.sync import sync_response
 from bridge.matrix.sync.sync_loop import MAX_PAUSE_WHEN_URGENT, PAUSE_PER_EVENT
@@ -270,8 +270,8 @@ async def test_members_levels_and_what_is_in_the_clear(rig: Rig, server: Scripte
     await rig.matrix.sync.run_once()
     await rig.matrix.sync.run_once()
     assert [type(item) for item in rig.events] == [Membership, UnencryptedEvent, UnencryptedEvent, PowerLevels]
-    assert await rig.matrix.members.members(ROOM) == {POLICY: "join", PUPPET: "join", sol.mxid: "join"}
-    assert await rig.matrix.members.levels(ROOM) == {sol.mxid: 50}
+    assert await members_of(rig.database, ROOM) == {POLICY: "join", PUPPET: "join", sol.mxid: "join"}
+    assert await levels_of(rig.database, ROOM) == {sol.mxid: 50}
     plain = [item for item in rig.events if isinstance(item, UnencryptedEvent)]
     assert [item.redacts for item in plain] == [None, "$x"]
 
@@ -339,7 +339,7 @@ async def test_the_texter_puppet_is_missed_when_somebody_removes_it(
     for _ in range(2):
         await rig.matrix.sync.run_once()
     assert rig.events == [SelfRemoved(room_id=ROOM, user_id=PUPPET)]
-    assert (await rig.matrix.members.members(ROOM))[PUPPET] == "join"
+    assert (await members_of(rig.database, ROOM))[PUPPET] == "join"
 
 
 async def test_a_member_of_the_desk_has_a_name(rig: Rig, server: ScriptedHomeserver) -> None:

@@ -15,6 +15,7 @@ import pytest_asyncio
 
 from bot.model.actions import Speaker
 from bridge.matrix.api.events import Membership
+from bridge.matrix.rooms.room_state import members_of
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import mxid, open_secrets, provision, run_homeserver
 from tests.bridge.matrix.client_device import ClientDevice
@@ -65,7 +66,7 @@ async def test_what_holds_is_taken(
     rig.events.clear()
     server.queue_sync(response(*came, after=after, name=name))
     await rig.matrix.sync.run_once()
-    assert (await rig.matrix.members.members(ROOM))[ADA.mxid] == held
+    assert (await members_of(rig.database, ROOM))[ADA.mxid] == held
     assert [item.membership for item in rig.events if isinstance(item, Membership)] == told
 
 
@@ -78,7 +79,7 @@ async def test_what_held_before_brings_nothing_back(rig: Rig, server: ScriptedHo
     server.queue_sync(again)
     await rig.matrix.sync.run_once()
     await rig.matrix.sync.run_once()
-    assert (await rig.matrix.members.members(ROOM))[ADA.mxid] == "join"
+    assert (await members_of(rig.database, ROOM))[ADA.mxid] == "join"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ async def test_memberships_that_change_while_the_room_talks(line: Line) -> None:
             )
 
     async def agreed() -> bool | None:
-        return await line.rig.matrix.members.members(room_id) == await held() or None
+        return await members_of(line.rig.database, room_id) == await held() or None
 
     async def held() -> dict[str, str]:
         answer = await line.rig.matrix.policy.client.request("GET", "rooms", room_id, "members")
