@@ -151,7 +151,7 @@ def _word_texted(
             if facts.supervisors
             else notice_of("check.the_desk_is_told", nobody_decides=nobody_decides(facts))
         )
-        notice = SendMessage(place=THREAD, body=joined(" ", (DURESS, told)), mentions=_assignee(thread))
+        notice = SendMessage(place=THREAD, body=joined(" ", (DURESS, told)), mentions=thread.assignment.mentions)
         mark = SendEvent(owner=DESK, event=DuressFlagChanged(thread=thread.id, duress=True))
         return thread, (*common, notice, mark, _alarm(thread, AlarmKind.DURESS))
     if again:
@@ -159,10 +159,10 @@ def _word_texted(
         return thread, (*common, notice)
     if seconds_since(event.at, facts.now) > pack.settings.late_after_seconds:
         body = notice_of("check.the_codeword_came_late_who")
-        return thread, (*common, SendMessage(place=THREAD, body=body, mentions=_assignee(thread)))
+        return thread, (*common, SendMessage(place=THREAD, body=body, mentions=thread.assignment.mentions))
     if count_words(event.body) > MAX_GUESSES:
         body = notice_of("check.the_codeword_came_among_many")
-        return thread, (*common, SendMessage(place=THREAD, body=body, mentions=_assignee(thread)))
+        return thread, (*common, SendMessage(place=THREAD, body=body, mentions=thread.assignment.mentions))
     thread = replace(thread, codeword=replace(thread.codeword, verified_at=event.at))
     how = notice_of("check.as_the_answer_to_the") if asked else notice_of("check.without_being_asked_for")
     locked = notice_of("check.what_is_locked_stays_so") if codeword.lock is not SendLock.NONE else ""
@@ -194,7 +194,7 @@ def _word_missing(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tup
     )
     if not facts.supervisors:
         body = joined(" ", (body, nobody_decides(facts)))
-    notice = SendMessage(place=THREAD, body=body, mentions=_assignee(thread))
+    notice = SendMessage(place=THREAD, body=body, mentions=thread.assignment.mentions)
     return thread, (CancelTimer(key=TIMER), notice, _alarm(thread, AlarmKind.UNVERIFIED))
 
 
@@ -220,10 +220,6 @@ def _answer(pack: Pack, facts: Facts, thread: Thread, event: TextArrived, name: 
 
 def _end_challenge(thread: Thread) -> Thread:
     return replace(thread, codeword=replace(thread.codeword, challenge="", challenge_sent_at=0.0))
-
-
-def _assignee(thread: Thread) -> tuple[str, ...]:
-    return (thread.assignment.assignee,) if thread.assignment.assignee else ()
 
 
 def _alarm(thread: Thread, alarm: AlarmKind) -> SendEvent:

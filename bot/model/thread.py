@@ -74,6 +74,11 @@ class Assignment:
     answer_by: float = 0.0
     """Until when a person who was given the thread unasked has to show that they are there; 0 where nothing is asked."""
 
+    @property
+    def mentions(self) -> tuple[str, ...]:
+        """Whom a message to the assignee mentions: nobody while the thread waits."""
+        return () if self.assignee is None else (self.assignee,)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:

@@ -51,7 +51,7 @@ def cue_signs(pack: Pack, facts: Facts, thread: Thread, found: frozenset[Sign]) 
     ]
     danger = thread.silence.danger or bool(found & DANGERS)
     signs = tuple(sorted((shown | {sign.value: facts.now for sign in due}).items()))
-    called = (thread.assignment.assignee,) if thread.assignment.assignee else ()
+    called = thread.assignment.mentions
     posts = tuple(
         SendMessage(place=THREAD, body=joined("", ("⚠️ " if sign in DANGERS else "", CUES[sign])), mentions=called)
         for sign in due

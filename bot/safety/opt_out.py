@@ -88,7 +88,7 @@ def apply_keyword(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
                 retract_sent(thread, lambda _words: True), notice_of("opt_out.the_texter_left_with_a_2")
             )
             dropped += waiting
-        notice = SendMessage(place=THREAD, body=words, mentions=_assignee(thread))
+        notice = SendMessage(place=THREAD, body=words, mentions=thread.assignment.mentions)
         closing: tuple[Action, ...] = ()
         if means is Meaning.EXIT_PARK and thread.lifecycle.state is ThreadState.OPEN and not _is_older(thread, event):
             # What nobody has seen yet does not go: a thread that waits is closed by a person. Nor what they texted since.
@@ -100,7 +100,7 @@ def apply_keyword(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
         return Step(thread, (*dropped, notice, raise_alarm(thread, alarm), *closing), consumed=True)
     if means is Meaning.WISH:
         words = notice_of("opt_out.they_may_be_asking_us")
-        return Step(thread, (SendMessage(place=THREAD, body=words, mentions=_assignee(thread)),), consumed=True)
+        return Step(thread, (SendMessage(place=THREAD, body=words, mentions=thread.assignment.mentions),), consumed=True)
     return Step(thread)
 
 
@@ -168,7 +168,7 @@ def _stop(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
     notice = SendMessage(
         place=THREAD,
         body=notice_of("opt_out.the_texter_said_stop_nothing"),
-        mentions=_assignee(thread),
+        mentions=thread.assignment.mentions,
     )
     alarm = raise_alarm(thread, AlarmKind.STOPPED_LIVE if live and not again else AlarmKind.STOPPED)
     actions: tuple[Action, ...] = (*dropped, notice, _suppress(pack, facts), *unheard, alarm)
@@ -215,7 +215,7 @@ def _ask_resume(thread: Thread) -> tuple[Action, ...]:
     notice = SendMessage(
         place=THREAD,
         body=notice_of("opt_out.the_texter_said_start_if"),
-        mentions=_assignee(thread),
+        mentions=thread.assignment.mentions,
     )
     return notice, raise_alarm(thread, AlarmKind.START_ASKS)
 
@@ -224,7 +224,7 @@ def _came_late(thread: Thread) -> Step[Thread]:
     """Be loud about a STOP or a START that came late, and change nothing: they texted the other one after it."""
     stopped = thread.consent.stopped
     body = notice_of("opt_out.this_was_texted_before_the") if stopped else notice_of("opt_out.this_stop_was_texted_before")
-    notice = SendMessage(place=THREAD, body=body, mentions=_assignee(thread))
+    notice = SendMessage(place=THREAD, body=body, mentions=thread.assignment.mentions)
     return Step(thread, (notice, raise_alarm(thread, AlarmKind.CAME_LATE)), consumed=True)
 
 
@@ -232,7 +232,7 @@ def _texted_since(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) 
     """Be as loud about what was texted after a STOP, and shown before it came, as if it had come in its order."""
     thread, how = _may_reply(pack, facts, thread, event)
     notice = SendMessage(
-        place=THREAD, body=notice_of("opt_out.this_stop_came_late_they", how=how), mentions=_assignee(thread)
+        place=THREAD, body=notice_of("opt_out.this_stop_came_late_they", how=how), mentions=thread.assignment.mentions
     )
     return thread, (notice, raise_alarm(thread, AlarmKind.TEXT_AFTER_STOP))
 
@@ -254,7 +254,9 @@ def _after_stop(pack: Pack, facts: Facts, thread: Thread, event: TextArrived, me
         if means not in (Meaning.TAPBACK, Meaning.AUTOMATIC_REPLY):
             thread, how = _may_reply(pack, facts, thread, event)
     notice = SendMessage(
-        place=THREAD, body=notice_of("opt_out.it_was_not_answered_and", body=body, how=how), mentions=_assignee(thread)
+        place=THREAD,
+        body=notice_of("opt_out.it_was_not_answered_and", body=body, how=how),
+        mentions=thread.assignment.mentions,
     )
     alarms = (alarm, *((SILENT_WORDS[means][0],) if means in SILENT_WORDS else ()))
     return Step(thread, (notice, *(raise_alarm(thread, alarm) for alarm in alarms)), consumed=True)
@@ -303,7 +305,3 @@ def _count_given_up(facts: Facts, thread: Thread) -> tuple[Action, ...]:
         and thread.lifecycle.since < facts.now
     )
     return (count(facts, thread, "gave_up_waiting"),) if waited else ()
-
-
-def _assignee(thread: Thread) -> tuple[str, ...]:
-    return (thread.assignment.assignee,) if thread.assignment.assignee else ()

@@ -106,7 +106,7 @@ def stop_phone(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[
         notice = SendMessage(
             place=THREAD,
             body=notice_of("unsafe_phone.unsafe_nothing_but_cover_leaves"),
-            mentions=(thread.assignment.assignee,) if thread.assignment.assignee else (),
+            mentions=thread.assignment.mentions,
         )
         actions = (
             *dropped,
