@@ -104,10 +104,10 @@ def string_field(body: Mapping[str, Any], name: str) -> str:
     return replace_unencodable(value)
 
 
-def id_field(body: Mapping[str, Any], name: str, pattern: re.Pattern[str] = MESSAGE_ID_FORM) -> str:
+def id_field(body: Mapping[str, Any], name: str) -> str:
     """Return a field that is an id of the vendor's form. Raises :class:`Malformed`."""
     value = body.get(name)
-    if not isinstance(value, str) or not pattern.fullmatch(value):
+    if not isinstance(value, str) or not MESSAGE_ID_FORM.fullmatch(value):
         raise Malformed(f"{name}: not an id")
     return value
 
@@ -123,7 +123,7 @@ def e164_or_empty(value: Any) -> str:
     return value if isinstance(value, str) and E164_PATTERN.fullmatch(value) else ""
 
 
-def retry_after_seconds(value: str | None, otherwise: float, *, date: str | None = None) -> float:
+def retry_after_seconds(value: str | None, otherwise: float, *, date: str | None) -> float:
     """Return the seconds of a `Retry-After` header (RFC 9110 §10.2.3), `otherwise` when it has another form.
 
     A moment is counted from `date`, the answer's own `Date`, so that no clock of ours matters. Never less than one second,

@@ -45,8 +45,8 @@ class FactsLookup:
         fresh: Callable[[], str],
         on_call: bool,
         cold_outreach: OutreachThreads | None,
-        drills: Mapping[str, DrillScript] = NO_DRILLS,
-        calendar: Callable[[], Shifts | None] = lambda: None,
+        drills: Mapping[str, DrillScript],
+        calendar: Callable[[], Shifts | None],
     ) -> None:
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._pack, self._new_designation, self._cold_outreach = pack, fresh, cold_outreach

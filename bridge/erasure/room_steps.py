@@ -91,7 +91,7 @@ class RoomSteps:
         await self._database.commit(lambda transaction: room_events.mark_redacted(transaction, numbers))
         return "redact"
 
-    async def redact_all(self, room_id: str, events: Sequence[IndexedEvent], *, again: int = 0) -> list[IndexedEvent]:
+    async def redact_all(self, room_id: str, events: Sequence[IndexedEvent], *, again: int) -> list[IndexedEvent]:
         """Redact these events, some at once when nobody talks. What is not there is redacted.
 
         `again`: for the so manieth time, because the homeserver took it before and did not do it. Returns those that are

@@ -109,7 +109,7 @@ def recap_body(
     zone: ZoneInfo,
     goes: str,
     receipts: Mapping[str, str],
-    language: str = "",
+    language: str,
 ) -> str:
     """Return what is said: lines of who, when, which words, and what became of them on the way to the phone.
 

@@ -208,7 +208,7 @@ class CommitQueue:
         log: Log,
         *,
         transact: Callable[[Work[Any], CommitOutcome], Awaitable[None]],
-        after_commit: Callable[[], Awaitable[None]] = _nothing,
+        after_commit: Callable[[], Awaitable[None]],
         settle: Callable[[], Awaitable[None]] = _nothing,
         gather_seconds: float = 0.0,
     ) -> None:

@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from bridge.storage.database import Database, Snapshot, Transaction, Value, placeholders
 from bridge.storage.postgres_connection import TABLES
 from bridge.storage.postgres_database import PostgresDatabase
 from bridge.storage.sqlite_database import SqliteDatabase
-
-Rows: TypeAlias = list[tuple[Value, ...]]
 
 SQLITE_TABLES: Final = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
 POSTGRES_COLUMNS: Final = """

@@ -36,7 +36,7 @@ class _PlainDumper(yaml.SafeDumper):
         return True
 
 
-def agency_pack(agency: AgencyAnswer, review: ReviewAnswer | None, *, always: bool = False) -> dict[str, Any]:
+def agency_pack(agency: AgencyAnswer, review: ReviewAnswer | None, *, always: bool) -> dict[str, Any]:
     """Make the pack as a mapping. `always`: open at all hours whatever the agency's are, as a rehearsal is.
 
     Raises `policies.load.PackError` when the packs before it cannot be used.

@@ -83,9 +83,9 @@ def _all(answers: Answers) -> Iterator[Destination]:
         for key in URL_KEYS:
             field = kind.settings.model_fields.get(key)
             if field is not None and (url := told.get(key, field.default)):
-                yield _of_url(str(url), "bridge", "texts")
+                yield _of_url(str(url), "texts")
     if answers.homeserver is not None:
-        yield _of_url(answers.homeserver.url, "bridge", "the agency's homeserver")
+        yield _of_url(answers.homeserver.url, "the agency's homeserver")
     else:
         for host in PUSH_GATEWAYS:
             yield Destination(host=host, port=443, who="homeserver", why="waking phones")
@@ -94,10 +94,11 @@ def _all(answers: Answers) -> Iterator[Destination]:
         yield Destination(host=str(email["host"]), port=int(email.get("port", 587)), who="bridge", why="calling somebody")
 
 
-def _of_url(url: str, who: str, why: str) -> Destination:
+def _of_url(url: str, why: str) -> Destination:
+    """Return where the bridge asks a URL."""
     parts = urlsplit(url)
     port = parts.port or (80 if parts.scheme == "http" else 443)
-    return Destination(host=parts.hostname or "", port=port, who=who, why=why)
+    return Destination(host=parts.hostname or "", port=port, who="bridge", why=why)
 
 
 def _is_address(host: str) -> bool:

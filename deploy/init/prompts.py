@@ -19,7 +19,6 @@ from deploy.init.answers import DatabaseUrl, PublicUrl, ServerName, problems_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-MOST_QUESTIONS: Final = 12
 NOTHING: Final = ""
 
 

@@ -169,8 +169,3 @@ def workers_of(count: int, *, media: bool = False) -> tuple[Worker, ...]:
     more = [Worker(f"{Duty.SYNC.value}{n}", (Duty.SYNC,)) for n in range(2, count - len(rest) + 2)]
     keeps = [Worker(f"{Duty.MEDIA.value}1", (Duty.MEDIA,))] if media else []
     return (*(Worker(f"{duties[0].value}1", duties) for duties in rest), *more, *keeps)
-
-
-def route_of(path: str) -> Route | None:
-    """Return the route of a decoded path, None where the main process answers, as it does where no worker has the duty."""
-    return next((route for route in ROUTES if route.fits(path)), None)

@@ -44,7 +44,7 @@ def verify_certificates(config: Config, *, now: float | None = None) -> CheckRep
     return CheckReport(
         checks=(
             *(_certificate_check(signer, certificate) for certificate in certificates),
-            _count_check("receipts", len(certificates)),
+            CheckResult(name="receipts", ok=True, what=f"{len(certificates)} kept"),
             _jobs_check(unfinished, at),
             CheckResult(name="on hold", ok=True, what=f"{held} on hold: nothing of it goes before its release"),
             _overdue_check("carrier", copies, "copies of texts at the carrier that should be gone"),
@@ -72,10 +72,6 @@ def _certificate_check(signer: CertificateSigner, certificate: ErasureCertificat
     gone = ", ".join(f"{count} {what}" for what, count in told["gone"].items())
     kept = "".join(f"; {count} {what}" for part in ("left", "carrier") for what, count in told[part].items())
     return CheckResult(name=name, ok=True, what=f"{told['what']}, done {told['done']}: looked for and gone: {gone}{kept}")
-
-
-def _count_check(name: str, count: int) -> CheckResult:
-    return CheckResult(name=name, ok=True, what=f"{count} kept")
 
 
 def _jobs_check(jobs: list[UnfinishedErasure], now: float) -> CheckResult:

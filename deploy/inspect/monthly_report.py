@@ -70,7 +70,7 @@ class ReportMonth:
         raise AssertionError("half of a sum is reached before its end")
 
 
-def read_months(data: Path, server: str | None, month: str | None = None) -> tuple[ReportMonth, ...]:
+def read_months(data: Path, server: str | None, month: str | None) -> tuple[ReportMonth, ...]:
     """Read the counters of a line, beside a running bridge or without one. Raises `DatabaseError` and `OSError`."""
     if server is None and not (data / "main.db").is_file():
         raise FileNotFoundError(2, "there is no database of a line", str(data / "main.db"))

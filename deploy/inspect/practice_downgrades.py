@@ -153,13 +153,10 @@ def _sample_hours(_config: Config | None, pack: Pack) -> Reason | None:
     return (PracticeStatus.NOT_MET, "the opening hours are an example's.") if pack.hours.sample else None
 
 
-def _nobody_on_call(what: str) -> Downgrade:
-    def downgrade(config: Config | None, _pack: Pack) -> Reason | None:
-        if config is not None and config.line.on_call is not None and config.line.on_call.is_configured:
-            return None
-        return PracticeStatus.POLICY, f"nobody is on call (lines.0.on_call): {what} is called out at the desk only."
-
-    return downgrade
+def _nobody_on_call(config: Config | None, _pack: Pack) -> Reason | None:
+    if config is not None and config.line.on_call is not None and config.line.on_call.is_configured:
+        return None
+    return PracticeStatus.POLICY, "nobody is on call (lines.0.on_call): a long wait is called out at the desk only."
 
 
 def _no_agency_words(_config: Config | None, pack: Pack) -> Reason | None:
@@ -233,7 +230,7 @@ DOWNGRADES: Final[Mapping[int, tuple[Downgrade, ...]]] = {
         _setting("hold_after_promise", 4 * HOUR, PracticeStatus.NOT_MET, "words after our promise not to text are held"),
     ),
     30: (
-        _nobody_on_call("a long wait"),
+        _nobody_on_call,
         _setting("unclaimed_on_call", HOUR, PracticeStatus.POLICY, "whoever is on call hears of a long wait"),
         _HELD_LATE,
     ),

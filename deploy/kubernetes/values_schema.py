@@ -89,7 +89,7 @@ def _parts() -> dict[str, Schema]:
         "secrets": _secret_references(),
         "database": _section(
             {
-                "ca": _reference(("configMap", "secret"), key=FILE_NAME),
+                "ca": _reference(key=FILE_NAME),
                 "copiesKeptDays": {"type": ["integer", "null"], "minimum": 0, "maximum": 3650},
             }
         ),
@@ -180,7 +180,7 @@ def _line() -> Schema:
             "numbers": {"type": "array", "items": E164},
             "staff": {"type": "array", "items": staff, "minItems": 1},
             "packs": {"type": "array", "items": FILE_NAME, "minItems": 1},
-            "packsFrom": _reference(("configMap", "secret")),
+            "packsFrom": _reference(),
             "calendar": _section({"file": {**FILE_NAME, "pattern": r"^([a-z][-._a-z0-9]*)?$"}, "address": FLAG}),
             "onCall": _section({"webhook": FLAG, "email": email}),
         },
@@ -280,7 +280,8 @@ def _image(*, required: bool = False) -> Schema:
     )
 
 
-def _reference(kinds: tuple[str, ...], *, key: Schema | None = None) -> Schema:
-    """Return the schema of something that an object of one of these kinds holds: at most one of them is named."""
+def _reference(*, key: Schema | None = None) -> Schema:
+    """Return the schema of something that a config map or a secret holds: at most one of them is named."""
+    kinds = ("configMap", "secret")
     told = _section(dict.fromkeys(kinds, NAME_OR_NONE) | ({"key": key} if key else {}))
     return told | {"not": {"required": list(kinds), "properties": {kind: {"minLength": 1} for kind in kinds}}}

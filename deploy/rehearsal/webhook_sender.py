@@ -55,7 +55,7 @@ class WebhookSender:
         settings: Settings,
         faults: Faults,
         clock: Callable[[], float],
-        note: Callable[[SmsRecord], None] = lambda _: None,
+        note: Callable[[SmsRecord], None],
     ) -> None:
         """Make it. `note`: keeps what has become of a text over a restart."""
         self._settings, self._note = settings, note

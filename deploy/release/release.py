@@ -27,7 +27,7 @@ from deploy.release.source_archive import NoSource, commit_of, compress, tar_of
 CHECKSUMS: Final = "SHA256SUMS"
 
 
-def make_release(out: Path, *, root: Path = ROOT, image_base: str | None = None) -> list[Path]:
+def make_release(out: Path, *, image_base: str | None = None) -> list[Path]:
     """Write a release of the commit that is checked out; return its files. Raises :class:`SetupError`, `OSError`.
 
     `image_base`: with an image, on this one.
@@ -39,10 +39,10 @@ def make_release(out: Path, *, root: Path = ROOT, image_base: str | None = None)
         raise SetupError(problems)
     name = f"quietline-{own_version()}"
     try:
-        commit, made = commit_of(root)
-        archive = tar_of(root, commit, folder=name, made=made)
+        commit, made = commit_of(ROOT)
+        archive = tar_of(ROOT, commit, folder=name, made=made)
     except NoSource as error:
-        raise SetupError([f"{root}: {error}"]) from None
+        raise SetupError([f"{ROOT}: {error}"]) from None
     files = {
         f"{name}.tar.gz": compress(archive),
         f"{name}.cdx.json": make_sbom(packages, commit=commit, made=made).encode(),

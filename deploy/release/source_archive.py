@@ -24,9 +24,9 @@ class NoSource(Exception):  # noqa: N818 - an answer, not a failure
     """This is no checkout of git, or git cannot be asked. The text says why."""
 
 
-def commit_of(root: Path, name: str = "HEAD") -> tuple[str, int]:
-    """Return the id of a commit and its time, in seconds since the epoch. Raises `NoSource`."""
-    identity, made = _git(root, "log", "-1", "--format=%H %ct", name).decode().split()
+def commit_of(root: Path) -> tuple[str, int]:
+    """Return the id of the commit that is checked out, and its time, in seconds since the epoch. Raises `NoSource`."""
+    identity, made = _git(root, "log", "-1", "--format=%H %ct").decode().split()
     return identity, int(made)
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OSV: Final = "https://api.osv.dev/v1/query"
+ANSWER_SECONDS: Final = 15
+"""For one answer."""
 TIMEOUT_SECONDS: Final = 600.0
 
 
@@ -34,12 +36,9 @@ class Vulnerability:
     fixed_in: tuple[str, ...]
 
 
-def find_vulnerabilities(lock: Path, *, url: str = OSV, timeout: int = 15) -> tuple[int, list[Vulnerability]]:
-    """Return how many packages were asked about, and what is known against them. Raises `NoAnswer`.
-
-    `timeout`: seconds for one answer.
-    """
-    words = ["--vulnerability-service", "osv", "--osv-url", url, "--timeout", str(timeout), "--format", "json"]
+def find_vulnerabilities(lock: Path, *, url: str) -> tuple[int, list[Vulnerability]]:
+    """Return how many packages were asked about, and what is known against them. Raises `NoAnswer`."""
+    words = ["--vulnerability-service", "osv", "--osv-url", url, "--timeout", str(ANSWER_SECONDS), "--format", "json"]
     with tempfile.TemporaryDirectory(prefix="quietline-audit-") as cache:
         options = ["--disable-pip", "--require-hashes", "--progress-spinner", "off", "--cache-dir", cache]
         command = [sys.executable, "-P", "-m", "pip_audit", "--requirement", str(lock), *options, *words]

@@ -48,17 +48,6 @@ def file_name(what: str, screen: str, language: str) -> str:
     return f"{what}-{screen}.{language}.webp"
 
 
-def file_names() -> frozenset[str]:
-    """Return the files of all pictures."""
-    return frozenset(
-        file_name(what, screen, language)
-        for what in SHOWN
-        for screen in SCREENS
-        for language in LANGUAGES
-        if CLIENT.get(what, screen) == screen
-    )
-
-
 def picture(what: str, screen: str, language: str) -> str:
     """Return a picture as a page shows it."""
     return f"![{SHOWN[what][language]}](pictures/{file_name(what, screen, language)})"

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from deploy.cli.main import cli
 from deploy.init.answers import check_answers
-from deploy.init.prompts import MOST_QUESTIONS, Question, asked_answers
+from deploy.init.prompts import Question, asked_answers
 from tests.deploy.processes import ROOT, eventually
 
 TYPED = {
@@ -53,7 +53,7 @@ def test_twelve_questions_at_most_lead_to_whole_answers(mode: str) -> None:
     """Each says why it is asked, and what was typed will do as a file of answers would."""
     asked: list[Question] = []
     answers = check_answers(asked_answers(person(asked, **{"Which homeserver": mode})))
-    assert len(asked) <= MOST_QUESTIONS
+    assert len(asked) <= 12
     assert [question.text for question in asked if not question.why] == []
     assert [staff.role for staff in answers.staff] == ["supervisor", "advocate", "advocate"]
     assert (answers.agency.state, answers.agency.languages) == ("CA", ["en", "es"])

@@ -7,9 +7,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from deploy.init.worker_routes import MAX_WORKERS, ROUTES, STREAMS_OF, Duty, Worker, route_of, workers_of
+from deploy.init.worker_routes import MAX_WORKERS, ROUTES, STREAMS_OF, Duty, Route, Worker, workers_of
 
 C = "/_matrix/client/v3"
+
+
+def route_of(path: str) -> Route | None:
+    """Return the route of a decoded path, None where the main process answers, as it does where no worker has the duty."""
+    return next((route for route in ROUTES if route.fits(path)), None)
 
 
 def test_each_sample_is_of_its_route_and_of_no_earlier_one() -> None:

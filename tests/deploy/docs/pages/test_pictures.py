@@ -8,9 +8,20 @@ from pathlib import Path
 import pytest
 
 from deploy.docs.generate import DOCS, PAGES
-from deploy.docs.pages.pictures import CLIENT, LANGUAGES, SHOWN, file_name, file_names, picture
+from deploy.docs.pages.pictures import CLIENT, LANGUAGES, SCREENS, SHOWN, file_name, picture
 from tests.deploy.docs.take_pictures import LARGEST, PICTURES, board_page, pictures
 from tests.outside_programs import OutsidePrograms
+
+
+def file_names() -> frozenset[str]:
+    """Return the files of all pictures."""
+    return frozenset(
+        file_name(what, screen, language)
+        for what in SHOWN
+        for screen in SCREENS
+        for language in LANGUAGES
+        if CLIENT.get(what, screen) == screen
+    )
 
 
 def test_the_pictures_are_those_that_the_command_takes() -> None:
