@@ -1,9 +1,8 @@
-"""The cards at the desk: a message for each thread that can be claimed, without content.
+"""The cards at the desk: a message for each thread that can be claimed, and one for a flood; counts and no content.
 
 Rules of this module: an edit reaches the message it was meant for, so each message that becomes a thread's card has a
-`card_ref`
-of its own; a card that can be claimed bears the raised hand already, and one tap is enough; one that a person redacted
-comes again, for nobody may wait unseen.
+`card_ref` of its own; a card that can be claimed bears the raised hand already, and one tap is enough; one that a person
+redacted comes again, for nobody may wait unseen. The card of a flood is edited with its other news, once a minute.
 """
 
 from __future__ import annotations
@@ -16,11 +15,13 @@ from bot.model.actions import DESK, Action, EditMessage, SendMessage
 from bot.model.desk import Desk, Facts, QueueEntry
 from bot.model.events import MessageRedacted
 from bot.model.feature import Step
+from bot.model.flood import Flood
 from bot.model.transactional_actions import ExpireMessage
 from bot.wording.durations import describe_minutes
-from bot.wording.notice import notice_of
+from bot.wording.notice import joined, loud, notice_of
 from policies.pack import Pack
 
+FLOOD: Final = "flood:"
 CLAIM_REACTION: Final = "✋"
 CARD: Final = "card:"
 REMINDERS: Final = 3
@@ -110,3 +111,28 @@ def restore_card(pack: Pack, facts: Facts, desk: Desk, event: MessageRedacted) -
     again, gone = next_card(entry)
     threads = tuple(again if known is entry else known for known in desk.threads)
     return Step(replace(desk, threads=threads), (*gone, claim_card(facts, again)))
+
+
+def flood_ref(flood: Flood) -> str:
+    """Return the name of the incident's card."""
+    return f"{FLOOD}{flood.begun_at:.0f}"
+
+
+def flood_card(flood: Flood) -> str:
+    """Return what the card says."""
+    danger = sum(entry.in_danger for entry in flood.crowd.values())
+    more = sum(entry.stands_out and not entry.in_danger for entry in flood.crowd.values())
+    marks = [f"{danger} ⚠️"] if danger else []
+    marks += [notice_of("flood_card.stand_out", more=more)] if more else []
+    if not flood.crowd and not flood.active:
+        return loud(notice_of("flood_card.over", came=flood.came))
+    card = notice_of(
+        "flood_card.many",
+        begun=notice_of("flood_card.come") if flood.active else notice_of("flood_card.came"),
+        came=flood.came,
+        waiting=len(flood.crowd),
+        marks=joined("", (": ", joined(", ", marks))) if marks else "",
+        rest="" if flood.active else notice_of("flood_card.close_rest"),
+    )
+    # It calls people on duty, so everybody has to understand it.
+    return loud(card)

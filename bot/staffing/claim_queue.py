@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Final
 
 from bot.commands.parser import ParsedCommand, answer
-from bot.display.flood_card import flood_ref
 from bot.display.queue_cards import (
     CLAIM_REACTION,
     REMINDERS,
@@ -21,6 +20,7 @@ from bot.display.queue_cards import (
     claim_card,
     edited_card,
     expire_cards,
+    flood_ref,
     marks,
     next_card,
     thread_of,

@@ -12,8 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bot.display.flood_card import flood_card, flood_ref
-from bot.display.queue_cards import CLAIM_REACTION, WAIT, claim_card
+from bot.display.queue_cards import CLAIM_REACTION, WAIT, claim_card, flood_card, flood_ref
 from bot.display.ringing import on_duty
 from bot.model.actions import DESK, Action, EditMessage, PageOnCall, SendMessage
 from bot.model.desk import Desk, Facts, QueueEntry

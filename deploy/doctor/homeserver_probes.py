@@ -31,7 +31,6 @@ from deploy.data_dir.secret_files import SetupError
 from deploy.doctor.machine_probes import is_embedded
 from deploy.doctor.probes import LIMIT_SECONDS, NoAnswer, Probe, in_thread
 from deploy.inspect import shared_checks
-from deploy.inspect.doctor_homeserver_database import check_homeserver_database
 from deploy.inspect.status import CheckResult
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ class HomeserverQuestions:
 
     async def ask_database(self) -> Sequence[CheckResult]:
         """Ask the PostgreSQL of the line's own homeserver, where it has one."""
-        return [await check_homeserver_database(self._config, self._layout, running=True)]
+        return [await shared_checks.check_homeserver_database(self._config, self._layout, running=True)]
 
     async def ask_module(self) -> Sequence[CheckResult]:
         """Ask the module what it enforces, and which settings and limits are in force."""

@@ -1,4 +1,4 @@
-"""Rows of `quietline doctor` that `quietline check` has as well: words, person on call, disk, module, identities.
+"""Rows of `quietline doctor` that `quietline check` has as well: words, person on call, disk, module, identities and more.
 
 Rules of this module: it reads and asks, and changes nothing; what it prints is public (fingerprints) or a count, never a
 secret, a number or a name of staff; every check that is not well says what to do; a rehearsal is not held to what only a
@@ -28,8 +28,10 @@ from bridge.matrix.olm.identity_table import peek_device_id
 from bridge.storage.errors import DatabaseError
 from bridge.storage.sqlite_connection import BUSY_MS, has_wal_reset_fix, overwrites_deleted, version
 from deploy.data_dir import offline
+from deploy.data_dir.secret_files import SetupError
 from deploy.inspect.erasure_certificates import verify_certificates
 from deploy.inspect.status import CheckResult
+from deploy.stack import homeserver_database
 from policies.pack import samples, unreviewed
 
 if TYPE_CHECKING:
@@ -163,6 +165,29 @@ async def check_line_devices(
         do = "A running line makes itself another in a minute. If it does not: does another bridge use this line's token?"
         return CheckResult(name=name, ok=False, what=what, do=do)
     return CheckResult(name=name, ok=True, what="the homeserver has the devices that the line speaks with, and no others")
+
+
+async def check_homeserver_database(config: Config, layout: Layout, *, running: bool) -> CheckResult:
+    """Whether the homeserver's data are where a homeserver can be run on them: what a start would find.
+
+    `running`: it may be connected now.
+    """
+    name = "homeserver database"
+    if config.homeserver.joined:
+        return CheckResult(name=name, ok=True, what="is that of the agency's own homeserver, whose owner backs it up")
+    try:
+        homeserver_database.check_engine(config, layout)
+        found = await homeserver_database.look(config, layout, running=running)
+    except SetupError as error:
+        return CheckResult(name=name, ok=False, what="; ".join(error.problems), do="Put it right; the line does not start.")
+    if config.homeserver.database_url_file is None:
+        return CheckResult(name=name, ok=True, what="is SQLite, in the line's directory")
+    wrong = [each for each in found if not each.warning]
+    shown = wrong or found
+    if not shown:
+        return CheckResult(name=name, ok=True, what="is a PostgreSQL that will do, and is this directory's")
+    what, do = "; ".join(each.what for each in shown), " ".join(each.do for each in shown)
+    return CheckResult(name=name, ok=not wrong, what=f"PostgreSQL {what}", do=do, warning=not wrong)
 
 
 def check_erasures(config: Config) -> CheckResult:

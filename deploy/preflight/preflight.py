@@ -34,7 +34,6 @@ from deploy.carrier.vendor_probes import GATEWAYS
 from deploy.data_dir import offline
 from deploy.data_dir.layout import HOMESERVER_NAME, HOST, Layout
 from deploy.inspect import doctor_database, doctor_files, shared_checks
-from deploy.inspect.doctor_homeserver_database import check_homeserver_database
 from deploy.inspect.status import CheckReport, CheckResult
 from deploy.inspect.trust import check_first_supervisor
 from deploy.preflight.calendar_check import check_calendar, check_shifts
@@ -79,7 +78,7 @@ async def run_checks(layout: Layout) -> tuple[CheckReport, bool]:
     # What may not answer is asked at once: a part that is frozen is waited for once.
     databases, home, homeserver, carrier, calendar = await asyncio.gather(
         _check_databases(config, layout, running=running),
-        check_homeserver_database(config, layout, running=running),
+        shared_checks.check_homeserver_database(config, layout, running=running),
         check_homeserver(config, layout, running=running),
         _check_carrier(config, running=running, seen=all(row.asked for row in outside)),
         check_calendar(config, pack),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bridge.config import load
 from deploy.data_dir.layout import Layout
-from deploy.inspect.doctor_homeserver_database import check_homeserver_database
+from deploy.inspect.shared_checks import check_homeserver_database
 from tests.deploy.init.answers import answers, joined, run_init
 
 
