@@ -46,7 +46,7 @@ from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.phone_number import Phone
 from bridge.services import Services
 from bridge.storage import serialization
-from bridge.storage.database import Sync, Transaction
+from bridge.storage.database import Row, Sync, Transaction
 from bridge.storage.errors import Unavailable
 from bridge.tables import dead_letters, inbox, outbox, threads
 from bridge.tables.dead_letters import DeadLetter
@@ -273,7 +273,7 @@ class Engine:
         phone = await self._transactional_actions.suppression.digest(await self._phone_of(owner)) if suppresses else b""
         created = int(self._clock.now())
 
-        async def commit(transaction: Transaction) -> list[tuple[int, OutboxRow]]:
+        async def commit(transaction: Transaction) -> list[tuple[list[Row], OutboxRow]]:
             for row, effect in effects:
                 await self._perform(transaction, row, effect, phone)
             if renamed:
@@ -313,14 +313,14 @@ class Engine:
     def _wake_parts(
         self,
         owner: str,
-        placed: Iterable[tuple[int, OutboxRow]],
+        placed: Iterable[tuple[list[Row], OutboxRow]],
         notices: Iterable[InboxRow],
         *,
         has_timers: bool,
         has_effects: bool,
     ) -> None:
-        for number, item in placed:
-            self._outbox.placed(number, owner, item)
+        for appended, item in placed:
+            self._outbox.placed(appended, owner, item)
         for to in dict.fromkeys(inbox_row.owner for inbox_row in notices):
             self._wake.engine(to)
         if has_timers:

@@ -48,8 +48,8 @@ class DeadLetterRetry:
                 is_unscreened = await threads.is_unscreened(transaction, row.owner)
                 return partial(self._wake.screening if is_unscreened else self._wake.engine, row.owner)
             outbox_row = OutboxRow(letter.lane, letter.transport, row.kind, letter.txn, row.body)
-            number = await outbox.append(transaction, row.owner, outbox_row, created=now)
-            return partial(self._wake.outbox, number, row.owner, letter.lane, letter.transport)
+            appended = await outbox.append(transaction, row.owner, outbox_row, created=now)
+            return lambda: self._wake.outbox(outbox.number_of(appended), row.owner, letter.lane, letter.transport)
 
         wake = await self._database.commit(commit)
         if wake is None:

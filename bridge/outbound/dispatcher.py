@@ -26,7 +26,7 @@ from bridge.runtime import log
 from bridge.runtime.priority_gate import PriorityGate
 from bridge.services import Services
 from bridge.storage import serialization
-from bridge.storage.database import Transaction
+from bridge.storage.database import Row, Transaction
 from bridge.storage.errors import Unavailable
 from bridge.storage.vault import CannotOpen
 from bridge.tables import dead_letters, inbox, outbox, threads
@@ -116,15 +116,16 @@ class OutboxDispatcher:
         edited = f"{action.place}|{action.ref}" if isinstance(action, EditMessage) else ""
         return OutboxRow(lane, transport, serialization.kind_name(type(action)), txn, body, edited)
 
-    async def put(self, transaction: Transaction, owner: str, item: OutboxRow, created: int) -> int:
-        """Put a row in and return its number. An edit takes the place of one of the same message that still waits."""
+    async def put(self, transaction: Transaction, owner: str, item: OutboxRow, created: int) -> list[Row]:
+        """Put a row in, as `outbox.append` does. An edit takes the place of one of the same message that still waits."""
         before = self._newest_edit.get((owner, item.edited)) if item.edited else None
         if before is not None and before not in self._in_flight:
-            await outbox.delete(transaction, before)
+            await outbox.drop(transaction, before)
         return await outbox.append(transaction, owner, item, created=created)
 
-    def placed(self, number: int, owner: str, item: OutboxRow) -> None:
-        """Say that the row which `put` gave this number was committed."""
+    def placed(self, appended: list[Row], owner: str, item: OutboxRow) -> None:
+        """Say that a row was committed; `appended`: what `put` returned."""
+        number = outbox.number_of(appended)
         if item.edited:
             self._newest_edit[owner, item.edited] = number
             self._edited_by[number] = (owner, item.edited)

@@ -132,6 +132,12 @@ class Transaction(Reader, Protocol):
     async def execute(self, statement: str, /, *values: Value) -> None:
         """Run a statement for what it changes. Its error may be raised by a later call of this commit, or by its end."""
 
+    async def later(self, statement: str, /, *values: Value) -> list[Row]:
+        """Run a statement as `execute` does; return the list in which its rows stand once the commit is made.
+
+        For what the work itself does not need: nothing waits for it.
+        """
+
     def after_commit(self, call: Callable[[], None], /) -> None:
         """Have this called when the commit is made and before the next one begins; never when nothing of it is kept.
 

@@ -33,7 +33,8 @@ from bridge.storage.errors import (
     Unavailable,
     UnsuitableServer,
 )
-from bridge.storage.postgres_pipeline import Flight, PostgresPipeline, Turn
+from bridge.storage.postgres_messages import Flight, Turn
+from bridge.storage.postgres_pipeline import PostgresPipeline
 
 OLDEST: Final = 130_000
 """The oldest server that is tried, as its own number."""
@@ -140,6 +141,10 @@ class PostgresConnection:
             self.failed = (statement, error)
             raise
 
+    async def later(self, statement: str, /, *values: Value) -> list[Row]:
+        """Run a statement and return its rows: here at once (`PostgresPipeline.later`)."""
+        return await self.fetch(statement, *values)
+
     async def finish(self, statement: str, *, hold: bool = False) -> Flight:  # noqa: ARG002 - nothing waits here
         """Run the last statement of a transaction: here at once (`PostgresPipeline.finish`)."""
         done = asyncio.get_running_loop().create_future()
@@ -212,6 +217,8 @@ async def connect(
                 "default_transaction_isolation": "read committed",
                 "lock_timeout": str(lock_ms),
                 "client_min_messages": "error",
+                # Statements of ours are short; one of which the server thinks otherwise costs more to compile than to run.
+                "jit": "off",
                 # The server lets go of what a lost machine held: locks of ours would keep the next bridge out.
                 "tcp_keepalives_idle": "10",
                 "tcp_keepalives_interval": "5",

@@ -8,14 +8,15 @@ Sources: postgresql.org/docs/current: protocol-message-formats.html, catalog-pg-
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from bridge.storage.database import NamedRow, Value
-from bridge.storage.errors import InvalidStatement
+from bridge.storage.database import NamedRow, Row, Value
+from bridge.storage.errors import DatabaseError, InvalidStatement
 
 BOOL, BYTEA, NUMERIC = 16, 17, 1700
 INTEGERS: Final = (20, 21, 23, 26)
@@ -41,6 +42,57 @@ class Prepared:
     columns: dict[str, int] = field(default_factory=dict)
     decoders: tuple[Callable[[bytes], Any], ...] = ()
     formats: bytes = b"\0\0"
+
+
+Failure: TypeAlias = tuple[str, DatabaseError]
+"""A statement, and how it failed."""
+
+Request: TypeAlias = tuple[Prepared, list[Row] | None]
+"""A statement, and the list that gets its rows; None where nobody asked for them."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """What is said from one BEGIN to the next."""
+
+    failed: Failure | None = None
+
+
+@dataclass(slots=True)
+class Flight:
+    """A message of one or more requests, and what came back of it.
+
+    `preparing`: it is a statement's own; `ends`: it is the last of a transaction; `again`: it was sent once more, so the
+    first of its two answers says nothing; `is_whole`: it is a transaction by itself, which its end commits.
+    """
+
+    done: asyncio.Future[None]
+    requests: list[Request]
+    message: bytes
+    turn: Turn
+    sent: float
+    preparing: Prepared | None = None
+    ends: bool = False
+    again: bool = False
+    is_whole: bool = False
+    answered: int = 0
+    told: bytes = b""
+    error: DatabaseError | None = None
+
+    @property
+    def tag(self) -> str:
+        """What the server says of the last that went well."""
+        return self.told.rstrip(b"\0").decode()
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether it was the last of a transaction that is kept: after an error that was passed over the server says so."""
+        return self.error is None and (self.is_whole or self.tag == "COMMIT")
+
+    @property
+    def failed(self) -> Failure | None:
+        """What failed first since the BEGIN before it."""
+        return self.turn.failed
 
 
 def framed(kind: bytes, body: bytes) -> bytes:

@@ -4,9 +4,11 @@ Rules of this module: one task writes on a connection; on one that only reads, m
 (`ask`). Statements reach the server in the order in which they were said; what was queued goes with the next statement that
 is waited for, in one message and one way there and back. After an error the server passes over the rest of the message, so
 nothing that was said after it is done. The end of a transaction need not be waited for before the next begins: when it
-fails, what was sent of the next was passed over too, and is sent once more. Errors are those of `postgres_connection`: a
-code, and no value. asyncpg makes the connection (TLS, login, settings) and hands its transport over; it cannot send a
-statement before the one before it was answered, which costs a commit of four statements six ways in place of two or three.
+fails, what was sent of the next was passed over too, and is sent once more. A transaction of which nothing is waited for
+before its end is one message, without BEGIN and COMMIT: what stands in a message outside of such a block is a transaction by
+itself. Errors are those of `postgres_connection`: a code, and no value. asyncpg makes the connection (TLS, login, settings)
+and hands its transport over; it cannot send a statement before the one before it was answered, which costs a commit of four
+statements six ways in place of one to three.
 
 Source: postgresql.org/docs/current: protocol-flow.html ("Pipelining", "Extended Query").
 """
@@ -16,8 +18,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, cast
 
 from bridge.storage.database import Row, Value
 from bridge.storage.errors import DatabaseError, Unavailable
@@ -25,7 +26,11 @@ from bridge.storage.postgres_messages import (
     HEADER,
     ROLLBACK,
     SYNC,
+    Failure,
+    Flight,
     Prepared,
+    Request,
+    Turn,
     bind_and_execute,
     describe_columns,
     describe_parameters,
@@ -42,49 +47,6 @@ MOST_QUEUED: Final = 64
 """Statements that wait at most: a commit of a million rows is neither one message nor all in memory."""
 
 
-Failure: TypeAlias = tuple[str, DatabaseError]
-"""A statement, and how it failed."""
-
-
-@dataclass(slots=True)
-class Turn:
-    """What is said from one BEGIN to the next."""
-
-    failed: Failure | None = None
-
-
-@dataclass(slots=True)
-class Flight:
-    """A message of one or more requests, and what came back of the last.
-
-    `preparing`: it is a statement's own; `ends`: it is the last of a transaction; `again`: it was sent once more, so the
-    first of its two answers says nothing.
-    """
-
-    done: asyncio.Future[None]
-    requests: list[Prepared]
-    message: bytes
-    turn: Turn
-    sent: float
-    preparing: Prepared | None = None
-    ends: bool = False
-    again: bool = False
-    answered: int = 0
-    rows: list[Row] = field(default_factory=list)
-    told: bytes = b""
-    error: DatabaseError | None = None
-
-    @property
-    def tag(self) -> str:
-        """What the server says of the last that went well."""
-        return self.told.rstrip(b"\0").decode()
-
-    @property
-    def failed(self) -> Failure | None:
-        """What failed first since the BEGIN before it."""
-        return self.turn.failed
-
-
 class PostgresPipeline(asyncio.Protocol):
     """See the module. `error_of`: makes an error of ours of the server's code; `seconds`: for one message's answer."""
 
@@ -96,7 +58,7 @@ class PostgresPipeline(asyncio.Protocol):
         self._when_lost: list[Callable[[], None]] = []
         self._prepared: dict[str, Prepared] = {}
         self._number = 0
-        self._queued: list[tuple[str, tuple[Value, ...]]] = []
+        self._queued: list[tuple[str, tuple[Value, ...], list[Row] | None]] = []
         self._turn = Turn()
         self._flights: deque[Flight] = deque()
         self._held = b""
@@ -137,9 +99,17 @@ class PostgresPipeline(asyncio.Protocol):
             return
         if statement == "BEGIN":
             self._turn = Turn()
-        self._queued.append((statement, values))
+        self._queued.append((statement, values, None))
         if len(self._queued) >= MOST_QUEUED:
             await self._flush()
+
+    async def later(self, statement: str, /, *values: Value) -> list[Row]:
+        """Run a statement with the next that is waited for; return the list that has its rows from then on."""
+        rows: list[Row] = []
+        self._queued.append((statement, values, rows))
+        if len(self._queued) >= MOST_QUEUED:
+            await self._flush()
+        return rows
 
     async def ask(self, statement: str, /, *values: Value) -> list[Row]:
         """Run a statement alone and return its rows: for many tasks at once, who share messages and nothing else.
@@ -148,11 +118,12 @@ class PostgresPipeline(asyncio.Protocol):
         """
         if (prepared := self._prepared.get(statement)) is None:
             prepared = await asyncio.shield(self._prepare(statement))
-        flight = self._write([prepared], bind_and_execute(prepared, values) + SYNC, hold=True)
+        rows: list[Row] = []
+        flight = self._write([(prepared, rows)], bind_and_execute(prepared, values) + SYNC, hold=True)
         await flight.done  # cancelled with who asks; the answer is passed over then
         if flight.error is not None:
             raise flight.error from None
-        return flight.rows
+        return rows
 
     async def execute(self, statement: str, /, *values: Value) -> None:
         """Run what is queued and then this statement."""
@@ -160,8 +131,10 @@ class PostgresPipeline(asyncio.Protocol):
 
     async def fetch(self, statement: str, /, *values: Value) -> list[Row]:
         """Run what is queued and then this statement; return its rows."""
-        self._queued.append((statement, values))
-        return (await self._flush()).rows
+        rows: list[Row] = []
+        self._queued.append((statement, values, rows))
+        await self._flush()
+        return rows
 
     async def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
         """Run what is queued and then this statement; return its first row, or None."""
@@ -179,9 +152,14 @@ class PostgresPipeline(asyncio.Protocol):
         Once that is an error, nothing of the transaction is kept, and nobody has to take it back. One transaction more may
         begin before; it meets nothing of that error. `hold`: it begins at once, and what it sends first goes along.
         """
-        self._queued.append((statement, ()))
+        # One of which nothing was sent needs neither its BEGIN nor its end: what stands in one message is a transaction.
+        is_whole = self._queued[:1] == [("BEGIN", (), None)] and all(each[0] in self._prepared for each in self._queued)
+        if is_whole:
+            del self._queued[0]
+        else:
+            self._queued.append((statement, (), None))
         requests, message = await self._take_queued()
-        return self._write(requests, message, ends=True, hold=hold)
+        return self._write(requests, message, ends=True, hold=hold, is_whole=is_whole)
 
     async def run(self, statements: str) -> str:
         """Run statements without values, which may be several; what is queued and was not sent is dropped."""
@@ -189,26 +167,25 @@ class PostgresPipeline(asyncio.Protocol):
         self._turn.failed = None
         return (await self._ask(self._write([], framed(b"Q", statements.encode() + b"\0")))).tag
 
-    async def _flush(self) -> Flight:
+    async def _flush(self) -> None:
         """Send what is queued, and wait for its answer."""
         requests, message = await self._take_queued()
-        if not requests:
-            return Flight(self._loop.create_future(), [], b"", self._turn, 0.0)
-        return await self._ask(self._write(requests, message))
+        if requests:
+            await self._ask(self._write(requests, message))
 
-    async def _take_queued(self) -> tuple[list[Prepared], bytes]:
+    async def _take_queued(self) -> tuple[list[Request], bytes]:
         """Make a message of what is queued. What has to be prepared first is, once in the life of a connection."""
         queued, self._queued = self._queued, []
-        requests: list[Prepared] = []
+        requests: list[Request] = []
         message = bytearray()
-        for statement, values in queued:
+        for statement, values, rows in queued:
             if (prepared := self._prepared.get(statement)) is None:
                 if requests:
                     await self._ask(self._write(requests, bytes(message) + SYNC))
                     requests, message = [], bytearray()
                 prepared = await self._prepare(statement)
             message += bind_and_execute(prepared, values)
-            requests.append(prepared)
+            requests.append((prepared, rows))
         return requests, bytes(message) + SYNC
 
     async def _prepare(self, statement: str) -> Prepared:
@@ -225,17 +202,18 @@ class PostgresPipeline(asyncio.Protocol):
 
     def _write(
         self,
-        requests: list[Prepared],
+        requests: list[Request],
         message: bytes,
         *,
         preparing: Prepared | None = None,
         ends: bool = False,
         hold: bool = False,
+        is_whole: bool = False,
     ) -> Flight:
         if self._transport is None or self.is_closed:
             raise Unavailable("connection is closed")
         done: asyncio.Future[None] = self._loop.create_future()
-        flight = Flight(done, requests, message, self._turn, self._loop.time(), preparing, ends)
+        flight = Flight(done, requests, message, self._turn, self._loop.time(), preparing, ends, is_whole=is_whole)
         self._flights.append(flight)
         self._held += message
         if hold:
@@ -340,15 +318,18 @@ class PostgresPipeline(asyncio.Protocol):
     def _note(self, flight: Flight, kind: int, body: bytes) -> None:
         match kind:
             case 0x44:  # DataRow
-                if flight.answered == len(flight.requests) - 1:
-                    flight.rows.append(cast("Row", row_of(flight.requests[-1], body)))
+                if flight.requests:
+                    prepared, rows = flight.requests[flight.answered]
+                    if rows is not None:
+                        rows.append(cast("Row", row_of(prepared, body)))
             case 0x43:  # CommandComplete
                 flight.answered += 1
                 flight.told = body
             case 0x45:  # ErrorResponse
                 if flight.error is None:
                     flight.error = self._error_of(error_code(body))
-                    asked = [*flight.requests[flight.answered :], flight.preparing][0]
+                    rest = flight.requests[flight.answered :]
+                    asked = rest[0][0] if rest else flight.preparing
                     if flight.turn.failed is None and asked is not None:
                         flight.turn.failed = (asked.statement, flight.error)
             case 0x74 if flight.preparing is not None:  # ParameterDescription

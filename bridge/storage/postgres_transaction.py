@@ -22,7 +22,8 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 from bridge.storage.database import Dialect, Row, Value, Work
 from bridge.storage.errors import LeadLost, Unavailable
 from bridge.storage.postgres_connection import PostgresConnection, PostgresPlace
-from bridge.storage.postgres_pipeline import Failure, Flight, PostgresPipeline
+from bridge.storage.postgres_messages import Failure, Flight
+from bridge.storage.postgres_pipeline import PostgresPipeline
 
 T = TypeVar("T")
 Writer: TypeAlias = PostgresConnection | PostgresPipeline
@@ -89,6 +90,11 @@ class PostgresTransaction:
         await (connection.execute if self._savepoints else connection.defer)(statement, *values)
         self._savepoints -= statement.startswith("RELEASE ")
 
+    async def later(self, statement: str, /, *values: Value) -> list[Row]:
+        """Run a statement whose rows nobody needs before the commit is made: as `execute` does."""
+        connection = self._open()
+        return await (connection.fetch if self._savepoints else connection.later)(statement, *values)
+
     async def fetch(self, statement: str, /, *values: Value) -> list[Row]:
         """Run a statement and return its rows."""
         return await self._open().fetch(statement, *values)
@@ -143,7 +149,7 @@ class Performed(Generic[T]):
         """Once it has: make what is to be called after the commit and return the value, or raise why nothing is kept."""
         if (error := self.flight.error) is not None:
             raise _lead_lost(self.fence, self.flight.failed) or error from None
-        if self.flight.tag != "COMMIT":
+        if not self.flight.is_committed:
             # After an error that the work passed over the server takes all of it back, and calls that no error.
             raise Unavailable("rolled back")
         self.transaction.committed()

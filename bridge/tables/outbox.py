@@ -75,9 +75,9 @@ class StoredRow(NamedTuple):
     row: OutboxRow
 
 
-async def append(transaction: Transaction, owner: str, row: OutboxRow, *, created: int) -> int:
-    """Put a row in and return its number. `created` in seconds since the epoch."""
-    number: int = await transaction.fetchval(
+async def append(transaction: Transaction, owner: str, row: OutboxRow, *, created: int) -> list[Row]:
+    """Put a row in; what is returned has its number once the commit is made. `created` in seconds since the epoch."""
+    return await transaction.later(
         """INSERT INTO outbox (owner, lane, way, kind, txn, body, created)
            VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id""",
         owner,
@@ -88,6 +88,11 @@ async def append(transaction: Transaction, owner: str, row: OutboxRow, *, create
         row.body,
         created,
     )
+
+
+def number_of(appended: list[Row]) -> int:
+    """Return the number of a row that was put in, once the commit is made."""
+    number: int = appended[0]["id"]
     return number
 
 

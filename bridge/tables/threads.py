@@ -220,9 +220,14 @@ async def admit(
 
 async def set_aggregate(transaction: Transaction, versions: MarkedSet, thread: str, aggregate: bytes) -> None:
     """Write a thread's aggregate; nothing when the same commit deleted the thread."""
-    query = "UPDATE thread SET aggregate = $2 WHERE id = $1 RETURNING id"
-    if await transaction.fetchval(query, thread, aggregate) is not None:
-        await versions.change(transaction, {thread.encode(): nonce(aggregate)})
+    query = "UPDATE thread SET aggregate = $2 WHERE id = $1"
+    if versions.get(thread.encode(), transaction) is not None:
+        # It stands as far as we know, and nothing waits for an answer. Where its row was deleted beside us, the entry of a
+        # missing row says so at the next start, as that of before would.
+        await transaction.execute(query, thread, aggregate)
+    elif await transaction.fetchval(f"{query} RETURNING id", thread, aggregate) is None:
+        return
+    await versions.change(transaction, {thread.encode(): nonce(aggregate)})
 
 
 async def set_designation(transaction: Transaction, thread: str, designation: str) -> None:

@@ -19,7 +19,7 @@ from bridge.runtime import log
 from bridge.storage import serialization
 from bridge.storage.database import Sync
 from bridge.tables import line_state
-from bridge.tables.outbox import OutboxRow
+from bridge.tables.outbox import OutboxRow, number_of
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.fake_disk import FakeDisk
@@ -65,10 +65,10 @@ class DispatcherHarness:
         sealed = await self.harness.vault.seal(owner, f"outbox {txn}", serialization.encode(action))
         item = OutboxRow(lane, way, type(action).__name__, txn, sealed)
         created = int(self.harness.clock.now())
-        number = await self.harness.database.commit(
+        appended = await self.harness.database.commit(
             lambda transaction: self.harness.outbox.put(transaction, owner, item, created), sync=sync
         )
-        self.harness.outbox.wake(number, owner, lane, way)
+        self.harness.outbox.wake(number_of(appended), owner, lane, way)
 
     async def perform(self, task: OutboxTask) -> None:
         """Do what the test says, then note and remove the row."""

@@ -31,12 +31,12 @@ async def put(harness: BridgeHarness, name: str, ref: str, *, commits: bool = Tr
     item = await harness.outbox.seal(DESK, name, EditMessage(place=DESK, ref=ref, body=name))
     harness.database.full = not commits
     try:
-        number = await harness.database.commit(lambda transaction: harness.outbox.put(transaction, DESK, item, 0))
+        appended = await harness.database.commit(lambda transaction: harness.outbox.put(transaction, DESK, item, 0))
     except Unavailable:
         return
     finally:
         harness.database.full = False
-    harness.outbox.placed(number, DESK, item)
+    harness.outbox.placed(appended, DESK, item)
 
 
 async def texts_of_outbox(harness: BridgeHarness) -> list[str]:

@@ -18,6 +18,7 @@ from bridge.outbound.recap import MAX_BYTES, MAX_MESSAGES
 from bridge.outbound.routing import route
 from bridge.runtime.crash_points import CrashPoint
 from bridge.tables import room_events
+from bridge.tables.outbox import number_of
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.room_sender_harness import RoomSenderHarness
 
@@ -244,7 +245,8 @@ async def test_it_waits_for_an_agreed_word_to_be_gone(harness: BridgeHarness) ->
     recap = RecapHarness(harness)
     await recap.has(typed("it is marmalade"))
     said = await harness.outbox.seal(recap.task.owner, "q0.0", RedactEvent(place=THREAD, event_id="$it is marmalade"))
-    number = await harness.database.commit(lambda transaction: harness.outbox.put(transaction, recap.task.owner, said, 0))
+    appended = await harness.database.commit(lambda transaction: harness.outbox.put(transaction, recap.task.owner, said, 0))
+    number = number_of(appended)
     with pytest.raises(RetryLater) as again:
         await recap.told(number + 1)
     assert again.value.in_turn

@@ -28,6 +28,7 @@ from bridge.outbound.room_sender import TXN_ID_LIFETIME
 from bridge.storage import serialization
 from bridge.storage.database import Transaction
 from bridge.tables import threads
+from bridge.tables.outbox import number_of
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.room_sender_harness import RoomSenderHarness
 
@@ -220,10 +221,10 @@ async def test_an_edit_that_another_one_overtakes_is_not_sent(harness: BridgeHar
     for number, ref in enumerate(("card", "card", "other", "card"), 3):
         edit = EditMessage(place=THREAD, ref=ref, body=f"{number}")
         sealed = await harness.outbox.seal(first.owner, f"q{number}.0", edit)
-        row = await harness.database.commit(
+        appended = await harness.database.commit(
             partial(harness.outbox.put, owner=first.owner, item=sealed, created=first.created)
         )
-        tasks.append(replace(first, number=row, txn=f"q{number}.0", action=edit))
+        tasks.append(replace(first, number=number_of(appended), txn=f"q{number}.0", action=edit))
     sender.room_client.sent.clear()
     await sender.room_sender.perform(tasks[0])
     await sender.room_sender.perform(tasks[1])
@@ -248,10 +249,10 @@ async def test_an_edit_waits_for_its_message_and_for_no_other(harness: BridgeHar
     ]
     for number, action in enumerate(actions, 2):
         sealed = await harness.outbox.seal(first.owner, f"q{number}.0", action)
-        row = await harness.database.commit(
+        appended = await harness.database.commit(
             partial(harness.outbox.put, owner=first.owner, item=sealed, created=first.created)
         )
-        rows.append(replace(first, number=row, txn=f"q{number}.0", action=action))
+        rows.append(replace(first, number=number_of(appended), txn=f"q{number}.0", action=action))
     post, edit = rows
     for _ in range(3):
         with pytest.raises(RetryLater):

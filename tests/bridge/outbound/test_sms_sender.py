@@ -15,7 +15,8 @@ from bridge.carriers.adapter import DeliveryReport, Rejected, TryLater, UnknownO
 from bridge.outbound.dispatcher import OutboxTask
 from bridge.runtime.crash_points import CrashPoint
 from bridge.storage import serialization
-from bridge.tables.outbox import OutboxRow
+from bridge.storage.database import Row, Transaction
+from bridge.tables.outbox import OutboxRow, number_of
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
 
@@ -333,12 +334,12 @@ async def queued(harness: BridgeHarness, owner: str, body: str, *, state: str = 
     sealed = await harness.vault.seal(owner, "outbox x1", serialization.encode(text))
     item = OutboxRow("conversation", "carrier", "SendSms", "x1", sealed)
 
-    async def commit(transaction: Any) -> int:
-        number = await harness.outbox.put(transaction, owner, item, int(harness.clock.now()))
-        await transaction.execute("UPDATE outbox SET state = $1 WHERE id = $2", state, number)
-        return number
+    async def commit(transaction: Transaction) -> list[Row]:
+        appended = await harness.outbox.put(transaction, owner, item, int(harness.clock.now()))
+        await transaction.execute("UPDATE outbox SET state = $1 WHERE txn = 'x1'", state)
+        return appended
 
-    return await harness.database.commit(commit)
+    return number_of(await harness.database.commit(commit))
 
 
 async def test_a_row_that_does_not_open_ends_no_start(harness: BridgeHarness, tmp_path: Path) -> None:

@@ -12,8 +12,7 @@ from bot.model.actions import DESK, Action, EditMessage, SendMessage
 from bridge.outbound.dispatcher import OutboxTask
 from bridge.runtime.priority_gate import MAX_BACKGROUND, PriorityGate
 from bridge.storage import serialization
-from bridge.storage.database import Transaction
-from bridge.tables.outbox import OutboxRow
+from bridge.tables.outbox import OutboxRow, number_of
 from tests.e2e.polling import STEP_TIMEOUT
 from tests.fakes.bridge_harness import BridgeHarness
 
@@ -32,10 +31,8 @@ async def put(harness: BridgeHarness, action: Action, lane: str) -> None:
     body = await harness.vault.seal(DESK, f"outbox {lane}", serialization.encode(action))
     item = OutboxRow(lane, "matrix", type(action).__name__, lane, body)
 
-    async def commit(transaction: Transaction) -> int:
-        return await harness.outbox.put(transaction, DESK, item, 0)
-
-    harness.outbox.wake(await harness.database.commit(commit), DESK, lane, "matrix")
+    appended = await harness.database.commit(lambda transaction: harness.outbox.put(transaction, DESK, item, 0))
+    harness.outbox.wake(number_of(appended), DESK, lane, "matrix")
 
 
 @pytest.mark.parametrize(

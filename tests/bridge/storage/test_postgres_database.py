@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.storage import postgres_database, postgres_transaction
-from bridge.storage.database import Sync, Transaction, Work, attempt
+from bridge.storage import commit_queue, postgres_database, postgres_transaction
+from bridge.storage.database import Row, Sync, Transaction, Work, attempt
 from bridge.storage.errors import (
     Busy,
     ConstraintViolation,
@@ -228,6 +228,32 @@ async def test_the_next_commit_begins_before_this_one_is_answered(database: Post
         *("5 begins", (5, 3), "6 begins", (6, 3)),
     ]
     assert await kept(database) == [1, 3, 4, 6]
+
+
+async def test_rows_that_the_work_does_not_need_are_there_with_the_commit(database: PostgresDatabase) -> None:
+    """Of each commit its own, also where the one before fails while this one is on its way; within a savepoint at once."""
+
+    def puts(number: int, *, fails: bool = False) -> Work[list[Row]]:
+        async def work(transaction: Transaction) -> list[Row]:
+            if fails:
+                await put(number)(transaction)
+            return await transaction.later("INSERT INTO parent (id) VALUES ($1) RETURNING id", number)
+
+        return work
+
+    works = [puts(1), puts(2, fails=True), puts(3), puts(4)]
+    answers = await asyncio.gather(*(database.commit(work) for work in works), return_exceptions=True)
+    assert [[row["id"] for row in rows] if isinstance(rows, list) else type(rows) for rows in answers] == [
+        *([1], ConstraintViolation, [3], [4])
+    ]
+
+    async def within(transaction: Transaction) -> None:
+        await transaction.execute("SAVEPOINT attempt")
+        assert [row["id"] for row in await puts(5)(transaction)] == [5]
+        await transaction.execute("RELEASE SAVEPOINT attempt")
+
+    await database.commit(within)
+    assert await kept(database) == [1, 3, 4, 5]
 
 
 async def test_a_commit_that_fails_behind_another_takes_nothing_of_it(database: PostgresDatabase) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from bridge.storage.errors import InvalidStatement, Unavailable
 from bridge.storage.postgres_connection import PostgresConnection, connect
-from bridge.storage.postgres_pipeline import Flight, PostgresPipeline
+from bridge.storage.postgres_messages import Flight
+from bridge.storage.postgres_pipeline import PostgresPipeline
 from tests.fakes.database_engine import place_of
 from tests.fakes.postgres_server import PostgresServer
 
@@ -72,6 +73,17 @@ async def test_what_was_said_is_done_in_its_order(pipeline: PostgresPipeline) ->
     assert await pipeline.fetchval("SELECT COUNT(*) FROM t WHERE f = n") == 40
 
 
+async def test_rows_that_nobody_waits_for_come_with_the_next_answer(pipeline: PostgresPipeline) -> None:
+    """Each list has its own: of the first statement, of one that finds nothing, of many; new ones too."""
+    first = await pipeline.later("INSERT INTO t (n) VALUES ($1) RETURNING n", 7)
+    nothing = await pipeline.later("UPDATE t SET f = 1 WHERE n = $1 RETURNING n", 8)
+    await pipeline.defer("INSERT INTO t (n) SELECT n + 1 FROM t")
+    again = await pipeline.later("INSERT INTO t (n) VALUES ($1) RETURNING n", 9)
+    both = await pipeline.later("SELECT n FROM t WHERE n < $1 ORDER BY n", 9)
+    assert await pipeline.fetchval("SELECT COUNT(*) FROM t") == 3
+    assert [[row["n"] for row in rows] for rows in (first, nothing, again, both)] == [[7], [], [9], [7, 8]]
+
+
 async def test_few_statements_are_kept(connection: PostgresConnection) -> None:
     """The oldest makes room, and is prepared once more when it is asked again."""
     taken = connection.pipelined()
@@ -126,7 +138,7 @@ async def test_what_waits_behind_another_has_its_own_time(pipeline: PostgresPipe
         await pipeline.defer(slow, milliseconds)
         ended = await pipeline.finish("COMMIT")
         await pipeline.fetch(slow, milliseconds)
-        assert (ended.tag, ended.error) == ("COMMIT", None)
+        assert (ended.is_committed, ended.error) == (True, None)
 
 
 async def test_many_ask_at_once_and_each_has_its_own_answer(pipeline: PostgresPipeline) -> None:
@@ -162,13 +174,14 @@ async def test_what_is_queued_is_dropped_by_a_rollback(pipeline: PostgresPipelin
 
 
 @pytest.mark.parametrize("hold", [False, True])
+@pytest.mark.parametrize("is_whole", [False, True])
 @pytest.mark.parametrize("is_known", [False, True])
 async def test_a_transaction_begins_before_the_end_of_the_one_before_is_answered(
-    pipeline: PostgresPipeline, is_known: bool, hold: bool
+    pipeline: PostgresPipeline, is_known: bool, is_whole: bool, hold: bool
 ) -> None:
     """When that end fails nothing of its transaction is kept, all of the one behind it is, and each hears its own fate.
 
-    `is_known`: to the server, the statement that follows.
+    `is_known`: to the server, the statement that follows; `is_whole`: the one that fails stands in one message.
     """
     await pipeline.run("CREATE UNIQUE INDEX once ON t (n)")
     await pipeline.defer("BEGIN")
@@ -179,20 +192,24 @@ async def test_a_transaction_begins_before_the_end_of_the_one_before_is_answered
     ends = []
     for first, second in ((1, 1), (2, 3)):
         await pipeline.defer("BEGIN")
+        if not is_whole:
+            assert await pipeline.fetchval("SELECT 1") == 1
         for number in (first, second):
             await pipeline.defer("INSERT INTO t (n) VALUES ($1)", number)
         if second == 3:
             assert await pipeline.fetchval("SELECT COUNT(*) FROM t WHERE n < $1", 10) == 3
             assert pipeline.failed is None
         ends.append(await pipeline.finish("COMMIT", hold=hold))
+    assert [each.is_whole for each in ends] == [is_whole, False]
     assert [row["n"] for row in await pipeline.fetch("SELECT n FROM t ORDER BY n")] == [0, 2, 3]
     assert [str(each.error and each.error.code) for each in ends] == ["PostgresError 23505", "None"]
     assert (ends[0].failed or ("", None))[0] == "INSERT INTO t (n) VALUES ($1)"
     assert (ends[1].tag, ends[1].failed) == ("COMMIT", None)
 
 
+@pytest.mark.parametrize("begin", ["BEGIN", "BEGIN READ WRITE"])
 async def test_what_was_passed_over_is_sent_before_what_is_said_later(
-    pipeline: PostgresPipeline, monkeypatch: pytest.MonkeyPatch
+    pipeline: PostgresPipeline, monkeypatch: pytest.MonkeyPatch, begin: str
 ) -> None:
     """Also where the server's answer to it comes late: the third transaction does not get in front of the second."""
     await pipeline.run("CREATE UNIQUE INDEX once ON t (n)")
@@ -200,6 +217,7 @@ async def test_what_was_passed_over_is_sent_before_what_is_said_later(
 
     async def put(number: int) -> Flight:
         await pipeline.defer("BEGIN")
+        pipeline._queued[0] = (begin, (), None)  # with another word than its own it is none that stands in one message
         await pipeline.defer("INSERT INTO t (n, f) SELECT $1, COUNT(*) FROM t", number)
         return await pipeline.finish("COMMIT")
 
@@ -215,6 +233,7 @@ async def test_what_was_passed_over_is_sent_before_what_is_said_later(
     await (await put(1)).done
     monkeypatch.setattr(pipeline, "data_received", take_first_answer)
     fails, behind = await put(1), await put(2)
+    assert fails.is_whole is behind.is_whole is (begin == "BEGIN")
     await fails.done
     last = await put(3)
     monkeypatch.undo()
@@ -226,6 +245,41 @@ async def test_what_was_passed_over_is_sent_before_what_is_said_later(
         "None",
     ]
     assert [tuple(row) for row in await pipeline.fetch("SELECT n, f FROM t ORDER BY n")] == [(1, 0), (2, 1), (3, 2)]
+
+
+async def test_a_transaction_of_one_message_is_one(pipeline: PostgresPipeline) -> None:
+    """Without a BEGIN: others see all of it or nothing, an error anywhere takes all of it back, and locks go with it."""
+    ends: list[Flight] = []
+    for number, divisor in ((1, 1), (2, 1), (3, 0), (4, 1)):
+        await pipeline.defer("BEGIN")
+        await pipeline.defer("SELECT pg_advisory_xact_lock(7)")
+        await pipeline.defer("INSERT INTO t (n) VALUES ($1)", number)
+        rows = await pipeline.later("SELECT COUNT(*) AS held FROM pg_locks WHERE locktype = 'advisory' AND objid = 7")
+        await pipeline.defer("SELECT 1 / $1::BIGINT", divisor)
+        ends.append(await pipeline.finish("COMMIT"))
+        await ends[-1].done
+        assert ends[-1].is_committed is (divisor == 1)
+        assert [row["held"] for row in rows] == [1]
+    assert [each.is_whole for each in ends] == [False, True, True, True]
+    assert [row["n"] for row in await pipeline.fetch("SELECT n FROM t ORDER BY n")] == [1, 2, 4]
+    assert await pipeline.fetchval("SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 7") == 0
+    assert pipeline.failed is None
+
+
+async def test_an_error_that_comes_with_the_end_of_a_message_takes_all_of_it_back(pipeline: PostgresPipeline) -> None:
+    """A constraint that is looked at when the transaction ends."""
+    await pipeline.run(
+        "CREATE TEMP TABLE parent (id BIGINT PRIMARY KEY); CREATE TEMP TABLE child (id BIGINT REFERENCES parent (id) "
+        "DEFERRABLE INITIALLY DEFERRED)"
+    )
+    for parent, child, error in ((1, 1, None), (2, 3, "PostgresError 23503"), (3, 3, None)):
+        await pipeline.defer("BEGIN")
+        await pipeline.defer("INSERT INTO child (id) VALUES ($1)", child)
+        await pipeline.defer("INSERT INTO parent (id) VALUES ($1)", parent)
+        ended = await pipeline.finish("COMMIT")
+        await ended.done
+        assert (ended.error and ended.error.code, ended.is_committed) == (error, error is None)
+    assert [row["id"] for row in await pipeline.fetch("SELECT id FROM parent ORDER BY id")] == [1, 3]
 
 
 async def test_an_end_that_is_held_is_sent_although_nothing_follows(

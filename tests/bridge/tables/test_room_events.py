@@ -25,6 +25,7 @@ from bot.model.events import MessageRead
 from bridge.matrix.api import events
 from bridge.outbound.dispatcher import OutboxTask
 from bridge.tables import room_events
+from bridge.tables.outbox import number_of
 from tests.bridge.outbound.test_recap import RecapHarness, typed
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
@@ -132,8 +133,8 @@ async def test_a_redaction_on_hold_blocks_nothing_behind_it(harness: BridgeHarne
     actions: list[Action] = [EraseMessage(place=THREAD, event_id="$secret"), RedactMessage(place=THREAD, ref=RECAP), behind]
     for number, action in enumerate(actions):
         sealed = await harness.outbox.seal(owner, f"z{number}", action)
-        row = await harness.database.commit(partial(harness.outbox.put, owner=owner, item=sealed, created=now))
-        harness.outbox.wake(row, owner, sealed.lane, sealed.transport)
+        appended = await harness.database.commit(partial(harness.outbox.put, owner=owner, item=sealed, created=now))
+        harness.outbox.wake(number_of(appended), owner, sealed.lane, sealed.transport)
     running = asyncio.create_task(harness.outbox.run("matrix", asking.posting.room_sender.perform))
 
     async def empty() -> bool | None:
