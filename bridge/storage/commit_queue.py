@@ -10,7 +10,6 @@ whatever ends the syncing, those who wait are told, and those who come later.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -26,6 +25,12 @@ Maintenance: TypeAlias = Callable[[], Awaitable[bool]]
 
 DEFER_SECONDS: Final = 0.25
 """Seconds after which what nobody waits for is synced."""
+CROWD_SECONDS: Final = 0.01
+"""Seconds for which a sync waits for more in a crowd."""
+CROWD: Final = 1.5
+"""Commits of a sync, on the average of the last ones, from which on there is a crowd: one text alone makes 1."""
+LAST_ONES: Final = 8
+"""Syncs of that average."""
 WRITER_STOPS: Final = (asyncio.CancelledError, KeyboardInterrupt, SystemExit)
 """What ends the writer itself."""
 
@@ -67,18 +72,24 @@ class GroupSync:
     """Syncs one log, again and again, and answers who waited for it."""
 
     def __init__(self, log: Log, *, gather_seconds: float, is_idle: Callable[[], bool]) -> None:
-        """Make it. `gather_seconds`: for how long a sync waits for more, while there is more to write."""
+        """Make it. `gather_seconds`: for how long a sync waits for more, while there is more to write; 0: never.
+
+        In a crowd it waits for longer (`CROWD_SECONDS`).
+        """
         self._log, self._gather_seconds, self._is_idle = log, gather_seconds, is_idle
         self._written = self._synced = 0
         self._waiting: deque[_Waiting] = deque()
-        self._unsynced, self._idle = asyncio.Event(), asyncio.Event()
+        self._unsynced, self._gathered = asyncio.Event(), asyncio.Event()
         self._deferred: asyncio.TimerHandle | None = None
+        self._commits, self._usual_commits = 0, 1.0
+        self._gathers_until_idle = False
         self._finished = False
 
     def record_commit(self, sync: Sync) -> None:
         """Say that one more commit is in the log."""
         self._written += 1
         if sync is not Sync.DEFER:
+            self._commits += 1
             self._unsynced.set()
         elif self._deferred is None:
             self._deferred = asyncio.get_running_loop().call_later(DEFER_SECONDS, self._unsynced.set)
@@ -98,12 +109,13 @@ class GroupSync:
 
     def idle(self) -> None:
         """Say that nothing waits to be written, so a sync need not wait for more."""
-        self._idle.set()
+        if self._gathers_until_idle:
+            self._gathered.set()
 
     def finish(self) -> None:
         """Say that nothing more is written: `run` returns after one more sync, if there is anything to sync."""
         self._finished = True
-        self._idle.set()
+        self._gathered.set()
         self._unsynced.set()
 
     def fail_all(self) -> None:
@@ -115,10 +127,8 @@ class GroupSync:
         """Sync what was written until `finish`. Raises whatever ends the syncing."""
         while not self._finished or self._synced < self._written:
             await self._unsynced.wait()
-            if self._gather_seconds and not self._finished and not self._is_idle():
-                self._idle.clear()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._idle.wait(), self._gather_seconds)
+            if self._gather_seconds:
+                await self._gather()
             self._unsynced.clear()
             if self._deferred is not None:
                 self._deferred.cancel()
@@ -126,11 +136,25 @@ class GroupSync:
             if self._synced == self._written:
                 continue  # the sync before this one was asked by then
             written = self._written
+            self._usual_commits += (self._commits - self._usual_commits) / LAST_ONES
+            self._commits = 0
             await self._log.sync()
             self._synced = written
             while self._waiting and self._waiting[0].number <= written:
                 waiting = self._waiting.popleft()
                 answer(waiting.done, waiting.value)
+
+    async def _gather(self) -> None:
+        """Wait for more commits: in a crowd for some time, otherwise until nothing waits to be written."""
+        crowded = self._usual_commits >= CROWD
+        if self._finished or (not crowded and self._is_idle()):
+            return
+        self._gathered.clear()
+        self._gathers_until_idle = not crowded
+        seconds = CROWD_SECONDS if crowded else self._gather_seconds
+        timer = asyncio.get_running_loop().call_later(seconds, self._gathered.set)
+        await self._gathered.wait()
+        timer.cancel()
 
 
 def answer(done: asyncio.Future[Any], value: Any) -> None:

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ TABLES = (
     "CREATE TABLE parent (id BIGINT PRIMARY KEY)",
     "CREATE TABLE child (id BIGINT REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)",
 )
+NUMBERS = count(1000)
 
 
 @pytest.fixture
@@ -306,6 +308,31 @@ async def test_commits_that_wait_for_the_writer_share_a_sync(place: PostgresPlac
     assert len(syncs) == before + 1
     await database.commit(put(40))
     assert len(syncs) == before + 2
+    await database.close()
+
+
+async def test_in_a_crowd_a_sync_waits_for_more_commits(place: PostgresPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also while none waits for the writer; as soon as they come one by one again, it waits for nothing."""
+    database = PostgresDatabase(place)
+    await database.open()
+    await database.commit(lambda transaction: transaction.execute(TABLES[0]))
+    group = database._queue._group_sync
+    for _ in range(3):
+        await asyncio.gather(*(database.commit(put(next(NUMBERS))) for _ in range(10)))
+    assert group._usual_commits > commit_queue.CROWD
+    monkeypatch.setattr(commit_queue, "CROWD_SECONDS", 0.3)
+    begun, synced = asyncio.get_running_loop().time(), group._synced
+    one = asyncio.create_task(database.commit(put(next(NUMBERS))))
+    await asyncio.sleep(0.1)
+    await asyncio.gather(database.commit(put(next(NUMBERS))), one)
+    assert group._synced == synced + 2
+    assert asyncio.get_running_loop().time() - begun > 0.25
+    monkeypatch.setattr(commit_queue, "CROWD_SECONDS", 0.0)
+    for _ in range(30):
+        await database.commit(put(next(NUMBERS)))
+    monkeypatch.setattr(commit_queue, "CROWD_SECONDS", 3600.0)
+    async with asyncio.timeout(STEP_TIMEOUT):
+        await database.commit(put(next(NUMBERS)))
     await database.close()
 
 
