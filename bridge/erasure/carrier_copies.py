@@ -156,8 +156,7 @@ class CarrierCopies:
         """Commit what became of copies. What a crash takes before is asked again, and answered the same."""
 
         async def commit(transaction: Transaction) -> None:
-            for copy, result in results:
-                await carrier_copies.settle(transaction, copy.n, result)
+            await carrier_copies.settle(transaction, {copy.n: result for copy, result in results})
 
         await self._database.commit(commit, sync=Sync.DEFER)
         self._wake.erasure()

@@ -7,9 +7,11 @@ since the epoch. What became of a copy is counted, in fixed words, for the certi
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from bridge.storage.database import Reader, Transaction, earlier
+from bridge.storage.database import Reader, Transaction, earlier, placeholders
 from bridge.tables.erasure_jobs import PERSON
 
 REPORT_WAIT: Final = 3600.0
@@ -21,6 +23,8 @@ MAX_WAIT: Final = 6 * 3600.0
 """Seconds between two tries to delete a copy, at most."""
 WITHOUT_ID: Final = "texts that may have reached the carrier, which told us no id"
 
+TOGETHER: Final = 20
+"""Copies that are forgotten by one statement."""
 # Of a copy without an owner nobody knows that it is not a held thread's, as long as that thread has texts without an id.
 # That is asked apart from the other, a look at one thread: in one condition with it each copy went through all threads.
 NOT_ON_HOLD: Final = f"""NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = c.owner AND t.legal_hold)
@@ -69,11 +73,19 @@ async def postpone(transaction: Transaction, n: int, *, tries: int, due: float) 
     await transaction.execute("UPDATE carrier_copy SET tries = $2, due = $3 WHERE n = $1", n, tries, due)
 
 
-async def settle(transaction: Transaction, n: int, result: str) -> None:
-    """Forget a copy, and count what became of it for its owner, who may have changed while the carrier was asked."""
-    owner = await transaction.fetchval("DELETE FROM carrier_copy WHERE n = $1 RETURNING owner", n)
-    if owner:
-        await count_result(transaction, owner, result)
+async def settle(transaction: Transaction, results: Mapping[int, str]) -> None:
+    """Forget copies, and count what became of each for its owner, who may have changed while the carrier was asked."""
+    numbers, query = [*results], f"DELETE FROM carrier_copy WHERE n IN ({placeholders(TOGETHER)}) RETURNING n, owner"  # noqa: S608
+    counts: Counter[tuple[str, str]] = Counter()
+    for begin in range(0, len(numbers), TOGETHER):
+        some = numbers[begin : begin + TOGETHER]
+        # Where there are fewer, the last one fills the list: one statement is prepared, and not one for each length.
+        some += [some[-1]] * (TOGETHER - len(some))
+        for row in await transaction.fetch(query, *some):
+            if row["owner"]:
+                counts[row["owner"], results[row["n"]]] += 1
+    for (owner, result), more in counts.items():
+        await count_result(transaction, owner, result, more=more)
 
 
 async def record(
