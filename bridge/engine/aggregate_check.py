@@ -27,8 +27,11 @@ class AggregateCheck:
         self._versions = services.marks.aggregates
 
     async def get(self, thread: str) -> StoredThread | None:
-        """Return a thread as it stands, or None when it has ended; tell the desk if it is not what was committed last."""
-        stored = await threads.get(self._database, thread)
+        """Return a thread as it stands, or None when it has ended: compared."""
+        return await self.compare(thread, await threads.get(self._database, thread))
+
+    async def compare(self, thread: str, stored: StoredThread | None) -> StoredThread | None:
+        """Return what was just read of a thread, None when it has ended; tell the desk if it is not what was committed."""
         if not self._is_as_written(thread, stored):
             await self._tell(thread)
         return stored

@@ -53,6 +53,7 @@ from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import InboxRow, SequencedRow
 from bridge.tables.outbox import OutboxRow
 from bridge.tables.phone_locks import LockedPhones
+from bridge.tables.threads import StoredThread
 from policies.drills.script import DrillScript
 from policies.pack import Pack, Shifts
 
@@ -136,10 +137,11 @@ class Engine:
                 if rows[0].inbox_row.kind not in inbox.OF_PEOPLE:
                     await self._pause_in_crowd()
             return
-        behind = 1
-        while behind and (rows := await inbox.next_to_decide(self._database, owner)):
-            await self._process(rows[0])
-            behind = len(rows) - 1  # who was the last is not looked behind: what came since has woken its owner again
+        following = True
+        while following and (found := await inbox.next_to_decide(self._database, owner)) is not None:
+            await self._process(found.row, found.thread)
+            # Who was the last is not looked behind: what came since has woken its owner again.
+            following = found.is_followed
 
     async def _process_together(self, rows: list[SequencedRow]) -> None:
         """Decide several events of the desk and commit them at once; one by one when that fails as a bug."""
@@ -169,11 +171,12 @@ class Engine:
         if (crowd := len(self._desk.flood.crowd)) >= CROWD:
             await asyncio.sleep(min(crowd * PAUSE_PER_WAITING, LONGEST_PAUSE))
 
-    async def _process(self, row: SequencedRow) -> None:
+    async def _process(self, row: SequencedRow, thread: StoredThread | None = None) -> None:
+        """Decide an event. `thread`: its thread as it was read with it; None: it has ended, or it is the desk's."""
         owner = row.inbox_row.owner
         try:
+            stored = None if owner == DESK else await self._check.compare(owner, thread)
             while True:
-                stored = None if owner == DESK else await self._check.get(owner)
                 if owner != DESK and stored is None:
                     # It has ended: what the desk still had to tell it concerns nobody.
                     await self._database.commit(lambda transaction: inbox.delete(transaction, row.seq))
@@ -201,6 +204,7 @@ class Engine:
                     frozen = stored is not None and stored.legal_hold
                     await self._decide(row, aggregate, matched, frozen=frozen, behind=aggregate is not opened)
                 except _StaleFacts:
+                    stored = await self._check.get(owner)
                     continue
                 except (Unavailable, OSError):
                     raise

@@ -38,10 +38,11 @@ from bridge.runtime.clock import to_bridge_time
 from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.measurements import INBOUND, REPORT
 from bridge.services import Services
-from bridge.storage.database import Sync, Transaction
-from bridge.storage.errors import DatabaseError
+from bridge.storage.database import Sync, Transaction, Work
+from bridge.storage.errors import ConstraintViolation, DatabaseError
 from bridge.storage.vault import CannotOpen
 from bridge.tables import carrier_copies, inbox, sent_texts, threads
+from bridge.tables.inbox import KnownTexter
 
 MAX_LINE_BYTES: Final = 64 * 1024
 """Bytes of a request's first line. aiohttp's own limit is 8190, and a gateway that calls by GET writes each byte of a text
@@ -225,31 +226,31 @@ class Webhook:
     async def _accept_text(self, text: InboundText, *, canary: str, at_carrier: bool = True) -> None:
         # A thread of the canary is found by its own texts alone, whatever number a stranger's text bears.
         phone_hash = self._vault.phone_hash(f"{self._line} canary" if canary else self._line, text.sender)
+        seen = self._vault.keyed_hash(f"carrier {self._carrier.kind}" if at_carrier else "canary", text.message_id)
         turn = self._locks.setdefault(phone_hash, asyncio.Lock())
         async with turn:
             for last in (False, True):
-                owner = await threads.find_by_phone(self._database, phone_hash)
+                known = await inbox.known_texter(self._database, phone_hash, seen)
+                if known.is_seen if known is not None else await inbox.is_seen(self._database, seen):
+                    log.event("webhook.duplicate")
+                    await self._database.synced()
+                    return
                 try:
-                    await self._store_text(text, owner, phone_hash, canary=canary, at_carrier=at_carrier)
+                    await self._store_text(text, seen, known, phone_hash, canary=canary, at_carrier=at_carrier)
                 except (_ThreadEnded, CannotOpen):
                     # Its key goes right after its row, and neither comes back. Where a row stands without its key, as
                     # after a person put an older keys.db back, no second look helps.
-                    if last or owner is None:
+                    if last or known is None:
                         raise NotStored from None
                 else:
                     return
 
     async def _store_text(
-        self, text: InboundText, known: str | None, phone_hash: bytes, *, canary: str, at_carrier: bool
+        self, text: InboundText, seen: bytes, known: KnownTexter | None, phone_hash: bytes, *, canary: str, at_carrier: bool
     ) -> None:
         now = self._clock.now()
-        kind = f"carrier {self._carrier.kind}" if at_carrier else "canary"
-        seen = self._vault.keyed_hash(kind, text.message_id)
-        owner = known or secrets.token_hex(16)
+        owner = secrets.token_hex(16) if known is None else known.thread
         if known is None:
-            if await inbox.is_seen(self._database, seen):
-                log.event("webhook.duplicate")
-                return
             await self._vault.create(owner)
             self._crash(CrashPoint.KEY_WRITTEN)
         # What is told of hours later, by a listing or a late retry, has not just arrived: nothing answers it by itself.
@@ -268,18 +269,18 @@ class Webhook:
         inbox_row = await inbox.seal(self._vault, owner, event)
         phone = await threads.seal_phone(self._vault, owner, text.sender) if known is None else b""
         when = moment(event)
-        number = await reply_number.seal(self._vault, owner, text.to, when) if text.to else None
+        stands = None if known is None else known.number
+        is_older = await reply_number.is_older(self._vault, owner, stands, when, now=now)
+        number = await reply_number.seal(self._vault, owner, text.to, when) if text.to and not is_older else None
         copy = await self._carrier_copies.seal(text.message_id)
+        until = int(now) + (ID_RETENTION if at_carrier else CANARY_ID_RETENTION)
 
         async def commit(transaction: Transaction) -> Callable[[str], None] | None:
-            existing = await threads.get_number(transaction, owner)
-            if known is not None and existing is None:
-                raise _ThreadEnded
-            if not await inbox.mark_seen(
-                transaction, seen, until=int(now) + (ID_RETENTION if at_carrier else CANARY_ID_RETENTION)
-            ):
+            if known is not None:
+                await inbox.require_unseen(transaction, seen, until=until, thread=owner)
+            elif not await inbox.mark_seen(transaction, seen, until=until):
                 return None
-            if known is None:
+            else:
                 await screening.insert_thread(
                     transaction,
                     self._vault,
@@ -290,8 +291,7 @@ class Webhook:
                     phone=text.sender,
                     canary=canary,
                 )
-            stands = existing.number if existing is not None else None
-            if number is not None and not await reply_number.is_older(self._vault, owner, stands, when, now=now):
+            if number is not None:
                 await threads.set_number(transaction, owner, number)
             await inbox.append(transaction, inbox_row)
             if not canary:
@@ -300,10 +300,10 @@ class Webhook:
             ref = f"in:{event.id}"
             if at_carrier:
                 await carrier_copies.record(transaction, hash_=seen, owner=owner, ref=ref, sealed=copy, due=due, now=now)
-            return self._wake.engine if existing is not None and existing.screened else self._wake.screening
+            return self._wake.engine if known is not None and known.screened else self._wake.screening
 
         # It is decided on while it is on its way to the disk; nothing leaves and nothing is answered before it is there.
-        wake = await self._database.commit(commit, sync=Sync.BEGIN)
+        wake = await self._commit_text(commit, seen, known)
         if wake is None:
             log.event("webhook.duplicate")
             if known is None:
@@ -317,6 +317,21 @@ class Webhook:
             self._measurements.text_arrived(event.id)
         wake(owner)
         await self._database.synced()
+
+    async def _commit_text(
+        self, work: Work[Callable[[str], None] | None], seen: bytes, known: KnownTexter | None
+    ) -> Callable[[str], None] | None:
+        """Commit a text, and return who is woken by it; None: it came before. Raises `_ThreadEnded`."""
+        try:
+            return await self._database.commit(work, sync=Sync.BEGIN)
+        except ConstraintViolation:
+            if known is None:
+                raise
+            if await inbox.is_seen(self._database, seen):
+                return None
+            if await threads.get_phone(self._database, known.thread) is None:
+                raise _ThreadEnded from None
+            raise
 
     async def accept_report(self, delivery_report: DeliveryReport) -> None:
         """Take a delivery report in; one that comes before its text's result is kept for it, one that comes twice is one.

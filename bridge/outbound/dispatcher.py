@@ -48,13 +48,17 @@ MAX_RECHECKS: Final = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxTask:
-    """One row, opened. `created` in seconds since the epoch."""
+    """One row, opened. `created` in seconds since the epoch.
+
+    `room`: of its owner, a thread, as it was when the row was read; None where there was none, or it was not read.
+    """
 
     number: int
     owner: str
     txn: str
     created: int
     action: Action = field(repr=False)
+    room: str | None = None
 
 
 class RetryLater(Exception):  # noqa: N818 - it is an instruction
@@ -209,6 +213,8 @@ class OutboxDispatcher:
             self._push(key)
 
     async def _perform(self, number: int, commits: int, key: LaneKey, perform: Perform) -> None:
+        # Read when all of it is on the disk, and not before: then one look says where it goes as well.
+        await self._database.synced(commits)
         row = await outbox.sealed_action(self._database, number)
         if row is None:
             return
@@ -219,8 +225,8 @@ class OutboxDispatcher:
         try:
             body = await self._vault.open(key[0], f"outbox {row.txn}", row.body)
             action = serialization.decode(row.kind, body)
-            await self._database.synced(commits)
-            await perform(OutboxTask(number=number, owner=key[0], txn=row.txn, created=row.created, action=action))
+            task = OutboxTask(number=number, owner=key[0], txn=row.txn, created=row.created, action=action, room=row.room)
+            await perform(task)
         except (RetryLater, Unavailable, OSError):
             raise
         except CannotOpen as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from bot.canary import is_canary
-from bot.model.actions import DESK, OFFICE
+from bot.model.actions import DESK, OFFICE, THREAD
 from bridge.matrix.rooms import room_state
 from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
 from bridge.storage.database import Database
@@ -31,9 +31,12 @@ async def room_of(database: Database, owner: str, place: str) -> str | None:
 async def require_room(database: Database, task: OutboxTask, place: str, *, now: float) -> str:
     """Return the room of a place for a row. Raises :class:`RetryLater` while there is none.
 
-    An office that has not come to be is waited for no longer than `OFFICE_TIMEOUT`; then :class:`PermanentFailure`.
+    A thread's is the one that was read with the row. An office that has not come to be is waited for no longer than
+    `OFFICE_TIMEOUT`; then :class:`PermanentFailure`.
     """
-    room_id = await room_of(database, task.owner, place)
+    room_id = task.room if place == THREAD else None
+    if room_id is None:
+        room_id = await room_of(database, task.owner, place)
     if room_id is None and place.startswith(OFFICE) and now - task.created > OFFICE_TIMEOUT:
         raise PermanentFailure("no office")
     if room_id is None:

@@ -349,7 +349,7 @@ class RoomSender:
             await room_events.delete(transaction, gone)
             if event_id:
                 # The conversation may be over since the room was looked up: then nobody asks for this event by its name.
-                stands = await room_events.standing_of(transaction, task.owner, room, event_id)
+                stands = await room_events.standing_of(transaction, task.owner, room, event_id, ref)
                 over = place == THREAD and not stands.owns_room
                 for noted, name, on in ((event_id, ref, about), *((each, "", event_id) for each in reactions if each)):
                     await room_events.record_ours(
@@ -364,6 +364,7 @@ class RoomSender:
                         now=now,
                         lifetime=self._lifetime,
                         until=until,
+                        has_namesake=stands.has_namesake,
                     )
                 if ref.startswith("in:"):
                     await carrier_copies.release_shown(transaction, task.owner, ref, now)

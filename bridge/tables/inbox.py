@@ -36,6 +36,7 @@ from bridge.storage import serialization
 from bridge.storage.database import Reader, Row, Transaction, earlier
 from bridge.storage.serialization import kind_name
 from bridge.storage.vault import PASSING, PASSING_BYTES, CannotOpen, Vault
+from bridge.tables.threads import StoredThread
 
 CONTEXT = "inbox"
 TEXT = kind_name(TextArrived)
@@ -79,6 +80,28 @@ class SequencedRow:
 
     seq: int
     inbox_row: InboxRow
+
+
+@dataclass(frozen=True, slots=True)
+class NextEvent:
+    """A thread's oldest event, whether another stands behind it, and the thread, or None when it has ended."""
+
+    row: SequencedRow
+    is_followed: bool
+    thread: StoredThread | None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTexter:
+    """The thread of a phone that texts, and whether this text came before.
+
+    `number`: the sealed number of the line that was texted last; `screened`: the phone was looked up.
+    """
+
+    thread: str
+    number: bytes | None
+    screened: bool
+    is_seen: bool
 
 
 async def seal(vault: Vault, owner: str, event: Event) -> InboxRow:
@@ -141,14 +164,18 @@ async def next_at_desk(reader: Reader, most: int) -> list[SequencedRow]:
     return [_sequenced(DESK, row) for row in rows]
 
 
-async def next_to_decide(reader: Reader, owner: str) -> list[SequencedRow]:
-    """Return a thread's oldest event, and the next when there is one; nothing when its phone was not looked up yet."""
+async def next_to_decide(reader: Reader, owner: str) -> NextEvent | None:
+    """Return a thread's oldest event; None where there is none, or its phone was not looked up yet."""
     rows = await reader.fetch(
-        """SELECT seq, kind, body FROM inbox WHERE owner = $1
-           AND NOT EXISTS (SELECT 1 FROM thread WHERE id = $1 AND NOT screened) ORDER BY seq LIMIT 2""",
+        """SELECT i.seq, i.kind, i.body, t.aggregate, t.legal_hold FROM inbox i LEFT JOIN thread t ON t.id = i.owner
+           WHERE i.owner = $1 AND (t.id IS NULL OR t.screened) ORDER BY i.seq LIMIT 2""",
         owner,
     )
-    return [_sequenced(owner, row) for row in rows]
+    if not rows:
+        return None
+    first = rows[0]
+    thread = None if first["aggregate"] is None else StoredThread(first["aggregate"], bool(first["legal_hold"]))
+    return NextEvent(_sequenced(owner, first), len(rows) > 1, thread)
 
 
 async def oldest(reader: Reader, owner: str) -> SequencedRow | None:
@@ -209,6 +236,34 @@ async def mark_seen(transaction: Transaction, digest: bytes, *, until: int) -> b
     """Note, until that time in seconds since the epoch, that a message of the carrier came; False when it came before."""
     query = "INSERT INTO seen (hash, until) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING until"
     return await transaction.fetchval(query, digest, until) is not None
+
+
+async def known_texter(reader: Reader, phone_hash: bytes, digest: bytes) -> KnownTexter | None:
+    """Return the thread of a phone, by its keyed hash, or None; `digest`: of the text that has come."""
+    row = await reader.fetchrow(
+        """SELECT id, number, screened, EXISTS (SELECT 1 FROM seen WHERE hash = $2) AS seen FROM thread
+           WHERE phone_hash = $1""",
+        phone_hash,
+        digest,
+    )
+    if row is None:
+        return None
+    return KnownTexter(row["id"], row["number"], bool(row["screened"]), bool(row["seen"]))
+
+
+async def require_unseen(transaction: Transaction, digest: bytes, *, until: int, thread: str) -> None:
+    """Note that a text came, as `mark_seen` does, which was not noted when it was looked for, and whose thread stood.
+
+    Nothing waits for an answer: where it was noted since, or the thread has ended, the commit fails, with
+    `ConstraintViolation`.
+    """
+    await transaction.execute(
+        # NULL without the thread, which `until` may not be.
+        "INSERT INTO seen (hash, until) VALUES ($1, (SELECT CAST($2 AS BIGINT) FROM thread WHERE id = $3))",
+        digest,
+        until,
+        thread,
+    )
 
 
 def _sequenced(owner: str, row: Row) -> SequencedRow:

@@ -52,12 +52,13 @@ class QueuedRow(NamedTuple):
 
 
 class SealedAction(NamedTuple):
-    """What a row holds. `created` in seconds since the epoch."""
+    """What a row holds. `created` in seconds since the epoch; `room`: of the thread that it is of, or None."""
 
     kind: str
     txn: str
     body: bytes
     created: int
+    room: str | None
 
 
 class SealedBody(NamedTuple):
@@ -114,8 +115,10 @@ async def queued_rows(reader: Reader) -> list[QueuedRow]:
 
 async def sealed_action(reader: Reader, number: int) -> SealedAction | None:
     """Return what a row holds, or None when it is gone."""
-    row = await reader.fetchrow("SELECT kind, txn, body, created FROM outbox WHERE id = $1", number)
-    return None if row is None else SealedAction(row["kind"], row["txn"], row["body"], row["created"])
+    query = """SELECT o.kind, o.txn, o.body, o.created, t.room_id FROM outbox o LEFT JOIN thread t ON t.id = o.owner
+        WHERE o.id = $1"""
+    row = await reader.fetchrow(query, number)
+    return None if row is None else SealedAction(*row)
 
 
 async def rows_being_sent(reader: Reader) -> list[StoredRow]:

@@ -36,10 +36,14 @@ _INSERT: Final = """INSERT INTO event (event_id, room_id, owner, ref, about, at,
 
 
 class RoomStanding(NamedTuple):
-    """Of an event that was sent to a room: whether the thread has that room still, and whether a reaction came early."""
+    """Of an event that was sent to a room: whether the thread has that room still, and whether a reaction came early.
+
+    `has_namesake`: another event of that owner bears the name that it gets.
+    """
 
     owns_room: bool
     has_early_reaction: bool
+    has_namesake: bool
 
 
 class IndexedEvent(NamedTuple):
@@ -103,9 +107,13 @@ async def record_ours(
     ref: str,
     about: str = "",
     until: int | None = None,
+    has_namesake: bool = True,
 ) -> None:
-    """Note an event that we sent, by our own name for it, which may be empty; also when the room told us of it before."""
-    if ref:
+    """Note an event that we sent, by our own name for it, which may be empty; also when the room told us of it before.
+
+    `has_namesake`: whether another bears that name, or that is not known.
+    """
+    if ref and has_namesake:
         await transaction.execute(
             "UPDATE event SET ref = NULL, expires = COALESCE(expires, $3) WHERE owner = $1 AND ref = $2 AND event_id <> $4",
             owner,
@@ -121,16 +129,18 @@ async def record_ours(
     await transaction.execute(query, *values)
 
 
-async def standing_of(reader: Reader, owner: str, room_id: str, event_id: str) -> RoomStanding:
-    """Say how things stand for an event of ours that was sent to a thread's room."""
+async def standing_of(reader: Reader, owner: str, room_id: str, event_id: str, ref: str) -> RoomStanding:
+    """Say how things stand for an event of ours that was sent to a thread's room and is to bear that name."""
     row = await reader.fetchrow(
         """SELECT EXISTS (SELECT 1 FROM thread WHERE room_id = $1 AND id = $2) AS owns,
-                  EXISTS (SELECT 1 FROM early_reaction WHERE target = $3 AND owner = $2) AS early""",
+                  EXISTS (SELECT 1 FROM early_reaction WHERE target = $3 AND owner = $2) AS early,
+                  EXISTS (SELECT 1 FROM event WHERE owner = $2 AND ref = $4 AND event_id <> $3) AS named""",
         room_id,
         owner,
         event_id,
+        ref,
     )
-    return RoomStanding(bool(row and row["owns"]), bool(row and row["early"]))
+    return RoomStanding(*(bool(row and row[part]) for part in ("owns", "early", "named")))
 
 
 async def find(reader: Reader, event_id: str) -> KnownEvent | None:

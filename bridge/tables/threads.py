@@ -48,14 +48,6 @@ class StoredPhone:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredNumber:
-    """The sealed number of the line that a texter texted last, and whether their phone was looked up."""
-
-    number: bytes | None
-    screened: bool
-
-
-@dataclass(frozen=True, slots=True)
 class SealedThread:
     """What a text to the phone needs. `number`: the line's number that was texted last (`reply_number`)."""
 
@@ -142,12 +134,6 @@ async def get_phone(reader: Reader, thread: str) -> StoredPhone | None:
     """Return a thread's phone, or None when it has ended."""
     row = await reader.fetchrow("SELECT phone, phone_hash, screened FROM thread WHERE id = $1", thread)
     return None if row is None else StoredPhone(row["phone"], bytes(row["phone_hash"]), bool(row["screened"]))
-
-
-async def get_number(reader: Reader, thread: str) -> StoredNumber | None:
-    """Return the number that a thread is answered from, or None when it has ended."""
-    row = await reader.fetchrow("SELECT screened, number FROM thread WHERE id = $1", thread)
-    return None if row is None else StoredNumber(row["number"], bool(row["screened"]))
 
 
 async def room_of(reader: Reader, thread: str) -> str | None:

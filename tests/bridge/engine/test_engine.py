@@ -200,8 +200,7 @@ async def test_a_damaged_row_on_its_way_out_costs_no_message_of_a_person(harness
 
 
 async def _waits(harness: BridgeHarness, owner: str) -> bool | None:
-    query = "SELECT COUNT(*) FROM outbox WHERE owner = $1 AND kind = 'SendMessage'"
-    return await harness.database.fetchval(query, owner) >= 1 or None
+    return owner in harness.outbox._waiting_for_room or None
 
 
 async def _decided(harness: BridgeHarness) -> bool | None:

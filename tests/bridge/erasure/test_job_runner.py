@@ -16,6 +16,7 @@ from bridge.matrix.api.module_api import STILL_THERE, HomeserverUnreachable, Mod
 from bridge.matrix.room_client import Permanent, Transient
 from bridge.tables.cross_table.leftovers import PERSON_COLUMNS, ROOM_COLUMNS
 from bridge.tables.erasure_jobs import IMMEDIATE
+from bridge.tables.inbox import KnownTexter
 from policies.schema import SettingsPart
 from tests.fakes.bridge_harness import HANDSET
 from tests.fakes.erasure_harness import ROOM, ErasureHarness, FakeRooms
@@ -250,13 +251,13 @@ async def test_a_text_while_a_thread_ends_is_another_ones(erasure: ErasureHarnes
     keep = erasure.harness.webhook._store_text
     ended: list[str] = []
 
-    async def ends_first(text: object, known: str | None, phone_hash: bytes, **how: Any) -> None:
+    async def ends_first(text: object, seen: bytes, known: KnownTexter | None, phone_hash: bytes, **how: Any) -> None:
         if known is not None and not ended:
-            ended.append(known)
+            ended.append(known.thread)
             await erasure.send_message(owner, "!close now")
             while await erasure.harness.database.fetchval("SELECT COUNT(*) FROM erasure WHERE step = 'key'"):
                 await erasure.runner.run_once()
-        await keep(text, known, phone_hash, **how)  # type: ignore[arg-type]
+        await keep(text, seen, known, phone_hash, **how)  # type: ignore[arg-type]
 
     erasure.harness.webhook._store_text = ends_first  # type: ignore[method-assign]
     other = await erasure.harness.receive_text("do not lose me", message_id="late", sender=HANDSET)

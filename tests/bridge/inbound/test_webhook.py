@@ -9,9 +9,10 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -28,6 +29,7 @@ from bridge.inbound.webhook import PROBE_BODIES
 from bridge.storage import serialization
 from bridge.storage.errors import Unavailable
 from bridge.tables import inbox
+from bridge.tables.inbox import KnownTexter
 from deploy.rehearsal.service import run_carrier
 from deploy.rehearsal.settings import Settings, Timing
 from tests.bridge.metrics.samples import value
@@ -128,7 +130,7 @@ async def test_nobody_is_answered_before_it_is_on_the_disk(
         assert not any(each.done() for each in texts)
     assert await asyncio.gather(*texts) == [200, 200]
     disk.fails = True
-    assert await webhook.post(text("one more")) == 503
+    assert await webhook.post(text("one more", message_id="id2")) == 503
 
 
 @pytest.mark.sqlite_only
@@ -253,6 +255,41 @@ async def test_a_duplicate_changes_nothing(webhook: WebhookClient) -> None:
     assert await webhook.post(text("words")) == 200
     assert await webhook.harness.count("inbox") == await webhook.harness.count("thread") == 1
     assert len(await webhook.harness.vault.owners()) == 3  # the desk, the copies, and the thread
+
+
+async def test_a_text_that_is_kept_after_it_was_looked_for_is_one(
+    webhook: WebhookClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its carrier came again while the commit was under way that nobody waited for any more: the second finds it kept."""
+    assert await webhook.post(text("words")) == 200
+    look = inbox.known_texter
+
+    async def before(*what: Any) -> KnownTexter | None:
+        found = await look(*what)
+        return found and replace(found, is_seen=False)
+
+    monkeypatch.setattr(inbox, "known_texter", before)
+    assert await webhook.post(text("words")) == 200
+    assert await webhook.harness.count("inbox") == await webhook.harness.count("seen") == 1
+    assert await webhook.post(text("more words", message_id="id2")) == 200
+    assert await webhook.harness.count("inbox") == 2
+
+
+async def test_a_text_of_a_thread_that_ended_since_it_was_looked_for_begins_another(
+    webhook: WebhookClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While its key is still there: nothing is kept for a thread that has no row."""
+    vault, look = webhook.harness.vault, inbox.known_texter
+    await vault.create("ended")
+    found = [KnownTexter("ended", None, screened=True, is_seen=False)]
+
+    async def before(*what: Any) -> KnownTexter | None:
+        return found.pop() if found else await look(*what)
+
+    monkeypatch.setattr(inbox, "known_texter", before)
+    assert await webhook.post(text("words")) == 200
+    (row,) = await webhook.harness.database.fetch("SELECT owner FROM inbox")
+    assert row["owner"] == await webhook.harness.thread_id(HANDSET) != "ended"
 
 
 async def test_first_texts_at_once_make_one_thread(webhook: WebhookClient) -> None:

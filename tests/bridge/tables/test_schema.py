@@ -99,10 +99,11 @@ async def test_a_certificate_of_before(line: BridgeHarness) -> None:
 
 async def test_an_early_reaction_of_before(line: BridgeHarness) -> None:
     """It is known to have come, opens, and is heard when its event is noted."""
-    assert (await room_events.standing_of(line.database, HELD, ROOM, "$card")).has_early_reaction
+    assert (await room_events.standing_of(line.database, HELD, ROOM, "$card", "card")).has_early_reaction
     await line.database.commit(lambda transaction: early_reactions.deliver(transaction, line.vault, HELD, "$card", "card"))
-    (row,) = await inbox.next_to_decide(line.database, HELD)
-    opened = await line.vault.open(HELD, inbox.CONTEXT, row.inbox_row.body)
+    found = await inbox.next_to_decide(line.database, HELD)
+    assert found is not None
+    opened = await line.vault.open(HELD, inbox.CONTEXT, found.row.inbox_row.body)
     assert serialization.decode_as(ReactionAdded, opened) == ReactionAdded(**{**REACTION, "target": "card"})  # type: ignore[arg-type]
 
 
