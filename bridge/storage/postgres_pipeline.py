@@ -5,9 +5,9 @@ Rules of this module: one task writes on a connection; on one that only reads, m
 is waited for, in one message and one way there and back. After an error the server passes over the rest of the message, so
 nothing that was said after it is done. The end of a transaction need not be waited for before the next begins: when it
 fails, what was sent of the next was passed over too, and is sent once more. A transaction of which nothing is waited for
-before its end is one message, without BEGIN and COMMIT: what stands in a message outside of such a block is a transaction by
-itself. Errors are those of `postgres_connection`: a code, and no value. asyncpg makes the connection (TLS, login, settings)
-and hands its transport over; it cannot send a statement before the one before it was answered, which costs a commit of four
+before its end is one message, without BEGIN and COMMIT: what stands in a message outside of such a block is a transaction.
+Errors are those of `postgres_connection`: a code, and no value. asyncpg makes the connection (TLS, login, settings) and
+hands its transport over; it cannot send a statement before the one before it was answered, which costs a commit of four
 statements six ways in place of one to three.
 
 Source: postgresql.org/docs/current: protocol-flow.html ("Pipelining", "Extended Query").
