@@ -56,6 +56,8 @@ class Services:
     """Made once. `crash` is called at each crash point, and does nothing but in tests."""
 
     database: Database
+    puppet_database: Database | None = None
+    """The texter puppet's store, where something is sealed under passing keys as well. None only in tests without one."""
     vault: Vault
     clock: Clock
     marks: Marks

@@ -72,8 +72,8 @@ MAY_IMPORT: Final[dict[str, str]] = {
     ),
     "bridge/erasure": (
         "policies bot/model bridge/runtime bridge/storage bridge/carriers bridge/config bridge/services bridge/tables "
-        "bridge/tables/cross_table bridge/matrix/api bridge/background bridge/matrix/rooms bridge/matrix/room_keys "
-        "bridge/matrix"
+        "bridge/tables/cross_table bridge/matrix/api bridge/background bridge/matrix/olm bridge/matrix/rooms "
+        "bridge/matrix/room_keys bridge/matrix"
     ),
     "bridge/outbound": (
         "policies bot/wording bot/model bot/commands bot/display bot/guard bot/canary bridge/runtime bridge/storage "

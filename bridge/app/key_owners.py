@@ -17,7 +17,7 @@ from bot.model.actions import DESK
 from bot.model.thread_desk_events import ThreadParked
 from bot.model.transactional_actions import EraseTexter, ParkThread
 from bridge.erasure.carrier_copies import COPIES
-from bridge.matrix.rooms.room_state import delete_unassigned_rooms, desk_room, rooms_of_ours
+from bridge.matrix.rooms.room_state import delete_unassigned_rooms, rooms_of_ours
 from bridge.matrix.service import CONFIRMATIONS_SIGNED
 from bridge.runtime import log
 from bridge.storage.vault import CannotOpen
@@ -75,17 +75,17 @@ async def _end(services: Services, actions: TransactionalActions, thread: str, g
 
 
 async def replace_room_keys(services: Services, owners: Collection[str]) -> None:
-    """Give rooms in use that have no key another one: of the desk, offices, the stock, and conversations with their own.
+    """Give rooms in use that have no key another one: of the stock, and of conversations with their own.
 
     Without one nothing is said there any more, and the next texters would get such rooms from the stock. What was said
-    before stays closed.
+    before stays closed. Desk and offices need none (`bridge/matrix/room_keys/sealing.py`).
     """
-    used = {await desk_room(services.database), *await warm_rooms.used_rooms(services.database)}
+    used = await warm_rooms.used_rooms(services.database)
     replaced = {
         room.key_owner
         for room in await rooms_of_ours(services.database)
         if room.room_id in used and room.key_owner not in owners
-        if room.kind != "thread" or not room.owner or room.owner in owners
+        if not room.lives_on and (not room.owner or room.owner in owners)
     }
     for owner in replaced:
         await services.vault.create(owner)

@@ -140,7 +140,14 @@ class Resources:
         return cls(
             config=config,
             pack=pack,
-            services=Services(database=database, vault=vault, clock=SteadyClock(), marks=marks, crash=crash),
+            services=Services(
+                database=database,
+                puppet_database=puppet_database,
+                vault=vault,
+                clock=SteadyClock(),
+                marks=marks,
+                crash=crash,
+            ),
             http=http,
             puppet_database=puppet_database,
             carrier=carrier,

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from bot.decide import decide
@@ -194,12 +195,6 @@ class Engine:
                 except Exception as error:  # noqa: BLE001 - a word may stand in it, and a dead letter is kept
                     await self._record_dead_letter(SequencedRow(row.seq, InboxRow(owner, row.inbox_row.kind, b"")), error)
                     return
-                # The dead letter is kept without the word. Of the desk, which seals within commits alone, nothing is kept.
-                inbox_row = row.inbox_row
-                if matched.event is not event:
-                    inbox_row = InboxRow(owner, inbox_row.kind, b"")
-                    if owner != DESK:
-                        inbox_row = await inbox.seal(self._vault, owner, matched.event)
                 try:
                     frozen = stored is not None and stored.legal_hold
                     await self._decide(row, aggregate, matched, frozen=frozen, behind=aggregate is not opened)
@@ -209,7 +204,9 @@ class Engine:
                 except (Unavailable, OSError):
                     raise
                 except Exception as error:  # noqa: BLE001 - whatever a bug raises, the owner goes on without this row
-                    await self._record_dead_letter(SequencedRow(row.seq, inbox_row), error)
+                    # A dead letter is kept; the word that stood in it is not.
+                    said = None if matched.event is event else matched.event
+                    await self._record_dead_letter(row, error, without_words=said)
                 return
         except (Unavailable, OSError):
             raise
@@ -351,10 +348,12 @@ class Engine:
             raise LookupError("the thread has ended")
         return await threads.open_phone(self._vault, owner, sealed)
 
-    async def _record_dead_letter(self, row: SequencedRow, error: Exception) -> None:
+    async def _record_dead_letter(self, row: SequencedRow, error: Exception, *, without_words: Event | None = None) -> None:
+        """Put an event aside. `without_words`: as it is kept, where an agreed word stood in it; sealed in the commit."""
         letter = DeadLetter(dead_letters.new_short_id(), row.inbox_row)
         log.failure("engine.dead_letter", error, short_id=letter.short_id, kind=row.inbox_row.kind)
         named = await threads.designation_of(self._database, row.inbox_row.owner) if letter.is_text else ""
         at = self._clock.now()
-        await dead_letters.move_event(self._database, self._vault, row.seq, letter, at=at, designation=named)
+        seal = None if without_words is None else partial(inbox.seal, self._vault, row.inbox_row.owner, without_words)
+        await dead_letters.move_event(self._database, self._vault, row.seq, letter, at=at, designation=named, seal=seal)
         self._wake.engine(DESK)

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 from bridge.background.corruption import AlertCallback, CorruptionPolicy
 from bridge.background.loop import BackgroundLoop
-from bridge.erasure.passing_keys import destroy_passing_keys
+from bridge.erasure.passing_keys import destroy_passing_keys, seal_again
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleRequestRejected
 from bridge.matrix.room_client import HomeserverError, Permanent, TokenRefused, Transient
 from bridge.matrix.room_keys.ratchet_pruning import prune_ratchets
@@ -32,6 +32,8 @@ from bridge.tables.suppression import Suppression
 BATCH: Final = 96
 INTERVAL: Final = 5.0
 PRUNE_INTERVAL: Final = 3600.0
+RESEAL_INTERVAL: Final = 86_400.0
+"""Seconds after which also what is not in use is sealed again."""
 DEAD_LETTER_RETENTION: Final = 7 * 86_400
 """Seconds that a dead letter of the desk is kept, which may hold what was typed in an office. A thread's go with it."""
 RETRY_SECONDS: Final = 3600
@@ -64,7 +66,7 @@ class ExpiryWorker:
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._rooms, self._alert, self._crash = rooms, alert, services.crash
         self._suppression = suppression
-        self._pruned = self._destroyed = 0.0
+        self._services, self._pruned, self._destroyed, self._resealed = services, 0.0, 0.0, 0.0
         self._backoff = RoomBackoff()
         self.loop = BackgroundLoop(
             "expiry",
@@ -80,13 +82,15 @@ class ExpiryWorker:
         if await clock_trust.is_distrusted(self._database):
             # Not by its age: what was handled goes also while nobody knows the time.
             if not 0 <= now - self._destroyed < PRUNE_INTERVAL:
-                await destroy_passing_keys(self._database, self._vault)
+                await destroy_passing_keys(self._services)
+                await self._seal_again(now)
                 self._destroyed = now
             return INTERVAL
         if not 0 <= now - self._pruned < PRUNE_INTERVAL:
             await self._delete_expired_rows(int(now))
-            await destroy_passing_keys(self._database, self._vault)
+            await destroy_passing_keys(self._services)
             await prune_ratchets(self._database, self._vault)
+            await self._seal_again(now)
             self._pruned = self._destroyed = now
         due = await room_events.due(self._database, now, BATCH, without=self._backoff.backing_off(now))
         rooms: defaultdict[str, list[IndexedEvent]] = defaultdict(list)
@@ -99,6 +103,12 @@ class ExpiryWorker:
         if failed:
             raise next((error for error in failed if isinstance(error, TokenRefused)), failed[0])
         return 0.0 if due and all(done) else INTERVAL
+
+    async def _seal_again(self, now: float) -> None:
+        everything = now - self._resealed >= RESEAL_INTERVAL or now < self._resealed
+        await seal_again(self._services, now=now, everything=everything)
+        if everything:
+            self._resealed = now
 
     async def _expire_in_room(self, room_id: str, events: list[IndexedEvent], now: int) -> bool:
         """Let events of one room go; return whether the homeserver answered. What fails here is no other room's."""

@@ -27,6 +27,7 @@ class PersonSteps:
     """Performs the steps of people."""
 
     def __init__(self, services: Services, *, signer: CertificateSigner, retention: int) -> None:
+        self._services = services
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._signer, self._retention, self._crash = signer, retention, services.crash
 
@@ -40,7 +41,7 @@ class PersonSteps:
         And the keys of what was said of them at the desk and in offices.
         """
         await self._vault.destroy(job.subject)
-        await destroy_passing_keys(self._database, self._vault)
+        await destroy_passing_keys(self._services)
         self._crash(CrashPoint.PERSON_KEY_DESTROYED)
         return "copies"
 

@@ -165,7 +165,8 @@ class RoomClient:
         if kind == "thread":
             await self.set_puppet_name(room_id, name)
         room = Room(room_id=room_id, kind=kind, owner=owner, key_owner=f"room:{room_id}")
-        await self._vault.create(room.key_owner)
+        if not room.lives_on:
+            await self._vault.create(room.key_owner)
         self._crash(CrashPoint.ROOM_KEY_WRITTEN)
         members = dict.fromkeys([self._policy.user_id, *invite], "join")
         levels = dict.fromkeys(supervisors, SUPERVISOR) if kind == "desk" else {}

@@ -28,6 +28,7 @@ from bridge.matrix.room_keys.key_bundles import KeyBundles
 from bridge.matrix.room_keys.key_sharing import RoomKeySharing
 from bridge.matrix.room_keys.outbound_sessions import OutboundSessions
 from bridge.matrix.room_keys.outbound_table import retire_sessions_of
+from bridge.matrix.room_keys.resealing import forget_lost
 from bridge.matrix.sync.device_renewal import DeviceRenewal
 from bridge.matrix.sync.device_updates import DeviceListUpdates
 from bridge.matrix.sync.key_upload import OneTimeKeyUpload
@@ -202,6 +203,7 @@ class MatrixService:
         `schema.PUPPET_MIGRATIONS`; `services.marks` were read. Raises `Permanent` when the homeserver refuses us,
         `IdentityInUse` when another bridge may speak for this line.
         """
+        await forget_lost(services.database, services.vault, policy_mxid)
         introduced = await identity_table.is_ready(services.database, policy_mxid)
         policy, puppet = [
             await retry_until_done(

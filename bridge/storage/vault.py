@@ -3,8 +3,8 @@
 Rules of this module: what was sealed for one owner and purpose opens for no other; a destroyed key is gone from memory and
 disk before `destroy` returns; an error says that something cannot be opened, never what it was.
 
-An owner is the id of a thread, `desk`, `room:<room id>`, or a passing one: what is sealed for that is gone soon, and its
-key with it, while the desk's own key stays as long as the line does.
+An owner is the id of a thread, `desk`, `room:<room id>`, or a passing one: what is sealed for that goes soon or is sealed
+again, and its key is destroyed then, while the desk's own key stays as long as the line does.
 
 Sources: NIST SP 800-38D (AES-GCM; fresh random 96-bit nonces, far fewer than 2^32 under one key), RFC 5869 (HKDF), RFC 2104
 (HMAC).
@@ -16,6 +16,7 @@ import hashlib
 import hmac
 import os
 from collections import OrderedDict
+from enum import Enum
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -34,8 +35,23 @@ MARK = "mark "
 """With the name of a mark behind it: its owner in `keys.db`, where it takes the place of a key."""
 PASSING = "passing "
 """With a random number behind it: the owner of a key that is destroyed as soon as nothing stands under it."""
+UNDER_PASSING = b"\x02"
+"""The first byte of what is under a passing key: 16 bytes of that key's name follow, and what `Vault.seal` made."""
+PASSING_PREFIX = len(UNDER_PASSING) + PASSING_BYTES
+"""Bytes that say under which passing key something is."""
 CACHED_KEYS = 1024
 """Of about 2.5 KiB each. A key that is not among them is read again, in some tens of microseconds."""
+
+
+class Passing(Enum):
+    """What a passing key is for: for each there is one under which is sealed now, so that none keeps another's alive."""
+
+    WORDS = "words"
+    """What people said, which goes once it was handled."""
+    SESSIONS = "sessions"
+    """States of sessions that may be in use."""
+    SETTLED = "settled"
+    """States of sessions that are not in use any more, which are sealed again less often."""
 
 
 class CannotOpen(Exception):  # noqa: N818 - it is a verdict
@@ -66,7 +82,8 @@ class Vault:
         self._cache: OrderedDict[str, tuple[bytes, AESGCM]] = OrderedDict()
         self._cache_size = cached_keys
         self._destructions = 0
-        self._passing = ""
+        self._passing: dict[Passing, str] = {}
+        self._making: set[str] = set()
 
     async def check_key(self) -> None:
         """Raise ValueError when the vault key is not the one that `keys.db` was written with. For the start."""
@@ -141,20 +158,46 @@ class Vault:
         """Return everybody who has a key: at the start, those without a thread are orphans and are destroyed."""
         return {owner for owner in await self._keys.owners() if not owner.startswith((MARK, PASSING))}
 
-    async def passing_owner(self) -> str:
+    async def passing_owner(self, use: Passing) -> str:
         """Return the owner of the key under which what soon goes is sealed now, within a commit; one is made if need be."""
-        if not self._passing:
-            await self.create(owner := f"{PASSING}{os.urandom(PASSING_BYTES).hex()}")
-            self._passing = owner
-        return self._passing
+        return self._passing.get(use) or await self.renew_passing(use)
 
-    def retire_passing(self) -> None:
+    async def renew_passing(self, use: Passing) -> str:
+        """Have what is sealed from now on be under a new one, and return its owner; where none can be made all stays."""
+        owner = f"{PASSING}{os.urandom(PASSING_BYTES).hex()}"
+        self._making.add(owner)  # so that nobody takes it for one under which nothing stands any more
+        try:
+            await self.create(owner)
+            self._passing[use] = owner
+        finally:
+            self._making.discard(owner)
+        return owner
+
+    def retire_passing(self, use: Passing) -> None:
         """Have what is sealed from now on be sealed under another one."""
-        self._passing = ""
+        self._passing.pop(use, None)
 
     async def retired_passing(self) -> set[str]:
         """Return those under which nothing more is sealed, those of an earlier start too."""
-        return {owner for owner in await self._keys.owners() if owner.startswith(PASSING)} - {self._passing}
+        return await self.passing_owners() - {*self._passing.values(), *self._making}
+
+    async def passing_owners(self) -> set[str]:
+        """Return the owners of all passing keys that there are."""
+        return {owner for owner in await self._keys.owners() if owner.startswith(PASSING)}
+
+    def is_retired(self, owner: str) -> bool:
+        """Whether nothing is sealed under this passing owner's key any more."""
+        return owner not in self._passing.values()
+
+    async def seal_passing(self, use: Passing, context: str, data: bytes) -> bytes:
+        """Seal under the passing key of now, whose name stands before it: within a commit, which that key outlasts."""
+        under = await self.passing_owner(use)
+        return UNDER_PASSING + bytes.fromhex(under.removeprefix(PASSING)) + await self.seal(under, context, data)
+
+    async def open_either(self, owner: str, context: str, sealed: bytes) -> bytes:
+        """Decrypt what `seal_passing` made, or else what was sealed for this owner. Raises :class:`CannotOpen`."""
+        under = passing_owner_of(sealed)
+        return await self.open(under or owner, context, sealed[PASSING_PREFIX:] if under else sealed)
 
     def phone_hash(self, line: str, phone: Phone) -> bytes:
         """Return 32 bytes that find a phone's thread on one line, and cannot be linked between lines."""
@@ -199,6 +242,11 @@ class Vault:
                 raise CannotOpen
             return self._remember(owner, _decrypt(self._wrap, wrapped, _join("wrap", owner)))
         return cached
+
+
+def passing_owner_of(sealed: bytes) -> str:
+    """Return the owner of the passing key under which something is, by its first bytes; empty: it is under another's."""
+    return f"{PASSING}{sealed[len(UNDER_PASSING) : PASSING_PREFIX].hex()}" if sealed[:1] == UNDER_PASSING else ""
 
 
 def nonce(sealed: bytes) -> bytes:

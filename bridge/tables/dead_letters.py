@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -20,7 +20,7 @@ from bot.model.line_incidents import DeadLetterRecorded
 from bridge.runtime import log
 from bridge.storage.database import Database, Reader, Transaction, earlier
 from bridge.storage.serialization import kind_name
-from bridge.storage.vault import Vault
+from bridge.storage.vault import Vault, passing_owner_of
 from bridge.tables import inbox, threads
 from bridge.tables.inbox import InboxRow
 
@@ -102,11 +102,13 @@ async def move_row(
     designation: str = "",
     new_texter: bool = False,
     others: Sequence[InboxRow] = (),
+    seal: Callable[[], Awaitable[InboxRow]] | None = None,
 ) -> list[str]:
     """Move a row from inbox or outbox to the dead letters, in a commit of its own; return who has an event to decide now.
 
     `remove` takes the row out within the commit, and says whether there is to be a dead letter of it: none of one that was
-    cleared away meanwhile. The desk hears of it as by `seal_notice`; `others`: what others hear beside it.
+    cleared away meanwhile. The desk hears of it as by `seal_notice`; `others`: what others hear beside it. `seal`: makes
+    what is kept in place of the letter's row, within the commit, for it may be under a passing key.
     """
     notices = [*others]
     # When the desk cannot hear of a dead letter, telling it would only make the next one, without end.
@@ -116,7 +118,8 @@ async def move_row(
     async def commit(transaction: Transaction) -> bool:
         if not await remove(transaction):
             return False
-        await record(transaction, letter, at=at, notices=notices)
+        kept = letter if seal is None else replace(letter, row=await seal())
+        await record(transaction, kept, at=at, notices=notices)
         return True
 
     return [notice.owner for notice in notices] if await database.commit(commit) else []
@@ -131,10 +134,11 @@ async def move_event(
     at: float,
     designation: str = "",
     new_texter: bool = False,
+    seal: Callable[[], Awaitable[InboxRow]] | None = None,
 ) -> None:
     """Move an event from the inbox to the dead letters, as `move_row` does: one that is not there was decided."""
     remove = partial(inbox.take, seq=seq)
-    await move_row(database, vault, letter, remove=remove, at=at, designation=designation, new_texter=new_texter)
+    await move_row(database, vault, letter, remove=remove, at=at, designation=designation, new_texter=new_texter, seal=seal)
 
 
 async def record_unhandled(
@@ -187,7 +191,7 @@ async def retryable(reader: Reader, owner: str, *, since: float) -> list[DeadLet
 async def passing_owners(reader: Reader) -> set[str]:
     """Return the owners of the passing keys under which something stands here."""
     rows = await reader.fetch("SELECT body FROM dead_letter WHERE owner = $1 AND kind = $2", DESK, inbox.SAID)
-    return {inbox.passing_owner_of(bytes(row["body"])) for row in rows}
+    return {passing_owner_of(bytes(row["body"])) for row in rows}
 
 
 async def take(transaction: Transaction, short_id: str) -> bool:

@@ -35,14 +35,12 @@ from bot.model.line_incidents import RoomLost, StaffAdded, StaffRemoved
 from bridge.storage import serialization
 from bridge.storage.database import Reader, Row, Transaction, earlier
 from bridge.storage.serialization import kind_name
-from bridge.storage.vault import PASSING, PASSING_BYTES, CannotOpen, Vault
+from bridge.storage.vault import CannotOpen, Passing, Vault, passing_owner_of
 from bridge.tables.threads import StoredThread
 
 CONTEXT = "inbox"
 TEXT = kind_name(TextArrived)
 SAID: Final = kind_name(MessageSent)
-UNDER_PASSING: Final = b"\x02"
-"""The first byte of a body under a passing key: 16 bytes of that key's name follow, and what `Vault.seal` made."""
 OF_PEOPLE: Final = frozenset(
     kind_name(kind)
     for kind in (
@@ -112,23 +110,12 @@ async def seal(vault: Vault, owner: str, event: Event) -> InboxRow:
     kind, plain = kind_name(type(event)), serialization.encode(event)
     if owner != DESK or kind != SAID:
         return InboxRow(owner, kind, await vault.seal(owner, CONTEXT, plain))
-    under = await vault.passing_owner()
-    name = bytes.fromhex(under.removeprefix(PASSING))
-    return InboxRow(owner, kind, UNDER_PASSING + name + await vault.seal(under, CONTEXT, plain))
+    return InboxRow(owner, kind, await vault.seal_passing(Passing.WORDS, CONTEXT, plain))
 
 
 async def open_body(vault: Vault, row: InboxRow) -> bytes:
     """Return what was sealed as an event. Raises `CannotOpen`."""
-    under = passing_owner_of(row.body)
-    if not under:
-        return await vault.open(row.owner, CONTEXT, row.body)
-    return await vault.open(under, CONTEXT, row.body[len(UNDER_PASSING) + PASSING_BYTES :])
-
-
-def passing_owner_of(body: bytes) -> str:
-    """Return the owner of the passing key under which a body is sealed; empty: it is under its owner's."""
-    begin = len(UNDER_PASSING)
-    return f"{PASSING}{body[begin : begin + PASSING_BYTES].hex()}" if body[:begin] == UNDER_PASSING else ""
+    return await vault.open_either(row.owner, CONTEXT, row.body)
 
 
 async def passing_owners(reader: Reader) -> set[str]:

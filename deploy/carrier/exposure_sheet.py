@@ -243,9 +243,10 @@ def _server(config: Config) -> tuple[ExposureEntry, ...]:
             what=(
                 "in clear: ids of rooms, events, staff and devices, a thread's two words, kinds of what happened, times, "
                 "how many texts; a keyed hash of the number; words, number and flags as ciphertext, whose key is gone, and "
-                "so what was said at the desk and in offices. As ciphertext whose key stays: what the desk was told of a "
-                "thread (its two words, language, that a sign of danger was seen, who had it, when), carriers' ids of "
-                "texts, and keys of sessions of desk and offices"
+                "so what was said at the desk and in offices, and earlier states of the sessions by which things were "
+                "said. As ciphertext whose key stays: what the desk was told of a thread (its two words, language, that a "
+                "sign of danger was seen, who had it, when), carriers' ids of texts, and states of sessions of the last "
+                "two hours (of a day, where a session was silent for a week)"
             ),
             how_long=(
                 "dead rows: until a vacuum was there and their page is written over; the write-ahead log: until the server "
@@ -254,9 +255,9 @@ def _server(config: Config) -> tuple[ExposureEntry, ...]:
             ),
             readable_by=(
                 "whoever has the server, its disk or a copy; nobody, what is ciphertext whose key is gone; that whose key "
-                "stays, whoever has keys.db and the file of keys.vault_key_file as well, and with a copy of what the "
-                "homeserver had at that time the words of desk and offices; the number, whoever has the file of "
-                "keys.index_key_file as well, and tries every number"
+                "stays, whoever has keys.db and the file of keys.vault_key_file as well, and with what the homeserver had "
+                "then what was said since those states; the number, whoever has the file of keys.index_key_file as well, "
+                "and tries every number"
             ),
             remains="what those copies hold: give each an end of days, and never put keys.db or the key files beside them",
         ),

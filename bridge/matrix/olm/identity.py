@@ -101,7 +101,8 @@ class Identity:
         again after any failure or crash. An account that cannot be read any more is replaced by that of a new device, under
         the same cross-signing keys, once `retire_sessions` has ended what the old device said things with.
         """
-        olm_store = OlmStore(user_id=user_id, pickle_key=vault.derive(f"matrix {user_id} pickles").hex())
+        pickle_key = vault.derive(f"matrix {user_id} pickles").hex()
+        olm_store = OlmStore(user_id=user_id, pickle_key=pickle_key, vault=vault)
         row: Any = await identity_table.find(database, user_id)
         if row is None:
             row = await database.commit(

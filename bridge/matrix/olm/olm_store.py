@@ -1,7 +1,10 @@
 """One identity's Olm account and Olm sessions in its database.
 
 Rule of this module: every method runs inside a commit and reads what the database says; nothing is remembered between two
-calls, for a rollback would not turn it back. Pickles are encrypted with the identity's own key.
+calls, for a rollback would not turn it back. Pickles are encrypted with the identity's own key, and sealed under a passing
+key. With an old state of a session, who has the homeserver's messages of then reads which room keys were handed out; so
+what stands under a retired key is sealed again at each look (`reseal`), and the key of the old states can be destroyed
+(`bridge/erasure/passing_keys.py`). What a program of before wrote is not sealed, until that look.
 
 The two tables are as mautrix made them here before (`OLM` in `bridge.matrix.schema`); times are local, as its sessions have
 them, and only compared with each other. A session that cannot be read is deleted when it is met: then its device is reached
@@ -10,35 +13,46 @@ by a new one, as with any session that was lost.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from mautrix.crypto.account import OlmAccount
 from mautrix.crypto.sessions import Session
 
-from bridge.matrix.olm.vodozemac_olm import OlmSessionError
+from bridge.matrix.olm.vodozemac_olm import OlmAccountError, OlmSessionError
 from bridge.runtime import log
-from bridge.storage.database import Reader, Row, Transaction, placeholders
+from bridge.storage.database import Database, Reader, Row, Transaction, placeholders
+from bridge.storage.vault import PASSING_PREFIX, CannotOpen, Passing, Vault, passing_owner_of
+
+RESEALED_TOGETHER: Final = 50
+"""Sessions in one commit, for which what else is written there waits a few milliseconds."""
 
 _SESSIONS: Final = """SELECT session_id, session, created_at, last_encrypted, last_decrypted FROM crypto_olm_session
     WHERE account_id = $1 AND sender_key = $2 ORDER BY last_decrypted DESC"""
 
 
 class OlmStore:
-    """Reads and writes one identity's account and sessions. `pickle_key`: what they are encrypted with."""
+    """Reads and writes one identity's account and sessions. `pickle_key`: what they are encrypted with, below the seal."""
 
-    def __init__(self, *, user_id: str, pickle_key: str) -> None:
+    def __init__(self, *, user_id: str, pickle_key: str, vault: Vault) -> None:
         self._user_id = user_id
         self._pickle_key = pickle_key
+        self._vault = vault
 
     async def account(self, transaction: Transaction) -> OlmAccount | None:
-        """Return the account, or None before there is one."""
+        """Return the account, or None before there is one. Raises `OlmAccountError` for one that cannot be read."""
         query = "SELECT shared, account FROM crypto_account WHERE account_id = $1"
         row = await transaction.fetchrow(query, self._user_id)
         if row is None:
             return None
-        return OlmAccount.from_pickle(row["account"], passphrase=self._pickle_key, shared=bool(row["shared"]))
+        try:
+            pickle = await _opened(self._vault, _account_context(self._user_id), bytes(row["account"]))
+        except (CannotOpen, TypeError):
+            raise OlmAccountError("the key of this account is gone") from None
+        return OlmAccount.from_pickle(pickle, passphrase=self._pickle_key, shared=bool(row["shared"]))
 
     async def add_account(self, transaction: Transaction, account: OlmAccount, device_id: str) -> None:
         """Write the account of a new device."""
@@ -50,7 +64,7 @@ class OlmStore:
             self._user_id,
             device_id,
             account.shared,
-            account.pickle(self._pickle_key),
+            await _sealed(self._vault, _account_context(self._user_id), account.pickle(self._pickle_key)),
         )
 
     async def delete_sessions(self, transaction: Transaction) -> None:
@@ -63,7 +77,7 @@ class OlmStore:
             "UPDATE crypto_account SET shared = $2, account = $3 WHERE account_id = $1",
             self._user_id,
             account.shared,
-            account.pickle(self._pickle_key),
+            await _sealed(self._vault, _account_context(self._user_id), account.pickle(self._pickle_key)),
         )
 
     async def has_session(self, transaction: Transaction, sender_key: str) -> bool:
@@ -91,7 +105,7 @@ class OlmStore:
             self._user_id,
             session.id,
             sender_key,
-            session.pickle(self._pickle_key),
+            await self._sealed_session(session),
             _written(session.creation_time),
             _written(session.last_encrypted),
             _written(session.last_decrypted),
@@ -104,7 +118,7 @@ class OlmStore:
                WHERE account_id = $1 AND session_id = $2""",
             self._user_id,
             session.id,
-            session.pickle(self._pickle_key),
+            await self._sealed_session(session),
             _written(session.last_encrypted),
             _written(session.last_decrypted),
         )
@@ -123,15 +137,20 @@ class OlmStore:
 
     async def _read_or_delete(self, transaction: Transaction, row: Row) -> Session | None:
         try:
-            return self._session(row)
-        except (OlmSessionError, ValueError, TypeError) as error:
+            return await self._session(row)
+        except (CannotOpen, OlmSessionError, ValueError, TypeError) as error:
             log.failure("olm_store.session_unreadable", error)
             await delete_sessions(transaction, self._user_id, [row["session_id"]])
             return None
 
-    def _session(self, row: Row) -> Session:
+    async def _sealed_session(self, session: Session) -> bytes:
+        pickle = session.pickle(self._pickle_key)
+        return await _sealed(self._vault, _session_context(self._user_id, session.id), pickle)
+
+    async def _session(self, row: Row) -> Session:
+        context = _session_context(self._user_id, row["session_id"])
         return Session.from_pickle(
-            row["session"],
+            await _opened(self._vault, context, bytes(row["session"])),
             passphrase=self._pickle_key,
             creation_time=_read(row["created_at"]),
             last_encrypted=_read(row["last_encrypted"]),
@@ -163,6 +182,83 @@ async def keys_with_session(reader: Reader, user_id: str, sender_keys: Sequence[
         *sender_keys,
     )
     return {row["sender_key"] for row in rows}
+
+
+async def delete_account(transaction: Transaction, user_id: str) -> None:
+    """Delete the account of an identity, which gets another, of a new device, when it is opened."""
+    await transaction.execute("DELETE FROM crypto_account WHERE account_id = $1", user_id)
+
+
+async def passing_owners(reader: Reader) -> set[str]:
+    """Return the owners of the passing keys under which something of any identity stands in this database."""
+    rows = await reader.fetch(
+        f"""SELECT substr(account, 1, {PASSING_PREFIX}) AS under FROM crypto_account
+            UNION SELECT substr(session, 1, {PASSING_PREFIX}) AS under FROM crypto_olm_session"""  # noqa: S608 - a constant
+    )
+    return {passing_owner_of(bytes(row["under"])) for row in rows}
+
+
+async def reseal(database: Database, vault: Vault) -> None:
+    """Seal again what stands under a retired key or under none, of every identity in this database. May be repeated."""
+    await database.commit(partial(_reseal_accounts, vault))
+    rows = await database.fetch(
+        f"SELECT account_id, session_id, substr(session, 1, {PASSING_PREFIX}) AS under FROM crypto_olm_session"  # noqa: S608
+    )
+    stale = [(row["account_id"], row["session_id"]) for row in rows if _is_stale(vault, bytes(row["under"]))]
+    for begin in range(0, len(stale), RESEALED_TOGETHER):
+        await database.commit(partial(_reseal_sessions, vault, stale[begin : begin + RESEALED_TOGETHER]))
+        await asyncio.sleep(0)
+
+
+async def _reseal_accounts(vault: Vault, transaction: Transaction) -> None:
+    for row in await transaction.fetch("SELECT account_id, account FROM crypto_account"):
+        if _is_stale(vault, bytes(row["account"])):
+            context = _account_context(row["account_id"])
+            if (sealed := await _sealed_again(vault, context, bytes(row["account"]))) is not None:
+                query = "UPDATE crypto_account SET account = $2 WHERE account_id = $1"
+                await transaction.execute(query, row["account_id"], sealed)
+
+
+async def _reseal_sessions(vault: Vault, stale: Sequence[tuple[str, str]], transaction: Transaction) -> None:
+    rows = await transaction.fetch(
+        f"""SELECT account_id, session_id, session FROM crypto_olm_session
+            WHERE session_id IN ({placeholders(len(stale))})""",  # noqa: S608 - placeholders only
+        *(session_id for _, session_id in stale),
+    )
+    for row in rows:
+        context = _session_context(row["account_id"], row["session_id"])
+        if (sealed := await _sealed_again(vault, context, bytes(row["session"]))) is not None:
+            query = "UPDATE crypto_olm_session SET session = $3 WHERE account_id = $1 AND session_id = $2"
+            await transaction.execute(query, row["account_id"], row["session_id"], sealed)
+
+
+async def _sealed(vault: Vault, context: str, pickle: bytes) -> bytes:
+    return await vault.seal_passing(Passing.SESSIONS, context, pickle)
+
+
+async def _opened(vault: Vault, context: str, stored: bytes) -> bytes:
+    """Return a pickle as it is below the seal. Raises `CannotOpen`."""
+    return await vault.open_either("", context, stored) if passing_owner_of(stored) else stored
+
+
+async def _sealed_again(vault: Vault, context: str, stored: bytes) -> bytes | None:
+    try:
+        return await _sealed(vault, context, await _opened(vault, context, stored))
+    except CannotOpen:
+        return None  # it is replaced, or deleted, when it is met
+
+
+def _is_stale(vault: Vault, stored: bytes) -> bool:
+    under = passing_owner_of(stored)
+    return not under or vault.is_retired(under)
+
+
+def _account_context(user_id: str) -> str:
+    return f"olm account {user_id}"
+
+
+def _session_context(user_id: str, session_id: str) -> str:
+    return f"olm session {user_id} {session_id}"
 
 
 async def bring_back(transaction: Transaction, *, latest: float, seconds: int) -> None:

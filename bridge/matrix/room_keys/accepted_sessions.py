@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError
 from bridge.matrix.room_keys import inbound_table
-from bridge.matrix.room_keys.inbound_sessions import inbound_seal_context
+from bridge.matrix.room_keys.sealing import inbound_seal_context
 from bridge.storage.database import Database
 from bridge.storage.vault import CannotOpen, Vault
 
@@ -32,7 +32,7 @@ async def accepted_sessions(database: Database, vault: Vault, room_id: str) -> l
     for row in await inbound_table.accepted(database, room_id):
         session_id = row["session_id"]
         try:
-            pickle = await vault.open(row["key_owner"], inbound_seal_context(session_id), bytes(row["ratchet"]))
+            pickle = await vault.open_either(row["key_owner"], inbound_seal_context(session_id), bytes(row["ratchet"]))
             session = InboundGroupSession.from_pickle(pickle, session_id)
         except (CannotOpen, OlmGroupSessionError):
             continue

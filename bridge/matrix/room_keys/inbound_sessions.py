@@ -37,8 +37,9 @@ from bridge.matrix.olm.sessions import ToDeviceMessage
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError
 from bridge.matrix.room_keys import dirty_table, inbound_table, waiting_table
 from bridge.matrix.room_keys.device_lists import DeviceLists
+from bridge.matrix.room_keys.sealing import inbound_seal_context, seal_session
 from bridge.matrix.room_keys.waiting_table import Needs
-from bridge.matrix.rooms.room_state import membership_of, room_of
+from bridge.matrix.rooms.room_state import Room, membership_of, room_of
 from bridge.runtime import log
 from bridge.services import Services
 from bridge.storage.database import Database, Transaction, attempt
@@ -122,12 +123,13 @@ class InboundSessions:
             raise Malformed("session_id")
         if await membership_of(transaction, room_id, message.sender) not in {"join", "invite"}:
             raise NotMember
-        known = await inbound_table.floor_of(transaction, room_id, session_id, message.sender)
+        known = await self._known_floor(transaction, room, session_id, message.sender)
         floor = await inbound_table.floor_of_deleted(transaction, room_id, session_id) if known is None else known
         if session.first_known_index < floor:
             session = InboundGroupSession.import_session(session.export_session(floor))
         try:
-            sealed = await self._vault.seal(room.key_owner, inbound_seal_context(session_id), session.pickle(session_id))
+            context = inbound_seal_context(session_id)
+            sealed = await seal_session(self._vault, room, context, session.pickle(session_id))
         except CannotOpen:  # the room's key is destroyed: what is said there now is not for us
             return None
         if known is None:
@@ -198,6 +200,20 @@ class InboundSessions:
         now = int(self._clock.now() * 1000)
         return await waiting_table.has_expired(database, key_ms=now, device_ms=now - DEVICE_GRACE_MS)
 
+    async def _known_floor(self, transaction: Transaction, room: Room, session_id: str, sender: str) -> int | None:
+        """Return the floor of a session that is kept, or None.
+
+        One that cannot be opened any more counts as none, so that its device can send it once more.
+        """
+        row = await inbound_table.find(transaction, room.room_id, session_id, sender)
+        if row is not None:
+            try:
+                await self._vault.open_either(room.key_owner, inbound_seal_context(session_id), bytes(row["ratchet"]))
+            except CannotOpen:
+                await inbound_table.forget(transaction, room.room_id, session_id, sender)
+                return None
+        return None if row is None else int(row["floor"])
+
     async def _decrypt_trusted(
         self, transaction: Transaction, event: EncryptedEvent, fresh: Collection[str]
     ) -> MatrixEvent | None:
@@ -229,7 +245,9 @@ class InboundSessions:
 
     async def _decrypt(self, row: Any, event: EncryptedEvent, session_id: str) -> tuple[str, int]:
         try:
-            pickle = await self._vault.open(row["key_owner"], inbound_seal_context(session_id), bytes(row["ratchet"]))
+            pickle = await self._vault.open_either(
+                row["key_owner"], inbound_seal_context(session_id), bytes(row["ratchet"])
+            )
         except CannotOpen:
             raise Malformed("key") from None
         try:
@@ -307,8 +325,3 @@ def command_of(event: EncryptedEvent, plaintext: str) -> str:
     except BAD_DATA:
         return ""
     return tap_in(message.content) if message.type == "m.reaction" else command_in(message.content)
-
-
-def inbound_seal_context(session_id: str) -> str:
-    """Name the place of an inbound session, for the seal; its pickle's passphrase is the session id."""
-    return f"matrix inbound {session_id}"

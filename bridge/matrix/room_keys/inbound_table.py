@@ -9,13 +9,18 @@ Ratchets are sealed by the caller; times are milliseconds since the epoch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-from bridge.storage.database import Reader, Row, Transaction, earlier
+from bridge.matrix.rooms.room_state import LIVES_ON
+from bridge.storage.database import Reader, Row, Transaction, earlier, placeholders
+from bridge.storage.vault import PASSING_PREFIX, passing_owner_of
 
 NO_EVENT: Final = ""
 """In `matrix_read`: the session is kept no longer, and nothing is read up to this index."""
 
+_UNDER: Final = f"substr(ratchet, 1, {PASSING_PREFIX})"
+"""SQL: what says under which passing key a ratchet is, if it is under one."""
 _GONE: Final = """room_id=$1 AND sender=$2 AND session_id NOT IN (
     SELECT session_id FROM matrix_inbound WHERE room_id=$1 AND sender=$2
     ORDER BY accepted DESC, learned_ms DESC LIMIT $3)"""
@@ -46,14 +51,6 @@ async def find(reader: Reader, room_id: str, session_id: str, sender: str) -> Ro
         session_id,
         sender,
     )
-
-
-async def floor_of(reader: Reader, room_id: str, session_id: str, sender: str) -> int | None:
-    """Return the floor of a session, or None when it is not kept."""
-    floor: int | None = await reader.fetchval(
-        "SELECT floor FROM matrix_inbound WHERE room_id=$1 AND session_id=$2 AND sender=$3", room_id, session_id, sender
-    )
-    return floor
 
 
 async def floor_of_deleted(reader: Reader, room_id: str, session_id: str) -> int:
@@ -185,3 +182,44 @@ async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) ->
     """Let sessions that seem to have been learned after then have been learned so much earlier."""
     query = f"UPDATE matrix_inbound SET {earlier('learned_ms')} WHERE learned_ms > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest_ms, by_ms)
+
+
+async def sealed_under(reader: Reader, room_id: str) -> list[Row]:
+    """Return `session_id`, `sender`, `learned_ms` of each session of a room; `under`: the first bytes of its ratchet."""
+    query = f"SELECT session_id, sender, learned_ms, {_UNDER} AS under FROM matrix_inbound WHERE room_id = $1"  # noqa: S608
+    return await reader.fetch(query, room_id)
+
+
+async def ratchets(reader: Reader, room_id: str, session_ids: Sequence[str]) -> list[Row]:
+    """Return `session_id`, `sender` and `ratchet` of these sessions of a room."""
+    query = f"""SELECT session_id, sender, ratchet FROM matrix_inbound
+        WHERE room_id = $1 AND session_id IN ({placeholders(len(session_ids), after=1)})"""  # noqa: S608 - placeholders only
+    return await reader.fetch(query, room_id, *session_ids)
+
+
+async def set_ratchet(transaction: Transaction, room_id: str, session_id: str, sender: str, ratchet: bytes) -> None:
+    """Write the same state of a session, sealed again."""
+    query = "UPDATE matrix_inbound SET ratchet = $4 WHERE room_id = $1 AND session_id = $2 AND sender = $3"
+    await transaction.execute(query, room_id, session_id, sender, ratchet)
+
+
+async def forget(transaction: Transaction, room_id: str, session_id: str, sender: str) -> None:
+    """Delete a session that cannot be opened any more; its floor stays, as of one that made space."""
+    await transaction.execute(
+        """INSERT INTO matrix_read (room_id, session_id, position, event_id)
+           SELECT room_id, session_id, floor - 1, $4 FROM matrix_inbound
+           WHERE floor > 0 AND room_id = $1 AND session_id = $2 AND sender = $3
+           ON CONFLICT (room_id, session_id, position) DO UPDATE SET event_id=excluded.event_id""",
+        room_id,
+        session_id,
+        sender,
+        NO_EVENT,
+    )
+    query = "DELETE FROM matrix_inbound WHERE room_id = $1 AND session_id = $2 AND sender = $3"
+    await transaction.execute(query, room_id, session_id, sender)
+
+
+async def passing_owners(reader: Reader) -> set[str]:
+    """Return the owners of the passing keys under which something stands here."""
+    query = f"SELECT DISTINCT {_UNDER} AS under FROM matrix_inbound WHERE room_id IN ({LIVES_ON})"  # noqa: S608
+    return {passing_owner_of(bytes(row["under"])) for row in await reader.fetch(query)}

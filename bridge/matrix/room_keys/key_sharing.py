@@ -18,6 +18,7 @@ from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_sender import ToDevicePayload, ToDeviceSender
 from bridge.matrix.room_keys import outbound_table
 from bridge.matrix.room_keys.device_lists import DeviceLists
+from bridge.matrix.room_keys.sealing import first_key_seal_context
 from bridge.matrix.rooms.room_templates import UNREADABLE
 from bridge.services import Services
 from bridge.storage.database import Row, Transaction
@@ -93,7 +94,7 @@ class RoomKeySharing:
     async def _first_key(self, row: Any) -> str | None:
         context = first_key_seal_context(row["session_id"])
         try:
-            return (await self._vault.open(row["key_owner"], context, bytes(row["first_key"]))).decode()
+            return (await self._vault.open_either(row["key_owner"], context, bytes(row["first_key"]))).decode()
         except CannotOpen:  # shredded meanwhile: there is nothing left to read with it
             return None
 
@@ -128,8 +129,3 @@ class RoomKeySharing:
                 await outbound_table.record_sent(transaction, m.content["session_id"], *whose)
 
         await self._database.commit(record)
-
-
-def first_key_seal_context(session_id: str) -> str:
-    """Name the place of a session's first key, for the seal."""
-    return f"matrix first key {session_id}"

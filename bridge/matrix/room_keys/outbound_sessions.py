@@ -28,7 +28,8 @@ from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.vodozemac_olm import OutboundGroupSession
 from bridge.matrix.room_keys import outbound_table
-from bridge.matrix.room_keys.key_sharing import RoomKeySharing, first_key_seal_context
+from bridge.matrix.room_keys.key_sharing import RoomKeySharing
+from bridge.matrix.room_keys.sealing import first_key_seal_context, ratchet_seal_context, seal_session
 from bridge.matrix.rooms.room_state import Room, UnknownRoom, members_for_keys, room_of
 from bridge.services import Services
 from bridge.storage.database import Transaction
@@ -140,7 +141,7 @@ class OutboundSessions:
         room = Room(room_id=room_id, kind=row["kind"], owner=row["owner"], key_owner=row["key_owner"])
         session_id = row["session_id"]
         try:
-            pickle = await self._vault.open(room.key_owner, self._seal_context(session_id), bytes(row["ratchet"]))
+            pickle = await self._vault.open_either(room.key_owner, self._seal_context(session_id), bytes(row["ratchet"]))
         except CannotOpen:
             return None
         ratchet = OutboundGroupSession.from_pickle(pickle, session_id)
@@ -159,7 +160,7 @@ class OutboundSessions:
             session_id=session_id,
             room_id=room_id,
             user_id=user_id,
-            first_key=await self._vault.seal(room.key_owner, first_key_seal_context(session_id), first_key),
+            first_key=await seal_session(self._vault, room, first_key_seal_context(session_id), first_key),
             ratchet=await self._ratchet_ahead(session),
             next_index=RESERVED_INDICES,
             begun_ms=session.begun_ms,
@@ -194,7 +195,7 @@ class OutboundSessions:
         for _ in range(RESERVED_INDICES):
             later.encrypt("")
         # the passphrase hides nothing: the vault's seal does
-        return await self._vault.seal(session.room.key_owner, self._seal_context(session_id), later.pickle(session_id))
+        return await seal_session(self._vault, session.room, self._seal_context(session_id), later.pickle(session_id))
 
     def _seal_context(self, session_id: str) -> str:
-        return f"matrix ratchet {session_id} {self._database.history}".rstrip()
+        return ratchet_seal_context(session_id, self._database.history)

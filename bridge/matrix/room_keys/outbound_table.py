@@ -16,8 +16,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from bridge.matrix.room_keys.confirmed_identities import TRUST_COLUMNS, TRUSTED
-from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS
+from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS, LIVES_ON
 from bridge.storage.database import Reader, Row, Transaction, earlier, placeholders
+from bridge.storage.vault import PASSING_PREFIX, passing_owner_of
 
 JUST_SENT_MS: Final = 60_000
 
@@ -261,3 +262,29 @@ async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) ->
     await transaction.execute(query, latest_ms, by_ms)
     query = f"UPDATE matrix_sent SET {earlier('again_ms')} WHERE again_ms > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest_ms, by_ms)
+
+
+async def sealed_in(reader: Reader, room_id: str) -> list[Row]:
+    """Return `session_id`, `begun_ms`, `first_key` and `ratchet` of our sessions in a room: some for each of us."""
+    query = "SELECT session_id, begun_ms, first_key, ratchet FROM matrix_session WHERE room_id = $1"
+    return await reader.fetch(query, room_id)
+
+
+async def set_first_key(transaction: Transaction, session_id: str, first_key: bytes) -> None:
+    """Write the same first key, sealed again."""
+    await transaction.execute("UPDATE matrix_session SET first_key = $2 WHERE session_id = $1", session_id, first_key)
+
+
+async def set_ratchet(transaction: Transaction, session_id: str, ratchet: bytes | None) -> None:
+    """Write the same ratchet, sealed again; None for one that cannot be opened: its session encrypts nothing more."""
+    query = "UPDATE matrix_session SET ratchet = $2, active = $3 WHERE session_id = $1 AND active"
+    await transaction.execute(query, session_id, ratchet, ratchet is not None)
+
+
+async def passing_owners(reader: Reader) -> set[str]:
+    """Return the owners of the passing keys under which something stands here."""
+    rows = await reader.fetch(
+        f"""SELECT substr(first_key, 1, {PASSING_PREFIX}) AS first, substr(ratchet, 1, {PASSING_PREFIX}) AS ratchet
+            FROM matrix_session WHERE room_id IN ({LIVES_ON})"""  # noqa: S608 - constants
+    )
+    return {passing_owner_of(bytes(part)) for row in rows for part in row if part is not None}

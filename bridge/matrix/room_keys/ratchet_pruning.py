@@ -5,6 +5,7 @@ the last one that was read, and that index is its floor. What lies before can th
 replayed to us by nobody either, whatever key its device sends again, so that we need not remember which indices were read;
 nor once the session has made space for others (`inbound_table`).
 A session of others is never thrown away by itself: its owner may still use it. With its room it goes, and so do ours.
+Where the database keeps what was overwritten, the key of the state of before goes as well (`resealing`).
 
 Source: https://spec.matrix.org/latest/client-server-api/#mmegolmv1aes-sha2 (a ratchet goes forward only).
 """
@@ -16,8 +17,8 @@ from functools import partial
 
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError
 from bridge.matrix.room_keys import inbound_table, outbound_table, waiting_table
-from bridge.matrix.room_keys.inbound_sessions import inbound_seal_context
-from bridge.matrix.rooms.room_state import rooms_of_ours
+from bridge.matrix.room_keys.sealing import inbound_seal_context, seal_session
+from bridge.matrix.rooms.room_state import Room, rooms_of_ours
 from bridge.storage.database import Database, Row, Transaction
 from bridge.storage.vault import CannotOpen, Vault
 
@@ -39,19 +40,23 @@ async def prune_ratchets(database: Database, vault: Vault) -> int:
             if first <= row["first_index"]:
                 continue
             try:
-                sealed = await _advance_ratchet(vault, row, first)
+                later = await _later_pickle(vault, row, first)
+                moved += await database.commit(partial(_advance, vault, room, row, first, later))
             except (CannotOpen, OlmGroupSessionError):
                 continue  # its room's key is destroyed, or it cannot be read anyway
-            # Where a key that reaches further back came meanwhile, the next time.
-            moved += await database.commit(partial(inbound_table.advance, session=row, first=first, ratchet=sealed))
         # A read runs in the event loop: of all rooms at once it would hold up texts for as long as there are rooms.
         await asyncio.sleep(0)
     return moved
 
 
-async def _advance_ratchet(vault: Vault, row: Row, first: int) -> bytes:
+async def _advance(vault: Vault, room: Room, row: Row, first: int, later: bytes, transaction: Transaction) -> bool:
+    """Write the later state; False where a key that reaches further back came meanwhile: the next time."""
+    ratchet = await seal_session(vault, room, inbound_seal_context(row["session_id"]), later)
+    return await inbound_table.advance(transaction, row, first=first, ratchet=ratchet)
+
+
+async def _later_pickle(vault: Vault, row: Row, first: int) -> bytes:
     context, session_id = inbound_seal_context(row["session_id"]), row["session_id"]
-    pickle = await vault.open(row["key_owner"], context, bytes(row["ratchet"]))
+    pickle = await vault.open_either(row["key_owner"], context, bytes(row["ratchet"]))
     session = InboundGroupSession.from_pickle(pickle, session_id)
-    later = InboundGroupSession.import_session(session.export_session(first))
-    return await vault.seal(row["key_owner"], context, later.pickle(session_id))
+    return InboundGroupSession.import_session(session.export_session(first)).pickle(session_id)

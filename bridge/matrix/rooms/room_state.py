@@ -19,6 +19,9 @@ RoomKind: TypeAlias = Literal["desk", "office", "thread"]
 KEY_MEMBERSHIPS: Final = "('join', 'invite')"
 """SQL: the memberships that count for keys."""
 
+LIVES_ON: Final = "SELECT room_id FROM matrix_room WHERE kind <> 'thread'"
+"""SQL: the rooms that do not end with a conversation: desk and offices."""
+
 _SELECT_MEMBERSHIP: Final = "SELECT membership FROM matrix_member WHERE room_id=$1 AND user_id=$2"
 
 
@@ -33,13 +36,19 @@ class UnknownRoom(Permanent):
 class Room:
     """A room of ours. Every one is encrypted: it was created so, and only we could change that.
 
-    `owner` is for the engine (a staff member, a thread); `key_owner` names the vault key that seals its sessions.
+    `owner` is for the engine (a staff member, a thread); `key_owner` names the vault key that seals a thread's sessions;
+    those of desk and offices stood under it before they were under passing keys.
     """
 
     room_id: str
     kind: RoomKind
     owner: str
     key_owner: str
+
+    @property
+    def lives_on(self) -> bool:
+        """Whether it does not end with a conversation: the desk, or an office."""
+        return self.kind != "thread"
 
 
 async def record_room(

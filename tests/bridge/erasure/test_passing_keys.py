@@ -10,17 +10,16 @@ import pytest
 
 from bot.model.actions import DESK, OFFICE
 from bot.model.events import Event, MessageSent
-from bridge.engine import engine
 from bridge.engine.codeword_matching import CodewordMatcher, MatchedEvent
+from bridge.engine.engine import Engine
 from bridge.erasure.expiry import DEAD_LETTER_RETENTION, PRUNE_INTERVAL
 from bridge.erasure.passing_keys import destroy_passing_keys
 from bridge.storage import serialization
 from bridge.storage.database import Transaction
-from bridge.storage.vault import PASSING, CannotOpen
+from bridge.storage.vault import PASSING, CannotOpen, Passing, passing_owner_of
 from bridge.tables import clock_trust, dead_letters, inbox
 from bridge.tables.dead_letters import DeadLetter
-from bridge.tables.inbox import InboxRow
-from tests.e2e.polling import wait_until
+from bridge.tables.inbox import InboxRow, SequencedRow
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.erasure_harness import ADA, SOL, ErasureHarness, FakeRooms
 
@@ -44,22 +43,22 @@ async def put(harness: BridgeHarness, row: InboxRow) -> None:
 
 
 async def passing_keys(harness: BridgeHarness) -> set[str]:
-    return {await harness.vault.passing_owner(), *await harness.vault.retired_passing()}
+    return {await harness.vault.passing_owner(Passing.WORDS), *await harness.vault.retired_passing()}
 
 
 async def test_words_open_until_they_are_handled_and_never_again(harness: BridgeHarness) -> None:
     """The key stays while one of its rows waits, also for a bridge that starts anew; then it is in `keys.db` no more."""
     row = await inbox.seal(harness.vault, DESK, said("a word that nobody may keep"))
     await put(harness, row)
-    under = inbox.passing_owner_of(row.body)
+    under = passing_owner_of(row.body)
     assert under.startswith(PASSING)
     with pytest.raises(CannotOpen):
         await harness.vault.open(DESK, inbox.CONTEXT, row.body)
-    await destroy_passing_keys(harness.database, harness.vault)
+    await destroy_passing_keys(harness.services)
     assert b"a word" in await inbox.open_body(harness.vault, row)
     assert await harness.vault.has_key(under)
     await harness.database.commit(lambda transaction: inbox.delete_all(transaction, DESK))
-    await destroy_passing_keys(harness.database, harness.vault)
+    await destroy_passing_keys(harness.services)
     assert not await harness.vault.has_key(under)
     with pytest.raises(CannotOpen):
         await inbox.open_body(harness.vault, row)
@@ -68,9 +67,9 @@ async def test_words_open_until_they_are_handled_and_never_again(harness: Bridge
 async def test_what_is_said_after_it_has_a_key_of_its_own(harness: BridgeHarness) -> None:
     """Several words share one key until it is retired: no change of `keys.db` for each."""
     first, second = [await inbox.seal(harness.vault, DESK, said(body)) for body in ("one", "two")]
-    await destroy_passing_keys(harness.database, harness.vault)
+    await destroy_passing_keys(harness.services)
     third = await inbox.seal(harness.vault, DESK, said("three"))
-    names = [inbox.passing_owner_of(row.body) for row in (first, second, third)]
+    names = [passing_owner_of(row.body) for row in (first, second, third)]
     assert names[0] == names[1] != names[2]
 
 
@@ -88,8 +87,8 @@ async def test_a_bridge_that_was_killed_decides_what_waited(tmp_path: Path) -> N
     await after.run()
     await after.wait_until_drained()
     assert (await after.count("inbox"), await after.count("dead_letter")) == (0, 0)
-    await destroy_passing_keys(after.database, after.vault)
-    assert not await after.vault.has_key(inbox.passing_owner_of(row.body))
+    await destroy_passing_keys(after.services)
+    assert not await after.vault.has_key(passing_owner_of(row.body))
     await after.close()
 
 
@@ -103,7 +102,7 @@ async def test_a_dead_letter_keeps_its_key_as_long_as_it_is_kept(harness: Bridge
         await dead_letters.record(transaction, letter, at=harness.clock.now(), notices=[])
 
     await harness.database.commit(record)
-    under = inbox.passing_owner_of(row.body)
+    under = passing_owner_of(row.body)
     await erasure.expiry.run_once()
     assert await harness.vault.has_key(under)
     harness.clock.at += DEAD_LETTER_RETENTION + 2 * PRUNE_INTERVAL
@@ -116,7 +115,7 @@ async def test_a_clock_that_is_doubted_keeps_no_key(harness: BridgeHarness) -> N
     await harness.database.commit(clock_trust.distrust)
     erasure = ErasureHarness(harness, FakeRooms())
     await erasure.expiry.run_once()
-    under = inbox.passing_owner_of((await inbox.seal(harness.vault, DESK, said("an agreed word"))).body)
+    under = passing_owner_of((await inbox.seal(harness.vault, DESK, said("an agreed word"))).body)
     harness.clock.at += PRUNE_INTERVAL / 2
     await erasure.expiry.run_once()
     assert await harness.vault.has_key(under), "it is looked for once an hour"
@@ -138,24 +137,33 @@ async def test_an_end_leaves_no_key_of_words_about_it(harness: BridgeHarness) ->
     assert not await harness.vault.has_key(under)
 
 
-async def test_of_an_answer_with_a_word_nothing_is_sealed_again(
+async def test_a_dead_letter_without_its_word_opens_whatever_is_destroyed_meanwhile(
     harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is sealed beside a commit could lose its key before its row stands: a dead letter of the desk has no body."""
+    """An agreed word was said, the decision fails as a bug, and keys are destroyed just then: what is kept can be tried."""
 
-    async def take_words(_self: CodewordMatcher, _aggregate: object, event: Event) -> MatchedEvent:
-        return MatchedEvent(replace(event, body="") if isinstance(event, MessageSent) else event)
+    async def match(_self: CodewordMatcher, _aggregate: object, event: Event) -> MatchedEvent:
+        if not isinstance(event, MessageSent):
+            return MatchedEvent(event)
+        await destroy_passing_keys(harness.services)
+        return MatchedEvent(replace(event, body="a mask"))
 
-    def bug(*_asked: object) -> None:
+    decide = Engine._decide
+
+    async def bug(engine: Engine, row: SequencedRow, aggregate: object, matched: MatchedEvent, **more: bool) -> None:
+        if not isinstance(matched.event, MessageSent):
+            await decide(engine, row, aggregate, matched, **more)
+            return
+        await destroy_passing_keys(harness.services)
         raise RuntimeError
 
-    monkeypatch.setattr(CodewordMatcher, "match", take_words)
-    monkeypatch.setattr(engine, "decide", bug)
+    monkeypatch.setattr(CodewordMatcher, "match", match)
+    monkeypatch.setattr(Engine, "_decide", bug)
     await harness.run()
-    await harness.deliver(DESK, said("an agreed word"))
-
-    async def kept() -> list[bytes] | None:
-        rows = await harness.database.fetch("SELECT body FROM dead_letter WHERE kind = $1", inbox.SAID)
-        return [bytes(row["body"]) for row in rows] or None
-
-    assert await wait_until("it is a dead letter", kept, every=0.05) == [b""]
+    await harness.deliver(DESK, said("the agreed word"))
+    await harness.wait_until_drained()
+    row = await harness.database.fetchrow("SELECT kind, body FROM dead_letter")
+    assert row is not None
+    kept = await inbox.open_body(harness.vault, InboxRow(DESK, row["kind"], bytes(row["body"])))
+    assert b"a mask" in kept
+    assert b"the agreed word" not in kept

@@ -68,8 +68,16 @@ class Rig:
         await confirmed_identities.sign_earlier(self.database, self.vault)
         self.confirmed_found = await confirmed_identities.load(self.database, self.vault, self.marks.confirmed)
         self.http = await self._open.enter_async_context(aiohttp.ClientSession())
+        self.services = Services(
+            database=self.database,
+            puppet_database=self.puppet_database,
+            vault=self.vault,
+            marks=self.marks,
+            clock=self.clock,
+            crash=self._crashes,
+        )
         self.matrix = await MatrixService.open(
-            Services(database=self.database, vault=self.vault, marks=self.marks, clock=self.clock, crash=self._crashes),
+            self.services,
             puppet_database=self.puppet_database,
             session=self.http,
             url=self.url,

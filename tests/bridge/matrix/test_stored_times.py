@@ -17,11 +17,19 @@ from bridge.matrix.olm.identity_table import Heard
 from bridge.matrix.olm.olm_store import OlmStore
 from bridge.matrix.schema import PUPPET_MIGRATIONS
 from bridge.storage.database import Transaction
+from bridge.storage.vault import Vault
 from tests.fakes.database_engine import AnyDatabase, make_database
+from tests.fakes.open_vault import open_vault
 
 YEAR = 365 * 86_400
 SENDER = "their identity key"
 RIGHT = datetime(2026, 11, 28, 12, 0)  # noqa: DTZ001 - as `Session` has it
+
+
+@pytest.fixture
+async def vault(tmp_path: Path) -> AsyncIterator[Vault]:
+    async with open_vault(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
@@ -41,9 +49,9 @@ def session(at: datetime) -> Session:
     return made
 
 
-async def test_the_session_that_was_used_last_comes_first_again(database: AnyDatabase) -> None:
+async def test_the_session_that_was_used_last_comes_first_again(database: AnyDatabase, vault: Vault) -> None:
     """Two that a clock a year ahead stamped, in their order, behind one that was used since."""
-    store = OlmStore(user_id="@line:example.org", pickle_key="a key")
+    store = OlmStore(user_id="@line:example.org", pickle_key="a key", vault=vault)
     ahead = RIGHT + timedelta(seconds=YEAR)
     oldest, older, newest = session(ahead), session(ahead + timedelta(seconds=60)), session(RIGHT + timedelta(seconds=120))
 

@@ -18,9 +18,21 @@ from typing import Final
 
 import pytest
 import pytest_asyncio
+from mautrix.crypto.account import OlmAccount
 
 from bot.model.actions import DESK, OFFICE, THREAD
 from bot.model.events import MessageSent
+from bridge.erasure.expiry import PRUNE_INTERVAL
+from bridge.matrix.olm.olm_store import OlmStore
+from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError, OutboundGroupSession
+from bridge.matrix.room_keys import inbound_table, outbound_table
+from bridge.matrix.room_keys.sealing import (
+    first_key_seal_context,
+    inbound_seal_context,
+    ratchet_seal_context,
+    seal_session,
+)
+from bridge.matrix.rooms.room_state import Room, record_room
 from bridge.runtime.phone_number import Phone
 from bridge.storage.database import Transaction
 from bridge.storage.key_file import KeyFile
@@ -36,6 +48,7 @@ from tests.outside_programs import OutsidePrograms
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.practice(14, 16, 17, 18)]
 
 NUMBER: Final = "+12065550147"
+DESK_ROOM, POLICY = "!desk", "@policy:x"
 CODEWORD, DURESS = "velvetquagga", "brasszeppelin"
 PLANTED: Final = {
     "number": (NUMBER, NUMBER[1:], NUMBER[2:]),
@@ -57,7 +70,8 @@ EMPTY: Final = bytes(8192)
 class Remains:
     """What can be taken after the end. `places`: all bytes by place; `sealed`: what was sealed, by its owner and context.
 
-    `of_desk`: what was sealed for others of it, such as the desk, whose own key stays.
+    `of_desk`: what was sealed for others of it, such as the desk, whose own key stays; `said_at_desk`: what the
+    homeserver had of words at the desk; `read_before`: with how many states of sessions something of that was read before.
 
     `clear`: ids that are not sealed, the thread's first; `phone_hash`: of the number; `opened`: how much of `sealed` could
     be opened before; `keys_before`: the wrapped keys of that time; `vault`: over what is left of them.
@@ -66,6 +80,8 @@ class Remains:
     places: dict[str, bytes]
     sealed: list[tuple[str, str, bytes]]
     of_desk: list[tuple[str, str, bytes]]
+    said_at_desk: tuple[str, ...]
+    read_before: int
     clear: tuple[str, ...]
     phone_hash: bytes
     opened: int
@@ -119,6 +135,79 @@ async def converse(erasure: ErasureHarness) -> str:
 
     await harness.database.commit(keep)
     return owner
+
+
+async def talk_at_desk(harness: BridgeHarness) -> tuple[str, ...]:
+    """Have Ada say something at the desk and be answered there, and both be over; return what the homeserver had of it.
+
+    A key of the room is handed out to her device before that.
+    """
+    desk = Room(room_id=DESK_ROOM, kind="desk", owner=DESK, key_owner=f"room:{DESK_ROOM}")
+    ours, theirs = OutboundGroupSession(), OutboundGroupSession()
+    kept, account, hers = InboundGroupSession(theirs.session_key), OlmAccount(), OlmAccount()
+    hers.generate_one_time_keys(1)
+    olm = account.new_outbound_session(hers.identity_key, next(iter(hers.one_time_keys["curve25519"].values())))
+    store = OlmStore(user_id=POLICY, pickle_key="a key", vault=harness.vault)
+
+    async def begin(transaction: Transaction) -> None:
+        await record_room(transaction, desk, members={}, levels={})
+        await store.add_account(transaction, account, "DEVICE")
+        await store.add_session(transaction, hers.identity_key, olm)
+        first_key = ours.session_key.encode()
+        await outbound_table.begin(
+            transaction,
+            session_id=ours.id,
+            room_id=DESK_ROOM,
+            user_id=POLICY,
+            first_key=await seal_session(harness.vault, desk, first_key_seal_context(ours.id), first_key),
+            ratchet=await seal_session(harness.vault, desk, ratchet_seal_context(ours.id, ""), ours.pickle(ours.id)),
+            next_index=1,
+            begun_ms=0,
+        )
+        await inbound_table.put(
+            transaction,
+            room_id=DESK_ROOM,
+            session_id=theirs.id,
+            sender=ADA,
+            sender_key="k",
+            signing_key="s",
+            first_index=0,
+            ratchet=await seal_session(harness.vault, desk, inbound_seal_context(theirs.id), kept.pickle(theirs.id)),
+            learned_ms=0,
+            floor=0,
+        )
+        await inbound_table.claim_index(transaction, DESK_ROOM, theirs.id, 0, "$said")
+
+    async def go_on(transaction: Transaction) -> None:
+        await store.update_session(transaction, olm)
+        await outbound_table.rotate_sessions(transaction, DESK_ROOM)
+
+    await harness.database.commit(begin)
+    olm.encrypt("a room's key")
+    await harness.database.commit(go_on)
+    about = PLANTED["words about her at the desk"][0]
+    return theirs.encrypt(about), ours.encrypt(about)
+
+
+async def states_that_read(vault: Vault, sealed: list[tuple[str, str, bytes]], said: tuple[str, ...]) -> int:
+    """Count the states of sessions that open, and with which something of that is read."""
+    count = 0
+    for owner, context, data in sealed:
+        try:
+            plain = await vault.open(owner, context, data)
+        except CannotOpen:
+            continue
+        if context.startswith("matrix inbound "):
+            session = InboundGroupSession.from_pickle(plain, context.removeprefix("matrix inbound "))
+        elif not context.startswith("matrix first key "):
+            continue
+        else:
+            session = InboundGroupSession(plain.decode())
+        for each in said:
+            with contextlib.suppress(OlmGroupSessionError):
+                session.decrypt(each)
+                count += 1
+    return count
 
 
 def read_all(directory: Path) -> bytes:
@@ -184,15 +273,20 @@ async def _take(directory: Path, server: PostgresServer) -> Remains:
         await harness.run()
         erasure = ErasureHarness(harness, FakeRooms())
         owner = await converse(erasure)
+        said_at_desk = await talk_at_desk(harness)
         assert (await harness.thread(owner)).codeword.digests is not None
         assert PLANTED["the answer"][0] in [word for text in harness.carrier.sent for word in text]
         await asyncio.to_thread(server.base_backup, backup, "-X", "stream")
         sealed = [each for each in recording.sealed if each[0] in {owner, f"room:{ROOM}"}]
         opened, keys_before = await openable(harness.vault, sealed), wrapped_keys(directory / "keys.db")
+        read_before = await states_that_read(harness.vault, recording.sealed, said_at_desk)
         clear = (owner, ROOM, "$e0", ADA)
         await erasure.send_message(owner, "!close now", sender=SOL)
         await erasure.run_to_end()
         assert await harness.count("thread") == 0
+        for _ in range(3):
+            harness.clock.at += PRUNE_INTERVAL
+            await erasure.expiry.run_once()
         assert await harness.database.vacuum()
         phone_hash = harness.vault.phone_hash(LINE, Phone(NUMBER))
     finally:
@@ -217,6 +311,8 @@ async def _take(directory: Path, server: PostgresServer) -> Remains:
         places={name: read_all(path) for name, path in places.items()},
         sealed=sealed,
         of_desk=[each for each in recording.sealed if each[0] not in {owner, f"room:{ROOM}"}],
+        said_at_desk=said_at_desk,
+        read_before=read_before,
         clear=clear,
         phone_hash=phone_hash,
         opened=opened,
@@ -265,6 +361,23 @@ async def test_nothing_planted_is_under_a_key_that_stays(remains: Remains) -> No
     passing = [data for owner, _, data in remains.of_desk if owner.startswith(PASSING)]
     for place in SERVERS:
         assert sum(data in remains.places[place] for data in passing) >= 4, place
+
+
+async def test_what_was_pruned_is_read_with_no_state_of_a_session(remains: Remains) -> None:
+    """Words at the desk, hers and ours, are over while the desk goes on: each copy has states with which they were read.
+
+    Who has also what the homeserver had reads nothing; nor does the state of an Olm session from before a room's key was
+    handed out open, though that session goes on.
+    """
+    assert remains.read_before == 2
+    states = [each for each in remains.of_desk if each[1].startswith(("matrix inbound", "matrix first key"))]
+    olm = [each for each in remains.of_desk if each[1].startswith("olm session")]
+    for place in SERVERS:
+        assert sum(data in remains.places[place] for _, _, data in states) >= 2, place
+        assert olm[0][2] in remains.places[place], place
+    assert await states_that_read(remains.vault, remains.of_desk, remains.said_at_desk) == 0
+    assert await openable(remains.vault, olm[:1]) == 0
+    assert await openable(remains.vault, olm[-1:]) == await openable(remains.vault, states[-1:]) == 1, "they go on"
 
 
 async def test_the_server_s_log_has_ciphertext_alone(remains: Remains) -> None:

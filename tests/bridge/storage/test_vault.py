@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bridge.runtime.phone_number import Phone
 from bridge.storage.key_file import KeyFile
-from bridge.storage.vault import CannotOpen, Vault
+from bridge.storage.vault import CannotOpen, Passing, Vault, passing_owner_of
 from tests.fakes.database_file import write
 
 VAULT_KEY = bytes(range(32))
@@ -332,3 +332,51 @@ def test_the_format_is_fixed() -> None:
     assert vault.phone_hash("rehearsal", Phone("+15555550100")).hex()[:16] == "dfc777857c4b3478"
     assert vault.keyed_hash("seen", "SM1").hex()[:16] == "3336305a64fa544e"
     assert vault.derive("crypto").hex()[:16] == "ca1f9c90a92c1824"
+
+
+async def test_what_is_under_a_passing_key_says_which(vault: Vault) -> None:
+    """Each use has a key of its own; what is sealed opens for its own context alone, whoever is named beside it."""
+    words, state = [await vault.seal_passing(use, "c", b"data") for use in (Passing.WORDS, Passing.SESSIONS)]
+    assert {passing_owner_of(words), passing_owner_of(state)} == await vault.passing_owners()
+    assert await vault.owners() == set()
+    assert await vault.open_either("", "c", words) == await vault.open_either("anybody", "c", state) == b"data"
+    with pytest.raises(CannotOpen):
+        await vault.open_either("", "d", words)
+    await vault.create("t")
+    assert await vault.open_either("t", "c", await vault.seal("t", "c", b"theirs")) == b"theirs"
+
+
+async def test_where_no_passing_key_can_be_made_the_one_of_before_stays(
+    vault: Vault, keys: KeyFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk: sessions go on under the key that they have, which counts as in use."""
+    under = await vault.renew_passing(Passing.SESSIONS)
+
+    async def full(_owner: str, _wrapped: bytes) -> bytes:
+        raise OSError("full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keys, "insert", full)
+        with pytest.raises(OSError, match="full"):
+            await vault.renew_passing(Passing.SESSIONS)
+        assert passing_owner_of(await vault.seal_passing(Passing.SESSIONS, "c", b"")) == under
+        assert await vault.retired_passing() == set()
+    after = await vault.renew_passing(Passing.SESSIONS)
+    assert await vault.retired_passing() == {under} != {after}
+
+
+async def test_a_passing_key_that_is_being_made_is_not_retired(
+    vault: Vault, keys: KeyFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is in the file before anything can be under it: whoever looks just then does not destroy it."""
+    insert, seen = keys.insert, list[set[str]]()
+
+    async def slow(owner: str, wrapped: bytes) -> bytes:
+        made = await insert(owner, wrapped)
+        assert owner in await vault.passing_owners()
+        seen.append(await vault.retired_passing())
+        return made
+
+    monkeypatch.setattr(keys, "insert", slow)
+    await vault.renew_passing(Passing.SESSIONS)
+    assert seen == [set()]

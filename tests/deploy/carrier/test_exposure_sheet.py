@@ -88,7 +88,7 @@ async def test_a_postgresql_keeps_what_was_deleted(line: LineDirectory) -> None:
     assert all(word in kept.what for word in ("rooms, events, staff and devices", "times", "keyed hash", "ciphertext"))
     assert all(word in kept.how_long for word in ("dead rows", "write-ahead log", "archive", "replicas", "base backups"))
     assert "keys.index_key_file" in kept.readable_by
-    assert all(word in kept.what for word in ("whose key stays", "carriers' ids", "sessions of desk and offices"))
+    assert all(word in kept.what for word in ("whose key stays", "carriers' ids", "states of sessions", "two hours"))
     assert "keys.db and the file of keys.vault_key_file" in kept.readable_by
 
 

@@ -13,7 +13,9 @@ from mautrix.crypto.sessions import Session
 from bridge.matrix.olm.olm_store import OlmStore
 from bridge.matrix.schema import PUPPET_MIGRATIONS
 from bridge.storage.database import Transaction
+from bridge.storage.vault import Vault
 from tests.fakes.database_engine import AnyDatabase, make_database
+from tests.fakes.open_vault import open_vault
 
 MADE_BY_MAUTRIX = (
     """CREATE TABLE crypto_account (account_id TEXT PRIMARY KEY, device_id TEXT NOT NULL, shared BOOLEAN NOT NULL,
@@ -37,9 +39,15 @@ async def database(tmp_path: Path) -> AsyncIterator[AnyDatabase]:
 
 
 @pytest.fixture
-def store() -> OlmStore:
+async def vault(tmp_path: Path) -> AsyncIterator[Vault]:
+    async with open_vault(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def store(vault: Vault) -> OlmStore:
     """Return the store of one identity."""
-    return OlmStore(user_id=USER, pickle_key="a key")
+    return OlmStore(user_id=USER, pickle_key="a key", vault=vault)
 
 
 def session(number: int) -> Session:
@@ -52,7 +60,7 @@ def session(number: int) -> Session:
     return made
 
 
-async def test_an_account_comes_back_as_it_was_written(database: AnyDatabase, store: OlmStore) -> None:
+async def test_an_account_comes_back_as_it_was_written(database: AnyDatabase, store: OlmStore, vault: Vault) -> None:
     """None before there is one; its keys and whether it was shared afterwards; another identity has none."""
     account = OlmAccount()
 
@@ -66,7 +74,7 @@ async def test_an_account_comes_back_as_it_was_written(database: AnyDatabase, st
     found = await database.commit(store.account)
     assert found is not None
     assert (found.identity_keys, found.shared) == (account.identity_keys, True)
-    assert await database.commit(OlmStore(user_id="@other:example.org", pickle_key="a key").account) is None
+    assert await database.commit(OlmStore(user_id="@other:example.org", pickle_key="a key", vault=vault).account) is None
     assert await database.fetchval("SELECT device_id FROM crypto_account") == "QLVOICE1"
 
 

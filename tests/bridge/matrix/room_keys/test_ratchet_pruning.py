@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError, OutboundGroupSession
-from bridge.matrix.room_keys.inbound_sessions import inbound_seal_context
 from bridge.matrix.room_keys.ratchet_pruning import prune_ratchets
+from bridge.matrix.room_keys.sealing import inbound_seal_context
 from bridge.storage.database import Transaction
 from tests.fakes.bridge_harness import BridgeHarness
 

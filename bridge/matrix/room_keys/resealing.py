@@ -1,0 +1,143 @@
+"""Has Megolm sessions of desk and offices sealed again, so that the key of what stood there before can be destroyed.
+
+Rules of this module: a passing key is destroyed when nothing stands under it (`bridge/erasure/passing_keys.py`): whatever
+shared one with a state that was pruned, replaced or deleted is sealed under another. Sessions that may be in use have a key
+that is retired at each look; what is not in use any more goes on under another one, which is retired once a day. So the key
+of a state that is gone goes within hours, or a day, and most rows are written once a day only. What is read and written of
+a session is one commit, so that no change to it is lost. What stands under the key of its room, as a program of before
+sealed it, is sealed again at the first look, and then that key is destroyed.
+
+What cannot be opened is no session. Of ours another one begins; of one of others its device may send the key once more. A
+line whose keys of that kind are not in `keys.db` (an older one was put in its place, or PostgreSQL was put back) would hear
+nobody for as long as their clients stay with a session: at its start such sessions are forgotten together with the policy
+bot's Olm account, so that it gets a new device, to which each client sends the key of its session with the next message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Final
+
+from bridge.matrix.olm import olm_store
+from bridge.matrix.room_keys import inbound_table, outbound_table
+from bridge.matrix.room_keys.sealing import (
+    first_key_seal_context,
+    inbound_seal_context,
+    ratchet_seal_context,
+    seal_session,
+)
+from bridge.matrix.rooms.room_state import Room, rooms_of_ours
+from bridge.runtime import log
+from bridge.storage.database import Database, Transaction
+from bridge.storage.vault import CannotOpen, Passing, Vault, passing_owner_of
+
+BATCH: Final = 50
+"""Sessions in one commit, for which texts wait a few milliseconds."""
+IN_USE_MS: Final = 8 * 86_400_000
+"""Since its key came, or it began: for as long a session counts as in use. Clients begin another one within a week."""
+
+
+async def reseal_sessions(database: Database, vault: Vault, *, now_ms: int) -> None:
+    """Seal again what stands under a retired key, or its room's. May be repeated."""
+    with_key = await vault.owners()
+    for room in await rooms_of_ours(database):
+        if not room.lives_on:
+            continue
+        for use, session_ids in (await _stale_inbound(database, vault, room, now_ms)).items():
+            for begin in range(0, len(session_ids), BATCH):
+                batch = session_ids[begin : begin + BATCH]
+                await database.commit(partial(_reseal_inbound, vault, room, use, batch))
+                await asyncio.sleep(0)
+        if await _has_stale_outbound(database, vault, room):
+            await database.commit(partial(_reseal_outbound, vault, room, now_ms, database.history))
+        if room.key_owner in with_key and not await _stands_under_room_key(database, room):
+            await vault.destroy(room.key_owner)
+        await asyncio.sleep(0)
+
+
+async def forget_lost(database: Database, vault: Vault, policy: str) -> None:
+    """Forget sessions of desk and offices whose key is gone, and have the policy bot get a new device. At a start.
+
+    Both are one commit, so that it is done once.
+    """
+    keys = await vault.passing_owners() | await vault.owners()
+    lost = [
+        (room.room_id, row["session_id"], row["sender"])
+        for room in await rooms_of_ours(database)
+        if room.lives_on
+        for row in await inbound_table.sealed_under(database, room.room_id)
+        if (passing_owner_of(bytes(row["under"])) or room.key_owner) not in keys
+    ]
+    if not lost:
+        return
+
+    async def commit(transaction: Transaction) -> None:
+        for session in lost:
+            await inbound_table.forget(transaction, *session)
+        await olm_store.delete_account(transaction, policy)
+
+    await database.commit(commit)
+    log.event("matrix.sessions_lost", count=len(lost))
+
+
+async def _stale_inbound(database: Database, vault: Vault, room: Room, now_ms: int) -> dict[Passing, list[str]]:
+    found: dict[Passing, dict[str, None]] = {Passing.SESSIONS: {}, Passing.SETTLED: {}}
+    for row in await inbound_table.sealed_under(database, room.room_id):
+        if _is_stale(vault, row["under"]):
+            found[_use_of(row["learned_ms"], now_ms)][row["session_id"]] = None
+    return {use: [*session_ids] for use, session_ids in found.items()}
+
+
+async def _reseal_inbound(vault: Vault, room: Room, use: Passing, session_ids: list[str], transaction: Transaction) -> None:
+    for row in await inbound_table.ratchets(transaction, room.room_id, session_ids):
+        sealed = await _sealed_again(vault, room, use, inbound_seal_context(row["session_id"]), row["ratchet"])
+        if sealed is not None:  # else the next start forgets it, and gets its key once more
+            await inbound_table.set_ratchet(transaction, room.room_id, row["session_id"], row["sender"], sealed)
+
+
+async def _has_stale_outbound(database: Database, vault: Vault, room: Room) -> bool:
+    rows = await outbound_table.sealed_in(database, room.room_id)
+    return any(_is_stale(vault, part) for row in rows for part in (row["first_key"], row["ratchet"]))
+
+
+async def _reseal_outbound(vault: Vault, room: Room, now_ms: int, history: str, transaction: Transaction) -> None:
+    for row in await outbound_table.sealed_in(transaction, room.room_id):
+        session_id, use = row["session_id"], _use_of(row["begun_ms"], now_ms)
+        if _is_stale(vault, row["first_key"]):
+            first_key = await _sealed_again(vault, room, use, first_key_seal_context(session_id), row["first_key"])
+            if first_key is None:
+                await outbound_table.set_ratchet(transaction, session_id, None)  # no newcomer could read what it says
+                continue
+            await outbound_table.set_first_key(transaction, session_id, first_key)
+        if _is_stale(vault, row["ratchet"]):
+            context = ratchet_seal_context(session_id, history)
+            ratchet = await _sealed_again(vault, room, use, context, row["ratchet"])
+            await outbound_table.set_ratchet(transaction, session_id, ratchet)
+
+
+async def _sealed_again(vault: Vault, room: Room, use: Passing, context: str, sealed: bytes) -> bytes | None:
+    try:
+        plain = await vault.open_either(room.key_owner, context, bytes(sealed))
+    except CannotOpen:
+        return None
+    return await seal_session(vault, room, context, plain, use=use)
+
+
+def _use_of(at_ms: int, now_ms: int) -> Passing:
+    return Passing.SESSIONS if at_ms >= now_ms - IN_USE_MS else Passing.SETTLED
+
+
+def _is_stale(vault: Vault, sealed: bytes | None) -> bool:
+    """Whether it is under a retired key, or under its room's. None: there is none."""
+    if sealed is None:
+        return False
+    under = passing_owner_of(bytes(sealed))
+    return not under or vault.is_retired(under)
+
+
+async def _stands_under_room_key(database: Database, room: Room) -> bool:
+    rows = await inbound_table.sealed_under(database, room.room_id)
+    ours = await outbound_table.sealed_in(database, room.room_id)
+    parts = [row["under"] for row in rows] + [row[name] for row in ours for name in ("first_key", "ratchet")]
+    return any(part is not None and not passing_owner_of(bytes(part)) for part in parts)

@@ -1,0 +1,36 @@
+"""Seals the Megolm sessions of a room: a thread's under its room's key, those of desk and offices under a passing one.
+
+Rules of this module: a thread's sessions end with their room and its key. Desk and offices live as long as the line, and
+PostgreSQL keeps what was deleted; so the key of what stood there goes, once it was sealed again (`resealing`). It is sealed
+within the commit that writes it, which its key has to outlast (`bridge/erasure/passing_keys.py`).
+"""
+
+from __future__ import annotations
+
+from bridge.matrix.rooms.room_state import Room
+from bridge.storage.vault import Passing, Vault
+
+
+async def seal_session(vault: Vault, room: Room, context: str, data: bytes, *, use: Passing = Passing.SESSIONS) -> bytes:
+    """Seal for a room, within a commit. `use`: under which passing key. `Vault.open_either` opens it.
+
+    Raises `CannotOpen` where a thread's room has no key.
+    """
+    if room.lives_on:
+        return await vault.seal_passing(use, context, data)
+    return await vault.seal(room.key_owner, context, data)
+
+
+def inbound_seal_context(session_id: str) -> str:
+    """Name the place of an inbound session, for the seal; its pickle's passphrase is the session id."""
+    return f"matrix inbound {session_id}"
+
+
+def first_key_seal_context(session_id: str) -> str:
+    """Name the place of the first key of a session of ours."""
+    return f"matrix first key {session_id}"
+
+
+def ratchet_seal_context(session_id: str, history: str) -> str:
+    """Name the place of the ratchet of a session of ours. `history`: of the database, in no other of which it opens."""
+    return f"matrix ratchet {session_id} {history}".rstrip()
