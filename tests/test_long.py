@@ -124,7 +124,7 @@ def test_a_takeover_that_took_too_long_is_wrong(seconds: list[float], is_well: b
     """However short the others were; one of which there was none is not."""
     made = Takeovers(line=cast("TwoBridges", None))
     made.seconds[CUT_OFF] += seconds
-    assert [good for _, _, good in _seconds(made, within=TAKEOVER_SECONDS)] == [how != CUT_OFF or is_well for how in HOW]
+    assert [good for _, _, good in _seconds(made)] == [how != CUT_OFF or is_well for how in HOW]
 
 
 @pytest.mark.parametrize(
