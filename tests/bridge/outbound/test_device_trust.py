@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -84,7 +84,12 @@ class DeviceTrustHarness:
             room_client=cast("RoomClient", self.room_client),
             device_trust=trust,
             dead_letter_retry=cast("DeadLetterRetry", None),
-            room_refusals=cast("RoomRefusals", None),
+            room_refusals=RoomRefusals(
+                harness.services,
+                is_outside=cast("Any", None),
+                compare_rooms=cast("Any", None),
+                notify_desk=cast("Any", None),
+            ),
             zone="UTC",
             lifetime=86_400,
         )
