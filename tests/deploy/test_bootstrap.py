@@ -32,7 +32,9 @@ def root(tmp_path: Path) -> Path:
     """Make a project of nothing but the launcher, with lock files that name no package and a `deploy` that only speaks."""
     made = tmp_path / "the project"
     (made / "deploy" / "requirements").mkdir(parents=True)
-    shutil.copy(ROOT / "quietline", made)
+    # What the distribution has is of this test's making too.
+    (made / "quietline").write_text((ROOT / "quietline").read_text().replace("/usr/bin/", f"{tmp_path}/distribution/"))
+    shutil.copymode(ROOT / "quietline", made / "quietline")
     shutil.copy(ROOT / "deploy" / "bootstrap.py", made / "deploy")
     (made / "deploy" / "__init__.py").touch()
     (made / "deploy" / "__main__.py").write_text(ECHO)
@@ -93,6 +95,16 @@ def test_a_python_that_cannot_is_passed_over(root: Path, tmp_path: Path) -> None
     path_with(tmp_path / "more", python3=REAL)
     ended = launch(root / "quietline", f"{path}:{tmp_path}/more", "version")
     assert ended.returncode == 0, ended.stderr
+
+
+def test_the_distributions_own_goes_before_others(root: Path, tmp_path: Path) -> None:
+    """A Python of the distribution, of whatever version, is taken before those on PATH; one without venv is passed over."""
+    used = f'echo "$0" >> "{tmp_path}/used"\n{REAL}'
+    path = path_with(tmp_path / "bin", python3_11="exit 99", python3=used)
+    path_with(tmp_path / "distribution", python3_12="exit 127", python3_13=used, python3_14="exit 98")
+    ended = launch(root / "quietline", path, "version")
+    assert ended.returncode == 0, ended.stderr
+    assert set((tmp_path / "used").read_text().split()) == {f"{tmp_path}/distribution/python3.13"}
 
 
 def test_it_makes_what_is_needed_once_and_from_anywhere(root: Path, tmp_path: Path) -> None:
