@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -61,12 +60,9 @@ NO_TIMES: Final = frozenset(
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[BridgeHarness]:
-    made = BridgeHarness(tmp_path)
-    await made.open()
-    await made.engine.load()
-    yield made
-    await made.close()
+async def harness(harness: BridgeHarness) -> BridgeHarness:
+    await harness.engine.load()
+    return harness
 
 
 async def fill(harness: BridgeHarness, at: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,14 +23,6 @@ from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.erasure_harness import ADA, SOL, ErasureHarness, FakeRooms
 
 pytestmark = pytest.mark.practice(14, 16)
-
-
-@pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[BridgeHarness]:
-    made = BridgeHarness(tmp_path)
-    await made.open()
-    yield made
-    await made.close()
 
 
 def said(body: str, event_id: str = "$s") -> MessageSent:

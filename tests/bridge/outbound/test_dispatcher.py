@@ -29,13 +29,10 @@ CONVERSATION, RECEIPTS = Lane.CONVERSATION.value, Lane.RECEIPTS.value
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[BridgeHarness]:
-    """Open the parts; here only the outbox runs, and each test says what performing means."""
-    made = BridgeHarness(tmp_path)
-    await made.open()
-    await made.engine.load()
-    yield made
-    await made.close()
+async def harness(harness: BridgeHarness) -> BridgeHarness:
+    """Only the outbox runs here, and each test says what performing means."""
+    await harness.engine.load()
+    return harness
 
 
 class DispatcherHarness:

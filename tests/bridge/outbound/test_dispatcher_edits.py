@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -17,13 +15,10 @@ from tests.fakes.bridge_harness import BridgeHarness
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[BridgeHarness]:
-    """Open the parts; only the outbox runs."""
-    made = BridgeHarness(tmp_path)
-    await made.open()
-    await made.engine.load()
-    yield made
-    await made.close()
+async def harness(harness: BridgeHarness) -> BridgeHarness:
+    """Only the outbox runs."""
+    await harness.engine.load()
+    return harness
 
 
 async def put(harness: BridgeHarness, name: str, ref: str, *, commits: bool = True) -> None:

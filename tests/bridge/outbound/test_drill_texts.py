@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,12 +31,9 @@ class FakeHandsets:
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[BridgeHarness]:
-    opened = BridgeHarness(tmp_path)
-    await opened.open()
-    await opened.vault.create(DESK)
-    yield opened
-    await opened.close()
+async def harness(harness: BridgeHarness) -> BridgeHarness:
+    await harness.vault.create(DESK)
+    return harness
 
 
 async def perform(harness: BridgeHarness, carrier: HandsetCarrier | None) -> None:

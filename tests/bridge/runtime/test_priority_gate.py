@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -18,12 +16,9 @@ from tests.fakes.bridge_harness import BridgeHarness
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[BridgeHarness]:
-    made = BridgeHarness(tmp_path)
-    await made.open()
-    await made.vault.create(DESK)
-    yield made
-    await made.close()
+async def harness(harness: BridgeHarness) -> BridgeHarness:
+    await harness.vault.create(DESK)
+    return harness
 
 
 async def put(harness: BridgeHarness, action: Action, lane: str) -> None:

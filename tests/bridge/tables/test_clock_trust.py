@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -24,13 +22,10 @@ YEAR = 365 * DAY
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[BridgeHarness]:
-    made = BridgeHarness(tmp_path)
-    await made.open()
-    await made.vault.create("t1")
-    await made.vault.create("desk")
-    yield made
-    await made.close()
+async def harness(harness: BridgeHarness) -> BridgeHarness:
+    await harness.vault.create("t1")
+    await harness.vault.create("desk")
+    return harness
 
 
 class FakeMachine:

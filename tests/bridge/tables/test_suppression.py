@@ -6,7 +6,6 @@ import asyncio
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +32,9 @@ DAY = 86_400
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[BridgeHarness]:
-    made = BridgeHarness(tmp_path)
-    await made.open()
-    await made.run()
-    yield made
-    await made.close()
+async def harness(harness: BridgeHarness) -> BridgeHarness:
+    await harness.run()
+    return harness
 
 
 async def end_thread(harness: BridgeHarness, sender: str = HANDSET) -> None:
