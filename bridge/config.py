@@ -37,6 +37,7 @@ from bridge.runtime.settings import (
     secret_place,
     split_listen_address,
 )
+from policies.problems import ProblemsError
 
 HEX_KEY: Final = re.compile(r"[0-9A-Fa-f]{64}")
 CANARY_ERASURE_SECONDS: Final = 150.0
@@ -45,12 +46,8 @@ LOCAL_USER: Final = re.compile(r"@[a-z0-9._=/+-]{1,200}")
 """Rooms of a line do not federate, so its people are on its own homeserver (Matrix specification, appendix on user ids)."""
 
 
-class ConfigError(Exception):
-    """The configuration cannot be used. `problems` are sentences, each with its path."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+class ConfigError(ProblemsError):
+    """The configuration cannot be used."""
 
 
 class OtherLine(Section):

@@ -38,6 +38,7 @@ from policies.pack import (
     Wording,
     text_digest,
 )
+from policies.problems import ProblemsError
 from policies.schema import MOST_SEGMENTS, HoursPart, PackFile, PlaybookPart, ShiftsPart, TextPart, WeekPart, WordingPart
 from policies.segments import segments
 from policies.word_lists import function_words, matchers
@@ -64,12 +65,8 @@ UNREADABLE = (OSError, yaml.YAMLError, RecursionError, ValueError)
 """What reading a file raises; YAML's own constructors let a ValueError through, and it is one that a file is not UTF-8."""
 
 
-class PackError(Exception):
-    """The packs cannot be used. `problems` are sentences, each with file and path; none shows a value."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+class PackError(ProblemsError):
+    """The packs cannot be used."""
 
 
 def load(packs: Sequence[str], *, near: Path | None = None) -> Pack:

@@ -44,7 +44,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "bridge/storage": "bot/model bridge/runtime",
     "bridge/carriers": "bot/model bridge/runtime",
     "bridge/carriers/vendors": "policies bridge/runtime bridge/carriers",
-    "bridge/config": "bridge/runtime bridge/carriers/vendors",
+    "bridge/config": "policies bridge/runtime bridge/carriers/vendors",
     "bridge/services": "bridge/runtime bridge/storage",
     "bridge/tables": "bot/model bridge/runtime bridge/storage",
     "bridge/tables/cross_table": "bot/model bridge/storage bridge/tables",
@@ -100,7 +100,9 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "bridge/inbound bridge/engine bridge/metrics"
     ),
     "deploy/synapse_module/quietline_synapse": "",
-    "deploy/data_dir": "bot/model bridge/runtime bridge/storage bridge/config bridge/tables bridge/matrix/room_keys",
+    "deploy/data_dir": (
+        "policies bot/model bridge/runtime bridge/storage bridge/config bridge/tables bridge/matrix/room_keys"
+    ),
     "deploy/stack": "bridge/runtime bridge/storage bridge/config deploy/data_dir",
     "deploy/inspect": (
         "policies bot/model bridge/runtime bridge/storage bridge/lease bridge/carriers/vendors bridge/config "

@@ -24,6 +24,7 @@ from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.vault import CannotOpen, Vault, key_check_value
 from bridge.tables import desk_state, line_state
 from bridge.tables.threads import AGGREGATE
+from policies.problems import ProblemsError
 
 MAIN, KEYS, PUPPET = "main.db", "keys.db", "voice.db"
 RESTORE: Final = (
@@ -64,12 +65,8 @@ LOCKED: Final = (
 )
 
 
-class CannotStart(Exception):  # noqa: N818 - it says what is so
-    """The line cannot start, and another try cannot help. `problems` are sentences, each with its path."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+class CannotStart(ProblemsError):  # noqa: N818 - it says what is so
+    """The line cannot start, and another try cannot help."""
 
 
 class ServerAway(Exception):  # noqa: N818 - it says what is so

@@ -35,9 +35,9 @@ from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook, never_crash
 from bridge.runtime.service_notifier import ServiceNotifier, ServiceState
 from bridge.runtime.settings import split_listen_address
-from policies.load import PackError
 from policies.load import load as load_pack
 from policies.pack import Pack, samples, unreviewed
+from policies.problems import ProblemsError
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ def main(
     try:
         config = _listening_at(configuration.load(path), listen)
         pack = _load_pack(config, file=path)
-    except ConfigError as error:
+    except ProblemsError as error:
         return _report_problems(error.problems)
     log.configure(config.log_level)
     run_directory = configuration.line_directory(path, config.data_dir) / "run"
@@ -220,11 +220,11 @@ async def _raise_when_stopped(stop: asyncio.Event) -> None:
 
 
 def _load_pack(config: Config, *, file: Path) -> Pack:
-    """Load the packs of a configuration; a line that is no rehearsal needs reviewed words and no examples."""
-    try:
-        pack = load_pack(config.line.packs, near=file.parent)
-    except PackError as error:
-        raise ConfigError(error.problems) from None
+    """Load the packs of a configuration; a line that is no rehearsal needs reviewed words and no examples.
+
+    Raises `PackError` and `ConfigError`.
+    """
+    pack = load_pack(config.line.packs, near=file.parent)
     if not config.line.rehearsal:
         problems = [f"packs: {name} is legal text and not reviewed" for name in unreviewed(pack)]
         problems += [f"packs: {name} still holds an example" for name in samples(pack)]

@@ -84,14 +84,12 @@ def exit_with_problems(problems: Iterable[str]) -> NoReturn:
 @contextlib.contextmanager
 def exit_on_errors() -> Iterator[None]:
     """Tell what makes a directory, a configuration or a file unusable, all of it, and end with 2."""
-    from bridge.config import ConfigError
     from deploy.data_dir.atomic_files import file_problem
-    from deploy.data_dir.secret_files import SetupError
-    from policies.load import PackError
+    from policies.problems import ProblemsError
 
     try:
         yield
-    except (ConfigError, PackError, SetupError) as error:
+    except ProblemsError as error:
         problems = error.problems
     except DatabaseError as error:
         problems = [database_problem(error)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deploy.cli.options import json_option, optional_line_options
-from deploy.cli.outcome import exit_on_errors, exit_with_problems, exit_with_report, print_lines
+from deploy.cli.outcome import exit_on_errors, exit_with_report, print_lines
 
 if TYPE_CHECKING:
     from deploy.data_dir.layout import Layout
@@ -70,7 +70,7 @@ def policy_preview(pack: str | None, script: Path | None, layout: Layout | None)
     """
     from bridge.config import load
     from deploy.packs.lint_report import CONVERSATIONS, load_with_base, preview_pack
-    from deploy.packs.script_player import ScriptError, play_script, read_script
+    from deploy.packs.script_player import play_script, read_script
     from policies.load import load as load_packs
 
     if layout is not None and script is not None:
@@ -81,13 +81,11 @@ def policy_preview(pack: str | None, script: Path | None, layout: Layout | None)
         else:
             script = Path(pack) if pack is not None else None
             loaded = load_packs(load(layout.config).line.packs, near=layout.config.parent)
-    try:
         if script is not None:
-            print_lines(play_script(loaded, read_script(script)))
+            lines = play_script(loaded, read_script(script))
         else:
-            print_lines(preview_pack(loaded, map(read_script, sorted(CONVERSATIONS.glob("*.yaml")))))
-    except ScriptError as error:
-        exit_with_problems(error.problems)
+            lines = preview_pack(loaded, [read_script(path) for path in sorted(CONVERSATIONS.glob("*.yaml"))])
+    print_lines(lines)
 
 
 @policy.command(name="schema")

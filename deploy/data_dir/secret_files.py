@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from bridge.runtime.settings import is_private
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
+from policies.problems import ProblemsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,15 +26,15 @@ STAFF: Final[tuple[tuple[str, Role], ...]] = (("ada", "advocate"), ("bea", "advo
 """The first accounts (design.md, "Contracts with the outside"): localpart and role."""
 
 
-class SetupError(Exception):
-    """The data directory or the configuration cannot be used. `problems` are sentences, each with its path.
+class SetupError(ProblemsError):
+    """The data directory or the configuration cannot be used.
 
     `may_pass`: nothing has to be changed here; another start may find it well.
     """
 
     def __init__(self, problems: list[str], *, may_pass: bool = False) -> None:
-        super().__init__("\n".join(problems))
-        self.problems, self.may_pass = problems, may_pass
+        super().__init__(problems)
+        self.may_pass = may_pass
 
 
 def read_private_line(path: Path) -> str:

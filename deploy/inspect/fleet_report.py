@@ -12,11 +12,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from bridge.config import ConfigError
 from bridge.storage.errors import DatabaseError
 from deploy.data_dir.layout import HOST
-from deploy.data_dir.secret_files import SetupError
 from deploy.inspect.status import CheckReport, CheckResult, mark_of
+from policies.problems import ProblemsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -97,7 +96,7 @@ async def look_at_lines(lines: Iterable[FleetLine], look: Look) -> FleetReport:
         async with gate:
             try:
                 report, code = await look(line.layout)
-            except (ConfigError, SetupError) as error:
+            except ProblemsError as error:
                 report, code = _unusable("; ".join(error.problems)), EXIT_USAGE
             except (DatabaseError, OSError) as error:
                 report, code = _unusable(f"cannot be looked at ({type(error).__name__})"), EXIT_USAGE

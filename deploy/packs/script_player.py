@@ -44,6 +44,7 @@ from bot.model.events import (
 )
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from policies.pack import Pack
+from policies.problems import ProblemsError
 from policies.schema import seconds
 
 ADVOCATE: Final = "@ana:line.example"
@@ -55,14 +56,6 @@ DESIGNATIONS: Final = ("amber heron", "quiet maple", "plain river", "still brook
 """What the conversations of a script are called, one after the other; a longer script begins again with the first."""
 SHOWN_RECEIPTS: Final = (DeliveryReceipt.NOTE, DeliveryReceipt.NOT_SENT, DeliveryReceipt.HELD, DeliveryReceipt.RETRACTED)
 """Receipts that a transcript has to tell; that a text leaves, it shows."""
-
-
-class ScriptError(Exception):
-    """The script cannot be played. `problems` are sentences, each with its path."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
 
 
 class ScriptStep(BaseModel):
@@ -99,13 +92,13 @@ class Script(BaseModel):
 
 
 def read_script(path: Path) -> Script:
-    """Read a script: a list of lines, or a mapping with `title`, `start`, `staffed` and `steps`. Raises ScriptError."""
+    """Read a script: a list of lines, or a mapping with `title`, `start`, `staffed` and `steps`. Raises ProblemsError."""
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ScriptError([f"{path}: cannot be read ({error.strerror})"]) from None
+        raise ProblemsError([f"{path}: cannot be read ({error.strerror})"]) from None
     except (yaml.YAMLError, ValueError):
-        raise ScriptError([f"{path}: is not YAML"]) from None
+        raise ProblemsError([f"{path}: is not YAML"]) from None
     try:
         return Script.model_validate({"steps": raw} if isinstance(raw, list) else raw)
     except ValidationError as error:
@@ -113,7 +106,7 @@ def read_script(path: Path) -> Script:
             f"{path}: {'.'.join(map(str, e['loc'])) or 'the whole file'}: {e['msg'].removeprefix('Value error, ')}"
             for e in error.errors(include_input=False, include_url=False)
         ]
-        raise ScriptError(problems) from None
+        raise ProblemsError(problems) from None
 
 
 def play_script(pack: Pack, script: Script) -> Iterator[str]:

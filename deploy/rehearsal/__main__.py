@@ -15,7 +15,8 @@ import traceback
 from pathlib import Path
 
 from deploy.rehearsal.service import run_carrier
-from deploy.rehearsal.settings import Settings, SettingsError, load
+from deploy.rehearsal.settings import Settings, load
+from policies.problems import ProblemsError
 
 
 class ContentFree(logging.Formatter):
@@ -37,7 +38,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--config", type=Path, required=True, help="JSON file with the carrier's settings")
     try:
         settings = load(parser.parse_args(arguments).config)
-    except SettingsError as error:
+    except ProblemsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - said to who started it
         return 2
     output = logging.StreamHandler()
@@ -45,7 +46,7 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(level=logging.WARNING, handlers=[output])
     try:
         asyncio.run(_serve(settings))
-    except SettingsError as error:
+    except ProblemsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - said to who started it
         return 2
     except OSError as error:

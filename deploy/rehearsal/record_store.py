@@ -21,7 +21,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from deploy.rehearsal.exchange import Attachment, SmsRecord
-from deploy.rehearsal.settings import SettingsError
+from policies.problems import ProblemsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,14 +42,14 @@ class RecordStore:
 
     @classmethod
     def open(cls, path: Path, key: bytes) -> tuple[RecordStore, list[SmsRecord]]:
-        """Open or make the file; return what it holds, oldest first. Raises :class:`SettingsError` for another key."""
+        """Open or make the file; return what it holds, oldest first. Raises :class:`ProblemsError` for another key."""
         cipher = AESGCM(key)
         try:
             # What a kill left half-written has no end of line.
             lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
             found = {record.sequence: record for record in (_open(cipher, line) for line in lines)}
         except (InvalidTag, ValueError, KeyError, TypeError):
-            raise SettingsError(
+            raise ProblemsError(
                 [f"store: {path} cannot be read with this key; put its key back, or remove it and begin with empty phones"]
             ) from None
         records = [found[sequence] for sequence in sorted(found)]

@@ -30,7 +30,7 @@ _SHUTDOWN_SECONDS = 0.5
 async def run_carrier(settings: Settings) -> AsyncIterator[int]:
     """Run the carrier; the value is the port it listens on.
 
-    Raises `OSError` when it cannot listen, and :class:`SettingsError` when its store is of another key.
+    Raises `OSError` when it cannot listen, and :class:`ProblemsError` when its store is of another key.
     """
     store, records = RecordStore.open(settings.store, settings.store_key) if settings.store else (None, [])
     put, note = (store.put, store.note) if store else (_keep_nothing, _keep_nothing)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from yarl import URL
 
 from bridge.runtime.phone_number import E164_PATTERN
+from policies.problems import ProblemsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,14 +24,6 @@ _KEYS = {"host": str, "port": int, "number": str, "token_file": str, "signing_ke
 _STORE_KEYS = {"store": str, "store_key_file": str}
 """Both or neither: where texts are kept over a restart, and the key that seals them, 32 bytes in hex."""
 STORE_KEY_BYTES = 32
-
-
-class SettingsError(Exception):
-    """The carrier cannot start. `problems` are sentences, each with its key."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,16 +67,16 @@ def load(path: Path) -> Settings:
 
     With `"store","store_key_file"` texts are kept over a restart.
 
-    Raises :class:`SettingsError` with all problems.
+    Raises :class:`ProblemsError` with all problems.
     """
     try:
         raw: Any = json.loads(path.read_bytes())
     except OSError as error:
-        raise SettingsError([f"{path}: cannot be read ({error.strerror})"]) from None
+        raise ProblemsError([f"{path}: cannot be read ({error.strerror})"]) from None
     except ValueError:
-        raise SettingsError([f"{path}: is not JSON"]) from None
+        raise ProblemsError([f"{path}: is not JSON"]) from None
     if not isinstance(raw, dict):
-        raise SettingsError([f"{path}: is not a JSON object"])
+        raise ProblemsError([f"{path}: is not a JSON object"])
     problems = [f"{key}: not a setting" for key in raw if key not in _KEYS and key not in _STORE_KEYS]
     problems += [f"{key}: missing, or not of type {type_.__name__}" for key, type_ in _KEYS.items() if not _is(raw, key)]
     if _is(raw, "number") and not E164_PATTERN.fullmatch(raw["number"]):
@@ -96,7 +89,7 @@ def load(path: Path) -> Settings:
     signing_key = _secret(raw, "signing_key_file", problems)
     store, store_key = _store(raw, problems)
     if problems:
-        raise SettingsError([f"{path}: {problem}" for problem in problems])
+        raise ProblemsError([f"{path}: {problem}" for problem in problems])
     return Settings(
         host=raw["host"],
         port=raw["port"],

@@ -11,9 +11,10 @@ from click.testing import CliRunner, Result
 
 from deploy.cli.main import cli
 from deploy.packs.lint_report import CONVERSATIONS, json_schema, load_with_base
-from deploy.packs.script_player import ScriptError, play_script, read_script
+from deploy.packs.script_player import play_script, read_script
 from policies.drills.load import SCRIPTS
 from policies.pack import TextName
+from policies.problems import ProblemsError
 from policies.schema import PackFile
 from tests.deploy.init.answers import answers, run_init
 from tests.packs import shipped
@@ -180,7 +181,7 @@ def test_a_script_says_when_and_who_is_there(tmp_path: Path) -> None:
 def test_a_script_that_cannot_be_played_is_told(tmp_path: Path, text: str, where: str) -> None:
     """With its path, without what it says, and as exit code 2."""
     path = script(tmp_path, text)
-    with pytest.raises(ScriptError) as refused:
+    with pytest.raises(ProblemsError) as refused:
         read_script(path)
     assert any(problem.removeprefix(f"{path}: ").startswith(where) for problem in refused.value.problems)
     assert quietline("preview", "base", str(path)).exit_code == 2

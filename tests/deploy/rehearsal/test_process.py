@@ -19,7 +19,8 @@ import pytest
 
 import deploy
 from deploy.rehearsal.__main__ import ContentFree, main
-from deploy.rehearsal.settings import SettingsError, load
+from deploy.rehearsal.settings import load
+from policies.problems import ProblemsError
 from tests.e2e.polling import STEP_TIMEOUT
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def test_loads(tmp_path: Path, config: dict[str, Any]) -> None:
 )
 def test_wrong_settings(tmp_path: Path, config: dict[str, Any], change: dict[str, Any], named: list[str]) -> None:
     """Each wrong setting is named, all at once, and no value is told."""
-    with pytest.raises(SettingsError) as caught:
+    with pytest.raises(ProblemsError) as caught:
         load(written(tmp_path, config | change))
     assert len(caught.value.problems) == len(named)
     for name in named:
@@ -153,10 +154,10 @@ def test_secrets(tmp_path: Path, config: dict[str, Any]) -> None:
     """A secret that is missing, empty or readable by others stops the start with 2, said to who started it."""
     (tmp_path / "key").chmod(0o640)
     (tmp_path / "token").write_text(" \n")
-    with pytest.raises(SettingsError) as caught:
+    with pytest.raises(ProblemsError) as caught:
         load(written(tmp_path, config))
     assert [problem.split(": ")[1] for problem in caught.value.problems] == ["token_file", "signing_key_file"]
-    with pytest.raises(SettingsError, match="token_file: the file cannot be read"):
+    with pytest.raises(ProblemsError, match="token_file: the file cannot be read"):
         load(written(tmp_path, config | {"token_file": str(tmp_path / "none")}))
 
 

@@ -11,7 +11,7 @@ from bridge.carriers.adapter import WebhookRequest
 from deploy.rehearsal.exchange import Exchange, SmsRecord
 from deploy.rehearsal.record_store import RecordStore
 from deploy.rehearsal.service import run_carrier
-from deploy.rehearsal.settings import SettingsError
+from policies.problems import ProblemsError
 from tests.bridge.carriers.receiver import until, webhook_receiver
 from tests.bridge.carriers.rehearsal_harness import NUMBER, settings
 
@@ -63,7 +63,7 @@ def test_the_file_tells_nothing(tmp_path: Path) -> None:
     for file in tmp_path.iterdir():
         assert b"c4n4ry" not in file.read_bytes()
         assert A.encode() not in file.read_bytes()
-    with pytest.raises(SettingsError, match="put its key back"):
+    with pytest.raises(ProblemsError, match="put its key back"):
         RecordStore.open(tmp_path / "journal", bytes(32))
 
 
