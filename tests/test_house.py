@@ -197,7 +197,7 @@ def test_imports_run_one_way(folder: str) -> None:
 
 
 def package_of(file: str) -> str:
-    """Return the package of a module's path; `decide`, `guard` and `config` at a folder's root are their own."""
+    """Return the package of a module's path; `decide`, `guard` and `services` at a folder's root are their own."""
     folder = file.rpartition("/")[0]
     return file.removesuffix(".py") if folder in {"bot", "bridge"} and not file.endswith("__init__.py") else folder
 

@@ -10,7 +10,7 @@ RESULTS = """<testsuites><testsuite>
 <testcase classname="tests.e2e.test_claims" name="test_a" time="60.5">
 <properties><property name="cpu_seconds" value="2.5"/></properties></testcase>
 <testcase classname="tests.bridge.crash.test_texts" name="test_b[one]" time="20.0"/>
-<testcase classname="tests.bridge.test_config.TestTheProgram" name="test_c" time="1.25">
+<testcase classname="tests.bridge.config.test_load.TestTheProgram" name="test_c" time="1.25">
 <properties><property name="cpu_seconds" value="1.0"/></properties></testcase>
 <testcase classname="tests.test_house" name="test_d" time="0.5"/>
 </testsuite></testsuites>"""

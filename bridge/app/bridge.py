@@ -23,7 +23,7 @@ from bridge.app.resources import Resources
 from bridge.app.service_watchdog import ServiceWatchdog
 from bridge.app.standby import Front
 from bridge.carriers.adapter import DeliveryReport
-from bridge.config import Config
+from bridge.config.sections import Config
 from bridge.engine import startup_notices
 from bridge.engine.alarm_tests import AlarmTests
 from bridge.engine.clock_correction import ClockCorrection

@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from bridge.config import Config
+from bridge.config.sections import Config
 from bridge.runtime import log
 
 NAME: Final = "bridge.json"

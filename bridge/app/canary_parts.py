@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from bridge.carriers.adapter import InboundText, SendOutcome
-from bridge.config import Canary, Config
+from bridge.config.sections import Canary, Config
 from bridge.inbound.canary_route import CanaryExchange, CanaryRoute
 from bridge.inbound.canary_watch import CanaryWatch
 from bridge.runtime.canary_keys import CanaryKeys

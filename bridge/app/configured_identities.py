@@ -11,7 +11,7 @@ from typing import Final
 
 from bot.model.audit_kinds import AuditKind
 from bridge.background.loop import BackgroundLoop
-from bridge.config import Staff
+from bridge.config.sections import Staff
 from bridge.engine.startup_notices import LINE_SUBJECT
 from bridge.matrix.room_keys.confirmed_identities import NotThatFingerprint, TrustMac, confirm_fingerprint
 from bridge.matrix.room_keys.device_lists import DeviceLists

@@ -23,11 +23,11 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import aiohttp
 
-from bridge import config as configuration
 from bridge.app.bridge import Bridge, HandedOver
 from bridge.app.line_files import CannotStart, ServerAway
 from bridge.app.standby import wait_for_lead
-from bridge.config import Config, ConfigError
+from bridge.config.load import ConfigError, line_directory, load
+from bridge.config.sections import Config
 from bridge.engine.timers import ClockSetRight
 from bridge.matrix.api.http_client import IdentityInUse, ReplacedByAnother
 from bridge.outbound import pager
@@ -67,12 +67,12 @@ def main(
     """
     os.umask(0o077)
     try:
-        config = _listening_at(configuration.load(path), listen)
+        config = _listening_at(load(path), listen)
         pack = _load_pack(config, file=path)
     except ProblemsError as error:
         return _report_problems(error.problems)
     log.configure(config.log_level)
-    run_directory = configuration.line_directory(path, config.data_dir) / "run"
+    run_directory = line_directory(path, config.data_dir) / "run"
     try:
         config.data_dir.mkdir(parents=True, exist_ok=True)
         opened = (config.data_dir / "lock").open("w")

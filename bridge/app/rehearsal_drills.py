@@ -12,7 +12,7 @@ from typing import Final
 
 from bridge.app.line_files import CannotStart
 from bridge.carriers.adapter import Carrier
-from bridge.config import Config
+from bridge.config.sections import Config
 from bridge.outbound.drill_texts import HandsetCarrier
 from policies.drills.load import load_drills
 from policies.drills.script import DrillScript

@@ -18,7 +18,7 @@ import aiohttp
 from bridge.app import key_changes, line_files
 from bridge.carriers.adapter import AdapterContext, Carrier
 from bridge.carriers.vendors import registry
-from bridge.config import Config
+from bridge.config.sections import Config
 from bridge.lease.lead import Lead
 from bridge.lease.process_identity import end_process
 from bridge.matrix.room_keys import confirmed_identities

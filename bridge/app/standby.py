@@ -21,7 +21,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from bridge.app import key_changes, line_files
 from bridge.app.port import listen_patiently, try_to_listen
-from bridge.config import Config
+from bridge.config.sections import Config
 from bridge.inbound.webhook import make_runner
 from bridge.lease.key_file_look import KeysNotRead
 from bridge.lease.lead import End, Lead

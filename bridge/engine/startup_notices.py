@@ -15,7 +15,7 @@ from bot.model.actions import DESK
 from bot.model.audit_kinds import AuditKind
 from bot.model.desk import SHIFTS_TIMER
 from bot.model.line_incidents import FactsBehind, KeysMissing, LineRestored, MarkedFacts
-from bridge.config import Config, Staff
+from bridge.config.sections import Config, Staff
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.storage.database import Database, Transaction

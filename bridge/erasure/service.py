@@ -12,7 +12,7 @@ import aiohttp
 from bot.model.actions import DESK
 from bot.model.line_incidents import ErasureFailed
 from bridge.background.corruption import AlertCallback
-from bridge.config import Config
+from bridge.config.sections import Config
 from bridge.erasure.certificate import CertificateSigner
 from bridge.erasure.expiry import ExpiryWorker
 from bridge.erasure.job_runner import ErasureRunner

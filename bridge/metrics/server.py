@@ -17,7 +17,7 @@ from prometheus_client import ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from bot.model.desk import Desk
-from bridge.config import Config, MetricsSettings
+from bridge.config.sections import Config, MetricsSettings
 from bridge.metrics import figures
 from bridge.metrics.carrier_probe import CarrierProbe
 from bridge.metrics.inbox_age import InboxAge

@@ -22,7 +22,7 @@ from bot.model.actions import DESK, OFFICE
 from bot.model.desk import Desk
 from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind, InviteFailed, RoomLoss, RoomLost
 from bridge.background.loop import BackgroundLoop
-from bridge.config import Staff
+from bridge.config.sections import Staff
 from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused
 from bridge.matrix.room_comparison import RoomComparison
 from bridge.matrix.rooms import room_state

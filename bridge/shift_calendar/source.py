@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Protocol, TypeAlias, TypeVar
 
-from bridge.config import ShiftCalendar
+from bridge.config.sections import ShiftCalendar
 from bridge.runtime.settings import public_url_problem, read_secret
 from bridge.shift_calendar import public_address
 from bridge.shift_calendar.bounded_thread import BoundedThread, StillHanging

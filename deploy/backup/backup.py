@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from bot.model.audit_kinds import AuditKind
-from bridge.config import load
+from bridge.config.load import load
 from bridge.matrix.rooms.room_state import peek_desk_levels
 from bridge.matrix.schema import MAIN_MIGRATIONS
 from bridge.runtime.safe_yaml import safe_load
@@ -41,7 +41,7 @@ from deploy.data_dir.secret_files import Secrets, SetupError
 from policies.load import PACK_NAME, REGIONAL_NAME
 
 if TYPE_CHECKING:
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from bridge.storage.database import Snapshot
     from deploy.data_dir.layout import Layout
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from bridge.storage.migrations import Migrations
 
 DATABASES: Final[dict[str, tuple[Migrations, ...]]] = {

@@ -17,7 +17,7 @@ from deploy.data_dir.program import ROOT, own_version
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
 
 CHANGELOG: Final = ROOT / "CHANGELOG.md"
 UNRELEASED: Final = "Unreleased"

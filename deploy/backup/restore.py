@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.config import ConfigError, load
+from bridge.config.load import ConfigError, load
 from bridge.runtime.safe_yaml import safe_load
 from bridge.storage.errors import DatabaseError
 from bridge.storage.sqlite_connection import MEMORY, SqliteConnection, transact

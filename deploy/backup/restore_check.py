@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 from pydantic import ValidationError
 
-from bridge.config import Config
+from bridge.config.sections import Config
 from bridge.runtime.settings import secret_files
 from bridge.storage.errors import DatabaseError
 from deploy.backup.backup import RENEWED_SECRETS, Backup, read_backup, require_file

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bridge.config import load
+from bridge.config.load import load
 from bridge.runtime.settings import read_secret
 from bridge.storage.errors import DatabaseError
 from bridge.storage.sqlite_connection import find_damage, snapshot
@@ -38,7 +38,7 @@ from policies.load import load as load_pack
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
 
 PREFIX: Final = "quietline-drill-"
 MEMORY_DISK: Final = Path("/dev/shm")  # noqa: S108 - the directory in it is made by mkdtemp, for us alone

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from bridge.storage.migrations import Migrations
     from deploy.data_dir.layout import Layout
 

@@ -24,7 +24,7 @@ from deploy.canary.polling import wait_until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterator
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from bridge.runtime.canary_keys import CanaryKeys
 
 R = TypeVar("R")

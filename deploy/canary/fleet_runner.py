@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from bridge.config import ConfigError, load
+from bridge.config.load import ConfigError, load
 from bridge.runtime import log
 from deploy.canary import runner
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from bridge.config import Canary, Config
+    from bridge.config.sections import Canary, Config
     from deploy.data_dir.fleet import FleetLine
 
 RETRY_SECONDS: Final = 30.0

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 
 from bot.model.line_incidents import CanaryStep
-from bridge.config import CANARY_ERASURE_SECONDS
+from bridge.config.sections import CANARY_ERASURE_SECONDS
 from bridge.outbound import pager
 from bridge.runtime import log
 from bridge.runtime.canary_keys import CanaryKeys
@@ -34,7 +34,7 @@ from deploy.data_dir.atomic_files import make_private_directory, write_atomicall
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bridge.config import Canary, Config
+    from bridge.config.sections import Canary, Config
     from deploy.canary.account import Account
 
 AFTER_FAILURE: Final = 30.0

@@ -26,7 +26,7 @@ from deploy.inspect.status import CheckReport, CheckResult
 
 if TYPE_CHECKING:
     from bridge.carriers.exposure import Exposure
-    from bridge.config import Config, PhoneLine
+    from bridge.config.sections import Config, PhoneLine
 
 SIGNATURE_NOTE: Final = (
     "Whether the vendor signs with the same secret shows only when it calls: text the line from a phone of your own."

@@ -19,7 +19,7 @@ from deploy.carrier.carrier_check import exposure_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from policies.pack import Pack
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400

@@ -18,7 +18,7 @@ from deploy.inspect.status import CheckResult
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
 
 TIMEOUT_SECONDS: Final = 5.0
 MIN_DAYS: Final = 7.0

@@ -18,7 +18,7 @@ from policies.pack import BreakGlass
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from policies.pack import Pack, Settings
 
 SETTING: Final = re.compile(r"`(\w+): true`")

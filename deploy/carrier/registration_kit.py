@@ -20,7 +20,7 @@ from policies.pack import samples as examples
 from policies.segments import segments
 
 if TYPE_CHECKING:
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from policies.pack import Pack, Wording
 
 AGENCY_BLANK: Final = "(agency)"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bridge.carriers.vendors.telnyx import Settings as Telnyx
-    from bridge.config import PhoneLine
+    from bridge.config.sections import PhoneLine
 
 MANUAL_CHECKS: Final[Mapping[str, str]] = {
     "twilio": "Whether message redaction is on cannot be asked: see Messaging, Settings in its console (practice 19).",

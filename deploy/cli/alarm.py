@@ -48,7 +48,7 @@ def alarm_failed(unit: str, layout: Layout) -> None:
     For `OnFailure=`: systemd names the unit in MONITOR_UNIT. Where the line does not run the person on call is called from
     here, once an hour. Exit code 0 it was told, 1 no way took the call, 2 for a configuration that cannot be used.
     """
-    from bridge.config import load
+    from bridge.config.load import load
     from deploy.doctor.alarm import raise_for_unit
 
     with exit_on_errors():

@@ -30,7 +30,7 @@ def canary(layout: Layout | None, fleet: Path | None, show_account: bool, bridge
     The configuration's `canary` section switches it on. It ends with SIGTERM. With --fleet it does so for every line that
     has the section. Exit code 0 stopped, 1 something broke, 2 the configuration cannot be used.
     """
-    from bridge.config import load
+    from bridge.config.load import load
     from deploy.canary import runner
     from deploy.stack.child import disable_core_dumps
 

@@ -48,7 +48,7 @@ def doctor(layout: Layout | None, fleet: Path | None, as_json: bool, only_change
     It asks every part at once, beside a running line or a stopped one, changes nothing and sends no text; a part that does
     not answer in time is a row that says so.
     """
-    from bridge.config import parse
+    from bridge.config.load import parse
     from deploy.doctor import changes
     from deploy.doctor.alarm import raise_alarm
     from deploy.doctor.doctor import run_checks

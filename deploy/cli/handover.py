@@ -28,7 +28,7 @@ def handover(layout: Layout, here: bool, wait: float, as_json: bool) -> None:
     The first one finishes what it has begun, and waits then. Exit code 0 when another leads, 1 when not: none waits, or it
     took too long; then nothing is changed. With --here it is 0, too, where another machine's bridge leads.
     """
-    from bridge.config import load
+    from bridge.config.load import load
     from deploy.inspect.handover import hand_over
 
     with exit_on_errors():

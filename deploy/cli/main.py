@@ -152,7 +152,7 @@ def status(layout: Layout | None, fleet: Path | None, as_json: bool, watch: bool
     from deploy.inspect.status import has_line
 
     async def of_real_line(each: Layout) -> list[CheckResult]:
-        from bridge.config import load
+        from bridge.config.load import load
         from deploy.carrier.carrier_check import tell_login
         from deploy.inspect.trust import tell_first_supervisor
 
@@ -203,7 +203,7 @@ def carrier_check(layout: Layout, as_json: bool) -> None:
 
     No text is sent and nothing is changed. Exit code 0 when all is well, 1 when not.
     """
-    from bridge.config import load
+    from bridge.config.load import load
     from deploy.carrier.carrier_check import check_carrier
 
     with exit_on_errors():
@@ -220,7 +220,7 @@ def carrier_kit(layout: Layout | None, out: Path | None) -> None:
 
     With neither a configuration nor a directory it is written from the base pack. A file that exists is left as it is.
     """
-    from bridge.config import load
+    from bridge.config.load import load
     from deploy.carrier.registration_kit import render_kit
     from policies.load import load as load_pack
 
@@ -288,7 +288,7 @@ def bridge(layout: Layout | None, take_over: bool, listen: str | None, metrics_l
     It ends with SIGTERM. Exit code 0 stopped, 1 something broke, 2 the configuration cannot be used.
     """
     from bridge.app.main import main as run
-    from bridge.config import ConfigError, load
+    from bridge.config.load import ConfigError, load
     from deploy.backup.release_notes import note_version
     from deploy.backup.upgrade import require_current
     from deploy.data_dir.atomic_files import exclude_from_backups, make_private_directory

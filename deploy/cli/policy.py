@@ -39,7 +39,7 @@ def policy_lint(packs: tuple[str, ...], layout: Layout | None, drills: tuple[Pat
     A PACK is a name (us/ca, uk, rehearsal) or a path. Exit code 0 when a line could use them, 1 when not yet, 2 when they,
     or a drill, cannot be loaded.
     """
-    from bridge.config import load
+    from bridge.config.load import load
     from deploy.packs.lint_report import lint_report, load_with_base
     from policies.drills.load import load_drills
     from policies.load import load as load_packs
@@ -68,7 +68,7 @@ def policy_preview(pack: str | None, script: Path | None, layout: Layout | None)
     out. A SCRIPT is a YAML list such as `- texter: hi`,
     `- advocate: "!say handover"`, `- wait: 3 min`; also picture, supervisor and desk.
     """
-    from bridge.config import load
+    from bridge.config.load import load
     from deploy.packs.lint_report import CONVERSATIONS, load_with_base, preview_pack
     from deploy.packs.script_player import play_script, read_script
     from policies.load import load as load_packs

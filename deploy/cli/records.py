@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @json_option
 def audit(layout: Layout, as_json: bool) -> None:
     """Tell what was done on the line, by the hour, without content; 1 when a person changed what is written there."""
-    from bridge.config import load
+    from bridge.config.load import load
     from deploy.inspect.audit_report import read_audit
     from policies.load import load as load_pack
 
@@ -55,7 +55,7 @@ def accept_facts(layout: Layout, facts: str) -> None:
 
     keys: those that keys.db lacks are lost for good. The next start ends the conversations that have none.
     """
-    from bridge.config import load
+    from bridge.config.load import load
     from bridge.storage.marked_sets import SetName
     from deploy.data_dir.accept_facts import LineRuns, accept_lost_keys
     from deploy.data_dir.accept_facts import accept_facts as accept
@@ -80,7 +80,7 @@ def lookup(layout: Layout, then: str | None) -> None:
     The number is asked for without echo, or read from standard input; never give it as an argument.
     """
     from bot.model.audit_kinds import AuditKind
-    from bridge.config import load
+    from bridge.config.load import load
     from deploy.inspect.lookup import look_up_number as look
     from deploy.inspect.lookup import parse_number
 
@@ -119,7 +119,7 @@ def exposure(kinds: tuple[str, ...], layout: Layout | None, as_json: bool) -> No
 
 
 def _print_line_exposure(layout: Layout, *, as_json: bool) -> None:
-    from bridge.config import load
+    from bridge.config.load import load
     from deploy.carrier import exposure_sheet
     from policies.load import load as load_pack
 
@@ -138,7 +138,7 @@ def privacy(layout: Layout, language: str) -> None:
     It says what is kept for how long, by us, by the carrier and by phone companies, and what nobody can read. Counsel reads
     it first. In Spanish the carrier's own sentences stay English. Exit code 2 for a rehearsal, which has no public.
     """
-    from bridge.config import load
+    from bridge.config.load import load
     from deploy.carrier.privacy_page import RehearsalOnly, privacy_page
     from policies.load import load as load_pack
 
@@ -164,7 +164,7 @@ def erasure_verify(layout: Layout, as_json: bool) -> None:
 
     Reads beside a running line and changes nothing. Exit code 0 when all is well, 1 when not.
     """
-    from bridge.config import load
+    from bridge.config.load import load
     from deploy.inspect.erasure_certificates import verify_certificates
 
     with exit_on_errors():

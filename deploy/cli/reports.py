@@ -41,7 +41,7 @@ def report(
 
     No conversation can be found in it, and counts below five are not shown, in plots no more than in tables.
     """
-    from bridge.config import load
+    from bridge.config.load import load
     from deploy.inspect import monthly_report
     from deploy.report.plots import plots_json
 
@@ -99,7 +99,7 @@ def practices(layout: Layout, as_json: bool) -> None:
     Without a configuration it is about the packs that a line begins with, and says so. Exit code 1 when any is not met
     beyond the one that no text message can meet.
     """
-    from bridge.config import load
+    from bridge.config.load import load
     from deploy.inspect import practices as kept
     from policies.load import load as load_pack
 

@@ -52,7 +52,7 @@ def staff_add(name: str, role: Role, layout: Layout, password_file: Path | None,
 
     A supervisor then confirms the person's identity with !trust, or `quietline trust` does.
     """
-    from bridge.config import load
+    from bridge.config.load import load
     from deploy.inspect import staff as people
 
     with exit_on_errors():
@@ -71,7 +71,7 @@ def staff_add(name: str, role: Role, layout: Layout, password_file: Path | None,
 @_JSON
 def staff_reset(name: str, layout: Layout, password_file: Path | None, as_json: bool) -> None:
     """Give NAME another password, and sign them out everywhere."""
-    from bridge.config import load
+    from bridge.config.load import load
     from deploy.inspect import staff as people
 
     with exit_on_errors():
@@ -92,7 +92,7 @@ def staff_remove(name: str, layout: Layout, as_json: bool) -> None:
 
     The name is not given to anybody again.
     """
-    from bridge.config import load
+    from bridge.config.load import load
     from deploy.inspect import staff as people
 
     with exit_on_errors():
@@ -124,7 +124,7 @@ def staff_make(layout: Layout, admin_token_file: Path | None, host: Path | None,
 
     An account that was there before is left as it is, and its hand-out removed: its person has a password.
     """
-    from bridge.config import load
+    from bridge.config.load import load
     from deploy.data_dir.layout import Layout as Place
     from deploy.data_dir.secret_files import SetupError, read_private_line
     from deploy.init.joined_accounts import make_accounts, make_accounts_at_host
@@ -156,7 +156,7 @@ def staff_make(layout: Layout, admin_token_file: Path | None, host: Path | None,
 @_JSON
 def staff_list(layout: Layout, as_json: bool) -> None:
     """List who is on the staff: role, whether at the desk or invited, and whether their identity is confirmed."""
-    from bridge.config import load
+    from bridge.config.load import load
     from deploy.inspect import staff as people
 
     with exit_on_errors():

@@ -33,7 +33,7 @@ def trust(mxid: str | None, fingerprint: tuple[str, ...], layout: Layout, as_jso
     !trust. It works beside a running line, which acts on it within five seconds, and while the line is stopped. Exit code 0
     confirmed, 1 not that fingerprint.
     """
-    from bridge.config import load
+    from bridge.config.load import load
     from deploy.inspect import trust as trusted
 
     if mxid is not None and (not mxid.startswith("@") or ":" not in mxid or not "".join(fingerprint).strip()):

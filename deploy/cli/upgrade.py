@@ -39,7 +39,7 @@ def upgrade(
     With --check: what is new since the version that ran here last and what cannot be taken back; 0 when an upgrade could be
     made or none is needed, 1 when not.
     """
-    from bridge.config import load
+    from bridge.config.load import load
     from deploy.backup import upgrade as made
     from deploy.backup.backup import read_passphrase
     from deploy.data_dir.secret_files import SetupError
@@ -75,7 +75,7 @@ def migrate(layout: Layout, to: Literal["postgresql", "sqlite"]) -> None:
     Every row is compared before anything is removed; broken off, the same command goes on. After `--to sqlite` take
     `database` out of the configuration.
     """
-    from bridge.config import load
+    from bridge.config.load import load
     from deploy.backup.migrate import CannotMigrate
     from deploy.backup.migrate import migrate as move
     from deploy.data_dir.accept_facts import LineRuns

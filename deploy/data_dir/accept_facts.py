@@ -21,7 +21,7 @@ from deploy.data_dir import offline
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from bridge.storage.database import Transaction
 
 

@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from bridge.config import Config, ConfigError, line_directory, parse
+from bridge.config.load import ConfigError, line_directory, parse
+from bridge.config.sections import Config
 from deploy.data_dir.atomic_files import file_problem, write_atomically
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError

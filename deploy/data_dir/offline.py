@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bot.model.audit_kinds import AuditKind
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from bridge.storage.database import Database, Snapshot, Transaction, Work
 
 LINE_ENTRY: Final = "line"

@@ -24,7 +24,7 @@ from deploy.doctor.machine_probes import is_live
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from bridge.storage.database import Transaction
     from deploy.inspect.status import CheckReport
 

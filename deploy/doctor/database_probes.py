@@ -27,7 +27,7 @@ from deploy.inspect.trust import check_first_supervisor, check_staff_trust
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from bridge.storage.database import Snapshot
     from deploy.data_dir.layout import Layout
     from policies.pack import Pack

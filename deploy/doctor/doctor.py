@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from bridge.config import ConfigError, parse
+from bridge.config.load import ConfigError, parse
 from deploy.doctor.database_probes import ROWS as DATABASE_ROWS
 from deploy.doctor.database_probes import database_probes
 from deploy.doctor.homeserver_probes import HomeserverQuestions
@@ -29,7 +29,7 @@ from policies.load import load as load_pack
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from deploy.data_dir.layout import Layout
     from policies.pack import Pack
 

@@ -36,7 +36,7 @@ from deploy.inspect.status import CheckResult
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from deploy.data_dir.layout import Layout
 
 EMBEDDED: Final = "Start the line, or see logs/homeserver.log: `./quietline up` starts it again when it ends."

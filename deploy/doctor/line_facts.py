@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from bridge.config import ConfigError, parse
+from bridge.config.load import ConfigError, parse
 from bridge.inbound.arrivals import HOUR, ArrivalHistory
 from bridge.outbound.sms_sender import ID_RETENTION
 from bridge.storage.errors import DatabaseError
@@ -34,7 +34,7 @@ from deploy.inspect.status import CheckResult
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from bridge.storage.database import Snapshot
     from bridge.tables.cross_table.inspection import WaitingRows
     from deploy.data_dir.layout import Layout

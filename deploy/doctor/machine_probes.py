@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import aiohttp
 
 from bridge.app.run_history import RunHistory
-from bridge.config import HEX_KEY
+from bridge.config.load import HEX_KEY
 from bridge.runtime.settings import read_secret
 from bridge.storage.errors import DatabaseError
 from bridge.storage.sqlite_connection import BUSY_MS
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from deploy.data_dir.layout import Layout
 
 DAY: Final = 86_400.0

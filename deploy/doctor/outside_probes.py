@@ -28,7 +28,7 @@ from deploy.preflight import clock_sync
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
 
 MAX_SKEW_SECONDS: Final = 60.0
 """By how much the machine's clock may differ from the carrier's: signatures end after five minutes."""

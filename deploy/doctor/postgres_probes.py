@@ -30,7 +30,7 @@ from deploy.inspect.status import CheckResult
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
 
 ROWS: Final = ("database server", "database vacuum", "database log", "database copies")
 SCHEMAS: Final = ("main", "voice")

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from bridge.carriers.vendors.registry import CARRIER_KINDS
-from bridge.config import Config
+from bridge.config.sections import Config
 from bridge.runtime.settings import Section
 
 HEADER: Final = """\

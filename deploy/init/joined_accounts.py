@@ -27,7 +27,7 @@ from deploy.init.place import FOLDER
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from deploy.data_dir.layout import Layout
 
 USERS: Final = "/_synapse/admin/v2/users"

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from bridge.carriers.vendors.registry import CARRIER_KINDS, AnyCarrierSettings
-from bridge.config import ConfigError, OnCall
-from bridge.config import load as load_config
+from bridge.config.load import ConfigError
+from bridge.config.load import load as load_config
+from bridge.config.sections import OnCall
 from bridge.runtime.postgres_url import PostgresUrl
 from bridge.runtime.settings import secret_files
 from deploy.data_dir import handouts

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 
 from bot.model.line_incidents import ALARM_TEST
-from bridge.config import load
+from bridge.config.load import load
 from bridge.outbound import pager
 from bridge.tables import line_state
 from bridge.tables.cross_table import inspection
@@ -26,7 +26,7 @@ from deploy.inspect.shared_checks import check_on_call, has_on_call
 from deploy.inspect.status import CheckReport, CheckResult
 
 if TYPE_CHECKING:
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from bridge.storage.database import Transaction
     from deploy.data_dir.layout import Layout
 

@@ -14,7 +14,7 @@ from bridge.tables.audit_log import HOUR, AuditEntry, AuditLog, format_entries, 
 from deploy.data_dir import offline
 
 if TYPE_CHECKING:
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from policies.pack import Pack
 
 

@@ -18,7 +18,7 @@ from deploy.inspect.status import CheckResult
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from bridge.storage.database import Snapshot
     from policies.pack import Pack
 

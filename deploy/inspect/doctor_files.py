@@ -22,7 +22,7 @@ from deploy.inspect.status import CheckResult
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from deploy.data_dir.layout import Layout
 
 GROUP_AND_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO

@@ -21,7 +21,7 @@ from deploy.data_dir import offline
 from deploy.inspect.status import CheckReport, CheckResult
 
 if TYPE_CHECKING:
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from bridge.tables.cross_table.inspection import UnfinishedErasure
 
 OVERDUE_SECONDS: Final = 3600.0

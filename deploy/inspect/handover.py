@@ -20,7 +20,7 @@ from deploy.inspect.leader import MAIN, NAME, read_leadership
 from deploy.inspect.status import CheckReport, CheckResult
 
 if TYPE_CHECKING:
-    from bridge.config import Config
+    from bridge.config.sections import Config
 
 TIMEOUT_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 0.1

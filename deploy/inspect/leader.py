@@ -16,7 +16,7 @@ from deploy.data_dir import postgres_snapshot
 from deploy.inspect.status import CheckResult
 
 if TYPE_CHECKING:
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from bridge.tables.lease_table import Lease
 
 NAME: Final = "leader"

@@ -18,7 +18,7 @@ from bridge.tables.cross_table import inspection
 from deploy.data_dir import offline
 
 if TYPE_CHECKING:
-    from bridge.config import Config
+    from bridge.config.sections import Config
 
 SEPARATORS: Final = re.compile(r"[\s().-]")
 HOLD_CHANGES: Final = {AuditKind.HOLD: True, AuditKind.UNHOLD: False}

@@ -14,7 +14,7 @@ from typing import Final
 
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.carriers.vendors.smsgate import Settings as SmsGate
-from bridge.config import Config
+from bridge.config.sections import Config
 from policies.lint import lint
 from policies.pack import WAIT_PLACEHOLDER, Pack, TextName, samples, unreviewed
 from policies.signs import Sign

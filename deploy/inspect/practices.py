@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bridge.config import Config
+from bridge.config.sections import Config
 from deploy.inspect.practice_downgrades import DOWNGRADES, PracticeStatus, worst
 from policies.load import parse_yaml
 from policies.pack import Pack

@@ -37,7 +37,7 @@ from policies.pack import samples, unreviewed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from bridge.matrix.api.http_client import HomeserverClient
     from deploy.data_dir.layout import Layout
     from policies.pack import Pack

@@ -32,7 +32,7 @@ from deploy.inspect.trust import trust_mac_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from bridge.storage.database import Transaction
     from deploy.data_dir.layout import Layout
 

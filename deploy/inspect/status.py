@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.config import ConfigError, load
+from bridge.config.load import ConfigError, load
 from deploy.data_dir.layout import HOST
 from deploy.stack.readiness import ReadinessProbe
 

@@ -30,7 +30,7 @@ from deploy.inspect.status import CheckResult
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from bridge.storage.database import Snapshot, Transaction
 
 HOW: Final = "Ask them in person, or by a voice you know, what their client shows; then: quietline trust MXID FINGERPRINT"

@@ -19,7 +19,7 @@ from policies.shifts.content_lines import CalendarError, CalendarProblem
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from bridge.shift_calendar.source import Source
     from policies.pack import Pack
     from policies.shifts.calendar_file import CalendarShifts

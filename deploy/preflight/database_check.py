@@ -16,7 +16,7 @@ from bridge.storage.postgres_probe import may_make_schema
 from deploy.inspect.status import CheckResult
 
 if TYPE_CHECKING:
-    from bridge.config import Config
+    from bridge.config.sections import Config
 
 NAME: Final = "database"
 SCHEMA: Final = "main"

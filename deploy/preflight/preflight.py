@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import yaml
 
-from bridge.config import ConfigError, load
+from bridge.config.load import ConfigError, load
 from bridge.matrix.api.http_client import HomeserverClient, HomeserverError, Permanent, TokenRefused
 from bridge.matrix.api.json_fields import strings_in
 from bridge.matrix.api.module_api import ModuleClient
@@ -49,7 +49,7 @@ from policies.load import load as load_pack
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from policies.pack import Pack
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 14)

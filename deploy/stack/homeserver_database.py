@@ -21,7 +21,7 @@ from deploy.data_dir.secret_files import SetupError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from deploy.data_dir.layout import Layout
 
 APPLICATION_NAME: Final = "quietline-homeserver"

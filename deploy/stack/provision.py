@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, Final
 import aiohttp
 import yaml
 
-from bridge.config import Config, ConfigError, PhoneLine, load
+from bridge.config.load import ConfigError, load
+from bridge.config.sections import Config, PhoneLine
 from bridge.runtime.safe_yaml import safe_load
 from deploy.data_dir.atomic_files import exclude_from_backups, file_problem, make_private_directory, write_atomically
 from deploy.data_dir.handouts import Handout, complete, handout_file
@@ -244,7 +245,7 @@ async def _register_account(session: aiohttp.ClientSession, url: str, secrets: S
 
 
 def _bridge_settings(layout: Layout, ports: Ports, secrets: Secrets) -> dict[str, Any]:
-    """Make the bridge's configuration; the model is :class:`bridge.config.Config`."""
+    """Make the bridge's configuration; the model is :class:`bridge.config.sections.Config`."""
     return {
         "data_dir": str(layout.bridge),
         "homeserver": {

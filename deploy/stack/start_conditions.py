@@ -13,7 +13,7 @@ import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
-from bridge.config import ConfigError, load
+from bridge.config.load import ConfigError, load
 from deploy.data_dir.atomic_files import file_problem, make_private_directory
 from deploy.data_dir.layout import HOST
 from deploy.data_dir.secret_files import SetupError

@@ -19,7 +19,7 @@ from deploy.stack.homeserver_database import APPLICATION_NAME
 from deploy.stack.synapse_overlay import read_overlay, with_overlay
 
 if TYPE_CHECKING:
-    from bridge.config import Config, OtherLine
+    from bridge.config.sections import Config, OtherLine
     from bridge.runtime.postgres_url import PostgresUrl
     from deploy.data_dir.layout import Layout, Ports
     from deploy.data_dir.secret_files import Secrets

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from deploy.data_dir.layout import Layout, Ports
 
 CANARY: Final = "canary"

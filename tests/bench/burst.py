@@ -21,7 +21,7 @@ from multidict import CIMultiDict
 
 from bridge.carriers.adapter import AdapterContext, WebhookRequest
 from bridge.carriers.vendors import registry, telnyx
-from bridge.config import load
+from bridge.config.load import load
 from deploy.carrier.webhook_signatures import JSON, SIGNERS, SignedRequest
 from policies.segments import segments
 from tests.bench.bench_line import ROOMS, BenchLine, load_process

@@ -19,7 +19,7 @@ from bot.model.actions import DESK
 from bot.model.desk import Desk, QueueEntry, Thread
 from bot.model.thread import Assignment, ConsentFlags, Lifecycle, ThreadState
 from bridge.app.resources import Resources
-from bridge.config import Config
+from bridge.config.sections import Config
 from bridge.matrix.rooms.room_state import Room, record_room
 from bridge.runtime.crash_points import never_crash
 from bridge.runtime.phone_number import Phone

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from bot.model.actions import DESK
-from bridge.config import Config, load
+from bridge.config.load import load
+from bridge.config.sections import Config
 from bridge.storage.database import Value
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import write_line_files

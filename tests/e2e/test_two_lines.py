@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from bridge.config import load
+from bridge.config.load import load
 from tests.e2e.conftest import StrictClientFactory
 from tests.e2e.first_answer import HANDSET, confirm, read_handout
 from tests.e2e.joined_synapse import JoinedSynapse

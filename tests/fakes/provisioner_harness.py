@@ -8,7 +8,7 @@ from typing import cast
 
 from bot.model.desk import Desk
 from bot.model.line_incidents import HomeserverIncident, InviteFailed, RoomLost
-from bridge.config import Staff
+from bridge.config.sections import Staff
 from bridge.matrix.room_client import Permanent, RoomClient, Transient
 from bridge.matrix.room_comparison import Compared, RoomComparison
 from bridge.matrix.rooms.room_state import Room, RoomKind, record_room, set_membership

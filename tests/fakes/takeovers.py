@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
-from bridge.config import load
+from bridge.config.load import load
 from deploy.inspect.handover import hand_over
 from tests.e2e.carrier_api import CarrierApi
 from tests.e2e.kill_scenario import Story

@@ -17,7 +17,8 @@ import pytest
 
 from bridge.app.bridge import Bridge
 from bridge.app.standby import wait_for_lead
-from bridge.config import Config, load
+from bridge.config.load import load
+from bridge.config.sections import Config
 from bridge.lease import lead as lead_module
 from bridge.lease import waiting
 from bridge.lease.lead import Lead
@@ -26,7 +27,7 @@ from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.tables import lease_table
 from bridge.tables.lease_table import place_of_lease
 from policies.load import load as load_pack
-from tests.bridge.test_config import Papers
+from tests.bridge.papers import Papers
 from tests.e2e.polling import wait_until
 from tests.e2e.stack import ROOT
 from tests.fakes.database_engine import make_line_database

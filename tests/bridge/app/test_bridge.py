@@ -19,7 +19,8 @@ from bridge.app import main, matrix_workers
 from bridge.app.bridge import Bridge
 from bridge.app.line_files import CannotStart
 from bridge.app.run_history import RunHistory
-from bridge.config import ShiftCalendar, load
+from bridge.config.load import load
+from bridge.config.sections import ShiftCalendar
 from bridge.matrix.api.http_client import TokenRefused
 from bridge.runtime.crash_points import never_crash
 from bridge.shift_calendar.kept_copy import CalendarState
@@ -33,8 +34,8 @@ from bridge.tables import line_state
 from policies.load import load as load_pack
 from policies.shifts.content_lines import MOST_BYTES
 from tests.bridge.metrics.samples import value
+from tests.bridge.papers import Papers
 from tests.bridge.shift_calendar.test_public_address import Resolver, server
-from tests.bridge.test_config import Papers
 from tests.e2e.polling import wait_until
 from tests.free_ports import free_ports
 from tests.policies.shifts.calendars import calendar, each_day

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bridge.app.bridge_file import BridgeFile
-from bridge.config import load
-from tests.bridge.test_config import Papers
+from bridge.config.load import load
+from tests.bridge.papers import Papers
 
 
 def test_it_says_who_the_bridge_is(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from bridge.app.configured_identities import LOOK_SECONDS, ConfiguredIdentities
-from bridge.config import Staff
+from bridge.config.sections import Staff
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.room_keys.device_lists import DeviceLists
 from tests.fakes.bridge_harness import BridgeHarness

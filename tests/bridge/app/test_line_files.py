@@ -15,7 +15,7 @@ from bridge.app import main
 from bridge.app.bridge import Bridge
 from bridge.app.line_files import CannotStart, stale_keys
 from bridge.carriers.adapter import InboundText
-from bridge.config import load
+from bridge.config.load import load
 from bridge.matrix.api.http_client import IdentityInUse, ReplacedByAnother
 from bridge.outbound import pager
 from bridge.runtime import log
@@ -24,7 +24,7 @@ from bridge.runtime.phone_number import Phone
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.tables import line_state
 from policies.load import load as load_pack
-from tests.bridge.test_config import Papers
+from tests.bridge.papers import Papers
 from tests.fakes.key_file_reader import wrapped_keys
 from tests.free_ports import free_ports
 
@@ -305,7 +305,7 @@ def test_a_second_bridge_tells_once_that_it_was_refused(
     made = Papers(tmp_path)
     config = load(made.save())
     line = config.line.model_copy(update={"rehearsal": rehearsal})
-    monkeypatch.setattr("bridge.config.load", lambda _path: config.model_copy(update={"lines": (line,)}))
+    monkeypatch.setattr(main, "load", lambda _path: config.model_copy(update={"lines": (line,)}))
     now = time.time()
 
     async def refuse(**_options: object) -> None:

@@ -11,12 +11,12 @@ import pytest
 from bridge.app import main
 from bridge.app.bridge import Bridge
 from bridge.app.line_files import CannotStart, ServerAway
-from bridge.config import ConfigError, load
+from bridge.config.load import ConfigError, load
 from bridge.runtime.crash_points import never_crash
 from bridge.storage import postgres_database
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from policies.load import load as load_pack
-from tests.bridge.test_config import Papers
+from tests.bridge.papers import Papers
 from tests.fakes.database_engine import make_line_database
 from tests.fakes.postgres_server import PostgresServer
 from tests.free_ports import free_ports

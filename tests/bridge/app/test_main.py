@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from bridge import config as configuration
 from bridge.app import main
 from bridge.app.bridge import Bridge, HandedOver
-from bridge.config import ConfigError
+from bridge.config.load import ConfigError
 from bridge.engine.timers import ClockSetRight
 from bridge.runtime import log
 from bridge.runtime.crash_points import never_crash
@@ -61,10 +60,10 @@ def test_the_process_begins_again_to_go_by_the_clock(tmp_path: Path, monkeypatch
         return ends[len(asked) - 1]
 
     config = SimpleNamespace(log_level="INFO", data_dir=tmp_path, database=None)
-    monkeypatch.setattr(configuration, "load", lambda _path: config)
+    monkeypatch.setattr(main, "load", lambda _path: config)
     monkeypatch.setattr(main, "_listening_at", lambda config, _listen: config)
     monkeypatch.setattr(main, "_load_pack", lambda _config, file: file)
-    monkeypatch.setattr(configuration, "line_directory", lambda _path, directory: directory)
+    monkeypatch.setattr(main, "line_directory", lambda _path, directory: directory)
     monkeypatch.setattr(log, "configure", lambda _level: None)
     monkeypatch.setattr(os, "umask", lambda _mask: 0)
     monkeypatch.setattr(main, "_run_until_stopped", run)

@@ -16,10 +16,11 @@ from bridge.app import port as port_module
 from bridge.app.bridge import Bridge
 from bridge.app.line_files import CannotStart
 from bridge.app.standby import Front
-from bridge.config import Config, load
+from bridge.config.load import load
+from bridge.config.sections import Config
 from bridge.runtime.crash_points import never_crash
 from policies.load import load as load_pack
-from tests.bridge.test_config import Papers
+from tests.bridge.papers import Papers
 from tests.free_ports import free_ports
 
 Start = Callable[[Config, AsyncExitStack], Awaitable[None]]

@@ -11,7 +11,7 @@ import pytest
 from bridge.app import rehearsal_drills
 from bridge.app.line_files import CannotStart
 from bridge.carriers.vendors.registry import CARRIER_KINDS
-from bridge.config import Config
+from bridge.config.sections import Config
 
 
 class Handsets:

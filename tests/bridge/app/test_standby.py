@@ -21,14 +21,15 @@ import pytest
 from bridge.app import main, port
 from bridge.app.bridge import Bridge
 from bridge.app.line_files import KEYS, CannotStart, ServerAway, missing_keys
-from bridge.config import Config, ConfigError, load
+from bridge.config.load import ConfigError, load
+from bridge.config.sections import Config
 from bridge.lease.key_file_look import peek_age
 from bridge.lease.waiting import Waiting
 from bridge.runtime.service_notifier import ServiceState
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from deploy.inspect.handover import hand_over
 from tests.bridge.app.shared_line import SharedLine, ask, lose_machine, shared_line, shorten_leases
-from tests.bridge.test_config import Papers
+from tests.bridge.papers import Papers
 from tests.conftest import FIGURES
 from tests.e2e.polling import assert_never, wait_until
 from tests.fakes.postgres_server import PostgresServer, bridge_server, running_postgres

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from bridge.app.line_files import stale_keys
-from bridge.config import load
+from bridge.config.load import load
 from bridge.storage.database import Transaction
 from bridge.storage.sqlite_connection import snapshot
 from bridge.tables import line_state

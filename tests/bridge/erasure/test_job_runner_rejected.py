@@ -14,7 +14,7 @@ from bridge.tables import carrier_copies
 from deploy.inspect.erasure_certificates import verify_certificates
 
 if TYPE_CHECKING:
-    from bridge.config import Config
+    from bridge.config.sections import Config
     from tests.fakes.bridge_harness import BridgeHarness
     from tests.fakes.erasure_harness import ErasureHarness
 

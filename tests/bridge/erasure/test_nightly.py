@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot.model.audit_kinds import AuditKind
-from bridge.config import load
+from bridge.config.load import load
 from bridge.engine import startup_notices
 from bridge.erasure.nightly import NightlyMaintenance
 from bridge.matrix.api.module_api import HomeserverUnreachable, VacuumResult

@@ -8,9 +8,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bridge.config import load
+from bridge.config.load import load
 from bridge.metrics.server import MetricsServer
-from tests.bridge.test_config import Papers
+from tests.bridge.papers import Papers
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.free_ports import free_ports
 

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from bot.model.actions import DESK, PageOnCall
 from bot.model.line_incidents import PageFailed
-from bridge.config import Email, OnCall
+from bridge.config.sections import Email, OnCall
 from bridge.outbound.dispatcher import OutboxTask, RetryLater
 from bridge.outbound.pager import ALERT_AFTER, GIVE_UP_AFTER, MESSAGE, TEST_MESSAGE, Pager
 from bridge.runtime.crash_points import CrashHook, CrashPoint, never_crash

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.config import ShiftCalendar
+from bridge.config.sections import ShiftCalendar
 from bridge.shift_calendar import source as module
 from bridge.shift_calendar.bounded_thread import BoundedThread
 from bridge.shift_calendar.source import AddressSource, FileSource, source_of

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bot.model.actions import DESK, Origin, SendSms
 from bot.model.transactional_actions import EraseTexter
-from bridge.config import load
+from bridge.config.load import load
 from bridge.engine import startup_notices
 from bridge.engine.transactional_actions import TransactionalActions
 from bridge.runtime.clock import SteadyClock

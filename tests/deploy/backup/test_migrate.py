@@ -14,7 +14,8 @@ from typing import Literal
 import pytest
 from click.testing import CliRunner
 
-from bridge.config import Config, load
+from bridge.config.load import load
+from bridge.config.sections import Config
 from bridge.matrix.schema import PUPPET_MIGRATIONS
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.storage.postgres_database import database_of

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bridge.app.bridge import Bridge
-from bridge.config import load
+from bridge.config.load import load
 from bridge.runtime.crash_points import never_crash
 from bridge.storage.copying import Pair
 from bridge.storage.errors import Unavailable

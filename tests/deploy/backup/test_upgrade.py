@@ -18,7 +18,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from bridge.config import Config
+from bridge.config.sections import Config
 from bridge.storage.errors import DatabaseError, Unavailable
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.sqlite_database import SqliteDatabase
@@ -71,7 +71,7 @@ async def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
 
 
 def config_of(layout: Layout) -> Config:
-    from bridge.config import load
+    from bridge.config.load import load
 
     return load(layout.config)
 

@@ -15,7 +15,7 @@ import pytest
 from annotated_types import Le
 
 from bot.model.line_incidents import CanaryStep
-from bridge.config import Canary, Config
+from bridge.config.sections import Canary, Config
 from bridge.outbound import pager
 from deploy.canary import runner
 from deploy.canary.handsets import TIMEOUT, CanaryRouteClient, Unreachable

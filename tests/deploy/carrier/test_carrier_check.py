@@ -23,7 +23,7 @@ from bridge.carriers.rate_limit import Rate
 from bridge.carriers.vendors import registry
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.carriers.vendors.smsgate import EVENTS
-from bridge.config import ConfigError, load
+from bridge.config.load import ConfigError, load
 from bridge.inbound.webhook import REFUSAL_BODY
 from deploy.carrier import carrier_check
 from deploy.carrier.carrier_check import check_encryption, check_public_address, check_reachable

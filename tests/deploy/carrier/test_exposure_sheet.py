@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bridge.config import DatabaseSettings, OnCall
+from bridge.config.sections import DatabaseSettings, OnCall
 from deploy.carrier import exposure_sheet
 from deploy.cli.main import cli
 from tests.deploy.line_directory import LineDirectory, line_directory

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from bridge.config import Config, load
+from bridge.config.load import load
+from bridge.config.sections import Config
 from deploy.carrier.outside_view import check_certificate, check_dns
 from tests.deploy.carrier.test_carrier_check import sample
 from tests.free_ports import free_ports

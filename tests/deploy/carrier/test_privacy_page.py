@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from bridge.carriers.vendors.registry import CARRIER_KINDS
-from bridge.config import Config, MetricsSettings, OnCall, load
+from bridge.config.load import load
+from bridge.config.sections import Config, MetricsSettings, OnCall
 from deploy.carrier.exposure_sheet import format_duration
 from deploy.carrier.privacy_page import RehearsalOnly, privacy_page
 from deploy.carrier.privacy_wording import ENGLISH, SPANISH

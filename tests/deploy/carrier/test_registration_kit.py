@@ -11,7 +11,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from bridge.config import load as load_config
+from bridge.config.load import load as load_config
 from deploy.carrier import registration_kit
 from deploy.cli import main
 from policies.hours import waiting_text

@@ -16,7 +16,8 @@ from yarl import URL
 from bridge.carriers.adapter import AdapterContext
 from bridge.carriers.client_credentials import basic_auth
 from bridge.carriers.vendors import registry
-from bridge.config import Config, load
+from bridge.config.load import load
+from bridge.config.sections import Config
 from deploy.carrier import vendor_probes
 from deploy.carrier.carrier_check import check_carrier, check_login, is_refused, tell_login
 from deploy.carrier.vendor_probes import GATEWAYS, LOGIN_PROBES

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.model.audit_kinds import AuditKind
-from bridge.config import load
+from bridge.config.load import load
 from bridge.storage.database import Transaction
 from bridge.storage.errors import Unavailable
 from deploy.data_dir import offline

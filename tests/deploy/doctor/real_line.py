@@ -28,7 +28,8 @@ from bot.model.actions import DESK
 from bridge.app import run_history
 from bridge.carriers.adapter import AdapterContext
 from bridge.carriers.vendors import registry
-from bridge.config import Config, load
+from bridge.config.load import load
+from bridge.config.sections import Config
 from bridge.matrix.olm.identity import derive_master_key
 from bridge.matrix.room_keys.confirmed_identities import confirm_fingerprint
 from bridge.matrix.schema import PUPPET_MIGRATIONS

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bridge.app import run_history
-from bridge.config import ShiftCalendar
+from bridge.config.sections import ShiftCalendar
 from bridge.inbound.arrivals import HOUR, ArrivalHistory
 from bridge.shift_calendar.kept_copy import CalendarState
 from bridge.storage.sqlite_connection import SqliteConnection

@@ -11,7 +11,7 @@ import pytest
 
 from bridge.carriers.adapter import AdapterContext
 from bridge.carriers.vendors.registry import make_carrier
-from bridge.config import load
+from bridge.config.load import load
 from deploy.carrier import carrier_check
 from deploy.carrier.carrier_check import check_public_address
 from deploy.doctor import outside_probes

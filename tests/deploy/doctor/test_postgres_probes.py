@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from bridge.config import Config, load
+from bridge.config.load import load
+from bridge.config.sections import Config
 from bridge.storage.database import Sync
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.storage.postgres_database import PostgresDatabase

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bridge.config import load
+from bridge.config.load import load
 from deploy.init.compose_files import IMAGE, LIVE
 from tests.deploy.init.answers import answers, joined, run_init
 from tests.deploy.processes import ROOT

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from bridge.carriers.vendors.registry import CARRIER_KINDS
-from bridge.config import Config, OtherLine, PhoneLine, Staff
+from bridge.config.sections import Config, OtherLine, PhoneLine, Staff
 from bridge.runtime.settings import Section
 from deploy.init.config_text import COMMENTS, config_text
 from tests.deploy.init.answers import answers, run_init

@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from click.testing import CliRunner
 
-from bridge.config import load
+from bridge.config.load import load
 from deploy.cli.main import cli
 from deploy.data_dir.handouts import Handout
 from deploy.data_dir.layout import Layout

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from bridge.config import load
+from bridge.config.load import load
 from deploy.cli.main import cli
 from deploy.data_dir.handouts import Handout
 from deploy.data_dir.layout import Layout, Ports

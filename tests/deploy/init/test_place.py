@@ -11,7 +11,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from bridge.config import load
+from bridge.config.load import load
 from deploy.cli.main import cli
 from deploy.data_dir.fleet import read_fleet
 from tests.deploy.init.answers import answers, answers_file, joined

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from bridge.config import load
+from bridge.config.load import load
 from bridge.runtime.settings import credential_name, secret_files
 from deploy.cli.main import cli
 from deploy.init.service_files import ROOT, SERVICE_USER, user_name

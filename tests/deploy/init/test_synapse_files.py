@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bridge.config import load
+from bridge.config.load import load
 from deploy.data_dir.handouts import Handout
 from deploy.data_dir.layout import Layout, Ports
 from deploy.data_dir.secret_files import SetupError

@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from bridge.config import Config
+from bridge.config.sections import Config
 from bridge.erasure.certificate import CertificateSigner
 from bridge.storage.key_file import KeyFile
 from bridge.storage.sqlite_database import SqliteDatabase

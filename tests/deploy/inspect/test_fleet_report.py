@@ -10,7 +10,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from bridge.config import ConfigError
+from bridge.config.load import ConfigError
 from bridge.storage.errors import Unavailable
 from deploy.cli.main import cli
 from deploy.data_dir.fleet import FleetLine, read_fleet

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.config import Config, load
+from bridge.config.load import load
+from bridge.config.sections import Config
 from bridge.lease import waiting as waiting_module
 from bridge.lease.lead import Lead
 from bridge.lease.waiting import Waiting, host_name
@@ -18,7 +19,7 @@ from deploy.inspect import handover
 from deploy.inspect.handover import hand_over
 from deploy.inspect.leader import check_leader, leader_rows
 from tests.bridge.lease.leases import LeasedLine
-from tests.bridge.test_config import Papers
+from tests.bridge.papers import Papers
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.database_engine import make_line_database
 from tests.fakes.postgres_server import PostgresServer

@@ -14,7 +14,8 @@ import yaml
 from click.testing import CliRunner
 
 from bridge.carriers.vendors.smsgate import Settings as SmsGate
-from bridge.config import Config, OnCall, load
+from bridge.config.load import load
+from bridge.config.sections import Config, OnCall
 from deploy.cli.main import cli
 from deploy.data_dir.layout import Layout, Ports
 from deploy.inspect.practice_downgrades import DOWNGRADES, PracticeStatus

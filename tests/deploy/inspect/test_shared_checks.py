@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bridge.config import Config, OnCall
+from bridge.config.sections import Config, OnCall
 from deploy.data_dir import offline
 from deploy.data_dir.layout import Layout
 from deploy.doctor.database_probes import line_age

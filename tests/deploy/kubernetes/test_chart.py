@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from bridge.carriers.vendors.registry import CARRIER_KINDS
-from bridge.config import Config, load
+from bridge.config.load import load
+from bridge.config.sections import Config
 from bridge.runtime.settings import Section
 from deploy.docs.key_reference import section_of
 from deploy.kubernetes.chart_files import CHART

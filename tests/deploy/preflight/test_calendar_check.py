@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bridge.config import load
+from bridge.config.load import load
 from bridge.shift_calendar.source import AddressSource
 from deploy.data_dir.layout import Layout
 from deploy.inspect.status import CheckResult

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bridge.config import load
+from bridge.config.load import load
 from deploy.data_dir.layout import Layout
 from deploy.inspect.status import CheckResult
 from deploy.preflight.database_check import check_server_database

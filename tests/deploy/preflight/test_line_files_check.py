@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bridge.app import key_changes, line_files
-from bridge.config import load
+from bridge.config.load import load
 from bridge.lease.key_file_look import peek_age
 from bridge.matrix.schema import MAIN_MIGRATIONS
 from bridge.storage.key_file import KeyFile

@@ -13,7 +13,7 @@ import yaml
 from aiohttp import web
 from click.testing import CliRunner
 
-from bridge.config import load
+from bridge.config.load import load
 from deploy.carrier import outside_view, vendor_probes
 from deploy.cli import main
 from deploy.data_dir.layout import Layout, Ports

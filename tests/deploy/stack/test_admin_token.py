@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from bridge.config import load
+from bridge.config.load import load
 from bridge.matrix.api.admin_api import AdminClient, module_or_admin_client
 from bridge.matrix.api.http_client import HomeserverClient
 from bridge.matrix.api.module_api import ModuleClient, ModuleNotLoaded, ModuleRequestRejected, RoomState, SignOutResult

@@ -8,7 +8,8 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from bridge.config import Config, load
+from bridge.config.load import load
+from bridge.config.sections import Config
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError

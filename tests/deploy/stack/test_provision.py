@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from bridge.carriers.vendors.rehearsal import Settings
-from bridge.config import load
+from bridge.config.load import load
 from deploy.data_dir.layout import Layout, Ports
 from deploy.data_dir.secret_files import SetupError
 from deploy.stack import provision as provisioning

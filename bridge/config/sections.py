@@ -1,23 +1,18 @@
-"""The bridge's configuration: one YAML file, read strictly.
+"""The sections of the configuration, as they stand in the file.
 
-Rule of this module: an unknown key, a missing file or a secret readable by others stops the start, with every error told
-at once and by its path; a value is never printed.
+Rule of this module: what a section can see to by itself is checked here; what several mean together, and what is in their
+files, in `load`.
 """
 
 from __future__ import annotations
 
-import hmac
-import re
-from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from bridge.carriers.vendors.registry import AnyCarrierSettings
 from bridge.runtime.keep_plan import Keep
-from bridge.runtime.postgres_url import database_url_problem
-from bridge.runtime.safe_yaml import NOT_YAML, safe_load
 from bridge.runtime.settings import (
     BaseUrl,
     E164Number,
@@ -27,27 +22,13 @@ from bridge.runtime.settings import (
     Port,
     Section,
     Slug,
-    how_to_hand_over,
     is_own_network_host,
-    is_private,
-    problem_sentence,
-    public_url_problem,
     read_secret,
-    secret_files,
-    secret_place,
     split_listen_address,
 )
-from policies.problems import ProblemsError
 
-HEX_KEY: Final = re.compile(r"[0-9A-Fa-f]{64}")
 CANARY_ERASURE_SECONDS: Final = 150.0
 """Seconds in which what a round trip of the canary left is erased: 60 are promised on a machine of one's own."""
-LOCAL_USER: Final = re.compile(r"@[a-z0-9._=/+-]{1,200}")
-"""Rooms of a line do not federate, so its people are on its own homeserver (Matrix specification, appendix on user ids)."""
-
-
-class ConfigError(ProblemsError):
-    """The configuration cannot be used."""
 
 
 class OtherLine(Section):
@@ -285,113 +266,3 @@ class Config(Section):
     def puppet_mxid(self) -> str:
         """The texter puppet."""
         return f"@line-{self.line.slug}:{self.homeserver.server_name}"
-
-
-def load(path: Path) -> Config:
-    """Read and check the configuration. Raises :class:`ConfigError` with all problems at once."""
-    config, problems = parse(path)
-    if problems:
-        raise ConfigError(problems)
-    return config
-
-
-def parse(path: Path) -> tuple[Config, list[str]]:
-    """Read the configuration, and say what is wrong with what it means: with its secrets first of all.
-
-    For a program that looks at a line which could not be started. Raises :class:`ConfigError` when it is no configuration.
-    """
-    try:
-        raw: Any = safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError([f"{path}: cannot be read ({error.strerror})"]) from None
-    except UnicodeDecodeError:
-        raise ConfigError([f"{path}: is not UTF-8"]) from None
-    except NOT_YAML:
-        raise ConfigError([f"{path}: is not YAML"]) from None
-    try:
-        config = Config.model_validate(raw)
-    except ValidationError as error:
-        told = [f"{path}: {'.'.join(map(str, e['loc']))}: {problem_sentence(e)}" for e in error.errors()]
-        raise ConfigError(told) from None
-    problems = [f"{path}: {problem}" for problem in (*_secret_problems(config), *_staff_problems(config))]
-    if not config.line.rehearsal and config.line.carrier.kind == "rehearsal":
-        problems.append(f"{path}: lines.0.carrier: only a line marked `rehearsal: true` may use the rehearsal carrier")
-    if config.line.rehearsal and config.line.carrier.kind != "rehearsal":
-        problems.append(
-            f"{path}: lines.0.rehearsal: true is for the rehearsal carrier only, and {config.line.carrier.kind} reaches "
-            "phones; take it out, and have the words read that `quietline policy lint` names"
-        )
-    if config.line.drills and not config.line.rehearsal:
-        problems.append(f"{path}: lines.0.drills: is for a line marked `rehearsal: true`; this one is in service")
-    if config.line.carrier.one_number and len(config.line.all_numbers) > 1:
-        problems.append(f"{path}: lines.0.numbers: {config.line.carrier.kind} serves one number; leave the others out")
-    if config.metrics is not None and config.metrics.address[1] == config.listen.port:
-        problems.append(f"{path}: metrics.listen: is the port of the webhooks; a listener of its own needs another")
-    if config.homeserver.joined and config.homeserver.database_url_file is not None:
-        problems.append(
-            f"{path}: homeserver.database_url_file: is for a homeserver that `up` runs; a joined one has its own"
-        )
-    if config.homeserver.joined and config.homeserver.other_lines:
-        problems.append(f"{path}: homeserver.other_lines: is for a homeserver that `up` runs; leave it out")
-    if config.policy_mxid == config.puppet_mxid:
-        problems.append(f"{path}: homeserver.policy_localpart: is the texter puppet's; give the policy bot another name")
-    problems += [f"{path}: {problem}" for problem in _canary_problems(config)]
-    return config, problems
-
-
-def line_directory(file: Path, data_dir: Path) -> Path:
-    """Return the directory of a line by its configuration file: the file's own if `data_dir` is below it, else `data_dir`.
-
-    `up` makes the first; a configuration under /etc is the second.
-    """
-    own, data = file.absolute().parent, data_dir.absolute()
-    return own if data != own and data.is_relative_to(own) else data
-
-
-def _staff_problems(config: Config) -> list[str]:
-    here = config.homeserver.server_name
-    return [
-        f"lines.0.staff.{n}.mxid: must be a whole Matrix id of an account on {here}, such as @name:{here}"
-        for n, staff in enumerate(config.line.staff)
-        if not LOCAL_USER.fullmatch(staff.mxid.removesuffix(f":{here}")) or not staff.mxid.endswith(f":{here}")
-    ]
-
-
-def _canary_problems(config: Config) -> list[str]:
-    if config.canary is None:
-        return []
-    problems = []
-    taken = {config.policy_mxid, config.puppet_mxid, *(staff.mxid for staff in config.line.staff)}
-    if config.canary_mxid in taken or config.canary.localpart.startswith("line-"):
-        problems.append("canary.localpart: is somebody's; the canary needs an account of its own")
-    if config.canary.handset and config.line.carrier.kind != "rehearsal":
-        problems.append("canary.handset: only the rehearsal carrier has a handset for it; leave it out")
-    if config.canary.slow > config.canary.limit:
-        problems.append("canary.slow: must not be more than canary.limit")
-    return problems
-
-
-def _secret_problems(config: Config) -> list[str]:
-    problems, values = list[str](), dict[str, str]()
-    for name, file in secret_files(config):
-        try:
-            private, values[name] = is_private(secret_place(file)), read_secret(file)
-        except (OSError, ValueError):
-            problems.append(f"{name}: the file cannot be read{how_to_hand_over(file)}")
-            continue
-        if not private:
-            problems.append(f"{name}: the file must be readable by its owner only (chmod 600)")
-        if name.startswith(("keys.", "canary.")) and not HEX_KEY.fullmatch(values[name]):
-            problems.append(f"{name}: the file must hold 32 bytes in hex")
-        elif not values[name]:
-            problems.append(f"{name}: the file is empty")
-        elif not name.endswith("private_key_file") and (len(values[name].splitlines()) > 1 or "\0" in values[name]):
-            problems.append(f"{name}: the file must hold one line of text and no more")
-    if (url := values.get("database.url_file")) and (problem := database_url_problem(url)):
-        problems.append(f"database.url_file: {problem}")
-    if (url := values.get(place := "lines.0.calendar.address_file")) and (problem := public_url_problem(url)):
-        problems.append(f"{place}: {problem}")
-    keys = [value.lower().encode() for name, value in values.items() if name.startswith(("keys.", "canary.")) and value]
-    if any(hmac.compare_digest(one, other) for one, other in combinations(keys, 2)):
-        problems.append("keys: the keys must be different")
-    return problems

@@ -1,0 +1,146 @@
+"""The configuration's file: read strictly, and checked for what its sections mean together.
+
+Rule of this module: an unknown key, a missing file or a secret readable by others stops the start, with every error told
+at once and by its path; a value is never printed.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from bridge.config.sections import Config
+from bridge.runtime.postgres_url import database_url_problem
+from bridge.runtime.safe_yaml import NOT_YAML, safe_load
+from bridge.runtime.settings import (
+    how_to_hand_over,
+    is_private,
+    problem_sentence,
+    public_url_problem,
+    read_secret,
+    secret_files,
+    secret_place,
+)
+from policies.problems import ProblemsError
+
+HEX_KEY: Final = re.compile(r"[0-9A-Fa-f]{64}")
+LOCAL_USER: Final = re.compile(r"@[a-z0-9._=/+-]{1,200}")
+"""Rooms of a line do not federate, so its people are on its own homeserver (Matrix specification, appendix on user ids)."""
+
+
+class ConfigError(ProblemsError):
+    """The configuration cannot be used."""
+
+
+def load(path: Path) -> Config:
+    """Read and check the configuration. Raises :class:`ConfigError` with all problems at once."""
+    config, problems = parse(path)
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+def parse(path: Path) -> tuple[Config, list[str]]:
+    """Read the configuration, and say what is wrong with what it means: with its secrets first of all.
+
+    For a program that looks at a line which could not be started. Raises :class:`ConfigError` when it is no configuration.
+    """
+    try:
+        raw: Any = safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read ({error.strerror})"]) from None
+    except UnicodeDecodeError:
+        raise ConfigError([f"{path}: is not UTF-8"]) from None
+    except NOT_YAML:
+        raise ConfigError([f"{path}: is not YAML"]) from None
+    try:
+        config = Config.model_validate(raw)
+    except ValidationError as error:
+        told = [f"{path}: {'.'.join(map(str, e['loc']))}: {problem_sentence(e)}" for e in error.errors()]
+        raise ConfigError(told) from None
+    return config, [f"{path}: {problem}" for problem in _problems(config)]
+
+
+def line_directory(file: Path, data_dir: Path) -> Path:
+    """Return the directory of a line by its configuration file: the file's own if `data_dir` is below it, else `data_dir`.
+
+    `up` makes the first; a configuration under /etc is the second.
+    """
+    own, data = file.absolute().parent, data_dir.absolute()
+    return own if data != own and data.is_relative_to(own) else data
+
+
+def _problems(config: Config) -> Iterator[str]:
+    yield from _secret_problems(config)
+    yield from _staff_problems(config)
+    line, homeserver = config.line, config.homeserver
+    if not line.rehearsal and line.carrier.kind == "rehearsal":
+        yield "lines.0.carrier: only a line marked `rehearsal: true` may use the rehearsal carrier"
+    if line.rehearsal and line.carrier.kind != "rehearsal":
+        yield (
+            f"lines.0.rehearsal: true is for the rehearsal carrier only, and {line.carrier.kind} reaches phones; take it "
+            "out, and have the words read that `quietline policy lint` names"
+        )
+    if line.drills and not line.rehearsal:
+        yield "lines.0.drills: is for a line marked `rehearsal: true`; this one is in service"
+    if line.carrier.one_number and len(line.all_numbers) > 1:
+        yield f"lines.0.numbers: {line.carrier.kind} serves one number; leave the others out"
+    if config.metrics is not None and config.metrics.address[1] == config.listen.port:
+        yield "metrics.listen: is the port of the webhooks; a listener of its own needs another"
+    if homeserver.joined and homeserver.database_url_file is not None:
+        yield "homeserver.database_url_file: is for a homeserver that `up` runs; a joined one has its own"
+    if homeserver.joined and homeserver.other_lines:
+        yield "homeserver.other_lines: is for a homeserver that `up` runs; leave it out"
+    if config.policy_mxid == config.puppet_mxid:
+        yield "homeserver.policy_localpart: is the texter puppet's; give the policy bot another name"
+    yield from _canary_problems(config)
+
+
+def _staff_problems(config: Config) -> Iterator[str]:
+    here = config.homeserver.server_name
+    for n, staff in enumerate(config.line.staff):
+        if not LOCAL_USER.fullmatch(staff.mxid.removesuffix(f":{here}")) or not staff.mxid.endswith(f":{here}"):
+            yield f"lines.0.staff.{n}.mxid: must be a whole Matrix id of an account on {here}, such as @name:{here}"
+
+
+def _canary_problems(config: Config) -> Iterator[str]:
+    if config.canary is None:
+        return
+    taken = {config.policy_mxid, config.puppet_mxid, *(staff.mxid for staff in config.line.staff)}
+    if config.canary_mxid in taken or config.canary.localpart.startswith("line-"):
+        yield "canary.localpart: is somebody's; the canary needs an account of its own"
+    if config.canary.handset and config.line.carrier.kind != "rehearsal":
+        yield "canary.handset: only the rehearsal carrier has a handset for it; leave it out"
+    if config.canary.slow > config.canary.limit:
+        yield "canary.slow: must not be more than canary.limit"
+
+
+def _secret_problems(config: Config) -> Iterator[str]:
+    values = dict[str, str]()
+    for name, file in secret_files(config):
+        try:
+            private, values[name] = is_private(secret_place(file)), read_secret(file)
+        except (OSError, ValueError):
+            yield f"{name}: the file cannot be read{how_to_hand_over(file)}"
+            continue
+        if not private:
+            yield f"{name}: the file must be readable by its owner only (chmod 600)"
+        if name.startswith(("keys.", "canary.")) and not HEX_KEY.fullmatch(values[name]):
+            yield f"{name}: the file must hold 32 bytes in hex"
+        elif not values[name]:
+            yield f"{name}: the file is empty"
+        elif not name.endswith("private_key_file") and (len(values[name].splitlines()) > 1 or "\0" in values[name]):
+            yield f"{name}: the file must hold one line of text and no more"
+    if (url := values.get("database.url_file")) and (problem := database_url_problem(url)):
+        yield f"database.url_file: {problem}"
+    if (url := values.get(place := "lines.0.calendar.address_file")) and (problem := public_url_problem(url)):
+        yield f"{place}: {problem}"
+    keys = [value.lower().encode() for name, value in values.items() if name.startswith(("keys.", "canary.")) and value]
+    if any(hmac.compare_digest(one, other) for one, other in combinations(keys, 2)):
+        yield "keys: the keys must be different"
