@@ -57,6 +57,7 @@ from tests.e2e.polling import wait_until
 from tests.fakes.database_engine import put_migrated
 from tests.fakes.fake_carrier import FakeCarrier
 from tests.fakes.full_database import FullDatabase
+from tests.fakes.served import served
 from tests.packs import shipped
 
 LINE = "main"
@@ -215,12 +216,7 @@ class BridgeHarness:
         """Serve the webhook's routes, by default on a free port; returns the base URL."""
         application = web.Application(client_max_size=self.webhook.largest)
         application.add_routes(self.webhook.routes())
-        runner = web.AppRunner(application, access_log=None)
-        await runner.setup()
-        self._stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, "127.0.0.1", port)
-        await site.start()
-        return f"http://127.0.0.1:{runner.addresses[0][1]}"
+        return await self._stack.enter_async_context(served(application, port=port))
 
     async def receive_text(self, body: str, *, message_id: str, sender: str = HANDSET) -> str:
         """Take a text in as from a verified webhook; returns its thread's id. Where nothing runs, it is screened here."""

@@ -37,6 +37,7 @@ from tests.bridge.metrics.samples import value
 from tests.bridge.papers import Papers
 from tests.bridge.shift_calendar.test_public_address import Resolver, server
 from tests.e2e.polling import wait_until
+from tests.fakes.served import answering, served
 from tests.free_ports import free_ports
 from tests.policies.shifts.calendars import calendar, each_day
 
@@ -182,20 +183,11 @@ async def test_a_token_that_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
             return web.json_response({"user_id": "@policy:quietline.localhost"})
         return web.json_response({"errcode": "M_UNKNOWN_TOKEN"}, status=401)
 
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    port = free_ports()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    papers.raw["homeserver"]["url"] = f"http://127.0.0.1:{port}"
-    try:
-        async with AsyncExitStack() as stack:
-            bridge = await start(papers, stack)
-            with pytest.raises(ExceptionGroup) as ended:
-                await bridge.run()
-    finally:
-        await runner.cleanup()
+    async with AsyncExitStack() as stack:
+        papers.raw["homeserver"]["url"] = await stack.enter_async_context(served(answering(answer)))
+        bridge = await start(papers, stack)
+        with pytest.raises(ExceptionGroup) as ended:
+            await bridge.run()
     assert ended.group_contains(TokenRefused) == heals
     assert ended.group_contains(CannotStart, match=r"as_token: the homeserver refuses") != heals
 
@@ -224,30 +216,21 @@ async def test_a_synapse_that_is_too_old_ends_the_start(
             asked.set()
         return web.json_response({"errcode": "M_UNKNOWN"}, status=500, headers={"Server": server})
 
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    port = free_ports()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    papers.raw["homeserver"]["url"] = f"http://127.0.0.1:{port}"
-    try:
-        async with AsyncExitStack() as stack:
-            bridge = await start(papers, stack)
-            running = asyncio.create_task(bridge.run())
-            waiting = asyncio.create_task(asked.wait())
-            await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
-            assert running.done() == too_old
-            running.cancel()
-            waiting.cancel()
-            (ended, _) = await asyncio.gather(running, waiting, return_exceptions=True)
-    finally:
-        await runner.cleanup()
+    async with AsyncExitStack() as stack:
+        url = papers.raw["homeserver"]["url"] = await stack.enter_async_context(served(answering(answer)))
+        bridge = await start(papers, stack)
+        running = asyncio.create_task(bridge.run())
+        waiting = asyncio.create_task(asked.wait())
+        await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
+        assert running.done() == too_old
+        running.cancel()
+        waiting.cancel()
+        (ended, _) = await asyncio.gather(running, waiting, return_exceptions=True)
     assert ("homeserver.newer_than_tested" in caplog.text) == (server == "Synapse/9.0")
     if too_old:
         assert isinstance(ended, ExceptionGroup)
         (problem,) = _problems(ended)
-        assert f"http://127.0.0.1:{port}: Synapse {server[8:].rpartition('.')[0]} is too old" in problem
+        assert f"{url}: Synapse {server[8:].rpartition('.')[0]} is too old" in problem
         assert "1.155" in problem
 
 

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote_from_bytes, urlencode
 
-from aiohttp import web
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
@@ -19,6 +18,7 @@ from tests.bridge.carriers.harness import CANARY, AdapterRow, Clock, Fault, Harn
 from tests.bridge.carriers.receiver import WebhookReceiver, webhook_receiver
 from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT
 from tests.fakes import cxml
+from tests.fakes.served import served
 
 NUMBER = "+15555550100"
 ACCOUNT = "AC00000000000000000000000000000001"
@@ -167,12 +167,7 @@ async def _harness(
             sid=sid,
         )
         async with AsyncExitStack() as of_vendor:
-            runner = web.AppRunner(vendor.application(), access_log=None, shutdown_timeout=0.1)
-            await runner.setup()
-            of_vendor.push_async_callback(runner.cleanup)
-            site = web.TCPSite(runner, "127.0.0.1", 0)
-            await site.start()
-            base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            base = await of_vendor.enter_async_context(served(vendor.application()))
             harness = make(receiver=receiver, vendor=vendor, base=base, stack=of_vendor, secrets=secrets)
             try:
                 yield harness

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from bridge.carriers.adapter import WebhookRequest
+from tests.fakes.served import answering, served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -129,15 +130,8 @@ async def deleting_vendor(status: int) -> AsyncIterator[str]:
             return web.Response(status=204)
         return web.json_response({}, status=status if deleted else 200)
 
-    app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", say)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with served(answering(say)) as url:
+        yield url
 
 
 def http_response(status: int, body: bytes = b"", *, headers: str = "", promised: int | None = None) -> bytes:

@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from aiohttp import web
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
@@ -19,6 +18,7 @@ from tests.bridge.carriers.harness import CANARY, AdapterRow, Clock, Fault, Harn
 from tests.bridge.carriers.receiver import WebhookReceiver, webhook_receiver
 from tests.bridge.carriers.vendor_harness import CLIENT_TIMEOUT
 from tests.fakes import telnyx as fake
+from tests.fakes.served import served
 
 NUMBER = "+15555550100"
 API_KEY = "an api key"
@@ -138,11 +138,7 @@ async def telnyx_harness() -> AsyncIterator[TelnyxHarness]:
         secrets = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         (secrets / "api_key").write_text(API_KEY)
         vendor = fake.FakeTelnyx(api_key=API_KEY, webhook_base=receiver.url + PATH, number=NUMBER)
-        runner = web.AppRunner(vendor.application(), access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        of_vendor.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        base = await of_vendor.enter_async_context(served(vendor.application()))
         harness = TelnyxHarness(receiver=receiver, vendor=vendor, base=base, stack=of_vendor, secrets=secrets)
         try:
             yield harness

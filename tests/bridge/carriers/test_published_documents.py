@@ -23,6 +23,7 @@ from tests.bridge.carriers.rows import ROWS
 from tests.bridge.carriers.steps import HANDSET, listing
 from tests.bridge.carriers.telnyx_harness import API_KEY, REPORT, TEXT, telnyx_harness
 from tests.fakes import smsgate
+from tests.fakes.served import answering, served
 
 DOCUMENTED = [row for row in ROWS if published(row.name)["requests"]]
 TEXTS = ("word", "a long text, " * 40, "¿estás ahí? 🙂", "&=+%\n")
@@ -47,15 +48,8 @@ async def recorder() -> AsyncIterator[tuple[str, list[MadeRequest]]]:
             return web.Response(status=204)
         return web.json_response({"sid": MESSAGE_ID}, status=202 if request.method == "POST" else 200)
 
-    app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}", made
-    finally:
-        await runner.cleanup()
+    async with served(answering(answer)) as url:
+        yield url, made
 
 
 async def requests_of(harness: Harness, prefix: str) -> list[MadeRequest]:

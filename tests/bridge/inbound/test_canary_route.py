@@ -23,6 +23,7 @@ from bridge.runtime.canary_keys import CANARY_NUMBER, CANARY_PHONE
 from bridge.runtime.phone_number import Phone
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import HANDSET, LINE, NUMBER, BridgeHarness
+from tests.fakes.served import served
 
 CANARY, ADA = "@canary:quietline.localhost", "@ada:quietline.localhost"
 TOKEN = secrets.token_hex(16)
@@ -86,13 +87,8 @@ async def client(harness: BridgeHarness) -> AsyncIterator[CanaryClient]:
     )
     application = web.Application()
     application.add_routes([*harness.webhook.routes(), *route.routes()])
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield made
-    await runner.cleanup()
+    async with served(application) as made.url:
+        yield made
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD"])

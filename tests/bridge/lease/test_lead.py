@@ -32,6 +32,7 @@ from bridge.tables.lease_table import place_of_lease
 from tests.bridge.lease.leases import LeasedLine, leased_line, living_process
 from tests.e2e.polling import wait_until
 from tests.fakes.postgres_server import PostgresServer, bridge_server, running_postgres
+from tests.fakes.served import answering, served
 from tests.fakes.silent_server import SilentServer
 from tests.outside_programs import OutsidePrograms, false_clock
 
@@ -525,14 +526,9 @@ async def test_nothing_leaves_for_a_server_once_the_lead_is_lost(
         received.append(request.path)
         return web.Response()
 
-    application = web.Application()
-    application.add_routes([web.post("/{path}", note)])
-    runner = web.AppRunner(application)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = await stack.enter_async_context(served(answering(note)))
     lead = await first(line, stack)
-    http = await stack.enter_async_context(aiohttp.ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}"))
+    http = await stack.enter_async_context(aiohttp.ClientSession(url))
     guard(http, lead.confirm)
     await (await http.post("/one", data=b"words")).read()
     later = await successor(line, stack)

@@ -26,6 +26,7 @@ from bridge.tables import inbox, line_state
 from bridge.tables.outbox import OutboxRow
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.mail_server import MailServer, nothing
+from tests.fakes.served import served
 
 REASON = "escalated"
 
@@ -112,13 +113,9 @@ async def called(tmp_path: Path) -> AsyncIterator[PagerHarness]:
     await harness.vault.create(DESK)
     app = web.Application()
     app.router.add_post("/hook", outside.hook)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    url = tmp_path / "url"
-    url.write_text(f"http://127.0.0.1:{site.port}/hook\n")
-    async with outside.mail, aiohttp.ClientSession() as http:
+    async with served(app) as base, outside.mail, aiohttp.ClientSession() as http:
+        url = tmp_path / "url"
+        url.write_text(f"{base}/hook\n")
         by_mail = Email(
             host="127.0.0.1",
             port=outside.mail.port,
@@ -127,7 +124,6 @@ async def called(tmp_path: Path) -> AsyncIterator[PagerHarness]:
             to=["one@agency.example", "two@agency.example"],
         )
         yield PagerHarness(harness, outside, http, OnCall(webhook_file=url, email=by_mail))
-    await runner.cleanup()
     await harness.close()
 
 

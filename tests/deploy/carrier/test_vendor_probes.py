@@ -24,6 +24,7 @@ from deploy.carrier.vendor_probes import GATEWAYS, LOGIN_PROBES
 from tests.bridge.carriers.carrier_line import carrier_line
 from tests.deploy.carrier.test_carrier_check import NAMES, SECRET, sample
 from tests.fakes import jasmin, vonage
+from tests.fakes.served import answering, served
 from tests.free_ports import free_ports
 
 Say = Callable[[web.Request], web.Response]
@@ -44,15 +45,8 @@ async def vendor(say: Say) -> AsyncIterator[str]:
         await request.read()
         return say(request)
 
-    app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", answer)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with served(answering(answer)) as url:
+        yield url
 
 
 def always(*args: Any, **kwargs: Any) -> Say:

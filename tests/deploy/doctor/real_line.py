@@ -49,6 +49,7 @@ from tests.deploy.doctor.fake_synapse import FakeSynapse
 from tests.deploy.init.answers import answers, run_init
 from tests.deploy.line_directory import INDEX_KEY, VAULT_KEY
 from tests.fakes.bridge_harness import BridgeHarness
+from tests.fakes.served import served
 from tests.free_ports import free_ports
 
 ACCOUNT, TOKEN = "AC" + "0" * 32, "a vendor's token, which signs"
@@ -254,8 +255,4 @@ async def _serve_vendor(vendor: Vendor, stack: contextlib.AsyncExitStack) -> Non
 
     app = web.Application()
     app.router.add_get(f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json", messages)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    vendor.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    vendor.url = await stack.enter_async_context(served(app))

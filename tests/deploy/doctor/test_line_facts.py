@@ -23,6 +23,7 @@ from deploy.inspect import shared_checks
 from deploy.inspect.status import CheckResult
 from tests.deploy.doctor.real_line import MIRA, NOOR, RealLine, real_line
 from tests.deploy.line_directory import LineDirectory, line_directory
+from tests.fakes.served import served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -122,13 +123,10 @@ async def test_an_event_that_stands_and_a_text_that_was_not_kept_are_warnings(li
 
     app = web.Application()
     app.router.add_get("/metrics", metrics)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
     before = line.layout.config.read_text()
-    line.layout.config.write_text(f"{before}\nmetrics: {{listen: '127.0.0.1:{runner.addresses[0][1]}'}}\n")
-    row = await asked(line)
-    await runner.cleanup()
+    async with served(app) as url:
+        line.layout.config.write_text(f"{before}\nmetrics: {{listen: '{url.removeprefix('http://')}'}}\n")
+        row = await asked(line)
     unheard = await asked(line)
     line.layout.config.write_text(before)
     assert (row.ok, row.warning, unheard.warning) == (True, True, False)

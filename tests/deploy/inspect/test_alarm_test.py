@@ -25,6 +25,7 @@ from deploy.inspect import alarm_test
 from deploy.stack.provision import write_line_files
 from tests.deploy.line_directory import LineDirectory, line_directory
 from tests.e2e.polling import wait_until
+from tests.fakes.served import served
 
 
 @pytest.fixture
@@ -44,17 +45,14 @@ async def hook(line: LineDirectory, tmp_path: Path) -> AsyncIterator[list[Any]]:
 
     application = web.Application()
     application.router.add_post("/call", take)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = tmp_path / "call-url"
-    url.write_text(f"http://127.0.0.1:{runner.addresses[0][1]}/call\n", encoding="utf-8")
-    url.chmod(0o600)
-    raw = yaml.safe_load(line.layout.config.read_text(encoding="utf-8"))
-    raw["lines"][0]["on_call"] = {"webhook_file": str(url)}
-    line.layout.config.write_text(yaml.safe_dump(raw), encoding="utf-8")
-    yield told
-    await runner.cleanup()
+    async with served(application) as base:
+        url = tmp_path / "call-url"
+        url.write_text(f"{base}/call\n", encoding="utf-8")
+        url.chmod(0o600)
+        raw = yaml.safe_load(line.layout.config.read_text(encoding="utf-8"))
+        raw["lines"][0]["on_call"] = {"webhook_file": str(url)}
+        line.layout.config.write_text(yaml.safe_dump(raw), encoding="utf-8")
+        yield told
 
 
 @pytest.fixture(autouse=True)

@@ -23,6 +23,7 @@ from deploy.stack.provision import write_line_files
 from tests.deploy.carrier.test_carrier_check import sample
 from tests.deploy.carrier.test_vendor_probes import always, vendor
 from tests.deploy.line_directory import line_directory
+from tests.fakes.served import answering, served
 from tests.free_ports import free_ports
 
 
@@ -164,17 +165,9 @@ async def test_a_token_that_the_homeserver_refuses(tmp_path: Path) -> None:
     async def refuse(_request: web.Request) -> web.Response:
         return web.json_response({"errcode": "M_UNKNOWN_TOKEN"}, status=401)
 
-    app = web.Application()
-    app.router.add_get("/{tail:.*}", refuse)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with served(answering(refuse)) as url:
         told = {"url": url, "server_name": "example.org", "as_token_file": str(tmp_path / "as")}
         rows = await rows_of(real(tmp_path, homeserver=told))
-    finally:
-        await runner.cleanup()
     assert (rows["homeserver"].ok, rows["homeserver token"].ok) == (True, False)
     assert "as_token" in rows["homeserver token"].do
 

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from deploy.cli.main import cli
 from deploy.release import lock_file
 from deploy.release.lock_file import LOCKS, read_lock
+from tests.fakes.served import served
 
 LOCK = "aiofiles==25.1.0 \\\n    --hash=sha256:{0}\nsix==1.17.0 \\\n    --hash=sha256:{0}\n".format("0" * 64)
 
@@ -38,13 +39,9 @@ class FakeOsv:
 async def osv() -> AsyncIterator[FakeOsv]:
     fake, app = FakeOsv(), web.Application()
     app.router.add_post("/v1/query", fake.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1/query"
-    yield fake
-    await runner.cleanup()
+    async with served(app) as url:
+        fake.url = f"{url}/v1/query"
+        yield fake
 
 
 @pytest.fixture(autouse=True)
