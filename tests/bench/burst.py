@@ -26,7 +26,7 @@ from deploy.carrier.webhook_signatures import JSON, SIGNERS, SignedRequest
 from policies.segments import segments
 from tests.bench.bench_line import ROOMS, BenchLine, load_process
 from tests.bench.figures import Figure, quantile, spread
-from tests.deploy.carrier.test_carrier_check import SECRET, sample
+from tests.deploy.carrier.sample_lines import SECRET, sample
 from tests.e2e.polling import wait_until
 
 RATE, SECONDS, FEW_SECONDS = 200, 10, 5

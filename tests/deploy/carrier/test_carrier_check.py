@@ -30,12 +30,9 @@ from deploy.carrier.carrier_check import check_encryption, check_public_address,
 from deploy.carrier.vendor_probes import LOGIN_PROBES
 from deploy.carrier.webhook_signatures import SIGNERS
 from deploy.cli import main
-from tests.deploy.processes import ROOT
+from tests.deploy.carrier.sample_lines import EXAMPLES, NAMES, SECRET, adapter_of, sample
 from tests.fakes import vonage
 
-EXAMPLES = ROOT / "deploy" / "examples"
-NAMES = sorted(path.stem for path in EXAMPLES.glob("*.yaml"))
-SECRET = "s3cret" * 8
 FIGURES = {
     "twilio": Rate(per_second=1),  # docs/api/errors/21611: a long code, segments
     "signalwire": Rate(per_second=3),  # toll-free
@@ -47,31 +44,6 @@ FIGURES = {
     "kannel": Rate(per_second=1, shared=True),
     "jasmin": Rate(per_second=1, shared=True),
 }
-
-
-def sample(directory: Path, name: str, *, base: str = "https://text.example.org", **carrier: Any) -> Path:
-    """Make a configuration of a sample line, its secrets written beside it; returns its path."""
-    raw = yaml.safe_load((EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8"))
-    line = raw["lines"][0]
-    line["carrier"] |= carrier
-    raw |= {
-        "data_dir": str(directory / "data"),
-        "homeserver": {"url": "http://127.0.0.1:1", "server_name": "example.org", "as_token_file": str(directory / "as")},
-        "listen": {"port": 1, "public_base_url": base},
-        "keys": {f"{key}_key_file": str(directory / key) for key in ("vault", "index", "suppression")},
-    }
-    secrets = {"as": SECRET, "vault": "00" * 32, "index": "11" * 32, "suppression": "22" * 32}
-    for key, value in line["carrier"].items():
-        if key.endswith("_file"):
-            secrets[key] = vonage.PRIVATE_KEY if key == "private_key_file" else SECRET
-            assert value.startswith("/etc/quietline/secrets/")
-            line["carrier"][key] = str(directory / key)
-    for key, value in secrets.items():
-        (directory / key).write_text(value + "\n", encoding="utf-8")
-        (directory / key).chmod(0o600)
-    path = directory / "config.yaml"
-    path.write_text(yaml.safe_dump(raw), encoding="utf-8")
-    return path
 
 
 def test_every_carrier_has_a_sample() -> None:
@@ -92,17 +64,7 @@ def test_samples_are_right(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", NAMES)
 async def test_the_pace_is_the_vendors_figure(name: str, tmp_path: Path) -> None:
     """A line that is configured as its sample sends as fast as the vendor documents for the least of numbers."""
-    settings = load(sample(tmp_path, name)).line.carrier
-    carrier = registry.make_carrier(
-        settings,
-        AdapterContext(
-            public_base_url="https://text.example.org",
-            slug="main",
-            numbers=("+15555550100",),
-            validity=900,
-            clock=time.time,
-        ),
-    )
+    carrier = adapter_of(load(sample(tmp_path, name)))
     assert carrier.rate == FIGURES[name]
     await carrier.close()
 

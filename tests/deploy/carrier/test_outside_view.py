@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 from bridge.config.load import load
 from bridge.config.sections import Config
 from deploy.carrier.outside_view import check_certificate, check_dns
-from tests.deploy.carrier.test_carrier_check import sample
+from tests.deploy.carrier.sample_lines import sample
 from tests.free_ports import free_ports
 
 

@@ -16,7 +16,7 @@ from deploy.carrier import registration_kit
 from deploy.cli import main
 from policies.hours import waiting_text
 from policies.pack import TextName, samples, unreviewed
-from tests.deploy.carrier.test_carrier_check import sample
+from tests.deploy.carrier.sample_lines import sample
 from tests.packs import shipped
 from tests.policies.test_lint import ours
 

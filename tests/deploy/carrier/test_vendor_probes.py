@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,16 +12,14 @@ import yaml
 from aiohttp import web
 from yarl import URL
 
-from bridge.carriers.adapter import AdapterContext
 from bridge.carriers.client_credentials import basic_auth
-from bridge.carriers.vendors import registry
 from bridge.config.load import load
 from bridge.config.sections import Config
 from deploy.carrier import vendor_probes
 from deploy.carrier.carrier_check import check_carrier, check_login, is_refused, tell_login
 from deploy.carrier.vendor_probes import GATEWAYS, LOGIN_PROBES
 from tests.bridge.carriers.carrier_line import carrier_line
-from tests.deploy.carrier.test_carrier_check import NAMES, SECRET, sample
+from tests.deploy.carrier.sample_lines import NAMES, SECRET, adapter_of, sample
 from tests.fakes import jasmin, vonage
 from tests.fakes.served import answering, served
 from tests.free_ports import free_ports
@@ -98,16 +95,7 @@ def port() -> int:
 
 async def found(config: Config, tmp_path: Path, port: int, *, public: str | None = None) -> dict[str, bool]:
     """Run the bridge's door on this port, with this configuration's carrier, and check it."""
-    carrier = registry.make_carrier(
-        config.line.carrier,
-        AdapterContext(
-            public_base_url=public or config.listen.public_base_url,
-            slug="demo",
-            numbers=config.line.all_numbers,
-            validity=900,
-            clock=time.time,
-        ),
-    )
+    carrier = adapter_of(config, public=public)
     directory = tmp_path / "door"
     directory.mkdir()
     async with carrier_line(directory, carrier, port=port) as opened:
@@ -299,16 +287,7 @@ async def test_what_our_own_signature_does_not_show(name: str, tmp_path: Path, p
         config = at(tmp_path, name, port, base)
         directory = tmp_path / "door"
         directory.mkdir()
-        carrier = registry.make_carrier(
-            config.line.carrier,
-            AdapterContext(
-                public_base_url=config.listen.public_base_url,
-                slug="demo",
-                numbers=config.line.all_numbers,
-                validity=900,
-                clock=time.time,
-            ),
-        )
+        carrier = adapter_of(config)
         async with carrier_line(directory, carrier, port=port):
             (signature,) = [item for item in (await check_carrier(config)).checks if item.name == "signature"]
         await carrier.close()

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from deploy.cli import main
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import write_line_files
-from tests.deploy.carrier.test_carrier_check import sample
+from tests.deploy.carrier.sample_lines import sample
 from tests.deploy.line_directory import line_directory
 from tests.free_ports import free_ports
 

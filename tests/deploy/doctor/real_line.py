@@ -26,8 +26,6 @@ from aiohttp import web
 
 from bot.model.actions import DESK
 from bridge.app import run_history
-from bridge.carriers.adapter import AdapterContext
-from bridge.carriers.vendors import registry
 from bridge.config.load import load
 from bridge.config.sections import Config
 from bridge.matrix.olm.identity import derive_master_key
@@ -45,6 +43,7 @@ from deploy.inspect.status import CheckReport, CheckResult
 from deploy.inspect.trust import trust_mac_of
 from deploy.preflight import clock_sync
 from deploy.stack.provision import write_line_files
+from tests.deploy.carrier.sample_lines import adapter_of
 from tests.deploy.doctor.fake_synapse import FakeSynapse
 from tests.deploy.init.answers import answers, run_init
 from tests.deploy.line_directory import INDEX_KEY, VAULT_KEY
@@ -152,7 +151,7 @@ async def _open(directory: Path, stack: contextlib.AsyncExitStack) -> RealLine:
     homeserver = FakeSynapse(token=config.homeserver.as_token_file.read_text().strip(), policy=config.policy_mxid)
     await homeserver.start(ports.homeserver)
     stack.push_async_callback(homeserver.stop)
-    carrier = _carrier(config)
+    carrier = adapter_of(config)
     stack.push_async_callback(carrier.close)
     harness = BridgeHarness(layout.bridge, inbound_carrier=carrier, clock=MachineClock())  # type: ignore[arg-type]
     await harness.open()
@@ -203,19 +202,6 @@ async def _settle(line: RealLine) -> None:
         assert Handout.read(handout_file(line.layout.handout, user)).password != homeserver.passwords[user]
     told = {"bot": config.policy_mxid, "voice": config.puppet_mxid, "desk_room": "!desk", "pid": os.getpid()}
     line.layout.bridge_file.write_text(json.dumps(told))
-
-
-def _carrier(config: Config) -> Any:
-    return registry.make_carrier(
-        config.line.carrier,
-        AdapterContext(
-            public_base_url=config.listen.public_base_url,
-            slug=config.line.slug,
-            numbers=config.line.all_numbers,
-            validity=3600,
-            clock=time.time,
-        ),
-    )
 
 
 async def _serve_bridge(

@@ -9,8 +9,6 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bridge.carriers.adapter import AdapterContext
-from bridge.carriers.vendors.registry import make_carrier
 from bridge.config.load import load
 from deploy.carrier import carrier_check
 from deploy.carrier.carrier_check import check_public_address
@@ -20,7 +18,7 @@ from deploy.doctor.probes import NoAnswer
 from deploy.inspect.status import CheckResult
 from deploy.preflight import clock_sync
 from tests.bridge.carriers.carrier_line import carrier_line
-from tests.deploy.carrier.test_carrier_check import sample
+from tests.deploy.carrier.sample_lines import adapter_of, sample
 from tests.free_ports import free_ports
 
 
@@ -98,17 +96,8 @@ async def test_plain_http_in_a_network_of_ours_stays_a_warning(tmp_path: Path, m
     config = load(sample(tmp_path, "kannel", base=f"http://127.0.0.1:{port}", api_base="http://10.0.0.5:13013"))
     warned = check_public_address(config)
     assert (warned.ok, warned.warning) == (True, True)
-    carrier = make_carrier(
-        config.line.carrier,
-        AdapterContext(
-            public_base_url=config.listen.public_base_url,
-            slug="demo",
-            numbers=config.line.all_numbers,
-            validity=900,
-            clock=time.time,
-        ),
-    )
     config = config.model_copy(update={"lines": (config.line.model_copy(update={"slug": "demo"}),)})
+    carrier = adapter_of(config)
     (tmp_path / "line").mkdir()
     async with aiohttp.ClientSession() as http:
         async with carrier_line(tmp_path / "line", carrier, port=port):

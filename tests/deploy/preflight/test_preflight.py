@@ -20,7 +20,7 @@ from deploy.data_dir.layout import Layout, Ports
 from deploy.inspect.status import CheckResult
 from deploy.preflight import clock_sync, preflight
 from deploy.stack.provision import write_line_files
-from tests.deploy.carrier.test_carrier_check import sample
+from tests.deploy.carrier.sample_lines import sample
 from tests.deploy.carrier.test_vendor_probes import always, vendor
 from tests.deploy.line_directory import line_directory
 from tests.fakes.served import answering, served
