@@ -11,7 +11,7 @@ import signal
 import stat
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,19 +27,6 @@ from tests.bridge.deleted_rows import all_bytes
 from tests.fakes.database_engine import make_database
 from tests.fakes.database_file import write
 from tests.fakes.key_file_reader import wrapped_keys
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "keys.db"
-
-
-@pytest.fixture
-async def keys(path: Path) -> AsyncIterator[KeyFile]:
-    keys = KeyFile(path=path)
-    await keys.open()
-    yield keys
-    await keys.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -44,19 +43,6 @@ class RamKeys(KeyFile):
 
     async def delete(self, owner: str) -> None:
         self.rows.pop(owner, None)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "keys.db"
-
-
-@pytest.fixture
-async def keys(path: Path) -> AsyncIterator[KeyFile]:
-    keys = KeyFile(path=path)
-    await keys.open()
-    yield keys
-    await keys.close()
 
 
 @pytest.fixture
