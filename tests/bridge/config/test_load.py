@@ -16,6 +16,7 @@ import pytest
 
 from bridge.app.main import main
 from bridge.config.load import ConfigError, load
+from bridge.runtime import log
 from bridge.runtime.settings import credential_name
 from bridge.storage.key_file import KeyFile
 from bridge.storage.vault import Vault
@@ -316,27 +317,32 @@ class TestTheProgram:
         command = [sys.executable, "-c", PROGRAM, str(papers.save())]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
 
-    def test_two_bridges_on_one_directory(self, papers: Papers) -> None:
+    def test_two_bridges_on_one_directory(
+        self, papers: Papers, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The second one ends with 2 and says why, before it has touched anything."""
+        monkeypatch.setattr(log, "configure", lambda _level: None)
         data = Path(papers.raw["data_dir"])
         data.mkdir()
         with (data / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            done = self.start(papers)
-        assert done.returncode == 2
-        assert done.stderr == f"{data}: another bridge runs on this directory\n"
+            done = self.ends(papers, capsys)
+        assert done == (2, f"{data}: another bridge runs on this directory\n")
         assert [path.name for path in data.iterdir()] == ["lock"]
 
-    def test_a_command_on_the_directory_of_a_line_on_a_server(self, papers: Papers) -> None:
+    def test_a_command_on_the_directory_of_a_line_on_a_server(
+        self, papers: Papers, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """It ends soon: the bridge says so and ends with 1, for another start finds the directory free."""
+        monkeypatch.setattr(log, "configure", lambda _level: None)
         papers.write("database_url", "postgresql://quietline@127.0.0.1:9/x")
         papers.raw["database"] = {"url_file": papers.file("database_url")}
         data = Path(papers.raw["data_dir"])
         data.mkdir()
         with (data / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            done = self.start(papers)
-        assert (done.returncode, done.stderr) == (1, f"{data}: a command works on this directory\n")
+            done = self.ends(papers, capsys)
+        assert done == (1, f"{data}: a command works on this directory\n")
 
     def test_a_bad_configuration(self, papers: Papers) -> None:
         """Every problem is a line on standard error, and the exit code is 2."""
