@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 from pydantic import ValidationError
 
+from policies import ProblemsError
 from policies.hours import longest_as_sent
 from policies.keywords import normalize_words
 from policies.pack import (
@@ -38,7 +39,6 @@ from policies.pack import (
     Wording,
     text_digest,
 )
-from policies.problems import ProblemsError
 from policies.schema import MOST_SEGMENTS, HoursPart, PackFile, PlaybookPart, ShiftsPart, TextPart, WeekPart, WordingPart
 from policies.segments import segments
 from policies.word_lists import function_words, matchers

@@ -24,7 +24,7 @@ from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.vault import CannotOpen, Vault, key_check_value
 from bridge.tables import desk_state, line_state
 from bridge.tables.threads import AGGREGATE
-from policies.problems import ProblemsError
+from policies import ProblemsError
 
 MAIN, KEYS, PUPPET = "main.db", "keys.db", "voice.db"
 RESTORE: Final = (

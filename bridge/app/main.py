@@ -35,9 +35,9 @@ from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook, never_crash
 from bridge.runtime.service_notifier import ServiceNotifier, ServiceState
 from bridge.runtime.settings import split_listen_address
+from policies import ProblemsError
 from policies.load import load as load_pack
 from policies.pack import Pack, samples, unreviewed
-from policies.problems import ProblemsError
 
 T = TypeVar("T")
 

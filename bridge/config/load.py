@@ -27,7 +27,7 @@ from bridge.runtime.settings import (
     secret_files,
     secret_place,
 )
-from policies.problems import ProblemsError
+from policies import ProblemsError
 
 HEX_KEY: Final = re.compile(r"[0-9A-Fa-f]{64}")
 LOCAL_USER: Final = re.compile(r"@[a-z0-9._=/+-]{1,200}")

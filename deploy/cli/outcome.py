@@ -85,7 +85,7 @@ def exit_with_problems(problems: Iterable[str]) -> NoReturn:
 def exit_on_errors() -> Iterator[None]:
     """Tell what makes a directory, a configuration or a file unusable, all of it, and end with 2."""
     from deploy.data_dir.atomic_files import file_problem
-    from policies.problems import ProblemsError
+    from policies import ProblemsError
 
     try:
         yield

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from bridge.runtime.settings import is_private
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
-from policies.problems import ProblemsError
+from policies import ProblemsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

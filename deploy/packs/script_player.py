@@ -43,8 +43,8 @@ from bot.model.events import (
     TimerDue,
 )
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
+from policies import ProblemsError
 from policies.pack import Pack
-from policies.problems import ProblemsError
 from policies.schema import seconds
 
 ADVOCATE: Final = "@ana:line.example"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from deploy.rehearsal.service import run_carrier
 from deploy.rehearsal.settings import Settings, load
-from policies.problems import ProblemsError
+from policies import ProblemsError
 
 
 class ContentFree(logging.Formatter):

@@ -21,7 +21,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from deploy.rehearsal.exchange import Attachment, SmsRecord
-from policies.problems import ProblemsError
+from policies import ProblemsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

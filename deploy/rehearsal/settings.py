@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from yarl import URL
 
 from bridge.runtime.phone_number import E164_PATTERN
-from policies.problems import ProblemsError
+from policies import ProblemsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,9 +12,9 @@ from click.testing import CliRunner, Result
 from deploy.cli.main import cli
 from deploy.packs.lint_report import CONVERSATIONS, json_schema, load_with_base
 from deploy.packs.script_player import play_script, read_script
+from policies import ProblemsError
 from policies.drills.load import SCRIPTS
 from policies.pack import TextName
-from policies.problems import ProblemsError
 from policies.schema import PackFile
 from tests.deploy.init.answers import answers, run_init
 from tests.packs import shipped

@@ -20,7 +20,7 @@ import pytest
 import deploy
 from deploy.rehearsal.__main__ import ContentFree, main
 from deploy.rehearsal.settings import load
-from policies.problems import ProblemsError
+from policies import ProblemsError
 from tests.e2e.polling import STEP_TIMEOUT
 
 if TYPE_CHECKING:
