@@ -230,7 +230,7 @@ class Bridge:
         await key_owners.end_lost(services, self.transactional_actions, grace=grace)
         await self.designations.load()
         await startup_notices.report_missing_keys(services.database, services.vault, owners)
-        await key_owners.replace_room_keys(services, owners)
+        await key_owners.replace_room_keys(services, owners, self._resources.config.policy_mxid)
         await startup_notices.report_marks(services.database, services.vault, self._resources.marks_found)
         await self.engine.load()
         await self.screening.load()

@@ -3,7 +3,8 @@
 Rules of this module: a key under which nothing stands is destroyed. What stands without its key stays, for a person may put
 the newest `keys.db` back, until a person says that it is lost for good (`quietline accept-facts keys`): then the
 conversations that have no key are ended, their rooms purged after `client_grace`, and the next text of such a phone begins
-another one. One on legal hold is not. A room that has no key gets another one, where its conversation has its own.
+another one. One on legal hold is not. A room without a key, or with a damaged one, gets another, where its conversation has
+its own.
 
 What a crash between two lines leaves: an orphan, a keyless row or room of the next start; each conversation is ended in a
 commit of its own, and the person's word is forgotten after the last.
@@ -17,6 +18,7 @@ from bot.model.actions import DESK
 from bot.model.thread_desk_events import ThreadParked
 from bot.model.transactional_actions import EraseTexter, ParkThread
 from bridge.erasure.carrier_copies import COPIES
+from bridge.matrix.room_keys.resealing import forget_sessions_in
 from bridge.matrix.rooms.room_state import delete_unassigned_rooms, rooms_of_ours
 from bridge.matrix.service import CONFIRMATIONS_SIGNED
 from bridge.runtime import log
@@ -74,20 +76,23 @@ async def _end(services: Services, actions: TransactionalActions, thread: str, g
     await services.database.commit(commit)
 
 
-async def replace_room_keys(services: Services, owners: Collection[str]) -> None:
-    """Give rooms in use that have no key another one: of the stock, and of conversations with their own.
+async def replace_room_keys(services: Services, owners: Collection[str], policy: str) -> None:
+    """Give rooms in use that have no key, or a damaged one, another: of the stock, and of conversations with their own.
 
     Without one nothing is said there any more, and the next texters would get such rooms from the stock. What was said
-    before stays closed. Desk and offices need none (`bridge/matrix/room_keys/sealing.py`).
+    before stays closed. Clients go on with the sessions that they have there: they give these to the new device that the
+    policy bot gets. Desk and offices need no such key (`bridge/matrix/room_keys/sealing.py`).
     """
-    used = await warm_rooms.used_rooms(services.database)
-    replaced = {
-        room.key_owner
-        for room in await rooms_of_ours(services.database)
-        if room.room_id in used and room.key_owner not in owners
-        if not room.lives_on and (not room.owner or room.owner in owners)
-    }
-    for owner in replaced:
-        await services.vault.create(owner)
-    if replaced:
-        log.event("bridge.room_keys_replaced", count=len(replaced))
+    used, count = set(await warm_rooms.used_rooms(services.database)), 0
+    for room in await rooms_of_ours(services.database):
+        if room.room_id not in used or room.lives_on or (room.owner and room.owner not in owners):
+            continue
+        try:
+            await services.vault.load(room.key_owner)
+        except CannotOpen:
+            await forget_sessions_in(services.database, room.room_id, policy)
+            await services.vault.destroy(room.key_owner)
+            await services.vault.create(room.key_owner)
+            count += 1
+    if count:
+        log.event("bridge.room_keys_replaced", count=count)

@@ -86,12 +86,16 @@ class ExpiryWorker:
                 await self._seal_again(now)
                 self._destroyed = now
             return INTERVAL
-        if not 0 <= now - self._pruned < PRUNE_INTERVAL:
-            await self._delete_expired_rows(int(now))
-            await destroy_passing_keys(self._services)
-            await prune_ratchets(self._database, self._vault)
-            await self._seal_again(now)
-            self._pruned = self._destroyed = now
+        try:
+            wait = await self._expire_due(now)
+        except Exception:  # a damaged page, say: what has nothing to do with it goes all the same, as it does the other way
+            await self._clean(now)
+            raise
+        await self._clean(now)
+        return wait
+
+    async def _expire_due(self, now: float) -> float:
+        """Let a batch of events go; return the seconds until more is due."""
         due = await room_events.due(self._database, now, BATCH, without=self._backoff.backing_off(now))
         rooms: defaultdict[str, list[IndexedEvent]] = defaultdict(list)
         for event in due:
@@ -103,6 +107,15 @@ class ExpiryWorker:
         if failed:
             raise next((error for error in failed if isinstance(error, TokenRefused)), failed[0])
         return 0.0 if due and all(done) else INTERVAL
+
+    async def _clean(self, now: float) -> None:
+        """Once an hour let the rest go: rows, and keys that read what is gone."""
+        if not 0 <= now - self._pruned < PRUNE_INTERVAL:
+            await self._delete_expired_rows(int(now))
+            await destroy_passing_keys(self._services)
+            await prune_ratchets(self._database, self._vault)
+            await self._seal_again(now)
+            self._pruned = self._destroyed = now
 
     async def _seal_again(self, now: float) -> None:
         everything = now - self._resealed >= RESEAL_INTERVAL or now < self._resealed

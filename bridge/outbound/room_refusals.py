@@ -62,5 +62,9 @@ class RoomRefusals:
         """Tell people of what waits for a person, if it is that; once a day. Of a process that died it is told again."""
         now = self._monotonic()
         if error.errcode in LIFTED_BY_A_PERSON and now - self._told_at >= TELL_SECONDS:
-            self._told_at = now
-            await self._notify_desk(HomeserverIncident(kind=HomeserverIncidentKind.SUSPENDED))
+            before, self._told_at = self._told_at, now  # before it: other rows are refused meanwhile
+            try:
+                await self._notify_desk(HomeserverIncident(kind=HomeserverIncidentKind.SUSPENDED))
+            except BaseException:
+                self._told_at = before
+                raise

@@ -7,8 +7,8 @@ what stands under a retired key is sealed again at each look (`reseal`), and the
 (`bridge/erasure/passing_keys.py`). What a program of before wrote is not sealed, until that look.
 
 The two tables are as mautrix made them here before (`OLM` in `bridge.matrix.schema`); times are local, as its sessions have
-them, and only compared with each other. A session that cannot be read is deleted when it is met: then its device is reached
-by a new one, as with any session that was lost.
+them, and only compared with each other. A session that cannot be read is deleted when it is met, at a look at the latest:
+then its device is reached by a new one, as with any session that was lost.
 """
 
 from __future__ import annotations
@@ -214,6 +214,7 @@ async def _reseal_accounts(vault: Vault, transaction: Transaction) -> None:
     for row in await transaction.fetch("SELECT account_id, account FROM crypto_account"):
         if _is_stale(vault, bytes(row["account"])):
             context = _account_context(row["account_id"])
+            # One that cannot be opened is replaced at the next start.
             if (sealed := await _sealed_again(vault, context, bytes(row["account"]))) is not None:
                 query = "UPDATE crypto_account SET account = $2 WHERE account_id = $1"
                 await transaction.execute(query, row["account_id"], sealed)
@@ -230,6 +231,8 @@ async def _reseal_sessions(vault: Vault, stale: Sequence[tuple[str, str]], trans
         if (sealed := await _sealed_again(vault, context, bytes(row["session"]))) is not None:
             query = "UPDATE crypto_olm_session SET session = $3 WHERE account_id = $1 AND session_id = $2"
             await transaction.execute(query, row["account_id"], row["session_id"], sealed)
+        else:  # damaged, it would keep its key for as long as its device says nothing
+            await delete_sessions(transaction, row["account_id"], [row["session_id"]])
 
 
 async def _sealed(vault: Vault, context: str, pickle: bytes) -> bytes:
@@ -243,9 +246,10 @@ async def _opened(vault: Vault, context: str, stored: bytes) -> bytes:
 
 async def _sealed_again(vault: Vault, context: str, stored: bytes) -> bytes | None:
     try:
-        return await _sealed(vault, context, await _opened(vault, context, stored))
+        pickle = await _opened(vault, context, stored)
     except CannotOpen:
-        return None  # it is replaced, or deleted, when it is met
+        return None
+    return await _sealed(vault, context, pickle)
 
 
 def _is_stale(vault: Vault, stored: bytes) -> bool:

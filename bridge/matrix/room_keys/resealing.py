@@ -16,6 +16,7 @@ bot's Olm account, so that it gets a new device, to which each client sends the 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -69,6 +70,16 @@ async def forget_lost(database: Database, vault: Vault, policy: str) -> None:
         for row in await inbound_table.sealed_under(database, room.room_id)
         if (passing_owner_of(bytes(row["under"])) or room.key_owner) not in keys
     ]
+    await _forget(database, lost, policy)
+
+
+async def forget_sessions_in(database: Database, room_id: str, policy: str) -> None:
+    """Forget the sessions of a thread's room whose key is gone, in the same way, before the room gets another key."""
+    rows = await inbound_table.sealed_under(database, room_id)
+    await _forget(database, [(room_id, row["session_id"], row["sender"]) for row in rows], policy)
+
+
+async def _forget(database: Database, lost: Sequence[tuple[str, str, str]], policy: str) -> None:
     if not lost:
         return
 
@@ -91,9 +102,13 @@ async def _stale_inbound(database: Database, vault: Vault, room: Room, now_ms: i
 
 async def _reseal_inbound(vault: Vault, room: Room, use: Passing, session_ids: list[str], transaction: Transaction) -> None:
     for row in await inbound_table.ratchets(transaction, room.room_id, session_ids):
+        where = (room.room_id, row["session_id"], row["sender"])
         sealed = await _sealed_again(vault, room, use, inbound_seal_context(row["session_id"]), row["ratchet"])
-        if sealed is not None:  # else the next start forgets it, and gets its key once more
-            await inbound_table.set_ratchet(transaction, room.room_id, row["session_id"], row["sender"], sealed)
+        if sealed is not None:
+            await inbound_table.set_ratchet(transaction, *where, sealed)
+        elif await vault.has_key(passing_owner_of(bytes(row["ratchet"])) or room.key_owner):
+            await inbound_table.forget(transaction, *where)  # it is damaged, and would keep that key for ever
+        # Where its key is gone, the next start forgets it, and gets the key of the session once more.
 
 
 async def _has_stale_outbound(database: Database, vault: Vault, room: Room) -> bool:

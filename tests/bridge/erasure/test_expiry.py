@@ -13,11 +13,13 @@ from bot.model.actions import DESK, OFFICE
 from bot.model.events import MemberJoined, MessageRead, MessageSent
 from bot.model.thread_desk_events import Assigned
 from bot.model.transactional_actions import Suppress, SuppressionReason
+from bridge.erasure import expiry
 from bridge.matrix.api.module_api import ModuleNotLoaded
 from bridge.matrix.room_client import Permanent, Transient
 from bridge.outbound.sms_sender import ID_RETENTION
 from bridge.runtime.priority_gate import MAX_BACKGROUND
 from bridge.storage.database import Transaction
+from bridge.storage.errors import Corrupt
 from bridge.tables import carrier_copies, clock_trust, room_events
 from tests.fakes.erasure_harness import ADA, ROOM, SOL, ErasureHarness
 
@@ -253,6 +255,32 @@ async def test_what_is_swept_is_overwritten_at_once(erasure: ErasureHarness) -> 
     erasure.rooms.uncensored = ModuleNotLoaded(404)
     await erasure.expiry.run_once()
     assert await erasure.harness.count("event") == 0
+
+
+@pytest.mark.parametrize("damaged", ["destroy_passing_keys", "seal_again", "due"])
+async def test_one_damage_keeps_nothing_else_from_going(
+    erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch, damaged: str
+) -> None:
+    """The store of the texter puppet, or the file of keys: messages go all the same; and keys, where messages cannot."""
+    owner = await held(erasure)
+    await erasure.add_event(owner, "$one")
+    await erasure.harness.database.commit(lambda transaction: transaction.execute("UPDATE event SET expires = 1"))
+    done: list[str] = []
+
+    async def work(*_arguments: object, name: str, **_more: object) -> list[object]:
+        done.append(name)
+        if name == damaged:
+            raise Corrupt("page")
+        return []
+
+    for name in ("destroy_passing_keys", "seal_again"):
+        monkeypatch.setattr(expiry, name, partial(work, name=name))
+    if damaged == "due":
+        monkeypatch.setattr(room_events, "due", partial(work, name=damaged))
+    with pytest.raises(Corrupt):
+        await erasure.expiry.run_once()
+    assert bool(erasure.rooms.events["$one"]) is (damaged == "due")
+    assert damaged != "due" or {"destroy_passing_keys", "seal_again"} <= {*done}
 
 
 async def test_a_hold_stops_expiry_in_its_middle(erasure: ErasureHarness) -> None:

@@ -13,6 +13,7 @@ from bridge.matrix.api.http_client import LIFTED_BY_A_PERSON, LIFTED_WAIT, Homes
 from bridge.matrix.room_client import Permanent, Transient
 from bridge.outbound.dispatcher import PermanentFailure, RetryLater
 from bridge.outbound.room_refusals import TELL_SECONDS, RoomRefusals
+from bridge.storage.errors import Unavailable
 from tests.bridge.matrix.conftest import server as server  # noqa: PLC0414 - the fixture
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
 from tests.fakes.bridge_harness import BridgeHarness
@@ -80,11 +81,16 @@ async def test_what_an_administrator_lifts_is_waited_for_and_told(
 
 
 async def test_one_that_is_busy_is_told_to_nobody(harness: BridgeHarness) -> None:
-    """What passes by itself is no incident; a day later what a person has to lift is told once more."""
+    """What passes by itself is no incident; a day later what a person has to lift is told once more.
+
+    What could not be kept just then, for the disk was full, say, is told with the next refusal.
+    """
     told: list[HomeserverIncident] = []
-    passed = [0.0]
+    passed, fails = [0.0], [Unavailable("full")]
 
     async def notify(incident: HomeserverIncident) -> None:
+        if fails:
+            raise fails.pop()
         told.append(incident)
 
     refusals = RoomRefusals(
@@ -96,6 +102,8 @@ async def test_one_that_is_busy_is_told_to_nobody(harness: BridgeHarness) -> Non
     )
     await refusals.report(Transient(429, "M_LIMIT_EXCEEDED"))
     assert told == []
+    with pytest.raises(Unavailable):
+        await refusals.report(Transient(403, "M_USER_SUSPENDED"))
     for passed[0] in (1.0, TELL_SECONDS, TELL_SECONDS + 1):
         await refusals.report(Transient(403, "M_USER_SUSPENDED"))
     assert len(told) == 2

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bot.model.actions import Speaker
+from bridge.app.key_owners import replace_room_keys
 from bridge.erasure.passing_keys import destroy_passing_keys, seal_again
 from bridge.matrix.api.events import UndecryptableEvent
 from bridge.matrix.olm import olm_store
@@ -19,7 +20,7 @@ from bridge.storage.vault import UNDER_PASSING, CannotOpen, Passing, passing_own
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, bodies, record_our_room, timeline
+from tests.bridge.matrix.sync_events import ROOM, bodies, hear_ada, record_our_room, timeline
 
 pytestmark = pytest.mark.practice(14, 16)
 
@@ -361,3 +362,52 @@ async def test_a_thread_s_sessions_are_under_its_room_s_key(rig: Rig) -> None:
     after: Any = dict(await rig.database.fetchrow(query) or {})
     assert before == after
     assert not any(passing_owner_of(bytes(each)) for each in after.values())
+
+
+@pytest.mark.parametrize(("table", "column"), [("matrix_inbound", "ratchet"), ("crypto_olm_session", "session")])
+async def test_what_is_damaged_keeps_no_key(rig: Rig, server: ScriptedHomeserver, table: str, column: str) -> None:
+    """A session that cannot be opened with its key is none: it goes, and with it the key of what stood beside it."""
+    ada = await at_desk(rig, server)
+    before = await sealed(rig)
+    whole: Any = await rig.database.fetchval(f"SELECT {column} FROM {table}")  # noqa: S608 - names of this test
+    damaged = bytes(whole)[:-1] + bytes([bytes(whole)[-1] ^ 1])
+    query = f"UPDATE {table} SET {column} = $1"  # noqa: S608 - names of this test
+    await rig.database.commit(lambda transaction: transaction.execute(query, damaged))
+    await look(rig)
+    assert await opened(rig, before) == 0
+    assert len(await rig.vault.passing_owners()) <= 2
+    assert await rig.database.fetchval(f"SELECT COUNT(*) FROM {table}") == 0  # noqa: S608 - a name of this test
+    if table == "matrix_inbound":
+        await hear(rig, server, ada, "two", key=True)
+        assert bodies(rig.events) == ["one", "two"]
+
+
+@pytest.mark.parametrize("harm", ["gone", "damaged"])
+async def test_who_speaks_in_a_room_that_gets_another_key_is_read(rig: Rig, server: ScriptedHomeserver, harm: str) -> None:
+    """A conversation's room after an older `keys.db`, or a damaged row there: at the start it gets another key.
+
+    Its people's clients go on with the sessions they have, and give them to the new device of the policy bot, once.
+    """
+    ada = await hear_ada(rig, server)
+    await hear(rig, server, ada, "one")
+    for table in ("warm_room (room_id TEXT)", "thread (room_id TEXT)"):
+        await rig.database.commit(lambda transaction, table=table: transaction.execute(f"CREATE TABLE {table}"))  # type: ignore[misc]
+    await rig.database.commit(lambda transaction: transaction.execute("INSERT INTO thread (room_id) VALUES ($1)", ROOM))
+    owner, device = f"room:{ROOM}", rig.matrix.policy.device_id
+    if harm == "gone":
+        await rig.vault.destroy(owner)
+    else:
+        await rig.vault._keys.replace(owner, bytes(61))
+    devices = []
+    for _ in range(2):
+        await rig.stop()
+        await rig.start(run=False)
+        await replace_room_keys(rig.services, {"t"}, POLICY)
+        await rig.stop()
+        await rig.start(run=False)
+        devices.append(rig.matrix.policy.device_id)
+    assert devices[0] == devices[1] != device
+    ada._to.clear()  # a client begins an Olm session with a new device
+    await hear(rig, server, ada, "two", key=True)
+    assert bodies(rig.events) == ["one", "two"]
+    await rig.room_client.send(ROOM, Speaker.POLICY, "p", "m.room.message", TEXT)
