@@ -112,9 +112,7 @@ class Waiting:
             self._missing()
             return None
         age = await self._keys_age(seen.holder if stood_still else "")
-        if not self._any_keys and (age.epoch < seen.keys or age.changes < await self._noted(connection)):
-            self._say("lease.keys_stale", FileNotFoundError())
-            self._stale()
+        if await self._is_older(connection, age, seen):
             return None
         by = LeaseHolder(identity=self._identity, host=host_name(), least_epoch=age.epoch)
         asked = seconds_since_boot()
@@ -122,8 +120,7 @@ class Waiting:
         if epoch is None:
             return None
         self._connection = None
-        log.event("lease.taken")
-        return Lead(
+        lead = Lead(
             connection,
             self._place,
             epoch=epoch,
@@ -132,6 +129,25 @@ class Waiting:
             former="" if seen.released or dead else seen.holder or "unknown",
             end=self._end,
         )
+        try:
+            # Once more, before our epoch is written into it: the former leader may have committed since it was asked.
+            is_older = await self._is_older(connection, await self._keys_age(""), seen)
+        except BaseException:
+            await lead.close()
+            raise
+        if is_older:
+            await lead.close()
+            return None
+        log.event("lease.taken")
+        return lead
+
+    async def _is_older(self, connection: PostgresConnection, age: KeyFileAge, seen: Lease) -> bool:
+        """Whether `keys.db` is older than the last leader's, or than the database knows of, and say so."""
+        if self._any_keys or (age.epoch >= seen.keys and age.changes >= await self._noted(connection)):
+            return False
+        self._say("lease.keys_stale", FileNotFoundError())
+        self._stale()
+        return True
 
     async def _keys_age(self, frozen: str) -> KeyFileAge:
         """Return how old `keys.db` is. Who was `frozen` in the middle of a change has it locked, and is ended."""

@@ -406,6 +406,31 @@ async def test_an_older_file_of_keys_is_not_the_line_s(line: LeasedLine, stack: 
     await later.close()
 
 
+async def test_what_the_former_leader_committed_last_is_known(line: LeasedLine, stack: AsyncExitStack) -> None:
+    """It notes a change of `keys.db` while another takes the lease with a copy: no epoch is written into that.
+
+    So the newest file is led with as soon as it is there, and nobody has to say anything.
+    """
+    lead = await first(line, stack)
+    keys = KeyFile(path=line.keys, epoch=lead.epoch)
+    await keys.open()
+    await keys.close()
+    await lead.note_keys()
+    await lead.close()
+    noted, told = [0], list[bool]()
+
+    async def changes(_connection: object) -> int:
+        return noted.pop() if noted else 1
+
+    copy = Waiting(line.place, line.keys, end=line.ends.append, noted=changes, stale=lambda: told.append(True))
+    stack.push_async_callback(copy.close)
+    assert [await copy.try_once() for _ in range(2)] == [None, None]
+    assert told == [True, True]
+    later = await successor(line, stack)
+    assert later.epoch == lead.epoch + 2
+    assert line.ends == []
+
+
 async def test_a_leader_that_is_cut_off_ends_before_another_leads(
     line: LeasedLine, stack: AsyncExitStack, strangers: None, short_leases: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
