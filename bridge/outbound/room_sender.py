@@ -52,6 +52,7 @@ from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Sync, Transaction
+from bridge.storage.errors import ConstraintViolation
 from bridge.tables import audit_log, carrier_copies, early_reactions, outbox, room_events
 
 SIGN_OUT_TIMEOUT: Final = 120.0
@@ -343,6 +344,9 @@ class RoomSender:
         until: int | None = None,
     ) -> None:
         now = self._clock.now()
+        plain = place == THREAD and until is None and not (about or gone or reactions) and ref.startswith("in:")
+        if plain and await self._finish_text(task, room, event_id, ref, now):
+            return
 
         async def commit(transaction: Transaction) -> bool:
             delivered = False
@@ -376,6 +380,21 @@ class RoomSender:
         # Not synced: what a power cut takes back is done again, which does not show.
         if await self._database.commit(commit, sync=Sync.DEFER):
             self._wake.engine(task.owner)
+
+    async def _finish_text(self, task: OutboxTask, room: str, event_id: str, ref: str, now: float) -> bool:
+        """Note that a text is in its room; return False, with nothing noted, where it has to be asked how things stand."""
+
+        async def commit(transaction: Transaction) -> None:
+            noted, owner = int(now * 1000), task.owner
+            await room_events.record_text(transaction, event_id=event_id, room_id=room, owner=owner, ref=ref, at=noted)
+            await carrier_copies.release_shown(transaction, owner, ref, now)
+            await outbox.drop(transaction, task.number)
+
+        try:
+            await self._database.commit(commit, sync=Sync.DEFER)
+        except ConstraintViolation:
+            return False
+        return True
 
     async def _room(self, task: OutboxTask, place: str) -> str:
         return await room_lookup.require_room(self._database, task, place, now=self._clock.now())

@@ -55,7 +55,8 @@ from bridge.storage.sqlite_database import SqliteDatabase
 T = TypeVar("T")
 
 READERS: Final = 3
-"""Connections that read: a statement goes to the one that is asked least, so that a long one holds up few."""
+"""Connections that read. A statement goes along with one that is just leaving, otherwise to the connection that is asked
+least, so that a long one holds up few."""
 LEADER_MS: Final = 30_000
 """Milliseconds in which a bridge that was killed, or whose network was cut, is gone at the server: more than the time-outs
 that `postgres_connection.py` has it set."""
@@ -66,7 +67,7 @@ TIMELINE: Final = "SELECT pg_walfile_name(pg_current_wal_lsn())"
 """A name that begins with the timeline's number (postgresql.org/docs/current: functions-admin.html)."""
 
 
-_asked = attrgetter("asked")
+_load = attrgetter("load")
 
 
 class ServerLog:
@@ -230,7 +231,7 @@ class PostgresDatabase:
         """Read rows outside any transaction: what is committed, all of a commit or nothing."""
         if not self._readers:
             raise Unavailable("not open")
-        return await min(self._readers, key=_asked).ask(statement, *values)
+        return await min(self._readers, key=_load).ask(statement, *values)
 
     async def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
         """Read one row, or None."""

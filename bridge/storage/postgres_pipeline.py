@@ -76,6 +76,11 @@ class PostgresPipeline(asyncio.Protocol):
         return len(self._flights)
 
     @property
+    def load(self) -> int:
+        """What one more question costs, by which connections are compared: nothing while a message has not left yet."""
+        return -1 if self._held else len(self._flights)
+
+    @property
     def failed(self) -> Failure | None:
         """The statement that first failed since the last BEGIN, and how; None when none did."""
         return self._turn.failed

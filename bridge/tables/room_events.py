@@ -34,6 +34,15 @@ _INSERT: Final = """INSERT INTO event (event_id, room_id, owner, ref, about, at,
     SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE EXISTS (SELECT 1 FROM matrix_room WHERE room_id = $2)
     ON CONFLICT (event_id)"""
 
+# `at` is NULL, which it may not be, where it is to be asked how things stand.
+_INSERT_TEXT: Final = """INSERT INTO event (event_id, room_id, owner, ref, at)
+    SELECT $1, $2, $3, $4, CASE
+        WHEN EXISTS (SELECT 1 FROM thread WHERE id = $3 AND room_id = $2)
+            AND NOT EXISTS (SELECT 1 FROM early_reaction WHERE target = $1 AND owner = $3)
+        THEN CAST($5 AS BIGINT) END
+    WHERE EXISTS (SELECT 1 FROM matrix_room WHERE room_id = $2)
+    ON CONFLICT (event_id) DO UPDATE SET ref = excluded.ref WHERE event.owner = excluded.owner"""
+
 
 class RoomStanding(NamedTuple):
     """Of an event that was sent to a room: whether the thread has that room still, and whether a reaction came early.
@@ -127,6 +136,15 @@ async def record_ours(
     query = f"{_INSERT} DO UPDATE SET ref = excluded.ref WHERE event.owner = excluded.owner AND excluded.ref IS NOT NULL"
     values = (event_id, room_id, owner, ref or None, about or None, at, expires, False)
     await transaction.execute(query, *values)
+
+
+async def record_text(transaction: Transaction, *, event_id: str, room_id: str, owner: str, at: int, ref: str) -> None:
+    """Note the event of a texter's words in their thread's room, as `record_ours` does, where nothing stands against it.
+
+    Nothing waits for an answer: where the thread has another room or none, where a reaction came before, or another event
+    bears the name, the commit fails, with `ConstraintViolation`, and `standing_of` has to be asked.
+    """
+    await transaction.execute(_INSERT_TEXT, event_id, room_id, owner, ref, at)
 
 
 async def standing_of(reader: Reader, owner: str, room_id: str, event_id: str, ref: str) -> RoomStanding:

@@ -341,6 +341,21 @@ async def test_many_may_read_at_once(database: PostgresDatabase) -> None:
     assert await asyncio.gather(*(database.fetchval("SELECT $1::BIGINT", n) for n in range(50))) == list(range(50))
 
 
+async def test_what_is_asked_at_one_moment_is_asked_together(database: PostgresDatabase) -> None:
+    """By one connection, in one packet; what is asked while that is on its way goes to another connection."""
+    query = "SELECT $1::BIGINT"
+    for reader in database._readers:
+        await reader.ask(query, 0)  # from here on each knows it
+    first = [asyncio.create_task(database.fetchval(query, n)) for n in range(4)]
+    await asyncio.sleep(0)
+    assert sorted(reader.asked for reader in database._readers) == [0, 0, 4]
+    await asyncio.sleep(0)
+    later = asyncio.create_task(database.fetchval(query, 4))
+    await asyncio.sleep(0)
+    assert sorted(reader.asked for reader in database._readers) == [0, 1, 4]
+    assert await asyncio.gather(*first, later) == list(range(5))
+
+
 @pytest.mark.parametrize(
     ("statement", "values", "error"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,10 +22,12 @@ from bot.model.actions import (
     SendRecap,
     ShowReceipt,
 )
-from bot.model.events import MessageRead
+from bot.model.events import MessageRead, ReactionAdded
 from bridge.matrix.api import events
 from bridge.outbound.dispatcher import OutboxTask
-from bridge.tables import room_events
+from bridge.storage import serialization
+from bridge.storage.database import Transaction
+from bridge.tables import early_reactions, inbox, room_events
 from bridge.tables.outbox import number_of
 from tests.bridge.outbound.test_recap import RecapHarness, typed
 from tests.e2e.polling import wait_until
@@ -68,6 +71,47 @@ async def test_what_we_show_is_noted_and_what_we_take_away_is_not(harness: Bridg
     assert noted[newer]["expires"] is None
     await perform(RedactMessage(place=THREAD, ref="card"))
     assert set(await index(harness)) == {edit, sent, newer}
+
+
+@pytest.mark.parametrize("case", ["as usual", "again", "another room", "an early reaction", "a namesake"])
+async def test_a_text_in_its_room_is_noted(harness: BridgeHarness, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its name, and its row is done. How things stand is asked only where they are not as usual."""
+    sender = RoomSenderHarness(harness)
+    text = await sender.task(SendMessage(place=THREAD, body="words", ref="in:a:0"))
+    sealed = await harness.outbox.seal(text.owner, text.txn, text.action)
+    appended = await harness.database.commit(partial(harness.outbox.put, owner=text.owner, item=sealed, created=1))
+    text = replace(text, number=number_of(appended))
+    tap = ReactionAdded(place=THREAD, sender=ADA, event_id="$tap", key="✅", target="", trusted=False)
+
+    async def prepare(transaction: Transaction) -> None:
+        if case == "another room":
+            await transaction.execute("UPDATE thread SET room_id = '!other'")
+        elif case == "an early reaction":
+            await early_reactions.record(transaction, harness.vault, text.owner, tap, "$q1.0", now=harness.clock.now())
+        elif case == "a namesake":
+            query = "INSERT INTO event (event_id, room_id, owner, ref, at) VALUES ('$before', '!room', $1, 'in:a:0', 0)"
+            await transaction.execute(query, text.owner)
+
+    await harness.database.commit(prepare)
+    asked, ask = list[str](), room_events.standing_of
+
+    async def standing_of(*arguments: Any) -> room_events.RoomStanding:
+        asked.append(arguments[3])
+        return await ask(*arguments)
+
+    monkeypatch.setattr(room_events, "standing_of", standing_of)
+    text = replace(text, room="!room")
+    for _ in range(2 if case == "again" else 1):
+        await sender.room_sender.perform(text)
+    noted = await index(harness)
+    assert noted.pop("$q1.0")["ref"] == (None if case == "another room" else "in:a:0")
+    assert [row["ref"] for row in noted.values()] == ([None] if case == "a namesake" else [])
+    assert asked == ([] if case in {"as usual", "again"} else ["$q1.0"])
+    assert await harness.count("outbox") == 0
+    heard = await inbox.events_of(harness.database, text.owner)
+    bodies = [await inbox.open_body(harness.vault, each.inbox_row) for each in heard if each.inbox_row.kind != inbox.TEXT]
+    told = [serialization.decode_as(ReactionAdded, body) for body in bodies]
+    assert told == ([replace(tap, target="in:a:0")] if case == "an early reaction" else [])
 
 
 async def test_erase_takes_the_message_its_edits_and_its_receipt(harness: BridgeHarness) -> None:
