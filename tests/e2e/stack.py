@@ -12,6 +12,8 @@ import ctypes
 import json
 import os
 import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,7 +127,7 @@ class Stack:
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_us,
             )
         await wait_until("`up` is ready", self._is_ready, within=FIRST_RUN if first else LATER_RUN, seen=self.tail)
         self.ready_seconds = asyncio.get_running_loop().time() - begun
@@ -254,6 +256,20 @@ async def run(command: list[str], *, within: float = 60.0) -> tuple[int, str]:
     return process.returncode, out.decode("utf-8", "replace")
 
 
-def _die_with_parent() -> None:
-    # A test run that is killed itself must not leave a homeserver behind.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+async def spawn(module: str, *arguments: str, log: Path, pipes: bool = False, **variables: str) -> Process:
+    """Start a module that ends when we do. It writes to `log`; with `pipes` we are its input and its standard output."""
+    with log.open("ab") as out:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", module, *arguments),
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
+            stdin=PIPE if pipes else DEVNULL,
+            stdout=PIPE if pipes else out,
+            stderr=out,
+            preexec_fn=die_with_us,
+        )
+
+
+def die_with_us() -> None:
+    """Have a child end with us: a test run that is killed itself leaves nothing behind."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

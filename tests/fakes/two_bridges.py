@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import secrets
 import signal
-import sys
 import time
 from asyncio.subprocess import Process
 from collections import Counter
@@ -38,22 +36,18 @@ from bridge.storage.postgres_transaction import LEASE_SCHEMA
 from bridge.storage.vault import Vault
 from bridge.tables import lease_table
 from deploy.data_dir import postgres_snapshot
-from deploy.data_dir.layout import Layout, Ports
 from deploy.data_dir.offline import line_snapshot
 from deploy.init.answers import check_answers
 from deploy.init.proxy_files import proxy_files
-from deploy.stack.provision import NUMBER, SLUG, mxid, provision, run_homeserver, write_line_files
-from deploy.stack.readiness import BridgeReady
-from deploy.stack.synapse_config import SERVER_NAME
+from deploy.stack.provision import SLUG, run_homeserver, write_line_files
 from tests.deploy.init.answers import joined
 from tests.e2e.polling import wait_until
-from tests.e2e.stack import ROOT, ReadyFile, Stack
-from tests.e2e.staff_client import Account
+from tests.e2e.stack import die_with_us, spawn
 from tests.fakes.caddy_looks import LOG_OF_INIT, LOG_OF_LOOKS, Looks
-from tests.fakes.crashing_stack import die_with_parent
 from tests.fakes.database_engine import make_line_database
-from tests.fakes.provisioned_homeserver import put_homeserver
+from tests.fakes.served import answering, served
 from tests.fakes.silent_server import SilentServer
+from tests.fakes.stack_without_up import StackWithoutUp
 from tests.free_ports import free_ports
 
 PACK: Final = """\
@@ -68,7 +62,7 @@ NAMES: Final = ("one", "two")
 LEADER, STANDBY = "leader", "standby"
 
 
-class TwoBridges(Stack):
+class TwoBridges(StackWithoutUp):
     """The line. `running` for the length of a block; then a `pair` of bridges; the leader is killed, frozen or cut off."""
 
     def __init__(self, directory: Path, server: str, *, caddy: str | None = None) -> None:
@@ -79,74 +73,39 @@ class TwoBridges(Stack):
         super().__init__(directory)
         self._caddy, self.answered, self.refused = caddy, Counter[int](), list[float]()
         self.longest_held = 0.0
-        self.layout, self.ports, self._server = Layout(data=self.data), Ports(base=self.base), server
+        self._server = server
         self.bridges: dict[str, Process] = {}
         self._ways: dict[str, SilentServer] = {}
         self.database = ""
-        self._accounts: tuple[Account, ...] = ()
         self._own_ports = {name: free_ports() for name in NAMES}
         self._has_homeserver = False
-
-    @property
-    def ready(self) -> ReadyFile:
-        """What `ready.json` would say."""
-        said = BridgeReady.read(self.layout.bridge_file)
-        return ReadyFile(
-            homeserver=self.ports.url("homeserver"),
-            server_name=SERVER_NAME,
-            bridge=self.ports.url("bridge"),
-            carrier=self.ports.url("carrier"),
-            bot=mxid("policy"),
-            slug=SLUG,
-            number=NUMBER,
-            voice=mxid(f"line-{SLUG}"),
-            desk_room="" if said is None else said.desk_room,
-            accounts=self._accounts,
-            pids={},
-        )
 
     @contextlib.asynccontextmanager
     async def running(self, *, homeserver: bool = False) -> AsyncIterator[None]:
         """Run carrier and proxy, and a homeserver where one is wanted; whatever was started is ended."""
         async with contextlib.AsyncExitStack() as stack:
             if homeserver:
-                await put_homeserver(self.layout)
-                made = await provision(self.layout, self.ports)
-                self._accounts = tuple(
-                    Account(user=a.user, mxid=mxid(a.user), password=a.password, role=a.role) for a in made
-                )
+                await self.provision()
                 await stack.enter_async_context(run_homeserver(self.layout, self.ports))
             else:
                 write_line_files(self.layout, self.ports)
             self._has_homeserver = homeserver
             self.database = await make_line_database(f"line_{secrets.token_hex(6)}", self._server)
-            self._write_configuration()
+            self.write_configuration(PACK, database=self.database)
             port = urlsplit(self.database).port
             assert port is not None
             for name in NAMES:
                 self._ways[name] = await stack.enter_async_context(SilentServer(port))
             stack.push_async_callback(self._end_all)
             await stack.enter_async_context(self._proxy())
-            self.bridges["carrier"] = await self._spawn(
-                "deploy.rehearsal", "--config", str(self.layout.carrier), log="carrier"
-            )
+            self.bridges["carrier"] = await self.start_carrier()
             yield
-
-    def _write_configuration(self) -> None:
-        url_file, pack = self.data / "secrets" / "database_url", self.data / "crowded.yaml"
-        url_file.touch(mode=0o600)
-        url_file.write_text(self.database, encoding="utf-8")
-        pack.write_text(PACK, encoding="utf-8")
-        lines = yaml.safe_load(self.layout.config.read_text(encoding="utf-8"))["lines"]
-        lines[0]["packs"] = ["base", "rehearsal", str(pack)]
-        self.configure(lines=lines, log_level="DEBUG", database={"url_file": str(url_file)})
 
     async def start_bridge(self, name: str) -> None:
         """Start a bridge, or start it again."""
         address = f"127.0.0.1:{self._own_ports[name]}"
-        self.bridges[name] = await self._spawn(
-            "deploy", "bridge", "--config", str(self._own_configuration(name)), "--listen", address, log=name
-        )
+        words = ("--config", str(self._own_configuration(name)), "--listen", address)
+        self.bridges[name] = await spawn("deploy", "bridge", *words, log=self.layout.log(name))
 
     def _own_configuration(self, name: str) -> Path:
         """Write the line's configuration as it is now, with this bridge's own way to the database."""
@@ -319,15 +278,8 @@ class TwoBridges(Stack):
                     self.refused.append(time.time())
                 return web.Response(status=status, body=said)
 
-            application = web.Application()
-            application.add_routes([web.route("*", "/{path:.*}", forward)])
-            runner = web.AppRunner(application, access_log=None)
-            await runner.setup()
-            try:
-                await web.TCPSite(runner, "127.0.0.1", self.ports.bridge).start()
+            async with served(answering(forward), port=self.ports.bridge):
                 yield
-            finally:
-                await runner.cleanup()
 
     async def _start_caddy(self, port: int) -> None:
         """Run Caddy with the file that `init` writes for two bridges: as patient as a test is, its looks in its log."""
@@ -350,7 +302,7 @@ class TwoBridges(Stack):
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
-                preexec_fn=die_with_parent,
+                preexec_fn=die_with_us,
             )
 
         async def listens() -> bool | None:
@@ -367,15 +319,3 @@ class TwoBridges(Stack):
             if process.returncode is None:
                 process.kill()  # which ends one that is frozen, too
             await process.wait()
-
-    async def _spawn(self, module: str, *arguments: str, log: str) -> Process:
-        with self.layout.log(log).open("ab") as out:
-            return await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", module, *arguments),
-                cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                preexec_fn=die_with_parent,
-            )

@@ -14,7 +14,6 @@ import os
 import signal
 import sys
 import tempfile
-from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from types import FrameType
@@ -26,6 +25,7 @@ from tests.e2e.polling import wait_until
 from tests.e2e.separate_line import bring_people, log_in_nio
 from tests.e2e.staffed_line import StaffedLine
 from tests.e2e.visibility import wait_until_readable
+from tests.fakes.crashable_bridge import fork_at_orders
 from tests.fakes.crashing_stack import CrashingStack
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -68,15 +68,9 @@ class Counter:
 class CountedStack(CrashingStack):
     """A line whose bridge counts."""
 
-    counts: Path
-    pid: int
+    BRIDGES = ("tests.long.walks", "bridge")
 
-    async def _spawn(self, module: str, *arguments: str, log: str) -> Process:
-        if log != "bridge":
-            return await super()._spawn(module, *arguments, log=log)
-        process = await super()._spawn("tests.long.walks", "bridge", *arguments, log=log)
-        self.pid = process.pid
-        return process
+    counts: Path
 
     async def counted(self) -> dict[str, Any]:
         """Return what the bridge counted since the last time."""
@@ -179,6 +173,7 @@ def bridge(config: str) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["bridge"]:
+        fork_at_orders()
         bridge(sys.argv[2])
     logging.disable()  # nio tells of every event that it has no key for yet
     with tempfile.TemporaryDirectory() as temporary:

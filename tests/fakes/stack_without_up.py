@@ -1,0 +1,66 @@
+"""A rehearsal line whose parts a test starts by hand, without `up`: what such lines have in common."""
+
+from __future__ import annotations
+
+from asyncio.subprocess import Process
+from pathlib import Path
+
+import yaml
+
+from deploy.data_dir.layout import Layout, Ports
+from deploy.stack.provision import NUMBER, SLUG, mxid, provision
+from deploy.stack.readiness import BridgeReady
+from deploy.stack.synapse_config import SERVER_NAME
+from tests.e2e.stack import ReadyFile, Stack, spawn
+from tests.e2e.staff_client import Account
+from tests.fakes.provisioned_homeserver import put_homeserver
+
+
+class StackWithoutUp(Stack):
+    """What scenes need of a stack."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.layout, self.ports = Layout(data=self.data), Ports(base=self.base)
+        self._accounts: tuple[Account, ...] = ()
+
+    @property
+    def ready(self) -> ReadyFile:
+        """What `ready.json` would say; the desk is unknown while no bridge is ready."""
+        said = BridgeReady.read(self.layout.bridge_file)
+        return ReadyFile(
+            homeserver=self.ports.url("homeserver"),
+            server_name=SERVER_NAME,
+            bridge=self.ports.url("bridge"),
+            carrier=self.ports.url("carrier"),
+            bot=mxid("policy"),
+            slug=SLUG,
+            number=NUMBER,
+            voice=mxid(f"line-{SLUG}"),
+            desk_room="" if said is None else said.desk_room,
+            accounts=self._accounts,
+            pids={},
+        )
+
+    async def provision(self) -> None:
+        """Write the line's files, and its homeserver's with the first accounts."""
+        await put_homeserver(self.layout)
+        made = await provision(self.layout, self.ports)
+        self._accounts = tuple(Account(user=a.user, mxid=mxid(a.user), password=a.password, role=a.role) for a in made)
+
+    def write_configuration(self, pack: str, *, database: str | None) -> None:
+        """Have the bridge use this pack besides a rehearsal's, log everything, and keep its data in that database."""
+        own = self.data / "own.yaml"
+        own.write_text(pack, encoding="utf-8")
+        lines = yaml.safe_load(self.layout.config.read_text(encoding="utf-8"))["lines"]
+        lines[0]["packs"] = ["base", "rehearsal", str(own)]
+        self.configure(lines=lines, log_level="DEBUG")
+        if database is not None:
+            url_file = self.data / "secrets" / "database_url"
+            url_file.touch(mode=0o600)
+            url_file.write_text(database, encoding="utf-8")
+            self.configure(database={"url_file": str(url_file)})
+
+    async def start_carrier(self) -> Process:
+        """Start the rehearsal carrier."""
+        return await spawn("deploy.rehearsal", "--config", str(self.layout.carrier), log=self.layout.log("carrier"))
