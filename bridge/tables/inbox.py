@@ -155,7 +155,7 @@ async def next_to_decide(reader: Reader, owner: str) -> NextEvent | None:
     """Return a thread's oldest event; None where there is none, or its phone was not looked up yet."""
     rows = await reader.fetch(
         """SELECT i.seq, i.kind, i.body, t.aggregate, t.legal_hold FROM inbox i LEFT JOIN thread t ON t.id = i.owner
-           WHERE i.owner = $1 AND (t.id IS NULL OR t.screened) ORDER BY i.seq LIMIT 2""",
+           WHERE i.owner = $1 AND i.of_people = FALSE AND (t.id IS NULL OR t.screened) ORDER BY i.seq LIMIT 2""",
         owner,
     )
     if not rows:
