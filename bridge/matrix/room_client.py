@@ -47,6 +47,10 @@ from bridge.storage.vault import CannotOpen
 
 __all__ = ["HomeserverError", "Permanent", "RoomClient", "TokenRefused", "Transient"]
 
+TXN_ID_LIFETIME: Final = 20 * 3600
+"""For how long, in seconds, we rely on the homeserver to know our transaction ids; it does so for 24 hours."""
+TXN_MARK: Final = "quietline.txn"
+"""In the content of what we send: a keyed hash of the transaction id, by which another device of ours finds it, too."""
 MAX_PAGES: Final = 20
 ONCE: Final = words_in_all("room.invited")
 REASONS: Final[dict[RoomKind, str]] = {
@@ -72,7 +76,7 @@ class RoomClient:
         history: RoomHistory,
     ) -> None:
         self._database = services.database
-        self._vault = services.vault
+        self._vault, self._clock = services.vault, services.clock
         self._policy = policy
         self._puppet = puppet
         self._outbound_sessions = outbound_sessions
@@ -83,7 +87,7 @@ class RoomClient:
         self.puppet = puppet.user_id
 
     async def send(self, room_id: str, speaker: Speaker, txn: str, kind: str, content: Json) -> str:
-        """Encrypt and send; returns the event id, the same one for the same `txn` for 24 hours.
+        """Encrypt and send; returns the event id, the same one for the same `txn` while the homeserver `remembers` it.
 
         Raises `Permanent` for a room that is not ours or whose key is destroyed: there is no way to send in the clear.
         """
@@ -94,6 +98,7 @@ class RoomClient:
             raise Permanent(0, "QUIETLINE_NO_KEY") from None
         except Malformed:
             raise Permanent(0, "M_BAD_JSON") from None
+        encrypted[TXN_MARK] = self._txn_mark(txn)
         self._crash(CrashPoint.MATRIX_SENDING)
         return _event_id(await who.client.request("PUT", "rooms", room_id, "send", "m.room.encrypted", txn, body=encrypted))
 
@@ -101,7 +106,7 @@ class RoomClient:
         """Put a reaction on an event, as the policy bot; returns its event id. Reactions are never encrypted."""
         await require_room(self._database, room_id)
         relation = {"rel_type": "m.annotation", "event_id": event_id, "key": key}
-        body = {"m.relates_to": relation}
+        body = {"m.relates_to": relation, TXN_MARK: self._txn_mark(txn)}
         return _event_id(await self._policy.client.request("PUT", "rooms", room_id, "send", "m.reaction", txn, body=body))
 
     async def redact(self, room_id: str, event_id: str, txn: str) -> None:
@@ -124,15 +129,27 @@ class RoomClient:
             return False
         return True
 
+    def remembers(self, speaker: Speaker, created: float) -> bool:
+        """Whether the homeserver knows the transaction ids of what was to be said since then (seconds).
+
+        It keeps them for a day, and for the device that sent them: those of a device that was replaced it knows no more.
+        """
+        return self._clock.now() - created <= TXN_ID_LIFETIME and created * 1000 > self._speaker(speaker).since_ms
+
     async def find(self, room_id: str, speaker: Speaker, txn: str) -> str | None:
-        """Look for the event that was sent with this `txn`; None when the room's last 2,000 events do not have it."""
-        who = self._speaker(speaker)
+        """Look for the event that was sent with this `txn`; None when the room's last 2,000 events do not have it.
+
+        By its mark; one that was redacted has only the transaction id, which the homeserver tells the device that sent it.
+        """
+        who, mark = self._speaker(speaker), self._txn_mark(txn)
         start: str | None = None
         for _ in range(MAX_PAGES):
             query = {"dir": "b", "limit": "100", **({} if start is None else {"from": start})}
             answer = await who.client.request("GET", "rooms", room_id, "messages", query=query)
             for event in objects_in(answer.get("chunk")):
-                if event.get("sender") == who.user_id and object_at(event, "unsigned").get("transaction_id") == txn:
+                marked = object_at(event, "content").get(TXN_MARK) == mark
+                told = object_at(event, "unsigned").get("transaction_id") == txn
+                if event.get("sender") == who.user_id and (marked or told):
                     return _event_id(event)
             start = answer.get("end")
             if not isinstance(start, str):
@@ -296,6 +313,9 @@ class RoomClient:
             return ""
         membership = answer.get("membership")
         return membership if isinstance(membership, str) else ""
+
+    def _txn_mark(self, txn: str) -> str:
+        return self._vault.keyed_hash("transaction", txn).hex()
 
     def _speaker(self, speaker: Speaker) -> Identity:
         return self._policy if speaker is Speaker.POLICY else self._puppet

@@ -247,6 +247,15 @@ async def _newest_heard(transaction: Transaction) -> None:
 _HEARD_MS: Final = "heard_ms BIGINT NOT NULL DEFAULT 0"
 
 
+async def _present_device(transaction: Transaction) -> None:
+    # Since when the identity speaks with its device: of what was sent before, the homeserver knows no transaction id.
+    await transaction.execute("ALTER TABLE matrix_identity ADD COLUMN since_ms BIGINT NOT NULL DEFAULT 0")
+    await transaction.execute(
+        """UPDATE matrix_identity SET since_ms = COALESCE((SELECT MAX(e.at_ms) FROM matrix_earlier_device e
+           WHERE e.user_id = matrix_identity.user_id AND e.ours), 0)"""
+    )
+
+
 async def _announced(transaction: Transaction) -> None:
     # False for an identity that was confirmed beside the bridge, until the bridge has told the desk of it.
     await transaction.execute("ALTER TABLE matrix_confirmed ADD COLUMN announced BOOLEAN NOT NULL DEFAULT TRUE")
@@ -305,7 +314,7 @@ OLM: Final = Migrations(version_table="crypto_version", steps=(_olm, _olm_alone)
 """A file that mautrix made stands at its version 10, which the first step leads to."""
 IDENTITY: Final = Migrations(
     version_table="matrix_identity_version",
-    steps=(_identities, _unwedging, _earlier_devices, _newest_heard, _pending_unwedging),
+    steps=(_identities, _unwedging, _earlier_devices, _newest_heard, _pending_unwedging, _present_device),
 )
 ROOMS: Final = Migrations(
     version_table="matrix_version",

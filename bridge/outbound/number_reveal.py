@@ -48,12 +48,9 @@ class NumberReveals:
             bodies = await self._message_bodies(task.owner, reveal)
             for room in rooms:
                 await self._database.commit(partial(rotate_sessions, room_id=room))
-            found = [(room, await self._send(room, bodies[n], f"{task.txn}.{n}")) for n, room in enumerate(rooms)]
+            found = [(room, await self._send(task, room, bodies[n], n)) for n, room in enumerate(rooms)]
         else:
-            looked = [
-                (room, await self._room_client.find(room, Speaker.POLICY, f"{task.txn}.{n}"))
-                for n, room in enumerate(rooms)
-            ]
+            looked = [(room, await self._find(task, room, n)) for n, room in enumerate(rooms)]
             found = [(room, event_id) for room, event_id in looked if event_id is not None]
             log.event("number_reveal.too_late", count=len(found))
         self._crash(CrashPoint.REVEAL_SENT)
@@ -127,6 +124,12 @@ class NumberReveals:
             for user in dict.fromkeys(reveal.users)
         ]
 
-    async def _send(self, room: str, body: str, txn: str) -> str:
+    async def _send(self, task: OutboxTask, room: str, body: str, n: int) -> str:
+        known = self._room_client.remembers(Speaker.POLICY, task.created)
+        if (event_id := None if known else await self._find(task, room, n)) is not None:
+            return event_id
         content = {"msgtype": "m.notice", "body": body, "m.mentions": {}}
-        return await self._room_client.send(room, Speaker.POLICY, txn, "m.room.message", content)
+        return await self._room_client.send(room, Speaker.POLICY, f"{task.txn}.{n}", "m.room.message", content)
+
+    async def _find(self, task: OutboxTask, room: str, n: int) -> str | None:
+        return await self._room_client.find(room, Speaker.POLICY, f"{task.txn}.{n}")

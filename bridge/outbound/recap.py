@@ -70,7 +70,8 @@ class RecapSender:
         # The time of what is on hold stands still. It goes with the rest, once that is over.
         until = task.created if on_hold else until
         # When it took so long, an earlier try may have posted what says too much by now: then that one is not posted again.
-        event_id = await self._room_client.find(room, Speaker.POLICY, task.txn) if late else None
+        known = not late and self._room_client.remembers(Speaker.POLICY, task.created)
+        event_id = None if known else await self._room_client.find(room, Speaker.POLICY, task.txn)
         if event_id is None:
             until = now + self._lifetime if late else until
             body = (

@@ -61,8 +61,6 @@ AUDIT_ENTRIES: Final = 40
 """Entries of the audit that are shown at the desk: a screen; `quietline audit` has them all."""
 FORBIDDEN_RETRY: Final = 3.0
 """Seconds until what was refused is tried again in a room that one of us is not in."""
-TXN_ID_LIFETIME: Final = 20 * 3600
-"""For how long, in seconds, we rely on the homeserver to know our transaction ids; it does so for 24 hours."""
 
 
 class RoomSender:
@@ -325,8 +323,8 @@ class RoomSender:
         await self._finish(task, room=room, place=edit.place, event_id=event_id, ref=edit.ref, gone=gone, reactions=placed)
 
     async def _find_sent(self, task: OutboxTask, room: str, speaker: Speaker, txn: str = "") -> str | None:
-        """Look for what the homeserver has of this row, when it may have forgotten the transaction id."""
-        if self._clock.now() - task.created <= TXN_ID_LIFETIME:
+        """Look for what the homeserver has of this row, when it may not know the transaction id any more."""
+        if self._room_client.remembers(speaker, task.created):
             return None
         return await self._room_client.find(room, speaker, txn or task.txn)
 

@@ -19,11 +19,15 @@ from tests.fakes.bridge_harness import BridgeHarness
 
 
 class FakeRoomClient:
-    """A homeserver on paper: `found_event` is what it has of earlier requests, `raises` what it answers instead."""
+    """A homeserver on paper: `found_event` is what it has of earlier requests, `raises` what it answers instead.
+
+    `forgot`: it knows no transaction id of earlier requests any more.
+    """
 
     def __init__(self) -> None:
         self.sent: list[str] = []
         self.found_event: str | None = None
+        self.forgot = False
         self.searched: list[str] = []
         self.raises: Exception | None = None
         self.reaction_error: Exception | None = None
@@ -83,6 +87,9 @@ class FakeRoomClient:
 
     async def remove(self, room_id: str, user: str) -> None:
         self.membership_calls.append(("remove", room_id, user))
+
+    def remembers(self, speaker: Speaker, created: float) -> bool:
+        return not self.forgot
 
     async def find(self, room_id: str, speaker: Speaker, txn: str) -> str | None:
         self.searched.append(txn)

@@ -54,7 +54,7 @@ IN_USE_MS: Final = 900_000
 class Identity:
     """A speaker that is set up.
 
-    `user_id`, `device_id`, its `client` to the homeserver, its `database` and `olm` channel.
+    `user_id`, `device_id`, `since_ms` when it speaks with that, its `client`, its `database` and `olm` channel.
     """
 
     def __init__(
@@ -63,12 +63,14 @@ class Identity:
         database: Database,
         client: HomeserverClient,
         device_id: str,
+        since_ms: int,
         olm_store: OlmStore,
         seeds: CrossSigningSeeds,
         display_name: str,
     ) -> None:
         self.user_id = client.user_id
         self.device_id = device_id
+        self.since_ms = since_ms
         self.database = database
         self.client = client
         self.olm = OlmChannel(user_id=client.user_id, device_id=device_id, olm_store=olm_store)
@@ -107,13 +109,14 @@ class Identity:
         if row is None:
             row = await database.commit(
                 lambda transaction: _create(
-                    transaction, user_id, olm_store, f"{device_prefix}{secrets.token_hex(4).upper()}"
+                    transaction, user_id, olm_store, f"{device_prefix}{secrets.token_hex(4).upper()}", now_ms=now_ms
                 )
             )
         self = cls(
             database=database,
             client=HomeserverClient(session=session, url=url, token=token, user_id=user_id),
             device_id=row["device_id"],
+            since_ms=row["since_ms"],
             olm_store=olm_store,
             seeds=_seeds(vault, user_id),
             display_name=display_name,
@@ -126,6 +129,7 @@ class Identity:
             await retire_sessions()
             new = f"{device_prefix}{secrets.token_hex(4).upper()}"
             await database.commit(lambda transaction: self.replace_device(transaction, new, now_ms=now_ms))
+            self.since_ms = now_ms
             account, is_ready = await self.use_device(new), False
         if not is_ready:
             await self.register(account, take_over=take_over or await self._was_introduced())
@@ -315,10 +319,12 @@ def derive_master_key(vault: Vault, user_id: str) -> str:
     return str(next(iter(keys.values())))
 
 
-async def _create(transaction: Transaction, user_id: str, olm_store: OlmStore, device_id: str) -> dict[str, Any]:
+async def _create(
+    transaction: Transaction, user_id: str, olm_store: OlmStore, device_id: str, *, now_ms: int
+) -> dict[str, Any]:
     await olm_store.add_account(transaction, OlmAccount(), device_id)
-    await identity_table.insert(transaction, user_id, device_id)
-    return {"device_id": device_id, "ready": False}
+    await identity_table.insert(transaction, user_id, device_id, now_ms=now_ms)
+    return {"device_id": device_id, "ready": False, "since_ms": now_ms}
 
 
 def _seeds(vault: Vault, user_id: str) -> CrossSigningSeeds:

@@ -1,7 +1,8 @@
 """The tables `matrix_identity` and `matrix_earlier_device`: the device of each of our identities, and its other devices.
 
-Rules of this module: an identity has one device, which is `ready` once the homeserver knows all of it; the cursor is how
-far its `/sync` was committed, and `heard` the newest event that it has brought, with its time at the homeserver. An earlier
+Rules of this module: an identity has one device, with which it speaks `since_ms`, and which is `ready` once the homeserver
+knows all of it; the cursor is how far its `/sync` was committed, and `heard` the newest event that it has brought, with its
+time at the homeserver. An earlier
 device is one of ours of before (`ours`), with the time until when, or another's, with the time when it was first met:
 milliseconds since the epoch.
 """
@@ -29,8 +30,8 @@ class SyncPosition(NamedTuple):
 
 
 async def find(reader: Reader, user_id: str) -> Row | None:
-    """Return `device_id` and `ready` of an identity, or None before it was made."""
-    return await reader.fetchrow("SELECT device_id, ready FROM matrix_identity WHERE user_id=$1", user_id)
+    """Return `device_id`, `ready` and `since_ms` of an identity, or None before it was made."""
+    return await reader.fetchrow("SELECT device_id, ready, since_ms FROM matrix_identity WHERE user_id=$1", user_id)
 
 
 async def is_ready(reader: Reader, user_id: str) -> bool:
@@ -45,14 +46,15 @@ def peek_device_id(connection: Snapshot, user_id: str) -> str | None:
     return device_id
 
 
-async def insert(transaction: Transaction, user_id: str, device_id: str) -> None:
+async def insert(transaction: Transaction, user_id: str, device_id: str, *, now_ms: int) -> None:
     """Make an identity of which the homeserver knows nothing."""
     await transaction.execute(
-        "INSERT INTO matrix_identity (user_id, device_id, ready, cursor) VALUES ($1, $2, $3, $4)",
+        "INSERT INTO matrix_identity (user_id, device_id, ready, cursor, since_ms) VALUES ($1, $2, $3, $4, $5)",
         user_id,
         device_id,
         False,
         "",
+        now_ms,
     )
 
 
@@ -66,8 +68,8 @@ async def replace_device(transaction: Transaction, user_id: str, *, old_device: 
         True,
         now_ms,
     )
-    query = "UPDATE matrix_identity SET device_id=$2, ready=$3 WHERE user_id=$1"
-    await transaction.execute(query, user_id, new_device, False)
+    query = "UPDATE matrix_identity SET device_id=$2, ready=$3, since_ms=$4 WHERE user_id=$1"
+    await transaction.execute(query, user_id, new_device, False, now_ms)
 
 
 async def set_ready(transaction: Transaction, user_id: str) -> None:
@@ -138,11 +140,13 @@ async def record_met(transaction: Transaction, user_id: str, device_id: str, *, 
 
 
 async def bring_back(transaction: Transaction, *, latest_ms: int, heard_ms: int, by_ms: int) -> None:
-    """Let devices that seem to have been met, or used, after then have been so much earlier.
+    """Let devices that seem to have been met, used or made after then have been so much earlier.
 
     So is what was heard after `heard_ms`: words that are newer must not be taken for ones that were heard.
     """
     query = f"UPDATE matrix_earlier_device SET {earlier('at_ms')} WHERE at_ms > $1"  # noqa: S608 - a constant
+    await transaction.execute(query, latest_ms, by_ms)
+    query = f"UPDATE matrix_identity SET {earlier('since_ms')} WHERE since_ms > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest_ms, by_ms)
     query = f"UPDATE matrix_identity SET {earlier('heard_ms')} WHERE heard_ms > $1"  # noqa: S608 - a constant
     await transaction.execute(query, heard_ms, by_ms)

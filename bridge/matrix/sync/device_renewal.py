@@ -118,4 +118,4 @@ class DeviceRenewal:
         )
         # Nobody knows the new device yet: what is sent before it is registered could be read by nobody.
         self._identity.client.suspended = True
-        self._identity.device_id = device_id
+        self._identity.device_id, self._identity.since_ms = device_id, now

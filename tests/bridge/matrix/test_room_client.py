@@ -12,7 +12,7 @@ from aiohttp import web
 from bot.model.actions import Speaker
 from bridge.matrix.api.events import PowerLevels
 from bridge.matrix.api.http_client import HomeserverClient
-from bridge.matrix.room_client import Permanent, TokenRefused, Transient
+from bridge.matrix.room_client import TXN_ID_LIFETIME, Permanent, TokenRefused, Transient
 from bridge.matrix.rooms.room_state import RoomKind, levels_of, members_of, set_membership
 from bridge.matrix.rooms.room_templates import TOPIC, create_room_body
 from tests.bot.examples import asks_for_words
@@ -228,14 +228,30 @@ async def test_what_a_crash_left_unnoted_is_left_and_forgotten(rig: Rig, server:
     assert done == {(who, f"!orphan/{step}") for who in (POLICY, PUPPET) for step in ("leave", "forget")}
 
 
-async def test_an_event_is_found_by_its_transaction(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Only the speaker's own event with this transaction id, and None when it is not there."""
+@pytest.mark.parametrize("by", ["mark", "transaction id"])
+async def test_an_event_is_found_by_its_transaction(rig: Rig, server: ScriptedHomeserver, by: str) -> None:
+    """Only the speaker's own event of this transaction, and None when it is not there.
+
+    By the mark in it, which the homeserver shows every device of ours; one that was redacted by the transaction id.
+    """
     await record_our_room(rig)
-    mine = {"event_id": "$mine", "sender": PUPPET, "unsigned": {"transaction_id": "t1"}}
-    others = {"event_id": "$other", "sender": POLICY, "unsigned": {"transaction_id": "t1"}}
-    server.messages[ROOM] = {"chunk": [others, mine]}
+    await rig.room_client.send(ROOM, Speaker.TEXTER, "t1", "m.room.message", {"body": "x"})
+    content = server.requests[-1].body
+    sent = {"content": content} if by == "mark" else {"content": {}, "unsigned": {"transaction_id": "t1"}}
+    server.messages[ROOM] = {
+        "chunk": [{"event_id": "$other", "sender": POLICY, **sent}, {"event_id": "$mine", "sender": PUPPET, **sent}]
+    }
+    assert "t1" not in content.values(), "the mark tells nobody how many rows there were before"
     assert await rig.room_client.find(ROOM, Speaker.TEXTER, "t1") == "$mine"
     assert await rig.room_client.find(ROOM, Speaker.TEXTER, "t2") is None
+
+
+async def test_transactions_are_relied_on_for_less_than_a_day(rig: Rig) -> None:
+    """What was to be said longer ago the homeserver may have forgotten."""
+    rig.matrix.policy.since_ms = 0
+    now = rig.clock.now()
+    assert rig.room_client.remembers(Speaker.POLICY, now - TXN_ID_LIFETIME + 60)
+    assert not rig.room_client.remembers(Speaker.POLICY, now - TXN_ID_LIFETIME - 1)
 
 
 MADE = {

@@ -263,7 +263,9 @@ async def test_a_deleted_device_is_replaced(live: LiveHomeserver, ada: StaffClie
     await ada.join(room_id)
     await reads(ada, room_id, "before")
     identity = live.rig.matrix.puppet if speaker is Speaker.TEXTER else live.rig.matrix.policy
-    old = identity.device_id
+    old, created = identity.device_id, live.rig.clock.now()
+    unanswered = await live.say(room_id, speaker, "its answer got lost")
+    txn = f"txn{live.count}"
     await identity.client.without_device().request("DELETE", "devices", old)
     with pytest.raises(UnknownDevice):
         await live.say(room_id, speaker, "lost")
@@ -272,6 +274,8 @@ async def test_a_deleted_device_is_replaced(live: LiveHomeserver, ada: StaffClie
         return (identity.device_id != old and not identity.client.suspended) or None
 
     await wait_until("there is another device", renewed, within=60)
+    assert not live.rig.room_client.remembers(speaker, created)
+    assert await live.rig.room_client.find(room_id, speaker, txn) == unanswered
     said = await live.say(room_id, speaker, "after")
     seen = await ada.find(room_id, "its words", lambda i: i.event_id == said and i.kind == "message")
     assert seen.shield == NO_SHIELD

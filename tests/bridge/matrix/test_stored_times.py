@@ -77,7 +77,7 @@ async def test_what_was_heard_is_not_ahead_of_what_is_said_now(database: AnyData
     heard = Heard("!room", "$newest", int((RIGHT.timestamp() + seconds) * 1000))
 
     async def note(transaction: Transaction) -> None:
-        await identity_table.insert(transaction, user, "DEVICE")
+        await identity_table.insert(transaction, user, "DEVICE", now_ms=heard.at)
         await identity_table.set_cursor(transaction, user, "s1_", heard)
 
     await database.commit(note)
@@ -86,3 +86,6 @@ async def test_what_was_heard_is_not_ahead_of_what_is_said_now(database: AnyData
     reached = await identity_table.get_sync_position(database, user)
     assert reached is not None
     assert reached.heard == heard._replace(at=int(RIGHT.timestamp() * 1000))
+    identity = await identity_table.find(database, user)
+    assert identity is not None
+    assert identity["since_ms"] <= (now + 9 * 86_400) * 1000

@@ -9,7 +9,6 @@ import pytest
 from bot.model.actions import THREAD, DeliveryReceipt, EditMessage, SendMessage, ShowReceipt
 from bridge.matrix.room_client import Permanent
 from bridge.outbound.dispatcher import OutboxTask, PermanentFailure
-from bridge.outbound.room_sender import TXN_ID_LIFETIME
 from bridge.runtime.crash_points import CrashPoint
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.room_sender_harness import RoomSenderHarness
@@ -80,7 +79,7 @@ async def test_a_crash_posts_a_lost_message_once(harness: BridgeHarness) -> None
     assert [txn for txn in sender.room_client.sent if txn == "q3.0.again"] == ["q3.0.again"] * 2
     assert await event_named(harness, "card") == "$q3.0.again"
 
-    harness.clock.at += TXN_ID_LIFETIME + 1
+    sender.room_client.forgot = True
     sender.room_client.lost.add("$q3.0.again")
     await sender.room_sender.perform(replace(edit, txn="q5.0"))
     assert sender.room_client.searched == ["q5.0", "q5.0.again"]

@@ -35,6 +35,7 @@ class FakeOffices(FakeRoomClient):
     async def send(self, room_id: str, *rest: object) -> str:
         _, txn, _, content = rest
         assert isinstance(content, dict)
+        self.sent.append(str(txn))
         self.stands[f"${txn}"] = (room_id, content["body"])
         return f"${txn}"
 
@@ -160,6 +161,21 @@ async def test_a_grant_that_comes_late_shows_nothing(offices: RevealHarness, sho
     offices.harness.clock.at += 60
     await offices.reveals.show(task, GRANT)
     assert len(offices.room_client.stands) == (2 if shown else 0)
+    await offices.reveals.run_once()
+    assert offices.room_client.stands == {}
+
+
+async def test_another_device_shows_no_number_twice(offices: RevealHarness) -> None:
+    """Our device was replaced within the minute, so the homeserver knows no transaction: what it showed is found."""
+    task = await offices.task()
+    offices.dies = CrashPoint.REVEAL_SENT
+    with pytest.raises(ProcessDied):
+        await offices.reveals.show(task, GRANT)
+    offices.dies, offices.room_client.forgot = None, True
+    offices.room_client.sent.clear()
+    await offices.reveals.show(task, GRANT)
+    assert (offices.room_client.sent, len(offices.room_client.stands)) == ([], 2)
+    offices.harness.clock.at += 60
     await offices.reveals.run_once()
     assert offices.room_client.stands == {}
 

@@ -280,6 +280,16 @@ async def test_killed_between_posting_and_noting(harness: BridgeHarness) -> None
     assert (await again.standing())["expires"] == recap.task.created + int(ANSWER_TTL)
 
 
+async def test_another_device_posts_no_recap_twice(harness: BridgeHarness) -> None:
+    """Our device was replaced, so the homeserver knows no transaction: what stands is found, and its time stays."""
+    recap = RecapHarness(harness)
+    await recap.has(typed("one"))
+    recap.room_client.forgot, recap.room_client.found_event = True, "$q1.0"
+    await recap.posting.room_sender.perform(recap.task)
+    assert (recap.room_client.sent, recap.room_client.searched) == ([], ["q1.0"])
+    assert (await recap.standing())["expires"] == recap.task.created + int(ANSWER_TTL)
+
+
 async def test_what_was_posted_long_ago_is_not_posted_anew(harness: BridgeHarness) -> None:
     """After an outage an earlier try is looked for: if it is there its time stays; if not, who asked hears it."""
     recap = RecapHarness(harness)

@@ -24,7 +24,6 @@ from bridge.matrix.room_client import Permanent, TokenRefused, Transient
 from bridge.matrix.rooms.room_state import set_membership
 from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
 from bridge.outbound.edit_throttle import MOST_EARLIER
-from bridge.outbound.room_sender import TXN_ID_LIFETIME
 from bridge.storage import serialization
 from bridge.storage.database import Transaction
 from bridge.tables import threads
@@ -41,14 +40,14 @@ from tests.fakes.room_sender_harness import RoomSenderHarness
     ],
     ids=["post", "receipt"],
 )
-async def test_an_old_row_is_looked_up_before_it_is_sent(harness: BridgeHarness, action: Action) -> None:
-    """A young row is sent; one older than the homeserver's memory is looked up, and sent only when it is not there."""
+async def test_a_row_that_is_forgotten_is_looked_up_before_it_is_sent(harness: BridgeHarness, action: Action) -> None:
+    """A row that the homeserver remembers is sent; another one is looked up, and sent only when it is not there."""
     sender = RoomSenderHarness(harness)
     task = await sender.task(action)
     await sender.room_sender.perform(task)
     assert (sender.room_client.sent, sender.room_client.searched) == (["q1.0"], [])
 
-    harness.clock.at += TXN_ID_LIFETIME + 1
+    sender.room_client.forgot = True
     sender.room_client.sent.clear()
     sender.room_client.found_event = "$q1.0"
     await sender.room_sender.perform(task)

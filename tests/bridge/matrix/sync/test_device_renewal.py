@@ -76,6 +76,52 @@ async def test_words_wait_and_are_said_by_a_new_device(rig: Rig, server: Scripte
     assert rig.device_losses == 1
 
 
+async def sent_by_the_old_device(rig: Rig, server: ScriptedHomeserver, mxid: str) -> tuple[Speaker, float]:
+    """Have something said whose answer got lost; return who said it, and when it was to be said.
+
+    To another device the homeserver does not tell the transaction id.
+    """
+    speaker = Speaker.POLICY if mxid == POLICY else Speaker.TEXTER
+    identity_of(rig, mxid).since_ms = 0
+    created = int(rig.clock.now())
+    assert rig.room_client.remembers(speaker, created)
+    await rig.room_client.send(ROOM, speaker, "unanswered", "m.room.message", FIRST_TEXT)
+    [request] = [asked for asked in server.requests if asked.path.endswith("/unanswered")]
+    server.messages[ROOM] = {"chunk": [{"event_id": "$old", "sender": mxid, "content": request.body, "unsigned": {}}]}
+    return speaker, created
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["goes on", "after a restart"])
+@pytest.mark.parametrize("mxid", [POLICY, PUPPET])
+async def test_what_the_old_device_said_is_found(rig: Rig, server: ScriptedHomeserver, mxid: str, restart: bool) -> None:
+    """A transaction id is a device's: what is sent again is looked up first, and found; later rows are not."""
+    await with_room(rig, server)
+    speaker, created = await sent_by_the_old_device(rig, server, mxid)
+    server.device_table[mxid].clear()
+    await sync_once(rig, mxid)
+    if restart:
+        await rig.stop()
+        await rig.start(run=False)
+    assert not rig.room_client.remembers(speaker, created)
+    assert await rig.room_client.find(ROOM, speaker, "unanswered") == "$old"
+    assert rig.room_client.remembers(speaker, identity_of(rig, mxid).since_ms / 1000 + 1)
+
+
+async def test_what_was_said_before_the_puppets_file_was_lost_is_found(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Moved away, as is told of a damaged one: there is another device, and of what was said before no transaction id."""
+    await with_room(rig, server)
+    speaker, created = await sent_by_the_old_device(rig, server, PUPPET)
+    await rig.stop()
+    for file in rig.directory.glob("voice.db*"):
+        file.unlink()
+    for _ in range(2):
+        await rig.start(run=False)
+        assert not rig.room_client.remembers(speaker, created)
+        assert await rig.room_client.find(ROOM, speaker, "unanswered") == "$old"
+        await rig.stop()
+    await rig.start(run=False)
+
+
 async def test_a_device_that_is_there_is_left(rig: Rig, server: ScriptedHomeserver) -> None:
     """A refusal that has another reason makes no device, and tells nobody."""
     await with_room(rig, server)

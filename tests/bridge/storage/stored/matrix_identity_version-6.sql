@@ -1,0 +1,10 @@
+CREATE TABLE matrix_identity_version (version INTEGER PRIMARY KEY);
+CREATE TABLE matrix_identity ( user_id TEXT PRIMARY KEY, device_id TEXT NOT NULL, ready BOOLEAN NOT NULL, cursor TEXT NOT NULL , heard_room TEXT NOT NULL DEFAULT '', heard_event TEXT NOT NULL DEFAULT '', heard_ms BIGINT NOT NULL DEFAULT 0, since_ms BIGINT NOT NULL DEFAULT 0);
+CREATE TABLE matrix_wedged ( identity TEXT NOT NULL, user_id TEXT NOT NULL, sender_key TEXT NOT NULL, since_ms BIGINT NOT NULL, open BOOLEAN NOT NULL, PRIMARY KEY (identity, user_id, sender_key) );
+CREATE TABLE "matrix_unwedging" ( user_id TEXT NOT NULL, sender_key TEXT NOT NULL, PRIMARY KEY (user_id, sender_key) );
+CREATE TABLE matrix_earlier_device ( user_id TEXT NOT NULL, device_id TEXT NOT NULL, ours BOOLEAN NOT NULL, at_ms BIGINT NOT NULL, PRIMARY KEY (user_id, device_id) );
+INSERT INTO matrix_identity (user_id, device_id, ready, cursor, heard_room, heard_event, heard_ms, since_ms) VALUES ('kept', 'kept', 1, 'kept', 'kept', 'kept', 7, 7);
+INSERT INTO matrix_wedged (identity, user_id, sender_key, since_ms, open) VALUES ('kept', 'kept', 'kept', 7, 1);
+INSERT INTO matrix_unwedging (user_id, sender_key) VALUES ('kept', 'kept');
+INSERT INTO matrix_earlier_device (user_id, device_id, ours, at_ms) VALUES ('kept', 'kept', 1, 7);
+INSERT INTO matrix_identity_version (version) VALUES (6);
