@@ -38,12 +38,12 @@ def describe_minutes(minutes: int) -> str:
 
 
 def spell_duration(seconds: float) -> str:
-    """Say in whole words how long something lasts."""
+    """Say in whole words how long something lasts, in the largest unit in which that is true: a texter may be told it."""
+    if seconds < MINUTE:
+        return notice_of("desk_board.less_than_a_minute")
     minutes = round(seconds / 60)
-    if minutes < 120:
+    hours, rest = divmod(minutes, 60)
+    if hours < 2 or rest:
         return notice_of("retention.minutes", minutes=minutes) if minutes != 1 else notice_of("retention.a_minute")
-    return (
-        notice_of("retention.hours", hours=minutes // 60)
-        if minutes < 72 * 60
-        else notice_of("retention.days", days=minutes // 1440)
-    )
+    days, rest = divmod(hours, 24)
+    return notice_of("retention.hours", hours=hours) if days < 3 or rest else notice_of("retention.days", days=days)

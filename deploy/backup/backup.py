@@ -35,7 +35,7 @@ from bridge.tables import line_state, schema
 from bridge.tables.cross_table import inspection
 from deploy.backup import backup_rows
 from deploy.data_dir import offline
-from deploy.data_dir.atomic_files import sync_directory
+from deploy.data_dir.atomic_files import give_to_owner, sync_directory
 from deploy.data_dir.program import own_version
 from deploy.data_dir.secret_files import Secrets, SetupError
 from policies.load import PACK_NAME, REGIONAL_NAME
@@ -248,6 +248,7 @@ def write_new_file(to: Path, data: bytes) -> None:
     descriptor = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            give_to_owner(descriptor, to.parent)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

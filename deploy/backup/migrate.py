@@ -13,7 +13,6 @@ goes behind its log, and what is left of it at any moment is all of it or nothin
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -27,8 +26,8 @@ from bridge.storage.postgres_transaction import LEASE_SCHEMA
 from bridge.storage.sqlite_connection import snapshot
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.tables import desk_state, schema
-from deploy.data_dir.accept_facts import LineRuns
-from deploy.data_dir.atomic_files import file_problem
+from deploy.data_dir.atomic_files import file_problem, give_to_owner, opened, sync_directory
+from deploy.data_dir.line_lock import LineRuns, line_stopped
 from deploy.data_dir.postgres_snapshot import snapshot as server_snapshot
 
 if TYPE_CHECKING:
@@ -70,11 +69,7 @@ async def migrate(config: Config, to: Literal["postgresql", "sqlite"], *, after:
     """
     if (server := config.database_url) is None:
         raise CannotMigrate("the configuration has no `database` with the `url_file` of a PostgreSQL database")
-    with (config.data_dir / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LineRuns from None
+    with line_stopped(config.data_dir):
         try:
             if to == "postgresql":
                 await _require_own_place(config.data_dir, server)
@@ -136,7 +131,7 @@ def _refusals() -> Iterator[None]:
         told = (sentence for code, sentence in SERVER_REMEDIES.items() if code in error.code)
         raise CannotMigrate(f"the PostgreSQL database cannot be used: {next(told, error.code)}") from None
     except InUse:
-        raise LineRuns from None
+        raise LineRuns("the PostgreSQL database of database.url_file") from None
     except Unavailable as error:
         reason = "the disk is full; make room on it" if error.is_full else error.code
         raise CannotMigrate(f"a database takes nothing just now, and nothing was removed: {reason}") from None
@@ -179,15 +174,15 @@ async def _to_postgresql(data: Path, server: str, after: Callable[[str], None]) 
 
 
 async def _to_sqlite(data: Path, server: str, after: Callable[[str], None]) -> int:
+    if not _count_on(server, "main", versions=False):
+        return _count_moved(data)
     rows = 0
     for name in reversed(DATABASES):
         path, half = data / name, data / (name + UNDONE)
         # A file that is there was moved before, when this was broken off; or it is another, which the comparison tells.
         moved = path.is_file()
         _remove(half)
-        async with _pair(path if moved else half, name, server) as (pair, postgres):
-            if name == "main.db" and not await pair.count_rows(postgres):
-                raise CannotMigrate("the PostgreSQL database holds nothing of this line: there is nothing to move")
+        async with _pair(path if moved else half, name, server) as (pair, _):
             if not moved:
                 await pair.copy(to_postgres=False)
             rows += await pair.compare()
@@ -195,10 +190,12 @@ async def _to_sqlite(data: Path, server: str, after: Callable[[str], None]) -> i
         after(f"written {name}")
     for name in DATABASES:
         if (half := data / (name + UNDONE)).is_file():
-            _sync(half)
+            with opened(half) as descriptor:
+                give_to_owner(descriptor, data)
+                os.fsync(descriptor)
             _remove(data / name)  # a log that a removal left would be read with another file
             half.rename(data / name)
-            _sync(data)
+            sync_directory(data)
             after(f"moved {name}")
     names = [name.removesuffix(".db") for name in DATABASES]
     await drop_schemas(server, [*names, LEASE_SCHEMA.format("main")])
@@ -237,16 +234,19 @@ def _count_on(server: str, schema: str, *, versions: bool = True) -> int:
         return peek_rows(database, database.tables() - passed_over)
 
 
+def _count_moved(data: Path) -> int:
+    """Count the rows of the files, which are all there is: the call came twice. Raises `CannotMigrate` without a line."""
+    if not (data / "main.db").is_file():
+        raise CannotMigrate("the PostgreSQL database holds nothing of this line: there is nothing to move")
+    rows = 0
+    for file in (path for name in DATABASES if (path := data / name).is_file()):
+        with snapshot(file) as database:
+            rows += peek_rows(database, database.tables())
+    return rows
+
+
 def _remove(path: Path) -> None:
     """Remove a database file whose log is empty, the file last: until then it is whole, and nothing stays behind it."""
     for each in (path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm"), path):
         each.unlink(missing_ok=True)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_directory(path.parent)

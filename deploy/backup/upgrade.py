@@ -8,7 +8,6 @@ database of a newer version is not touched. A real line of an older version is n
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -21,6 +20,7 @@ from deploy.backup.release_notes import last_version, note_version, notes_since,
 from deploy.backup.rotation import backup_into
 from deploy.data_dir import offline
 from deploy.data_dir.atomic_files import file_problem
+from deploy.data_dir.line_lock import LineRuns, line_stopped
 from deploy.data_dir.program import own_version
 from deploy.data_dir.secret_files import SetupError
 from deploy.inspect.status import CheckReport, CheckResult
@@ -190,19 +190,10 @@ def running(config: Config) -> bool:
     try:
         with stopped(config):
             return False
-    except SetupError:
+    except LineRuns:
         return True
 
 
-@contextlib.contextmanager
-def stopped(config: Config) -> Iterator[None]:
-    """Keep a bridge from starting for the length of a block. Raises :class:`SetupError` when one runs."""
-    if not config.data_dir.is_dir():
-        yield
-        return
-    with (config.data_dir / "lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SetupError([f"{config.data_dir}: the line runs; stop it first"]) from None
-        yield
+def stopped(config: Config) -> contextlib.AbstractContextManager[None]:
+    """Keep a bridge from starting for the length of a block, where there is a directory. Raises `LineRuns`."""
+    return line_stopped(config.data_dir) if config.data_dir.is_dir() else contextlib.nullcontext()

@@ -33,7 +33,6 @@ from deploy.cli.outcome import (
     EXIT_PROBLEMS,
     EXIT_USAGE,
     exit_on_errors,
-    exit_with_problems,
     exit_with_report,
     print_lines,
     print_problems,
@@ -221,6 +220,7 @@ def carrier_kit(layout: Layout | None, out: Path | None) -> None:
     With neither a configuration nor a directory it is written from the base pack. A file that exists is left as it is.
     """
     from bridge.config.load import load
+    from deploy.backup.backup import write_new_file
     from deploy.carrier.registration_kit import render_kit
     from policies.load import load as load_pack
 
@@ -232,11 +232,8 @@ def carrier_kit(layout: Layout | None, out: Path | None) -> None:
     if out is None:
         click.echo(written, nl=False)
         return
-    try:
-        with out.open("x", encoding="utf-8") as file:
-            file.write(written)
-    except OSError as error:
-        exit_with_problems([f"{out}: cannot be written ({error.strerror})"])
+    with exit_on_errors():
+        write_new_file(out, written.encode())
 
 
 @cli.command()

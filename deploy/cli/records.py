@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bridge.storage.errors import DatabaseError, OutdatedSchema
 from deploy.cli.options import json_option, line_options, optional_line_options
 from deploy.cli.outcome import (
     EXIT_OK,
     EXIT_PROBLEMS,
-    database_problem,
     exit_on_errors,
     exit_with_problems,
     exit_with_report,
@@ -57,15 +55,12 @@ def accept_facts(layout: Layout, facts: str) -> None:
     """
     from bridge.config.load import load
     from bridge.storage.marked_sets import SetName
-    from deploy.data_dir.accept_facts import LineRuns, accept_lost_keys
     from deploy.data_dir.accept_facts import accept_facts as accept
+    from deploy.data_dir.accept_facts import accept_lost_keys
 
     with exit_on_errors():
-        try:
-            config = load(layout.config)
-            asyncio.run(accept_lost_keys(config) if facts == "keys" else accept(config, SetName(facts)))
-        except LineRuns:
-            exit_with_problems([f"{layout.data}: the line runs; stop it first"])
+        config = load(layout.config)
+        asyncio.run(accept_lost_keys(config) if facts == "keys" else accept(config, SetName(facts)))
     ends = "ends the conversations that have none; their phones can text the line again"
     click.echo(f"{facts}: the next start {ends if facts == 'keys' else 'takes it as it stands'}.")
 
@@ -168,10 +163,5 @@ def erasure_verify(layout: Layout, as_json: bool) -> None:
     from deploy.inspect.erasure_certificates import verify_certificates
 
     with exit_on_errors():
-        config = load(layout.config)
-    try:
-        report = verify_certificates(config)
-    except (DatabaseError, OSError) as error:
-        why = database_problem(error) if isinstance(error, OutdatedSchema) else "no line that can be read"
-        exit_with_problems([f"{layout.data}: {why}"])
+        report = verify_certificates(load(layout.config))
     exit_with_report(report, as_json=as_json)

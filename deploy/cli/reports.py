@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from bridge.storage.errors import DatabaseError
 from deploy.cli.options import json_option, line_options
 from deploy.cli.outcome import EXIT_OK, EXIT_PROBLEMS, exit_on_errors, exit_with_problems, print_lines
 
@@ -48,13 +47,12 @@ def report(
     if month is not None and not monthly_report.MONTH.fullmatch(month):
         raise click.UsageError("--month is a year and a month: 2027-01.")
     with exit_on_errors():
-        config = load(layout.config) if layout.config_file else None
-    data, server = (layout.bridge, None) if config is None else (config.data_dir, config.database_url)
-    try:
+        # A configuration says where the database is; without one it is where `up` makes it.
+        config = load(layout.config) if layout.config_file or layout.config.exists() else None
+        if config is None and not layout.bridge.is_dir():
+            exit_with_problems([f"{layout.data}: there is no line; --data or --config says where it is"])
+        data, server = (layout.bridge, None) if config is None else (config.data_dir, config.database_url)
         months = monthly_report.read_months(data, server, month)
-    except (OSError, DatabaseError):
-        place = data / "main.db" if server is None else "database.url_file"
-        exit_with_problems([f"{place}: cannot be read as the database of a line"])
     if html_file or pdf_file:
         _write_pages(months, html_file, pdf_file, language)
     if json_file and json_file != "-":

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from deploy.cli.options import line_options
-from deploy.cli.outcome import EXIT_PROBLEMS, exit_on_errors, exit_with_problems, exit_with_report, print_problems
+from deploy.cli.outcome import EXIT_PROBLEMS, exit_on_errors, exit_with_report, print_problems
 
 if TYPE_CHECKING:
     from deploy.data_dir.layout import Layout
@@ -78,13 +78,10 @@ def migrate(layout: Layout, to: Literal["postgresql", "sqlite"]) -> None:
     from bridge.config.load import load
     from deploy.backup.migrate import CannotMigrate
     from deploy.backup.migrate import migrate as move
-    from deploy.data_dir.accept_facts import LineRuns
 
     with exit_on_errors():
         try:
             rows = asyncio.run(move(load(layout.config), to))
-        except LineRuns:
-            exit_with_problems(["the line runs; stop it first"])
         except CannotMigrate as reason:
             print_problems([str(reason)])
             sys.exit(EXIT_PROBLEMS)

@@ -1,13 +1,13 @@
 """`quietline accept-facts`: a person takes a marked set as it stands, for instance after an old database was put back.
 
 Or that keys are lost for good. Rules of this module: the line is stopped, for `keys.db` belongs to the running bridge
-alone; what is interrupted is done again by the same command; who was confirmed is not taken as it stands, but forgotten.
+alone; a `keys.db` that is missing is not made, for it would be in the way of the right one; what is interrupted is done
+again by the same command; who was confirmed is not taken as it stands, but forgotten.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 from typing import TYPE_CHECKING
 
 from bot.model.audit_kinds import AuditKind
@@ -17,6 +17,8 @@ from bridge.storage.key_file import KeyFile
 from bridge.storage.marked_sets import SetName
 from bridge.tables import line_state
 from deploy.data_dir import offline
+from deploy.data_dir.line_lock import line_stopped
+from deploy.data_dir.secret_files import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,12 +27,8 @@ if TYPE_CHECKING:
     from bridge.storage.database import Transaction
 
 
-class LineRuns(Exception):  # noqa: N818 - an answer, not a failure
-    """A bridge runs on that directory."""
-
-
 async def accept_facts(config: Config, name: SetName) -> None:
-    """Have the next start take the set as it stands. Raises `LineRuns`, `DatabaseError`, `OSError`."""
+    """Have the next start take the set as it stands. Raises :class:`SetupError`, `DatabaseError`, `OSError`."""
     with _stopped(config):
 
         async def forget(transaction: Transaction) -> None:
@@ -38,7 +36,7 @@ async def accept_facts(config: Config, name: SetName) -> None:
             if name is SetName.CONFIRMED:
                 await forget_confirmations(transaction)
 
-        await offline.record_audit(config, AuditKind.ACCEPT_FACTS, forget)
+        await offline.record_audit(config, AuditKind.ACCEPT_FACTS, forget, leads=True)
         keys = KeyFile(path=config.data_dir / "keys.db")
         await keys.open()
         try:
@@ -49,21 +47,20 @@ async def accept_facts(config: Config, name: SetName) -> None:
 
 
 async def accept_lost_keys(config: Config) -> None:
-    """Have the next start end the conversations that have no key. Raises `LineRuns`, `DatabaseError`, `OSError`."""
+    """Have the next start end the conversations that have no key. Raises as `accept_facts`."""
     with _stopped(config):
         await offline.record_audit(
             config,
             AuditKind.ACCEPT_FACTS,
             lambda transaction: line_state.put(transaction, line_state.KEYS_LOST, "yes"),
+            leads=True,
         )
 
 
 @contextlib.contextmanager
 def _stopped(config: Config) -> Iterator[None]:
-    """Keep every bridge from this directory. Raises `LineRuns` while one has it."""
-    with (config.data_dir / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LineRuns from None
+    """Keep every bridge from this directory. Raises :class:`SetupError` while one has it, and without `keys.db`."""
+    with line_stopped(config.data_dir):
+        if not (keys := config.data_dir / "keys.db").is_file():
+            raise SetupError([f"{keys}: missing: put it back, or mount its volume here; nothing was changed"])
         yield

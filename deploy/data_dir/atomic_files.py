@@ -1,11 +1,13 @@
 """Files that are whole or not there, and readable by their owner only.
 
-Rule of this module: a reader never sees half a file, whatever was killed while it was written, and no file is readable
-by others for even a moment.
+Rules of this module: a reader never sees half a file, whatever was killed while it was written, and no file is readable
+by others for even a moment. What root writes belongs to whom the file was that it replaces, or else to whom the directory
+is: commands are said as root, and the service has an account of its own, which could not read it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import secrets
@@ -34,7 +36,11 @@ def exclude_from_backups(directory: Path) -> None:
 
 def make_private_directory(path: Path) -> Path:
     """Make a directory (mode 0700) with its parents where it is missing; return it."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
     path.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+    for each in reversed(missing):
+        with opened(each) as descriptor:
+            give_to_owner(descriptor, each.parent)
     return path
 
 
@@ -49,6 +55,7 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
     descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            give_to_owner(descriptor, path if path.is_file() else path.parent)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -59,6 +66,14 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
             error.filename = str(path)
         raise
     sync_directory(path.parent)
+
+
+def give_to_owner(descriptor: int, like: Path) -> None:
+    """Have what root made belong to whom another file or directory does. Where root may not do that, it stays root's."""
+    owner = like.lstat()
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        with contextlib.suppress(PermissionError):
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def unfinished(path: Path) -> Iterator[Path]:
@@ -75,8 +90,15 @@ def file_problem(error: OSError, place: Path | None = None) -> str:
 
 def sync_directory(path: Path) -> None:
     """Have the names in a directory on the disk."""
-    directory = os.open(path, os.O_RDONLY)
+    with opened(path) as descriptor:
+        os.fsync(descriptor)
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[int]:
+    """Give a descriptor of a file or directory that is only read."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.fsync(directory)
+        yield descriptor
     finally:
-        os.close(directory)
+        os.close(descriptor)

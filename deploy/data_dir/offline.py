@@ -79,17 +79,20 @@ def has_database(config: Config) -> bool:
         return True
 
 
-def _main_database(config: Config) -> Database:
+def _main_database(config: Config, *, leads: bool = False) -> Database:
     """Return the main database, not open yet. Raises `Unavailable` for a file that is not there: only a start makes it."""
     file = config.data_dir / "main.db"
     if config.database_url is None and not file.is_file():
         raise Unavailable("SQLITE_CANTOPEN")
-    return database_of(file, config.database_url)
+    return database_of(file, config.database_url, leads=leads)
 
 
-async def record_audit(config: Config, kind: AuditKind, work: Work[None] | None = None) -> None:
-    """Note a kind in the audit, in one commit with `work`. Raises `DatabaseError`."""
-    database = _main_database(config)
+async def record_audit(config: Config, kind: AuditKind, work: Work[None] | None = None, *, leads: bool = False) -> None:
+    """Note a kind in the audit, in one commit with `work`. Raises `DatabaseError`.
+
+    `leads`: no bridge may run meanwhile, on another machine either, which has the server and not our lock. Raises `InUse`.
+    """
+    database = _main_database(config, leads=leads)
     audit = AuditLog(vault=open_vault(config))
     await database.open()
     try:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from bridge.runtime.keep_plan import Keep
@@ -26,7 +25,7 @@ from deploy.data_dir.secret_files import Role, SetupError
 from deploy.init.worker_files import WorkerPorts
 from deploy.init.worker_routes import MAX_WORKERS
 from deploy.stack.synapse_config import SERVER_NAME
-from policies.load import PACKS
+from policies.load import PACKS, UNREADABLE, parse_yaml, why_unreadable
 from policies.schema import Language
 
 COMPOSE_DATABASE: Final = "database"
@@ -311,17 +310,13 @@ class Answers(Section):
 def read_answers(path: Path) -> dict[str, Any]:
     """Read the file as a mapping. Raises :class:`SetupError` when others can read it, or it is none."""
     try:
-        mode, text = path.stat().st_mode, path.read_text(encoding="utf-8")
+        mode, raw = path.stat().st_mode, parse_yaml(path)
     except OSError as error:
         raise SetupError([f"{path}: cannot be read ({error.strerror})"]) from None
-    except UnicodeDecodeError:
-        raise SetupError([f"{path}: is not UTF-8"]) from None
+    except UNREADABLE as error:
+        raise SetupError([f"{path}: {why_unreadable(error, path)}"]) from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise SetupError([f"{path}: holds secrets and must be readable by its owner only (chmod 600)"])
-    try:
-        raw = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise SetupError([f"{path}: is not YAML"]) from None
     if not isinstance(raw, dict):
         raise SetupError([f"{path}: is not a mapping of keys to answers"])
     review = raw.get("reviewed")

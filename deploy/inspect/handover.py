@@ -9,10 +9,12 @@ stopped only that one is asked, or the one that is to stay would be told to let 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
 from bridge.lease.waiting import host_name
+from bridge.storage.errors import DatabaseError
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.tables import lease_table
 from bridge.tables.lease_table import place_of_lease
@@ -68,8 +70,10 @@ async def hand_over(
                 what = f"the bridge on {lease.host} leads (epoch {lease.epoch}), after {seconds:.1f} s"
                 return CheckReport(checks=(CheckResult(name=NAME, ok=True, what=what),))
             await asyncio.sleep(LOOK_SECONDS)
-        await lease_table.ask_handover(connection, wanted=False)
     finally:
+        # Also where a person ended this: a leader that comes to itself later goes on.
+        with contextlib.suppress(DatabaseError):
+            await lease_table.ask_handover(connection, wanted=False)
         await connection.close()
     return _said(
         f"the leader has not let go within {timeout_seconds:.0f} s", "The wish is taken back. See the logs of both bridges."

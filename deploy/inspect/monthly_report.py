@@ -71,9 +71,7 @@ class ReportMonth:
 
 
 def read_months(data: Path, server: str | None, month: str | None) -> tuple[ReportMonth, ...]:
-    """Read the counters of a line, beside a running bridge or without one. Raises `DatabaseError` and `OSError`."""
-    if server is None and not (data / "main.db").is_file():
-        raise FileNotFoundError(2, "there is no database of a line", str(data / "main.db"))
+    """Read the counters of a line, beside a running bridge or without one. Raises `DatabaseError`."""
     with offline.line_snapshot(data, server) as db:
         counters = inspection.tally(db)
     cells = [ReportCell(month=c.month, language=c.language, kind=c.kind, number=c.number) for c in counters]

@@ -247,20 +247,29 @@ def check_database(config: Config, layout: Layout, *, running: bool) -> Iterator
 
 def check_backup_place(config: Config, layout: Layout) -> Iterator[CheckResult]:
     """Whether backups could be written as the configuration says, where it says so: a warning, the line starts without."""
-    if (told := config.backup) is None:
+    if config.backup is None:
         return
-    problems = []
-    if not told.passphrase_file.is_file():
-        problems.append(f"{told.passphrase_file} is not there")
-    elif not is_private(told.passphrase_file):
-        problems.append(f"{told.passphrase_file} can be read by others (chmod 600)")
-    if not (told.to.is_dir() and os.access(told.to, os.W_OK)):
-        problems.append(f"{told.to} is no directory that can be written")
-    elif os.getuid() == 0 and _owner(told.to) != _owner(layout.data):
-        problems.append(f"{told.to} belongs to another account than the line's directory, and the line's writes there")
+    try:
+        problems = [*_passphrase_problems(config.backup.passphrase_file), *_place_problems(config.backup.to, layout)]
+    except PermissionError as error:
+        problems = [f"{error.filename} is in a directory into which this account may not look"]
     do = "Make them, for the user who runs the line; the passphrase is kept elsewhere as well." if problems else ""
     what = "; ".join(problems) or "directory and passphrase are there"
     yield CheckResult(name="backup place", ok=True, what=what, do=do, warning=bool(problems))
+
+
+def _passphrase_problems(file: Path) -> Iterator[str]:
+    if not file.is_file():
+        yield f"{file} is not there"
+    elif not is_private(file):
+        yield f"{file} can be read by others (chmod 600)"
+
+
+def _place_problems(to: Path, layout: Layout) -> Iterator[str]:
+    if not (to.is_dir() and os.access(to, os.W_OK)):
+        yield f"{to} is no directory that can be written"
+    elif os.getuid() == 0 and _owner(to) != _owner(layout.data):
+        yield f"{to} belongs to another account than the line's directory, and the line's writes there"
 
 
 def _owner(path: Path) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.wording.durations import describe_duration, describe_in_steps
+from bot.wording.durations import describe_duration, describe_in_steps, spell_duration
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,15 @@ def test_how_long(seconds: float, words: str) -> None:
 def test_in_steps(seconds: float, words: str) -> None:
     """Of open threads, five minutes at a time."""
     assert describe_in_steps(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        *((20, "less than a minute"), (60, "a minute"), (600, "10 minutes"), (7200, "2 hours"), (9000, "150 minutes")),
+        *((72 * 3600, "3 days"), (71 * 3600, "71 hours"), (100 * 3600, "100 hours"), (90 * 86_400, "90 days")),
+    ],
+)
+def test_in_whole_words(seconds: float, words: str) -> None:
+    """What is kept is not said to go sooner than it does, nor a closing to be at once."""
+    assert spell_duration(seconds) == words

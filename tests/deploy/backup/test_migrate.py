@@ -23,7 +23,7 @@ from bridge.storage.postgres_transaction import LEASE_SCHEMA
 from bridge.storage.sqlite_connection import SqliteConnection, snapshot
 from deploy.backup.migrate import DATABASES, CannotMigrate, migrate
 from deploy.cli.main import cli
-from deploy.data_dir.accept_facts import LineRuns
+from deploy.data_dir.line_lock import LineRuns
 from deploy.data_dir.postgres_snapshot import snapshot as server_snapshot
 from tests.deploy.line_directory import LineDirectory, line_directory
 from tests.fakes.bridge_harness import BridgeHarness
@@ -110,6 +110,9 @@ async def test_there_and_back(line: LineDirectory) -> None:
     assert content(config, "sqlite") == before
     assert files(config) == {"keys.db", "main.db", "voice.db"}
     assert schemas(config) == set()
+    assert await migrate(config, "sqlite") == rows, "a second call says that the line is there"
+    assert content(config, "sqlite") == before
+    assert schemas(config) == set(), "and leaves nothing on the server"
     again = BridgeHarness(line.layout.bridge)
     await again.open()
     await again.close()
@@ -259,6 +262,9 @@ async def test_nothing_to_move_is_said_only_where_there_is_nothing(line: LineDir
     config = config_of(line)
     main = config.data_dir / "main.db"
     main.rename(config.data_dir / "kept")
+    with pytest.raises(CannotMigrate, match="nothing of this line"):
+        await migrate(config, "sqlite")
+    assert schemas(config) == set()
     (config.data_dir / "main.db-wal").write_bytes(b"words")
     with pytest.raises(CannotMigrate, match="nothing to move"):
         await migrate(config, "postgresql")
@@ -288,8 +294,6 @@ async def test_what_holds_something_else_is_not_written_to(line: LineDirectory) 
     """A database with rows of its own, a running line, and nothing to move: each is said, and both sides stay."""
     config = config_of(line)
     before = content(config, "sqlite")
-    with pytest.raises(CannotMigrate, match="nothing of this line"):
-        await migrate(config, "sqlite")
     with (config.data_dir / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(LineRuns):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -147,3 +149,17 @@ def test_a_file_is_made_once(tmp_path: Path) -> None:
     out.write_text("filled in", encoding="utf-8")
     assert run("--out", out).exit_code == 2
     assert out.read_text(encoding="utf-8") == "filled in"
+
+
+def test_a_full_disk_leaves_no_half_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be in the way of the next try: a file that exists is left as it is."""
+    out = tmp_path / "kit.md"
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        ended = run("--out", out)
+    assert (ended.exit_code, f"{out}: No space left on device; make room" in ended.output) == (2, True)
+    assert run("--out", out).exit_code == 0

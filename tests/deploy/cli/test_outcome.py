@@ -22,7 +22,14 @@ from deploy.cli.main import cli
 from deploy.cli.outcome import database_problem
 from tests.deploy.init.answers import answers, run_init
 
-BESIDE = [["trust"], ["audit"], ["alarm", "test"], ["backup", "--passphrase-file", "PASSPHRASE", "--to", "FILE"]]
+BESIDE = [
+    ["trust"],
+    ["audit"],
+    ["report"],
+    ["erasure", "verify"],
+    ["alarm", "test"],
+    ["backup", "--passphrase-file", "PASSPHRASE", "--to", "FILE"],
+]
 
 
 @pytest.mark.parametrize("words", BESIDE, ids=lambda words: words[0])

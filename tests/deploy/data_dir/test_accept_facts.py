@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from click.testing import CliRunner, Result
 
 from bot.model.actions import DESK
 from bridge.storage.marked_sets import Found, SetName
-from bridge.tables import line_state
+from bridge.storage.postgres_connection import PostgresPlace, connect
+from bridge.tables import lease_table, line_state
+from deploy.backup.migrate import migrate
 from deploy.cli.main import cli
 from deploy.data_dir import offline
 from deploy.inspect.doctor_database import check_marked_facts
@@ -21,6 +24,8 @@ from tests.bridge.engine.test_aggregate_check import PUT_BACK_DESK
 from tests.bridge.engine.test_marked_facts import PUT_BACK, say, talk
 from tests.deploy.line_directory import ADA, LineDirectory, line_directory
 from tests.fakes.bridge_harness import BridgeHarness
+from tests.fakes.database_engine import make_line_database
+from tests.fakes.postgres_server import PostgresServer
 
 OTHER = "+12065550123"
 CONFIRMED = "INSERT INTO matrix_confirmed (user_id, master_key) VALUES ($1, 'key')"
@@ -129,6 +134,41 @@ async def test_the_line_must_be_stopped(line: LineDirectory) -> None:
         told = await accept(line, "suppression")
     assert (told.exit_code, "stop it first" in told.stderr) == (2, True)
     assert (await starts(line)).marks_found[SetName.SUPPRESSION] is Found.BEHIND
+
+
+@pytest.mark.parametrize("facts", ["suppression", "keys"])
+async def test_a_missing_file_of_keys_is_not_made(line: LineDirectory, facts: str) -> None:
+    """As where its volume is not mounted: another one would be in the way of the right one. Nothing is changed."""
+    keys = line.layout.bridge / "keys.db"
+    keys.rename(kept := line.layout.bridge / "kept")
+    told = await accept(line, facts)
+    assert (told.exit_code, f"{keys}: missing" in told.stderr, keys.exists()) == (2, True, False)
+    kept.rename(keys)
+    assert (await starts(line)).marks_found[SetName.SUPPRESSION] is Found.BEHIND
+    with offline.read_transaction(line.config) as db:
+        assert line_state.peek(db, line_state.KEYS_LOST) is None
+
+
+@pytest.mark.parametrize("facts", ["suppression", "keys"])
+async def test_a_bridge_of_another_machine_is_seen(
+    line: LineDirectory, postgres_server: PostgresServer, facts: str
+) -> None:
+    """It has the PostgreSQL database, and another lock than ours: the command refuses, as `upgrade` and `migrate` do."""
+    url_file = line.layout.data / "database_url"
+    url_file.touch(mode=0o600)
+    url_file.write_text(await make_line_database(f"line_{secrets.token_hex(6)}", postgres_server.url("postgres")))
+    with line.layout.config.open("a", encoding="utf-8") as config:
+        config.write(f"\ndatabase: {{url_file: {url_file}}}\n")
+    await migrate(line.config, "postgresql")
+    place = PostgresPlace(str(line.config.database_url), "main")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bridge.storage.postgres_database.LEADER_MS", 100)
+        bridge = await connect(place)
+        assert await lease_table.share_leaders_lock(bridge, place)
+        told = await accept(line, facts)
+        await bridge.close()
+    assert (told.exit_code, "a bridge runs on it; stop the line first" in told.stderr) == (2, True)
+    assert (await accept(line, facts)).exit_code == 0
 
 
 async def test_a_command_that_was_interrupted_is_done_again(line: LineDirectory, monkeypatch: pytest.MonkeyPatch) -> None:

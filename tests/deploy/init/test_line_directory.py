@@ -280,6 +280,14 @@ def test_answers_that_others_can_read_are_refused(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"answers.yaml", "password"}
 
 
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    """The second would win in silence: of two lists of staff the people of the first would have no account."""
+    text = yaml.safe_dump(answers())
+    ended = run_init(tmp_path, f"{text}staff: [{{name: sol, role: supervisor}}]\n")
+    assert (ended.exit_code, (tmp_path / "line").exists()) == (2, False)
+    assert f"line {text.count(chr(10)) + 1}: this key is there twice" in ended.stderr
+
+
 def test_the_example_is_whole_but_for_the_numbers(tmp_path: Path) -> None:
     """The answers that come with Quietline are refused for their example's number alone, and taken with a true one."""
     text = EXAMPLE.read_text()

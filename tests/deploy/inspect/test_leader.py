@@ -17,7 +17,7 @@ from bridge.lease.waiting import Waiting, host_name
 from bridge.storage.postgres_connection import PostgresPlace
 from deploy.inspect import handover
 from deploy.inspect.handover import hand_over
-from deploy.inspect.leader import check_leader, leader_rows
+from deploy.inspect.leader import check_leader, leader_rows, read_leadership
 from tests.bridge.lease.leases import LeasedLine
 from tests.bridge.papers import Papers
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
@@ -179,6 +179,25 @@ async def test_a_wish_that_is_not_heard_in_time_is_taken_back(line: LedLine) -> 
     lead, waiting = await led(line)
     [row] = (await hand_over(line.config, timeout_seconds=0.1)).checks
     assert (row.ok, row.what) == (False, "the leader has not let go within 0 s")
+    await lead._renew()
+    assert not lead.handover.is_set()
+    await lead.close()
+    await waiting.close()
+
+
+async def test_a_wish_that_a_person_gave_up_is_taken_back(line: LedLine) -> None:
+    """Ctrl-C while the leader is frozen: it goes on when it wakes, and gives nothing to anybody."""
+    lead, waiting = await led(line)
+    asking = asyncio.create_task(hand_over(line.config))
+
+    async def asked() -> bool | None:
+        lease = (await asyncio.to_thread(read_leadership, str(line.config.database_url))).lease
+        return (lease is not None and lease.handover) or None
+
+    await wait_until("the wish stands", asked)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
     await lead._renew()
     assert not lead.handover.is_set()
     await lead.close()

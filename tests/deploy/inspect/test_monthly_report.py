@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import secrets
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,13 @@ from click.testing import CliRunner, Result
 from bot.lifecycle.tally import LONGEST_WAIT, WAIT_STEPS
 from bridge.storage.database import Transaction
 from bridge.storage.sqlite_connection import SqliteConnection
+from deploy.backup.migrate import migrate
 from deploy.cli.main import cli
 from deploy.inspect import monthly_report
+from tests.deploy.line_directory import line_directory
 from tests.fakes.bridge_harness import BridgeHarness
+from tests.fakes.database_engine import make_line_database
+from tests.fakes.postgres_server import PostgresServer
 
 CELLS = [
     ("2027-01", "en", "shelter", 12),
@@ -113,7 +119,22 @@ def test_one_month_or_a_refusal(data: Path, tmp_path: Path) -> None:
     assert run(data, "--month", "2031-12").output == "Nothing was counted.\n"
     assert run(data, "--month", "2027-13").exit_code == 2
     nothing = run(tmp_path / "nowhere")
-    assert (nothing.exit_code, "main.db: cannot be read" in nothing.output) == (2, True)
+    assert (nothing.exit_code, f"{tmp_path / 'nowhere'}: there is no line" in nothing.output) == (2, True)
+
+
+async def test_a_line_on_postgresql_is_named_by_its_directory(tmp_path: Path, postgres_server: PostgresServer) -> None:
+    """Its configuration in the directory says where the counters are, as for every other command."""
+    async with line_directory(tmp_path) as line:
+        await line.execute("INSERT INTO tally (month, language, kind, number) VALUES ($1, $2, $3, $4)", *CELLS[0])
+        await line.harness.close()
+        url_file = tmp_path / "database_url"
+        url_file.touch(mode=0o600)
+        url_file.write_text(await make_line_database(f"line_{secrets.token_hex(6)}", postgres_server.url("postgres")))
+        with line.layout.config.open("a", encoding="utf-8") as config:
+            config.write(f"\ndatabase: {{url_file: {url_file}}}\n")
+        await migrate(line.config, "postgresql")
+        told = await asyncio.to_thread(run, line.layout.data)
+    assert (told.exit_code, "shelter: 12" in told.output) == (0, True)
 
 
 def test_it_reads_beside_a_writer_and_writes_nothing(data: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -124,6 +125,21 @@ async def test_where_backups_would_go(tmp_path: Path, readable: bool) -> None:
     phrase.write_text("a passphrase of many words\n")
     phrase.chmod(0o644 if readable else 0o600)
     assert (await rows_of(layout))["backup place"].warning is readable
+
+
+async def test_a_passphrase_that_this_account_may_not_look_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in /root, said by the account of the line: a warning with its path, and all other rows."""
+    phrase, stat = tmp_path / "root" / "passphrase", Path.stat
+    layout = real(tmp_path, backup={"to": str(tmp_path), "passphrase_file": str(phrase)})
+
+    def refused(path: Path, **how: bool) -> os.stat_result:
+        if path == phrase:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return stat(path, **how)
+
+    monkeypatch.setattr(Path, "stat", refused)
+    row = (await rows_of(layout))["backup place"]
+    assert (row.ok, row.warning, str(phrase) in row.what) == (True, True, True)
 
 
 @pytest.mark.parametrize(("owner", "warned"), [(0, True), (997, False)])

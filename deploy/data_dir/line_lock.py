@@ -1,0 +1,37 @@
+"""The lock of a line's data directory, for a command that needs the line stopped.
+
+Rule of this module: it is the lock that a bridge takes (`bridge/app/main.py`), and the file belongs to the account of the
+directory, whoever said the command: the next bridge opens it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+from typing import TYPE_CHECKING
+
+from deploy.data_dir.atomic_files import give_to_owner
+from deploy.data_dir.secret_files import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class LineRuns(SetupError):  # noqa: N818 - an answer, not a failure
+    """A bridge runs there."""
+
+    def __init__(self, where: Path | str) -> None:
+        super().__init__([f"{where}: the line runs; stop it first"])
+
+
+@contextlib.contextmanager
+def line_stopped(data: Path) -> Iterator[None]:
+    """Keep every bridge from a data directory for the length of a block. Raises `LineRuns` while one has it, `OSError`."""
+    with (data / "lock").open("a") as lock:
+        give_to_owner(lock.fileno(), data)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LineRuns(data) from None
+        yield
