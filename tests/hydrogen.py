@@ -17,6 +17,7 @@ from aiohttp import web
 
 from tests.browser import Tab, open_tab
 from tests.e2e.cross_signing import cross_sign
+from tests.fakes.served import served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -178,12 +179,5 @@ async def _serve(files: Path, homeserver: str) -> AsyncIterator[str]:
 
     app = web.Application()
     app.router.add_get("/{name:.*}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        await (site := web.TCPSite(runner, "127.0.0.1", 0)).start()
-        assert site._server is not None
-        port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined] # asyncio's server has them
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        await runner.cleanup()
+    async with served(app) as url:
+        yield f"{url}/"

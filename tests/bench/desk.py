@@ -41,7 +41,7 @@ class TimedSupervisor(NioClient):
     async def ask(self, room: str, words: str, *, within: float = 30) -> float:
         """Say something; return the seconds from before it is encrypted until a decrypted answer to it is here."""
         begun = time.perf_counter()
-        asked = await self._send(room, "m.room.message", {"msgtype": "m.text", "body": words})
+        asked = await self.send(room, "m.room.message", {"msgtype": "m.text", "body": words})
 
         async def answered() -> float | None:
             return self._answers.get(asked)
@@ -50,7 +50,7 @@ class TimedSupervisor(NioClient):
 
     async def say_quickly(self, room: str, words: str) -> None:
         """Say something, and wait for nothing but the homeserver."""
-        await self._send(room, "m.room.message", {"msgtype": "m.text", "body": words})
+        await self.send(room, "m.room.message", {"msgtype": "m.text", "body": words})
 
     async def shown(self, words: str, since: float, *, within: float) -> float:
         """Return when a message with these words was decrypted here, no sooner than `since` (`time.perf_counter`)."""

@@ -22,6 +22,7 @@ from tests.e2e.polling import wait_until
 from tests.e2e.separate_line import HURRIED
 from tests.e2e.stack import Stack
 from tests.fakes.database_file import rows, write
+from tests.fakes.served import served
 
 EVERY, SLOW, LIMIT = 5.0, 15.0, 20.0
 """Seconds between two trips, until one is slow, and until it is given up: as few as a loaded machine bears."""
@@ -140,19 +141,15 @@ async def run_canary_line(directory: Path, *, handset: bool = False) -> AsyncIte
     line = CanaryLine(stack)
     app = web.Application()
     app.add_routes([web.post("/call", line.answer_call)])
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        await stack.prepare()
-        _configure(stack, site.name, handset=handset)
-        await stack.start()
-        await line.wait_for(ok=True)
-        yield line
-    finally:
-        await stack.end()
-        await runner.cleanup()
+    async with served(app) as url:
+        try:
+            await stack.prepare()
+            _configure(stack, url, handset=handset)
+            await stack.start()
+            await line.wait_for(ok=True)
+            yield line
+        finally:
+            await stack.end()
 
 
 def _configure(stack: Stack, call_url: str, *, handset: bool) -> None:

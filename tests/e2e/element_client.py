@@ -10,12 +10,12 @@ import asyncio
 import itertools
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.polling import STEP_TIMEOUT, StepFailed, wait_until
-from tests.e2e.staff_client import Account, TimelineItem, find_item
+from tests.e2e.polling import StepFailed, wait_until
+from tests.e2e.staff_client import Account, ContentClient, TimelineItem
 
 DRIVER = Path(__file__).with_name("element_engine.mjs")
 NODE = Path(sys.prefix) / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
@@ -27,7 +27,7 @@ LINE_BYTES = 16 * 1024 * 1024
 ENDS = 5.0
 
 
-class ElementClient:
+class ElementClient(ContentClient):
     """A `StaffClient` on Element's engine. With a `recovery_key`: a later device, which its owner verifies with it."""
 
     def __init__(self, homeserver: str, account: Account, *, recovery_key: str | None = None, signed: bool = True) -> None:
@@ -126,49 +126,12 @@ class ElementClient:
         """Return what Element does about an event: "ring" (with sound), "notify" (without) or "nothing"."""
         return str(await self._ask("rings", room=room_id, event=event_id))
 
-    async def say(self, room_id: str, text: str) -> TimelineItem:
-        """Send a plain text message; returns it as the server has it."""
-        return await self.say_raw(room_id, {"msgtype": "m.text", "body": text})
-
-    async def reply(self, room_id: str, to: TimelineItem, text: str) -> TimelineItem:
-        """Send a reply."""
-        relation = {"m.in_reply_to": {"event_id": to.event_id}}
-        return await self.say_raw(room_id, {"msgtype": "m.text", "body": text, "m.relates_to": relation})
-
-    async def say_in_thread(self, room_id: str, root: TimelineItem, text: str) -> TimelineItem:
-        """Send into a Matrix thread that begins at `root`."""
-        relation = {"rel_type": "m.thread", "event_id": root.event_id}
-        return await self.say_raw(room_id, {"msgtype": "m.text", "body": text, "m.relates_to": relation})
-
-    async def say_raw(self, room_id: str, content: Mapping[str, Any]) -> TimelineItem:
-        """Send an `m.room.message` with exactly this content, encrypted by the engine."""
-        event_id = await self._send(room_id, "m.room.message", content)
-        return await self.find(room_id, "own message is with the server", lambda i: i.event_id == event_id)
-
-    async def edit(self, room_id: str, item: TimelineItem, text: str) -> None:
-        """Replace the text of one's own message."""
-        new = {"msgtype": "m.text", "body": text}
-        relation = {"rel_type": "m.replace", "event_id": item.event_id}
-        await self._send(
-            room_id, "m.room.message", {**new, "body": f"* {text}", "m.new_content": new, "m.relates_to": relation}
-        )
-
     async def redact(self, room_id: str, item: TimelineItem) -> None:
         """Redact an event."""
         await self._ask("redact", room=room_id, event=item.event_id)
 
-    async def react(self, room_id: str, item: TimelineItem, key: str) -> None:
-        """Put a reaction on an event."""
-        relation = {"rel_type": "m.annotation", "event_id": item.event_id, "key": key}
-        await self._send(room_id, "m.reaction", {"m.relates_to": relation})
-
-    async def find(
-        self, room_id: str, step: str, wanted: Callable[[TimelineItem], bool], *, within: float = STEP_TIMEOUT
-    ) -> TimelineItem:
-        """Wait until an item of the room is `wanted`; the newest such item."""
-        return await find_item(self, room_id, step, wanted, within=within)
-
-    async def _send(self, room_id: str, kind: str, content: Mapping[str, Any]) -> str:
+    async def send(self, room_id: str, kind: str, content: Mapping[str, Any]) -> str:
+        """Send an event of this type, encrypted by the engine where the room is; return its id."""
         return str(await self._ask("send", room=room_id, type=kind, content=content))
 
     async def _ask(self, command: str, **arguments: Any) -> Any:

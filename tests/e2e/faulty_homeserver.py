@@ -17,6 +17,8 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from tests.fakes.served import answering, served
+
 SLOW: Final = 1.5
 """Seconds that a slow one thinks about each request, and that a late answer takes."""
 FORWARDED_HEADERS: Final = ("Authorization", "Content-Type")
@@ -53,19 +55,8 @@ class FaultyHomeserver:
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[FaultyHomeserver]:
         """Listen on a port of the system's choice for the length of the block."""
-        app = web.Application(client_max_size=1 << 26)
-        app.router.add_route("*", "/{path:.*}", self._handle)
-        runner = web.AppRunner(app, shutdown_timeout=0.5)
-        await runner.setup()
-        async with aiohttp.ClientSession(auto_decompress=False) as self._http:
-            try:
-                site = web.TCPSite(runner, "127.0.0.1", 0)
-                await site.start()
-                host, port = runner.addresses[0][:2]
-                self.url = f"http://{host}:{port}"
-                yield self
-            finally:
-                await runner.cleanup()
+        async with aiohttp.ClientSession(auto_decompress=False) as self._http, served(answering(self._handle)) as self.url:
+            yield self
 
     async def _handle(self, request: web.Request) -> web.Response:
         mode = self.mode if self._only in request.path else FaultMode.WELL

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -19,11 +19,11 @@ from nio.store import SqliteMemoryStore
 
 from tests.e2e.cross_signing import cross_sign, signed_devices
 from tests.e2e.nio_timeline import timeline_items
-from tests.e2e.polling import STEP_TIMEOUT, wait_until
-from tests.e2e.staff_client import Account, TimelineItem, find_item
+from tests.e2e.polling import wait_until
+from tests.e2e.staff_client import Account, ContentClient, TimelineItem
 
 
-class NioClient:
+class NioClient(ContentClient):
     """A `StaffClient` on matrix-nio, in memory only. `signed`: whether its device is cross-signed."""
 
     def __init__(self, homeserver: str, account: Account, *, signed: bool = True) -> None:
@@ -142,46 +142,15 @@ class NioClient:
         self._events[room_id] = {**found, **self._events.get(room_id, {})}
         return await self.items(room_id)
 
-    async def say(self, room_id: str, text: str) -> TimelineItem:
-        """Send a plain text message, exactly this text."""
-        return await self.say_raw(room_id, {"msgtype": "m.text", "body": text})
-
-    async def reply(self, room_id: str, to: TimelineItem, text: str) -> TimelineItem:
-        """Send a reply."""
-        relation = {"m.in_reply_to": {"event_id": to.event_id}}
-        return await self.say_raw(room_id, {"msgtype": "m.text", "body": text, "m.relates_to": relation})
-
-    async def say_in_thread(self, room_id: str, root: TimelineItem, text: str) -> TimelineItem:
-        """Send into a Matrix thread that begins at `root`."""
-        relation = {"rel_type": "m.thread", "event_id": root.event_id}
-        return await self.say_raw(room_id, {"msgtype": "m.text", "body": text, "m.relates_to": relation})
-
-    async def say_raw(self, room_id: str, content: Mapping[str, Any]) -> TimelineItem:
-        """Send an `m.room.message` with exactly this content, encrypted."""
-        event_id = await self._send(room_id, "m.room.message", dict(content))
-        return await self.find(room_id, "own message came back", lambda i: i.event_id == event_id)
-
-    async def edit(self, room_id: str, item: TimelineItem, text: str) -> None:
-        """Replace the text of one's own message."""
-        new = {"msgtype": "m.text", "body": text}
-        relation = {"rel_type": "m.replace", "event_id": item.event_id}
-        content = {"msgtype": "m.text", "body": f"* {text}", "m.new_content": new, "m.relates_to": relation}
-        await self._send(room_id, "m.room.message", content)
-
     async def redact(self, room_id: str, item: TimelineItem) -> None:
         """Redact an event."""
         await self._client.room_redact(room_id, item.event_id)
 
-    async def react(self, room_id: str, item: TimelineItem, key: str) -> None:
-        """Put a reaction on an event."""
-        relation = {"rel_type": "m.annotation", "event_id": item.event_id, "key": key}
-        await self._send(room_id, "m.reaction", {"m.relates_to": relation})
-
-    async def find(
-        self, room_id: str, step: str, wanted: Callable[[TimelineItem], bool], *, within: float = STEP_TIMEOUT
-    ) -> TimelineItem:
-        """Wait until an item of the room is `wanted`; the newest such item."""
-        return await find_item(self, room_id, step, wanted, within=within)
+    async def send(self, room_id: str, kind: str, content: Mapping[str, Any]) -> str:
+        """Send an event of this type, encrypted where the room is; return its id."""
+        answer = await self._client.room_send(room_id, kind, dict(content), ignore_unverified_devices=True)
+        assert isinstance(answer, nio.RoomSendResponse), "the homeserver refused the message"
+        return str(answer.event_id)
 
     async def call(self, method: str, path: str, body: Mapping[str, Any]) -> int:
         """Ask the homeserver something that no client offers; returns the status. `path` after `/_matrix/client/v3/`."""
@@ -204,8 +173,3 @@ class NioClient:
 
     async def _keep(self, room: Any, event: Any) -> None:
         self._events.setdefault(room.room_id, {})[event.event_id] = event
-
-    async def _send(self, room_id: str, kind: str, content: dict[str, Any]) -> str:
-        answer = await self._client.room_send(room_id, kind, content, ignore_unverified_devices=True)
-        assert isinstance(answer, nio.RoomSendResponse), "the homeserver refused the message"
-        return str(answer.event_id)

@@ -122,6 +122,51 @@ class StaffClient(Protocol):
         """Wait until an item of the room is `wanted` and return it."""
 
 
+class ContentClient(StaffClient, Protocol):
+    """A client that sends an event with exactly the content that it is given: what a person's messages are made of."""
+
+    async def send(self, room_id: str, kind: str, content: Mapping[str, Any]) -> str:
+        """Send an event of this type, encrypted where the room is; return its id."""
+
+    async def say(self, room_id: str, text: str) -> TimelineItem:
+        """Send a plain text message, exactly this text; returns it as the server has it."""
+        return await self.say_raw(room_id, {"msgtype": "m.text", "body": text})
+
+    async def reply(self, room_id: str, to: TimelineItem, text: str) -> TimelineItem:
+        """Send a reply."""
+        relation = {"m.in_reply_to": {"event_id": to.event_id}}
+        return await self.say_raw(room_id, {"msgtype": "m.text", "body": text, "m.relates_to": relation})
+
+    async def say_in_thread(self, room_id: str, root: TimelineItem, text: str) -> TimelineItem:
+        """Send into a Matrix thread that begins at `root`."""
+        relation = {"rel_type": "m.thread", "event_id": root.event_id}
+        return await self.say_raw(room_id, {"msgtype": "m.text", "body": text, "m.relates_to": relation})
+
+    async def say_raw(self, room_id: str, content: Mapping[str, Any]) -> TimelineItem:
+        """Send an `m.room.message` with exactly this content."""
+        event_id = await self.send(room_id, "m.room.message", content)
+        return await self.find(room_id, "own message is with the server", lambda i: i.event_id == event_id)
+
+    async def edit(self, room_id: str, item: TimelineItem, text: str) -> None:
+        """Replace the text of one's own message."""
+        new = {"msgtype": "m.text", "body": text}
+        relation = {"rel_type": "m.replace", "event_id": item.event_id}
+        await self.send(
+            room_id, "m.room.message", {**new, "body": f"* {text}", "m.new_content": new, "m.relates_to": relation}
+        )
+
+    async def react(self, room_id: str, item: TimelineItem, key: str) -> None:
+        """Put a reaction on an event."""
+        relation = {"rel_type": "m.annotation", "event_id": item.event_id, "key": key}
+        await self.send(room_id, "m.reaction", {"m.relates_to": relation})
+
+    async def find(
+        self, room_id: str, step: str, wanted: Callable[[TimelineItem], bool], *, within: float = STEP_TIMEOUT
+    ) -> TimelineItem:
+        """Wait until an item of the room is `wanted`; the newest such item."""
+        return await find_item(self, room_id, step, wanted, within=within)
+
+
 async def find_item(
     client: StaffClient,
     room_id: str,

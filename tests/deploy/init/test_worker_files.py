@@ -39,6 +39,7 @@ from tests.deploy.init.answers import joined, run_init
 from tests.deploy.module_homeserver import MODULE_PATH, POLICY, SECRET, ModuleHomeserver, with_people
 from tests.e2e.polling import wait_until
 from tests.fakes.postgres_server import PostgresServer, running_postgres
+from tests.fakes.served import answering, served
 from tests.fakes.worker_homeserver import WorkerHomeserver, free_worker_ports, nginx_whole, provision_on, worker_homeserver
 from tests.free_ports import free_ports
 from tests.outside_programs import OutsidePrograms
@@ -118,23 +119,15 @@ def test_whoever_is_named_is_there(count: int, media: bool) -> None:
 async def _processes(ports: WorkerPorts, workers: tuple[Worker, ...]) -> AsyncIterator[list[tuple[str, str]]]:
     """Have a server in place of each process; yields which of them was asked for what."""
     asked: list[tuple[str, str]] = []
-    runners = []
-    for name, port in [("main", ports.main), *((worker.name, ports.first + n) for n, worker in enumerate(workers))]:
+    async with contextlib.AsyncExitStack() as stack:
+        for name, port in [("main", ports.main), *((worker.name, ports.first + n) for n, worker in enumerate(workers))]:
 
-        async def answer(request: web.Request, name: str = name) -> web.Response:
-            asked.append((name, request.raw_path))
-            return web.Response()
+            async def answer(request: web.Request, name: str = name) -> web.Response:
+                asked.append((name, request.raw_path))
+                return web.Response()
 
-        application = web.Application()
-        application.router.add_route("*", "/{any:.*}", answer)
-        runners.append(runner := web.AppRunner(application, access_log=None))
-        await runner.setup()
-        await web.TCPSite(runner, HOST, port).start()
-    try:
+            await stack.enter_async_context(served(answering(answer), port=port))
         yield asked
-    finally:
-        for runner in runners:
-            await runner.cleanup()
 
 
 @pytest.mark.parametrize("router", ["caddy", "nginx"])
