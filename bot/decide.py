@@ -23,12 +23,14 @@ from bot.lifecycle import audit_trail, corrected_times, legal_hold, number_revea
 from bot.model.actions import THREAD, Action, DeliveryReceipt, SendSms, ShowReceipt
 from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import (
+    DevicesReturned,
     Event,
     IdentityChanged,
     IdentityConfirmed,
     MemberJoined,
     MemberLeft,
     MemberNamed,
+    MemberReturned,
     MessageIgnored,
     MessageRead,
     MessageRedacted,
@@ -217,6 +219,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Thread, MessageIgnored): (unsafe_phone.stop_from_any_device, assignment.explain_ignored),
     (Thread, MemberJoined): (assignment.member_joined, auto_assign.note_presence_in_thread),
     (Thread, MemberLeft): (assignment.member_left,),
+    (Thread, MemberReturned): (assignment.remove_returned,),
     (Thread, TimerDue): (
         legal_hold.postpone_removal,
         remove_answer,
@@ -253,6 +256,8 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, MessageIgnored): (enrolment.redact_ignored, cold_outreach.redact_ignored, roster.explain_ignored),
     (Desk, MemberJoined): (roster.member_joined,),
     (Desk, MemberLeft): (roster.member_left, enrolment.forget_member),
+    (Desk, MemberReturned): (roster.remove_returned,),
+    (Desk, DevicesReturned): (roster.devices_returned,),
     (Desk, MemberNamed): (roster.name_member,),
     (Desk, RoomLost): (roster.room_lost,),
     (Desk, StaffAdded): (roster.staff_added,),

@@ -107,6 +107,7 @@ WRITES_UNNAMED: Final = re.compile(r"\b(?:INSERT (?:OR \w+ )?INTO|UPDATE|DELETE 
 PASSED_OVER: Final = {
     (Thread, events.PowerLevelsChanged): "the desk's levels are the roster; threads get it as a fact",
     (Thread, events.MemberNamed): "the roster has the names; threads get it as a fact",
+    (Thread, events.DevicesReturned): "the desk is told; who receives keys is the bridge's to hold back",
     (Thread, events.IdentityChanged): "the desk is told; who receives keys is the bridge's to hold back",
     (Thread, events.IdentityConfirmed): "the desk is told; who receives keys is the bridge's to hold back",
     (Thread, thread_desk_events.ThreadQueued): "said by threads to the desk",

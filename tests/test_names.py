@@ -60,6 +60,8 @@ HISTORY: Final = "CHANGELOG.md"
 HOMONYMS: Final = {
     "Settings": "of each carrier, of the rehearsal carrier and of a pack: always behind the name of its module",
     "MemberNamed": "the Matrix event, and what a decision hears of it",
+    "MemberReturned": "the Matrix event, and what a decision hears of it",
+    "DevicesReturned": "the Matrix event, and what a decision hears of it",
     "IdentityChanged": "the Matrix event, and what a decision hears of it",
     "IdentityConfirmed": "the Matrix event, and what a decision hears of it",
     "RoomLost": "the Matrix event, and what a decision hears of it",

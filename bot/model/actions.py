@@ -210,10 +210,14 @@ class SendRecap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestorePowerLevels:
-    """Write a room's power levels as it was made with, but for who supervises now, and `supervisors` besides."""
+    """Write a room's power levels as it was made with, but for who supervises now, and `supervisors` besides.
+
+    `alone`: these supervise, and nobody else.
+    """
 
     place: str
     supervisors: tuple[str, ...] = ()
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

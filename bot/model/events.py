@@ -223,6 +223,21 @@ class MemberLeft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MemberReturned:
+    """A homeserver that was put back has a person in a room again who had left it, or was removed."""
+
+    place: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevicesReturned:
+    """Of these people there are devices again that were signed out. The line trusts them no more."""
+
+    users: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemberNamed:
     """A member of the desk room calls themselves this, in their own words; "" is no name."""
 
@@ -279,6 +294,8 @@ Event: TypeAlias = (
     | MessageIgnored
     | MemberJoined
     | MemberLeft
+    | MemberReturned
+    | DevicesReturned
     | MemberNamed
     | PowerLevelsChanged
     | IdentityChanged

@@ -74,6 +74,7 @@ class HomeserverIncidentKind(Enum):
     ROOMS_LOST = "rooms_lost"
     MODULE = "module"
     SUSPENDED = "suspended"
+    NOT_REMOVED = "not_removed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

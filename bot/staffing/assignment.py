@@ -25,7 +25,15 @@ from bot.model.actions import (
 )
 from bot.model.codeword_state import SendLock
 from bot.model.desk import Facts, Thread
-from bot.model.events import IgnoreReason, MemberJoined, MemberLeft, MessageIgnored, MessageSent, TextArrived
+from bot.model.events import (
+    IgnoreReason,
+    MemberJoined,
+    MemberLeft,
+    MemberReturned,
+    MessageIgnored,
+    MessageSent,
+    TextArrived,
+)
 from bot.model.feature import Step
 from bot.model.hold_signs import Doubt
 from bot.model.text_order import TextOrder, compare, moment, newest
@@ -182,6 +190,11 @@ def member_left(pack: Pack, facts: Facts, thread: Thread, event: MemberLeft) -> 
     if event.user != thread.assignment.assignee:
         return Step(thread, forgotten)
     return Step(*release_to_queue(thread, facts, notice_of("assignment.the_advocate_left")))
+
+
+def remove_returned(pack: Pack, facts: Facts, thread: Thread, event: MemberReturned) -> Step[Thread]:
+    """Remove a person once more whom a homeserver that was put back has in the room again."""
+    return Step(thread, (KickMember(user=event.user),))
 
 
 def remove_member(pack: Pack, facts: Facts, thread: Thread, event: MemberRemoved) -> Step[Thread]:

@@ -12,7 +12,7 @@ from typing import Final
 from bot.commands.parser import ParsedCommand, answer
 from bot.display.ringing import on_duty, who_decides
 from bot.display.thread_card import localpart
-from bot.model.actions import DESK, PageOnCall, RetryDeadLetter, SendMessage
+from bot.model.actions import DESK, PageOnCall, RestorePowerLevels, RetryDeadLetter, SendMessage
 from bot.model.desk import Desk, Facts
 from bot.model.events import MessageSent
 from bot.model.feature import Step
@@ -42,6 +42,7 @@ from bot.model.line_incidents import (
 )
 from bot.model.text_order import MAX_SKEW
 from bot.model.transactional_actions import TrustClock
+from bot.staffing.roster import SUPERVISOR_LEVEL
 from bot.wording.durations import describe_minutes
 from bot.wording.notice import joined, loud, notice_of
 from bot.wording.tables import ENGLISH
@@ -81,6 +82,7 @@ HOMESERVER_INCIDENTS: Final = {
     HomeserverIncidentKind.ROOMS_LOST: "alerts.the_homeserver_does_not_have",
     HomeserverIncidentKind.MODULE: "alerts.the_module_cannot_vouch",
     HomeserverIncidentKind.SUSPENDED: "alerts.the_homeserver_holds_us",
+    HomeserverIncidentKind.NOT_REMOVED: "alerts.a_person_could_not_be_removed",
 }
 """What is said of each; `where`: the place that it is about."""
 CANARY_STEPS: Final = {
@@ -94,7 +96,11 @@ CANARY_STEPS: Final = {
     CanaryStep.SILENT: "alerts.canary_silent",
 }
 """Where the test text stopped. What stops it may stop the texts of people."""
-CALL_SOMEBODY: Final = (HomeserverIncidentKind.DEVICE_GONE, HomeserverIncidentKind.SUSPENDED)
+CALL_SOMEBODY: Final = (
+    HomeserverIncidentKind.DEVICE_GONE,
+    HomeserverIncidentKind.SUSPENDED,
+    HomeserverIncidentKind.NOT_REMOVED,
+)
 """What the person on call hears of as well: what is said at the desk may not get through."""
 
 
@@ -151,6 +157,10 @@ def homeserver_incident(pack: Pack, facts: Facts, desk: Desk, event: HomeserverI
     where = event.designation or notice_of("alerts.the_desk_or_in_an")
     body = joined("", ("⚠️ ", notice_of(HOMESERVER_INCIDENTS[event.kind], where=where)))
     told = SendMessage(place=DESK, body=body, mentions=who_decides(facts))
+    if event.kind is HomeserverIncidentKind.ROOMS_LOST and desk.power_levels:
+        # Who was no supervisor any more is one again there, and who became one is none.
+        supervisors = tuple(user for user, level in desk.power_levels if level >= SUPERVISOR_LEVEL)
+        return Step(desk, (told, RestorePowerLevels(place=DESK, supervisors=supervisors, alone=True)))
     return Step(desk, (told, PageOnCall(reason="homeserver")) if event.kind in CALL_SOMEBODY else (told,))
 
 

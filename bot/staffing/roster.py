@@ -26,7 +26,16 @@ from bot.model.actions import (
     Speaker,
 )
 from bot.model.desk import Desk, DeskMember, Facts, Role
-from bot.model.events import MemberJoined, MemberLeft, MemberNamed, MessageIgnored, MessageSent, PowerLevelsChanged
+from bot.model.events import (
+    DevicesReturned,
+    MemberJoined,
+    MemberLeft,
+    MemberNamed,
+    MemberReturned,
+    MessageIgnored,
+    MessageSent,
+    PowerLevelsChanged,
+)
 from bot.model.feature import Step
 from bot.model.line_incidents import RoomLoss, RoomLost, StaffAdded, StaffRemoved
 from bot.model.thread_desk_events import MemberRemoved
@@ -80,6 +89,21 @@ def member_left(pack: Pack, facts: Facts, desk: Desk, event: MemberLeft) -> Step
     calls = () if roster else (PageOnCall(reason="empty"),)
     out = KickMember(place=OFFICE + event.user, user=event.user)
     return Step(replace(desk, roster=roster), (*notice, out, *calls))
+
+
+def remove_returned(pack: Pack, facts: Facts, desk: Desk, event: MemberReturned) -> Step[Desk]:
+    """Remove a person once more whom a homeserver that was put back has there again; of the desk people hear who it is."""
+    out = KickMember(place=event.place, user=event.user)
+    if event.place != DESK:
+        return Step(desk, (out,))
+    body = notice_of("roster.is_removed_once_more", user=localpart(event.user))
+    return Step(desk, (out, SendMessage(place=DESK, body=body, notice=False, mentions=who_decides(facts))))
+
+
+def devices_returned(pack: Pack, facts: Facts, desk: Desk, event: DevicesReturned) -> Step[Desk]:
+    """Say whose devices are there again that were signed out, and what to do about it."""
+    body = notice_of("roster.devices_are_there_again", users=", ".join(localpart(user) for user in event.users))
+    return Step(desk, (SendMessage(place=DESK, body=body, notice=False, mentions=who_decides(facts)),))
 
 
 def name_member(pack: Pack, facts: Facts, desk: Desk, event: MemberNamed) -> Step[Desk]:

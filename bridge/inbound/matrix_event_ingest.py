@@ -18,6 +18,7 @@ from urllib.parse import unquote
 from bot.model.actions import DESK, OFFICE, THREAD
 from bot.model.events import (
     Content,
+    DevicesReturned,
     Event,
     IdentityChanged,
     IdentityConfirmed,
@@ -25,6 +26,7 @@ from bot.model.events import (
     MemberJoined,
     MemberLeft,
     MemberNamed,
+    MemberReturned,
     MessageIgnored,
     MessageRead,
     MessageRedacted,
@@ -114,12 +116,18 @@ class MatrixEventIngest:
             if isinstance(item, events.MemberNamed):
                 await self._put(transaction, DESK, MemberNamed(user=item.user_id, name=item.name))
                 continue
+            if isinstance(item, events.DevicesReturned):
+                await self._put(transaction, DESK, DevicesReturned(users=item.users))
+                continue
             if isinstance(item, events.SelfRemoved):
                 self._self_removed = True
                 continue
             place = await self._target_of(transaction, item.room_id)
             if isinstance(item, events.GapTruncated):
-                await self._report_gap(transaction, place)
+                if place is not None and place.owner:
+                    named = await threads.designation_of(transaction, place.owner)
+                    gap = HomeserverIncident(kind=HomeserverIncidentKind.GAP, designation=named)
+                    await self._put(transaction, DESK, gap)
                 continue
             if isinstance(item, events.ReadReceipt):
                 if place is not None and place.owner and place.name == THREAD:
@@ -127,6 +135,10 @@ class MatrixEventIngest:
                     await self._put(transaction, place.owner, read)
                 continue
             if place is None:
+                continue
+            if isinstance(item, events.MemberReturned):
+                if place.owner:  # of a room that is being erased everybody is removed anyway
+                    await self._put(transaction, place.owner, MemberReturned(place=place.name, user=item.user_id))
                 continue
             try:
                 is_new = await self._record(transaction, place, item)
@@ -136,7 +148,8 @@ class MatrixEventIngest:
                 event = await self._record_undecodable(transaction, place, item)
             if isinstance(event, MemberJoined) and place.name == DESK:
                 # What the room was created with is not told by any event of another person's.
-                await self._put(transaction, DESK, await self._power_levels(transaction, item.room_id))
+                levels = await levels_of(transaction, item.room_id)
+                await self._put(transaction, DESK, PowerLevelsChanged(users=tuple(levels.items())))
             if event is not None:
                 await self._put(transaction, place.owner, event)
 
@@ -159,15 +172,6 @@ class MatrixEventIngest:
             kind = dead_letters.WITHOUT_KEY
             if await dead_letters.record_unhandled(transaction, self._vault, owner, kind, now=self._clock.now()):
                 self._touched_owners.add(DESK)
-
-    async def _report_gap(self, transaction: Transaction, place: InboxTarget | None) -> None:
-        if place is None or not place.owner:
-            return
-        named = await threads.designation_of(transaction, place.owner)
-        await self._put(transaction, DESK, HomeserverIncident(kind=HomeserverIncidentKind.GAP, designation=named))
-
-    async def _power_levels(self, transaction: Transaction, room_id: str) -> PowerLevelsChanged:
-        return PowerLevelsChanged(users=tuple((await levels_of(transaction, room_id)).items()))
 
     async def _target_of(self, transaction: Transaction, room_id: str) -> InboxTarget | None:
         match await room_of(transaction, room_id):

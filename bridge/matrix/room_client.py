@@ -271,15 +271,15 @@ class RoomClient:
         self._crash(CrashPoint.MEMBER_REMOVED)
         await self._database.commit(lambda transaction: rotate_sessions(transaction, room_id))
 
-    async def restore_power_levels(self, room_id: str, *, supervisors: Collection[str] = ()) -> None:
+    async def restore_power_levels(self, room_id: str, *, supervisors: Collection[str] = (), alone: bool = False) -> None:
         """Write the power levels as the room was made with, but for who has a role. As they should be is left so.
 
-        `supervisors`: who has that role from now on, besides those who have it.
+        `supervisors`: who has that role from now on, besides those who have it, or `alone`.
         """
         room = await require_room(self._database, room_id)
         now = await self._policy.client.request("GET", "rooms", room_id, "state", "m.room.power_levels", "")
-        body = restored_power_levels(room.kind, now, supervisors=supervisors)
-        if is_tampered(room.kind, now) or not are_supervisors(now, supervisors):
+        body = restored_power_levels(room.kind, now, supervisors=supervisors, alone=alone)
+        if is_tampered(room.kind, now) or not are_supervisors(now, supervisors, alone=alone):
             await self._policy.client.request("PUT", "rooms", room_id, "state", "m.room.power_levels", "", body=body)
 
     async def leave_unknown_rooms(self) -> None:

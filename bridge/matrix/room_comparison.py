@@ -3,7 +3,9 @@
 Rules of this module: the sync tells of changes, and a homeserver whose database was put back tells of none; so it is asked
 at each start, and whenever it refuses us a room. A membership is corrected only if nobody changed it while the homeserver
 was asked, and is told like one that the sync brought, in the same commit. Of a person whom we noted in a room, and of whom
-the homeserver knows nothing there, nothing was undone by a person: they count as invited, and are to be invited.
+the homeserver knows nothing there, nothing was undone by a person: they count as invited, and are to be invited. Who had
+gone is let in by the sync alone, which tells of their invitation; where the homeserver was put back to when they were in,
+they are to be removed once more.
 
 Source: https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3roomsroomidmembers
 """
@@ -14,13 +16,13 @@ from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 from typing import NamedTuple
 
-from bridge.matrix.api.events import MemberNamed, Membership
+from bridge.matrix.api.events import MemberNamed, MemberReturned, Membership
 from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
 from bridge.matrix.api.json_fields import BAD_DATA, Json, int_field, object_at, objects_in, string_field, strings_in
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.room_keys.device_lists import DeviceLists, EventSink
 from bridge.matrix.room_keys.outbound_table import rotate_sessions
-from bridge.matrix.rooms.room_state import members_of, membership_of, room_of, set_membership
+from bridge.matrix.rooms.room_state import GONE, gone_until, members_of, membership_of, note_back, room_of, set_membership
 from bridge.matrix.sync.sync_response import MEMBERSHIPS, member_names
 from bridge.runtime import log
 from bridge.storage.database import Database, Transaction
@@ -103,7 +105,7 @@ class RoomComparison:
     async def _correct(
         self, transaction: Transaction, room_id: str, noted: Mapping[str, str], told: Mapping[str, Json]
     ) -> Compared:
-        items: list[Membership | MemberNamed] = []
+        items: list[Membership | MemberNamed | MemberReturned] = []
         changed, lost = 0, list[str]()
         for user_id in sorted(noted.keys() | told.keys()):
             event = told.get(user_id)
@@ -113,7 +115,11 @@ class RoomComparison:
             if is_lost:
                 # Until the homeserver has the invitation, each comparison finds them again: a crash costs nobody theirs.
                 now = "invite"
-            elif now == before or (now in {"leave", "ban"} and before in {"", "leave", "ban"}):
+            elif now == before or (now in GONE and before in {"", *GONE}):
+                continue
+            elif before in GONE and user_id not in self._ours:
+                if event is not None and await _is_back(transaction, room_id, user_id, event):
+                    items.append(MemberReturned(room_id=room_id, user_id=user_id))
                 continue
             if (await membership_of(transaction, room_id, user_id) or "") != before:
                 continue  # the sync has told of a change meanwhile
@@ -136,6 +142,14 @@ class RoomComparison:
         if items:
             await self._sink(transaction, items)
         return Compared(changed, lost)
+
+
+async def _is_back(transaction: Transaction, room_id: str, user_id: str, event: Json) -> bool:
+    """Note that a homeserver that was put back has a person who had gone; False when it was noted, or they came since."""
+    until = await gone_until(transaction, room_id, user_id)
+    if until is None or int_field(event, "origin_server_ts", default=0) > until:
+        return False
+    return await note_back(transaction, room_id, user_id)
 
 
 def _memberships(answer: Json) -> list[tuple[str, Json]]:

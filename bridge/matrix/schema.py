@@ -310,6 +310,22 @@ async def _under_passing_keys(_transaction: Transaction) -> None:
     pass
 
 
+async def _homeserver_put_back(transaction: Transaction) -> None:
+    # Of who had gone from a room when the homeserver was put back: until when it had told (`gone_ms`), and whether it was
+    # seen to have them there again (`back`), so that they are removed once more.
+    for column in ("gone_ms BIGINT", "back BOOLEAN NOT NULL DEFAULT FALSE"):
+        await transaction.execute(f"ALTER TABLE matrix_member ADD COLUMN {column}")
+    # Devices that a list had and a later one had not: signed out, or deleted.
+    await transaction.execute("""
+        CREATE TABLE matrix_gone_device (
+            user_id TEXT   NOT NULL,
+            ed25519 TEXT   NOT NULL,
+            at_ms   BIGINT NOT NULL,
+            PRIMARY KEY (user_id, ed25519)
+        )
+    """)
+
+
 OLM: Final = Migrations(version_table="crypto_version", steps=(_olm, _olm_alone), base_version=9)
 """A file that mautrix made stands at its version 10, which the first step leads to."""
 IDENTITY: Final = Migrations(
@@ -328,6 +344,7 @@ ROOMS: Final = Migrations(
         _found_by_kind,
         _last_seen,
         _under_passing_keys,
+        _homeserver_put_back,
     ),
 )
 

@@ -7,6 +7,7 @@ the stores are closed. Nothing here is global, and it owns nothing but the tasks
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, Self
@@ -14,6 +15,7 @@ from typing import Final, Self
 import aiohttp
 
 from bridge.background.backoff import retry_until_done
+from bridge.matrix.api.http_client import Permanent, TokenRefused, UnknownDevice
 from bridge.matrix.api.json_fields import Json
 from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.identity import Identity
@@ -29,6 +31,7 @@ from bridge.matrix.room_keys.key_sharing import RoomKeySharing
 from bridge.matrix.room_keys.outbound_sessions import OutboundSessions
 from bridge.matrix.room_keys.outbound_table import retire_sessions_of
 from bridge.matrix.room_keys.resealing import forget_lost
+from bridge.matrix.rooms.room_state import keep_gone
 from bridge.matrix.sync.device_renewal import DeviceRenewal
 from bridge.matrix.sync.device_updates import DeviceListUpdates
 from bridge.matrix.sync.key_upload import OneTimeKeyUpload
@@ -42,6 +45,7 @@ from bridge.matrix.sync.sync_loop import (
 )
 from bridge.matrix.sync.sync_response import SyncResponseParser, TimelineGaps
 from bridge.matrix.sync.unwedging import Unwedging
+from bridge.runtime import log
 from bridge.services import Services
 from bridge.storage.database import Database, Transaction
 
@@ -57,8 +61,22 @@ async def tell_nobody() -> None:
     """Tell nobody."""
 
 
+async def do_nothing(_heard_until: int) -> None:
+    """Do nothing: the other identity does it for both."""
+
+
 async def _retire_sessions(database: Database, user_id: str) -> None:
     await database.commit(lambda transaction: retire_sessions_of(transaction, user_id))
+
+
+async def _replace_one_time_keys(identity: Identity) -> None:
+    """Have new keys of an identity be claimed; what is refused for good keeps nobody from being heard."""
+    try:
+        await identity.replace_one_time_keys()
+    except TokenRefused:
+        raise
+    except (Permanent, UnknownDevice) as error:  # a device that is gone is replaced, with all its keys
+        log.event("matrix.one_time_keys_kept", level=logging.ERROR, status=error.errcode or error.status)
 
 
 class MatrixService:
@@ -160,7 +178,7 @@ class MatrixService:
             committed=lambda: None,
             crash=lambda _point: None,
             now=services.clock.system_time,
-            rolled_back=tell_nobody,
+            rolled_back=do_nothing,
             interval=PUPPET_SYNC_SECONDS,
         )
         self.device_updates = DeviceListUpdates(
@@ -241,14 +259,22 @@ class MatrixService:
             has_urgent_timers=has_urgent_timers,
         )
 
-    async def _after_rollback(self) -> None:
+    async def _after_rollback(self, heard_until: int) -> None:
         """Have everything done again that the homeserver may have lost: lists and keys of devices, rooms and members.
 
-        The cursor has not moved yet, so after a crash all of it is done, and told, once more.
+        Who had gone stays so before anything of it is heard. The cursor has not moved yet, so after a crash all of it is
+        done, and told, once more.
         """
-        await self._database.commit(self.devices.owe_all_again)
+
+        async def commit(transaction: Transaction) -> None:
+            await keep_gone(transaction, heard_until)
+            await self.devices.owe_all_again(transaction)
+
+        await self._database.commit(commit)
         self.device_updates.wake()
         await self._rolled_back()
+        for identity in (self.policy, self.puppet):
+            await _replace_one_time_keys(identity)
 
     async def run(self) -> None:
         """Sync and keep everything up, until cancelled.

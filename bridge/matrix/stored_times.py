@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from bridge.matrix.olm import identity_table, olm_store, wedged_table
-from bridge.matrix.room_keys import device_lists, dirty_table, inbound_table, outbound_table, waiting_table
+from bridge.matrix.room_keys import device_lists, dirty_table, gone_devices, inbound_table, outbound_table, waiting_table
 from bridge.matrix.rooms import media
 from bridge.storage.database import Transaction
 
@@ -31,6 +31,7 @@ async def bring_back_main(transaction: Transaction, *, now: float, seconds: int)
     """Bring the times of `bridge/matrix` in the main database back, the policy bot's own among them."""
     latest, by = int(now * 1000) + SKEW_MS, seconds * 1000
     await device_lists.bring_back(transaction, latest_ms=latest, by_ms=by)
+    await gone_devices.bring_back(transaction, latest_ms=latest, by_ms=by)
     await dirty_table.bring_back(transaction, latest_ms=latest + MINUTES_MS, by_ms=by)
     await outbound_table.bring_back(transaction, latest_ms=latest, by_ms=by)
     await inbound_table.bring_back(transaction, latest_ms=latest, by_ms=by)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from bot.model.actions import THREAD
+from bot.model.actions import THREAD, KickMember
 from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind
 from bridge.matrix.api.http_client import LIFTED_BY_A_PERSON
 from bridge.matrix.room_client import HomeserverError, Permanent, Transient
@@ -20,6 +20,7 @@ from bridge.outbound import room_lookup
 from bridge.outbound.dispatcher import OutboxTask
 from bridge.runtime import log
 from bridge.services import Services
+from bridge.tables import threads
 
 TELL_SECONDS: Final = 86_400.0
 
@@ -57,6 +58,15 @@ class RoomRefusals:
             log.event("room_refusals.not_in_room", kind=type(task.action).__name__)
             self._compare_rooms()
         return outside
+
+    async def report_final(self, task: OutboxTask) -> None:
+        """Tell people of a person whom the homeserver does not let us remove: others' clients give them keys meanwhile.
+
+        Before the row is a dead letter: after a crash in between it is told once more.
+        """
+        if isinstance(task.action, KickMember):
+            designation = await threads.designation_of(self._database, task.owner)
+            await self._notify_desk(HomeserverIncident(kind=HomeserverIncidentKind.NOT_REMOVED, designation=designation))
 
     async def report(self, error: Transient) -> None:
         """Tell people of what waits for a person, if it is that; once a day. Of a process that died it is told again."""

@@ -104,6 +104,7 @@ class RoomSender:
         except Permanent as error:
             if await self._room_refusals.may_heal(task, error):
                 raise RetryLater(FORBIDDEN_RETRY) from None
+            await self._room_refusals.report_final(task)
             raise PermanentFailure(error.errcode) from None
 
     async def _perform(self, task: OutboxTask) -> None:
@@ -137,7 +138,7 @@ class RoomSender:
                 await self._recap(task, recap)
             case RestorePowerLevels() as restore:
                 await self._room_client.restore_power_levels(
-                    await self._room(task, restore.place), supervisors=restore.supervisors
+                    await self._room(task, restore.place), supervisors=restore.supervisors, alone=restore.alone
                 )
                 await self._finish(task)
             case RedactMessage() as redact:

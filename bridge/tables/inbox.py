@@ -17,12 +17,14 @@ from typing import Final
 
 from bot.model.actions import DESK
 from bot.model.events import (
+    DevicesReturned,
     Event,
     IdentityChanged,
     IdentityConfirmed,
     MemberJoined,
     MemberLeft,
     MemberNamed,
+    MemberReturned,
     MessageIgnored,
     MessageRead,
     MessageRedacted,
@@ -52,10 +54,12 @@ OF_PEOPLE: Final = frozenset(
         MemberJoined,
         MemberLeft,
         MemberNamed,
+        MemberReturned,
         PowerLevelsChanged,
         RoomLost,
         IdentityChanged,
         IdentityConfirmed,
+        DevicesReturned,
         StaffAdded,
         StaffRemoved,
     )

@@ -76,6 +76,7 @@ ROWS: Final = (
     "silence",
     "homeserver",
     "homeserver version",
+    "homeserver clock",
     "homeserver database",
     "homeserver module",
     "homeserver administrator",
@@ -95,6 +96,7 @@ ROWS: Final = (
 
 OF_THE_HOMESERVER: Final = (
     "homeserver version",
+    "homeserver clock",
     "homeserver module",
     "homeserver administrator",
     "homeserver limits",

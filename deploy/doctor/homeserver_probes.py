@@ -8,6 +8,7 @@ the client API's answers back.
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
@@ -43,6 +44,8 @@ EMBEDDED: Final = "Start the line, or see logs/homeserver.log: `./quietline up` 
 JOINED: Final = "Is homeserver.url right, does it run, and does the proxy before it let /_matrix/ through?"
 DATABASE: Final = "Is PostgreSQL well? Its own log says so; the homeserver answers nothing without it."
 NEEDS_MODULE: Final = "Only the module tells it: load quietline_synapse.Quietline (its README says how)."
+MAX_SKEW_SECONDS, HELD_SECONDS = 60.0, 300.0
+"""By how much the homeserver's clock may differ from this machine's; words that are older than the second are held."""
 CLIENT_SETTINGS: Final = "Settings, Account, in Element"
 
 
@@ -92,16 +95,18 @@ class HomeserverQuestions:
             told, server = None, ""
         if not isinstance(told, dict) or not isinstance(told.get("versions"), list):
             return [CheckResult(name=name, ok=False, what=f"what answers at {url} is no homeserver", do=JOINED)]
-        return [await self._ask_token(), *([judge_version(server)] if server.startswith("Synapse/") else [])]
+        client = self._client()
+        rows = [await self._ask_token(client), judge_clock(client.server_time, time.time())]
+        return [*rows, *([judge_version(server)] if server.startswith("Synapse/") else [])]
 
-    async def _ask_token(self) -> CheckResult:
+    async def _ask_token(self, client: HomeserverClient) -> CheckResult:
         name, url = "homeserver", self._config.homeserver.url
         do = (
             "Write the registration's as_token into homeserver.as_token_file, and restart the homeserver with the "
             "registration in app_service_config_files."
         )
         try:
-            who = (await self._client().request("GET", "account", "whoami")).get("user_id")
+            who = (await client.request("GET", "account", "whoami")).get("user_id")
         except TokenRefused:
             return CheckResult(name=name, ok=False, what="does not know the token of the bridge", do=do)
         except HomeserverError as error:
@@ -265,6 +270,23 @@ class HomeserverQuestions:
             token=token or read_secret(self._config.homeserver.as_token_file),
             user_id=user or self._config.policy_mxid,
         )
+
+
+def judge_clock(server_time: float | None, now: float) -> CheckResult:
+    """Judge the homeserver's clock, in seconds since the epoch, beside this machine's."""
+    name = "homeserver clock"
+    if server_time is None:
+        do = "Does a proxy before it take the header Date away? Compare `date` on both machines."
+        return CheckResult(name=name, ok=True, asked=False, what="is not told", do=do)
+    ahead = server_time - now
+    if abs(ahead) <= MAX_SKEW_SECONDS:
+        return CheckResult(name=name, ok=True, what="is this machine's, within a minute")
+    what = f"is {abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} this machine's"
+    do = (
+        "Have both machines' clocks synchronised (NTP: `timedatectl set-ntp true` on each): what colleagues write is "
+        "stamped by the homeserver's, and held and asked about when it seems to be old, or erased later than is said."
+    )
+    return CheckResult(name=name, ok=abs(ahead) <= HELD_SECONDS, what=what, do=do, warning=abs(ahead) <= HELD_SECONDS)
 
 
 def judge_version(told: str) -> CheckResult:

@@ -20,7 +20,7 @@ from tests.e2e.nio_client import NioClient
 from tests.e2e.polling import wait_until
 from tests.e2e.separate_line import HURRIED, bring_people, log_in_nio, run_line
 from tests.e2e.stack import LATER_RUN, Stack
-from tests.e2e.staffed_line import StaffedLine
+from tests.e2e.staffed_line import Conversation, StaffedLine
 from tests.e2e.test_erasure import rows
 
 TEXT, NEWER, NEWEST = "ospreyharbour came before", "lanternfjord came after", "the house has the kettle on"
@@ -62,13 +62,8 @@ async def test_a_homeserver_that_was_put_back(own: tuple[StaffedLine, NioClient]
     ada.clear_cache()
     await ada.back()
 
-    assert await staffed_line.wait_for_invite(ada, before) == second.room
-    await ada.join(second.room)
+    await go_on(staffed_line, ada, before, first, second)
     for conversation in (first, second):
-        await carrier.text(conversation.handset, NEWEST)
-        await conversation.wait_for_text(NEWEST)
-        await ada.say(conversation.room, "and an answer to that")
-        await carrier.wait_for_delivery(conversation.handset, "and an answer to that")
         await conversation.wait_for_notice(conversation.designation)
     before = set(await ada.invites())
     desk, bot = staffed_line.ready.desk_room, staffed_line.ready.bot
@@ -157,16 +152,22 @@ async def test_put_back_beside_a_bridge_that_goes_on(own: tuple[StaffedLine, Nio
     await line.wait_until_well()
     ada.clear_cache()
     await ada.back()
-    assert await staffed_line.wait_for_invite(ada, before) == second.room
-    await ada.join(second.room)
-    for conversation in (first, second):
+    await go_on(staffed_line, ada, before, first, second)
+    await settled(line)
+    assert len(await alarms(ada, staffed_line)) == len(told) + 1
+    assert rows(line, "SELECT kind FROM dead_letter") == []
+
+
+async def go_on(staffed_line: StaffedLine, ada: NioClient, before: set[str], *talks: Conversation) -> None:
+    """Have Ada invited to the last of these, which the homeserver has lost, and words go both ways in all of them."""
+    carrier = staffed_line.carrier
+    assert await staffed_line.wait_for_invite(ada, before) == talks[-1].room
+    await ada.join(talks[-1].room)
+    for conversation in talks:
         await carrier.text(conversation.handset, NEWEST)
         await conversation.wait_for_text(NEWEST)
         await ada.say(conversation.room, "and an answer to that")
         await carrier.wait_for_delivery(conversation.handset, "and an answer to that")
-    await settled(line)
-    assert len(await alarms(ada, staffed_line)) == len(told) + 1
-    assert rows(line, "SELECT kind FROM dead_letter") == []
 
 
 @asynccontextmanager

@@ -6,6 +6,11 @@ from typing import Final
 
 NOTICES: Final[dict[str, str]] = {
     "alerts.a_conversation": "A conversation",
+    "alerts.a_person_could_not_be_removed": (
+        "The homeserver does not let this line remove a person from a room who is to be out of it: of {where}. They get "
+        "no keys of this line, but the clients of whoever writes there may give them theirs: please write nothing there. "
+        "Please tell the technician now."
+    ),
     "alerts.a_text_may_or_may": "a text may or may not have reached the phone. It is not sent again by itself.",
     "alerts.asked_us_to_stop_in": "asked us to stop in their own words. Nothing leaves until they text START.",
     "alerts.asks_for_a_call_nothing": "asks for a call. Nothing was sent.",
@@ -132,7 +137,8 @@ NOTICES: Final[dict[str, str]] = {
     "alerts.the_homeserver_does_not_have": (
         "The homeserver has lost something of this line, as after its database was put back. What was written since then "
         "is gone there, texters' words too: please look into each open conversation. Rooms that are lost are made again, "
-        "and whoever was in one is invited. Please tell the technician."
+        "and whoever was in one is invited; whoever had left one since is removed from it again. Please tell the "
+        "technician."
     ),
     "alerts.the_homeserver_holds_us": (
         "The homeserver takes nothing from an account of this line: its administrator has locked or suspended it, or the "

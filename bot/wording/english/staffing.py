@@ -150,6 +150,15 @@ NOTICES: Final[dict[str, str]] = {
     "outage.there_is_no_outage": "There is no outage.",
     "roster.a_supervisor": "a supervisor",
     "roster.an_advocate": "an advocate",
+    "roster.devices_are_there_again": (
+        "⚠️ The homeserver has devices again that had been signed out, as after its database was put back: of {users}. "
+        "They can read nothing new and command nothing, but they are signed in. A supervisor says !signout @who for each "
+        "of these people; whoever used such a device themselves signs in again."
+    ),
+    "roster.is_removed_once_more": (
+        "⚠️ {user} had left this desk, or was removed from it, and the homeserver had them here again, as after its "
+        "database was put back. They get no keys, and are removed once more. Does {user} belong here? Invite them."
+    ),
     "roster.somebody_changed_what_people_may": (
         "⚠️ Somebody changed what people may do in this room. It is put back; supervisors stay supervisors. To "
         "take somebody off the roster, remove them from this room."

@@ -6,6 +6,11 @@ from typing import Final
 
 NOTICES: Final[dict[str, str]] = {
     "alerts.a_conversation": "Una conversación",
+    "alerts.a_person_could_not_be_removed": (
+        "El servidor no deja que esta línea quite de una sala a una persona que debe estar fuera: de {where}. No recibe "
+        "claves de esta línea, pero las aplicaciones de quienes escriban allí pueden darle las suyas: por favor, no "
+        "escriban nada allí. Por favor, avisen a soporte técnico ahora."
+    ),
     "alerts.a_text_may_or_may": "un texto puede haber llegado o no al teléfono. No se envía otra vez solo.",
     "alerts.asked_us_to_stop_in": "pidió con sus palabras que paremos. Nada sale hasta que envíe START.",
     "alerts.asks_for_a_call_nothing": "pide una llamada. No se envió nada.",
@@ -136,7 +141,8 @@ NOTICES: Final[dict[str, str]] = {
     "alerts.the_homeserver_does_not_have": (
         "El servidor perdió algo de esta línea, como ocurre cuando se restaura su base de datos. Lo que se escribió desde "
         "entonces se perdió allí, también las palabras de quienes textean: por favor, miren en cada conversación abierta. "
-        "Las salas perdidas se crean otra vez, y se invita a quien estaba en ellas. Por favor, avisen a soporte técnico."
+        "Las salas perdidas se crean otra vez, y se invita a quien estaba en ellas; quien había salido de "
+        "una desde entonces se quita otra vez. Por favor, avisen a soporte técnico."
     ),
     "alerts.the_homeserver_holds_us": (
         "El servidor no acepta nada de una cuenta de esta línea: quien lo administra la bloqueó o la suspendió, o el "

@@ -153,6 +153,15 @@ NOTICES: Final[dict[str, str]] = {
     "outage.there_is_no_outage": "No hay ninguna falla declarada.",
     "roster.a_supervisor": "supervisión",
     "roster.an_advocate": "atención",
+    "roster.devices_are_there_again": (
+        "⚠️ El servidor tiene otra vez dispositivos cuya sesión se había cerrado, como ocurre cuando se restaura su base "
+        "de datos: de {users}. No pueden leer nada nuevo ni dar órdenes, pero tienen la sesión abierta. Supervisión dice "
+        "!signout @quien por cada una de estas personas; quien usaba un dispositivo así inicia sesión otra vez."
+    ),
+    "roster.is_removed_once_more": (
+        "⚠️ {user} había salido de esta sala, o se le quitó de ella, y el servidor le tenía aquí otra vez, como ocurre "
+        "cuando se restaura su base de datos. No recibe claves, y se le quita de nuevo. ¿{user} debe estar aquí? Invítenle."
+    ),
     "roster.somebody_changed_what_people_may": (
         "⚠️ Alguien cambió lo que las personas pueden hacer en esta sala. Se vuelve a poner como estaba; "
         "supervisión sigue siendo supervisión. Para quitar a alguien de la lista, quítenle de esta sala."

@@ -81,6 +81,21 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MemberReturned:
+    """A homeserver that was put back has a person in a room, or invited, who had gone from it. They count as gone."""
+
+    room_id: str
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevicesReturned:
+    """Of these users there are devices again that had been signed out or deleted. They get no key and command nothing."""
+
+    users: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemberNamed:
     """A person in the desk room calls themselves this (`displayname`, shortened); "" is no name."""
 
@@ -182,5 +197,13 @@ RoomEvent: TypeAlias = (
 """What is an event of a room, with an id, a sender and a time."""
 
 MatrixEvent: TypeAlias = (
-    RoomEvent | MemberNamed | ReadReceipt | IdentityChanged | IdentityConfirmed | SelfRemoved | GapTruncated
+    RoomEvent
+    | MemberNamed
+    | MemberReturned
+    | DevicesReturned
+    | ReadReceipt
+    | IdentityChanged
+    | IdentityConfirmed
+    | SelfRemoved
+    | GapTruncated
 )

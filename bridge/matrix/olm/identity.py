@@ -47,6 +47,8 @@ T = TypeVar("T")
 MIN_ONE_TIME_KEYS: Final = 25
 TARGET_ONE_TIME_KEYS: Final = 50
 """One-time keys on the homeserver: below the first, fill up to the second."""
+MOST_CLAIMED: Final = 200
+"""How many keys are taken back from a homeserver that was put back: more than it ever had of one of us."""
 IN_USE_MS: Final = 900_000
 """Since a device was last seen: for as long it counts as used by another bridge."""
 
@@ -198,6 +200,25 @@ class Identity:
             if error.status == HTTPStatus.BAD_REQUEST:
                 await self.commit(self._skip_keys)
             raise
+
+    async def replace_one_time_keys(self) -> None:
+        """Leave the homeserver, which was put back, no key of before: it hands out used ones again, which open nothing.
+
+        Nothing deletes a one-time key but who claims it, so all are claimed until the fallback key is handed out, which
+        is replaced before that. Others are uploaded when the next sync tells that there is none. To do all of it again
+        after a crash costs some keys. Raises what `HomeserverClient` raises.
+
+        Source: https://spec.matrix.org/latest/client-server-api/#post_matrixclientv3keysclaim
+        """
+        await self.upload_keys(count=None, fallback=True)
+        wanted, count = {self.user_id: {self.device_id: "signed_curve25519"}}, 0
+        while count < MOST_CLAIMED:
+            answer = await self.client.request("POST", "keys", "claim", body={"one_time_keys": wanted})
+            claimed = [*object_at(answer, "one_time_keys", self.user_id, self.device_id).values()]
+            if not claimed or any(isinstance(key, dict) and key.get("fallback") is True for key in claimed):
+                break
+            count += 1
+        log.event("identity.one_time_keys_replaced", count=count)
 
     async def _skip_keys(self, transaction: Transaction, account: OlmAccount) -> None:
         """Never offer these keys again: the next ones have other ids.

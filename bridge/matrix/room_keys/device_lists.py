@@ -1,9 +1,10 @@
 """Device lists, and which devices are trusted.
 
 Rule of this module: a device is trusted when its user's confirmed master key vouches for it, through signatures that we
-checked; before that it gets no key and commands nothing. Lists come from fresh `/keys/query` answers and are replaced
-whole. The table of confirmed keys is our own, because mautrix never updates the first key that it saw (facts-matrix.md,
-"Application service and mautrix").
+checked; before that it gets no key and commands nothing. One that was signed out is not trusted again, whoever vouches
+for it: a homeserver that was put back has it once more (`gone_devices`). Lists come from fresh `/keys/query` answers and
+are replaced whole. The table of confirmed keys is our own, because mautrix never updates the first key that it saw
+(facts-matrix.md, "Application service and mautrix").
 
 A *dirty* user is owed a fresh query, as long as the list is *stale*, and then every key. Marks are durable and counted, so
 that a mark that is set during a query survives it.
@@ -14,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from bridge.matrix.api.events import IdentityChanged, MatrixEvent
+from bridge.matrix.api.events import DevicesReturned, IdentityChanged, MatrixEvent
 from bridge.matrix.api.json_fields import Json, object_at
 from bridge.matrix.olm.cross_signing import Device, devices_of, master_key_of
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.stranger_sessions import Members
-from bridge.matrix.room_keys import dirty_table, outbound_table
+from bridge.matrix.room_keys import dirty_table, gone_devices, outbound_table
 from bridge.matrix.room_keys.confirmed_identities import (
     TRUST_COLUMNS,
     TRUSTED,
@@ -233,16 +234,20 @@ class DeviceLists:
         """Ask the homeserver. Never inside a commit."""
         return await self._client.request("POST", "keys", "query", body={"device_keys": {user: [] for user in users}})
 
-    async def apply_query(self, transaction: Transaction, users: Sequence[str], answer: Json) -> list[IdentityChanged]:
-        """Replace what we know of these users' devices; return what changed about their identities."""
-        changed: list[IdentityChanged] = []
+    async def apply_query(
+        self, transaction: Transaction, users: Sequence[str], answer: Json
+    ) -> list[IdentityChanged | DevicesReturned]:
+        """Replace what we know of these users' devices; return what changed about their identities, and what came back."""
+        changed: list[IdentityChanged | DevicesReturned] = []
+        returned: list[str] = []
         await self._confirmations.take_new(transaction)
         for user_id in users:
             if user_id.partition(":")[2] in object_at(answer, "failures"):
                 continue
             changed += await self._apply_identity(transaction, user_id, master_key_of(answer, user_id))
-            await self._apply_devices(transaction, user_id, answer)
-        return changed
+            if await self._apply_devices(transaction, user_id, answer):
+                returned.append(user_id)
+        return [*changed, *([DevicesReturned(users=tuple(returned))] if returned else ())]
 
     async def _apply_and_notify(self, transaction: Transaction, users: Sequence[str], answer: Json) -> None:
         if changed := await self.apply_query(transaction, users, answer):
@@ -273,10 +278,13 @@ class DeviceLists:
             return []
         return [IdentityChanged(user_id=user_id, master_key=master_key, first=confirmed is None)]
 
-    async def _apply_devices(self, transaction: Transaction, user_id: str, answer: Json) -> None:
+    async def _apply_devices(self, transaction: Transaction, user_id: str, answer: Json) -> bool:
+        """Replace a user's devices; return whether one is there again that had gone."""
         rows = await transaction.fetch("SELECT device_id, curve25519, ed25519 FROM matrix_device WHERE user_id=$1", user_id)
         before = {row["device_id"]: (row["curve25519"], row["ed25519"]) for row in rows}
-        now = devices_of(answer, user_id)
+        signed = devices_of(answer, user_id)
+        gone = await self._note_gone(transaction, user_id, answer, {ed25519 for _, ed25519 in before.values()})
+        now = [(device, cross_signed and device.ed25519 not in gone) for device, cross_signed in signed]
         master_key = master_key_of(answer, user_id)
         await transaction.execute("DELETE FROM matrix_device WHERE user_id=$1", user_id)
         for device, cross_signed in now:
@@ -301,6 +309,17 @@ class DeviceLists:
             d.device_id for d, _ in now if before.get(d.device_id, (d.curve25519, d.ed25519)) != (d.curve25519, d.ed25519)
         }
         await self._rotate_untrusted(transaction, user_id, rekeyed)
+        return any(device.ed25519 in gone and device.device_id not in before for device, _ in now)
+
+    async def _note_gone(self, transaction: Transaction, user_id: str, answer: Json, before: Collection[str]) -> set[str]:
+        """Note which of a user's devices this answer has no more; return the signing keys of all that ever went."""
+        listed = object_at(answer, "device_keys")
+        if user_id in listed:  # an answer that says nothing of a user does not say that their devices went
+            # Also one that cannot be read now is there still.
+            keys = [object_at(listed, user_id, device_id, "keys").values() for device_id in object_at(listed, user_id)]
+            there = {key for values in keys for key in values if isinstance(key, str)}
+            await gone_devices.record(transaction, user_id, set(before) - there, now_ms=int(self._clock.now() * 1000))
+        return await gone_devices.of_user(transaction, user_id)
 
     async def _rotate_untrusted(self, transaction: Transaction, user_id: str, rekeyed: Collection[str]) -> None:
         """Rotate the sessions that a device has which is gone, rekeyed or no longer trusted."""

@@ -1,7 +1,8 @@
 """Which rooms are ours, who is in them, and with which power level.
 
-Rule of this module: the tables hold what the homeserver said up to the committed cursor, no more and no less. A room that
-was not noted does not exist for us. Functions that take `transaction` run inside the caller's commit.
+Rules of this module: the tables hold what the homeserver said up to the committed cursor, no more and no less. A room that
+was not noted does not exist for us. Who had gone from a room stays so when a homeserver that was put back has them there
+again, until it tells of a new invitation. Functions that take `transaction` run inside the caller's commit.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ RoomKind: TypeAlias = Literal["desk", "office", "thread"]
 
 KEY_MEMBERSHIPS: Final = "('join', 'invite')"
 """SQL: the memberships that count for keys."""
+
+GONE: Final = frozenset({"leave", "ban"})
+"""The memberships of who was in a room, or invited, and is not any more."""
 
 LIVES_ON: Final = "SELECT room_id FROM matrix_room WHERE kind <> 'thread'"
 """SQL: the rooms that do not end with a conversation: desk and offices."""
@@ -202,13 +206,38 @@ async def set_membership(transaction: Transaction, room_id: str, user_id: str, m
     await transaction.execute(
         """
         INSERT INTO matrix_member (room_id, user_id, membership) VALUES ($1, $2, $3)
-        ON CONFLICT (room_id, user_id) DO UPDATE SET membership=excluded.membership
+        ON CONFLICT (room_id, user_id) DO UPDATE SET membership=excluded.membership, gone_ms=NULL, back=excluded.back
         """,
         room_id,
         user_id,
         membership,
     )
     return str(before or "")
+
+
+async def keep_gone(transaction: Transaction, heard_until: int) -> None:
+    """Note of everybody who has gone from a room that the homeserver was put back to before that time (ms).
+
+    For the same time once more, after a crash, nothing is forgotten of who was found to be back.
+    """
+    await transaction.execute(
+        """UPDATE matrix_member SET back = (back AND COALESCE(gone_ms, -1) = $1), gone_ms = $1
+           WHERE membership IN ('leave', 'ban')""",
+        heard_until,
+    )
+
+
+async def gone_until(reader: Reader, room_id: str, user_id: str) -> int | None:
+    """Return until when (ms) a homeserver that was put back since had told, of a person who had gone by then; else None."""
+    query = "SELECT gone_ms FROM matrix_member WHERE room_id=$1 AND user_id=$2"
+    at: int | None = await reader.fetchval(query, room_id, user_id)
+    return at
+
+
+async def note_back(transaction: Transaction, room_id: str, user_id: str) -> bool:
+    """Note that a person who had gone is there again; False when that was noted before."""
+    query = "UPDATE matrix_member SET back=$3 WHERE room_id=$1 AND user_id=$2 AND NOT back RETURNING user_id"
+    return await transaction.fetchval(query, room_id, user_id, True) is not None
 
 
 async def set_levels(transaction: Transaction, room_id: str, levels: Mapping[str, int]) -> None:

@@ -96,14 +96,17 @@ def is_tampered(kind: RoomKind, levels: Mapping[str, Any]) -> bool:
     return silenced or any(levels.get(name) != value for name, value in ours.items() if name != "users")
 
 
-def restored_power_levels(kind: RoomKind, levels: Mapping[str, Any], *, supervisors: Collection[str]) -> dict[str, Any]:
-    """Return power levels as we made them, with the supervisors that there are now, and these."""
-    return power_levels(kind, sorted({*_supervisors(levels), *supervisors}))
+def restored_power_levels(
+    kind: RoomKind, levels: Mapping[str, Any], *, supervisors: Collection[str], alone: bool
+) -> dict[str, Any]:
+    """Return power levels as we made them, with these supervisors, and unless they are it `alone` those there are now."""
+    return power_levels(kind, sorted({*supervisors, *(() if alone else _supervisors(levels))}))
 
 
-def are_supervisors(levels: Mapping[str, Any], users: Collection[str]) -> bool:
-    """Whether all these users have a supervisor's level."""
-    return set(users) <= _supervisors(levels)
+def are_supervisors(levels: Mapping[str, Any], users: Collection[str], *, alone: bool) -> bool:
+    """Whether all these users have a supervisor's level, and where they should be it `alone`, nobody else has."""
+    now = _supervisors(levels)
+    return set(users) == now if alone else set(users) <= now
 
 
 def _supervisors(levels: Mapping[str, Any]) -> set[str]:

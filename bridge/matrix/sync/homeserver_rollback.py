@@ -35,6 +35,7 @@ from bridge.matrix.api.json_fields import BAD_DATA, Json, int_field, object_at, 
 from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.identity_table import Heard
+from bridge.matrix.sync.sync_response import STATE_AFTER
 from bridge.runtime import log
 
 MAX_ID_LENGTH: Final = 255
@@ -100,10 +101,15 @@ def _by_its_clock(at: int, server_time: float | None, now: float) -> int:
 
 
 def without_heard(response: Json, until: int) -> Json:
-    """Return a response without the events that are not newer than that; which state holds is left as it is told."""
+    """Return a response without the events that are not newer than that.
+
+    Which state holds is left as it is told, but for power levels of before: who supervises is what was told last, which the
+    desk then gives the room again.
+    """
     rooms = {
         room_id: {
             **told,
+            **{name: _without_old_levels(object_at(told, name), until) for name in STATE_AFTER if name in told},
             "timeline": {
                 **object_at(told, "timeline"),
                 "events": newer(list(objects_in(object_at(told, "timeline").get("events"))), until),
@@ -113,6 +119,11 @@ def without_heard(response: Json, until: int) -> Json:
         if isinstance(told, dict)
     }
     return {**response, "rooms": {**object_at(response, "rooms"), "join": rooms}}
+
+
+def _without_old_levels(state: Json, until: int) -> Json:
+    events = objects_in(state.get("events"))
+    return {"events": [each for each in events if each.get("type") != "m.room.power_levels" or _at(each) > until]}
 
 
 def are_newer(timeline: Json, until: int) -> bool:

@@ -105,13 +105,14 @@ class SyncLoop:
         renew_device: Callable[[], Awaitable[None]],
         unhandled: UnhandledSink = drop_unhandled,
         now: Callable[[], float],
-        rolled_back: Callable[[], Awaitable[None]],
+        rolled_back: Callable[[int], Awaitable[None]],
         has_urgent_timers: Callable[[], Awaitable[bool]] = no_urgent_timers,
         interval: float = 0.0,
     ) -> None:
         """Make the loop. `has_urgent_timers` tells whether words wait that may still be taken back.
 
-        `now`: what the machine's clock shows. `rolled_back`: told of a homeserver that was put back, before it is heard.
+        `now`: what the machine's clock shows. `rolled_back`: told of a homeserver that was put back, and until when (ms) it
+        had told, before it is heard.
 
         `interval`: ask every so many seconds instead of waiting at the homeserver for something to happen.
 
@@ -162,7 +163,7 @@ class SyncLoop:
     async def _look_for_rollback(self) -> None:
         until = await homeserver_rollback.heard_until(self._identity, NO_ROOM_FILTER, self._now)
         if until is not None and self._heard_until is None:
-            await self._rolled_back()
+            await self._rolled_back(until)
         self._heard_until = until
 
     async def run_once(self) -> None:

@@ -14,6 +14,7 @@ from bridge.matrix.api.events import (
     GapTruncated,
     MatrixEvent,
     MemberNamed,
+    MemberReturned,
     Membership,
     PowerLevels,
     ReadReceipt,
@@ -40,7 +41,15 @@ from bridge.matrix.room_keys import waiting_table
 from bridge.matrix.room_keys.device_lists import DeviceLists
 from bridge.matrix.room_keys.inbound_sessions import EncryptedEvent, InboundSessions, NotMember
 from bridge.matrix.room_keys.outbound_table import rotate_sessions
-from bridge.matrix.rooms.room_state import Room, room_of, set_levels, set_membership
+from bridge.matrix.rooms.room_state import (
+    GONE,
+    Room,
+    gone_until,
+    note_back,
+    room_of,
+    set_levels,
+    set_membership,
+)
 from bridge.matrix.rooms.room_templates import is_tampered
 from bridge.storage.database import Transaction
 
@@ -221,6 +230,11 @@ class SyncResponseParser:
         event_id, at = string_field(event, "event_id", longest=255), int_field(event, "origin_server_ts", default=0)
         if membership not in MEMBERSHIPS:
             raise Malformed("membership")
+        until = None if user_id in self._ours else await gone_until(transaction, room_id, user_id)
+        if until is not None and (membership not in {"invite", *GONE} or at <= until):
+            # Of before, or a person's own doing: who had gone is let in by a new invitation alone.
+            is_new = membership not in GONE and await note_back(transaction, room_id, user_id)
+            return MemberReturned(room_id=room_id, user_id=user_id) if is_new else None
         previous = await set_membership(transaction, room_id, user_id, membership)
         if membership == "invite":  # perhaps noted by us already, and a session may have begun between invite and note
             await self._devices.mark(transaction, [user_id])

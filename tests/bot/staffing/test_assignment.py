@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from bot.model.actions import DESK, OFFICE, THREAD, ShareRoomKeys
-from bot.model.events import MemberJoined, MemberLeft
+from bot.model.actions import DESK, OFFICE, THREAD, KickMember, RestorePowerLevels, SendMessage, ShareRoomKeys
+from bot.model.events import MemberJoined, MemberLeft, MemberReturned
+from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind
 from bot.model.thread_desk_events import Assigned
 from bot.staffing.assignment import MAX_CHARACTERS
 from tests.bot.examples import arrived, held, of, staffed_desk, then, waiting, words
@@ -40,6 +42,27 @@ def test_whoever_comes_in_is_given_the_keys_again(place: str, user: str) -> None
     """At a join the keys go once more, to devices that had them as well: some drop those of rooms that they are not in."""
     step = then(held() if place == THREAD else staffed_desk(), MemberJoined(place=place, user=user))
     assert of(ShareRoomKeys, step) == [ShareRoomKeys(place=place, user=user, resend=True)]
+
+
+@pytest.mark.parametrize(("place", "user", "named"), [(THREAD, BEN, 0), (DESK, EVE, 1), (OFFICE + EVE, EVE, 0)])
+def test_whoever_is_there_again_is_removed(place: str, user: str, named: int) -> None:
+    """A homeserver that was put back lets nobody in: they are removed and get no key; of the desk people hear who it is."""
+    before = held() if place == THREAD else staffed_desk()
+    step = then(before, MemberReturned(place=place, user=user))
+    assert of(KickMember, step) == [KickMember(place=place, user=user)]
+    assert (of(ShareRoomKeys, step), step.aggregate) == ([], before)
+    assert len([post for post in of(SendMessage, step) if "removed once more" in post.body]) == named
+
+
+@pytest.mark.parametrize(("levels", "supervisors"), [(((ANA, 50), (BEN, 0)), (ANA,)), (((BEN, 0),), ()), ((), None)])
+def test_who_supervises_is_what_was_told_last(
+    levels: tuple[tuple[str, int], ...], supervisors: tuple[str, ...] | None
+) -> None:
+    """A homeserver that was put back gets the desk's roles again, without those taken away; never told of any, none."""
+    desk = replace(staffed_desk(), power_levels=levels)
+    step = then(desk, HomeserverIncident(kind=HomeserverIncidentKind.ROOMS_LOST))
+    wanted = [] if supervisors is None else [RestorePowerLevels(place=DESK, supervisors=supervisors, alone=True)]
+    assert of(RestorePowerLevels, step) == wanted
 
 
 def test_the_card_says_who_is_the_assignee_and_whether_the_phone_is_stopped() -> None:

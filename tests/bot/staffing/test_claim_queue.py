@@ -23,6 +23,7 @@ from bot.model.actions import (
 )
 from bot.model.desk import Desk, Role
 from bot.model.events import (
+    DevicesReturned,
     IdentityChanged,
     IgnoreReason,
     MemberJoined,
@@ -325,6 +326,11 @@ def test_what_else_was_changed_is_put_back() -> None:
         (HomeserverIncident(kind=HomeserverIncidentKind.ROOMS_LOST), "Rooms that are lost are made again"),
         (HomeserverIncident(kind=HomeserverIncidentKind.MODULE), "row `homeserver module`"),
         (HomeserverIncident(kind=HomeserverIncidentKind.SUSPENDED), "locked or suspended"),
+        (HomeserverIncident(kind=HomeserverIncidentKind.NOT_REMOVED), "does not let this line remove a person"),
+        (
+            DevicesReturned(users=(ANA, BEN)),
+            "devices again that had been signed out, as after its database was put back: of ana, ben",
+        ),
         (HomeserverIncident(kind=HomeserverIncidentKind.GAP), "more was written in the desk or in an office"),
         (
             DeadLetterRecorded(short_id="0badcafe", designation="amber heron", keyless=True),
@@ -351,7 +357,7 @@ def test_an_alarm_is_a_new_message(event: Any, shown: str) -> None:
     """
     step = then(staffed_desk(), event)
     (post,) = of(SendMessage, step)
-    assert not [a for a in step.actions if a != post and not isinstance(a, PageOnCall)]
+    assert not [a for a in step.actions if a != post and not isinstance(a, PageOnCall | RestorePowerLevels)]
     assert (post.place, shown in post.body) == (DESK, True)
 
 

@@ -10,12 +10,14 @@ import pytest
 
 from bot.model.actions import DESK, OFFICE, THREAD, SendMessage
 from bot.model.events import (
+    DevicesReturned,
     IdentityChanged,
     IdentityConfirmed,
     IgnoreReason,
     MemberJoined,
     MemberLeft,
     MemberNamed,
+    MemberReturned,
     MessageIgnored,
     MessageRedacted,
     MessageSent,
@@ -26,6 +28,7 @@ from bridge.matrix.api import events
 from bridge.matrix.api.json_fields import BAD_DATA
 from bridge.matrix.olm.cross_signing import Device
 from bridge.matrix.room_keys.confirmed_identities import Confirmations
+from bridge.matrix.rooms.room_state import set_owner
 from bridge.outbound.dispatcher import OutboxTask
 from bridge.storage.errors import Unavailable
 from bridge.tables import early_reactions
@@ -183,6 +186,7 @@ async def test_memberships_levels_and_identities(ingest: IngestHarness) -> None:
         levels(THREAD_ROOM, "$7"),
         events.IdentityChanged(user_id=ADA, master_key="k", first=False),
         events.IdentityConfirmed(user_id=ADA),
+        events.DevicesReturned(users=(ADA,)),
     )
     assert told == [
         (DESK, PowerLevelsChanged(users=())),
@@ -192,7 +196,20 @@ async def test_memberships_levels_and_identities(ingest: IngestHarness) -> None:
         (DESK, PowerLevelsChanged(users=(("@a:x", 50), ("@b:x", 0)), tampered=True)),
         (DESK, IdentityChanged(user=ADA, master_key="k")),
         (DESK, IdentityConfirmed(user=ADA)),
+        (DESK, DevicesReturned(users=(ADA,))),
     ]
+
+
+async def test_who_is_there_again_is_told_to_whose_room_it_is(ingest: IngestHarness) -> None:
+    """To the desk of desk and offices, to a thread of its own room, to nobody of a room that is nobody's."""
+    rooms = (DESK_ROOM, THREAD_ROOM, "!elsewhere")
+    told = await ingest.take(*(events.MemberReturned(room_id=room, user_id=ADA) for room in rooms))
+    assert told == [
+        (DESK, MemberReturned(place=DESK, user=ADA)),
+        (ingest.thread, MemberReturned(place=THREAD, user=ADA)),
+    ]
+    await ingest.harness.database.commit(lambda transaction: set_owner(transaction, THREAD_ROOM, ""))
+    assert await ingest.take(events.MemberReturned(room_id=THREAD_ROOM, user_id=ADA)) == []
 
 
 async def test_a_name_of_the_desk_is_told_sealed(ingest: IngestHarness) -> None:

@@ -31,6 +31,13 @@ class UploadedKeys:
     curve25519: str
     ed25519: str
     one_time_keys: list[str]
+    fallback_key: str = ""
+
+    def claim(self) -> dict[str, Any] | None:
+        """Take the oldest one-time key, or say the fallback key, as `/keys/claim` answers it."""
+        if self.one_time_keys:
+            return {"signed_curve25519:one": {"key": self.one_time_keys.pop(0)}}
+        return {"signed_curve25519:last": {"key": self.fallback_key, "fallback": True}} if self.fallback_key else None
 
 
 class ClientDevice:

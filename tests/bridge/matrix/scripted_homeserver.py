@@ -161,8 +161,10 @@ class ScriptedHomeserver:
             case ["keys", "claim"]:
                 claimed: dict[str, Any] = {}
                 for user, devices in asked.body["one_time_keys"].items():
-                    person = self.people.get(user)
+                    person, own = self.people.get(user), self.ours.get(user)
                     for device in devices:
+                        if own is not None and (key := own.claim()) is not None:
+                            claimed.setdefault(user, {})[device] = key
                         if person is not None and device == person.device_id:
                             claimed.setdefault(user, {})[device] = person.one_time_key()
                 return web.json_response({"one_time_keys": claimed})
@@ -211,6 +213,8 @@ class ScriptedHomeserver:
         if keys:
             named = {name.split(":")[0]: key for name, key in keys.items()}
             self.ours[user_id] = UploadedKeys(user_id, named["curve25519"], named["ed25519"], [])
+        for key in requests.body.get("fallback_keys", {}).values():
+            self.ours[user_id].fallback_key = key["key"]
         self.ours[user_id].one_time_keys += [key["key"] for key in requests.body.get("one_time_keys", {}).values()]
 
     async def _sync(self, requests: RecordedRequest) -> web.Response:

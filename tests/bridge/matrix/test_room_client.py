@@ -292,3 +292,13 @@ async def test_levels_that_were_bent_are_put_back(
     supervisors = [user for user, level in levels.get("users", {}).items() if level == 50]
     put_back = create_room_body("desk", "", invite=[], supervisors=supervisors)["power_level_content_override"]
     assert written == ([put_back] if wrong else [])
+
+
+@pytest.mark.parametrize("users", [{"@sol:x": 50}, {"@ada:x": 50, "@sol:x": 50}, {}], ids=range(3))
+async def test_roles_as_the_desk_knows_them(rig: Rig, server: ScriptedHomeserver, users: dict[str, int]) -> None:
+    """Alone these supervise, whoever the homeserver says does; as it should be is left so."""
+    await record_our_room(rig, kind="desk")
+    server.faults.append(web.json_response({**MADE, "users": users}))
+    await rig.room_client.restore_power_levels(ROOM, supervisors=("@sol:x",), alone=True)
+    written = [a.body for a in server.requests if a.method == "PUT" and a.path.endswith("/state/m.room.power_levels/")]
+    assert [body["users"] for body in written] == ([] if users == {"@sol:x": 50} else [{"@sol:x": 50}])

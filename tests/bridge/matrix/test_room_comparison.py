@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bridge.matrix.api.events import MemberNamed, Membership
+from bridge.matrix.api.events import MemberNamed, MemberReturned, Membership
 from bridge.matrix.api.http_client import Transient
-from bridge.matrix.rooms.room_state import members_of, set_membership
+from bridge.matrix.rooms.room_state import keep_gone, members_of, set_membership
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
@@ -86,6 +86,45 @@ async def test_people_whom_the_homeserver_has_lost(rig: Rig, server: ScriptedHom
     server.members = told()
     for changed in (1, 0):
         assert await rig.matrix.room_comparison.compare_members(ROOM) == (changed, ["@ada:x", "@bea:x"])
+    assert rig.events == []
+
+
+async def gone(rig: Rig, user: str = "@ada:x") -> None:
+    """Have a person in a room of ours who has gone from it, as a sync told."""
+    await record_our_room(rig, people=[user])
+    await rig.database.commit(lambda transaction: set_membership(transaction, ROOM, user, "leave"))
+
+
+@pytest.mark.parametrize("membership", ["join", "invite"])
+async def test_who_had_gone_is_not_let_in(rig: Rig, server: ScriptedHomeserver, membership: str) -> None:
+    """Also where nobody knows yet that the homeserver was put back: the sync tells of whoever is invited again."""
+    await gone(rig)
+    server.members = told(ada=membership)
+    assert await rig.matrix.room_comparison.compare_members(ROOM) == (0, [])
+    assert (await members_of(rig.database, ROOM))["@ada:x"] == "leave"
+    assert rig.events == []
+
+
+@pytest.mark.parametrize("membership", ["join", "invite"])
+async def test_who_is_there_again_is_told_once(rig: Rig, server: ScriptedHomeserver, membership: str) -> None:
+    """Of a homeserver that was put back; after a crash before its first sync not again, after another time it is."""
+    await gone(rig)
+    server.members = told(ada=membership, bea="leave")
+    back = MemberReturned(room_id=ROOM, user_id="@ada:x")
+    for until, times in ((5, 1), (5, 1), (7, 2)):
+        await rig.database.commit(lambda transaction, until=until: keep_gone(transaction, until))  # type: ignore[misc]
+        for _ in range(2):
+            assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 0
+        assert rig.events == [back] * times
+    assert (await members_of(rig.database, ROOM))["@ada:x"] == "leave"
+
+
+async def test_who_was_invited_since_is_left_to_the_sync(rig: Rig, server: ScriptedHomeserver) -> None:
+    """A membership that is newer than what it had told before it was put back may be an invitation by a colleague."""
+    await gone(rig)
+    await rig.database.commit(lambda transaction: keep_gone(transaction, 0))
+    server.members = told(ada="join")
+    assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 0
     assert rig.events == []
 
 

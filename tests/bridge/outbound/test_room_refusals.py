@@ -7,7 +7,7 @@ from unittest.mock import AsyncMock
 import aiohttp
 import pytest
 
-from bot.model.actions import THREAD, SendMessage, Speaker
+from bot.model.actions import DESK, THREAD, KickMember, SendMessage, Speaker
 from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind
 from bridge.matrix.api.http_client import LIFTED_BY_A_PERSON, LIFTED_WAIT, HomeserverClient
 from bridge.matrix.room_client import Permanent, Transient
@@ -41,6 +41,22 @@ async def test_words_make_no_dead_letter_for_a_room_that_is_lost(
     with pytest.raises(raised):
         await sender.room_sender.perform(task)
     assert sender.comparisons == (1 if raised is RetryLater else 0)
+
+
+@pytest.mark.parametrize("action", [KickMember(user="@eve:x", place=DESK), KickMember(user="@eve:x"), WORDS])
+async def test_who_cannot_be_removed_is_told(
+    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch, action: KickMember | SendMessage
+) -> None:
+    """Before the row is a dead letter; of nothing else that the homeserver refuses for good."""
+    sender = RoomSenderHarness(harness)
+    task = await sender.task(action)
+    for name in ("remove", "send"):
+        monkeypatch.setattr(sender.room_client, name, AsyncMock(side_effect=Permanent(403, "M_UNKNOWN")))
+    monkeypatch.setattr("bridge.outbound.room_lookup.room_of", AsyncMock(return_value="!room"))
+    with pytest.raises(PermanentFailure):
+        await sender.room_sender.perform(task)
+    told = [HomeserverIncidentKind.NOT_REMOVED] if isinstance(action, KickMember) else []
+    assert [incident.kind for incident in sender.told] == told
 
 
 async def test_a_homeserver_that_does_not_say_buries_nothing(harness: BridgeHarness) -> None:

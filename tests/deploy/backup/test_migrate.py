@@ -47,7 +47,8 @@ async def line(tmp_path: Path, postgres_server: PostgresServer) -> AsyncIterator
         await there.harness.receive_text("STOP", message_id="stop")
         await there.harness.wait_until_drained()
         await there.execute("INSERT INTO matrix_room VALUES ('!r:x', 'thread', 'o', 'k') ON CONFLICT DO NOTHING")
-        await there.execute("INSERT INTO matrix_member VALUES ('!r:x', '@ada:x', 'join') ON CONFLICT DO NOTHING")
+        member = "INSERT INTO matrix_member (room_id, user_id, membership) VALUES ('!r:x', '@ada:x', 'join')"
+        await there.execute(f"{member} ON CONFLICT DO NOTHING")
         await there.harness.close()
         puppet = database_of(there.layout.bridge / "voice.db", None, migrations=PUPPET_MIGRATIONS)
         await puppet.open()

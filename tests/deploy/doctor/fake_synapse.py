@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Any
 
 from aiohttp import web
@@ -23,6 +25,8 @@ UNKNOWN = {"errcode": "M_UNRECOGNIZED"}
 class FakeSynapse:
     """`masters`: the identity keys of ours; `devices`: by Matrix id; `passwords` and `pushers`: of staff.
 
+    `ahead`: seconds by which its clock is ahead of the machine's, as its answers say (`Date`).
+
     `frozen`: whether it takes requests and answers none, as a stopped process does; `held` counts those.
     """
 
@@ -34,6 +38,7 @@ class FakeSynapse:
     devices: dict[str, list[str]] = field(default_factory=dict)
     pushers: dict[str, int] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict)
+    ahead: float = 0.0
     frozen: bool = False
     held: int = 0
     url: str = ""
@@ -55,6 +60,7 @@ class FakeSynapse:
 
     async def _sign(self, _request: web.Request, response: web.StreamResponse) -> None:
         response.headers["Server"] = self.server
+        response.headers["Date"] = formatdate(time.time() + self.ahead, usegmt=True)
 
     async def _answer(self, request: web.Request) -> web.Response:
         if self.frozen:

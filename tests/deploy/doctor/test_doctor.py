@@ -35,8 +35,8 @@ LISTED = """configuration, packs, on-call, vault key, keys, file modes, data dir
 secure_delete, logs, port, bridge, restarts, database, database lock, database server, database vacuum,
 database log, database copies, leader, clock, facts, backup, drill, calendar, vacuum, own vacuum, hold, reveal, texts,
 dead letters, audit, erasure, carrier, carrier login, public address, certificate, silence, homeserver, homeserver
-version, homeserver database, homeserver module, homeserver administrator, homeserver limits, homeserver settings,
-registration,
+version, homeserver clock, homeserver database, homeserver module, homeserver administrator, homeserver limits,
+homeserver settings, registration,
 identities, line devices, desk, first supervisor, staff trust, staff devices, staff pushers, first passwords"""
 """Names that programs outside rely on: none of them is renamed or taken away."""
 TWENTY = """file modes, disk, clock, homeserver, carrier login, public address, homeserver module, backup, port, packs,
@@ -238,6 +238,13 @@ async def old_synapse(line: RealLine, _patch: pytest.MonkeyPatch) -> AsyncIterat
     line.homeserver.server = before
 
 
+@contextlib.asynccontextmanager
+async def homeserver_ahead(line: RealLine, _patch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    line.homeserver.ahead = 3600.0
+    yield
+    line.homeserver.ahead = 0.0
+
+
 FAULTS: dict[str, Plant] = {
     "file modes": readable_by_others,
     "disk": no_space,
@@ -261,6 +268,7 @@ FAULTS: dict[str, Plant] = {
     "desk": empty_desk,
     "texts": a_text_that_does_not_leave,
     "homeserver version": old_synapse,
+    "homeserver clock": homeserver_ahead,
 }
 """The fault of each row. Where an ordinary user cannot make it, as a full disk, it is the nearest that one can."""
 ALONGSIDE = {

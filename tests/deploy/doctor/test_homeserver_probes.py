@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.matrix.api.module_api import ModuleHealth
-from deploy.doctor.homeserver_probes import judge_limits, judge_settings, judge_version
+from deploy.doctor.homeserver_probes import judge_clock, judge_limits, judge_settings, judge_version
 
 TELLS = ModuleHealth(version="1", enforces=frozenset(), problems=(), synapse="1.163.2", settings=(), limits=())
 
@@ -28,6 +28,26 @@ def test_versions(told: str, ok: bool, warning: bool, asked: bool) -> None:
     found = judge_version(told)
     assert (found.name, found.ok, found.warning, found.asked) == ("homeserver version", ok, warning, asked)
     assert bool(found.do) is (not ok or warning or not asked)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "ok", "warning", "asked"),
+    [
+        (0.0, True, False, True),
+        (60.0, True, False, True),
+        (-61.0, True, True, True),
+        (300.0, True, True, True),
+        (301.0, False, False, True),
+        (-86_400.0, False, False, True),
+        (None, True, False, False),
+    ],
+)
+def test_the_clock_beside_ours(ahead: float | None, ok: bool, warning: bool, asked: bool) -> None:
+    """More than a minute is a warning, more than what holds words up a fault, with what to do; none is not told."""
+    found = judge_clock(None if ahead is None else 1e9 + ahead, 1e9)
+    assert (found.name, found.ok, found.warning, found.asked) == ("homeserver clock", ok, warning, asked)
+    assert ("behind" in found.what) is (ahead is not None and ahead < -60.0)
+    assert ("NTP" in found.do) is (asked and (warning or not ok))
 
 
 def test_what_nobody_tells_is_not_asked() -> None:

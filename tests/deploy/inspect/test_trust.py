@@ -90,7 +90,7 @@ async def test_a_person_who_was_removed_is_not_listed(line: LineDirectory) -> No
         await line.execute(JOIN, user)
     await line.execute(SEE, "@left:quietline.localhost", "")
     await line.execute("INSERT INTO matrix_room VALUES ('!office', 'office', $1, 'office')", stays)
-    await line.execute("INSERT INTO matrix_member VALUES ('!office', $1, 'join')", stays)
+    await line.execute("INSERT INTO matrix_member (room_id, user_id, membership) VALUES ('!office', $1, 'join')", stays)
     assert "any more" not in (await trust(line)).stdout, "people at the desk who stand in no configuration are staff"
     for user in (gone, stays):
         await line.execute(

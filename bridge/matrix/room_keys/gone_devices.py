@@ -1,0 +1,49 @@
+"""The table `matrix_gone_device`: devices that a list had and a later one had not, so that nobody trusts them again.
+
+Rules of this module: a device is known by its signing key, for its id may be that of another device later. A homeserver
+that was put back has a device again that was signed out since, with a token that is good again and signed by the same
+identity: it gets no key, and its owner signs in again. Of each user the newest are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from bridge.storage.database import Reader, Transaction, earlier
+
+MOST_KEPT: Final = 200
+"""Devices kept of one user: a person has a handful in a year, the canary a new one for each of its texts."""
+
+
+async def record(transaction: Transaction, user_id: str, keys: Collection[str], *, now_ms: int) -> None:
+    """Note the Ed25519 keys (unpadded base64) of a user's devices that went."""
+    for key in sorted(keys):
+        await transaction.execute(
+            """
+            INSERT INTO matrix_gone_device (user_id, ed25519, at_ms) VALUES ($1, $2, $3)
+            ON CONFLICT (user_id, ed25519) DO UPDATE SET at_ms=excluded.at_ms
+            """,
+            user_id,
+            key,
+            now_ms,
+        )
+    if keys:
+        await transaction.execute(
+            """DELETE FROM matrix_gone_device WHERE user_id=$1 AND ed25519 NOT IN (
+                   SELECT ed25519 FROM matrix_gone_device WHERE user_id=$1 ORDER BY at_ms DESC, ed25519 LIMIT $2)""",
+            user_id,
+            MOST_KEPT,
+        )
+
+
+async def of_user(reader: Reader, user_id: str) -> set[str]:
+    """Return the Ed25519 keys of a user's devices that went."""
+    rows = await reader.fetch("SELECT ed25519 FROM matrix_gone_device WHERE user_id=$1", user_id)
+    return {row["ed25519"] for row in rows}
+
+
+async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
+    """Let devices that seem to have gone after then have gone so much earlier."""
+    query = f"UPDATE matrix_gone_device SET {earlier('at_ms')} WHERE at_ms > $1"  # noqa: S608 - a constant
+    await transaction.execute(query, latest_ms, by_ms)
