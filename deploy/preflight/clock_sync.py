@@ -7,6 +7,7 @@ Source: adjtimex(2): with `modes` 0 it only reads; `TIME_ERROR` is a clock that 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 from pathlib import Path
 from typing import Final
@@ -22,8 +23,9 @@ SYNCHRONISED: Final = Path("/run/systemd/timesync/synchronized")
 
 def is_synchronised() -> bool | None:
     """Ask the kernel; None where it does not say."""
-    if SYNCHRONISED.exists():
-        return True
+    with contextlib.suppress(PermissionError):  # the account of a line may not look there on every machine
+        if SYNCHRONISED.exists():
+            return True
     try:
         answer = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(STRUCTURE_BYTES))
     except (AttributeError, OSError):
