@@ -158,6 +158,74 @@ async def test_put_back_beside_a_bridge_that_goes_on(own: tuple[StaffedLine, Nio
     assert rows(line, "SELECT kind FROM dead_letter") == []
 
 
+async def test_who_was_removed_and_who_signs_in_since(own: tuple[StaffedLine, NioClient], tmp_path: Path) -> None:
+    """Who had left is removed again and gets no key; a device of before is named; one made since is understood at once."""
+    staffed_line, ada = own
+    line, ready = staffed_line.stack, staffed_line.ready
+    bea = await log_in_nio(ready.homeserver, ready.account("advocate", 1))
+    await staffed_line.bring_to_desk(bea)
+    phone, tablet = (NioClient(ready.homeserver, ready.account("advocate"), signed=False) for _ in range(2))
+    await phone.start()
+    await known_devices(line, ada.mxid, 2)
+    await stocked(line)
+    older = copy_of(line, tmp_path)
+    # It uses up a one-time key of each of our identities.
+    await tablet.start()
+    await tablet.say(ready.desk_room, "// a device of before")
+    await known_devices(line, ada.mxid, 3)
+    desk = f"rooms/{quote(ready.desk_room)}/state/m.room.member/{quote(bea.mxid)}"
+    await bea.leave(ready.desk_room)
+    await phone.away()
+    await phone.log_out()
+    await known_devices(line, ada.mxid, 2)
+
+    async def gone() -> bool | None:
+        members = "SELECT membership FROM matrix_member WHERE user_id LIKE '@bea:%' AND membership <> 'leave'"
+        return not rows(line, members) or None
+
+    await wait_until("who left is noted as gone", gone)
+    await settled(line)
+    for client in (ada, bea, tablet):
+        await client.away()
+    await line.stop()
+    put_back(line, older)
+    await line.start()
+    ada.clear_cache()
+    await ada.back()
+    for words in ("removed once more", "devices again that had been signed out"):
+        await ada.find(ready.desk_room, words, lambda i, w=words: i.sender == ready.bot and w in i.body)  # type: ignore[misc]
+
+    async def removed() -> bool | None:
+        return (await staffed_line.as_bot("GET", desk)).get("membership") == "leave" or None
+
+    await wait_until("who had left is removed again", removed)
+    assert rows(line, "SELECT user_id FROM matrix_sent WHERE user_id LIKE '@bea:%' AND NOT owed") == []
+    # A new device claims one-time keys that the homeserver had once more. Of Ada's client as well, and nio ends at that.
+    await ada.away()
+    new = await log_in_nio(ready.homeserver, ready.account("supervisor"))
+    try:
+        await staffed_line.bring_to_desk(new)
+        await new.say(ready.desk_room, "!help")
+        await new.find(
+            ready.desk_room,
+            "the first words of a new device are understood",
+            lambda i: i.sender == ready.bot and "!claim" in i.body,
+        )
+    finally:
+        for client in (new, bea, phone, tablet):
+            await client.stop()
+    assert rows(line, "SELECT kind FROM dead_letter") == []
+
+
+async def known_devices(line: Stack, mxid: str, count: int) -> None:
+    """Wait until the line knows so many devices of a person."""
+
+    async def known() -> bool | None:
+        return rows(line, f"SELECT COUNT(*) FROM matrix_device WHERE user_id = '{mxid}'") == [(count,)] or None  # noqa: S608
+
+    await wait_until(f"{count} devices of theirs are known", known)
+
+
 async def go_on(staffed_line: StaffedLine, ada: NioClient, before: set[str], *talks: Conversation) -> None:
     """Have Ada invited to the last of these, which the homeserver has lost, and words go both ways in all of them."""
     carrier = staffed_line.carrier
