@@ -248,7 +248,7 @@ def write_new_file(to: Path, data: bytes) -> None:
     descriptor = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            give_to_owner(descriptor, to.parent)
+            give_to_owner(descriptor, to)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

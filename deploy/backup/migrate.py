@@ -191,7 +191,7 @@ async def _to_sqlite(data: Path, server: str, after: Callable[[str], None]) -> i
     for name in DATABASES:
         if (half := data / (name + UNDONE)).is_file():
             with opened(half) as descriptor:
-                give_to_owner(descriptor, data)
+                give_to_owner(descriptor, half)
                 os.fsync(descriptor)
             _remove(data / name)  # a log that a removal left would be read with another file
             half.rename(data / name)

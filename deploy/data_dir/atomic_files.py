@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import secrets
+import stat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def make_private_directory(path: Path) -> Path:
     path.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
     for each in reversed(missing):
         with opened(each) as descriptor:
-            give_to_owner(descriptor, each.parent)
+            give_to_owner(descriptor, each)
     return path
 
 
@@ -55,7 +56,7 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
     descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            give_to_owner(descriptor, path if path.is_file() else path.parent)
+            give_to_owner(descriptor, half, replaces=path.name)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -68,11 +69,23 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
     sync_directory(path.parent)
 
 
-def give_to_owner(descriptor: int, like: Path) -> None:
-    """Have what root made belong to whom another file or directory does. Where root may not do that, it stays root's."""
-    owner = like.lstat()
-    if os.geteuid() == 0 and owner.st_uid != 0:
-        with contextlib.suppress(PermissionError):
+def give_to_owner(descriptor: int, path: Path, *, replaces: str = "") -> None:
+    """Have what root made belong to whom the file is that it replaces there, or else to whom its directory is.
+
+    Only what stands under this path itself, once, and is root's: the account of the directory may have put a link to a
+    file of root's own there, or do so meanwhile. Where root may not give it, it stays root's.
+    """
+    if os.geteuid() != 0:
+        return
+    with contextlib.suppress(OSError), opened(path.parent) as directory:
+        made, owner = os.fstat(descriptor), os.fstat(directory)
+        if not os.path.samestat(made, os.stat(path.name, dir_fd=directory, follow_symlinks=False)):
+            return
+        if made.st_uid != os.getuid() or (stat.S_ISREG(made.st_mode) and made.st_nlink > 1):
+            return
+        with contextlib.suppress(FileNotFoundError):
+            owner = os.stat(replaces, dir_fd=directory)
+        if owner.st_uid != 0:
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 from typing import TYPE_CHECKING
 
 from deploy.data_dir.atomic_files import give_to_owner
@@ -28,10 +29,14 @@ class LineRuns(SetupError):  # noqa: N818 - an answer, not a failure
 @contextlib.contextmanager
 def line_stopped(data: Path) -> Iterator[None]:
     """Keep every bridge from a data directory for the length of a block. Raises `LineRuns` while one has it, `OSError`."""
-    with (data / "lock").open("a") as lock:
-        give_to_owner(lock.fileno(), data)
+    # No link is followed: the account of the directory could have root open, and make, a file of root's by it.
+    lock = os.open(data / "lock", os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        give_to_owner(lock, data / "lock")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LineRuns(data) from None
         yield
+    finally:
+        os.close(lock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -61,6 +62,11 @@ def test_a_configuration_that_root_changes_stays_the_services(line: Path, given:
     add_entry(config, "@zed:x", "advocate")
     assert (owner(config), given) == (owner(line), [owner(line)])
     assert "@zed:x" in config.read_text()
+    if os.geteuid() == os.getuid() == 0:
+        (ours := line.parent / "config.yaml").touch()  # as under /etc, where the directory is root's
+        os.chown(ours, *SERVICE)
+        write_atomically(ours, "lines: []")
+        assert (owner(ours), owner(ours.parent)) == (SERVICE, (0, 0))
 
 
 def test_who_is_not_root_gives_nothing_away(line: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,3 +80,59 @@ def test_who_is_not_root_gives_nothing_away(line: Path, monkeypatch: pytest.Monk
         monkeypatch.setattr(os, "geteuid", lambda user=user: user)
         write_atomically(line / "file", f"{user}")
         assert (line / "file").read_text() == f"{user}"
+
+
+def test_a_link_leads_root_to_no_file_of_its_own(line: Path, given: list[tuple[int, int]]) -> None:
+    """The service's account can put a link where the lock is: `accept-facts` as root gave it what that led to."""
+    (own := line.parent / "shadow").write_text("words")
+    (line / "lock").symlink_to(own)
+    with pytest.raises(OSError, match="symbolic"), line_stopped(line):
+        pass
+    (line / "lock").unlink()
+    (line / "lock").hardlink_to(own)
+    with line_stopped(line):
+        pass
+    assert (given, own.read_text()) == ([], "words")
+
+
+def test_a_link_put_in_the_place_of_a_new_directory_gives_nothing_away(
+    line: Path, given: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The account can change its own directory at any moment: between the making and the giving, too."""
+    (own := line.parent / "etc").mkdir()
+    real = Path.mkdir
+
+    def mkdir(path: Path, mode: int = 0o777, *, parents: bool = False, exist_ok: bool = False) -> None:
+        real(path, mode, parents=parents, exist_ok=exist_ok)
+        path.rename(path.with_name("aside"))
+        path.symlink_to(own)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    make_private_directory(line / "run")
+    assert given == []
+
+
+def test_a_directory_behind_a_link_is_whose_it_is(line: Path, given: list[tuple[int, int]]) -> None:
+    """A link of root's to the service's directory is the service's; one of the service's to root's directory is root's."""
+    (link := line.parent / "link").symlink_to(line)
+    write_atomically(link / "new", "words")
+    with line_stopped(link):
+        assert [owner(line / name) for name in ("new", "lock")] == [owner(line)] * 2
+    assert given == [owner(line)] * 2
+    if os.geteuid() == os.getuid() == 0:
+        (own := line.parent / "etc").mkdir()
+        (line / "copies").symlink_to(own)
+        os.chown(line / "copies", *SERVICE, follow_symlinks=False)
+        write_atomically(line / "copies" / "new", "words")
+        assert owner(own / "new") == owner(own) == (0, 0)
+
+
+def test_what_cannot_be_given_stays(line: Path, given: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a user namespace an account may have no number here (EINVAL): what is written stands all the same."""
+
+    def refused(*_words: int) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fchown", refused)
+    write_atomically(line / "file", "words")
+    assert ((line / "file").read_text(), given) == ("words", [])
