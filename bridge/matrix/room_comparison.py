@@ -3,9 +3,9 @@
 Rules of this module: the sync tells of changes, and a homeserver whose database was put back tells of none; so it is asked
 at each start, and whenever it refuses us a room. A membership is corrected only if nobody changed it while the homeserver
 was asked, and is told like one that the sync brought, in the same commit. Of a person whom we noted in a room, and of whom
-the homeserver knows nothing there, nothing was undone by a person: they count as invited, and are to be invited. Who had
-gone is let in by the sync alone, which tells of their invitation; where the homeserver was put back to when they were in,
-they are to be removed once more.
+the homeserver knows nothing there, nothing was undone by a person: they count as invited, and are to be invited. That who
+had gone is in, or who was in has gone, is told by the sync alone: what is told here may be of the day that it was put back
+to. Once that is known, who had gone is to be removed once more, and who had come again is to be invited.
 
 Source: https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3roomsroomidmembers
 """
@@ -22,7 +22,17 @@ from bridge.matrix.api.json_fields import BAD_DATA, Json, int_field, object_at, 
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.room_keys.device_lists import DeviceLists, EventSink
 from bridge.matrix.room_keys.outbound_table import rotate_sessions
-from bridge.matrix.rooms.room_state import GONE, gone_until, members_of, membership_of, note_back, room_of, set_membership
+from bridge.matrix.rooms.room_state import (
+    GONE,
+    gone_until,
+    members_of,
+    membership_of,
+    note_back,
+    note_lost,
+    put_back_at,
+    room_of,
+    set_membership,
+)
 from bridge.matrix.sync.sync_response import MEMBERSHIPS, member_names
 from bridge.runtime import log
 from bridge.storage.database import Database, Transaction
@@ -110,8 +120,10 @@ class RoomComparison:
         for user_id in sorted(noted.keys() | told.keys()):
             event = told.get(user_id)
             before = noted.get(user_id, "")
-            is_lost = event is None and before in {"join", "invite"} and user_id not in self._ours
             now = "leave" if event is None else str(object_at(event, "content").get("membership"))
+            is_lost = now in GONE and before in {"join", "invite"} and user_id not in self._ours
+            if is_lost and event is not None and not await _is_of_before(transaction, room_id, user_id, event):
+                continue
             if is_lost:
                 # Until the homeserver has the invitation, each comparison finds them again: a crash costs nobody theirs.
                 now = "invite"
@@ -128,11 +140,13 @@ class RoomComparison:
             if now == before:
                 continue
             changed += 1
-            await set_membership(transaction, room_id, user_id, now)
+            await (
+                note_lost(transaction, room_id, user_id) if is_lost else set_membership(transaction, room_id, user_id, now)
+            )
             await self._devices.mark(transaction, [user_id])
             if before in {"join", "invite"} and now not in {"join", "invite"}:
                 await rotate_sessions(transaction, room_id)
-            if event is not None and user_id not in self._ours:
+            if not is_lost and event is not None and user_id not in self._ours:
                 items.append(_item(room_id, user_id, now, before, event))
         room = await room_of(transaction, room_id)
         if room is not None and room.kind == "desk":
@@ -142,6 +156,12 @@ class RoomComparison:
         if items:
             await self._sink(transaction, items)
         return Compared(changed, lost)
+
+
+async def _is_of_before(transaction: Transaction, room_id: str, user_id: str, event: Json) -> bool:
+    """Whether a membership is older than the one that we noted, because the homeserver was put back."""
+    until = await put_back_at(transaction, room_id, user_id)
+    return until is not None and int_field(event, "origin_server_ts", default=0) <= until
 
 
 async def _is_back(transaction: Transaction, room_id: str, user_id: str, event: Json) -> bool:

@@ -311,8 +311,8 @@ async def _under_passing_keys(_transaction: Transaction) -> None:
 
 
 async def _homeserver_put_back(transaction: Transaction) -> None:
-    # Of who had gone from a room when the homeserver was put back: until when it had told (`gone_ms`), and whether it was
-    # seen to have them there again (`back`), so that they are removed once more.
+    # Of memberships that were noted when the homeserver was put back: until when it had told (`gone_ms`), and whether it
+    # was seen to have a person there again who had gone (`back`), so that they are removed once more.
     for column in ("gone_ms BIGINT", "back BOOLEAN NOT NULL DEFAULT FALSE"):
         await transaction.execute(f"ALTER TABLE matrix_member ADD COLUMN {column}")
     # Devices that a list had and a later one had not: signed out, or deleted.

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from asyncio import sleep as wait
 from collections.abc import Awaitable, Callable
 from functools import partial
+from http import HTTPStatus
 from typing import Final, Self
 
 import aiohttp
 
 from bridge.background.backoff import retry_until_done
-from bridge.matrix.api.http_client import Permanent, TokenRefused, UnknownDevice
+from bridge.matrix.api.http_client import HomeserverError, Permanent, TokenRefused, UnknownDevice
 from bridge.matrix.api.json_fields import Json
 from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.identity import Identity
@@ -31,9 +33,10 @@ from bridge.matrix.room_keys.key_sharing import RoomKeySharing
 from bridge.matrix.room_keys.outbound_sessions import OutboundSessions
 from bridge.matrix.room_keys.outbound_table import retire_sessions_of
 from bridge.matrix.room_keys.resealing import forget_lost
-from bridge.matrix.rooms.room_state import keep_gone
+from bridge.matrix.rooms.room_state import note_put_back
 from bridge.matrix.sync.device_renewal import DeviceRenewal
 from bridge.matrix.sync.device_updates import DeviceListUpdates
+from bridge.matrix.sync.homeserver_rollback import MOST_REFUSALS, REFUSED_SECONDS
 from bridge.matrix.sync.key_upload import OneTimeKeyUpload
 from bridge.matrix.sync.sync_loop import (
     NO_ROOM_FILTER,
@@ -70,13 +73,23 @@ async def _retire_sessions(database: Database, user_id: str) -> None:
 
 
 async def _replace_one_time_keys(identity: Identity) -> None:
-    """Have new keys of an identity be claimed; what is refused for good keeps nobody from being heard."""
-    try:
-        await identity.replace_one_time_keys()
-    except TokenRefused:
-        raise
-    except (Permanent, UnknownDevice) as error:  # a device that is gone is replaced, with all its keys
-        log.event("matrix.one_time_keys_kept", level=logging.ERROR, status=error.errcode or error.status)
+    """Have new keys of an identity be claimed; what is refused for good, or goes on failing, keeps nobody unheard."""
+    refused: str | int = ""
+    for _ in range(MOST_REFUSALS):
+        try:
+            await identity.replace_one_time_keys()
+        except TokenRefused:
+            raise
+        except HomeserverError as error:
+            refused = error.errcode or error.status
+            if isinstance(error, Permanent | UnknownDevice):  # a device that is gone is replaced, with all its keys
+                break
+            if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+        else:
+            return
+        await wait(REFUSED_SECONDS)
+    log.event("matrix.one_time_keys_kept", level=logging.ERROR, status=refused)
 
 
 class MatrixService:
@@ -267,14 +280,15 @@ class MatrixService:
         """
 
         async def commit(transaction: Transaction) -> None:
-            await keep_gone(transaction, heard_until)
+            await note_put_back(transaction, heard_until)
             await self.devices.owe_all_again(transaction)
 
         await self._database.commit(commit)
         self.device_updates.wake()
-        await self._rolled_back()
         for identity in (self.policy, self.puppet):
             await _replace_one_time_keys(identity)
+        # Last, so that it is told once of one that is away again meanwhile.
+        await self._rolled_back()
 
     async def run(self) -> None:
         """Sync and keep everything up, until cancelled.

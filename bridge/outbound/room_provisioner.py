@@ -107,7 +107,7 @@ class RoomProvisioner:
         self._database, self._wake, self._crash = services.database, services.wake, services.crash
         self._room_client, self._designations, self._staff, self._desk = room_client, designations, staff, desk
         self._room_comparison, self._comparison_due, self._next_comparison_at = room_comparison, True, 0.0
-        self._tell_lost_at, self._is_desk_lost = 0.0, False
+        self._tell_lost_at, self._found_lost_until, self._is_desk_lost = 0.0, 0.0, False
         self.desk_room = ""
         """The desk room's id, once it is there and everybody is invited."""
         # Where the database fails, each try may have made a room that could not be noted: up to a minute between two.
@@ -134,7 +134,10 @@ class RoomProvisioner:
         """Say that the homeserver was put back: though all rooms may be there, what was written since is gone."""
         self._comparison_due = True
         self.loop.wake()
-        await self._tell_lost()
+        # Where the comparison has told of it already, once is enough; of one that is put back twice the desk hears twice.
+        if self._monotonic() >= self._found_lost_until:
+            await self._tell_lost()
+        self._found_lost_until = 0.0
 
     async def _provision_one(self) -> bool:
         """Make one missing thing; return whether there may be more."""
@@ -186,7 +189,9 @@ class RoomProvisioner:
             self._designations.release(name)
         if lost:
             log.event("room_provisioner.rooms_lost", count=len(lost))
-            await self._tell_lost()
+            if self._monotonic() >= self._tell_lost_at:
+                await self._tell_lost()
+                self._found_lost_until = self._tell_lost_at
         for room_id in [self.desk_room, *await warm_rooms.used_rooms(self._database)]:
             await self._invite_lost(room_id, (await self._room_comparison.compare_members(room_id)).lost)
 
@@ -198,10 +203,9 @@ class RoomProvisioner:
         self._is_desk_lost = is_lost
 
     async def _tell_lost(self) -> None:
-        """Tell the desk what a homeserver that was put back means; once for what is found of it in two ways."""
-        if self._monotonic() >= self._tell_lost_at:
-            await self._notify_desk(HomeserverIncident(kind=HomeserverIncidentKind.ROOMS_LOST))
-            self._tell_lost_at = self._monotonic() + TELL_LOST_INTERVAL
+        """Tell the desk what a homeserver that was put back means, by which supervisors are again those of the line."""
+        await self._notify_desk(HomeserverIncident(kind=HomeserverIncidentKind.ROOMS_LOST))
+        self._tell_lost_at = self._monotonic() + TELL_LOST_INTERVAL
 
     async def _leave_unknown_rooms(self) -> None:
         # Here alone, where no room is being made: what is not noted now never will be.

@@ -1,8 +1,9 @@
 """Which rooms are ours, who is in them, and with which power level.
 
 Rules of this module: the tables hold what the homeserver said up to the committed cursor, no more and no less. A room that
-was not noted does not exist for us. Who had gone from a room stays so when a homeserver that was put back has them there
-again, until it tells of a new invitation. Functions that take `transaction` run inside the caller's commit.
+was not noted does not exist for us. When the homeserver was put back, who had gone from a room stays so until it tells of a
+new invitation, and who was in stays so until they are invited again. Functions that take `transaction` run inside the
+caller's commit.
 """
 
 from __future__ import annotations
@@ -215,23 +216,34 @@ async def set_membership(transaction: Transaction, room_id: str, user_id: str, m
     return str(before or "")
 
 
-async def keep_gone(transaction: Transaction, heard_until: int) -> None:
-    """Note of everybody who has gone from a room that the homeserver was put back to before that time (ms).
+async def note_put_back(transaction: Transaction, heard_until: int) -> None:
+    """Note of everybody's membership that the homeserver was put back to before that time (ms).
 
     For the same time once more, after a crash, nothing is forgotten of who was found to be back.
     """
     await transaction.execute(
-        """UPDATE matrix_member SET back = (back AND COALESCE(gone_ms, -1) = $1), gone_ms = $1
-           WHERE membership IN ('leave', 'ban')""",
-        heard_until,
+        "UPDATE matrix_member SET back = (back AND COALESCE(gone_ms, -1) = $1), gone_ms = $1", heard_until
     )
 
 
-async def gone_until(reader: Reader, room_id: str, user_id: str) -> int | None:
-    """Return until when (ms) a homeserver that was put back since had told, of a person who had gone by then; else None."""
+async def put_back_at(reader: Reader, room_id: str, user_id: str) -> int | None:
+    """Return until when (ms) a homeserver had told that was put back since we noted this membership; else None."""
     query = "SELECT gone_ms FROM matrix_member WHERE room_id=$1 AND user_id=$2"
     at: int | None = await reader.fetchval(query, room_id, user_id)
     return at
+
+
+async def gone_until(reader: Reader, room_id: str, user_id: str) -> int | None:
+    """Return the same of a person who had gone by then; else None."""
+    query = "SELECT gone_ms FROM matrix_member WHERE room_id=$1 AND user_id=$2 AND membership IN ('leave', 'ban')"
+    at: int | None = await reader.fetchval(query, room_id, user_id)
+    return at
+
+
+async def note_lost(transaction: Transaction, room_id: str, user_id: str) -> None:
+    """Note that a person counts as invited, whom the homeserver has lost: what is known of when that was, stays known."""
+    query = "UPDATE matrix_member SET membership='invite' WHERE room_id=$1 AND user_id=$2"
+    await transaction.execute(query, room_id, user_id)
 
 
 async def note_back(transaction: Transaction, room_id: str, user_id: str) -> bool:

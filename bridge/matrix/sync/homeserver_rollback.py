@@ -35,6 +35,7 @@ from bridge.matrix.api.json_fields import BAD_DATA, Json, int_field, object_at, 
 from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.identity_table import Heard
+from bridge.matrix.rooms.room_state import GONE
 from bridge.matrix.sync.sync_response import STATE_AFTER
 from bridge.runtime import log
 
@@ -103,13 +104,13 @@ def _by_its_clock(at: int, server_time: float | None, now: float) -> int:
 def without_heard(response: Json, until: int) -> Json:
     """Return a response without the events that are not newer than that.
 
-    Which state holds is left as it is told, but for power levels of before: who supervises is what was told last, which the
-    desk then gives the room again.
+    Which state holds is left as it is told, but for power levels of before, and for memberships of before by which a person
+    is out: who supervises, and who had come since, is what was told last, which they are made again.
     """
     rooms = {
         room_id: {
             **told,
-            **{name: _without_old_levels(object_at(told, name), until) for name in STATE_AFTER if name in told},
+            **{name: _without_what_is_made_again(object_at(told, name), until) for name in STATE_AFTER if name in told},
             "timeline": {
                 **object_at(told, "timeline"),
                 "events": newer(list(objects_in(object_at(told, "timeline").get("events"))), until),
@@ -121,9 +122,16 @@ def without_heard(response: Json, until: int) -> Json:
     return {**response, "rooms": {**object_at(response, "rooms"), "join": rooms}}
 
 
-def _without_old_levels(state: Json, until: int) -> Json:
+def _without_what_is_made_again(state: Json, until: int) -> Json:
     events = objects_in(state.get("events"))
-    return {"events": [each for each in events if each.get("type") != "m.room.power_levels" or _at(each) > until]}
+    return {"events": [each for each in events if _at(each) > until or not _is_made_again(each)]}
+
+
+def _is_made_again(event: Json) -> bool:
+    kind = event.get("type")
+    return kind == "m.room.power_levels" or (
+        kind == "m.room.member" and object_at(event, "content").get("membership") in GONE
+    )
 
 
 def are_newer(timeline: Json, until: int) -> bool:

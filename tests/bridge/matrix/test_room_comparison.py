@@ -8,7 +8,7 @@ import pytest
 
 from bridge.matrix.api.events import MemberNamed, MemberReturned, Membership
 from bridge.matrix.api.http_client import Transient
-from bridge.matrix.rooms.room_state import keep_gone, members_of, set_membership
+from bridge.matrix.rooms.room_state import members_of, note_put_back, set_membership
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
@@ -58,23 +58,21 @@ async def test_the_puppet_belongs_in_no_office(
 
 
 async def test_members_are_as_the_homeserver_says(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Who was put back to invited, is gone or came is corrected and told; sessions end with those who are gone."""
+    """Who was put back to invited, or came, is corrected and told; who goes is told by the sync."""
     await record_our_room(rig, people=["@ada:x", "@bea:x", "@cat:x"])
-    await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
     server.members = told(ada="invite", bea="leave", cat="join", dot="join", eve="leave")
-    assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 3
+    assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 2
     members = await members_of(rig.database, ROOM)
     assert members == {
         POLICY: "join",
         PUPPET: "join",
         "@ada:x": "invite",
-        "@bea:x": "leave",
+        "@bea:x": "join",
         "@cat:x": "join",
         "@dot:x": "join",
     }
     items = [(item.user_id, item.previous, item.membership) for item in rig.events if isinstance(item, Membership)]
-    assert items == [("@ada:x", "join", "invite"), ("@bea:x", "join", "leave"), ("@dot:x", "", "join")]
-    assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_session WHERE active") == 0
+    assert items == [("@ada:x", "join", "invite"), ("@dot:x", "", "join")]
     assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 0
 
 
@@ -86,6 +84,20 @@ async def test_people_whom_the_homeserver_has_lost(rig: Rig, server: ScriptedHom
     server.members = told()
     for changed in (1, 0):
         assert await rig.matrix.room_comparison.compare_members(ROOM) == (changed, ["@ada:x", "@bea:x"])
+    assert rig.events == []
+
+
+@pytest.mark.parametrize(("until", "found"), [(1, True), (0, False)], ids=["of before", "since"])
+async def test_who_had_gone_and_came_again_is_invited(
+    rig: Rig, server: ScriptedHomeserver, until: int, found: bool
+) -> None:
+    """A homeserver that was put back to between the two says that they are out; who has gone since, the sync tells."""
+    await record_our_room(rig, people=["@ada:x"])
+    server.members = told(ada="leave")
+    await rig.database.commit(lambda transaction: note_put_back(transaction, until))
+    for changed in (int(found), 0):
+        assert await rig.matrix.room_comparison.compare_members(ROOM) == (changed, ["@ada:x"] if found else [])
+    assert (await members_of(rig.database, ROOM))["@ada:x"] == ("invite" if found else "join")
     assert rig.events == []
 
 
@@ -112,7 +124,7 @@ async def test_who_is_there_again_is_told_once(rig: Rig, server: ScriptedHomeser
     server.members = told(ada=membership, bea="leave")
     back = MemberReturned(room_id=ROOM, user_id="@ada:x")
     for until, times in ((5, 1), (5, 1), (7, 2)):
-        await rig.database.commit(lambda transaction, until=until: keep_gone(transaction, until))  # type: ignore[misc]
+        await rig.database.commit(lambda transaction, until=until: note_put_back(transaction, until))  # type: ignore[misc]
         for _ in range(2):
             assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 0
         assert rig.events == [back] * times
@@ -122,7 +134,7 @@ async def test_who_is_there_again_is_told_once(rig: Rig, server: ScriptedHomeser
 async def test_who_was_invited_since_is_left_to_the_sync(rig: Rig, server: ScriptedHomeserver) -> None:
     """A membership that is newer than what it had told before it was put back may be an invitation by a colleague."""
     await gone(rig)
-    await rig.database.commit(lambda transaction: keep_gone(transaction, 0))
+    await rig.database.commit(lambda transaction: note_put_back(transaction, 0))
     server.members = told(ada="join")
     assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 0
     assert rig.events == []

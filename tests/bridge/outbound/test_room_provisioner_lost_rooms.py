@@ -175,10 +175,32 @@ async def test_one_that_was_put_back_is_compared_at_once(provisioner: Provisione
     await provisioner.look()
     await provisioner.look()
     assert len(compared) == before + 3 * once
-    assert provisioner.told == [LOST], "the desk hears once"
-    provisioner.passed += TELL_LOST_INTERVAL
-    await provisioner.rooms.report_rollback()
-    assert provisioner.told == [LOST] * 2
+    assert provisioner.told == [LOST] * 3, "each time supervisors are those of the line again"
+
+
+async def test_what_is_found_in_two_ways_is_told_once(provisioner: ProvisionerHarness) -> None:
+    """By the sync and by lost rooms, whichever is first; one that is put back once more within minutes is told again."""
+    await with_thread(provisioner)
+    database = provisioner.harness.database
+
+    async def lose_a_room() -> None:
+        room = str(await database.fetchval("SELECT room_id FROM warm_room ORDER BY room_id LIMIT 1"))
+        provisioner.comparison.lost = {room}
+        await compare(provisioner)
+        provisioner.comparison.lost = set()
+
+    for first, second in (
+        (lose_a_room, provisioner.rooms.report_rollback),
+        (provisioner.rooms.report_rollback, lose_a_room),
+    ):
+        provisioner.told.clear()
+        provisioner.passed += TELL_LOST_INTERVAL
+        await first()
+        assert provisioner.told == [LOST]
+        await second()
+        assert provisioner.told == [LOST]
+        await provisioner.rooms.report_rollback()
+        assert provisioner.told == [LOST] * 2
 
 
 async def test_a_desk_that_is_lost_is_told_once(provisioner: ProvisionerHarness) -> None:

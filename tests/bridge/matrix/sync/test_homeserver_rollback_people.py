@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import pytest
 
+from bridge.matrix import service
 from bridge.matrix.api.events import DevicesReturned, MemberReturned, Membership, UntrustedMessage
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch
 from bridge.matrix.rooms.room_state import levels_of, membership_of, set_levels
@@ -117,6 +118,36 @@ async def test_who_went_before_that_as_well_is_not_told(rig: Rig, server: Script
     server.queue_sync(timeline(moved(eve, "join", AT + 9000)))
     await rig.matrix.sync.run_once()
     assert [item for item in rig.events if isinstance(item, MemberReturned)] == [BACK]
+
+
+@pytest.mark.parametrize("compared", [True, False], ids=["compared before", "compared after"])
+async def test_who_came_again_since_is_invited(rig: Rig, server: ScriptedHomeserver, compared: bool) -> None:
+    """They had gone by that day and came back after it: nobody hears that they left, and they are asked in."""
+    _, eve, old = await eve_has_gone(rig, server)
+    last = moved(eve, "join", AT + 4000)
+    for event in (moved(eve, "invite", AT + 3000), last):
+        server.queue_sync({"next_batch": BEFORE, **timeline(event)})
+        await rig.matrix.sync.run_once()
+    rig.events.clear()
+    server.members = {"chunk": [old]}
+    if compared:
+        await rig.matrix.room_comparison.compare_members(ROOM)
+    await put_back_with(rig, server, last, holds=(old,))
+    assert eve.mxid in (await rig.matrix.room_comparison.compare_members(ROOM)).lost
+    for event in (moved(eve, "invite", AT + 9000, by=POLICY), moved(eve, "join", AT + 9500)):
+        server.queue_sync(timeline(event))
+        await rig.matrix.sync.run_once()
+    assert [(item.user_id, item.membership) for item in rig.events if isinstance(item, Membership)] == [(eve.mxid, "join")]
+    assert not [item for item in rig.events if isinstance(item, MemberReturned)]
+    assert eve.mxid not in (await rig.matrix.room_comparison.compare_members(ROOM)).lost
+
+
+async def test_who_goes_before_our_first_sync_is_gone(rig: Rig, server: ScriptedHomeserver) -> None:
+    """A colleague removed them after the homeserver was put back."""
+    ada, _, last = await heard(rig, server)
+    await put_back_with(rig, server, last, holds=(out := moved(ada, "leave", AT + 60_000),), events=(out,))
+    assert await membership_of(rig.database, ROOM, ada.mxid) == "leave"
+    assert [item.membership for item in rig.events if isinstance(item, Membership)] == ["leave"]
 
 
 async def test_without_a_rollback_they_come_as_ever(rig: Rig, server: ScriptedHomeserver) -> None:
@@ -246,9 +277,19 @@ async def test_one_time_keys_that_were_used_are_not_handed_out_again(
         assert await database.fetchval("SELECT COUNT(*) FROM matrix_wedged") == 0
 
 
-async def test_one_time_keys_that_it_does_not_let_go_keep_nobody_unheard(rig: Rig, server: ScriptedHomeserver) -> None:
-    """What is refused for good is not asked for ever."""
+@pytest.mark.parametrize(("refusal", "seconds"), [((403, "M_FORBIDDEN"), 0), ((500, "M_UNKNOWN"), 240)])
+async def test_one_time_keys_that_it_does_not_let_go_keep_nobody_unheard(
+    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch, refusal: tuple[int, str], seconds: int
+) -> None:
+    """What is refused for good is not asked for ever, and what goes on failing for two minutes of each of us."""
+    waited = list[float]()
+
+    async def wait(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr(service, "wait", wait)
     ada, one, two = await heard(rig, server)
-    server.refuse, server.refuse_errcode = ("/keys/claim", 403), "M_FORBIDDEN"
+    server.refuse, server.refuse_errcode = ("/keys/claim", refusal[0]), refusal[1]
     await put_back(rig, server, two, one, stamped(ada.room_message(ROOM, "new"), AT + 60_000))
     assert bodies(rig.events) == ["new"]
+    assert sum(waited) == seconds
