@@ -33,7 +33,7 @@ from bridge.matrix.api import synapse_version
 from bridge.matrix.api.http_client import HomeserverClient, HomeserverError, TokenRefused, Transient
 from bridge.matrix.api.module_api import ModuleClient
 from bridge.matrix.rooms.media import UploadCleanup
-from bridge.matrix.service import MatrixService
+from bridge.matrix.service import MatrixService, Rollback
 from bridge.outbound.dead_letter_retry import DeadLetterRetry
 from bridge.outbound.device_trust import DeviceTrustCommands
 from bridge.outbound.dispatcher import OutboxDispatcher
@@ -42,7 +42,8 @@ from bridge.outbound.room_refusals import RoomRefusals
 from bridge.outbound.room_sender import RoomSender
 from bridge.runtime import log
 from bridge.runtime.settings import read_secret
-from bridge.tables import inbox
+from bridge.storage.database import Transaction
+from bridge.tables import inbox, line_state
 
 TOKEN_WAIT_SECONDS: Final = 60.0
 """For how long a token may be refused: a homeserver that was started without its registration heals."""
@@ -249,6 +250,8 @@ class MatrixWorkers:
             desk=lambda: self._engine.desk,
             own_users=(config.policy_mxid, config.puppet_mxid),
             notify_desk=self._notify_desk,
+            has_caught_up=matrix.sync.caught_up.is_set,
+            grace=self._resources.pack.settings.close_now_grace,
         )
 
     async def _wait_for_first_sync(self, matrix: MatrixService) -> None:
@@ -259,7 +262,13 @@ class MatrixWorkers:
         if self._room_provisioner is not None:
             self._room_provisioner.compare_rooms()
 
-    async def _report_rollback(self) -> None:
+    async def _report_rollback(self, found: Rollback) -> None:
+        async def commit(transaction: Transaction) -> None:
+            await line_state.put(transaction, line_state.EVENTS_RETURNED, str(found.heard_until))
+            if found.counts_less:
+                await line_state.put(transaction, line_state.ROOMS_RETURNED, "1")
+
+        await self._resources.services.database.commit(commit)
         if self._room_provisioner is not None:
             await self._room_provisioner.report_rollback()
 

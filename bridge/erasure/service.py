@@ -17,6 +17,7 @@ from bridge.erasure.certificate import CertificateSigner
 from bridge.erasure.expiry import ExpiryWorker
 from bridge.erasure.job_runner import ErasureRunner
 from bridge.erasure.person_steps import PersonSteps
+from bridge.erasure.returned_events import ReturnedEvents
 from bridge.erasure.room_steps import RoomSteps
 from bridge.matrix.api.admin_api import AdminClient, module_or_admin_client
 from bridge.matrix.api.http_client import HomeserverClient
@@ -77,11 +78,12 @@ class ErasureService:
         alert: AlertCallback,
     ) -> None:
         signer = CertificateSigner(vault=services.vault)
+        probe = ErasureProbe(policy=matrix.policy, ours=(matrix.policy.user_id, matrix.puppet.user_id))
         rooms = RoomSteps(
             services,
             room_client=matrix.room_client,
             module_client=module_client,
-            erasure_probe=ErasureProbe(policy=matrix.policy, ours=(matrix.policy.user_id, matrix.puppet.user_id)),
+            erasure_probe=probe,
             signer=signer,
             retention=settings.receipt_retention,
             priority_gate=priority_gate,
@@ -95,6 +97,9 @@ class ErasureService:
             alert=alert,
         )
         self._expiry = ExpiryWorker(services, rooms=rooms, suppression=suppression, alert=alert)
+        self._returned = ReturnedEvents(
+            services, probe=probe, priority_gate=priority_gate, wake_expiry=self._expiry.loop.wake
+        )
         services.wake.erasure_jobs = self._erasure.loop.wake
 
     async def run(self) -> None:
@@ -102,3 +107,4 @@ class ErasureService:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._erasure.loop.run(), name="erasure jobs")
             group.create_task(self._expiry.loop.run(), name="expiry")
+            group.create_task(self._returned.loop.run(), name="returned events")

@@ -9,11 +9,12 @@ Sources: facts-matrix.md, "Late joiners", "Rooms"; https://spec.matrix.org/lates
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final
 
 from bot.model.actions import Speaker
 from bot.wording.notice import words_in_all
+from bridge.matrix.api.admin_api import ROOM_KIND_FIELD
 from bridge.matrix.api.http_client import HomeserverError, Permanent, TokenRefused, Transient
 from bridge.matrix.api.json_fields import Json, Malformed, object_at, objects_in, strings_in
 from bridge.matrix.olm.identity import Identity
@@ -282,16 +283,34 @@ class RoomClient:
         if is_tampered(room.kind, now) or not are_supervisors(now, supervisors, alone=alone):
             await self._policy.client.request("PUT", "rooms", room_id, "state", "m.room.power_levels", "", body=body)
 
-    async def leave_unknown_rooms(self) -> None:
-        """Leave and forget, as both, every room that is not in our table: what a crash left unnoted."""
+    async def leave_unknown_rooms(self, erase: Callable[[str], Awaitable[None]] | None = None) -> None:
+        """Leave and forget, as both, every room that is not in our table: what a crash left unnoted.
+
+        `erase`: what is done instead with those that we made for a conversation or an office.
+        """
         known = {room.room_id for room in await rooms_of_ours(self._database)}
         found: set[str] = set()
         for who in (self._policy, self._puppet):
             answer = await who.client.request("GET", "joined_rooms")
             found |= set(strings_in(answer.get("joined_rooms"))) - known
         for room_id in sorted(found):
+            if erase is not None and await self._made(room_id):
+                await erase(room_id)
+                continue
             for who in (self._puppet, self._policy):
                 await self._leave_and_forget(who, room_id)
+
+    async def _made(self, room_id: str) -> bool:
+        """Whether we made a room that we are in, for a conversation or an office."""
+        path, query = ("rooms", room_id, "state", "m.room.create"), {"format": "event"}
+        try:
+            event = await self._policy.client.request("GET", *path, query=query)
+        except TokenRefused:
+            raise
+        except Permanent:  # the policy bot is not in it
+            return False
+        kind = object_at(event, "content").get(ROOM_KIND_FIELD)
+        return event.get("sender") == self._policy.user_id and kind in {"thread", "office"}
 
     async def _leave_and_forget(self, who: Identity, room_id: str) -> None:
         for step in ("leave", "forget"):

@@ -36,7 +36,7 @@ from bridge.matrix.room_keys.resealing import forget_lost
 from bridge.matrix.rooms.room_state import note_put_back
 from bridge.matrix.sync.device_renewal import DeviceRenewal
 from bridge.matrix.sync.device_updates import DeviceListUpdates
-from bridge.matrix.sync.homeserver_rollback import MOST_REFUSALS, REFUSED_SECONDS
+from bridge.matrix.sync.homeserver_rollback import MOST_REFUSALS, REFUSED_SECONDS, Rollback
 from bridge.matrix.sync.key_upload import OneTimeKeyUpload
 from bridge.matrix.sync.sync_loop import (
     NO_ROOM_FILTER,
@@ -52,6 +52,8 @@ from bridge.runtime import log
 from bridge.services import Services
 from bridge.storage.database import Database, Transaction
 
+__all__ = ["MatrixService", "Rollback"]
+
 POLICY_PREFIX, PUPPET_PREFIX = "QLPOLICY", "QLVOICE"
 """How the ids of our devices begin."""
 CONFIRMATIONS_SIGNED: Final = SIGNED
@@ -64,7 +66,7 @@ async def tell_nobody() -> None:
     """Tell nobody."""
 
 
-async def do_nothing(_heard_until: int) -> None:
+async def do_nothing(_found: Rollback) -> None:
     """Do nothing: the other identity does it for both."""
 
 
@@ -105,7 +107,7 @@ class MatrixService:
         sink: EventSink,
         unhandled: UnhandledSink,
         device_gone: Callable[[], Awaitable[None]],
-        rolled_back: Callable[[], Awaitable[None]],
+        rolled_back: Callable[[Rollback], Awaitable[None]],
         committed: Callable[[], None],
         has_urgent_timers: Callable[[], Awaitable[bool]],
     ) -> None:
@@ -221,7 +223,7 @@ class MatrixService:
         committed: Callable[[], None],
         unhandled: UnhandledSink = drop_unhandled,
         device_gone: Callable[[], Awaitable[None]] = tell_nobody,
-        rolled_back: Callable[[], Awaitable[None]] = tell_nobody,
+        rolled_back: Callable[[Rollback], Awaitable[None]] = do_nothing,
         has_urgent_timers: Callable[[], Awaitable[bool]] = no_urgent_timers,
         take_over: bool = False,
     ) -> Self:
@@ -272,7 +274,7 @@ class MatrixService:
             has_urgent_timers=has_urgent_timers,
         )
 
-    async def _after_rollback(self, heard_until: int) -> None:
+    async def _after_rollback(self, found: Rollback) -> None:
         """Have everything done again that the homeserver may have lost: lists and keys of devices, rooms and members.
 
         Who had gone stays so before anything of it is heard. The cursor has not moved yet, so after a crash all of it is
@@ -280,7 +282,7 @@ class MatrixService:
         """
 
         async def commit(transaction: Transaction) -> None:
-            await note_put_back(transaction, heard_until)
+            await note_put_back(transaction, found.heard_until)
             await self.devices.owe_all_again(transaction)
 
         await self._database.commit(commit)
@@ -288,7 +290,7 @@ class MatrixService:
         for identity in (self.policy, self.puppet):
             await _replace_one_time_keys(identity)
         # Last, so that it is told once of one that is away again meanwhile.
-        await self._rolled_back()
+        await self._rolled_back(found)
 
     async def run(self) -> None:
         """Sync and keep everything up, until cancelled.

@@ -2,7 +2,8 @@
 
 Rules of this module: it compares what should exist with what does, and makes the difference, as often as it takes. A thread
 that waits for a room comes before the stock. A room that nobody noted (a crash, a lost answer, an upgrade) is left and
-forgotten, at the next start, once all is calm, or within the hour. A room that the homeserver has lost is looked for at
+forgotten, at the next start, once all is calm, or within the hour; one that a homeserver which was put back has again is
+erased again. A room that the homeserver has lost is looked for at
 each start, and when it refuses one; a thread gets another, and the people who were in it are invited, as are those whom it
 has lost in a room that it has; of a lost desk the person on call hears. One person who cannot be invited delays nobody
 else: the desk gets an alarm. When everybody has left the desk, its configured supervisors are invited again. The texter
@@ -31,7 +32,7 @@ from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Database, Transaction
-from bridge.tables import line_state, room_events, threads, warm_rooms
+from bridge.tables import erasure_jobs, line_state, room_events, threads, warm_rooms
 from bridge.tables.threads import RoomlessThread
 from bridge.tables.warm_rooms import WarmRoom
 from policies.designations import choose_designation
@@ -43,6 +44,8 @@ INVITE_INTERVAL: Final = 3600.0
 until a person is tried again whom the homeserver would not invite to their office."""
 UNKNOWN_ROOMS_INTERVAL: Final = 3600.0
 """Seconds between two looks for rooms that we are in and did not make: an upgrade of ours makes one that replaces it."""
+CATCH_UP_INTERVAL: Final = 1.0
+"""Seconds between two looks whether the sync has caught up, before which no unknown room is left."""
 COMPARISON_INTERVAL: Final = 60.0
 """Seconds between two comparisons because a room was refused: each asks for the members of every room."""
 TELL_LOST_INTERVAL: Final = 600.0
@@ -94,9 +97,15 @@ class RoomProvisioner:
         desk: Callable[[], Desk],
         own_users: Collection[str],
         notify_desk: Callable[[InviteFailed | HomeserverIncident | RoomLost], Awaitable[None]],
+        has_caught_up: Callable[[], bool],
+        grace: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Make it. `own_users` are our identities, who are no people at a desk; `notify_desk` tells the desk."""
+        """Make it. `own_users` are our identities, who are no people at a desk; `notify_desk` tells the desk.
+
+        `has_caught_up`: whether the sync has; then it is known whether the homeserver was put back. `grace`: seconds in
+        which clients hear that a room which came back with that is gone again.
+        """
         self._notify_desk, self._may_have_orphans, self._invite_again_at = notify_desk, False, dict[str, float]()
         self._own_users, self._monotonic, self._next_invite_at, self._next_unknown_rooms_at = (
             frozenset(own_users),
@@ -104,6 +113,7 @@ class RoomProvisioner:
             0.0,
             0.0,
         )
+        self._has_caught_up, self._grace, self._clock = has_caught_up, grace, services.clock
         self._database, self._wake, self._crash = services.database, services.wake, services.crash
         self._room_client, self._designations, self._staff, self._desk = room_client, designations, staff, desk
         self._room_comparison, self._comparison_due, self._next_comparison_at = room_comparison, True, 0.0
@@ -122,7 +132,9 @@ class RoomProvisioner:
 
     async def run_once(self) -> float:
         """Make one missing thing; return the seconds until there may be more to make."""
-        return 0.0 if await self._provision_one() else UNKNOWN_ROOMS_INTERVAL
+        if await self._provision_one():
+            return 0.0
+        return UNKNOWN_ROOMS_INTERVAL if self._has_caught_up() else CATCH_UP_INTERVAL
 
     def compare_rooms(self) -> None:
         """Say that the homeserver refuses a room that should be there."""
@@ -132,7 +144,7 @@ class RoomProvisioner:
 
     async def report_rollback(self) -> None:
         """Say that the homeserver was put back: though all rooms may be there, what was written since is gone."""
-        self._comparison_due = True
+        self._comparison_due, self._next_unknown_rooms_at = True, 0.0
         self.loop.wake()
         # Where the comparison has told of it already, once is enough; of one that is put back twice the desk hears twice.
         if self._monotonic() >= self._found_lost_until:
@@ -142,7 +154,6 @@ class RoomProvisioner:
     async def _provision_one(self) -> bool:
         """Make one missing thing; return whether there may be more."""
         if not self.desk_room:
-            await self._leave_unknown_rooms()
             self.desk_room = await self._make_desk()
             return True
         if self._comparison_due:
@@ -164,7 +175,8 @@ class RoomProvisioner:
             return True
         if self._may_have_orphans:
             await self._database.commit(room_state.delete_unassigned_rooms)
-        if self._may_have_orphans or self._monotonic() >= self._next_unknown_rooms_at:
+        is_due = self._may_have_orphans or self._monotonic() >= self._next_unknown_rooms_at
+        if is_due and self._has_caught_up():
             await self._leave_unknown_rooms()
             self._may_have_orphans = False
         return False
@@ -209,8 +221,25 @@ class RoomProvisioner:
 
     async def _leave_unknown_rooms(self) -> None:
         # Here alone, where no room is being made: what is not noted now never will be.
-        await self._room_client.leave_unknown_rooms()
+        has_returned = await line_state.get(self._database, line_state.ROOMS_RETURNED) is not None
+        await self._room_client.leave_unknown_rooms(self._erase_again if has_returned else None)
+        if has_returned:
+            await self._database.commit(lambda transaction: line_state.delete(transaction, line_state.ROOMS_RETURNED))
         self._next_unknown_rooms_at = self._monotonic() + UNKNOWN_ROOMS_INTERVAL
+
+    async def _erase_again(self, room_id: str) -> None:
+        """Erase a room that had gone: of a conversation that ended after the homeserver's backup, or of an office."""
+        room = room_state.Room(room_id=room_id, kind="thread", owner="", key_owner=f"room:{room_id}")
+
+        async def commit(transaction: Transaction) -> None:
+            await room_state.record_room(transaction, room, members={}, levels={})
+            await erasure_jobs.begin(
+                transaction, kind=erasure_jobs.ROOM, subject=room_id, thread="", grace=self._grace, now=self._clock.now()
+            )
+
+        await self._database.commit(commit)
+        log.event("room_provisioner.room_returned")
+        self._wake.erasure_jobs()
 
     async def _make_warm_room(self) -> None:
         name = self._designations.allocate()

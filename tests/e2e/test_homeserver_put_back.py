@@ -22,6 +22,7 @@ from tests.e2e.separate_line import HURRIED, bring_people, log_in_nio, run_line
 from tests.e2e.stack import LATER_RUN, Stack
 from tests.e2e.staffed_line import Conversation, StaffedLine
 from tests.e2e.test_erasure import rows
+from tests.fakes import database_file
 
 TEXT, NEWER, NEWEST = "ospreyharbour came before", "lanternfjord came after", "the house has the kettle on"
 PUT_BACK = "has lost something of this line"
@@ -214,6 +215,62 @@ async def test_who_was_removed_and_who_signs_in_since(own: tuple[StaffedLine, Ni
     finally:
         for client in (new, bea, phone, tablet):
             await client.stop()
+    assert rows(line, "SELECT kind FROM dead_letter") == []
+
+
+async def test_what_had_ended_goes_again(own: tuple[StaffedLine, NioClient], tmp_path: Path) -> None:
+    """A conversation that ended since, and a message of the desk that was erased since, are erased once more."""
+    staffed_line, ada = own
+    line, ready = staffed_line.stack, staffed_line.ready
+    sol = await log_in_nio(ready.homeserver, ready.account("supervisor"))
+    if ready.desk_room not in await sol.joined():
+        await staffed_line.bring_to_desk(sol)
+    talk = await staffed_line.start_conversation(ada, handset(), TEXT)
+    before = set(await sol.invites())
+    await ada.say(talk.room, "!escalate")
+    await sol.join(await staffed_line.wait_for_invite(sol, before))
+    erased = (await ada.say(ready.desk_room, "// this is erased by its time")).event_id
+    path = f"rooms/{quote(ready.desk_room)}/event/{quote(erased)}"
+    await stocked(line)
+    older = copy_of(line, tmp_path)
+
+    async def noted() -> bool | None:
+        return rows(line, f"SELECT 1 FROM event WHERE event_id = '{erased}'") == [(1,)] or None  # noqa: S608
+
+    await wait_until("it is on the deletion index", noted)
+    await staffed_line.send_closing_command(sol, talk.room, "!close now")
+
+    async def ended() -> bool | None:
+        query = f"SELECT 1 FROM thread WHERE room_id = '{talk.room}' UNION ALL SELECT 1 FROM erasure"  # noqa: S608
+        return not rows(line, query) or None
+
+    await wait_until("the conversation is over", ended)
+    certificates = rows(line, "SELECT COUNT(*) FROM erasure_certificate")[0][0]
+    for client in (ada, sol):
+        await client.away()
+    await line.stop()
+    # As its expiry would have left it.
+    database_file.write(line.data / "bridge" / "main.db", "DELETE FROM event WHERE event_id = $1", erased)
+    put_back(line, older)
+    await line.start()
+    ada.clear_cache()
+    await ada.back()
+
+    async def gone() -> bool | None:
+        count = rows(line, "SELECT COUNT(*) FROM erasure_certificate")[0][0]
+        return (count > certificates and await ended()) or None
+
+    await wait_until("its room is erased once more", gone)
+    with closing(sqlite3.connect(line.data / "homeserver" / "homeserver.db")) as database:
+        for table in ("events", "room_memberships"):
+            left = database.execute(f"SELECT COUNT(*) FROM {table} WHERE room_id = ?", (talk.room,))  # noqa: S608
+            assert left.fetchone() == (0,), table
+
+    async def says_nothing() -> bool | None:
+        return (await staffed_line.as_bot("GET", path)).get("content") == {} or None
+
+    await wait_until("the message is erased once more", says_nothing)
+    await sol.stop()
     assert rows(line, "SELECT kind FROM dead_letter") == []
 
 

@@ -32,9 +32,13 @@ ROOM, ADA, SOL = "!room", "@ada:x", "@sol:x"
 
 @dataclass(slots=True)
 class FakeRooms:
-    """`events`: what each event of the one room still says (empty: redacted); `requests`: what was asked, in order."""
+    """`events`: what each event of the one room still says (empty: redacted), `times`: when it was said, in milliseconds.
+
+    `requests`: what was asked, in order.
+    """
 
     events: dict[str, str] = field(default_factory=dict)
+    times: dict[str, int] = field(default_factory=dict)
     members: set[str] = field(default_factory=lambda: {ADA, SOL})
     media: set[str] = field(default_factory=set)
     present: bool = True
@@ -68,7 +72,7 @@ class FakeRooms:
         self._ask("readable")
         if self.is_removed or not self.present:
             raise Permanent(403, "M_FORBIDDEN")
-        return [(event_id, 0) for event_id, says in self.events.items() if says]
+        return [(event_id, self.times.get(event_id, 0)) for event_id, says in self.events.items() if says]
 
     async def censor(self, room_id: str) -> int:
         self._ask("censor")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
 from bot.model.desk import Desk
@@ -33,6 +33,8 @@ class FakeRoomClient:
         self.invited: list[tuple[str, str]] = []
         self.warmed: list[str] = []
         self.left = 0
+        self.returned: list[str] = []
+        """Unknown rooms of ours."""
         self.fails: list[Exception] = []
         self.blocks: set[str] = set()
         """Who takes no invitations."""
@@ -82,9 +84,12 @@ class FakeRoomClient:
         self._asked()
         self.outside = [other for other in self.outside if other != room_id]
 
-    async def leave_unknown_rooms(self) -> None:
+    async def leave_unknown_rooms(self, erase: Callable[[str], Awaitable[None]] | None = None) -> None:
         self._asked()
         self.left += 1
+        if erase is not None:
+            for room_id in self.returned:
+                await erase(room_id)
 
 
 class FakeComparison:
@@ -127,6 +132,7 @@ class ProvisionerHarness:
         self.told: list[InviteFailed | HomeserverIncident | RoomLost] = []
         self.comparison = FakeComparison()
         self.passed = 10_000.0
+        self.caught_up = True
         self.rooms = self.again()
         self.running: asyncio.Task[None] | None = None
 
@@ -141,6 +147,8 @@ class ProvisionerHarness:
             desk=lambda: self.desk,
             own_users=("@policy:x", "@line-main:x"),
             notify_desk=self._tell,
+            has_caught_up=lambda: self.caught_up,
+            grace=0.0,
             monotonic=lambda: self.passed,
         )
         made.nothing_more = asyncio.Queue()

@@ -137,8 +137,8 @@ NOTICES: Final[dict[str, str]] = {
     "alerts.the_homeserver_does_not_have": (
         "The homeserver has lost something of this line, as after its database was put back. What was written since then "
         "is gone there, texters' words too: please look into each open conversation. Rooms that are lost are made again, "
-        "and whoever was in one is invited; whoever had left one since is removed from it again. Please tell the "
-        "technician."
+        "and whoever was in one is invited; whoever had left one since is removed from it again, and what had ended or was "
+        "erased since is erased again. Please tell the technician."
     ),
     "alerts.the_homeserver_holds_us": (
         "The homeserver takes nothing from an account of this line: its administrator has locked or suspended it, or the "

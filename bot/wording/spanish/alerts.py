@@ -142,7 +142,8 @@ NOTICES: Final[dict[str, str]] = {
         "El servidor perdió algo de esta línea, como ocurre cuando se restaura su base de datos. Lo que se escribió desde "
         "entonces se perdió allí, también las palabras de quienes textean: por favor, miren en cada conversación abierta. "
         "Las salas perdidas se crean otra vez, y se invita a quien estaba en ellas; quien había salido de "
-        "una desde entonces se quita otra vez. Por favor, avisen a soporte técnico."
+        "una desde entonces se quita otra vez, y lo que había terminado o se había borrado se borra otra vez. Por favor, "
+        "avisen a soporte técnico."
     ),
     "alerts.the_homeserver_holds_us": (
         "El servidor no acepta nada de una cuenta de esta línea: quien lo administra la bloqueó o la suspendió, o el "

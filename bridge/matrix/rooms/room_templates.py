@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from bot.wording.notice import READ, words_in_all, words_of
+from bridge.matrix.api.admin_api import ROOM_KIND_FIELD
 from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.rooms.room_state import RoomKind
 
@@ -53,7 +54,7 @@ def create_room_body(kind: RoomKind, name: str, *, invite: Sequence[str], superv
         "invite": list(invite),
         "is_direct": False,
         # The kind is for the homeserver's module: which of our rooms is the desk, and so who is on the roster.
-        "creation_content": {"m.federate": False, "quietline.kind": kind},
+        "creation_content": {"m.federate": False, ROOM_KIND_FIELD: kind},
         "power_level_content_override": power_levels(kind, supervisors),
         "initial_state": [
             _state("m.room.encryption", {"algorithm": MEGOLM}),

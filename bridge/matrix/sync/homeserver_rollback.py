@@ -28,7 +28,7 @@ import secrets
 from asyncio import sleep as wait
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NamedTuple
 
 from bridge.matrix.api.http_client import HomeserverError, TokenRefused, Transient, UnknownDevice
 from bridge.matrix.api.json_fields import BAD_DATA, Json, int_field, object_at, objects_in, string_field
@@ -75,18 +75,31 @@ def newest(response: Json, now: float) -> Heard | None:
     return found if found is None or found.at <= ours + SKEW_MS else found._replace(at=ours)
 
 
-async def heard_until(identity: Identity, no_rooms: Json, now: Callable[[], float]) -> int | None:
-    """Return the time of the newest event that was told, in milliseconds, if the homeserver was put back since; else None.
+class Rollback(NamedTuple):
+    """What is known of a rollback.
 
-    It is a time by the homeserver's clock as it goes now. `no_rooms`: a filter that lets no room through; `now`: what our
-    machine's clock shows. Raises what `HomeserverClient` raises.
+    `heard_until`: the time of the newest event that was told, in milliseconds by the homeserver's clock as it goes now.
+    `counts_less`: it counts fewer events than it had counted. Else it has not the newest event, nothing more: a database of
+    ours that was put back does not know that the event was erased since.
+    """
+
+    heard_until: int
+    counts_less: bool
+
+
+async def find_rollback(identity: Identity, no_rooms: Json, now: Callable[[], float]) -> Rollback | None:
+    """Return what is known of it, if the homeserver was put back since it was last heard; else None.
+
+    `no_rooms`: a filter that lets no room through; `now`: what our machine's clock shows. Raises what `HomeserverClient`
+    raises.
     """
     reached = await identity_table.get_sync_position(identity.database, identity.user_id)
     if reached is None or not reached.cursor or (heard := reached.heard) is None:
         return None
-    if await _has_gone_back(identity, reached.cursor, no_rooms) or not await _has_event(identity, heard):
+    counts_less = await _has_gone_back(identity, reached.cursor, no_rooms)
+    if counts_less or not await _has_event(identity, heard):
         log.event("matrix.homeserver_rollback")
-        return _by_its_clock(heard.at, identity.client.server_time, now())
+        return Rollback(_by_its_clock(heard.at, identity.client.server_time, now()), counts_less)
     return None
 
 

@@ -36,6 +36,7 @@ from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox
 from bridge.matrix.rooms.room_state import room_of
 from bridge.matrix.sync import homeserver_rollback
+from bridge.matrix.sync.homeserver_rollback import Rollback
 from bridge.matrix.sync.key_upload import OneTimeKeyUpload
 from bridge.matrix.sync.response_parts import response_parts
 from bridge.matrix.sync.sync_response import STATE_AFTER, TRACKED_STATE, TimelineGap, TimelineGaps
@@ -105,7 +106,7 @@ class SyncLoop:
         renew_device: Callable[[], Awaitable[None]],
         unhandled: UnhandledSink = drop_unhandled,
         now: Callable[[], float],
-        rolled_back: Callable[[int], Awaitable[None]],
+        rolled_back: Callable[[Rollback], Awaitable[None]],
         has_urgent_timers: Callable[[], Awaitable[bool]] = no_urgent_timers,
         interval: float = 0.0,
     ) -> None:
@@ -161,10 +162,10 @@ class SyncLoop:
         return self._interval or self._pause
 
     async def _look_for_rollback(self) -> None:
-        until = await homeserver_rollback.heard_until(self._identity, NO_ROOM_FILTER, self._now)
-        if until is not None and self._heard_until is None:
-            await self._rolled_back(until)
-        self._heard_until = until
+        found = await homeserver_rollback.find_rollback(self._identity, NO_ROOM_FILTER, self._now)
+        if found is not None and self._heard_until is None:
+            await self._rolled_back(found)
+        self._heard_until = None if found is None else found.heard_until
 
     async def run_once(self) -> None:
         """Ask once, and commit what comes. Raises what the wire and the store raise, with nothing committed."""

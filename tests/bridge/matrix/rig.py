@@ -17,6 +17,7 @@ from bridge.matrix.api.events import MatrixEvent, UnhandledEvent
 from bridge.matrix.room_keys import confirmed_identities
 from bridge.matrix.schema import MAIN_MIGRATIONS, PUPPET_MIGRATIONS
 from bridge.matrix.service import MatrixService
+from bridge.matrix.sync.homeserver_rollback import Rollback
 from bridge.runtime.clock import SteadyClock
 from bridge.runtime.crash_points import CrashHook, CrashPoint, never_crash
 from bridge.services import Services
@@ -46,6 +47,7 @@ class Rig:
         self.unhandled: list[UnhandledEvent] = []
         self.device_losses = 0
         self.rollbacks = 0
+        self.rollback: Rollback | None = None
         self.rollback_fails: Exception | None = None
         self._open = contextlib.AsyncExitStack()
         self._running: asyncio.Task[None] | None = None
@@ -126,7 +128,8 @@ class Rig:
     async def _device_gone(self) -> None:
         self.device_losses += 1
 
-    async def _rolled_back(self) -> None:
+    async def _rolled_back(self, found: Rollback) -> None:
+        self.rollback = found
         self.rollbacks += 1
         failed, self.rollback_fails = self.rollback_fails, None
         if failed is not None:

@@ -63,6 +63,8 @@ class ScriptedHomeserver:
     knows_devices: bool = False
     masters: dict[str, dict[str, Any]] = field(default_factory=dict)
     joined: list[str] = field(default_factory=list)
+    created: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Create events, by room."""
     members: dict[str, Any] = field(default_factory=dict)
     membership: str = ""
     position: str | None = None
@@ -180,13 +182,14 @@ class ScriptedHomeserver:
                 return web.json_response({"devices": [{"device_id": device_id} for device_id in self.devices]})
             case ["joined_rooms"]:
                 return web.json_response({"joined_rooms": self.joined})
+            case ["rooms", room_id, "state", "m.room.create"]:
+                return web.json_response(self.created[room_id]) if room_id in self.created else _refusal(403, "M_FORBIDDEN")
             case ["rooms", _, "state", "m.room.member", _] if asked.method == "GET":
                 return web.json_response({"membership": self.membership} if self.membership else {})
             case ["rooms", _, "members"]:
                 return web.json_response(self.members)
             case ["rooms", _, "event", _] if self.refusals:
-                status, errcode = self.refusals.popleft()
-                return web.json_response({"errcode": errcode}, status=status)
+                return _refusal(*self.refusals.popleft())
             case ["rooms", _, "event", event_id] if event_id in self.lost:
                 return web.json_response({"errcode": "M_NOT_FOUND"}, status=404)
             case ["rooms", _, "messages"] if asked.query.get("from", "") in self.message_pages:
@@ -238,3 +241,7 @@ def _merge(answers: Any) -> dict[str, Any]:
         for name, value in answer.items():
             merged[name] |= value
     return merged
+
+
+def _refusal(status: int, errcode: str) -> web.Response:
+    return web.json_response({"errcode": errcode}, status=status)

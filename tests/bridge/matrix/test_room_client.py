@@ -228,6 +228,32 @@ async def test_what_a_crash_left_unnoted_is_left_and_forgotten(rig: Rig, server:
     assert done == {(who, f"!orphan/{step}") for who in (POLICY, PUPPET) for step in ("leave", "forget")}
 
 
+async def test_what_a_homeserver_that_was_put_back_has_again_is_erased(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Rooms that we made for conversations and offices are; a desk, others' rooms and those we cannot look at are left."""
+    await record_our_room(rig)
+    made = {
+        "!thread": (POLICY, "thread"),
+        "!office": (POLICY, "office"),
+        "!desk": (POLICY, "desk"),
+        "!theirs": ("@eve:x", "thread"),
+        "!plain": (POLICY, None),
+    }
+    server.created = {
+        room_id: {"sender": sender, "content": {} if kind is None else {"quietline.kind": kind}}
+        for room_id, (sender, kind) in made.items()
+    }
+    server.joined = [ROOM, *made, "!closed"]
+    erased: list[str] = []
+
+    async def erase(room_id: str) -> None:
+        erased.append(room_id)
+
+    await rig.room_client.leave_unknown_rooms(erase)
+    assert erased == ["!office", "!thread"]
+    left = {a.path.split("/rooms/")[1].split("/")[0] for a in server.requests if a.path.endswith("/leave")}
+    assert left == {"!desk", "!theirs", "!plain", "!closed"}
+
+
 @pytest.mark.parametrize("by", ["mark", "transaction id"])
 async def test_an_event_is_found_by_its_transaction(rig: Rig, server: ScriptedHomeserver, by: str) -> None:
     """Only the speaker's own event of this transaction, and None when it is not there.

@@ -36,6 +36,7 @@ async def test_the_first_start(provisioner: ProvisionerHarness) -> None:
     """The desk with everybody invited and supervisors in their role, then a stock of warm rooms under two words each."""
     provisioner.run()
     await provisioner.furnished()
+    await provisioner.look()
     assert [kind for kind, _, _ in provisioner.room_client.made] == ["desk"] + ["thread"] * WARM_ROOMS
     assert provisioner.room_client.invited == [("!0", staff.mxid) for staff in STAFF]
     assert provisioner.ready == ["desk"]
@@ -92,6 +93,7 @@ async def test_rooms_whose_answer_was_lost_are_left(provisioner: ProvisionerHarn
     """The homeserver made rooms and its answers did not come: once all is calm they are left, not at the next start."""
     provisioner.run()
     await provisioner.furnished()
+    await provisioner.look()
     assert provisioner.room_client.left == 1
     provisioner.room_client.lost = 2
     await provisioner.harness.receive_text("hi", message_id="1")

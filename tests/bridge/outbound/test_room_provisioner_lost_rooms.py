@@ -9,9 +9,10 @@ import pytest
 
 from bot.model.actions import DESK
 from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind, RoomLoss, RoomLost
-from bridge.matrix.rooms.room_state import delete_unassigned_rooms, set_membership
+from bridge.matrix.rooms.room_state import delete_unassigned_rooms, rooms_of_ours, set_membership
 from bridge.outbound.room_provisioner import COMPARISON_INTERVAL, TELL_LOST_INTERVAL, WARM_ROOMS
 from bridge.storage.database import Transaction
+from bridge.tables import line_state
 from tests.bridge.outbound.test_room_provisioner import provisioner as provisioner  # noqa: PLC0414 - the fixture
 from tests.fakes.provisioner_harness import ProvisionerHarness
 
@@ -215,3 +216,26 @@ async def test_a_desk_that_is_lost_is_told_once(provisioner: ProvisionerHarness)
         await compare(provisioner)
         assert provisioner.told == [lost] * times
     assert provisioner.room_client.made == made
+
+
+async def test_rooms_that_had_gone_are_erased_again(provisioner: ProvisionerHarness) -> None:
+    """A homeserver that was put back has rooms of ended conversations: once the sync has caught up each is a job's."""
+    provisioner.caught_up = False
+    provisioner.room_client.returned = ["!ended"]
+    database = provisioner.harness.database
+    await database.commit(lambda transaction: line_state.put(transaction, line_state.ROOMS_RETURNED, "1"))
+    provisioner.run()
+    await provisioner.furnished()
+    assert provisioner.room_client.left == 0, "what is not known yet is not left"
+    provisioner.caught_up = True
+    await provisioner.look()
+    assert provisioner.room_client.left == 1
+    assert [row["subject"] for row in await database.fetch("SELECT subject FROM erasure")] == ["!ended"]
+    assert await line_state.get(database, line_state.ROOMS_RETURNED) is None
+    await database.commit(delete_unassigned_rooms)
+    assert "!ended" in {room.room_id for room in await rooms_of_ours(database)}, "its job needs it"
+    provisioner.room_client.returned = ["!another"]
+    await provisioner.rooms.report_rollback()
+    await provisioner.look()
+    assert provisioner.room_client.left == 2
+    assert await provisioner.harness.count("erasure") == 1, "nothing that the homeserver has not counted back to"

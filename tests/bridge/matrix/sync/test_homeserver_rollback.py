@@ -230,6 +230,8 @@ async def test_that_it_was_put_back_is_reported(rig: Rig, server: ScriptedHomese
     rig.rollback_fails = Unavailable("SQLITE_FULL")
     await put_back(rig, server, two, one)
     assert rig.rollbacks == 2
+    assert rig.rollback is not None
+    assert rig.rollback.counts_less
     await one_turn(rig)
     assert rig.rollbacks == 2
 

@@ -1,0 +1,76 @@
+"""Erases once more what had been erased of rooms that go on, where a homeserver that was put back has it again.
+
+Rules of this module: each event of our rooms is on the deletion index until it was found gone. So what can be read, is no
+newer than what was heard, and is not on the index, had gone: it is put there to go now, and expiry does the rest, with its
+doubts of the clock and its regard for legal holds. What is newer the sync still brings. A room that cannot be looked at is
+compared elsewhere (`room_comparison`). Done twice, after a crash, it finds what is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from bot.model.actions import THREAD
+from bridge.background.loop import BackgroundLoop
+from bridge.matrix.room_client import Permanent, TokenRefused
+from bridge.matrix.rooms.erasure_probe import ErasureProbe
+from bridge.matrix.rooms.room_state import rooms_of_ours
+from bridge.runtime import log
+from bridge.runtime.priority_gate import PriorityGate
+from bridge.services import Services
+from bridge.storage.database import Transaction
+from bridge.tables import line_state, room_events
+
+INTERVAL: Final = 30.0
+RETRY: Final = (5.0, 300.0)
+
+
+class ReturnedEvents:
+    """Looks for them while the line notes that the homeserver was put back. `wake_expiry` when something is to go."""
+
+    def __init__(
+        self, services: Services, *, probe: ErasureProbe, priority_gate: PriorityGate, wake_expiry: Callable[[], None]
+    ) -> None:
+        self._database, self._clock = services.database, services.clock
+        self._probe, self._priority_gate, self._wake_expiry = probe, priority_gate, wake_expiry
+        self.loop = BackgroundLoop("returned_events", self.run_once, max_sleep=INTERVAL, retry=RETRY)
+
+    async def run_once(self) -> float:
+        """Look through all rooms if it is to be done; return the seconds until the next look."""
+        noted = await line_state.get(self._database, line_state.EVENTS_RETURNED)
+        if noted is None:
+            return INTERVAL
+        count = 0
+        for room in await rooms_of_ours(self._database):
+            async with self._priority_gate.background():
+                count += await self._look_at(room.room_id, int(noted))
+
+        async def commit(transaction: Transaction) -> None:
+            if await line_state.get(transaction, line_state.EVENTS_RETURNED) == noted:
+                await line_state.delete(transaction, line_state.EVENTS_RETURNED)
+
+        await self._database.commit(commit)
+        log.event("returned_events.looked", count=count)
+        return 0.0
+
+    async def _look_at(self, room_id: str, until: int) -> int:
+        """Put what had gone of one room on the index; return how much it is."""
+        try:
+            found = await self._probe.readable(room_id)
+        except TokenRefused:
+            raise
+        except Permanent:
+            return 0
+        old = [(event_id, at) for event_id, at in found if at <= until]
+        now = int(self._clock.now())
+
+        async def commit(transaction: Transaction) -> int:
+            note = partial(room_events.record, transaction, room_id=room_id, owner="", place=THREAD, now=now, lifetime=0)
+            return sum([await note(event_id=event_id, at=at, until=now) for event_id, at in old])
+
+        count = await self._database.commit(commit) if old else 0
+        if count:
+            self._wake_expiry()
+        return count

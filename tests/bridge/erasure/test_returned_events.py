@@ -1,0 +1,85 @@
+"""What was erased in rooms that go on, and stands there again since the homeserver was put back, goes once more."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from bridge.erasure.returned_events import INTERVAL, ReturnedEvents
+from bridge.matrix.room_client import Permanent, TokenRefused, Transient
+from bridge.matrix.rooms.erasure_probe import ErasureProbe
+from bridge.tables import line_state
+from tests.fakes.erasure_harness import ROOM, ErasureHarness, FakeRooms
+
+HEARD = 50_000
+
+
+@pytest.fixture
+async def returned(erasure: ErasureHarness) -> ReturnedEvents:
+    """Have a line whose homeserver was put back, with a thread whose words nobody has seen."""
+    await erasure.create_thread_room(events=2, uploads=0)
+    await note(erasure, HEARD)
+    return ReturnedEvents(
+        erasure.harness.services,
+        probe=cast("ErasureProbe", erasure.rooms),
+        priority_gate=erasure.harness.outbox.priority_gate,
+        wake_expiry=erasure.expiry.loop.wake,
+    )
+
+
+async def note(erasure: ErasureHarness, until: int) -> None:
+    await erasure.harness.database.commit(
+        lambda transaction: line_state.put(transaction, line_state.EVENTS_RETURNED, str(until))
+    )
+
+
+async def test_what_had_gone_goes_again(erasure: ErasureHarness, returned: ReturnedEvents) -> None:
+    """What is not on the index and no newer than what was heard is erased; the rest stays; then it is over."""
+    kept = dict(erasure.rooms.events)
+    erasure.rooms.events |= {"$gone": "erased before", "$new": "not told yet"}
+    erasure.rooms.times |= {"$gone": HEARD, "$new": HEARD + 1}
+    assert await returned.run_once() == 0.0
+    assert await returned.run_once() == INTERVAL
+    await erasure.expiry.run_once()
+    assert erasure.rooms.events == {**kept, "$gone": "", "$new": "not told yet"}
+    assert "$gone" not in {row["event_id"] for row in await erasure.harness.database.fetch("SELECT event_id FROM event")}
+
+
+async def test_nothing_is_asked_where_nothing_was_put_back(erasure: ErasureHarness, returned: ReturnedEvents) -> None:
+    """It reads all of every room, so it does so once."""
+    await returned.run_once()
+    asked = len(erasure.rooms.requests)
+    await returned.run_once()
+    assert len(erasure.rooms.requests) == asked
+
+
+async def test_a_room_that_cannot_be_looked_at_holds_up_no_other(erasure: ErasureHarness, returned: ReturnedEvents) -> None:
+    """It is passed over; a homeserver that does not answer is asked again, and a refused token ends the process."""
+    erasure.rooms.faults.append(Permanent(403, "M_FORBIDDEN"))
+    assert await returned.run_once() == 0.0
+    for fault in (Transient(0, ""), TokenRefused(401, "M_UNKNOWN_TOKEN")):
+        await note(erasure, HEARD)
+        erasure.rooms.faults.append(fault)
+        with pytest.raises(type(fault)):
+            await returned.run_once()
+        assert await line_state.get(erasure.harness.database, line_state.EVENTS_RETURNED) == str(HEARD)
+
+
+async def test_put_back_again_meanwhile(
+    erasure: ErasureHarness, returned: ReturnedEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is noted while all rooms are looked through is not taken for done."""
+
+    async def put_back_again(_self: FakeRooms, _room_id: str) -> list[tuple[str, int]]:
+        await note(erasure, HEARD + 9)
+        return []
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FakeRooms, "readable", put_back_again)
+        await returned.run_once()
+    erasure.rooms.events["$late"] = "erased later"
+    erasure.rooms.times["$late"] = HEARD + 9
+    assert await returned.run_once() == 0.0
+    query = "SELECT room_id FROM event WHERE event_id = '$late'"
+    assert await erasure.harness.database.fetchval(query) == ROOM
