@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.data_dir.secret_files import SetupError
+from deploy.release.source_archive import unpack
 
 CONTAINERFILE: Final = "deploy/containers/Containerfile"
 NOT_HERE: Final = "buildah is not here (on Debian: apt install buildah); without --image a release is made without one"
@@ -29,8 +30,7 @@ def build_image(archive: bytes, *, folder: str, version: str, made: int, base: s
     if buildah is None:
         raise SetupError([NOT_HERE])
     with tempfile.TemporaryDirectory(prefix="quietline-image-") as work:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-            tar.extractall(work, filter="tar")
+        unpack(archive, work)
         name, layout = f"localhost/quietline:{version}", Path(work) / "layout"
         words = ("--timestamp", str(made), "--build-arg", f"BASE={base}", "--tag", name, "--file", CONTAINERFILE)
         _run((buildah, "build", "--no-cache", *words, "."), Path(work) / folder)

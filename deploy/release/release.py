@@ -7,11 +7,9 @@ checkout; nothing is uploaded and nothing is signed, which is for a person with 
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import subprocess
 import sys
-import tarfile
 import tempfile
 from pathlib import Path
 from typing import Final
@@ -22,7 +20,7 @@ from deploy.release.image import build_image
 from deploy.release.licences import UnknownLicence, goes_together, licence_of
 from deploy.release.lock_file import LOCKS, read_lock
 from deploy.release.sbom import make_sbom
-from deploy.release.source_archive import NoSource, commit_of, compress, tar_of
+from deploy.release.source_archive import NoSource, commit_of, compress, tar_of, unpack
 
 CHECKSUMS: Final = "SHA256SUMS"
 
@@ -77,8 +75,7 @@ def licence_problems(names: list[str]) -> list[str]:
 def _wheel(archive: bytes, folder: str, made: int) -> dict[str, bytes]:
     """Build the wheel out of the archive. The time of every file in it is the commit's."""
     with tempfile.TemporaryDirectory(prefix="quietline-release-") as work:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-            tar.extractall(work, filter="tar")
+        unpack(archive, work)
         pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps"]
         ended = subprocess.run(  # noqa: S603 - pip of this environment
             [

@@ -230,6 +230,7 @@ async def test_what_had_ended_goes_again(own: tuple[StaffedLine, NioClient], tmp
     await ada.say(talk.room, "!escalate")
     await sol.join(await staffed_line.wait_for_invite(sol, before))
     erased = (await ada.say(ready.desk_room, "// this is erased by its time")).event_id
+    assert erased is not None
     path = f"rooms/{quote(ready.desk_room)}/event/{quote(erased)}"
     await stocked(line)
     older = copy_of(line, tmp_path)

@@ -31,6 +31,7 @@ KEPT: Final = {
     ("audit", "hour"): "the audit says what was noted, and bears its own code",
     ("revealed", "until"): "a start takes every number out of the offices",
     ("revealed", "granted"): "likewise",
+    ("matrix_member", "gone_ms"): "is by the homeserver's clock",
 }
 """Times that are not brought back, and why that hurts nobody."""
 TEXT_TIMES: Final = ("created_at", "last_encrypted", "last_decrypted")
@@ -53,7 +54,7 @@ NO_TIMES: Final = frozenset(
         ),
         *("destroys", "state", "gone", "grace", "level", "ready", "open", "shared", "cross_signed", "stale", "active"),
         *("next_index", "owed", "first_index", "floor", "accepted", "position", "joined", "announced", "spoke", "ours"),
-        *("mark", "arrived"),
+        *("mark", "arrived", "back"),
     }
 )
 """Columns with a number that is none."""

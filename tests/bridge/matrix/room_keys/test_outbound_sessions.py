@@ -10,7 +10,7 @@ import pytest
 from bot.model.actions import Speaker
 from bridge.matrix.olm.cross_signing import has_valid_signature
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession
-from bridge.matrix.room_client import Permanent, Transient
+from bridge.matrix.room_client import TXN_MARK, Permanent, Transient
 from bridge.matrix.room_keys import outbound_sessions
 from bridge.matrix.room_keys.outbound_table import rotate_sessions
 from bridge.matrix.room_keys.ratchet_pruning import destroy_keys
@@ -290,7 +290,10 @@ async def test_nothing_is_sent_where_we_are_not(rig: Rig, server: ScriptedHomese
 async def test_the_relation_is_in_the_clear_and_the_transaction_is_the_callers(
     rig: Rig, server: ScriptedHomeserver
 ) -> None:
-    """`m.relates_to` is copied out as the specification asks; nothing else is; the request names device and txn."""
+    """`m.relates_to` is copied out as the specification asks; nothing else is; the request names device and txn.
+
+    Beside it stands the mark of the transaction alone.
+    """
     await record_our_room(rig)
     relation = {"rel_type": "m.replace", "event_id": "$x"}
     await rig.room_client.send(ROOM, Speaker.POLICY, "q1.0", "m.room.message", {**TEXT, "m.relates_to": relation})
@@ -298,7 +301,8 @@ async def test_the_relation_is_in_the_clear_and_the_transaction_is_the_callers(
     assert sent.path.endswith(f"/rooms/{ROOM}/send/m.room.encrypted/q1.0")
     assert sent.query["device_id"] == rig.matrix.policy.device_id
     assert sent.body["m.relates_to"] == relation
-    assert set(sent.body) == {"algorithm", "ciphertext", "device_id", "m.relates_to", "sender_key", "session_id"}
+    encrypted = {"algorithm", "ciphertext", "device_id", "m.relates_to", "sender_key", "session_id"}
+    assert set(sent.body) == {*encrypted, TXN_MARK}
 
 
 async def test_a_session_whose_key_could_not_go_out_sends_nothing(rig: Rig, server: ScriptedHomeserver) -> None:

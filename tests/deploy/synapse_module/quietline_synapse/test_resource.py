@@ -239,7 +239,7 @@ async def test_old_key_backups_go_with_the_room(line: ModuleHomeserver) -> None:
     async def gone() -> bool | None:
         return (await line.module_client.room(room_id)).state is RoomState.GONE or None
 
-    await wait_until("the room is gone", gone, within=30)
+    await wait_until("the room is gone", gone)
     assert (await line.module_client.room(room_id)).leftovers > 1
     await line.purged(room_id)
     assert (await line.module_client.room(room_id)).leftovers == 0
