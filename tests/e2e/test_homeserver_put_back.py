@@ -218,13 +218,17 @@ async def test_who_was_removed_and_who_signs_in_since(own: tuple[StaffedLine, Ni
     assert rows(line, "SELECT kind FROM dead_letter") == []
 
 
-async def test_what_had_ended_goes_again(own: tuple[StaffedLine, NioClient], tmp_path: Path) -> None:
+async def test_what_had_ended_goes_again(tmp_path: Path) -> None:
     """A conversation that ended since, and a message of the desk that was erased since, are erased once more."""
-    staffed_line, ada = own
+    async with run_line(tmp_path, settings=HURRIED) as staffed_line:
+        ready = staffed_line.ready
+        logins = [log_in_nio(ready.homeserver, ready.account(role)) for role in ("advocate", "supervisor")]
+        async with bring_people(staffed_line, logins) as (ada, sol):
+            await _erased_once_more(staffed_line, ada, sol, tmp_path)
+
+
+async def _erased_once_more(staffed_line: StaffedLine, ada: NioClient, sol: NioClient, tmp_path: Path) -> None:
     line, ready = staffed_line.stack, staffed_line.ready
-    sol = await log_in_nio(ready.homeserver, ready.account("supervisor"))
-    if ready.desk_room not in await sol.joined():
-        await staffed_line.bring_to_desk(sol)
     talk = await staffed_line.start_conversation(ada, handset(), TEXT)
     before = set(await sol.invites())
     await ada.say(talk.room, "!escalate")
@@ -271,7 +275,6 @@ async def test_what_had_ended_goes_again(own: tuple[StaffedLine, NioClient], tmp
         return (await staffed_line.as_bot("GET", path)).get("content") == {} or None
 
     await wait_until("the message is erased once more", says_nothing)
-    await sol.stop()
     assert rows(line, "SELECT kind FROM dead_letter") == []
 
 
