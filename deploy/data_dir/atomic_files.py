@@ -1,8 +1,9 @@
 """Files that are whole or not there, and readable by their owner only.
 
 Rules of this module: a reader never sees half a file, whatever was killed while it was written, and no file is readable
-by others for even a moment. What root writes belongs to whom the file was that it replaces, or else to whom the directory
-is: commands are said as root, and the service has an account of its own, which could not read it.
+by others for even a moment, but for what people keep in a mode of their own: a rewrite leaves that as it is. What root
+writes belongs to whom the file was that it replaces, or else to whom the directory is: commands are said as root, and the
+service has an account of its own, which could not read it.
 """
 
 from __future__ import annotations
@@ -50,8 +51,13 @@ def write_atomically(path: Path, text: str) -> None:
     write_bytes_atomically(path, text.encode("utf-8"))
 
 
-def write_bytes_atomically(path: Path, data: bytes) -> None:
-    """Write a file (mode 0600) under another name, sync it, and rename it into place."""
+def rewrite_atomically(path: Path, text: str) -> None:
+    """Write a file that people keep, as `write_atomically`, with the owner, group and mode that it has."""
+    write_bytes_atomically(path, text.encode("utf-8"), keep_mode=True)
+
+
+def write_bytes_atomically(path: Path, data: bytes, *, keep_mode: bool = False) -> None:
+    """Write a file under another name, sync it, and rename it into place: of mode 0600, or of what is there."""
     half = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
     try:
@@ -59,6 +65,8 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
             give_to_owner(descriptor, half, replaces=path.name)
             file.write(data)
             file.flush()
+            if keep_mode:
+                _keep_mode(descriptor, path)
             os.fsync(file.fileno())
         half.replace(path)
     except BaseException as error:
@@ -87,6 +95,21 @@ def give_to_owner(descriptor: int, path: Path, *, replaces: str = "") -> None:
             owner = os.stat(replaces, dir_fd=directory)
         if owner.st_uid != 0:
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+
+def _keep_mode(descriptor: int, path: Path) -> None:
+    """Give a new file group and mode of the one that it replaces: a service may read it by its group alone.
+
+    Where that group may not be given, no group reads it: another one never could.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        before, mode = path.stat(), 0o777
+        if os.fstat(descriptor).st_gid != before.st_gid:
+            try:
+                os.fchown(descriptor, -1, before.st_gid)
+            except OSError:
+                mode = 0o707
+        os.fchmod(descriptor, before.st_mode & mode)
 
 
 def unfinished(path: Path) -> Iterator[Path]:

@@ -21,7 +21,7 @@ import yaml
 
 from bridge.config.load import ConfigError, line_directory, parse
 from bridge.config.sections import Config
-from deploy.data_dir.atomic_files import file_problem, write_atomically
+from deploy.data_dir.atomic_files import file_problem, rewrite_atomically
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
 
@@ -99,7 +99,7 @@ def add_line(path: Path, data: Path) -> None:
     try:
         text = path.read_text(encoding="utf-8") if path.is_file() else f"{HEADER}lines:\n"
         entry = yaml.safe_dump([{"data": str(data)}], default_flow_style=False)
-        write_atomically(path, f"{text.rstrip()}\n  {entry}")
+        rewrite_atomically(path, f"{text.rstrip()}\n  {entry}")
     except OSError as error:
         raise SetupError([f"{file_problem(error, path)}. {data} was not added"]) from None
 

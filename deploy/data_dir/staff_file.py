@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from deploy.data_dir.atomic_files import write_atomically
+from deploy.data_dir.atomic_files import rewrite_atomically
 from deploy.data_dir.secret_files import SetupError
 
 if TYPE_CHECKING:
@@ -107,4 +107,4 @@ def _write(path: Path, changed: str, text: str, wanted: list[dict[str, Any]], by
         right = False
     if not right:
         raise SetupError([f"{path}: cannot be changed by a program as it is written; {by_hand} by hand"])
-    write_atomically(path, changed)
+    rewrite_atomically(path, changed)

@@ -24,7 +24,13 @@ import yaml
 from bridge.config.load import ConfigError, load
 from bridge.config.sections import Config, PhoneLine
 from bridge.runtime.safe_yaml import safe_load
-from deploy.data_dir.atomic_files import exclude_from_backups, file_problem, make_private_directory, write_atomically
+from deploy.data_dir.atomic_files import (
+    exclude_from_backups,
+    file_problem,
+    make_private_directory,
+    rewrite_atomically,
+    write_atomically,
+)
 from deploy.data_dir.handouts import Handout, complete, handout_file
 from deploy.data_dir.layout import CHILDREN, HOST, REAL_LINE_CHILDREN, Layout, Ports
 from deploy.data_dir.secret_files import STAFF, Account, Secrets, SetupError
@@ -321,4 +327,4 @@ def _write_config(layout: Layout, ports: Ports, secrets: Secrets, listen: str) -
     except (yaml.YAMLError, ValueError, RecursionError):
         return  # reading it says so, in the bridge's own words
     if updated != text:
-        write_atomically(layout.config, updated)
+        rewrite_atomically(layout.config, updated)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.data_dir.atomic_files import make_private_directory, write_atomically
+from deploy.data_dir.atomic_files import make_private_directory, rewrite_atomically, write_atomically
 from deploy.data_dir.line_lock import line_stopped
 from deploy.data_dir.staff_file import add_entry
 
@@ -136,3 +136,37 @@ def test_what_cannot_be_given_stays(line: Path, given: list[tuple[int, int]], mo
     monkeypatch.setattr(os, "fchown", refused)
     write_atomically(line / "file", "words")
     assert ((line / "file").read_text(), given) == ("words", [])
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o660, 0o644])
+def test_what_people_keep_stays_in_their_group_and_mode(mode: int, line: Path) -> None:
+    """A `config.yaml` of root:service, mode 0640, was root:root after `staff add`: the service had read it by group."""
+    (config := line / "config.yaml").write_text("lines: [a]")
+    config.chmod(mode)
+    if os.geteuid() == os.getuid() == 0:
+        os.chown(config, 0, SERVICE[1])
+    before = owner(config)
+    rewrite_atomically(config, "lines: [b]")
+    assert (owner(config), config.stat().st_mode & 0o7777, config.read_text()) == (before, mode, "lines: [b]")
+    write_atomically(config, "lines: [c]")
+    assert config.stat().st_mode & 0o7777 == 0o600
+
+
+def test_what_people_keep_is_private_where_it_is_new(line: Path) -> None:
+    """There is no mode to keep."""
+    rewrite_atomically(line / "fleet.yaml", "lines: []")
+    assert (line / "fleet.yaml").stat().st_mode & 0o7777 == 0o600
+
+
+def test_another_group_never_reads_what_people_keep(line: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the group may not be given, the file would be shown to the writer's own."""
+    (config := line / "config.yaml").write_text("lines: [a]")
+    config.chmod(0o640)
+
+    def refused(*_words: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "fchown", refused)
+    monkeypatch.setattr(os, "fstat", lambda _descriptor: os.stat_result((0o100600, 0, 0, 1, 0, 4_711, 0, 0, 0, 0)))
+    rewrite_atomically(config, "lines: [b]")
+    assert config.stat().st_mode & 0o7777 == 0o600

@@ -38,6 +38,7 @@ WAYS = {
 def written(directory: Path, text: str) -> Path:
     path = directory / "config.yaml"
     path.write_bytes(text.encode())
+    path.chmod(0o640)
     return path
 
 
@@ -54,7 +55,7 @@ def test_an_entry_comes_and_goes(text: str, tmp_path: Path) -> None:
     ]
     for comment in (line.partition("#")[2].strip() for line in text.splitlines() if "#" in line):
         assert comment in changed
-    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.stat().st_mode & 0o777 == 0o640
     assert remove_entry(path, DAN)
     assert yaml.safe_load(path.read_bytes()) == before
     assert path.read_bytes().decode().rstrip("\r\n") == text.rstrip("\r\n")
