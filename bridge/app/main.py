@@ -239,20 +239,21 @@ def _refuse(config: Config, problems: list[str], *, second: bool = False) -> int
     """Say what another start cannot mend, and call the person on call: once an hour, where something starts us again.
 
     `second`: a second bridge was refused, and what ran has not ended. It calls once from its directory, in other words, for
-    the line may have been cloned; a rehearsal of one calls nobody.
+    the line may have been cloned; a rehearsal of one calls nobody. It counts as the call of that hour, so that nothing else
+    calls anyone to the desk for it.
     """
-    code, now = _report_problems(problems), time.time()
-    if second:
-        if pager.may_call_as_second(config.data_dir, now) and not config.line.rehearsal:
-            asyncio.run(_call(config, pager.SECOND_MESSAGE))
-    elif pager.may_call_again(config.data_dir, now):
-        asyncio.run(_call(config, pager.MESSAGE))
+    code, may_call = _report_problems(problems), pager.may_call_again(config.data_dir, time.time())
+    if (not config.line.rehearsal) if second else may_call:
+        asyncio.run(_call(config, second=second))
     return code
 
 
-async def _call(config: Config, message: str) -> None:
+async def _call(config: Config, *, second: bool) -> None:
     async with aiohttp.ClientSession() as http:
-        await pager.call(config.line.on_call, http, message=message)
+        if second:
+            await pager.call_as_second(config.line.on_call, http, data_dir=config.data_dir)
+        else:
+            await pager.call(config.line.on_call, http)
 
 
 def _report_problems(problems: list[str]) -> int:

@@ -164,24 +164,24 @@ def may_call_again(data_dir: Path, now: float) -> bool:
     return True
 
 
-def may_call_as_second(data_dir: Path, now: float) -> bool:
-    """Whether a second bridge that was refused may call: once from its directory, however often it is started there.
+async def call(on_call: OnCall | None, http: aiohttp.ClientSession) -> bool:
+    """Call once, by every way there is; False when none of them took it. Without a configured way nothing is done."""
+    took = await call_each(on_call, http, message=MESSAGE)
+    return any(took.values()) or not took
 
-    It counts as a call of a line that does not run, so that nothing else calls anyone to the desk for it.
+
+async def call_as_second(on_call: OnCall | None, http: aiohttp.ClientSession, *, data_dir: Path) -> None:
+    """Call as a second bridge that was refused: until one way took the call, and once from its directory.
+
+    It is noted there at once when it was taken: a crash before that has it made twice, never not at all.
     """
-    may_call_again(data_dir, now)
     note = data_dir / SECOND_CALL
     if note.exists():
-        return False
-    with contextlib.suppress(OSError):
-        note.touch()
-    return True
-
-
-async def call(on_call: OnCall | None, http: aiohttp.ClientSession, *, message: str = MESSAGE) -> bool:
-    """Call once, by every way there is; False when none of them took it. Without a configured way nothing is done."""
-    took = await call_each(on_call, http, message=message)
-    return any(took.values()) or not took
+        return
+    async for _, taken in _calls(on_call, http, message=SECOND_MESSAGE, before_bytes=None):
+        if taken:
+            with contextlib.suppress(OSError):
+                note.touch()
 
 
 async def call_each(

@@ -6,6 +6,7 @@ import contextlib
 import secrets
 import shutil
 import time
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -248,11 +249,14 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Collect what the person on call was told."""
     made: list[str] = []
 
-    async def call(_on_call: object, _http: object, *, message: str = pager.MESSAGE) -> bool:
+    async def call(
+        _on_call: object, _http: object, *, message: str, before_bytes: object
+    ) -> AsyncIterator[tuple[str, bool]]:
+        assert before_bytes is None
         made.append(message)
-        return True
+        yield "webhook", True
 
-    monkeypatch.setattr(pager, "call", call)
+    monkeypatch.setattr(pager, "_calls", call)
     return made
 
 

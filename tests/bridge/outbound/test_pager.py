@@ -16,7 +16,16 @@ from bot.model.actions import DESK, PageOnCall
 from bot.model.line_incidents import PageFailed
 from bridge.config.sections import Email, OnCall
 from bridge.outbound.dispatcher import OutboxTask, RetryLater
-from bridge.outbound.pager import ALERT_AFTER, GIVE_UP_AFTER, MESSAGE, TEST_MESSAGE, Pager
+from bridge.outbound.pager import (
+    ALERT_AFTER,
+    GIVE_UP_AFTER,
+    MESSAGE,
+    SECOND_CALL,
+    SECOND_MESSAGE,
+    TEST_MESSAGE,
+    Pager,
+    call_as_second,
+)
 from bridge.runtime.crash_points import CrashHook, CrashPoint, never_crash
 from bridge.services import WakeUps
 from bridge.storage import serialization
@@ -297,3 +306,27 @@ async def test_a_test_is_called_once_and_says_that_it_is_one(called: PagerHarnes
     assert told == {"test": "0123abcd", "ways": {"webhook": False, "email": True}}
     assert await called.told() == []
     assert "nobody is needed" in TEST_MESSAGE
+
+
+async def test_a_second_bridge_calls_until_a_call_was_taken(called: PagerHarness, tmp_path: Path) -> None:
+    """It was noted before the call: killed in between, or where nobody took it, the person was never told.
+
+    What one way took is noted before the next one is tried, and no other start calls.
+    """
+    note, stand = tmp_path / SECOND_CALL, list[bool]()
+
+    async def look() -> None:
+        stand.append(note.exists())
+
+    called.outside.on_hook = called.outside.mail.on_data = look
+    async with aiohttp.ClientSession() as http:
+        assert called.on_call is not None
+        called.outside.status = 500
+        await call_as_second(OnCall(webhook_file=called.on_call.webhook_file), http, data_dir=tmp_path)
+        assert not note.exists(), "no way took it"
+        called.outside.status = 200
+        for _ in range(2):
+            await call_as_second(called.on_call, http, data_dir=tmp_path)
+    assert stand == [False, False, True]
+    assert [json.loads(body) for body in called.outside.bodies] == [{"text": SECOND_MESSAGE}] * 2
+    assert len(called.outside.mail.taken) == 1
