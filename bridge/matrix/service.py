@@ -253,7 +253,8 @@ class MatrixService:
                     vault=services.vault,
                     retire_sessions=partial(_retire_sessions, services.database, user_id),
                     now_ms=int(services.clock.now() * 1000),
-                    take_over=take_over or introduced,
+                    take_over=take_over,
+                    introduced=introduced,
                 ),
             )
             for where, user_id, prefix, name in (

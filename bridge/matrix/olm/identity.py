@@ -97,13 +97,15 @@ class Identity:
         retire_sessions: Callable[[], Awaitable[None]],
         now_ms: int,
         take_over: bool = False,
+        introduced: bool = False,
     ) -> Self:
         """Load the identity or make it, and see that the homeserver knows all of it.
 
         `device_prefix`: `QLPOLICY` or `QLVOICE`; the device id has a random end. `take_over`: sign the devices of another
-        bridge out. Raises `IdentityInUse` where that was not said, and what `HomeserverClient` raises; it may be called
-        again after any failure or crash. An account that cannot be read any more is replaced by that of a new device, under
-        the same cross-signing keys, once `retire_sessions` has ended what the old device said things with.
+        bridge out. `introduced`: this line was, so that a store which is lost is no other bridge. Raises `IdentityInUse`
+        where nobody said the first, and what `HomeserverClient` raises; it may be called again after any failure or crash.
+        An account that cannot be read any more is replaced by that of a new device, under the same cross-signing keys, once
+        `retire_sessions` has ended what the old device said things with; not where another bridge may speak for this line.
         """
         pickle_key = vault.derive(f"matrix {user_id} pickles").hex()
         olm_store = OlmStore(user_id=user_id, pickle_key=pickle_key, vault=vault)
@@ -128,18 +130,20 @@ class Identity:
             account = await self._load_account()
         except (OlmAccountError, NoAccount) as error:
             log.failure("identity.account_unreadable", error)
+            if not take_over:  # a copy of a line with another `keys.db` has such an account, beside the line that runs
+                await self._refuse_if_in_use(self.client.without_device())
             await retire_sessions()
             new = f"{device_prefix}{secrets.token_hex(4).upper()}"
             await database.commit(lambda transaction: self.replace_device(transaction, new, now_ms=now_ms))
             self.since_ms = now_ms
             account, is_ready = await self.use_device(new), False
         if not is_ready:
-            await self.register(account, take_over=take_over or await self._was_introduced())
+            await self.register(account, take_over=take_over or introduced or await self._was_introduced())
         self.client.device_id = self.device_id
         return self
 
     async def _was_introduced(self) -> bool:
-        """Whether an earlier device of this database is known: then `device_renewal` has looked for another bridge."""
+        """Whether an earlier device of this database is known: who replaced it has looked for another bridge."""
         return await identity_table.has_earlier_device(self.database, self.user_id)
 
     async def replace_device(self, transaction: Transaction, device_id: str, *, now_ms: int) -> None:
@@ -268,8 +272,10 @@ class Identity:
             raise IdentityInUse(self.user_id)
         devices = await client.request("GET", "devices")
         since = int(time.time() * 1000) - IN_USE_MS
+        rows = await identity_table.earlier_devices(self.database, self.user_id)
+        ours = {self.device_id, *(row["device_id"] for row in rows if row["ours"])}
         for device in objects_in(devices.get("devices")):
-            if device.get("device_id") == self.device_id:
+            if device.get("device_id") in ours:
                 continue
             seen = device.get("last_seen_ts")
             if not isinstance(seen, int) or isinstance(seen, bool) or seen > since:

@@ -135,6 +135,27 @@ async def test_an_account_that_cannot_be_read_is_replaced(
     await rig.start(run=False)
 
 
+@pytest.mark.parametrize("mxid", [POLICY, PUPPET])
+async def test_an_account_that_cannot_be_read_replaces_no_other_bridge(
+    rig: Rig, server: ScriptedHomeserver, mxid: str
+) -> None:
+    """A copy of the line with another `keys.db`: beside a device that is not its own it ends, until a person says so."""
+    identity = identity_of(rig, mxid)
+    damage = "UPDATE crypto_account SET account = $1"
+    await identity.database.commit(lambda transaction: transaction.execute(damage, b"damaged"))
+    await rig.stop()
+    server.knows_devices = True
+    server.device_table[mxid] = {"QLOTHER": None}
+    server.requests.clear()
+    for _ in range(2):
+        with pytest.raises(IdentityInUse):
+            await rig.start(run=False)
+        await rig.stop()
+    assert [a for a in server.requests if a.method in CHANGES or a.path.endswith("/upload")] == []
+    await rig.start(run=False, take_over=True)
+    assert set(server.device_table[mxid]) == {identity_of(rig, mxid).device_id} != {identity.device_id}
+
+
 def identity_of(rig: Rig, mxid: str) -> Identity:
     return rig.matrix.policy if mxid == POLICY else rig.matrix.puppet
 
