@@ -152,6 +152,7 @@ class Bridge:
             line=config.line.slug,
             carrier_copies=self.carrier_copies,
             hourly_alerts=hourly_alerts,
+            numbers=config.line.all_numbers,
             canary=config.canary_mxid if config.canary is not None and config.canary.handset else "",
         )
         self.screening = Screening(

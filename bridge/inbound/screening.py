@@ -195,14 +195,15 @@ async def insert_thread(
     sealed: bytes,
     phone: Phone,
     canary: str = "",
+    number: bytes | None = None,
 ) -> None:
     """Make a thread that is still to be looked up, inside a commit. `sealed`: the phone under the thread's key.
 
-    `canary`: see `Thread`.
+    `canary`: see `Thread`; `number`: see `threads.insert`.
     """
     thread = Thread(id=owner, designation="", answerable=phone.answerable, canary=canary)
-    aggregate = await threads.seal_aggregate(vault, thread)
-    await threads.insert(transaction, aggregates, owner, phone_hash=phone_hash, phone=sealed, aggregate=aggregate)
+    made = await threads.seal_aggregate(vault, thread)
+    await threads.insert(transaction, aggregates, owner, phone_hash=phone_hash, phone=sealed, aggregate=made, number=number)
 
 
 class NewThreadRateLimit:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -90,10 +90,11 @@ class Webhook:
         line: str,
         carrier_copies: CarrierCopies,
         hourly_alerts: HourlyAlerts,
+        numbers: Sequence[str],
         canary: str = "",
     ) -> None:
-        """Make it. `canary`: the account of the canary that has a handset at this carrier; empty: none has."""
-        self._canary = canary
+        """Make it. `numbers`: the line's; `canary`: the account of the one that has a handset at this carrier, or empty."""
+        self._canary, self._numbers = canary, numbers
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash, self._measurements = services.wake, services.crash, services.measurements
         self._aggregates = services.marks.aggregates
@@ -269,15 +270,18 @@ class Webhook:
         inbox_row = await inbox.seal(self._vault, owner, event)
         phone = await threads.seal_phone(self._vault, owner, text.sender) if known is None else b""
         when = moment(event)
-        stands = None if known is None else known.number
-        is_older = await reply_number.is_older(self._vault, owner, stands, when, now=now)
-        number = await reply_number.seal(self._vault, owner, text.to, when) if text.to and not is_older else None
+        stands, number = None if known is None else known.number, None
+        if text.to:
+            others = len(self._numbers) > 1
+            number = await reply_number.renew(self._vault, owner, stands, text.to, when, now=now, has_others=others)
         copy = await self._carrier_copies.seal(text.message_id)
         until = int(now) + (ID_RETENTION if at_carrier else CANARY_ID_RETENTION)
 
         async def commit(transaction: Transaction) -> Callable[[str], None] | None:
             if known is not None:
                 await inbox.require_unseen(transaction, seen, until=until, thread=owner)
+                if number is not None:
+                    await threads.set_number(transaction, owner, number)
             elif not await inbox.mark_seen(transaction, seen, until=until):
                 return None
             else:
@@ -290,9 +294,8 @@ class Webhook:
                     sealed=phone,
                     phone=text.sender,
                     canary=canary,
+                    number=number,
                 )
-            if number is not None:
-                await threads.set_number(transaction, owner, number)
             await inbox.append(transaction, inbox_row)
             if not canary:
                 await self._arrivals.note(transaction, now)

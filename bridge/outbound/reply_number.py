@@ -15,28 +15,31 @@ from bridge.storage.vault import CannotOpen, Vault
 CONTEXT: Final = "number"
 
 
-async def seal(vault: Vault, owner: str, number: str, at: Moment) -> bytes:
-    """Seal the number that was texted, in E.164, and when. Raises `CannotOpen`."""
-    return await vault.seal(owner, CONTEXT, f"{number} {at.at!r} {int(at.from_carrier)}".encode())
-
-
 async def read(vault: Vault, owner: str, sealed: bytes | None) -> str:
     """Return the number that was texted last; empty where none is known. Raises `CannotOpen`."""
     return "" if sealed is None else (await vault.open(owner, CONTEXT, sealed)).decode().partition(" ")[0]
 
 
-async def is_older(vault: Vault, owner: str, sealed: bytes | None, new: Moment, *, now: float) -> bool:
-    """Tell whether what has come was texted before what stands. `now` in seconds since the epoch.
+async def renew(
+    vault: Vault, owner: str, sealed: bytes | None, number: str, new: Moment, *, now: float, has_others: bool
+) -> bytes | None:
+    """Seal the number that was texted, in E.164, and when; None where what stands, `sealed`, is to stay.
 
-    What stands without a moment, or with one that has not come yet because a clock was wrong, is no reason to say so.
+    It stays where it was texted later, and where it is the same number and the line has none besides: then its moment
+    decides nothing, and each text would write the thread's row a second time. `now` in seconds since the epoch. What
+    stands without a moment, or with one that has not come yet because a clock was wrong, is taken the place of.
+    Raises `CannotOpen`.
     """
     try:
         told = "" if sealed is None else (await vault.open(owner, CONTEXT, sealed)).decode()
     except CannotOpen:
-        return False
-    _, _, stamp = told.partition(" ")
-    if not stamp:
-        return False
-    at, _, by_carrier = stamp.partition(" ")
-    old = Moment(at=float(at), from_carrier=by_carrier == "1")
-    return old.at <= now + CLOCK_TOLERANCE and compare(new, old) is TextOrder.BEFORE
+        told = ""
+    standing, _, stamp = told.partition(" ")
+    if number == standing and not has_others:
+        return None
+    if stamp:
+        at, _, by_carrier = stamp.partition(" ")
+        old = Moment(at=float(at), from_carrier=by_carrier == "1")
+        if old.at <= now + CLOCK_TOLERANCE and compare(new, old) is TextOrder.BEFORE:
+            return None
+    return await vault.seal(owner, CONTEXT, f"{number} {new.at!r} {int(new.from_carrier)}".encode())

@@ -106,14 +106,19 @@ async def insert(
     phone_hash: bytes,
     phone: bytes,
     aggregate: bytes,
+    number: bytes | None = None,
 ) -> None:
-    """Make a thread whose phone is still to be looked up: without a room and without a designation."""
+    """Make a thread whose phone is still to be looked up: without a room and without a designation.
+
+    `number`: sealed, the one of the line that was texted, where it is known.
+    """
     await transaction.execute(
-        "INSERT INTO thread (id, phone_hash, phone, designation, aggregate) VALUES ($1, $2, $3, '', $4)",
+        "INSERT INTO thread (id, phone_hash, phone, designation, aggregate, number) VALUES ($1, $2, $3, '', $4, $5)",
         thread,
         phone_hash,
         phone,
         aggregate,
+        number,
     )
     await versions.change(transaction, {thread.encode(): nonce(aggregate)})
 

@@ -180,6 +180,7 @@ class BridgeHarness:
             line=LINE,
             carrier_copies=self.carrier_copies,
             hourly_alerts=self.hourly_alerts,
+            numbers=(NUMBER,),
         )
 
     def services_with(self, wake: WakeUps, *, crash: CrashHook = never_crash) -> Services:

@@ -92,6 +92,7 @@ class CarrierLine:
             line="demo",
             carrier_copies=self.carrier_copies,
             hourly_alerts=self.hourly_alerts,
+            numbers=numbers,
         )
         self.texts = _AfterDecision(
             services,

@@ -226,6 +226,7 @@ async def test_a_handset_at_the_rehearsal_carrier_is_the_canarys(harness: Bridge
         line=LINE,
         carrier_copies=harness.carrier_copies,
         hourly_alerts=harness.hourly_alerts,
+        numbers=(NUMBER,),
         canary=CANARY,
     )
     await harness.run()
