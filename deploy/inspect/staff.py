@@ -79,10 +79,13 @@ def whole_id(config: Config, name: str) -> str:
 
 
 def require_embedded(layout: Layout, config: Config, verb: str, mxid: str) -> None:
-    """Raise `SetupError` with what its administrator must do where the homeserver is not ours."""
-    if config.homeserver.joined or not layout.homeserver_config.is_file():
-        told = BY_HAND[verb].format(mxid=mxid)
-        raise SetupError([f"{config.homeserver.url} is not the line's own: its administrator does this. {told}"])
+    """Raise `SetupError` with what its administrator must do where the homeserver is not ours, or has never run."""
+    if not config.homeserver.joined and layout.homeserver_config.is_file():
+        return
+    if not config.homeserver.joined and (config.line.rehearsal or layout.handout.is_dir()):
+        raise SetupError([f"{layout.data}: the line has never run; start it first, then say it again"])
+    told = BY_HAND[verb].format(mxid=mxid)
+    raise SetupError([f"{config.homeserver.url} is not the line's own: its administrator does this. {told}"])
 
 
 def make_password() -> str:
