@@ -135,7 +135,7 @@ def why_unreadable(error: Exception, path: Path) -> str:
         case UnicodeDecodeError():
             return "is not UTF-8"
         case DuplicateKeyError():
-            return f"line {error.line}: this key is there twice"
+            return f"line {error.line}: the key {error.key} is there twice; take one out"
         case yaml.MarkedYAMLError():
             # Libyaml has a limit of its own where PyYAML's parser ends in a RecursionError.
             if "maximum nesting depth" in str(error.problem):
@@ -356,9 +356,9 @@ def _keywords(files: Sequence[PackFile], languages: Sequence[str], problems: lis
 class DuplicateKeyError(yaml.YAMLError):
     """A key stands twice in a mapping; the second is in that line."""
 
-    def __init__(self, line: int) -> None:
+    def __init__(self, line: int, key: str) -> None:
         super().__init__("a key is there twice")
-        self.line = line
+        self.line, self.key = line, key
 
 
 if TYPE_CHECKING:
@@ -367,15 +367,25 @@ else:  # libyaml reads a pack in a tenth of the time; a PyYAML that was built wi
     SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+_MERGE: Final = "tag:yaml.org,2002:merge"
+
+
 class _UniqueKeyLoader(SafeLoader):
     """A safe loader that does not let the second of two equal keys win in silence."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Hashable] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable):
-                if key in seen:
-                    raise DuplicateKeyError(key_node.start_mark.line + 1)
-                seen.add(key)
-        return super().construct_mapping(node, deep)
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._looked_at: set[int] = set()
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Look at the keys of a mapping before those that it merges (`<<`) stand in it as well, which it may say again."""
+        if id(node) not in self._looked_at:
+            self._looked_at.add(id(node))
+            seen: set[Hashable] = set()
+            for key_node in (key_node for key_node, _ in node.value if key_node.tag != _MERGE):
+                key = self.construct_object(key_node, deep=True)
+                if isinstance(key, Hashable):
+                    if key in seen:
+                        raise DuplicateKeyError(key_node.start_mark.line + 1, " ".join(str(key).split())[:40])
+                    seen.add(key)
+        super().flatten_mapping(node)

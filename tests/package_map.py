@@ -103,7 +103,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
     "deploy/data_dir": (
         "policies bot/model bridge/runtime bridge/storage bridge/config bridge/tables bridge/matrix/room_keys"
     ),
-    "deploy/stack": "bridge/runtime bridge/storage bridge/config deploy/data_dir",
+    "deploy/stack": "policies bridge/runtime bridge/storage bridge/config deploy/data_dir",
     "deploy/inspect": (
         "policies bot/model bridge/runtime bridge/storage bridge/lease bridge/carriers/vendors bridge/config "
         "bridge/tables bridge/tables/cross_table bridge/matrix/api bridge/matrix/olm bridge/matrix/rooms "

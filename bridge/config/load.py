@@ -1,7 +1,7 @@
 """The configuration's file: read strictly, and checked for what its sections mean together.
 
-Rule of this module: an unknown key, a missing file or a secret readable by others stops the start, with every error told
-at once and by its path; a value is never printed.
+Rule of this module: an unknown key, a key twice, a missing file or a secret readable by others stops the start, with every
+error told at once and by its path; a value is never printed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from pydantic import ValidationError
 
 from bridge.config.sections import Config
 from bridge.runtime.postgres_url import database_url_problem
-from bridge.runtime.safe_yaml import NOT_YAML, safe_load
 from bridge.runtime.settings import (
     how_to_hand_over,
     is_private,
@@ -28,6 +27,7 @@ from bridge.runtime.settings import (
     secret_place,
 )
 from policies import ProblemsError
+from policies.load import UNREADABLE, parse_yaml, why_unreadable
 
 HEX_KEY: Final = re.compile(r"[0-9A-Fa-f]{64}")
 LOCAL_USER: Final = re.compile(r"@[a-z0-9._=/+-]{1,200}")
@@ -52,13 +52,11 @@ def parse(path: Path) -> tuple[Config, list[str]]:
     For a program that looks at a line which could not be started. Raises :class:`ConfigError` when it is no configuration.
     """
     try:
-        raw: Any = safe_load(path.read_text(encoding="utf-8"))
+        raw: Any = parse_yaml(path)
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read ({error.strerror})"]) from None
-    except UnicodeDecodeError:
-        raise ConfigError([f"{path}: is not UTF-8"]) from None
-    except NOT_YAML:
-        raise ConfigError([f"{path}: is not YAML"]) from None
+    except UNREADABLE as error:
+        raise ConfigError([f"{path}: {why_unreadable(error, path)}"]) from None
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:

@@ -24,6 +24,7 @@ from bridge.config.sections import Config
 from deploy.data_dir.atomic_files import file_problem, rewrite_atomically
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
+from policies.load import UNREADABLE, parse_yaml, why_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -120,13 +121,11 @@ def require_addable(path: Path) -> tuple[FleetLine, ...]:
 
 def _entries(path: Path) -> list[Any]:
     try:
-        raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw: Any = parse_yaml(path)
     except OSError as error:
         raise SetupError([f"{path}: cannot be read ({error.strerror})"]) from None
-    except UnicodeDecodeError:
-        raise SetupError([f"{path}: is not UTF-8"]) from None
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise SetupError([f"{path}: is not YAML"]) from None
+    except UNREADABLE as error:
+        raise SetupError([f"{path}: {why_unreadable(error, path)}"]) from None
     entries = raw.get("lines") if isinstance(raw, dict) else None
     if not isinstance(entries, list) or not entries or raw.keys() != {"lines"}:
         raise SetupError([f"{path}: must be `lines:` with a list, and no other key"])

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from bot import guard
@@ -44,6 +43,7 @@ from bot.model.events import (
 )
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from policies import ProblemsError
+from policies.load import UNREADABLE, parse_yaml, why_unreadable
 from policies.pack import Pack
 from policies.schema import seconds
 
@@ -94,11 +94,11 @@ class Script(BaseModel):
 def read_script(path: Path) -> Script:
     """Read a script: a list of lines, or a mapping with `title`, `start`, `staffed` and `steps`. Raises ProblemsError."""
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = parse_yaml(path)
     except OSError as error:
         raise ProblemsError([f"{path}: cannot be read ({error.strerror})"]) from None
-    except (yaml.YAMLError, ValueError):
-        raise ProblemsError([f"{path}: is not YAML"]) from None
+    except UNREADABLE as error:
+        raise ProblemsError([f"{path}: {why_unreadable(error, path)}"]) from None
     try:
         return Script.model_validate({"steps": raw} if isinstance(raw, list) else raw)
     except ValidationError as error:

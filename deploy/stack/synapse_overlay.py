@@ -12,11 +12,11 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
-import yaml
 from pydantic import AfterValidator, Field, ValidationError
 
 from bridge.runtime.settings import Section, problem_sentence
 from deploy.data_dir.secret_files import SetupError
+from policies.load import UNREADABLE, parse_yaml, why_unreadable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,11 +117,11 @@ def with_overlay(settings: dict[str, Any], overlay: dict[str, Any]) -> dict[str,
 
 def _read(file: Path, problems: list[str]) -> dict[str, Any]:
     try:
-        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
+        raw = parse_yaml(file)
     except OSError as error:
         problems.append(f"{file}: cannot be read ({error.strerror})")
-    except (yaml.YAMLError, ValueError, RecursionError):
-        problems.append(f"{file}: is not YAML")
+    except UNREADABLE as error:
+        problems.append(f"{file}: {why_unreadable(error, file)}")
     else:
         try:
             return OwnSettings.model_validate({} if raw is None else raw).model_dump(exclude_none=True)

@@ -85,8 +85,12 @@ texts: {greetings: {}, limits: {wordings: {en: {text: "a ", reviewed_by: me}, en
     [
         ("", "the whole file"),
         ("[]", "the whole file"),
-        ("name: x\nname: y\n", "line 2: this key is there twice"),
-        ("name: x\nsettings:\n  cap: 3\n  cap: 4\n", "line 4: this key is there twice"),
+        ("name: x\nname: y\n", "line 2: the key name is there twice; take one out"),
+        ("name: x\nsettings:\n  cap: 3\n  cap: 4\n", "line 4: the key cap is there twice; take one out"),
+        (
+            "name: x\nkeywords: {exit: {en: {BYE: stop, '  so  long': stop, '  so  long': help}}}\n",
+            "line 2: the key so long is",
+        ),
         ("name: x\nsettings: {cap: [}\n", "line 2: is not YAML"),
         ("name: !!python/object/apply:os.getcwd []\n", "line 1: is not YAML"),
         ("name: x\n? [a]\n: b\n", "line 2: is not YAML"),
@@ -217,6 +221,17 @@ def test_the_fast_parser_reads_packs_as_the_other_does() -> None:
     assert len(files) > 5
     for file in files:
         assert parse_yaml(file) == yaml.safe_load(file.read_text(encoding="utf-8")), file.name
+
+
+def test_what_a_mapping_merges_it_may_say_again(tmp_path: Path) -> None:
+    """A key of `<<` is there once: also where the mapping that holds it is merged by another, before it is read itself."""
+    path = tmp_path / "pack.yaml"
+    for text in (
+        "a: &a {x: 1, y: 1}\nb: &b {<<: *a, x: 2}\nc: {<<: *b, y: 3}\n",
+        "in: {deep: {a: &a {x: 1}, b: &b {<<: *a, x: 2}}}\nc: {<<: *b}\n",
+    ):
+        path.write_text(text, encoding="utf-8")
+        assert parse_yaml(path) == yaml.safe_load(text)
 
 
 def test_schema_and_settings_have_the_same_names() -> None:

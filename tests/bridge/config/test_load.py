@@ -295,6 +295,17 @@ def test_a_file_that_is_no_configuration_is_one_sentence(papers: Papers, content
     assert all(problem.startswith(f"{papers.path}: ") for problem in told.value.problems)
 
 
+@pytest.mark.parametrize(("more", "key"), [("lines: []", "lines"), ("log: a\nlog: b", "log")])
+def test_a_key_that_stands_twice_is_refused(papers: Papers, more: str, key: str) -> None:
+    """The second one won in silence: of two `staff` the people of the first were on no line, and no check said so."""
+    text = papers.save().read_text(encoding="utf-8").rstrip()
+    papers.path.write_text(f"{text}\n{more}\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as told:
+        load(papers.path)
+    line = len(f"{text}\n{more}".splitlines())
+    assert told.value.problems == [f"{papers.path}: line {line}: the key {key} is there twice; take one out"]
+
+
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
     """A configuration that is not there is said so."""
     with pytest.raises(ConfigError, match="cannot be read"):

@@ -106,6 +106,8 @@ def test_two_rehearsals_with_a_homeserver_each_are_two(tmp_path: Path) -> None:
     ("told", "said"),
     [
         ("lines: [", "is not YAML"),
+        ("lines: []\nlines:\n- data: /srv\n", "line 2: the key lines is there twice; take one out"),
+        ("lines:\n- data: /srv\n  data: /opt\n", "line 3: the key data is there twice; take one out"),
         ("", "must be `lines:` with a list"),
         ({"lines": []}, "must be `lines:` with a list"),
         ({"lines": {"data": "/srv"}}, "must be `lines:` with a list"),

@@ -285,7 +285,7 @@ def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
     text = yaml.safe_dump(answers())
     ended = run_init(tmp_path, f"{text}staff: [{{name: sol, role: supervisor}}]\n")
     assert (ended.exit_code, (tmp_path / "line").exists()) == (2, False)
-    assert f"line {text.count(chr(10)) + 1}: this key is there twice" in ended.stderr
+    assert f"line {text.count(chr(10)) + 1}: the key staff is there twice" in ended.stderr
 
 
 def test_the_example_is_whole_but_for_the_numbers(tmp_path: Path) -> None:

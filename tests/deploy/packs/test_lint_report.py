@@ -175,7 +175,8 @@ def test_a_script_says_when_and_who_is_there(tmp_path: Path) -> None:
         ("", "the whole file"),
         ("steps: [{texter: hi}]\nfoo: 1\n", "foo"),
         ("start: noon\nsteps: [{texter: hi}]\n", "start"),
-        ("- texter: [\n", "is not YAML"),
+        ("- texter: [\n", "line 2: is not YAML"),
+        ("- texter: hi\n  texter: ho\n", "line 2: the key texter is there twice; take one out"),
     ],
 )
 def test_a_script_that_cannot_be_played_is_told(tmp_path: Path, text: str, where: str) -> None:

@@ -79,7 +79,11 @@ def test_nothing_that_the_line_sets_can_be_set(tmp_path: Path) -> None:
         ({"gc_thresholds": [1, 2]}, "gc_thresholds: "),
         ({"caches": {"global_factor": 0}}, "caches.global_factor: "),
         ({"event_cache_size": "lots"}, "event_cache_size: must have the form"),
-        ("a: [", "is not YAML"),
+        ("a: [}", "line 1: is not YAML"),
+        (
+            "caches: {}\ncaches: {}",
+            "line 2: the key caches is there twice; take one out",
+        ),
         ("- a", "the whole file: "),
     ],
 )

@@ -69,7 +69,7 @@ def test_an_agency_adds_its_own(tmp_path: Path) -> None:
             id="no such practice",
         ),
         pytest.param(step(go="nowhere"), "no scene “nowhere”", id="branch to nowhere"),
-        pytest.param("name: own\nname: own\n", "line 2: this key is there twice", id="key twice"),
+        pytest.param("name: own\nname: own\n", "line 2: the key name is there twice; take one out", id="key twice"),
         pytest.param("name: [", "is not YAML", id="no YAML"),
         pytest.param("just words", "the whole file", id="no mapping"),
     ],
