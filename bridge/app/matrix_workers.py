@@ -216,6 +216,7 @@ class MatrixWorkers:
             committed=committed,
             unhandled=ingest.record_dead_letter,
             device_gone=self._report_device_gone,
+            note_rollback=_note_rollback,
             rolled_back=self._report_rollback,
             has_urgent_timers=partial(self._timers.is_set, undo_window.TIMER),
             take_over=resources.take_over,
@@ -262,13 +263,7 @@ class MatrixWorkers:
         if self._room_provisioner is not None:
             self._room_provisioner.compare_rooms()
 
-    async def _report_rollback(self, found: Rollback) -> None:
-        async def commit(transaction: Transaction) -> None:
-            await line_state.put(transaction, line_state.EVENTS_RETURNED, str(found.heard_until))
-            if found.counts_less:
-                await line_state.put(transaction, line_state.ROOMS_RETURNED, "1")
-
-        await self._resources.services.database.commit(commit)
+    async def _report_rollback(self) -> None:
         if self._room_provisioner is not None:
             await self._room_provisioner.report_rollback()
 
@@ -280,3 +275,10 @@ class MatrixWorkers:
         inbox_row = await inbox.seal(services.vault, DESK, event)
         await services.database.commit(lambda transaction: inbox.append(transaction, inbox_row))
         services.wake.engine(DESK)
+
+
+async def _note_rollback(transaction: Transaction, found: Rollback) -> None:
+    """Note what of it is to be looked for. Found once more after a crash, `counts_less` takes nothing back."""
+    await line_state.put(transaction, line_state.EVENTS_RETURNED, str(found.heard_until))
+    if found.counts_less:
+        await line_state.put(transaction, line_state.ROOMS_RETURNED, str(found.heard_until))

@@ -46,12 +46,9 @@ class ReturnedEvents:
         for room in await rooms_of_ours(self._database):
             async with self._priority_gate.background():
                 count += await self._look_at(room.room_id, int(noted))
-
-        async def commit(transaction: Transaction) -> None:
-            if await line_state.get(transaction, line_state.EVENTS_RETURNED) == noted:
-                await line_state.delete(transaction, line_state.EVENTS_RETURNED)
-
-        await self._database.commit(commit)
+        await self._database.commit(
+            lambda transaction: line_state.delete_value(transaction, line_state.EVENTS_RETURNED, noted)
+        )
         log.event("returned_events.looked", count=count)
         return 0.0
 

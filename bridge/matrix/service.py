@@ -70,6 +70,10 @@ async def do_nothing(_found: Rollback) -> None:
     """Do nothing: the other identity does it for both."""
 
 
+async def note_nothing(_transaction: Transaction, _found: Rollback) -> None:
+    """Note nothing."""
+
+
 async def _retire_sessions(database: Database, user_id: str) -> None:
     await database.commit(lambda transaction: retire_sessions_of(transaction, user_id))
 
@@ -107,13 +111,14 @@ class MatrixService:
         sink: EventSink,
         unhandled: UnhandledSink,
         device_gone: Callable[[], Awaitable[None]],
-        rolled_back: Callable[[Rollback], Awaitable[None]],
+        note_rollback: Callable[[Transaction, Rollback], Awaitable[None]],
+        rolled_back: Callable[[], Awaitable[None]],
         committed: Callable[[], None],
         has_urgent_timers: Callable[[], Awaitable[bool]],
     ) -> None:
         ours = (policy.user_id, puppet.user_id)
         self.policy, self.puppet = policy, puppet
-        self._database, self._rolled_back = services.database, rolled_back
+        self._database, self._note_rollback, self._rolled_back = services.database, note_rollback, rolled_back
         self.devices = DeviceLists(
             services,
             identity=policy,
@@ -223,14 +228,16 @@ class MatrixService:
         committed: Callable[[], None],
         unhandled: UnhandledSink = drop_unhandled,
         device_gone: Callable[[], Awaitable[None]] = tell_nobody,
-        rolled_back: Callable[[Rollback], Awaitable[None]] = do_nothing,
+        note_rollback: Callable[[Transaction, Rollback], Awaitable[None]] = note_nothing,
+        rolled_back: Callable[[], Awaitable[None]] = tell_nobody,
         has_urgent_timers: Callable[[], Awaitable[bool]] = no_urgent_timers,
         take_over: bool = False,
     ) -> Self:
         """Load both identities; at the very first start, make them, waiting for the homeserver as long as it takes.
 
         `unhandled`, `has_urgent_timers`: see `SyncLoop`. `device_gone`: tells people that a device of ours was deleted.
-        `rolled_back`: has rooms and members compared, and people told, because the homeserver was put back.
+        `note_rollback`: notes what else is to be done because the homeserver was put back, in the commit that finds it so.
+        `rolled_back`: has rooms and members compared, and people told.
         `take_over`: see `Identity.open`; the puppet follows the policy bot: where that one was introduced before, a lost
         `voice.db` is no other bridge. The main database was opened with `schema.MAIN_MIGRATIONS`, `puppet_database` with
         `schema.PUPPET_MIGRATIONS`; `services.marks` were read. Raises `Permanent` when the homeserver refuses us,
@@ -270,6 +277,7 @@ class MatrixService:
             sink=sink,
             unhandled=unhandled,
             device_gone=device_gone,
+            note_rollback=note_rollback,
             rolled_back=rolled_back,
             committed=committed,
             has_urgent_timers=has_urgent_timers,
@@ -278,20 +286,22 @@ class MatrixService:
     async def _after_rollback(self, found: Rollback) -> None:
         """Have everything done again that the homeserver may have lost: lists and keys of devices, rooms and members.
 
-        Who had gone stays so before anything of it is heard. The cursor has not moved yet, so after a crash all of it is
-        done, and told, once more.
+        Who had gone stays so before anything of it is heard. The cursor is forgotten with that, so after a crash all of it
+        is done, and told, once more.
         """
 
         async def commit(transaction: Transaction) -> None:
             await note_put_back(transaction, found.heard_until)
             await self.devices.owe_all_again(transaction)
+            await self._note_rollback(transaction, found)
+            await identity_table.forget_cursor(transaction, self.policy.user_id)
 
         await self._database.commit(commit)
         self.device_updates.wake()
         for identity in (self.policy, self.puppet):
             await _replace_one_time_keys(identity)
         # Last, so that it is told once of one that is away again meanwhile.
-        await self._rolled_back(found)
+        await self._rolled_back()
 
     async def run(self) -> None:
         """Sync and keep everything up, until cancelled.

@@ -221,11 +221,21 @@ class RoomProvisioner:
 
     async def _leave_unknown_rooms(self) -> None:
         # Here alone, where no room is being made: what is not noted now never will be.
-        has_returned = await line_state.get(self._database, line_state.ROOMS_RETURNED) is not None
-        await self._room_client.leave_unknown_rooms(self._erase_again if has_returned else None)
-        if has_returned:
-            await self._database.commit(lambda transaction: line_state.delete(transaction, line_state.ROOMS_RETURNED))
+        # Before it: who says meanwhile that the homeserver was put back is not answered by this one.
         self._next_unknown_rooms_at = self._monotonic() + UNKNOWN_ROOMS_INTERVAL
+        try:
+            await self._leave_or_erase_them()
+        except BaseException:
+            self._next_unknown_rooms_at = 0.0
+            raise
+
+    async def _leave_or_erase_them(self) -> None:
+        noted = await line_state.get(self._database, line_state.ROOMS_RETURNED)
+        await self._room_client.leave_unknown_rooms(self._erase_again if noted is not None else None)
+        if noted is not None:
+            await self._database.commit(
+                lambda transaction: line_state.delete_value(transaction, line_state.ROOMS_RETURNED, noted)
+            )
 
     async def _erase_again(self, room_id: str) -> None:
         """Erase a room that had gone: of a conversation that ended after the homeserver's backup, or of an office."""

@@ -69,7 +69,7 @@ RESTORED_ROSTER: Final = "restored_roster"
 REWRITTEN: Final = "rewritten"
 """When what was deleted was last overwritten in our own databases: seconds since the epoch."""
 ROOMS_RETURNED: Final = "rooms_returned"
-"""Present while rooms that a homeserver which was put back has again are still looked for."""
+"""Until when (ms) a homeserver that was put back had told, while rooms that it has again are still looked for."""
 RUNS: Final = "runs"
 """When the line was first started, whether it runs, and when it died, as JSON (`bridge/app/run_history.py`)."""
 SERVER_NAME: Final = "server_name"
@@ -144,6 +144,11 @@ async def put(transaction: Transaction, name: str, value: str) -> None:
 async def delete(transaction: Transaction, name: str) -> None:
     """Forget the value of that name, if there is one."""
     await transaction.execute("DELETE FROM line WHERE name = $1", name)
+
+
+async def delete_value(transaction: Transaction, name: str, value: str) -> None:
+    """Forget the value of that name if it is still that one."""
+    await transaction.execute("DELETE FROM line WHERE name = $1 AND value = $2", name, value)
 
 
 def readers() -> dict[str, Callable[[str], object]]:

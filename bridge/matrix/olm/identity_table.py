@@ -2,7 +2,7 @@
 
 Rules of this module: an identity has one device, with which it speaks `since_ms`, and which is `ready` once the homeserver
 knows all of it; the cursor is how far its `/sync` was committed, and `heard` the newest event that it has brought, with its
-time at the homeserver. An earlier
+time at the homeserver: with that and no cursor the homeserver was put back, and was not heard since. An earlier
 device is one of ours of before (`ours`), with the time until when, or another's, with the time when it was first met:
 milliseconds since the epoch.
 """
@@ -91,6 +91,11 @@ async def get_sync_position(reader: Reader, user_id: str) -> SyncPosition | None
         return None
     heard = Heard(row["heard_room"], row["heard_event"], row["heard_ms"]) if row["heard_ms"] else None
     return SyncPosition(row["cursor"], heard)
+
+
+async def forget_cursor(transaction: Transaction, user_id: str) -> None:
+    """Note that a cursor is no good, because the homeserver was put back; what was heard before stays known."""
+    await transaction.execute("UPDATE matrix_identity SET cursor='' WHERE user_id=$1", user_id)
 
 
 async def set_cursor(transaction: Transaction, user_id: str, next_batch: str, heard: Heard | None) -> None:

@@ -8,6 +8,9 @@ told before, and is not heard again, whether or not it was erased since: no word
 That time is kept as no later than our machine's clock showed, and asked for by the homeserver's clock as it goes then: one
 that was hours ahead, and is right again or the other way round, has nothing passed over (`Date`, RFC 9110).
 
+The cursor is forgotten in the commit that notes what is to be done again. From then until the first sync is committed it is
+not asked again whether it was put back: after a crash in between it may have counted on past that cursor.
+
 To call a homeserver put back that was not would hold nothing back at a start, while what was redacted meanwhile is unread.
 So no question without a cursor is asked in the same words twice, for Synapse answers it from its cache for two minutes
 (`fresh_timeout`), and a count that is less is asked for once more, for a worker that syncs may be behind for a moment.
@@ -79,8 +82,8 @@ class Rollback(NamedTuple):
     """What is known of a rollback.
 
     `heard_until`: the time of the newest event that was told, in milliseconds by the homeserver's clock as it goes now.
-    `counts_less`: it counts fewer events than it had counted. Else it has not the newest event, nothing more: a database of
-    ours that was put back does not know that the event was erased since.
+    `counts_less`: it counts fewer events than it had counted. Else this was known before, or it has not the newest event,
+    nothing more: a database of ours that was put back does not know that the event was erased since.
     """
 
     heard_until: int
@@ -94,8 +97,11 @@ async def find_rollback(identity: Identity, no_rooms: Json, now: Callable[[], fl
     raises.
     """
     reached = await identity_table.get_sync_position(identity.database, identity.user_id)
-    if reached is None or not reached.cursor or (heard := reached.heard) is None:
+    if reached is None or (heard := reached.heard) is None:
         return None
+    if not reached.cursor:
+        await _position_now(identity, no_rooms)  # for what its clock shows
+        return Rollback(_by_its_clock(heard.at, identity.client.server_time, now()), counts_less=False)
     counts_less = await _has_gone_back(identity, reached.cursor, no_rooms)
     if counts_less or not await _has_event(identity, heard):
         log.event("matrix.homeserver_rollback")
@@ -174,9 +180,13 @@ async def _has_gone_back(identity: Identity, cursor: str, no_rooms: Json) -> boo
 
 
 async def _counts_less(identity: Identity, before: int, no_rooms: Json) -> bool:
-    query = {"filter": json.dumps(no_rooms), "timeout": fresh_timeout(), "set_presence": "offline"}
-    now = _position((await identity.client.request("GET", "sync", query=query)).get("next_batch"))
+    now = await _position_now(identity, no_rooms)
     return now is not None and now < before
+
+
+async def _position_now(identity: Identity, no_rooms: Json) -> int | None:
+    query = {"filter": json.dumps(no_rooms), "timeout": fresh_timeout(), "set_presence": "offline"}
+    return _position((await identity.client.request("GET", "sync", query=query)).get("next_batch"))
 
 
 async def _has_event(identity: Identity, heard: Heard) -> bool:

@@ -47,8 +47,8 @@ class Rig:
         self.unhandled: list[UnhandledEvent] = []
         self.device_losses = 0
         self.rollbacks = 0
-        self.rollback: Rollback | None = None
         self.rollback_fails: Exception | None = None
+        self.counts_less: list[bool] = []
         self._open = contextlib.AsyncExitStack()
         self._running: asyncio.Task[None] | None = None
 
@@ -90,6 +90,7 @@ class Rig:
             sink=self._sink,
             unhandled=self._record_unhandled,
             device_gone=self._device_gone,
+            note_rollback=self._note_rollback,
             rolled_back=self._rolled_back,
             committed=lambda: None,
             take_over=take_over,
@@ -128,8 +129,10 @@ class Rig:
     async def _device_gone(self) -> None:
         self.device_losses += 1
 
-    async def _rolled_back(self, found: Rollback) -> None:
-        self.rollback = found
+    async def _note_rollback(self, _transaction: Transaction, found: Rollback) -> None:
+        self.counts_less.append(found.counts_less)
+
+    async def _rolled_back(self) -> None:
         self.rollbacks += 1
         failed, self.rollback_fails = self.rollback_fails, None
         if failed is not None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
 
 from bot.model.actions import DESK
 from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind, RoomLoss, RoomLost
+from bridge.matrix.room_client import Transient
 from bridge.matrix.rooms.room_state import delete_unassigned_rooms, rooms_of_ours, set_membership
 from bridge.outbound.room_provisioner import COMPARISON_INTERVAL, TELL_LOST_INTERVAL, WARM_ROOMS
 from bridge.storage.database import Transaction
@@ -216,6 +218,35 @@ async def test_a_desk_that_is_lost_is_told_once(provisioner: ProvisionerHarness)
         await compare(provisioner)
         assert provisioner.told == [lost] * times
     assert provisioner.room_client.made == made
+
+
+async def test_rooms_that_came_back_while_others_were_looked_for(
+    provisioner: ProvisionerHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A homeserver that is put back once more meanwhile is looked through again, and at once; so is one that fails."""
+    provisioner.run()
+    await provisioner.furnished()
+    await provisioner.look()
+    database = provisioner.harness.database
+    note = partial(line_state.put, name=line_state.ROOMS_RETURNED)
+    client, fails = provisioner.room_client, [Transient(502, "")]
+
+    async def put_back_again(erase: Callable[[str], Awaitable[None]] | None = None) -> None:
+        if fails:
+            raise fails.pop()
+        monkeypatch.undo()
+        await client.leave_unknown_rooms(erase)
+        client.returned = ["!later"]
+        await database.commit(partial(note, value="2"))
+        await provisioner.rooms.report_rollback()
+
+    monkeypatch.setattr(client, "leave_unknown_rooms", put_back_again)
+    await database.commit(partial(note, value="1"))
+    await provisioner.rooms.report_rollback()
+    await provisioner.look()
+    await provisioner.look()
+    assert [row["subject"] for row in await database.fetch("SELECT subject FROM erasure")] == ["!later"]
+    assert await line_state.get(database, line_state.ROOMS_RETURNED) is None
 
 
 async def test_rooms_that_had_gone_are_erased_again(provisioner: ProvisionerHarness) -> None:
