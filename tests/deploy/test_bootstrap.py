@@ -54,6 +54,31 @@ def path_with(directory: Path, **scripts: str) -> str:
 
 
 REAL = f'exec "{sys.executable}" "$@"'
+QUICK = """\
+case "$*" in
+    *"-m venv"*) /bin/mkdir -p "{venv}/bin"; /bin/cp "$0" "{venv}/bin/python"
+        while [ -e "{hold}" ]; do /bin/sleep 0.05; done ;;
+    *"pip install"* | *"pip --version"*) ;;
+    *) exec "{real}" "$@" ;;
+esac"""
+"""A Python that makes an environment of itself, in which pip has nothing to do: a real one takes seconds of CPU.
+
+One test makes a real one (`test_it_makes_what_is_needed_once_and_from_anywhere`).
+"""
+
+
+def made_by(root: Path, directory: Path, script: str) -> None:
+    """Have environments made by a script, in place of the Python that runs the bootstrap."""
+    path_with(directory, python=script)
+    file = root / "deploy" / "bootstrap.py"
+    file.write_text(file.read_text().replace("sys.executable, ", f"'{directory}/python', ", 1))
+
+
+def quick(root: Path, tmp_path: Path) -> Path:
+    """Have environments made quickly; not before the file that is returned is gone, where a test makes it."""
+    hold = tmp_path / "hold"
+    made_by(root, tmp_path / "quick", QUICK.format(venv=root / ".venv", hold=hold, real=sys.executable))
+    return hold
 
 
 def launch(launcher: Path, path: str, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -86,12 +111,13 @@ def test_a_python_that_cannot_is_passed_over(root: Path, tmp_path: Path) -> None
     path = path_with(tmp_path / "bin", python3_11="exit 127", python3_12=old, python3_13=bare)
     bootstrap_as = root / "deploy" / "bootstrap.py"
     text = bootstrap_as.read_text()
-    bootstrap_as.write_text(text.replace("sys.executable, ", f"'{tmp_path}/bin/python3.13', ", 1))
+    made_by(root, tmp_path / "bare", bare)
     ended = launch(root / "quietline", path, "version")
     assert ended.returncode == 2
     assert "cannot make an environment with pip" in ended.stderr
     assert "used" not in ended.stderr
     bootstrap_as.write_text(text)
+    quick(root, tmp_path)
     path_with(tmp_path / "more", python3=REAL)
     ended = launch(root / "quietline", f"{path}:{tmp_path}/more", "version")
     assert ended.returncode == 0, ended.stderr
@@ -102,6 +128,7 @@ def test_the_distributions_own_goes_before_others(root: Path, tmp_path: Path) ->
     used = f'echo "$0" >> "{tmp_path}/used"\n{REAL}'
     path = path_with(tmp_path / "bin", python3_11="exit 99", python3=used)
     path_with(tmp_path / "distribution", python3_12="exit 127", python3_13=used, python3_14="exit 98")
+    quick(root, tmp_path)
     ended = launch(root / "quietline", path, "version")
     assert ended.returncode == 0, ended.stderr
     assert set((tmp_path / "used").read_text().split()) == {f"{tmp_path}/distribution/python3.13"}
@@ -136,7 +163,8 @@ def test_it_makes_what_is_needed_once_and_from_anywhere(root: Path, tmp_path: Pa
 def test_two_at_once_and_a_kill_in_the_middle(root: Path, tmp_path: Path) -> None:
     """A build killed with -9 is done again; of two that wait for the same turn one builds and the other finds it built."""
     path = path_with(tmp_path / "bin", python3=REAL) + ":/usr/bin:/bin"
-    notes = root / ".venv" / "quietline.json"
+    notes, hold = root / ".venv" / "quietline.json", quick(root, tmp_path)
+    hold.touch()
     with subprocess.Popen(
         [str(root / "quietline"), "version"],
         env={"PATH": path},
@@ -147,6 +175,7 @@ def test_two_at_once_and_a_kill_in_the_middle(root: Path, tmp_path: Path) -> Non
         eventually(lambda: notes.is_file() and (root / ".venv" / "bin").is_dir())
         os.killpg(process.pid, signal.SIGKILL)
     assert json.loads(notes.read_text())["making"] == "environment"
+    hold.unlink()
     # Held until both have found it held: nobody is late, and the one that was killed has ended, however long that took.
     lock = os.open(root, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -183,10 +212,11 @@ def test_a_signal_to_the_launcher_ends_the_build(
     """A signal to the launcher alone ends the builder and what it runs, then the launcher, by that signal."""
     pip, boot = tmp_path / "pip.pid", tmp_path / "boot.pid"
     bootstrap_as = root / "deploy" / "bootstrap.py"
-    text = bootstrap_as.read_text().replace("STOP_TIMEOUT_SECONDS: Final = 5.0", "STOP_TIMEOUT_SECONDS: Final = 0.2")
-    # The environment's own Python is this script too, and so is what makes the environment.
-    bootstrap_as.write_text(text.replace("sys.executable, ", f"'{tmp_path}/bin/python3.11', ", 1))
+    text = bootstrap_as.read_text()
+    bootstrap_as.write_text(text.replace("STOP_TIMEOUT_SECONDS: Final = 5.0", "STOP_TIMEOUT_SECONDS: Final = 0.2"))
     script = SLOW.format(term=":" if stubborn else "exit 143", pip=pip, boot=boot, venv=root / ".venv", real=sys.executable)
+    # The environment's own Python is this script too, and so is what makes the environment.
+    made_by(root, tmp_path / "slow", script)
     path = path_with(tmp_path / "bin", python3_11=script) + ":/usr/bin:/bin"
     with (tmp_path / "said").open("wb") as said:
         process = subprocess.Popen([str(root / "quietline"), "version"], env={"PATH": path}, stderr=said)

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -105,7 +105,6 @@ async def worker_homeserver(
         with (folder / "workers" / "media1.yaml").open("a", encoding="utf-8") as file:
             file.write(f"media_store_path: {uploads}\n")
     (folder / "own.yaml").write_text(yaml.safe_dump(own))
-    (folder / "router").write_text(_router_file(router, workers, where, folder))
     made = WorkerHomeserver(workers=workers, ports=where, log=folder / "log")
     try:
         if count:
@@ -116,13 +115,23 @@ async def worker_homeserver(
             await _start(made, worker.name, _synapse(WORKER, [*configs, folder / "workers" / f"{worker.name}.yaml"]))
         for worker in workers:
             await _answers(made, f"{made.url_of(worker.name)}/health", worker.name)
-        words = ["run", "--adapter", "caddyfile", "--config"] if router == "caddy" else ["-p", str(folder), "-c"]
-        await _start(made, router, [str(found[router]), *words, str(folder / "router")])
-        await _answers(made, f"http://{HOST}:{where.router}/_matrix/client/versions", router)
+        await _start_router(made, router, str(found[router]), where, folder)
         yield made
     finally:
         for process in reversed(made.processes.values()):
             await _stop(process)
+
+
+@contextlib.asynccontextmanager
+async def another_router(made: WorkerHomeserver, programs: OutsidePrograms, router: str) -> AsyncIterator[int | None]:
+    """Run one more router before the same processes; yield its port, None without its program."""
+    if (program := programs.find(router)) is None:
+        yield None
+        return
+    (folder := made.log.parent / router).mkdir(mode=0o700)
+    ports = replace(made.ports, router=free_ports(1))
+    await _start_router(made, router, str(program), ports, folder)
+    yield ports.router
 
 
 async def provision_on(layout: Layout, ports: Ports, server: PostgresServer) -> None:
@@ -144,6 +153,13 @@ def nginx_whole(text: str, folder: Path) -> str:
         f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     return f"pid {folder}/pid;\nerror_log stderr notice;\ndaemon off;\nevents {{}}\nhttp {{\n{places}\n{text}}}\n"
+
+
+async def _start_router(made: WorkerHomeserver, router: str, program: str, ports: WorkerPorts, folder: Path) -> None:
+    (folder / "router").write_text(_router_file(router, made.workers, ports, folder))
+    words = ["run", "--adapter", "caddyfile", "--config"] if router == "caddy" else ["-p", str(folder), "-c"]
+    await _start(made, router, [program, *words, str(folder / "router")])
+    await _answers(made, f"http://{HOST}:{ports.router}/_matrix/client/versions", router)
 
 
 def _router_file(router: str, workers: Sequence[Worker], ports: WorkerPorts, folder: Path) -> str:

@@ -35,6 +35,7 @@ from deploy.stack.supervisor import MALLOC_TUNABLES
 from tests.deploy.homeserver_api import RunningHomeserver
 from tests.deploy.processes import eventually, is_running, read_ready_file, run_up
 from tests.e2e.polling import STEP_TIMEOUT
+from tests.fakes.provisioned_homeserver import put_homeserver
 from tests.free_ports import free_ports
 
 
@@ -44,6 +45,7 @@ def kernel_shows(pid: int, what: str) -> str:
 
 async def test_no_secret_in_arguments_or_environment(tmp_path: Path) -> None:
     """No secret's value, password or number is in the arguments or environment of `up` or any child of it."""
+    await put_homeserver(Layout(tmp_path))
     with run_up(tmp_path, free_ports(), "homeserver=real"):
         pids = (await asyncio.to_thread(read_ready_file, tmp_path))["pids"]
         secrets = open_secrets(Layout(tmp_path))
@@ -272,11 +274,10 @@ def test_a_lost_key_stops_the_start_whatever_else_is_lost(tmp_path: Path) -> Non
 async def test_an_interrupted_first_run_is_done_again(tmp_path: Path) -> None:
     """A first run cut off after the accounts were made is run again, and ends the same: accounts in, secret gone."""
     layout, ports = Layout(tmp_path / "line"), Ports(free_ports())
-    accounts = await provision(layout, ports)
+    await put_homeserver(layout)
     layout.provisioned.unlink()
     open_secrets(layout).registration.write_text("left behind")
-    write_line_files(layout, ports)
-    await make_accounts(layout, ports)
+    accounts = await provision(layout, ports)
     assert not open_secrets(layout).registration.exists()
     assert not layout.first_start.exists()
     async with run_homeserver(layout, ports), aiohttp.ClientSession() as http:

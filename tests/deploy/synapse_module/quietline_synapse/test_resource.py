@@ -326,7 +326,7 @@ async def test_a_purge_survives_a_kill(line: ModuleHomeserver) -> None:
     async def seen() -> str:
         return str(states[-3:])
 
-    await wait_until("the purge is finished without being asked again", gone, within=300, every=0.5, seen=seen)
+    await wait_until("the purge is finished without being asked again", gone, within=300, every=3.0, seen=seen)
     await line.purged(room_id)
     assert line.rows_with(room_id) == {}
 

@@ -13,14 +13,15 @@ import pytest
 
 from tests.deploy.synapse_module.quietline_synapse.test_schema import ROOM, settings, tables
 from tests.e2e.polling import wait_until
-from tests.fakes.postgres_server import SUPERUSER, PostgresServer, running_postgres
-from tests.outside_programs import OutsidePrograms
+from tests.fakes.postgres_server import SUPERUSER, PostgresServer
 
 if TYPE_CHECKING:
     from quietline_synapse.rooms import AllRooms, PolicyRooms
     from quietline_synapse.vacuum import Vacuum
 
 DATABASE = "synapse"
+LIMITED = "limited"
+"""The role that may make no table."""
 LIST = "_temp_populate_rooms"
 STATEMENT_TIMEOUT_MS = 600_000
 """What Synapse sets for its connections."""
@@ -118,14 +119,13 @@ class OnePostgres:
 
 
 @pytest.fixture
-def postgres(outside_programs: OutsidePrograms) -> Iterator[OnePostgres]:
-    with running_postgres(outside_programs) as server:
-        if server is None:
-            pytest.skip("no PostgreSQL here, which is counted")
-        server.execute("postgres", f"CREATE DATABASE {DATABASE}")
-        made = OnePostgres(server)
-        made.execute(*tables("TEXT"), "ALTER TABLE redactions ALTER COLUMN have_censored TYPE BOOLEAN USING FALSE")
-        yield made
+def postgres(postgres_server: PostgresServer) -> Iterator[OnePostgres]:
+    """Make Synapse's database on the server of all tests, and take it away again with the role that a test made."""
+    postgres_server.execute(SUPERUSER, f"CREATE DATABASE {DATABASE}")
+    made = OnePostgres(postgres_server)
+    made.execute(*tables("TEXT"), "ALTER TABLE redactions ALTER COLUMN have_censored TYPE BOOLEAN USING FALSE")
+    yield made
+    postgres_server.execute(SUPERUSER, f"DROP DATABASE {DATABASE} WITH (FORCE)", f"DROP ROLE IF EXISTS {LIMITED}")
 
 
 def drop_once(postgres: OnePostgres, sign: str) -> None:
@@ -208,20 +208,22 @@ async def test_a_role_that_may_make_no_table_holds_up_neither_erasure_nor_backup
         "INSERT INTO events VALUES ('!gone', '$c', '@policy:agency.example')",
         "INSERT INTO state_events VALUES ('!gone', 'm.room.create', '', '$c')",
         """INSERT INTO event_json VALUES ('$c', '{"content": {}}')""",
-        "CREATE ROLE limited",
-        "GRANT ALL ON ALL TABLES IN SCHEMA public TO limited",
+        f"CREATE ROLE {LIMITED}",
+        f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {LIMITED}",
         "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
     )
     rooms = postgres.rooms()
     assert await rooms.problems() == []
-    postgres.role = "limited"
+    postgres.role = LIMITED
     assert await rooms.problems() == [NO_PURGED_TABLE]
     assert await postgres.all_rooms().our_rooms([ROOM, "!theirs"]) == {ROOM}
     await rooms.purge(ROOM)
     assert postgres.deleted == [ROOM]
     assert postgres.execute("SELECT to_regclass('quietline_purged')") == [(None,)]
     # Where an administrator makes it for the role, nothing is amiss.
-    postgres.execute("CREATE TABLE quietline_purged (digest TEXT PRIMARY KEY)", "GRANT ALL ON quietline_purged TO limited")
+    postgres.execute(
+        "CREATE TABLE quietline_purged (digest TEXT PRIMARY KEY)", f"GRANT ALL ON quietline_purged TO {LIMITED}"
+    )
     await rooms.purge(ROOM)
     assert await rooms.problems() == []
     postgres.execute("DELETE FROM rooms")
