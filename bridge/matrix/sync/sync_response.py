@@ -35,6 +35,7 @@ from bridge.matrix.api.json_fields import (
     string_field,
     strings_in,
 )
+from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.sessions import ToDeviceMessage
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch
 from bridge.matrix.room_keys import waiting_table
@@ -231,7 +232,7 @@ class SyncResponseParser:
         if membership not in MEMBERSHIPS:
             raise Malformed("membership")
         until = None if user_id in self._ours else await gone_until(transaction, room_id, user_id)
-        if until is not None and (membership not in {"invite", *GONE} or at <= until):
+        if until is not None and (membership not in {"invite", *GONE} or await self._is_of_before(transaction, at, until)):
             # Of before, or a person's own doing: who had gone is let in by a new invitation alone.
             is_new = membership not in GONE and await note_back(transaction, room_id, user_id)
             return MemberReturned(room_id=room_id, user_id=user_id) if is_new else None
@@ -256,6 +257,14 @@ class SyncResponseParser:
             event_id=event_id,
             at=at,
         )
+
+    async def _is_of_before(self, transaction: Transaction, at: int, until: int) -> bool:
+        """Whether what a homeserver tells that was put back is no newer than what it had told until that time.
+
+        Asked in the first response alone, which is read without a cursor: what comes by a cursor of its own is newer,
+        whatever its clock showed then and shows now.
+        """
+        return at <= until and not await identity_table.cursor(transaction, self._policy)
 
     async def _levels(self, transaction: Transaction, room_id: str, event: Json, sender: str) -> MatrixEvent | None:
         named = object_at(event, "content", "users")

@@ -110,6 +110,18 @@ async def test_an_invitation_before_our_first_sync_counts(rig: Rig, server: Scri
     assert not [item for item in rig.events if isinstance(item, MemberReturned)]
 
 
+async def test_an_invitation_by_a_clock_that_was_set_back_counts(rig: Rig, server: ScriptedHomeserver) -> None:
+    """The homeserver's clock was an hour ahead when it was put back, and right again then: what came later is later."""
+    _, eve, last = await eve_has_gone(rig, server)
+    server.ahead = 3600.0
+    await put_back_with(rig, server, last)
+    for event in (moved(eve, "invite", AT + 60_000, by="@ada:x"), moved(eve, "join", AT + 60_001)):
+        server.queue_sync(timeline(event))
+        await rig.matrix.sync.run_once()
+    assert await membership_of(rig.database, ROOM, eve.mxid) == "join"
+    assert not [item for item in rig.events if isinstance(item, MemberReturned)]
+
+
 async def test_who_went_before_that_as_well_is_not_told(rig: Rig, server: ScriptedHomeserver) -> None:
     """Who had gone by then already is gone there too; that they stay noted so costs nothing."""
     _, eve, last = await eve_has_gone(rig, server)
