@@ -19,7 +19,7 @@ from bot.model.feature import Step
 from bot.model.flood import CrowdEntry, RestClosing, rest_of
 from bot.model.thread_desk_events import UnreadClosed
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
-from bot.wording.durations import describe_minutes
+from bot.wording.durations import spell_duration
 from bot.wording.notice import notice_of
 from policies.pack import Pack
 
@@ -98,4 +98,4 @@ def _close(entry: CrowdEntry) -> SendEvent:
 
 
 def _after(pack: Pack) -> str:
-    return describe_minutes(max(1, round(pack.settings.close_undo / 60)))
+    return spell_duration(pack.settings.close_undo)

@@ -1,6 +1,7 @@
 """Lengths of time as people say them: in short, in steps, in whole words.
 
-Rule of this module: whole units alone, rounded down but in whole words; nothing ahead of now is less than nothing.
+Rule of this module: whole units alone; how long ago something was is rounded down, what a setting says is said exactly;
+nothing ahead of now is less than nothing.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ def spell_duration(seconds: float) -> str:
     """Say in whole words how long something lasts, in the largest unit in which that is true: a texter may be told it."""
     if seconds < MINUTE:
         return notice_of("desk_board.less_than_a_minute")
-    minutes = round(seconds / 60)
+    minutes, rest = divmod(round(seconds), 60)
+    if rest:
+        return notice_of("retention.seconds", seconds=round(seconds))
     hours, rest = divmod(minutes, 60)
     if hours < 2 or rest:
         return notice_of("retention.minutes", minutes=minutes) if minutes != 1 else notice_of("retention.a_minute")

@@ -309,9 +309,9 @@ def _elsewhere(pack: Pack) -> Sequence[ExposureEntry]:
 
 
 def format_duration(seconds: int) -> str:
-    """Say a length of time in seconds or minutes, in hours, or in days when it is some."""
-    if seconds < MINUTE:
+    """Say a length of time exactly: in seconds, minutes or hours, or in days when it is some."""
+    if not seconds or seconds % MINUTE:
         return f"{seconds} s"
-    if seconds < HOUR:
-        return f"{seconds // 60} min"
-    return f"{seconds // HOUR} h" if seconds < 4 * DAY else f"{seconds // DAY} days"
+    if seconds % HOUR:
+        return f"{seconds // MINUTE} min"
+    return f"{seconds // HOUR} h" if seconds < 4 * DAY or seconds % DAY else f"{seconds // DAY} days"

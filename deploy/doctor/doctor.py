@@ -15,7 +15,7 @@ import aiohttp
 from bridge.config.load import ConfigError, parse
 from deploy.doctor.database_probes import ROWS as DATABASE_ROWS
 from deploy.doctor.database_probes import database_probes
-from deploy.doctor.homeserver_probes import HomeserverQuestions
+from deploy.doctor.homeserver_probes import HELD_SECONDS, HomeserverQuestions
 from deploy.doctor.line_facts import texts_probe
 from deploy.doctor.machine_probes import machine_probes
 from deploy.doctor.outside_probes import outside_probes
@@ -130,13 +130,14 @@ async def run_checks(layout: Layout, *, seconds: float = LIMIT_SECONDS) -> tuple
         return _report(await ask_all(_without_configuration(layout), seconds=seconds), error.problems), False
     pack, pack_problems = _pack(config, layout)
     problems = [*problems, *overlay_problems(layout, joined=config.homeserver.joined)]
+    held_after = HELD_SECONDS if pack is None else float(pack.settings.late_after_seconds)
     async with aiohttp.ClientSession() as http:
         probes = [
             Probe(names=("secure_delete",), ask=of_thread(lambda: _settled(config, pack)), do="Ask again."),
             *machine_probes(layout, config, http, seconds=seconds),
             *database_probes(layout, config, pack, wait_ms=int(seconds * 500)),
             texts_probe(config, http, seconds=seconds),
-            *HomeserverQuestions(layout, config, http, seconds=seconds).probes(),
+            *HomeserverQuestions(layout, config, http, seconds=seconds, held_after=held_after).probes(),
             *outside_probes(config, http),
         ]
         found = await ask_all(probes, seconds=seconds)

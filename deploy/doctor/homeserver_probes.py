@@ -44,17 +44,30 @@ EMBEDDED: Final = "Start the line, or see logs/homeserver.log: `./quietline up` 
 JOINED: Final = "Is homeserver.url right, does it run, and does the proxy before it let /_matrix/ through?"
 DATABASE: Final = "Is PostgreSQL well? Its own log says so; the homeserver answers nothing without it."
 NEEDS_MODULE: Final = "Only the module tells it: load quietline_synapse.Quietline (its README says how)."
-MAX_SKEW_SECONDS, HELD_SECONDS = 60.0, 300.0
-"""By how much the homeserver's clock may differ from this machine's; words that are older than the second are held."""
+MAX_SKEW_SECONDS: Final = 60.0
+"""By how much the homeserver's clock may differ from this machine's at most."""
+HELD_SECONDS: Final = 300.0
+"""From which age on words are held, where no pack says it (`late_after_seconds`): as the base pack does."""
 CLIENT_SETTINGS: Final = "Settings, Account, in Element"
 
 
 class HomeserverQuestions:
-    """The questions to one homeserver. `http`: a session of the report; `seconds`: the limit of each question."""
+    """The questions to one homeserver.
+
+    `http`: a session of the report; `seconds`: the limit of each question; `held_after`: from how many seconds on words are
+    held.
+    """
 
     def __init__(
-        self, layout: Layout, config: Config, http: aiohttp.ClientSession, *, seconds: float = LIMIT_SECONDS
+        self,
+        layout: Layout,
+        config: Config,
+        http: aiohttp.ClientSession,
+        *,
+        seconds: float = LIMIT_SECONDS,
+        held_after: float = HELD_SECONDS,
     ) -> None:
+        self._held_after = held_after
         self._wait_ms = int(seconds * 500)
         self._layout, self._config, self._http = layout, config, http
         self._embedded = is_embedded(layout, config)
@@ -96,7 +109,7 @@ class HomeserverQuestions:
         if not isinstance(told, dict) or not isinstance(told.get("versions"), list):
             return [CheckResult(name=name, ok=False, what=f"what answers at {url} is no homeserver", do=JOINED)]
         client = self._client()
-        rows = [await self._ask_token(client), judge_clock(client.server_time, time.time())]
+        rows = [await self._ask_token(client), judge_clock(client.server_time, time.time(), self._held_after)]
         return [*rows, *([judge_version(server)] if server.startswith("Synapse/") else [])]
 
     async def _ask_token(self, client: HomeserverClient) -> CheckResult:
@@ -272,21 +285,21 @@ class HomeserverQuestions:
         )
 
 
-def judge_clock(server_time: float | None, now: float) -> CheckResult:
+def judge_clock(server_time: float | None, now: float, held_after: float) -> CheckResult:
     """Judge the homeserver's clock, in seconds since the epoch, beside this machine's."""
     name = "homeserver clock"
     if server_time is None:
         do = "Does a proxy before it take the header Date away? Compare `date` on both machines."
         return CheckResult(name=name, ok=True, asked=False, what="is not told", do=do)
     ahead = server_time - now
-    if abs(ahead) <= MAX_SKEW_SECONDS:
-        return CheckResult(name=name, ok=True, what="is this machine's, within a minute")
+    if abs(ahead) <= (allowed := min(MAX_SKEW_SECONDS, held_after)):
+        return CheckResult(name=name, ok=True, what=f"is this machine's, within {allowed:.0f} seconds")
     what = f"is {abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} this machine's"
     do = (
         "Have both machines' clocks synchronised (NTP: `timedatectl set-ntp true` on each): what colleagues write is "
         "stamped by the homeserver's, and held and asked about when it seems to be old, or erased later than is said."
     )
-    return CheckResult(name=name, ok=abs(ahead) <= HELD_SECONDS, what=what, do=do, warning=abs(ahead) <= HELD_SECONDS)
+    return CheckResult(name=name, ok=abs(ahead) <= held_after, what=what, do=do, warning=abs(ahead) <= held_after)
 
 
 def judge_version(told: str) -> CheckResult:

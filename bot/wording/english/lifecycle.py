@@ -89,6 +89,7 @@ NOTICES: Final[dict[str, str]] = {
     "retention.say_close_or_close_now": "Say !close, or !close now, and nothing behind it.",
     "retention.say_continue_or_continue_no": "Say !continue, or !continue no.",
     "retention.say_it_as_a_reply": "Say it as a reply to the message that should go.",
+    "retention.seconds": "{seconds} seconds",
     "retention.that_is_this_rooms_card": ("That is this room's card: it holds no word of theirs, and goes with the room."),
     "retention.the_closing_is_taken_back": "The closing is taken back.",
     "retention.they_left_with_a_silent": "They left with a silent word.",

@@ -99,6 +99,7 @@ NOTICES: Final[dict[str, str]] = {
     "retention.say_close_or_close_now": "Di !close, o !close now, y nada detrás.",
     "retention.say_continue_or_continue_no": "Di !continue, o !continue no.",
     "retention.say_it_as_a_reply": "Dilo como respuesta al mensaje que debe irse.",
+    "retention.seconds": "{seconds} segundos",
     "retention.that_is_this_rooms_card": (
         "Esa es la tarjeta de esta sala: no contiene palabras de la persona, y se va con la sala."
     ),

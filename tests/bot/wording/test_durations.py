@@ -31,6 +31,7 @@ def test_in_steps(seconds: float, words: str) -> None:
     ("seconds", "words"),
     [
         *((20, "less than a minute"), (60, "a minute"), (600, "10 minutes"), (7200, "2 hours"), (9000, "150 minutes")),
+        *((90, "90 seconds"), (150, "150 seconds"), (119.7, "2 minutes"), (61, "61 seconds")),
         *((72 * 3600, "3 days"), (71 * 3600, "71 hours"), (100 * 3600, "100 hours"), (90 * 86_400, "90 days")),
     ],
 )

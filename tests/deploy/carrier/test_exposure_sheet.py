@@ -25,6 +25,18 @@ async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
         yield there
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        *((0, "0 s"), (10, "10 s"), (90, "90 s"), (600, "10 min"), (5400, "90 min"), (86_400, "24 h")),
+        *((100 * 3600, "100 h"), (7 * 86_400, "7 days")),
+    ],
+)
+def test_a_length_of_time_is_exact(seconds: int, words: str) -> None:
+    """Counsel reads how long something is kept: a number that is less than that would be wrong."""
+    assert exposure_sheet.format_duration(seconds) == words
+
+
 async def test_it_names_every_part(line: LineDirectory) -> None:
     """Homeserver, bridge, keys, backups, logs, staff's devices, the texter's own phone; and each says who could read it."""
     found = exposure_sheet.exposure_entries(line.config, PACK)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import yaml
 
 from bridge.app import run_history
 from bridge.app.run_history import RunHistory
@@ -240,9 +241,15 @@ async def old_synapse(line: RealLine, _patch: pytest.MonkeyPatch) -> AsyncIterat
 
 @contextlib.asynccontextmanager
 async def homeserver_ahead(line: RealLine, _patch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    line.homeserver.ahead = 3600.0
+    """Have its clock ahead by less than a minute, and by more than what the agency's pack holds words up for."""
+    pack = line.layout.data / "agency.yaml"
+    before = pack.read_text()
+    settings = {**(yaml.safe_load(before).get("settings") or {}), "late_after_seconds": 30}
+    pack.write_text(yaml.safe_dump({**yaml.safe_load(before), "settings": settings}))
+    line.homeserver.ahead = 45.0
     yield
     line.homeserver.ahead = 0.0
+    pack.write_text(before)
 
 
 FAULTS: dict[str, Plant] = {

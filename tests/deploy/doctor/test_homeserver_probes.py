@@ -31,22 +31,25 @@ def test_versions(told: str, ok: bool, warning: bool, asked: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ahead", "ok", "warning", "asked"),
+    ("ahead", "held_after", "ok", "warning", "asked"),
     [
-        (0.0, True, False, True),
-        (60.0, True, False, True),
-        (-61.0, True, True, True),
-        (300.0, True, True, True),
-        (301.0, False, False, True),
-        (-86_400.0, False, False, True),
-        (None, True, False, False),
+        (0.0, 300, True, False, True),
+        (60.0, 300, True, False, True),
+        (-61.0, 300, True, True, True),
+        (300.0, 300, True, True, True),
+        (301.0, 300, False, False, True),
+        (-86_400.0, 300, False, False, True),
+        (29.0, 30, True, False, True),
+        (-31.0, 30, False, False, True),
+        (31.0, 30, False, False, True),
+        (None, 300, True, False, False),
     ],
 )
-def test_the_clock_beside_ours(ahead: float | None, ok: bool, warning: bool, asked: bool) -> None:
+def test_the_clock_beside_ours(ahead: float | None, held_after: float, ok: bool, warning: bool, asked: bool) -> None:
     """More than a minute is a warning, more than what holds words up a fault, with what to do; none is not told."""
-    found = judge_clock(None if ahead is None else 1e9 + ahead, 1e9)
+    found = judge_clock(None if ahead is None else 1e9 + ahead, 1e9, held_after)
     assert (found.name, found.ok, found.warning, found.asked) == ("homeserver clock", ok, warning, asked)
-    assert ("behind" in found.what) is (ahead is not None and ahead < -60.0)
+    assert ("behind" in found.what) is (ahead is not None and ahead < -30.0)
     assert ("NTP" in found.do) is (asked and (warning or not ok))
 
 
