@@ -3,7 +3,8 @@
 Rules of this module: each event of our rooms is on the deletion index until it was found gone. So what can be read, is no
 newer than what was heard, and is not on the index, had gone: it is put there to go now, and expiry does the rest, with its
 doubts of the clock and its regard for legal holds. What is newer the sync still brings. A room that cannot be looked at is
-compared elsewhere (`room_comparison`). Done twice, after a crash, it finds what is left.
+compared elsewhere (`room_comparison`). What is noted is forgotten once every room was looked through: after a crash all are
+again, and it finds what is left.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ class ReturnedEvents:
             raise
         except Permanent:
             return 0
-        old = [(event_id, at) for event_id, at in found if at <= until]
+        # Read first: in nearly every room all is on the index, and a commit there would hold up the one writer for nothing.
+        known = set(await room_events.ids_of_room(self._database, room_id))
+        old = [(event_id, at) for event_id, at in found if at <= until and event_id not in known]
         now = int(self._clock.now())
 
         async def commit(transaction: Transaction) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from bridge.erasure.returned_events import INTERVAL, ReturnedEvents
 from bridge.matrix.room_client import Permanent, TokenRefused, Transient
 from bridge.matrix.rooms.erasure_probe import ErasureProbe
+from bridge.matrix.rooms.room_state import Room, record_room
 from bridge.tables import line_state
 from tests.fakes.erasure_harness import ROOM, ErasureHarness, FakeRooms
 
@@ -52,6 +53,56 @@ async def test_nothing_is_asked_where_nothing_was_put_back(erasure: ErasureHarne
     asked = len(erasure.rooms.requests)
     await returned.run_once()
     assert len(erasure.rooms.requests) == asked
+
+
+async def test_where_all_is_known_nothing_is_written(
+    erasure: ErasureHarness, returned: ReturnedEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of rooms have nothing that came back: none of them costs a commit, and a room that has some costs one."""
+    database = erasure.harness.database
+    commit, commits = database.commit, list[object]()
+
+    async def counted(work: Any) -> Any:
+        commits.append(work)
+        return await commit(work)
+
+    monkeypatch.setattr(database, "commit", counted)
+    await returned.run_once()
+    assert len(commits) == 1, "that it is over"
+    erasure.rooms.events |= {f"$gone{number}": "erased before" for number in range(3)}
+    erasure.rooms.times |= dict.fromkeys(erasure.rooms.events, HEARD)
+    await note(erasure, HEARD)
+    commits.clear()
+    await returned.run_once()
+    assert len(commits) == 2
+
+
+async def test_a_crash_between_two_rooms_leaves_none_out(
+    erasure: ErasureHarness, returned: ReturnedEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was put on the index before stays there, and the next look takes up the rest."""
+    database, asked = erasure.harness.database, list[str]()
+    other = Room(room_id="!other", kind="office", owner="@ada:x", key_owner="room:!other")
+    await database.commit(lambda transaction: record_room(transaction, other, members={}, levels={}))
+
+    async def readable(_self: FakeRooms, room_id: str) -> list[tuple[str, int]]:
+        asked.append(room_id)
+        if len(asked) == 2:
+            raise Transient(0, "")
+        return [(f"$gone in {room_id}", HEARD)]
+
+    async def indexed() -> set[str]:
+        rows = await database.fetch("SELECT room_id FROM event WHERE event_id LIKE '$gone in %'")
+        return {row["room_id"] for row in rows}
+
+    monkeypatch.setattr(FakeRooms, "readable", readable)
+    with pytest.raises(Transient):
+        await returned.run_once()
+    assert await indexed() == {asked[0]}
+    assert await line_state.get(database, line_state.EVENTS_RETURNED) == str(HEARD)
+    await returned.run_once()
+    assert await indexed() == {ROOM, "!other"}
+    assert await line_state.get(database, line_state.EVENTS_RETURNED) is None
 
 
 async def test_a_room_that_cannot_be_looked_at_holds_up_no_other(erasure: ErasureHarness, returned: ReturnedEvents) -> None:
