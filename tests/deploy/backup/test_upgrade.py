@@ -63,7 +63,7 @@ RENAMED_BACK = (
 
 @pytest.fixture
 async def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
-    """Have a stopped line whose database stands one step before this program's."""
+    """Have a stopped line whose database stands two steps before this program's; the last changes no file."""
     monkeypatch.setattr(made, "SCRYPT", {"n": 2, "r": 1, "p": 1})
     async with line_directory(tmp_path) as line:
         await line.desk()
@@ -95,7 +95,7 @@ async def test_a_backup_is_made_before_the_steps(layout: Layout, tmp_path: Path)
     """The backup is of the older version and opens; the database is then of this one, and a second time does nothing."""
     assert older(layout) == ["quietline_version"]
     steps, file = await upgrade(layout, config_of(layout), backup=(tmp_path / "kept", PASSPHRASE))
-    assert (steps, older(layout)) == (1, [])
+    assert (steps, older(layout)) == (2, [])
     assert file is not None
     assert made.read_backup(file, PASSPHRASE).schema["quietline_version"] == 8
     assert await upgrade(layout, config_of(layout), backup=(tmp_path / "kept", PASSPHRASE)) == (0, None)
@@ -260,10 +260,10 @@ async def test_the_verb(layout: Layout, tmp_path: Path) -> None:
     data = ["upgrade", "--data", str(layout.data)]
     looked = await invoke([*data, "--check", "--json"])
     told = json.loads(looked.stdout)
-    assert (looked.exit_code, told["ok"], told["checks"][0]["what"]) == (0, True, "1 steps are to be taken")
+    assert (looked.exit_code, told["ok"], told["checks"][0]["what"]) == (0, True, "2 steps are to be taken")
     assert older(layout) == ["quietline_version"]
     done = await invoke(data)
-    said = ["1 steps were taken.", f"Start the line, then look at it: quietline doctor --data {layout.data}"]
+    said = ["2 steps were taken.", f"Start the line, then look at it: quietline doctor --data {layout.data}"]
     assert (done.exit_code, done.stdout.splitlines()[-2:]) == (0, said), done.output
     assert len(sorted((tmp_path / "kept").glob("*.backup"))) == 1
     assert (await invoke(data)).stdout == "Nothing was to be done.\n"
