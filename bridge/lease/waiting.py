@@ -2,7 +2,8 @@
 
 Rules of this module: one connection, two looks a second, and nothing is written before the lease is free; what cannot be
 told is waited for. No file but `keys.db` is looked at, and that only for its age: without it, or with an older one than
-the last leader had or the database knows of, there is nothing to lead with, and whoever has it may take the lease.
+the last leader had or the database knows of, there is nothing to lead with, and whoever has it may take the lease. That is
+asked for the last time while no commit can be made, and before anything of the lease is changed.
 """
 
 from __future__ import annotations
@@ -114,13 +115,20 @@ class Waiting:
         age = await self._keys_age(seen.holder if stood_still else "")
         if await self._is_older(connection, age, seen):
             return None
+
+        async def may_lead(now: Lease) -> bool:
+            """Whether it is the newest still: whoever holds the lease may have committed since it was asked."""
+            return not await self._is_older(connection, await self._keys_age(""), now)
+
         by = LeaseHolder(identity=self._identity, host=host_name(), least_epoch=age.epoch)
-        asked = seconds_since_boot()
-        epoch = await lease_table.take(connection, place_of_lease(self._place), seen, is_free=dead or stood_still, by=by)
+        asked, is_free = seconds_since_boot(), dead or stood_still
+        place = place_of_lease(self._place)
+        epoch = await lease_table.take(connection, place, seen, is_free=is_free, may_lead=may_lead, by=by)
         if epoch is None:
             return None
         self._connection = None
-        lead = Lead(
+        log.event("lease.taken")
+        return Lead(
             connection,
             self._place,
             epoch=epoch,
@@ -129,17 +137,6 @@ class Waiting:
             former="" if seen.released or dead else seen.holder or "unknown",
             end=self._end,
         )
-        try:
-            # Once more, before our epoch is written into it: the former leader may have committed since it was asked.
-            is_older = await self._is_older(connection, await self._keys_age(""), seen)
-        except BaseException:
-            await lead.close()
-            raise
-        if is_older:
-            await lead.close()
-            return None
-        log.event("lease.taken")
-        return lead
 
     async def _is_older(self, connection: PostgresConnection, age: KeyFileAge, seen: Lease) -> bool:
         """Whether `keys.db` is older than the last leader's, or than the database knows of, and say so."""

@@ -22,6 +22,7 @@ goes on within a transaction), view-pg-locks.html, functions-admin.html (`pg_ter
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -157,12 +158,19 @@ def _lease_of(row: Row) -> Lease:
 
 
 async def take(
-    connection: PostgresConnection, place: PostgresPlace, seen: Lease, *, is_free: bool, by: LeaseHolder
+    connection: PostgresConnection,
+    place: PostgresPlace,
+    seen: Lease,
+    *,
+    is_free: bool,
+    may_lead: Callable[[Lease], Awaitable[bool]],
+    by: LeaseHolder,
 ) -> int | None:
     """Take the lease if it still is as it was seen; return the new epoch, or None.
 
     `is_free`: who holds it is dead, or it has stood still for its length. A commit of the old holder that is in the middle
-    is waited for, and ended at the server where it does not end. Raises `DatabaseError`.
+    is waited for, and ended at the server where it does not end. `may_lead` is asked while no commit of theirs can be made:
+    where it says no, or raises, nothing has changed, and a holder that is only slow goes on. Raises `DatabaseError`.
     """
     lock = place.lock(FENCE)
     try:
@@ -175,13 +183,13 @@ async def take(
     try:
         row = await connection.fetchrow(f"{_READ} FOR UPDATE")
         same = row is not None and (row["epoch"], row["until"]) == (seen.epoch, seen.until)
-        if row is None or not same or not (row["released"] or is_free):
+        if row is None or not same or not (row["released"] or is_free) or not await may_lead(_lease_of(row)):
             await connection.run("ROLLBACK")
             return None
         epoch = max(seen.epoch, by.least_epoch) + 1
         await connection.execute(_TAKE, epoch, by.identity, by.host, LEASE_SECONDS)
         await call(connection, LEADER_NAME)
-    except DatabaseError:
+    except BaseException:
         if not connection.is_closed:
             await connection.run("ROLLBACK")
         raise

@@ -15,14 +15,14 @@ from aiohttp import web
 
 from bridge.lease import lead as lead_module
 from bridge.lease import waiting
-from bridge.lease.key_file_look import peek_age
+from bridge.lease.key_file_look import KeysNotRead, peek_age
 from bridge.lease.lead import Lead
 from bridge.lease.process_identity import is_dead
 from bridge.lease.waiting import Waiting
 from bridge.runtime import clock
 from bridge.runtime.request_guard import guard
 from bridge.storage.database import Transaction, Work
-from bridge.storage.errors import InUse, LeadLost, Unavailable
+from bridge.storage.errors import Busy, InUse, LeadLost, Unavailable
 from bridge.storage.key_file import KeyFile
 from bridge.storage.postgres_connection import PostgresConnection, PostgresPlace, connect
 from bridge.storage.postgres_database import PostgresDatabase
@@ -391,10 +391,7 @@ async def test_two_leaders_by_a_hand_edited_lease_do_not_both_commit(
 async def test_an_older_file_of_keys_is_not_the_line_s(line: LeasedLine, stack: AsyncExitStack, tmp_path: Path) -> None:
     """A copy of before, on a volume that is not that of the last leader: nobody leads with it unless a person says so."""
     lead = await first(line, stack)
-    keys = KeyFile(path=line.keys, epoch=lead.epoch)
-    await keys.open()
-    await keys.close()
-    await lead.note_keys()
+    await with_keys(line, lead)
     await lead.close()
     with contextlib.closing(SqliteConnection(line.keys)) as file:
         file.execute("UPDATE epoch SET number = 0")
@@ -407,15 +404,12 @@ async def test_an_older_file_of_keys_is_not_the_line_s(line: LeasedLine, stack: 
 
 
 async def test_what_the_former_leader_committed_last_is_known(line: LeasedLine, stack: AsyncExitStack) -> None:
-    """It notes a change of `keys.db` while another takes the lease with a copy: no epoch is written into that.
+    """It notes a change of `keys.db` when another is about to take the lease with a copy: no epoch is written into that.
 
     So the newest file is led with as soon as it is there, and nobody has to say anything.
     """
     lead = await first(line, stack)
-    keys = KeyFile(path=line.keys, epoch=lead.epoch)
-    await keys.open()
-    await keys.close()
-    await lead.note_keys()
+    await with_keys(line, lead)
     await lead.close()
     noted, told = [0], list[bool]()
 
@@ -427,8 +421,50 @@ async def test_what_the_former_leader_committed_last_is_known(line: LeasedLine, 
     assert [await copy.try_once() for _ in range(2)] == [None, None]
     assert told == [True, True]
     later = await successor(line, stack)
-    assert later.epoch == lead.epoch + 2
+    assert later.epoch == lead.epoch + 1
     assert line.ends == []
+
+
+async def test_a_slow_leader_goes_on_where_only_a_copy_of_the_keys_wants_its_lease(
+    line: LeasedLine, stack: AsyncExitStack, strangers: None, short_leases: None
+) -> None:
+    """Its lease ran out and it commits all the same, as it may: who finds its file too old then takes nothing.
+
+    Nor does who cannot look at the file in that moment. The leader commits, and renews its lease.
+    """
+    lead = await first(line, stack)
+    await with_keys(line, lead)
+    database = await opened(line, lead, stack)
+    asked = list[int]()
+
+    async def changes(_connection: object) -> int:
+        """Know of no change at first, and of one once no commit can be made; or fail then."""
+        asked.append(1)
+        if len(asked) % 4 == 0:
+            raise KeysNotRead(Busy("SQLITE_BUSY"))
+        return 1 - len(asked) % 2
+
+    copy = Waiting(line.place, line.keys, end=line.ends.append, noted=changes)
+    stack.push_async_callback(copy.close)
+
+    async def looked() -> bool | None:
+        with contextlib.suppress(KeysNotRead):
+            assert await copy.try_once() is None
+        return len(asked) >= 4 or None
+
+    await wait_until("it was about to take it, twice", looked, every=0.05)
+    await database.commit(say("by the slow one"))
+    await lead.confirm()
+    assert (lead.holds, lead.lost, line.ends) == (True, False, [])
+    assert (await successor(line, stack)).epoch == lead.epoch + 1
+
+
+async def with_keys(line: LeasedLine, lead: Lead) -> None:
+    """Have its `keys.db` be the line's."""
+    keys = KeyFile(path=line.keys, epoch=lead.epoch)
+    await keys.open()
+    await keys.close()
+    await lead.note_keys()
 
 
 async def test_a_leader_that_is_cut_off_ends_before_another_leads(
