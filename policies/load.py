@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 from pydantic import ValidationError
 
-from policies import ProblemsError
+from policies import ProblemsError, read_text
 from policies.hours import longest_as_sent
 from policies.keywords import normalize_words
 from policies.pack import (
@@ -114,7 +114,7 @@ def _read(name: str, near: Path, problems: list[str]) -> PackFile | None:
     except ValidationError as error:
         for e in error.errors(include_input=False, include_url=False):
             where = ".".join(str(part) for part in e["loc"]) or "the whole file"
-            what = e["msg"].removeprefix("Value error, ")
+            what = "must hold keys" if e["type"] == "model_type" else e["msg"].removeprefix("Value error, ")
             problems.append(f"{name}: {where}: {'unknown key' if e['type'] == 'extra_forbidden' else what}")
         return None
     if path.is_relative_to(PACKS):
@@ -124,7 +124,7 @@ def _read(name: str, near: Path, problems: list[str]) -> PackFile | None:
 
 def parse_yaml(path: Path) -> Any:
     """Read a file of YAML in which no key stands twice. Raises one of `UNREADABLE`."""
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader, see below
+    return yaml.load(read_text(path), Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader, see below
 
 
 def why_unreadable(error: Exception, path: Path) -> str:

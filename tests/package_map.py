@@ -40,7 +40,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
         "policies bot/model bot/language bot/commands bot/display bot/guard bot/sending bot/lifecycle bot/safety "
         "bot/staffing bot/codeword bot/drills bot/command_functions bot/canary"
     ),
-    "bridge/runtime": "",
+    "bridge/runtime": "policies",
     "bridge/storage": "bot/model bridge/runtime",
     "bridge/carriers": "bot/model bridge/runtime",
     "bridge/carriers/vendors": "policies bridge/runtime bridge/carriers",

@@ -272,11 +272,12 @@ def test_the_policy_imports_only_what_is_pure() -> None:
 
 @pytest.mark.parametrize("folder", ["bot", "policies"])
 def test_the_policy_asks_no_clock_and_touches_no_file(folder: str) -> None:
-    """Neither `bot` nor `policies` calls `now()`, `today()`, `print`, `open`; only the loader reads a pack."""
+    """Neither `bot` nor `policies` calls `now()`, `today()`, `print`, `open`; only the loader reads a pack, in one way."""
     for file, tree in within(folder):
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
             called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-            assert called not in {"now", "utcnow", "today", "print", "open", "input", "exec", "eval"}, f"{file}: {called}"
+            assert called not in {"now", "utcnow", "today", "print", "input", "exec", "eval"}, f"{file}: {called}"
+            assert called != "open" or file == "policies/__init__.py", f"{file}: {called}"
             assert called not in {"read_text", "read_bytes"} or file == "policies/load.py", f"{file}: {called}"
 
 

@@ -60,8 +60,8 @@ def parse(path: Path) -> tuple[Config, list[str]]:
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:
-        told = [f"{path}: {'.'.join(map(str, e['loc']))}: {problem_sentence(e)}" for e in error.errors()]
-        raise ConfigError(told) from None
+        told = [(".".join(map(str, each["loc"])) or "the whole file", problem_sentence(each)) for each in error.errors()]
+        raise ConfigError([f"{path}: {place}: {problem}" for place, problem in told]) from None
     return config, [f"{path}: {problem}" for problem in _problems(config)]
 
 

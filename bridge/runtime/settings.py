@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat
 
+from policies import read_text
+
 _HOST_NAME: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 """A host's name: what can be asked for (RFC 1035 §2.3.4), and a low line, which is found in names all the same."""
 
@@ -34,6 +36,8 @@ def problem_sentence(found: Mapping[str, Any]) -> str:
             return "is needed"
         case "extra_forbidden":
             return "unknown key: is it written right, and in its place?"
+        case "model_type" | "dict_type":
+            return "must hold keys, each with a colon and a value"
         case "string_type":
             return "must be text; put it in quotes"
         case "string_pattern_mismatch":
@@ -229,7 +233,7 @@ def is_private(place: Path) -> bool:
 
 def read_secret(path: Path) -> str:
     """Read a secret from its file, or its credential. The file was checked when the configuration was loaded."""
-    return secret_place(path).read_text(encoding="utf-8").strip()
+    return read_text(secret_place(path)).strip()
 
 
 def secret_files(section: Section, at: str = "") -> Iterator[tuple[str, Path]]:

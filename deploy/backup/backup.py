@@ -38,6 +38,7 @@ from deploy.data_dir import offline
 from deploy.data_dir.atomic_files import give_to_owner, sync_directory
 from deploy.data_dir.program import own_version
 from deploy.data_dir.secret_files import Secrets, SetupError
+from policies import read_text
 from policies.load import PACK_NAME, REGIONAL_NAME
 
 if TYPE_CHECKING:
@@ -112,9 +113,9 @@ async def backup(layout: Layout, to: Path, passphrase: bytes) -> Backup:
 
 def collect(layout: Layout, config: Config) -> Backup:
     """Collect what a backup of this line holds."""
-    out = {path.resolve() for name, path in secret_files(config) if name in RENEWED_SECRETS}
+    out = {os.path.realpath(path) for name, path in secret_files(config) if name in RENEWED_SECRETS}
     secrets = Secrets(directory=layout.secrets)
-    out |= {path.resolve() for path in (secrets.vault_key, secrets.index_key, secrets.registration)}
+    out |= {os.path.realpath(path) for path in (secrets.vault_key, secrets.index_key, secrets.registration)}
     wanted = [path for _, path in secret_files(config)]
     wanted += sorted(layout.secrets.iterdir()) if layout.secrets.is_dir() else []
     packs = {name: _pack_file(layout.config.parent / name) for name in config.line.packs if not _is_builtin_pack(name)}
@@ -123,7 +124,7 @@ def collect(layout: Layout, config: Config) -> Backup:
     files = {
         str(path.absolute()): secret_place(path).read_bytes()
         for path in wanted
-        if path.resolve() not in out and secret_place(path).is_file()
+        if os.path.realpath(path) not in out and secret_place(path).is_file()
     }
     with offline.read_transaction(config) as db:
         return Backup(
@@ -212,9 +213,10 @@ def decrypt(data: bytes, passphrase: bytes) -> Backup:
 def read_backup(source: Path, passphrase: bytes) -> Backup:
     """Read a backup from its file. Raises :class:`SetupError`."""
     try:
-        if source.stat().st_size > MAX_FILE_BYTES:
-            raise SetupError([f"{source}: this is no backup of quietline"])
-        return decrypt(source.read_bytes(), passphrase)
+        whole = not source.is_fifo() and source.stat().st_size <= MAX_FILE_BYTES
+        return decrypt(source.read_bytes() if whole else b"", passphrase)
+    except SetupError as error:
+        raise SetupError([f"{source}: {problem}" for problem in error.problems]) from None
     except OSError as error:
         raise SetupError([f"{source}: cannot be read ({error.strerror})"]) from None
 
@@ -263,7 +265,7 @@ def write_new_file(to: Path, data: bytes) -> None:
 def read_passphrase(path: Path) -> bytes:
     """Read a passphrase from its file (mode 0600, one line). Raises :class:`SetupError`."""
     try:
-        private, text = is_private(path), path.read_text(encoding="utf-8").strip()
+        private, text = is_private(path), read_text(path).strip()
     except (OSError, UnicodeDecodeError):
         raise SetupError([f"{path}: the passphrase cannot be read"]) from None
     problems = []

@@ -48,7 +48,7 @@ def report(
         raise click.UsageError("--month is a year and a month: 2027-01.")
     with exit_on_errors():
         # A configuration says where the database is; without one it is where `up` makes it.
-        config = load(layout.config) if layout.config_file or layout.config.exists() else None
+        config = load(layout.config) if layout.config_file or layout.has_config else None
         if config is None and not layout.bridge.is_dir():
             exit_with_problems([f"{layout.data}: there is no line; --data or --config says where it is"])
         data, server = (layout.bridge, None) if config is None else (config.data_dir, config.database_url)
@@ -103,7 +103,7 @@ def practices(layout: Layout, as_json: bool) -> None:
 
     # A file that was named has to be there; the line's own is not, before its first start.
     with exit_on_errors():
-        loaded = load(layout.config) if layout.config_file or layout.config.exists() else None
+        loaded = load(layout.config) if layout.config_file or layout.has_config else None
         pack = load_pack(loaded.line.packs if loaded else kept.DEFAULT_PACKS, near=layout.config.parent)
     results = kept.evaluate(loaded, pack)
     if loaded is None:

@@ -11,6 +11,7 @@ configuration cannot be read is a line of the fleet all the same: its own checks
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -24,6 +25,7 @@ from bridge.config.sections import Config
 from deploy.data_dir.atomic_files import file_problem, rewrite_atomically
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
+from policies import read_text
 from policies.load import UNREADABLE, parse_yaml, why_unreadable
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ def layout_of(config: Path) -> Layout:
     """
     file = config.absolute()
     try:
-        data_dir = Path(str(yaml.safe_load(file.read_text(encoding="utf-8"))["data_dir"]))
+        data_dir = Path(str(yaml.safe_load(read_text(file))["data_dir"]))
     except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError, RecursionError):
         return Layout(file.parent, config_file=file)
     return Layout(line_directory(file, data_dir), config_file=file)
@@ -110,7 +112,7 @@ def require_addable(path: Path) -> tuple[FleetLine, ...]:
 
     Raises :class:`SetupError` also for a file that is right and of another form than :func:`add_line` can add to.
     """
-    if not path.exists():
+    if not os.path.lexists(path):
         return ()
     lines = read_fleet(path)
     last = path.read_text(encoding="utf-8").rstrip().splitlines()[-1]
@@ -154,7 +156,7 @@ def _shared(lines: Sequence[FleetLine]) -> Iterator[str]:
     for (first, one), (second, other) in combinations(enumerate(lines), 2):
         pair = f"lines.{second} ({other.name}): "
         of_first = f"lines.{first} ({one.name})"
-        if one.layout.data.resolve() == other.layout.data.resolve():
+        if _same(one.layout.data, other.layout.data):
             yield f"{pair}is the line of {of_first} once more"
             continue
         if one.config is None or other.config is None:
@@ -169,10 +171,15 @@ def _shared(lines: Sequence[FleetLine]) -> Iterator[str]:
         yield from (f"{pair}{problem} of {of_first}" for problem in _common(one.config, other.config))
 
 
+def _same(one: Path, other: Path) -> bool:
+    """Whether two paths lead to the same place; one that leads in a circle is no error here."""
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
 def _common(one: Config, other: Config) -> Iterator[str]:
-    if one.data_dir.resolve() == other.data_dir.resolve():
+    if _same(one.data_dir, other.data_dir):
         yield "data_dir: is that"
-    if one.keys.vault_key_file.resolve() == other.keys.vault_key_file.resolve():
+    if _same(one.keys.vault_key_file, other.keys.vault_key_file):
         yield "keys.vault_key_file: is that"
     if (
         one.homeserver.joined or other.homeserver.joined

@@ -6,6 +6,7 @@ person, but a hand-out's, which is the name of an account.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -94,6 +95,11 @@ class Layout:
     def config(self) -> Path:
         """The bridge's configuration, the operator's to edit."""
         return self.config_file or self.data / "config.yaml"
+
+    @property
+    def has_config(self) -> bool:
+        """Whether anything lies there: a link to nothing, or a directory, is no line that is new. Its reader says what."""
+        return os.path.lexists(self.config)
 
     @property
     def carrier(self) -> Path:

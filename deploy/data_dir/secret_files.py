@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from bridge.runtime.settings import is_private
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
-from policies import ProblemsError
+from policies import ProblemsError, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ class SetupError(ProblemsError):
 def read_private_line(path: Path) -> str:
     """Read a secret that an operator named: a file of mode 0600 with one line. Raises :class:`SetupError`."""
     try:
-        private, text = is_private(path), path.read_text(encoding="utf-8").strip()
+        private, text = is_private(path), read_text(path).strip()
     except (OSError, UnicodeDecodeError):
         raise SetupError([f"{path}: cannot be read"]) from None
     problems = []

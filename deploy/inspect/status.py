@@ -143,7 +143,7 @@ async def check_status(
 
 def has_line(layout: Layout) -> bool:
     """Whether there is a line to look at: a configuration, or the first run of `up`, which is about to write one."""
-    return layout.config.exists() or layout.lock.exists()
+    return layout.has_config or layout.lock.exists()
 
 
 def _started_by_up(layout: Layout) -> dict[str, str] | None:

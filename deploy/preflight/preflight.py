@@ -16,7 +16,7 @@ import time
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -42,6 +42,7 @@ from deploy.preflight.database_check import check_server_database
 from deploy.preflight.line_files_check import check_contents, check_files
 from deploy.stack.start_conditions import is_port_free
 from deploy.stack.synapse_overlay import overlay_problems
+from policies import read_text
 from policies.lint import lint
 from policies.load import PackError
 from policies.load import load as load_pack
@@ -390,8 +391,7 @@ def _as_warning(check: CheckResult, *, missing: bool) -> CheckResult:
 def _pack_problems(path: Path) -> list[str]:
     """Say what is wrong with the packs of a configuration that cannot be used either."""
     try:
-        raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-        packs = raw["lines"][0].get("packs", ["base"])
+        packs = yaml.safe_load(read_text(path))["lines"][0].get("packs", ["base"])
         load_pack([str(pack) for pack in packs], near=path.parent)
     except PackError as error:
         return error.problems

@@ -42,7 +42,7 @@ async def run_homeserver_alone(
     :class:`SetupError` with all problems.
     """
     require_own_homeserver(layout)
-    if not layout.config.is_file():
+    if not layout.has_config:
         raise SetupError([f"{layout.config}: is not there; `quietline init` makes a line"])
     with exclusive_lock(layout), stop_signals() as stop:
         if kill_stale_processes([layout.pid(NAME)]):

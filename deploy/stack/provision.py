@@ -21,9 +21,8 @@ from typing import TYPE_CHECKING, Any, Final
 import aiohttp
 import yaml
 
-from bridge.config.load import ConfigError, load
+from bridge.config.load import ConfigError, load, parse
 from bridge.config.sections import Config, PhoneLine
-from bridge.runtime.safe_yaml import safe_load
 from deploy.data_dir.atomic_files import (
     exclude_from_backups,
     file_problem,
@@ -38,6 +37,7 @@ from deploy.stack import homeserver_database, synapse_config
 from deploy.stack.own_addresses import with_addresses
 from deploy.stack.readiness import ReadinessProbe
 from deploy.stack.supervisor import Child, ChildPaths, Supervisor, kill_stale_processes
+from policies import read_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -67,7 +67,7 @@ def mxid(user: str, server_name: str = synapse_config.SERVER_NAME) -> str:
 
 def children_of(layout: Layout) -> tuple[str, ...]:
     """Name the children of the line of a directory; of the rehearsal that will be made where there is none yet."""
-    if not layout.config.is_file():
+    if not layout.has_config:
         return CHILDREN
     try:
         return CHILDREN if load(layout.config).line.rehearsal else REAL_LINE_CHILDREN
@@ -88,11 +88,13 @@ def write_line_files(layout: Layout, ports: Ports, *, listen: str = HOST) -> Con
     """
     secrets = open_secrets(layout)
     try:
+        # Before anything is made: secrets of a rehearsal would be the first accounts of a real line.
+        rehearsal = not layout.has_config or parse(layout.config)[0].line.rehearsal
         for directory in (layout.data, layout.run, layout.logs, layout.bridge):
             make_private_directory(directory)
         exclude_from_backups(layout.bridge)
         made = {"provisioned": _provisioned(layout), "sealed": (layout.bridge / "keys.db").exists()}
-        secrets.make(**made, accounts=_is_rehearsal(layout))
+        secrets.make(**made, accounts=rehearsal)
         _write_config(layout, ports, secrets, listen)
         config = load(layout.config)
         _require_registrations(layout, config)
@@ -304,25 +306,14 @@ def _handed_out(layout: Layout, config: Config) -> list[str]:
     return [mxid for mxid in people if handout_file(layout.handout, mxid).is_file()]
 
 
-def _is_rehearsal(layout: Layout) -> bool:
-    """Whether the line is a rehearsal, or what its configuration says of that cannot be read: its reader tells why."""
-    try:
-        told = safe_load(layout.config.read_text(encoding="utf-8"))
-        return bool(told["lines"][0]["rehearsal"])
-    except KeyError:
-        return False
-    except (OSError, ValueError, TypeError, IndexError, yaml.YAMLError, RecursionError):
-        return True
-
-
 def _write_config(layout: Layout, ports: Ports, secrets: Secrets, listen: str) -> None:
     """Write `config.yaml` when there is none, or make the ports in it follow, leaving every other letter as it is."""
-    if not layout.config.is_file():
+    if not layout.has_config:
         text = yaml.safe_dump(_bridge_settings(layout, ports, secrets), sort_keys=False)
         write_atomically(layout.config, _CONFIG_HEADER + text)
         return
     try:
-        text = layout.config.read_bytes().decode("utf-8")  # unchanged: `read_text` would change line ends
+        text = read_text(layout.config, newline="")  # line ends stay
         updated = with_addresses(text, ports, listen=listen)
     except (yaml.YAMLError, ValueError, RecursionError):
         return  # reading it says so, in the bridge's own words

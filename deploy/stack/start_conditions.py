@@ -78,7 +78,7 @@ def stop_signals() -> Iterator[asyncio.Event]:
 def require_own_homeserver(layout: Layout) -> None:
     """Raise :class:`SetupError` for a line on the agency's own homeserver, before anything of it is touched."""
     with contextlib.suppress(ConfigError):  # what is wrong with it is told later, all of it
-        if layout.config.is_file() and load(layout.config).homeserver.joined:
+        if layout.has_config and load(layout.config).homeserver.joined:
             told = f"the homeserver is the agency's own; `quietline bridge --data {layout.data}` runs this line"
             raise SetupError([f"{layout.config}: homeserver.joined: {told}"])
 

@@ -306,6 +306,14 @@ def test_a_key_that_stands_twice_is_refused(papers: Papers, more: str, key: str)
     assert told.value.problems == [f"{papers.path}: line {line}: the key {key} is there twice; take one out"]
 
 
+def test_what_an_editor_of_windows_writes_is_read(papers: Papers) -> None:
+    """A mark of the byte order, and carriage returns."""
+    text = papers.save().read_text(encoding="utf-8")
+    as_it_was = load(papers.path)
+    papers.path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    assert load(papers.path) == as_it_was
+
+
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
     """A configuration that is not there is said so."""
     with pytest.raises(ConfigError, match="cannot be read"):
