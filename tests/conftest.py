@@ -28,7 +28,7 @@ from hypothesis import HealthCheck, settings
 # Before anything imports mautrix.crypto: our adapter has to stand where it looks for `olm`.
 import bridge.matrix  # noqa: F401
 from tests.outside_programs import OutsidePrograms
-from tests.run_directory import share
+from tests.run_directory import keep_files_in_memory, share
 
 if TYPE_CHECKING:
     from tests.fakes.postgres_server import PostgresServer
@@ -75,6 +75,7 @@ SLOW: Final = (HealthCheck.too_slow,)
 settings.register_profile("day", deadline=None, derandomize=True, suppress_health_check=SLOW)
 settings.register_profile("night", deadline=None, print_blob=True, suppress_health_check=SLOW)
 settings.load_profile("night" if os.environ.get("QUIETLINE_EXPLORE") == "1" else "day")
+keep_files_in_memory()
 # An `assert` in what the tests share tells its values too; this stands before any of it is imported.
 pytest.register_assert_rewrite("tests.bot", "tests.bridge", "tests.deploy", "tests.e2e", "tests.fakes")
 
