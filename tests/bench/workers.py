@@ -90,13 +90,11 @@ async def measure(
     clients: int,
     seconds: float,
     rate: float,
-    *,
-    router: str = "caddy",
 ) -> Taken | None:
     """Measure a line of its own on a homeserver with so many workers, 0: one process; None without a program."""
     async with AsyncExitStack() as stack:
         line = BenchLine(directory)
-        running = await run_with_workers(stack, line, server, programs, count, router=router)
+        running = await run_with_workers(stack, line, server, programs, count)
         if running is None:
             return None
         sol, told = await stack.enter_async_context(supervisor_at_desk(line))
