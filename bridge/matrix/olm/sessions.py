@@ -8,11 +8,12 @@ Source: https://spec.matrix.org/latest/client-server-api/#molmv1curve25519-aes-s
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from mautrix.crypto.account import OlmAccount
+from mautrix.crypto.sessions import Session
 from mautrix.types import IdentityKey, OlmCiphertext, OlmMsgType
 
 from bridge.matrix.api.json_fields import Json, Malformed, as_object, dumps, int_field, loads, object_at, string_field
@@ -39,13 +40,18 @@ class Wedged(Exception):  # noqa: N818 - a condition of a session, which the cal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToDeviceMessage:
-    """A decrypted to-device message. `signing_key` is what the sender claims; only a device list can confirm it."""
+    """A decrypted to-device message. `signing_key` is what the sender claims; only a device list can confirm it.
+
+    `lost_ours`: the device has begun an Olm session, though there was one: it says so (`m.dummy`), or it just does, because
+    ours began with a one-time key that it had used up, which a homeserver that was put back gives out again.
+    """
 
     sender: str
     sender_key: str
     signing_key: str
     type: str
     content: Json
+    lost_ours: bool = False
 
 
 class NoAccount(Exception):  # noqa: N818 - it says what is so
@@ -91,11 +97,12 @@ class OlmChannel:
         kind, body = int_field(own, "type"), string_field(own, "body")
         if kind not in {0, 1}:
             raise Malformed("type")
-        plaintext, new = await self._plaintext(transaction, account, sender_key, OlmMsgType(kind), body)
+        sessions = await self._olm_store.sessions(transaction, sender_key)
+        plaintext, new = await self._plaintext(transaction, account, sender_key, sessions, OlmMsgType(kind), body)
         if new:
             await begun(transaction, sender, sender_key)
-        payload = loads(plaintext)
-        return self._message(payload, account, sender, sender_key)
+        message = self._message(loads(plaintext), account, sender, sender_key)
+        return replace(message, lost_ours=message.type == "m.dummy" or (new and bool(sessions)))
 
     async def has_session(self, transaction: Transaction, device: Device) -> bool:
         """Whether there is an Olm session with the device."""
@@ -133,10 +140,16 @@ class OlmChannel:
         }
 
     async def _plaintext(
-        self, transaction: Transaction, account: OlmAccount, sender_key: str, kind: OlmMsgType, body: str
+        self,
+        transaction: Transaction,
+        account: OlmAccount,
+        sender_key: str,
+        sessions: Sequence[Session],
+        kind: OlmMsgType,
+        body: str,
     ) -> tuple[str, bool]:
         key, message = IdentityKey(sender_key), OlmCiphertext(type=kind, body=body)
-        for session in await self._olm_store.sessions(transaction, sender_key):
+        for session in sessions:
             if kind == OlmMsgType.PREKEY and not session.matches(body):
                 continue
             try:

@@ -187,14 +187,13 @@ class SyncResponseParser:
         return [ReadReceipt(room_id=room_id, user_id=user_id, event_id=event_id) for user_id, event_id in newest.items()]
 
     async def _to_device(self, transaction: Transaction, message: ToDeviceMessage) -> list[MatrixEvent]:
-        if message.type == "m.room_key":
-            learned = await self._inbound_sessions.add_room_key(transaction, message)
-            return [] if learned is None else await self._inbound_sessions.retry_with_key(transaction, *learned)
-        if message.type == "m.dummy":
-            # the device began a new Olm session because it could not read our last message, which may have been a key
+        if message.lost_ours:  # it could not read our last message, which may have been a key
             known = await self._devices.find(transaction, message.sender, message.sender_key)
             if known is not None and known[1]:
                 await self._devices.owe_keys_again(transaction, known[0], self._policy)
+        if message.type == "m.room_key":
+            learned = await self._inbound_sessions.add_room_key(transaction, message)
+            return [] if learned is None else await self._inbound_sessions.retry_with_key(transaction, *learned)
         return []
 
     async def _event(self, transaction: Transaction, room_id: str, event: Json) -> MatrixEvent | None:

@@ -1,4 +1,4 @@
-"""Unwedging: devices that began a new Olm session with the texter puppet (`m.dummy`); they could not read its last message.
+"""Unwedging: devices that began another Olm session with the texter puppet; they could not read its last message.
 
 Rule of this module: the puppet has a store of its own, and two stores have no commit in common. So the request is noted
 beside the new session, and from there the keys are owed in the main store; a crash in between does that again, and never
@@ -32,7 +32,7 @@ class Unwedging:
     async def take(self, transaction: Transaction, _response: Json, batch: ToDeviceBatch, _gaps: TimelineGaps) -> None:
         """Note who began again, in the commit of the sync; every other message only kept its Olm session."""
         for message in batch.messages:
-            if message.type != "m.dummy":
+            if not message.lost_ours:
                 continue
             known = await self._devices.find(self._database, message.sender, message.sender_key)
             if known is not None and known[1]:

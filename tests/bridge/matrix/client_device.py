@@ -134,6 +134,10 @@ class ClientDevice:
         }
         return self.to_device(to, "m.room_key", content)
 
+    def forget_sessions(self) -> None:
+        """Lose the Olm sessions with others: what was sent by them is read no more, and the next message begins another."""
+        self._to.clear()
+
     def group(self, room_id: str) -> OutboundGroupSession:
         return self.groups.setdefault(room_id, OutboundGroupSession())
 

@@ -178,3 +178,38 @@ async def test_a_device_gets_the_keys_again_with_its_first_message(rig: Rig, ser
         await rig.matrix.device_updates.run_once()
         assert len(server.sent_to(ada)) == 2
     assert bodies(rig.events) == ["one", "two"]
+
+
+async def test_a_device_that_begins_another_session_is_sent_the_keys_again(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Ours began with a key that it had used up (a homeserver that was put back); it says nothing of that, but speaks.
+
+    By its own session it gets every live key of both identities, once an hour; while it uses ours it gets none.
+    """
+    ada = await both_speak(rig, server)
+    for event in server.sent_to(ada):
+        ada.decrypt_to_device(event)
+    await rig.database.commit(lambda transaction: transaction.execute("UPDATE matrix_last_seen SET spoke = $1", True))
+    await writes(rig, server, ada)
+    assert senders(server, ada) == [POLICY, PUPPET], "it uses our sessions, so it could read them"
+    await begins_again(rig, server, ada)
+    assert senders(server, ada) == [POLICY, PUPPET, POLICY, PUPPET]
+    again = [ada.decrypt_to_device(event)["content"]["session_key"] for event in server.sent_to(ada)[2:]]
+    assert len(set(again)) == 2
+    await begins_again(rig, server, ada)
+    assert senders(server, ada) == [POLICY, PUPPET, POLICY, PUPPET]
+
+
+async def begins_again(rig: Rig, server: ScriptedHomeserver, ada: ClientDevice) -> None:
+    ada.forget_sessions()
+    ada.groups.clear()
+    await writes(rig, server, ada)
+
+
+async def writes(rig: Rig, server: ScriptedHomeserver, ada: ClientDevice) -> None:
+    """Have a device send the key of its session to both identities."""
+    keys = {who: ada.room_key_message(server.ours[who], ROOM) for who in (POLICY, PUPPET)}
+    server.queue_sync({"to_device": {"events": [keys[POLICY]]}})
+    await rig.matrix.sync.run_once()
+    server.queue_sync({"to_device": {"events": [keys[PUPPET]]}}, puppet=True)
+    await rig.matrix.puppet_sync.run_once()
+    await rig.matrix.device_updates.run_once()
