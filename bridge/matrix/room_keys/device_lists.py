@@ -12,6 +12,7 @@ that a mark that is set during a query survives it.
 
 from __future__ import annotations
 
+from asyncio import sleep as wait
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -33,6 +34,8 @@ from bridge.services import Services
 from bridge.storage.database import Database, Transaction, earlier, placeholders
 
 RESEND_INTERVAL_MS: Final = 3_600_000
+SECOND_LOOK_SECONDS: Final = 1.0
+"""Until a list is asked for again in which a device is missing."""
 DAY_SECONDS: Final = 86_400.0
 
 EventSink = Callable[[Transaction, Sequence[MatrixEvent]], Awaitable[None]]
@@ -231,8 +234,23 @@ class DeviceLists:
             self._committed()
 
     async def query(self, users: Sequence[str]) -> Json:
-        """Ask the homeserver. Never inside a commit."""
-        return await self._client.request("POST", "keys", "query", body={"device_keys": {user: [] for user in users}})
+        """Ask the homeserver, and once more where a device is missing that there was: by a list without it, it has gone.
+
+        Never inside a commit.
+        """
+        body: Json = {"device_keys": {user: [] for user in users}}
+        answer = await self._client.request("POST", "keys", "query", body=body)
+        if await self._lacks_any(users, answer):
+            await wait(SECOND_LOOK_SECONDS)
+            answer = await self._client.request("POST", "keys", "query", body=body)
+        return answer
+
+    async def _lacks_any(self, users: Sequence[str], answer: Json) -> bool:
+        for user_id in users:
+            rows = await self._database.fetch("SELECT ed25519 FROM matrix_device WHERE user_id=$1", user_id)
+            if is_answered(answer, user_id) and {row["ed25519"] for row in rows} - _keys_there(answer, user_id):
+                return True
+        return False
 
     async def apply_query(
         self, transaction: Transaction, users: Sequence[str], answer: Json
@@ -242,7 +260,7 @@ class DeviceLists:
         returned: list[str] = []
         await self._confirmations.take_new(transaction)
         for user_id in users:
-            if user_id.partition(":")[2] in object_at(answer, "failures"):
+            if not is_answered(answer, user_id):
                 continue
             changed += await self._apply_identity(transaction, user_id, master_key_of(answer, user_id))
             if await self._apply_devices(transaction, user_id, answer):
@@ -313,12 +331,8 @@ class DeviceLists:
 
     async def _note_gone(self, transaction: Transaction, user_id: str, answer: Json, before: Collection[str]) -> set[str]:
         """Note which of a user's devices this answer has no more; return the signing keys of all that ever went."""
-        listed = object_at(answer, "device_keys")
-        if user_id in listed:  # an answer that says nothing of a user does not say that their devices went
-            # Also one that cannot be read now is there still.
-            keys = [object_at(listed, user_id, device_id, "keys").values() for device_id in object_at(listed, user_id)]
-            there = {key for values in keys for key in values if isinstance(key, str)}
-            await gone_devices.record(transaction, user_id, set(before) - there, now_ms=int(self._clock.now() * 1000))
+        went = set(before) - _keys_there(answer, user_id)
+        await gone_devices.record(transaction, user_id, went, now_ms=int(self._clock.now() * 1000))
         return await gone_devices.of_user(transaction, user_id)
 
     async def _rotate_untrusted(self, transaction: Transaction, user_id: str, rekeyed: Collection[str]) -> None:
@@ -342,6 +356,22 @@ class DeviceLists:
             return
         await outbound_table.owe_again(transaction, *whose, now_ms=now)
         await self.mark(transaction, [device.user_id], stale=False)
+
+
+def is_answered(answer: Json, user_id: str) -> bool:
+    """Whether an answer to `/keys/query` says something of a user: their homeserver may not have been reached.
+
+    Source: https://spec.matrix.org/latest/client-server-api/#post_matrixclientv3keysquery (`failures`)
+    """
+    is_failed = user_id.partition(":")[2] in object_at(answer, "failures")
+    return not is_failed and user_id in object_at(answer, "device_keys")
+
+
+def _keys_there(answer: Json, user_id: str) -> set[str]:
+    """Return all keys of a user's devices in an answer, also of devices that cannot be read now: they are there still."""
+    devices = object_at(answer, "device_keys", user_id)
+    keys = [object_at(devices, device_id, "keys").values() for device_id in devices]
+    return {key for values in keys for key in values if isinstance(key, str)}
 
 
 async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:

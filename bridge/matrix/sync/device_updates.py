@@ -16,7 +16,7 @@ from bridge.matrix.api.http_client import Permanent, TokenRefused
 from bridge.matrix.api.json_fields import Json
 from bridge.matrix.room_keys import dirty_table, waiting_table
 from bridge.matrix.room_keys.confirmed_identities import take_unannounced
-from bridge.matrix.room_keys.device_lists import DeviceLists, EventSink
+from bridge.matrix.room_keys.device_lists import DeviceLists, EventSink, is_answered
 from bridge.matrix.room_keys.inbound_sessions import InboundSessions
 from bridge.matrix.room_keys.key_sharing import RoomKeySharing
 from bridge.matrix.sync.sync_loop import SyncLoop
@@ -26,6 +26,9 @@ from bridge.storage.database import Transaction
 
 BATCH_SIZE: Final = 50
 REJECTED_SECONDS: Final = 600.0
+UNANSWERED_SECONDS: Final = 60.0
+"""Until users are asked for again of whom an answer says nothing: their homeserver was not reached, and nobody believes
+their list of before meanwhile."""
 MAX_SLEEP: Final = 2.0
 """Seconds until marks are looked for that were made beside the bridge: five are promised (design.md, "Contracts with the
 outside")."""
@@ -81,9 +84,13 @@ class DeviceListUpdates:
             await self._expire_waiting()
 
     async def _refresh(self, marks: Sequence[tuple[str, int]]) -> None:
-        users = [user_id for user_id, _ in marks]
         try:
-            answer = await self._devices.query(users)
+            answer = await self._devices.query([user_id for user_id, _ in marks])
+            unanswered = [user_id for user_id, _ in marks if not is_answered(answer, user_id)]
+            if unanswered:
+                await self._postpone(unanswered, UNANSWERED_SECONDS)
+                marks = [mark for mark in marks if mark[0] not in unanswered]
+            users = [user_id for user_id, _ in marks]
             await self._database.commit(lambda transaction: self._apply(transaction, marks, answer))
             self._committed()
             await self._key_sharing.share_everywhere(users)
@@ -91,13 +98,16 @@ class DeviceListUpdates:
             raise
         except Permanent:
             if len(marks) == 1:
-                due = int((self._clock.now() + REJECTED_SECONDS) * 1000)
-                await self._database.commit(partial(dirty_table.postpone, users=users, due_ms=due))
+                await self._postpone([marks[0][0]], REJECTED_SECONDS)
                 raise
             for mark in marks:  # what is refused about one of them is not to be the others' trouble
                 await self._refresh([mark])
         else:
             await self._database.commit(partial(dirty_table.clear, marks=marks))
+
+    async def _postpone(self, users: Sequence[str], seconds: float) -> None:
+        due = int((self._clock.now() + seconds) * 1000)
+        await self._database.commit(partial(dirty_table.postpone, users=users, due_ms=due))
 
     async def _apply(self, transaction: Transaction, marks: Sequence[tuple[str, int]], answer: Json) -> None:
         users = [user_id for user_id, _ in marks]

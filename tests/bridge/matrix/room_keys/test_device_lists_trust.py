@@ -206,6 +206,6 @@ async def test_when_a_device_was_last_heard(rig: Rig, server: ScriptedHomeserver
     assert await heard() == today
     server.people.clear()
     await rig.database.commit(
-        lambda transaction: rig.matrix.devices.apply_query(transaction, [ada.mxid], {"device_keys": {}})
+        lambda transaction: rig.matrix.devices.apply_query(transaction, [ada.mxid], {"device_keys": {ada.mxid: {}}})
     )
     assert await heard() is None

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 import pytest
+from aiohttp import web
 
 from bridge.matrix import service
 from bridge.matrix.api.events import DevicesReturned, MemberReturned, Membership, UntrustedMessage
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch
+from bridge.matrix.room_keys import device_lists
 from bridge.matrix.rooms.room_state import levels_of, membership_of, set_levels
 from bridge.matrix.sync.sync_response import STATE_AFTER
 from bridge.runtime.crash_points import CrashPoint
@@ -234,6 +236,47 @@ async def test_a_device_that_was_signed_out_gets_no_key(rig: Rig, server: Script
     assert [type(item) for item in rig.events if isinstance(item, UntrustedMessage)] == [UntrustedMessage]
     assert bodies(rig.events) == []
     assert [item for item in rig.events if isinstance(item, DevicesReturned)] == [DevicesReturned(users=(ada.mxid,))]
+
+
+async def test_a_list_that_lacks_a_device_once(
+    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked for once more before a device counts as gone, for then it is so for good; another key never counts."""
+    monkeypatch.setattr(device_lists, "SECOND_LOOK_SECONDS", 0.0)
+    ada, _, _ = await heard(rig, server)
+    lacking: dict[str, Any] = {"device_keys": {ada.mxid: {}}}
+
+    async def ask(*answers: dict[str, Any]) -> list[str]:
+        server.faults += [web.json_response(answer) for answer in answers]
+        await rig.database.commit(lambda transaction: rig.matrix.devices.mark(transaction, [ada.mxid]))
+        await rig.matrix.device_updates.run_once()
+        return [device.device_id for device in await rig.matrix.devices.trusted(ada.mxid)]
+
+    assert await ask(lacking) == [ada.device_id]
+    assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_gone_device") == 0
+    assert await ask(lacking, lacking) == []
+    assert await ask() == []
+
+
+@pytest.mark.parametrize(
+    "silent", [{"failures": {"x": {}}, "device_keys": {}}, {"device_keys": {}}, {}], ids=["failed", "left out", "empty"]
+)
+async def test_an_answer_that_says_nothing_of_a_person(
+    rig: Rig, server: ScriptedHomeserver, silent: dict[str, Any]
+) -> None:
+    """Their list is not taken for fresh: what they say waits until one has come, and they are asked for again."""
+    ada, _, _ = await heard(rig, server)
+    server.queue_sync({"next_batch": BEFORE, "device_lists": {"changed": [ada.mxid]}})
+    await rig.matrix.sync.run_once()
+    server.faults.append(web.json_response(silent))
+    await rig.matrix.device_updates.run_once()
+    server.queue_sync(timeline(ada.room_message(ROOM, "said meanwhile")))
+    await rig.matrix.sync.run_once()
+    await rig.matrix.device_updates.run_once()
+    assert bodies(rig.events) == []
+    await rig.database.commit(lambda transaction: transaction.execute("UPDATE matrix_dirty SET due_ms = 0"))
+    await rig.matrix.device_updates.run_once()
+    assert bodies(rig.events) == ["said meanwhile"]
 
 
 async def test_what_an_answer_does_not_say_of_a_device(rig: Rig, server: ScriptedHomeserver) -> None:
