@@ -207,7 +207,9 @@ def cpu_seconds() -> float:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Tell the process that prints, when this is one of several."""
+    """Tell the process that prints, when this is one of several. Without the module of the waits nothing has waited."""
+    if (polling := sys.modules.get("tests.e2e.polling")) is not None:
+        session.config.stash[FIGURES] += polling.late
     if (told := getattr(session.config, "workeroutput", None)) is not None:
         told["stood_in"] = session.config.stash[STRICT_FALLBACKS]
         told["missing_programs"] = session.config.stash[MISSING_PROGRAMS]

@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.timeout(1800)
 def test_types_are_strict() -> None:
     """Mypy has nothing to say of what `pyproject.toml` names: all of the product, and its tests."""
     checked = subprocess.run([sys.executable, "-P", "-m", "mypy"], cwd=ROOT, capture_output=True, text=True, check=False)

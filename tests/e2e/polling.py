@@ -10,7 +10,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
@@ -20,6 +20,8 @@ MOST_BUSY = 4.0
 """How many times its seconds a step gets at most, on a machine with more to do than cores."""
 HANG_TIMEOUT = 60.0
 """Seconds that a last look may take."""
+late: Final[list[str]] = []
+"""Steps that were reached, and not in the time that a free machine has for them: told when all tests have run."""
 
 
 class StepFailed(AssertionError):  # noqa: N818 - reads as what it is: a step failed
@@ -45,6 +47,8 @@ async def wait_until(
         async with limit:
             while True:
                 if answer := await probe():
+                    if (waited := time.monotonic() - began) > within:
+                        late.append(f"reached after {waited:.0f} s, {within:.0f} s on a free machine: {step}")
                     return answer
                 if time.monotonic() >= began + within * busy():
                     break

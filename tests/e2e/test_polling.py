@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from tests.e2e.polling import together
+from tests.e2e import polling
+from tests.e2e.polling import together, wait_until
 
 
 async def test_what_is_done_together_ends_together() -> None:
@@ -37,3 +38,21 @@ async def test_what_is_done_together_returns_what_each_returned() -> None:
         return 2
 
     assert await together(one(), two()) == [1, 2]
+
+
+async def test_a_step_that_only_a_busy_machine_has_time_for_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It fails nothing, and is read by whoever asks why a run took long."""
+    told: list[str] = []
+    monkeypatch.setattr(polling, "late", told)
+    monkeypatch.setattr(polling, "busy", lambda: polling.MOST_BUSY)
+    looks = iter((None, None, True))
+
+    async def third_time() -> bool | None:
+        return next(looks)
+
+    assert await wait_until("here at once", third_time, within=60, every=0)
+    assert told == []
+    looks = iter((None, None, True))
+    assert await wait_until("here in the end", third_time, within=0.01, every=0.015)
+    (said,) = told
+    assert said.endswith("s on a free machine: here in the end")
