@@ -40,6 +40,8 @@ class WakeUps:
     """A timer was set."""
     carrier_copies: Callable[[], None] = _nothing
     """A carrier's copy may be due."""
+    shown_text: Callable[[str, str], None] = _nothing
+    """A texter's words are in their room, which is committed: the thread, and our name of the message."""
     erasure_jobs: Callable[[], None] = _nothing
     """An erasure job may be due."""
     device_lists: Callable[[], None] = _nothing

@@ -9,13 +9,18 @@ A copy is called gone only when the carrier says so; one that the carrier keeps 
 how long; one at another carrier than the configured one is called left there, because this carrier's "no such text" proves
 nothing. The carrier's id is sealed under a key of the copies' own, which is not the texter's: it must still open when the
 texter's is destroyed, and the row is deleted when the copy is settled.
+
+That a text is shown stands on the deletion index, in the commit that notes its event. Here it is remembered as well, until
+its copy is tried: so most copies' rows are written once, and deleted. Of what is not tried then (its thread is on hold, the
+clock is doubted) the row says that it is due. What was remembered goes with the process, and the first look asks the index.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from itertools import islice
+from typing import Final, TypeAlias
 
 from bridge.background.corruption import AlertCallback, CorruptionPolicy
 from bridge.background.loop import BackgroundLoop
@@ -38,6 +43,8 @@ from bridge.tables.carrier_copies import CarrierCopy
 COPIES: Final = "copies"
 """The vault's owner of the copies' key."""
 BATCH: Final = 20
+MOST_REMEMBERED: Final = 10_000
+"""Texts that are remembered as shown at most: so many wait where a carrier does not answer."""
 COMMIT_WITHIN: Final = 1.0
 """Seconds for which a result waits for others of its batch, and for the request under way."""
 MAX_SLEEP: Final = 5.0
@@ -53,6 +60,10 @@ GONE: Final = "gone"
 UNCONFIRMED: Final = "deletion asked for, which the carrier does not confirm"
 UNKNOWN_ID: Final = "its id could not be opened"
 ELSEWHERE: Final = "left at another carrier, which cannot be asked any more"
+
+
+ShownText: TypeAlias = tuple[str, str]
+"""A thread, and our name of a message in its room that has a text of theirs, or a piece of one."""
 
 
 class CarrierCopies:
@@ -78,6 +89,9 @@ class CarrierCopies:
             corruption=CorruptionPolicy(clock=services.clock, alert=alert),
         )
         services.wake.carrier_copies = self.loop.wake
+        self._shown: dict[ShownText, None] = {}
+        services.wake.shown_text = self._remember
+        self._has_asked_index = False
 
     async def seal(self, message_id: str) -> bytes:
         """Seal a carrier's id, before the commit that notes its copy."""
@@ -88,15 +102,26 @@ class CarrierCopies:
             await self._vault.create(COPIES)
             return await self._vault.seal(COPIES, COPIES, raw)
 
+    def _remember(self, owner: str, ref: str) -> None:
+        """Remember that a text is shown; where there are too many, let the index be asked again."""
+        if len(self._shown) >= MOST_REMEMBERED:
+            self._shown.clear()
+            self._has_asked_index = False
+        self._shown[owner, ref] = None
+
     async def run_once(self) -> float:
-        """Try a batch of what is due; return the seconds until there may be more."""
+        """Try a batch of what is shown, and one of what is due; return the seconds until there may be more."""
+        if not self._has_asked_index:
+            await self._ask_index()
         distrusted = await clock_trust.is_distrusted(self._database)
+        shown = list(islice(self._shown, BATCH))
         due = await carrier_copies.due_copies(self._database, self._clock.now(), BATCH, clock_distrusted=distrusted)
         results: list[tuple[CarrierCopy, str]] = []
-        commit_at = 0.0
-        for copy in due:
+        commit_at, batch = 0.0, list[CarrierCopy | ShownText]([*shown, *due])
+        for each in batch:
             await self._yield_to_foreground()
-            if (result := await self._delete_one(copy)) is None:
+            copy = await self._still_due(each, clock_distrusted=distrusted)
+            if copy is None or (result := await self._delete_one(copy)) is None:
                 continue
             now = asyncio.get_running_loop().time()
             commit_at = commit_at if results else now + COMMIT_WITHIN
@@ -106,7 +131,30 @@ class CarrierCopies:
                 results = []
         if results:
             await self._finish(results)
-        return 0.0 if len(due) == BATCH else GATHER_SECONDS if due else MAX_SLEEP
+        for text in shown:  # not before: where something raised, all of it is looked at once more
+            self._shown.pop(text, None)
+        return 0.0 if BATCH in (len(shown), len(due)) else GATHER_SECONDS if shown or due else MAX_SLEEP
+
+    async def _ask_index(self) -> None:
+        self._has_asked_index = True  # before: what is forgotten meanwhile has it asked once more
+        now = self._clock.now()
+        try:
+            await self._database.commit(lambda transaction: carrier_copies.release_all_shown(transaction, now))
+        except BaseException:
+            self._has_asked_index = False
+            raise
+
+    async def _still_due(self, each: CarrierCopy | ShownText, *, clock_distrusted: bool) -> CarrierCopy | None:
+        """Return the copy if it may go: the others of its batch took their time, and a person may hold it by now."""
+        if isinstance(each, CarrierCopy):
+            return each if await carrier_copies.may_delete(self._database, each.n) else None
+        (owner, ref), now = each, self._clock.now()
+        copy = None if clock_distrusted else await carrier_copies.shown_copy(self._database, owner, ref, now)
+        if copy is None:
+            await self._database.commit(
+                lambda transaction: carrier_copies.release_shown(transaction, owner, ref, now), sync=Sync.DEFER
+            )
+        return copy
 
     async def _delete_one(self, copy: CarrierCopy) -> str | None:
         """Return what became of a copy; None when it stays, or goes later."""
@@ -114,9 +162,6 @@ class CarrierCopies:
             message_id = (await self._vault.open(COPIES, COPIES, copy.id)).decode("utf-8", "surrogatepass")
         except CannotOpen:
             return UNKNOWN_ID
-        # The others of this batch took their time: a person may hold it by now.
-        if not await carrier_copies.may_delete(self._database, copy.n):
-            return None
         if copy.hash != id_digest(self._vault, self._carrier.kind, message_id):
             return ELSEWHERE
         if await self._is_report_missing(copy) and (told := await self._carrier.status(message_id)) is not None:

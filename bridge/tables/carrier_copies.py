@@ -33,6 +33,13 @@ NOT_ON_HOLD: Final = f"""NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = c.owner
 """SQL: nobody holds the thread of a copy `c`, as far as that is known."""
 
 
+_ROWS: Final = ", ".join(f"(${3 * n + 1}, ${3 * n + 2}, CAST(${3 * n + 3} AS BIGINT))" for n in range(TOGETHER))
+_COUNT: Final = f"""INSERT INTO copy_result (owner, result, count)
+    SELECT column1, column2, column3 FROM (VALUES {_ROWS}) AS counted WHERE column1 <> ''
+    ON CONFLICT (owner, result) DO UPDATE SET count = copy_result.count + excluded.count"""  # noqa: S608 - a constant
+"""Counts results for so many owners; those without a name are none, and fill the list."""
+
+
 class CarrierCopy(NamedTuple):
     """A copy at the carrier. `due`: when it is to be deleted; `noted`: since when it is known; `id`: sealed."""
 
@@ -62,6 +69,19 @@ async def due_copies(reader: Reader, now: float, most: int, *, clock_distrusted:
     return [CarrierCopy(r["n"], bytes(r["hash"]), r["id"], r["due"], r["tries"], r["noted"]) for r in rows]
 
 
+async def shown_copy(reader: Reader, owner: str, ref: str, now: float) -> CarrierCopy | None:
+    """Return the copy of a text that is in its room, as one that is due now; None where it is not to be tried now.
+
+    That is so where it is gone, was tried before, or where its thread is on hold. `ref`: as for `release_shown`.
+    """
+    row = await reader.fetchrow(
+        f"SELECT n, hash, id, noted FROM carrier_copy c WHERE owner = $1 AND ref = $2 AND tries = 0 AND {NOT_ON_HOLD}",  # noqa: S608
+        owner,
+        _text_of(ref),
+    )
+    return None if row is None else CarrierCopy(row["n"], bytes(row["hash"]), row["id"], now, 0, row["noted"])
+
+
 async def may_delete(reader: Reader, n: int) -> bool:
     """Whether a copy is still there and may go: nobody holds its thread now."""
     query = f"SELECT 1 FROM carrier_copy c WHERE n = $1 AND {NOT_ON_HOLD}"  # noqa: S608 - a constant
@@ -84,8 +104,11 @@ async def settle(transaction: Transaction, results: Mapping[int, str]) -> None:
         for row in await transaction.fetch(query, *some):
             if row["owner"]:
                 counts[row["owner"], results[row["n"]]] += 1
-    for (owner, result), more in counts.items():
-        await count_result(transaction, owner, result, more=more)
+    counted = [(owner, result, more) for (owner, result), more in counts.items()]
+    for begin in range(0, len(counted), TOGETHER):
+        rows = counted[begin : begin + TOGETHER]
+        rows += [("", "", 0)] * (TOGETHER - len(rows))
+        await transaction.execute(_COUNT, *(value for row in rows for value in row))
 
 
 async def record(
@@ -109,9 +132,21 @@ async def record(
 
 async def release_shown(transaction: Transaction, owner: str, ref: str, now: float) -> None:
     """Let the copy of a text go that is in its room now. `ref` is `in:`, the text's id, and the number of its piece."""
-    text = ref.rpartition(":")[0]
     query = "UPDATE carrier_copy SET due = $3 WHERE owner = $1 AND ref = $2 AND due > $3 AND tries = 0"
-    await transaction.execute(query, owner, text, now)
+    await transaction.execute(query, owner, _text_of(ref), now)
+
+
+async def release_all_shown(transaction: Transaction, now: float) -> None:
+    """Let the copies of all texts go whose first piece is on the deletion index: it is in its room."""
+    await transaction.execute(
+        """UPDATE carrier_copy SET due = $1 WHERE due > $1 AND tries = 0 AND EXISTS (
+            SELECT 1 FROM event e WHERE e.owner = carrier_copy.owner AND e.ref = carrier_copy.ref || ':0')""",
+        now,
+    )
+
+
+def _text_of(ref: str) -> str:
+    return ref.rpartition(":")[0]
 
 
 async def release_reported(transaction: Transaction, hash_: bytes, now: float) -> None:

@@ -137,7 +137,8 @@ class BenchLine:
                 """SELECT (SELECT COUNT(*) FROM inbox) + (SELECT COUNT(*) FROM outbox)
                    + (SELECT COUNT(*) FROM thread WHERE room_id IS NULL)
                    + CASE WHEN (SELECT COUNT(*) FROM warm_room) < 4 THEN 1 ELSE 0 END
-                   + (SELECT COUNT(*) FROM carrier_copy WHERE due <= $1 AND tries = 0)""",
+                   + (SELECT COUNT(*) FROM carrier_copy c WHERE tries = 0 AND (due <= $1 OR EXISTS (
+                       SELECT 1 FROM event e WHERE e.owner = c.owner AND e.ref = c.ref || ':0')))""",
                 time.time(),
             )
 

@@ -97,17 +97,23 @@ class FakeRoomClient:
 
 
 class RoomSenderHarness:
-    """Posts over a paper edge, and a thread that has a room. `woken`: whom the engine was told of."""
+    """Posts over a paper edge, and a thread that has a room. `woken`: whom the engine was told of.
+
+    `shown`: the texts of which whoever deletes copies was told that they are in their rooms.
+    """
 
     def __init__(self, harness: BridgeHarness, *, crash: CrashHook = never_crash) -> None:
         self.harness = harness
         self.room_client = FakeRoomClient()
         self.woken: list[str] = []
+        self.shown: list[tuple[str, str]] = []
         self.outside_rooms: set[str] = set()
         self.comparisons = 0
         self.told: list[HomeserverIncident] = []
         self.room_sender = RoomSender(
-            harness.services_with(WakeUps(engine=self.woken.append), crash=crash),
+            harness.services_with(
+                WakeUps(engine=self.woken.append, shown_text=lambda *text: self.shown.append(text)), crash=crash
+            ),
             room_client=cast("RoomClient", self.room_client),
             device_trust=cast("DeviceTrustCommands", None),
             dead_letter_retry=cast("DeadLetterRetry", None),

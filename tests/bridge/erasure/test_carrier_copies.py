@@ -11,9 +11,11 @@ import pytest
 
 from bot.model.events import TextOutcome
 from bridge.carriers.adapter import Deleted, DeleteLater, DeleteOutcome, DeliveryReport, Status, UnknownOutcome
+from bridge.erasure import carrier_copies as copies_module
 from bridge.erasure.carrier_copies import COPIES, GATHER_SECONDS, MAX_SLEEP
 from bridge.runtime.crash_points import CrashPoint
-from bridge.tables import carrier_copies, clock_trust
+from bridge.storage.database import Transaction
+from bridge.tables import carrier_copies, clock_trust, room_events
 from bridge.tables.carrier_copies import REPORT_WAIT, SHOW_WAIT
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.bridge_harness import BridgeHarness, ManualClock
@@ -42,27 +44,81 @@ async def results(harness: BridgeHarness) -> dict[str, int]:
     return {row["result"]: row["count"] for row in await harness.database.fetch("SELECT result, count FROM copy_result")}
 
 
-async def shown(harness: BridgeHarness, owner: str) -> None:
-    """Say that a text is in its room, as `posts` does."""
+REMEMBERED, IN_ITS_ROW, ON_THE_INDEX = "remembered", "in its row", "on the index"
+"""By what it is known that a text is in its room: as mostly; where more than the text was noted; after a start."""
+
+
+async def shown(harness: BridgeHarness, owner: str, by: str = REMEMBERED) -> None:
+    """Say that a text is in its room."""
     ref = await harness.database.fetchval("SELECT ref FROM carrier_copy WHERE owner = $1 ORDER BY n LIMIT 1", owner)
-    await harness.database.commit(
-        lambda transaction: carrier_copies.release_shown(transaction, owner, f"{ref}:0", harness.clock.at)
-    )
+    if by == REMEMBERED:
+        harness.services.wake.shown_text(owner, f"{ref}:0")
+        return
+
+    async def write(transaction: Transaction) -> None:
+        if by == IN_ITS_ROW:
+            await carrier_copies.release_shown(transaction, owner, f"{ref}:0", harness.clock.at)
+            return
+        await transaction.execute("UPDATE thread SET room_id = '!room' WHERE id = $1", owner)
+        await room_events.record_text(transaction, event_id="$1", room_id="!room", owner=owner, ref=f"{ref}:0", at=1)
+
+    if by == ON_THE_INDEX:
+        await harness.note_room("!room", owner)
+        harness.carrier_copies._has_asked_index = False  # as after a start
+    await harness.database.commit(write)
 
 
 @pytest.mark.practice(18)
-async def test_an_inbound_copy_goes_once_its_text_is_shown(harness: BridgeHarness) -> None:
+@pytest.mark.parametrize("by", [REMEMBERED, IN_ITS_ROW, ON_THE_INDEX])
+async def test_an_inbound_copy_goes_once_its_text_is_shown(harness: BridgeHarness, by: str) -> None:
     """Kept while the text is not in its room yet, for a day at the longest; then deleted by the carrier's own id."""
     archive = FakeArchive(harness)
     owner = await harness.receive_text("words", message_id=ID)
     assert await harness.carrier_copies.run_once() == MAX_SLEEP
-    await shown(harness, owner)
+    await shown(harness, owner, by)
     assert await harness.carrier_copies.run_once() == GATHER_SECONDS
     assert archive.asked == [ID]
     assert (await harness.count("carrier_copy"), await results(harness)) == (0, {"gone": 1})
     await harness.receive_text("never shown", message_id="other")
     harness.clock.at += SHOW_WAIT
     assert await harness.carrier_copies.run_once() == GATHER_SECONDS
+
+
+async def test_what_is_remembered_as_shown_outlasts_a_fault(harness: BridgeHarness) -> None:
+    """Where a request ends in a bug, both copies are tried once more, and none is left for a day."""
+    archive, faults = FakeArchive(harness), [1]
+
+    async def delete_copy(message_id: str) -> DeleteOutcome:
+        if message_id == "second" and faults:
+            faults.clear()
+            raise LookupError
+        return await archive.delete_copy(message_id)
+
+    harness.carrier.delete_copy = delete_copy  # type: ignore[method-assign]
+    for number, message_id in enumerate(("first", "second")):
+        await shown(harness, await harness.receive_text("words", message_id=message_id, sender=f"+1206555020{number}"))
+    with pytest.raises(LookupError):
+        await harness.carrier_copies.run_once()
+    await harness.carrier_copies.run_once()
+    assert archive.asked == ["first", "first", "second"]
+    assert (await harness.count("carrier_copy"), await results(harness)) == (0, {"gone": 1})
+    assert await harness.carrier_copies.run_once() == MAX_SLEEP, "nothing is remembered any more"
+
+
+async def test_what_is_too_much_to_remember_is_asked_of_the_index(
+    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a carrier does not answer for hours: nothing is left for a day because memory is bounded."""
+    monkeypatch.setattr(copies_module, "MOST_REMEMBERED", 1)
+    archive = FakeArchive(harness)
+    owner = await harness.receive_text("words", message_id=ID)
+    await harness.carrier_copies.run_once()
+    await shown(harness, owner, ON_THE_INDEX)
+    harness.carrier_copies._has_asked_index = True
+    for thread in (owner, "another", "a third"):
+        harness.services.wake.shown_text(thread, "in:1:0")
+    await harness.carrier_copies.run_once()
+    assert archive.asked == [ID]
 
 
 @pytest.mark.parametrize("held", [False, True])
@@ -235,13 +291,18 @@ async def test_a_held_threads_copies_stay(harness: BridgeHarness) -> None:
     owner = await harness.receive_text("words", message_id=ID)
     await shown(harness, owner)
     await harness.set_legal_hold(owner, on=True)
+    await harness.carrier_copies.run_once()
     assert await harness.carrier_copies.run_once() == MAX_SLEEP
     await harness.set_legal_hold(owner, on=False)
     await harness.database.commit(clock_trust.distrust)
     assert await harness.carrier_copies.run_once() == MAX_SLEEP
+    other = await harness.receive_text("words", message_id="other", sender="+12065550201")
+    await shown(harness, other)
+    await harness.carrier_copies.run_once()
+    assert archive.asked == []
     await harness.database.commit(clock_trust.trust)
     await harness.carrier_copies.run_once()
-    assert archive.asked == [ID]
+    assert archive.asked == [ID, "other"]
 
 
 async def test_the_carriers_id_is_sealed_under_a_key_of_its_own(harness: BridgeHarness) -> None:

@@ -19,6 +19,7 @@ from bot.model.actions import (
     SendMessage,
     ShareRoomKeys,
     ShowReceipt,
+    Speaker,
 )
 from bridge.matrix.room_client import Permanent, TokenRefused, Transient
 from bridge.matrix.rooms.room_state import set_membership
@@ -26,7 +27,7 @@ from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
 from bridge.outbound.edit_throttle import MOST_EARLIER
 from bridge.storage import serialization
 from bridge.storage.database import Transaction
-from bridge.tables import threads
+from bridge.tables import room_events, threads
 from bridge.tables.outbox import number_of
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.room_sender_harness import RoomSenderHarness
@@ -78,6 +79,19 @@ async def test_what_the_homeserver_says_decides_what_follows(
     with pytest.raises(verdict) as told:
         await sender.room_sender.perform(task)
     assert getattr(told.value, "after", None) == after
+
+
+async def test_a_text_in_its_room_is_told_to_whoever_deletes_its_copy(harness: BridgeHarness) -> None:
+    """The copy's row is left as it is: that the text is shown stands on the deletion index."""
+    sender, row = RoomSenderHarness(harness), "SELECT owner, ref, due, tries FROM carrier_copy"
+    task = await sender.task(SendMessage(place=THREAD, body="words"))
+    before = [tuple(each) for each in await harness.database.fetch(row)]
+    ref = f"{before[0][1]}:0"
+    words = SendMessage(place=THREAD, body="words", speaker=Speaker.TEXTER, notice=False, ref=ref)
+    await sender.room_sender.perform(replace(task, action=words))
+    assert sender.shown == [(task.owner, ref)]
+    assert await room_events.event_of(harness.database, task.owner, ref) == "$q1.0"
+    assert [tuple(each) for each in await harness.database.fetch(row)] == before
 
 
 async def test_no_room_is_waited_for(harness: BridgeHarness) -> None:
