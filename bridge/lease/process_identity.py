@@ -35,9 +35,9 @@ def own_identity() -> str:
     return secrets.token_hex(16) if state is None else f"{boot} {namespace} {os.getpid()} {state[1]}"
 
 
-def is_dead(identity: str) -> bool:
-    """Whether the process of that identity certainly runs no more."""
-    parts, own = identity.split(" "), own_identity().split(" ")
+def is_dead(identity: str, *, own_words: str | None = None) -> bool:
+    """Whether the process of that identity certainly runs no more. `own_words`: our identity, where it is at hand."""
+    parts, own = identity.split(" "), (own_identity() if own_words is None else own_words).split(" ")
     if len(parts) != FIELDS or len(own) != FIELDS or parts[:2] != own[:2] or not parts[2].isdecimal():
         return False
     pid = int(parts[2])

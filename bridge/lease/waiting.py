@@ -103,7 +103,7 @@ class Waiting:
         if self._seen is None or (self._seen.epoch, self._seen.until) != (seen.epoch, seen.until):
             self._seen_first = now
         self._seen = seen
-        dead = bool(seen.holder) and is_dead(seen.holder)
+        dead = bool(seen.holder) and is_dead(seen.holder, own_words=self._identity)
         stood_still = seen.run_out and now - self._seen_first >= LEASE_SECONDS
         if not (seen.released or dead or stood_still):
             await self._call(connection)

@@ -58,7 +58,7 @@ def short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def strangers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have no holder be known on this machine, as when the two are on two machines."""
-    monkeypatch.setattr(waiting, "is_dead", lambda _identity: False)
+    monkeypatch.setattr(waiting, "is_dead", lambda *_, **__: False)
 
 
 @pytest.fixture
