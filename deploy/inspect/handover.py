@@ -70,6 +70,7 @@ async def hand_over(
                 what = f"the bridge on {lease.host} leads (epoch {lease.epoch}), after {seconds:.1f} s"
                 return CheckReport(checks=(CheckResult(name=NAME, ok=True, what=what),))
             await asyncio.sleep(LOOK_SECONDS)
+        await lease_table.ask_handover(connection, wanted=False)  # what is said below is true
     finally:
         # Also where a person ended this: a leader that comes to itself later goes on.
         with contextlib.suppress(DatabaseError):

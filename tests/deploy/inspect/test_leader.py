@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,9 @@ from bridge.config.sections import Config
 from bridge.lease import waiting as waiting_module
 from bridge.lease.lead import Lead
 from bridge.lease.waiting import Waiting, host_name
+from bridge.storage.errors import Unavailable
 from bridge.storage.postgres_connection import PostgresPlace
+from bridge.tables import lease_table
 from deploy.inspect import handover
 from deploy.inspect.handover import hand_over
 from deploy.inspect.leader import check_leader, leader_rows, read_leadership
@@ -181,6 +184,23 @@ async def test_a_wish_that_is_not_heard_in_time_is_taken_back(line: LedLine) -> 
     assert (row.ok, row.what) == (False, "the leader has not let go within 0 s")
     await lead._renew()
     assert not lead.handover.is_set()
+    await lead.close()
+    await waiting.close()
+
+
+async def test_a_wish_that_cannot_be_taken_back_is_not_said_to_be(line: LedLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server goes away meanwhile: a leader that wakes later would let go, and the report said that it does not."""
+    lead, waiting = await led(line)
+    real = lease_table.ask_handover
+
+    async def away(connection: Any, *, wanted: bool = True) -> int | None:
+        if not wanted:
+            raise Unavailable("08006")
+        return await real(connection, wanted=wanted)
+
+    monkeypatch.setattr(lease_table, "ask_handover", away)
+    with pytest.raises(Unavailable):
+        await hand_over(line.config, timeout_seconds=0.1)
     await lead.close()
     await waiting.close()
 
