@@ -22,6 +22,7 @@ from bridge.runtime.clock import SteadyClock
 from bridge.tables import inbox, line_state
 from bridge.tables.audit_log import AuditLog
 from deploy.backup import backup as made
+from deploy.backup.backup import SCRYPT
 from deploy.backup.backup_rows import BACKUP_TABLES
 from deploy.backup.restore import restore
 from deploy.cli.main import cli
@@ -247,6 +248,15 @@ def test_a_backup_of_a_newer_version_says_which_program_reads_it() -> None:
     """Not that it is damaged: the file is well, and this program is too old."""
     with pytest.raises(SetupError, match="of a newer version of quietline: restore it with that one"):
         made.decrypt(made.MAGIC.replace(b"1", b"2") + bytes(60), PASSPHRASE)
+
+
+def test_a_passphrase_is_slow_to_guess(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each guess takes 64 MiB and a fifth of a second; the key is another with another salt, and the same with the same."""
+    monkeypatch.setattr(made, "SCRYPT", SCRYPT)
+    assert (SCRYPT["n"], SCRYPT["r"]) == (2**16, 8)
+    one, again, other = (made._derive_key(b"a passphrase", salt * 16) for salt in (b"a", b"a", b"b"))
+    assert one == again != other
+    assert len(one) == 32
 
 
 @pytest.mark.parametrize(("words", "mode"), [("short", 0o600), ("long enough to be a passphrase", 0o644), (None, 0o600)])

@@ -55,7 +55,6 @@ async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
 @pytest.fixture(autouse=True)
 def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Have drills in a directory of the test's own."""
-    monkeypatch.setattr(made, "SCRYPT", {"n": 2, "r": 1, "p": 1})
     monkeypatch.setattr(module, "MEMORY_DISK", tmp_path / "trials")
     (tmp_path / "trials").mkdir()
     return tmp_path / "trials"

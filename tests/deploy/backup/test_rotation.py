@@ -33,12 +33,6 @@ async def line(tmp_path: Path) -> AsyncIterator[LineDirectory]:
         yield there
 
 
-@pytest.fixture(autouse=True)
-def fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Derive keys quickly: what is asked here is which files stay."""
-    monkeypatch.setattr(made, "SCRYPT", {"n": 2, "r": 1, "p": 1})
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Set the time that a file is named after."""

@@ -62,9 +62,8 @@ RENAMED_BACK = (
 
 
 @pytest.fixture
-async def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
+async def layout(tmp_path: Path) -> Layout:
     """Have a stopped line whose database stands two steps before this program's; the last changes no file."""
-    monkeypatch.setattr(made, "SCRYPT", {"n": 2, "r": 1, "p": 1})
     async with line_directory(tmp_path) as line:
         await line.desk()
         found = line.layout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 import yaml
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from deploy.cli import main
 from deploy.data_dir.layout import Layout
@@ -30,16 +31,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def quietline(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "deploy", *arguments],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+def quietline(*arguments: str, cwd: Path | None = None) -> Result:
+    """Run a verb in this process: to start another costs a second of CPU, for what it imports."""
+    umask = os.umask(0o022)
+    try:
+        with contextlib.chdir(cwd) if cwd else contextlib.nullcontext():
+            return CliRunner().invoke(main.cli, arguments)
+    finally:
+        os.umask(umask)
 
 
 def test_every_verb_has_help_from_its_docstring() -> None:
@@ -57,7 +56,14 @@ def test_every_verb_has_help_from_its_docstring() -> None:
 def test_version_is_the_projects() -> None:
     """`version` tells what pyproject.toml says."""
     own = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    ended = quietline("version")
+    ended = subprocess.run(
+        [sys.executable, "-P", "-m", "deploy", "version"],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert ended.returncode == 0
     assert ended.stdout.startswith(f"quietline {own} (Python 3.")
 
@@ -68,7 +74,7 @@ def test_version_is_the_projects() -> None:
 def test_wrong_usage_exits_2(arguments: tuple[str, ...], tmp_path: Path) -> None:
     """Whatever cannot be meant exits 2 with a sentence, and makes nothing."""
     ended = quietline(*arguments, cwd=tmp_path)
-    assert ended.returncode == 2
+    assert ended.exit_code == 2
     assert ended.stderr
     assert not list(tmp_path.iterdir())
 
@@ -91,7 +97,7 @@ def test_the_bridge_of_a_real_line_refuses_an_example_that_was_copied(tmp_path: 
     told["data_dir"] = str(tmp_path / "elsewhere")
     config.write_text(yaml.safe_dump(told))
     ended = quietline("bridge", "--config", str(config))
-    assert ended.returncode == 2
+    assert ended.exit_code == 2
     named = {line.split()[1] for line in ended.stderr.splitlines() if "still holds an example" in line}
     assert ended.stderr.splitlines()[-1].startswith(
         f"packs: put them right in the agency's own pack, {own}; `quietline policy"
@@ -104,7 +110,7 @@ def test_up_on_an_impossible_directory_exits_2(tmp_path: Path) -> None:
     """A data directory that cannot be made is told with its path."""
     (tmp_path / "file").touch()
     ended = quietline("up", "--data", "file/below", "--port-base", str(free_ports()), cwd=tmp_path)
-    assert ended.returncode == 2
+    assert ended.exit_code == 2
     assert f"{tmp_path}/file" in ended.stderr
     assert "Traceback" not in ended.stderr
 
@@ -117,7 +123,7 @@ def test_status_where_there_is_no_line(tmp_path: Path, where: list[str], watch: 
     Rule: design.md, "Contracts with the outside".
     """
     ended = quietline("status", *where, *(watch or ["--json"]), cwd=tmp_path)
-    assert ended.returncode == 2
+    assert ended.exit_code == 2
     assert "there is no line. Name its directory with --data, or make one: ./quietline up --data " in ended.stderr
     if not watch:
         told = json.loads(ended.stdout)
@@ -132,7 +138,7 @@ def test_status_beside_a_line_that_does_not_run(tmp_path: Path) -> None:
     (tmp_path / "run" / "up.lock").touch()
     for _ in ("the first start", "stopped"):
         ended = quietline("status", "--data", str(tmp_path), "--json")
-        assert ended.returncode == 1
+        assert ended.exit_code == 1
         assert f"up --data {tmp_path}" in json.loads(ended.stdout)["checks"][0]["do"]
         make_real_line(tmp_path, free_ports(), carrier="http://127.0.0.1:1")
         (tmp_path / "run" / "up.lock").unlink(missing_ok=True)
@@ -145,7 +151,7 @@ def test_status_of_a_real_line_asks_its_own_carrier(tmp_path: Path) -> None:
     with run_up(tmp_path, base):
         read_ready_file(tmp_path)
         ended = quietline("status", "--data", str(tmp_path), "--json")
-        assert ended.returncode == 1
+        assert ended.exit_code == 1
         told = {check["name"]: check for check in json.loads(ended.stdout)["checks"]}
         assert {name: check["ok"] for name, check in told.items()} == {"homeserver": True, "bridge": True, "carrier": False}
         assert told["carrier"]["what"] == "twilio: the carrier cannot be reached"
@@ -161,7 +167,7 @@ def test_status_of_a_bridge_that_runs_alone(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     for _ in ("before the bridge has its desk", "after"):
         ended = quietline("status", "--config", str(config), "--json")
-        assert ended.returncode == 1
+        assert ended.exit_code == 1
         told = {check["name"]: check for check in json.loads(ended.stdout)["checks"]}
         assert {name: check["what"] for name, check in told.items()} == {
             "homeserver": f"does not answer as ready at http://127.0.0.1:{base}",
@@ -178,7 +184,7 @@ def test_status_beside_a_line(tmp_path: Path) -> None:
     with run_up(tmp_path, free_ports()) as process:
         read_ready_file(tmp_path)
         ended = quietline("status", "--data", str(tmp_path), "--json")
-        assert ended.returncode == 0
+        assert ended.exit_code == 0
         told = json.loads(ended.stdout)
         assert told["ok"] is True
         assert {check["name"]: check["ok"] for check in told["checks"]} == {
@@ -190,7 +196,7 @@ def test_status_beside_a_line(tmp_path: Path) -> None:
         process.wait(STEP_TIMEOUT)
         eventually(lambda: not any(check.ok for check in asyncio.run(check_status(Layout(tmp_path))).checks))
         ended = quietline("status", "--data", str(tmp_path))
-        assert ended.returncode == 1
+        assert ended.exit_code == 1
         assert ended.stdout.count("NOT ") == 3
         assert "see " in ended.stdout
 

@@ -36,11 +36,19 @@ from tests.practices import ROOT, collect, written
 ALL: Mapping[str, list[str]] = {str(number): [f"tests/x.py::test_{number}"] for number in range(1, 42)}
 
 
-@pytest.fixture
-def line(tmp_path: Path) -> tuple[Config, Pack]:
-    """Make a rehearsal line's configuration and pack."""
-    config = write_line_files(Layout(tmp_path), Ports(20_000))
-    return config, load_pack(config.line.packs, near=tmp_path)
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a rehearsal line's directory, which no test changes."""
+    directory = tmp_path_factory.mktemp("line")
+    write_line_files(Layout(directory), Ports(20_000))
+    return directory
+
+
+@pytest.fixture(scope="module")
+def line(place: Path) -> tuple[Config, Pack]:
+    """Read its configuration and pack."""
+    config = load(place / "config.yaml")
+    return config, load_pack(config.line.packs, near=place)
 
 
 def standings(line: tuple[Config, Pack], shown: Mapping[str, list[str]] = ALL) -> dict[int, PracticeStatus]:
@@ -244,18 +252,18 @@ def test_before_the_first_start_it_is_about_the_default_packs(tmp_path: Path) ->
     assert not (tmp_path / "none").exists()
 
 
-def test_the_verb_prints_it(tmp_path: Path, line: tuple[Config, Pack]) -> None:
+def test_the_verb_prints_it(place: Path) -> None:
     """`--data` and `--config` give the same 41 rows, as text and as JSON; a bad configuration exits 2 with its path."""
     run = CliRunner().invoke
-    told = run(cli, ["practices", "--json", "--data", str(tmp_path)])
+    told = run(cli, ["practices", "--json", "--data", str(place)])
     assert told.exit_code == 1
     rows = json.loads(told.output)
     assert [row["number"] for row in rows] == list(range(1, 42))
     assert {row["standing"] for row in rows} <= {standing.value for standing in PracticeStatus}
-    assert run(cli, ["practices", "--json", "--config", str(tmp_path / "config.yaml")]).output == told.output
-    text = run(cli, ["practices", "--data", str(tmp_path)]).output
+    assert run(cli, ["practices", "--json", "--config", str(place / "config.yaml")]).output == told.output
+    text = run(cli, ["practices", "--data", str(place)]).output
     assert "22  not met: Encryption that no vendor can read" in text
     assert "shown by tests/" in text
-    bad = run(cli, ["practices", "--config", str(tmp_path / "nowhere.yaml")])
+    bad = run(cli, ["practices", "--config", str(place / "nowhere.yaml")])
     assert (bad.exit_code, "nowhere.yaml: cannot be read" in bad.output) == (2, True)
-    assert load(tmp_path / "config.yaml").line.rehearsal
+    assert load(place / "config.yaml").line.rehearsal
