@@ -29,8 +29,10 @@ class LineRuns(SetupError):  # noqa: N818 - an answer, not a failure
 @contextlib.contextmanager
 def line_stopped(data: Path) -> Iterator[None]:
     """Keep every bridge from a data directory for the length of a block. Raises `LineRuns` while one has it, `OSError`."""
-    # No link is followed: the account of the directory could have root open, and make, a file of root's by it.
-    lock = os.open(data / "lock", os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    # No link is followed: the account of the directory could have root open, and make, a file of root's by it. Nor is who
+    # reads a pipe waited for.
+    how = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    lock = os.open(data / "lock", how, 0o600)
     try:
         give_to_owner(lock, data / "lock")
         try:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge.config.load import ConfigError, load
 from deploy.data_dir.layout import HOST
 from deploy.stack.readiness import ReadinessProbe
+from policies import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -149,7 +150,7 @@ def has_line(layout: Layout) -> bool:
 def _started_by_up(layout: Layout) -> dict[str, str] | None:
     """Read where the parts of a line are that `up` runs (`ready.json`); None when it runs none."""
     try:
-        ready: dict[str, Any] = json.loads(layout.ready.read_text(encoding="utf-8"))
+        ready: dict[str, Any] = json.loads(read_text(layout.ready))
         urls = {name: str(ready[name]) for name in ("homeserver", "bridge")}
         if (rehearsal := ready["carrier"]) is not None:
             urls["carrier"] = str(rehearsal)

@@ -215,6 +215,22 @@ def test_a_full_disk(place: Path, verb: str, monkeypatch: pytest.MonkeyPatch) ->
     assert not (place / "NEW").exists()
 
 
+@pytest.mark.timeout(120)
+def test_a_pipe_in_the_place_of_what_a_running_line_writes(place: Path) -> None:
+    """Nobody is waited for: `status` says that the line does not run, and who needs the lock that it is none."""
+    line = place / "line"
+    for directory in ("run", "bridge"):
+        (line / directory).mkdir(mode=0o700, exist_ok=True)
+    os.mkfifo(line / "run" / "ready.json")
+    os.mkfifo(line / "bridge" / "lock")
+    try:
+        assert fault(ended(place, "status", "--data", str(line)), "nothing is ready", codes=(1,)) == ""
+        assert fault(ended(place, "upgrade", "--data", str(line)), str(line / "bridge" / "lock")) == ""
+    finally:
+        for directory in ("run", "bridge"):
+            shutil.rmtree(line / directory)
+
+
 def test_every_verb_is_tried() -> None:
     """A new verb is about a line, about a fleet, or named here."""
     assert set(VERBS) - set(OF_A_LINE) - set(OF_A_FLEET) == NO_LINE
