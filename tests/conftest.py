@@ -37,7 +37,7 @@ HERE: Final = Path(__file__).parent
 LONGEST_FIRST: Final = (
     "test_types.py",
     "the line 2",
-    *(f"e2e/test_{name}.py" for name in ("erasure", "backup", "canary_trip", "history", "trust")),
+    *(f"e2e/test_{name}.py" for name in ("homeserver_put_back", "erasure", "backup", "canary_trip", "history", "trust")),
     *(
         "bridge/crash/",
         "the line",
