@@ -54,6 +54,16 @@ class DeviceAge(NamedTuple):
     last_seen_ms: int | None
 
 
+class DeviceAnswer(NamedTuple):
+    """An answer to `/keys/query`, and whose devices were known (by their signing keys) before it was asked for.
+
+    Another answer may be written before this one: a device that is new in that has not gone because this one lacks it.
+    """
+
+    told: Json
+    known: frozenset[tuple[str, str]]
+
+
 class DeviceLists:
     """Devices of other people, in the main store. `ours` are never asked for: we do not write to ourselves."""
 
@@ -233,41 +243,36 @@ class DeviceLists:
             await self._database.commit(lambda transaction: self._apply_and_notify(transaction, stale, answer))
             self._committed()
 
-    async def query(self, users: Sequence[str]) -> Json:
+    async def query(self, users: Sequence[str]) -> DeviceAnswer:
         """Ask the homeserver, and once more where a device is missing that there was: by a list without it, it has gone.
 
         Never inside a commit.
         """
+        query = f"SELECT user_id, ed25519 FROM matrix_device WHERE user_id IN ({placeholders(len(users))})"  # noqa: S608
+        known = frozenset((row["user_id"], row["ed25519"]) for row in await self._database.fetch(query, *users))
         body: Json = {"device_keys": {user: [] for user in users}}
-        answer = await self._client.request("POST", "keys", "query", body=body)
-        if await self._lacks_any(users, answer):
+        told = await self._client.request("POST", "keys", "query", body=body)
+        if any(is_answered(told, user_id) and key not in _keys_there(told, user_id) for user_id, key in known):
             await wait(SECOND_LOOK_SECONDS)
-            answer = await self._client.request("POST", "keys", "query", body=body)
-        return answer
-
-    async def _lacks_any(self, users: Sequence[str], answer: Json) -> bool:
-        for user_id in users:
-            rows = await self._database.fetch("SELECT ed25519 FROM matrix_device WHERE user_id=$1", user_id)
-            if is_answered(answer, user_id) and {row["ed25519"] for row in rows} - _keys_there(answer, user_id):
-                return True
-        return False
+            told = await self._client.request("POST", "keys", "query", body=body)
+        return DeviceAnswer(told, known)
 
     async def apply_query(
-        self, transaction: Transaction, users: Sequence[str], answer: Json
+        self, transaction: Transaction, users: Sequence[str], answer: DeviceAnswer
     ) -> list[IdentityChanged | DevicesReturned]:
         """Replace what we know of these users' devices; return what changed about their identities, and what came back."""
         changed: list[IdentityChanged | DevicesReturned] = []
         returned: list[str] = []
         await self._confirmations.take_new(transaction)
         for user_id in users:
-            if not is_answered(answer, user_id):
+            if not is_answered(answer.told, user_id):
                 continue
-            changed += await self._apply_identity(transaction, user_id, master_key_of(answer, user_id))
+            changed += await self._apply_identity(transaction, user_id, master_key_of(answer.told, user_id))
             if await self._apply_devices(transaction, user_id, answer):
                 returned.append(user_id)
         return [*changed, *([DevicesReturned(users=tuple(returned))] if returned else ())]
 
-    async def _apply_and_notify(self, transaction: Transaction, users: Sequence[str], answer: Json) -> None:
+    async def _apply_and_notify(self, transaction: Transaction, users: Sequence[str], answer: DeviceAnswer) -> None:
         if changed := await self.apply_query(transaction, users, answer):
             await self._sink(transaction, changed)
 
@@ -296,14 +301,14 @@ class DeviceLists:
             return []
         return [IdentityChanged(user_id=user_id, master_key=master_key, first=confirmed is None)]
 
-    async def _apply_devices(self, transaction: Transaction, user_id: str, answer: Json) -> bool:
+    async def _apply_devices(self, transaction: Transaction, user_id: str, answer: DeviceAnswer) -> bool:
         """Replace a user's devices; return whether one is there again that had gone."""
         rows = await transaction.fetch("SELECT device_id, curve25519, ed25519 FROM matrix_device WHERE user_id=$1", user_id)
         before = {row["device_id"]: (row["curve25519"], row["ed25519"]) for row in rows}
-        signed = devices_of(answer, user_id)
+        signed = devices_of(answer.told, user_id)
         gone = await self._note_gone(transaction, user_id, answer, {ed25519 for _, ed25519 in before.values()})
         now = [(device, cross_signed and device.ed25519 not in gone) for device, cross_signed in signed]
-        master_key = master_key_of(answer, user_id)
+        master_key = master_key_of(answer.told, user_id)
         await transaction.execute("DELETE FROM matrix_device WHERE user_id=$1", user_id)
         for device, cross_signed in now:
             await transaction.execute(
@@ -329,9 +334,11 @@ class DeviceLists:
         await self._rotate_untrusted(transaction, user_id, rekeyed)
         return any(device.ed25519 in gone and device.device_id not in before for device, _ in now)
 
-    async def _note_gone(self, transaction: Transaction, user_id: str, answer: Json, before: Collection[str]) -> set[str]:
+    async def _note_gone(
+        self, transaction: Transaction, user_id: str, answer: DeviceAnswer, before: Collection[str]
+    ) -> set[str]:
         """Note which of a user's devices this answer has no more; return the signing keys of all that ever went."""
-        went = set(before) - _keys_there(answer, user_id)
+        went = {key for key in before if (user_id, key) in answer.known} - _keys_there(answer.told, user_id)
         await gone_devices.record(transaction, user_id, went, now_ms=int(self._clock.now() * 1000))
         return await gone_devices.of_user(transaction, user_id)
 

@@ -13,10 +13,9 @@ from typing import Final
 from bridge.background.loop import BackgroundLoop
 from bridge.matrix.api.events import IdentityConfirmed, MatrixEvent
 from bridge.matrix.api.http_client import Permanent, TokenRefused
-from bridge.matrix.api.json_fields import Json
 from bridge.matrix.room_keys import dirty_table, waiting_table
 from bridge.matrix.room_keys.confirmed_identities import take_unannounced
-from bridge.matrix.room_keys.device_lists import DeviceLists, EventSink, is_answered
+from bridge.matrix.room_keys.device_lists import DeviceAnswer, DeviceLists, EventSink, is_answered
 from bridge.matrix.room_keys.inbound_sessions import InboundSessions
 from bridge.matrix.room_keys.key_sharing import RoomKeySharing
 from bridge.matrix.sync.sync_loop import SyncLoop
@@ -86,7 +85,7 @@ class DeviceListUpdates:
     async def _refresh(self, marks: Sequence[tuple[str, int]]) -> None:
         try:
             answer = await self._devices.query([user_id for user_id, _ in marks])
-            unanswered = [user_id for user_id, _ in marks if not is_answered(answer, user_id)]
+            unanswered = [user_id for user_id, _ in marks if not is_answered(answer.told, user_id)]
             if unanswered:
                 await self._postpone(unanswered, UNANSWERED_SECONDS)
                 marks = [mark for mark in marks if mark[0] not in unanswered]
@@ -109,7 +108,7 @@ class DeviceListUpdates:
         due = int((self._clock.now() + seconds) * 1000)
         await self._database.commit(partial(dirty_table.postpone, users=users, due_ms=due))
 
-    async def _apply(self, transaction: Transaction, marks: Sequence[tuple[str, int]], answer: Json) -> None:
+    async def _apply(self, transaction: Transaction, marks: Sequence[tuple[str, int]], answer: DeviceAnswer) -> None:
         users = [user_id for user_id, _ in marks]
         items: list[MatrixEvent] = [*await self._devices.apply_query(transaction, users, answer)]
         items += [IdentityConfirmed(user_id=user_id) for user_id in await take_unannounced(transaction, users)]

@@ -6,6 +6,7 @@ import time
 
 from bridge.matrix.api.events import DecryptedMessage, IdentityChanged, Membership, UndecryptableEvent, UntrustedMessage
 from bridge.matrix.room_keys import dirty_table
+from bridge.matrix.room_keys.device_lists import DeviceAnswer
 from bridge.matrix.room_keys.inbound_sessions import DEVICE_GRACE_MS
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
@@ -205,7 +206,6 @@ async def test_when_a_device_was_last_heard(rig: Rig, server: ScriptedHomeserver
     await rig.matrix.sync.run_once()
     assert await heard() == today
     server.people.clear()
-    await rig.database.commit(
-        lambda transaction: rig.matrix.devices.apply_query(transaction, [ada.mxid], {"device_keys": {ada.mxid: {}}})
-    )
+    none = DeviceAnswer({"device_keys": {ada.mxid: {}}}, frozenset())
+    await rig.database.commit(lambda transaction: rig.matrix.devices.apply_query(transaction, [ada.mxid], none))
     assert await heard() is None

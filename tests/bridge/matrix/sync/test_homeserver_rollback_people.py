@@ -11,6 +11,7 @@ from bridge.matrix import service
 from bridge.matrix.api.events import DevicesReturned, MemberReturned, Membership, UntrustedMessage
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch
 from bridge.matrix.room_keys import device_lists
+from bridge.matrix.room_keys.device_lists import DeviceAnswer
 from bridge.matrix.rooms.room_state import levels_of, membership_of, set_levels
 from bridge.matrix.sync.sync_response import STATE_AFTER
 from bridge.runtime.crash_points import CrashPoint
@@ -285,14 +286,35 @@ async def test_what_an_answer_does_not_say_of_a_device(rig: Rig, server: Scripte
     whole = ada.keys_query_response()
     (keys,) = whole["device_keys"][ada.mxid].values()
     broken = {**whole, "device_keys": {ada.mxid: {ada.device_id: {**keys, "algorithms": []}}}}
-    for answer in ({**whole, "device_keys": {}}, broken, whole):
+    known = (await rig.matrix.devices.query([ada.mxid])).known
+    assert known == {(ada.mxid, ada.account.identity_keys["ed25519"])}
+    for told in ({**whole, "device_keys": {}}, broken, whole):
 
-        async def apply(transaction: Any, answer: Any = answer) -> None:
-            await rig.matrix.devices.apply_query(transaction, [ada.mxid], answer)
+        async def apply(transaction: Any, told: Any = told) -> None:
+            await rig.matrix.devices.apply_query(transaction, [ada.mxid], DeviceAnswer(told, known))
 
         await rig.database.commit(apply)
     assert [device.device_id for device in await rig.matrix.devices.trusted(ada.mxid)] == [ada.device_id]
     assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_gone_device") == 0
+
+
+async def test_an_older_list_that_is_written_last(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Who signs in while a list is on its way, and is in another that is written first, has not gone by the one without."""
+    ada, _, _ = await heard(rig, server)
+    older = await rig.matrix.devices.query([ada.mxid])
+    tablet = ada.another_device()
+    newer = ada.keys_query_response()
+    newer["device_keys"][ada.mxid] |= tablet.keys_query_response()["device_keys"][ada.mxid]
+
+    async def refreshed() -> set[str]:
+        server.faults.append(web.json_response(newer))
+        await rig.database.commit(lambda transaction: rig.matrix.devices.mark(transaction, [ada.mxid]))
+        await rig.matrix.device_updates.run_once()
+        return {device.device_id for device in await rig.matrix.devices.trusted(ada.mxid)}
+
+    assert await refreshed() == {ada.device_id, tablet.device_id}
+    await rig.database.commit(lambda transaction: rig.matrix.devices.apply_query(transaction, [ada.mxid], older))
+    assert await refreshed() == {ada.device_id, tablet.device_id}
 
 
 @pytest.mark.parametrize("who", [POLICY, PUPPET])
