@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS
 from bridge.storage.database import Reader, Transaction, earlier
 
 
@@ -43,6 +44,19 @@ async def clear(transaction: Transaction, marks: Iterable[tuple[str, int]]) -> N
     """Remove these marks, unless the user was marked again meanwhile."""
     for user_id, count in marks:
         await transaction.execute("DELETE FROM matrix_dirty WHERE user_id=$1 AND mark=$2", user_id, count)
+
+
+async def clear_outsiders(transaction: Transaction, marks: Iterable[tuple[str, int]]) -> None:
+    """Remove those of these marks whose users are in no room of ours, nor invited, unless marked again meanwhile."""
+    for user_id, count in marks:
+        await transaction.execute(
+            f"""
+            DELETE FROM matrix_dirty WHERE user_id=$1 AND mark=$2 AND NOT EXISTS (
+                SELECT 1 FROM matrix_member m WHERE m.user_id=$1 AND m.membership IN {KEY_MEMBERSHIPS})
+            """,  # noqa: S608 - a constant
+            user_id,
+            count,
+        )
 
 
 async def is_stale(reader: Reader, user_id: str) -> bool:

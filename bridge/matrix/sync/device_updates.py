@@ -85,10 +85,11 @@ class DeviceListUpdates:
     async def _refresh(self, marks: Sequence[tuple[str, int]]) -> None:
         try:
             answer = await self._devices.query([user_id for user_id, _ in marks])
-            unanswered = [user_id for user_id, _ in marks if not is_answered(answer.told, user_id)]
-            if unanswered:
-                await self._postpone(unanswered, UNANSWERED_SECONDS)
-                marks = [mark for mark in marks if mark[0] not in unanswered]
+            if unanswered := [mark for mark in marks if not is_answered(answer.told, mark[0])]:
+                # Who has left us is not asked for, for ever; whoever comes again is marked again.
+                await self._database.commit(partial(dirty_table.clear_outsiders, marks=unanswered))
+                await self._postpone([user_id for user_id, _ in unanswered], UNANSWERED_SECONDS)
+                marks = [mark for mark in marks if mark not in unanswered]
             users = [user_id for user_id, _ in marks]
             await self._database.commit(lambda transaction: self._apply(transaction, marks, answer))
             self._committed()

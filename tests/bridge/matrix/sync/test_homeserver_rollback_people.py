@@ -280,6 +280,16 @@ async def test_an_answer_that_says_nothing_of_a_person(
     assert bodies(rig.events) == ["said meanwhile"]
 
 
+async def test_who_has_left_is_not_asked_for_for_ever(rig: Rig, server: ScriptedHomeserver) -> None:
+    """Where the homeserver of a person who is in no room of ours is not reached, that was the last time; of others not."""
+    ada, eve, _ = await eve_has_gone(rig, server)
+    people = [ada.mxid, eve.mxid]
+    server.faults.append(web.json_response({"failures": {"x": {}}, "device_keys": {}}))
+    await rig.database.commit(lambda transaction: rig.matrix.devices.mark(transaction, people))
+    await rig.matrix.device_updates.run_once()
+    assert [row["user_id"] for row in await rig.database.fetch("SELECT user_id FROM matrix_dirty")] == [ada.mxid]
+
+
 async def test_what_an_answer_does_not_say_of_a_device(rig: Rig, server: ScriptedHomeserver) -> None:
     """A user who is not in it, and a device that cannot be read for a moment, have not gone: they count as before."""
     ada, _, _ = await heard(rig, server)
