@@ -41,5 +41,6 @@ async def try_to_listen(runner: web.AppRunner, host: str, port: int) -> int | No
         await site.start()
     except OSError as error:
         await site.stop()
-        return error.errno or 0
+        # From Python 3.13 on asyncio passes over addresses that are not there, and its refusal has no number (gh-75743).
+        return error.errno or errno.EADDRNOTAVAIL
     return None

@@ -14,6 +14,23 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 PEM = serialization.Encoding.PEM
+SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=True,
+    key_cert_sign=True,
+    crl_sign=True,
+    **dict.fromkeys(
+        (
+            "content_commitment",
+            "key_encipherment",
+            "data_encipherment",
+            "key_agreement",
+            "encipher_only",
+            "decipher_only",
+        ),
+        False,
+    ),
+)
+"""What RFC 5280 asks of an authority's own certificate, and Python from 3.13 on. The first lets it serve as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +49,11 @@ class Authority:
         """Return key and certificate of a host in one file's bytes; it ends in so many days, or has ended so many ago."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.DNSName(host)
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
         made = _begun(key, host, self.certificate.subject, days=days).add_extension(
             x509.SubjectAlternativeName([name]), critical=False
         )
+        made = made.add_extension(issuer, critical=False)
         secret = key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         return secret + made.sign(self.key, hashes.SHA256()).public_bytes(PEM)
 
@@ -44,6 +63,7 @@ def certificate_authority() -> Authority:
     key = ec.generate_private_key(ec.SECP256R1())
     builder = _begun(key, "authority", _name("authority"), days=365)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    builder = builder.add_extension(SIGNS_CERTIFICATES, critical=True)
     return Authority(key, builder.sign(key, hashes.SHA256()))
 
 
@@ -57,6 +77,7 @@ def _begun(key: ec.EllipticCurvePrivateKey, name: str, issuer: x509.Name, *, day
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(days=400))
         .not_valid_after(now + dt.timedelta(days=days))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
 
 

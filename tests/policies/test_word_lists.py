@@ -53,7 +53,7 @@ def test_words_may_stand_in_a_file_for_each_language(tmp_path: Path) -> None:
     words.write_text("signs: {leaving: {phrases: [a], phrases: [b]}}\n", encoding="utf-8")
     with pytest.raises(PackError) as error:
         load(["base", "./own"], near=tmp_path)
-    assert error.value.problems == ["./own: words/en.yaml: line 1: this key is there twice"]
+    assert error.value.problems == ["./own: words/en.yaml: line 1: the key phrases is there twice; take one out"]
 
 
 def test_the_same_words_are_read_once_and_others_anew(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -100,3 +101,17 @@ async def test_an_address_that_is_not_there_is_named(config: Config, start: Star
     async with AsyncExitStack() as stack:
         with pytest.raises(CannotStart, match="its address is none of this machine's"):
             await start(elsewhere, stack)
+
+
+async def test_without_a_number_it_is_an_address_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From Python 3.13 on asyncio has no number for it, and it may come with the network: it is waited for."""
+
+    async def start(_site: web.TCPSite) -> None:
+        raise OSError("could not bind on any address out of [('192.0.2.1', 1)]")
+
+    runner = web.AppRunner(web.Application())
+    await runner.setup()
+    monkeypatch.setattr(web.TCPSite, "start", start)
+    monkeypatch.setattr(web.TCPSite, "stop", lambda _site: asyncio.sleep(0))
+    assert await port_module.try_to_listen(runner, "192.0.2.1", 1) == errno.EADDRNOTAVAIL
+    assert errno.EADDRNOTAVAIL in port_module.PASSING

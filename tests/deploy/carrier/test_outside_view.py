@@ -17,6 +17,7 @@ from bridge.config.load import load
 from bridge.config.sections import Config
 from deploy.carrier.outside_view import check_certificate, check_dns
 from tests.deploy.carrier.sample_lines import sample
+from tests.fakes.authority import SIGNS_CERTIFICATES
 from tests.free_ports import free_ports
 
 
@@ -39,6 +40,8 @@ def self_signed(directory: Path, host: str = "localhost") -> Path:
         .not_valid_after(now + dt.timedelta(days=365))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(SIGNS_CERTIFICATES, critical=True)
         .sign(key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM

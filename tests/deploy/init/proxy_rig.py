@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.e2e.polling import wait_until
+from tests.fakes.authority import SIGNS_CERTIFICATES
 
 HOST = "text.agency.org"
 SPOOFED = "203.0.113.9"
@@ -91,7 +92,7 @@ def make_certificates(directory: Path) -> None:
 
     def certificate(subject: x509.Name, public: ec.EllipticCurvePublicKey, *, ca: bool) -> x509.Certificate:
         names = [x509.DNSName(HOST), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-        return (
+        builder = (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(ca_name)
@@ -101,8 +102,12 @@ def make_certificates(directory: Path) -> None:
             .not_valid_after(now + timedelta(days=30))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
-            .sign(ca_key, hashes.SHA256())
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
         )
+        if ca:
+            builder = builder.add_extension(SIGNS_CERTIFICATES, critical=True)
+        return builder.sign(ca_key, hashes.SHA256())
 
     pem = serialization.Encoding.PEM
     (directory / "ca.pem").write_bytes(certificate(ca_name, ca_key.public_key(), ca=True).public_bytes(pem))
