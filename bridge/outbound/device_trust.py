@@ -50,6 +50,7 @@ class DeviceTrustCommands:
         `last`: say so instead when nobody answers this time either.
         """
         name, devices = localpart(user), 0
+        known = [device.device_id for device in await self._devices.ages(user)]  # before: one signed in since is another
         try:
             result = await self._module_client.sign_out(user)
         except ModuleNotLoaded:
@@ -62,4 +63,7 @@ class DeviceTrustCommands:
             key = "sign_out.nobody"
         else:
             key, devices = "sign_out.everywhere" if result.everywhere else "sign_out.here_only", result.devices
+            if result.everywhere:
+                await self._database.commit(lambda transaction: self._devices.end(transaction, user, known))
+                self._wake.device_lists()
         return words_of(key, language, user=name, devices=devices)

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from bridge.matrix.api.events import DevicesReturned, IdentityChanged, MatrixEvent
-from bridge.matrix.api.json_fields import Json, object_at
+from bridge.matrix.api.json_fields import Json
 from bridge.matrix.olm.cross_signing import Device, devices_of, master_key_of
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.stranger_sessions import Members
@@ -29,6 +29,7 @@ from bridge.matrix.room_keys.confirmed_identities import (
     TrustMac,
     device_of,
 )
+from bridge.matrix.room_keys.device_answer import DeviceAnswer, is_answered, keys_there
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS
 from bridge.services import Services
 from bridge.storage.database import Database, Transaction, earlier, placeholders
@@ -52,16 +53,6 @@ class DeviceAge(NamedTuple):
 
     device_id: str
     last_seen_ms: int | None
-
-
-class DeviceAnswer(NamedTuple):
-    """An answer to `/keys/query`, and whose devices were known (by their signing keys) before it was asked for.
-
-    Another answer may be written before this one: a device that is new in that has not gone because this one lacks it.
-    """
-
-    told: Json
-    known: frozenset[tuple[str, str]]
 
 
 class DeviceLists:
@@ -252,7 +243,7 @@ class DeviceLists:
         known = frozenset((row["user_id"], row["ed25519"]) for row in await self._database.fetch(query, *users))
         body: Json = {"device_keys": {user: [] for user in users}}
         told = await self._client.request("POST", "keys", "query", body=body)
-        if any(is_answered(told, user_id) and key not in _keys_there(told, user_id) for user_id, key in known):
+        if any(is_answered(told, user_id) and key not in keys_there(told, user_id) for user_id, key in known):
             await wait(SECOND_LOOK_SECONDS)
             told = await self._client.request("POST", "keys", "query", body=body)
         return DeviceAnswer(told, known)
@@ -271,6 +262,17 @@ class DeviceLists:
             if await self._apply_devices(transaction, user_id, answer):
                 returned.append(user_id)
         return [*changed, *([DevicesReturned(users=tuple(returned))] if returned else ())]
+
+    async def end(self, transaction: Transaction, user_id: str, device_ids: Collection[str]) -> None:
+        """Take devices out for good that were signed out: they have no key from now on, before any list lacks them."""
+        for device_id in sorted(device_ids):
+            whose = (user_id, device_id)
+            key = await transaction.fetchval("SELECT ed25519 FROM matrix_device WHERE user_id=$1 AND device_id=$2", *whose)
+            await gone_devices.record(transaction, user_id, [key] if key else [], now_ms=int(self._clock.now() * 1000))
+            await transaction.execute("DELETE FROM matrix_device WHERE user_id=$1 AND device_id=$2", *whose)
+            await transaction.execute("DELETE FROM matrix_last_seen WHERE user_id=$1 AND device_id=$2", *whose)
+        await self._rotate_untrusted(transaction, user_id, ())
+        await self.mark(transaction, [user_id])
 
     async def _apply_and_notify(self, transaction: Transaction, users: Sequence[str], answer: DeviceAnswer) -> None:
         if changed := await self.apply_query(transaction, users, answer):
@@ -338,7 +340,7 @@ class DeviceLists:
         self, transaction: Transaction, user_id: str, answer: DeviceAnswer, before: Collection[str]
     ) -> set[str]:
         """Note which of a user's devices this answer has no more; return the signing keys of all that ever went."""
-        went = {key for key in before if (user_id, key) in answer.known} - _keys_there(answer.told, user_id)
+        went = {key for key in before if (user_id, key) in answer.known} - keys_there(answer.told, user_id)
         await gone_devices.record(transaction, user_id, went, now_ms=int(self._clock.now() * 1000))
         return await gone_devices.of_user(transaction, user_id)
 
@@ -363,22 +365,6 @@ class DeviceLists:
             return
         await outbound_table.owe_again(transaction, *whose, now_ms=now)
         await self.mark(transaction, [device.user_id], stale=False)
-
-
-def is_answered(answer: Json, user_id: str) -> bool:
-    """Whether an answer to `/keys/query` says something of a user: their homeserver may not have been reached.
-
-    Source: https://spec.matrix.org/latest/client-server-api/#post_matrixclientv3keysquery (`failures`)
-    """
-    is_failed = user_id.partition(":")[2] in object_at(answer, "failures")
-    return not is_failed and user_id in object_at(answer, "device_keys")
-
-
-def _keys_there(answer: Json, user_id: str) -> set[str]:
-    """Return all keys of a user's devices in an answer, also of devices that cannot be read now: they are there still."""
-    devices = object_at(answer, "device_keys", user_id)
-    keys = [object_at(devices, device_id, "keys").values() for device_id in devices]
-    return {key for values in keys for key in values if isinstance(key, str)}
 
 
 async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:

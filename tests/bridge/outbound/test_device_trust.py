@@ -169,6 +169,34 @@ async def test_somebody_is_signed_out_and_the_desk_reads_it(trust: DeviceTrustHa
     assert (await trust.sign_out(language="es")).startswith("ben ya no tiene ninguna sesión abierta (2 dispositivo(s)).")
 
 
+@pytest.mark.practice(13)
+async def test_from_then_on_no_device_of_theirs_is_known(trust: DeviceTrustHarness) -> None:
+    """A lost one gets no key from when the desk reads that it is signed out, whatever a list says, now or later."""
+    await known(trust, "LOST", "OTHER")
+    assert "LOST" in await trust.device_trust.devices(BEN)
+    await trust.sign_out()
+    assert await trust.device_trust.devices(BEN) == "No devices are known."
+    gone = await trust.harness.database.fetch("SELECT ed25519 FROM matrix_gone_device WHERE user_id=$1", BEN)
+    assert {row["ed25519"] for row in gone} == {"LOST", "OTHER"}
+    (mark,) = await trust.harness.database.fetch("SELECT stale FROM matrix_dirty WHERE user_id=$1", BEN)
+    assert mark["stale"]
+
+
+async def test_one_that_signed_in_meanwhile_stays(trust: DeviceTrustHarness) -> None:
+    """What is ended is what was known before: whoever signs in again at once is not signed out."""
+    await known(trust, "LOST")
+    sign_out = trust.module_client.sign_out
+
+    async def and_in_again(user_id: str) -> SignOutResult:
+        result = await sign_out(user_id)
+        await known(trust, "NEXT")
+        return result
+
+    trust.module_client.sign_out = and_in_again  # type: ignore[method-assign]
+    await trust.sign_out()
+    assert (await trust.device_trust.devices(BEN)).startswith("NEXT")
+
+
 async def test_where_a_login_service_keeps_sessions_nobody_is_called_signed_out(trust: DeviceTrustHarness) -> None:
     """The desk reads what was done, and what has to be done there."""
     trust.module_client.everywhere = False

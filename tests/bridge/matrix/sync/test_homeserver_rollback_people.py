@@ -11,7 +11,7 @@ from bridge.matrix import service
 from bridge.matrix.api.events import DevicesReturned, MemberReturned, Membership, UntrustedMessage
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch
 from bridge.matrix.room_keys import device_lists
-from bridge.matrix.room_keys.device_lists import DeviceAnswer
+from bridge.matrix.room_keys.device_answer import DeviceAnswer
 from bridge.matrix.rooms.room_state import levels_of, membership_of, set_levels
 from bridge.matrix.sync.sync_response import STATE_AFTER
 from bridge.runtime.crash_points import CrashPoint
