@@ -188,7 +188,8 @@ async def test_how_long_its_log_and_copies_are_kept(line: ServerLine) -> None:
         await wait_until("the name is seen", synchronous)
     finally:
         line.execute("ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()")
-    backup = line.server.start_base_backup(line.server.directory / "slow", "--max-rate=32k")
+    # Without the log there is no second process, which would outlive the first and keep its standard error open.
+    backup = line.server.start_base_backup(line.server.directory / "slow", "--max-rate=32k", "--wal-method=none")
     try:
 
         async def made() -> bool | None:
