@@ -135,7 +135,7 @@ def why_unreadable(error: Exception, path: Path) -> str:
         case UnicodeDecodeError():
             return "is not UTF-8"
         case DuplicateKeyError():
-            return f"line {error.line}: the key {error.key} is there twice; take one out"
+            return f"line {error.line}: {error.key} is there twice; take one out"
         case yaml.MarkedYAMLError():
             # Libyaml has a limit of its own where PyYAML's parser ends in a RecursionError.
             if "maximum nesting depth" in str(error.problem):
@@ -354,7 +354,7 @@ def _keywords(files: Sequence[PackFile], languages: Sequence[str], problems: lis
 
 
 class DuplicateKeyError(yaml.YAMLError):
-    """A key stands twice in a mapping; the second is in that line."""
+    """A key stands twice in a mapping; the second is in that line. `key`: what it is called, in words."""
 
     def __init__(self, line: int, key: str) -> None:
         super().__init__("a key is there twice")
@@ -386,6 +386,9 @@ class _UniqueKeyLoader(SafeLoader):
                 key = self.construct_object(key_node, deep=True)
                 if isinstance(key, Hashable):
                     if key in seen:
-                        raise DuplicateKeyError(key_node.start_mark.line + 1, " ".join(str(key).split())[:40])
+                        said = " ".join(str(key).split())[:40]
+                        # One with digits may be a phone number, which no message shows: the line leads to it.
+                        said = "a key" if any(each.isdigit() for each in said) else f"the key {said}"
+                        raise DuplicateKeyError(key_node.start_mark.line + 1, said)
                     seen.add(key)
         super().flatten_mapping(node)

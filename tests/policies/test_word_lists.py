@@ -54,6 +54,10 @@ def test_words_may_stand_in_a_file_for_each_language(tmp_path: Path) -> None:
     with pytest.raises(PackError) as error:
         load(["base", "./own"], near=tmp_path)
     assert error.value.problems == ["./own: words/en.yaml: line 1: the key phrases is there twice; take one out"]
+    words.write_text('signs: {"+15550001": 1, "+15550001": 2}\n', encoding="utf-8")
+    with pytest.raises(PackError) as error:
+        load(["base", "./own"], near=tmp_path)
+    assert error.value.problems == ["./own: words/en.yaml: line 1: a key is there twice; take one out"]
 
 
 def test_the_same_words_are_read_once_and_others_anew(tmp_path: Path) -> None:
