@@ -291,7 +291,8 @@ class MatrixService:
         """
 
         async def commit(transaction: Transaction) -> None:
-            await note_put_back(transaction, found.heard_until)
+            again = not await identity_table.cursor(transaction, self.policy.user_id)
+            await note_put_back(transaction, found.heard_until, again=again)
             await self.devices.owe_all_again(transaction)
             await self._note_rollback(transaction, found)
             await identity_table.forget_cursor(transaction, self.policy.user_id)

@@ -34,10 +34,10 @@ async def mark_queried(transaction: Transaction, marks: Iterable[tuple[str, int]
         await transaction.execute("UPDATE matrix_dirty SET stale=$3 WHERE user_id=$1 AND mark=$2", user_id, count, False)
 
 
-async def postpone(transaction: Transaction, users: Iterable[str], *, due_ms: int) -> None:
-    """Put dirty users off, after the homeserver refused something about them."""
-    for user_id in users:
-        await transaction.execute("UPDATE matrix_dirty SET due_ms=$2 WHERE user_id=$1", user_id, due_ms)
+async def postpone(transaction: Transaction, marks: Iterable[tuple[str, int]], *, due_ms: int) -> None:
+    """Put off these marks, of users of whom the homeserver told nothing, unless they were marked again meanwhile."""
+    for user_id, count in marks:
+        await transaction.execute("UPDATE matrix_dirty SET due_ms=$3 WHERE user_id=$1 AND mark=$2", user_id, count, due_ms)
 
 
 async def clear(transaction: Transaction, marks: Iterable[tuple[str, int]]) -> None:

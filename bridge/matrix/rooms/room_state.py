@@ -216,14 +216,13 @@ async def set_membership(transaction: Transaction, room_id: str, user_id: str, m
     return str(before or "")
 
 
-async def note_put_back(transaction: Transaction, heard_until: int) -> None:
+async def note_put_back(transaction: Transaction, heard_until: int, *, again: bool) -> None:
     """Note of everybody's membership that the homeserver was put back to before that time (ms).
 
-    For the same time once more, after a crash, nothing is forgotten of who was found to be back.
+    `again`: that was noted before and the homeserver was not heard since, so who was found to be back stays noted. The time
+    does not tell that: it is by the homeserver's clock, and differs a little each time it is asked for.
     """
-    await transaction.execute(
-        "UPDATE matrix_member SET back = (back AND COALESCE(gone_ms, -1) = $1), gone_ms = $1", heard_until
-    )
+    await transaction.execute("UPDATE matrix_member SET back = (back AND $2), gone_ms = $1", heard_until, again)
 
 
 async def put_back_at(reader: Reader, room_id: str, user_id: str) -> int | None:

@@ -89,7 +89,7 @@ class DeviceListUpdates:
             if unanswered := [mark for mark in marks if not is_answered(answer.told, mark[0])]:
                 # Who has left us is not asked for, for ever; whoever comes again is marked again.
                 await self._database.commit(partial(dirty_table.clear_outsiders, marks=unanswered))
-                await self._postpone([user_id for user_id, _ in unanswered], UNANSWERED_SECONDS)
+                await self._postpone(unanswered, UNANSWERED_SECONDS)
                 marks = [mark for mark in marks if mark not in unanswered]
             users = [user_id for user_id, _ in marks]
             await self._database.commit(lambda transaction: self._apply(transaction, marks, answer))
@@ -99,16 +99,16 @@ class DeviceListUpdates:
             raise
         except Permanent:
             if len(marks) == 1:
-                await self._postpone([marks[0][0]], REJECTED_SECONDS)
+                await self._postpone(marks, REJECTED_SECONDS)
                 raise
             for mark in marks:  # what is refused about one of them is not to be the others' trouble
                 await self._refresh([mark])
         else:
             await self._database.commit(partial(dirty_table.clear, marks=marks))
 
-    async def _postpone(self, users: Sequence[str], seconds: float) -> None:
+    async def _postpone(self, marks: Sequence[tuple[str, int]], seconds: float) -> None:
         due = int((self._clock.now() + seconds) * 1000)
-        await self._database.commit(partial(dirty_table.postpone, users=users, due_ms=due))
+        await self._database.commit(partial(dirty_table.postpone, marks=marks, due_ms=due))
 
     async def _apply(self, transaction: Transaction, marks: Sequence[tuple[str, int]], answer: DeviceAnswer) -> None:
         users = [user_id for user_id, _ in marks]

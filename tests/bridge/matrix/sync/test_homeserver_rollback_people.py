@@ -173,9 +173,14 @@ async def test_without_a_rollback_they_come_as_ever(rig: Rig, server: ScriptedHo
     assert await membership_of(rig.database, ROOM, eve.mxid) == "join"
 
 
-async def test_killed_before_the_first_sync_is_kept(rig: Rig, server: ScriptedHomeserver) -> None:
-    """What begins again from the files finds it put back once more: told once, and no key in between."""
+@pytest.mark.parametrize("ahead", [0, 18_000])
+async def test_killed_before_the_first_sync_is_kept(rig: Rig, server: ScriptedHomeserver, ahead: int) -> None:
+    """What begins again from the files finds it put back once more: told once, and no key in between.
+
+    Also where its clock is hours ahead, by which the time of what was heard is another each time that it is asked.
+    """
     _, eve, last = await eve_has_gone(rig, server)
+    server.ahead = ahead
     server.position, server.lost = "s60_7_0_3", {last["event_id"]}
     old = moved(eve, "join", AT)
 
@@ -185,11 +190,14 @@ async def test_killed_before_the_first_sync_is_kept(rig: Rig, server: ScriptedHo
 
     rig.crash = kill
     told_of(server, old)
+    server.members = {"chunk": [old]}
     loop = rig.matrix.sync
     await loop._look_for_rollback()
+    await rig.matrix.room_comparison.compare_members(ROOM)
     with pytest.raises(KilledError):
         await loop.run_once()
     await rig.stop()
+    server.ahead = ahead and ahead + 3
     rig.crash = lambda _point: None
     await rig.start(run=False)
     server.requests.clear()
@@ -257,37 +265,6 @@ async def test_a_list_that_lacks_a_device_once(
     assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_gone_device") == 0
     assert await ask(lacking, lacking) == []
     assert await ask() == []
-
-
-@pytest.mark.parametrize(
-    "silent", [{"failures": {"x": {}}, "device_keys": {}}, {"device_keys": {}}, {}], ids=["failed", "left out", "empty"]
-)
-async def test_an_answer_that_says_nothing_of_a_person(
-    rig: Rig, server: ScriptedHomeserver, silent: dict[str, Any]
-) -> None:
-    """Their list is not taken for fresh: what they say waits until one has come, and they are asked for again."""
-    ada, _, _ = await heard(rig, server)
-    server.queue_sync({"next_batch": BEFORE, "device_lists": {"changed": [ada.mxid]}})
-    await rig.matrix.sync.run_once()
-    server.faults.append(web.json_response(silent))
-    await rig.matrix.device_updates.run_once()
-    server.queue_sync(timeline(ada.room_message(ROOM, "said meanwhile")))
-    await rig.matrix.sync.run_once()
-    await rig.matrix.device_updates.run_once()
-    assert bodies(rig.events) == []
-    await rig.database.commit(lambda transaction: transaction.execute("UPDATE matrix_dirty SET due_ms = 0"))
-    await rig.matrix.device_updates.run_once()
-    assert bodies(rig.events) == ["said meanwhile"]
-
-
-async def test_who_has_left_is_not_asked_for_for_ever(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Where the homeserver of a person who is in no room of ours is not reached, that was the last time; of others not."""
-    ada, eve, _ = await eve_has_gone(rig, server)
-    people = [ada.mxid, eve.mxid]
-    server.faults.append(web.json_response({"failures": {"x": {}}, "device_keys": {}}))
-    await rig.database.commit(lambda transaction: rig.matrix.devices.mark(transaction, people))
-    await rig.matrix.device_updates.run_once()
-    assert [row["user_id"] for row in await rig.database.fetch("SELECT user_id FROM matrix_dirty")] == [ada.mxid]
 
 
 async def test_what_an_answer_does_not_say_of_a_device(rig: Rig, server: ScriptedHomeserver) -> None:
