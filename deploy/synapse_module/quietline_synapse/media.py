@@ -42,14 +42,15 @@ class Media:
         return uploader is not None or bool(self._store.files(media_id))
 
     async def delete(self, server: str, media_id: str) -> None:
-        """Delete an upload; one that is gone stays gone. Refuses what others uploaded; without a row nobody is named."""
+        """Delete an upload; one that is gone stays gone. Refuses what others uploaded.
+
+        A file without a row can be had from nobody, and nobody is named: the homeserver's database was put back to before
+        the upload, or a deletion was not finished. It goes, for whoever asks knows its id from a message.
+        """
         uploader = await self._uploader(server, media_id)
         if uploader is None and not self._store.files(media_id):
             return
-        if uploader is None:
-            # A file whose row has gone: it may be ours, as after half a deletion, so it is not called another's.
-            raise _still_there()
-        if not (self._line.is_ours(uploader) or await self._rooms.was_at_desk(uploader)):
+        if uploader is not None and not (self._line.is_ours(uploader) or await self._rooms.was_at_desk(uploader)):
             raise refuse(NOT_OURS)
         for _ in range(DELETIONS):
             await self._store.delete(media_id)

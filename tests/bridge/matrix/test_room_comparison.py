@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -94,7 +95,7 @@ async def test_who_had_gone_and_came_again_is_invited(
     """A homeserver that was put back to between the two says that they are out; who has gone since, the sync tells."""
     await record_our_room(rig, people=["@ada:x"])
     server.members = told(ada="leave")
-    await rig.database.commit(lambda transaction: note_put_back(transaction, until))
+    await rig.database.commit(lambda transaction: note_put_back(transaction, until, again=False))
     for changed in (int(found), 0):
         assert await rig.matrix.room_comparison.compare_members(ROOM) == (changed, ["@ada:x"] if found else [])
     assert (await members_of(rig.database, ROOM))["@ada:x"] == ("invite" if found else "join")
@@ -123,8 +124,8 @@ async def test_who_is_there_again_is_told_once(rig: Rig, server: ScriptedHomeser
     await gone(rig)
     server.members = told(ada=membership, bea="leave")
     back = MemberReturned(room_id=ROOM, user_id="@ada:x")
-    for until, times in ((5, 1), (5, 1), (7, 2)):
-        await rig.database.commit(lambda transaction, until=until: note_put_back(transaction, until))  # type: ignore[misc]
+    for until, again, times in ((5, False, 1), (6, True, 1), (7, False, 2)):
+        await rig.database.commit(partial(note_put_back, heard_until=until, again=again))
         for _ in range(2):
             assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 0
         assert rig.events == [back] * times
@@ -134,7 +135,7 @@ async def test_who_is_there_again_is_told_once(rig: Rig, server: ScriptedHomeser
 async def test_who_was_invited_since_is_left_to_the_sync(rig: Rig, server: ScriptedHomeserver) -> None:
     """A membership that is newer than what it had told before it was put back may be an invitation by a colleague."""
     await gone(rig)
-    await rig.database.commit(lambda transaction: note_put_back(transaction, 0))
+    await rig.database.commit(lambda transaction: note_put_back(transaction, 0, again=False))
     server.members = told(ada="join")
     assert (await rig.matrix.room_comparison.compare_members(ROOM)).changed == 0
     assert rig.events == []

@@ -57,7 +57,10 @@ async def test_a_thumbnail_that_is_made_meanwhile_goes_too() -> None:
 
 
 async def test_a_file_whose_row_has_gone_is_not_called_anothers() -> None:
-    """Whoever asks again hears that it is still there: told that it was never ours, the bridge would forget it."""
+    """Whoever asks again hears that it is still there, and it is deleted then.
+
+    Told that it was never ours, the bridge would forget it; told so for ever, the conversation would never end.
+    """
     upload = OneUpload(OURS, coming_back=9)
     media = upload.media()
     for _ in range(2):
@@ -65,9 +68,12 @@ async def test_a_file_whose_row_has_gone_is_not_called_anothers() -> None:
             await media.delete(SERVER, UPLOAD)
         assert (caught.value.code, caught.value.errcode) == (503, "QUIETLINE_STILL_THERE")
         assert await media.exists(SERVER, UPLOAD)
-    upload.there = False
+    upload.coming_back = 0
     await media.delete(SERVER, UPLOAD)
     assert not await media.exists(SERVER, UPLOAD)
+    done = upload.deletions
+    await media.delete(SERVER, UPLOAD)
+    assert upload.deletions == done
 
 
 @pytest.mark.parametrize("uploader", [THEIRS, ""], ids=["another person", "nobody"])
