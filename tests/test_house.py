@@ -87,6 +87,7 @@ SYNAPSES_OWN: Final = (
     "tests/deploy/synapse_module/",
     "tests/e2e/test_erasure.py",
     "tests/e2e/test_homeserver_put_back.py",
+    "tests/e2e/test_homeserver_put_back_erased.py",
 )
 """Tests that look into Synapse's own database, from outside its process."""
 SQL: Final = re.compile(

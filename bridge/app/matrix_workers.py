@@ -43,7 +43,7 @@ from bridge.outbound.room_sender import RoomSender
 from bridge.runtime import log
 from bridge.runtime.settings import read_secret
 from bridge.storage.database import Transaction
-from bridge.tables import inbox, line_state
+from bridge.tables import erasure_jobs, inbox, line_state
 
 TOKEN_WAIT_SECONDS: Final = 60.0
 """For how long a token may be refused: a homeserver that was started without its registration heals."""
@@ -216,7 +216,7 @@ class MatrixWorkers:
             committed=committed,
             unhandled=ingest.record_dead_letter,
             device_gone=self._report_device_gone,
-            note_rollback=_note_rollback,
+            note_rollback=self._note_rollback,
             rolled_back=self._report_rollback,
             has_urgent_timers=partial(self._timers.is_set, undo_window.TIMER),
             take_over=resources.take_over,
@@ -263,7 +263,15 @@ class MatrixWorkers:
         if self._room_provisioner is not None:
             self._room_provisioner.compare_rooms()
 
+    async def _note_rollback(self, transaction: Transaction, found: Rollback) -> None:
+        """Note what of it is to be erased again. Found once more after a crash, `counts_less` takes nothing back."""
+        await erasure_jobs.redo_rooms(transaction, now=self._resources.services.clock.now())
+        await line_state.put(transaction, line_state.EVENTS_RETURNED, str(found.heard_until))
+        if found.counts_less:
+            await line_state.put(transaction, line_state.ROOMS_RETURNED, str(found.heard_until))
+
     async def _report_rollback(self) -> None:
+        self._resources.services.wake.erasure_jobs()
         if self._room_provisioner is not None:
             await self._room_provisioner.report_rollback()
 
@@ -275,10 +283,3 @@ class MatrixWorkers:
         inbox_row = await inbox.seal(services.vault, DESK, event)
         await services.database.commit(lambda transaction: inbox.append(transaction, inbox_row))
         services.wake.engine(DESK)
-
-
-async def _note_rollback(transaction: Transaction, found: Rollback) -> None:
-    """Note what of it is to be looked for. Found once more after a crash, `counts_less` takes nothing back."""
-    await line_state.put(transaction, line_state.EVENTS_RETURNED, str(found.heard_until))
-    if found.counts_less:
-        await line_state.put(transaction, line_state.ROOMS_RETURNED, str(found.heard_until))

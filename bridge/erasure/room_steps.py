@@ -85,7 +85,12 @@ class RoomSteps:
         events = await room_events.to_redact(self._database, room_id, BATCH)
         if not events:
             return "redact" if await self._record_unredacted(job) else "empty"
-        redacted = await self.redact_all(room_id, events, again=job.counts.get(REDACTED_AGAIN, 0))
+        try:
+            redacted = await self.redact_all(room_id, events, again=job.counts.get(REDACTED_AGAIN, 0))
+        except Permanent as error:
+            if await self._is_lost(room_id, error):
+                return "empty"
+            raise
         self._crash(CrashPoint.ROOM_REDACTED)
         numbers = [event.n for event in redacted]
         await self._database.commit(lambda transaction: room_events.mark_redacted(transaction, numbers))
@@ -131,7 +136,12 @@ class RoomSteps:
 
     async def empty(self, job: ErasureJob) -> str:
         """Remove everybody, so that their clients hear that the room is gone; done when a look finds nobody."""
-        removed = await self._erasure_probe.empty(job.subject)
+        try:
+            removed = await self._erasure_probe.empty(job.subject)
+        except Permanent as error:
+            if not await self._is_lost(job.subject, error):
+                raise
+            removed = 0
         self._crash(CrashPoint.ROOM_EMPTIED)
         return "empty" if removed else "censor"
 
@@ -266,6 +276,10 @@ class RoomSteps:
             _count(job, REDACTED_AGAIN, 1)
             raise StepNotDone("message_readable")
         return bool(found)
+
+    async def _is_lost(self, room_id: str, error: Permanent) -> bool:
+        """Whether a step is refused because the homeserver has no such room, as one that was put back to before it."""
+        return error.errcode in NOT_ACCESSIBLE and (await self._module_client.room(room_id)).state is RoomState.GONE
 
     async def _unredacted(self, room_id: str, *, removed: bool = False) -> list[tuple[str, int]]:
         """Return what still says something. `removed`: a purge that failed may have removed us; only another one helps."""

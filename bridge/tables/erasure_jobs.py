@@ -121,6 +121,16 @@ async def advance(transaction: Transaction, job: ErasureJob, step: str, *, due: 
     await transaction.execute(query, job.id, step, due, json.dumps(job.counts), job.step, tries)
 
 
+async def redo_rooms(transaction: Transaction, *, now: float) -> None:
+    """Have rooms erased from the first step on, but for those of which nothing is known any more.
+
+    For a homeserver that was put back: it may have their words again, and people in them. A step that is under way
+    meanwhile does not get on (`advance`).
+    """
+    query = "UPDATE erasure SET step = $1, due = $2, tries = 0 WHERE kind = $3 AND step NOT IN ($1, 'sign', $4)"
+    await transaction.execute(query, FIRST_STEP[ROOM], now, ROOM, FLUSH)
+
+
 async def postpone(transaction: Transaction, job: ErasureJob, *, due: float, tries: int) -> None:
     """Note that a step was not done, what it found all the same, and when it is tried again."""
     query = "UPDATE erasure SET tries = $2, due = $3, counts = $4 WHERE id = $1"

@@ -82,6 +82,8 @@ class FakeRooms:
 
     async def empty(self, room_id: str) -> int:
         self._ask("empty")
+        if not self.present:
+            raise Permanent(403, "M_FORBIDDEN")
         gone, self.members = len(self.members), set()
         return gone
 

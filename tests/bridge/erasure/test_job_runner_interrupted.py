@@ -8,10 +8,11 @@ from bot.model.events import TimerDue
 from bridge.erasure.certificate import FOREIGN_UPLOADS, OWN_PAGES
 from bridge.erasure.room_steps import NOT_OURS
 from bridge.matrix.api.module_api import ModuleRequestRejected
+from bridge.storage.database import Transaction
 from bridge.tables import clock_trust, erasure_jobs
 from bridge.tables.erasure_jobs import ErasureJob
-from tests.bridge.erasure.test_job_runner import CLIENTS, PERSON_STEPS, STEPS
-from tests.fakes.erasure_harness import ErasureHarness
+from tests.bridge.erasure.test_job_runner import CLIENTS, PERSON_STEPS, STEPS, _pass
+from tests.fakes.erasure_harness import ADA, SOL, ErasureHarness
 
 ROOM_STEPS = [step for step in STEPS if step not in PERSON_STEPS]
 
@@ -39,6 +40,55 @@ async def test_only_after_the_last_look_is_it_enough_that_nobody_can_look(erasur
         erasure.harness.clock.at += 300
     assert erasure.rooms.present
     assert [told["what"] for told in await erasure.certificates()] == ["person"]
+
+
+@pytest.mark.parametrize("step", ["redact", "empty", "censor", "uploads", "purge", "look"])
+async def test_a_room_that_the_homeserver_has_lost(erasure: ErasureHarness, step: str) -> None:
+    """Put back to before a room that is erased: what is refused there holds nothing up, and all is signed."""
+    owner = await erasure.create_thread_room(uploads=0)
+    await erasure.send_message(owner, "!close now")
+    while await _step(erasure) != step:
+        erasure.harness.clock.at += await erasure.runner.run_once()
+    erasure.rooms.present = False
+    await erasure.run_to_end()
+    assert {told["what"] for told in await erasure.certificates()} == {"conversation", "person"}
+    assert [what for what in erasure.harness.alerts if what.startswith("room")] == []
+
+
+@pytest.mark.parametrize("step", ROOM_STEPS)
+async def test_a_homeserver_put_back_while_a_room_is_erased(erasure: ErasureHarness, step: str) -> None:
+    """Its words are there again, and its people in it, until the purge in a week: all steps are done again at once."""
+    owner = await erasure.create_thread_room(uploads=0)
+    await _close(erasure, owner)
+    while await _step(erasure) != step:
+        erasure.harness.clock.at += await erasure.runner.run_once()
+    rooms = erasure.rooms
+    rooms.events, rooms.members, rooms.present = dict.fromkeys(rooms.events, "words"), {ADA, SOL}, True
+    now = erasure.harness.clock.now()
+    await erasure.harness.database.commit(lambda transaction: erasure_jobs.redo_rooms(transaction, now=now))
+    if step == "sign":  # nothing is known of the room: it is found by its being there
+        assert await _step(erasure) == step
+        return
+    await erasure.run_until_grace()
+    assert (set(rooms.events.values()), rooms.members, rooms.present) == ({""}, set(), True)
+
+
+async def test_a_step_under_way_when_the_homeserver_was_put_back(erasure: ErasureHarness) -> None:
+    """A purge that was begun before does not pass for one of what is there again."""
+    owner = await erasure.create_thread_room(uploads=0)
+    await _close(erasure, owner)
+    while await _step(erasure) != "purge":
+        erasure.harness.clock.at += await erasure.runner.run_once()
+    job = await erasure_jobs.next_job(erasure.harness.database, erasure.harness.clock.now(), clock_distrusted=False)
+    assert job is not None
+    assert job.step == "purge"
+
+    async def put_back(transaction: Transaction) -> None:
+        await erasure_jobs.redo_rooms(transaction, now=erasure.harness.clock.now())
+        await erasure_jobs.advance(transaction, job, "look", due=0.0, tries=0)
+
+    await erasure.harness.database.commit(put_back)
+    assert await _step(erasure) == "redact"
 
 
 @pytest.mark.parametrize(("status", "errcode"), [(400, "M_INVALID_PARAM"), (401, "M_UNKNOWN_TOKEN"), (403, NOT_OURS)])
@@ -101,6 +151,12 @@ async def test_a_hold_stops_at_any_step(erasure: ErasureHarness, step: str) -> N
     await erasure.run_to_end()
     assert [told["what"] for told in await erasure.certificates()] == ["conversation"]
     assert not erasure.rooms.present
+
+
+async def _close(erasure: ErasureHarness, owner: str) -> None:
+    """Have a conversation closed, as `!close` does once nobody takes it back."""
+    await erasure.send_message(owner, "!close")
+    await _pass(erasure, owner, 600, "close")
 
 
 async def _step(erasure: ErasureHarness) -> object:

@@ -1,0 +1,125 @@
+"""A homeserver whose database was put back has again what was erased since, and people in it: all of it goes once more."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from tests.e2e.carrier_api import handset
+from tests.e2e.nio_client import NioClient
+from tests.e2e.polling import wait_until
+from tests.e2e.separate_line import HURRIED, bring_people, log_in_nio, run_line
+from tests.e2e.stack import Stack
+from tests.e2e.staff_client import attachment
+from tests.e2e.staffed_line import StaffedLine
+from tests.e2e.test_erasure import rows
+from tests.e2e.test_homeserver_put_back import TEXT, copy_of, put_back, stocked
+from tests.fakes import database_file
+
+PICTURES = (b"a picture of before, sealed", b"a picture of after, sealed")
+
+
+async def test_what_had_ended_goes_again(tmp_path: Path) -> None:
+    """A conversation that ended since, and a message of the desk that was erased since, are erased once more.
+
+    So is one that was closed since and waits for its clients before the purge. One that goes on ends with its uploads, also
+    with one of which the homeserver has only the file.
+    """
+    async with run_line(tmp_path, settings={**HURRIED, "close_undo": 2}) as staffed_line:
+        ready = staffed_line.ready
+        logins = [log_in_nio(ready.homeserver, ready.account(role)) for role in ("advocate", "supervisor")]
+        async with bring_people(staffed_line, logins) as (ada, sol):
+            await _erased_once_more(staffed_line, ada, sol, tmp_path)
+
+
+async def _erased_once_more(staffed_line: StaffedLine, ada: NioClient, sol: NioClient, tmp_path: Path) -> None:
+    line, ready = staffed_line.stack, staffed_line.ready
+    talk, kept, closed = [await staffed_line.start_conversation(ada, handset(), TEXT) for _ in range(3)]
+    for conversation in (talk, kept):
+        before = set(await sol.invites())
+        await ada.say(conversation.room, "!escalate")
+        await sol.join(await staffed_line.wait_for_invite(sol, before))
+    await upload_in(line, ada, kept.room, PICTURES[0])
+    erased = (await ada.say(ready.desk_room, "// this is erased by its time")).event_id
+    assert erased is not None
+    path = f"rooms/{quote(ready.desk_room)}/event/{quote(erased)}"
+    await stocked(line)
+    older = copy_of(line, tmp_path)
+
+    async def noted() -> bool | None:
+        # As a value: in a statement an id that begins with a digit would be taken for a placeholder.
+        return rows(line, "SELECT 1 FROM event WHERE event_id = $1", erased) == [(1,)] or None
+
+    await wait_until("it is on the deletion index", noted)
+    await upload_in(line, ada, kept.room, PICTURES[1])
+    assert len(files_of(line)) == len(PICTURES)
+    await staffed_line.send_closing_command(sol, talk.room, "!close now")
+    await staffed_line.send_closing_command(ada, closed.room, "!close")
+
+    async def ended() -> bool | None:
+        query = f"SELECT 1 FROM thread WHERE room_id = '{talk.room}' UNION ALL SELECT 1 FROM erasure WHERE grace < 60"  # noqa: S608
+        return not rows(line, query) or None
+
+    async def closed_is_empty() -> bool | None:
+        if rows(line, "SELECT step FROM erasure WHERE subject = $1", closed.room) != [("purge",)]:
+            return None
+        here = f"rooms/{quote(closed.room)}"
+        joined = (await staffed_line.as_bot("GET", f"{here}/joined_members"))["joined"]
+        told = (await staffed_line.as_bot("GET", f"{here}/messages?dir=b&limit=100"))["chunk"]
+        said = [event for event in told if event["type"] == "m.room.encrypted" and event["content"]]
+        return (not said and joined.keys() == {ready.bot, ready.voice}) or None
+
+    await wait_until("the conversation is over", ended)
+    await wait_until("the other waits for its clients", closed_is_empty)
+    certificates = rows(line, "SELECT COUNT(*) FROM erasure_certificate")[0][0]
+    for client in (ada, sol):
+        await client.away()
+    await line.stop()
+    # As its expiry would have left it.
+    database_file.write(line.data / "bridge" / "main.db", "DELETE FROM event WHERE event_id = $1", erased)
+    put_back(line, older)
+    await line.start()
+    for client in (ada, sol):
+        client.clear_cache()
+        await client.back()
+
+    async def gone() -> bool | None:
+        count = rows(line, "SELECT COUNT(*) FROM erasure_certificate")[0][0]
+        return (count > certificates and await ended()) or None
+
+    await wait_until("its room is erased once more", gone)
+    await wait_until("what had been closed is empty once more", closed_is_empty)
+    with closing(sqlite3.connect(line.data / "homeserver" / "homeserver.db")) as database:
+        for table in ("events", "room_memberships"):
+            left = database.execute(f"SELECT COUNT(*) FROM {table} WHERE room_id = ?", (talk.room,))  # noqa: S608
+            assert left.fetchone() == (0,), table
+
+    async def says_nothing() -> bool | None:
+        return (await staffed_line.as_bot("GET", path)).get("content") == {} or None
+
+    await wait_until("the message is erased once more", says_nothing)
+    certificates = rows(line, "SELECT COUNT(*) FROM erasure_certificate")[0][0]
+    await staffed_line.send_closing_command(sol, kept.room, "!close now")
+    await wait_until("the conversation that went on is over", gone)
+    assert files_of(line) == []
+    assert rows(line, "SELECT kind FROM dead_letter") == []
+
+
+async def upload_in(line: Stack, client: NioClient, room: str, picture: bytes) -> None:
+    """Have the assignee put a picture into a conversation, and wait until the line has noted where it is."""
+    address = await client.upload(picture)
+    content = attachment("a picture")
+    await client.say_raw(room, {**content, "file": {**content["file"], "url": address}})
+
+    async def noted() -> bool | None:
+        return rows(line, "SELECT 1 FROM matrix_upload WHERE mxc = $1", address) == [(1,)] or None
+
+    await wait_until("the upload is noted", noted)
+
+
+def files_of(line: Stack) -> list[Path]:
+    """Return where the homeserver has these pictures."""
+    media = line.data / "homeserver" / "media"
+    return [path for path in media.rglob("*") if path.is_file() and path.read_bytes() in PICTURES]
