@@ -116,7 +116,7 @@ MAY_IMPORT: Final[dict[str, str]] = {
     ),
     "deploy/packs": "policies bot/model bot/guard bot/sending bot/decide deploy/inspect",
     "deploy/carrier": (
-        "policies bridge/runtime bridge/carriers bridge/carriers/vendors bridge/config bridge/erasure "
+        "policies bridge/runtime bridge/carriers bridge/carriers/vendors bridge/config bridge/tables bridge/erasure "
         "bridge/inbound deploy/inspect"
     ),
     "deploy/init": (

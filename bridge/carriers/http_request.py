@@ -2,7 +2,8 @@
 
 Rules of this module: no request that may send is repeated, no redirect is followed, no cookie is kept. A request that
 could not even begin is told apart from one that may have had an effect, because that decides whether a text may be sent
-again (design.md, "Flows").
+again (design.md, "Flows"). aiohttp is imported by the functions that use it: a carrier's settings stand beside its adapter,
+and whatever reads the configuration would load an HTTP client, which takes longer than all the rest.
 
 Source: RFC 9110 section 9.2.2 (GET and DELETE may be repeated); aiohttp 3.14, `client.py` (such a request is made once more
 when a kept connection turns out to be closed).
@@ -13,19 +14,30 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Self, TypeAlias
-
-import aiohttp
-from yarl import URL
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 from bridge.carriers.adapter import TryLater, UnknownOutcome
 from bridge.carriers.parsing import json_value, object_or_empty, retry_after_seconds, utf8_bytes
 
-TIMEOUT: Final = aiohttp.ClientTimeout(total=10, connect=3)
+if TYPE_CHECKING:
+    import aiohttp
+    from yarl import URL
+
 _UNESCAPED: Final = frozenset(f"{string.ascii_letters}{string.digits}_-".encode())
 REPEATABLE: Final = frozenset({"GET", "DELETE"})
 MAX_RESPONSE_BYTES: Final = 8 * 1024 * 1024
 """Bytes of an answer that are read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeout:
+    """Seconds that a request may take in all, its answer read, and until its connection stands (None: as long as all)."""
+
+    total: float
+    connect: float | None = None
+
+
+TIMEOUT: Final = Timeout(total=10, connect=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +76,14 @@ RequestOutcome: TypeAlias = HttpResponse | TryLater | UnknownOutcome
 class CarrierHttp:
     """An adapter's HTTP sessions. Made inside the running event loop; ended by `close`, or as a block."""
 
-    def __init__(self, *, timeout: aiohttp.ClientTimeout = TIMEOUT, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, *, timeout: Timeout = TIMEOUT, headers: Mapping[str, str] | None = None) -> None:
+        import aiohttp  # noqa: PLC0415 - see above
+
+        limits = aiohttp.ClientTimeout(total=timeout.total, connect=timeout.connect)
+
         def session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
             jar = aiohttp.DummyCookieJar()
-            return aiohttp.ClientSession(connector=connector, cookie_jar=jar, headers=headers, timeout=timeout)
+            return aiohttp.ClientSession(connector=connector, cookie_jar=jar, headers=headers, timeout=limits)
 
         # A kept connection that the carrier closes just as we write makes a send's outcome unknown, and a person
         # must then decide. A new connection for each request either stands or certainly carried nothing.
@@ -109,6 +125,8 @@ async def send_request(
 
     `form` may be of another type, if `headers` say so. Nothing is ever begun at an address that is none (`https://a..b`).
     """
+    import aiohttp  # noqa: PLC0415 - see above
+
     if (target := _target(url, query)) is None:
         return TryLater()
     told = {**({"Content-Type": "application/x-www-form-urlencoded"} if form is not None else {}), **(headers or {})}
@@ -137,6 +155,8 @@ async def send_request(
 
 
 def _target(url: str, query: Mapping[str, str] | None) -> URL | None:
+    from yarl import URL  # noqa: PLC0415 - see above
+
     try:
         target = URL(url, encoded=True)
         (target.raw_host or "").encode("idna")  # as looking it up begins, which would raise what is no error of the network

@@ -1,7 +1,7 @@
 """JSON Web Tokens, as far as carriers use them: HS256 from them, RS256 from us (RFC 7515, RFC 7518).
 
 Rule of this module: what a token says is read only after its signature was found right, compared in constant time; nothing
-here raises on what came from outside.
+here raises on what came from outside. cryptography is imported where a key is used, as aiohttp is in `http_request`.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ import hmac
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import AfterValidator
 
 from bridge.carriers.parsing import constant_time_equal, object_or_empty, utf8_bytes
 from bridge.runtime.settings import read_secret
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import rsa
 
 
 def verified_hs256_claims(authorization: str, secret: bytes) -> dict[str, Any] | None:
@@ -44,14 +43,21 @@ def is_in_force(claims: Mapping[str, Any], now: float, *, leeway: float) -> bool
     return bool(ends >= now - leeway and begins <= now + leeway)
 
 
-def sign_rs256(key: rsa.RSAPrivateKey, claims: Mapping[str, Any]) -> str:
+def sign_rs256(key: RsaKey, claims: Mapping[str, Any]) -> str:
     """Make a token of these claims."""
+    from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - see above
+    from cryptography.hazmat.primitives.asymmetric import padding  # noqa: PLC0415
+
     signed = f"{_encode_part({'alg': 'RS256', 'typ': 'JWT'})}.{_encode_part(claims)}"
     return f"{signed}.{_base64(key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
 
 
-def private_key(pem: str) -> rsa.RSAPrivateKey:
+def private_key(pem: str) -> RsaKey:
     """Read an RSA key in PEM without password. Raises `ValueError` that tells nothing of it."""
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - see above
+    from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
+
     try:
         key = load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -72,6 +78,8 @@ def _check_rsa_key(path: Path) -> Path:
     return path
 
 
+RsaKey: TypeAlias = "rsa.RSAPrivateKey"
+"""What `private_key` returns."""
 PrivateKeyFile: TypeAlias = Annotated[Path, AfterValidator(_check_rsa_key)]
 """Where an RSA key stands, in PEM without password."""
 

@@ -1,7 +1,8 @@
 """The encryption with a passphrase that SMSGate's app opens on the phone.
 
 Rules of this module: each value has a salt of its own, so that two equal values are never alike; there is nothing to open
-one again here, for nothing encrypted ever comes back to us.
+one again here, for nothing encrypted ever comes back to us. cryptography is imported where it encrypts, as aiohttp is in
+`http_request`.
 
 Format: `$aes-256-cbc/pbkdf2-sha1$i=ITERATIONS$SALT$WORDS`, both in base64. The key is PBKDF2 of the passphrase with
 HMAC-SHA1 over the salt, 32 bytes; the salt (16 bytes) is also what AES-256-CBC begins with; PKCS #7 fills the last block.
@@ -18,8 +19,6 @@ import re
 from pathlib import Path
 from typing import Annotated, Final, TypeAlias
 
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.padding import PKCS7
 from pydantic import AfterValidator
 
 from bridge.carriers.secret_strength import MIN_LENGTH, secret_or_none
@@ -45,6 +44,9 @@ PassphraseFile: TypeAlias = Annotated[Path, AfterValidator(_check_passphrase)]
 
 def encrypt(words: str, passphrase: str, *, salt: bytes | None = None) -> str:
     """Return words as the app opens them. About 30 ms: call it in a thread. `salt`: for tests; else it is random."""
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # noqa: PLC0415 - see above
+    from cryptography.hazmat.primitives.padding import PKCS7  # noqa: PLC0415
+
     salt = os.urandom(SALT_BYTES) if salt is None else salt
     key = hashlib.pbkdf2_hmac("sha1", passphrase.encode(), salt, ITERATIONS, _KEY_BYTES)
     filler, cipher = PKCS7(algorithms.AES.block_size).padder(), Cipher(algorithms.AES(key), modes.CBC(salt)).encryptor()

@@ -3,6 +3,7 @@
 Rule of this module: a wire value can be answered if it is E.164 by its form alone. Any other value is kept to be shown, but
 for other channels and groups. Nothing is guessed: number libraries read letters, full-width digits and short codes as
 telephone numbers, so `phonenumbers` gets only plain national digits, and only from vendors that are known to send those.
+It is imported where it is asked, as aiohttp is in `http_request`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import re
 from typing import Annotated, TypeAlias
 
-import phonenumbers
 from pydantic import AfterValidator
 
 from bridge.carriers.parsing import replace_unencodable
@@ -28,6 +28,8 @@ _NATIONAL = re.compile(r"[0-9(][0-9 ()./-]{5,24}")
 
 
 def _region(value: str) -> str:
+    import phonenumbers  # noqa: PLC0415 - see above
+
     if value not in phonenumbers.SUPPORTED_REGIONS:
         raise ValueError("not a country as in ISO 3166, e.g. US")
     return value
@@ -60,6 +62,8 @@ def parse_national_sender(value: str, *, region: str) -> Phone | None:
     `region` is the agency's, e.g. `US` (ISO 3166). Seven or eight digits are a short code unless they are a whole valid
     number there (as in Norway). Possible is enough for longer ones: new ranges are in use before any library knows them.
     """
+    import phonenumbers  # noqa: PLC0415 - see above
+
     as_it_is = parse_sender(value)
     if as_it_is is None or as_it_is.answerable or not _NATIONAL.fullmatch(value):
         return as_it_is

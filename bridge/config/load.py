@@ -27,7 +27,7 @@ from bridge.runtime.settings import (
     secret_place,
 )
 from policies import ProblemsError
-from policies.load import UNREADABLE, parse_yaml, why_unreadable
+from policies.yaml_file import UNREADABLE, parse_yaml, why_unreadable
 
 HEX_KEY: Final = re.compile(r"[0-9A-Fa-f]{64}")
 LOCAL_USER: Final = re.compile(r"@[a-z0-9._=/+-]{1,200}")

@@ -18,8 +18,8 @@ from typing import Final, Protocol
 from bridge.background.corruption import AlertCallback, CorruptionPolicy
 from bridge.background.loop import BackgroundLoop
 from bridge.erasure.passing_keys import destroy_passing_keys, seal_again
+from bridge.matrix.api.http_client import HomeserverError, Permanent, TokenRefused, Transient
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleRequestRejected
-from bridge.matrix.room_client import HomeserverError, Permanent, TokenRefused, Transient
 from bridge.matrix.room_keys.ratchet_pruning import prune_ratchets
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
@@ -34,8 +34,6 @@ INTERVAL: Final = 5.0
 PRUNE_INTERVAL: Final = 3600.0
 RESEAL_INTERVAL: Final = 86_400.0
 """Seconds after which also what is not in use is sealed again."""
-DEAD_LETTER_RETENTION: Final = 7 * 86_400
-"""Seconds that a dead letter of the desk is kept, which may hold what was typed in an office. A thread's go with it."""
 RETRY_SECONDS: Final = 3600
 """Seconds after which an event that could not be redacted is tried again."""
 FIRST_WAIT: Final = 5.0
@@ -192,7 +190,7 @@ class ExpiryWorker:
             await early_reactions.delete_expired(transaction, now)
             await erasure_jobs.delete_expired_certificates(transaction, now)
             await self._suppression.delete_expired(transaction, now)
-            await dead_letters.expire(transaction, before=now - DEAD_LETTER_RETENTION)
+            await dead_letters.expire(transaction, before=now - dead_letters.RETENTION)
 
         await self._database.commit(commit)
 

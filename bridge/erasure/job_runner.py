@@ -25,8 +25,8 @@ from typing import Final
 from bridge.background.corruption import AlertCallback, CorruptionPolicy
 from bridge.background.loop import BackgroundLoop
 from bridge.erasure.certificate import ErasureCertificate
+from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleRequestRejected
-from bridge.matrix.room_client import Permanent, TokenRefused, Transient
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services

@@ -15,7 +15,7 @@ from typing import Final
 
 from bot.model.actions import THREAD
 from bridge.background.loop import BackgroundLoop
-from bridge.matrix.room_client import Permanent, TokenRefused
+from bridge.matrix.api.http_client import Permanent, TokenRefused
 from bridge.matrix.rooms.erasure_probe import ErasureProbe
 from bridge.matrix.rooms.room_state import rooms_of_ours
 from bridge.runtime import log

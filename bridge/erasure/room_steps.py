@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 from bot.model.actions import THREAD
 from bridge.erasure.certificate import FOREIGN_UPLOADS, KEPT_PAGES, OWN_PAGES, CertificateSigner
 from bridge.erasure.job_runner import Step, StepNotDone, close_job
+from bridge.matrix.api.http_client import Permanent, TokenRefused
 from bridge.matrix.api.module_api import (
     STILL_THERE,
     HomeserverUnreachable,
@@ -22,7 +23,7 @@ from bridge.matrix.api.module_api import (
     ModuleRequestRejected,
     RoomState,
 )
-from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused
+from bridge.matrix.room_client import RoomClient
 from bridge.matrix.room_keys.ratchet_pruning import destroy_keys
 from bridge.matrix.rooms import media
 from bridge.matrix.rooms.erasure_probe import NOT_ACCESSIBLE, ErasureProbe

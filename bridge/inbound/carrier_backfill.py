@@ -20,11 +20,11 @@ from bridge.background.loop import BackgroundLoop
 from bridge.carriers.adapter import Carrier, Ignored
 from bridge.inbound.hourly_alerts import HourlyAlerts
 from bridge.inbound.webhook import NotStored, Webhook
-from bridge.outbound.sms_sender import ID_RETENTION
 from bridge.runtime import log
 from bridge.services import Services
 from bridge.storage.database import Transaction
 from bridge.tables import line_state
+from bridge.tables.sent_texts import ID_RETENTION
 
 INTERVAL: Final = 3600.0
 OVERLAP: Final = timedelta(minutes=10)

@@ -29,9 +29,9 @@ from bridge.carriers.adapter import Carrier, DeliveryReport, Ignored, Inbound, I
 from bridge.erasure.carrier_copies import CarrierCopies
 from bridge.inbound import screening
 from bridge.inbound.arrivals import Arrivals
+from bridge.inbound.carrier_check_calls import PROBE_BODIES, REFUSAL_BODY
 from bridge.inbound.hourly_alerts import HourlyAlerts, RefusalCounter
 from bridge.outbound import reply_number
-from bridge.outbound.sms_sender import ID_RETENTION
 from bridge.runtime import log
 from bridge.runtime.canary_keys import CANARY_PHONE
 from bridge.runtime.clock import to_bridge_time
@@ -43,6 +43,7 @@ from bridge.storage.errors import ConstraintViolation, DatabaseError
 from bridge.storage.vault import CannotOpen
 from bridge.tables import carrier_copies, inbox, sent_texts, threads
 from bridge.tables.inbox import KnownTexter
+from bridge.tables.sent_texts import ID_RETENTION
 
 MAX_LINE_BYTES: Final = 64 * 1024
 """Bytes of a request's first line. aiohttp's own limit is 8190, and a gateway that calls by GET writes each byte of a text
@@ -50,12 +51,6 @@ with three letters: some 1300 letters of a script beyond Latin are more."""
 
 CANARY_ID_RETENTION: Final = 3600
 """How long ids of texts by the canary's own route are remembered, in seconds: nobody brings one of them again."""
-
-REFUSAL_BODY: Final = b"not signed by the carrier"
-"""What a stranger is told: with it `carrier check` knows our refusal from a proxy's."""
-
-PROBE_BODIES: Final = (b"", b"quietline=check", b'{"quietline": "check"}')
-"""What `carrier check` calls us with, unsigned and signed: nobody need hear of it."""
 
 OUTCOME_OF_STATUS: Final = {
     "sent": Outcome.ACCEPTED,

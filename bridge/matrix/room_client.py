@@ -15,7 +15,7 @@ from typing import Final
 from bot.model.actions import Speaker
 from bot.wording.notice import words_in_all
 from bridge.matrix.api.admin_api import ROOM_KIND_FIELD
-from bridge.matrix.api.http_client import HomeserverError, Permanent, TokenRefused, Transient
+from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
 from bridge.matrix.api.json_fields import Json, Malformed, object_at, objects_in, strings_in
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.room_keys.history import RecentMessages, RoomHistory
@@ -45,8 +45,6 @@ from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Transaction
 from bridge.storage.vault import CannotOpen
-
-__all__ = ["HomeserverError", "Permanent", "RoomClient", "TokenRefused", "Transient"]
 
 TXN_ID_LIFETIME: Final = 20 * 3600
 """For how long, in seconds, we rely on the homeserver to know our transaction ids; it does so for 24 hours."""

@@ -12,8 +12,9 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from bot.model.actions import EditMessage, SendMessage, Speaker
+from bridge.matrix.api.http_client import Permanent
 from bridge.matrix.api.message_content import message_content
-from bridge.matrix.room_client import Permanent, RoomClient
+from bridge.matrix.room_client import RoomClient
 from bridge.outbound.dispatcher import OutboxTask
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint

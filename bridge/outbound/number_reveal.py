@@ -15,7 +15,8 @@ from typing import Final
 from bot.model.actions import DESK, OFFICE, RevealNumber, Speaker
 from bot.wording.notice import words_of
 from bridge.background.loop import BackgroundLoop
-from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused
+from bridge.matrix.api.http_client import Permanent, TokenRefused
+from bridge.matrix.room_client import RoomClient
 from bridge.matrix.room_keys.outbound_table import delete_sessions_since, rotate_sessions
 from bridge.matrix.rooms.room_state import office_of
 from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater

@@ -19,10 +19,11 @@ from bot.display.thread_card import localpart
 from bot.model.actions import RECAP, DeliveryReceipt, RedactEvent, SendMessage, SendRecap, Speaker
 from bot.wording.notice import words_of
 from bridge.matrix.api.events import DecryptedMessage
+from bridge.matrix.api.http_client import Permanent, TokenRefused
 from bridge.matrix.api.json_fields import object_at
 from bridge.matrix.api.message_body import plain_text
 from bridge.matrix.api.message_content import message_content
-from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused
+from bridge.matrix.room_client import RoomClient
 from bridge.matrix.room_keys.history import RecentMessages
 from bridge.outbound.dispatcher import OutboxTask, RetryLater
 from bridge.runtime.crash_points import CrashPoint

@@ -24,7 +24,8 @@ from bot.model.desk import Desk
 from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind, InviteFailed, RoomLoss, RoomLost
 from bridge.background.loop import BackgroundLoop
 from bridge.config.sections import Staff
-from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused
+from bridge.matrix.api.http_client import Permanent, TokenRefused
+from bridge.matrix.room_client import RoomClient
 from bridge.matrix.room_comparison import RoomComparison
 from bridge.matrix.rooms import room_state
 from bridge.matrix.rooms.room_state import RoomKind

@@ -14,8 +14,7 @@ from typing import Final
 
 from bot.model.actions import THREAD, KickMember
 from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind
-from bridge.matrix.api.http_client import LIFTED_BY_A_PERSON
-from bridge.matrix.room_client import HomeserverError, Permanent, Transient
+from bridge.matrix.api.http_client import LIFTED_BY_A_PERSON, HomeserverError, Permanent, Transient
 from bridge.outbound import room_lookup
 from bridge.outbound.dispatcher import OutboxTask
 from bridge.runtime import log

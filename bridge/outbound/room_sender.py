@@ -35,8 +35,9 @@ from bot.model.actions import (
     Speaker,
 )
 from bot.wording.notice import words_of
+from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
 from bridge.matrix.api.message_content import edit_content, message_content
-from bridge.matrix.room_client import Permanent, RoomClient, TokenRefused, Transient
+from bridge.matrix.room_client import RoomClient
 from bridge.matrix.rooms import room_state
 from bridge.outbound import room_lookup
 from bridge.outbound.dead_letter_retry import DeadLetterRetry
@@ -80,9 +81,8 @@ class RoomSender:
         """Make it. `lifetime`: seconds that what is said stands; `zone`: the line's time zone."""
         self._database, self._vault, self._clock = services.database, services.vault, services.clock
         self._wake, self._crash, self._room_client = services.wake, services.crash, room_client
-        self._measurements = services.measurements
+        self._measurements, self._room_refusals = services.measurements, room_refusals
         self._device_trust, self._lifetime, self._dead_letter_retry = device_trust, lifetime, dead_letter_retry
-        self._room_refusals = room_refusals
         self._zone, self._edit_throttle = zone, EditThrottle(services)
         self._message_redaction = MessageRedaction(services, room_client=room_client)
         self._message_renewal = MessageRenewal(services, room_client=room_client)

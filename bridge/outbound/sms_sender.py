@@ -47,9 +47,6 @@ STOP_TIMEOUT: Final = 11.0
 so short that with the requests to us it stays within what the supervision allows (`deploy/stack/up.py`)."""
 RECHECK_SECONDS: Final = 0.05
 """Seconds until it is looked again whether what stands in the thread's inbox is decided upon."""
-ID_RETENTION: Final = 8 * 86_400
-"""How long carriers' ids are remembered, in seconds: longer than any of them retries or lists."""
-
 OUTCOME_WORDS: Final = {Accepted: "accepted", Rejected: "rejected", TryLater: "try_later", UnknownOutcome: "unknown"}
 """What an answer of the carrier is counted as (`bridge/runtime/measurements.py`)."""
 
@@ -225,7 +222,7 @@ class SmsSender:
         digest = self.id_digest(message_id)
         copy = await self._carrier_copies.seal(message_id)
         now = self._clock.now()
-        until = int(now) + ID_RETENTION
+        until = int(now) + sent_texts.ID_RETENTION
 
         async def commit(transaction: Transaction) -> None:
             over = not await outbox.delete(transaction, number)

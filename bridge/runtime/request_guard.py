@@ -10,9 +10,10 @@ before aiohttp writes them; aiohttp 3.14, `http_writer.py`).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-import aiohttp
+if TYPE_CHECKING:
+    import aiohttp
 
 Question: TypeAlias = Callable[[], Awaitable[None]]
 """Returns when bytes may leave; raises when they may not."""
@@ -20,6 +21,7 @@ Question: TypeAlias = Callable[[], Awaitable[None]]
 
 def guard(session: aiohttp.ClientSession, question: Question) -> None:
     """Ask before each part of each request of a session."""
+    import aiohttp  # noqa: PLC0415 - as in `bridge/carriers/http_request.py`: carriers' modules import this one
 
     async def ask(*_told: object) -> None:
         await question()

@@ -1,6 +1,6 @@
 """YAML in which nothing but plain values can stand, read by libyaml: in a tenth of the time of PyYAML's own parser.
 
-Rules of this module: it is for what a program wrote, or what was read before; what people write is read by `policies.load`,
+Rules of this module: it is for what a program wrote, or what was read before; what people write `policies.yaml_file` reads,
 which lets no key stand twice. What is read, and which errors are raised, is as in `yaml.safe_load`, in words of its own.
 """
 

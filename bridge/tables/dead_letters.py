@@ -32,6 +32,8 @@ MAX_UNHANDLED: Final = 100
 """Dead letters of one of these two kinds that are kept of one owner: who can write in a room can cause any number."""
 SERIES_SECONDS: Final = 86_400
 """Seconds without another one after which a series of them is over: of each series the desk hears once."""
+RETENTION: Final = 7 * 86_400
+"""Seconds that a dead letter of the desk is kept, which may hold what was typed in an office. A thread's go with it."""
 TEXT, MESSAGE, NOTICE = kind_name(TextArrived), kind_name(SendMessage), kind_name(DeadLetterRecorded)
 
 

@@ -6,9 +6,13 @@ Rule of this module: a carrier's id stands here as a keyed hash, and until a tim
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from bot.model.events import Outcome
 from bridge.storage.database import Reader, Transaction, earlier
+
+ID_RETENTION: Final = 8 * 86_400
+"""How long carriers' ids are remembered, in seconds: longer than any of them retries or lists."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from deploy.backup.migrate import CannotMigrate, require_free_server
 from deploy.backup.restore import place_problems, try_rows, version_problems
 from deploy.data_dir.program import own_version
 from deploy.data_dir.secret_files import SetupError
-from deploy.inspect.status import CheckReport, CheckResult
+from deploy.inspect.check_report import CheckReport, CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -31,7 +31,7 @@ from deploy.backup.rotation import backups_of
 from deploy.data_dir import offline
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
-from deploy.inspect.status import CheckReport, CheckResult
+from deploy.inspect.check_report import CheckReport, CheckResult
 from policies.load import PackError
 from policies.load import load as load_pack
 

@@ -23,7 +23,7 @@ from deploy.data_dir.atomic_files import file_problem
 from deploy.data_dir.line_lock import LineRuns, line_stopped
 from deploy.data_dir.program import own_version
 from deploy.data_dir.secret_files import SetupError
-from deploy.inspect.status import CheckReport, CheckResult
+from deploy.inspect.check_report import CheckReport, CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,31 +1,28 @@
-"""`quietline exposure` and `quietline carrier check`.
+"""`quietline carrier check`.
 
-Rules of this module: what is told of a vendor comes from the adapter's own data; a check asks and changes nothing, sends no
-text and prints no secret, no number and nothing of what a vendor answered; each check that is not well says what to do.
+Rules of this module: a check asks and changes nothing, sends no text and prints no secret, no number and nothing of what a
+vendor answered; each check that is not well says what to do.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from bridge.carriers.http_request import CarrierHttp, HttpResponse, send_request
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.carriers.vendors.smsgate import Settings as SmsGate
-from bridge.inbound.webhook import REFUSAL_BODY
+from bridge.inbound.carrier_check_calls import REFUSAL_BODY
 from bridge.runtime.settings import is_loopback_host, is_private_host
 from deploy.carrier.outside_view import check_dns
 from deploy.carrier.vendor_copies import check_copies
 from deploy.carrier.vendor_probes import GATEWAYS, LOGIN_PROBES, LoginProbe
 from deploy.carrier.webhook_signatures import SIGNERS, SignedRequest
-from deploy.inspect.status import CheckReport, CheckResult
+from deploy.inspect.check_report import CheckReport, CheckResult
 
 if TYPE_CHECKING:
-    from bridge.carriers.exposure import Exposure
     from bridge.config.sections import Config, PhoneLine
 
 SIGNATURE_NOTE: Final = (
@@ -41,37 +38,6 @@ _KEEP_APART: Final = (
     "Put a proxy with a certificate before the bridge, its https address in listen.public_base_url; or see that nobody "
     "else is in that network: a cable, a VLAN or a tunnel from one to the other, or containers of one machine."
 )
-TITLES: Final = {
-    "keeps": "What it keeps",
-    "we_delete": "What we delete there, and when that is confirmed",
-    "remains": "What stays there even of a text that is gone",
-    "bill_shows": "What its bill shows",
-    "opt_outs": "Opt-outs that it enforces by itself",
-    "speaks": "What it may send to a phone without us",
-    "signed": "How its webhooks are authenticated",
-    "sources": "Read in",
-    "unconfirmed": "Not confirmed",
-}
-
-
-def exposure_json(kinds: Sequence[str]) -> str:
-    """Write the exposure of these kinds for a program: an object by kind, each with the fields of `Exposure`."""
-    return json.dumps({kind: asdict(CARRIER_KINDS[kind].exposure) for kind in kinds}, ensure_ascii=False)
-
-
-def exposure_text(kinds: Sequence[str]) -> list[str]:
-    """Write the exposure of these kinds for a person."""
-    return [line for kind in kinds for line in _paragraphs(CARRIER_KINDS[kind].exposure)]
-
-
-def _paragraphs(exposure: Exposure) -> list[str]:
-    lines = [exposure.carrier, "=" * len(exposure.carrier), ""]
-    for name, title in TITLES.items():
-        value = getattr(exposure, name)
-        sentences = (value,) if isinstance(value, str) else value
-        lines.append(f"{title}:")
-        lines += [f"  - {sentence}" for sentence in sentences or ("Nothing.",)]
-    return [*lines, ""]
 
 
 async def check_carrier(config: Config) -> CheckReport:

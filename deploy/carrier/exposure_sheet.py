@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.erasure.certificate import OWN_PAGES
-from bridge.erasure.expiry import DEAD_LETTER_RETENTION
-from deploy.carrier.carrier_check import exposure_text
+from bridge.tables import dead_letters
+from deploy.carrier.carrier_exposure import exposure_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -198,7 +198,7 @@ def _bridge(config: Config, pack: Pack) -> Sequence[ExposureEntry]:
         ExposureEntry(
             where="Bridge, main.db: dead letters",
             what="what a fault kept from being handled, sealed; of an office it may hold what was typed there",
-            how_long=f"of desk and offices: {format_duration(DEAD_LETTER_RETENTION)}; of a thread: as long as the thread",
+            how_long=f"of desk and offices: {format_duration(dead_letters.RETENTION)}; of a thread: as long as the thread",
             readable_by=MACHINE_ADMIN,
         ),
         ExposureEntry(

@@ -13,7 +13,7 @@ from bridge.carriers.http_request import CarrierHttp, HttpResponse, send_request
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.runtime.settings import read_secret
 from deploy.carrier.vendor_probes import bearer
-from deploy.inspect.status import CheckResult
+from deploy.inspect.check_report import CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

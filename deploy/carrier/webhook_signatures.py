@@ -28,7 +28,7 @@ from bridge.carriers.vendors.signalwire import Settings as SignalWire
 from bridge.carriers.vendors.smsgate import Settings as SmsGate
 from bridge.carriers.vendors.twilio import Settings as Twilio
 from bridge.carriers.vendors.vonage import Settings as Vonage
-from bridge.inbound.webhook import PROBE_BODIES
+from bridge.inbound.carrier_check_calls import PROBE_BODIES
 from bridge.runtime.settings import read_secret
 
 _, FORM, JSON = PROBE_BODIES

@@ -5,7 +5,6 @@ Rule of this module: as in `deploy.cli.main`.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from typing import TYPE_CHECKING
 
@@ -32,6 +31,8 @@ def alarm_test(layout: Layout, as_json: bool) -> None:
     The running line does it, by the way of every alarm; where none runs, only the person on call is tried, from here. Exit
     code 0 when all of it got through, 1 when not, 2 for a line that cannot be read.
     """
+    import asyncio
+
     from deploy.inspect.alarm_test import run
 
     with exit_on_errors():
@@ -48,6 +49,8 @@ def alarm_failed(unit: str, layout: Layout) -> None:
     For `OnFailure=`: systemd names the unit in MONITOR_UNIT. Where the line does not run the person on call is called from
     here, once an hour. Exit code 0 it was told, 1 no way took the call, 2 for a configuration that cannot be used.
     """
+    import asyncio
+
     from bridge.config.load import load
     from deploy.doctor.alarm import raise_for_unit
 

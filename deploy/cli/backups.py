@@ -5,7 +5,6 @@ Rules of this module: as in `cli`; a passphrase is a file and never its words.
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -45,6 +44,8 @@ def backup(layout: Layout, passphrase_file: Path | None, to: Path | None, to_dir
     one, and not the vault's keys. With --keep a file is deleted only when the new one was read back and opened, and then
     only one of this line that the same passphrase opens.
     """
+    import asyncio
+
     from bridge.config.load import load
     from deploy.backup import backup as made
     from deploy.backup.rotation import Kept, backup_into, plan_of
@@ -98,6 +99,8 @@ def restore(layout: Layout, passphrase_file: Path, check: bool, as_json: bool, f
     Of a line on PostgreSQL the rows go into the database of database.url_file, when that is empty; else it says what to do.
     With --check: passphrase, integrity, version, rows, configuration, directory and room; 1 when one is not well.
     """
+    import asyncio
+
     from bridge.config.load import load
     from deploy.backup import backup as made
     from deploy.backup.migrate import move_restored
@@ -136,6 +139,8 @@ def drill(layout: Layout | None, passphrase_file: Path | None, as_json: bool, fi
     line that runs is not touched; when all is well, the time of the drill is noted in it, which `doctor` looks at. Without
     --data and --config, on another machine, FILE and --passphrase-file are needed and nothing is noted. 1: not well.
     """
+    import asyncio
+
     from bridge.config.load import load
     from deploy.backup import backup as made
     from deploy.backup.restore_drill import Drill, find_newest, run_drill

@@ -5,7 +5,6 @@ Rule of this module: as in `deploy.cli.main`; exit codes are 0 well, 1 not well,
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,8 @@ def check(layout: Layout, as_json: bool) -> None:
     is seen from here. Nothing is changed, no text is sent. Exit code 0 when all is well, 1 when not, 2 when the
     configuration or its packs cannot be used. What needs a running line is listed as to do, and is not held against it.
     """
+    import asyncio
+
     from deploy.preflight import preflight
 
     report, usable = asyncio.run(preflight.run_checks(layout))

@@ -6,7 +6,6 @@ configuration, its secrets or its packs. With `--changes` nothing new is 0 and n
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from deploy.data_dir.layout import Layout
+    from deploy.inspect.check_report import CheckReport
     from deploy.inspect.fleet_report import Look
-    from deploy.inspect.status import CheckReport
 
 _CHANGES: Final = click.option(
     "--changes",
@@ -48,6 +47,8 @@ def doctor(layout: Layout | None, fleet: Path | None, as_json: bool, only_change
     It asks every part at once, beside a running line or a stopped one, changes nothing and sends no text; a part that does
     not answer in time is a row that says so.
     """
+    import asyncio
+
     from bridge.config.load import parse
     from deploy.doctor import changes
     from deploy.doctor.alarm import raise_alarm
@@ -94,6 +95,8 @@ def targets(fleet: Path) -> None:
 
 def say_fleet(fleet: Path | None, look: Look, verb: str, *, as_json: bool) -> NoReturn:
     """Look at every line of a fleet, say how each is, and end with the worst exit code."""
+    import asyncio
+
     from deploy.data_dir.fleet import read_fleet
     from deploy.inspect.fleet_report import look_at_lines
 

@@ -5,7 +5,6 @@ Rule of this module: as in `deploy.cli.main`.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import click
@@ -28,6 +27,8 @@ def handover(layout: Layout, here: bool, wait: float, as_json: bool) -> None:
     The first one finishes what it has begun, and waits then. Exit code 0 when another leads, 1 when not: none waits, or it
     took too long; then nothing is changed. With --here it is 0, too, where another machine's bridge leads.
     """
+    import asyncio
+
     from bridge.config.load import load
     from deploy.inspect.handover import hand_over
 

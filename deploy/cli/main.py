@@ -6,14 +6,10 @@ configuration with all errors at once; a verb's own code is imported when the ve
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
 import gc
-import importlib.metadata
 import os
-import platform
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -51,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from deploy.data_dir.layout import Layout
-    from deploy.inspect.status import CheckReport, CheckResult
+    from deploy.inspect.check_report import CheckReport, CheckResult
     from deploy.stack.up import StatusOutput
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -121,6 +117,8 @@ def homeserver(layout: Layout, port_base: int, take_over: bool, listen: str) -> 
 
 def _run_here(start: Callable[[StatusOutput], Coroutine[Any, Any, int]]) -> NoReturn:
     """Run something in front, private in what it writes, and end with its exit code; every problem is told."""
+    import asyncio
+
     from deploy.cli.terminal import status_output, write_line
     from deploy.data_dir.secret_files import SetupError
 
@@ -147,6 +145,8 @@ def status(layout: Layout | None, fleet: Path | None, as_json: bool, watch: bool
     carrier of a line that is no rehearsal is asked whether it takes our login, with --watch once a minute; no text is sent.
     With --watch the exit code says how it was at the last look.
     """
+    import asyncio
+
     from deploy.inspect.status import check_status as look
     from deploy.inspect.status import has_line
 
@@ -202,6 +202,8 @@ def carrier_check(layout: Layout, as_json: bool) -> None:
 
     No text is sent and nothing is changed. Exit code 0 when all is well, 1 when not.
     """
+    import asyncio
+
     from bridge.config.load import load
     from deploy.carrier.carrier_check import check_carrier
 
@@ -239,6 +241,9 @@ def carrier_kit(layout: Layout | None, out: Path | None) -> None:
 @cli.command()
 def version() -> None:
     """Tell which version this is, and of what it is made."""
+    import importlib.metadata
+    import platform
+
     parts = [f"Python {platform.python_version()}"]
     parts += [f"{name} {importlib.metadata.version(name)}" for name in ("matrix-synapse", "mautrix", "vodozemac")]
     click.echo(f"quietline {own_version()} ({', '.join(parts)})")
@@ -347,6 +352,8 @@ for _verb in (
 
 def _run(*command: str) -> int:
     """Run a command in the project's root, with our input and output, to its end; its exit code."""
+    import subprocess
+
     sys.stdout.flush()
     # Tests start hundreds of processes: where nothing compiled may be kept, each compiles all of it again.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}

@@ -69,7 +69,8 @@ def policy_preview(pack: str | None, script: Path | None, layout: Layout | None)
     `- advocate: "!say handover"`, `- wait: 3 min`; also picture, supervisor and desk.
     """
     from bridge.config.load import load
-    from deploy.packs.lint_report import CONVERSATIONS, load_with_base, preview_pack
+    from deploy.packs.lint_report import load_with_base
+    from deploy.packs.preview import CONVERSATIONS, preview_pack
     from deploy.packs.script_player import play_script, read_script
     from policies.load import load as load_packs
 

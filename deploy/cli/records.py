@@ -5,7 +5,6 @@ Rules of this module: as in `deploy.cli.main`; a number is asked for and never a
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from typing import TYPE_CHECKING
 
@@ -53,6 +52,8 @@ def accept_facts(layout: Layout, facts: str) -> None:
 
     keys: those that keys.db lacks are lost for good. The next start ends the conversations that have none.
     """
+    import asyncio
+
     from bridge.config.load import load
     from bridge.storage.marked_sets import SetName
     from deploy.data_dir.accept_facts import accept_facts as accept
@@ -74,6 +75,8 @@ def lookup(layout: Layout, then: str | None) -> None:
 
     The number is asked for without echo, or read from standard input; never give it as an argument.
     """
+    import asyncio
+
     from bot.model.audit_kinds import AuditKind
     from bridge.config.load import load
     from deploy.inspect.lookup import look_up_number as look
@@ -105,7 +108,7 @@ def exposure(kinds: tuple[str, ...], layout: Layout | None, as_json: bool) -> No
         _print_line_exposure(layout, as_json=as_json)
         return
     from bridge.carriers.vendors.registry import CARRIER_KINDS
-    from deploy.carrier.carrier_check import exposure_json, exposure_text
+    from deploy.carrier.carrier_exposure import exposure_json, exposure_text
 
     if unknown := [kind for kind in kinds if kind not in CARRIER_KINDS]:
         raise click.UsageError(f"no such carrier: {', '.join(unknown)}. There are: {', '.join(CARRIER_KINDS)}.")

@@ -6,7 +6,6 @@ or written into a new file of mode 0600, and nowhere else: where neither is give
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
@@ -52,6 +51,8 @@ def staff_add(name: str, role: Role, layout: Layout, password_file: Path | None,
 
     A supervisor then confirms the person's identity with !trust, or `quietline trust` does.
     """
+    import asyncio
+
     from bridge.config.load import load
     from deploy.inspect import staff as people
 
@@ -71,6 +72,8 @@ def staff_add(name: str, role: Role, layout: Layout, password_file: Path | None,
 @_JSON
 def staff_reset(name: str, layout: Layout, password_file: Path | None, as_json: bool) -> None:
     """Give NAME another password, and sign them out everywhere."""
+    import asyncio
+
     from bridge.config.load import load
     from deploy.inspect import staff as people
 
@@ -92,6 +95,8 @@ def staff_remove(name: str, layout: Layout, as_json: bool) -> None:
 
     The name is not given to anybody again.
     """
+    import asyncio
+
     from bridge.config.load import load
     from deploy.inspect import staff as people
 
@@ -124,6 +129,8 @@ def staff_make(layout: Layout, admin_token_file: Path | None, host: Path | None,
 
     An account that was there before is left as it is, and its hand-out removed: its person has a password.
     """
+    import asyncio
+
     from bridge.config.load import load
     from deploy.data_dir.layout import Layout as Place
     from deploy.data_dir.secret_files import SetupError, read_private_line

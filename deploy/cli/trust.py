@@ -6,7 +6,6 @@ configuration.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from typing import TYPE_CHECKING
@@ -33,6 +32,8 @@ def trust(mxid: str | None, fingerprint: tuple[str, ...], layout: Layout, as_jso
     !trust. It works beside a running line, which acts on it within five seconds, and while the line is stopped. Exit code 0
     confirmed, 1 not that fingerprint.
     """
+    import asyncio
+
     from bridge.config.load import load
     from deploy.inspect import trust as trusted
 

@@ -5,7 +5,6 @@ Rules of this module: as in `cli`; a passphrase is a file and never its words.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -39,6 +38,8 @@ def upgrade(
     With --check: what is new since the version that ran here last and what cannot be taken back; 0 when an upgrade could be
     made or none is needed, 1 when not.
     """
+    import asyncio
+
     from bridge.config.load import load
     from deploy.backup import upgrade as made
     from deploy.backup.backup import read_passphrase
@@ -75,6 +76,8 @@ def migrate(layout: Layout, to: Literal["postgresql", "sqlite"]) -> None:
     Every row is compared before anything is removed; broken off, the same command goes on. After `--to sqlite` take
     `database` out of the configuration.
     """
+    import asyncio
+
     from bridge.config.load import load
     from deploy.backup.migrate import CannotMigrate
     from deploy.backup.migrate import migrate as move

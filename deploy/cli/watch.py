@@ -18,7 +18,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from deploy.inspect.status import CheckReport, CheckResult, mark_of
+from deploy.inspect.check_report import CheckReport, CheckResult, mark_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -26,7 +26,7 @@ from deploy.data_dir.atomic_files import file_problem, rewrite_atomically
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
 from policies import read_text
-from policies.load import UNREADABLE, parse_yaml, why_unreadable
+from policies.yaml_file import UNREADABLE, parse_yaml, why_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -5,7 +5,6 @@ Rule of this module: the source says it; where the program is installed without 
 
 from __future__ import annotations
 
-import importlib.metadata
 import tomllib
 from pathlib import Path
 from typing import Final
@@ -18,4 +17,6 @@ def own_version() -> str:
     source = ROOT / "pyproject.toml"
     if source.is_file():
         return str(tomllib.loads(source.read_text(encoding="utf-8"))["project"]["version"])
+    import importlib.metadata  # noqa: PLC0415 - no other case needs it, and every verb imports this module
+
     return importlib.metadata.version("quietline")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from bridge.config.sections import Config
     from bridge.storage.database import Transaction
-    from deploy.inspect.status import CheckReport
+    from deploy.inspect.check_report import CheckReport
 
 BRIDGE: Final = "bridge"
 """The row that says whether the line runs."""

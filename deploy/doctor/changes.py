@@ -12,7 +12,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
-from deploy.inspect.status import CheckReport, CheckResult
+from deploy.inspect.check_report import CheckReport, CheckResult
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,8 +20,8 @@ from deploy.data_dir import offline
 from deploy.doctor.postgres_probes import AWAY, postgres_probes, server_problem, sqlite_rows
 from deploy.doctor.probes import NoAnswer, Probe, of_thread
 from deploy.inspect import doctor_database, shared_checks
+from deploy.inspect.check_report import CheckResult
 from deploy.inspect.staff import SUPERVISOR_LEVEL
-from deploy.inspect.status import CheckResult
 from deploy.inspect.trust import check_first_supervisor, check_staff_trust
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from deploy.doctor.machine_probes import machine_probes
 from deploy.doctor.outside_probes import outside_probes
 from deploy.doctor.probes import LIMIT_SECONDS, Probe, ask_all, of_thread
 from deploy.inspect import doctor_files, shared_checks
-from deploy.inspect.status import CheckReport, CheckResult
+from deploy.inspect.check_report import CheckReport, CheckResult
 from deploy.stack.synapse_overlay import overlay_problems
 from policies.load import PackError
 from policies.load import load as load_pack

@@ -32,7 +32,7 @@ from deploy.data_dir.secret_files import SetupError
 from deploy.doctor.machine_probes import is_embedded
 from deploy.doctor.probes import LIMIT_SECONDS, NoAnswer, Probe, in_thread
 from deploy.inspect import shared_checks
-from deploy.inspect.status import CheckResult
+from deploy.inspect.check_report import CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

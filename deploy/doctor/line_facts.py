@@ -16,11 +16,11 @@ import aiohttp
 
 from bridge.config.load import ConfigError, parse
 from bridge.inbound.arrivals import HOUR, ArrivalHistory
-from bridge.outbound.sms_sender import ID_RETENTION
 from bridge.storage.errors import DatabaseError
 from bridge.storage.sqlite_connection import BUSY_MS
 from bridge.tables import line_state
 from bridge.tables.cross_table import inspection
+from bridge.tables.sent_texts import ID_RETENTION
 from deploy.data_dir import offline
 from deploy.data_dir.layout import HOST
 from deploy.doctor.database_probes import UNREADABLE, check_desk, check_lock
@@ -28,8 +28,8 @@ from deploy.doctor.machine_probes import check_disks, check_restarts
 from deploy.doctor.postgres_probes import AWAY, server_problem
 from deploy.doctor.probes import Probe, in_thread
 from deploy.inspect import doctor_database
+from deploy.inspect.check_report import CheckResult
 from deploy.inspect.leader import leader_rows
-from deploy.inspect.status import CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,7 +22,7 @@ from deploy.carrier.carrier_check import check_login, check_public_address, chec
 from deploy.carrier.outside_view import check_certificate, check_dns
 from deploy.doctor.machine_probes import is_live
 from deploy.doctor.probes import NoAnswer, Probe
-from deploy.inspect.status import CheckResult
+from deploy.inspect.check_report import CheckResult
 from deploy.preflight import clock_sync
 
 if TYPE_CHECKING:

@@ -23,9 +23,9 @@ from bridge.storage.errors import DatabaseError, Unavailable, UnsuitableServer
 from bridge.storage.postgres_connection import OLDEST, PostgresConnection, PostgresPlace, connect
 from bridge.storage.postgres_probe import PostgresHealth, ask_health, find_holders
 from deploy.doctor.probes import NoAnswer, Probe, of_thread
+from deploy.inspect.check_report import CheckResult
 from deploy.inspect.leader import NAME as LEADER
 from deploy.inspect.leader import check_leader
-from deploy.inspect.status import CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence

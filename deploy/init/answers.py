@@ -25,8 +25,9 @@ from deploy.data_dir.secret_files import Role, SetupError
 from deploy.init.worker_files import WorkerPorts
 from deploy.init.worker_routes import MAX_WORKERS
 from deploy.stack.synapse_config import SERVER_NAME
-from policies.load import PACKS, UNREADABLE, parse_yaml, why_unreadable
+from policies.load import PACKS
 from policies.schema import Language
+from policies.yaml_file import UNREADABLE, parse_yaml, why_unreadable
 
 COMPOSE_DATABASE: Final = "database"
 """The host of a URL whose PostgreSQL Compose runs."""

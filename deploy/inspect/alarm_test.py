@@ -22,8 +22,8 @@ from bridge.outbound import pager
 from bridge.tables import line_state
 from bridge.tables.cross_table import inspection
 from deploy.data_dir import offline
+from deploy.inspect.check_report import CheckReport, CheckResult
 from deploy.inspect.shared_checks import check_on_call, has_on_call
-from deploy.inspect.status import CheckReport, CheckResult
 
 if TYPE_CHECKING:
     from bridge.config.sections import Config

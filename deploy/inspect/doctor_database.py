@@ -13,7 +13,7 @@ from bridge.storage.vault import key_check_value
 from bridge.tables import line_state
 from bridge.tables.cross_table import inspection
 from deploy.inspect.audit_report import read_audit
-from deploy.inspect.status import CheckResult
+from deploy.inspect.check_report import CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ import yaml
 from bridge.runtime.safe_yaml import safe_load
 from bridge.runtime.settings import is_private, secret_files
 from deploy.data_dir.atomic_files import BACKUP_EXCLUSION_TAG
-from deploy.inspect.status import CheckResult
+from deploy.inspect.check_report import CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

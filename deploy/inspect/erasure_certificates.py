@@ -18,7 +18,7 @@ from bridge.erasure.job_runner import ALERT_AFTER_TRIES as JOB_ALERT_TRIES
 from bridge.tables import line_state
 from bridge.tables.cross_table import inspection
 from deploy.data_dir import offline
-from deploy.inspect.status import CheckReport, CheckResult
+from deploy.inspect.check_report import CheckReport, CheckResult
 
 if TYPE_CHECKING:
     from bridge.config.sections import Config

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from bridge.storage.errors import DatabaseError
 from deploy.data_dir.layout import HOST
-from deploy.inspect.status import CheckReport, CheckResult, mark_of
+from deploy.inspect.check_report import CheckReport, CheckResult, mark_of
 from policies import ProblemsError
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from bridge.storage.errors import DatabaseError
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.tables import lease_table
 from bridge.tables.lease_table import place_of_lease
+from deploy.inspect.check_report import CheckReport, CheckResult
 from deploy.inspect.leader import MAIN, NAME, read_leadership
-from deploy.inspect.status import CheckReport, CheckResult
 
 if TYPE_CHECKING:
     from bridge.config.sections import Config

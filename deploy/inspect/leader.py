@@ -13,7 +13,7 @@ from bridge.storage.postgres_connection import PostgresPlace
 from bridge.tables import lease_table
 from bridge.tables.lease_table import place_of_lease
 from deploy.data_dir import postgres_snapshot
-from deploy.inspect.status import CheckResult
+from deploy.inspect.check_report import CheckResult
 
 if TYPE_CHECKING:
     from bridge.config.sections import Config

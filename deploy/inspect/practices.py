@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from bridge.config.sections import Config
 from deploy.inspect.practice_downgrades import DOWNGRADES, PracticeStatus, worst
-from policies.load import parse_yaml
 from policies.pack import Pack
+from policies.yaml_file import parse_yaml
 
 HERE: Final = Path(__file__).parents[1]
 PRACTICES_FILE: Final = HERE / "practices.yaml"

@@ -22,15 +22,14 @@ from bridge.matrix.api.module_api import (
     ModuleNotLoaded,
     ModuleRequestRejected,
 )
-from bridge.matrix.olm.cross_signing import master_key_of
-from bridge.matrix.olm.identity import derive_master_key
+from bridge.matrix.olm.cross_signing import derive_master_key, master_key_of
 from bridge.matrix.olm.identity_table import peek_device_id
 from bridge.storage.errors import DatabaseError
 from bridge.storage.sqlite_connection import BUSY_MS, has_wal_reset_fix, overwrites_deleted, version
 from deploy.data_dir import offline
 from deploy.data_dir.secret_files import SetupError
+from deploy.inspect.check_report import CheckResult
 from deploy.inspect.erasure_certificates import verify_certificates
-from deploy.inspect.status import CheckResult
 from deploy.stack import homeserver_database
 from policies.pack import samples, unreviewed
 

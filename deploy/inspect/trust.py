@@ -25,7 +25,7 @@ from bridge.matrix.room_keys.confirmed_identities import (
 from bridge.matrix.rooms.room_state import peek_desk_members, peek_room_counts
 from bridge.storage.errors import DatabaseError
 from deploy.data_dir import offline
-from deploy.inspect.status import CheckResult
+from deploy.inspect.check_report import CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -43,9 +43,9 @@ from bot.model.events import (
 )
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from policies import ProblemsError
-from policies.load import UNREADABLE, parse_yaml, why_unreadable
 from policies.pack import Pack
 from policies.schema import seconds
+from policies.yaml_file import UNREADABLE, parse_yaml, why_unreadable
 
 ADVOCATE: Final = "@ana:line.example"
 SUPERVISOR: Final = "@sue:line.example"

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from bridge.shift_calendar.source import source_of
-from deploy.inspect.status import CheckResult
+from deploy.inspect.check_report import CheckResult
 from policies.shifts import calendar_file
 from policies.shifts.content_lines import CalendarError, CalendarProblem
 

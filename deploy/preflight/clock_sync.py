@@ -12,7 +12,7 @@ import ctypes
 from pathlib import Path
 from typing import Final
 
-from deploy.inspect.status import CheckResult
+from deploy.inspect.check_report import CheckResult
 
 TIME_ERROR: Final = 5
 STRUCTURE_BYTES: Final = 512

@@ -13,7 +13,7 @@ from bridge.app.line_files import SERVER, SERVER_REMEDIES, CannotStart, ServerAw
 from bridge.storage.errors import DatabaseError
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.storage.postgres_probe import may_make_schema
-from deploy.inspect.status import CheckResult
+from deploy.inspect.check_report import CheckResult
 
 if TYPE_CHECKING:
     from bridge.config.sections import Config

@@ -14,7 +14,7 @@ from bridge.lease.key_file_look import peek_age
 from bridge.storage.errors import Corrupt, DatabaseError
 from bridge.tables import line_state, schema
 from deploy.inspect import doctor_database
-from deploy.inspect.status import CheckResult
+from deploy.inspect.check_report import CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

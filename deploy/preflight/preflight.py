@@ -34,7 +34,7 @@ from deploy.carrier.vendor_probes import GATEWAYS
 from deploy.data_dir import offline
 from deploy.data_dir.layout import HOMESERVER_NAME, HOST, Layout
 from deploy.inspect import doctor_database, doctor_files, shared_checks
-from deploy.inspect.status import CheckReport, CheckResult
+from deploy.inspect.check_report import CheckReport, CheckResult
 from deploy.inspect.trust import check_first_supervisor
 from deploy.preflight.calendar_check import check_calendar, check_shifts
 from deploy.preflight.clock_sync import check_synchronisation

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from bridge.runtime.settings import Section, problem_sentence
 from deploy.data_dir.secret_files import SetupError
-from policies.load import UNREADABLE, parse_yaml, why_unreadable
+from policies.yaml_file import UNREADABLE, parse_yaml, why_unreadable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from policies.drills.flaws import flaws
 from policies.drills.schema import DrillFile
 from policies.drills.script import DrillScript
-from policies.load import UNREADABLE, PackError, parse_yaml, why_unreadable
+from policies.load import PackError
+from policies.yaml_file import UNREADABLE, parse_yaml, why_unreadable
 
 SCRIPTS: Final = Path(__file__).parent / "scripts"
 

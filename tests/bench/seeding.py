@@ -29,7 +29,7 @@ from bridge.storage.database import Transaction
 from bridge.tables import desk_state, threads, timers
 from bridge.tables.threads import AGGREGATE
 from bridge.tables.timers import Timer
-from policies.designation_words import FIRST, SECOND
+from policies.designations import FIRST, SECOND
 from policies.load import load
 
 TOGETHER: Final = 500

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bot import guard
-from policies.load import parse_yaml
+from policies.yaml_file import parse_yaml
 from tests.bot.examples import at, held
 from tests.bot.strategies import ANA
 from tests.packs import shipped

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 import pytest_asyncio
 
-from policies.designation_words import FIRST, SECOND
+from policies.designations import FIRST, SECOND
 from tests.e2e import separate_line
 from tests.e2e.carrier_api import handset
 from tests.e2e.conftest import StrictClientFactory

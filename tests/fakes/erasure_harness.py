@@ -20,8 +20,9 @@ from bridge.erasure.expiry import ExpiryWorker
 from bridge.erasure.job_runner import REDACTION_DELIVERY_SECONDS, ErasureRunner
 from bridge.erasure.person_steps import PersonSteps
 from bridge.erasure.room_steps import RoomSteps
+from bridge.matrix.api.http_client import Permanent
 from bridge.matrix.api.module_api import ModuleClient, RoomState, RoomStatus
-from bridge.matrix.room_client import Permanent, RoomClient
+from bridge.matrix.room_client import RoomClient
 from bridge.matrix.rooms.erasure_probe import ErasureProbe
 from bridge.storage.database import Transaction
 from bridge.tables import room_events

@@ -9,7 +9,8 @@ from typing import cast
 from bot.model.desk import Desk
 from bot.model.line_incidents import HomeserverIncident, InviteFailed, RoomLost
 from bridge.config.sections import Staff
-from bridge.matrix.room_client import Permanent, RoomClient, Transient
+from bridge.matrix.api.http_client import Permanent, Transient
+from bridge.matrix.room_client import RoomClient
 from bridge.matrix.room_comparison import Compared, RoomComparison
 from bridge.matrix.rooms.room_state import Room, RoomKind, record_room, set_membership
 from bridge.outbound.room_provisioner import WARM_ROOMS, Designations, RoomProvisioner

@@ -6,7 +6,8 @@ from typing import Any, cast
 
 from bot.model.actions import Action, Speaker
 from bot.model.line_incidents import HomeserverIncident
-from bridge.matrix.room_client import Permanent, RoomClient
+from bridge.matrix.api.http_client import Permanent
+from bridge.matrix.room_client import RoomClient
 from bridge.matrix.room_keys.history import RecentMessages
 from bridge.outbound.dead_letter_retry import DeadLetterRetry
 from bridge.outbound.device_trust import DeviceTrustCommands

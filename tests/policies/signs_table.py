@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from policies.load import parse_yaml
 from policies.signs import Sign, find_signs
+from policies.yaml_file import parse_yaml
 from tests.packs import shipped
 
 ROOT: Final = Path(__file__).parents[2]

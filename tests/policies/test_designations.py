@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.designation_words import FIRST, SECOND
-from policies.designations import are_alike, choose_designation
+from policies.designations import FIRST, SECOND, are_alike, choose_designation
 
 LETTERS = st.text("abc", max_size=5)
 

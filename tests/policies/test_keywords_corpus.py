@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from policies.keywords import Meaning, classify
-from policies.load import parse_yaml
+from policies.yaml_file import parse_yaml
 from tests.packs import shipped
 
 PACK = shipped("base")

@@ -20,8 +20,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
-import aiohttp
-
 from bridge.carriers.adapter import (
     AdapterContext,
     CannotDelete,
@@ -41,7 +39,7 @@ from bridge.carriers.base import BaseCarrier
 from bridge.carriers.client_credentials import TokenClient, basic_auth
 from bridge.carriers.error_codes import ErrorCodes, Verdict
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.http_request import TIMEOUT, CarrierHttp, HttpResponse, path_segment
+from bridge.carriers.http_request import TIMEOUT, CarrierHttp, HttpResponse, Timeout, path_segment
 from bridge.carriers.parsing import (
     as_object,
     constant_time_equal,
@@ -164,7 +162,7 @@ class BandwidthCarrier(BaseCarrier):
         validity: int,
         clock: Callable[[], float],
         rate: Rate = RATE,
-        timeout: aiohttp.ClientTimeout = TIMEOUT,
+        timeout: Timeout = TIMEOUT,
     ) -> None:
         self.rate = rate
         self._messages = f"{api_base}/users/{path_segment(account_id)}/messages"

@@ -21,7 +21,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 from urllib.parse import urlencode, urlsplit
 
-import aiohttp
 from multidict import MultiDict
 
 from bridge.carriers.adapter import (
@@ -42,7 +41,7 @@ from bridge.carriers.adapter import (
 from bridge.carriers.base import BaseCarrier, copy_shown
 from bridge.carriers.client_credentials import basic_auth
 from bridge.carriers.error_codes import ErrorCodes, Verdict
-from bridge.carriers.http_request import CarrierHttp, HttpResponse, path_segment, send_request
+from bridge.carriers.http_request import CarrierHttp, HttpResponse, Timeout, path_segment, send_request
 from bridge.carriers.parsing import (
     constant_time_equal,
     e164_or_empty,
@@ -125,7 +124,7 @@ class CxmlCarrier(BaseCarrier):
         extra_fields: Mapping[str, str] | None = None,
         fragment: str = "",
         other_recipients: tuple[str, ...] = (),
-        timeout: aiohttp.ClientTimeout,
+        timeout: Timeout,
     ) -> None:
         self.rate = rate
         self._public_base_url, self._numbers = public_base_url, numbers

@@ -18,7 +18,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self, TypeGuard
 
-import aiohttp
 from pydantic import PositiveFloat
 
 from bridge.carriers.adapter import (
@@ -38,7 +37,7 @@ from bridge.carriers.adapter import (
 from bridge.carriers.base import BaseCarrier, copy_shown
 from bridge.carriers.error_codes import ErrorCodes, Verdict
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.http_request import TIMEOUT, CarrierHttp, HttpResponse, path_segment, send_request
+from bridge.carriers.http_request import TIMEOUT, CarrierHttp, HttpResponse, Timeout, path_segment, send_request
 from bridge.carriers.parsing import (
     MESSAGE_ID_FORM,
     constant_time_equal,
@@ -117,7 +116,7 @@ class RehearsalCarrier(BaseCarrier):
         signing_key: str,
         clock: Callable[[], float],
         rate: Rate = RATE,
-        timeout: aiohttp.ClientTimeout = TIMEOUT,
+        timeout: Timeout = TIMEOUT,
     ) -> None:
         self.slug, self.rate = slug, rate
         self._public_base_url = public_base_url

@@ -14,12 +14,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, Literal, Self
 
-import aiohttp
 from pydantic import PositiveFloat
 
 from bridge.carriers.adapter import AdapterContext
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.http_request import TIMEOUT
+from bridge.carriers.http_request import TIMEOUT, Timeout
 from bridge.carriers.rate_limit import Rate
 from bridge.carriers.vendors.cxml import CxmlCarrier
 from bridge.runtime.settings import CarrierSettings, NonEmpty, read_secret
@@ -86,7 +85,7 @@ class SignalWireCarrier(CxmlCarrier):
     media_first = True
 
     @classmethod
-    def make(cls, settings: Settings, line: AdapterContext, *, timeout: aiohttp.ClientTimeout = TIMEOUT) -> Self:
+    def make(cls, settings: Settings, line: AdapterContext, *, timeout: Timeout = TIMEOUT) -> Self:
         """Make it from its settings."""
         return cls(
             public_base_url=line.public_base_url,

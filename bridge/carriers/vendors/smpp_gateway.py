@@ -13,11 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, Self
 
-import aiohttp
-
 from bridge.carriers.adapter import AdapterContext, CannotDelete, DeleteOutcome, WebhookRequest
 from bridge.carriers.base import BaseCarrier
-from bridge.carriers.http_request import TIMEOUT, CarrierHttp
+from bridge.carriers.http_request import TIMEOUT, CarrierHttp, Timeout
 from bridge.carriers.parsing import has_path_secret, replace_unencodable
 from bridge.carriers.rate_limit import Rate
 from bridge.carriers.secret_strength import PathSecretFile
@@ -97,7 +95,7 @@ class SmppGateway(BaseCarrier):
         region: str,
         validity: int,
         rate: Rate = RATE,
-        timeout: aiohttp.ClientTimeout = TIMEOUT,
+        timeout: Timeout = TIMEOUT,
     ) -> None:
         self.rate = rate
         self._send_url, self._login = f"{api_base}{self.send_path}", login

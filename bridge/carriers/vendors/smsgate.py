@@ -36,7 +36,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-import aiohttp
 from pydantic import Field, PositiveFloat
 
 from bridge.carriers.adapter import (
@@ -62,7 +61,15 @@ from bridge.carriers.base import BaseCarrier
 from bridge.carriers.client_credentials import basic_auth
 from bridge.carriers.error_codes import ErrorCodes, Verdict
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.http_request import TIMEOUT, CarrierHttp, HttpResponse, RequestOutcome, path_segment, send_request
+from bridge.carriers.http_request import (
+    TIMEOUT,
+    CarrierHttp,
+    HttpResponse,
+    RequestOutcome,
+    Timeout,
+    path_segment,
+    send_request,
+)
 from bridge.carriers.multipart_reports import PartCounts
 from bridge.carriers.parsing import (
     MESSAGE_ID_FORM,
@@ -200,7 +207,7 @@ class SmsGateCarrier(BaseCarrier):
         validity: int,
         clock: Callable[[], float],
         rate: Rate = RATE,
-        timeout: aiohttp.ClientTimeout = TIMEOUT,
+        timeout: Timeout = TIMEOUT,
     ) -> None:
         self.rate, self.can_refresh, self._passphrase = rate, refresh_inbox, passphrase
         self._messages, self._refresh = f"{api_base}/messages", f"{api_base}/inbox/refresh"

@@ -30,9 +30,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-import aiohttp
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import AfterValidator
 
 from bridge.carriers.adapter import (
@@ -55,7 +52,7 @@ from bridge.carriers.adapter import (
 from bridge.carriers.base import BaseCarrier
 from bridge.carriers.error_codes import ErrorCodes, Verdict
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.http_request import TIMEOUT, CarrierHttp, HttpResponse, path_segment, send_request
+from bridge.carriers.http_request import TIMEOUT, CarrierHttp, HttpResponse, Timeout, path_segment, send_request
 from bridge.carriers.parsing import (
     as_object,
     e164_or_empty,
@@ -197,8 +194,10 @@ class TelnyxCarrier(BaseCarrier):
         public_key: str,
         rate: Rate,
         clock: Callable[[], float],
-        timeout: aiohttp.ClientTimeout,
+        timeout: Timeout,
     ) -> None:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415 - as aiohttp
+
         self.rate = rate
         self._messages, self._callback = f"{api_base}/messages", f"{public_base_url}/carriers/{slug}/status"
         self._key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public_key))
@@ -206,7 +205,7 @@ class TelnyxCarrier(BaseCarrier):
         self._http = CarrierHttp(timeout=timeout, headers={"Authorization": f"Bearer {api_key}"})
 
     @classmethod
-    def make(cls, settings: Settings, line: AdapterContext, *, timeout: aiohttp.ClientTimeout = TIMEOUT) -> Self:
+    def make(cls, settings: Settings, line: AdapterContext, *, timeout: Timeout = TIMEOUT) -> Self:
         """Make it from its settings."""
         return cls(
             public_base_url=line.public_base_url,
@@ -221,6 +220,8 @@ class TelnyxCarrier(BaseCarrier):
 
     def verify(self, request: WebhookRequest) -> bool:
         """Check signature and age (`verify_webhook_signature`), and stricter: only base64 and digits as they are sent."""
+        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - as aiohttp
+
         timestamp = request.headers.get("telnyx-timestamp", "")
         told = utf8_bytes(request.headers.get("telnyx-signature-ed25519", ""))
         try:

@@ -13,12 +13,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-import aiohttp
 from pydantic import Field
 
 from bridge.carriers.adapter import AdapterContext, WebhookRequest
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.http_request import TIMEOUT
+from bridge.carriers.http_request import TIMEOUT, Timeout
 from bridge.carriers.rate_limit import Rate
 from bridge.carriers.vendors.cxml import CxmlCarrier
 from bridge.runtime.settings import BaseUrl, CarrierSettings, NonEmpty, read_secret
@@ -116,7 +115,7 @@ class TwilioCarrier(CxmlCarrier):
     signature_header = "X-Twilio-Signature"
 
     @classmethod
-    def make(cls, settings: Settings, line: AdapterContext, *, timeout: aiohttp.ClientTimeout = TIMEOUT) -> Self:
+    def make(cls, settings: Settings, line: AdapterContext, *, timeout: Timeout = TIMEOUT) -> Self:
         """Make it from its settings."""
         token = read_secret(settings.auth_token_file)
         keys = {"sha1": token}

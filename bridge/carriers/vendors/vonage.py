@@ -22,8 +22,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
-import aiohttp
-from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import PositiveFloat
 
 from bridge.carriers.adapter import (
@@ -46,8 +44,8 @@ from bridge.carriers.base import BaseCarrier
 from bridge.carriers.client_credentials import basic_auth
 from bridge.carriers.error_codes import ErrorCodes, Verdict
 from bridge.carriers.exposure import Exposure
-from bridge.carriers.http_request import TIMEOUT, CarrierHttp, HttpResponse, send_request
-from bridge.carriers.jwt import PrivateKeyFile, is_in_force, private_key, sign_rs256, verified_hs256_claims
+from bridge.carriers.http_request import TIMEOUT, CarrierHttp, HttpResponse, Timeout, send_request
+from bridge.carriers.jwt import PrivateKeyFile, RsaKey, is_in_force, private_key, sign_rs256, verified_hs256_claims
 from bridge.carriers.parsing import (
     constant_time_equal,
     e164_or_empty,
@@ -171,14 +169,14 @@ class VonageCarrier(BaseCarrier):
         *,
         api_base: str,
         application_id: str,
-        key: rsa.RSAPrivateKey,
+        key: RsaKey,
         api_key: str,
         api_secret: str,
         signature_secret: str,
         validity: int,
         clock: Callable[[], float],
         rate: Rate = RATE,
-        timeout: aiohttp.ClientTimeout = TIMEOUT,
+        timeout: Timeout = TIMEOUT,
     ) -> None:
         self.rate = rate
         self._api_base, self._application_id, self._key = api_base, application_id, key

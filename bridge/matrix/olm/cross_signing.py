@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from bridge.matrix.api.json_fields import BAD_DATA, Json, Malformed, canonical_json, object_at, string_field
 from bridge.matrix.olm.vodozemac_olm import OlmVerifyError, PkSigning, ed25519_verify
+from bridge.storage.vault import Vault
 
 OLM: Final = "m.olm.v1.curve25519-aes-sha2"
 MEGOLM: Final = "m.megolm.v1.aes-sha2"
@@ -37,6 +38,20 @@ class CrossSigningSeeds:
 
     def __repr__(self) -> str:
         return "Seeds(…)"
+
+
+def derive_seeds(vault: Vault, user_id: str) -> CrossSigningSeeds:
+    """Return the seeds of an identity of this installation."""
+    master, self_signing, user_signing = (
+        vault.derive(f"matrix {user_id} {usage}") for usage in ("master", "self_signing", "user_signing")
+    )
+    return CrossSigningSeeds(master=master, self_signing=self_signing, user_signing=user_signing)
+
+
+def derive_master_key(vault: Vault, user_id: str) -> str:
+    """Return the public master key that an identity of this installation has, without opening the identity."""
+    keys = object_at(device_signing_body(user_id, derive_seeds(vault, user_id)), "master_key", "keys")
+    return str(next(iter(keys.values())))
 
 
 def with_signature(value: Json, user_id: str, key_id: str, sign: Callable[[str], str]) -> dict[str, Any]:

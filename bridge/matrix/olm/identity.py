@@ -30,6 +30,7 @@ from bridge.matrix.olm.cross_signing import (
     MEGOLM,
     OLM,
     CrossSigningSeeds,
+    derive_seeds,
     device_signing_body,
     master_key_of,
     self_sign,
@@ -122,7 +123,7 @@ class Identity:
             device_id=row["device_id"],
             since_ms=row["since_ms"],
             olm_store=olm_store,
-            seeds=_seeds(vault, user_id),
+            seeds=derive_seeds(vault, user_id),
             display_name=display_name,
         )
         is_ready = bool(row["ready"])
@@ -340,22 +341,9 @@ def master_key(identity: Identity) -> str:
     return str(next(iter(keys.values())))
 
 
-def derive_master_key(vault: Vault, user_id: str) -> str:
-    """Return the public master key that an identity of this installation has, without opening the identity."""
-    keys = object_at(device_signing_body(user_id, _seeds(vault, user_id)), "master_key", "keys")
-    return str(next(iter(keys.values())))
-
-
 async def _create(
     transaction: Transaction, user_id: str, olm_store: OlmStore, device_id: str, *, now_ms: int
 ) -> dict[str, Any]:
     await olm_store.add_account(transaction, OlmAccount(), device_id)
     await identity_table.insert(transaction, user_id, device_id, now_ms=now_ms)
     return {"device_id": device_id, "ready": False, "since_ms": now_ms}
-
-
-def _seeds(vault: Vault, user_id: str) -> CrossSigningSeeds:
-    master, self_signing, user_signing = (
-        vault.derive(f"matrix {user_id} {usage}") for usage in ("master", "self_signing", "user_signing")
-    )
-    return CrossSigningSeeds(master=master, self_signing=self_signing, user_signing=user_signing)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from bridge.carriers.adapter import WebhookRequest
+from bridge.carriers.http_request import Timeout
 from bridge.carriers.vendors.rehearsal import RehearsalCarrier
 from deploy.rehearsal.service import run_carrier
 from deploy.rehearsal.settings import Settings, Timing
@@ -107,7 +108,7 @@ class RehearsalHarness(Harness):
 
         return (changed(_RIGHT) | changed(_REPORT) | _JSON).map(lambda value: json.dumps(value).encode())
 
-    def elsewhere(self, api_base: str, *, timeout: aiohttp.ClientTimeout = CLIENT_TIMEOUT) -> RehearsalCarrier:
+    def elsewhere(self, api_base: str, *, timeout: Timeout = CLIENT_TIMEOUT) -> RehearsalCarrier:
         return RehearsalCarrier(
             public_base_url=self.receiver.url,
             slug="demo",

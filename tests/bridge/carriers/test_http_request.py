@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from bridge.carriers.adapter import TryLater, UnknownOutcome
-from bridge.carriers.http_request import CarrierHttp, HttpResponse, send_request
+from bridge.carriers.http_request import CarrierHttp, HttpResponse, Timeout, send_request
 from bridge.matrix.api.http_client import HomeserverClient, Transient
 from tests.fakes.authority import certificate_authority
 
@@ -51,7 +51,7 @@ async def test_nobody_answers_in_time() -> None:
 
     async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x"
-        async with CarrierHttp(timeout=aiohttp.ClientTimeout(total=0.2)) as http:
+        async with CarrierHttp(timeout=Timeout(total=0.2)) as http:
             assert await send_request(http, "POST", url, form=b"words") == UnknownOutcome()
         async with CarrierHttp() as http:
             asked.clear()

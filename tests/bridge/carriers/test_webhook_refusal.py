@@ -17,8 +17,8 @@ from bot.model.line_incidents import GapKind, TextsMissing
 from bridge.carriers.base import MAX_WEBHOOK_BYTES
 from bridge.carriers.vendors.cxml import MAX_WEBHOOK_BYTES as LARGEST_FORM
 from bridge.carriers.vendors.smsgate import MAX_WEBHOOK_BYTES as LARGEST_WITH_PICTURES
+from bridge.inbound.carrier_check_calls import REFUSAL_BODY
 from bridge.inbound.hourly_alerts import REFUSALS_TO_ALERT
-from bridge.inbound.webhook import REFUSAL_BODY
 from tests.bridge.carriers.carrier_line import carrier_line
 from tests.bridge.carriers.cloud_harnesses import VonageHarness
 from tests.bridge.carriers.harness import AdapterRow, Trait

@@ -6,17 +6,17 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar, TypeVar
 
-import aiohttp
 from hypothesis import strategies as st
 
 from bridge.carriers.adapter import Carrier
+from bridge.carriers.http_request import Timeout
 from tests.bridge.carriers.harness import CANARY, Clock, Fault, Harness
 from tests.bridge.carriers.receiver import WebhookReceiver
 from tests.fakes.vendor import FakeVendor
 
 PATH = "/carriers/demo"
 PATH_SECRET = "a-secret-segment-that-is-long-enough"
-CLIENT_TIMEOUT = aiohttp.ClientTimeout(total=60)
+CLIENT_TIMEOUT = Timeout(total=60)
 """Only against hanging: what an adapter says when nobody answers in its time is in `test_http_request`."""
 
 ANY_JSON = st.recursive(

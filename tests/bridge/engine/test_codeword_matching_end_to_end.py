@@ -16,7 +16,7 @@ from bot.model.codeword_state import SendLock
 from bot.model.events import MemberJoined, MessageSent, PowerLevelsChanged, TextArrived
 from bot.model.thread_desk_events import Assigned
 from bridge.engine.codeword_matching import CodewordMatcher, MatchedEvent
-from policies.designation_words import FIRST, SECOND
+from policies.designations import FIRST, SECOND
 from tests.bridge.engine.test_codeword_matching import ANA, BEN, DURESS, SAFE, in_office
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness, pack_without_undo_window

@@ -14,13 +14,13 @@ from bot.model.events import MemberJoined, MessageRead, MessageSent
 from bot.model.thread_desk_events import Assigned
 from bot.model.transactional_actions import Suppress, SuppressionReason
 from bridge.erasure import expiry
+from bridge.matrix.api.http_client import Permanent, Transient
 from bridge.matrix.api.module_api import ModuleNotLoaded
-from bridge.matrix.room_client import Permanent, Transient
-from bridge.outbound.sms_sender import ID_RETENTION
 from bridge.runtime.priority_gate import MAX_BACKGROUND
 from bridge.storage.database import Transaction
 from bridge.storage.errors import Corrupt
 from bridge.tables import carrier_copies, clock_trust, room_events
+from bridge.tables.sent_texts import ID_RETENTION
 from tests.fakes.erasure_harness import ADA, ROOM, SOL, ErasureHarness
 
 DAY = 86_400

@@ -15,7 +15,7 @@ from bridge.erasure.expiry import (
     MAX_WAIT,
     RoomBackoff,
 )
-from bridge.matrix.room_client import HomeserverError, Permanent, Transient
+from bridge.matrix.api.http_client import HomeserverError, Permanent, Transient
 from bridge.storage.database import Transaction
 from bridge.tables import room_events
 from tests.fakes.erasure_harness import ErasureHarness, FakeRooms

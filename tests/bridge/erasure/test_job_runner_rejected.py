@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from bridge.carriers.adapter import DeleteLater, DeleteOutcome
+from bridge.matrix.api.http_client import Permanent
 from bridge.matrix.api.module_api import HomeserverUnreachable
-from bridge.matrix.room_client import Permanent
 from bridge.tables import carrier_copies
 from deploy.inspect.erasure_certificates import verify_certificates
 

@@ -11,7 +11,7 @@ from bot.model.actions import DESK, OFFICE
 from bot.model.events import Event, MessageSent
 from bridge.engine.codeword_matching import CodewordMatcher, MatchedEvent
 from bridge.engine.engine import Engine
-from bridge.erasure.expiry import DEAD_LETTER_RETENTION, PRUNE_INTERVAL
+from bridge.erasure.expiry import PRUNE_INTERVAL
 from bridge.erasure.passing_keys import destroy_passing_keys
 from bridge.storage import serialization
 from bridge.storage.database import Transaction
@@ -96,7 +96,7 @@ async def test_a_dead_letter_keeps_its_key_as_long_as_it_is_kept(harness: Bridge
     under = passing_owner_of(row.body)
     await erasure.expiry.run_once()
     assert await harness.vault.has_key(under)
-    harness.clock.at += DEAD_LETTER_RETENTION + 2 * PRUNE_INTERVAL
+    harness.clock.at += dead_letters.RETENTION + 2 * PRUNE_INTERVAL
     await erasure.expiry.run_once()
     assert not await harness.vault.has_key(under)
 

@@ -13,10 +13,10 @@ import pytest
 
 from bridge.carriers.adapter import Ignored, InboundText
 from bridge.inbound.carrier_backfill import MAX_AGE, CarrierBackfill
-from bridge.outbound.sms_sender import ID_RETENTION
 from bridge.runtime.phone_number import Phone
 from bridge.storage.errors import Unavailable
 from bridge.tables import clock_trust, line_state
+from bridge.tables.sent_texts import ID_RETENTION
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
 

@@ -16,7 +16,7 @@ from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.phone_number import Phone
 from bridge.storage.database import Transaction
 from bridge.tables.suppression import Suppression
-from policies.designation_words import FIRST, SECOND
+from policies.designations import FIRST, SECOND
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
 

@@ -24,8 +24,8 @@ from bot.model.line_incidents import GapKind, TextsMissing
 from bridge.carriers.adapter import InboundText
 from bridge.carriers.base import MAX_WEBHOOK_BYTES
 from bridge.carriers.vendors.rehearsal import RehearsalCarrier
+from bridge.inbound.carrier_check_calls import PROBE_BODIES
 from bridge.inbound.hourly_alerts import DAY, MIN_INTERVAL, REFUSALS_TO_ALERT
-from bridge.inbound.webhook import PROBE_BODIES
 from bridge.storage import serialization
 from bridge.storage.errors import Unavailable
 from bridge.tables import inbox

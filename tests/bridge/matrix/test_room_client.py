@@ -11,8 +11,8 @@ from aiohttp import web
 
 from bot.model.actions import Speaker
 from bridge.matrix.api.events import PowerLevels
-from bridge.matrix.api.http_client import HomeserverClient
-from bridge.matrix.room_client import TXN_ID_LIFETIME, Permanent, TokenRefused, Transient
+from bridge.matrix.api.http_client import HomeserverClient, Permanent, TokenRefused, Transient
+from bridge.matrix.room_client import TXN_ID_LIFETIME
 from bridge.matrix.rooms.room_state import RoomKind, levels_of, members_of, set_membership
 from bridge.matrix.rooms.room_templates import TOPIC, create_room_body
 from tests.bot.examples import asks_for_words

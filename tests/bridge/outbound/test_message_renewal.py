@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bot.model.actions import THREAD, DeliveryReceipt, EditMessage, SendMessage, ShowReceipt
-from bridge.matrix.room_client import Permanent
+from bridge.matrix.api.http_client import Permanent
 from bridge.outbound.dispatcher import OutboxTask, PermanentFailure
 from bridge.runtime.crash_points import CrashPoint
 from tests.fakes.bridge_harness import BridgeHarness

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.model.actions import RevealNumber
-from bridge.matrix.room_client import Permanent, Transient
+from bridge.matrix.api.http_client import Permanent, Transient
 from bridge.outbound.dispatcher import OutboxTask, RetryLater
 from bridge.outbound.number_reveal import NumberReveals
 from bridge.runtime.crash_points import CrashPoint

@@ -11,7 +11,7 @@ from bot.commands.parser import ANSWER_TTL
 from bot.model.actions import RECAP, THREAD, EraseMessage, RedactEvent, RedactMessage, SendRecap
 from bot.wording.tables import ENGLISH
 from bridge.matrix.api.events import DecryptedMessage
-from bridge.matrix.room_client import Permanent, TokenRefused, Transient
+from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
 from bridge.matrix.room_keys.history import RecentMessages
 from bridge.outbound.dispatcher import PermanentFailure, RetryLater
 from bridge.outbound.recap import MAX_BYTES, MAX_MESSAGES

@@ -11,11 +11,11 @@ import pytest
 from bot.model.actions import DESK, OFFICE
 from bot.model.desk import Desk, DeskMember, Role
 from bot.model.line_incidents import InviteFailed
-from bridge.matrix.room_client import Permanent, TokenRefused, Transient
+from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
 from bridge.matrix.rooms.room_state import Room, delete_unassigned_rooms, record_room, rooms_of_ours, set_membership
 from bridge.outbound.room_provisioner import WARM_ROOMS, Designations
 from bridge.storage.database import Transaction
-from policies.designation_words import FIRST
+from policies.designations import FIRST
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.provisioner_harness import STAFF, ProvisionerHarness

@@ -10,7 +10,7 @@ import pytest
 
 from bot.model.actions import DESK
 from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind, RoomLoss, RoomLost
-from bridge.matrix.room_client import Transient
+from bridge.matrix.api.http_client import Transient
 from bridge.matrix.rooms.room_state import delete_unassigned_rooms, rooms_of_ours, set_membership
 from bridge.outbound.room_provisioner import COMPARISON_INTERVAL, TELL_LOST_INTERVAL, WARM_ROOMS
 from bridge.storage.database import Transaction

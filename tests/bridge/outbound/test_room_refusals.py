@@ -9,8 +9,7 @@ import pytest
 
 from bot.model.actions import DESK, THREAD, KickMember, SendMessage, Speaker
 from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind
-from bridge.matrix.api.http_client import LIFTED_BY_A_PERSON, LIFTED_WAIT, HomeserverClient
-from bridge.matrix.room_client import Permanent, Transient
+from bridge.matrix.api.http_client import LIFTED_BY_A_PERSON, LIFTED_WAIT, HomeserverClient, Permanent, Transient
 from bridge.outbound.dispatcher import PermanentFailure, RetryLater
 from bridge.outbound.room_refusals import TELL_SECONDS, RoomRefusals
 from bridge.storage.errors import Unavailable

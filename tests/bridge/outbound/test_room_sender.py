@@ -21,7 +21,7 @@ from bot.model.actions import (
     ShowReceipt,
     Speaker,
 )
-from bridge.matrix.room_client import Permanent, TokenRefused, Transient
+from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
 from bridge.matrix.rooms.room_state import set_membership
 from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
 from bridge.outbound.edit_throttle import MOST_EARLIER

@@ -30,7 +30,7 @@ from deploy.backup.rotation import backup_into
 from deploy.cli.main import cli
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
-from deploy.inspect.status import CheckResult
+from deploy.inspect.check_report import CheckResult
 from tests.deploy.line_directory import LineDirectory, line_directory
 
 PASSPHRASE = b"six random words are very good"

@@ -1,11 +1,10 @@
-"""`quietline exposure`, `quietline carrier check`, and the sample line of each carrier."""
+"""`quietline carrier check`, and the sample line of each carrier."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,13 @@ from click.testing import CliRunner
 from multidict import CIMultiDict
 
 from bridge.carriers.adapter import AdapterContext, InboundText, Malformed, WebhookRequest
-from bridge.carriers.exposure import Exposure
 from bridge.carriers.http_request import CarrierHttp
 from bridge.carriers.rate_limit import Rate
 from bridge.carriers.vendors import registry
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.carriers.vendors.smsgate import EVENTS
 from bridge.config.load import ConfigError, load
-from bridge.inbound.webhook import REFUSAL_BODY
+from bridge.inbound.carrier_check_calls import REFUSAL_BODY
 from deploy.carrier import carrier_check
 from deploy.carrier.carrier_check import check_encryption, check_public_address, check_reachable
 from deploy.carrier.vendor_probes import LOGIN_PROBES
@@ -169,36 +167,6 @@ def test_no_secret_in_a_question(name: str, tmp_path: Path) -> None:
         assert SECRET not in question.url
         assert SECRET not in repr(question)
         assert question.url.startswith(("https://", "http://192.168.", "http://127.0.0.1:"))
-
-
-@pytest.mark.practice(19)
-def test_exposure_for_a_person() -> None:
-    """Every sentence of every adapter is printed under its title."""
-    shown = CliRunner().invoke(main.cli, ["exposure"])
-    assert shown.exit_code == 0
-    for kind in CARRIER_KINDS.values():
-        assert kind.exposure.carrier in shown.output
-        for name in ("keeps", "we_delete", "remains", "unconfirmed", "sources"):
-            assert all(sentence in shown.output for sentence in getattr(kind.exposure, name))
-
-
-def test_exposure_for_a_program() -> None:
-    """As JSON it is an object by kind, with every field; a kind that does not exist is a usage error."""
-    shown = CliRunner().invoke(main.cli, ["exposure", "--json", "twilio", "smsgate"])
-    told = json.loads(shown.output)
-    assert list(told) == ["twilio", "smsgate"]
-    assert set(told["twilio"]) == {field.name for field in fields(Exposure)}
-    assert CliRunner().invoke(main.cli, ["exposure", "pigeon"]).exit_code == 2
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_exposure_is_honest(name: str) -> None:
-    """Each names what it read, and sets apart what nobody confirmed; what is not deletable is not promised."""
-    exposure = CARRIER_KINDS[name].exposure
-    assert exposure.sources
-    assert exposure.unconfirmed
-    assert exposure.remains
-    assert not set(exposure.unconfirmed) & set(exposure.keeps + exposure.we_delete)
 
 
 def test_a_wrong_configuration_exits_2(tmp_path: Path) -> None:

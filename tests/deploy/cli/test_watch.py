@@ -17,7 +17,7 @@ from rich.console import Console
 
 from deploy.cli import watch as watch_module
 from deploy.cli.watch import remembered, watch_line
-from deploy.inspect.status import CheckReport, CheckResult
+from deploy.inspect.check_report import CheckReport, CheckResult
 from tests.deploy.processes import ROOT
 
 UP = CheckResult(name="bridge", ok=True, what="answers")

@@ -18,8 +18,8 @@ from bridge.tables import lease_table, line_state
 from deploy.backup.migrate import migrate
 from deploy.cli.main import cli
 from deploy.data_dir import offline
+from deploy.inspect.check_report import CheckResult
 from deploy.inspect.doctor_database import check_marked_facts
-from deploy.inspect.status import CheckResult
 from tests.bridge.engine.test_aggregate_check import PUT_BACK_DESK
 from tests.bridge.engine.test_marked_facts import PUT_BACK, say, talk
 from tests.deploy.line_directory import ADA, LineDirectory, line_directory

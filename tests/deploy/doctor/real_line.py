@@ -28,7 +28,7 @@ from bot.model.actions import DESK
 from bridge.app import run_history
 from bridge.config.load import load
 from bridge.config.sections import Config
-from bridge.matrix.olm.identity import derive_master_key
+from bridge.matrix.olm.cross_signing import derive_master_key
 from bridge.matrix.room_keys.confirmed_identities import confirm_fingerprint
 from bridge.matrix.schema import PUPPET_MIGRATIONS
 from bridge.storage.database import Transaction, Value
@@ -39,7 +39,7 @@ from deploy.data_dir import offline
 from deploy.data_dir.handouts import Handout, handout_file
 from deploy.data_dir.layout import Layout, Ports
 from deploy.doctor import doctor
-from deploy.inspect.status import CheckReport, CheckResult
+from deploy.inspect.check_report import CheckReport, CheckResult
 from deploy.inspect.trust import trust_mac_of
 from deploy.preflight import clock_sync
 from deploy.stack.provision import write_line_files

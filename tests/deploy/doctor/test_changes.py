@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from deploy.cli.main import cli
 from deploy.doctor.changes import since_last_time
-from deploy.inspect.status import CheckReport, CheckResult
+from deploy.inspect.check_report import CheckReport, CheckResult
 from tests.deploy.doctor.real_line import RealLine, real_line
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

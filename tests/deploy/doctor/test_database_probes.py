@@ -20,7 +20,7 @@ from bridge.tables.clock_trust import sample_clock
 from deploy.data_dir import offline
 from deploy.data_dir.layout import Layout
 from deploy.doctor.database_probes import check_calendar, check_clock, check_lock, check_silence, line_age
-from deploy.inspect.status import CheckResult
+from deploy.inspect.check_report import CheckResult
 from tests.deploy.inspect.test_shared_checks import real
 from tests.deploy.line_directory import LineDirectory, line_directory
 

@@ -24,7 +24,7 @@ from deploy.data_dir.layout import Layout
 from deploy.doctor import doctor as module
 from deploy.doctor.doctor import ROWS, merge, run_checks
 from deploy.inspect import shared_checks
-from deploy.inspect.status import CheckResult
+from deploy.inspect.check_report import CheckResult
 from tests.deploy.doctor.real_line import MIRA, NOOR, RealLine, real_line
 from tests.deploy.init.answers import answers, run_init
 from tests.free_ports import free_ports

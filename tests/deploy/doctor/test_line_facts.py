@@ -14,13 +14,13 @@ from aiohttp import web
 
 from bridge.app import run_history
 from bridge.inbound.arrivals import HOUR, ArrivalHistory
-from bridge.outbound.sms_sender import ID_RETENTION
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.tables import line_state
+from bridge.tables.sent_texts import ID_RETENTION
 from deploy.doctor import line_facts
 from deploy.doctor.line_facts import status_rows, texts_probe
 from deploy.inspect import shared_checks
-from deploy.inspect.status import CheckResult
+from deploy.inspect.check_report import CheckResult
 from tests.deploy.doctor.real_line import MIRA, NOOR, RealLine, real_line
 from tests.deploy.line_directory import LineDirectory, line_directory
 from tests.fakes.served import served

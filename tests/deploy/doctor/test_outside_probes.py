@@ -15,7 +15,7 @@ from deploy.carrier.carrier_check import check_public_address
 from deploy.doctor import outside_probes
 from deploy.doctor.outside_probes import ask_public_address, ask_time, judge_skew, skew_of
 from deploy.doctor.probes import NoAnswer
-from deploy.inspect.status import CheckResult
+from deploy.inspect.check_report import CheckResult
 from deploy.preflight import clock_sync
 from tests.bridge.carriers.carrier_line import carrier_line
 from tests.deploy.carrier.sample_lines import adapter_of, sample

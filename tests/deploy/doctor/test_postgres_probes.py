@@ -25,7 +25,7 @@ from deploy.data_dir.layout import Layout
 from deploy.doctor import postgres_probes as module
 from deploy.doctor.doctor import ROWS, run_checks
 from deploy.doctor.postgres_probes import check_copies, check_log, check_server, check_vacuum, postgres_probes, sqlite_rows
-from deploy.inspect.status import CheckResult
+from deploy.inspect.check_report import CheckResult
 from tests.deploy.line_directory import line_directory
 from tests.e2e.polling import wait_until
 from tests.fakes.database_engine import make_line_database

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 
 from deploy.doctor.probes import NoAnswer, Probe, ask_all, in_thread, of_thread
-from deploy.inspect.status import CheckResult
+from deploy.inspect.check_report import CheckResult
 from tests.deploy.processes import ROOT
 
 WELL = CheckResult(name="well", ok=True, what="is well")

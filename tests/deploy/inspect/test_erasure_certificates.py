@@ -15,8 +15,8 @@ from bridge.storage.key_file import KeyFile
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.storage.vault import Vault
 from bridge.tables import schema
+from deploy.inspect.check_report import CheckReport
 from deploy.inspect.erasure_certificates import verify_certificates
-from deploy.inspect.status import CheckReport
 from tests.fakes.database_file import write
 
 VAULT, INDEX = bytes(range(32)), bytes(range(1, 33))

@@ -15,8 +15,8 @@ from bridge.storage.errors import Unavailable
 from deploy.cli.main import cli
 from deploy.data_dir.fleet import FleetLine, read_fleet
 from deploy.data_dir.secret_files import SetupError
+from deploy.inspect.check_report import CheckReport, CheckResult
 from deploy.inspect.fleet_report import look_at_lines, scrape_targets
-from deploy.inspect.status import CheckReport, CheckResult
 from tests.deploy.data_dir.test_fleet import fleet, line
 
 if TYPE_CHECKING:

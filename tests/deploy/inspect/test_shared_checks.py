@@ -19,7 +19,7 @@ from deploy.data_dir import offline
 from deploy.data_dir.layout import Layout
 from deploy.doctor.database_probes import line_age
 from deploy.inspect import doctor_database, doctor_files, shared_checks
-from deploy.inspect.status import CheckResult
+from deploy.inspect.check_report import CheckResult
 from tests.deploy.line_directory import LineDirectory, line_directory
 from tests.packs import shipped
 from tests.policies.test_lint import ours

@@ -11,7 +11,7 @@ import yaml
 from bridge.config.load import load
 from bridge.shift_calendar.source import AddressSource
 from deploy.data_dir.layout import Layout
-from deploy.inspect.status import CheckResult
+from deploy.inspect.check_report import CheckResult
 from deploy.preflight.calendar_check import PROBLEMS, judge
 from policies.load import load as load_pack
 from policies.shifts.content_lines import CalendarError, CalendarProblem

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bridge.config.load import load
 from deploy.data_dir.layout import Layout
-from deploy.inspect.status import CheckResult
+from deploy.inspect.check_report import CheckResult
 from deploy.preflight.database_check import check_server_database
 from deploy.preflight.preflight import run_checks
 from tests.deploy.preflight.test_preflight import rehearsal

@@ -19,7 +19,7 @@ from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.tables import schema
 from deploy.data_dir.layout import Layout
-from deploy.inspect.status import CheckResult
+from deploy.inspect.check_report import CheckResult
 from deploy.preflight import preflight
 from tests.deploy.preflight.test_preflight import no_outside, rehearsal
 

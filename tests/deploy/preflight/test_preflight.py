@@ -18,7 +18,7 @@ from bridge.config.load import load
 from deploy.carrier import outside_view, vendor_probes
 from deploy.cli import main
 from deploy.data_dir.layout import Layout, Ports
-from deploy.inspect.status import CheckResult
+from deploy.inspect.check_report import CheckResult
 from deploy.preflight import clock_sync, preflight
 from deploy.stack.provision import write_line_files
 from tests.deploy.carrier.sample_lines import sample

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from bridge.carriers.adapter import Accepted, UnknownOutcome
+from bridge.carriers.http_request import Timeout
 from bridge.runtime.phone_number import Phone
 from tests.bridge.carriers.rehearsal_harness import NUMBER, TOKEN, RehearsalHarness, rehearsal_harness
 from tests.deploy.rehearsal.handsets import A, B, handset, until_status, words
@@ -110,7 +111,7 @@ async def test_bad_fault(stand: RehearsalHarness, body: dict[str, Any]) -> None:
 async def test_hanging_send_ends_with_the_client() -> None:
     """A send that hangs gets no answer at all, and does not hold others up."""
     async with rehearsal_harness(hang=3600.0) as stand:
-        impatient = stand.elsewhere(stand.base, timeout=aiohttp.ClientTimeout(total=0.2))
+        impatient = stand.elsewhere(stand.base, timeout=Timeout(total=0.2))
         await stand.post("/api/faults", {"send": "timeout"})
         assert await impatient.send(Phone(A), "never", number=NUMBER) == UnknownOutcome()
         await impatient.close()

@@ -18,7 +18,7 @@ from bridge.matrix.api.http_client import HomeserverClient
 from bridge.matrix.api.module_api import ModuleClient, ModuleNotLoaded, ModuleRequestRejected, RoomState, SignOutResult
 from deploy.data_dir.layout import Layout, Ports
 from deploy.doctor.homeserver_probes import HomeserverQuestions
-from deploy.inspect.status import CheckResult
+from deploy.inspect.check_report import CheckResult
 from deploy.stack.provision import mxid, open_secrets, provision, run_homeserver
 from tests.deploy.homeserver_api import RunningHomeserver
 from tests.deploy.module_homeserver import CLIENT, POLICY, PUPPET, ModuleHomeserver

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.matrix.room_client import Permanent
+from bridge.matrix.api.http_client import Permanent
 from bridge.matrix.room_keys.history import MAX_PAGES, RecentMessages
 from bridge.matrix.rooms.room_state import UnknownRoom
 from tests.bridge.matrix.client_device import ClientDevice

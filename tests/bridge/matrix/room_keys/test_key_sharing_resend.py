@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.matrix.room_client import Transient
+from bridge.matrix.api.http_client import Transient
 from bridge.runtime.crash_points import CrashPoint
 from bridge.storage.errors import Unavailable
 from tests.bridge.matrix.client_device import ClientDevice

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from bot.model.actions import Speaker
+from bridge.matrix.api.http_client import Permanent, Transient
 from bridge.matrix.olm.cross_signing import has_valid_signature
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession
-from bridge.matrix.room_client import TXN_MARK, Permanent, Transient
+from bridge.matrix.room_client import TXN_MARK
 from bridge.matrix.room_keys import outbound_sessions
 from bridge.matrix.room_keys.outbound_table import rotate_sessions
 from bridge.matrix.room_keys.ratchet_pruning import destroy_keys

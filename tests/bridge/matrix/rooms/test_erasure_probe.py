@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from bridge.matrix.api.events import ReadReceipt
-from bridge.matrix.room_client import Permanent, Transient
+from bridge.matrix.api.http_client import Permanent, Transient
 from bridge.matrix.rooms.erasure_probe import ErasureProbe
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver

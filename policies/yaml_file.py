@@ -1,0 +1,82 @@
+"""A file of YAML that people write: read strictly, and why it cannot be read in a sentence without a value of it.
+
+Rule of this module: it knows nothing of what a file is to hold, so that the configuration is read without what reads packs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from policies import read_text
+
+if TYPE_CHECKING:
+    from yaml import SafeLoader
+else:  # libyaml reads in a tenth of the time; a PyYAML that was built without it has only its own parser
+    SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+UNREADABLE = (OSError, yaml.YAMLError, RecursionError, ValueError)
+"""What reading a file raises; YAML's own constructors let a ValueError through, and it is one that a file is not UTF-8."""
+_MERGE: Final = "tag:yaml.org,2002:merge"
+
+
+def parse_yaml(path: Path) -> Any:
+    """Read a file of YAML in which no key stands twice. Raises one of `UNREADABLE`."""
+    return yaml.load(read_text(path), Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader, see below
+
+
+def why_unreadable(error: Exception, path: Path) -> str:
+    """Say why a file could not be read, without a value of it."""
+    match error:
+        case OSError():
+            return f"{path} cannot be read ({error.strerror})"
+        case UnicodeDecodeError():
+            return "is not UTF-8"
+        case DuplicateKeyError():
+            return f"line {error.line}: {error.key} is there twice; take one out"
+        case yaml.MarkedYAMLError():
+            # Libyaml has a limit of its own where PyYAML's parser ends in a RecursionError.
+            if "maximum nesting depth" in str(error.problem):
+                return "is nested too deeply"
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            return f"line {line}: is not YAML"
+        case yaml.YAMLError():
+            return "is not YAML"
+        case RecursionError():
+            return "is nested too deeply"
+    return "a date or a number cannot be read"
+
+
+class DuplicateKeyError(yaml.YAMLError):
+    """A key stands twice in a mapping; the second is in that line. `key`: what it is called, in words."""
+
+    def __init__(self, line: int, key: str) -> None:
+        super().__init__("a key is there twice")
+        self.line, self.key = line, key
+
+
+class _UniqueKeyLoader(SafeLoader):
+    """A safe loader that does not let the second of two equal keys win in silence."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._looked_at: set[int] = set()
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Look at the keys of a mapping before those that it merges (`<<`) stand in it as well, which it may say again."""
+        if id(node) not in self._looked_at:
+            self._looked_at.add(id(node))
+            seen: set[Hashable] = set()
+            for key_node in (key_node for key_node, _ in node.value if key_node.tag != _MERGE):
+                key = self.construct_object(key_node, deep=True)
+                if isinstance(key, Hashable):
+                    if key in seen:
+                        said = " ".join(str(key).split())[:40]
+                        # One with digits may be a phone number, which no message shows: the line leads to it.
+                        said = "a key" if any(each.isdigit() for each in said) else f"the key {said}"
+                        raise DuplicateKeyError(key_node.start_mark.line + 1, said)
+                    seen.add(key)
+        super().flatten_mapping(node)

@@ -1,0 +1,44 @@
+"""`quietline exposure`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+
+import pytest
+from click.testing import CliRunner
+
+from bridge.carriers.exposure import Exposure
+from bridge.carriers.vendors.registry import CARRIER_KINDS
+from deploy.cli import main
+from tests.deploy.carrier.sample_lines import NAMES
+
+
+@pytest.mark.practice(19)
+def test_exposure_for_a_person() -> None:
+    """Every sentence of every adapter is printed under its title."""
+    shown = CliRunner().invoke(main.cli, ["exposure"])
+    assert shown.exit_code == 0
+    for kind in CARRIER_KINDS.values():
+        assert kind.exposure.carrier in shown.output
+        for name in ("keeps", "we_delete", "remains", "unconfirmed", "sources"):
+            assert all(sentence in shown.output for sentence in getattr(kind.exposure, name))
+
+
+def test_exposure_for_a_program() -> None:
+    """As JSON it is an object by kind, with every field; a kind that does not exist is a usage error."""
+    shown = CliRunner().invoke(main.cli, ["exposure", "--json", "twilio", "smsgate"])
+    told = json.loads(shown.output)
+    assert list(told) == ["twilio", "smsgate"]
+    assert set(told["twilio"]) == {field.name for field in fields(Exposure)}
+    assert CliRunner().invoke(main.cli, ["exposure", "pigeon"]).exit_code == 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_exposure_is_honest(name: str) -> None:
+    """Each names what it read, and sets apart what nobody confirmed; what is not deletable is not promised."""
+    exposure = CARRIER_KINDS[name].exposure
+    assert exposure.sources
+    assert exposure.unconfirmed
+    assert exposure.remains
+    assert not set(exposure.unconfirmed) & set(exposure.keeps + exposure.we_delete)

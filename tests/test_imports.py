@@ -1,0 +1,49 @@
+"""What is imported for nothing: a person waits for it at each verb, and a restart of the line takes as much longer."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+HTTP: Final = "aiohttp"
+MATRIX: Final = "mautrix"
+STEPS: Final = {
+    "from deploy.cli.main import cli; cli(['version'], standalone_mode=False)": {"asyncio", "ssl", "pydantic", "yaml"},
+    "import bridge.config.load": {HTTP, "phonenumbers", "cryptography", "policies.schema"},
+    "cli(['exposure'], standalone_mode=False)": {HTTP, "apsw", "asyncpg", "policies.schema"},
+    "import deploy.packs.lint_report": {HTTP, "apsw", "asyncpg", "cryptography", "bot.decide", "bot.guard"},
+    "import deploy.carrier.carrier_check": {"apsw", "bot.guard", "prometheus_client"},
+    "import deploy.doctor.line_facts": {"bot.guard"},
+    "import deploy.carrier.exposure_sheet": {MATRIX},
+    "import deploy.doctor.doctor": {MATRIX},
+}
+"""What is done, and which modules it must not load; in one process, so the least comes first."""
+
+
+@pytest.fixture(scope="module")
+def loaded() -> dict[str, list[str]]:
+    """Return which modules were there after each step."""
+    code = (
+        "import contextlib, io, json, sys\n"
+        "after = {}\n"
+        f"for step in {list(STEPS)!r}:\n"
+        "    with contextlib.redirect_stdout(io.StringIO()):\n"
+        "        exec(step)\n"
+        "    after[step] = sorted(sys.modules)\n"
+        "print(json.dumps(after))\n"
+    )
+    root = Path(__file__).parents[1]
+    ended = subprocess.run([sys.executable, "-c", code], cwd=root, check=True, capture_output=True, text=True)
+    after: dict[str, list[str]] = json.loads(ended.stdout)
+    return after
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_nothing_is_loaded_that_is_not_used(loaded: dict[str, list[str]], step: str) -> None:
+    """Neither a configuration nor a word of help needs an HTTP client; `python -X importtime` shows who imports one."""
+    assert STEPS[step] & set(loaded[step]) == set()
