@@ -16,6 +16,7 @@ from bot.decide import decide
 from bot.model.actions import DESK, THREAD
 from bot.model.desk import Facts
 from bot.model.events import (
+    Event,
     MemberJoined,
     MessageSent,
     Outcome,
@@ -25,6 +26,7 @@ from bot.model.events import (
     TextArrived,
     TimerDue,
 )
+from bot.model.feature import Step
 from bot.staffing import waiting_time
 from policies.pack import Pack
 from tests.bot.bridge_stand_in import BridgeStandIn
@@ -141,13 +143,13 @@ class Simulation(BridgeStandIn):
         )
         if owner == DESK:
             before = self.desk
-            step = decide(self.pack, facts, before, event)
+            step = self._decide(facts, before, event)
             self.desk = step.aggregate
             self._check_desk(before, event, step.actions)
             self._perform(owner, step.actions)
             return
         was = self.threads[owner]
-        decided = decide(self.pack, facts, was, event)
+        decided = self._decide(facts, was, event)
         self.threads[owner] = decided.aggregate
         if not isinstance(event, MessageSent) or facts.role(event.sender) is not None:
             self._note(owner, was, event)
@@ -156,6 +158,9 @@ class Simulation(BridgeStandIn):
         self.account[owner].again.clear()
         if isinstance(event, MessageSent) and event.relation is not Relation.EDIT and facts.role(event.sender) is not None:
             assert event.event_id in self.receipts, "a message that was heard has no receipt"
+
+    def _decide(self, facts: Facts, aggregate: Any, event: Event) -> Step[Any]:
+        return decide(self.pack, facts, aggregate, event)
 
     def agree(self) -> None:
         """Check that desk and threads name the same assignees. Only true when no inbox holds anything."""
