@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import shutil
@@ -60,10 +61,11 @@ def check(file: Path, name: str, number: int, wanted: object, before: Contents) 
         if not number <= stands <= migrations.latest:
             return f"{name} {number}: stands at {stands}"
         asyncio.run(migrate(connection, migrations))
+        after = contents(connection)
         kept = {
-            table: [{key: row.get(key) for key in old} for old, row in zip(rows, contents(connection)[table], strict=True)]
+            table: [{key: row.get(key) for key in old} for old, row in zip(rows, after[table], strict=True)]
             for table, rows in before.items()
-            if table in contents(connection)
+            if table in after
         }
         if shape(connection) != wanted:
             return f"{name} {number}: another shape than a new database's"
@@ -118,6 +120,7 @@ def kill_keys(directory: Path) -> int:
 
 def main(directory: Path) -> None:
     """Kill every version of every set at every statement."""
+    gc.freeze()  # what was imported is there to the end, and is no child's to look through and so to copy
     kills = kill_keys(directory)
     if kills < len(key_file.PRAGMAS) + 8:
         sys.exit(f"keys.db: killed at {kills} statements alone")
