@@ -27,6 +27,7 @@ from hypothesis import HealthCheck, settings
 
 # Before anything imports mautrix.crypto: our adapter has to stand where it looks for `olm`.
 import bridge.matrix  # noqa: F401
+from tests import forked_synapse
 from tests.outside_programs import OutsidePrograms
 from tests.run_directory import keep_files_in_memory, share
 
@@ -103,6 +104,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[STRICT_FALLBACKS] = []
     config.stash[MISSING_PROGRAMS] = []
     config.stash[FIGURES] = []
+    forked_synapse.use()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -201,9 +203,14 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 def cpu_seconds() -> float:
-    """Return the CPU seconds of this process, and of its children that have ended."""
+    """Return the CPU seconds of this process, and of its children that have ended, those of its template among them."""
     used = os.times()
-    return used.user + used.system + used.children_user + used.children_system
+    own = used.user + used.system + used.children_user + used.children_system
+    return own + forked_synapse.TEMPLATE.cpu_seconds()
+
+
+def pytest_unconfigure() -> None:
+    forked_synapse.TEMPLATE.end()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -32,6 +32,8 @@ MALLOC_TUNABLES: Final = "glibc.malloc.mmap_threshold=1048576:glibc.malloc.huget
 """Blocks of 1 MiB or more go back to the system when they are freed. Without this the 19 MiB of a slow hash stay with each
 thread that ever made one. Large pages, where the system has them, keep such a hash at 23 ms in place of 34 (20 when the
 block is kept). Other C libraries do not look at it. Source: glibc manual, memory allocation tunables."""
+create_process: Final = asyncio.create_subprocess_exec
+"""By a name of this module's own, so that tests can start a child from a process that has already imported its module."""
 LOG_MAX_BYTES: Final = 4 * 1024 * 1024
 LOG_MAX_AGE_SECONDS: Final = 7 * 24 * 3600.0
 LOG_CHECK_SECONDS: Final = 30.0
@@ -199,7 +201,7 @@ class Supervisor:
         wrapper = (sys.executable, "-P", "-m", "deploy.stack.child", str(os.getpid()), str(self._paths.pid(child.name)))
         try:
             # A session of its own: Ctrl-C in the terminal reaches the supervisor only, which then ends all in order.
-            return await asyncio.create_subprocess_exec(
+            return await create_process(
                 *wrapper,
                 *child.command,
                 stdin=asyncio.subprocess.DEVNULL,

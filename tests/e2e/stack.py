@@ -1,5 +1,8 @@
 """The product, started as a person starts it: `./quietline up`, and nothing reached into but the data directory.
 
+In a run of the tests Synapse is not imported again for each line (`tests/forked_synapse.py`), unless a test asks for
+the command itself.
+
 Rules of this module: every process that belongs to a data directory is ended when its `Stack` is, whatever the test did,
 by its id and only if it really works in that directory; ports are free ones, never the default.
 """
@@ -23,6 +26,7 @@ import yaml
 
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import write_line_files
+from tests import forked_synapse
 from tests.e2e.carrier_api import CarrierApi
 from tests.e2e.polling import StepFailed, shorten, wait_until
 from tests.e2e.staff_client import Account
@@ -73,9 +77,13 @@ class ReadyFile:
 
 
 class Stack:
-    """One data directory and the `up` that serves it. `outputs` collects what `up` itself printed, run after run."""
+    """One data directory and the `up` that serves it. `outputs` collects what `up` itself printed, run after run.
 
-    def __init__(self, directory: Path) -> None:
+    `forks`: whether its Synapse may be a fork, as it may not where the command itself is tried.
+    """
+
+    def __init__(self, directory: Path, *, forks: bool = True) -> None:
+        self._forks = forks
         self.data = directory / "data"
         self.outputs = directory / "up.out"
         self.base = free_ports()
@@ -120,9 +128,13 @@ class Stack:
         """Start `up` and wait until it is ready."""
         first = not all((self.data / path).exists() for path in ("homeserver/provisioned", "bridge/keys.db"))
         begun = asyncio.get_running_loop().time()
+        words = ("up", "--data", str(self.data), "--port-base", str(self.base))
+        forks = self._forks and forked_synapse.is_used()
+        command, environment = forked_synapse.command(*words) if forks else (self.command(*words), None)
         with self.outputs.open("ab") as out:
             self._up = await asyncio.create_subprocess_exec(
-                *self.command("up", "--data", str(self.data), "--port-base", str(self.base)),
+                *command,
+                env=environment,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,

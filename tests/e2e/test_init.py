@@ -46,7 +46,7 @@ async def test_a_hand_out_opens_the_line_that_init_made(tmp_path: Path, strict_c
 
     The first passwords are in the hand-outs alone: in no log, no `ready.json`, no backup, nothing else of the directory.
     """
-    stack = Stack(tmp_path)
+    stack = Stack(tmp_path, forks=False)
     answers = tmp_path / "answers.yaml"
     # A client goes on where the homeserver tells it to: there is no proxy here, so the public URL is its own.
     public_url = f"http://127.0.0.1:{stack.base}"

@@ -20,7 +20,7 @@ LOAD = Load(conversations=6, texts=10, answers=2, kills=4, seconds=15.0, seed=20
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def own(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """Run a line of this module's own: it is killed."""
-    line = Stack(tmp_path_factory.mktemp("killed"))
+    line = Stack(tmp_path_factory.mktemp("killed"), forks=False)
     try:
         await line.prepare()
         await line.start()

@@ -54,7 +54,7 @@ class ClonedStack(Stack):
     """A line run by a copy of what is in the repository. With `QUIETLINE_CLEAN_CLONE=1` it makes its own environment."""
 
     def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
+        super().__init__(directory, forks=False)
         self.root = directory / "clone"
         listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
         for name in filter(None, listed.stdout.split("\0")):

@@ -28,7 +28,7 @@ async def played(
     tmp_path_factory: pytest.TempPathFactory, strict_client_factory: StrictClientFactory
 ) -> AsyncIterator[tuple[StaffedLine, Conversation]]:
     """Play the conversation on a line where nothing else has happened."""
-    line = Stack(tmp_path_factory.mktemp("transcript"))
+    line = Stack(tmp_path_factory.mktemp("transcript"), forks=False)
     try:
         await line.start()
         client = await strict_client_factory.log_in(line.ready.homeserver, line.ready.account("advocate", 0))
