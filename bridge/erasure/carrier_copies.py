@@ -117,11 +117,15 @@ class CarrierCopies:
         shown = list(islice(self._shown, BATCH))
         due = await carrier_copies.due_copies(self._database, self._clock.now(), BATCH, clock_distrusted=distrusted)
         results: list[tuple[CarrierCopy, str]] = []
+        tried = set[int]()  # a text has several messages where it is long, and its copy may be due as well
         commit_at, batch = 0.0, list[CarrierCopy | ShownText]([*shown, *due])
         for each in batch:
             await self._yield_to_foreground()
             copy = await self._still_due(each, clock_distrusted=distrusted)
-            if copy is None or (result := await self._delete_one(copy)) is None:
+            if copy is None or copy.n in tried:
+                continue
+            tried.add(copy.n)
+            if (result := await self._delete_one(copy)) is None:
                 continue
             now = asyncio.get_running_loop().time()
             commit_at = commit_at if results else now + COMMIT_WITHIN

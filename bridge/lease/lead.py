@@ -6,6 +6,7 @@ which is the end of the process: nothing after it may have an effect, and a new 
 
 What a crash or a freeze between two lines leaves:
 
+    within the taking of the lease        the server takes it back, and from a frozen process after `ANSWER_SECONDS`
     lease taken, keys.db not opened       the next holder has a higher epoch; a frozen one that wakes is refused by keys.db
     keys.db opened, databases not         as above; migrations are fenced commits
     within a change of keys.db            the file is locked: on the same machine the next holder ends it, else it waits
@@ -59,7 +60,14 @@ async def connect_to_lease(place: PostgresPlace, *, name: str) -> PostgresConnec
     lease = place_of_lease(place)
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            connection = await connect(lease, seconds=ANSWER_SECONDS, lock_ms=1000, application_name=name)
+            connection = await connect(
+                lease,
+                seconds=ANSWER_SECONDS,
+                lock_ms=1000,
+                application_name=name,
+                # A process that is frozen while it takes the lease has the lock of all commits: the server ends it.
+                idle_in_transaction_session_timeout=str(int(ANSWER_SECONDS * 1000)),
+            )
     except TimeoutError:
         raise Unavailable("no answer") from None
     shared = False

@@ -170,7 +170,8 @@ async def take(
 
     `is_free`: who holds it is dead, or it has stood still for its length. A commit of the old holder that is in the middle
     is waited for, and ended at the server where it does not end. `may_lead` is asked while no commit of theirs can be made:
-    where it says no, or raises, nothing has changed, and a holder that is only slow goes on. Raises `DatabaseError`.
+    where it says no, or raises, nothing has changed, and a holder that is only slow goes on. Who is frozen in the middle is
+    ended by the server (`connect_to_lease`). Raises `DatabaseError`.
     """
     lock = place.lock(FENCE)
     try:
@@ -189,9 +190,12 @@ async def take(
         epoch = max(seen.epoch, by.least_epoch) + 1
         await connection.execute(_TAKE, epoch, by.identity, by.host, LEASE_SECONDS)
         await call(connection, LEADER_NAME)
-    except BaseException:
+    except DatabaseError:
         if not connection.is_closed:
             await connection.run("ROLLBACK")
+        raise
+    except BaseException:
+        connection.abort()  # the server takes it back; a ROLLBACK that failed would hide that this process is ended
         raise
     await connection.run("COMMIT")
     return epoch

@@ -105,6 +105,20 @@ async def test_what_is_remembered_as_shown_outlasts_a_fault(harness: BridgeHarne
     assert await harness.carrier_copies.run_once() == MAX_SLEEP, "nothing is remembered any more"
 
 
+async def test_a_copy_is_tried_once_however_it_is_known_that_it_may_go(harness: BridgeHarness) -> None:
+    """A long text has several messages, and its conversation may be over by then: the carrier is asked once."""
+    archive = FakeArchive(harness)
+    owner = await harness.receive_text("words", message_id=ID)
+    await harness.carrier_copies.run_once()
+    ref = await harness.database.fetchval("SELECT ref FROM carrier_copy")
+    for piece in range(3):
+        harness.services.wake.shown_text(owner, f"{ref}:{piece}")
+    await harness.database.commit(lambda transaction: carrier_copies.expedite(transaction, owner, harness.clock.at))
+    await harness.carrier_copies.run_once()
+    assert archive.asked == [ID]
+    assert (await harness.count("carrier_copy"), await results(harness)) == (0, {"gone": 1})
+
+
 async def test_what_is_too_much_to_remember_is_asked_of_the_index(
     harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:

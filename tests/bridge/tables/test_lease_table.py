@@ -1,0 +1,106 @@
+"""The lease's row: who is in the middle of taking it holds up nobody for long."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from bridge.lease import lead as lead_module
+from bridge.lease import waiting
+from bridge.lease.lead import Lead, connect_to_lease
+from bridge.lease.waiting import Waiting
+from bridge.storage.errors import Unavailable
+from bridge.storage.postgres_connection import PostgresConnection
+from bridge.storage.postgres_database import PostgresDatabase
+from bridge.tables import lease_table
+from bridge.tables.lease_table import Lease, LeaseHolder, place_of_lease
+from tests.bridge.lease.leases import LeasedLine, leased_line
+from tests.e2e.polling import STEP_TIMEOUT
+from tests.fakes.postgres_server import PostgresServer
+
+
+@pytest.fixture
+async def line(postgres_server: PostgresServer, tmp_path: Path) -> LeasedLine:
+    return leased_line(postgres_server, tmp_path)
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as made:
+        yield made
+
+
+async def leading(line: LeasedLine, stack: AsyncExitStack) -> Lead:
+    bridge = line.bridge()
+    stack.push_async_callback(bridge.close)
+    lead = await line.waits_until_it_leads(bridge)
+    stack.push_async_callback(lead.close)
+    return lead
+
+
+async def test_who_is_frozen_while_taking_it_keeps_nobody_from_leading(
+    line: LeasedLine, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the lock of all commits: the server ends it, another takes the lease and commits, and it takes nothing."""
+    await (await leading(line, stack)).close()
+    monkeypatch.setattr(lead_module, "ANSWER_SECONDS", 0.5)
+    connection = await connect_to_lease(line.place, name="frozen")
+    stack.push_async_callback(connection.close)
+    monkeypatch.undo()
+    seen = await lease_table.read(connection)
+    assert seen is not None
+    within, wakes = asyncio.Event(), asyncio.Event()
+
+    async def freeze(_now: Lease) -> bool:
+        within.set()
+        await wakes.wait()
+        return True
+
+    place, by = place_of_lease(line.place), LeaseHolder(identity="frozen", host="a machine")
+    frozen = asyncio.create_task(lease_table.take(connection, place, seen, is_free=True, may_lead=freeze, by=by))
+    await within.wait()
+    lead = await leading(line, stack)
+    database = PostgresDatabase(line.place, fence=lead.fence)
+    await database.open()
+    stack.push_async_callback(database.close)
+    await database.commit(lambda transaction: transaction.execute("CREATE TABLE word (said TEXT)"))
+    wakes.set()
+    with pytest.raises(Unavailable):
+        await frozen
+    await lead.confirm()
+    assert (lead.lost, line.ends) == (False, [])
+
+
+async def test_who_is_ended_while_taking_it_ends(
+    line: LeasedLine, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where its connection is lost in that moment: it waits on for no lease, and the lease is as it was."""
+    await (await leading(line, stack)).close()
+    asked = list[str]()
+
+    async def ended(connection: PostgresConnection) -> int:
+        """Know of no change; the second time, which is within the taking, be ended."""
+        asked.append("")
+        if len(asked) == 2:
+            number = await connection.fetchval("SELECT pg_backend_pid()")
+            line.server.execute("postgres", f"SELECT pg_terminate_backend({number})")
+            task.cancel()
+            await asyncio.sleep(0)
+        return 0
+
+    bridge = Waiting(line.place, line.keys, end=line.ends.append, noted=ended)
+    stack.push_async_callback(bridge.close)
+    monkeypatch.setattr(waiting, "LOOK_SECONDS", 0.01)
+    task = asyncio.create_task(bridge.run())
+    done, _ = await asyncio.wait({task}, timeout=STEP_TIMEOUT)
+    if not done:
+        task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    assert task.cancelled()
+    assert (await leading(line, stack)).epoch == 2
