@@ -28,7 +28,7 @@ VACUUM_TIMEOUT_SECONDS: Final = 900.0
 TIMED_OUT: Final = "QUIETLINE_TIMED_OUT"
 """The database's own time-out ended the vacuum: it would again."""
 STILL_THERE: Final = "QUIETLINE_STILL_THERE"
-"""Of one upload: its file cannot be removed, or its row went without the file. Others may go."""
+"""Of one upload: its file cannot be removed. Others may go."""
 
 NO_WAY_TO_UPLOADS: Final = (
     f"enable_media_repo: a worker keeps the uploads, and {PREFIX}/media does not lead to it, or it is down: they stay"

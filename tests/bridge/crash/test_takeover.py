@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -26,10 +27,12 @@ from tests.conftest import FIGURES, STRICT_FALLBACKS
 from tests.e2e.carrier_api import handset as carrier_handset
 from tests.e2e.conftest import StrictClientFactory
 from tests.e2e.polling import wait_until
+from tests.e2e.staff_client import StaffClient
 from tests.e2e.staffed_line import StaffedLine
+from tests.fakes.key_file_reader import wrapped_keys
 from tests.fakes.mail_server import MailServer
 from tests.fakes.postgres_server import PostgresServer
-from tests.fakes.takeovers import HOW, NOT_TAKEN, TAKEN, Takeovers, wait_for_request
+from tests.fakes.takeovers import CUT_OFF, FROZEN, HANDED_OVER, HOW, KILLED, NOT_TAKEN, TAKEN, Takeovers, wait_for_request
 from tests.fakes.texting import Texting
 from tests.fakes.two_bridges import STANDBY, TwoBridges
 from tests.outside_programs import OutsidePrograms
@@ -236,3 +239,59 @@ async def test_the_next_leader_speaks_as_the_same_users(
             assert await scene.as_bot("GET", "devices") == devices
         finally:
             await person.stop()
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(600)
+async def test_what_was_ended_is_gone_whoever_leads(
+    postgres_server: PostgresServer, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    """The leader is frozen, killed, cut off or hands over while a conversation is erased: the other goes on with it."""
+    line, log_ins = (
+        TwoBridges(tmp_path, postgres_server.url("postgres")),
+        StrictClientFactory(fallbacks=pytestconfig.stash[STRICT_FALLBACKS]),
+    )
+    async with line.running(homeserver=True):
+        await line.pair()
+        scene = StaffedLine(stack=line, ready=line.ready)
+        sol = await log_ins.log_in(line.ready.homeserver, line.ready.account("supervisor"))
+        try:
+            await scene.bring_to_desk(sol)
+            for how, step in ((FROZEN, "%"), (KILLED, "purge"), (CUT_OFF, "%"), (HANDED_OVER, "purge")):
+                await _erased_by_another(line, scene, sol, how, step)
+        finally:
+            await sol.stop()
+
+
+async def _erased_by_another(line: TwoBridges, scene: StaffedLine, sol: StaffClient, how: str, step: str) -> None:
+    number, (leader, other) = carrier_handset(), await line.pair()
+    talk = await scene.start_conversation(sol, number, f"planted before it is {how}")
+    said = await sol.say(talk.room, f"an answer before it is {how}")
+    await talk.wait_for_receipt(said, "delivered")
+    ((owner,),) = line.rows("SELECT id FROM thread")
+    query = "SELECT id, body FROM erasure_certificate"
+    before = line.rows(query)
+    await scene.send_closing_command(sol, talk.room, "!close now")
+
+    async def begun() -> bool | None:
+        return bool(line.rows(f"SELECT 1 FROM erasure WHERE step LIKE '{step}'")) or None  # noqa: S608 - a word of ours
+
+    await wait_until("it is being erased", begun, every=0.05)
+    if how == HANDED_OVER:
+        assert (await hand_over(load(line.layout.config))).ok
+        await line.wait_until_leading(other)
+    elif how == CUT_OFF:
+        await line.cut_off(leader, other)
+    else:
+        await line.take_over(leader, other, signal.SIGKILL if how == KILLED else signal.SIGSTOP)
+
+    async def gone() -> bool | None:
+        return not line.rows("SELECT 1 FROM erasure UNION ALL SELECT 1 FROM thread") or None
+
+    await wait_until("everything is gone", gone, within=75)
+    certificates = [json.loads(row[1]) for row in line.rows(query) if row not in before]
+    assert sorted(told["what"] for told in certificates) == ["conversation", "person"]
+    assert not set(wrapped_keys(line.layout.bridge / "keys.db")) & {owner, f"room:{talk.room}"}
+    assert talk.room not in (await scene.as_bot("GET", "joined_rooms"))["joined_rooms"]
+    assert [record for record in await scene.carrier.records() if number in (record["from"], record["to"])] == []
+    assert line.rows("SELECT kind FROM dead_letter") == []
