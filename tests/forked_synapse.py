@@ -60,15 +60,12 @@ class Template:
         return self._path
 
     def end(self) -> None:
-        """End it, and all that it forked."""
-        if self._process is not None and self._path is not None:
+        """End it, and all that it forked. It takes its socket away, also when it ends because we do."""
+        if self._process is not None:
             assert self._process.stdin is not None
             self._process.stdin.close()
             self._process.wait()
-            self._process = None
-            Path(self._path).unlink()
-            Path(self._path).parent.rmdir()
-            self._path = None
+            self._process = self._path = None
 
     def cpu_seconds(self) -> float:
         """Return what it has used, and those of its children that have ended: they are not children of ours."""

@@ -67,6 +67,9 @@ def fork_at_orders(listener: socket.socket) -> list[str]:
             for pid, ended in running.values():
                 signal.pidfd_send_signal(ended, signal.SIGKILL)
                 os.waitpid(pid, 0)
+            place = Path(listener.getsockname())
+            place.unlink()
+            place.parent.rmdir()
             sys.exit()
         for connection, (pid, ended) in list(running.items()):
             if ended in ready:

@@ -90,6 +90,7 @@ async def test_each_is_a_process_of_its_own(tmp_path: Path) -> None:
     Each has another process id and draws other numbers; how it ended is told as `subprocess` tells it.
     """
     template = Template()
+    place = Path(template.path).parent
     try:
         forks = [await fork(template, tmp_path, name) for name in "abcde"]
         assert [len(set(each)) for each in zip(*(drawn for _, drawn in forks), strict=True)] == [5] * 4
@@ -111,6 +112,7 @@ async def test_each_is_a_process_of_its_own(tmp_path: Path) -> None:
         template.end()
     assert await last.wait() == -signal.SIGKILL
     assert not is_running(last.pid)
+    assert not place.exists()
     assert template.cpu_seconds() == 0
 
 
