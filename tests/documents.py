@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -59,9 +59,20 @@ def source() -> Mapping[str, ast.Module]:
     )
 
 
+def nodes_of(tree: ast.AST) -> Iterable[ast.AST]:
+    """Return what `ast.walk` does of a tree; that of a module of ours is walked once in a process."""
+    return _nodes_of_source().get(id(tree)) or ast.walk(tree)
+
+
+@cache
+def _nodes_of_source() -> Mapping[int, tuple[ast.AST, ...]]:
+    # By the trees' ids: `source` keeps them to the end.
+    return {id(tree): tuple(ast.walk(tree)) for tree in source().values()}
+
+
 def strings(tree: ast.AST) -> Iterator[str]:
     """Yield every string of a module, with `?` for what an f-string fills in."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
         elif isinstance(node, ast.JoinedStr):
@@ -121,7 +132,7 @@ def _callers() -> dict[str, set[str]]:
         module = file.removesuffix(".py").replace("/", ".")
         functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
         names = {node.name: f"{module}.{node.name}" for node in functions}
-        for node in ast.walk(tree):
+        for node in nodes_of(tree):
             if isinstance(node, ast.ImportFrom):
                 names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
         for function in functions:
@@ -153,7 +164,7 @@ def _events_of(function: str, callers: dict[str, set[str]]) -> set[str]:
 
 def _states_set(tree: ast.Module) -> Iterator[tuple[str, str]]:
     """Yield (function, state) for each place that sets a state; `EraseTexter` ends a thread."""
-    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+    for function in (node for node in nodes_of(tree) if isinstance(node, ast.FunctionDef)):
         for call in (node for node in ast.walk(function) if isinstance(node, ast.Call)):
             called = ast.unparse(call.func)
             states = [
@@ -215,7 +226,7 @@ def draw_tables() -> str:
 def draw_figures() -> str:
     """Return a line for each figure of the source: before packages, and now. What changes with every commit is rounded."""
     trees = source()
-    nodes = [node for tree in trees.values() for node in ast.walk(tree)]
+    nodes = [node for tree in trees.values() for node in nodes_of(tree)]
     lengths = sorted(
         (node.end_lineno or node.lineno) - node.lineno + 1
         for node in nodes
@@ -227,7 +238,7 @@ def draw_figures() -> str:
         isinstance(node, ast.While) and isinstance(node.test, ast.Constant)
         for file, tree in trees.items()
         if file.startswith("bridge/")
-        for node in ast.walk(tree)
+        for node in nodes_of(tree)
     )
     lines = sum(len((ROOT / file).read_text(encoding="utf-8").splitlines()) for file in trees)
     rows = (

@@ -31,7 +31,7 @@ from bridge.storage.migrations import Migrations
 from bridge.storage.sqlite_connection import snapshot
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.tables import line_state, schema
-from tests.documents import draw_erasure, source
+from tests.documents import draw_erasure, nodes_of, source
 
 LISTED: Final = Path(__file__).with_name("stored_names.txt")
 STATEMENTS: Final = frozenset({"GET", "PUT"})
@@ -128,7 +128,7 @@ def _timer_keys() -> set[str]:
     for file, tree in source().items():
         if not file.startswith("bot/"):
             continue
-        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _called(node) == "SetTimer"]
+        calls = [node for node in nodes_of(tree) if isinstance(node, ast.Call) and _called(node) == "SetTimer"]
         module = importlib.import_module(file.removesuffix(".py").replace("/", ".")) if calls else None
         for keyword in (keyword for call in calls for keyword in call.keywords if keyword.arg == "key"):
             found |= set(_constants(keyword.value, vars(module)))
@@ -155,7 +155,7 @@ def _room_names() -> set[str]:
         node.value
         for file, tree in source().items()
         if file.startswith(("bridge/", "deploy/synapse_module/"))
-        for node in ast.walk(tree)
+        for node in nodes_of(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and ROOM_STATE.fullmatch(node.value)
     }
 

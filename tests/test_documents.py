@@ -104,7 +104,7 @@ def modules() -> Mapping[str, ModuleNames]:
 
 def _names_of(where: str, text: str, tree: ast.Module) -> ModuleNames:
     read = ModuleNames(texts=[], prose=[], names=set(), top=set())
-    for node in ast.walk(tree):
+    for node in documents.nodes_of(tree):
         if isinstance(node, ast.Constant):
             if isinstance(node.value, str):
                 read.texts.append((f"{where}:{node.lineno}", " ".join(node.value.split())))
@@ -190,7 +190,7 @@ def test_architecture_names_what_uses_threads() -> None:
         file
         for file, tree in documents.source().items()
         if file.startswith("bridge/")
-        for call in ast.walk(tree)
+        for call in documents.nodes_of(tree)
         if isinstance(call, ast.Call) and ast.unparse(call.func) in calls
     }
     assert modules == {name for name in CODE.findall(bullet) if name.endswith(".py")}

@@ -18,7 +18,7 @@ from bot.model.desk import Aggregate, Desk, Thread
 from bot.model.events import Event, MessageSent
 from bridge.storage import serialization
 from tests import package_map
-from tests.documents import source, strings, tables
+from tests.documents import nodes_of, source, strings, tables
 
 ROOT: Final = Path(__file__).parents[1]
 MAY_IMPORT: Final = {
@@ -171,7 +171,7 @@ PASSED_OVER: Final = {
 
 def imported(tree: ast.Module) -> Iterator[str]:
     """Yield the dotted names of what a module imports, wherever in it; a relative import has no name here and fails."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -274,7 +274,7 @@ def test_the_policy_imports_only_what_is_pure() -> None:
 def test_the_policy_asks_no_clock_and_touches_no_file(folder: str) -> None:
     """Neither `bot` nor `policies` calls `now()`, `today()`, `print`, `open`; files are read in one place, in one way."""
     for file, tree in within(folder):
-        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        for call in (node for node in nodes_of(tree) if isinstance(node, ast.Call)):
             called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
             assert called not in {"now", "utcnow", "today", "print", "input", "exec", "eval"}, f"{file}: {called}"
             assert called != "open" or file == "policies/__init__.py", f"{file}: {called}"
@@ -296,7 +296,7 @@ def test_a_phone_is_seen_in_the_clear_where_it_must_be() -> None:
     uses = {
         file
         for file, tree in source().items()
-        for node in ast.walk(tree)
+        for node in nodes_of(tree)
         if isinstance(node, ast.Attribute) and node.attr in {"reveal", "_value"}
         if node.attr == "reveal"
         or (file != "bridge/runtime/phone_number.py" and isinstance(node.value, ast.Name) and node.value.id == "phone")
@@ -342,7 +342,7 @@ def test_errors_of_asyncpg_stay_where_it_is_opened() -> None:
 def statements(tree: ast.Module) -> list[str]:
     """Return a module's strings that have a statement of SQL, without docstrings; `?` for what an f-string fills in."""
     nodes = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    docstrings = {ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, nodes)}
+    docstrings = {ast.get_docstring(node, clean=False) for node in nodes_of(tree) if isinstance(node, nodes)}
     return [text for text in strings(tree) if SQL.search(text) and text not in docstrings]
 
 
@@ -400,7 +400,7 @@ def test_few_places_catch_everything() -> None:
     caught = [
         f"{file}:{node.lineno}"
         for file, tree in source().items()
-        for node in ast.walk(tree)
+        for node in nodes_of(tree)
         if isinstance(node, ast.ExceptHandler) and file not in CATCHES_ALL
         if node.type is None or (isinstance(node.type, ast.Name) and node.type.id in {"Exception", "BaseException"})
         if not any(isinstance(inner, ast.Raise) and inner.exc is None for inner in ast.walk(node))
@@ -413,7 +413,7 @@ def test_loops_are_background_loops() -> None:
     loops = {
         file
         for file, tree in within("bridge")
-        for node in ast.walk(tree)
+        for node in nodes_of(tree)
         if isinstance(node, ast.While) and isinstance(node.test, ast.Constant)
     }
     assert loops == LOOPS.keys()

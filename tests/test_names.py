@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from tests.documents import FOLDERS, source
+from tests.documents import FOLDERS, nodes_of, source
 
 ROOT: Final = Path(__file__).parents[1]
 NOT_OUR_WORDS: Final = re.compile(r"util|manager|handler|helper", re.IGNORECASE)
@@ -83,7 +83,7 @@ def class_files() -> dict[str, set[str]]:
     """Return the files that define each class, by its name."""
     files: defaultdict[str, set[str]] = defaultdict(set)
     for file, tree in source().items():
-        for node in ast.walk(tree):
+        for node in nodes_of(tree):
             if isinstance(node, ast.ClassDef):
                 files[node.name].add(file)
     return files
@@ -102,7 +102,7 @@ def prose(text: str) -> Iterator[tuple[int, str]]:
 def test_names_are_our_words() -> None:
     """No module, class or function of ours is called a helper, handler, manager or utility (GLOSSARY.md)."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    names = [node.name for tree in source().values() for node in ast.walk(tree) if isinstance(node, kinds)]
+    names = [node.name for tree in source().values() for node in nodes_of(tree) if isinstance(node, kinds)]
     assert [name for name in (*names, *source()) if NOT_OUR_WORDS.search(name)] == []
 
 
@@ -121,7 +121,7 @@ def test_one_name_is_one_class() -> None:
 def task_names() -> Iterator[str]:
     """Yield the names of asyncio's tasks and of background loops."""
     for tree in source().values():
-        for node in ast.walk(tree):
+        for node in nodes_of(tree):
             if isinstance(node, ast.Call):
                 named = (
                     [each.value for each in node.keywords if each.arg == "name"] if "task" in ast.unparse(node.func) else []
@@ -133,7 +133,7 @@ def task_names() -> Iterator[str]:
 def test_functions_and_tasks_have_plain_names() -> None:
     """No function and no background task is called by a metaphor that was replaced."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-    functions = {node.name for tree in source().values() for node in ast.walk(tree) if isinstance(node, kinds)}
+    functions = {node.name for tree in source().values() for node in nodes_of(tree) if isinstance(node, kinds)}
     tasks = set(task_names())
     assert {"policy sync", "puppet sync", "expiry", "key upload"} <= tasks
     assert [name for name in functions | tasks if METAPHORS.search(name)] == []
