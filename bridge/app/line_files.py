@@ -92,6 +92,12 @@ def damaged_file(path: Path) -> str:
     return f"{path}: damaged: it cannot be read as a database. {PUPPET_REMEDY if path.name == PUPPET else RESTORE}."
 
 
+def unsuitable_server(error: UnsuitableServer) -> str:
+    """Say why the server cannot be used."""
+    remedies = (sentence for code, sentence in SERVER_REMEDIES.items() if code in error.code)
+    return f"{SERVER}: {next(remedies, error.code)}"
+
+
 def other_server_name(before: str) -> str:
     """Say that the configuration names another server than the one that the line was made on."""
     return f"homeserver.server_name: this line was made on {before} and stays there. Put that back."
@@ -135,8 +141,7 @@ def opening(path: Path, *, server: str | None = None, may_wait: bool = False) ->
     try:
         yield
     except UnsuitableServer as error:
-        remedies = (sentence for code, sentence in SERVER_REMEDIES.items() if code in error.code)
-        raise CannotStart([f"{SERVER}: {next(remedies, error.code)}"]) from None
+        raise CannotStart([unsuitable_server(error)]) from None
     except Unavailable as error:
         if server is None and may_wait and isinstance(error, Busy):
             raise ServerAway(f"{path}: {LOCKED}") from None

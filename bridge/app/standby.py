@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, NoReturn
 
@@ -25,11 +25,13 @@ from bridge.config.sections import Config
 from bridge.inbound.webhook import make_runner
 from bridge.lease.key_file_look import KeysNotRead
 from bridge.lease.lead import End, Lead
-from bridge.lease.waiting import Waiting
+from bridge.lease.waiting import REFUSED_SECONDS, Waiting
 from bridge.outbound import pager
 from bridge.runtime import log
 from bridge.runtime.clock import seconds_since_boot
+from bridge.runtime.postgres_url import database_url_problem
 from bridge.runtime.service_notifier import ServiceNotifier, ServiceState
+from bridge.storage.errors import UnsuitableServer
 from bridge.storage.postgres_connection import PostgresPlace
 
 LARGEST: Final = 8 * 1024 * 1024
@@ -158,12 +160,13 @@ async def wait_for_lead(
         missing=missing,
         stale=stale,
         damaged=damaged,
+        find_again=partial(_place_by_now, config),
     )
     for each in (missing, stale, damaged, waiting, front):
         stack.push_async_callback(each.close)
     try:
         with line_files.opening(main, server=server):
-            lead = None if handed_over else await waiting.try_once()
+            lead = None if handed_over else await _try_first(waiting)
             if lead is None:
                 lead = await _wait(waiting, front, handed_over=handed_over)
     except KeysNotRead as error:
@@ -174,6 +177,27 @@ async def wait_for_lead(
     lead.start()
     stack.push_async_callback(lead.close)
     return lead, front
+
+
+def _place_by_now(config: Config, before: PostgresPlace) -> PostgresPlace:
+    """Return where the database is, by its file: the password there may be another one by now."""
+    try:
+        url = config.database_url
+    except (OSError, ValueError):
+        return before
+    return before if url is None or database_url_problem(url) else replace(before, url=url)
+
+
+async def _try_first(waiting: Waiting) -> Lead | None:
+    """Look once. A server that refuses us is told to whoever reads what the start says, and asked again for a minute."""
+    try:
+        return await waiting.try_once()
+    except UnsuitableServer as error:
+        if not waiting.may_heal(error):
+            raise
+        sys.stderr.write(f"{line_files.unsuitable_server(error)}. It is asked again for {REFUSED_SECONDS:.0f} seconds.\n")
+        sys.stderr.flush()
+        return None
 
 
 async def _wait(waiting: Waiting, front: Front, *, handed_over: bool) -> Lead:

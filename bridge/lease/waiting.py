@@ -1,7 +1,8 @@
 """Waits for the lease of a line, and takes it when it is free.
 
 Rules of this module: one connection, two looks a second, and nothing is written before the lease is free; what cannot be
-told is waited for. No file but `keys.db` is looked at, and that only for its age: without it, or with an older one than
+told is waited for; a server that refuses us is for a minute, in which a password or a certificate may have been replaced on
+both sides. No file but `keys.db` is looked at, and that only for its age: without it, or with an older one than
 the last leader had or the database knows of, there is nothing to lead with, and whoever has it may take the lease. That is
 asked for the last time while no commit can be made, and before anything of the lease is changed.
 """
@@ -27,6 +28,10 @@ from bridge.tables.lease_table import KEYLESS_NAME, LEASE_SECONDS, STANDBY_NAME,
 
 LOOK_SECONDS: Final = 0.5
 HANDOVER_LOOK_SECONDS: Final = 0.05
+REFUSED_SECONDS: Final = 60.0
+"""Seconds for which the server may refuse us before only a person can help, as it is with a token of the homeserver's."""
+REFUSED_LOOK_SECONDS: Final = 5.0
+"""Seconds between two tries then: each one is a failed login in the server's log."""
 SAY_SECONDS: Final = 60.0
 """Seconds between two words in the log about the same hindrance."""
 
@@ -39,6 +44,11 @@ def host_name() -> str:
 async def _none_noted(_connection: PostgresConnection) -> int:
     """Know of no change."""
     return 0
+
+
+def _same_place(place: PostgresPlace) -> PostgresPlace:
+    """Know of no other."""
+    return place
 
 
 def _tell_nobody() -> None:
@@ -58,19 +68,23 @@ class Waiting:
         noted: Callable[[PostgresConnection], Awaitable[int]] = _none_noted,
         missing: Callable[[], None] = _tell_nobody,
         stale: Callable[[], None] = _tell_nobody,
+        find_again: Callable[[PostgresPlace], PostgresPlace] = _same_place,
         damaged: Callable[[], None] = _tell_nobody,
     ) -> None:
         """Make it. `place`: of the main database; `keys`: `keys.db`; `any_keys`: also one that is older than it was.
 
         `noted`: how many changes of that file the database knows of; `missing` and `stale` are told at each look that it is
         not there, or too old, and `damaged`, by `run`, that it is no database: the rest of it may be on its way.
+        `find_again`: returns the place as it is configured by now, after its server refused us.
         """
         self._place, self._keys, self._end, self._any_keys = place, keys, end, any_keys
+        self._find_again = find_again
         self._noted, self._missing, self._stale, self._damaged = noted, missing, stale, damaged
         self._connection: PostgresConnection | None = None
         self._identity = own_identity()
         self._seen: Lease | None = None
         self._seen_first = 0.0
+        self._refused_since: float | None = None
         self._said: dict[str, float] = {}
         self._called = ""
 
@@ -80,8 +94,12 @@ class Waiting:
             try:
                 if (lead := await self.try_once()) is not None:
                     return lead
-            except UnsuitableServer:
-                raise
+            except UnsuitableServer as error:
+                if not self.may_heal(error):
+                    raise
+                await asyncio.sleep(REFUSED_LOOK_SECONDS)
+                self._place = self._find_again(self._place)
+                continue
             except KeysNotRead as error:
                 self._say("lease.keys_not_read", error.why)
                 if isinstance(error.why, Corrupt):
@@ -90,6 +108,16 @@ class Waiting:
                 self._say("lease.not_read", error)
             soon = self._seen is not None and self._seen.handover
             await asyncio.sleep(HANDOVER_LOOK_SECONDS if soon else LOOK_SECONDS)
+
+    def may_heal(self, error: UnsuitableServer) -> bool:
+        """Whether another try may find the server as it must be. To be asked after each failure, and says so in the log."""
+        if not error.is_refusal:
+            return False
+        now = seconds_since_boot()
+        if self._refused_since is None:
+            self._refused_since = now
+        self._say("lease.server_refused", error)
+        return now - self._refused_since < REFUSED_SECONDS
 
     async def try_once(self) -> Lead | None:
         """Look once, and take the lease if it is free. Raises `DatabaseError`: of `keys.db` it is `KeysNotRead`."""
@@ -181,7 +209,7 @@ class Waiting:
             return self._connection
         try:
             self._connection = await connect_to_lease(self._place, name=STANDBY_NAME)
-            self._called = STANDBY_NAME
+            self._called, self._refused_since = STANDBY_NAME, None
         except LeadLost as error:
             self._say("lease.line_taken", error)
             return None

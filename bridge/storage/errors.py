@@ -60,6 +60,11 @@ class OutdatedSchema(DatabaseError):  # noqa: N818 - the name says what is wrong
 class UnsuitableServer(DatabaseError):  # noqa: N818 - the name says what is wrong
     """The server cannot be used as it is: its encoding, its version, a password, our rights. A technician may help."""
 
+    @property
+    def is_refusal(self) -> bool:
+        """Whether it refuses who we are, or is not who it should be: a password or certificate that is being replaced."""
+        return self.code == "certificate" or self.code.rpartition(" ")[2].startswith("28")
+
 
 class InUse(DatabaseError):  # noqa: N818 - the name says what is so
     """Another bridge runs on this database."""

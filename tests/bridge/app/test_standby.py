@@ -23,6 +23,7 @@ from bridge.app.bridge import Bridge
 from bridge.app.line_files import KEYS, CannotStart, ServerAway, missing_keys
 from bridge.config.load import ConfigError, load
 from bridge.config.sections import Config
+from bridge.lease import waiting as waiting_module
 from bridge.lease.key_file_look import peek_age
 from bridge.lease.waiting import Waiting
 from bridge.runtime.service_notifier import ServiceState
@@ -294,6 +295,32 @@ async def test_a_server_that_is_away_is_waited_for_by_one_that_waits(
             # On a machine so slow that the lease ran out meanwhile, the second one leads already.
             lead = await waiting
             assert (lead.epoch, lead.holds) == (2, True)
+
+
+async def test_a_password_that_is_being_replaced_ends_no_bridge(
+    line: SharedLine, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the file has by then is tried, for a minute. After that a person is needed."""
+    monkeypatch.setattr(waiting_module, "REFUSED_LOOK_SECONDS", 0.05)
+    config = line.config()
+    right = str(config.database_url)
+    wrong = postgres_server.url(right.rpartition("/")[2], password="wrong")
+
+    async def refused() -> bool | None:
+        return "lease.server_refused" in caplog.text or starting.done() or None
+
+    line.write("database_url", wrong)
+    async with AsyncExitStack() as stack:
+        starting = asyncio.create_task(line.wait(config, stack))
+        await wait_until("the server has refused it", refused, every=0.02)
+        assert not starting.done()
+        line.write("database_url", right)
+        assert (await starting).holds
+    line.write("database_url", wrong)
+    monkeypatch.setattr(waiting_module, "REFUSED_SECONDS", 0.1)
+    async with AsyncExitStack() as stack:
+        with pytest.raises(CannotStart, match="refuses this user or password"):
+            await line.wait(line.config(), stack)
 
 
 async def test_one_that_waits_is_what_systemd_waits_for(
