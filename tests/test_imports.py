@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -9,6 +10,9 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+
+from bridge.app.main import LATE
+from tests.documents import source
 
 HTTP: Final = "aiohttp"
 MATRIX: Final = "mautrix"
@@ -41,6 +45,35 @@ def loaded() -> dict[str, list[str]]:
     ended = subprocess.run([sys.executable, "-c", code], cwd=root, check=True, capture_output=True, text=True)
     after: dict[str, list[str]] = json.loads(ended.stdout)
     return after
+
+
+def test_a_running_bridge_imports_nothing_more() -> None:
+    """Whatever a function imports is there from the start: an upgrade may have replaced the files since."""
+    statements = {
+        ast.unparse(statement)
+        for file, tree in source().items()
+        if file.partition("/")[0] in {"bridge", "bot", "policies"}
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for statement in ast.walk(function)
+        if isinstance(statement, ast.Import | ast.ImportFrom)
+    }
+    code = (
+        "import sys\n"
+        "from bridge.app import main\n"
+        "main.load = sys.exit\n"  # what is there when `main` reads its configuration
+        "try:\n"
+        "    main.main(None)\n"
+        "except SystemExit:\n"
+        "    before = set(sys.modules)\n"
+        f"for statement in {sorted(statements)!r}:\n"
+        "    exec(statement)\n"
+        "print(*set(sys.modules) - before)\n"
+    )
+    root = Path(__file__).parents[1]
+    ended = subprocess.run([sys.executable, "-c", code], cwd=root, check=True, capture_output=True, text=True)
+    assert len(statements) > len(LATE)
+    assert ended.stdout.split() == []
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -18,6 +18,7 @@ import time
 from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from enum import Enum, unique
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -42,6 +43,13 @@ from policies.pack import Pack, samples, unreviewed
 T = TypeVar("T")
 
 NOWHERE: Final[Mapping[str, str | None]] = {}
+LATE: Final = (
+    "cryptography.hazmat.primitives.asymmetric.padding",
+    "cryptography.hazmat.primitives.padding",
+    "cryptography.hazmat.primitives.serialization",
+)
+"""What carriers import where they use it (`bridge/carriers/http_request.py`). The process has it from its start: an upgrade
+may replace the files while it runs, and no text is to fail, or wait, for an import."""
 EXIT_OK, EXIT_PROBLEMS, EXIT_USAGE = 0, 1, 2
 SWITCH_INTERVAL = 0.0002
 """Seconds between two looks at whether another thread wants the interpreter."""
@@ -67,6 +75,8 @@ def main(
     `take_over`: see `Resources`. `listen`: HOST:PORT of `listen` and of `metrics`, in place of the configuration's.
     """
     os.umask(0o077)
+    for name in LATE:
+        import_module(name)
     try:
         config = _listening_at(load(path), listen)
         pack = _load_pack(config, file=path)

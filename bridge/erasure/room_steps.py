@@ -27,12 +27,12 @@ from bridge.matrix.room_client import RoomClient
 from bridge.matrix.room_keys.ratchet_pruning import destroy_keys
 from bridge.matrix.rooms import media
 from bridge.matrix.rooms.erasure_probe import NOT_ACCESSIBLE, ErasureProbe
-from bridge.matrix.rooms.room_state import delete_room
+from bridge.matrix.rooms.room_state import Room, delete_room, record_room
 from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.priority_gate import PriorityGate
 from bridge.services import Services
 from bridge.storage.database import Dialect, Transaction
-from bridge.tables import room_events
+from bridge.tables import erasure_jobs, room_events
 from bridge.tables.cross_table.leftovers import ROOM_COLUMNS, count_leftovers
 from bridge.tables.erasure_jobs import ErasureJob
 from bridge.tables.room_events import IndexedEvent
@@ -89,9 +89,9 @@ class RoomSteps:
         try:
             redacted = await self.redact_all(room_id, events, again=job.counts.get(REDACTED_AGAIN, 0))
         except Permanent as error:
-            if await self._is_lost(room_id, error):
-                return "empty"
-            raise
+            if not await self._is_lost(room_id, error):
+                raise
+            return "empty"
         self._crash(CrashPoint.ROOM_REDACTED)
         numbers = [event.n for event in redacted]
         await self._database.commit(lambda transaction: room_events.mark_redacted(transaction, numbers))
@@ -165,7 +165,7 @@ class RoomSteps:
                 if error.errcode != NOT_OURS:
                     raise
                 _count(job, FOREIGN_UPLOADS, 1)
-                await self._database.commit(partial(media.delete_upload, mxc=address))
+                await self._database.commit(partial(_forget_foreign, job=job, address=address))
         self._crash(CrashPoint.UPLOADS_DELETED)
         return "destroy"
 
@@ -189,7 +189,7 @@ class RoomSteps:
     async def purge(self, job: ErasureJob) -> str:
         """Look once more for words, then have the homeserver purge the room until nothing is left of it."""
         room = await self._module_client.room(job.subject)
-        if room.state is RoomState.PRESENT and await self._unredacted(job.subject, removed=True):
+        if room.state is RoomState.PRESENT and await self._unredacted(job.subject):
             return "redact"
         if await self._module_client.purge(job.subject) is not RoomState.GONE:
             raise StepNotDone("being_purged", after=POLL)
@@ -217,7 +217,10 @@ class RoomSteps:
         if await self._vault.has_key(f"room:{room_id}"):
             return "destroy"
         job.counts.pop(REDACTED_AGAIN, None)
-        job.counts.update({"rooms": 1, "events": len(event_ids), "uploads": len(uploads), "keys": 1})
+        # Found gone before, where all is done once more (`erasure_jobs.redo_rooms`) and our own rows had gone.
+        found = {"events": len(event_ids), "uploads": len(uploads)}
+        job.counts.update({name: max(count, job.counts.get(name, 0)) for name, count in found.items()})
+        job.counts.update({"rooms": 1, "keys": 1})
         if (kept := KEPT_PAGES.get(room.database)) is not None:
             job.counts[kept] = 1
         if self._database.dialect is Dialect.POSTGRESQL:
@@ -262,9 +265,12 @@ class RoomSteps:
         room_id = job.subject
         found = await self._unredacted(room_id)
         now = self._clock.now()
+        room = Room(room_id=room_id, kind="thread", owner="", key_owner=f"room:{room_id}")
 
         async def commit(transaction: Transaction) -> bool:
             known = False
+            # Our own rows of it may have gone before the homeserver was put back (`erasure_jobs.redo_rooms`).
+            await record_room(transaction, room, members={}, levels={})
             for event_id, at in found:
                 known |= not await room_events.record(
                     transaction, event_id=event_id, room_id=room_id, owner="", place=THREAD, at=at, now=now, lifetime=0
@@ -279,22 +285,31 @@ class RoomSteps:
         return bool(found)
 
     async def _is_lost(self, room_id: str, error: Permanent) -> bool:
-        """Whether a step is refused because the homeserver has no such room, as one that was put back to before it."""
-        return error.errcode in NOT_ACCESSIBLE and (await self._module_client.room(room_id)).state is RoomState.GONE
+        """Whether a step is refused because we are in no such room, and nothing but the purge can be done any more.
 
-    async def _unredacted(self, room_id: str, *, removed: bool = False) -> list[tuple[str, int]]:
-        """Return what still says something. `removed`: a purge that failed may have removed us; only another one helps."""
+        Either the homeserver does not have it, as one that was put back to before it; or a purge that did not end has
+        removed us, which begins only when the room's key is destroyed: where we were removed nobody can read.
+        """
+        if isinstance(error, TokenRefused):
+            return False
+        if error.errcode in NOT_ACCESSIBLE and not await self._vault.has_key(f"room:{room_id}"):
+            return True
+        return (await self._module_client.room(room_id)).state is RoomState.GONE
+
+    async def _unredacted(self, room_id: str) -> list[tuple[str, int]]:
+        """Return what still says something."""
         try:
             return await self._erasure_probe.readable(room_id)
-        except TokenRefused:
-            raise
         except Permanent as error:
-            # Where we were removed nobody can read, and the purge goes on.
-            if (removed and error.errcode in NOT_ACCESSIBLE) or (
-                await self._module_client.room(room_id)
-            ).state is RoomState.GONE:
-                return []
-            raise
+            if not await self._is_lost(room_id, error):
+                raise
+            return []
+
+
+async def _forget_foreign(transaction: Transaction, *, job: ErasureJob, address: str) -> None:
+    """Forget an upload that is left there, and keep that there is one: after a crash nothing else tells it."""
+    await erasure_jobs.note_counts(transaction, job)
+    await media.delete_upload(transaction, mxc=address)
 
 
 def _count(job: ErasureJob, name: str, more: int) -> None:

@@ -122,12 +122,12 @@ async def advance(transaction: Transaction, job: ErasureJob, step: str, *, due: 
 
 
 async def redo_rooms(transaction: Transaction, *, now: float) -> None:
-    """Have rooms erased from the first step on, but for those of which nothing is known any more.
+    """Have rooms erased from the first step on, but for those of which a certificate is signed.
 
     For a homeserver that was put back: it may have their words again, and people in them. A step that is under way
     meanwhile does not get on (`advance`).
     """
-    query = "UPDATE erasure SET step = $1, due = $2, tries = 0 WHERE kind = $3 AND step NOT IN ($1, 'sign', $4)"
+    query = "UPDATE erasure SET step = $1, due = $2, tries = 0 WHERE kind = $3 AND step NOT IN ($1, $4)"
     await transaction.execute(query, FIRST_STEP[ROOM], now, ROOM, FLUSH)
 
 
@@ -135,6 +135,11 @@ async def postpone(transaction: Transaction, job: ErasureJob, *, due: float, tri
     """Note that a step was not done, what it found all the same, and when it is tried again."""
     query = "UPDATE erasure SET tries = $2, due = $3, counts = $4 WHERE id = $1"
     await transaction.execute(query, job.id, tries, due, json.dumps(job.counts))
+
+
+async def note_counts(transaction: Transaction, job: ErasureJob) -> None:
+    """Keep what a step has found so far, in the commit that forgets where it found it."""
+    await transaction.execute("UPDATE erasure SET counts = $2 WHERE id = $1", job.id, json.dumps(job.counts))
 
 
 async def forget_subject(transaction: Transaction, job_id: str, *, step: str, due: float) -> None:

@@ -62,7 +62,7 @@ class FakeRooms:
         self._ask("redact")
         if self.on_redact is not None:
             await self.on_redact()
-        if not self.present:
+        if self.is_removed or not self.present:
             raise Permanent(403, "M_FORBIDDEN")
         self.txns.append(txn)
         if event_id not in self.unredactable and event_id in self.events:
@@ -83,7 +83,7 @@ class FakeRooms:
 
     async def empty(self, room_id: str) -> int:
         self._ask("empty")
-        if not self.present:
+        if self.is_removed or not self.present:
             raise Permanent(403, "M_FORBIDDEN")
         gone, self.members = len(self.members), set()
         return gone

@@ -1,8 +1,8 @@
 """Uploads: whether one is there, and its end, in the process that keeps them.
 
-Rule of this module: a line deletes an upload only if one of its identities made it or a person who is or was at its desk.
-Encrypted rooms hide which upload belongs to which message, so the bridge names each one that it saw. Gone means neither row
-nor file.
+Rule of this module: a line deletes an upload only if one of its identities made it, or a person who is or was at its desk;
+a file without a row, which can be had from nobody, any line. Encrypted rooms hide which upload belongs to which message, so
+the bridge names each one that it saw. Gone means neither row nor file.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class Media:
         """Delete an upload; one that is gone stays gone. Refuses what others uploaded.
 
         A file without a row can be had from nobody, and nobody is named: the homeserver's database was put back to before
-        the upload, or a deletion was not finished. It goes, for whoever asks knows its id from a message.
+        the upload, or a deletion was not finished. It goes, for whoever asks knows its id from a message. It is none that
+        is being uploaded: Synapse tells an upload's id when its row is written.
         """
         uploader = await self._uploader(server, media_id)
         if uploader is None and not self._store.files(media_id):

@@ -64,13 +64,54 @@ async def test_a_homeserver_put_back_while_a_room_is_erased(erasure: ErasureHarn
         erasure.harness.clock.at += await erasure.runner.run_once()
     rooms = erasure.rooms
     rooms.events, rooms.members, rooms.present = dict.fromkeys(rooms.events, "words"), {ADA, SOL}, True
-    now = erasure.harness.clock.now()
-    await erasure.harness.database.commit(lambda transaction: erasure_jobs.redo_rooms(transaction, now=now))
-    if step == "sign":  # nothing is known of the room: it is found by its being there
-        assert await _step(erasure) == step
-        return
+    await _redo_rooms(erasure)
     await erasure.run_until_grace()
     assert (set(rooms.events.values()), rooms.members, rooms.present) == ({""}, set(), True)
+    await erasure.run_to_end()
+    (told,) = [each for each in await erasure.certificates() if each["what"] == "conversation"]
+    assert (told["gone"]["events"], rooms.present) == (len(rooms.events), False)
+
+
+async def test_a_certificate_counts_what_was_found_gone_before(erasure: ErasureHarness) -> None:
+    """Put back to before a room, when our own rows of it had gone: what was counted then stands in the certificate."""
+    owner = await erasure.create_thread_room(uploads=2)
+    await erasure.send_message(owner, "!close now")
+    while await _step(erasure) != "sign":
+        erasure.harness.clock.at += await erasure.runner.run_once()
+    await _redo_rooms(erasure)
+    await erasure.run_to_end()
+    assert (await erasure.certificates())[0]["gone"] == {
+        "events": len(erasure.rooms.events),
+        "keys": 1,
+        "rooms": 1,
+        "uploads": 2,
+    }
+
+
+async def test_put_back_to_a_purge_that_had_removed_us(erasure: ErasureHarness) -> None:
+    """Nobody can redact there or remove anybody: it is purged all the same."""
+    owner = await erasure.create_thread_room(uploads=0)
+    await erasure.send_message(owner, "!close now")
+    while await _step(erasure) != "purge":
+        erasure.harness.clock.at += await erasure.runner.run_once()
+    erasure.rooms.is_removed = True
+    await _redo_rooms(erasure)
+    await erasure.run_to_end()
+    assert not erasure.rooms.present
+
+
+async def test_killed_after_an_upload_of_another_person(erasure: ErasureHarness) -> None:
+    """Before its step is noted: the certificate still tells that it is left there, though its row has gone."""
+    owner = await erasure.create_thread_room()
+    await erasure.send_message(owner, "!close now")
+    while await _step(erasure) != "uploads":
+        erasure.harness.clock.at += await erasure.runner.run_once()
+    job = await erasure_jobs.next_job(erasure.harness.database, erasure.harness.clock.now(), clock_distrusted=False)
+    assert job is not None
+    erasure.rooms.faults.append(ModuleRequestRejected(403, NOT_OURS))
+    assert await erasure.runner._steps[job.step](job) == "destroy"
+    await erasure.run_to_end()
+    assert (await erasure.certificates())[0]["left"][FOREIGN_UPLOADS] == 1
 
 
 async def test_a_step_under_way_when_the_homeserver_was_put_back(erasure: ErasureHarness) -> None:
@@ -157,6 +198,11 @@ async def _close(erasure: ErasureHarness, owner: str) -> None:
     """Have a conversation closed, as `!close` does once nobody takes it back."""
     await erasure.send_message(owner, "!close")
     await _pass(erasure, owner, 600, "close")
+
+
+async def _redo_rooms(erasure: ErasureHarness) -> None:
+    now = erasure.harness.clock.now()
+    await erasure.harness.database.commit(lambda transaction: erasure_jobs.redo_rooms(transaction, now=now))
 
 
 async def _step(erasure: ErasureHarness) -> object:

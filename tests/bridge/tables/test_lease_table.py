@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from bridge.lease import lead as lead_module
 from bridge.lease import waiting
 from bridge.lease.lead import Lead, connect_to_lease
 from bridge.lease.waiting import Waiting
@@ -43,15 +42,11 @@ async def leading(line: LeasedLine, stack: AsyncExitStack) -> Lead:
     return lead
 
 
-async def test_who_is_frozen_while_taking_it_keeps_nobody_from_leading(
-    line: LeasedLine, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_who_is_frozen_while_taking_it_keeps_nobody_from_leading(line: LeasedLine, stack: AsyncExitStack) -> None:
     """It has the lock of all commits: the server ends it, another takes the lease and commits, and it takes nothing."""
     await (await leading(line, stack)).close()
-    monkeypatch.setattr(lead_module, "ANSWER_SECONDS", 0.5)
     connection = await connect_to_lease(line.place, name="frozen")
     stack.push_async_callback(connection.close)
-    monkeypatch.undo()
     seen = await lease_table.read(connection)
     assert seen is not None
     within, wakes = asyncio.Event(), asyncio.Event()
