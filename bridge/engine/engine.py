@@ -17,9 +17,9 @@ from functools import partial
 from typing import Any, Final
 
 from bot.decide import decide
-from bot.model.actions import DESK, EditMessage
+from bot.model.actions import DESK, Action, EditMessage, SendMessage
 from bot.model.desk import Desk, Thread
-from bot.model.events import Event
+from bot.model.events import Event, TextArrived
 from bot.model.feature import Step
 from bot.model.line_incidents import FactsBehind, MarkedFacts
 from bot.model.phone_locks import UNLOCKED, locked, locks_of
@@ -49,7 +49,7 @@ from bridge.services import Services
 from bridge.storage import serialization
 from bridge.storage.database import Row, Sync, Transaction
 from bridge.storage.errors import Unavailable
-from bridge.tables import dead_letters, inbox, outbox, threads
+from bridge.tables import carrier_copies, dead_letters, inbox, outbox, threads
 from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import InboxRow, SequencedRow
 from bridge.tables.outbox import OutboxRow
@@ -220,7 +220,10 @@ class Engine:
         step = await self._ask(row, aggregate, matched, desk=self._desk, frozen=frozen)
         self._crash(CrashPoint.ENGINE_DECIDED)
         pending_thread = await self._cold_outreach.prepare(matched.event, step.actions) if self._cold_outreach else None
-        await self._commit(row.inbox_row.owner, aggregate, [(row, step)], pending_thread, behind=behind)
+        unshown = _unshown_text(matched.event, step.actions)
+        await self._commit(row.inbox_row.owner, aggregate, [(row, step)], pending_thread, behind=behind, unshown=unshown)
+        if unshown:
+            self._wake.carrier_copies()
 
     async def _ask(
         self, row: SequencedRow, aggregate: Any, matched: MatchedEvent, *, desk: Desk, frozen: bool
@@ -245,8 +248,12 @@ class Engine:
         pending_thread: PendingThread | None = None,
         *,
         behind: bool = False,
+        unshown: str = "",
     ) -> None:
-        """Commit decisions of one owner, each made on what the one before it left, with everything that follows."""
+        """Commit decisions of one owner, each made on what the one before it left, with everything that follows.
+
+        `unshown`: what a text's message would be called that has none; its copy at the carrier waits for none.
+        """
         after = decided[-1][1].aggregate
         acts = [(row, n, action) for row, step in decided for n, action in enumerate(step.actions)]
         effects = [(row, action) for row, _, action in acts if is_transactional(action)]
@@ -293,6 +300,8 @@ class Engine:
                 await pending_thread.write(transaction)
             for row, _ in decided:
                 await inbox.delete(transaction, row.seq)
+            if unshown:
+                await carrier_copies.release_shown(transaction, owner, unshown, self._clock.now())
             return placed
 
         # The outbox lets nothing out before this is synced. Acts do not go through it: a key, say, is gone at once.
@@ -357,3 +366,11 @@ class Engine:
         seal = None if without_words is None else partial(inbox.seal, self._vault, row.inbox_row.owner, without_words)
         await dead_letters.move_event(self._database, self._vault, row.seq, letter, at=at, designation=named, seal=seal)
         self._wake.engine(DESK)
+
+
+def _unshown_text(event: Event, actions: Iterable[Action]) -> str:
+    """Return what the message of a text would be called, where there is none: it has no words, or the phone is blocked."""
+    if not isinstance(event, TextArrived):
+        return ""
+    ref = f"in:{event.id}:0"
+    return "" if any(isinstance(action, SendMessage) and action.ref == ref for action in actions) else ref

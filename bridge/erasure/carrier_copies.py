@@ -1,9 +1,10 @@
 """Deletes the carrier's copies of texts: each by itself, as soon as it may be, until the carrier has confirmed it.
 
-Rules of this module: an inbound copy may go once the text is kept here and shown, or is not kept at all. An outbound copy
-may go after its final report; when none came, an hour after it was taken, and then the carrier is asked first what became
-of it. An id that only a report names is a copy as well, though nobody knows whose. A text whose id is unknown is counted
-and never called gone. Deleting yields to people's words, and a legal hold waits for no more than the request under way.
+Rules of this module: an inbound copy may go once the text's words are shown; where it has none, or they are not kept, once
+it is decided upon. An outbound copy may go after its final report; when none came, an hour after it was taken, and then the
+carrier is asked first what became of it. An id that only a report names is a copy as well, though nobody knows whose. A
+text whose id is unknown is counted and never called gone. Deleting yields to people's words, and a legal hold waits for no
+more than the request under way.
 
 A copy is called gone only when the carrier says so; one that the carrier keeps is called kept, with the carrier's words for
 how long; one at another carrier than the configured one is called left there, because this carrier's "no such text" proves

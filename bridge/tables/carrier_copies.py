@@ -131,7 +131,10 @@ async def record(
 
 
 async def release_shown(transaction: Transaction, owner: str, ref: str, now: float) -> None:
-    """Let the copy of a text go that is in its room now. `ref` is `in:`, the text's id, and the number of its piece."""
+    """Let the copy of a text go that is in its room now, or of which nothing will be.
+
+    `ref` is `in:`, the text's id, and the number of its piece.
+    """
     query = "UPDATE carrier_copy SET due = $3 WHERE owner = $1 AND ref = $2 AND due > $3 AND tries = 0"
     await transaction.execute(query, owner, _text_of(ref), now)
 

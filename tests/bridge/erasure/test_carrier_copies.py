@@ -10,15 +10,26 @@ from typing import Any
 import pytest
 
 from bot.model.events import TextOutcome
-from bridge.carriers.adapter import Deleted, DeleteLater, DeleteOutcome, DeliveryReport, Status, UnknownOutcome
+from bridge.carriers.adapter import (
+    Deleted,
+    DeleteLater,
+    DeleteOutcome,
+    DeliveryReport,
+    InboundText,
+    Media,
+    Status,
+    UnknownOutcome,
+)
 from bridge.erasure import carrier_copies as copies_module
 from bridge.erasure.carrier_copies import COPIES, GATHER_SECONDS, MAX_SLEEP
 from bridge.runtime.crash_points import CrashPoint
+from bridge.runtime.phone_number import Phone
 from bridge.storage.database import Transaction
 from bridge.tables import carrier_copies, clock_trust, room_events
 from bridge.tables.carrier_copies import REPORT_WAIT, SHOW_WAIT
+from tests.bridge.tables.test_suppression import block
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
-from tests.fakes.bridge_harness import BridgeHarness, ManualClock
+from tests.fakes.bridge_harness import HANDSET, BridgeHarness, ManualClock
 
 ID = "SM4711-vendor-id"
 
@@ -82,6 +93,26 @@ async def test_an_inbound_copy_goes_once_its_text_is_shown(harness: BridgeHarnes
     await harness.receive_text("never shown", message_id="other")
     harness.clock.at += SHOW_WAIT
     assert await harness.carrier_copies.run_once() == GATHER_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("text", "media", "blocked"), [("", 1, False), ("", 0, False), ("words", 0, True), ("words", 1, False)]
+)
+async def test_a_copy_waits_for_no_message_that_never_comes(
+    harness: BridgeHarness, text: str, media: int, blocked: bool
+) -> None:
+    """A picture alone, a text without words, and what a blocked phone sends: it goes once that is decided upon."""
+    archive = FakeArchive(harness)
+    await harness.run()
+    owner = await answered(harness)
+    if blocked:
+        await block(harness, owner)
+    pictures = tuple(Media(url="https://x.example/1", content_type="image/jpeg") for _ in range(media))
+    await harness.webhook.accept_text(InboundText(message_id=ID, sender=Phone(HANDSET), text=text, media=pictures))
+    await harness.wait_until_drained()
+    await harness.carrier_copies.run_once()
+    has_message = bool(text) and not blocked
+    assert (text in harness.messages_shown(owner), ID in archive.asked) == (has_message, not has_message)
 
 
 async def test_what_is_remembered_as_shown_outlasts_a_fault(harness: BridgeHarness) -> None:
