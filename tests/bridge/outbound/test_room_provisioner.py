@@ -123,11 +123,13 @@ async def test_a_restart_makes_and_invites_nothing_again(provisioner: Provisione
     """What is there is found, and nobody is invited a second time, whether they came or not."""
     provisioner.run()
     await provisioner.furnished()
+    await provisioner.look()
     await provisioner.stop()
     made, invited = list(provisioner.room_client.made), list(provisioner.room_client.invited)
     provisioner.rooms = provisioner.again()
     provisioner.run()
     await provisioner.furnished()
+    await provisioner.look()
     assert (provisioner.room_client.made, provisioner.room_client.invited) == (made, invited)
     assert provisioner.room_client.left == 2
 

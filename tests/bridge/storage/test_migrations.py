@@ -106,6 +106,7 @@ async def test_a_newer_version_is_not_touched() -> None:
             assert (shape(connection), contents(connection)) == before
 
 
+@pytest.mark.timeout(1800)  # a thousand processes, one after another, which a busy machine takes its time for
 @pytest.mark.crash
 def test_a_migration_killed_at_any_statement_goes_on(tmp_path: Path) -> None:
     """Every stored version, killed before every statement: nothing is lost, and the next start comes to the end."""
