@@ -27,7 +27,7 @@ from hypothesis import HealthCheck, settings
 
 # Before anything imports mautrix.crypto: our adapter has to stand where it looks for `olm`.
 import bridge.matrix  # noqa: F401
-from tests import forked_synapse
+from tests import forked_children
 from tests.outside_programs import OutsidePrograms
 from tests.run_directory import keep_files_in_memory, share
 
@@ -104,7 +104,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[STRICT_FALLBACKS] = []
     config.stash[MISSING_PROGRAMS] = []
     config.stash[FIGURES] = []
-    forked_synapse.use()
+    forked_children.use()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -206,11 +206,11 @@ def cpu_seconds() -> float:
     """Return the CPU seconds of this process, and of its children that have ended, those of its template among them."""
     used = os.times()
     own = used.user + used.system + used.children_user + used.children_system
-    return own + forked_synapse.TEMPLATE.cpu_seconds()
+    return own + forked_children.TEMPLATES.cpu_seconds()
 
 
 def pytest_unconfigure() -> None:
-    forked_synapse.TEMPLATE.end()
+    forked_children.TEMPLATES.end()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

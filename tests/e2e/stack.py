@@ -1,7 +1,7 @@
 """The product, started as a person starts it: `./quietline up`, and nothing reached into but the data directory.
 
-In a run of the tests Synapse is not imported again for each line (`tests/forked_synapse.py`), unless a test asks for
-the command itself.
+In a run of the tests what a line runs is not imported again for each line (`tests/forked_children.py`), unless a test asks
+for the commands themselves.
 
 Rules of this module: every process that belongs to a data directory is ended when its `Stack` is, whatever the test did,
 by its id and only if it really works in that directory; ports are free ones, never the default.
@@ -26,11 +26,12 @@ import yaml
 
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import write_line_files
-from tests import forked_synapse
+from tests import forked_children
 from tests.e2e.carrier_api import CarrierApi
 from tests.e2e.polling import StepFailed, shorten, wait_until
 from tests.e2e.staff_client import Account
 from tests.fakes.provisioned_homeserver import put_homeserver
+from tests.forked_children import Fork
 from tests.free_ports import free_ports
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -79,7 +80,7 @@ class ReadyFile:
 class Stack:
     """One data directory and the `up` that serves it. `outputs` collects what `up` itself printed, run after run.
 
-    `forks`: whether its Synapse may be a fork, as it may not where the command itself is tried.
+    `forks`: whether `up` and its children may be forks, as they may not where the commands themselves are tried.
     """
 
     def __init__(self, directory: Path, *, forks: bool = True) -> None:
@@ -88,7 +89,7 @@ class Stack:
         self.outputs = directory / "up.out"
         self.base = free_ports()
         self.ready_seconds = 0.0
-        self._up: asyncio.subprocess.Process | None = None
+        self._up: Process | Fork | None = None
         self._carrier: CarrierApi | None = None
 
     @property
@@ -128,19 +129,19 @@ class Stack:
         """Start `up` and wait until it is ready."""
         first = not all((self.data / path).exists() for path in ("homeserver/provisioned", "bridge/keys.db"))
         begun = asyncio.get_running_loop().time()
-        words = ("up", "--data", str(self.data), "--port-base", str(self.base))
-        forks = self._forks and forked_synapse.is_used()
-        command, environment = forked_synapse.command(*words) if forks else (self.command(*words), None)
+        words = ("--data", str(self.data), "--port-base", str(self.base))
         with self.outputs.open("ab") as out:
-            self._up = await asyncio.create_subprocess_exec(
-                *command,
-                env=environment,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-                preexec_fn=die_with_us,
-            )
+            if self._forks and forked_children.is_used():
+                self._up = await forked_children.start_up(*words, output=out.fileno())
+            else:
+                self._up = await asyncio.create_subprocess_exec(
+                    *self.command("up", *words),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=out,
+                    start_new_session=True,
+                    preexec_fn=die_with_us,
+                )
         await wait_until("`up` is ready", self._is_ready, within=FIRST_RUN if first else LATER_RUN, seen=self.tail)
         self.ready_seconds = asyncio.get_running_loop().time() - begun
 
@@ -224,7 +225,7 @@ class Stack:
             if not entry.name.isdigit() or int(entry.name) == os.getpid():
                 continue
             with contextlib.suppress(OSError):
-                title = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+                title = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
                 here = (entry / "cwd").readlink().is_relative_to(self.data)
                 if title and (here or str(self.data) in title):
                     found[int(entry.name)] = title

@@ -293,11 +293,12 @@ async def settled(line: Stack) -> None:
 
 
 def put_back(line: Stack, older: Path) -> None:
-    """Put a copy of before in the place of the homeserver's database."""
+    """Put a copy of before in the place of the homeserver's database, whole, for a start may be on its way."""
     path = line.data / "homeserver" / "homeserver.db"
+    (whole := path.with_name("whole.db")).write_bytes(older.read_bytes())
     for suffix in ("", "-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
-    path.write_bytes(older.read_bytes())
+    whole.replace(path)
 
 
 async def alarms(client: NioClient, staffed_line: StaffedLine) -> list[str]:
