@@ -22,7 +22,7 @@ from tests import forked_children
 from tests.deploy.processes import is_running
 from tests.e2e.polling import wait_until
 from tests.e2e.stack import Stack
-from tests.forked_children import BRIDGE, CARRIER, HOMESERVER, MODULES, TEMPLATES, Fork, Template, Templates
+from tests.forked_children import BRIDGE, CARRIER, HOMESERVER, MODULES, Fork, Template, Templates
 
 DRAW = """\
 import gc, os, random, ssl, sys, uuid
@@ -77,20 +77,29 @@ def kernel_shows(pid: int) -> dict[str, Any]:
     }
 
 
-async def test_the_kernel_sees_no_difference(tmp_path: Path) -> None:
-    """Words, directory, session, files, mask, limits and signals of forks are those of what `./quietline up` starts."""
+async def test_the_kernel_sees_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words, directory, session, files, mask, limits and signals of forks are those of what `./quietline up` starts.
+
+    Both have mask, limits and signals from this process, which other tests may have changed since its templates began.
+    """
     assert forked_children.is_used()
+    templates = Templates()
+    monkeypatch.setattr(forked_children, "TEMPLATES", templates)
     forks, commands = Stack(tmp_path), Stack(tmp_path, forks=False)
     commands.base = forks.base
     await forks.prepare()
-    forked = await shown(forks)
-    parents = {child.pop("parent") for child in forked.values()}
-    assert parents == {template.pid for template in TEMPLATES.of.values()}
+    try:
+        forked = await shown(forks)
+        parents = {child.pop("parent") for child in forked.values()}
+        assert parents == {template.pid for template in templates.of.values()}
+    finally:
+        templates.end()
     own = await shown(commands)
     ours = [own[name].pop("parent") for name in ("up", *CHILDREN)]
     assert ours[0] == os.getpid()
     assert len(set(ours[1:])) == 1
-    assert own == forked
+    differences = [(name, key) for name, child in own.items() for key in child if child[key] != forked[name][key]]
+    assert (own.keys(), differences) == (forked.keys(), [])
 
 
 @pytest.fixture

@@ -26,8 +26,9 @@ from tests.e2e.staff_client import Account, StaffClient
 from tests.e2e.staffed_line import StaffedLine
 from tests.e2e.visibility import assert_no_leak
 
-TIMEOUT = 400
-"""Seconds: the last resort, also for a first start in a test's fixtures; every step has a shorter limit of its own."""
+TIMEOUT = 1800
+"""Seconds: the last resort, also for a first start in a test's fixtures. Every step has a shorter limit of its own, four
+times as long on a busy machine, and says what it waited for."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -35,8 +35,9 @@ whatever else goes wrong; one that accepts at once may take nothing at all (`tes
 OPEN_EVERY = 50
 """How many looks until the room is opened again."""
 START_EVERY = 200
-"""How many looks that show no new event until the client's cache is cleared: the SDK (0.18) can panic as it takes a doubled
-event from its cache (matrix-rust-sdk #6882), shows nothing new of any room from then on, and has lost what came with it."""
+"""How many looks that show no new event, or no change of the rooms, until the client's cache is cleared: the SDK (0.18) can
+panic as it takes a doubled event from its cache (matrix-rust-sdk #6882), shows nothing new of any room from then on, and
+has lost what came with it."""
 STUCK_SECONDS = 40.0
 """Seconds after which a client that does not come to the end of opening or paging a room is started again: the SDK (0.18)
 may wait for itself for ever there, with a device that has just been verified."""
@@ -50,19 +51,23 @@ class StrictClient(StrictDevice):
         self._unreadable = UndecryptableTracker()
         self._looks, self._looks_at_same = Counter[str](), Counter[str]()
         self._shown: defaultdict[str, set[str | None]] = defaultdict(set)
+        self._looks_at_rooms, self._memberships = 0, dict[str, Any]()
 
     async def invites(self) -> Mapping[str, str]:
         """Rooms this person is invited to, and their names."""
+        await self._look_at_rooms()
         return self._named(sdk.Membership.INVITED)
 
     async def joined(self) -> Mapping[str, str]:
         """Rooms this person is in, and their names."""
+        await self._look_at_rooms()
         return self._named(sdk.Membership.JOINED)
 
     async def join(self, room_id: str) -> None:
         """Accept the invite and wait until the client shows the room."""
 
         async def invited() -> Any:
+            await self._look_at_rooms()
             return next((r for r in self._client.rooms() if r.id() == room_id), None)
 
         room = await wait_until(f"{self.mxid} is invited to the room", invited)
@@ -99,6 +104,17 @@ class StrictClient(StrictDevice):
             # A homeserver that is being killed answers nothing: the next look asks again.
             with suppress(sdk.ClientError):
                 await self._unless_stuck(partial(self._to_the_start, room_id))
+
+    async def _look_at_rooms(self) -> None:
+        """Have whoever looks long at a list of rooms that does not change start the client again."""
+        if self._client is None or self._going is None or self._going.done():
+            return  # it starts again, or is switched off
+        memberships = {r.id(): r.membership() for r in self._client.rooms()}
+        if memberships != self._memberships:
+            self._memberships, self._looks_at_rooms = memberships, 0
+        self._looks_at_rooms += 1
+        if self._looks_at_rooms % START_EVERY == 0 and await self.is_answered():
+            await self.restart(clear_cache=True)
 
     async def _unless_stuck(self, doing: Callable[[], Awaitable[T]]) -> T:
         try:

@@ -19,8 +19,6 @@ from tests.e2e.staffed_line import StaffedLine
 from tests.e2e.test_erasure import rows
 from tests.e2e.visibility import every_file
 
-pytestmark = [pytest.mark.timeout(600)]
-
 TEXT = "kestrelfjord texted before the backup"
 ANSWER = "marzipanglacier answered before the backup"
 PASSPHRASE = "otter lantern velvet mosaic harbor plum"

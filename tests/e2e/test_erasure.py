@@ -26,8 +26,6 @@ from tests.e2e.staffed_line import StaffedLine
 from tests.e2e.visibility import every_file
 from tests.fakes import database_file
 
-pytestmark = [pytest.mark.timeout(400)]
-
 TEXT = "kestrelfjord texted this"
 ANSWER = "marzipanglacier answered that"
 PICTURE = "velvetcormorant-at-home.jpg"

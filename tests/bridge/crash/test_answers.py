@@ -10,7 +10,7 @@ from tests.bridge.crash.story import MOMENTS, Moment, run_story
 from tests.e2e.carrier_api import handset
 from tests.e2e.polling import wait_until
 
-pytestmark = [pytest.mark.crash, pytest.mark.e2e, pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.crash, pytest.mark.e2e, pytest.mark.timeout(1800), pytest.mark.asyncio(loop_scope="module")]
 ROLE = "advocate"
 
 

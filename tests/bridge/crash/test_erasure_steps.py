@@ -20,7 +20,7 @@ from tests.e2e.codeword_enrolment import enrol_codeword
 from tests.e2e.polling import wait_until
 from tests.e2e.staffed_line import StaffedLine
 
-pytestmark = [pytest.mark.crash, pytest.mark.e2e, pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.crash, pytest.mark.e2e, pytest.mark.timeout(1800), pytest.mark.asyncio(loop_scope="module")]
 
 ROLE = "supervisor"
 AGREED = ("snapdragonquay", "thimblewhirlpool")

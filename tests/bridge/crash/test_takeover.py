@@ -49,7 +49,7 @@ async def line(postgres_server: PostgresServer, tmp_path: Path) -> AsyncIterator
         yield made
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 async def test_whatever_becomes_of_the_leader_the_other_goes_on(line: TwoBridges, pytestconfig: pytest.Config) -> None:
     """Killed, frozen and woken, cut off, told to hand over, while people text: none is lost, kept or answered twice."""
     await line.pair()
@@ -65,7 +65,7 @@ async def test_whatever_becomes_of_the_leader_the_other_goes_on(line: TwoBridges
     pytestconfig.stash[FIGURES].append(f"two bridges on one line, seconds until the other leads: {told}")
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 async def test_with_a_copy_of_the_keys_nobody_leads_and_with_the_file_nothing_is_lost(
     line: TwoBridges, tmp_path: Path
 ) -> None:
@@ -111,7 +111,7 @@ async def has_said(line: TwoBridges, name: str, words: str) -> bool | None:
     return words in line.layout.log(name).read_text(encoding="utf-8") or None
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 async def test_behind_caddy_a_handover_refuses_no_webhook(
     postgres_server: PostgresServer, tmp_path: Path, outside_programs: OutsidePrograms, pytestconfig: pytest.Config
 ) -> None:
@@ -139,7 +139,7 @@ async def test_behind_caddy_a_handover_refuses_no_webhook(
     pytestconfig.stash[FIGURES].append(f"behind Caddy, two handovers: {told}")
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 async def test_whoever_wakes_without_the_lead_calls_nobody(line: TwoBridges, postgres_server: PostgresServer) -> None:
     """A leader that is frozen while it calls the person on call: the next one calls, and one e-mail comes.
 
@@ -192,7 +192,7 @@ async def counted(number: Callable[[], int]) -> bool | None:
 
 
 @pytest.mark.e2e
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 async def test_the_next_leader_speaks_as_the_same_users(
     postgres_server: PostgresServer, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
@@ -242,7 +242,7 @@ async def test_the_next_leader_speaks_as_the_same_users(
 
 
 @pytest.mark.e2e
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 async def test_what_was_ended_is_gone_whoever_leads(
     postgres_server: PostgresServer, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:

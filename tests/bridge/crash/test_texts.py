@@ -18,7 +18,7 @@ from tests.e2e.carrier_api import handset
 from tests.e2e.polling import wait_until
 from tests.fakes.crashing_stack import CrashingStack
 
-pytestmark = [pytest.mark.crash, pytest.mark.e2e, pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.crash, pytest.mark.e2e, pytest.mark.timeout(1800), pytest.mark.asyncio(loop_scope="module")]
 ROLE = "advocate"
 
 
