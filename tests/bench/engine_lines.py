@@ -35,6 +35,8 @@ from tests.free_ports import free_ports
 ROUNDS: Final = 6
 ONE_BY_ONE, MANY = 40, 400
 """Texts of a round, one at a time and at once."""
+SETTLE_SECONDS: Final = 4.0
+"""Seconds after the start of a second bridge, or after its end: what a start costs is not what waiting costs."""
 ALONE, WITH_STANDBY, SQLITE = "PostgreSQL", "PostgreSQL with a standby", "SQLite"
 
 
@@ -108,6 +110,7 @@ async def engine_lines(directory: Path, rounds: int = ROUNDS) -> list[Figure]:
                         await stack.enter_async_context(standby(postgres))
                         if not has_standby:
                             await stack.aclose()
+                        await asyncio.sleep(SETTLE_SECONDS)
                         await _measure(postgres, found[WITH_STANDBY if has_standby else ALONE], counts=number > 0)
     return [
         figure
