@@ -19,7 +19,7 @@ from deploy.data_dir.layout import CHILDREN
 from deploy.stack import supervisor
 from deploy.stack.supervisor import child_environment
 from tests import forked_children
-from tests.deploy.processes import is_running
+from tests.deploy.processes import is_running, is_stopped
 from tests.e2e.polling import wait_until
 from tests.e2e.stack import Stack
 from tests.forked_children import BRIDGE, CARRIER, HOMESERVER, MODULES, Fork, Template, Templates
@@ -181,6 +181,7 @@ async def test_who_asks_and_is_stopped_holds_nobody_up(tmp_path: Path, template:
         silent.connect(template.path)
         deaf, _ = await fork(template, tmp_path, "a")
         os.kill(deaf.pid, signal.SIGSTOP)
+        await wait_until("the child stops", lambda: _stopped(deaf.pid))
         for _ in range(20):
             deaf.terminate()
         deaf.kill()
@@ -231,3 +232,7 @@ async def test_a_template_that_was_killed_fails_no_start(tmp_path: Path, monkeyp
 
 async def _gone(pid: int) -> bool | None:
     return not is_running(pid) or None
+
+
+async def _stopped(pid: int) -> bool | None:
+    return is_stopped(pid) or None

@@ -35,10 +35,20 @@ def eventually(true: Callable[[], bool], seconds: float = STEP_TIMEOUT) -> None:
 
 def is_running(pid: int) -> bool:
     """Whether a process runs (a zombie does not)."""
+    return _state(pid) not in {"Z", "X"}
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether SIGSTOP has stopped a process: until then, a signal that follows can still end it."""
+    return _state(pid) == "T"
+
+
+def _state(pid: int) -> str:
+    """Return how a process stands, as proc(5) tells it; X when there is none."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in {"Z", "X"}
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except FileNotFoundError:
-        return False
+        return "X"
 
 
 def read_ready_file(directory: Path) -> dict[str, Any]:
