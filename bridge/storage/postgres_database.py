@@ -15,8 +15,9 @@ archive, replicas and base backups for as long as they are kept. Nothing here ov
 word and number is sealed under a key that stands in `keys.db`, is never in PostgreSQL, and is overwritten there.
 
 Who may commit. The bridge that leads has a `Fence` (`postgres_transaction`): a commit of a former leader ends the process.
-Commands beside the bridge have none; those that need the line stopped take the leader's lock alone (`leads`), which every
-bridge that leads or waits has a share of.
+Commands beside the bridge have none; one that stands still in a commit is ended by the server before a commit of the bridge
+gives up. Those that need the line stopped take the leader's lock alone (`leads`). Every bridge that leads or waits has a
+share of that lock.
 
 What overlaps. While commits wait for the writer, the next one's work begins when this one's COMMIT is sent, not when it is
 answered; what it sends first goes in the same packet. A commit that asks to be called after it is waited for first.
@@ -60,6 +61,9 @@ least, so that a long one holds up few."""
 LEADER_MS: Final = 30_000
 """Milliseconds in which a bridge that was killed, or whose network was cut, is gone at the server: more than the time-outs
 that `postgres_connection.py` has it set."""
+IDLE_MS: Final = LOCK_MS - 1000
+"""Milliseconds after which the server ends a command whose commit has stood still, because it was stopped or its machine is
+gone: less than a commit of the bridge waits for the lock."""
 GATHER_SECONDS: Final = 0.003
 """Seconds for which a sync waits for more commits while some wait for the writer: it costs more than a commit does."""
 SYNC: Final = "SELECT pg_logical_emit_message(true, 'quietline', '')"
@@ -132,6 +136,7 @@ class PostgresDatabase:
         self._place = place
         self._migrations = migrations
         self._leads = leads
+        self._is_beside = not leads and fence is None
         self._fence = fence
         self._lock = place.lock("commit")
         self._log = ServerLog()
@@ -152,7 +157,8 @@ class PostgresDatabase:
     async def open(self) -> None:
         """Connect and migrate. Raises `DatabaseError` when it is unusable or newer than this program."""
         try:
-            writer = await connect(self._place, synchronous_commit="off")
+            beside: dict[str, Any] = {"idle_in_transaction_session_timeout": str(IDLE_MS)} if self._is_beside else {}
+            writer = await connect(self._place, synchronous_commit="off", **beside)
             self._writer = self._note(writer.pipelined())
             if self._leads:
                 await self._take_lead(self._writer)

@@ -434,6 +434,31 @@ async def test_who_writes_beside_is_waited_for(
     await beside.close()
 
 
+async def test_a_command_that_stands_still_in_a_commit_holds_nobody_up(
+    database: PostgresDatabase, place: PostgresPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server ends it, and keeps nothing of its commit; whoever waited for it goes on."""
+    monkeypatch.setattr(postgres_database, "IDLE_MS", 50)
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def stands_still(transaction: Transaction) -> None:
+        await put(1)(transaction)
+        await transaction.fetchval("SELECT 1")
+        begun.set()
+        await goes_on.wait()
+
+    beside = PostgresDatabase(place)
+    await beside.open()
+    stopped = asyncio.create_task(beside.commit(stands_still))
+    await begun.wait()
+    assert await database.commit(put(2)) == 2
+    goes_on.set()
+    with pytest.raises(Unavailable):
+        await stopped
+    await beside.close()
+    assert await kept(database) == [2]
+
+
 async def one(transaction: Transaction) -> None:
     await transaction.execute("CREATE TABLE one (id BIGINT)")
 
