@@ -1,1 +1,1 @@
-"""Commands that people type: registry, parser, what is a note instead, the agency's texts and playbooks behind them."""
+"""Commands that people type: registry, parser, which messages are notes instead, the agency's texts and playbooks."""

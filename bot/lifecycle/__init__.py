@@ -1,1 +1,1 @@
-"""How long what is kept: closing and retention, legal hold, audit, number reveal, recap, tally."""
+"""How long data is kept: closing and retention, legal hold, audit, number reveal, recap, tally."""

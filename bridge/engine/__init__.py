@@ -1,1 +1,1 @@
-"""From an inbox row to one commit: facts, decision, what is written with it; timers."""
+"""Turns an inbox row into one commit: facts, decision, what is written with it. Timers."""

@@ -1,1 +1,1 @@
-"""What is over goes, and is looked for: expiry, erasure jobs, carrier copies, certificates, nightly maintenance."""
+"""Erases what has ended and checks that it is gone: expiry, jobs, carrier copies, certificates, nightly maintenance."""

@@ -1,1 +1,1 @@
-"""Metrics of the line for Prometheus, on a listener of their own: how it is, and nothing that names anybody."""
+"""Metrics of the line for Prometheus, on a listener of their own. None of them names a person."""

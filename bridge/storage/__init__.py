@@ -1,1 +1,1 @@
-"""What keeps: the main database with its one writer, the write-ahead log, the key file, the vault."""
+"""Storage: the main database with its one writer, the write-ahead log, the key file, the vault."""

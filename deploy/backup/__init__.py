@@ -1,1 +1,1 @@
-"""Backups and what restores them."""
+"""Backups and their restore."""

@@ -1,1 +1,1 @@
-"""The documentation, and the part of it that is generated."""
+"""The documentation, and the code that generates part of it."""

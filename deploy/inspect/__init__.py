@@ -1,1 +1,1 @@
-"""What looks at a line and says how it is: status, doctor, audit, reports, practices."""
+"""Inspects a line and reports on it: status, doctor, audit, reports, practices."""

@@ -1,1 +1,1 @@
-"""What of the Helm chart (`deploy/chart`) is made from the code: the schema of its values."""
+"""The part of the Helm chart (`deploy/chart`) that is generated from the code: the schema of its values."""

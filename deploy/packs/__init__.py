@@ -1,1 +1,1 @@
-"""Policy packs at an operator's hand: lint and preview."""
+"""What an operator does with policy packs: lint and preview."""

@@ -1,1 +1,1 @@
-"""Releases: what is handed out, byte for byte the same from the same commit, and what it is made of."""
+"""Releases: their files, byte for byte the same from the same commit, and their bill of materials."""

@@ -1,1 +1,1 @@
-"""What `quietline up` runs: homeserver, bridge, rehearsal carrier, and who watches them."""
+"""What `quietline up` runs: homeserver, bridge, rehearsal carrier, and the code that restarts them."""

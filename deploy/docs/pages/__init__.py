@@ -1,1 +1,1 @@
-"""Pages for people, each in two languages, and what every generated page is put together from."""
+"""Pages for people, each in two languages, and the parts from which every generated page is built."""

@@ -1,4 +1,4 @@
-"""Quietline's module for Synapse: forgetting for the policy bot's own rooms, and what those rooms never hold.
+"""Quietline's module for Synapse: it erases the policy bot's own rooms, and refuses what they must never hold.
 
 Rules of this module: it gives its power to nobody but the bearer of a line's token, and over nothing but rooms that this
 line's policy bot created, their uploads, who sits at its desk, and, where a setting says that the homeserver is this line's
