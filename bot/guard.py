@@ -1,8 +1,8 @@
 """The guard of the phone: it says whether this text may leave, now, for this thread.
 
-Rules of this module: it is asked last over every text of a decision and once more right before the carrier is; it answers
-None for yes, or a sentence that tells a person why not and what to do; it never looks at who asks. A new reason to stay
-silent is added here and nowhere else, and so is one to ask a person once more (`doubts`).
+Rules of this module: the guard judges every text at the end of a decision, and once more immediately before the carrier is
+asked. It returns None for yes, or a sentence that tells a person why not and what to do; it never looks at who asks. A new
+reason not to send, or to ask a person once more (`doubts`), is added here and nowhere else.
 """
 
 from __future__ import annotations
@@ -126,9 +126,9 @@ PLACE: Final = re.compile(
 def may_send(pack: Pack, thread: Thread, text: SendSms, now: float, designations: Iterable[str]) -> str | None:
     """Say why this text may not leave now, or None if it may. `designations`: those of all other threads of the line.
 
-    A person's words pass the leak firewall here once more: since they were said another thread may have come by that name,
-    or the agency may have added a word. The agency's own answers were looked at when the pack was loaded, and must not
-    fail because two of their words are a person's designation today.
+    A person's words pass the leak firewall here once more: since they were written, another thread may have got that
+    designation, or the agency may have added a word. The agency's own answers were checked when the pack was loaded, and
+    must not fail because two of their words are a designation today.
     """
     if not thread.answerable:
         return UNANSWERABLE
@@ -187,7 +187,7 @@ def blocked(thread: Thread, now: float) -> str | None:
 def locked(pack: Pack, thread: Thread, body: str) -> str | None:
     """Say why words of a person may not leave for a phone under duress, or unverified, or None.
 
-    What the line answers by itself still leaves: it would after the right word, so its absence would tell (practice 10).
+    Automatic answers still leave: they would after the right word, so their absence would reveal the lock (practice 10).
     """
     lock = thread.codeword.lock
     return None if lock is SendLock.NONE or _is_one_of(pack, body, COVER) else LOCKED[lock]
@@ -257,9 +257,9 @@ Those about the moment are about one light on a phone each, and those about word
 def doubts(pack: Pack, facts: Facts, thread: Thread, body: str, author: str, *, own: bool) -> tuple[Doubt, ...]:
     """Say why a person's words should be asked about before they leave now; nothing where the phone expects them.
 
-    `own`: they are the author's, and not one of the agency's texts as the pack has it, which no colleague is told by.
-    What was agreed for a phone in other hands, or steps back before them, is not asked about; nor is a challenge, which
-    leaves only as the answer to a text.
+    `own`: the author wrote them; they are not a text of the agency's pack, which cannot be meant for a colleague. Texts
+    agreed for a phone in other hands, or that step back from it, are not asked about; nor is a challenge, which leaves only
+    as the answer to a text.
     """
     if _is_one_of(pack, body, (*COVER, TextName.DIFFERENT, TextName.CHALLENGE)):
         return ()

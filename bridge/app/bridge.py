@@ -1,8 +1,8 @@
 """The bridge as a whole: it makes every part, here and in `matrix_workers`, and closes them in reverse order.
 
-Start: open the files (`resources`), turn `sending` into `unknown`, listen, reach the homeserver, sync, backfill, timers and
-the texts that waited (`startup_hold`), ready. Webhooks are accepted as soon as the database is open, whatever the
-homeserver does. Stop: the reverse; a commit that has begun is finished. The process itself is in `main`.
+Start: open the files (`resources`), turn `sending` into `unknown`, listen, reach the homeserver, sync, backfill, start
+timers and release waiting texts (`startup_hold`), ready. Webhooks are accepted as soon as the database is open, even when
+the homeserver does not answer. Stop: the reverse; a commit that has begun is finished. The process itself is in `main`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`run/bridge.json`: who this bridge is, for programs that may read the line's directory.
 
-Rules of this module: mode 0600, whole or not there; it is there only while the bridge runs and has its desk. It stands in
-for what `/ready` must not say: that is answered on the listener of the webhooks, and a proxy may show it to the world.
+Rules of this module: the file has mode 0600, is written whole, and exists only while the bridge runs and has its desk. It
+holds what `/ready` must not say, because `/ready` is on the webhooks' listener, which a proxy may expose to the world.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The canary's account at the homeserver and its identity, as the bridge prepares them.
 
-Rules of this module: only an account that we made gets another password; one that was there before is left as it is. The
-identity is not taken from the homeserver: it derives from the secret that we share with the canary, so that nobody else's
-is ever confirmed here. What fails is logged and ends nothing: the canary's own round trip says that it is not well.
+Rules of this module: only an account that we made gets another password; an account that existed before is left as it is.
+The identity is not taken from the homeserver: it derives from the secret that we share with the canary, so no other
+identity is ever confirmed here. A failure is logged and stops nothing: the canary's own round trip reports it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The bridge's side of the canary, put together; without a `canary` section there is nothing of it.
+"""Puts the bridge's side of the canary together; without a `canary` section it makes nothing.
 
 Rule of this module: it is wiring only.
 """

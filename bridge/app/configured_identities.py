@@ -1,7 +1,7 @@
 """Identities that the configuration names (`lines[].staff[].identity`): confirmed when they are seen.
 
-Rules of this module: it does what `quietline trust` does, with the same code, entry in the audit and word at the desk; and
-only for a person of whom no identity is confirmed, so that nothing in a file takes back what a supervisor has said since.
+Rules of this module: it does what `quietline trust` does, with the same code, audit entry and notice at the desk. It does
+so only for a person without a confirmed identity, so that a file never reverts what a supervisor has said since.
 """
 
 from __future__ import annotations

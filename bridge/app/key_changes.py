@@ -1,17 +1,17 @@
-"""How many changes `keys.db` has is noted in the main database, so that a copy of before is told from the file.
+"""Notes in the main database how many changes `keys.db` has, so that an older copy of the file is recognised.
 
-Rules of this module: what is noted is in `keys.db` already, on the disk; whatever is committed in the database notes what
-it may rest on. A file that has counted fewer changes than are noted is a copy of before, or another one, and the line does
-not run on it until a person says so (`--take-over`): keys that were made since would be missing, destroyed ones be back.
+Rules of this module: a noted change is on the disk in `keys.db` already; each commit in the database notes the changes that
+it may depend on. A file that has counted fewer changes than are noted is an older copy, or another file, and the line does
+not run on it until a person says so (`--take-over`): newer keys would be missing, and destroyed keys would be back.
 
 Who counts: `keys.db` itself, one for each row that is written, in the transaction of that row
-(`bridge/storage/key_file.py`). The number never falls. Where a person takes an older file, it goes on far above what is
-noted: so of two files that went apart the one that a person took is the newer, and the other is refused from then on.
+(`bridge/storage/key_file.py`). The number never falls. When a person takes an older file, its number continues far above
+the noted one: of two diverged files, the one that a person took counts as the newer, and the other is refused from then on.
 
-Who notes: each commit of the main database at whose end the number is another than the last one noted, in that commit. On
-PostgreSQL the statement goes in the message of the COMMIT, so it costs no way to the server. Texts change no key: a
-conversation that begins or ends does, and STOP, a lock, a confirmation, whose mark stands in `keys.db`. A renewal of the
-lease would note it up to a second late, and a conversation of that second would be nobody's.
+Who notes: each commit of the main database, when the number at its end differs from the last one noted. On PostgreSQL the
+statement is sent with the COMMIT, so it needs no further round trip. Texts change no key; a conversation that begins or
+ends does, and so do STOP, a lock and a confirmation, whose marks are in `keys.db`. Noting with the renewal of the lease
+would be up to a second late, and the key of a conversation of that second could be lost unnoticed.
 
 What a crash between two lines leaves:
 
@@ -25,8 +25,8 @@ What a crash between two lines leaves:
     several commits under way             made in their order; the last one made notes what all of them rest on
     a commit that fails                   what it would have noted is noted by the next one
 
-Not told: a copy with as many changes as the file, which is the file as it was; and where the database was put back to a
-time before the copy, for then it knows of no more.
+Not recognised: a copy with as many changes as the file, which is identical to it; and any copy newer than the database,
+when that was put back as well.
 """
 
 from __future__ import annotations

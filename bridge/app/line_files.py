@@ -1,8 +1,8 @@
 """Whether the files of the data directory belong together, before anything is written to them.
 
-Rule of this module: what starting again cannot mend is said once, with the file and what an operator can do, and ends the
-start (exit code 2, see `main`); what may be well in a moment (a full disk, a busy file) is not its business. A file that is
-missing is not made beside the ones that are there: it would be in the way when the right one is put back.
+Rule of this module: a fault that a restart cannot mend is reported once, with the file and what an operator can do, and
+ends the start (exit code 2, see `main`). Faults that may pass (a full disk, a busy file) are not handled here. A missing
+file is not made beside existing ones: it would be in the way when the right one is put back.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The bridge as a process: configuration, the lock of its data directory, signals, exit codes.
 
 Rule of this module: it makes no part of the line, and no text of an error leaves the process. SIGTERM and SIGINT are no
-errors; whatever else ends `Bridge.run` is logged by its type and place. What another start cannot mend is said in a
-sentence and ends with 2, so that nothing starts it again and again, after the person on call was called. Of a second bridge
-that was refused that person is told once, and not called to the desk.
+errors; any other end of `Bridge.run` is logged by its type and place. For a fault that a restart cannot mend, the person on
+call is called, and the process says one sentence and ends with 2, so that it is not restarted again and again. When a
+second bridge was refused, that person is told once, and not called to the desk.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Whether the homeserver has our module, and whether the module does all that it is for.
 
-Rules of this module: a line on a homeserver that lost its module, or never had it, goes on taking texts, and says so: in
-the log at each look, at the desk and to the person on call once a day while it lasts, for nothing is purged then and
-nothing enforced. What a module that is there cannot vouch for is said in the log at each look, and at the desk once, until
-there is something else of that kind: much of it is a setting that stays, and nobody is woken for it. An administrator's
-token that stands in for the module (`admin_api`) says itself what it cannot do, and is no fault here.
+Rules of this module: on a homeserver without the module the line goes on taking texts. It reports the fault, because
+nothing is purged then and nothing enforced: in the log at each check, at the desk and to the person on call once a day.
+When a loaded module reports that it cannot do something, the log has it at each check, and the desk hears it once, until
+the report changes: often the cause is a setting that stays, and nobody is called for it. An administrator's token in place
+of the module (`admin_api`) reports its own limits, and is no fault here.
 """
 
 from __future__ import annotations

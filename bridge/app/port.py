@@ -1,7 +1,8 @@
-"""The port of a bridge: one rule for the one that leads and the one that waits.
+"""The port of a bridge: one rule for leader and standby.
 
-Rule of this module: a port that is taken is tried again for half a minute, since a bridge that ends lets go of it, and an
-address that is not there yet comes with the network; then the start ends with a sentence that names the remedy.
+Rule of this module: a port that is taken, or an address that does not exist yet, is tried again for half a minute, because
+a bridge that ends frees its port, and the address may come with the network. Then the start ends with a sentence that names
+the remedy.
 """
 
 from __future__ import annotations

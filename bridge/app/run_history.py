@@ -1,8 +1,8 @@
-"""How often the bridge ended without having been told to: what a crash loop leaves between two deaths.
+"""Counts how often the bridge ended without having been told to, so that a crash loop is visible between two deaths.
 
-Rules of this module: a start notes that the bridge runs, and an ordered stop that it does not; a start that finds it noted
-as running comes after a death. Times only are stored, in one value of the table `line`. Nothing here stops a start or a
-stop: a database that cannot be written is told by everything else.
+Rules of this module: a start notes that the bridge runs, and an ordered stop that it does not; a start that finds the note
+of a running bridge follows a death. Only times are stored, in one value of the table `line`. A failure here stops neither a
+start nor a stop: other parts report a database that cannot be written.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The sign of life that systemd waits for: `WATCHDOG=1`, only while this process is of use.
 
-Rules of this module: it is said from the loop in which the engine works, and after the writer of the database has answered
-a commit; so a loop that hangs, a writer that hangs and a database that takes nothing any more all fall silent, and the
-process is ended and started again. A homeserver that is away is no reason: texts are taken in meanwhile.
+Rules of this module: it is sent from the engine's event loop, after the writer of the database has answered a commit. So
+the sign stops when the loop hangs, the writer hangs or the database takes no commit, and systemd restarts the process. A
+homeserver that is away is no reason: texts are taken in meanwhile.
 """
 
 from __future__ import annotations

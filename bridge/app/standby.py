@@ -2,8 +2,8 @@
 
 Rules of this module: a webhook gets 503, so that its carrier brings it again; `/live` and `/running` 200, `/ready` 503 with
 the role, `/accepting` 503; nothing is asked of the homeserver or the carrier, no identity is made, and no file is written.
-Where nobody leads because its `keys.db` is too old, or damaged, it says so, and calls the person on call. The port stays
-open until the bridge that leads now takes it, so that the start in between refuses no connection for long.
+When nobody leads because its `keys.db` is too old, or damaged, it says so, and calls the person on call. When it takes
+over, its port stays open until the leading bridge takes it, so that connections are refused only briefly.
 """
 
 from __future__ import annotations

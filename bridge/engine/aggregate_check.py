@@ -1,8 +1,8 @@
 """Compares each thread that an event finds with what was committed last: a row that was put back or deleted beside us.
 
 Rules of this module: the desk is told once, and the set of aggregates is behind from then on (`storage.marked_sets`). The
-thread goes on with what stands in the database, for nothing else is known of it; its locks are those of today. A row that
-differs is read again inside a commit before anybody is told, for a reader may see a commit before memory has it.
+thread goes on with the row in the database, because nothing else is known of it; its locks are the current ones. A row that
+differs is read again inside a commit before the desk is told, because a reader may see a commit before memory has it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Tries the alarms when `quietline alarm test` asks for it, and raises one that `quietline doctor --alarm` asks for.
 
-Rules of this module: a verb beside the running line leaves what it asks for in the table `line`; it becomes an event of the
-desk in the commit that takes it away, so it is one, whatever is killed. From there it goes the way of every alarm:
+Rules of this module: a verb beside the running line leaves its request in the table `line`. The commit that deletes the
+request makes it an event of the desk, so there is exactly one event, whatever is killed. Then it is handled as every alarm:
 decision, outbox, room and pager.
 """
 

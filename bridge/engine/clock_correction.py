@@ -1,9 +1,9 @@
-"""Mends stored times that a clock stamped which was ahead, or behind, once the machine's clock is right.
+"""Corrects stored times that come from a clock that was ahead, or behind, once the machine's clock is right.
 
-Rules of this module: it is done when nobody doubts the clock, and not before; in one commit, so that a crash leaves all of
-it or nothing; nothing is texted because of it, for threads hear of it as an event, behind what they have to decide already,
-and what a phone waits for is looked at by the guard again (`bot/lifecycle/corrected_times.py`). The database of the texter
-puppet is brought back before, by itself: what was brought back there once is not ahead any more.
+Rules of this module: it runs only once the clock is trusted, and in one commit, so that a crash leaves all of it or
+nothing. It causes no text: threads get it as an event, after the events that already wait, and the guard looks again at
+every text that waits (`bot/lifecycle/corrected_times.py`). The texter puppet's database is corrected before, in a commit of
+its own; to repeat that is harmless, because a corrected time is not ahead any more.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The desk as it is stored: its aggregate without the crowd of a flood, and a row for each who waits in that crowd.
+"""The desk as it is stored: its aggregate without the crowd of a flood, and a row for each thread in that crowd.
 
-Rules of this module: a crowd may be of tens of thousands, and there are news of it many times a second, so what a commit
-writes grows with what changed and not with the crowd. Memory has the rows' numbers; one commit of the desk at a time. Whose
-row cannot be opened is not lost: they stand among those who ask for a person.
+Rules of this module: a crowd may have tens of thousands of threads and change many times a second, so a commit writes the
+changed rows only. Memory has the rows' numbers; one commit of the desk at a time. A thread whose row cannot be opened is
+not lost: it is listed among those that ask for a person.
 """
 
 from __future__ import annotations

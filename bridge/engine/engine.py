@@ -3,9 +3,9 @@
 Rules of this module: one event at a time per owner, many owners at once. Memory is only a wake-up, SQL is the truth. An
 event that fails as a bug becomes a dead letter, with an alarm and without content, and its owner goes on. When the database
 cannot write, the engine waits. A decision that destroys is made again when, inside its commit, a text has come or the
-thread is on hold. A thread that has ended gets no more events. Who works first: the desk, then threads with an assignee,
-then strangers. What people do at the desk is one decision and one commit; of what else waits there, many events are decided
-one after another and committed together, and of several edits of one message the last is kept.
+thread is on hold. A thread that has ended gets no more events. Priority: the desk, then threads with an assignee, then
+strangers. Each action of a person at the desk is one decision and one commit. Of the other events of the desk, many are
+decided one after another and committed together, and of several edits of one message the last is kept.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a start notes once: that the line was restored, that its configuration changed, which facts and keys it lacks.
+"""Notices that a start gives once: the line was restored, its configuration changed, facts or keys are missing.
 
 Rules of this module: `quietline restore` leaves its notice in the table `line`; the first start sends it to the desk in the
 commit that deletes it. Texts that were on their way when the backup was made are unknown: they are counted, and never sent.

@@ -3,8 +3,8 @@
 Rules of this module: a timer outlives the process. Of many that are due at once a few fire at a time, so that no text waits
 behind all of them. Elapsed time is measured by a clock that does not jump. When the machine's clock was set by more than a
 minute, the desk gets an alarm, and timers that destroy wait for a person. When that person says that the clock is right,
-the bridge begins again to go by it (`ClockSetRight`), and what the clock of before left too late, or too early, is mended
-before anything goes by its age.
+the bridge starts again with that clock (`ClockSetRight`), and stored times that are too late, or too early, are corrected
+before anything is deleted by its age.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What a decision destroys, or gives an expiry time, in its own commit.
+"""Destroys rows, or gives them an expiry time, in the commit of the decision.
 
 Rules of this module: it runs inside the engine's commit and does only SQL, so a conversation is over exactly when the
-decision that ends it is kept. What lies outside the database (rooms, keys, carrier) gets a row in `erasure`. Who owns which
-fact: until a thread is parked it owns its room; then the erasure job does, by the bare room id, and no event of that room
-is handled any more; when the thread ends, the erasure forgets even whose room it was.
+decision that ends it is kept. Data outside the database (rooms, keys, carrier) get a row in `erasure`. A thread owns its
+room until it is parked; from then on the erasure job owns it, by the bare room id, and no event of that room is handled any
+more. When the thread ends, the job forgets whose room it was.
 """
 
 from __future__ import annotations

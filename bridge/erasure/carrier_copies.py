@@ -1,19 +1,20 @@
 """Deletes the carrier's copies of texts: each by itself, as soon as it may be, until the carrier has confirmed it.
 
-Rules of this module: an inbound copy may go once the text's words are shown; where it has none, or they are not kept, once
-it is decided upon. An outbound copy may go after its final report; when none came, an hour after it was taken, and then the
-carrier is asked first what became of it. An id that only a report names is a copy as well, though nobody knows whose. A
-text whose id is unknown is counted and never called gone. Deleting yields to people's words, and a legal hold waits for no
-more than the request under way.
+Rules of this module: an inbound copy may be deleted once the text's words are shown; if it has none, or they are not kept,
+once the text is decided upon. An outbound copy may be deleted after its final report; without one, an hour after the
+carrier took the text, and then the carrier is first asked what became of it. An id that only a report names is a copy as
+well, of an unknown owner. A text whose id is unknown is counted and never called gone. Deleting yields to people's words,
+and a legal hold waits for no more than the request under way.
 
 A copy is called gone only when the carrier says so; one that the carrier keeps is called kept, with the carrier's words for
 how long; one at another carrier than the configured one is called left there, because this carrier's "no such text" proves
 nothing. The carrier's id is sealed under a key of the copies' own, which is not the texter's: it must still open when the
 texter's is destroyed, and the row is deleted when the copy is settled.
 
-That a text is shown stands on the deletion index, in the commit that notes its event. Here it is remembered as well, until
-its copy is tried: so most copies' rows are written once, and deleted. Of what is not tried then (its thread is on hold, the
-clock is doubted) the row says that it is due. What was remembered goes with the process, and the first look asks the index.
+The commit that notes a shown text's event puts it on the deletion index. This module also remembers it in memory until the
+deletion of its copy is tried, so most copies' rows are written once, and deleted. If the deletion is not tried then (the
+thread is on hold, the clock is doubted), the row is marked as due. After a restart the first look asks the index instead of
+memory.
 """
 
 from __future__ import annotations

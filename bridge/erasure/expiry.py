@@ -1,9 +1,9 @@
 """Deletes what has come to the end of its time: events and the keys that read them, remembered ids, certificates.
 
 Rules of this module: an event is redacted, looked for, and taken off the deletion index when it was found gone. An event
-that can still be read stays on the index, is tried again and reported at the desk. A room for which the homeserver fails
-waits, and no other room with it. What is redacted is overwritten at once. Expiry yields to every conversation. While the
-machine's clock is distrusted nothing expires; nothing of a thread on legal hold expires.
+that can still be read stays on the index, is tried again and reported at the desk. When the homeserver fails for one room,
+only that room waits. Redacted events are overwritten at once. Expiry yields to every conversation. While the machine's
+clock is distrusted nothing expires; nothing of a thread on legal hold expires.
 """
 
 from __future__ import annotations

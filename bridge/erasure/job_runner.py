@@ -1,4 +1,4 @@
-"""Erasure jobs: what is over is destroyed step by step, and looked for when it is gone.
+"""Erasure jobs: destroy the data of an ended conversation step by step, and check that they are gone.
 
 A room:    redact → empty → censor → uploads → destroy → purge → look → forget → sign → flush
 A person:  key → copies → person → flush
@@ -6,11 +6,11 @@ A person:  key → copies → person → flush
 `empty` is due `REDACTION_DELIVERY_SECONDS` after the last redaction, and `purge` is due `grace` after the step before
 it. A step may follow itself, or an earlier one, while something is left (ARCHITECTURE.md, "The steps of an erasure").
 
-Rules of this module: a step is done outside first and noted in the database after it, so every step may be repeated, and a
-crash between any two lines repeats at most the step it fell into. A step is noted only with what it found, never with what
-it hoped. A step that is refused, breaks off or finds something left is tried again, and after a while reported at the desk.
-A legal hold waits for no more than the step under way. Nothing is signed before everything was looked for, from outside:
-events by fetching them, uploads and the room by asking the homeserver, our own rows by asking every table.
+Rules of this module: a step acts outside the database first and is noted there afterwards, so every step may be repeated,
+and a crash between any two lines repeats at most one step. A step is noted only with what it found, never with what it
+expected. A step that is refused, breaks off or finds something left is tried again, and after a while reported at the desk.
+A legal hold waits for no more than the step under way. A certificate is signed only after everything was looked for from
+outside: events by fetching them, uploads and the room by asking the homeserver, our own rows by asking every table.
 
 Why people are removed before keys are destroyed and the room is purged: clients learn nothing from a purge. A client keeps
 what it had unless it learns of the redactions and of its own removal, so the room stays for `grace` (facts-matrix.md,

@@ -1,10 +1,9 @@
 """Nightly maintenance: the homeserver's database is vacuumed, ours too, old audit entries are deleted.
 
 Rules of this module: a vacuum may hold the homeserver for a second or more, so both run in quiet hours only, once a night,
-and wait for words that are on their way. Time and duration of the last one are kept, so that `doctor` can show them; one
-that the homeserver could not do is tried again after a day, or it would be begun all night.
-While the machine's clock is distrusted nothing is deleted here and no vacuum runs, because nobody knows whether it is
-night.
+and wait for words that are on their way. Time and duration of the last one are kept, so that `doctor` can show them; a
+vacuum that the homeserver could not do is tried again after a day, not again and again all night. While the machine's clock
+is distrusted nothing is deleted here and no vacuum runs, because nobody knows whether it is night.
 """
 
 from __future__ import annotations

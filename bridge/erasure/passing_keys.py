@@ -1,15 +1,16 @@
-"""Destroys keys under which nothing stands any more: of words said at the desk, and of states of sessions that went on.
+"""Destroys passing keys under which nothing is sealed any more: of words said at the desk, and of old states of sessions.
 
-Rules of this module: PostgreSQL keeps what was deleted or replaced, so the key is what goes. What is sealed under a passing
-key is sealed within a commit. So within a commit that retires a key every row of that database that can ever be under those
-retired before it stands or is gone; and when that commit is on the disk, so is the end of those that are gone. The texter
-puppet's database is looked at after it, in a commit: one that began there before has ended then.
+Rules of this module: PostgreSQL keeps deleted and replaced rows, so the key is destroyed instead. Rows are sealed under a
+passing key only within a commit. So a commit that retires a key sees every row that can ever be under the keys retired
+before it; and when that commit is on the disk, so is the deletion of the rows that it does not see. The texter puppet's
+database is checked afterwards, in a commit, so that any commit that began there before has ended.
 
-What stands under passing keys: words in inbox and dead letters, which go; Megolm sessions of desk and offices, and Olm
-accounts and sessions of both identities, which are sealed again (`bridge/matrix/room_keys/resealing.py`).
+What is sealed under passing keys: words in inbox and dead letters, until they are deleted; Megolm sessions of desk and
+offices, and Olm accounts and sessions of both identities, until they are sealed again
+(`bridge/matrix/room_keys/resealing.py`).
 
-What a crash between two lines leaves: a key under which nothing stands, which is destroyed the next time; a bridge begins
-with a key of its own.
+What a crash between two lines leaves: a key without rows, which is destroyed the next time; each start of a bridge makes a
+new key.
 """
 
 from __future__ import annotations

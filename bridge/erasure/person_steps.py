@@ -1,7 +1,7 @@
 """The steps that erase what was kept of a texter; `job_runner` has their order and their rules.
 
-Rules of this module: the decision that ended the thread deleted the rows. Here the key is destroyed, and then each copy
-that the carrier still has is waited for. What a carrier keeps is called kept in the certificate.
+Rules of this module: the decision that ended the thread deleted the rows. These steps destroy the key, and then wait until
+the carrier has deleted each copy. The certificate counts a copy that the carrier keeps as kept.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Erases once more what had been erased of rooms that go on, where a homeserver that was put back has it again.
+"""Erases events of open rooms once more when the homeserver's database was put back and has them again.
 
-Rules of this module: each event of our rooms is on the deletion index until it was found gone. So what can be read, is no
-newer than what was heard, and is not on the index, had gone: it is put there to go now, and expiry does the rest, with its
-doubts of the clock and its regard for legal holds. What is newer the sync still brings. A room that cannot be looked at is
-compared elsewhere (`room_comparison`). What is noted is forgotten once every room was looked through: after a crash all are
-again, and it finds what is left.
+Rules of this module: each event of our rooms is on the deletion index until it was found gone. So an event that can be
+read, is no newer than the last one received, and is not on the index, had been erased: it is put on the index, due now, and
+expiry does the rest, with its rules for the clock and legal holds. Newer events still come by the sync. A room that cannot
+be read is compared elsewhere (`room_comparison`). The note of the rollback is deleted once every room was checked: after a
+crash all are checked again.
 """
 
 from __future__ import annotations

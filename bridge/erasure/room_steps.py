@@ -1,8 +1,8 @@
 """The steps that erase a room; `job_runner` has their order and their rules.
 
-Rules of this module: the deletion index says what to redact, and the homeserver is asked what it has beside that, before
-anybody is removed and once more before the purge. A redacted event stays on the index until it was looked for, also outside
-of an erasure job. Redacting yields to every conversation, and asks before each event whether its thread is on legal hold.
+Rules of this module: the deletion index says what to redact, and the homeserver is asked for further events, before anybody
+is removed and once more before the purge. A redacted event stays on the index until it was found gone, also outside of an
+erasure job. Redacting yields to every conversation, and asks before each event whether its thread is on legal hold.
 """
 
 from __future__ import annotations

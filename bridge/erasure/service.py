@@ -1,4 +1,4 @@
-"""Puts erasure together: what `bridge` makes before there is a homeserver, and what `matrix_workers` makes after.
+"""Puts erasure together: what `bridge` makes before the homeserver is reached, and what `matrix_workers` makes then.
 
 Rule of this module: it is wiring, and the one sentence that reports at the desk that something is not gone.
 """

@@ -1,9 +1,8 @@
-"""When texts come to the line, by the hour: how long it is usual that none comes, so that a silence can be told.
+"""Records when texts come, by the hour: how long a gap is usual, so that an unusual silence is noticed.
 
 Rules of this module: the line is measured, never a person. What is stored is one value of the table `line`: the hour of the
-newest text, and for each of the last eight weeks the longest time without any, in whole hours. An hour is written over by
-the next; nothing says whose text it was, how many there were, or that two belong together
-(decisions/operations.md, "Silence").
+newest text, and for each of the last eight weeks the longest time without any, in whole hours. Each hour overwrites the
+last; nothing says whose text it was, how many there were, or that two belong together (decisions/operations.md, "Silence").
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Hears how the canary's round trips went, and notices when it says nothing any more.
 
-Rules of this module: the desk is told once when it is not well, and once when it is well again, and the person on call with
-the first; a restart repeats neither. Where nothing is heard for two intervals, that is a failure like any other: a dead
-canary must not look like a healthy line.
+Rules of this module: the desk is told once when the canary fails, and once when it is well again; the person on call is
+called with the first. A restart repeats neither. Silence for two intervals is a failure as well: a dead canary must not
+look like a healthy line.
 """
 
 from __future__ import annotations

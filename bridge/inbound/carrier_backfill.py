@@ -1,12 +1,12 @@
-"""Asks the carrier for texts that came while nobody listened.
+"""Asks the carrier for texts that came while the bridge did not listen.
 
-Rules of this module: what is listed goes through the same functions as a webhook, so what is known changes nothing, and a
-message over another channel is told at the desk as there. The
-watermark moves to the last listed text, after everything before it is kept, because a listing may end early without notice.
-A text that cannot be kept holds the watermark, and no other text. The listing asks for nothing older than the ids that
-`seen` remembers. Where a carrier lists nothing, or the listing fails for long, the desk gets an alarm, so that people look
-for themselves. A carrier that only has what was missed brought by webhook is asked in the same way, and people are told all
-the same: its yes says nothing of what comes.
+Rules of this module: listed texts go through the same functions as webhooks, so a known text changes nothing, and a message
+of another channel is reported at the desk in the same way. The watermark moves to the last listed text, after everything
+before it is kept, because a listing may end early without notice. A text that cannot be kept stops the watermark, but no
+other text. The listing asks for nothing older than the ids that `seen` remembers. When a carrier has no listing, or the
+listing fails for long, the desk gets an alarm, so that people look for themselves. Some carriers only redeliver missed
+texts by webhook: they are asked in the same way, and people are told all the same, because the carrier's answer does not
+say what will come.
 """
 
 from __future__ import annotations

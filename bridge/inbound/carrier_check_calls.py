@@ -1,4 +1,4 @@
-"""What the webhook and `quietline carrier check` agree on, which calls it by its public address.
+"""What the webhook and `quietline carrier check`, which calls it by its public address, have in common.
 
 Rule of this module: nothing else is in it, for a check loads no bridge.
 """

@@ -2,8 +2,9 @@
 
 Rules of this module: it runs inside the commit of the sync response, so an event is in the inbox and on the deletion index
 exactly if the cursor has passed it. It judges nothing but what kind of event it is. An event that was seen before changes
-nothing. Events of a room that is being erased are noted and not handled. An event that cannot be read, or on which this
-program fails, affects no other: it becomes a dead letter, its author hears that it was not read, and the desk hears once.
+nothing. Events of a room that is being erased are noted and not handled. An event that cannot be read, or that makes this
+program fail, affects no other: it becomes a dead letter, its author is told that it was not read, and the desk is told
+once.
 """
 
 from __future__ import annotations

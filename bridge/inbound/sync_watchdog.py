@@ -1,7 +1,7 @@
 """Watches whether the homeserver still sends us what is written in the rooms.
 
 Rule of this module: a stalled sync causes one alert, at the desk and to the person on call, after more minutes than a
-homeserver takes to restart. Nobody notices it otherwise: texts still come in, and still reach the rooms.
+homeserver takes to restart. Without it nobody would notice: texts still come in, and still reach the rooms.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Tries a dead letter once more, because a person says so.
 
-Rules of this module: only words that a person wrote to us, or that we show, are tried again. A text to a phone never is (it
-may have left), nor anything that was true only then. One commit deletes the dead letter and puts its row back.
+Rules of this module: only words that a person wrote to us, and messages that we show, are tried again. A text to a phone
+never is (it may have left), nor is anything that was true only at that time. One commit deletes the dead letter and puts
+its row back.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """The one way out: durable outbox rows, performed in order within owner, lane and transport; conversation goes first.
 
-Rules of this module: a row leaves when the commit that put it in is on the disk, with all that was written before, and
-waits for nothing that was written since. It stays until a commit holds its result. Performing a row again after a crash
-must have no visible effect (transaction ids, reading first), except for a text, whose performer marks it before the request
-(`sms_sender`). A request that the other side certainly did not take is repeated; a permanent refusal makes a dead letter,
-with an alarm and without content. A row of a thread that has ended is dropped. An edit that waits is deleted by the commit
-of the next edit of the same message: nobody would read it.
+Rules of this module: a row leaves when its commit, and every earlier one, is on the disk; it waits for no later commit. It
+stays until a commit holds its result. Performing a row again after a crash must have no visible effect (transaction ids,
+reading first), except for a text, whose performer marks it before the request (`sms_sender`). A request that the other side
+certainly did not take is repeated; a permanent refusal makes a dead letter, with an alarm and without content. A row of a
+thread that has ended is dropped. The commit of the next edit of a message deletes the edit that still waits: nobody would
+read it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Redacts messages of ours, and a person's message with whatever is on it.
 
-Rule of this module: of a thread that a person holds nothing is redacted. Its lane does not wait for that, perhaps for
-weeks: the expiry worker takes what should go as soon as nobody holds the thread.
+Rule of this module: nothing is redacted in a thread on legal hold. The lane does not wait for the end of the hold, which
+may take weeks: the expiry worker redacts these messages as soon as the hold is lifted.
 """
 
 from __future__ import annotations

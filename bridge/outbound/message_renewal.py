@@ -1,10 +1,11 @@
-"""A message of ours that is posted again, in the place of the one that bore its name.
+"""Posts a message of ours again, in place of the one with the same ref.
 
-That is the card of a thread, the board, and any other that the homeserver has lost, as after its database was put back.
+These are the card of a thread, the board, and any message that the homeserver has lost, for instance by a rollback.
 
-Rules of this module: the new one stands, and is pinned if the old one was, before the old one goes, so that there is never
-none. Its edits stay until their time: clients show none of a message that is redacted, and each redaction is a line that
-says so. Of a thread that a person holds nothing goes. A lost message is redacted too: clients may have kept it.
+Rules of this module: the new message is posted, and pinned if the old one was, before the old one is redacted, so that
+there is always one. The edits of the old one stay until they expire: clients do not show edits of a redacted message, and
+show each redaction as a line. Nothing is redacted in a thread on legal hold. A lost message is redacted too: clients may
+have kept it.
 """
 
 from __future__ import annotations

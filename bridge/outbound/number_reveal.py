@@ -4,7 +4,7 @@ Rules of this module: a number is opened here, goes into encrypted messages of t
 a minute after it was granted; whatever is still shown when the program starts is redacted first. A grant that could not be
 performed within its minute shows nothing, and what an earlier attempt may have shown is looked for and redacted. It has a
 Megolm session of its own in each office, made before it and destroyed with it, so that a person who kept the ciphertext
-finds no key here. It goes even while the clock is distrusted: going early loses nothing here.
+finds no key here. It is redacted even while the clock is distrusted: too early does no harm here.
 """
 
 from __future__ import annotations

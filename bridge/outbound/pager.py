@@ -5,9 +5,9 @@ no reason that only a line for survivors would have (practice 30). One page says
 bridge was refused. A page that fails causes an alarm at the desk while it is still tried, and another when it is given up,
 so that a person there can use a telephone.
 
-A call that one way took is noted at once, and is made by nobody again. One of which nothing is known, because the bridge
-died or lost the lead in the middle of it, is made once more by whoever leads next: twice is a nuisance, never is worse. Who
-has lost the lead calls nobody: it is asked immediately before bytes leave, those of an e-mail as well.
+A call that one way has accepted is noted at once, and is not repeated. When the result is unknown, because the bridge died
+or lost the lead during the call, the next leader makes the call again: two calls are a nuisance, none is worse. A bridge
+that has lost the lead calls nobody: the lease is checked immediately before bytes leave, also for an e-mail.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""From which number of ours a person is answered: the one that they texted last.
+"""Chooses the number from which a person is answered: the number of ours that they texted last.
 
-Rule of this module: it is by when a text was texted, not by when it came, for a listing or a late retry may bring an older
-one. With the number the moment is sealed, under the thread's key.
+Rule of this module: last means by the time of sending, not of arrival, because a listing or a late retry may bring an older
+text. Number and time are sealed together, under the thread's key.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Makes rooms, here and only here: the desk, an office per member of staff, a few warm rooms, one per thread.
 
-Rules of this module: it compares what should exist with what does, and makes the difference, as often as it takes. A thread
-that waits for a room comes before the stock. A room that nobody noted (a crash, a lost answer, an upgrade) is left and
-forgotten, at the next start, once all is calm, or within the hour; one that a homeserver which was put back has again is
-erased again. A room that the homeserver has lost is looked for at
-each start, and when it refuses one; a thread gets another, and the people who were in it are invited, as are those whom it
-has lost in a room that it has; of a lost desk the person on call hears. One person who cannot be invited delays nobody
-else: the desk gets an alarm. When everybody has left the desk, its configured supervisors are invited again. The texter
-puppet comes back to a room from which a person removed it.
+Rules of this module: it compares the rooms that should exist with those that do, and makes the missing ones until none is
+missing. A thread that waits for a room comes before the stock. A room that the database does not know (a crash, a lost
+answer, an upgrade) is left and forgotten, at the next start, when nothing else is to do, or within the hour; a room that
+had been erased, and that a homeserver with an older database has again, is erased again. Rooms that the homeserver has lost
+are looked for at each start, and when it refuses one: the thread gets another room, and its people are invited. Members
+that the homeserver has lost in a room are invited again. When the desk is lost, the person on call is told. One person who
+cannot be invited delays nobody else: the desk gets an alarm. When everybody has left the desk, its configured supervisors
+are invited again. The texter puppet comes back to a room from which a person removed it.
 """
 
 from __future__ import annotations

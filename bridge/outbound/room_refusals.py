@@ -1,9 +1,9 @@
 """What a homeserver that refuses a row means: whether it is for good, and whether people are to hear of it.
 
-Rules of this module: `M_FORBIDDEN` means nothing final while one of us is not in the room: a person removed us, or the
-homeserver was put back to before the room was made. Then the room is made again, or one of us brought back, and what was
-refused waits for that. What an administrator has to lift (an account that is locked or suspended, a limit that is reached)
-is waited for as well, and told at the desk and to the person on call, once a day: nobody sees otherwise that words wait.
+Rules of this module: `M_FORBIDDEN` is not final while the policy bot or the texter puppet is not in the room: a person
+removed it, or the homeserver's database is older than the room. The refused row waits until the room is made again, or the
+account brought back. It also waits for what only an administrator can lift (an account that is locked or suspended, a limit
+that is reached); the desk and the person on call are told once a day, because nobody would see otherwise that words wait.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """In which lane an action waits, and by which way it leaves.
 
 Rule of this module: order holds within a lane of an owner, and nothing in one lane waits for another. Each office has a
-lane of its own, so that one that does not come to be holds up neither the desk nor another office; and so have keys that
-a person is given in a thread, for which no word waits.
+lane of its own, so that an office that cannot be made holds up neither the desk nor another office. Keys that a person is
+given in a thread have a lane of their own as well: no message waits for them.
 """
 
 from __future__ import annotations

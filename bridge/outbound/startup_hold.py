@@ -1,9 +1,8 @@
-"""Holds back texts from before a restart until it is known what was written and texted meanwhile.
+"""Holds back texts from before a restart until everything that was written and texted meanwhile is known.
 
-Rules of this module: redactions, an `!unsafe` or a STOP of the time when nothing ran are received *and decided* before any
-timer fires, and before anything leaves for a phone that had something waiting. A homeserver or a carrier that does not
-answer delays this by `MAX_HOLD` at most (decisions/carriers.md, "Order and transports"). A phone that had nothing waiting
-is not held.
+Rules of this module: redactions, an `!unsafe` or a STOP from the downtime are received *and decided* before any timer
+fires, and before anything leaves for a phone that had a text waiting. A homeserver or a carrier that does not answer delays
+this by `MAX_HOLD` at most (decisions/carriers.md, "Order and transports"). A phone that had nothing waiting is not held.
 """
 
 from __future__ import annotations
