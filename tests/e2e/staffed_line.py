@@ -152,18 +152,22 @@ class StaffedLine:
         await conversation.wait_for_text(text)
         return conversation
 
-    async def as_bot(self, method: str, path: str, content: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Ask the homeserver something as the policy bot: what a room's state is, or to invite a person.
+    async def as_bot(
+        self, method: str, path: str, content: dict[str, Any] | None = None, *, user: str | None = None
+    ) -> dict[str, Any]:
+        """Ask the homeserver something as the policy bot, or as another `user` of the bridge's: what a room's state is.
 
-        `path` after `/_matrix/client/v3/`. There is no command yet that brings a second person into a thread.
+        `path` after `/_matrix/client/v3/`.
         """
         headers = {"Authorization": f"Bearer {self.stack.secret('as_token')}"}
         async with (
             aiohttp.ClientSession(self.ready.homeserver, headers=headers) as http,
-            http.request(method, f"/_matrix/client/v3/{path}", json=content, params={"user_id": self.ready.bot}) as answer,
+            http.request(
+                method, f"/_matrix/client/v3/{path}", json=content, params={"user_id": user or self.ready.bot}
+            ) as answer,
         ):
             told: Any = await answer.json()
-        assert answer.status == 200, f"the homeserver answered {answer.status} to the policy bot"
+        assert answer.status == 200, f"the homeserver answered {answer.status} to {user or self.ready.bot}"
         return told if isinstance(told, dict) else {"state": told}
 
     async def newest_edit(self, room: str, item: TimelineItem) -> str:

@@ -150,8 +150,10 @@ class DeviceLists:
         if await transaction.fetchval(spoke, *who):
             return
         await transaction.execute("UPDATE matrix_last_seen SET spoke=$3 WHERE user_id=$1 AND device_id=$2", *who, True)
+        # Not as asked for: where it could not read us it asks now, and the hour's limit would hold back what it needs.
         for sender in sorted(self._ours):
-            await self.owe_keys_again(transaction, device, sender)
+            await outbound_table.owe_once_more(transaction, *who, sender)
+        await self.mark(transaction, [device.user_id], stale=False)
 
     async def find(self, transaction: Transaction | Database, user_id: str, curve25519: str) -> tuple[Device, bool] | None:
         """Return a user's device by its identity key, and whether it is trusted; None when it is not known."""
@@ -353,18 +355,15 @@ class DeviceLists:
             await outbound_table.retire_sessions_sent_to(transaction, user_id, device_id)
 
     async def owe_keys_again(self, transaction: Transaction, device: Device, sender: str) -> None:
-        """Owe a device every live key of one of our identities once more; at most once an hour.
+        """Owe a device every live key of one of our identities once more, as it asked; each at most once an hour.
 
         Of that one alone: if it lost its session with the other as well, it will say so. That it had them stays noted
         meanwhile: by that their sessions end when it is not trusted any more. When it last asked stands in the same commit,
-        so that a commit which fails can be done again.
+        so that a commit which fails can be done again. A key that it has had since is none that it asked for.
         """
         now, whose = int(self._clock.now() * 1000), (device.user_id, device.device_id, sender)
-        asked = await outbound_table.last_owed(transaction, *whose)
-        if asked is None or 0 <= now - asked < RESEND_INTERVAL_MS:
-            return
-        await outbound_table.owe_again(transaction, *whose, now_ms=now)
-        await self.mark(transaction, [device.user_id], stale=False)
+        if await outbound_table.owe_as_asked(transaction, *whose, now_ms=now, interval_ms=RESEND_INTERVAL_MS):
+            await self.mark(transaction, [device.user_id], stale=False)
 
 
 async def bring_back(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:

@@ -237,17 +237,22 @@ async def devices_with_keys(reader: Reader, user_id: str) -> set[str]:
     return {row["device_id"] for row in rows}
 
 
-async def last_owed(reader: Reader, user_id: str, device_id: str, sender: str) -> int | None:
-    """Return when a device was last owed every key of an identity once more, 0 for never; None when it has had none."""
-    query = f"SELECT MAX(again_ms) FROM matrix_sent WHERE {_SENT_KEYS_OF}"  # noqa: S608 - a constant
-    at: int | None = await reader.fetchval(query, user_id, device_id, sender)
-    return at
+async def owe_once_more(transaction: Transaction, user_id: str, device_id: str, sender: str) -> None:
+    """Owe a device every key of an identity that it has had once more, without its having asked."""
+    query = f"UPDATE matrix_sent SET owed=$4 WHERE {_SENT_KEYS_OF}"  # noqa: S608 - a constant
+    await transaction.execute(query, user_id, device_id, sender, True)
 
 
-async def owe_again(transaction: Transaction, user_id: str, device_id: str, sender: str, *, now_ms: int) -> None:
-    """Owe a device every key of an identity that it has had once more."""
-    query = f"UPDATE matrix_sent SET owed=$4, again_ms=$5 WHERE {_SENT_KEYS_OF}"  # noqa: S608 - a constant
-    await transaction.execute(query, user_id, device_id, sender, True, now_ms)
+async def owe_as_asked(
+    transaction: Transaction, user_id: str, device_id: str, sender: str, *, now_ms: int, interval_ms: int
+) -> bool:
+    """Owe a device each key of an identity that it has had, but those it asked for within that time; whether any is owed.
+
+    A time that is ahead is of a clock that was wrong, and holds nothing back.
+    """
+    query = f"""UPDATE matrix_sent SET owed=$4, again_ms=$5
+        WHERE {_SENT_KEYS_OF} AND (again_ms <= $6 OR again_ms > $5) RETURNING session_id"""  # noqa: S608 - a constant
+    return bool(await transaction.fetch(query, user_id, device_id, sender, True, now_ms, now_ms - interval_ms))
 
 
 async def owe_everything(transaction: Transaction) -> None:

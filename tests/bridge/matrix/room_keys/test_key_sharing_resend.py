@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.matrix.api.http_client import Transient
+from bridge.matrix.room_keys.outbound_table import rotate_sessions
 from bridge.runtime.crash_points import CrashPoint
 from bridge.storage.errors import Unavailable
 from tests.bridge.matrix.client_device import ClientDevice
@@ -197,6 +198,28 @@ async def test_a_device_that_begins_another_session_is_sent_the_keys_again(rig: 
     assert len(set(again)) == 2
     await begins_again(rig, server, ada)
     assert senders(server, ada) == [POLICY, PUPPET, POLICY, PUPPET]
+
+
+async def test_keys_of_the_last_hour_go_again_all_the_same(rig: Rig, server: ScriptedHomeserver) -> None:
+    """The limit is each key's: of one that asked within the hour the keys go that it has had since, and no others.
+
+    What goes with its first message was not asked for, and counts for nothing: it went by the session that it cannot read.
+    """
+    ada = await both_speak(rig, server)
+    for event in server.sent_to(ada):
+        ada.decrypt_to_device(event)
+    await writes(rig, server, ada)
+    server.queue_sync(timeline(ada.room_message(ROOM, "one")))
+    await rig.matrix.sync.run_once()
+    await rig.matrix.device_updates.run_once()
+    assert senders(server, ada) == [POLICY, PUPPET] * 2, "with its first message"
+    await begins_again(rig, server, ada)
+    assert senders(server, ada) == [POLICY, PUPPET] * 3, "and as it asked"
+    await rig.database.commit(lambda transaction: rotate_sessions(transaction, ROOM))
+    said = await encrypt(rig)
+    await begins_again(rig, server, ada)
+    assert senders(server, ada) == [POLICY, PUPPET] * 3 + [POLICY] * 2
+    assert ada.decrypt_to_device(server.sent_to(ada)[-1])["content"]["session_id"] == said["session_id"]
 
 
 async def begins_again(rig: Rig, server: ScriptedHomeserver, ada: ClientDevice) -> None:
