@@ -283,6 +283,22 @@ async def spawn(module: str, *arguments: str, log: Path, pipes: bool = False, **
         )
 
 
+async def start_module(*command: str, log: Path) -> Process | Fork:
+    """Start a module as `spawn` does: by a fork where one is in use that has loaded it."""
+    template = forked_children.TEMPLATES.for_command(command) if forked_children.is_used() else None
+    if template is None:
+        return await spawn(*command, log=log)
+    os.umask(umask := os.umask(0o077))
+    with log.open("ab") as out:
+        return await template.fork(
+            *command,
+            environment={**os.environ, "PYTHONPATH": str(ROOT)},
+            directory=ROOT,
+            umask=umask,
+            output=out.fileno(),
+        )
+
+
 def die_with_us() -> None:
     """Have a child end with us: a test run that is killed itself leaves nothing behind."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

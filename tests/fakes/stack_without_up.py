@@ -11,9 +11,10 @@ from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import NUMBER, SLUG, mxid, provision
 from deploy.stack.readiness import BridgeReady
 from deploy.stack.synapse_config import SERVER_NAME
-from tests.e2e.stack import ReadyFile, Stack, spawn
+from tests.e2e.stack import ReadyFile, Stack, start_module
 from tests.e2e.staff_client import Account
 from tests.fakes.provisioned_homeserver import put_homeserver
+from tests.forked_children import Fork
 
 
 class StackWithoutUp(Stack):
@@ -61,6 +62,6 @@ class StackWithoutUp(Stack):
             url_file.write_text(database, encoding="utf-8")
             self.configure(database={"url_file": str(url_file)})
 
-    async def start_carrier(self) -> Process:
+    async def start_carrier(self) -> Process | Fork:
         """Start the rehearsal carrier."""
-        return await spawn("deploy.rehearsal", "--config", str(self.layout.carrier), log=self.layout.log("carrier"))
+        return await start_module("deploy.rehearsal", "--config", str(self.layout.carrier), log=self.layout.log("carrier"))

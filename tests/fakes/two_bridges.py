@@ -1,9 +1,9 @@
 """Two bridges on one line: one PostgreSQL database, one directory of keys, two ports, and a carrier that texts.
 
-Rules of this module: bridges are real processes, started as a person starts a second one, each with its own way to
-the database, which can be cut; what stands in front of them, at the carrier's address, sends a webhook to whichever takes
-it, as a proxy with two upstreams does; processes are ended by their id, whatever the test did. Without a homeserver texts
-come in, and each texter's greeting leaves as well.
+Rules of this module: bridges are real processes, with the words by which a person starts a second one (in a run of the
+tests forks, `tests/forked_children.py`), each with its own way to the database, which can be cut; what stands in front of
+them, at the carrier's address, sends a webhook to whichever takes it, as a proxy with two upstreams does; processes are
+ended by their id, whatever the test did. Without a homeserver texts come in, and each texter's greeting leaves as well.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import signal
 import time
 from asyncio.subprocess import Process
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -42,21 +42,24 @@ from deploy.init.proxy_files import proxy_files
 from deploy.stack.provision import SLUG, run_homeserver, write_line_files
 from tests.deploy.init.answers import joined
 from tests.e2e.polling import wait_until
-from tests.e2e.stack import die_with_us, spawn
+from tests.e2e.stack import die_with_us, start_module
 from tests.fakes.caddy_looks import LOG_OF_INIT, LOG_OF_LOOKS, Looks
 from tests.fakes.database_engine import make_line_database
 from tests.fakes.served import answering, served
 from tests.fakes.silent_server import SilentServer
 from tests.fakes.stack_without_up import StackWithoutUp
+from tests.forked_children import Fork
 from tests.free_ports import free_ports
 
-PACK: Final = """\
-name: crowded
-settings:
-  {new_threads_per_minute: 10000, new_threads_per_number_per_hour: 10000, cap: 50, undo_seconds: 8,
-  undo_after_join_seconds: 8, undo_after_switch_seconds: 8}
-"""
-"""Every new texter is greeted, however many there are."""
+CROWDED: Final[Mapping[str, Any]] = {
+    "new_threads_per_minute": 10_000,
+    "new_threads_per_number_per_hour": 10_000,
+    "cap": 50,
+    "undo_seconds": 8,
+    "undo_after_join_seconds": 8,
+    "undo_after_switch_seconds": 8,
+}
+"""Every new texter is greeted, however many there are; an answer waits long enough for its leader to be lost meanwhile."""
 START_SECONDS: Final = 60.0
 NAMES: Final = ("one", "two")
 LEADER, STANDBY = "leader", "standby"
@@ -65,16 +68,20 @@ LEADER, STANDBY = "leader", "standby"
 class TwoBridges(StackWithoutUp):
     """The line. `running` for the length of a block; then a `pair` of bridges; the leader is killed, frozen or cut off."""
 
-    def __init__(self, directory: Path, server: str, *, caddy: str | None = None) -> None:
+    def __init__(
+        self, directory: Path, server: str, *, caddy: str | None = None, settings: Mapping[str, Any] | None = None
+    ) -> None:
         """Make it. `server`: the URL of a database on the server, on which another one may be made.
 
         `caddy`: the program that stands before both bridges, with our file for it, in place of what sends to either.
+        `settings`: the agency's, besides what lets many text.
         """
         super().__init__(directory)
+        self._settings = {**CROWDED, **(settings or {})}
         self._caddy, self.answered, self.refused = caddy, Counter[int](), list[float]()
         self.longest_held = 0.0
         self._server = server
-        self.bridges: dict[str, Process] = {}
+        self.bridges: dict[str, Process | Fork] = {}
         self._ways: dict[str, SilentServer] = {}
         self.database = ""
         self._own_ports = {name: free_ports() for name in NAMES}
@@ -91,7 +98,8 @@ class TwoBridges(StackWithoutUp):
                 write_line_files(self.layout, self.ports)
             self._has_homeserver = homeserver
             self.database = await make_line_database(f"line_{secrets.token_hex(6)}", self._server)
-            self.write_configuration(PACK, database=self.database)
+            pack = yaml.safe_dump({"name": "crowded", "settings": self._settings})
+            self.write_configuration(pack, database=self.database)
             port = urlsplit(self.database).port
             assert port is not None
             for name in NAMES:
@@ -105,7 +113,7 @@ class TwoBridges(StackWithoutUp):
         """Start a bridge, or start it again."""
         address = f"127.0.0.1:{self._own_ports[name]}"
         words = ("--config", str(self._own_configuration(name)), "--listen", address)
-        self.bridges[name] = await spawn("deploy", "bridge", *words, log=self.layout.log(name))
+        self.bridges[name] = await start_module("deploy", "bridge", *words, log=self.layout.log(name))
 
     def _own_configuration(self, name: str) -> Path:
         """Write the line's configuration as it is now, with this bridge's own way to the database."""

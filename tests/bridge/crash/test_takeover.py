@@ -1,9 +1,11 @@
-"""Two bridges on one line: whatever becomes of the one that leads, the other one goes on, and everything is counted."""
+"""Two bridges on one line: whatever becomes of the one that leads, the other one goes on, and every text is counted.
+
+There is no homeserver here: `test_takeover_rooms.py` has one, and a person at the desk.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 import signal
@@ -23,16 +25,11 @@ from bridge.tables import line_state
 from bridge.tables.lease_table import LEADER_NAME
 from deploy.data_dir import offline
 from deploy.inspect.handover import hand_over
-from tests.conftest import FIGURES, STRICT_FALLBACKS
-from tests.e2e.carrier_api import handset as carrier_handset
-from tests.e2e.conftest import StrictClientFactory
+from tests.conftest import FIGURES
 from tests.e2e.polling import wait_until
-from tests.e2e.staff_client import StaffClient
-from tests.e2e.staffed_line import StaffedLine
-from tests.fakes.key_file_reader import wrapped_keys
 from tests.fakes.mail_server import MailServer
 from tests.fakes.postgres_server import PostgresServer
-from tests.fakes.takeovers import CUT_OFF, FROZEN, HANDED_OVER, HOW, KILLED, NOT_TAKEN, TAKEN, Takeovers, wait_for_request
+from tests.fakes.takeovers import HOW, Takeovers
 from tests.fakes.texting import Texting
 from tests.fakes.two_bridges import STANDBY, TwoBridges
 from tests.outside_programs import OutsidePrograms
@@ -189,109 +186,3 @@ async def ask_for_call(transaction: Transaction) -> None:
 async def counted(number: Callable[[], int]) -> bool | None:
     """Whether there is one."""
     return number() > 0 or None
-
-
-@pytest.mark.e2e
-@pytest.mark.timeout(1800)
-async def test_the_next_leader_speaks_as_the_same_users(
-    postgres_server: PostgresServer, tmp_path: Path, pytestconfig: pytest.Config
-) -> None:
-    """An answer that waits leaves once, from whoever leads then; rooms go on, no device is made, nothing stands twice.
-
-    Of an answer whose request was under way nobody heard: it is marked unknown and not sent again, whether the carrier has
-    lost it or delivered it. With hundreds of answers: `./quietline test --long answers`.
-    """
-    line, log_ins = (
-        TwoBridges(tmp_path, postgres_server.url("postgres")),
-        StrictClientFactory(fallbacks=pytestconfig.stash[STRICT_FALLBACKS]),
-    )
-    async with line.running(homeserver=True):
-        leader, other = await line.pair()
-        scene, number = StaffedLine(stack=line, ready=line.ready), carrier_handset()
-        person = await log_ins.log_in(line.ready.homeserver, line.ready.account("advocate"))
-        try:
-            await scene.bring_to_desk(person)
-            devices = await scene.as_bot("GET", "devices")
-            talk = await scene.start_conversation(person, number, "first words")
-            texts, answers, under_way = ["first words"], [], []
-            for how, fault in ((signal.SIGSTOP, NOT_TAKEN), (signal.SIGKILL, TAKEN), (None, None)):
-                name = "a change" if how is None else how.name
-                if fault is not None:
-                    under_way.append(await person.say(talk.room, words := f"answer under way at {name}"))
-                    await wait_for_request(scene.carrier, fault)
-                    answers += [words] if fault == TAKEN else []
-                answers.append(f"answer before {name}")
-                said = await person.say(talk.room, answers[-1])
-                if how is None:
-                    assert (await hand_over(load(line.layout.config))).ok
-                    await line.wait_until_leading(other)
-                else:
-                    await line.take_over(leader, other, how)
-                texts.append(f"words after {name}")
-                await scene.carrier.text(number, texts[-1])
-                await talk.wait_for_text(texts[-1])
-                await talk.wait_for_receipt(said, "delivered")
-                leader, other = await line.pair()
-            for cut in under_way:
-                await talk.wait_for_receipt(cut, "unknown")
-            assert await talk.texts_in_room(whole=True) == texts
-            assert (await scene.carrier.texts_delivered(number))[1:] == answers
-            assert await scene.as_bot("GET", "devices") == devices
-        finally:
-            await person.stop()
-
-
-@pytest.mark.e2e
-@pytest.mark.timeout(1800)
-async def test_what_was_ended_is_gone_whoever_leads(
-    postgres_server: PostgresServer, tmp_path: Path, pytestconfig: pytest.Config
-) -> None:
-    """The leader is frozen, killed, cut off or hands over while a conversation is erased: the other goes on with it."""
-    line, log_ins = (
-        TwoBridges(tmp_path, postgres_server.url("postgres")),
-        StrictClientFactory(fallbacks=pytestconfig.stash[STRICT_FALLBACKS]),
-    )
-    async with line.running(homeserver=True):
-        await line.pair()
-        scene = StaffedLine(stack=line, ready=line.ready)
-        sol = await log_ins.log_in(line.ready.homeserver, line.ready.account("supervisor"))
-        try:
-            await scene.bring_to_desk(sol)
-            for how, step in ((FROZEN, "%"), (KILLED, "purge"), (CUT_OFF, "%"), (HANDED_OVER, "purge")):
-                await _erased_by_another(line, scene, sol, how, step)
-        finally:
-            await sol.stop()
-
-
-async def _erased_by_another(line: TwoBridges, scene: StaffedLine, sol: StaffClient, how: str, step: str) -> None:
-    number, (leader, other) = carrier_handset(), await line.pair()
-    talk = await scene.start_conversation(sol, number, f"planted before it is {how}")
-    said = await sol.say(talk.room, f"an answer before it is {how}")
-    await talk.wait_for_receipt(said, "delivered")
-    ((owner,),) = line.rows("SELECT id FROM thread")
-    query = "SELECT id, body FROM erasure_certificate"
-    before = line.rows(query)
-    await scene.send_closing_command(sol, talk.room, "!close now")
-
-    async def begun() -> bool | None:
-        return bool(line.rows(f"SELECT 1 FROM erasure WHERE step LIKE '{step}'")) or None  # noqa: S608 - a word of ours
-
-    await wait_until("it is being erased", begun, every=0.05)
-    if how == HANDED_OVER:
-        assert (await hand_over(load(line.layout.config))).ok
-        await line.wait_until_leading(other)
-    elif how == CUT_OFF:
-        await line.cut_off(leader, other)
-    else:
-        await line.take_over(leader, other, signal.SIGKILL if how == KILLED else signal.SIGSTOP)
-
-    async def gone() -> bool | None:
-        return not line.rows("SELECT 1 FROM erasure UNION ALL SELECT 1 FROM thread") or None
-
-    await wait_until("everything is gone", gone, within=75)
-    certificates = [json.loads(row[1]) for row in line.rows(query) if row not in before]
-    assert sorted(told["what"] for told in certificates) == ["conversation", "person"]
-    assert not set(wrapped_keys(line.layout.bridge / "keys.db")) & {owner, f"room:{talk.room}"}
-    assert talk.room not in (await scene.as_bot("GET", "joined_rooms"))["joined_rooms"]
-    assert [record for record in await scene.carrier.records() if number in (record["from"], record["to"])] == []
-    assert line.rows("SELECT kind FROM dead_letter") == []
