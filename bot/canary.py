@@ -1,10 +1,10 @@
-"""The canary: a thread that no person has, to see that a text reaches a room and an answer reaches a handset.
+"""The canary: a thread without an assignee, by which we see that a text reaches a room and an answer reaches a handset.
 
-Rules of this module: a thread is the canary's when it was made so, which only the canary's own route does; it never becomes
-one, and never ceases to be one. No other feature sees such a thread, so it has no card and no greeting, is in no queue, is
-nobody's load, and is counted, audited and told to the desk nowhere. The one account that is invited to it is the canary's,
-and that account is heard in no other thread, for it is not on the roster. It ends with its first answer, or when its time
-is over, and leaves no certificate that is kept.
+Rules of this module: only the canary's own route makes a canary thread, and a thread is one from its beginning to its end
+or never. No other feature sees such a thread: it has no card and no greeting, is in no queue, is nobody's load, and appears
+in no count, no audit and no notice at the desk. Only the canary's account is invited to it. That account is heard in no
+other thread, because it is not on the roster. The thread ends with its first answer, or when its time is over, and leaves
+no certificate that is kept.
 """
 
 from __future__ import annotations

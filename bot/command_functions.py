@@ -1,8 +1,8 @@
-"""The function that does each command, by the place where it is said.
+"""Maps each command to the function that does it, for each place where it may be said.
 
 Rules of this module: every command of the registry (`bot.commands.spec`) has exactly one function for each place where it
-may be said, and no name here is missing there (a test compares the two); a function is called only when the registry lets
-the sender say the command there, so it asks neither; rows stand in the order of the registry.
+may be said, and every name here is in the registry (a test compares the two). A function is called only when the registry
+lets the sender say the command there, so it checks neither. Rows are in the order of the registry.
 """
 
 from __future__ import annotations

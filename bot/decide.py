@@ -1,8 +1,8 @@
 """The decision: a table from aggregate and event to the features that look at it, in order.
 
-Rules of this module: `decide` is total (an event that no feature is listed for changes nothing) and deterministic; a
-feature that consumes an event ends the walk; a message is parsed as a command once, and a command is done by the one
-function that `command_functions` names; every text that comes out has passed `guard.may_send`, for any author.
+Rules of this module: `decide` is total (an event without features changes nothing) and deterministic. When a feature
+consumes an event, later features do not see it. A message is parsed as a command once, and the one function that
+`command_functions` names does it. Every text of the result has passed `guard.may_send`, for any author.
 """
 
 from __future__ import annotations

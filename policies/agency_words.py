@@ -1,7 +1,7 @@
 """The agency's own words that must never reach a phone: its name, its street, surnames of staff.
 
-Rule of this module: words are compared as a reader takes them, whole, without case, accents, punctuation or letters that
-cannot be seen. A name of several words is also found written as one, as in a web address. The guard asks here before words
+Rule of this module: words are compared as a reader sees them: whole, without case, accents, punctuation or invisible
+letters. A name of several words is also found written as one, as in a web address. The guard checks them before words
 leave, and lint before a pack is used.
 """
 

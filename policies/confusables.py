@@ -1,11 +1,11 @@
-"""Words as a person sees them, whatever letters, marks and codes they are made of.
+"""Reduces words to what a reader sees, whatever letters, marks and codes they are made of.
 
-Rule of this module: it is for looking only; what it returns is never shown and never sent. Two spellings that a reader
-takes for the same come out the same: wide and ornate letters, accents, marks and letters that cannot be seen, letters of
-other alphabets that look like Latin ones, codes of links and of web pages, dots of any kind.
+Rule of this module: the result is for comparison only; it is never shown and never sent. Two spellings that look alike give
+the same result: wide and ornate letters, accents, invisible marks and letters, letters of other alphabets that look like
+Latin ones, codes of links and of web pages, dots of any kind.
 
-Sources: Unicode UAX 15 (compatibility decomposition) and UTS 39 (confusables; of its table the lower-case letters that
-look like Latin ones in most typefaces, and the small capitals); RFC 3986, 2.1; HTML, 13.5.
+Sources: Unicode UAX 15 (compatibility decomposition) and UTS 39 (confusables; of its table the lower-case letters that look
+like Latin ones in most typefaces, and the small capitals); RFC 3986, 2.1; HTML, 13.5.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""What a conversation is called: two plain words that say nothing about anybody.
+"""Chooses the designation of a conversation: two plain words that say nothing about anybody.
 
-Rules of this module: a designation comes from chance and from what is taken, never from a phone, a name or a time. Two open
-conversations never share one, and as long as there are first words left theirs are unlike, because advocates speak and
-type the first word only.
+Rules of this module: a designation depends on chance and on the designations in use, never on a phone, a name or a time.
+Two open conversations never share one. While there are unused first words, no two open conversations have like first words,
+because advocates speak and type the first word only.
 
-The words are plain ones in lower case that a tired person can tell apart, say aloud and type. None that could wound, sounds
-sexual or violent, is a person's name, speaks of a body, a people, drugs or the law, or hints at what a survivor may have
-lived through; when in doubt it is struck out. First words differ among themselves by more than one letter, and so do second
-words.
+The words are plain, in lower case; a tired person can tell them apart, say them aloud and type them. No word could wound,
+sounds sexual or violent, is a person's name, refers to the body, a people, drugs or the law, or hints at what a survivor
+may have lived through; a doubtful word is left out. First words differ among themselves by more than one letter, and so do
+second words.
 """
 
 from __future__ import annotations

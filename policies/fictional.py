@@ -1,7 +1,7 @@
-"""What is nobody's: numbers and addresses that were set aside for examples, found by their look.
+"""Numbers and addresses that are reserved for examples, found by their form.
 
-Rule of this module: exactly these, and no other pattern, for a line that refuses its own true number cannot start. Numbers
-555-01xx and 555-555-xxxx however they are written, `example.*`, `.test`, `.invalid`, and XXX. Pure.
+Rule of this module: exactly these, and no other pattern, because a line that refuses its own true number cannot start.
+Numbers 555-01xx and 555-555-xxxx however they are written, `example.*`, `.test`, `.invalid`, and XXX. Pure.
 
 Sources: North American Numbering Plan, 555-0100 to 555-0199 for fiction; RFC 2606 and RFC 6761, names for examples.
 """

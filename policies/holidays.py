@@ -1,12 +1,12 @@
 """Which days of a year are holidays, by named rules.
 
-Rule of this module: a rule is data, and a day follows from it by counting alone. Who has other days off lists them as
-`closed` in a pack; nobody's calendar is asked for.
+Rule of this module: a rule is data, and its day is computed from the rule and the year alone. An agency with other days off
+lists them as `closed` in a pack; no calendar is read.
 
-Sources: United States, 5 U.S.C. 6103 (a) and (b), Executive Order 11582 for the day that is off instead of a Sunday;
-United Kingdom, Banking and Financial Dealings Act 1971, schedule 1, and gov.uk/bank-holidays for the days given instead;
-Easter by the Gregorian computus (Meeus, "Astronomical Algorithms", chapter 8). What is proclaimed for a single year (a
-jubilee, a day of mourning) follows from no rule and belongs into `closed`.
+Sources: United States, 5 U.S.C. 6103 (a) and (b), Executive Order 11582 for the day that is off instead of a Sunday; United
+Kingdom, Banking and Financial Dealings Act 1971, schedule 1, and gov.uk/bank-holidays for the days given instead; Easter by
+the Gregorian computus (Meeus, "Astronomical Algorithms", chapter 8). A day that is proclaimed for a single year (a jubilee,
+a day of mourning) follows from no rule and belongs in `closed`.
 """
 
 from __future__ import annotations

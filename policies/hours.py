@@ -1,8 +1,8 @@
-"""When the line is open, in the time of the world, and how that is said in a text.
+"""When the line is open, in seconds since the epoch, and how a text says it.
 
-Rule of this module: pure. What is asked is given in seconds since the epoch; nothing here knows what time it is. On the
-days on which clocks change, a period is what the clock on the wall says: an hour that comes twice counts twice, and a time
-that the clock skips is reached at the moment after the skip.
+Rule of this module: pure. The moment is a parameter; nothing here reads a clock. On days on which clocks change, a period
+is in local time: an hour that comes twice counts twice, and a time that the clock skips is reached at the moment after the
+skip.
 """
 
 from __future__ import annotations

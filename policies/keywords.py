@@ -1,8 +1,8 @@
 """What a whole message means before anybody reads it: STOP, START, a language; or that no person wrote it.
 
-Rules of this module: a keyword is the whole message or nothing ("please stop him" is not STOP), and what only looks like a
-machine's message is taken for a person's. The price of a wrong "no" is a greeting too many; of a wrong "yes", a survivor
-who is not greeted. What looks like a wish to stop is conversation all the same: a person is told, and decides.
+Rules of this module: a keyword is the whole message or nothing ("please stop him" is not STOP), and a message that only
+resembles a machine's counts as a person's. A wrong "no" costs a superfluous greeting; a wrong "yes" leaves a survivor
+without one. A message that looks like a wish to stop is still conversation: a person is told, and decides.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The language of a text, by the small words that nobody writes without.
+"""Guesses the language of a text by its function words.
 
-Rules of this module: only function words and letters count, never what a text is about; where two languages have as many,
-or none has any, there is no answer, and the line speaks its first language.
+Rules of this module: only function words and letters count, never what a text is about. When two languages have as many, or
+none has any, there is no answer, and the line uses its first language.
 """
 
 from __future__ import annotations

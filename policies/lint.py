@@ -1,8 +1,8 @@
-"""What is wrong with the words of a pack, and what to do about it.
+"""Finds what is wrong with the words of a pack, and says what to do about it.
 
-Rules of this module: a pack that loads is looked at as a reader who holds the phone would look at it, and as a carrier's
-filter would. What `must` change keeps a line from being well; the rest is advice, and the agency knows better. Nothing here
-changes a pack.
+Rules of this module: a pack that loads is checked as a reader who holds the phone would read it, and as a carrier's filter
+would. A finding with `must` has to be corrected before the line is well; the rest is advice, and the agency knows better.
+Nothing here changes a pack.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What is wrong with the lists of signs and of talk: phrases that are there twice, and such as no text brings.
+"""Finds faults in the lists of signs and of talk: duplicate phrases, and phrases that no text matches.
 
-Rules of this module: a phrase is tried on texts made of its own words, alone and behind another word; one that is not found
-in them is of no use. The lists of a matcher are looked at once in a process.
+Rules of this module: a phrase is tried on texts made of its own words, alone and behind another word; a phrase that is not
+found in them is of no use. The lists of a matcher are checked once in a process.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""From pack files to one pack.
+"""Reads pack files into one pack.
 
-Rules of this module: nothing starts on a bad pack, and its author is told everything at once, each with its file and
-path. Packs are merged in order, the agency's own last: settings and hours by the last who says them, a wording by the last
-who words it in that language; words like STOP only add up, and what was called legal stays so.
+Rules of this module: nothing starts on a bad pack; its author gets all problems at once, each with its file and path. Packs
+are merged in order, the agency's own last. For settings and hours the last pack that has them wins; for a wording, the last
+that has it in that language. Keywords such as STOP only add up, and a text that one pack marks `legal` stays so.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Many phrases looked for at once in a text: which labels have one that stands there.
+"""Looks for many phrases in a text at once: which labels have a phrase that is in it.
 
-Rule of this module: a text is cut at `MAX_WORDS` words, and a phrase is tried only in a sentence that has one of the words
-it needs, so the work grows with the length of the text and hardly with the number of phrases. Syntax and spelling are those
-of `policies.phrases`.
+Rule of this module: a text is cut at `MAX_WORDS` words, and a phrase is tried only in a sentence with one of the words it
+needs, so the work grows with the length of the text and hardly with the number of phrases. Syntax and spelling are those of
+`policies.phrases`.
 """
 
 from __future__ import annotations

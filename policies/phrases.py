@@ -1,7 +1,7 @@
-"""Phrases: their syntax, and where one stands in a sentence as people type it.
+"""Phrases: their syntax, and how one is found in a sentence as people type it.
 
 Rules of this module: it is deterministic, keeps nothing, and its work is bounded: a text is cut at `MAX_WORDS` words, a
-phrase at `MAX_ELEMENTS` elements, a gap at `GAP_WORDS` words. A phrase never goes over the end of a sentence. Case,
+phrase at `MAX_ELEMENTS` elements, a gap at `GAP_WORDS` words. A phrase never spans the end of a sentence. Case,
 accents, apostrophes and repeated letters make no difference; other spellings are in the lists.
 
 The syntax of a phrase, element by element, with a space between them:

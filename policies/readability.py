@@ -1,4 +1,4 @@
-"""How many years of school a text asks of its reader.
+"""How many years of school a text requires of its reader.
 
 Rule of this module: an estimate that shows a writer where to look, never a reason to refuse words. Two sentences are a
 small sample, and a formula knows nothing of fear.

@@ -1,8 +1,8 @@
 """What a pack file may contain.
 
-Rule of this module: strict. An unknown key, a number written as text, a YAML word that became a boolean, a value out of
-its range: each is an error with its path, and none shows the value. Every key may be left out, since packs are merged;
-what no pack says is found missing by `policies.load`.
+Rule of this module: strict. An unknown key, a number written as text, a YAML word that became a boolean, a value out of its
+range: each is an error with its path, and none shows the value. Every key may be left out, since packs are merged;
+`policies.load` reports what no pack has.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Signs in a text of what staff should look at now: danger, a phone in other hands, a person who has to go.
 
 Rules of this module: a sign is a phrase of the pack's lists (`policies.phrases` has their syntax) and a guess. It sends
-nothing and answers nothing: people are told, and at `BREAKS_OFF` words of ours that wait stop. The lists of every language
-count in every text, for people mix them.
+nothing and answers nothing: people are told, and a sign of `BREAKS_OFF` stops words of ours that wait. The lists of every
+language count in every text, because people mix languages.
 """
 
 from __future__ import annotations

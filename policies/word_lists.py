@@ -1,7 +1,8 @@
-"""From the word lists of pack files to what texts are looked at with.
+"""Turns the word lists of pack files into what texts are compared with.
 
 Rules of this module: lists of a language add up over the packs, the agency's own last; a phrase that cannot be read is a
-problem with its path, and none repeats it. The same words are read once in a process, whichever file they come from.
+problem with its path, and no problem repeats the phrase. The same words are read once in a process, whichever file they
+come from.
 """
 
 from __future__ import annotations

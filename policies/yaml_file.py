@@ -1,6 +1,7 @@
-"""A file of YAML that people write: read strictly, and why it cannot be read in a sentence without a value of it.
+"""Reads strictly a YAML file that people write, and says in a sentence without its values why it cannot be read.
 
-Rule of this module: it knows nothing of what a file is to hold, so that the configuration is read without what reads packs.
+Rule of this module: it knows nothing of what a file is to hold, so that reading the configuration loads no module that
+reads packs.
 """
 
 from __future__ import annotations

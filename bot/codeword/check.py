@@ -1,9 +1,9 @@
 """The codeword: what follows when the agreed word comes, or does not (practice 10).
 
-Rules of this module: after the duress word the phone gets what it gets after the right one, byte for byte and at the same
-moment. So a decision may depend on which of the two it was only in what staff see, and in the lock, which holds back
-nothing but words that a person wrote. A word that came in a text is spent: it can be read on that phone now. The bridge has
-found and masked the word before (`Facts.word`); no word is ever seen here.
+Rules of this module: after the duress word the phone gets the same bytes at the same moment as after the codeword. So a
+decision may depend on which of the two it was only in what staff see, and in the lock, which holds only words that a person
+wrote. A word that was texted is spent, because it can be read on that phone. The bridge has found and masked the word
+before (`Facts.word`); this module never sees a word.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The commands about the codeword: `!codeword`, `!forget-word`, `!verify`, `!cover`, `!unlock`.
 
-Rules of this module: only a person asks for the word, and only while the phone is in a person's hand. A cover line leaves
-in the same way before and after duress. Only a supervisor opens a lock.
+Rules of this module: only a person asks for the word, and only soon after a text (`challenge_window`), while the phone is
+in a person's hand. A cover line leaves in the same way before and after duress. Only a supervisor opens a lock.
 """
 
 from __future__ import annotations

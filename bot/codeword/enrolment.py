@@ -1,8 +1,8 @@
 """Asks for a codeword in an office.
 
 Rules of this module: every message in the office during an enrolment is redacted at once. The desk knows who is asked and
-never what they wrote. An interruption keeps nothing. The words themselves are in the bridge's memory, between the first and
-the second, and nowhere else.
+never what they wrote. An interrupted enrolment keeps nothing. Between the first answer and the second, the words are in the
+bridge's memory and nowhere else.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The agency's own texts at an advocate's hand: what `!say`, `!limits`, `!tips` and the other commands for texts say.
+"""The agency's own texts, which an advocate sends by `!say`, `!limits`, `!tips` and the other commands for texts.
 
-Rules of this module: one way for all of them: the pack's words in the texter's language, or the advocate's own where they
-said so by `!say name: words`. What stands behind a command without that form is taken for a reason, which is for the room:
-then nothing is sent. `!different` takes no words at all; what only the line itself may say, and when, is not among them.
+Rules of this module: all these commands work alike. They send the pack's words in the texter's language, or the advocate's
+own words after `!say name: words`. Words behind a command without that form count as a reason, which is for the room: then
+nothing is sent. `!different` takes no words at all. Texts that only the line itself may send are not among them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Dispatch: a message that is a command reaches the one function that does it, or its sender hears why nothing does.
+"""Passes a command to the one function that does it, or tells its sender why nothing does.
 
-Rules of this module: the registry (`spec`) says where a command may be said and by whom, and nothing else asks that; a
-refusal says why and what to do; a near miss is suggested, never guessed. The functions are given to it, as a mapping from
+Rules of this module: where a command may be said, and by whom, is checked here by the registry (`spec`), and nowhere else.
+A refusal says why and what to do; a near miss is suggested, never guessed. The functions are given to it, as a mapping from
 name to function for each place (`bot.command_functions`), because the modules that define them import this package.
 """
 

@@ -1,8 +1,8 @@
 """`!help` and `!more`: the commands of a place, by what a person wants to do.
 
-Rules of this module: `!help` is seven lines at most, each begins with what is wanted; `!more` has every command of the
-place once, under a heading. Every command stands under exactly one heading (a test compares the table with the registry).
-Nothing here asks for words ("Say something"): in a thread's room they would go to the phone.
+Rules of this module: `!help` has at most seven lines, and each begins with what the reader wants to do. `!more` has every
+command of the place once, under exactly one heading (a test compares the table with the registry). No line invites words
+("Say something"): in a thread's room they would go to the phone.
 """
 
 from __future__ import annotations

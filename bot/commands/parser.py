@@ -1,7 +1,8 @@
-"""Commands: reading them and answering them.
+"""Reads commands and answers them.
 
-Rules of this module: a command is a message that begins with `!`; `decide` reads each message once and hands the result
-on; an answer is a notice that disappears after a while. Who may say a command, and what does it, is `dispatch`.
+Rules of this module: a command is a message that begins with `!`; `decide` reads each message once and passes the result
+on; an answer is a notice that disappears after a while. Who may say a command, and which function does it, is in
+`dispatch`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""What people say to stop the phone in plain words, without the command: "shit unsafe", "pls stop the phone".
+"""Plain words by which people stop the phone without the command: "shit unsafe", "pls stop the phone".
 
-Rules of this module: no state. What surely means it never leaves; what may mean it is asked about. A question is for the
-texter ("u safe?"), and so is what names whom it is said to ("if you feel unsafe"). It would rather ask than miss.
+Rules of this module: no state. A message that surely means it never leaves; a message that may mean it is held, and its
+author is asked. A question is for the texter ("u safe?"), and so are words that address a person ("if you feel unsafe").
+When in doubt the author is asked.
 """
 
 from __future__ import annotations

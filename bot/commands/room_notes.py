@@ -1,7 +1,7 @@
-"""What is a note and what is meant for the phone (design.md, "Who is heard").
+"""Decides which messages are notes and which are meant for the phone (design.md, "Who is heard").
 
-Rules of this module: anything doubtful is a note; what a message is does not depend on who says it; a message is parsed
-as a command by `decide`, and only other words than its own are parsed here.
+Rules of this module: a doubtful message is a note; what a message is does not depend on its sender. `decide` parses each
+message as a command and passes the result on; only other words, such as those behind a command, are parsed here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The command table, as data: it drives parsing, permission, help, refusals and the generated page of the documentation.
 
-Rule of this module: a row is the whole truth about who may say a command and where. Which function does it is a row of
-`bot/command_functions`, and a test holds the two tables to the same names and places.
+Rule of this module: a row alone says who may say a command, and where. Which function does it is a row of
+`bot/command_functions`; a test compares the names and places of the two tables.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Words that were probably meant for the software or as a note, and would leave for the phone as they stand.
+"""Words that were probably meant for the software or as a note, and would otherwise leave for the phone.
 
-Rules of this module: no state; it would rather be wrong than missing, for its answer only asks the author (`bot.guard`).
-But what people say to a texter every day must pass: a command's name that is an everyday word counts alone only.
+Rules of this module: no state. A wrong match is better than a missed one, because it only causes a question to the author
+(`bot.guard`). But what people say to a texter every day must pass: a command's name that is an everyday word counts alone
+only.
 """
 
 from __future__ import annotations

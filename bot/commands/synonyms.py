@@ -1,8 +1,8 @@
-"""What people say for a command that is called otherwise, in the languages of staff.
+"""Other words that people use for a command, in the languages of staff.
 
-Rules of this module: a synonym is told and never done, for it may mean something else; none is a command, none is like one
-that stops a phone (`parser.STOP_WORDS` are done), and one that a word may stand behind is in `parser.CODEWORD_ALIASES`.
-What stands behind a command, a language or a playbook, is taken under any of its names.
+Rules of this module: a synonym is suggested and never done, because it may mean something else. No synonym is a command, or
+resembles one that stops a phone (`parser.STOP_WORDS` are done). A synonym behind which a codeword may follow is in
+`parser.CODEWORD_ALIASES`. The argument of a command, a language or a playbook, is accepted under any of its names.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What sends a person to a supervisor says, while none is on duty, that none is.
+"""Adds to a notice that sends its reader to a supervisor that no supervisor is on duty, when none is.
 
-Rules of this module: a sentence that sends staff to a supervisor is listed here, by the key of its notice, and nowhere else
-is it asked who is on duty; a sentence that only says who may do what, or what stays as it is until then, is not. Whether
-a person outside is called is said by `!escalate`, `!reveal` and what comes of the agreed word.
+Rules of this module: the keys of such notices are listed here; features do not check for themselves whether a supervisor is
+on duty. Notices that only say who may do something, or what stays as it is until then, are not listed. `!escalate`,
+`!reveal` and the notices after a codeword say whether a person outside is called.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""How things stand, in words: the desk's live board and a thread's status. No content, ever.
+"""The state of the desk in words: the live board, and a thread's status. No content, ever.
 
-Rules of this module: the first lines are `bot.display.glance`. The board is one message, edited in place, at most every
-two seconds and only when it would say something else. It is posted again, in place of the old one, when a person has come
-and when an alarm begins or ends; for who waits, and who is with whom, at most every quarter of an hour: some clients go on
-showing it as it was. The word "waiting" stands on cards alone, so that nobody takes the board for one.
+Rules of this module: the first lines are made by `bot.display.glance`. The board is one message, edited in place, at most
+every two seconds and only when its text changes. It is posted again, in place of the old one, when the roster changes and
+when an alarm begins or ends. For changes of who waits, or who is with whom, it is posted again at most every quarter of an
+hour, because some clients go on showing the first version. The word "waiting" is on cards alone, so that nobody takes the
+board for one.
 """
 
 from __future__ import annotations

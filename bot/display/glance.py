@@ -1,8 +1,9 @@
 """The first lines of the board: is anybody in danger, is anybody alone, who has to wait longest.
 
-Rules of this module: no content; short enough for a phone, which shows a line or two of a pinned message. Whoever bears ⚠️
-on a card is counted behind it here. Who is alone has texted and is with nobody. Who has to wait longest may be with an
-advocate: a text that nobody answers is a wait as well. Its age is in steps, as all ages of open threads are.
+Rules of this module: no content; short enough for a phone, which shows a line or two of a pinned message. Every thread with
+⚠️ on its card is counted behind ⚠️ here. A texter is alone who has texted and has no assignee. The longest wait may be that
+of a thread with an assignee, because an unanswered text is a wait as well. Its age is in steps, as all ages of open threads
+are.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The cards at the desk: a message for each thread that can be claimed, and one for a flood; counts and no content.
 
-Rules of this module: an edit reaches the message it was meant for, so each message that becomes a thread's card has a
-`card_ref` of its own; a card that can be claimed bears the raised hand already, and one tap is enough; one that a person
-redacted comes again, for nobody may wait unseen. The card of a flood is edited with its other news, once a minute.
+Rules of this module: an edit must reach the message it was meant for, so each message that becomes a thread's card has its
+own `card_ref`. A card that can be claimed has the raised hand as a reaction already, so one tap claims it. A card that a
+person redacted is posted again, because nobody may wait unseen. The card of a flood is edited once a minute.
 """
 
 from __future__ import annotations

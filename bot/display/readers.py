@@ -1,10 +1,10 @@
-"""Who reads what the software says, and so in which language it is said.
+"""Chooses the language of each notice by who reads it.
 
-Rules of this module: what answers one person, and what stands in an office, is in that person's language; everything else
-in a thread's room is in its assignee's, and at the desk in the line's (`staff_language`). What calls a person, meets them
-in a thread's room, or comes of what they did there, is in theirs as well. An alarm about danger at the desk, and what is
-said in a thread's room before anybody has it, are in the language of everybody there as well. Every notice is put into
-words here, the last thing before a decision ends, and nothing that is said to a phone passes here.
+Rules of this module: an answer to one person, and everything in an office, is in that person's language; everything else in
+a thread's room is in its assignee's, and at the desk in the line's (`staff_language`). A notice that calls a person, meets
+them in a thread's room, or results from what they did there, is in their language as well. An alarm about danger at the
+desk, and notices in a thread's room before it has an assignee, are in the languages of everybody there as well. Every
+notice is put into words here, as the last step of a decision. Texts for a phone do not pass here.
 """
 
 from __future__ import annotations

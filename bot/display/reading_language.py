@@ -1,7 +1,7 @@
-"""`!lang me es`: in which language the software speaks to a person. It is theirs alone and never touches a phone.
+"""`!lang me es`: the language in which the software speaks to a person at the desk. It never touches a phone.
 
-Rules of this module: the desk keeps it, for it is of the person and not of a thread; what `!lang` says about a phone is
-`bot.safety.consent_flags`. The answer is in the language that was chosen.
+Rules of this module: the desk keeps it, because it belongs to the person and not to a thread; `!lang` for a phone is in
+`bot.safety.consent_flags`. The answer is in the chosen language.
 """
 
 from __future__ import annotations

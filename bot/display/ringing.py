@@ -1,9 +1,9 @@
-"""Which of our messages ring: by Matrix's default push rules a notice rings nobody, and a mention rings whom it names.
+"""Decides which of our messages ring: by Matrix's default push rules a notice rings nobody, a mention the person it names.
 
 Rules of this module: a message of the policy bot that mentions a person is an ordinary message (`m.text`), because
-`.m.rule.suppress_notices` stands before the mention rule; one that mentions nobody is a notice, because any other message
-notifies the whole room. Only people on duty are mentioned. Where supervisors are called and none is on duty, the person on
-duty is called. The texter's words mention who answers them (`bot/staffing/assignment.py`).
+`.m.rule.suppress_notices` comes before the mention rule; one that mentions nobody is a notice, because any other message
+notifies the whole room. Only people on duty are mentioned. When supervisors are called and none is on duty, everybody on
+duty is called. The texter's words mention the assignee (`bot/staffing/assignment.py`).
 """
 
 from __future__ import annotations

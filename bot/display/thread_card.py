@@ -1,8 +1,8 @@
 """A thread's card: what a person who opens the room must know, in short lines.
 
-Rules of this module: no content, nothing that changes by itself; a feature whose state matters to the assignee adds its
-line here and nowhere else. Clients show the first line of a pinned message, or the first five: what stops or endangers the
-phone comes first, then who has it and whether the limits were given. Times are those of the line's clock on the wall.
+Rules of this module: no content, and nothing that changes with time alone. A feature whose state matters to the assignee
+adds its line here and nowhere else. Clients show the first line of a pinned message, or the first five: so what stops or
+endangers the phone comes first, then the assignee and whether the limits were given. Times are in the line's time zone.
 """
 
 from __future__ import annotations

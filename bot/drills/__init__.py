@@ -1,1 +1,1 @@
-"""Drills: a scripted texter on a rehearsal line, what it hears of the advocate, and the debrief."""
+"""Drills: the script of a texter on a rehearsal line, what it learns of the advocate's acts, and the debrief."""

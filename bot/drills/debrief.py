@@ -1,7 +1,7 @@
-"""The debrief of a drill: what left, and what each point is, said kindly.
+"""The debrief of a drill: what left for the phone, and kind words on each point.
 
-Rules of this module: it tells what happened and what would help the next time; it grades nobody and compares nobody. Only
-words of ours are repeated, and never what the texter wrote, among which an agreed word may be.
+Rules of this module: it says what happened and what would help next time; it grades nobody and compares nobody. It repeats
+only our words, and never the texter's, because a codeword may be among them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""`!drill`: bring a scripted texter, end a drill, tell and delete the count.
+"""`!drill`: starts a scripted texter, ends a drill, shows and deletes the count.
 
-Rule of this module: there is a drill only where the line has scripts, which is on a rehearsal line alone; everywhere else
-every form of the command is refused, with the reason.
+Rule of this module: drills exist only where the line has scripts, which only a rehearsal line has. Elsewhere every form of
+the command is refused, with the reason.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Plays the script of a drill: at each text, fact and time it goes on to the next step that has to wait.
+"""Plays the script of a drill: each text, fact and time moves it on to the next step that has to wait.
 
-Rules of this module: the texter's words leave as an action, and come back by the way of every text; a script has no loops,
-so that going on has an end. Timers and state are stored with the desk's, so a drill goes on over a restart; one whose
-script is not there any more is over.
+Rules of this module: the texter's words leave as an action, and come back the way every text comes. A script has no loops,
+so moving on always ends. Timers and state are stored with the desk's, so a drill continues after a restart; a drill whose
+script does not exist any more is over.
 """
 
 from __future__ import annotations

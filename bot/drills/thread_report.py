@@ -1,8 +1,8 @@
-"""What a thread tells the desk of a drill: facts that are known anyway, and what was sent to the phone.
+"""What a thread tells the desk about a drill: facts that the line knows anyway, and what was sent to the phone.
 
-Rules of this module: a thread is a drill's when its text came from a drill's handset, which only the rehearsal carrier
-says; nothing else is different for it, but that the audit notes nothing and no counter counts it. What happened is taken
-from what would be noted and from outcomes, and never from the words of an advocate.
+Rules of this module: a thread belongs to a drill when its text came from a drill's handset, which only the rehearsal
+carrier reports. It is treated like any other thread, except that the audit does not note it and no counter counts it. What
+happened is derived from audit entries that would be noted and from outcomes, never from an advocate's words.
 """
 
 from __future__ import annotations

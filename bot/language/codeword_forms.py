@@ -1,9 +1,9 @@
-"""Codewords as they are compared: the form in which two spellings are one word, and what may not be a codeword.
+"""Codewords as they are compared: the form in which two spellings are one word, and which words may not be a codeword.
 
-Rules of this module: case, accents, spaces and punctuation make no difference, in any script; a word is looked for in the
-whole text and in every run of its words, and where a script puts no spaces between words, of its letters; what is found is
-replaced by a mask of one length, whatever it was; a refusal never repeats the word. Source: Unicode Standard Annex 15
-(normalisation) and Core Specification, section 3.13 (folding).
+Rules of this module: case, accents, spaces and punctuation make no difference, in any script. A word is looked for in the
+whole text and in every run of its words; in a script without spaces between words, in every run of letters. What is found
+is replaced by a mask of fixed length. A refusal never repeats the word. Source: Unicode Standard Annex 15 (normalisation)
+and Core Specification, section 3.13 (folding).
 """
 
 from __future__ import annotations

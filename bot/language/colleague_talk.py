@@ -1,8 +1,8 @@
 """Words that may be meant for a colleague and not for the texter.
 
-Rules of this module: no state, no event; it would rather be wrong than missing, because a person lets the words leave by
-one more word. But a name that is a word as well ("Will", "Rose", "Sol") would hold every other sentence: it counts only
-where it is written or set apart as a name.
+Rules of this module: no state, no event. A wrong match is better than a missed one, because one more word of the author
+lets the words leave. But a name that is a word as well ("Will", "Rose", "Sol") would hold every other sentence: it counts
+only where it is written or set apart as a name.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Words that are no codewords, because they come up by chance.
+"""Words that cannot be codewords, because texters use them by chance.
 
-Rule of this module: data, in the form that `codeword_forms.normalise` gives; words may be added, and only their order of
-search
-changes for words agreed on before. English and Spanish: everyday talk, family, places, the week, and what people who text
-a line like this one write about.
+Rule of this module: data, in the form that `codeword_forms.normalise` gives. Words may be added: for codewords that were
+agreed before, that changes only the order of search. English and Spanish: everyday talk, family, places, the week, and the
+subjects of people who text such a line.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Times of day, as the line's clock on the wall says them: those at which a texter said that texting is safe.
+"""Times of day in the line's time zone: those at which a texter said that texting is safe.
 
-Rules of this module: a time is a minute of the line's day; a span may run over midnight, and is then of the day on which it
-begins. The clock on the wall is what people mean: an hour that daylight saving repeats counts twice, one that it leaves out
-does not come.
+Rules of this module: a time is a minute of the line's day; a span may run over midnight, and belongs to the day on which it
+begins. Times are local times, as people mean them: an hour that daylight saving repeats counts twice, an hour that it skips
+does not occur.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What the audit notes of decisions, and who may look at it.
+"""What the audit notes about decisions, and who may read it.
 
-Rules of this module: what is noted follows from what a decision did, in one place, so that no feature can forget it. An
-entry is a kind, never a word, a name or a designation; times are by the hour and entries expire (practices.md,
-"Conflicts").
+Rules of this module: the entries are derived from the result of a decision, in one place, so that no feature can forget
+them. An entry is a kind, never a word, a name or a designation. Its time is given by the hour, and it expires
+(practices.md, "Conflicts").
 """
 
 from __future__ import annotations

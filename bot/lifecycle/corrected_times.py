@@ -1,8 +1,8 @@
-"""Times of a thread or of the desk that a wrong clock stamped, brought back once the clock is right.
+"""Corrects times of a thread or of the desk that come from a wrong clock, once the clock is right.
 
-Rules of this module: only what lies further ahead than it can is brought back, by the seconds by which that clock was
-ahead; a time that the right clock stamped is left alone. Words that wait to leave, and when they were said, are never
-brought back: their age is not known, so they are held, and their author is asked (design.md, "Rules of the phone").
+Rules of this module: only a time further ahead than possible is corrected, by the seconds by which that clock was ahead; a
+time from the right clock stays as it is. The time of words that wait to leave is never corrected: their age is not known,
+so they are held, and their author is asked (design.md, "Rules of the phone").
 """
 
 from __future__ import annotations

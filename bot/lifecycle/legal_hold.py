@@ -1,8 +1,8 @@
 """Legal hold: nothing that still exists of a thread is destroyed (design.md, "The life of a thread").
 
-Rules of this module: whether a thread is on hold is a fact of the database, asked again inside every commit that destroys,
-so that a hold wins over a purge under way. Here it is set, and shown on card and board. No hold of ours reaches what people
-redact with their own clients, and what carriers delete by themselves.
+Rules of this module: whether a thread is on hold is a fact of the database, read again inside every commit that destroys,
+so that a hold wins over a purge under way. This module sets it, and shows it on card and board. A hold does not cover what
+people redact with their own clients, or what carriers delete by themselves.
 """
 
 from __future__ import annotations

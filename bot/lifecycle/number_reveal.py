@@ -1,11 +1,11 @@
 """Shows the texter's number: two people, a reason, sixty seconds (design.md, "The life of a thread").
 
-Rules of this module: the person who asks does not confirm; a supervisor confirms; both use encrypted commands from trusted
-devices, never a reaction. While no other supervisor is on duty the person on call is paged, the room says so, and the
-agency's policy (`break_glass`) may let a second advocate confirm, or the advocate act alone: an alarm, a page and an audit
-kind of its own. The number is in no aggregate, no action and no thread's room: `bridge/outbound/number_reveal.py`
-shows it in the two offices and takes it back. The reason stays in the room in which it was written (practices.md,
-"Conflicts").
+Rules of this module: one person asks, and a supervisor who is another person confirms; both use encrypted commands from
+trusted devices, never a reaction. While no other supervisor is on duty, the person on call is paged and the room says so.
+Then the agency's policy (`break_glass`) may let a second advocate confirm, or the advocate act alone, with an alarm, a page
+and an audit kind of its own. The number is in no aggregate, no action and no thread's room:
+`bridge/outbound/number_reveal.py` shows it in the two offices and redacts it. The reason stays in the room in which it was
+written (practices.md, "Conflicts").
 """
 
 from __future__ import annotations

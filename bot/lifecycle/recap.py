@@ -1,7 +1,7 @@
-"""`!recap`: shows a device that came later what it cannot read of before.
+"""`!recap`: shows a later device the messages from before that it cannot read.
 
-A device reads the texter's side and ours with our keys, which are sent again. Colleagues' keys are not ours to send, so the
-bridge repeats their words in the same room. Rule of this module: nothing that is gone is repeated.
+The texter's messages and ours can be read with our keys, which are sent again. We cannot send colleagues' keys, so the
+bridge repeats their words in the same room. Rule of this module: nothing that is erased is repeated.
 """
 
 from __future__ import annotations

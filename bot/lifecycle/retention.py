@@ -2,11 +2,11 @@
 
 `waiting`, `open` → (closing, which can be taken back) → `parked` → gone.
 
-Rules of this module: content goes in one decision, the one that parks; it is not made while a text is on its way to us,
-into the room or to the phone, nor while a person holds the thread (`!close-rest` alone drops words that were never shown);
-whatever is not named in `SURVIVES` does not outlive it.
-What is parked has no room, so nothing is shown and nothing leaves; a text begins a new conversation under two other words,
-and nobody is told that there was one before. Nothing here says anything to a phone (design.md, "Rules of the phone").
+Rules of this module: one decision, the one that parks, erases the content. It is not made while a text is on its way to us,
+into the room or to the phone, nor while the thread is on legal hold (`!close-rest` alone drops words that were never
+shown). It erases every slice that `SURVIVES` does not name. A parked thread has no room, so nothing is shown and nothing
+leaves; a text begins a new conversation under another designation, and nobody is told that there was one before. Nothing
+here says anything to a phone (design.md, "Rules of the phone").
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The one-tap tally (practice 21): what a conversation was about, in counters that know no conversation.
+"""The one-tap tally (practice 21): counts what conversations were about, without a link to any of them.
 
-Rules of this module: a counter has a month, a language and a kind, and nothing that leads back to a thread; each kind
-counts once per thread, and what it was counted as is forgotten with it; free words are not counted.
+Rules of this module: a counter has a month, a language and a kind, and nothing that leads back to a thread. Each kind
+counts once per thread; the thread's record of it is forgotten with the thread. Free words are not counted.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Texts of thanks alone: an answer to closing words, with which nobody goes on.
+"""Recognises texts that only thank: an answer to closing words that does not continue the conversation.
 
-Rules of this module: whole texts, in English and Spanish, in any case, with any punctuation or emoji; a text that holds one
-other word is none of them. A miss costs the advocate a second `!close`; so every word here is one that asks for nothing.
+Rules of this module: whole texts, in English and Spanish, in any case, with any punctuation or emoji; a text with one other
+word does not count. A miss costs the advocate a second `!close`, so the list holds only words that ask for nothing.
 """
 
 from __future__ import annotations

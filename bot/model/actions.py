@@ -1,8 +1,8 @@
 """Everything a decision may ask for, as a closed union.
 
-Rule of this module: an action is durable data, not a call; performing one twice must be the same as once, or, for a text,
-must not happen. Our own events are named by `ref`, which is unique within a thread or the desk. `language`: of whoever
-reads what the bridge puts together for it; empty for the first one of the tables (`bot.display.readers` fills it in).
+Rule of this module: an action is durable data, not a call. Performing an action twice has the effect of performing it once;
+a text must not be performed twice. `ref` names our own events, and is unique within a thread or the desk. `language`: of
+the reader, for what the bridge puts into words; empty for the first one of the tables (`bot.display.readers` fills it in).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What the matching of agreed words tells the decision: which word a text held, and what became of one that was offered.
+"""The result of matching codewords, for the decision: which word a text held, and what became of an offered word.
 
-Rule of this module: no word is in here. What is compared with what is in `bot.language.codeword_forms`; it is done outside
-the decision, because digests are slow on purpose.
+Rule of this module: no word is in here. `bot.language.codeword_forms` compares words, outside the decision, because digests
+are slow on purpose.
 """
 
 from __future__ import annotations

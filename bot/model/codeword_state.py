@@ -1,6 +1,6 @@
-"""What a thread and the desk keep of an agreed word: slices of the two aggregates of `bot.model.desk`.
+"""What a thread and the desk keep of a codeword: slices of the two aggregates of `bot.model.desk`.
 
-Rule of this module: no word is in here, only digests of two; what belongs to the phone outlives the conversation.
+Rule of this module: no word is in here, only digests of the two words; what belongs to the phone outlives the conversation.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The two aggregates: a thread (one texter's conversation) and the desk (everything the threads of a line share).
 
-Rules of this module: everything that changes what happens next is in one of these two values, frozen; a thread is made of
-slices and each feature replaces only its own; no phone number is in here (the bridge's vault has it), and no Matrix event
-id that the homeserver makes, but those of what people said: our own events are called by `ref`.
+Rules of this module: all state on which later decisions depend is in one of these two values, frozen. A thread is made of
+slices, and each feature replaces only its own. No phone number is in here (it is in the bridge's vault). Of the
+homeserver's event ids only those of people's messages are in here: `ref` names our own events.
 """
 
 from __future__ import annotations

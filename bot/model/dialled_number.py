@@ -1,6 +1,6 @@
-"""A telephone number as `decide` sees it: what it is, and never which it is.
+"""A telephone number as `decide` sees it: its kind, and never its digits.
 
-Rule of this module: no digits; two numbers are compared by keyed digests, which the bridge makes and nobody can read back.
+Rule of this module: no digits; two numbers are compared by keyed digests, which the bridge makes and nobody can reverse.
 """
 
 from __future__ import annotations

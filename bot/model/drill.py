@@ -1,7 +1,7 @@
-"""A drill that runs: where its script is, and what the debrief will need.
+"""The state of a running drill: the position in its script, and what the debrief will need.
 
-Rule of this module: it is of the desk, which one person plays it with; nothing of it is kept when it is over, but a count
-(`DeskMember.drills`).
+Rule of this module: it is part of the desk, and belongs to the one person who plays it. Once the drill is over only a count
+is kept (`DeskMember.drills`).
 """
 
 from __future__ import annotations

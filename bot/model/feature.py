@@ -1,4 +1,4 @@
-"""What one feature answers.
+"""The result of one feature.
 
 Rule of this module: a feature returns the aggregate as it should be, the actions to take, and whether later features may
 still look at the event.

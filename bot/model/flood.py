@@ -1,7 +1,7 @@
-"""A flood: more new texters than people can look at. Who waits without a card, and how the incident stands at the desk.
+"""A flood: more new texters than people can look at. Who waits without a card, and the incident's state at the desk.
 
-Rules of this module: data and order, no action. A person who waits without a card is in `crowd` and nowhere else, in as few
-words as the order needs, for there may be tens of thousands. A claim takes them in the order of `urgency`.
+Rules of this module: data and order, no action. A thread that waits without a card is in `crowd` and nowhere else, with no
+more data than the order needs, because there may be tens of thousands. `!claim` takes them in the order of `urgency`.
 """
 
 from __future__ import annotations

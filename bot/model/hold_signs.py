@@ -1,6 +1,6 @@
-"""What the guard has to know to ask about a person's words before they leave: a slice of the thread of `bot.model.desk`.
+"""What the guard needs to ask about a person's words before they leave: a slice of the thread of `bot.model.desk`.
 
-Rule of this module: times and marks, no word of anybody; nothing of it outlives a conversation.
+Rule of this module: times and marks, nobody's words; nothing of it outlives a conversation.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Incidents of the line, which the bridge reports to the desk.
 
-Rule of this module: an incident holds no content, and names a thread only where a person must look into it. Its reader can
-do something about it.
+Rule of this module: an incident holds no content, and names a thread only where a person must look into it. Each incident
+is one that its reader can do something about.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What keeps texts from a phone until a person or the texter lifts it: the part of a thread that nobody may put back.
+"""Locks that keep texts from a phone until a person or the texter lifts them: no rollback may undo this part of a thread.
 
-Rule of this module: two sets of locks are joined to the stricter of both, whichever is the newer one.
+Rule of this module: two sets of locks are merged into the stricter of both, whichever is newer.
 """
 
 from __future__ import annotations

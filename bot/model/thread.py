@@ -1,7 +1,7 @@
 """The slices that a thread is made of.
 
-Rule of this module: each feature replaces only its own slice; which of them outlive a conversation is said in
-`bot.lifecycle.retention`.
+Rule of this module: each feature replaces only its own slice; `bot.lifecycle.retention` says which slices outlive a
+conversation.
 """
 
 from __future__ import annotations

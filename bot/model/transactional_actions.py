@@ -1,6 +1,6 @@
 """Actions that the commit of the decision performs: none of them waits, fails alone, or leaves the database.
 
-Rule of this module: such an action is done exactly when the decision is kept, and not otherwise.
+Rule of this module: such an action is performed exactly when the decision is committed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Blocking a phone (practice 40): nothing leaves for it, nothing of it is kept, and it ends by itself.
+"""Blocking a phone (practice 40): nothing leaves for it, nothing of it is kept, and the block ends by itself.
 
-Rules of this module: only a supervisor blocks; every block ends, because numbers are given to others; what a blocked phone
-sends is counted at the desk and dropped. The next thread of a blocked phone never comes to be: the bridge looks it up.
+Rules of this module: only a supervisor blocks. Every block ends, because numbers are given to others. Texts of a blocked
+phone are counted at the desk and dropped. No new thread is made for a blocked phone: the bridge looks the block up.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The texter breaks off: what has not left stops at once, and the guard knows of it when a person writes next.
+"""The texter breaks off: words that have not left stop at once, and the guard knows of it when a person writes next.
 
-Rules of this module: nothing here answers a text, and nothing is lost: words that stop are held, and leave by one more word
-of their author. It would rather be wrong than missing. What a text means is found by `meaning`, and signs by the phrases of
-the pack (`danger_signs`).
+Rules of this module: nothing here answers a text, and nothing is lost: stopped words are held, and leave by one more word
+of their author. A wrong stop is better than a missed one. `meaning` finds what a text means; the phrases of the pack find
+signs (`danger_signs`).
 """
 
 from __future__ import annotations

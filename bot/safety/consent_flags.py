@@ -1,10 +1,9 @@
 """What the texter was informed of, and what was agreed with them (practices 2, 7, 26): the flags on the card.
 
 Rules of this module: the person who asked notes an agreement; it is never guessed. A text of the agency counts as given
-when the carrier took it in the agency's own words, and no more when it gave it up. Other words count when the assignee says
-so with `!told`, and the audit has a kind of its own for that. Nothing here is free text, because it outlives the
-conversation: what a person writes for people in free words stays in the room as their note, and the card says that there is
-one.
+once the carrier took it in the agency's own words, and not any more once the carrier gave it up. Other words count when the
+assignee says so with `!told`, which has an audit kind of its own. Nothing here is free text, because it outlives the
+conversation: a person's free words stay in the room as their note, and the card says that there is a note.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Signs of danger in a text: a cue in the room, and a mark at the desk for who waits (practices 9, 12, 39).
+"""Signs of danger in a text: a cue in the room, and a mark at the desk while the thread waits (practices 9, 12, 39).
 
-Rules of this module: a sign is a guess (`policies.signs`). It is told to people; what it stops is words of ours that wait
-(`break_off`). It sends nothing, and is kept with the conversation only, by its name and without a word of theirs. The same
-sign brings its cue once in `sign_cue` seconds.
+Rules of this module: a sign is a guess (`policies.signs`). People are told of it, and it stops words of ours that wait
+(`break_off`). It sends nothing. It is kept with the conversation only, by its name and without a word of the texter. The
+same sign causes one cue in `sign_cue` seconds.
 """
 
 from __future__ import annotations

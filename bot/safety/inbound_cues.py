@@ -1,7 +1,7 @@
 """What the people in the room should look at in a text that arrived (practices 11, 20, 27, 39).
 
-Rules of this module: a cue is for the room and changes nothing else; it never repeats a word of the text; it would rather
-be wrong than missing, because a person decides.
+Rules of this module: a cue is for the room and changes nothing else; it never repeats a word of the text. A wrong cue is
+better than a missing one, because a person decides.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""In which language the agency's texts leave for a phone, as far as the texter shows it (practice 25).
+"""The language of the agency's texts for a phone, as far as the texter shows it (practice 25).
 
-Rules of this module: who asks for a language by its word gets it, at any time. Before anybody has answered, the language of
-what they write is taken where it is clear (`policies.language_guess`); later a person decides, by `!lang`. A change is seen
-in the room in one line, and at the desk.
+Rules of this module: a texter who asks for a language by its word gets it, at any time. Before anybody has answered, the
+language of the texter's words is taken where it is clear (`policies.language_guess`); later a person decides, by `!lang`.
+The room shows a change in one line, and so does the desk.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Safety commands: the phone is in other hands, safe again, urgent, or another person's (practices 9, 12, 31, 39).
 
-Rules of this module: any member of the room may stop everything for a phone. Only the line that the texter chose beforehand
-may leave then, once, by the assignee, and the agreed cover lines. Nothing here calls anybody outside the agency.
+Rules of this module: any member of the room may stop everything for a phone. Then only the text that the texter chose
+beforehand may leave, once, sent by the assignee, and the agreed cover lines. Nothing here calls anybody outside the agency.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """Automatic replies: only the immediate answer to a text that has just arrived (design.md, "Rules of the phone").
 
-Rules of this module: the greeting promises a person only while the hours say so and a person is on duty (practice 29). It
-is sent once per twelve hours and language, and never to tapbacks or automatic replies. A text gets one automatic reply. Two
-follow each other without a person's words between only when the second corrects the first about when a person answers
-(practices 28 and 29), in a language that was asked for, or because a carrier forces one. Every automatic reply is shown in
-the room.
+Rules of this module: the greeting promises a person only while the line is open and a person is on duty (practice 29). It
+is sent once per twelve hours and language, and never to tapbacks or automatic replies. A text gets one automatic reply.
+Without a person's words between them, a second one follows the first only to correct when a person answers (practices 28
+and 29), in a language that was asked for, or because a carrier forces one. Every automatic reply is shown in the room.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A word for "not that!" behind a mark, which is no command: `!stop`, `!undo`, `!espera`.
 
-Rules of this module: it holds what waits, and nothing else; what the person meant is told by `dispatch`, which knows no
-such command. Any member may say it, in any way: it only stops.
+Rules of this module: it holds the words that wait, and does nothing else; `dispatch`, which knows no such command, tells
+the person what they may have meant. Any member may say it, in any way: it only stops.
 """
 
 from __future__ import annotations

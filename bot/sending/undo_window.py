@@ -1,8 +1,8 @@
 """The assignee's words on their way to the phone: what waits, what leaves (design.md, "Who is heard").
 
-Rules of this module: only the assignee is relayed; words wait their undo window in the order
-in which they were said; a later word never overtakes an earlier one; words too old when they could leave are held and
-their author is told.
+Rules of this module: only the assignee is relayed. Words wait their undo window in the order in which they were said, and a
+later message never overtakes an earlier one. Words that are too old when they could leave are held, and their author is
+told.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Alarms at the desk: what a thread has to say to everybody there.
+"""Alarms at the desk: messages from a thread to everybody there.
 
-Rules of this module: an alarm holds a designation at most, and is a new message. Only the same alarm of the same thread
-that comes again within minutes is an edit of the one before; duress, and what a person asks for, are always new.
+Rules of this module: an alarm holds a designation at most, and is a new message. Only when the same alarm of the same
+thread comes again within minutes is the earlier message edited; duress, and what a person asks for, are always new
+messages.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The assignment of a thread: the texter hears exactly one person, or nobody.
 
 Rules of this module: the desk decides who the assignee is. Every change of assignee starts a new epoch and cancels what has
-not left. A new assignee is invited first, and is heard only once they could read.
+not left. A new assignee is invited first, and is heard only once they can read the room.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Rules of this module: the thread goes to an advocate on duty and under the cap, who is mentioned at the desk. An advocate
 who shows no sign in time loses the thread, and gets no other until they do. After two attempts the thread waits for a claim
-like any other, with the usual reminders. By a calendar of shifts those who are on shift come first; where none of them may
-have one more, any other advocate on duty may, for a calendar never makes a texter wait.
+like any other, with the usual reminders. With a calendar of shifts, people on shift come first; when all of them are at the
+cap, any other advocate on duty may get it, because a calendar never makes a texter wait.
 """
 
 from __future__ import annotations

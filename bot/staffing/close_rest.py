@@ -1,8 +1,8 @@
 """`!close-rest`: after a flood, a supervisor closes the conversations of those who wrote once and whom nobody has answered.
 
-Rules of this module: nobody is closed who stands out (a sign of danger, a word that asks for a person, a second text) or
-who came after the question; the thread looks once more for itself. It says how many, asks once more, and can be taken back
-until it is done. Nothing is sent to a phone: who texts again begins a new conversation.
+Rules of this module: a thread that stands out (a sign of danger, a word that asks for a person, a second text), or that
+came after the question, is not closed; each thread checks this once more. The command says how many, asks once more, and
+can be taken back until it is done. Nothing is sent to a phone: a texter who texts again begins a new conversation.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The first time that a person meets a situation: one sentence about it, once, in their office.
+"""One sentence for a person who meets a situation for the first time: said once, in their office.
 
-Rules of this module: the desk keeps what a person was told, for it is theirs; `!quiet` ends it, and `!quiet no`
-begins again from the first. It is said in an office alone, rings nobody, and disappears after a day. At a first thread the
-steps of a conversation come one after another, each when the one before it was tapped; a tap here says the next sentence
-and does nothing else.
+Rules of this module: the desk keeps what a person was told, because it belongs to the person; `!quiet` ends the sentences,
+and `!quiet no` begins again from the first. A sentence is said in an office alone, rings nobody, and disappears after a
+day. At a first thread the steps of a conversation come one after another, each when the one before was tapped. A tap here
+only causes the next sentence.
 """
 
 from __future__ import annotations

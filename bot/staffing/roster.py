@@ -1,8 +1,8 @@
-"""The roster: members and power levels of the desk room, at once (design.md, "Identities, rooms, trust").
+"""The roster: members and power levels of the desk room, applied at once (design.md, "Identities, rooms, trust").
 
 Rules of this module: a newcomer gets the desk's keys and a message of both identities before anything else, because a
 client begins to trust an identity when it meets an event of it (facts-matrix.md, "Late joiners"). A person who leaves is
-removed everywhere. Nothing is taken from a person who is not on the roster.
+removed everywhere. Nothing is accepted from a person who is not on the roster.
 """
 
 from __future__ import annotations

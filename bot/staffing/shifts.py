@@ -1,9 +1,9 @@
 """The calendar of shifts at the desk: whom it asks and calls, and the gaps that supervisors hear of.
 
-Rules of this module: the calendar makes nobody present, and only people on duty are counted as present for a phone
-(practice 29): a person on shift who is not on duty is asked once in that shift, in their office, and not again where they
-were on duty in it, so that `!off` stays theirs. It takes nobody out of the on-call chain: it says who is called first, and
-brings the person on call in earlier. Of many nights in a row the person alone hears. Nothing here reaches a phone.
+Rules of this module: the calendar puts nobody on duty, and only people on duty count as present for a phone (practice 29).
+A person on shift who is not on duty is asked once in that shift, in their office. They are not asked where they were on
+duty in it, so that `!off` holds. The calendar takes nobody out of the on-call chain: it decides who is called first, and
+brings the person on call in earlier. Only the person hears of many nights in a row. Nothing here reaches a phone.
 """
 
 from __future__ import annotations

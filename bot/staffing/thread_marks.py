@@ -1,7 +1,7 @@
 """What the desk shows of a thread beside its designation: a sign of danger, and a language that is not the line's first.
 
-Rules of this module: marks and no content; who waits under a sign of danger stands first, and the desk is called once more
-when the sign comes later than the card.
+Rules of this module: marks and no content. Threads with a sign of danger come first, and the desk is called once more when
+the sign comes later than the card.
 """
 
 from __future__ import annotations

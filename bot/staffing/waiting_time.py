@@ -1,8 +1,9 @@
-"""How long people wait for an answer at this desk, measured: the greeting names no other time (practice 29).
+"""The measured time that people wait for an answer at this desk: the greeting names no other time (practice 29).
 
-Rules of this module: a wait is from the first text to a person's first answer, and counts only where the greeting promised
-a person: the line was open, and a person was on duty. What is kept is a day and minutes, never of which thread. The
-greeting names a time within which most were answered lately, and which nobody who waits now has passed; else it names none.
+Rules of this module: a wait lasts from the first text to a person's first answer. It counts only where the greeting
+promised a person: the line was open, and a person was on duty. A day and minutes are kept, never of which thread. The
+greeting names a time within which most were answered lately, and which nobody who waits now has exceeded; otherwise it
+names none.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Lengths of time as people say them: in short, in steps, in whole words.
 
-Rule of this module: whole units alone; how long ago something was is rounded down, what a setting says is said exactly;
-nothing ahead of now is less than nothing.
+Rule of this module: whole units only. The time since an event is rounded down, and is zero for an event in the future; a
+setting's length is said exactly.
 """
 
 from __future__ import annotations

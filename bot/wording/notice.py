@@ -1,8 +1,9 @@
 """A notice: what the software says to staff, not yet in one language.
 
-Rules of this module: a feature decides what is said (a key and its values); who reads it, and so in which language, is
-decided where the decision ends (`bot.display.readers`). A notice is a string: its English words. So what joins notices uses
-:func:`joined`, because an f-string, `+` or `str.join` would keep the English alone. Texts for a phone are no notices.
+Rules of this module: a feature decides what is said (a key and its values). At the end of the decision
+`bot.display.readers` decides who reads it, and so in which language. A notice is a string, its English words, so code that
+joins notices uses :func:`joined`: an f-string, `+` or `str.join` would keep the English alone. Texts for a phone are no
+notices.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What is wrong with the script of a drill as a whole, and what to do about it.
+"""Finds what is wrong with the script of a drill as a whole, and says what to do about it.
 
-Rules of this module: a script has an end on every way through it, within an hour; every scene is there and can be reached;
-no number in it is anybody's. It is pure, and `policies.drills.load` refuses a script with a flaw.
+Rules of this module: every way through a script ends within an hour; every scene exists and can be reached; no number in it
+can be a person's. It is pure, and `policies.drills.load` refuses a script with a flaw.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""From files of drills to scripts.
+"""Reads files of drills into scripts.
 
-Rules of this module: a line does not start on a bad script, and its author is told everything at once, each with its file
-and path. Those that come with Quietline come first; one of the agency's own with the same name takes its place.
+Rules of this module: a line does not start on a bad script; its author gets all problems at once, each with its file and
+path. Quietline's own scripts are read first; a script of the agency with the same name replaces it.
 """
 
 from __future__ import annotations

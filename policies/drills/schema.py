@@ -1,7 +1,7 @@
 """What a file of a drill may contain.
 
 Rule of this module: strict, as a pack file is (`policies/schema.py`): an unknown key, an unknown fact, a missing language,
-a step with two meanings is an error with its path. What is wrong with a script as a whole is found by `flaws`.
+a step with two meanings is an error with its path. `flaws` checks a script as a whole.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What a drill is: a texter written beforehand, whose next words depend on what the advocate did.
+"""A drill: a texter written beforehand, whose next words depend on what the advocate did.
 
 Rules of this module: a script branches on facts that the line knows by itself (`DrillFact`), never on the words that an
-advocate chose; it has no way back to an earlier scene, so that every drill ends. Words are by language code, and every
-one is there in each of `LANGUAGES`. Seconds throughout.
+advocate chose. It never goes back to an earlier scene, so every drill ends. Words are by language code, and exist in each
+of `LANGUAGES`. All times are in seconds.
 """
 
 from __future__ import annotations

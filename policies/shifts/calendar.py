@@ -1,9 +1,8 @@
-"""Who is on shift, until when, and when nobody is, in the time of the world.
+"""Who is on shift, until when, and when nobody is, in seconds since the epoch.
 
-Rules of this module: pure, times in seconds since the epoch. A shift is what the clock on the wall of the line's time zone
-shows, as with the opening hours (`policies.hours`): an hour that comes twice counts twice, and a time that the clock skips
-is reached at the moment after the skip. Shifts of several people may overlap. A gap is a time at which the line is open and
-nobody is on shift.
+Rules of this module: pure. A shift is in local time of the line's time zone, as the opening hours are (`policies.hours`):
+an hour that comes twice counts twice, and a time that the clock skips is reached at the moment after the skip. Shifts of
+several people may overlap. A gap is a time at which the line is open and nobody is on shift.
 """
 
 from __future__ import annotations

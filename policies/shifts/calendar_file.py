@@ -1,11 +1,11 @@
-"""A calendar file (ICS, RFC 5545) as shifts: whose they are, and from when to when, within some weeks.
+"""Reads a calendar file (ICS, RFC 5545) as shifts: whose they are, and from when to when, within some weeks.
 
-Rules of this module: pure, its work bounded whatever the file says. An entry is a shift of everybody whom its SUMMARY
-names (between commas, semicolons or line ends: a Matrix id of this server, or its first half, in capitals or not) and of
-everybody in an ATTENDEE that is a Matrix URI. Repeated entries are what the clock on the wall of their zone shows: an end
-by DTEND is a time on that clock as well, one by DURATION is so long after the start. A start that the clock skips is
-taken by the offset before the change, one that comes twice is the first (RFC 5545 §3.3.5). An entry that is not read, or
-that names nobody, makes no other entry worse: it is counted. No error and no count holds a word of the file.
+Rules of this module: pure, its work bounded whatever the file says. An entry is a shift of everybody whom its SUMMARY names
+(between commas, semicolons or line ends: a Matrix id of this server, or its localpart, in any case) and of everybody in an
+ATTENDEE that is a Matrix URI. Repeated entries are in local time of their zone: an end by DTEND is a local time as well, an
+end by DURATION is that long after the start. A start that the clock skips is taken by the offset before the change, one
+that comes twice is the first (RFC 5545 §3.3.5). An entry that cannot be read, or that names nobody, is counted and affects
+no other entry. No error and no count holds a word of the file.
 """
 
 from __future__ import annotations

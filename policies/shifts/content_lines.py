@@ -1,8 +1,9 @@
-"""The entries of a calendar file as properties: the lines of RFC 5545, and nothing of what they mean.
+"""Parses a calendar file into the properties of its entries: the lines of RFC 5545, without their meaning.
 
-Rules of this module: pure; its work and what it makes are in proportion to the bytes given. Lines are unfolded as bytes,
-because a fold may stand within a letter (RFC 5545 §3.1); then all of it has to be UTF-8. Of a calendar's components only
-`VEVENT` is given out, without those inside it. The words of a property are whoever made the file's: no error holds them.
+Rules of this module: pure; its work and its result are in proportion to the bytes given. Lines are unfolded as bytes,
+because a fold may split a character (RFC 5545 §3.1); the unfolded bytes must be UTF-8. Of a calendar's components only
+`VEVENT` is given out, without nested components. The words of a property belong to the author of the file: no error holds
+them.
 """
 
 from __future__ import annotations

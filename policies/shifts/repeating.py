@@ -1,7 +1,7 @@
-"""On which days an entry of a calendar repeats: RFC 5545 §3.3.10, as far as a plan of shifts needs it.
+"""The days on which an entry of a calendar repeats: RFC 5545 §3.3.10, as far as a plan of shifts needs it.
 
-Rules of this module: pure, and bounded: days are asked for between two days, a rule without a number of times is begun
-near the first of them, and each period that is looked at is paid for out of one budget for the whole file. What a plan of
+Rules of this module: pure, and bounded. The caller asks for the days between two days. A rule without a number of times is
+begun near the first of them, and each period that is looked at is charged to one budget for the whole file. What a plan of
 shifts does not need (repeating by the hour or faster, days or weeks of the year, another hour than that of the start) is
 `Unreadable`, and so is what RFC 5545 forbids.
 """

@@ -1,4 +1,4 @@
-"""English: notices of drills, and of what is said once to a person who meets it for the first time."""
+"""English: notices of drills, and the sentences for a person who meets a situation for the first time."""
 
 from __future__ import annotations
 
