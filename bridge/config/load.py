@@ -1,7 +1,7 @@
-"""The configuration's file: read strictly, and checked for what its sections mean together.
+"""Reads the configuration file strictly, and checks its sections against each other.
 
-Rule of this module: an unknown key, a key twice, a missing file or a secret readable by others stops the start, with every
-error told at once and by its path; a value is never printed.
+Rule of this module: an unknown key, a duplicate key, a missing file or a secret readable by others stops the start. All
+errors are reported together, each by its path; a value is never printed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from policies.yaml_file import UNREADABLE, parse_yaml, why_unreadable
 
 HEX_KEY: Final = re.compile(r"[0-9A-Fa-f]{64}")
 LOCAL_USER: Final = re.compile(r"@[a-z0-9._=/+-]{1,200}")
-"""Rooms of a line do not federate, so its people are on its own homeserver (Matrix specification, appendix on user ids)."""
+"""Rooms of a line do not federate, so its people have accounts on its own homeserver (Matrix specification, appendix on
+user ids)."""
 
 
 class ConfigError(ProblemsError):
@@ -47,9 +48,9 @@ def load(path: Path) -> Config:
 
 
 def parse(path: Path) -> tuple[Config, list[str]]:
-    """Read the configuration, and say what is wrong with what it means: with its secrets first of all.
+    """Read the configuration; return it with the errors in its meaning, those of its secrets first.
 
-    For a program that looks at a line which could not be started. Raises :class:`ConfigError` when it is no configuration.
+    For a program that inspects a line that could not start. Raises :class:`ConfigError` when it is no configuration.
     """
     try:
         raw: Any = parse_yaml(path)

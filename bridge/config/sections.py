@@ -1,7 +1,7 @@
-"""The sections of the configuration, as they stand in the file.
+"""The sections of the configuration, as in the file.
 
-Rule of this module: what a section can see to by itself is checked here; what several mean together, and what is in their
-files, in `load`.
+Rule of this module: what one section can check alone is checked here; `load` checks sections against each other, and their
+files.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from bridge.runtime.settings import (
 )
 
 CANARY_ERASURE_SECONDS: Final = 150.0
-"""Seconds in which what a round trip of the canary left is erased: 60 are promised on a machine of one's own."""
+"""Seconds in which the traces of a canary's round trip are erased: 60 are promised on a dedicated machine."""
 
 
 class OtherLine(Section):
@@ -41,11 +41,11 @@ class OtherLine(Section):
 class Homeserver(Section):
     """Where the homeserver is, and the application service token (file, mode 0600).
 
-    `public_url`: where clients reach the homeserver that `up` runs; it answers it to them. None: on this machine only.
-    `admin_token_file`: an administrator's, only for a homeserver that cannot load our module.
-    `joined`: it is the agency's own, which `up` does not run. `database_url_file`: the PostgreSQL of one that `up` runs
-    (file, mode 0600); None: SQLite, in the line's directory. `other_lines`: which lines besides this one are on a
-    homeserver that `up` runs; each has a bridge of its own.
+    `public_url`: where clients reach the homeserver that `up` runs; it publishes this to them. None: on this machine only.
+    `admin_token_file`: an administrator's, only for a homeserver that cannot load our module. `joined`: it is the agency's
+    own, which `up` does not run. `database_url_file`: the PostgreSQL of one that `up` runs (file, mode 0600); None: SQLite,
+    in the line's directory. `other_lines`: which lines besides this one are on a homeserver that `up` runs; each has a
+    bridge of its own.
     """
 
     url: BaseUrl
@@ -60,7 +60,7 @@ class Homeserver(Section):
 
 
 class ListenSettings(Section):
-    """Where webhooks arrive. `public_base_url` is what the carrier was told and signs."""
+    """Where webhooks arrive. `public_base_url` is the URL that the carrier is configured with and signs."""
 
     host: str = "127.0.0.1"
     port: Port
@@ -68,9 +68,9 @@ class ListenSettings(Section):
 
 
 class MetricsSettings(Section):
-    """Where Prometheus finds the metrics. `exposed`: a person's word that networks of others may reach that address.
+    """Where Prometheus finds the metrics. `exposed`: a person confirms that other networks may reach that address.
 
-    Metrics name nobody, and say when texts come and how many people are on duty.
+    Metrics name no person, but show when texts come and how many people are on duty.
     """
 
     listen: ListenAddress
@@ -94,8 +94,8 @@ class MetricsSettings(Section):
 class DatabaseSettings(Section):
     """A PostgreSQL database, of this line alone, that holds everything but keys; without this section SQLite does.
 
-    `url_file` holds `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`, which is a secret. `copies_kept_days`: for how long
-    base backups, dumps and an archive of its log are kept, 0 where there are none; no server tells.
+    `url_file` holds `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`, which is a secret. `copies_kept_days`: how long base
+    backups, dumps and an archive of its log are kept, 0 if there are none; it cannot be read from a server.
     """
 
     url_file: Path
@@ -143,7 +143,7 @@ class Email(Section):
 
 
 class OnCall(Section):
-    """How the person on call hears, outside Matrix, that they are needed. `webhook_file` holds a URL, which is a secret."""
+    """How the person on call is called, outside Matrix. `webhook_file` holds a URL, which is a secret."""
 
     webhook_file: Path | None = None
     email: Email | None = None
@@ -157,10 +157,10 @@ class OnCall(Section):
 class Canary(Section):
     """The test texts that the line sends itself (`deploy/canary`); without this section there are none.
 
-    `secret_file`: 32 bytes in hex that bridge and canary share, for nothing else. `localpart`: its account, which is
-    nobody's. `handset`: it texts from a handset of the rehearsal carrier, and not by its own route. Seconds: `every`
-    between two texts, more or less; `slow` until one is called slow; `limit` until it is given up, at most 110, so that it
-    is told within two minutes.
+    `secret_file`: 32 bytes in hex that bridge and canary share, for nothing else. `localpart`: its account, which no person
+    has. `handset`: it texts from a handset of the rehearsal carrier, and not by its own route. Seconds: `every` between two
+    texts, more or less; `slow` until one is called slow; `limit` until it is given up, at most 110, so that a failure is
+    reported within two minutes.
     """
 
     secret_file: Path
@@ -172,14 +172,14 @@ class Canary(Section):
 
     @property
     def silence(self) -> float:
-        """Seconds without a word of the canary after which it is taken for dead: two intervals, and a trip with its end."""
+        """Seconds without a report of the canary after which it counts as dead: two intervals and a whole round trip."""
         return 2 * self.every + self.limit + CANARY_ERASURE_SECONDS
 
 
 class BackupSettings(Section):
     """Where `quietline backup` writes, a new file each time, and the file of its passphrase. The bridge reads neither.
 
-    `keep`: which files of the line stay there (`bridge/runtime/keep_plan.py`); None: all.
+    `keep`: which files of the line are kept there (`bridge/runtime/keep_plan.py`); None: all.
     """
 
     read_by_bridge: ClassVar[bool] = False

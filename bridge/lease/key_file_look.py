@@ -1,9 +1,8 @@
-"""Looks at `keys.db` before anybody leads: whose epoch it has, how many changes, and whether there is a key in it.
+"""Looks at `keys.db` before this process leads: its epoch, its number of changes, and whether it has a key.
 
-Rule of this module: nothing of the file is changed but what a crash left, and that only by who is to lead. A reader alone
-cannot play back the journal of a transaction that was broken off; that is done as `KeyFile` does it, so that the journal
-keeps its place and is overwritten there. SQLite takes a journal for broken off only when nobody is in the middle of
-writing it.
+Rule of this module: nothing in the file is changed except that an interrupted transaction is rolled back, and only by the
+process that is about to lead. A read-only connection cannot do that; it is done as in `KeyFile`, so that the journal keeps
+its blocks and is overwritten there. SQLite rolls a journal back only when no process is writing it.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from bridge.storage.sqlite_connection import SqliteConnection
 T = TypeVar("T")
 
 BUSY_MS: Final = 500
-"""Milliseconds for which a look waits for who writes: nothing else of the process goes on meanwhile, and it looks again."""
+"""Milliseconds for which a look waits for a writer: the process is blocked meanwhile, and looks again."""
 
 
 class KeysNotRead(DatabaseError):  # noqa: N818 - it says what is so
-    """The file cannot be looked at, and no server is to blame. `why`: what it was."""
+    """The file cannot be read, for a local reason, not the server's. `why`: the error."""
 
     def __init__(self, why: DatabaseError) -> None:
         super().__init__(why.code)

@@ -1,10 +1,10 @@
-"""The lead of this process: it is renewed, asked before bytes leave, and ends the process when it is another's.
+"""The lead of this process: renews the lease, is asked before bytes leave, and ends the process when another leads.
 
-Rules of this module: until when we lead is reckoned from *before* a renewal was asked for, on a clock that nobody sets and
-that goes on while the machine sleeps; so we stop before another may begin. Whoever finds that another leads tells `lose`,
-which is the end of the process: nothing after it may have an effect, and a new start waits its turn.
+Rules of this module: the lease's end is calculated from the moment *before* the renewal was requested, on a clock that
+cannot be set and that runs while the machine sleeps; so we stop before another may begin. Code that finds that another
+bridge leads calls `lose`, which ends the process: nothing after it may have an effect, and a new start waits for the lease.
 
-What a crash or a freeze between two lines leaves:
+What a crash or a suspension (SIGSTOP, a paused machine) between two lines leaves:
 
     within the taking of the lease        the server takes it back, and from a frozen process after `ANSWER_SECONDS`
     lease taken, keys.db not opened       the next holder has a higher epoch; a frozen one that wakes is refused by keys.db
@@ -20,7 +20,7 @@ What a crash or a freeze between two lines leaves:
     call sent, that it is not noted       the next holder calls once more: twice is a nuisance, never is worse
     released, process not ended           its commits fail: a lease that is released counts as another's; `confirm` says so
 
-Source: Kleppmann, "How to do distributed locking" (2016), for why a lease alone does not do, and what is checked where.
+Source: Kleppmann, "How to do distributed locking" (2016): why a lease alone is not enough, and where to check it.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ from bridge.tables.lease_table import LEADER_NAME, LEASE_SECONDS, place_of_lease
 RENEW_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 0.2
 ANSWER_SECONDS: Final = 3.0
-"""Seconds in which the server answers on the lease's own connection, or is asked again on another."""
+"""Seconds within which the server must answer on the lease's connection; then another connection is made."""
 MARGIN_SECONDS: Final = 1.0
 """Seconds before its end at which a lease is no longer used: two clocks do not go alike."""
 REQUEST_SECONDS: Final = 11.0
-"""Seconds in which a request to a carrier has ended that began while the former bridge led: more than the time-out of
+"""Seconds after which a carrier request of the former leader has certainly ended: more than the time-out of
 `bridge/carriers/http_request.py`."""
 
 End = Callable[[str], None]
@@ -95,14 +95,14 @@ class Lead:
         former: str,
         end: End,
     ) -> None:
-        """Make it. `taken`: seconds since the boot, from before it was asked for.
+        """`taken`: seconds since the boot, measured before the lease was requested.
 
-        `former`: the identity of who led before and may have a request under way; empty: nobody may.
+        `former`: the identity of the former leader, which may have a request under way; empty: none may.
         """
         self.former = former
         self.epoch = epoch
         self.handover = asyncio.Event()
-        """A person asked for a handover."""
+        """A person requested a handover."""
         self.lost = False
         self._released = False
         self._connection, self._place, self._identity, self._end = connection, place, identity, end
@@ -113,7 +113,7 @@ class Lead:
 
     @property
     def fence(self) -> Fence:
-        """What commits of our databases ask."""
+        """The check in each commit of our databases."""
         return Fence(self._place, self.epoch, self._identity, self.lose)
 
     @property
@@ -126,7 +126,7 @@ class Lead:
         self._task = asyncio.create_task(self._renew_always(), name="lease")
 
     async def close(self) -> None:
-        """Let go of it, so that another may lead at once. Last of all: what asks after it is refused."""
+        """Release the lease, so that another may lead at once. Call it last: later calls of `confirm` are refused."""
         self._released = True
         if self._task is not None:
             self._task.cancel()
@@ -138,13 +138,13 @@ class Lead:
         await self._connection.close()
 
     async def note_keys(self) -> None:
-        """Note that `keys.db` is open under our epoch: whoever has an older one leads no more. Raises `DatabaseError`."""
+        """Note in the lease that `keys.db` has our epoch: no bridge with an older one can lead. Raises `DatabaseError`."""
         await self.confirm()
         async with self._renewing:
             await lease_table.note_keys(self._connection, self.epoch, self._identity)
 
     async def confirm(self) -> None:
-        """Return while we lead; to be asked immediately before something leaves. Raises `LeadLost`, `DatabaseError`."""
+        """Return if we lead; to be called immediately before anything is sent. Raises `LeadLost`, `DatabaseError`."""
         while not self.holds:
             if self.lost or self._released:
                 raise LeadLost("lost" if self.lost else "released")
@@ -188,7 +188,7 @@ class Lead:
             except DatabaseError as error:
                 if isinstance(error, Unavailable):
                     raise
-                self.lose("the lease cannot be read")  # its table is gone, or is another's
+                self.lose("the lease cannot be read")  # its table is missing, or another's
                 raise LeadLost("table") from None
             if wanted is None:
                 self.lose("the lease is another's")

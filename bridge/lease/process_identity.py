@@ -1,8 +1,8 @@
-"""Which process holds a lease, so that another one on the same machine can see that it is dead.
+"""The identity of the process that holds a lease, so that another on the same machine can see that it is dead.
 
-Rules of this module: a process is called dead only where that is certain: the same boot of the same machine, the same
-namespace of process ids, and nothing runs under that id that began at that time. Whatever cannot be told is alive, and is
-not ended either. The identity names no person and no path.
+Rules of this module: a process is called dead only when that is certain: same boot of the same machine, same namespace of
+process ids, and no process with that id and start time. In doubt a process counts as alive, and is not killed either. The
+identity names no person and no path.
 
 Sources: proc_pid_stat(5) (state, starttime), pid_namespaces(7), kill(2).
 """
@@ -36,13 +36,13 @@ def own_identity() -> str:
 
 
 def is_dead(identity: str, *, own_words: str | None = None) -> bool:
-    """Whether the process of that identity certainly runs no more. `own_words`: our identity, where it is at hand."""
+    """Whether the process of that identity is certainly dead. `own_words`: our own identity, if the caller has it."""
     parts, own = identity.split(" "), (own_identity() if own_words is None else own_words).split(" ")
     if len(parts) != FIELDS or len(own) != FIELDS or parts[:2] != own[:2] or not parts[2].isdecimal():
         return False
     pid = int(parts[2])
     try:
-        os.kill(pid, 0)  # it is asked, and nothing is sent
+        os.kill(pid, 0)  # signal 0 checks only, and sends nothing
     except ProcessLookupError:
         return True
     except OSError:
@@ -72,7 +72,7 @@ def end_process(identity: str) -> bool:
 
 
 def _state(pid: int) -> tuple[str, str] | None:
-    """Return state and time of the start; None where they are not told."""
+    """Return state and start time; None if they are unknown."""
     try:
         fields = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         return fields[_STATE], fields[_START]

@@ -1,10 +1,10 @@
 """Waits for the lease of a line, and takes it when it is free.
 
-Rules of this module: one connection, two looks a second, and nothing is written before the lease is free; what cannot be
-told is waited for; a server that refuses us is for a minute, in which a password or a certificate may have been replaced on
-both sides. No file but `keys.db` is looked at, and that only for its age: without it, or with an older one than
-the last leader had or the database knows of, there is nothing to lead with, and whoever has it may take the lease. That is
-asked for the last time while no commit can be made, and before anything of the lease is changed.
+Rules of this module: it uses one connection, looks twice a second, and writes nothing before the lease is free. In doubt it
+waits. When the server refuses us it waits for a minute, in which a password or certificate may be replaced on both sides.
+It reads no file but `keys.db`, and of that only its age: a bridge without it, or with an older one than the last leader had
+or the database knows of, cannot lead, and leaves the lease to one that has it. This is checked for the last time while no
+commit can be made, and before the lease is changed.
 """
 
 from __future__ import annotations
@@ -71,11 +71,11 @@ class Waiting:
         find_again: Callable[[PostgresPlace], PostgresPlace] = _same_place,
         damaged: Callable[[], None] = _tell_nobody,
     ) -> None:
-        """Make it. `place`: of the main database; `keys`: `keys.db`; `any_keys`: also one that is older than it was.
+        """`place`: of the main database; `keys`: `keys.db`; `any_keys`: accept also an older one.
 
-        `noted`: how many changes of that file the database knows of; `missing` and `stale` are told at each look that it is
-        not there, or too old, and `damaged`, by `run`, that it is no database: the rest of it may be on its way.
-        `find_again`: returns the place as it is configured by now, after its server refused us.
+        `noted`: how many changes of that file the database knows of; `missing` and `stale` are called at each look that
+        finds the file missing or too old, and `damaged` by `run`, when it is no database: it may still be being copied.
+        `find_again`: returns the place as configured now, after its server refused us.
         """
         self._place, self._keys, self._end, self._any_keys = place, keys, end, any_keys
         self._find_again = find_again
@@ -110,7 +110,7 @@ class Waiting:
             await asyncio.sleep(HANDOVER_LOOK_SECONDS if soon else LOOK_SECONDS)
 
     def may_heal(self, error: UnsuitableServer) -> bool:
-        """Whether another try may find the server as it must be. To be asked after each failure, and says so in the log."""
+        """Whether another try may succeed. To be called after each failure; it writes the failure to the log."""
         if not error.is_refusal:
             return False
         now = seconds_since_boot()
@@ -145,7 +145,7 @@ class Waiting:
             return None
 
         async def may_lead(now: Lease) -> bool:
-            """Whether it is the newest still: whoever holds the lease may have committed since it was asked."""
+            """Whether it is still the newest: the holder of the lease may have committed since the last check."""
             return not await self._is_older(connection, await self._keys_age(""), now)
 
         by = LeaseHolder(identity=self._identity, host=host_name(), least_epoch=age.epoch)
@@ -167,7 +167,7 @@ class Waiting:
         )
 
     async def _is_older(self, connection: PostgresConnection, age: KeyFileAge, seen: Lease) -> bool:
-        """Whether `keys.db` is older than the last leader's, or than the database knows of, and say so."""
+        """Whether `keys.db` is older than the last leader's, or than the database knows of; if so, it is reported."""
         if self._any_keys or (age.epoch >= seen.keys and age.changes >= await self._noted(connection)):
             return False
         self._say("lease.keys_stale", FileNotFoundError())
@@ -175,7 +175,7 @@ class Waiting:
         return True
 
     async def _keys_age(self, frozen: str) -> KeyFileAge:
-        """Return how old `keys.db` is. Who was `frozen` in the middle of a change has it locked, and is ended."""
+        """Return how old `keys.db` is. A process `frozen` during a change has it locked, and is killed."""
         try:
             try:
                 return peek_age(self._keys)
@@ -188,7 +188,7 @@ class Waiting:
             raise KeysNotRead(error) from None
 
     async def leave_to_others(self, seconds: float) -> None:
-        """Wait until another has taken a lease that was let go of, for so long at most."""
+        """Wait, for that time at most, until another bridge has taken a lease that was released."""
         until = seconds_since_boot() + seconds
         while seconds_since_boot() < until:
             with contextlib.suppress(DatabaseError):
@@ -227,7 +227,7 @@ class Waiting:
         return seen
 
     async def _call(self, connection: PostgresConnection) -> None:
-        """Have the server say of us whether we see `keys.db`: without it nobody need hand over to us."""
+        """Show at the server whether we see `keys.db`: no leader need hand over to a bridge without it."""
         name = STANDBY_NAME if self._keys.exists() else KEYLESS_NAME
         if name != self._called:
             await lease_table.call(connection, name)

@@ -1,7 +1,7 @@
-"""Whether the carrier answers, for a line on which nothing is sent for hours.
+"""Checks whether the carrier answers, for a line that sends nothing for hours.
 
-Rules of this module: it asks the carrier's address for its front page, without a login and without a word about this line;
-any answer of HTTP is one. That a login is refused is seen by what the line asks itself, and by `quietline carrier check`.
+Rules of this module: it requests the front page of the carrier's address, without a login and without data about this line;
+any HTTP answer counts. A refused login shows in the line's own requests, and in `quietline carrier check`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What stands in tables and files and is read on a scrape, as metrics.
+"""Metrics of values in tables and files, read on a scrape.
 
-Rules of this module: it reads and changes nothing; counts and times, never a row's content; a figure that is not known is
-NaN, which no alert takes for good or bad. `GAUGES` has each name once, with what it says; the page for operators is made
-of it (`deploy/docs/monitoring.md`).
+Rules of this module: it only reads: counts and times, never a row's content. An unknown figure is NaN, which no alert takes
+for good or bad. `GAUGES` has each name once, with its meaning; the page for operators is generated from it
+(`deploy/docs/monitoring.md`).
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from bridge.tables import dead_letters, erasure_jobs, inbox, line_state, outbox,
 
 UNKNOWN: Final = math.nan
 TRANSPORTS: Final = ("matrix", "carrier", "page")
-"""Where a row of the outbox goes: the values of the one label here."""
+"""The destination of an outbox row: the values of the only label here."""
 CANARY_SECONDS: Final = 7200.0
 """Seconds after which a canary that says nothing more counts as dead, unless its file says otherwise."""
 FAILING_TRIES: Final = 5
-"""Tries after which a step of an erasure counts as failing: the desk hears of it then, too."""
+"""Tries after which a step of an erasure counts as failing: then the desk is told, too."""
 NEVER: Final = math.inf
 DAY: Final = 86_400.0
 
@@ -66,7 +66,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """A metric, what it says, and which figure it is."""
+    """A metric, its meaning, and its figure."""
 
     name: str
     help: str
@@ -186,7 +186,7 @@ class FigureCollector(Collector):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineState:
-    """What only the running parts know: whether the line is ready, who is there, who waits since when, and the carrier."""
+    """What only the running parts know: whether the line is ready, who is present, who waits since when, the carrier."""
 
     ready: bool
     people_on_duty: int
@@ -231,7 +231,7 @@ async def read(services: Services, line: LineState, *, inbox_oldest: float, data
 
 
 async def _is_module_well(database: Database) -> bool:
-    """Whether the last look at the module found nothing (`bridge/app/module_check.py`)."""
+    """Whether the last check of the module found no fault (`bridge/app/module_check.py`)."""
     noted = [await line_state.get(database, name) for name in (line_state.MODULE_MISSING, line_state.MODULE_PROBLEMS)]
     return noted == [None, None]
 
@@ -253,9 +253,9 @@ def _free_bytes(data: Path) -> float:
 
 
 def _read_canary(file: Path | None, now: float) -> float:
-    """Read `{"ok": bool, "at": seconds since the epoch}`; `"valid_seconds"`: for how long that holds, if it says so.
+    """Read `{"ok": bool, "at": seconds since the epoch}`; `"valid_seconds"`, optional: for how long it is valid.
 
-    A file that cannot be read, says something else or is old is a canary that is not well; without a file there is none.
+    A file that cannot be read, has another form or is old means a canary that is not well; no file means no canary.
     """
     if file is None or not file.exists():
         return UNKNOWN

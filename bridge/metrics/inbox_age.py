@@ -1,7 +1,7 @@
-"""For how long the oldest event has stood in the inbox.
+"""Measures how long the oldest event has been in the inbox.
 
-Rule of this module: the inbox has no times, so its sequence is looked at every few seconds; an event is as old as the first
-look that found it or a later one. What stood there at the start counts from the start.
+Rule of this module: the inbox has no times, so its sequence numbers are read every few seconds; the age of an event counts
+from the first read that found it or a later one. Events that were there at the start count from the start.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class InboxAge:
         return LOOK_INTERVAL
 
     async def seconds(self) -> float:
-        """Look, and return for how long the oldest event has stood there; 0 when there is none."""
+        """Read the inbox, and return for how long the oldest event has been there; 0 when it is empty."""
         oldest, newest = await inbox.oldest_seq(self._database), await inbox.newest_seq(self._database)
         if oldest is None or newest is None:
             self._looks.clear()

@@ -1,7 +1,7 @@
 """The listener of the metrics: `GET /metrics`, Prometheus text, and nothing else.
 
-Rules of this module: figures are read when they are asked for. Metrics never stop a line: a port that is taken is tried
-again, and a database that fails is an answer of 503, which Prometheus shows as `up == 0`. No request is logged.
+Rules of this module: figures are read on each request. Metrics never stop a line: a port that is in use is tried again, and
+when the database fails the answer is 503, which Prometheus shows as `up == 0`. No request is logged.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What the canary and the bridge derive from the one secret that they share.
+"""Derives keys of the canary and the bridge from the one secret that they share.
 
-Rule of this module: nothing here is written anywhere; each value comes from the secret and a label of its own, so that one
-of them tells nothing of another. Source: RFC 2104 (HMAC).
+Rule of this module: no value is stored; each derives from the secret and a label of its own, so that one reveals nothing of
+another. Source: RFC 2104 (HMAC).
 """
 
 from __future__ import annotations

@@ -9,27 +9,27 @@ from __future__ import annotations
 import time
 from typing import Final, Protocol
 
-# Where the system has it: a clock that goes on while the machine sleeps.
+# If the system has it: a clock that runs while the machine sleeps.
 _CLOCK_ID: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def seconds_since_boot() -> float:
-    """Return seconds that nobody can set and that go on while the machine sleeps."""
+    """Return seconds on a clock that cannot be set and that runs while the machine sleeps."""
     return time.clock_gettime(_CLOCK_ID)
 
 
 class Clock(Protocol):
-    """What the bridge knows of time."""
+    """The bridge's time."""
 
     def now(self) -> float:
         """Return seconds since the epoch."""
 
     def system_time(self) -> float:
-        """Return what the machine's own clock shows now, which a person may have set; seconds since the epoch."""
+        """Return the machine's own clock, which a person may have set; seconds since the epoch."""
 
 
 def to_bridge_time(clock: Clock, at: float) -> float:
-    """Return a time that another program's clock stamped as a time of ours; what it stamps now is our now."""
+    """Convert a time that another program stamped to our clock; a time that it stamps now becomes our now."""
     return at - system_clock_offset(clock)
 
 
@@ -39,10 +39,10 @@ def system_clock_offset(clock: Clock) -> float:
 
 
 class SteadyClock:
-    """The machine's clock as it stood at the start, carried on by time that passes.
+    """The machine's clock at the start, plus the time that has passed since.
 
-    When a person sets the machine's clock, undo windows and waits stay as long as they were; `timers` tells the desk. What
-    is of a time of day (opening hours, quiet hours) goes by the machine's clock.
+    When a person sets the machine's clock, undo windows and waits keep their length; `timers` tells the desk. Times of day
+    (opening hours, quiet hours) follow the machine's clock.
     """
 
     def __init__(self) -> None:
@@ -53,5 +53,5 @@ class SteadyClock:
         return self._start + time.clock_gettime(_CLOCK_ID)
 
     def system_time(self) -> float:
-        """Return what the machine's own clock shows now."""
+        """Return the machine's own clock."""
         return time.time()

@@ -1,8 +1,8 @@
-"""How many backups stay: `8` (the newest), `7d,4w,12m` (of days, weeks and months), or both.
+"""How many backups are kept: `8` (the newest), `7d,4w,12m` (of days, weeks and months), or both.
 
-Rules of this module: a number alone is that many of the newest. With a letter it is the newest file of each of the last so
-many days, ISO weeks or months (UTC) in which there is one, so that a pause in the backups costs none of the older ones. A
-file stays when any part wants it.
+Rules of this module: a number alone means that many of the newest files. With a letter it means the newest file of each of
+the last N days, ISO weeks or months (UTC) that have one, so that a pause in the backups deletes none of the older ones. A
+file is kept if any part keeps it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PERIODS: Final[dict[str, Callable[[datetime], object]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeepPlan:
-    """How many of each stay."""
+    """How many of each are kept."""
 
     newest: int = 0
     days: int = 0

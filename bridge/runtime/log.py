@@ -1,4 +1,4 @@
-"""What may be logged.
+"""The only way to log, and the limits of what is logged.
 
 Rules of this module: a log line is an event name and allow-listed fields with opaque values; no function takes free text
 from outside. One filter takes all third-party loggers, drops their messages and keeps logger, level and the types of
@@ -31,7 +31,7 @@ FIELDS: Final = frozenset(
         "jump",
     }
 )
-"""Fields that may stand in a log line: numbers, enum names, exception type names, random short ids."""
+"""Fields that a log line may have: numbers, enum names, exception type names, random short ids."""
 
 LOGGER_NAME: Final = "quietline"
 

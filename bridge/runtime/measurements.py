@@ -1,8 +1,8 @@
 """What the bridge measures of itself while it runs: durations, counts, and when something last happened.
 
-Rules of this module: nothing here names anybody. A label has one of the fixed words below, never a value from outside. All
-of it is in memory and begins again with the process, as Prometheus expects of counters; what has to survive is in tables
-and is read on a scrape (`bridge/metrics`). Durations are of the monotonic clock.
+Rules of this module: nothing here names a person. A label has one of the fixed words below, never a value from outside. All
+values are in memory and start again with the process, as Prometheus expects of counters; values that must survive are in
+tables and are read on a scrape (`bridge/metrics`). Durations are of the monotonic clock.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 INBOUND, REPORT = "inbound", "report"
-"""What a webhook brought: texts, or reports of what became of ours."""
+"""The content of a webhook: texts, or delivery reports of ours."""
 ACKNOWLEDGE_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds. A carrier that gets no answer within 5 to 15 seconds calls again (facts-sms.md)."""
 SHOWN_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 MAX_ARRIVALS: Final = 1000
 """Texts on their way to a room whose arrival is remembered; the oldest is forgotten first."""
 CARRIER_FAILURE_SECONDS: Final = 300.0
-"""For how long a request that the carrier did not answer well counts, unless another one went well."""
+"""For how long a request that the carrier answered badly or not at all counts, unless a later one succeeded."""
 
 
 class Measurements:
@@ -81,7 +81,7 @@ class Measurements:
             self._acknowledged.labels(brought).observe(seconds)
 
     def text_not_kept(self) -> None:
-        """Note that the carrier brought a text that was not kept."""
+        """Note that a text of the carrier was not kept."""
         self._not_kept.inc()
 
     def text_arrived(self, event_id: str) -> None:
@@ -119,7 +119,7 @@ class Measurements:
         return None if self._text_at is None else self._monotonic() - self._text_at
 
     def carrier_answers(self) -> bool | None:
-        """Return whether the carrier answered the last request; None when nobody asked, or a failure is too long ago."""
+        """Return whether the carrier answered the last request; None without one, or if the failure is too long ago."""
         if self._carrier is None:
             return None
         answered, at = self._carrier

@@ -1,7 +1,7 @@
-"""A texter's address, which nothing prints by accident.
+"""A texter's address, in a class that cannot be printed by accident.
 
-Rule of this module: the clear form leaves only through :meth:`Phone.reveal`: to be hashed, to be sealed, to be shown to the
-people of a `!reveal`, and in a carrier adapter at the moment of sending.
+Rule of this module: only :meth:`Phone.reveal` returns the clear form: to hash it, to seal it, to show it to the people of a
+`!reveal`, and in a carrier adapter at the moment of sending.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The URL of a PostgreSQL database, as a file of mode 0600 holds it, and what each driver makes of it.
+"""Parses the URL of a PostgreSQL database, from a file of mode 0600, and gives it to each driver in its form.
 
-Rules of this module: nothing of the URL is in an error; what a driver would pass over is refused. Beyond this machine and
-its own network the server proves who it is (`sslmode=verify-full`), and the file of its authority is named, for the two
-drivers look for one in different places.
+Rules of this module: no error has a part of the URL. A parameter that a driver would ignore is refused. Outside this
+machine and its own network the server must prove its identity (`sslmode=verify-full`), and the URL must name the file of
+its certificate authority, because the two drivers look for it in different places.
 
 Source: postgresql.org/docs/current/libpq-connect.html ("Connection URIs").
 """
@@ -27,7 +27,7 @@ FORM: Final = "must be postgresql://USER:PASSWORD@HOST:PORT/NAME, with ?host=/DI
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PostgresUrl:
-    """Where a database is and who asks for it. `host`: a name, an address, or the directory of a socket.
+    """The address of a database and the user. `host`: a name, an address, or the directory of a socket.
 
     `tls`: `sslmode` and its files, as libpq names them.
     """

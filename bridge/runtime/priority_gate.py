@@ -1,9 +1,9 @@
-"""A gate between conversations and background work: erasing and the like give way to texts that are on their way.
+"""A gate between conversations and background work: erasing and similar work waits for texts under way.
 
-Rules of this module: while nobody talks, several background steps run at once; while a person talks, they run one by one,
-in the pauses. A background step waits for every conversation, but for a bounded time.
+Rules of this module: while no message is under way, several background steps run at once; otherwise they run one by one, in
+the pauses. A background step waits for every conversation, but for a bounded time.
 
-Why one by one: the homeserver finishes what it has begun before it takes a text.
+Why one by one: the homeserver finishes begun requests before it takes a text.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 MAX_BACKGROUND: Final = 8
-"""Requests of what has time in flight while nobody talks; a homeserver answers no faster with more."""
+"""Background requests at once while no message is under way; a homeserver answers no faster with more."""
 PAUSE_SECONDS: Final = 0.15
 """Seconds without a word that are a pause: two that talk to each other leave longer ones."""
 MAX_YIELD_SECONDS: Final = 0.4
@@ -25,7 +25,7 @@ RECENT_SECONDS: Final = 2.0
 
 
 class PriorityGate:
-    """Counts the words under way. `foreground` is around each; `wait_for_pause` and `background` are for what has time."""
+    """Counts the messages under way. `foreground` is around each; `wait_for_pause`, `background` are for other work."""
 
     def __init__(self) -> None:
         self._in_foreground = 0
@@ -51,7 +51,7 @@ class PriorityGate:
                 self._pause_timer = asyncio.get_running_loop().call_later(PAUSE_SECONDS, self._paused.set)
 
     async def yield_to_foreground(self) -> None:
-        """Wait for a pause in what people say, and not for long: for what goes elsewhere than to the homeserver."""
+        """Wait for a pause between messages, for a short time: for work that does not use the homeserver."""
         await self.wait_for_pause(MAX_YIELD_SECONDS)
 
     async def wait_for_pause(self, seconds: float) -> None:

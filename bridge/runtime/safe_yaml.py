@@ -1,7 +1,8 @@
-"""YAML in which nothing but plain values can stand, read by libyaml: in a tenth of the time of PyYAML's own parser.
+"""Reads YAML of plain values only, with libyaml: in a tenth of the time of PyYAML's own parser.
 
-Rules of this module: it is for what a program wrote, or what was read before; what people write `policies.yaml_file` reads,
-which lets no key stand twice. What is read, and which errors are raised, is as in `yaml.safe_load`, in words of its own.
+Rules of this module: it is for files that a program wrote, or that were validated before; files that people write are read
+by `policies.yaml_file`, which refuses duplicate keys. Values and error classes are those of `yaml.safe_load`; the error
+texts differ.
 """
 
 from __future__ import annotations
@@ -17,5 +18,5 @@ else:  # a PyYAML that was built without libyaml has only its own parser
 
 
 def safe_load(text: str) -> Any:
-    """Read a document. Raises `YAMLError`, `RecursionError`, and `ValueError` as of a date that is none."""
+    """Read a document. Raises `YAMLError`, `RecursionError`, and `ValueError`, for instance for an invalid date."""
     return yaml.load(text, Loader=SafeLoader)  # noqa: S506 - a SafeLoader

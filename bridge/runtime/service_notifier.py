@@ -1,7 +1,8 @@
-"""What systemd is told of this process, and how often it wants to hear.
+"""Reports the state of this process to systemd, and pings its watchdog.
 
-Rules of this module: fixed words only, and nothing when nobody listens; a message that cannot be sent costs nothing else.
-Source: sd_notify(3) and sd_watchdog_enabled(3): a datagram of `NAME=value` lines to the socket that `NOTIFY_SOCKET` names.
+Rules of this module: it sends fixed words only, and nothing without a socket; a message that cannot be sent has no other
+effect. Source: sd_notify(3) and sd_watchdog_enabled(3): a datagram of `NAME=value` lines to the socket that `NOTIFY_SOCKET`
+names.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from enum import StrEnum
 from typing import Final, Self
 
 PINGS_PER_LIMIT: Final = 3
-"""How often systemd hears of us within the time after which it takes us for dead."""
+"""Pings within the time after which systemd takes us for dead."""
 DEFAULT_INTERVAL_SECONDS: Final = 10.0
 MICROSECONDS: Final = 1_000_000
 
 
 class ServiceState(StrEnum):
-    """What can be said."""
+    """The states that can be reported."""
 
     READY = "READY=1"
     ALIVE = "WATCHDOG=1"
@@ -32,7 +33,7 @@ class ServiceState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceNotifier:
-    """Who started us. `address`: of the socket, None when nobody listens. `interval`: seconds between two pings."""
+    """The service manager that started us. `address`: its socket, None without one. `interval`: seconds between pings."""
 
     address: str | None
     interval: float = DEFAULT_INTERVAL_SECONDS
@@ -50,14 +51,14 @@ class ServiceNotifier:
 
     @property
     def listens(self) -> bool:
-        """Whether anybody is to be told."""
+        """Whether there is a socket."""
         return self.address is not None
 
     def tell(self, state: ServiceState) -> None:
         """Say it. Never waits."""
         if self.address is None:
             return
-        # A leading `@` stands for the null byte of an abstract socket.
+        # A leading `@` means the null byte of an abstract socket.
         where = f"\0{self.address[1:]}" if self.address.startswith("@") else self.address
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             sender.setblocking(False)

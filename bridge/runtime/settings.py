@@ -1,8 +1,8 @@
-"""The parts that every section of the configuration is made of.
+"""The base classes and types of the configuration's sections.
 
 Rule of this module: a secret is given as the path of a file, in a field that ends in `_file`, and never in clear; so code
 can find every secret and check its mode without a list. A secret is one line, except in a field that ends in
-`private_key_file`, which is PEM. A credential that systemd handed to this process stands for the file it was made from.
+`private_key_file`, which is PEM. A credential that systemd handed to this process replaces the file it was made from.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat
 from policies import read_text
 
 _HOST_NAME: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
-"""A host's name: what can be asked for (RFC 1035 §2.3.4), and a low line, which is found in names all the same."""
+"""A host's name: of a length that DNS can resolve (RFC 1035 §2.3.4); an underscore is allowed, because it occurs in
+names."""
 
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _SLUG: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
@@ -30,7 +31,7 @@ _FINGERPRINT: Final = re.compile(r"[A-Za-z0-9+/]{43}")
 
 
 def problem_sentence(found: Mapping[str, Any]) -> str:
-    """Write one error of pydantic's (an entry of `errors()`) as what is to be done about its key. No value is shown."""
+    """Write one pydantic error (an entry of `errors()`) as an instruction about its key. No value is shown."""
     match found["type"]:
         case "missing":
             return "is needed"
@@ -72,13 +73,13 @@ def _check_base_url(value: str) -> str:
 
 
 def is_private_host(host: str) -> bool:
-    """Whether no network of others is crossed: a name without a dot is this machine's, or one of its own network's."""
+    """Whether the host is on this machine or its own network: a name without a dot counts as such."""
     address = _ip_address(host)
     return "." not in host if address is None else address.is_private
 
 
 def is_loopback_host(host: str) -> bool:
-    """Whether it is this machine's own address, or a name that never leads anywhere else (RFC 6761 §6.3)."""
+    """Whether it is this machine's own address, or a name that never resolves to another (RFC 6761 §6.3)."""
     address = _ip_address(host)
     name = host.rstrip(".").casefold()
     return (name == "localhost" or name.endswith(".localhost")) if address is None else address.is_loopback
@@ -107,11 +108,11 @@ def public_url_problem(value: str) -> str:
 
 
 BaseUrl: TypeAlias = Annotated[str, AfterValidator(_check_base_url)]
-"""What stands before a path: `https://api.example.com/v1`. In clear (`http`) only where no network of others is crossed."""
+"""The part of a URL before a path: `https://api.example.com/v1`. `http` only on this machine or its own network."""
 
 
 def split_listen_address(value: str) -> tuple[str, int]:
-    """Return host and port of `HOST:PORT`; an IPv6 address stands in brackets. Raises `ValueError`."""
+    """Return host and port of `HOST:PORT`; an IPv6 address is in brackets. Raises `ValueError`."""
     parts = urlsplit(f"//{value}")
     if not parts.hostname or not parts.port or parts.netloc != value or parts.username is not None:
         raise ValueError("give HOST:PORT, such as 127.0.0.1:9464")
@@ -127,13 +128,13 @@ def _check_listen_address(value: str) -> str:
 
 
 def is_own_network_host(host: str) -> bool:
-    """Whether only this machine or its own network reaches what listens there: not all addresses of this machine."""
+    """Whether only this machine or its own network reaches a listener there; false for "all addresses"."""
     address = _ip_address(host)
     return is_private_host(host) and not (address is not None and address.is_unspecified)
 
 
 ListenAddress: TypeAlias = Annotated[str, AfterValidator(_check_listen_address)]
-"""Where something listens: `HOST:PORT`."""
+"""The address of a listener: `HOST:PORT`."""
 
 Port: TypeAlias = Annotated[int, Field(ge=1, le=65535)]
 
@@ -183,21 +184,21 @@ def _check_hours_differ(value: tuple[int, int]) -> tuple[int, int]:
 
 Hour: TypeAlias = Annotated[int, Field(ge=0, le=24)]
 Hours: TypeAlias = Annotated[tuple[Hour, Hour], AfterValidator(_check_hours_differ)]
-"""From and to, over midnight as well."""
+"""A time of day from and to; it may span midnight."""
 
 NonEmpty: TypeAlias = Annotated[str, AfterValidator(_check_name)]
-"""A name or an id that is not left empty, without spaces around it."""
+"""A name or an id: not empty, without spaces around it."""
 
 
 class CarrierSettings(Section):
-    """What every carrier has. Each adapter's `Settings` narrows `kind` and gives `api_base` its vendor's default.
+    """The settings of every carrier. Each adapter's `Settings` narrows `kind` and gives `api_base` its vendor's default.
 
-    `texts_per_second` is what one number of ours may send, or the account, in the vendor's own unit (see the adapter's
+    `texts_per_second` is the limit of one of our numbers, or of the account, in the vendor's own unit (see the adapter's
     `Rate`).
     """
 
     one_number: ClassVar[bool] = False
-    """Whether a line with this carrier has one number and no more."""
+    """Whether a line with this carrier can have only one number."""
 
     kind: str
     api_base: BaseUrl
@@ -205,12 +206,12 @@ class CarrierSettings(Section):
 
 
 def credential_name(path: Path) -> str:
-    """Name the credential of a file: its whole path, so that no two files share one (systemd.exec(5), LoadCredential=)."""
+    """Return the credential name of a file: its path, so that it is unique (systemd.exec(5), LoadCredential=)."""
     return "-".join(path.parts[1:])
 
 
 def how_to_hand_over(path: Path) -> str:
-    """Say, as the end of a sentence, how a process that is handed its secrets would get this one; empty for another."""
+    """Say, as the end of a sentence, how a process that gets its secrets as credentials would get this one; else empty."""
     if not os.environ.get("CREDENTIALS_DIRECTORY"):
         return ""
     name = credential_name(path)
@@ -218,14 +219,14 @@ def how_to_hand_over(path: Path) -> str:
 
 
 def secret_place(path: Path) -> Path:
-    """Return where a secret is read: at the credential of this process that stands for the file, else in the file."""
+    """Return where a secret is read: the credential of this process for that file, else the file."""
     handed = os.environ.get("CREDENTIALS_DIRECTORY")
     credential = Path(handed) / credential_name(path) if handed and path.is_absolute() else path
     return credential if credential.is_file() else path
 
 
 def is_private(place: Path) -> bool:
-    """Whether only its owner reads a secret. What systemd hands over may show a group: the mask of an access list."""
+    """Whether only its owner can read a secret. A credential of systemd may show a group: the mask of an access list."""
     mode, handed = place.stat().st_mode, os.environ.get("CREDENTIALS_DIRECTORY")
     allowed = stat.S_IRGRP if handed and place.parent == Path(handed) else 0
     return not mode & (stat.S_IRWXG | stat.S_IRWXO) & ~allowed

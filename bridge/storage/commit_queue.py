@@ -1,10 +1,10 @@
-"""Commits one after another, in the order in which they were asked for, each answered when it is on the disk.
+"""Makes commits one after another, in the order of the requests, and answers each when it is on the disk.
 
-Rules of this module: a commit once begun is finished, also when its caller is cancelled; a commit is answered when it is on
-the disk, or, where the caller says so, when it is written: then nothing outside may know of it before `synced`. Whatever
-ends the one who writes or the one who syncs ends the line: `wait_for_failure`. What a commit is, and what a sync is, the
-database says. All commits that were written before one sync are answered by it, in their order. Nobody waits for ever:
-whatever ends the syncing, those who wait are told, and those who come later.
+Rules of this module: a commit that has begun is finished, also when its caller is cancelled. A commit is answered when it
+is on the disk, or, if the caller asks for that, when it is written: then nothing outside may know of it before `synced`. An
+error that ends the writer or the syncing task ends the line: `wait_for_failure`. The database defines what a commit and a
+sync are. One sync answers all commits that were written before it, in their order. No caller waits for ever: when the
+syncing ends, waiting and later callers get its error.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ Maintenance: TypeAlias = Callable[[], Awaitable[bool]]
 """What is done between two commits."""
 
 DEFER_SECONDS: Final = 0.25
-"""Seconds after which what nobody waits for is synced."""
+"""Seconds after which commits are synced for which no caller waits."""
 CROWD_SECONDS: Final = 0.01
 """Seconds for which a sync waits for more in a crowd."""
 CROWD: Final = 1.5
-"""Commits of a sync, on the average of the last ones, from which on there is a crowd: one text alone makes 1."""
+"""Average commits for each of the last syncs from which on the load counts as high: one text alone makes 1."""
 LAST_ONES: Final = 8
 """Syncs of that average."""
 WRITER_STOPS: Final = (asyncio.CancelledError, KeyboardInterrupt, SystemExit)
@@ -61,7 +61,7 @@ class Log(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """Who waits until the first `number` commits are on the disk, and for which answer."""
+    """A caller that waits until the first `number` commits are on the disk, and the answer that it gets."""
 
     number: int
     value: Any
@@ -119,7 +119,7 @@ class GroupSync:
         self._unsynced.set()
 
     def fail_all(self) -> None:
-        """Tell all who wait that it may not be on the disk."""
+        """Tell all waiting callers that their commits may not be on the disk."""
         while self._waiting:
             fail(self._waiting.popleft().done, disk_failure())
 
@@ -158,13 +158,13 @@ class GroupSync:
 
 
 def answer(done: asyncio.Future[Any], value: Any) -> None:
-    """Answer who asked, if they still can be."""
+    """Answer the caller, unless it was cancelled."""
     if not done.done():
         done.set_result(value)
 
 
 def fail(done: asyncio.Future[Any], error: BaseException) -> None:
-    """Tell who asked what went wrong."""
+    """Give the caller the error."""
     if done.done():
         return
     if isinstance(error, Exception):
@@ -175,7 +175,7 @@ def fail(done: asyncio.Future[Any], error: BaseException) -> None:
 
 
 def disk_failure() -> Unavailable:
-    """Return what everybody is told once the disk did not keep what was written."""
+    """Return the error that all callers get once the disk did not keep what was written."""
     return Unavailable("the disk did not keep what was written")
 
 
@@ -184,13 +184,13 @@ async def _nothing() -> None:
 
 
 class CommitOutcome(Protocol):
-    """Who is told what became of a commit, once, in the order of the commits."""
+    """Receives the outcome of a commit, once, in the order of the commits."""
 
     def made(self, value: Any) -> None:
         """Say that it is made, and what its work returned."""
 
     def failed(self, error: BaseException) -> None:
-        """Say why nothing of it is kept."""
+        """Report why the commit is not kept."""
 
 
 @dataclass(slots=True)
@@ -202,7 +202,7 @@ class _Outcome:
     noted: int | None = None
 
     async def work(self, transaction: Transaction) -> Any:
-        """Do what was asked for, and write the number."""
+        """Do the caller's work, and write the number."""
         value = await self.request.work(transaction)
         if self.queue.note is not None:
             self.noted = await self.queue.note.add(transaction)
@@ -249,11 +249,11 @@ class CommitQueue:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody waits for a commit to begin."""
+        """Whether no commit waits to begin."""
         return self._requests.empty()
 
     def start(self) -> None:
-        """Take what is asked for from now on."""
+        """Accept requests from now on."""
         self._closed = False
         self._tasks = [
             asyncio.create_task(self._write_loop(), name="writer"),
@@ -261,7 +261,7 @@ class CommitQueue:
         ]
 
     async def stop(self) -> None:
-        """Finish what was asked for. What is asked afterwards is `Unavailable`."""
+        """Finish the accepted requests. Later ones raise `Unavailable`."""
         tasks, self._tasks, self._closed = self._tasks, [], True
         if tasks:
             self._requests.put_nowait(None)
@@ -290,7 +290,7 @@ class CommitQueue:
 
     @property
     def written(self) -> int:
-        """How many commits were written by now: for `synced`."""
+        """How many commits have been written: for `synced`."""
         return self._group_sync.written
 
     async def synced(self, up_to: int | None = None) -> None:
@@ -304,14 +304,14 @@ class CommitQueue:
         await done
 
     async def between_commits(self, work: Maintenance) -> bool:
-        """Do something between two commits. Raises what it raised, and `Unavailable`."""
+        """Run `work` between two commits. Raises what it raises, and `Unavailable`."""
         self.require_open()
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._requests.put_nowait(_MaintenanceRequest(work, done))
         return await done
 
     def fail_all(self, error: BaseException) -> None:
-        """Say that nothing can be relied on from now on, to all who wait and all who come."""
+        """Give all waiting and later callers the error: from now on nothing can be relied on."""
         self._cause = self._cause or error
         self._failed.set()
         self._group_sync.fail_all()
@@ -322,7 +322,7 @@ class CommitQueue:
         self._requests.put_nowait(None)  # the writer, if it still lives, has nothing more to do
 
     async def _write_loop(self) -> None:
-        """Make the commits that were asked for, one after another; and what is done between them."""
+        """Make the requested commits one after another, and the maintenance between them."""
         try:
             while (request := await self._requests.get()) is not None:
                 if isinstance(request, _MaintenanceRequest):

@@ -1,8 +1,8 @@
-"""Moves all rows of a database from one engine to the other, and tells whether both have the same.
+"""Copies all rows of a database from one engine to the other, and checks that both have the same.
 
-Rules of this module: both have the same tables, as the same migrations made them; rows are written in one commit, into
-tables that have none; a number that never repeats goes on where it was, for transaction ids are made of it; whatever is not
-the same afterwards is an error that names its table and no value.
+Rules of this module: both databases have the same tables, made by the same migrations. Rows are written in one commit, into
+empty tables. A number that never repeats continues where it was, because transaction ids are made of it. A difference
+afterwards is an error that names the table and no value.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class _Table:
         return f"INSERT INTO {self.name} ({', '.join(self.columns)}) {override} VALUES ({places})"  # noqa: S608 - as above
 
     def normal(self, row: Sequence[Any]) -> tuple[Value, ...]:
-        """Return a row as both engines would tell it: a truth as 0 or 1."""
+        """Return a row in the form that both engines share: a boolean as 0 or 1."""
         return tuple(int(value) if isinstance(value, bool) else value for value in row)
 
     def for_postgres(self, row: Sequence[Value]) -> tuple[Value, ...]:
@@ -60,7 +60,7 @@ class _Table:
 
 
 class Pair:
-    """One database of ours on both engines, both open, and nobody else at either."""
+    """One database of ours on both engines, both open, and no other connection to either."""
 
     def __init__(self, sqlite: SqliteDatabase, postgres: PostgresDatabase) -> None:
         self._sqlite = sqlite

@@ -1,8 +1,8 @@
-"""What the bridge asks of its database, whichever stands behind it.
+"""The interface of the bridge's database, for every engine.
 
-Rules of this module: statements are what SQLite and PostgreSQL share, with values as `$1`, `$2`, …; what must be true
-together is written by one `commit`; nothing inside a commit waits for a network. The words are asyncpg's, because a
-statement that changes rows may return some (`RETURNING`), and then "read" would not be true.
+Rules of this module: statements use only SQL that SQLite and PostgreSQL share, with values as `$1`, `$2`, …. What must be
+true together is written by one `commit`. Nothing inside a commit waits for a network. The methods have asyncpg's names,
+because a statement that changes rows may return some (`RETURNING`), and "read" would be wrong for it.
 
 SQLite (`sqlite_database`) and PostgreSQL (`postgres_database`) implement it.
 
@@ -21,7 +21,7 @@ from bridge.storage.errors import Unavailable
 T = TypeVar("T")
 
 Value: TypeAlias = str | bytes | int | float | None
-"""What a column holds, and a statement takes."""
+"""A value of a column or of a statement."""
 
 
 class Dialect(Enum):
@@ -47,7 +47,7 @@ def insertion(row: Mapping[str, Value]) -> tuple[str, list[Value]]:
 
 
 def earlier(column: str) -> str:
-    """Return an assignment for UPDATE: a time that is too far ahead comes back by `$2`, and to `$1` at the latest."""
+    """Return an assignment for UPDATE: a time that is too far ahead becomes `$2` earlier, and `$1` at the latest."""
     return f"{column} = CASE WHEN {column} - $2 > $1 THEN $1 ELSE {column} - $2 END"
 
 
@@ -88,9 +88,9 @@ class NamedRow:
 
 
 class Reader(Protocol):
-    """Who can be asked for rows: the database, for what is committed, or a transaction, for what it has made of it.
+    """Reads rows: the database reads what is committed, a transaction also its own changes.
 
-    Every method raises :class:`bridge.storage.errors.DatabaseError`; which one, see there.
+    Every method raises a subclass of :class:`bridge.storage.errors.DatabaseError`.
     """
 
     async def fetch(self, statement: str, /, *values: Value) -> list[Row]:
@@ -104,7 +104,7 @@ class Reader(Protocol):
 
 
 class Snapshot(Protocol):
-    """Who can be asked for rows as they are at one moment, and answers at once: for a command beside the bridge.
+    """Reads rows as they are at one moment, without `await`: for a command beside the bridge.
 
     Every method raises :class:`bridge.storage.errors.DatabaseError`.
     """
@@ -123,47 +123,47 @@ class Snapshot(Protocol):
 
 
 class Transaction(Reader, Protocol):
-    """What the work of one commit writes with. It is of no use once the commit is over, and says so."""
+    """What the work of one commit writes with. After the end of the commit every method raises."""
 
     @property
     def dialect(self) -> Dialect:
         """Whose SQL it takes where the two differ: for migrations."""
 
     async def execute(self, statement: str, /, *values: Value) -> None:
-        """Run a statement for what it changes. Its error may be raised by a later call of this commit, or by its end."""
+        """Run a statement that changes rows. Its error may be raised by a later call of this commit, or at its end."""
 
     async def later(self, statement: str, /, *values: Value) -> list[Row]:
-        """Run a statement as `execute` does; return the list in which its rows stand once the commit is made.
+        """Run a statement as `execute` does; return a list that has its rows once the commit is made.
 
-        For what the work itself does not need: nothing waits for it.
+        For rows that the work itself does not need: nothing waits for them.
         """
 
     def after_commit(self, call: Callable[[], None], /) -> None:
-        """Have this called when the commit is made and before the next one begins; never when nothing of it is kept.
+        """Register a call for after this commit and before the next one begins; a commit that is rolled back makes no call.
 
         It must not raise. A power cut may still take the commit back: `Database.synced`.
         """
 
 
 Work: TypeAlias = Callable[[Transaction], Awaitable[T]]
-"""What is done in one commit."""
+"""The work of one commit."""
 
 
 class Note(Protocol):
     """A number that commits write besides their work, where it is another than the last one that was committed."""
 
     async def add(self, transaction: Transaction) -> int | None:
-        """Write it, at the end of a commit, and return it; None, with nothing asked of the database, where it stands."""
+        """Write the number at the end of a commit, and return it; None, without a statement, if it is unchanged."""
 
     def made(self, number: int) -> None:
-        """Hear that it is committed."""
+        """Note that the number is committed."""
 
 
 async def attempt(transaction: Transaction, work: Work[None]) -> Exception | None:
-    """Run `work` as a part of the commit that may fail alone: return what it raised, with nothing of it kept, or None.
+    """Run `work` as a part of the commit that may fail alone: return what it raised, with no change of it kept, or None.
 
-    What stood before it and comes after it is kept. Raises `Unavailable` and `OSError`, after which the commit cannot go
-    on: when the database itself cannot write, nothing that comes after would be kept either.
+    Changes before and after it are kept. Raises `Unavailable` and `OSError`, after which the commit cannot continue: when
+    the database itself cannot write, later changes would not be kept either.
 
     Source: sqlite.org/lang_savepoint.html; postgresql.org/docs/current/sql-savepoint.html (the same three statements).
     """
@@ -187,9 +187,9 @@ class Sync(Enum):
     AWAIT = auto()
     """When it returns."""
     BEGIN = auto()
-    """The disk is asked at once; who must know waits with `Database.synced`."""
+    """When it is written; a sync begins at once, and a caller that depends on it waits with `Database.synced`."""
     DEFER = auto()
-    """The disk is asked when a caller waits, or a quarter of a second later: nobody waits for what it says."""
+    """When it is written; a sync begins when a caller waits, or a quarter of a second later."""
 
 
 class Database(Reader, Protocol):
@@ -197,25 +197,26 @@ class Database(Reader, Protocol):
 
     @property
     def dialect(self) -> Dialect:
-        """Which it is: PostgreSQL keeps what was deleted, and whoever says what became of it has to say so."""
+        """Which engine it is: PostgreSQL keeps deleted rows, and a certificate of an erasure has to say so."""
 
     @property
     def history(self) -> str:
-        """Which of the server's histories is read here: one that a replica began may lack what was committed last.
+        """The server's history (timeline) that is read here: one that a replica began may lack the last commits.
 
-        Empty where there is one alone.
+        Empty if there is only one.
         """
 
     async def open(self) -> None:
         """Connect and migrate. Raises `DatabaseError` or `OSError` when it is unusable or newer than this program."""
 
     async def close(self) -> None:
-        """Let queued commits finish, then disconnect. What is asked afterwards is `Unavailable`."""
+        """Let queued commits finish, then disconnect. Later calls raise `Unavailable`."""
 
     async def wait_for_failure(self) -> NoReturn:
-        """Never return. Raises once nothing written can be relied on any more: then only a new start helps.
+        """Never return. Raises once written data cannot be relied on any more: then only a new start helps.
 
-        `OSError` when the disk did not keep what was written; otherwise what ended the one who writes or who syncs.
+        `OSError` when the disk did not keep what was written; otherwise the error that ended the writer or the syncing
+        task.
         """
 
     async def commit(self, work: Work[T], *, sync: Sync = Sync.AWAIT) -> T:
@@ -230,7 +231,7 @@ class Database(Reader, Protocol):
 
     @property
     def written(self) -> int:
-        """How many commits were written since it was opened: asked after one, what `synced` takes to wait for that one."""
+        """How many commits were written since it was opened: read after a commit, it is the number for `synced`."""
 
     async def synced(self, up_to: int | None = None) -> None:
         """Wait until the first `up_to` commits are on the disk; None: everything that was written by now.
@@ -239,9 +240,9 @@ class Database(Reader, Protocol):
         """
 
     async def checkpoint(self) -> bool:
-        """Leave no deleted row in any log beside the tables; False while that cannot be: try again.
+        """Leave no deleted row in any log beside the tables; False if that is not possible now: try again.
 
-        PostgreSQL keeps them in its log, and answers True: what they hold is sealed under keys that have gone.
+        PostgreSQL keeps them in its log, and returns True: their content is sealed under keys that were destroyed.
         """
 
     async def vacuum(self) -> bool:

@@ -1,6 +1,6 @@
-"""What a database may fail with, whichever it is.
+"""The errors of a database, for every engine.
 
-Rules of this module: a caller needs to know only whether to try again, and no more than these classes; the text is the
+Rules of this module: a class says whether a caller should try again, and a caller needs to know no more. The text is the
 database's own name of the condition, such as `SQLITE_FULL`, and never a statement or a value.
 
 Sources: sqlite.org/rescode.html; postgresql.org/docs/current/errcodes-appendix.html.
@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 SQLITE_FULL: Final = "SQLITE_FULL"
-"""The code of a full disk, whichever call of SQLite's met it."""
+"""The code of a full disk, whichever SQLite call failed."""
 POSTGRES_FULL: Final = "53100"
 """What PostgreSQL says when its disk is full."""
 
@@ -30,7 +30,7 @@ class DatabaseError(Exception):
 
 
 class Unavailable(DatabaseError):  # noqa: N818 - the name says what the database is
-    """Not now: busy, a full disk, an I/O error, not open. Nothing of the commit is kept; it may be tried again."""
+    """Temporary: busy, a full disk, an I/O error, not open. Nothing of the commit is kept; it may be tried again."""
 
 
 class Busy(Unavailable):
@@ -54,7 +54,7 @@ class UnsupportedSchema(DatabaseError):  # noqa: N818 - the name says what is wr
 
 
 class OutdatedSchema(DatabaseError):  # noqa: N818 - the name says what is wrong
-    """An older program wrote what this one reads under another name: an upgrade comes first. Nothing was changed."""
+    """An older program wrote these tables under other names: an upgrade has to come first. Nothing was changed."""
 
 
 class UnsuitableServer(DatabaseError):  # noqa: N818 - the name says what is wrong
@@ -62,7 +62,7 @@ class UnsuitableServer(DatabaseError):  # noqa: N818 - the name says what is wro
 
     @property
     def is_refusal(self) -> bool:
-        """Whether it refuses who we are, or is not who it should be: a password or certificate that is being replaced."""
+        """Whether we or the server failed to prove identity: a password or certificate that is being replaced."""
         return self.code == "certificate" or self.code.rpartition(" ")[2].startswith("28")
 
 
@@ -71,4 +71,4 @@ class InUse(DatabaseError):  # noqa: N818 - the name says what is so
 
 
 class LeadLost(Unavailable):
-    """Another bridge leads, or nobody can tell who does: this process must not commit, send or speak, and ends."""
+    """Another bridge leads, or the leader is unknown: this process must not commit, send or write in rooms, and ends."""

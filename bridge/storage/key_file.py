@@ -1,34 +1,36 @@
 """`keys.db`: one wrapped key per owner, in a file of its own that no backup contains.
 
-Rules of this module: a key is on the disk before `insert` returns; after `delete` returns, its bytes are in no file of
-ours; one thread does all of it, in order, so a read asked for after a deletion never sees what was deleted.
+Rules of this module: a key is on the disk before `insert` returns. After `delete` returns, its bytes are in no file of
+ours. One thread does everything in order, so a read that is requested after a deletion never sees the deleted key.
 
 Why a thread of its own: every change waits for the disk twice, and keys are made inside commits of the main database. Keys
-that are asked for while it is busy, and by nothing else in between, are written with one wait: a flood of new texters would
-hold up every lock and STOP, whose mark stands in the same file.
+that are requested one after another while the thread is busy are written together, with one wait: otherwise a flood of new
+texters would delay every lock and STOP, whose mark is in the same file.
 
 Why a rollback journal in PERSIST mode, zeroed by us after each deletion. WAL keeps every version of a page until a
-checkpoint that others can postpone. DELETE and TRUNCATE give the journal, which holds the page with the old key, back to
-the file system unwritten-over, and with `synchronous = FULL` a power cut can bring the unlinked journal back and roll back
-a commit already answered. MEMORY keeps no copy, and loses the whole file in a crash. A persistent journal stays in the
-same blocks, its end is synced with each commit, and overwriting it leaves no copy beyond what a copy-on-write file system
-or a flash controller keeps of its own accord; against those stands the wrapping.
+checkpoint that others can postpone. DELETE and TRUNCATE return the journal, which holds the page with the old key, to the
+file system without overwriting it, and with `synchronous = FULL` a power cut can restore the unlinked journal and roll back
+a commit already answered. MEMORY keeps no copy, and loses the whole file in a crash. A persistent journal stays in the same
+blocks, its end is synced with each commit, and overwriting it leaves no copy except those that a copy-on-write file system
+or a flash controller makes; the wrapping protects against those.
 
-Why slots of one size, overwritten and used again, and never a row that is deleted. When SQLite balances a tree it moves
-rows to other pages and leaves what it moved where it was; `secure_delete` overwrites the row that is deleted, not what an
-earlier move left behind (measured with 3.46: one of 4,045 destroyed keys was still in the file). What only grows at its end
-and never changes its size is moved only when the tree deepens, as a whole page, which `secure_delete` does overwrite.
+Why slots of one size, which are overwritten and reused, and no row is ever deleted. When SQLite balances a tree it copies
+rows to other pages and leaves the old bytes; `secure_delete` overwrites the row that is deleted, not what an earlier move
+left behind (measured with 3.46: one of 4,045 destroyed keys was still in the file). In a table that grows only at its end,
+with rows of constant size, rows are moved only when the tree deepens, as a whole page, which `secure_delete` does
+overwrite.
 
-Why the file is opened in exclusive mode. The first look at it plays back the journal of a transaction that a crash broke
-off; in normal mode SQLite then deletes that journal, and its blocks go back to the file system with the keys in them.
+Why the file is opened in exclusive mode. The first read rolls back a transaction that a crash interrupted, from the
+journal; in normal mode SQLite then deletes that journal, and its blocks return to the file system with the keys in them.
 
-Who may write. Where two bridges see the file, the one that leads gives the epoch of its lease: it is written here when the
-file is opened, and each change is one statement that looks whether it still is, so that a bridge which was frozen and wakes
-changes nothing. No lock is held between two changes. The journal is cleared beneath SQLite's own lock for the same reason:
-who wakes in the middle would overwrite the journal of another's transaction. A bridge that is frozen within one of these
-statements keeps the file locked, and another cannot lead until it ends or wakes, or is ended: `Busy`.
+Who may write. Where two bridges see the file, the leader writes the epoch of its lease into it when it opens it. Each
+change is one statement that checks that epoch, so a former leader that was suspended and resumes changes nothing. No lock
+is held between two changes. The journal is cleared under SQLite's own lock for the same reason: a process that resumes
+there would otherwise overwrite the journal of another's transaction. A bridge that is suspended within one of these
+statements keeps the file locked, and another cannot lead until it ends, resumes or is killed: `Busy`.
 
-The file counts its changes, in the transaction of each: what tells a copy of before from it (`bridge/app/key_changes.py`).
+The file counts its changes, each in its own transaction: by that number an older copy is recognised
+(`bridge/app/key_changes.py`).
 
 Sources: sqlite.org/fileformat2.html (a page has space that belongs to no row), sqlite.org/atomiccommit.html,
 sqlite.org/pragma.html (journal_mode, synchronous, secure_delete).
@@ -87,29 +89,29 @@ MAX_TOGETHER: Final = 100
 """Keys that are written with one wait for the disk."""
 
 Asked: TypeAlias = tuple[str, bytes, asyncio.Future[bytes]]
-"""An owner, the key that is to be theirs, wrapped, and who waits for it."""
+"""An owner, its new key (wrapped), and the caller that waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Slots:
-    """Who has which slot, and which are free, by the rows' numbers."""
+    """The slot of each owner, and the free slots, by the rows' numbers."""
 
     taken: dict[str, int]
     free: list[int]
 
 
 def _nothing(_why: str) -> None:
-    """Tell nobody."""
+    """Do nothing."""
 
 
 class KeyFile:
-    """The file of wrapped keys. What is in a row only the vault can read.
+    """The file of wrapped keys. Only the vault can read a row's content.
 
     All methods raise `DatabaseError` or `OSError` when the file cannot be read or written (a full disk is `Unavailable`);
     the call may then be repeated. A cancelled call is either done whole or not at all.
 
-    `epoch`: of the lease under which it is opened; None where no other bridge can see the file. Whatever writes raises
-    `LeadLost` once the file has a later one, and tells `lost` first.
+    `epoch`: of the lease under which it is opened; None where no other bridge can see the file. Once the file has a later
+    epoch, every writing method calls `lost` and raises `LeadLost`.
     """
 
     def __init__(self, *, path: Path, epoch: int | None = None, lost: Callable[[str], None] = _nothing) -> None:
@@ -121,23 +123,23 @@ class KeyFile:
         self._slots: _Slots | None = None
         self._changes = 0
         self._together: list[Asked] | None = None
-        """Keys that the thread takes at its next turn, as long as nothing else is asked of it."""
+        """Keys that the thread writes at its next turn, unless another request comes first."""
         self._asking = threading.Lock()
 
     async def open(self) -> None:
-        """Make the file if there is none (mode 0600), undo what a crash left half done, clear the journal.
+        """Make the file if there is none (mode 0600), roll back what a crash left half done, clear the journal.
 
-        A file from before there were slots is made again in place. Raises ValueError for one newer than this program.
+        A file of version 1, without slots, is converted in place. Raises ValueError for one newer than this program.
         """
         await self._run(self._open)
 
     async def close(self) -> None:
-        """Finish what was begun and let go of the file."""
+        """Finish pending changes and close the file."""
         await self._run(self._close)
         self._thread.shutdown(wait=False)
 
     async def insert(self, owner: str, wrapped: bytes) -> bytes:
-        """Write the key of an owner that has none, and return the one that stands: after this it survives a power cut.
+        """Write the key of an owner that has none, and return the owner's key: after this it survives a power cut.
 
         `wrapped`: 61 bytes. Raises ValueError for another size, or an owner longer than 264 bytes.
         """
@@ -153,7 +155,7 @@ class KeyFile:
         return await told
 
     async def replace(self, owner: str, wrapped: bytes) -> None:
-        """Write 61 bytes for an owner in place of those that stand, durably. For marks: the journal may keep what stood."""
+        """Replace an owner's 61 bytes, durably. For marks only: the journal may keep the old bytes."""
         await self._run(lambda: self._replace(owner, wrapped))
 
     async def read(self, owner: str) -> bytes | None:
@@ -161,7 +163,7 @@ class KeyFile:
         return await self._run(lambda: self._read(owner))
 
     async def is_on_disk(self, owner: str) -> bool:
-        """Whether the file itself has a key of this owner, whatever we know of it: for after a destruction."""
+        """Whether the file itself, read again, has a key of this owner: to check a destruction."""
         query = "SELECT COUNT(*) FROM slot WHERE owner = $1"
         return await self._run(lambda: bool(self._db().fetchval(query, _pad_owner(owner))))
 
@@ -173,12 +175,12 @@ class KeyFile:
         await self._run(lambda: self._delete(owner))
 
     async def owners(self) -> set[str]:
-        """Return everybody who has a key."""
+        """Return all owners that have a key."""
         return await self._run(lambda: set(self._current_slots().taken))
 
     @property
     def changes(self) -> int:
-        """How many changes are in the file, on the disk: it never falls, and no two files that went apart have the same."""
+        """How many changes are in the file on the disk. It never falls, and two diverged files never have the same."""
         return self._changes
 
     async def raise_changes(self, number: int) -> None:
@@ -239,7 +241,7 @@ class KeyFile:
             self._connection = None
 
     def _current_slots(self) -> _Slots:
-        """Return who has which slot: what is remembered, or after an error what the file says."""
+        """Return the slot of each owner: from memory, or after an error from the file."""
         if self._slots is None:
             self._slots = _read_slots(self._db())
         return self._slots
@@ -250,7 +252,7 @@ class KeyFile:
 
     def _execute_change(self, statement: str, *values: Value) -> int:
         """Run a statement that returns the number of a slot."""
-        # An error may come after the commit: until it is known that it did not, nothing is.
+        # An error may come after the commit: until the file is read again, nothing is known.
         self._slots = None
         n = self._db().fetchval(statement, *values, *(() if self._epoch is None else (self._epoch,)))
         if n is None and self._epoch is not None:
@@ -258,7 +260,7 @@ class KeyFile:
         return int(n)
 
     def _count(self) -> None:
-        """Remember what the file has counted by now. After a commit, for others act on it."""
+        """Remember the file's number of changes. After a commit, because others act on it."""
         self._changes = int(self._db().fetchval(READ_CHANGES))
 
     def _insert_together(self, asked: list[Asked], loop: asyncio.AbstractEventLoop) -> None:
@@ -270,7 +272,7 @@ class KeyFile:
             loop.call_soon_threadsafe(_tell, asked, answers)
 
     def _insert_all(self, asked: list[Asked]) -> Sequence[bytes | Exception]:
-        """Write keys, several in one transaction; return for each what stands, or why it does not."""
+        """Write keys, several in one transaction; return for each the owner's key, or the error."""
         try:
             if len(asked) == 1:
                 answers: list[bytes | Exception] = [self._insert(*asked[0][:2])]
@@ -339,7 +341,7 @@ class KeyFile:
         self._clear_journal_beneath_lock()
 
     def _clear_journal_beneath_lock(self) -> None:
-        """Clear the journal while nobody else can write one."""
+        """Clear the journal while no other process can write one."""
         if self._epoch is None:
             overwrite(self._journal)
             return
@@ -367,7 +369,7 @@ def _refuse_newer(connection: SqliteConnection) -> None:
 
 
 def _migrate_from_version_1(connection: SqliteConnection) -> None:
-    """Take over the keys of version 1, one row each; its pages are overwritten as they are given up."""
+    """Convert the keys of version 1, one row each; its pages are overwritten when they are freed."""
     if connection.fetchval("SELECT 1 FROM sqlite_master WHERE name = 'keys'") is None:
         return
     for owner, wrapped in connection.fetch("SELECT owner, wrapped FROM keys ORDER BY owner"):

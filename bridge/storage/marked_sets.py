@@ -1,26 +1,27 @@
-"""Sets of facts whose newest version stands in `keys.db`: who can write the main database alone takes none of them back.
+"""Sets of facts whose newest version is in `keys.db`: a person who can write only the main database cannot revert them.
 
-Rules of this module: each set has a version and a code over all its entries in the main database, and the version that is
-about to come stands in `keys.db` before the commit that brings it. The entries of a running line are in memory, as they
-were committed; a row that is put back or deleted beside it changes nothing, and the next start finds it. A set that is
-older than its mark, or not what was written, is *behind*: nothing is read from it, and nothing that is committed makes it
-whole again, until a person accepts it (`quietline accept-facts`).
+Rules of this module: each set has a version and a code over all its entries in the main database; the next version is
+written to `keys.db` before the commit that makes it. The entries of a running line are in memory, as committed; a row that
+another program reverts or deletes changes nothing, and the next start finds it. A set that is older than its mark, or
+differs from what was written, is *behind*: nothing is read from it, and no commit repairs it, until a person accepts it
+(`quietline accept-facts`).
 
 The mark of a set is its epoch and two versions: `settled`, which is on the disk in both files, and `intended`, which may
-be. A crash between the two files leaves the database at one of them or between, which is no attack. A version is used once;
-so a database is ahead of its mark only where an older `keys.db` was put back, and that is accepted and told. The epoch is
-new whenever a set is accepted as it stands, so that no version of before fits a mark of after.
+be. A crash between the two writes leaves the database at one of them or between, which is no attack. A version is used
+once, so a database is ahead of its mark only when an older `keys.db` was restored; that is accepted and reported. Each time
+a set is accepted as it is, it gets a new epoch, so that no earlier version fits a later mark.
 
-The mark of the aggregates moves at a start only (`MARKED_AT_START`), for every text changes them: in between, who puts back
-both the rows and the code of one moment since the last start is not seen. One row that is put back or deleted is seen.
+The mark of the aggregates moves at a start only (`MARKED_AT_START`), because every text changes them. In between, a person
+who restores both the rows and the code of one moment since the last start is not detected. A single row that is restored or
+deleted is detected.
 
 What a change costs: one HMAC for each entry that changes, one for the version, two synced writes of 61 bytes to `keys.db`,
 the second after the answer; for aggregates none. A commit that changes no entry costs nothing.
 
-Why the digest is an XOR of HMACs, and is never written: each entry goes in and out in constant time, whatever the size of
-the set. Who has seen digests of many sets could solve for another set with the same one; who has only the code over it
-cannot. Source: Clarke and others, "Incremental Multiset Hash Functions and Their Application to Memory Integrity Checking"
-(ASIACRYPT 2003), MSet-XOR-Hash; RFC 2104 (HMAC).
+Why the digest is an XOR of HMACs, and is never written: each entry is added and removed in constant time, whatever the size
+of the set. A person who has seen digests of many sets could compute another set with the same digest; one who has only the
+code over it cannot. Source: Clarke and others, "Incremental Multiset Hash Functions and Their Application to Memory
+Integrity Checking" (ASIACRYPT 2003), MSet-XOR-Hash; RFC 2104 (HMAC).
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from bridge.storage.vault import CannotOpen, Vault
 
 EPOCH_BYTES: Final = 16
 VERSION_BYTES: Final = 8
-"""With two versions a mark is as long as a key, in whose place in `keys.db` it stands."""
+"""With two versions a mark is as long as a key, whose slot in `keys.db` it takes."""
 PUT: Final = """
     INSERT INTO marked_set (name, version, mac) VALUES ($1, $2, $3)
     ON CONFLICT (name) DO UPDATE SET version=excluded.version, mac=excluded.mac
@@ -80,7 +81,7 @@ MARKED_AT_START: Final = frozenset({SetName.AGGREGATES})
 
 @unique
 class Found(Enum):
-    """What a start found. `AHEAD`: the mark is older than the set, which is accepted. `BEHIND`: the set is not accepted."""
+    """The result of the check at a start. `AHEAD`: the mark is older than the set; accepted. `BEHIND`: the set is not."""
 
     AS_WRITTEN = "as written"
     AHEAD = "ahead"
@@ -89,7 +90,7 @@ class Found(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """What `keys.db` has of a set: 32 bytes. `settled` 0: the first version is not on the disk yet."""
+    """The mark of a set in `keys.db`: 32 bytes. `settled` 0: the first version is not on the disk yet."""
 
     epoch: bytes
     settled: int
@@ -107,7 +108,7 @@ class _Mark:
 
 @dataclass(slots=True)
 class _Pending:
-    """What a commit that is not made yet changes."""
+    """The changes of a commit that is not made yet."""
 
     transaction: Transaction
     version: int
@@ -133,7 +134,7 @@ class MarkedSet:
 
     @property
     def is_intact(self) -> bool:
-        """Whether the entries are those that were committed last; False before `load` as well."""
+        """Whether the entries are the last committed ones; False also before `load`."""
         return self._intact
 
     @property
@@ -143,7 +144,7 @@ class MarkedSet:
 
     @property
     def entries(self) -> Mapping[bytes, bytes]:
-        """The entries as last committed, by key. Of a set that is behind: what the table says, or what is assumed."""
+        """The entries as last committed, by key. For a set that is behind: those of the table, or the assumed ones."""
         return self._entries
 
     def get(self, key: bytes, reader: Reader | None = None) -> bytes | None:
@@ -179,9 +180,9 @@ class MarkedSet:
         return Found.AHEAD if version > mark.intended and self._marks_changes else Found.AS_WRITTEN
 
     async def change(self, transaction: Transaction, changes: Mapping[bytes, bytes | None]) -> None:
-        """Change entries within a commit that changes the table likewise; None takes one away.
+        """Change entries within a commit that changes the table in the same way; None deletes one.
 
-        They are read as changed when the commit is made. Not inside a savepoint. Raises `DatabaseError` and `OSError` when
+        The change is visible once the commit is made. Not inside a savepoint. Raises `DatabaseError` and `OSError` when
         `keys.db` cannot be written: then nothing of the commit may be kept.
         """
         pending, begins = self._pending, False
@@ -206,15 +207,15 @@ class MarkedSet:
             await transaction.execute(PUT, self.name.value, pending.version, self._mac(pending.version, total))
 
     def assume(self, entries: Mapping[bytes, bytes]) -> None:
-        """Read these entries in place of those of a set that is behind, until the next start."""
+        """Use these entries instead of those of a set that is behind, until the next start."""
         self._entries = dict(entries)
 
     def doubt(self) -> None:
-        """Call the set behind: a row is not what was committed last. It stays so until a person accepts it."""
+        """Mark the set as behind: a row differs from what was committed last. It stays behind until a person accepts it."""
         self._intact = False
 
     async def close(self) -> None:
-        """Wait until the marks of what was committed are settled, as far as that can be had."""
+        """Wait until the marks of all commits are settled, as far as possible."""
         if self._settling:
             await asyncio.wait(self._settling)
 
@@ -246,7 +247,7 @@ class MarkedSet:
             log.failure("marks.not_settled", error)
 
     async def _adopt(self, version: int) -> None:
-        """Take the set as it stands for what was written, under a new epoch."""
+        """Accept the set as it is, under a new epoch."""
         self._mark = _Mark(os.urandom(EPOCH_BYTES), 0, version)
         await self._write(self._mark)
         await self._put(version)
@@ -255,7 +256,7 @@ class MarkedSet:
         self._intact = True
 
     async def _put(self, version: int) -> None:
-        """Write a version and the code over the set as it stands, onto the disk with all that came before."""
+        """Write a version and the code over the set as it is, and sync them with all earlier commits."""
         mac = self._mac(version, self._total)
         await self._database.commit(lambda transaction: transaction.execute(PUT, self.name.value, version, mac))
 
@@ -292,11 +293,11 @@ class Marks:
         )
 
     async def close(self) -> None:
-        """Wait until the marks of what was committed are settled. While both files are open."""
+        """Wait until the marks of all commits are settled. Both files must be open."""
         for each in (self.suppression, self.locks, self.confirmed, self.aggregates):
             await each.close()
 
 
 async def forget(transaction: Transaction, name: SetName) -> None:
-    """Forget the version of a set, for a person who accepts it; its mark goes with `Vault.forget_mark`, after this."""
+    """Delete the version of a set, for a person who accepts it; `Vault.forget_mark` deletes its mark, after this."""
     await transaction.execute("DELETE FROM marked_set WHERE name = $1", name.value)

@@ -1,8 +1,8 @@
-"""Brings the tables of a database to what this program knows, one step after another.
+"""Migrates the tables of a database to the version of this program, one step after another.
 
 Rules of this module: a step and the number it leads to are one commit; a file that a newer program wrote is not changed.
-The number stands in a table of its own for each set of tables, as mautrix kept it, so that older files go on: there the
-table was made with one row, or none before the first step.
+Each set of tables has its number in a table of its own, in mautrix's form, so that older files still work: mautrix made
+that table with one row, or with none before the first step.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Committer: TypeAlias = Callable[[Work[None]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migrations:
-    """The steps of one set of tables. `version_table`: where its number stands.
+    """The steps of one set of tables. `version_table`: the table that has its number.
 
-    `base_version`: the number that the first step follows, besides none at all; what lies between the two is not
-    supported. A released step is not edited, the next is added.
+    `base_version`: the number that the first step follows, besides an empty database; numbers in between are not supported.
+    A released step is not edited; changes are new steps.
     """
 
     version_table: str
@@ -40,7 +40,7 @@ class Migrations:
         return replace(self, steps=self.steps[: max(0, number - self.base_version)])
 
     def peek_version(self, snapshot: Snapshot) -> int:
-        """Return the number at which a database stands, from beside it; 0 where it has none of these tables."""
+        """Return a database's number, read on another connection; 0 if it has none of these tables."""
         if self.version_table not in snapshot.tables():
             return 0
         version = snapshot.fetchval(f"SELECT version FROM {self.version_table}")  # noqa: S608 - a name of ours

@@ -1,12 +1,12 @@
 """Overwrites what deleted rows left in the pages of an SQLite file, without writing the file again.
 
-`secure_delete` overwrites a row where it is deleted and a page that is freed. What it leaves is what a page held before its
-tree was balanced: cells are packed again at the page's end, and old ones stay before them, in the gap between the list of
-cells and the first cell. No reader of the file looks into that gap.
+`secure_delete` overwrites a row where it is deleted and a page that is freed. It leaves what a page held before its tree
+was balanced: cells are packed again at the page's end, and old bytes stay before them, in the gap between the list of cells
+and the first cell. No reader of the file looks into that gap.
 
-Rules of this module: it reads pages and writes zeros into gaps and free blocks, nothing else, so a write that breaks off
-harms nothing; a page that is not what the file format says stops it. It works on the file as the last checkpoint left it,
-so it may run beside commits (they write into the log) and never beside a checkpoint. Its descriptor stays open as long as a
+Rules of this module: it reads pages and writes zeros into gaps and free blocks, nothing else, so an interrupted write harms
+nothing; a page that does not follow the file format stops it. It works on the file as the last checkpoint left it, so it
+may run during commits (they write into the log) but never during a checkpoint. Its descriptor stays open as long as a
 connection of this process does: closing any descriptor of a file drops the process's locks on it (fcntl(2)). All methods
 wait for the disk and are for one thread.
 
@@ -47,19 +47,19 @@ class PageScrubber:
         self._whole_file = True
 
     def open(self) -> None:
-        """Take hold of the file. Nothing is known of it yet, so all of it is due. Raises `OSError`."""
+        """Open the file. Nothing is known of it yet, so all its pages are due. Raises `OSError`."""
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
         self._whole_file = True
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._descriptor is not None:
             os.close(self._descriptor)
         self._descriptor = None
 
     @property
     def is_whole_file_due(self) -> bool:
-        """Whether nobody knows which pages are due, so that all are."""
+        """Whether it is unknown which pages are due, so that all are."""
         return self._whole_file
 
     def require_whole_file(self) -> None:
@@ -80,7 +80,7 @@ class PageScrubber:
             self._whole_file = True
 
     def take(self) -> list[int]:
-        """Return the numbers of the pages that are due, in order; they are due again only when they are changed again."""
+        """Return the numbers of the due pages, in order; they are due again only when they change again."""
         size = os.fstat(self._open_descriptor()).st_size
         if size:
             self._read_header()
@@ -144,9 +144,9 @@ def _pages_in_log(log: int) -> Iterator[int]:
 
 
 def unused_ranges(page: bytes, usable: int, *, first: bool) -> list[tuple[int, int]]:
-    """Return from where to where a b-tree page holds nothing; nothing of any other page. Raises `Corrupt`.
+    """Return the ranges of a b-tree page that hold nothing; an empty list for any other page. Raises `Corrupt`.
 
-    `usable`: bytes of it that SQLite uses; `first`: page 1, whose header comes after the file's.
+    `usable`: bytes of the page that SQLite uses; `first`: page 1, whose header comes after the file's.
     """
     header = HEADER_BYTES if first else 0
     length = TREE_HEADER_BYTES.get(page[header])

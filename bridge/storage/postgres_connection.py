@@ -1,11 +1,12 @@
-"""One connection to a PostgreSQL database (asyncpg), and how it must be set up for us.
+"""One connection to a PostgreSQL database (asyncpg), and the settings that we require of it.
 
-Rules of this module: every error becomes one of `errors`, with the server's code and no value; a row shows no value either;
-nothing of the URL, which holds a password, stands in any text. Databases of ours are schemas of one of PostgreSQL's.
+Rules of this module: every error becomes one of `errors`, with the server's code and no value. The text form of a row shows
+no value either. No part of the URL, which holds a password, is in any text. Our databases are schemas of one PostgreSQL
+database.
 
-What the server must be: version 13 or later, its text UTF-8, its order of text that of bytes (locale C), as Synapse asks of
-its own; and a primary, to which we may write. A text with NUL, which no PostgreSQL holds, is refused: who takes texts from
-outside replaces it before.
+The server must have version 13 or later, encoding UTF-8 and collation C (order of bytes), as Synapse requires of its own
+database; and it must be a primary, to which we may write. A text with NUL, which PostgreSQL cannot store, is refused: code
+that accepts texts from outside replaces it before.
 
 Sources: magicstack.github.io/asyncpg/current/api; postgresql.org/docs/current: errcodes-appendix.html,
 runtime-config-client.html, runtime-config-connection.html (keepalives), locale.html.
@@ -41,7 +42,7 @@ OLDEST: Final = 130_000
 LOCK_MS: Final = 5000
 CONNECT_SECONDS: Final = 10.0
 STATEMENT_SECONDS: Final = 60.0
-"""Seconds after which a statement that nobody answers is given up, so that a cut network is noticed."""
+"""Seconds after which a statement without an answer is given up, so that a cut network is noticed."""
 STATEMENTS: Final = 256
 """Prepared statements that a connection keeps."""
 ORDER: Final = "SELECT 'B' < 'a' AND 'a-b' < 'aa'"
@@ -66,12 +67,12 @@ _ERROR_CLASSES: Final[dict[str, type[DatabaseError]]] = {
     "XX001": Corrupt,
     "XX002": Corrupt,
 }
-"""By SQLSTATE, or its class; every other one is a fault of this program."""
+"""By SQLSTATE, or its class; any other code is a bug of this program."""
 
 
 @dataclass(frozen=True, slots=True)
 class PostgresPlace:
-    """Where a database of ours is: a URL, with password and all, and a schema."""
+    """The place of one of our databases: a URL, with the password, and a schema."""
 
     url: str = field(repr=False)
     schema: str
@@ -102,7 +103,7 @@ class PostgresConnection:
 
     @property
     def is_closed(self) -> bool:
-        """Whether it is lost, or was closed."""
+        """Whether the connection is lost or closed."""
         return bool(self._connection.is_closed())
 
     def when_lost(self, call: Callable[[], None]) -> None:
@@ -110,11 +111,11 @@ class PostgresConnection:
         self._connection.add_termination_listener(lambda _connection: call())
 
     async def run(self, statements: str, /) -> str:
-        """Run statements without values in one message; return what the server says of the last."""
+        """Run statements without values in one message; return the server's command tag for the last."""
         return cast("str", await self._ask(self._connection.execute, statements))
 
     async def execute(self, statement: str, /, *values: Value) -> None:
-        """Run a statement for what it changes."""
+        """Run a statement that changes rows."""
         await self._ask(self._connection.execute, statement, *values)
 
     async def fetch(self, statement: str, /, *values: Value) -> list[Row]:
@@ -134,7 +135,7 @@ class PostgresConnection:
         return await self.fetchval("SELECT to_regclass($1)::text", name) is not None
 
     async def defer(self, statement: str, /, *values: Value) -> None:
-        """Run a statement for what it changes: here at once (`PostgresPipeline.defer`)."""
+        """Run a statement that changes rows: at once, unlike `PostgresPipeline.defer`."""
         try:
             await self.execute(statement, *values)
         except DatabaseError as error:
@@ -162,7 +163,7 @@ class PostgresConnection:
         return pipeline
 
     def abort(self) -> None:
-        """Disconnect at once, in the middle of whatever it is: the server takes back what was not committed."""
+        """Disconnect at once, also during a statement: the server rolls back what was not committed."""
         self._connection.terminate()
 
     async def _ask(self, method: Callable[..., Any], *arguments: Any) -> Any:
@@ -170,7 +171,7 @@ class PostgresConnection:
             try:
                 return await method(*arguments)
             except asyncpg.InterfaceError as error:
-                # asyncpg's own: a connection that has gone, or values that are too few or of another kind.
+                # asyncpg's own: a lost connection, too few values, or values of a wrong type.
                 raise (Unavailable if self.is_closed else InvalidStatement)(type(error).__name__) from None
             except TimeoutError:
                 self.abort()  # nobody knows what became of it, and whether the next is answered
@@ -194,12 +195,12 @@ async def connect(
     replica_too: bool = False,
     **settings: str,
 ) -> PostgresConnection:
-    """Connect. `statements`: how many are kept prepared; `seconds` and `lock_ms`: how long one may take, and wait.
+    """Connect. `statements`: how many are kept prepared; `seconds`, `lock_ms`: how long one may take, and wait for a lock.
 
-    Each connection is of a primary: where one name means several servers, a replica would know less than was written, and
-    what it does not know counts as gone. `replica_too`: for whoever only tells what the server is.
+    Each connection is to a primary: where one name means several servers, a replica may lack recent commits, and what it
+    lacks counts as deleted. `replica_too`: for callers that only report on the server.
 
-    Raises `UnsuitableServer` where another try does not help, and otherwise `DatabaseError`.
+    Raises `UnsuitableServer` when another try cannot help, and otherwise `DatabaseError`.
     """
     with _translated():
         connection = await asyncpg.connect(
@@ -217,9 +218,9 @@ async def connect(
                 "default_transaction_isolation": "read committed",
                 "lock_timeout": str(lock_ms),
                 "client_min_messages": "error",
-                # Statements of ours are short; one of which the server thinks otherwise costs more to compile than to run.
+                # Our statements are short; if the server misjudges one, compiling it (JIT) costs more than running it.
                 "jit": "off",
-                # The server lets go of what a lost machine held: locks of ours would keep the next bridge out.
+                # The server releases the locks of a lost machine: otherwise they would keep the next bridge out.
                 "tcp_keepalives_idle": "10",
                 "tcp_keepalives_interval": "5",
                 "tcp_keepalives_count": "3",
@@ -234,7 +235,7 @@ async def connect(
 
 
 async def require_suitable(connection: PostgresConnection) -> None:
-    """Raise `UnsuitableServer` when the database is not what we need."""
+    """Raise `UnsuitableServer` when the database does not meet our requirements."""
     if int(await connection.fetchval("SELECT current_setting('server_version_num')::int")) < OLDEST:
         raise UnsuitableServer("version")
     if await connection.fetchval("SELECT current_setting('server_encoding')") != "UTF8":

@@ -1,26 +1,27 @@
-"""The database as a schema on a PostgreSQL server: one connection that writes, one that syncs, some that only read.
+"""The database as a schema on a PostgreSQL server: one connection writes, one syncs, some only read.
 
-Rules of this module: commits are made one after another (`commit_queue`), each beneath a lock of the server's, so that a
-command beside the bridge never writes into the middle of one; a lost connection ends the line, for what was written and not
-synced may be gone with the server that was there before.
+Rules of this module: commits are made one after another (`commit_queue`), each under an advisory lock, so that a command
+beside the bridge never writes during one. A lost connection ends the line, because commits that were not synced may be lost
+with the server.
 
-What a sync is. The writer's commits do not wait for the disk (`synchronous_commit = off`): they can be read by others at
-once, and a crash of the server takes back the last ones, never one without those after it. Behind them, the second
-connection commits a message of no meaning with the server's own `synchronous_commit`: when that is answered, all that
-stood in the log before is on the disk, and at the replicas that `synchronous_standby_names` names. So those who wait
-share one sync, as they do with SQLite (`commit_queue`).
+What a sync is. The writer's commits do not wait for the disk (`synchronous_commit = off`): others can read them at once,
+and a crash of the server loses the last ones, never one without those after it. After them, the second connection commits
+an empty logical message with the server's own `synchronous_commit`: when that is answered, everything earlier in the log is
+on the disk, and at the replicas in `synchronous_standby_names`. So waiting commits share one sync, as with SQLite
+(`commit_queue`).
 
-What forgetting is here. PostgreSQL keeps what was deleted: as dead rows until a vacuum, in the write-ahead log, its
-archive, replicas and base backups for as long as they are kept. Nothing here overwrites it. What protects is that every
-word and number is sealed under a key that stands in `keys.db`, is never in PostgreSQL, and is overwritten there.
+What forgetting is here. PostgreSQL keeps deleted data: as dead rows until a vacuum, in the write-ahead log, its archive,
+replicas and base backups for as long as they are kept. Nothing here overwrites it. The protection is that all words and
+numbers are sealed under keys that are in `keys.db`, never in PostgreSQL, and are overwritten there.
 
 Who may commit. The bridge that leads has a `Fence` (`postgres_transaction`): a commit of a former leader ends the process.
-Commands beside the bridge have none; one that stands still in a commit is ended by the server before a commit of the bridge
-gives up. Those that need the line stopped take the leader's lock alone (`leads`). Every bridge that leads or waits has a
-share of that lock.
+Commands beside the bridge have none; the server ends a command that stalls in a commit before a commit of the bridge gives
+up. Commands that need the line stopped take the leader's lock exclusively (`leads`). Every bridge that leads or waits
+shares that lock.
 
 What overlaps. While commits wait for the writer, the next one's work begins when this one's COMMIT is sent, not when it is
-answered; what it sends first goes in the same packet. A commit that asks to be called after it is waited for first.
+answered; its first statements go in the same packet. If a commit has registered calls (`after_commit`), the next one waits
+for its answer.
 
 Sources: postgresql.org/docs/current: wal-async-commit.html, functions-admin.html (pg_logical_emit_message, advisory locks),
 routine-vacuuming.html.
@@ -56,14 +57,14 @@ from bridge.storage.sqlite_database import SqliteDatabase
 T = TypeVar("T")
 
 READERS: Final = 3
-"""Connections that read. A statement goes along with one that is just leaving, otherwise to the connection that is asked
-least, so that a long one holds up few."""
+"""Connections that read. A statement joins a message that is about to leave, otherwise it goes to the least loaded
+connection, so that a long statement delays few."""
 LEADER_MS: Final = 30_000
-"""Milliseconds in which a bridge that was killed, or whose network was cut, is gone at the server: more than the time-outs
-that `postgres_connection.py` has it set."""
+"""Milliseconds within which the server drops a bridge that was killed, or whose network was cut: more than the time-outs
+that `postgres_connection.py` sets."""
 IDLE_MS: Final = LOCK_MS - 1000
-"""Milliseconds after which the server ends a command whose commit has stood still, because it was stopped or its machine is
-gone: less than a commit of the bridge waits for the lock."""
+"""Milliseconds after which the server ends a command that stalls in a commit, because it was stopped or its machine is
+lost: less than a commit of the bridge waits for the lock."""
 GATHER_SECONDS: Final = 0.003
 """Seconds for which a sync waits for more commits while some wait for the writer: it costs more than a commit does."""
 SYNC: Final = "SELECT pg_logical_emit_message(true, 'quietline', '')"
@@ -88,7 +89,7 @@ class ServerLog:
 
 
 class _Underway:
-    """A commit whose COMMIT is on its way: what became of it is told as soon as the server has answered."""
+    """A commit whose COMMIT was sent: its outcome is reported as soon as the server has answered."""
 
     def __init__(self, performed: Performed[Any], outcome: CommitOutcome, judge: Callable[[BaseException], None]) -> None:
         self._performed, self._outcome, self._judge = performed, outcome, judge
@@ -96,7 +97,7 @@ class _Underway:
         performed.flight.done.add_done_callback(self._tell)
 
     async def wait(self) -> None:
-        """Return when it is told."""
+        """Return when the outcome is reported."""
         await self._performed.answered()
         self._tell()
 
@@ -119,8 +120,8 @@ class _Underway:
 class PostgresDatabase:
     """A schema of a PostgreSQL database. See :class:`bridge.storage.database.Database`.
 
-    `leads`: nobody else may lead meanwhile, nor wait to: `open` raises `InUse` while a bridge does. `fence`: it is the
-    database of a bridge that leads, by its lease.
+    `leads`: no bridge may lead, or wait to, while this is open; `open` raises `InUse` while one does. `fence`: the lease of
+    the leader whose database this is.
     """
 
     dialect: Final = Dialect.POSTGRESQL
@@ -178,7 +179,7 @@ class PostgresDatabase:
         self._queue.start()
 
     async def close(self) -> None:
-        """Let queued commits finish, then disconnect. What is asked afterwards is `Unavailable`."""
+        """Let queued commits finish, then disconnect. Later calls raise `Unavailable`."""
         await self._queue.stop()
         connections, self._connections = self._connections, []
         self._writer, self._log.connection, self._readers = None, None, []
@@ -199,7 +200,7 @@ class PostgresDatabase:
 
     @property
     def written(self) -> int:
-        """How many commits were written by now: for `synced`."""
+        """How many commits have been written: for `synced`."""
         return self._queue.written
 
     async def synced(self, up_to: int | None = None) -> None:
@@ -210,7 +211,7 @@ class PostgresDatabase:
         await self._queue.synced(up_to)
 
     async def checkpoint(self) -> bool:
-        """Whether what was deleted is out of reach, as far as that can be had here: its keys are, and the rest stays."""
+        """Return whether the database is open. Deleted rows stay in the server's log, under destroyed keys."""
         try:
             self._queue.require_open()
         except Unavailable:
@@ -223,7 +224,7 @@ class PostgresDatabase:
             self._queue.require_open()
             connection = await connect(self._place, seconds=None)
             try:
-                # One after another, for a vacuum of several tables is no statement that may stand beside others.
+                # One after another: a vacuum must not be in a message with other statements.
                 for row in await connection.fetch(TABLES):
                     await connection.run(f'VACUUM "{row["tablename"]}"')
             finally:
@@ -259,9 +260,9 @@ class PostgresDatabase:
             self._queue.fail_all(OSError("the connection to the database is lost"))
 
     async def _take_lead(self, writer: Writer) -> None:
-        """Keep every bridge from leading, as long as the writing connection lasts.
+        """Keep every bridge from leading while the writing connection is open.
 
-        A bridge that was killed may take some seconds to be gone.
+        The server may need some seconds to drop a bridge that was killed.
         """
         try:
             await writer.run(
@@ -284,7 +285,7 @@ class PostgresDatabase:
             await connection.close()
 
     async def _transact(self, work: Work[Any], outcome: CommitOutcome) -> None:
-        """Make a commit, and return when the next may begin: one is begun at most before the one before is answered."""
+        """Make a commit, and return when the next may begin: at most one begins before the previous one is answered."""
         if self._writer is None:
             raise Unavailable("not open")
         try:
@@ -307,7 +308,7 @@ class PostgresDatabase:
             await self._settle()
 
     async def _settle(self) -> None:
-        """Wait until it is told what became of every commit."""
+        """Wait until the outcome of every commit is reported."""
         if self._underway is not None:
             await self._underway.wait()
             self._underway = None
@@ -328,14 +329,14 @@ def database_of(
     leads: bool = False,
     fence: Fence | None = None,
 ) -> Database:
-    """Make the database that is this file, or the schema of its name where a server is given; not yet open."""
+    """Make the database for this file, or for the schema of its name if a server is given; not yet open."""
     if server is None:
         return SqliteDatabase(file, migrations=migrations)
     return PostgresDatabase(PostgresPlace(server, file.stem), migrations=migrations, leads=leads, fence=fence)
 
 
 async def drop_schemas(server: str, names: Sequence[str]) -> None:
-    """Drop databases of ours, all or none. Raises `DatabaseError`."""
+    """Drop our databases, all or none. Raises `DatabaseError`."""
     connection = await connect(PostgresPlace(server, "public"))
     try:
         await connection.run("; ".join(f'DROP SCHEMA IF EXISTS "{name}" CASCADE' for name in names))

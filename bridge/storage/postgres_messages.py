@@ -1,7 +1,7 @@
-"""Messages of PostgreSQL's protocol: how a statement and its values are written, and how rows and errors are read.
+"""Messages of PostgreSQL's protocol: writes statements and their values, reads rows and errors.
 
-Rules of this module: it holds no connection; bytes travel as they are, all else as text; what a value cannot be is an error
-without the value.
+Rules of this module: it holds no connection; bytes are sent in binary form, everything else as text. A value that its type
+cannot hold is an error without the value.
 
 Sources: postgresql.org/docs/current: protocol-message-formats.html, catalog-pg-type.html (the numbers of types).
 """
@@ -21,7 +21,7 @@ from bridge.storage.errors import DatabaseError, InvalidStatement
 BOOL, BYTEA, NUMERIC = 16, 17, 1700
 INTEGERS: Final = (20, 21, 23, 26)
 WHOLE: Final = (*INTEGERS, NUMERIC)
-"""Types that are whole numbers here: a SUM of whole numbers is numeric, and one as well."""
+"""Types that are whole numbers here, also numeric: it is the type of a SUM of whole numbers."""
 FLOATS: Final = (700, 701)
 TEXT_FORMAT, BINARY_FORMAT = 0, 1
 _NO_TEXT: Final = frozenset({BYTEA, *WHOLE, *FLOATS, BOOL})
@@ -48,22 +48,22 @@ Failure: TypeAlias = tuple[str, DatabaseError]
 """A statement, and how it failed."""
 
 Request: TypeAlias = tuple[Prepared, list[Row] | None]
-"""A statement, and the list that gets its rows; None where nobody asked for them."""
+"""A statement, and the list that gets its rows; None if they are not needed."""
 
 
 @dataclass(slots=True)
 class Turn:
-    """What is said from one BEGIN to the next."""
+    """The statements from one BEGIN to the next."""
 
     failed: Failure | None = None
 
 
 @dataclass(slots=True)
 class Flight:
-    """A message of one or more requests, and what came back of it.
+    """A message of one or more requests, and the answers to it.
 
-    `preparing`: it is a statement's own; `ends`: it is the last of a transaction; `again`: it was sent once more, so the
-    first of its two answers says nothing; `is_whole`: it is a transaction by itself, which its end commits.
+    `preparing`: it prepares a statement; `ends`: it is the last of a transaction; `again`: it was sent twice, so the first
+    of its two answers is ignored; `is_whole`: it is a transaction by itself, which its end commits.
     """
 
     done: asyncio.Future[None]
@@ -81,17 +81,17 @@ class Flight:
 
     @property
     def tag(self) -> str:
-        """What the server says of the last that went well."""
+        """The server's command tag for the last statement that succeeded."""
         return self.told.rstrip(b"\0").decode()
 
     @property
     def is_committed(self) -> bool:
-        """Whether it was the last of a transaction that is kept: after an error that was passed over the server says so."""
+        """Whether it ended a transaction that is kept: the server's command tag is COMMIT and not ROLLBACK."""
         return self.error is None and (self.is_whole or self.tag == "COMMIT")
 
     @property
     def failed(self) -> Failure | None:
-        """What failed first since the BEGIN before it."""
+        """The first error since the BEGIN before it."""
         return self.turn.failed
 
 
@@ -101,7 +101,7 @@ def framed(kind: bytes, body: bytes) -> bytes:
 
 
 HEADER: Final = struct.Struct("!BI")
-"""What each message of the server's begins with: its kind, and its length without that."""
+"""The header of each server message: its kind, and its length without the kind."""
 SYNC: Final = framed(b"S", b"")
 ROLLBACK: Final = framed(b"Q", b"ROLLBACK\0")
 _EXECUTE: Final = framed(b"E", b"\0\0\0\0\0")
@@ -141,13 +141,13 @@ def _encode(value: str | bytes | float, oid: int) -> bytes:
     if isinstance(value, bool):
         return (b"t" if value else b"f") if oid == BOOL else (b"1" if value else b"0")
     if oid in INTEGERS and isfinite(value):
-        # A time of ours has a fraction; a column of times may have none, and the server takes no such text for it.
+        # Our times have a fraction; a column of times may be an integer, for which the server refuses such a text.
         return b"%d" % value
     return b"%d" % value if isinstance(value, int) else repr(value).encode()
 
 
 def describe_parameters(prepared: Prepared, body: bytes) -> None:
-    """Note what a statement takes."""
+    """Note the types of a statement's parameters."""
     count = body[:2]
     prepared.parameters = struct.unpack_from(f"!{int.from_bytes(count)}I", body, 2)
     formats = b"".join((BINARY_FORMAT if oid == BYTEA else TEXT_FORMAT).to_bytes(2) for oid in prepared.parameters)
@@ -155,7 +155,7 @@ def describe_parameters(prepared: Prepared, body: bytes) -> None:
 
 
 def describe_columns(prepared: Prepared, body: bytes) -> None:
-    """Note a statement's columns: their names, how they are asked for and read."""
+    """Note a statement's columns: their names, their formats and how they are read."""
     (count,) = struct.unpack_from("!H", body)
     place, names, types = 2, [], []
     for _ in range(count):

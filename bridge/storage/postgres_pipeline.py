@@ -1,14 +1,14 @@
-"""A connection to PostgreSQL on which nothing waits for an answer that it does not need.
+"""A pipelined connection to PostgreSQL: a statement does not wait for answers that it does not need.
 
-Rules of this module: one task writes on a connection; on one that only reads, many may ask at once, each for itself
-(`ask`). Statements reach the server in the order in which they were said; what was queued goes with the next statement that
-is waited for, in one message and one way there and back. After an error the server passes over the rest of the message, so
-nothing that was said after it is done. The end of a transaction need not be waited for before the next begins: when it
-fails, what was sent of the next was passed over too, and is sent once more. A transaction of which nothing is waited for
-before its end is one message, without BEGIN and COMMIT: what stands in a message outside of such a block is a transaction.
-Errors are those of `postgres_connection`: a code, and no value. asyncpg makes the connection (TLS, login, settings) and
-hands its transport over; it cannot send a statement before the one before it was answered, which costs a commit of four
-statements six ways in place of one to three.
+Rules of this module: one task writes on a connection; on a read-only connection many tasks may ask at once, each for itself
+(`ask`). Statements reach the server in the order of the calls; queued statements go with the next statement whose answer is
+awaited, in one message and one round trip. After an error the server skips the rest of the message, so no later statement
+is done. The next transaction may begin before the end of this one is answered: if the end fails, the server has skipped the
+next one's statements too, and they are sent again. A transaction in which no answer is awaited before its end is one
+message without BEGIN and COMMIT: the server treats such a message as a transaction. Errors are those of
+`postgres_connection`: a code, and no value. asyncpg makes the connection (TLS, login, settings) and hands over its
+transport; asyncpg itself sends a statement only after the previous answer, so a commit of four statements would take six
+round trips instead of one to three.
 
 Source: postgresql.org/docs/current: protocol-flow.html ("Pipelining", "Extended Query").
 """
@@ -44,7 +44,7 @@ _WENT_WELL: Final = b"2n13"
 """Messages that say no more than that a step did: BindComplete, NoData, ParseComplete, CloseComplete."""
 CLOSE_SECONDS: Final = 10.0
 MOST_QUEUED: Final = 64
-"""Statements that wait at most: a commit of a million rows is neither one message nor all in memory."""
+"""The most statements in the queue: a commit of a million rows is neither one message nor all in memory."""
 
 
 class PostgresPipeline(asyncio.Protocol):
@@ -67,17 +67,17 @@ class PostgresPipeline(asyncio.Protocol):
 
     @property
     def is_closed(self) -> bool:
-        """Whether it is lost, or was closed."""
+        """Whether the connection is lost or closed."""
         return self._closed.done()
 
     @property
     def asked(self) -> int:
-        """How many messages are not answered yet."""
+        """The number of messages without an answer."""
         return len(self._flights)
 
     @property
     def load(self) -> int:
-        """What one more question costs, by which connections are compared: nothing while a message has not left yet."""
+        """The cost of one more statement, for choosing a connection: lowest while a message has not left yet."""
         return -1 if self._held else len(self._flights)
 
     @property
@@ -90,14 +90,14 @@ class PostgresPipeline(asyncio.Protocol):
         self._when_lost.append(call)
 
     def take_over(self, transport: asyncio.Transport) -> None:
-        """Use a transport on which a session is open and nothing is asked."""
+        """Use a transport with an open session and no pending statement."""
         self._transport = transport
         transport.set_protocol(self)
 
     # What is asked.
 
     async def defer(self, statement: str, /, *values: Value) -> None:
-        """Run a statement for what it changes, with the next that is waited for, which also raises its error."""
+        """Queue a statement that changes rows; it runs with the next awaited one, which also raises its error."""
         if ";" in statement and not values:  # several, which only another message takes
             await self._flush()
             await self.run(statement)
@@ -117,47 +117,48 @@ class PostgresPipeline(asyncio.Protocol):
         return rows
 
     async def ask(self, statement: str, /, *values: Value) -> list[Row]:
-        """Run a statement alone and return its rows: for many tasks at once, who share messages and nothing else.
+        """Run a statement alone and return its rows: for many tasks at once, which share messages and nothing else.
 
-        Who asks may be cancelled.
+        The caller may be cancelled.
         """
         if (prepared := self._prepared.get(statement)) is None:
             prepared = await asyncio.shield(self._prepare(statement))
         rows: list[Row] = []
         flight = self._write([(prepared, rows)], bind_and_execute(prepared, values) + SYNC, hold=True)
-        await flight.done  # cancelled with who asks; the answer is passed over then
+        await flight.done  # cancelled with its caller; the answer is ignored then
         if flight.error is not None:
             raise flight.error from None
         return rows
 
     async def execute(self, statement: str, /, *values: Value) -> None:
-        """Run what is queued and then this statement."""
+        """Run the queued statements and then this one."""
         await self.fetch(statement, *values)
 
     async def fetch(self, statement: str, /, *values: Value) -> list[Row]:
-        """Run what is queued and then this statement; return its rows."""
+        """Run the queued statements and then this one; return its rows."""
         rows: list[Row] = []
         self._queued.append((statement, values, rows))
         await self._flush()
         return rows
 
     async def fetchrow(self, statement: str, /, *values: Value) -> Row | None:
-        """Run what is queued and then this statement; return its first row, or None."""
+        """Run the queued statements and then this one; return its first row, or None."""
         rows = await self.fetch(statement, *values)
         return rows[0] if rows else None
 
     async def fetchval(self, statement: str, /, *values: Value) -> Any:
-        """Run what is queued and then this statement; return the first value of its first row, or None."""
+        """Run the queued statements and then this one; return the first value of its first row, or None."""
         row = await self.fetchrow(statement, *values)
         return None if row is None else row[0]
 
     async def finish(self, statement: str, *, hold: bool = False) -> Flight:
-        """Run what is queued and then this statement, the last of a transaction, without values; its answer is on its way.
+        """Run the queued statements and then this one, the last of a transaction, without values; do not await the answer.
 
-        Once that is an error, nothing of the transaction is kept, and nobody has to take it back. One transaction more may
-        begin before; it meets nothing of that error. `hold`: it begins at once, and what it sends first goes along.
+        If the answer is an error, nothing of the transaction is kept, and no rollback is needed. One more transaction may
+        begin before the answer; that error does not affect it. `hold`: it begins at once, and its first statements go
+        along.
         """
-        # One of which nothing was sent needs neither its BEGIN nor its end: what stands in one message is a transaction.
+        # A transaction of which nothing was sent needs neither BEGIN nor COMMIT: one message is a transaction.
         is_whole = self._queued[:1] == [("BEGIN", (), None)] and all(each[0] in self._prepared for each in self._queued)
         if is_whole:
             del self._queued[0]
@@ -167,19 +168,19 @@ class PostgresPipeline(asyncio.Protocol):
         return self._write(requests, message, ends=True, hold=hold, is_whole=is_whole)
 
     async def run(self, statements: str) -> str:
-        """Run statements without values, which may be several; what is queued and was not sent is dropped."""
+        """Run one or more statements without values; queued statements that were not sent are dropped."""
         self._queued.clear()
         self._turn.failed = None
         return (await self._ask(self._write([], framed(b"Q", statements.encode() + b"\0")))).tag
 
     async def _flush(self) -> None:
-        """Send what is queued, and wait for its answer."""
+        """Send the queued statements, and wait for the answer."""
         requests, message = await self._take_queued()
         if requests:
             await self._ask(self._write(requests, message))
 
     async def _take_queued(self) -> tuple[list[Request], bytes]:
-        """Make a message of what is queued. What has to be prepared first is, once in the life of a connection."""
+        """Make a message of the queued statements. Each is prepared first, once in the life of a connection."""
         queued, self._queued = self._queued, []
         requests: list[Request] = []
         message = bytearray()
@@ -256,16 +257,16 @@ class PostgresPipeline(asyncio.Protocol):
             self._watch = self._loop.call_later(left, self._look)
             return
         self._flights[0].error = Unavailable("TimeoutError")
-        self.abort()  # nobody knows what became of it, and whether the next is answered
+        self.abort()  # the outcome is unknown, and so is whether the next one gets an answer
 
     def abort(self) -> None:
-        """Disconnect at once, in the middle of whatever it is: the server takes back what was not committed."""
+        """Disconnect at once, also during a statement: the server rolls back what was not committed."""
         if self._transport is not None:
             self._transport.abort()
         self._end()
 
     async def close(self) -> None:
-        """Disconnect, and wait until the server has let go of what the session held. A second time does nothing."""
+        """Disconnect, and wait until the server has released the session's locks. A second call does nothing."""
         if self._transport is not None and not self.is_closed:
             self._held += framed(b"X", b"")
             self._write_held()
@@ -276,7 +277,7 @@ class PostgresPipeline(asyncio.Protocol):
                 self.abort()
 
     def connection_lost(self, _exc: Exception | None, /) -> None:
-        """Tell who waits."""
+        """Give the waiting callers the error."""
         self._end()
 
     def _end(self) -> None:
@@ -342,12 +343,12 @@ class PostgresPipeline(asyncio.Protocol):
             case 0x54 if flight.preparing is not None:  # RowDescription
                 describe_columns(flight.preparing, body)
             case _:
-                pass  # it says that a step went well, or is a notice
+                pass  # it confirms a step, or is a notice
 
     def _finish(self, flight: Flight, *, failed: bool) -> None:
-        """Note that the server has answered. `failed`: it takes nothing more until the transaction is taken back."""
+        """Note that the server has answered. `failed`: it accepts nothing more until the transaction is rolled back."""
         if flight.again:
-            flight.again = False  # all of it was passed over, and it was sent once more already
+            flight.again = False  # the server skipped all of it, and it was sent again already
             return
         if flight.ends and failed:
             # At once: after this answer the next transaction may begin, and must not reach the server before these.

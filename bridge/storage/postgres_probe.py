@@ -1,7 +1,7 @@
-"""What a PostgreSQL database is like: asked before a program is let loose on it, and by the doctor while it is in use.
+"""Reads the properties of a PostgreSQL database: before a program uses it, and for the doctor while it is in use.
 
-Rule of this module: it connects, reads the server's own tables and leaves; nothing is written, and an error holds the
-server's code and none of its words.
+Rule of this module: it connects, reads the server's catalogs and disconnects. It writes nothing, and an error holds the
+server's code and none of its text.
 
 Sources: postgresql.org/docs/current: errcodes-appendix.html, monitoring-stats.html, view-pg-locks.html,
 view-pg-replication-slots.html; Synapse 1.163.2, `storage/engines/postgres.py`.
@@ -78,10 +78,10 @@ class PostgresRefused(Exception):  # noqa: N818 - the name says what the server 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresFacts:
-    """A database, as the role that asks sees it. `tables`: how many there are where new ones would be made.
+    """A database, as the connected role sees it. `tables`: how many exist where new ones would be made.
 
     `can_create`: in that place; `can_write`: it is no standby and not read-only; `sessions`: how many connections of this
-    role bear the name that was asked for; `recycles_log`: what is done with of the write-ahead log is kept in files.
+    role have the given name; `recycles_log`: used segments of the write-ahead log are kept as files.
     """
 
     version: int
@@ -96,9 +96,9 @@ class PostgresFacts:
 
 
 async def probe(url: PostgresUrl, application_name: str, *, end_sessions: bool = False) -> PostgresFacts:
-    """Ask a database about itself. Raises :class:`PostgresRefused`.
+    """Read a database's properties. Raises :class:`PostgresRefused`.
 
-    `end_sessions`: connections under that name are ended first, which the role may do to its own.
+    `end_sessions`: connections with that name are ended first; a role may end its own.
     """
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -159,7 +159,7 @@ LOCKS: Final = """SELECT l.pid, l.virtualtransaction AS transaction, l.locktype 
         AND (l.locktype = 'advisory' AND l.classid::bigint = $1 AND l.objid::bigint = $2 AND l.objsubid = 1
             OR c.relnamespace = to_regnamespace($3)
                 AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'))"""
-"""Who holds what a commit waits for: the lock of commits, whose number is two halves, or a table."""
+"""Sessions that hold what a commit waits for: the lock of commits (its number in two halves), or a table."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,12 +186,11 @@ class PostgresTable:
 class PostgresHealth:
     """How a server and a database on it are, as far as the role sees it.
 
-    `is_durable`: a crash takes nothing that was synced; `orders_bytes`: text is ordered by its bytes; `clock`: the
-    server's, in seconds since the epoch; `directory`: its data directory, None where the role is not told;
-    `log_kept`: bytes of the write-ahead log that it keeps for replicas; `recycles_log`: files of the log that are over are
-    kept under other names, with what is in them; `slots_keep_all`: what slots keep of it has no
-    limit; `is_synchronous`: a commit waits for a replica; `oldest_transaction`: seconds; `prepared`:
-    transactions left prepared.
+    `is_durable`: a crash loses nothing that was synced; `orders_bytes`: text is ordered by its bytes; `clock`: the
+    server's, in seconds since the epoch; `directory`: its data directory, None where the role may not read it; `log_kept`:
+    bytes of the write-ahead log that it keeps for replicas; `recycles_log`: used files of the log are kept under other
+    names, with their content; `slots_keep_all`: slots keep the log without limit; `is_synchronous`: a commit waits for a
+    replica; `oldest_transaction`: seconds; `prepared`: transactions left prepared.
     """
 
     version: int
@@ -226,7 +225,7 @@ async def ask_health(reader: Reader, schemas: Sequence[str]) -> PostgresHealth:
     if row is None:
         raise Unavailable("no row")
     slots = tuple(PostgresSlot(**dict(slot)) for slot in await reader.fetch(SLOTS))
-    # A list is no value of ours: the names of our schemas are put together.
+    # Our statements take no list as a value: the names of our schemas are joined.
     tables = await reader.fetch(DEAD_ROWS.replace("$1", "string_to_array($1, ' ')"), " ".join(schemas))
     return PostgresHealth(**dict(row), slots=slots, tables=tuple(PostgresTable(**dict(table)) for table in tables))
 
@@ -241,12 +240,12 @@ class LockHolder:
 
 
 async def find_holders(reader: Reader, place: PostgresPlace) -> set[LockHolder]:
-    """Return who holds just now what a commit would wait for. Raises `DatabaseError`; never waits for a lock itself."""
+    """Return the sessions that hold what a commit would wait for now. Raises `DatabaseError`; waits for no lock."""
     number = place.lock("commit") & (2**64 - 1)
     rows = await reader.fetch(LOCKS, number >> 32, number & (2**32 - 1), place.schema)
     return {LockHolder(row["pid"], row["transaction"], row["commits"]) for row in rows}
 
 
 async def may_make_schema(reader: Reader, name: str) -> bool:
-    """Whether a schema of that name is there, or the role may make one."""
+    """Whether a schema of that name exists, or the role may make one."""
     return bool(await reader.fetchval(MAY_MAKE, name))

@@ -1,11 +1,10 @@
-"""One commit on the writing connection to PostgreSQL, from its BEGIN to its end, and who may make one.
+"""One commit on the writing connection to PostgreSQL, from its BEGIN to its end, and the check that it is allowed.
 
-Rules of this module: all of the work is kept or nothing; each commit is made beneath a lock of the server's, so that a
-command beside the bridge never writes into the middle of one; the lock and the question of who leads go with the first
-statement.
+Rules of this module: all of the work is kept or nothing. Each commit is made under an advisory lock, so that a command
+beside the bridge never writes during one. The lock and the check of the lease are sent with the first statement.
 
-Who may commit. The bridge that leads has a `Fence`: each of its commits looks, beneath a lock that the next leader takes
-alone, whether the epoch in the lease is still its own (`bridge/lease`). A commit of a former leader raises `LeadLost`, and
+Who may commit. The bridge that leads has a `Fence`: each of its commits checks that the epoch in the lease is still its own
+(`bridge/lease`), under a lock that the next leader takes exclusively. A commit of a former leader raises `LeadLost`, and
 nothing of it is kept.
 
 Source: postgresql.org/docs/current: functions-admin.html (advisory locks), transaction-iso.html (Read Committed).
@@ -34,15 +33,15 @@ LEASE_SCHEMA: Final = "{}_lease"
 """The schema of a lease, by that of the database whose leader has it."""
 LEASE_TABLE: Final = "lease"
 _FENCED_OFF: Final = ("22012", "42P01", "3F000", "42703", "42501")
-"""What the server says of a fence whose row, table, schema or column is another's or gone, or may not be read any more."""
+"""The server's errors for a fence whose row, table, schema or column is another's, missing or unreadable."""
 
 
 @dataclass(frozen=True)
 class Fence:
-    """What each commit of a leader asks. `place`: of the main database, whose lease it is; `lost`: is told once it is.
+    """The check in each commit of a leader. `place`: of the main database; `lost`: called when its lease is lost.
 
-    `holder`: who leads, as the lease says it. The epoch alone does not tell two leaders apart where the lease's table was
-    dropped and made again.
+    `holder`: the leader's identity in the lease. The epoch alone does not distinguish two leaders when the lease's table
+    was dropped and made again.
     """
 
     place: PostgresPlace
@@ -60,7 +59,7 @@ class Fence:
     def question(self) -> str:
         """Return the statement that fails, by a division by zero, unless the epoch and the holder in the lease are ours.
 
-        It has to be another one than takes the lock: a statement sees what was committed before it began.
+        It must not be the statement that takes the lock: a statement sees only what was committed before it began.
         """
         schema = LEASE_SCHEMA.format(self.place.schema)
         holder = self.holder.replace("'", "''")
@@ -81,9 +80,9 @@ class PostgresTransaction:
         self._after_commit: list[Callable[[], None]] = []
 
     async def execute(self, statement: str, /, *values: Value) -> None:
-        """Run a statement for what it changes: with the next that returns rows, or with the commit.
+        """Run a statement that changes rows: with the next one that returns rows, or with the commit.
 
-        Within a savepoint it is run at once, for whoever made that asks whether it went well.
+        Within a savepoint it runs at once, because the caller needs to know whether it failed.
         """
         connection = self._open()
         self._savepoints += statement.startswith("SAVEPOINT ")
@@ -91,7 +90,7 @@ class PostgresTransaction:
         self._savepoints -= statement.startswith("RELEASE ")
 
     async def later(self, statement: str, /, *values: Value) -> list[Row]:
-        """Run a statement whose rows nobody needs before the commit is made: as `execute` does."""
+        """Run a statement whose rows are not needed before the commit is made: as `execute` does."""
         connection = self._open()
         return await (connection.fetch if self._savepoints else connection.later)(statement, *values)
 
@@ -108,12 +107,12 @@ class PostgresTransaction:
         return await self._open().fetchval(statement, *values)
 
     def after_commit(self, call: Callable[[], None], /) -> None:
-        """Have this called when the commit is made and before the next one begins; never when nothing of it is kept."""
+        """Register a call for after this commit, before the next one begins; a rolled-back commit makes no call."""
         self._after_commit.append(call)
 
     @property
     def has_calls(self) -> bool:
-        """Whether there are any."""
+        """Whether calls are registered."""
         return bool(self._after_commit)
 
     def committed(self) -> None:
@@ -122,7 +121,7 @@ class PostgresTransaction:
             call()
 
     def end(self) -> None:
-        """Let nothing more through: what comes later would be part of another's commit."""
+        """Refuse further statements: they would be part of another commit."""
         self._ended = True
 
     def _open(self) -> Writer:
@@ -133,7 +132,7 @@ class PostgresTransaction:
 
 @dataclass(frozen=True, slots=True)
 class Performed(Generic[T]):
-    """A commit whose work is done and whose COMMIT is on its way. `value`: what the work returned."""
+    """A commit whose work is done and whose COMMIT was sent. `value`: what the work returned."""
 
     value: T
     transaction: PostgresTransaction
@@ -146,11 +145,11 @@ class Performed(Generic[T]):
             await asyncio.shield(self.flight.done)
 
     def conclude(self) -> T:
-        """Once it has: make what is to be called after the commit and return the value, or raise why nothing is kept."""
+        """Once it has: make the registered calls and return the value, or raise the error if nothing is kept."""
         if (error := self.flight.error) is not None:
             raise _lead_lost(self.fence, self.flight.failed) or error from None
         if not self.flight.is_committed:
-            # After an error that the work passed over the server takes all of it back, and calls that no error.
+            # After an error that the work ignored, the server rolls back at COMMIT, without an error.
             raise Unavailable("rolled back")
         self.transaction.committed()
         return self.value
@@ -164,10 +163,11 @@ async def perform(
     fence: Fence | None = None,
     alone: Callable[[], bool] = lambda: True,
 ) -> Performed[T]:
-    """Begin a transaction, run the work, and send what is left with COMMIT; on an exception nothing is kept.
+    """Begin a transaction, run the work, and send the remaining statements with COMMIT; on an exception nothing is kept.
 
-    `lock`: of the server, which one writer has at a time. `alone`: whether nothing follows that COMMIT could go along with.
-    Raises `Busy` when another does not let go of the lock, and `LeadLost` when the fence says so; so does what is returned.
+    `lock`: the advisory lock, which one writer has at a time. `alone`: whether no transaction follows that the COMMIT could
+    be sent with. Raises `Busy` when another session does not release the lock, and `LeadLost` when the fence fails; so does
+    `conclude` of the returned value.
     """
     transaction = PostgresTransaction(connection)
     locks = f"SELECT pg_advisory_xact_lock({lock})"
@@ -193,7 +193,7 @@ async def perform(
 
 
 def _lead_lost(fence: Fence | None, failed: Failure | None) -> LeadLost | None:
-    """Return what is raised when what failed in a transaction says that another leads, and tell it."""
+    """Return `LeadLost` if the error of a transaction means that another bridge leads, and report it to the fence."""
     if fence is None or failed is None or failed[0] != fence.question or not failed[1].code.endswith(_FENCED_OFF):
         return None
     fence.lost("a commit found another epoch in the lease, or no lease")

@@ -1,6 +1,6 @@
-"""Events, actions, aggregates and entries of a crowd as bytes, for sealing.
+"""Writes events, actions, aggregates and entries of a crowd as bytes, for sealing.
 
-Rule of this module: what is written is named by its class, and read back as the same class or not at all.
+Rule of this module: a value is stored with the name of its class, and read back as the same class or not at all.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _KINDS: Final[dict[str, Any]] = {kind.__name__: kind for kind in _VALUES}
 
 @cache
 def _adapter(name: str) -> TypeAdapter[Any]:
-    """Make what reads and writes a class, once it is asked for: for all of them it is a tenth of a start."""
+    """Make the adapter of a class on first use: making all of them is a tenth of a start's time."""
     return TypeAdapter(_KINDS[name])
 
 
 def kind_name(kind: type[object]) -> str:
     """Return the name under which values of a class are stored. Raises `KeyError` when none ever are.
 
-    A statement that asks for rows of a kind takes the name from here: of a class that is gone it cannot ask.
+    A statement that selects rows of a kind takes the name from here, so it cannot name a deleted class.
     """
     if kind.__name__ not in _KINDS:
         raise KeyError(kind.__name__)
@@ -55,7 +55,7 @@ def decode_as(kind: type[T], data: bytes) -> T:
 
 
 def _with_crowd_by_thread(desk: bytes) -> bytes:
-    """Return a desk in the shape of today: before the crowd of a flood had a table, it stood in the desk as a list."""
+    """Return a desk in today's form: before the crowd of a flood had a table, it was a list in the desk."""
     if b'"crowd":[' not in desk:
         return desk
     told = json.loads(desk)

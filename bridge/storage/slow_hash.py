@@ -1,7 +1,7 @@
-"""The slow hash, for what few enough can be guessed: agreed words and phone numbers.
+"""The slow hash, for values that can be guessed by trying all: agreed words and phone numbers.
 
-Rules of this module: it never runs in the event loop, and few run at a time; what is hashed is keyed before, so that the
-database alone gives nothing to try.
+Rules of this module: it never runs in the event loop, and few run at a time. The input is keyed first, so that nobody can
+try values with the database alone.
 
 Source: RFC 9106 (Argon2id; section 4: a salt of 16 bytes, a tag of 32) and the OWASP Password Storage Cheat Sheet, which
 names these parameters (19 MiB, two passes, one lane).
@@ -31,13 +31,13 @@ PARALLELISM: Final = 1
 HASH_BYTES: Final = 32
 SALT_BYTES: Final = 16
 BACKGROUND_NICENESS: Final = 10
-"""By how much the priority of a thread is lower whose work can wait: as `nice` does by default."""
+"""By how much the priority of a background thread is lower: the default of `nice`."""
 MAX_THREADS: Final = 2
 """So many times 19 MiB, and as many threads: a flood must not take the machine's memory."""
 
 
 def slow_hash(keyed: bytes, salt: bytes) -> bytes:
-    """Return 32 bytes for what was keyed before. `salt`: 16 bytes. About 25 ms. Raises `HashingError`."""
+    """Return 32 bytes for a keyed value. `salt`: 16 bytes. About 25 ms. Raises `HashingError`."""
     return hash_secret_raw(
         keyed,
         salt,
@@ -53,12 +53,12 @@ class SlowHashPool:
     """Does slow work in threads, in turns. One for each purpose: agreed words do not wait for a flood of strangers."""
 
     def __init__(self, *, background: bool = False) -> None:
-        """Make it. `background`: its threads have a lower priority (Linux), so that conversations come first."""
+        """`background`: the threads have a lower priority (Linux), so that conversations come first."""
         self._slots = asyncio.Semaphore(MAX_THREADS)
         self._threads = ThreadPoolExecutor(MAX_THREADS, initializer=_lower_priority) if background else None
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what the work returns. Raises `OSError` when the machine has no memory, or no thread, for it now."""
+        """Return what `work` returns. Raises `OSError` when the machine has no memory or no thread for it now."""
         async with self._slots:
             try:
                 return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *args, **kwargs))

@@ -1,11 +1,10 @@
 """One connection to an SQLite file, with the SQLite that comes with this program (apsw), and one commit on it.
 
-Rules of this module: nothing else of ours opens our files, for two SQLite libraries in one process lose each other's locks
-(sqlite.org/howtocorrupt.html, section 2.2.1), and the one of Debian 12 and 13 can lose a commit when one connection
-checkpoints while another writes (sqlite.org/wal.html#walresetbug, mended in 3.51.3); every error of it becomes one of
-`errors`; one statement is run to its end before the next. Of a commit all is kept or nothing; what remains of a transaction
-in a person's hands writes nothing into another's; nobody in the event loop waits for another process, which may write
-meanwhile.
+Rules of this module: no other code of ours opens our files, because two SQLite libraries in one process lose each other's
+locks (sqlite.org/howtocorrupt.html, section 2.2.1), and that of Debian 12 and 13 can lose a commit when one connection
+checkpoints while another writes (sqlite.org/wal.html#walresetbug, mended in 3.51.3). Every SQLite error becomes one of
+`errors`. One statement is run to its end before the next. A commit is kept whole or not at all. A transaction object that
+is used after its end writes nothing. The event loop does not block while another process writes.
 
 Sources: rogerbinns.github.io/apsw (execution, exceptions), sqlite.org/pragma.html, sqlite.org/c3ref/c_abort.html,
 sqlite.org/lang_transaction.html (section 3.1, what rolls back by itself; after BEGIN IMMEDIATE no statement meets a lock).
@@ -41,7 +40,7 @@ WAL_RESET_FIXED: Final = 3_051_003
 """The first SQLite without the WAL-reset fault, as its own number."""
 BUSY_MS: Final = 5000
 STATEMENTS: Final = 256
-"""Prepared statements that are kept: about as many as the bridge has."""
+"""The number of prepared statements that are kept: about as many as the bridge has."""
 
 YIELD_EVERY: Final = 64
 """Statements after which others have a turn, of one commit or of many."""
@@ -70,13 +69,13 @@ _ERROR_CLASSES: Final[dict[int, type[DatabaseError]]] = {
     apsw.SQLITE_ABORT: Unavailable,
     apsw.SQLITE_SCHEMA: Unavailable,
 }
-"""By result code; every other one is a fault of this program."""
+"""By result code; any other code is a bug of this program."""
 
 
 class SqliteConnection:
-    """A connection. Its holder sees to it that one thread at a time uses it; it does nothing by itself.
+    """A connection. Its owner must ensure that one thread at a time uses it.
 
-    Every method raises :class:`DatabaseError`. `read_only` changes nothing, and makes no file where there is none.
+    Every method raises :class:`DatabaseError`. `read_only`: nothing is changed, and no missing file is made.
     """
 
     def __init__(self, path: Path | str, *, read_only: bool = False, busy_ms: int = BUSY_MS) -> None:
@@ -91,7 +90,7 @@ class SqliteConnection:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether a transaction is open: SQLite may have rolled it back by itself."""
+        """Whether a transaction is open: SQLite may have rolled it back on an error."""
         return self._connection.in_transaction
 
     def set_busy_timeout(self, milliseconds: int) -> None:
@@ -148,7 +147,7 @@ class SqliteConnection:
             raise self._translate(error) from None
 
     def _translate(self, error: apsw.Error) -> DatabaseError:
-        """Return the error of ours; a disk without room is named as that, where SQLite says that it cannot open a file."""
+        """Return our error for one of SQLite's; a full disk is named as such, also where SQLite cannot open a file."""
         told = translate(error)
         if isinstance(told, Unavailable) and told.code.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN")) and self._is_full():
             return Unavailable(SQLITE_FULL)
@@ -161,13 +160,13 @@ class SqliteConnection:
             disk = os.statvfs(self._directory)
         except OSError:
             return False
-        # A file system that makes room for files as they come says that it has none in all.
+        # A file system that allocates inodes dynamically reports a total of 0.
         without_files = disk.f_files > 0 and disk.f_favail < ROOM_FILES
         return without_files or disk.f_bavail * disk.f_frsize < ROOM_BYTES
 
 
 MEMORY: Final = ":memory:"
-"""In place of a path: a database without a file."""
+"""Instead of a path: a database without a file."""
 
 
 def version() -> str:
@@ -184,12 +183,12 @@ def snapshot(path: Path, *, busy_ms: int = BUSY_MS) -> Iterator[SqliteConnection
 
 
 def is_write_locked(path: Path, *, wait_ms: int) -> bool:
-    """Whether another program has held the database's write lock for so long, so that no commit can be made.
+    """Whether another program holds the database's write lock for so long that no commit can be made.
 
-    Nothing is written, and nothing is copied back from the log. Raises `DatabaseError`.
+    Nothing is written, and no checkpoint is made. Raises `DatabaseError`.
     """
     if not path.with_name(f"{path.name}-wal").exists():
-        return False  # nobody has it open, and to open it for writing would leave a log behind
+        return False  # no process has it open, and opening it for writing would leave a log behind
     with contextlib.closing(SqliteConnection(path, busy_ms=wait_ms)) as connection:
         connection.keep_log_at_close()
         try:
@@ -209,7 +208,7 @@ def find_damage(path: Path) -> str:
 
 
 def overwrites_deleted() -> bool:
-    """Whether this SQLite overwrites deleted rows when it is asked to (`PRAGMA secure_delete`)."""
+    """Whether this SQLite can overwrite deleted rows (`PRAGMA secure_delete`)."""
     with contextlib.closing(SqliteConnection(MEMORY)) as connection:
         return bool(connection.fetchval("PRAGMA secure_delete = ON") == 1)
 
@@ -223,7 +222,7 @@ def translate(error: apsw.Error) -> DatabaseError:
     """Return the error of ours for one of SQLite's."""
     extended = getattr(error, "extendedresult", None)
     if extended is None:
-        # apsw's own, such as of too few values; and one who asks after the end may ask the next time.
+        # apsw's own errors, such as too few values; after the connection was closed, a caller may try again.
         kind = Unavailable if isinstance(error, apsw.ConnectionClosedError) else InvalidStatement
         return kind(type(error).__name__)
     names: Any = apsw.mapping_extended_result_codes if extended > 0xFF else apsw.mapping_result_codes
@@ -248,7 +247,7 @@ class SqliteTransaction:
         self._after_commit: list[Callable[[], None]] = []
 
     async def execute(self, statement: str, /, *values: Value) -> None:
-        """Run a statement for what it changes."""
+        """Run a statement that changes rows."""
         await self._before_statement()
         self._connection.execute(statement, *values)
 
@@ -272,7 +271,7 @@ class SqliteTransaction:
         return self._connection.fetchval(statement, *values)
 
     def after_commit(self, call: Callable[[], None], /) -> None:
-        """Have this called when the commit is made and before the next one begins; never when nothing of it is kept."""
+        """Register a call for after this commit, before the next one begins; a rolled-back commit makes no call."""
         self._after_commit.append(call)
 
     def committed(self) -> None:
@@ -281,7 +280,7 @@ class SqliteTransaction:
             call()
 
     def end(self) -> None:
-        """Let nothing more through: what comes later would be part of another's commit."""
+        """Refuse further statements: they would be part of another commit."""
         self._ended = True
 
     async def _before_statement(self) -> None:
@@ -290,14 +289,14 @@ class SqliteTransaction:
         if self._ended:
             raise RuntimeError("this commit is over")
         if not self._connection.in_transaction:
-            # SQLite took all of it back after an error that the work passed over: the rest alone must not be kept.
+            # SQLite rolled back after an error that the work ignored: the rest alone must not be kept.
             raise Unavailable("rolled back")
 
 
 async def transact(writer: SqliteConnection, statements: Iterator[int], work: Work[T]) -> T:
     """Run the work in one transaction and return its value; on an exception nothing of it is kept.
 
-    `statements` counts those of all transactions of the writer.
+    `statements` counts the statements of all transactions of the writer.
     """
     await _begin(writer)
     transaction = SqliteTransaction(writer, statements)
@@ -316,7 +315,7 @@ async def transact(writer: SqliteConnection, statements: Iterator[int], work: Wo
 
 
 async def _begin(writer: SqliteConnection) -> None:
-    """Begin a commit. Another process writes for milliseconds now and then: the event loop goes on meanwhile."""
+    """Begin a commit. Now and then another process writes for some milliseconds; the event loop does not block."""
     until = asyncio.get_running_loop().time() + BUSY_MS / 1000
     while True:
         try:

@@ -1,14 +1,14 @@
-"""The database as an SQLite file: one connection that writes and checkpoints, and one beside it that only reads.
+"""The database as an SQLite file: one connection writes and checkpoints, another only reads.
 
-Rules of this module: commits are made in the event loop, one after another (`commit_queue`), and synced behind it
-(`sqlite_maintenance`). Checkpoints are made by the writing connection between two commits, in a thread; no other connection
-of ours ever makes one.
+Rules of this module: commits are made in the event loop, one after another (`commit_queue`), and synced in a thread
+(`sqlite_maintenance`). The writing connection makes checkpoints between two commits, in a thread; no other connection of
+ours makes any.
 
-Why statements run in the event loop: with four statements in a commit and 64 commits asked for at once, on two busy cores,
-6,300 are made in a second, and each is answered in 9 ms (median; 19 ms at the 99th percentile). With a thread that runs
-each statement it is 470 in a second and 126 ms (294 ms); with one that runs a whole commit, which no work here could use,
-900 and 81 ms. One at a time, a commit takes 1.4 ms, 3.2 ms and 3.0 ms. What waits for the disk has threads: the sync, and
-the checkpoint with the first write after it, which syncs the log's new header.
+Why statements run in the event loop: with four statements in a commit and 64 concurrent commits, on two busy cores, it
+makes 6,300 commits a second, each answered in 9 ms (median; 19 ms at the 99th percentile). A thread that runs each
+statement makes 470 a second in 126 ms (294 ms); a thread that runs a whole commit, which our asynchronous work could not
+use, 900 in 81 ms. One at a time, a commit takes 1.4 ms, 3.2 ms and 3.0 ms. Work that waits for the disk has threads: the
+sync, and the checkpoint with the first write after it, which syncs the log's new header.
 
 Sources: sqlite.org/wal.html, sqlite.org/pragma.html.
 """
@@ -44,7 +44,7 @@ PRAGMAS: Final = (
     "PRAGMA temp_store = MEMORY",
 )
 CHECKPOINT_EVERY: Final = 256
-"""Commits after which the log is copied back, some megabytes, as soon as nobody waits for a commit."""
+"""Commits after which a checkpoint is made (some megabytes of log), as soon as no commit waits."""
 CHECKPOINT_AT_MOST: Final = 1024
 """Commits after which it is copied back although a caller waits."""
 SCRUBBED_AT_ONCE: Final = 256
@@ -75,20 +75,20 @@ class SqliteDatabase:
         writer = self._writer = SqliteConnection(self._path)
         for pragma in PRAGMAS:
             writer.execute(pragma)
-        writer.fetch("SELECT COUNT(*) FROM sqlite_master")  # the log stands from the first look on
-        writer.set_busy_timeout(0)  # in the event loop nobody waits for a lock
+        writer.fetch("SELECT COUNT(*) FROM sqlite_master")  # the first read makes the log
+        writer.set_busy_timeout(0)  # nothing in the event loop waits for a lock
         for migrations in self._migrations:
             await migrations.run(partial(transact, writer, self._statements))
         self._scrubber.open()
         reader = self._reader = SqliteConnection(self._path, read_only=True)
         reader.execute("PRAGMA cache_size = -256")  # every commit empties it: a larger one only scatters the heap
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database")
-        await asyncio.get_running_loop().run_in_executor(self._thread, _do_nothing)  # it stands from now on
+        await asyncio.get_running_loop().run_in_executor(self._thread, _do_nothing)  # it exists from now on
         await self._wal.open()
         self._queue.start()
 
     async def close(self) -> None:
-        """Let queued commits finish, then disconnect. What is asked afterwards is `Unavailable`."""
+        """Let queued commits finish, then disconnect. Later calls raise `Unavailable`."""
         await self._queue.stop()
         if self._thread is not None:
             self._thread.shutdown()
@@ -114,7 +114,7 @@ class SqliteDatabase:
 
     @property
     def written(self) -> int:
-        """How many commits were written by now: for `synced`."""
+        """How many commits have been written: for `synced`."""
         return self._queue.written
 
     async def synced(self, up_to: int | None = None) -> None:
@@ -125,14 +125,14 @@ class SqliteDatabase:
         await self._queue.synced(up_to)
 
     async def checkpoint(self) -> bool:
-        """Empty the write-ahead log, so that no deleted row is left in it; False while that cannot be: try again."""
+        """Empty the write-ahead log, so that no deleted row is left in it; False if that is not possible now: try again."""
         return await self._enqueue_maintenance(sqlite_maintenance.truncate_wal)
 
     async def vacuum(self) -> bool:
-        """Leave nothing deleted in any byte of the file or its log; False while that cannot be: try again.
+        """Overwrite all deleted data in the file and its log; False if that is not possible now: try again.
 
-        The pages that changed since the last time, all of them the first time, some at a time; commits go on meanwhile.
-        Then they wait for what these have changed. Needs no room on the disk, and gives none back.
+        It processes the pages that changed since the last time (at first all), some at a time, while commits continue.
+        Commits then wait for the pages that they changed meanwhile. It needs no space on the disk, and frees none.
         """
         async with self._vacuuming:
             return (
@@ -172,7 +172,7 @@ class SqliteDatabase:
             return False
 
     async def _scrub_changed(self) -> bool:
-        """Overwrite what deleted rows left, beside commits; False when it could not be done."""
+        """Overwrite what deleted rows left, while commits continue; False when that failed."""
         pages: list[int] = []
 
         def take() -> None:
@@ -184,7 +184,7 @@ class SqliteDatabase:
                 some = pages[begin : begin + SCRUBBED_AT_ONCE]
                 done = done and await self._in_thread_or_false(partial(self._scrubber.scrub, some))
         except asyncio.CancelledError:
-            self._scrubber.require_whole_file()  # nobody knows any more which were left
+            self._scrubber.require_whole_file()  # it is unknown which were left
             raise
         return done
 
@@ -202,14 +202,14 @@ class SqliteDatabase:
         outcome.made(await transact(self._open_writer(), self._statements, work))
 
     async def _checkpoint_if_due(self) -> None:
-        """Checkpoint from time to time, when nobody waits or it has waited for long."""
+        """Make a checkpoint from time to time, when no commit waits, or when it is long overdue."""
         self._since_checkpoint += 1
         if self._since_checkpoint < (CHECKPOINT_EVERY if self._queue.is_idle else CHECKPOINT_AT_MOST):
             return
         self._since_checkpoint = 0
         try:
             await self._in_thread(sqlite_maintenance.checkpoint)
-        except Exception as error:  # noqa: BLE001 - on a full disk, say: all of it stands in the log, and is copied the next time
+        except Exception as error:  # noqa: BLE001 - for instance a full disk: the log has all of it, for the next time
             log.failure("database.maintenance_failed", error)
 
     async def _in_thread(self, work: Maintenance) -> bool:

@@ -1,13 +1,14 @@
-"""What waits for the disk: the sync of the log behind commits, what is done between two of them, files made and cleared.
+"""The work that waits for the disk: syncing the log after commits, maintenance between commits, making and clearing files.
 
-Rules of this module: everything here may wait for the disk, so it runs in threads; between two commits nobody writes, so
-nothing that is done there takes longer the larger the file is; it knows no transaction and no order, which are
-`sqlite_database`'s. The log's thread starts with it, so that no sync can fail because no thread can be had.
+Rules of this module: everything here may wait for the disk, so it runs in threads. Work between two commits blocks all
+writers, so its time must not grow with the file. Transactions and their order belong to `sqlite_database`. The log's thread
+starts when the log is opened, so that no sync fails for want of a thread.
 
-Why not `synchronous = FULL`: it syncs inside the COMMIT, in which nobody else can write, and a caller that needs two
-commits waits for the disk twice. With NORMAL a COMMIT only writes. The same `fdatasync` is then asked for here, behind it,
-by a thread: everything written until then is on the disk after it, in its order, so those who wait share it, and a decision
-is made while what it rests on is on its way to the disk. What must not be known before waits for it (`Database.synced`).
+Why not `synchronous = FULL`: it syncs inside the COMMIT, during which no other commit can be written, and a caller that
+needs two commits waits for the disk twice. With NORMAL a COMMIT only writes. A thread here then makes the same `fdatasync`:
+after it, everything written before is on the disk, in order. So waiting commits share one sync, and the next decision is
+made while the commit that it depends on is being synced. Code that must not act before the sync waits for it
+(`Database.synced`).
 
 Sources: sqlite.org/wal.html, sqlite.org/pragma.html (synchronous: NORMAL is whole and in order, not durable;
 wal_checkpoint, shrink_memory), sqlite.org/walformat.html (a commit stands in the log alone), fdatasync(2) (and what it says
@@ -27,13 +28,13 @@ from bridge.storage.page_scrubber import PageScrubber
 from bridge.storage.sqlite_connection import SqliteConnection
 
 Maintenance: TypeAlias = Callable[[SqliteConnection, PageScrubber], bool]
-"""What is done with the writing connection between two commits, in a thread."""
+"""Work with the writing connection between two commits, in a thread."""
 
 SHORT_BUSY_MS: Final = 100
-"""For what nobody may commit beside, and what is tried again anyway."""
+"""For work during which no commit is possible, and that is tried again anyway."""
 CHUNK: Final = 1 << 16
 _fdatasync = getattr(os, "fdatasync", os.fsync)
-"""Where a system has no `fdatasync`, it syncs the times of the file as well."""
+"""On systems without `fdatasync`: it syncs the file's times as well."""
 
 
 class WriteAheadLog:
@@ -45,7 +46,7 @@ class WriteAheadLog:
         self._thread: ThreadPoolExecutor | None = None
 
     async def open(self) -> None:
-        """Take hold of the log, which stands as long as anybody has the database open, and sync it. Raises `OSError`."""
+        """Open the log, which exists as long as any process has the database open, and sync it. Raises `OSError`."""
         self._descriptor = os.open(f"{self._path}-wal", os.O_RDONLY | os.O_CLOEXEC)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="log")
         await self.sync()
@@ -55,7 +56,7 @@ class WriteAheadLog:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._sync)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the log."""
         if self._thread is not None:
             self._thread.shutdown()
         if self._descriptor is not None:
@@ -92,10 +93,10 @@ def truncate_wal(writer: SqliteConnection, scrubber: PageScrubber) -> bool:
 
 
 def truncate_and_scrub(writer: SqliteConnection, scrubber: PageScrubber) -> bool:
-    """Empty the log, and overwrite what deleted rows left in the pages that changed; False while a person reads the log.
+    """Empty the log, and overwrite what deleted rows left in the changed pages; False while a reader uses the log.
 
-    The connection forgets the pages that it holds in memory: it would write what they still hold with the next change.
-    Raises `DatabaseError` and `OSError`.
+    The connection drops its page cache: otherwise it would write the old bytes back with the next change. Raises
+    `DatabaseError` and `OSError`.
     """
     if not truncate_wal(writer, scrubber) or scrubber.is_whole_file_due:
         return False

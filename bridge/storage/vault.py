@@ -1,10 +1,10 @@
-"""Sealing and shredding: every body and every number at rest is under its owner's key, and dies with it.
+"""Seals every stored body and number under its owner's key, and destroys keys.
 
-Rules of this module: what was sealed for one owner and purpose opens for no other; a destroyed key is gone from memory and
-disk before `destroy` returns; an error says that something cannot be opened, never what it was.
+Rules of this module: a value sealed for one owner and purpose opens for no other. A destroyed key is gone from memory and
+disk before `destroy` returns. An error says that a value cannot be opened, and never names it.
 
-An owner is the id of a thread, `desk`, `room:<room id>`, or a passing one: what is sealed for that goes soon or is sealed
-again, and its key is destroyed then, while the desk's own key stays as long as the line does.
+An owner is the id of a thread, `desk`, `room:<room id>`, or a passing one. Values of a passing owner are soon deleted or
+sealed again, and then its key is destroyed, while the desk's own key stays as long as the line.
 
 Sources: NIST SP 800-38D (AES-GCM; fresh random 96-bit nonces, far fewer than 2^32 under one key), RFC 5869 (HKDF), RFC 2104
 (HMAC).
@@ -32,22 +32,22 @@ TAG_BYTES = 16
 PASSING_BYTES = 16
 VERSION = b"\x01"
 MARK = "mark "
-"""With the name of a mark behind it: its owner in `keys.db`, where it takes the place of a key."""
+"""Prefix of the owner of a mark in `keys.db`, followed by its name; the mark takes the place of a key."""
 PASSING = "passing "
-"""With a random number behind it: the owner of a key that is destroyed as soon as nothing stands under it."""
+"""Prefix of a passing owner, followed by a random number; its key is destroyed as soon as nothing is sealed under it."""
 UNDER_PASSING = b"\x02"
-"""The first byte of what is under a passing key: 16 bytes of that key's name follow, and what `Vault.seal` made."""
+"""The first byte of a value under a passing key: 16 bytes of that key's name follow, and what `Vault.seal` made."""
 PASSING_PREFIX = len(UNDER_PASSING) + PASSING_BYTES
 """Bytes that say under which passing key something is."""
 CACHED_KEYS = 1024
-"""Of about 2.5 KiB each. A key that is not among them is read again, in some tens of microseconds."""
+"""Keys in memory, about 2.5 KiB each. Any other key is read again, in some tens of microseconds."""
 
 
 class Passing(Enum):
-    """What a passing key is for: for each there is one under which is sealed now, so that none keeps another's alive."""
+    """The use of a passing key: each use has a current key of its own, so that none keeps another's key alive."""
 
     WORDS = "words"
-    """What people said, which goes once it was handled."""
+    """People's words, which are deleted once they are handled."""
     SESSIONS = "sessions"
     """States of sessions that may be in use."""
     SETTLED = "settled"
@@ -98,9 +98,9 @@ class Vault:
             raise ValueError("the vault key does not open keys.db: it belongs to another installation")
 
     async def create(self, owner: str) -> None:
-        """Give an owner a key. When this returns, the key survives a power cut. An owner that has one keeps it.
+        """Make a key for an owner. When this returns, the key survives a power cut. An owner that has a key keeps it.
 
-        Raises :class:`CannotOpen` when the key that stands is not under this vault key.
+        Raises :class:`CannotOpen` when the existing key is not wrapped under this vault key.
         """
         before = self._destructions
         key = os.urandom(KEY_BYTES)
@@ -151,21 +151,21 @@ class Vault:
         await self._keys.delete(owner)
 
     async def has_key(self, owner: str) -> bool:
-        """Whether an owner has a key: asked of the disk, for after a destruction."""
+        """Whether an owner has a key on the disk: to check a destruction."""
         return await self._keys.is_on_disk(owner)
 
     async def owners(self) -> set[str]:
-        """Return everybody who has a key: at the start, those without a thread are orphans and are destroyed."""
+        """Return all owners that have a key: at the start, keys without a thread are orphans and are destroyed."""
         return {owner for owner in await self._keys.owners() if not owner.startswith((MARK, PASSING))}
 
     async def passing_owner(self, use: Passing) -> str:
-        """Return the owner of the key under which what soon goes is sealed now, within a commit; one is made if need be."""
+        """Return the owner of the current passing key, within a commit; a missing key is made."""
         return self._passing.get(use) or await self.renew_passing(use)
 
     async def renew_passing(self, use: Passing) -> str:
-        """Have what is sealed from now on be under a new one, and return its owner; where none can be made all stays."""
+        """Make a new current passing key, and return its owner; if none can be made, nothing changes."""
         owner = f"{PASSING}{os.urandom(PASSING_BYTES).hex()}"
-        self._making.add(owner)  # so that nobody takes it for one under which nothing stands any more
+        self._making.add(owner)  # so that it is not taken for an unused one
         try:
             await self.create(owner)
             self._passing[use] = owner
@@ -174,7 +174,7 @@ class Vault:
         return owner
 
     def retire_passing(self, use: Passing) -> None:
-        """Have what is sealed from now on be sealed under another one."""
+        """Have later values sealed under another key."""
         self._passing.pop(use, None)
 
     async def retired_passing(self) -> set[str]:
@@ -186,16 +186,16 @@ class Vault:
         return {owner for owner in await self._keys.owners() if owner.startswith(PASSING)}
 
     def is_retired(self, owner: str) -> bool:
-        """Whether nothing is sealed under this passing owner's key any more."""
+        """Whether no new value is sealed under this passing owner's key."""
         return owner not in self._passing.values()
 
     async def seal_passing(self, use: Passing, context: str, data: bytes) -> bytes:
-        """Seal under the passing key of now, whose name stands before it: within a commit, which that key outlasts."""
+        """Seal under the current passing key; its name is prefixed. Call within a commit: the key exists until its end."""
         under = await self.passing_owner(use)
         return UNDER_PASSING + bytes.fromhex(under.removeprefix(PASSING)) + await self.seal(under, context, data)
 
     async def open_either(self, owner: str, context: str, sealed: bytes) -> bytes:
-        """Decrypt what `seal_passing` made, or else what was sealed for this owner. Raises :class:`CannotOpen`."""
+        """Decrypt a value of `seal_passing`, or one that was sealed for this owner. Raises :class:`CannotOpen`."""
         under = passing_owner_of(sealed)
         return await self.open(under or owner, context, sealed[PASSING_PREFIX:] if under else sealed)
 
@@ -245,17 +245,17 @@ class Vault:
 
 
 def passing_owner_of(sealed: bytes) -> str:
-    """Return the owner of the passing key under which something is, by its first bytes; empty: it is under another's."""
+    """Return the owner of a value's passing key, by its first bytes; empty if it is under another kind of key."""
     return f"{PASSING}{sealed[len(UNDER_PASSING) : PASSING_PREFIX].hex()}" if sealed[:1] == UNDER_PASSING else ""
 
 
 def nonce(sealed: bytes) -> bytes:
-    """Return the nonce of what `seal` made: no two sealings under one key have the same, so it says which one this is."""
+    """Return the nonce of a sealed value: it is unique under one key, so it identifies the sealing."""
     return bytes(sealed[len(VERSION) : len(VERSION) + NONCE_BYTES])
 
 
 def key_check_value(key: bytes) -> str:
-    """Return what recognises a key and tells nothing of it: an HMAC under the key itself, in hex."""
+    """Return a check value that identifies a key and reveals nothing of it: an HMAC under the key itself, in hex."""
     return hmac.digest(key, _join("check value"), hashlib.sha256).hex()
 
 

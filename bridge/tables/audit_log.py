@@ -1,14 +1,14 @@
-"""The audit: which kinds of things were done, by the hour, in their order, until they expire.
+"""The audit: kinds of acts by the hour, in their order, until they expire.
 
-Rules of this module: an entry is made in the commit of what it notes; it holds an hour, a kind, and `desk`, `line`, or six
-letters that a thread's own key makes, so that they are nobody's any more once the thread has ended; each carries a MAC over
-itself and the one before, under a key that the vault key makes.
+Rules of this module: an entry is written in the commit of the act. It holds an hour, a kind, and `desk`, `line`, or six
+letters derived from the thread's own key, which identify nobody once the thread has ended. Each carries a MAC over itself
+and the previous entry, under a key derived from the vault key.
 
 Against whom. A person who can write the database but has no vault key (the keeper of the database or its disk, a second
 program on it, a supervisor who asked the technician for "just that one line") can neither change, insert, drop nor reorder
-entries, nor cut off the newest, without `verify` saying so. Entries expire from the old end: what stands before the first
-that is left is one sealed mark, which only the vault key makes, and which says up to which hour was forgotten. It does not
-help against a person who has the vault key as well, nor against the whole database being put back to an earlier day.
+entries, nor cut off the newest, without `verify` saying so. Entries expire from the old end: before the first remaining
+entry there is one sealed mark, which needs the vault key, and which says up to which hour entries were deleted. It does not
+protect against a person who also has the vault key, nor against a restore of the whole database to an earlier day.
 
 Sources: RFC 2104 (HMAC); decisions/operations.md, "The audit".
 """
@@ -36,7 +36,7 @@ KEY_LABEL: Final = "audit"
 HOUR: Final = 3600
 """Rows of `line`: the newest entry, and the newest that was forgotten."""
 NON_THREAD_SUBJECTS: Final = frozenset({DESK, "line"})
-"""What an entry is about, when it is about no thread."""
+"""The subject of an entry that is about no thread."""
 GENESIS_MAC: Final = b"\x00" * 32
 
 
@@ -58,13 +58,13 @@ class AuditLog:
         self._vault, self._key = vault, vault.derive(KEY_LABEL)
 
     async def record(self, transaction: Transaction, owner: str, kinds: Iterable[AuditKind], *, now: float) -> None:
-        """Note these kinds, inside the commit of what they are about."""
+        """Write entries of these kinds, inside the commit of the acts."""
         hour, about = int(now) - int(now) % HOUR, await self._subject(owner)
         for kind in kinds:
             try:
                 head = self._read_mark(await line_state.get(transaction, AUDIT_HEAD), AUDIT_HEAD)
             except ValueError:
-                # A person changed it: `verify` will say so, and the line goes on.
+                # A person changed it: `verify` will report it, and the line continues.
                 log.event("audit.mark_tampered")
                 head = None
             before = head.mac if head else GENESIS_MAC
@@ -84,7 +84,8 @@ class AuditLog:
         if not rows:
             return 0
         last = rows[-1]
-        # A clock that was set may have left a younger hour before an older one: only what leads without a gap goes.
+        # A clock that was set may have left a younger hour before an older one: then nothing is deleted until it expires
+        # too.
         count = await transaction.fetchval("SELECT COUNT(*) FROM audit WHERE seq <= $1", last["seq"])
         if count != len(rows):
             return 0
@@ -96,7 +97,7 @@ class AuditLog:
         return len(rows)
 
     def verify(self, rows: Sequence[AuditEntry], head: str | None, floor: str | None, *, expired: float) -> list[str]:
-        """Say what does not hold of entries in their order, with both marks as they stand in `line`; nothing when all does.
+        """Return the faults of entries in their order, checked with both marks of the table `line`; empty if none.
 
         `expired`: entries older than that may have been forgotten, younger ones not.
         """
@@ -159,7 +160,7 @@ async def newest_entries(reader: Reader, most: int) -> list[AuditEntry]:
 
 
 def format_entries(found: Sequence[AuditEntry], zone: str = "") -> str:
-    """Say entries for a person: hour, kind, and the letters that tell threads apart.
+    """Format entries for a person: hour, kind, and the letters that distinguish threads.
 
     `zone`: the time zone of the hours, as a room shows them; without it they are in UTC.
     """

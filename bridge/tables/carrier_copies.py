@@ -1,8 +1,8 @@
-"""The tables `carrier_copy` and `copy_result`: the carrier's copies of texts, and what became of those that are settled.
+"""The tables `carrier_copy` and `copy_result`: the carrier's copies of texts, and the results of those that are settled.
 
-Rules of this module: a copy is known by the keyed hash of the carrier's id and the number of its row; the id itself is
-sealed. Its owner is a thread, or the erasure that waits for it, or empty when nobody knows whose it is. Times are seconds
-since the epoch. What became of a copy is counted, in fixed words, for the certificate of whom it concerns.
+Rules of this module: a copy is identified by the keyed hash of the carrier's id and the number of its row; the id itself is
+sealed. Its owner is a thread, or the erasure that waits for it, or empty when the owner is unknown. Times are seconds since
+the epoch. Results are counted, in fixed words, for the certificate of the owner.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bridge.tables.erasure_jobs import PERSON
 
 REPORT_WAIT: Final = 3600.0
 SHOW_WAIT: Final = 86_400.0
-"""Seconds after which a copy is no longer kept for what has not come: a report, or a room to show the text in."""
+"""Seconds after which a copy no longer waits for a report, or for a room to show the text in."""
 EARLY_REPORT_WAIT: Final = 30.0
 """Seconds in which the result of a text may follow its last report: then the copy has an owner."""
 MAX_WAIT: Final = 6 * 3600.0
@@ -25,12 +25,12 @@ WITHOUT_ID: Final = "texts that may have reached the carrier, which told us no i
 
 TOGETHER: Final = 20
 """Copies that are forgotten by one statement."""
-# Of a copy without an owner nobody knows that it is not a held thread's, as long as that thread has texts without an id.
-# That is asked apart from the other, a look at one thread: in one condition with it each copy went through all threads.
+# A copy without an owner may belong to a thread on legal hold, as long as that thread has texts without an id. That is
+# asked apart from the other, a look at one thread: in one condition with it each copy went through all threads.
 NOT_ON_HOLD: Final = f"""NOT EXISTS (SELECT 1 FROM thread t WHERE t.id = c.owner AND t.legal_hold)
     AND (c.owner <> '' OR NOT EXISTS (
         SELECT 1 FROM thread t JOIN copy_result r ON r.owner = t.id WHERE t.legal_hold AND r.result = '{WITHOUT_ID}'))"""  # noqa: S608 - a constant
-"""SQL: nobody holds the thread of a copy `c`, as far as that is known."""
+"""SQL: the thread of a copy `c` is not on legal hold, as far as that is known."""
 
 
 _ROWS: Final = ", ".join(f"(${3 * n + 1}, ${3 * n + 2}, CAST(${3 * n + 3} AS BIGINT))" for n in range(TOGETHER))
@@ -41,7 +41,7 @@ _COUNT: Final = f"""INSERT INTO copy_result (owner, result, count)
 
 
 class CarrierCopy(NamedTuple):
-    """A copy at the carrier. `due`: when it is to be deleted; `noted`: since when it is known; `id`: sealed."""
+    """A copy at the carrier. `due`: when it is deleted; `noted`: since when it is known; `id`: sealed."""
 
     n: int
     hash: bytes
@@ -52,8 +52,9 @@ class CarrierCopy(NamedTuple):
 
 
 async def due_copies(reader: Reader, now: float, most: int, *, clock_distrusted: bool) -> list[CarrierCopy]:
-    """Return up to `most` copies that are due, without those of threads on hold, what is due for longest first."""
-    # With a clock that is doubted only those go for which an end waits: a person asked for it, or it came before.
+    """Return up to `most` due copies, without those of threads on legal hold, the longest due first."""
+    # While the clock is distrusted, only copies are deleted for which an erasure waits: a person asked for it, or it began
+    # before.
     only = " AND EXISTS (SELECT 1 FROM erasure x WHERE x.id = c.owner)" if clock_distrusted else ""
     # One of those is never due so far ahead, unless the clock was set back since: then it is due now. Found by the ends, as
     # most copies are due in a day and wait for no end.
@@ -70,9 +71,9 @@ async def due_copies(reader: Reader, now: float, most: int, *, clock_distrusted:
 
 
 async def shown_copy(reader: Reader, owner: str, ref: str, now: float) -> CarrierCopy | None:
-    """Return the copy of a text that is in its room, as one that is due now; None where it is not to be tried now.
+    """Return the copy of a text that is in its room, as due now; None if it should not be tried now.
 
-    That is so where it is gone, was tried before, or where its thread is on hold. `ref`: as for `release_shown`.
+    None: it is deleted, was tried before, or its thread is on legal hold. `ref`: as for `release_shown`.
     """
     row = await reader.fetchrow(
         f"SELECT n, hash, id, noted FROM carrier_copy c WHERE owner = $1 AND ref = $2 AND tries = 0 AND {NOT_ON_HOLD}",  # noqa: S608
@@ -83,7 +84,7 @@ async def shown_copy(reader: Reader, owner: str, ref: str, now: float) -> Carrie
 
 
 async def may_delete(reader: Reader, n: int) -> bool:
-    """Whether a copy is still there and may go: nobody holds its thread now."""
+    """Whether a copy still exists and may be deleted: its thread is not on legal hold now."""
     query = f"SELECT 1 FROM carrier_copy c WHERE n = $1 AND {NOT_ON_HOLD}"  # noqa: S608 - a constant
     return await reader.fetchval(query, n) is not None
 
@@ -94,7 +95,7 @@ async def postpone(transaction: Transaction, n: int, *, tries: int, due: float) 
 
 
 async def settle(transaction: Transaction, results: Mapping[int, str]) -> None:
-    """Forget copies, and count what became of each for its owner, who may have changed while the carrier was asked."""
+    """Delete the rows of copies, and count the result of each for its owner, which may have changed during the request."""
     numbers, query = [*results], f"DELETE FROM carrier_copy WHERE n IN ({placeholders(TOGETHER)}) RETURNING n, owner"  # noqa: S608
     counts: Counter[tuple[str, str]] = Counter()
     for begin in range(0, len(numbers), TOGETHER):
@@ -114,9 +115,9 @@ async def settle(transaction: Transaction, results: Mapping[int, str]) -> None:
 async def record(
     transaction: Transaction, *, hash_: bytes, owner: str, ref: str, sealed: bytes, due: float, now: float
 ) -> None:
-    """Note a copy inside a commit. `due`: when it goes at the latest; what needs it no longer says so before.
+    """Note a copy inside a commit. `due`: when it is deleted at the latest; `release_shown` makes it earlier.
 
-    `owner` may be empty: nobody's, or nobody knows whose yet; noted again with one, it is theirs.
+    `owner` may be empty: none, or not known yet; a later call sets it.
     """
     await transaction.execute(
         """INSERT INTO carrier_copy (hash, owner, ref, id, due, noted) VALUES ($1, $2, $3, $4, $5, $6)
@@ -131,7 +132,7 @@ async def record(
 
 
 async def release_shown(transaction: Transaction, owner: str, ref: str, now: float) -> None:
-    """Let the copy of a text go that is in its room now, or of which nothing will be.
+    """Make the copy of a text due that is in its room now, or that will never be shown.
 
     `ref` is `in:`, the text's id, and the number of its piece.
     """
@@ -175,13 +176,13 @@ async def reassign(transaction: Transaction, owner: str, to: str) -> None:
 
 
 async def owner_of_copies(reader: Reader, thread: str) -> str:
-    """Return who a thread's copies belong to now: it, what waits for them when it has ended, or nobody."""
+    """Return the present owner of a thread's copies: the thread, after its end the erasure that waits for them, or none."""
     query = "SELECT id FROM thread WHERE id = $1 UNION ALL SELECT id FROM erasure WHERE subject = $1 AND kind = $2"
     return str(await reader.fetchval(query, thread, PERSON) or "")
 
 
 async def has_copies(reader: Reader, owner: str) -> bool:
-    """Whether a copy of an owner is not settled."""
+    """Whether an owner has a copy that is not settled."""
     return await reader.fetchval("SELECT 1 FROM carrier_copy WHERE owner = $1 LIMIT 1", owner) is not None
 
 

@@ -1,17 +1,16 @@
-"""Whether the time can be believed, for whatever destroys what is old.
+"""Decides whether the clock is trusted, for all code that destroys old data.
 
-Rules of this module: a machine whose clock was set by more than a minute is doubted, and doubt stands in the database until
-a supervisor takes it away (`!time ok`); while it stands, nothing goes because its time has come. Within one run of the
-program the bridge's own clock does not jump. Between two runs the machine's clock is compared with the time that passed,
-which Linux knows as long as it was not restarted itself; after a restart of the machine nobody knows how long it was off,
-so a gap of more than half a day, or any step back, is doubted.
+Rules of this module: a clock that was set by more than a minute is distrusted. The doubt is stored in the database until a
+supervisor ends it (`!time ok`); until then nothing is deleted because its time is over. Within one run of the program the
+bridge's own clock does not jump. Between two runs the machine's clock is compared with the elapsed time, which Linux knows
+unless the machine was restarted; after a restart of the machine the time that it was off is unknown, so a gap of more than
+half a day, or any step back, is doubted.
 
-A clock that was ahead and was put back leaves times behind that lie too far in the future: everything that ends, is
-reminded of or is tried again by them would be late by as much. By how many seconds they lie ahead stands in the database
-(`seconds_ahead`) until they are brought back, which is done by the first start, or the first moment, at which nobody doubts
-the clock (`bridge/engine/clock_correction.py`). What a person wrote or must not be forgotten by mistake (suppression, the
-audit, certificates) keeps its time, and so stays longer. By a clock that was behind everything would end too early: what
-ends then ends later by as much.
+A clock that was ahead and was corrected leaves stored times too far in the future: expiries, reminders and retries would be
+late by as much. The database has by how many seconds they are ahead (`seconds_ahead`) until they are corrected, at the
+first start or moment at which the clock is trusted (`bridge/engine/clock_correction.py`). Data that a person wrote, or that
+must not be deleted by mistake (suppression, the audit, certificates), keeps its time, and so is kept longer. After a clock
+that was behind, everything would expire too early: those expiries are moved later by as much.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ SAMPLE_SECONDS: Final = 60.0
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 DOUBTED: Final = "yes"
 TRUSTED_FROM_NEXT_START: Final = "until the next start"
-"""A person said that the clock is right while the bridge went by the one of before: doubt ends when it goes by this one."""
+"""A person said that the clock is right while the bridge still used its earlier reading: doubt ends at the next start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class ClockSample:
     boot_id: str
 
     def text(self, now: float) -> str:
-        """Write it for the database, beside the time that the bridge goes by."""
+        """Write it for the database, with the time of the bridge's clock."""
         return f"{self.wall} {self.since_boot} {self.boot_id} {now}"
 
 
@@ -83,14 +82,14 @@ class ClockCheck:
             await self._database.commit(self.write_sample)
 
     async def write_sample(self, transaction: Transaction) -> None:
-        """Note the clock, within a commit: what was found up to now is not found again."""
+        """Note the clock, within a commit: a jump up to now is not found again."""
         sample = self._sample()
         self._noted = sample.since_boot
         await line_state.put(transaction, line_state.CLOCK_SAMPLE, sample.text(self._now()))
 
 
 def jump_between(last: str, now: ClockSample) -> int:
-    """Return by how many seconds the clock was set since the last reading, as far as that can be told."""
+    """Return by how many seconds the clock was set since the last reading, as far as known."""
     wall, since_boot, *rest = last.split(" ")
     boot = rest[0] if rest else ""
     gap = now.wall - float(wall)
@@ -101,9 +100,9 @@ def jump_between(last: str, now: ClockSample) -> int:
 
 
 def ahead_between(last: str, sample: ClockSample, now: float) -> int:
-    """Return by how many seconds the bridge's time of the last reading is ahead of its present one, as far as can be told.
+    """Return by how many seconds the bridge's time of the last reading is ahead of its present one, as far as known.
 
-    Negative where it is behind. Nobody knows how long a machine was off whose clock was put back: none of it is counted.
+    Negative if it is behind. How long a machine was off whose clock was set back is unknown: that time counts as 0.
     """
     wall, since_boot, *rest = last.split(" ")
     then = float(rest[1]) if len(rest) > 1 else float(wall)
@@ -120,7 +119,7 @@ async def is_distrusted(reader: Reader) -> bool:
 
 
 async def is_trusted_from_next_start(reader: Reader) -> bool:
-    """Whether a person said that the clock is right, and the bridge has to begin again to go by it."""
+    """Whether a person said that the clock is right, and the bridge must restart to use it."""
     return await line_state.get(reader, line_state.CLOCK_DISTRUSTED) == TRUSTED_FROM_NEXT_START
 
 
@@ -146,12 +145,12 @@ async def trust(transaction: Transaction, *, offset: float = 0.0) -> None:
 
 
 async def end_doubt(transaction: Transaction) -> None:
-    """Let what is old go again."""
+    """End the doubt: old data is deleted again."""
     await line_state.delete(transaction, line_state.CLOCK_DISTRUSTED)
 
 
 async def seconds_ahead(reader: Reader) -> int:
-    """Return by how many seconds stored times lie ahead of the clock (negative: behind it) until that is mended; else 0."""
+    """Return how many seconds stored times are ahead of the clock (negative: behind) until they are corrected; else 0."""
     return int(await line_state.get(reader, line_state.CLOCK_AHEAD) or 0)
 
 

@@ -1,9 +1,9 @@
 """The table `dead_letter`: events and actions that could not be handled, sealed, by the short id that a person can quote.
 
-Rules of this module: a dead letter is recorded by the commit that takes its row out of inbox or outbox, and the desk hears
-its short id in the same commit; one whose body may have held an agreed word is recorded without it. A thread's end with the
-thread; the desk's after a while. `lane`, `transport` and `txn` say where in the outbox it stood; they are empty for an
-event.
+Rules of this module: the commit that removes a row from inbox or outbox records its dead letter and gives the desk its
+short id. A dead letter whose body may hold an agreed word is recorded without the body. A thread's dead letters are deleted
+with the thread, the desk's after a while. `lane`, `transport` and `txn` say where in the outbox the row was; they are empty
+for an event.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from bridge.tables import inbox, threads
 from bridge.tables.inbox import InboxRow
 
 WITHOUT_KEY: Final = "EventWithoutKey"
-"""The kind of an event of a thread whose key is not in `keys.db`, as after an older one was put back. It has no body."""
+"""The kind of an event of a thread whose key is not in `keys.db`, for instance after an older one was restored. No body."""
 UNHANDLED: Final = "UnhandledEvent"
 """The kind of a part of a sync response on which the program failed: its JSON as it came, sealed; none if decrypted."""
 MAX_UNHANDLED: Final = 100
-"""Dead letters of one of these two kinds that are kept of one owner: who can write in a room can cause any number."""
+"""The most dead letters of each of these two kinds that are kept for one owner: a member of a room can cause any number."""
 SERIES_SECONDS: Final = 86_400
-"""Seconds without another one after which a series of them is over: of each series the desk hears once."""
+"""Seconds without a dead letter after which a series of them is over: the desk is told once of each series."""
 RETENTION: Final = 7 * 86_400
-"""Seconds that a dead letter of the desk is kept, which may hold what was typed in an office. A thread's go with it."""
+"""Seconds for which a dead letter of the desk is kept; it may hold words from an office. A thread's are deleted with it."""
 TEXT, MESSAGE, NOTICE = kind_name(TextArrived), kind_name(SendMessage), kind_name(DeadLetterRecorded)
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A row that could not be handled, what it is called by, and where in the outbox it stood."""
+    """A row that could not be handled, its short id, and its place in the outbox."""
 
     short_id: str
     row: InboxRow
@@ -59,7 +59,7 @@ class DeadLetter:
 
     @property
     def is_notice(self) -> bool:
-        """Whether it is itself what the desk was to hear of a dead letter."""
+        """Whether it is itself the notice of a dead letter to the desk."""
         return self.transport == "" and self.row.kind == NOTICE
 
 
@@ -71,13 +71,13 @@ def new_short_id() -> str:
 async def seal_notice(
     vault: Vault, short_id: str, *, designation: str = "", new_texter: bool = False, keyless: bool = False
 ) -> InboxRow:
-    """Seal what the desk hears of a dead letter. `designation`: whose words nobody has read, where there is one."""
+    """Seal the desk's notice of a dead letter. `designation`: of the thread whose words nobody read, if there is one."""
     recorded = DeadLetterRecorded(short_id=short_id, designation=designation, new_texter=new_texter, keyless=keyless)
     return await inbox.seal(vault, DESK, recorded)
 
 
 async def record(transaction: Transaction, letter: DeadLetter, *, at: float, notices: Sequence[InboxRow]) -> None:
-    """Keep what could not be handled, and tell whom it concerns."""
+    """Record a row that could not be handled, and tell those concerned."""
     await transaction.execute(
         """INSERT INTO dead_letter (short_id, owner, kind, body, at, lane, way, txn)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)""",
@@ -106,14 +106,14 @@ async def move_row(
     others: Sequence[InboxRow] = (),
     seal: Callable[[], Awaitable[InboxRow]] | None = None,
 ) -> list[str]:
-    """Move a row from inbox or outbox to the dead letters, in a commit of its own; return who has an event to decide now.
+    """Move a row from inbox or outbox to the dead letters, in a commit of its own; return the owners with a new event.
 
-    `remove` takes the row out within the commit, and says whether there is to be a dead letter of it: none of one that was
-    cleared away meanwhile. The desk hears of it as by `seal_notice`; `others`: what others hear beside it. `seal`: makes
-    what is kept in place of the letter's row, within the commit, for it may be under a passing key.
+    `remove` deletes the row within the commit, and returns whether a dead letter is recorded: not if the row was deleted
+    meanwhile. The desk is told as in `seal_notice`; `others`: events for other owners. `seal`: makes the stored body,
+    within the commit, because it may be under a passing key.
     """
     notices = [*others]
-    # When the desk cannot hear of a dead letter, telling it would only make the next one, without end.
+    # When the desk's notice itself fails, another notice would only make the next dead letter, without end.
     if not letter.is_notice:
         notices.insert(0, await seal_notice(vault, letter.short_id, designation=designation, new_texter=new_texter))
 
@@ -146,7 +146,7 @@ async def move_event(
 async def record_unhandled(
     transaction: Transaction, vault: Vault, owner: str, kind: str, *, now: float, raw: str = ""
 ) -> bool:
-    """Keep what the homeserver told and the bridge could not handle; return whether the desk has an event in its inbox now.
+    """Record what the homeserver sent and the bridge could not handle; return whether the desk has a new event.
 
     `kind`: `WITHOUT_KEY` or `UNHANDLED`; `raw`: its JSON, sealed here for its owner.
     """
@@ -178,7 +178,7 @@ async def get(reader: Reader, short_id: str) -> DeadLetter | None:
 
 
 async def retryable(reader: Reader, owner: str, *, since: float) -> list[DeadLetter]:
-    """Return an owner's texts that could not be taken in, and messages that could not be shown, recorded since then."""
+    """Return an owner's texts that could not be accepted, and messages that could not be shown, recorded since then."""
     rows = await reader.fetch(
         """SELECT short_id, kind, body, lane, way, txn FROM dead_letter WHERE owner = $1 AND at >= $2
            AND (kind = $3 AND way = '' OR kind = $4 AND way = 'matrix')""",
@@ -191,19 +191,19 @@ async def retryable(reader: Reader, owner: str, *, since: float) -> list[DeadLet
 
 
 async def passing_owners(reader: Reader) -> set[str]:
-    """Return the owners of the passing keys under which something stands here."""
+    """Return the owners of the passing keys that are in use here."""
     rows = await reader.fetch("SELECT body FROM dead_letter WHERE owner = $1 AND kind = $2", DESK, inbox.SAID)
     return {passing_owner_of(bytes(row["body"])) for row in rows}
 
 
 async def take(transaction: Transaction, short_id: str) -> bool:
-    """Delete a dead letter that is tried again; False when it is gone by now."""
+    """Delete a dead letter that is tried again; False when it no longer exists."""
     query = "DELETE FROM dead_letter WHERE short_id = $1 RETURNING short_id"
     return await transaction.fetchval(query, short_id) is not None
 
 
 async def expire(transaction: Transaction, *, before: float) -> None:
-    """Delete the desk's that were recorded before that time. A thread's stand until its conversation ends."""
+    """Delete the desk's that were recorded before that time. A thread's are kept until its conversation ends."""
     await transaction.execute("DELETE FROM dead_letter WHERE owner = $1 AND at < $2", DESK, before)
 
 

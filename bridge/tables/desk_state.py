@@ -1,9 +1,8 @@
-"""The tables `desk`, `crowd` and `tally`: what is kept of the agency's work and of no thread.
+"""The tables `desk`, `crowd` and `tally`: state of the agency's work that belongs to no thread.
 
-Rules of this module: `desk` has one row, the desk's aggregate, sealed; `crowd` a row, sealed, for each thread that waits
-without a card, by a number that says nothing of it. The version of each goes into the set of all aggregates in the same
-commit (`threads.aggregate_versions`). `tally` counts ended conversations by month, language and kind, and names none of
-them.
+Rules of this module: `desk` has one row, the desk's aggregate, sealed; `crowd` has a sealed row for each thread that waits
+without a card, under a meaningless number. The version of each is written to the set of all aggregates in the same commit
+(`threads.aggregate_versions`). `tally` counts ended conversations by month, language and kind, and names none of them.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ async def get(reader: Reader) -> bytes | None:
 
 
 def peek_exists(connection: Snapshot) -> bool:
-    """Whether there is a desk, to a command beside the bridge. Raises `DatabaseError` for a file without such a table."""
+    """Whether there is a desk, for a command beside the bridge. Raises `DatabaseError` for a file without such a table."""
     return connection.fetchval("SELECT 1 FROM desk LIMIT 1") is not None
 
 

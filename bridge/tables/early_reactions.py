@@ -1,8 +1,8 @@
 """The table `early_reaction`: reactions (sealed) to an event of ours that is not on the deletion index yet.
 
 Rules of this module: the bridge sent the event and was killed before it noted it (`room_events`). A reaction to it waits
-here for as long as a row of the outbox may stand, and the commit that puts the event on the index delivers it to the inbox.
-All functions run inside the caller's commit. Times are seconds.
+here as long as an outbox row may wait, and the commit that puts the event on the index delivers it to the inbox. All
+functions run inside the caller's commit. Times are seconds.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from bridge.storage.vault import CannotOpen, Vault
 from bridge.tables import inbox
 
 RETENTION: Final = 86_400
-"""For how long a reaction waits for us to know what it is on. A row of the outbox rarely stands that long."""
+"""For how long a reaction waits for its event to be noted. A row of the outbox rarely waits that long."""
 
 
 async def record(
     transaction: Transaction, vault: Vault, owner: str, reaction: ReactionAdded, target: str, *, now: float
 ) -> None:
-    """Keep a reaction to what may be ours and not noted yet. Of an owner without a key none is kept, nor would be heard."""
+    """Keep a reaction to an event that may be ours and not noted yet. For an owner without a key none is kept."""
     sealed = await inbox.try_seal(vault, owner, reaction)
     if sealed is None:
         return
@@ -40,9 +40,9 @@ async def record(
 
 
 async def deliver(transaction: Transaction, vault: Vault, owner: str, target: str, ref: str) -> bool:
-    """Put the reactions that came before we knew this event as ours into the inbox; return whether there were any.
+    """Put the reactions that came before this event was noted as ours into the inbox; return whether there were any.
 
-    A row that cannot be read is passed over: what stands in the same commit is more than a reaction.
+    An unreadable row is skipped: the rest of the commit is more important than a reaction.
     """
     rows = await transaction.fetch(
         "DELETE FROM early_reaction WHERE target = $1 AND owner = $2 RETURNING body", target, owner
@@ -63,7 +63,7 @@ async def delete(transaction: Transaction, owner: str) -> None:
 
 
 async def delete_expired(transaction: Transaction, now: int) -> None:
-    """Forget the early reactions that have waited too long for what they are on."""
+    """Delete the early reactions that have waited too long for their event."""
     await transaction.execute("DELETE FROM early_reaction WHERE until < $1", now)
 
 

@@ -1,7 +1,7 @@
-"""The tables `erasure` and `erasure_certificate`: erasure jobs, and the certificates of what went.
+"""The tables `erasure` and `erasure_certificate`: erasure jobs, and their certificates.
 
-Rules of this module: a job stands until the database is rewritten after its last step; a certificate is kept by the commit
-that closes its job. Times are seconds since the epoch; what was found gone so far is kept as JSON.
+Rules of this module: a job is kept until deleted rows are overwritten after its last step; the commit that closes it stores
+its certificate. Times are seconds since the epoch; the counts of what was found gone are JSON.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from typing import Final
 from bridge.storage.database import Reader, Transaction, earlier
 
 ROOM, PERSON = "room", "person"
-"""What a job erases: a room, or what was kept of a texter."""
+"""What a job erases: a room, or the data of a texter."""
 FIRST_STEP: Final = {ROOM: "redact", PERSON: "key"}
 PURGE: Final = "purge"
-"""The step that waits for its time: until then clients hear that the room is gone."""
+"""The step that waits for its time: until then clients learn that the room is gone."""
 IMMEDIATE: Final = 3600.0
 """Grace up to which the end was a person's order, and no doubt of the clock holds it back."""
 MAX_WAIT: Final = 300.0
 """Seconds between two tries of one step, at most."""
 CANARY: Final = "canary"
-"""What the counts of a job hold that is about the canary (`bot.canary`): its certificate is of no use to anybody."""
+"""The key in the counts of a job that is about the canary (`bot.canary`): its certificate is of no use to anybody."""
 CANARY_CERTIFICATE: Final = 3600
-"""Seconds for which such a certificate is kept."""
+"""Seconds for which a canary's certificate is kept."""
 FLUSH: Final = "flush"
-"""The last step: all is gone, and what deleted rows left in the database is overwritten."""
+"""The last step: everything is erased, and what deleted rows left in the database is overwritten."""
 MAX_IMMEDIATE_WAIT: Final = IMMEDIATE + MAX_WAIT
 """Seconds ahead that nothing wanted at once can be due, unless the clock was set back since: then it is due now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasureJob:
-    """One erasure job. `step` is the next one to do; `counts` what was found gone so far; a step adds to it.
+    """One erasure job. `step` is the next one to do; `counts`: what was found gone so far; each step adds to it.
 
-    `grace`: seconds between the step before `purge` and it, in which clients hear that the room is gone.
+    `grace`: seconds before the step `purge`, in which clients learn that the room is gone.
     """
 
     id: str
@@ -88,10 +88,10 @@ async def forget_thread(transaction: Transaction, thread: str) -> None:
 
 
 async def next_job(reader: Reader, now: float, *, clock_distrusted: bool) -> ErasureJob | None:
-    """Return the job whose next step comes first, due or not, without those of threads on hold; None when there is none."""
-    # What a person wanted at once does not wait behind what is over by itself.
+    """Return the job whose step is due first, due already or not, except for threads on legal hold; None without one."""
+    # A job that a person wanted at once does not wait behind scheduled ones.
     wanted = f"e.grace <= {IMMEDIATE} AND (e.due <= $1 OR e.due > $1 + {MAX_IMMEDIATE_WAIT})"
-    # What waits for its time waits on while the clock is doubted, but for what a person wanted at once.
+    # While the clock is distrusted, a step that waits for its time keeps waiting, unless a person wanted it at once.
     only = f"AND (e.step <> '{PURGE}' OR e.grace <= {IMMEDIATE})" if clock_distrusted else ""
     row = await reader.fetchrow(
         f"""SELECT e.* FROM erasure e
@@ -103,7 +103,7 @@ async def next_job(reader: Reader, now: float, *, clock_distrusted: bool) -> Era
 
 
 def _counts(stored: str) -> dict[str, int]:
-    """Return what a job has found so far; nothing of a damaged value, for what is to be erased must go all the same."""
+    """Return what a job has found so far; empty for a damaged value, because the erasure must continue all the same."""
     try:
         return {str(name): int(count) for name, count in json.loads(stored).items()}
     except (ValueError, TypeError, AttributeError, ArithmeticError):
@@ -122,28 +122,28 @@ async def advance(transaction: Transaction, job: ErasureJob, step: str, *, due: 
 
 
 async def redo_rooms(transaction: Transaction, *, now: float) -> None:
-    """Have rooms erased from the first step on, but for those of which a certificate is signed.
+    """Restart the erasure of rooms from the first step, except those with a signed certificate.
 
-    For a homeserver that was put back: it may have their words again, and people in them. A step that is under way
-    meanwhile does not get on (`advance`).
+    For a rollback of the homeserver: it may have their words and members again. A step that is under way meanwhile is not
+    counted as done (`advance`).
     """
     query = "UPDATE erasure SET step = $1, due = $2, tries = 0 WHERE kind = $3 AND step NOT IN ($1, $4)"
     await transaction.execute(query, FIRST_STEP[ROOM], now, ROOM, FLUSH)
 
 
 async def postpone(transaction: Transaction, job: ErasureJob, *, due: float, tries: int) -> None:
-    """Note that a step was not done, what it found all the same, and when it is tried again."""
+    """Note that a step failed, what it found nevertheless, and when it is tried again."""
     query = "UPDATE erasure SET tries = $2, due = $3, counts = $4 WHERE id = $1"
     await transaction.execute(query, job.id, tries, due, json.dumps(job.counts))
 
 
 async def note_counts(transaction: Transaction, job: ErasureJob) -> None:
-    """Keep what a step has found so far, in the commit that forgets where it found it."""
+    """Keep what a step has found so far, in the commit that deletes the rows it found."""
     await transaction.execute("UPDATE erasure SET counts = $2 WHERE id = $1", job.id, json.dumps(job.counts))
 
 
 async def forget_subject(transaction: Transaction, job_id: str, *, step: str, due: float) -> None:
-    """Forget what a job was about, and go to its last step; what is left of it says nothing."""
+    """Delete the subject of a job, and set its last step; the remaining row identifies nobody."""
     query = "UPDATE erasure SET subject = id, thread = '', step = $2, due = $3, tries = 0 WHERE id = $1"
     await transaction.execute(query, job_id, step, due)
 
@@ -157,7 +157,7 @@ async def delete(transaction: Transaction, job_ids: Iterable[str]) -> None:
 async def store_certificate(
     transaction: Transaction, certificate_id: str, *, body: str, signature: bytes, until: int
 ) -> None:
-    """Keep a certificate, if none of its id is kept: its canonical JSON, the signature, and until when it is kept."""
+    """Store a certificate, unless one with its id exists: its canonical JSON, the signature, and until when it is kept."""
     await transaction.execute(
         "INSERT INTO erasure_certificate (id, body, signature, until) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING",
         certificate_id,
@@ -175,14 +175,14 @@ async def count_failing(reader: Reader, *, tries: int) -> int:
 
 
 async def delete_expired_certificates(transaction: Transaction, now: int) -> None:
-    """Delete the certificates that were kept until a time which is over."""
+    """Delete the certificates whose time is over."""
     await transaction.execute("DELETE FROM erasure_certificate WHERE until < $1", now)
 
 
 async def bring_back(transaction: Transaction, *, now: int, latest: int, seconds: int) -> None:
-    """Let jobs that seem to have begun after `latest` have begun so many seconds earlier.
+    """Move the begin of jobs that seem to have begun after `latest` earlier by so many seconds.
 
-    So are steps due that are due later than a job's grace, counted from now.
+    Steps that are due later than a job's grace, counted from now, are moved in the same way.
     """
     query = f"UPDATE erasure SET {earlier('began')} WHERE began > $1"  # noqa: S608 - a constant
     await transaction.execute(query, latest, seconds)
@@ -194,6 +194,6 @@ async def bring_back(transaction: Transaction, *, now: int, latest: int, seconds
 
 
 async def bring_forward(transaction: Transaction, *, seconds: int) -> None:
-    """Let the steps of what nobody wanted at once be due so many seconds later."""
+    """Move the steps of jobs that nobody wanted at once later by so many seconds."""
     query = f"UPDATE erasure SET due = due + $1 WHERE grace > {IMMEDIATE}"  # noqa: S608 - a constant
     await transaction.execute(query, seconds)

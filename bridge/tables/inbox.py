@@ -1,13 +1,14 @@
-"""The tables `inbox` and `seen`: events on their way to an aggregate, sealed, and what came from the carrier before.
+"""The tables `inbox` and `seen`: sealed events on their way to an aggregate, and known messages of the carrier.
 
-Rules of this module: an event is put in by the same commit that makes it a fact, and taken out by the commit that holds
-everything that follows from it. Events of a thread are decided smallest sequence first, and none of one whose phone was not
-looked up. The desk has two orders: what people do there and in their offices, as the homeserver gave it (`OF_PEOPLE`), is
-decided before news of threads, timers and incidents, so that no command waits behind a flood; within each of the two the
-smallest sequence is first. A message of the carrier is noted as seen by the commit that puts its event in.
+Rules of this module: an event is inserted by the commit that makes it a fact, and deleted by the commit that holds all its
+effects. Events of a thread are decided in order of sequence; a thread whose phone was not looked up has to wait. The desk
+has two orders: people's events there and in their offices, in the homeserver's order (`OF_PEOPLE`), are decided before news
+of threads, timers and incidents, so that no command waits behind a flood; within each of the two, in order of sequence. A
+message of the carrier is noted as seen by the commit that inserts its event.
 
-What people say at the desk and in offices may be an agreed word, a number or words about a texter. The desk's key stays as
-long as the line, and PostgreSQL keeps what was deleted; so it is sealed under a passing key, whose number stands before it.
+Messages at the desk and in offices may hold an agreed word, a number or words about a texter. The desk's key stays as long
+as the line, and PostgreSQL keeps deleted rows; so these messages are sealed under a passing key, whose number is their
+prefix.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ OF_PEOPLE: Final = frozenset(
         StaffRemoved,
     )
 )
-"""What people do, and who may do it: at the desk one order with each other, for a command counts by who its sender is."""
+"""Acts of people, and changes of their roles: one order at the desk, because a command depends on its sender's role."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class InboxRow:
 
 @dataclass(frozen=True, slots=True)
 class SequencedRow:
-    """An event that stands in the inbox, and its place there."""
+    """An event in the inbox, and its place there."""
 
     seq: int
     inbox_row: InboxRow
@@ -86,7 +87,7 @@ class SequencedRow:
 
 @dataclass(frozen=True, slots=True)
 class NextEvent:
-    """A thread's oldest event, whether another stands behind it, and the thread, or None when it has ended."""
+    """A thread's oldest event, whether another one follows, and the thread, or None when it has ended."""
 
     row: SequencedRow
     is_followed: bool
@@ -107,9 +108,9 @@ class KnownTexter:
 
 
 async def seal(vault: Vault, owner: str, event: Event) -> InboxRow:
-    """Seal an event for its owner. Done before the commit, so that a commit waits for nothing.
+    """Seal an event for its owner. Call it before the commit, so that the commit waits for nothing.
 
-    But for what is said at the desk or in an office: within the commit, which its key has to outlast.
+    Messages at the desk or in an office are sealed within the commit, because their key must exist until its end.
     """
     kind, plain = kind_name(type(event)), serialization.encode(event)
     if owner != DESK or kind != SAID:
@@ -118,18 +119,18 @@ async def seal(vault: Vault, owner: str, event: Event) -> InboxRow:
 
 
 async def open_body(vault: Vault, row: InboxRow) -> bytes:
-    """Return what was sealed as an event. Raises `CannotOpen`."""
+    """Open a sealed event. Raises `CannotOpen`."""
     return await vault.open_either(row.owner, CONTEXT, row.body)
 
 
 async def passing_owners(reader: Reader) -> set[str]:
-    """Return the owners of the passing keys under which something stands here."""
+    """Return the owners of the passing keys that are in use here."""
     rows = await reader.fetch("SELECT body FROM inbox WHERE owner = $1 AND kind = $2", DESK, SAID)
     return {passing_owner_of(bytes(row["body"])) for row in rows}
 
 
 async def try_seal(vault: Vault, owner: str, event: Event) -> InboxRow | None:
-    """Seal an event for an owner who may have ended meanwhile; None then."""
+    """Seal an event for an owner; None if it has ended meanwhile."""
     try:
         return await seal(vault, owner, event)
     except CannotOpen:
@@ -144,12 +145,12 @@ async def append(transaction: Transaction, row: InboxRow) -> None:
 
 
 async def owners(reader: Reader) -> list[str]:
-    """Return everybody for whom an event stands."""
+    """Return all owners with an event."""
     return [row["owner"] for row in await reader.fetch("SELECT DISTINCT owner FROM inbox")]
 
 
 async def next_at_desk(reader: Reader, most: int) -> list[SequencedRow]:
-    """Return what the desk decides next: the oldest event of people alone, or up to `most` others, the oldest first."""
+    """Return the desk's next events to decide: the oldest of people's alone, or up to `most` others, the oldest first."""
     query = "SELECT seq, kind, body FROM inbox WHERE owner = $1 AND of_people = $2 ORDER BY seq LIMIT $3"
     rows = await reader.fetch(query, DESK, True, 1) or await reader.fetch(query, DESK, False, most)
     return [_sequenced(DESK, row) for row in rows]
@@ -183,13 +184,13 @@ async def events_of(reader: Reader, owner: str) -> list[SequencedRow]:
 
 
 async def has_text_after(reader: Reader, owner: str, seq: int) -> bool:
-    """Whether a text of this texter stands behind that place: nothing is destroyed before it is decided upon."""
+    """Whether a text of this texter follows that place: nothing is destroyed before it is decided."""
     query = "SELECT 1 FROM inbox WHERE owner = $1 AND seq > $2 AND kind = $3 LIMIT 1"
     return await reader.fetchval(query, owner, seq, TEXT) is not None
 
 
 async def count_texts(reader: Reader, owner: str) -> int:
-    """Return how many texts stand for an owner."""
+    """Return an owner's number of texts."""
     return int(await reader.fetchval("SELECT COUNT(*) FROM inbox WHERE owner = $1 AND kind = $2", owner, TEXT))
 
 
@@ -204,7 +205,7 @@ async def delete(transaction: Transaction, seq: int) -> None:
 
 
 async def take(transaction: Transaction, seq: int) -> bool:
-    """Take an event out; return whether it still stood there."""
+    """Delete an event; return whether it was still there."""
     return await transaction.fetchval("DELETE FROM inbox WHERE seq = $1 RETURNING seq", seq) is not None
 
 
@@ -243,9 +244,9 @@ async def known_texter(reader: Reader, phone_hash: bytes, digest: bytes) -> Know
 
 
 async def require_unseen(transaction: Transaction, digest: bytes, *, until: int, thread: str) -> None:
-    """Note that a text came, as `mark_seen` does, which was not noted when it was looked for, and whose thread stood.
+    """Note a text, as `mark_seen` does, that was not noted, and whose thread existed, at an earlier look.
 
-    Nothing waits for an answer: where it was noted since, or the thread has ended, the commit fails, with
+    Nothing waits for an answer: if it was noted since, or the thread has ended, the commit fails with
     `ConstraintViolation`.
     """
     await transaction.execute(
@@ -284,12 +285,12 @@ async def count(reader: Reader) -> int:
 
 
 async def delete_expired(transaction: Transaction, now: int) -> None:
-    """Forget the messages of the carrier that are noted until a time which is over."""
+    """Delete the notes of carrier messages whose time is over."""
     await transaction.execute("DELETE FROM seen WHERE until < $1", now)
 
 
 async def bring_back(transaction: Transaction, *, until: int, seconds: int) -> None:
-    """Let messages of the carrier that are noted for longer than `until` be noted for so many seconds less."""
+    """Shorten the notes of carrier messages that are kept for longer than `until` by so many seconds."""
     query = f"UPDATE seen SET {earlier('until')} WHERE until > $1"  # noqa: S608 - a constant
     await transaction.execute(query, until, seconds)
 

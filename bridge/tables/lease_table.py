@@ -1,12 +1,12 @@
 """The lease: one row in a schema of its own beside the line's database, on PostgreSQL only.
 
-Rules of this module: the server's clock says until when a lease lasts; a new holder has a higher epoch than any before it;
-it is taken beneath a lock that each commit of a leader shares (`Fence`), so a commit was made under an epoch before the
-next one began, or not at all.
+Rules of this module: a lease ends by the server's clock. A new holder has a higher epoch than any before it. The lease is
+taken under a lock that each commit of a leader shares (`Fence`), so a commit is made before the next epoch begins, or not
+at all.
 
-A new holder takes it when the row says that it was released, when the one who holds it is dead on this machine, or when it
-has run out by the server's clock *and* has not changed for its whole length by the clock of who wants it: a server whose
-clock was set forward, or was replaced by one whose clock is ahead, ends no lease early.
+A new holder takes it when the row says that it was released, when the holder is dead on this machine, or when it has run
+out by the server's clock *and* has not changed for its whole length by the taker's clock: a server whose clock was set
+forward, or that was replaced by one whose clock is ahead, ends no lease early.
 
 States of the row, and who may do what:
 
@@ -32,11 +32,11 @@ from bridge.storage.postgres_connection import PostgresConnection, PostgresPlace
 from bridge.storage.postgres_transaction import FENCE, LEASE_SCHEMA, LEASE_TABLE
 
 LEASE_SECONDS: Final = 8.0
-"""How long a lease lasts. With the look of every half second and the time of a start it is below 15 seconds."""
+"""How long a lease lasts. Together with two looks a second and the time of a start it is below 15 seconds."""
 LEADER_NAME: Final = "quietline leader"
 STANDBY_NAME: Final = "quietline standby"
 KEYLESS_NAME: Final = "quietline standby without keys"
-"""What the server calls the connection of who waits, so that `status` can count them: the second has no `keys.db`."""
+"""The names at the server of a standby's connection, so that `status` can count them: the second has no `keys.db`."""
 
 _CREATE: Final = """CREATE TABLE IF NOT EXISTS lease (
     id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -87,7 +87,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseHolder:
-    """Who wants it. `host`: for people; `least_epoch`: the epoch in `keys.db`, which a new one must be above."""
+    """A process that wants the lease. `host`: for people; `least_epoch`: that of `keys.db`; a new one must be higher."""
 
     identity: str
     host: str
@@ -95,7 +95,7 @@ class LeaseHolder:
 
 
 def place_of_lease(place: PostgresPlace) -> PostgresPlace:
-    """Return where the lease of a database is."""
+    """Return the place of a database's lease."""
     return PostgresPlace(place.url, LEASE_SCHEMA.format(place.schema))
 
 
@@ -105,7 +105,7 @@ async def call(connection: PostgresConnection, name: str) -> None:
 
 
 async def create(connection: PostgresConnection, place: PostgresPlace, *, is_new: bool) -> None:
-    """Make the row where there is none. `is_new`: nothing of the line exists, so that nobody can have led it.
+    """Make the row if there is none. `is_new`: nothing of the line exists, so that no bridge can have led it.
 
     `place`: of the lease. Raises `DatabaseError`.
     """
@@ -166,12 +166,12 @@ async def take(
     may_lead: Callable[[Lease], Awaitable[bool]],
     by: LeaseHolder,
 ) -> int | None:
-    """Take the lease if it still is as it was seen; return the new epoch, or None.
+    """Take the lease if it is still as `seen`; return the new epoch, or None.
 
-    `is_free`: who holds it is dead, or it has stood still for its length. A commit of the old holder that is in the middle
-    is waited for, and ended at the server where it does not end. `may_lead` is asked while no commit of theirs can be made:
-    where it says no, or raises, nothing has changed, and a holder that is only slow goes on. Who is frozen in the middle is
-    ended by the server (`connect_to_lease`). Raises `DatabaseError`.
+    `is_free`: the holder is dead, or the row has not changed for its length. It waits for a commit of the old holder that
+    is under way, and ends it at the server if it stalls. `may_lead` is called while the old holder can make no commit: if
+    it returns False or raises, nothing has changed, and a holder that is only slow continues. The server ends a taker that
+    is suspended meanwhile (`connect_to_lease`). Raises `DatabaseError`.
     """
     lock = place.lock(FENCE)
     try:
@@ -195,14 +195,14 @@ async def take(
             await connection.run("ROLLBACK")
         raise
     except BaseException:
-        connection.abort()  # the server takes it back; a ROLLBACK that failed would hide that this process is ended
+        connection.abort()  # the server rolls back; a failing ROLLBACK would hide that this process ends
         raise
     await connection.run("COMMIT")
     return epoch
 
 
 async def renew(connection: PostgresConnection, epoch: int, identity: str) -> bool | None:
-    """Have the lease last from now; return whether it is to be handed over, or None when it is not ours any more."""
+    """Renew the lease from now; return whether it should be handed over, or None when it is not ours any more."""
     asked = await connection.fetchval(_RENEW, epoch, identity, LEASE_SECONDS)
     return None if asked is None else bool(asked)
 
@@ -213,11 +213,11 @@ async def note_keys(connection: PostgresConnection, epoch: int, identity: str) -
 
 
 async def release(connection: PostgresConnection, epoch: int, identity: str) -> None:
-    """Let go of it: another takes it at once. One that is not ours is left alone."""
+    """Release the lease: another takes it at once. A lease that is not ours is not changed."""
     await connection.execute(_RELEASE, epoch, identity)
 
 
 async def ask_handover(connection: PostgresConnection, *, wanted: bool = True) -> int | None:
-    """Ask who leads to hand over, or take the wish back; return their epoch, or None when nobody leads."""
+    """Ask the leader to hand over, or withdraw that; return its epoch, or None when no bridge leads."""
     epoch = await connection.fetchval(_ASK, wanted)
     return None if epoch is None else int(epoch)

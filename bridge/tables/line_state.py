@@ -1,7 +1,7 @@
 """The table `line`: small durable facts of the line, one value for each name.
 
-Rules of this module: no other module writes or reads this table by a statement of its own; what a value means belongs to
-the one who names it, and every name is listed here, so that no two facts share one.
+Rules of this module: no other module has a statement on this table. The module that uses a name defines its value, and
+every name is listed here, so that no two facts share one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final
 from bridge.storage.database import Reader, Snapshot, Transaction
 
 CHECK_FOUND: Final = "check_found"
-"""What `quietline doctor --alarm` or `alarm failed` left: a JSON list of names of rows that are not well, or of units."""
+"""What `quietline doctor --alarm` or `alarm failed` left: a JSON list of names of failing rows, or of units."""
 ALARM_TEST: Final = "alarm_test"
 """The id of the test of the alarms that `quietline alarm test` asks for, until the line takes it."""
 ALARM_TEST_RESULT: Final = "alarm_test_result"
@@ -31,61 +31,63 @@ CALENDAR_STATE: Final = "calendar_state"
 CANARY_ACCOUNT: Final = "canary_account"
 """A keyed digest of the canary's account as we made it."""
 CANARY_OK: Final = "canary_ok"
-"""1 when the canary's last round trip was well, 0 when it was not, or none is heard of; absent before the first."""
+"""1 when the canary's last round trip succeeded, 0 when it failed or is overdue; absent before the first."""
 CARRIER_WATERMARK: Final = "carrier_watermark"
-"""Until when the carrier's list was taken in: seconds since the epoch."""
+"""Until when the carrier's list was read: seconds since the epoch."""
 CLOCK_DISTRUSTED: Final = "clock_doubted"
 """Present while the machine's clock is not trusted (`clock_trust`)."""
 CLOCK_AHEAD: Final = "clock_ahead"
-"""By how many seconds stored times lie ahead of the clock, until they are brought back (`clock_trust`)."""
+"""By how many seconds stored times are ahead of the clock, until they are corrected (`clock_trust`)."""
 CLOCK_SAMPLE: Final = "clock_last"
 """The machine's clocks, once a minute (`clock_trust`)."""
 CONFIGURATION: Final = "configured"
 """A keyed digest of the configuration of the last start."""
 EVENTS_RETURNED: Final = "events_returned"
-"""Until when (ms) a homeserver that was put back had told, while what it has again is still looked for."""
+"""The last time (ms) up to which a rolled-back homeserver had sent events, while what it has again is still looked for."""
 FACTS_BEHIND: Final = "facts_behind"
 """Which marked sets were found behind at the last start or since, as JSON (`bridge/storage/marked_sets.py`)."""
 KEY_CHECK: Final = "key_check_"
-"""With the name of a key behind it (`KeySettings.files`): the check value of the key this database was written with."""
+"""Prefix, followed by the name of a key (`KeySettings.files`): the check value of the key this database was written
+with."""
 KEY_CHANGES: Final = "key_changes"
 """How many changes `keys.db` had when that was last noted (`bridge/app/key_changes.py`)."""
 KEYS_LOST: Final = "keys_lost"
 """Present once a person said that the keys which are missing are lost for good, until the next start (`key_owners`)."""
 KEYS_MISSING: Final = "keys_missing"
-"""Of how many conversations the last start found no key; absent where it had all."""
+"""The number of conversations without a key at the last start; absent if all had one."""
 MODULE_MISSING: Final = "module_missing"
-"""When the desk was last told that the homeserver has not our module; absent while it has."""
+"""When the desk was last told that the homeserver lacks our module; absent while it has it."""
 MODULE_PROBLEMS: Final = "module_problems"
-"""What the homeserver's module last said that it cannot vouch for, as a JSON list of its sentences; absent without any."""
+"""What the homeserver's module last reported that it cannot guarantee, as a JSON list of sentences; absent if empty."""
 DRILLED: Final = "drilled"
-"""When the last drill that ended well was made: seconds since the epoch."""
+"""When the last successful drill was made: seconds since the epoch."""
 LAST_BACKUP: Final = "backed_up"
 """When the last backup was made: seconds since the epoch."""
 RESTORE: Final = "restored"
 """When the backup that was restored was made, and how many texts were unfinished then, as JSON."""
 RESTORED_ROSTER: Final = "restored_roster"
-"""Who was at the desk when the backup was made, as JSON: they are invited in place of the first roster."""
+"""Who was at the desk when the backup was made, as JSON: they are invited instead of the first roster."""
 REWRITTEN: Final = "rewritten"
-"""When what was deleted was last overwritten in our own databases: seconds since the epoch."""
+"""When deleted rows were last overwritten in our own databases: seconds since the epoch."""
 ROOMS_RETURNED: Final = "rooms_returned"
-"""Until when (ms) a homeserver that was put back had told, while rooms that it has again are still looked for."""
+"""The last time (ms) up to which a rolled-back homeserver had sent events, while rooms that it has again are looked for."""
 RUNS: Final = "runs"
 """When the line was first started, whether it runs, and when it died, as JSON (`bridge/app/run_history.py`)."""
 SERVER_NAME: Final = "server_name"
 """The server name that the line's accounts, rooms and keys are of."""
 STAFF_CHANGES: Final = "staff_changes"
-"""Who got or lost an account by `quietline staff` and is not at the desk, or still there, as JSON: `staff_changes`."""
+"""Who got an account by `quietline staff` and is not at the desk yet, or lost it and is still there, as JSON:
+`staff_changes`."""
 STAFF_INVITED: Final = "staff_invited"
 """Present once the first roster was invited to the desk."""
 STRAY_ALERT: Final = "stray_"
-"""With the kind behind it: when the desk was last told of a stray text or of missing texts of that kind."""
+"""Prefix, followed by the kind: when the desk was last told of a stray text or of missing texts of that kind."""
 VACUUMED: Final = "vacuumed"
 """When the homeserver's database was last vacuumed: seconds since the epoch."""
 VACUUM_BEGUN: Final = "vacuum_begun"
-"""When a vacuum of it was begun that nobody knows to have ended: seconds since the epoch."""
+"""When a vacuum of it was begun that is not known to have ended: seconds since the epoch."""
 VACUUM_RESULT: Final = "vacuum_result"
-"""What was last vacuumed there (`database` of `RoomStatus`) and for how many seconds, as JSON."""
+"""Which database was last vacuumed there (`database` of `RoomStatus`) and for how many seconds, as JSON."""
 
 TIMES: Final = (CALENDAR_STATE, DRILLED, LAST_BACKUP, RESTORE, REWRITTEN, RUNS, STRAY_ALERT, VACUUMED, VACUUM_BEGUN)
 """Names (or how names begin) of values that are a time, or JSON that holds some."""
@@ -119,15 +121,15 @@ def peek(connection: Snapshot, name: str) -> str | None:
 
 
 def peek_wrong_keys(connection: Snapshot, check_values: Mapping[str, str]) -> list[str]:
-    """Name the keys whose check values are others than this database has. What it has none of is not wrong."""
+    """Return the names of keys whose check values differ from this database's. A key without a check value is not wrong."""
     stored = {name: peek(connection, KEY_CHECK + name) for name in check_values}
     return [name for name, value in check_values.items() if stored[name] not in {None, value}]
 
 
 async def settle_keys(transaction: Transaction, check_values: Mapping[str, str]) -> list[str]:
-    """Name the keys whose check values are others than this database has; note those of which it has none.
+    """Return the names of keys whose check values differ from this database's; note the missing check values.
 
-    Nothing is noted where one is wrong: which of them belongs to this database is not known then.
+    Nothing is noted when one is wrong: then it is unknown which of them belongs to this database.
     """
     stored = {name: await get(transaction, KEY_CHECK + name) for name in check_values}
     wrong = [name for name, value in check_values.items() if stored[name] not in {None, value}]
@@ -166,9 +168,9 @@ def readers() -> dict[str, Callable[[str], object]]:
 
 
 async def drop_damaged(transaction: Transaction) -> int:
-    """Forget values that cannot be read, so that none of them ends a start or a part of the line; return how many.
+    """Delete unreadable values, so that none of them ends a start or a part of the line; return how many.
 
-    Of a carrier's list everything is asked for again that may still be new.
+    The carrier's list is then read again as far back as texts may still be new.
     """
     count, known = 0, readers()
     for row in await transaction.fetch("SELECT name, value FROM line"):

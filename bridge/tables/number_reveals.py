@@ -1,4 +1,4 @@
-"""The table `revealed`: the messages in offices that show a number, each until its time.
+"""The table `revealed`: the messages in offices that show a number, each with the time of its redaction.
 
 Rule of this module: a row is deleted by the commit that follows the redaction of its message, and by nothing else.
 """

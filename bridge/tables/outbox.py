@@ -1,7 +1,7 @@
-"""The table `outbox`: actions on their way out, sealed, in the order of their numbers.
+"""The table `outbox`: sealed actions on their way out, in the order of their numbers.
 
-Rules of this module: a row is put in by the commit of the decision that asks for the action, and deleted by the commit that
-holds what came of it. Neither a number nor a `txn` is ever used again. A row is sealed for its owner under its `txn`.
+Rules of this module: a row is inserted by the commit of the decision that asks for the action, and deleted by the commit
+that holds the result. Neither a number nor a `txn` is ever reused. A row is sealed for its owner under its `txn`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CARRIER = "carrier"
 
 
 class RowState(Enum):
-    """How far a row is: it waits; the carrier may have been asked; the desk was told that it fails."""
+    """The state of a row: it waits; the carrier may have been asked; the desk was told that it fails."""
 
     QUEUED = "queued"
     SENDING = "sending"
@@ -29,7 +29,7 @@ class RowState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """One row to be. `transport` is `matrix`, `carrier` or `page`; `txn` is unique for ever.
+    """A row to insert. `transport` is `matrix`, `carrier` or `page`; `txn` is unique for ever.
 
     `edited`: place and `ref` of the message that it edits, which is not stored; empty for every other action.
     """
@@ -43,7 +43,7 @@ class OutboxRow:
 
 
 class QueuedRow(NamedTuple):
-    """Where a row stands."""
+    """The place and state of a row."""
 
     number: int
     owner: str
@@ -52,7 +52,7 @@ class QueuedRow(NamedTuple):
 
 
 class SealedAction(NamedTuple):
-    """What a row holds. `created` in seconds since the epoch; `room`: of the thread that it is of, or None."""
+    """The content of a row. `created` in seconds since the epoch; `room`: of its thread, or None."""
 
     kind: str
     txn: str
@@ -62,7 +62,7 @@ class SealedAction(NamedTuple):
 
 
 class SealedBody(NamedTuple):
-    """An action of a known kind, and what it is sealed under."""
+    """An action of a known kind, and the names it is sealed under."""
 
     txn: str
     body: bytes
@@ -77,7 +77,7 @@ class StoredRow(NamedTuple):
 
 
 async def append(transaction: Transaction, owner: str, row: OutboxRow, *, created: int) -> list[Row]:
-    """Put a row in; what is returned has its number once the commit is made. `created` in seconds since the epoch."""
+    """Insert a row; the returned list has its number once the commit is made. `created` in seconds since the epoch."""
     return await transaction.later(
         """INSERT INTO outbox (owner, lane, way, kind, txn, body, created)
            VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id""",
@@ -92,7 +92,7 @@ async def append(transaction: Transaction, owner: str, row: OutboxRow, *, create
 
 
 def number_of(appended: list[Row]) -> int:
-    """Return the number of a row that was put in, once the commit is made."""
+    """Return the number of an inserted row, once the commit is made."""
     number: int = appended[0]["id"]
     return number
 
@@ -103,18 +103,18 @@ async def delete(transaction: Transaction, number: int) -> bool:
 
 
 async def drop(transaction: Transaction, number: int) -> None:
-    """Delete a row, if it is still there. Unlike `delete` it goes with the commit: PostgreSQL is not asked for itself."""
+    """Delete a row, if it still exists. Unlike `delete` it needs no round trip of its own to PostgreSQL."""
     await transaction.execute("DELETE FROM outbox WHERE id = $1", number)
 
 
 async def queued_rows(reader: Reader) -> list[QueuedRow]:
-    """Return where every row stands, in their order."""
+    """Return place and state of all rows, in their order."""
     rows = await reader.fetch("SELECT id, owner, lane, way FROM outbox ORDER BY id")
     return [QueuedRow(row["id"], row["owner"], row["lane"], row["way"]) for row in rows]
 
 
 async def sealed_action(reader: Reader, number: int) -> SealedAction | None:
-    """Return what a row holds, or None when it is gone."""
+    """Return the content of a row, or None when it no longer exists."""
     query = """SELECT o.kind, o.txn, o.body, o.created, t.room_id FROM outbox o LEFT JOIN thread t ON t.id = o.owner
         WHERE o.id = $1"""
     row = await reader.fetchrow(query, number)
@@ -122,7 +122,7 @@ async def sealed_action(reader: Reader, number: int) -> SealedAction | None:
 
 
 async def rows_being_sent(reader: Reader) -> list[StoredRow]:
-    """Return the rows of which the carrier may have been asked already."""
+    """Return the rows for which the carrier may have been asked already."""
     rows = await reader.fetch(
         "SELECT id, owner, lane, way, txn, kind, body FROM outbox WHERE state = $1", RowState.SENDING.value
     )
@@ -133,7 +133,7 @@ async def rows_being_sent(reader: Reader) -> list[StoredRow]:
 
 
 async def state_of(reader: Reader, number: int) -> RowState | None:
-    """Return how far a row is, or None when it is gone."""
+    """Return the state of a row, or None when it no longer exists."""
     state = await reader.fetchval("SELECT state FROM outbox WHERE id = $1", number)
     return None if state is None else RowState(state)
 
@@ -144,19 +144,19 @@ async def set_state(transaction: Transaction, number: int, state: RowState) -> N
 
 
 async def mark_told(transaction: Transaction, number: int) -> bool:
-    """Note that the desk was told of a row; return False when it was before, or when the row is gone."""
+    """Note that the desk was told of a row; return False when it was told before, or the row no longer exists."""
     query = "UPDATE outbox SET state = $2 WHERE id = $1 AND state <> $2 RETURNING id"
     return await transaction.fetchval(query, number, RowState.TOLD.value) is not None
 
 
 async def rows_after(reader: Reader, owner: str, number: int, kind: str, most: int) -> list[SealedBody]:
-    """Return up to `most` rows of an owner and a kind that stand behind a row, the next one first."""
+    """Return up to `most` rows of an owner and a kind after a row, the next one first."""
     query = "SELECT txn, body FROM outbox WHERE owner = $1 AND id > $2 AND kind = $3 ORDER BY id LIMIT $4"
     return _bodies(await reader.fetch(query, owner, number, kind, most))
 
 
 async def rows_before(reader: Reader, owner: str, number: int, kind: str, most: int) -> list[SealedBody]:
-    """Return up to `most` rows of an owner and a kind that stand before a row, the nearest one first."""
+    """Return up to `most` rows of an owner and a kind before a row, the nearest one first."""
     query = "SELECT txn, body FROM outbox WHERE owner = $1 AND id < $2 AND kind = $3 ORDER BY id DESC LIMIT $4"
     return _bodies(await reader.fetch(query, owner, number, kind, most))
 
@@ -168,13 +168,13 @@ async def messages_of(reader: Reader, owner: str) -> list[SealedBody]:
 
 
 async def has_sms(reader: Reader, owner: str) -> bool:
-    """Whether a text to this phone waits for its turn, or is just being sent."""
+    """Whether a text to this phone waits, or is being sent."""
     query = "SELECT 1 FROM outbox WHERE owner = $1 AND kind = $2 LIMIT 1"
     return await reader.fetchval(query, owner, kind_name(SendSms)) is not None
 
 
 async def count_sending_sms(reader: Reader, owner: str) -> int:
-    """Return of how many texts to this phone the carrier is being asked."""
+    """Return how many texts to this phone are being sent."""
     query = "SELECT COUNT(*) FROM outbox WHERE owner = $1 AND kind = $2 AND state = $3"
     return int(await reader.fetchval(query, owner, kind_name(SendSms), RowState.SENDING.value))
 
@@ -185,7 +185,7 @@ async def delete_all(transaction: Transaction, owner: str) -> None:
 
 
 async def owners_with_texts_pending(reader: Reader) -> list[str]:
-    """Return for whom a text to a phone waits, or an event that may become one. Events of the desk become none."""
+    """Return the owners with a waiting text to a phone, or an event that may become one. Events of the desk become none."""
     rows = await reader.fetch(
         "SELECT owner FROM outbox WHERE way = $1 UNION SELECT owner FROM inbox WHERE owner <> $2", CARRIER, DESK
     )

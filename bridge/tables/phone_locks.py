@@ -1,8 +1,8 @@
-"""The table `phone_lock`: what keeps texts from a phone, beside the aggregate of its thread.
+"""The table `phone_lock`: the locks that stop texts to a phone, as a second copy beside the thread's aggregate.
 
-Rules of this module: what keeps texts from a phone stands in the aggregate and, in the same commit, in this table, which is
-a marked set (`bridge/storage/marked_sets.py`): an aggregate of before that is put back has the locks of today. A row names
-no thread and shows no lock: it is found by a keyed hash and sealed for the desk.
+Rules of this module: locks are written to the aggregate and, in the same commit, to this table, which is a marked set
+(`bridge/storage/marked_sets.py`): an older aggregate that is restored gets the present locks. A row names no thread and
+shows no lock: it is found by a keyed hash and sealed for the desk.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class LockedPhones:
         self._marked, self._vault = marked, vault
 
     async def load(self, database: Database) -> Found:
-        """Read the table, at the start. While it is behind its mark, every thread that there is now is locked.
+        """Read the table, at the start. While it is behind its mark, every existing thread is locked.
 
-        Locks of threads from before there was a table, or a mark, are taken from the aggregates.
+        Before the table, or its mark, exists, locks are read from the aggregates.
         """
         await self._vault.create(DESK)
         try:
@@ -64,7 +64,7 @@ class LockedPhones:
         return joined
 
     async def write(self, transaction: Transaction, thread: str, locks: PhoneLocks) -> None:
-        """Write the locks of a thread's phone, within the commit that writes its aggregate; nothing where they stand."""
+        """Write the locks of a thread's phone, within the commit that writes its aggregate; nothing if unchanged."""
         if locks == self.of(thread, transaction):
             return
         stored = await threads.get_phone(transaction, thread)

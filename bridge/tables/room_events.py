@@ -1,12 +1,12 @@
 """The table `event`: the deletion index, with a row for every event of our rooms.
 
-Rules of this module: what nobody has seen has no time to go; a thread's events get theirs when its assignee has seen them,
-those of desk and offices when they are noted; what people still need is excepted by its name: a thread's card, the live
-board, the card of a thread that waits, each with its newest edit. All functions run inside the caller's commit. Times are
-seconds.
+Rules of this module: an unseen event has no time of expiry. A thread's events get one when its assignee has seen them,
+those of desk and offices when they are noted. Messages that people still need are excepted by their refs: a thread's card,
+the live board, the card of a waiting thread, each with its newest edit. All functions run inside the caller's commit. Times
+are seconds.
 
-Why an event is "seen up to" another one only if it was noted before it *and* is older: the order in which we note is not
-quite the order in the room, and a machine's clock may have been set; only both together never call unseen words seen.
+Why an event is "seen up to" another one only if it was noted before it *and* is older: the order of notes is not quite the
+order in the room, and a machine's clock may have been set; only both together never mark unseen words as seen.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ CARD_PREFIX: Final = "card:"
 EDIT_PREFIX: Final = "edit:"
 PERMANENT_REFS: Final = ("card", "board")
 UNREAD_MARGIN_MS: Final = 2000
-"""Words that came so shortly before a person spoke are not taken as read by them."""
+"""Words that came so shortly before a person wrote do not count as seen by that person."""
 NOT_ON_HOLD: Final = """NOT EXISTS (
     SELECT 1 FROM thread t WHERE t.legal_hold AND (
         t.room_id = e.room_id OR t.id = e.owner OR t.id IN (SELECT x.thread FROM erasure x WHERE x.subject = e.room_id)))"""
-"""SQL: nobody holds the thread of an event `e`: the one whose room it is or was, or that it is about."""
+"""SQL: the thread of an event `e` is not on legal hold: the one whose room it is or was, or that it is about."""
 NOT_THREAD_CARD: Final = "(ref IS NULL OR ref NOT IN ('card', 'edit:card'))"
 
 
@@ -45,9 +45,9 @@ _INSERT_TEXT: Final = """INSERT INTO event (event_id, room_id, owner, ref, at)
 
 
 class RoomStanding(NamedTuple):
-    """Of an event that was sent to a room: whether the thread has that room still, and whether a reaction came early.
+    """State of an event sent to a room: whether the thread still has that room, and whether a reaction came early.
 
-    `has_namesake`: another event of that owner bears the name that it gets.
+    `has_namesake`: another event of that owner has the same ref.
     """
 
     owns_room: bool
@@ -73,7 +73,7 @@ class KnownEvent:
 
 
 def is_permanent(ref: str) -> bool:
-    """Whether a message of ours stays until something else takes its place or settles it."""
+    """Whether a message of ours stays until another one replaces or settles it."""
     plain = ref.removeprefix(EDIT_PREFIX)
     return plain in PERMANENT_REFS or plain.startswith(CARD_PREFIX)
 
@@ -92,10 +92,9 @@ async def record(
     state: bool = False,
     until: int | None = None,
 ) -> bool:
-    """Note an event (`at` in milliseconds) that has no name of ours; return whether it is a new one.
+    """Note an event (`at` in milliseconds) that has no ref of ours; return whether it is a new one.
 
-    A room that has gone has no events any more.
-    `until`: when it goes, where that is not what its place says.
+    An erased room gets no events any more. `until`: when it expires, if not by the rule of its place.
     """
     expires = until if until is not None or place == THREAD else int(now) + lifetime
     query = f"{_INSERT} DO NOTHING RETURNING n"
@@ -118,9 +117,9 @@ async def record_ours(
     until: int | None = None,
     has_namesake: bool = True,
 ) -> None:
-    """Note an event that we sent, by our own name for it, which may be empty; also when the room told us of it before.
+    """Note an event that we sent, by its ref, which may be empty; also if the sync brought it before.
 
-    `has_namesake`: whether another bears that name, or that is not known.
+    `has_namesake`: whether another event has that ref, or may have it.
     """
     if ref and has_namesake:
         await transaction.execute(
@@ -139,16 +138,16 @@ async def record_ours(
 
 
 async def record_text(transaction: Transaction, *, event_id: str, room_id: str, owner: str, at: int, ref: str) -> None:
-    """Note the event of a texter's words in their thread's room, as `record_ours` does, where nothing stands against it.
+    """Note the event of a texter's words in their thread's room, as `record_ours` does, in the usual case only.
 
-    Nothing waits for an answer: where the thread has another room or none, where a reaction came before, or another event
-    bears the name, the commit fails, with `ConstraintViolation`, and `standing_of` has to be asked.
+    Nothing waits for an answer: if the thread has another room or none, if a reaction came before, or if another event has
+    that ref, the commit fails with `ConstraintViolation`, and the caller has to use `standing_of`.
     """
     await transaction.execute(_INSERT_TEXT, event_id, room_id, owner, ref, at)
 
 
 async def standing_of(reader: Reader, owner: str, room_id: str, event_id: str, ref: str) -> RoomStanding:
-    """Say how things stand for an event of ours that was sent to a thread's room and is to bear that name."""
+    """Return the state of an event of ours that was sent to a thread's room and gets that ref."""
     row = await reader.fetchrow(
         """SELECT EXISTS (SELECT 1 FROM thread WHERE room_id = $1 AND id = $2) AS owns,
                   EXISTS (SELECT 1 FROM early_reaction WHERE target = $3 AND owner = $2) AS early,
@@ -162,19 +161,19 @@ async def standing_of(reader: Reader, owner: str, room_id: str, event_id: str, r
 
 
 async def find(reader: Reader, event_id: str) -> KnownEvent | None:
-    """Return what is known of an event, or None for one that is not on the index."""
+    """Return the row of an event, or None for one that is not on the index."""
     row = await reader.fetchrow("SELECT ref, about FROM event WHERE event_id = $1", event_id)
     return None if row is None else KnownEvent(row["ref"] or "", row["about"] or "")
 
 
 async def find_in_room(reader: Reader, event_id: str, room_id: str) -> KnownEvent | None:
-    """Return what is known of an event of that room, or None."""
+    """Return the row of an event of that room, or None."""
     row = await reader.fetchrow("SELECT ref, about FROM event WHERE event_id = $1 AND room_id = $2", event_id, room_id)
     return None if row is None else KnownEvent(row["ref"] or "", row["about"] or "")
 
 
 async def mark_seen(transaction: Transaction, room_id: str, event_id: str, *, said: bool, expires: int) -> None:
-    """Give what was seen in a thread's room up to this event its time."""
+    """Set the expiry of events in a thread's room that were seen up to this event."""
     mark: Any = await transaction.fetchrow(
         "SELECT n, at FROM event WHERE event_id = $1 AND room_id = $2", event_id, room_id
     )
@@ -191,7 +190,7 @@ async def mark_seen(transaction: Transaction, room_id: str, event_id: str, *, sa
 
 
 async def expire_now(transaction: Transaction, owner: str, ref: str, *, expires: int) -> None:
-    """Let a message, and its newest edit, go by then: one that lasted, or one that would have gone later."""
+    """Make a message, and its newest edit, expire by then: a permanent one, or one that would expire later."""
     await transaction.execute(
         "UPDATE event SET expires = $4 WHERE owner = $1 AND ref IN ($2, $3) AND (expires IS NULL OR expires > $4)",
         owner,
@@ -202,10 +201,10 @@ async def expire_now(transaction: Transaction, owner: str, ref: str, *, expires:
 
 
 async def due(reader: Reader, now: float, most: int, *, without: Sequence[str] = ()) -> list[IndexedEvent]:
-    """Return up to `most` events whose time has come, without those of threads that a person holds.
+    """Return up to `most` events that have expired, without those of threads on legal hold.
 
-    From the rooms of what has been over for longest, room by room, so that what is done once a room is done seldom.
-    `without`: rooms that are left alone now.
+    They are ordered by room, beginning with the rooms of the longest expired events, so that work for each room is done
+    seldom. `without`: rooms that are skipped now.
     """
     others = f" AND room_id NOT IN ({', '.join(f'${n}' for n in range(3, 3 + len(without)))})" if without else ""
     over = f"event e WHERE expires <= $1 AND NOT gone{others} AND {NOT_ON_HOLD}"
@@ -221,22 +220,22 @@ async def due(reader: Reader, now: float, most: int, *, without: Sequence[str] =
 
 
 async def may_expire(reader: Reader, n: int) -> bool:
-    """Whether an event is still on the index and may go: nobody holds its thread now."""
+    """Whether an event is still on the index and may be redacted: its thread is not on legal hold now."""
     return await reader.fetchval(f"SELECT 1 FROM event e WHERE n = $1 AND {NOT_ON_HOLD}", n) is not None  # noqa: S608 - a constant
 
 
 async def release_room(transaction: Transaction, room_id: str) -> None:
-    """Take owner, name and time from the events of a room that is to be erased: its erasure redacts them all."""
+    """Delete owner, ref and expiry of the events of a room that is being erased: its erasure redacts them all."""
     await transaction.execute("UPDATE event SET owner = '', ref = NULL, expires = NULL WHERE room_id = $1", room_id)
 
 
 async def reassign(transaction: Transaction, owner: str, to: str) -> None:
-    """Give events of an owner to another, without the names that told of whom they were. Their times stay."""
+    """Give events of an owner to another, without their refs, which would identify the first. Their times stay."""
     await transaction.execute("UPDATE event SET owner = $2, ref = NULL WHERE owner = $1", owner, to)
 
 
 async def forget_thread(transaction: Transaction, thread: str) -> None:
-    """Take the names that tell of a thread that has ended from what stands at the desk still. Its times stay."""
+    """Delete the refs that identify an ended thread from events that are still at the desk. Their times stay."""
     query = "UPDATE event SET ref = NULL WHERE owner = $1 AND expires IS NOT NULL AND ref LIKE $2"
     await transaction.execute(query, DESK, f"%:{thread}%")
 
@@ -248,7 +247,7 @@ async def delete(transaction: Transaction, event_ids: Iterable[str]) -> None:
 
 
 async def expire_after_hold(transaction: Transaction, event_ids: Iterable[str]) -> None:
-    """Let events go as soon as nobody holds their thread. The time before all times: a recap on hold leaves them out."""
+    """Make events expire as soon as the legal hold ends. They get the earliest time: a recap during the hold omits them."""
     for event_id in event_ids:
         await transaction.execute("UPDATE event SET expires = -1 WHERE event_id = $1", event_id)
 
@@ -260,19 +259,19 @@ async def event_of(reader: Reader, owner: str, ref: str) -> str | None:
 
 
 async def standing_until(reader: Reader, room_id: str, until: int) -> set[str]:
-    """Return the ids of a room's events that go no sooner than that."""
+    """Return the ids of a room's events that expire no sooner than that."""
     query = "SELECT event_id FROM event WHERE room_id = $1 AND NOT gone AND (expires IS NULL OR expires >= $2)"
     return {row["event_id"] for row in await reader.fetch(query, room_id, until)}
 
 
 async def with_what_is_about_it(reader: Reader, room_id: str, event_id: str) -> list[str]:
-    """Return the ids of a message and of what is about it: its edits, which say the same words, and the reactions on it."""
+    """Return the ids of a message, of its edits, which have the same words, and of the reactions to it."""
     query = "SELECT event_id FROM event WHERE room_id = $1 AND NOT state AND (event_id = $2 OR about = $2) ORDER BY n"
     return [row["event_id"] for row in await reader.fetch(query, room_id, event_id)]
 
 
 async def to_redact(reader: Reader, room_id: str, most: int) -> list[IndexedEvent]:
-    """Return up to `most` events of a room that are to be redacted when the room goes, the oldest first."""
+    """Return up to `most` events of a room that must be redacted when the room is erased, the oldest first."""
     query = """SELECT n, event_id, room_id, state FROM event WHERE room_id = $1 AND NOT gone AND NOT state
         ORDER BY n LIMIT $2"""
     return _indexed(await reader.fetch(query, room_id, most))
@@ -291,19 +290,19 @@ async def mark_redacted(transaction: Transaction, numbers: Iterable[int]) -> Non
 
 
 async def mark_readable(transaction: Transaction, event_id: str) -> None:
-    """Note that an event can still be read, and is to be redacted again."""
+    """Note that an event can still be read, and must be redacted again."""
     await transaction.execute("UPDATE event SET gone = $2 WHERE event_id = $1", event_id, False)
 
 
 async def postpone(transaction: Transaction, numbers: Iterable[int], until: int) -> None:
-    """Have events (by `n`) that the homeserver did not let go tried again then; remember since when they should be gone."""
+    """Postpone events (by `n`) that the homeserver did not redact; remember since when they should be gone."""
     for n in numbers:
         query = "UPDATE event SET refused = COALESCE(refused, expires), expires = $2 WHERE n = $1"
         await transaction.execute(query, n, until)
 
 
 async def delete_room(transaction: Transaction, room_id: str) -> None:
-    """Delete the rows of a room that has gone."""
+    """Delete the rows of an erased room."""
     await transaction.execute("DELETE FROM event WHERE room_id = $1", room_id)
 
 
@@ -312,7 +311,7 @@ def _indexed(rows: Collection[Row]) -> list[IndexedEvent]:
 
 
 async def _is_current(transaction: Transaction, ref: str) -> bool:
-    """Whether something lasts now: the card of a thread that is parked by now does not."""
+    """Whether a permanent message is still needed: the card of a parked thread is not."""
     if not is_permanent(ref):
         return False
     plain = ref.removeprefix(EDIT_PREFIX)
@@ -323,9 +322,9 @@ async def _is_current(transaction: Transaction, ref: str) -> bool:
 
 
 async def bring_back(transaction: Transaction, *, latest: int, expires: int, seconds: int) -> None:
-    """Bring times that lie too far ahead back by so many seconds.
+    """Move times that are too far ahead earlier by so many seconds.
 
-    `latest`: what an event was noted at, or refused at; `expires`: when one goes.
+    `latest`: the latest possible time of a note or a refusal; `expires`: the latest possible expiry.
     """
     for column, ahead, unit in (("at", latest, 1000), ("expires", expires, 1), ("refused", latest, 1)):
         query = f"UPDATE event SET {earlier(column)} WHERE {column} > $1"  # noqa: S608 - names from above
@@ -333,5 +332,5 @@ async def bring_back(transaction: Transaction, *, latest: int, expires: int, sec
 
 
 async def bring_forward(transaction: Transaction, *, seconds: int) -> None:
-    """Let events that are not redacted stand for so many seconds longer."""
+    """Move the expiry of events that are not redacted later by so many seconds."""
     await transaction.execute("UPDATE event SET expires = expires + $1 WHERE expires IS NOT NULL AND NOT gone", seconds)

@@ -1,8 +1,8 @@
 """The tables of the main database; those of the Matrix side are in `bridge/matrix/schema.py`.
 
-Rules of this module: SQL is what SQLite and PostgreSQL share; bodies, phones and aggregates are sealed before they come
-here; a column in clear holds an opaque id, a time, a state or a number. A released step is not edited: what it made has the
-names of today after `RENAMES`.
+Rules of this module: SQL is what SQLite and PostgreSQL share; bodies, phones and aggregates are sealed before they are
+stored; a column in clear holds an opaque id, a time, a state or a number. A released step is not edited: the step `RENAMES`
+gives its tables and columns their present names.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bridge.storage.migrations import Migrations
 
 # {seq} never repeats a value, for transaction ids are made of them; {blob} is the dialect's word for bytes.
 TABLES: Final = (
-    # A thread: its phone (sealed, and as keyed hash), its room, and the aggregate (sealed). `screened`: who it is, was
+    # A thread: its phone (sealed, and as keyed hash), its room, and the aggregate (sealed). `screened`: its phone was
     # looked up; nothing is decided before. `crowded` (`in_flood`): it came in a flood, and gets its room when its card is
     # shown. `held` (`legal_hold`): nothing of it is erased.
     """CREATE TABLE thread (
@@ -54,10 +54,10 @@ TABLES: Final = (
         PRIMARY KEY (owner, key)
     )""",
     "CREATE INDEX timer_due ON timer (destroys, due)",
-    # What came from the carrier before, as keyed hashes, past its horizon of retries and listing.
+    # Known messages of the carrier, as keyed hashes, kept for longer than it retries or lists them.
     "CREATE TABLE seen (hash {blob} PRIMARY KEY, until BIGINT NOT NULL)",
-    # Which text of ours a carrier's id belongs to; and reports that came before we knew.
-    # `unknown`: 1 while nobody knows whether it left.
+    # The text of ours that a carrier's id belongs to; and reports that came before its id was known. `unknown`: 1 while it
+    # is not known whether the text left.
     """CREATE TABLE sent_text (
         hash {blob} PRIMARY KEY,
         owner TEXT NOT NULL,
@@ -81,9 +81,9 @@ TABLES: Final = (
         until BIGINT NOT NULL
     )""",
     "CREATE INDEX early_tap_target ON early_tap (target)",
-    # The deletion index: every event of our rooms, for look-up by `ref` and for deletion (`room_events`).
-    # `about` is what an edit or a reaction is on; `expires` in seconds, NULL while nobody has seen it; `state` events are
-    # counted and not redacted; `gone` ones are redacted, and looked at once more when their room has gone.
+    # The deletion index: every event of our rooms, for look-up by `ref` and for deletion (`room_events`). `about` is the
+    # target of an edit or a reaction; `expires` in seconds, NULL while unseen; `state` events are counted and not redacted;
+    # `gone` ones are redacted, and checked again when their room is erased.
     """CREATE TABLE event (
         n {seq},
         event_id TEXT NOT NULL UNIQUE,
@@ -100,8 +100,8 @@ TABLES: Final = (
     "CREATE INDEX event_room ON event (room_id, gone)",
     "CREATE INDEX event_about ON event (about)",
     "CREATE INDEX event_expires ON event (expires)",
-    # What could not be handled, sealed, by the short id that a person can quote; and where in the outbox it stood, empty
-    # for an event, so that it can be tried again (`bridge/outbound`).
+    # Rows that could not be handled, sealed, by the short id that a person can quote; and their place in the outbox, empty
+    # for an event, for another try (`bridge/outbound`).
     """CREATE TABLE dead_letter (
         short_id TEXT PRIMARY KEY,
         owner TEXT NOT NULL,
@@ -127,9 +127,9 @@ TABLES: Final = (
         number BIGINT NOT NULL,
         PRIMARY KEY (month, language, kind)
     )""",
-    # What was said and done, in its order, times by the hour: kinds, never words; `mac` chains them (`audit_log`).
+    # Acts in their order, times by the hour: kinds, never words; `mac` chains them (`audit_log`).
     "CREATE TABLE audit (seq {seq}, hour BIGINT NOT NULL, about TEXT NOT NULL, kind TEXT NOT NULL, mac {blob} NOT NULL)",
-    # Numbers that stand in offices for a minute: the bridge takes them out, at its start at the latest (`bridge/outbound`).
+    # Numbers shown in offices for a minute: the bridge redacts them, at its next start at the latest (`bridge/outbound`).
     """CREATE TABLE revealed (
         event_id TEXT PRIMARY KEY,
         room_id TEXT NOT NULL,
@@ -138,8 +138,8 @@ TABLES: Final = (
     )""",
     # Rooms made ahead, with the designation they bear.
     "CREATE TABLE warm_room (room_id TEXT PRIMARY KEY, designation TEXT NOT NULL)",
-    # Erasure jobs (bridge/erasure): a room, or what was kept of a texter. `thread` only while there is one. `patience`
-    # (`grace`): seconds in which clients hear of it before the room is purged.
+    # Erasure jobs (bridge/erasure): a room, or the data of a texter. `thread` only while there is one. `patience`
+    # (`grace`): seconds in which clients learn of it before the room is purged.
     """CREATE TABLE erasure (
         id TEXT PRIMARY KEY,
         kind TEXT NOT NULL,
@@ -154,7 +154,7 @@ TABLES: Final = (
     )""",
     "CREATE INDEX erasure_due ON erasure (due)",
     "CREATE INDEX erasure_thread ON erasure (thread)",
-    # The carrier's copies of texts, until they are gone or the carrier has said for how long it keeps them. `owner` is a
+    # The carrier's copies of texts, until they are deleted or the carrier has said for how long it keeps them. `owner` is a
     # thread, or the erasure that waits for it; `due` NULL while the copy may still be needed; `id` is sealed.
     """CREATE TABLE carrier_copy (
         n {seq},
@@ -175,7 +175,7 @@ TABLES: Final = (
         count BIGINT NOT NULL,
         PRIMARY KEY (owner, result)
     )""",
-    # `erasure_certificate`: content-free, signed: what was erased, looked for, and found gone (`bridge/erasure`).
+    # `erasure_certificate`: signed, without content: what was erased, looked for, and found gone (`bridge/erasure`).
     "CREATE TABLE receipt (id TEXT PRIMARY KEY, body TEXT NOT NULL, signature {blob} NOT NULL, until BIGINT NOT NULL)",
 )
 
@@ -187,12 +187,12 @@ async def first(transaction: Transaction) -> None:
 
 
 async def second(transaction: Transaction) -> None:
-    """Remember which of the line's numbers a texter texts (sealed), so that they are answered from it."""
+    """Add the line's number that a texter texts (sealed), so that they are answered from it."""
     await transaction.execute(f"ALTER TABLE thread ADD COLUMN number {transaction.dialect.blob}")
 
 
 async def third(transaction: Transaction) -> None:
-    """Remember since when an event should be gone that the homeserver did not let go, for its `expires` moves on."""
+    """Add the time since when an event should be gone that the homeserver did not redact: its `expires` is postponed."""
     await transaction.execute("ALTER TABLE event ADD COLUMN refused BIGINT")
 
 
@@ -210,7 +210,7 @@ async def fifth(transaction: Transaction) -> None:
 
 
 async def sixth(transaction: Transaction) -> None:
-    """Find what is open among all that is kept: what a text or a change at the desk reads grows with neither."""
+    """Index open rows, so that the work of a text or of a change at the desk does not grow with the number of kept rows."""
     await transaction.execute("DROP INDEX thread_room")
     await transaction.execute(
         "CREATE INDEX thread_open ON thread (room_id, crowded, designation, id) WHERE designation <> ''"
@@ -220,7 +220,7 @@ async def sixth(transaction: Transaction) -> None:
 
 
 async def seventh(transaction: Transaction) -> None:
-    """Keep who waits in a flood (sealed) beside the desk, for at each news of one of them the desk is written."""
+    """Keep who waits in a flood (sealed) in a table of its own: the desk's row is written at each change of one of them."""
     await transaction.execute(f"CREATE TABLE crowd (number BIGINT PRIMARY KEY, entry {transaction.dialect.blob} NOT NULL)")
 
 
@@ -262,7 +262,7 @@ LEANER_INDEXES: Final = (
     "CREATE INDEX event_about ON event (about) WHERE about IS NOT NULL",
     "DROP INDEX event_expires",
     "CREATE INDEX event_expires ON event (expires) WHERE expires IS NOT NULL",
-    # A text's copy is released when it is shown: of a texter who sent many, that one alone is looked at.
+    # A text's copy is released when it is shown: only that copy is read, also for a texter who sent many.
     "DROP INDEX carrier_copy_owner",
     "CREATE INDEX carrier_copy_owner ON carrier_copy (owner, ref)",
 )
@@ -274,9 +274,9 @@ async def tenth(transaction: Transaction) -> None:
         await transaction.execute(KEEP_AGGREGATE_IN_ROW)
 
 
-# Above some 2,000 bytes, which an aggregate has after its first texts, PostgreSQL stores it apart by default: each change
-# writes two pieces with their index entries and deletes two, after it has tried to compress what is sealed.
-# Source: postgresql.org/docs/current: sql-createtable.html ("toast_tuple_target", "fillfactor"), storage-hot.html.
+# Above some 2,000 bytes, which an aggregate has after its first texts, PostgreSQL stores it in a TOAST table by default:
+# each change writes two chunks with their index entries and deletes two, after trying to compress sealed data. Source:
+# postgresql.org/docs/current: sql-createtable.html ("toast_tuple_target", "fillfactor"), storage-hot.html.
 KEEP_AGGREGATE_IN_ROW: Final = "ALTER TABLE thread SET (toast_tuple_target = 8160, fillfactor = 50)"
 
 
@@ -288,8 +288,8 @@ async def eleventh(transaction: Transaction) -> None:
             await transaction.execute(f"ALTER TABLE {table} SET (vacuum_truncate = off)")
 
 
-# A vacuum that finds such a table empty cuts it down to no page, and of no page a scan of all is the cheapest plan. Each
-# connection keeps that plan until the next vacuum, while the dead rows of every text of a busy minute are scanned with it.
+# A vacuum that finds such a table empty truncates it to no page, and without a page a sequential scan is the cheapest plan.
+# Each connection keeps that plan until the next vacuum, and scans the dead rows of every text of a busy minute with it.
 # Source: postgresql.org/docs/current: sql-createtable.html ("vacuum_truncate"), sql-prepare.html.
 QUEUES: Final = ("inbox", "outbox", "timer", "carrier_copy")
 

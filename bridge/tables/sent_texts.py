@@ -1,6 +1,6 @@
-"""The tables `sent_text` and `early_report`: which text of ours a carrier's id belongs to, and reports that came before.
+"""The tables `sent_text` and `early_report`: the text of ours for each carrier's id, and reports that came before it.
 
-Rule of this module: a carrier's id stands here as a keyed hash, and until a time in seconds since the epoch.
+Rule of this module: a carrier's id is stored as a keyed hash, until a time in seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ID_RETENTION: Final = 8 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class SentTextRow:
-    """Which text of whom an id belongs to. `unknown`: nobody knows whether it left."""
+    """The text and the owner that an id belongs to. `unknown`: it is not known whether the text left."""
 
     owner: str
     ref: str
@@ -26,7 +26,7 @@ class SentTextRow:
 
 @dataclass(frozen=True, slots=True)
 class EarlyReport:
-    """What a carrier reported of a text whose id we did not know yet. `code`: the carrier's."""
+    """A carrier's report of a text whose id was not known yet. `code`: the carrier's."""
 
     outcome: Outcome
     code: str
@@ -51,7 +51,7 @@ async def is_recorded(reader: Reader, digest: bytes) -> bool:
 
 
 async def find(reader: Reader, digest: bytes) -> SentTextRow | None:
-    """Return the text of ours that an id belongs to, or None while that is not known."""
+    """Return the text of ours for an id, or None while it is unknown."""
     row = await reader.fetchrow("SELECT owner, ref, unknown FROM sent_text WHERE hash = $1", digest)
     return None if row is None else SentTextRow(row["owner"], row["ref"], bool(row["unknown"]))
 
@@ -71,18 +71,18 @@ async def put_early_report(transaction: Transaction, digest: bytes, *, outcome: 
 
 
 async def take_early_report(transaction: Transaction, digest: bytes) -> EarlyReport | None:
-    """Return what was reported of an id before it was known, and forget it."""
+    """Return the reports for an id that came before it was known, and delete them."""
     row = await transaction.fetchrow("DELETE FROM early_report WHERE hash = $1 RETURNING outcome, code", digest)
     return None if row is None else EarlyReport(Outcome(row["outcome"]), row["code"])
 
 
 async def delete_all(transaction: Transaction, owner: str) -> None:
-    """Forget which texts of an owner the carrier was given."""
+    """Delete the rows of an owner's texts that the carrier was given."""
     await transaction.execute("DELETE FROM sent_text WHERE owner = $1", owner)
 
 
 async def count_unknown(reader: Reader) -> int:
-    """Return of how many texts nobody knows whether they left."""
+    """Return the number of texts of which it is not known whether they left."""
     return int(await reader.fetchval("SELECT COUNT(*) FROM sent_text WHERE unknown = 1"))
 
 
@@ -93,7 +93,7 @@ async def delete_expired(transaction: Transaction, now: int) -> None:
 
 
 async def bring_back(transaction: Transaction, *, until: int, seconds: int) -> None:
-    """Let rows that stand for longer than `until` stand for so many seconds less."""
+    """Shorten the time of rows that are kept for longer than `until` by so many seconds."""
     query = f"UPDATE sent_text SET {earlier('until')} WHERE until > $1"  # noqa: S608 - a constant
     await transaction.execute(query, until, seconds)
     query = f"UPDATE early_report SET {earlier('until')} WHERE until > $1"  # noqa: S608 - a constant
@@ -101,6 +101,6 @@ async def bring_back(transaction: Transaction, *, until: int, seconds: int) -> N
 
 
 async def bring_forward(transaction: Transaction, *, seconds: int) -> None:
-    """Let rows stand for so many seconds longer."""
+    """Keep rows for so many seconds longer."""
     await transaction.execute("UPDATE sent_text SET until = until + $1", seconds)
     await transaction.execute("UPDATE early_report SET until = until + $1", seconds)

@@ -1,13 +1,13 @@
-"""What a line remembers of a phone beyond its thread: that it said STOP, or that a supervisor blocked it.
+"""Suppression: what a line remembers of a phone beyond its thread, that it sent STOP or that a supervisor blocked it.
 
-Rules of this module: the number is not kept, only a slow keyed hash of it, under a key that is no other key and stands in
-its own file; every entry ends, because numbers are given to others (practices.md, "Conflicts"). The entries are in the main
-database and so in a backup; the key is restored beside it, or they mean nothing. They are a marked set
-(`bridge/storage/marked_sets.py`): while it is behind its mark, nobody knows who said STOP, and so nobody is texted first
-and no new texter is answered by itself.
+Rules of this module: the number is not kept, only a slow keyed hash of it, under a key of its own in a file of its own.
+Every entry ends, because numbers are given to other people (practices.md, "Conflicts"). The entries are in the main
+database and so in a backup; without the key, restored separately, they are useless. They are a marked set
+(`bridge/storage/marked_sets.py`): while it is behind its mark, it is unknown who sent STOP, so there is no cold outreach
+and no automatic reply to a new texter.
 
-Why slow: there are only some ten thousand million numbers, so a person with the database and the key can try them all. With
-this at about 25 ms each, that is years of one core instead of an hour. Source: RFC 2104 (HMAC).
+Why slow: there are only some ten thousand million numbers, so a person with the database and the key can try them all. At
+about 25 ms each, that takes years of one core instead of an hour. Source: RFC 2104 (HMAC).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Suppression:
 
     @property
     def is_known(self) -> bool:
-        """Whether the entries are those that were written; while they are not, a phone without one may have said STOP."""
+        """Whether the entries are those that were written; otherwise a phone without an entry may have sent STOP."""
         return self._marked.is_intact
 
     async def load(self, database: Database) -> Found:
@@ -55,18 +55,18 @@ class Suppression:
         return await self._marked.load({_entry_key(bytes(row["hash"]), row["muted"]): _time(row["until"]) for row in rows})
 
     async def lookup(self, phone: Phone, *, now: float) -> frozenset[SuppressionReason]:
-        """Return what is remembered of a phone. For a new texter; one who has a thread is judged by it.
+        """Return what is remembered of a phone. For a new texter; otherwise the thread decides.
 
-        `now`: as of `clock_trust.expiry_time`, for nothing is over while nobody knows what time it is.
+        `now`: from `clock_trust.expiry_time`, because no entry expires while the clock is distrusted.
 
-        In a thread of lower priority: thousands of new texters may be looked up while conversations go on.
+        It runs in a thread of lower priority: thousands of new texters may be looked up during conversations.
         """
         digest, entries = await self._lookup_pool.run(self._slow_digest, _number(phone)), self._marked.entries
         until = {reason: entries.get(_entry_key(digest, reason.value), b"") for reason in SuppressionReason}
         return frozenset(reason for reason, value in until.items() if int.from_bytes(value, "big") > int(now))
 
     async def write(self, transaction: Transaction, digest: bytes, told: Suppress, *, now: float) -> None:
-        """Write an entry or take it away, within a commit; what is over goes with it."""
+        """Write or delete an entry, within a commit, which also deletes expired entries."""
         await self.delete_expired(transaction, await clock_trust.expiry_time(transaction, now))
         stands = told.until > now
         key, until = _entry_key(digest, told.reason.value), int(told.until)

@@ -1,11 +1,11 @@
 """The table `thread`: a texter's phone and aggregate (sealed), room, designation, legal hold.
 
-Rules of this module: a thread whose phone was not looked up (`screened`) has no room and nothing is decided for it; one on
-legal hold loses nothing; a parked thread has neither room nor designation, and its phone still finds it. What is
-sealed goes in and comes out sealed: it is sealed before a commit, which waits for nothing.
+Rules of this module: a thread whose phone was not looked up (`screened`) has no room, and nothing is decided for it. A
+thread on legal hold loses nothing. A parked thread has neither room nor designation, and is still found by its phone.
+Values are sealed and opened by the caller, before a commit, because a commit waits for nothing.
 
-The version of an aggregate is the nonce it was sealed with (`vault.nonce`). The versions of all aggregates, the desk's too,
-are a marked set (`Marks.aggregates`), written in the commit that writes an aggregate or deletes one.
+The version of an aggregate is the nonce of its sealing (`vault.nonce`). The versions of all aggregates, the desk's too, are
+a marked set (`Marks.aggregates`), written in the commit that writes or deletes an aggregate.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ AGGREGATE: Final = "aggregate"
 PHONE: Final = "phone"
 """The context under which a phone is sealed for its thread."""
 FEW: Final = 200
-"""Threads of a flood without a room that are read at once; where there are more, each that is shown is asked for."""
+"""Threads of a flood without a room that are read at once; if there are more, each one that is shown is read by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class StoredPhone:
 
 @dataclass(frozen=True, slots=True)
 class SealedThread:
-    """What a text to the phone needs. `number`: the line's number that was texted last (`reply_number`)."""
+    """The sealed data for a text to the phone. `number`: the line's number that was texted last (`reply_number`)."""
 
     phone: bytes
     number: bytes | None
@@ -94,7 +94,7 @@ async def aggregate_versions(reader: Reader) -> dict[bytes, bytes]:
 
 
 async def aggregate_owners(reader: Reader) -> list[str]:
-    """Return whose aggregates stand: threads, and the desk."""
+    """Return the owners of aggregates: threads, and the desk."""
     return [row["id"] for row in await reader.fetch("SELECT id FROM thread UNION ALL SELECT id FROM desk")]
 
 
@@ -108,9 +108,9 @@ async def insert(
     aggregate: bytes,
     number: bytes | None = None,
 ) -> None:
-    """Make a thread whose phone is still to be looked up: without a room and without a designation.
+    """Insert a thread whose phone is not looked up yet: without a room and without a designation.
 
-    `number`: sealed, the one of the line that was texted, where it is known.
+    `number`: the line's number that was texted, sealed, if known.
     """
     await transaction.execute(
         "INSERT INTO thread (id, phone_hash, phone, designation, aggregate, number) VALUES ($1, $2, $3, '', $4, $5)",
@@ -159,7 +159,7 @@ async def is_on_legal_hold(reader: Reader, thread: str) -> bool:
 
 
 async def is_unscreened(reader: Reader, thread: str) -> bool:
-    """Whether a thread is there whose phone was not looked up."""
+    """Whether a thread exists whose phone was not looked up."""
     return await reader.fetchval("SELECT 1 FROM thread WHERE id = $1 AND NOT screened", thread) is not None
 
 
@@ -169,7 +169,7 @@ async def unscreened(reader: Reader) -> list[str]:
 
 
 async def key_owners(reader: Reader) -> set[str]:
-    """Return the owners of keys that something still stands under: every thread, and whose keys every room's are."""
+    """Return the owners of keys that are in use: every thread, and the owner of every room's key."""
     rows = await reader.fetch("SELECT id AS owner FROM thread UNION SELECT key_owner FROM matrix_room")
     return {row["owner"] for row in rows}
 
@@ -213,8 +213,8 @@ async def set_aggregate(transaction: Transaction, versions: MarkedSet, thread: s
     """Write a thread's aggregate; nothing when the same commit deleted the thread."""
     query = "UPDATE thread SET aggregate = $2 WHERE id = $1"
     if versions.get(thread.encode(), transaction) is not None:
-        # It stands as far as we know, and nothing waits for an answer. Where its row was deleted beside us, the entry of a
-        # missing row says so at the next start, as that of before would.
+        # The row exists as far as we know, and nothing waits for an answer. If another program deleted it, the next start
+        # finds its entry without a row, as it would have found the previous entry.
         await transaction.execute(query, thread, aggregate)
     elif await transaction.fetchval(f"{query} RETURNING id", thread, aggregate) is None:
         return
@@ -243,13 +243,13 @@ async def park(transaction: Transaction, thread: str) -> None:
 
 
 async def delete(transaction: Transaction, versions: MarkedSet, thread: str) -> None:
-    """Delete a thread that has ended, and with it the number of its phone."""
+    """Delete an ended thread, and with it the number of its phone."""
     await transaction.execute("DELETE FROM thread WHERE id = $1", thread)
     await versions.change(transaction, {thread.encode(): None})
 
 
 async def sealed_thread(reader: Reader, thread: str) -> SealedThread | None:
-    """Return what is sealed of a thread, or None when it has ended."""
+    """Return the sealed data of a thread, or None when it has ended."""
     row = await reader.fetchrow("SELECT phone, number, aggregate FROM thread WHERE id = $1", thread)
     return None if row is None else SealedThread(row["phone"], row["number"], row["aggregate"])
 
@@ -261,9 +261,9 @@ async def sealed_phone(reader: Reader, thread: str) -> bytes | None:
 
 
 async def other_designations(reader: Reader, thread: str) -> list[str]:
-    """Return the designations of all other threads that are not parked, but of a flood only where there is a room.
+    """Return the designations of all other threads that are not parked; of a flood only those with a room.
 
-    Without one, nobody has talked under that designation; and no text waits for thousands of them.
+    Without a room nobody has used the designation, and so no text waits for reading thousands of them.
     """
     query = """SELECT designation FROM thread
         WHERE designation <> '' AND id <> $1 AND (in_flood = 0 OR room_id IS NOT NULL)"""

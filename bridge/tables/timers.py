@@ -1,7 +1,7 @@
-"""The table `timer`: when something of an owner is due, one row for each owner and key.
+"""The table `timer`: due times, one row for each owner and key.
 
-Rule of this module: a row that was read is taken or postponed only while it still has the due time that was read, because
-it may have been set to another in between. Times are seconds since the epoch.
+Rule of this module: a row is taken or postponed only while it still has the due time that was read, because it may have
+been set again in between. Times are seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ async def take(transaction: Transaction, timer: Timer) -> bool:
 
 
 async def postpone(transaction: Transaction, timer: Timer, due: float) -> None:
-    """Put a timer off that stands as it was read."""
+    """Postpone a timer that still has the due time that was read."""
     await transaction.execute(
         "UPDATE timer SET due = $4 WHERE owner = $1 AND key = $2 AND due = $3", timer.owner, timer.key, timer.due, due
     )
@@ -67,9 +67,9 @@ async def delete_all(transaction: Transaction, owner: str) -> None:
 
 
 async def bring_back(transaction: Transaction, *, now: int, seconds: int, destroys: bool) -> None:
-    """Let the timers that are due later than `now` be due so many seconds earlier: those that destroy, or the others.
+    """Move timers that are due later than `now` earlier by so many seconds: those that destroy data, or the others.
 
-    One that fires too early by it looks at what it is about, and is set again.
+    A timer that then fires too early is checked against its subject, and set again.
     """
     query = "UPDATE timer SET due = due - $2 WHERE due > $1 AND destroys = $3"
     await transaction.execute(query, now, seconds, destroys)

@@ -1,6 +1,6 @@
-"""The table `warm_room`: rooms made ahead, with the designation that each bears.
+"""The table `warm_room`: rooms made before they are needed, each with its designation.
 
-Rule of this module: a warm room is in stock until a thread takes it; no designation is borne by two rooms at once.
+Rule of this module: a warm room is in stock until a thread takes it; no two rooms have the same designation at once.
 """
 
 from __future__ import annotations

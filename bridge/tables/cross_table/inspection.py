@@ -1,4 +1,4 @@
-"""Questions of an operator's command to the main database: counts and content-free rows, read from beside the bridge.
+"""Queries of operators' commands to the main database: counts and content-free rows, read beside the bridge.
 
 Rules of this module: it reads only, on a connection of its own to the file; no answer has a phone, a text, or the id of a
 thread or room. Times are seconds since the epoch. Every function raises `DatabaseError`.
@@ -31,10 +31,10 @@ class UnfinishedErasure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingRows:
-    """What waits. `undecided`: events, the oldest of which has the number `oldest_event`; `leaving`: what is to leave.
+    """Waiting rows. `undecided`: events; the oldest has the number `oldest_event`; `leaving`: rows of the outbox.
 
-    `oldest_leaving`: when the oldest of that was put in. `unknown`: texts of which nobody knows whether they left.
-    `remembered`: until when the newest text that left is remembered. None where there is none.
+    `oldest_leaving`: when the oldest of those was put in. `unknown`: texts with an unknown outcome. `remembered`: until
+    when the newest text that left is remembered. None if there is none.
     """
 
     undecided: int
@@ -47,7 +47,7 @@ class WaitingRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredCertificate:
-    """A row of `erasure_certificate`, as it is stored: JSON and its signature, which nobody has verified yet."""
+    """A row of `erasure_certificate`, as stored: JSON and its signature, not verified yet."""
 
     id: str
     body: str
@@ -82,7 +82,7 @@ def count_revealed_numbers(connection: Snapshot, *, until: float) -> int:
 
 
 def count_dead_letters(connection: Snapshot) -> int:
-    """Return how many events and actions are kept that failed for good."""
+    """Return the number of events and actions that failed for good and are kept."""
     return int(connection.fetchval("SELECT COUNT(*) FROM dead_letter"))
 
 
@@ -125,7 +125,7 @@ def unfinished_erasures(connection: Snapshot) -> list[UnfinishedErasure]:
 
 
 def certificates(connection: Snapshot) -> list[StoredCertificate]:
-    """Return every certificate of an erasure that is kept, by its id."""
+    """Return all kept certificates of erasures, by their ids."""
     rows = connection.fetch("SELECT id, body, signature FROM erasure_certificate ORDER BY id")
     return [StoredCertificate(**dict(row)) for row in rows]
 

@@ -1,7 +1,7 @@
-"""Which of our tables could still name a person, and whether one does.
+"""Lists the tables that can name a person, and checks whether one does.
 
-Rules of this module: every table with a column for a thread or a room is in one of these lists, and a test that reads the
-schema says so; a row that is left is counted, whatever it is.
+Rules of this module: every table with a column for a thread or a room is in one of these lists; a test compares them with
+the schema. Every remaining row is counted, whatever its content.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Times in the tables of the main database that a wrong clock stamped, put right once the clock is (`clock_trust`).
+"""Corrects times in the tables of the main database that a wrong clock stamped, once the clock is right (`clock_trust`).
 
-Rules of this module: it runs in the caller's commit, and forgets in it by how much times were wrong. Threads, the desk and
-what is sealed are not among these times (`bot/lifecycle/corrected_times.py`), nor are those in tables of `bridge/matrix`
-(`bridge/matrix/stored_times.py`).
+Rules of this module: it runs in the caller's commit, and in the same commit deletes the note of how wrong times were. Times
+in threads, the desk and sealed values are not corrected here (`bot/lifecycle/corrected_times.py`), nor are those in tables
+of `bridge/matrix` (`bridge/matrix/stored_times.py`).
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from bridge.tables import (
 
 DAY: Final = 86_400
 KEPT_IDS: Final = 90 * DAY
-"""Seconds for which a keyed hash is kept, at most."""
+"""The most seconds for which a keyed hash is kept."""
 COPY_WAIT: Final = 3 * DAY
-"""Seconds for which the deletion of a carrier's copy is put off, at most."""
+"""The most seconds by which the deletion of a carrier's copy is postponed."""
 
 
 async def bring_back(transaction: Transaction, *, now: float, seconds: int, message_ttl: int) -> None:
