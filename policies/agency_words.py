@@ -18,6 +18,6 @@ def find_leak(pack: Pack, text: str) -> str | None:
     several = [name for name in names if " " in name]
     for said in (normalize_words(text), normalize_words(skeleton(text))):
         whole = next((name for name in names if f" {name} " in f" {said} "), None)
-        if (found := whole or find_name(said.split(), several)) is not None:
-            return found
+        if (leak := whole or find_name(said.split(), several)) is not None:
+            return leak
     return None

@@ -96,7 +96,7 @@ def choose_designation(
     While there are first words unlike all that are taken, it is one of those; after that (more than two hundred open
     conversations) one of those used least. Raises ValueError when each of the some 80,000 pairs is taken.
     """
-    used, gone = Counter(taken_first_words), taken if isinstance(taken, AbstractSet) else frozenset(taken)
+    used, used_designations = Counter(taken_first_words), taken if isinstance(taken, AbstractSet) else frozenset(taken)
     strange = used.keys() - set(FIRST)  # our own words are unlike each other, which a test holds
     free = [word for word in FIRST if word not in used and not any(are_alike(word, other) for other in strange)]
     while True:
@@ -106,7 +106,7 @@ def choose_designation(
                 raise ValueError("every designation is taken")
             free = [word for word in FIRST if used[word] == fewest]
         first = rng.choice(free)
-        seconds = [word for word in SECOND if f"{first} {word}" not in gone and not are_alike(first, word)]
+        seconds = [word for word in SECOND if f"{first} {word}" not in used_designations and not are_alike(first, word)]
         if seconds:
             return f"{first} {rng.choice(seconds)}"
         free.remove(first)

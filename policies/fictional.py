@@ -44,8 +44,8 @@ def find_fictional(text: str) -> str | None:
     for match in NUMBER.finditer(plain):
         if not FOREIGN.search(plain[: match.start()]):
             return match.group()
-    found = ADDRESS.search(plain) or GAP.search(plain)
-    return found.group() if found else None
+    address = ADDRESS.search(plain) or GAP.search(plain)
+    return address.group() if address else None
 
 
 def _plain_digit(letter: str) -> str:

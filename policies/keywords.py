@@ -69,8 +69,8 @@ def normalize_keyword(text: str) -> str:
 
     Letters and their accents count as one, and marks that nobody sees as none.
     """
-    seen = text if text.isascii() else _visible(unicodedata.normalize("NFC", text))
-    return " ".join(seen.translate(_STRAIGHT).split()).casefold().rstrip(FINAL).lstrip(OPENING)
+    visible_text = text if text.isascii() else _visible(unicodedata.normalize("NFC", text))
+    return " ".join(visible_text.translate(_STRAIGHT).split()).casefold().rstrip(FINAL).lstrip(OPENING)
 
 
 def _visible(text: str, *, marks: bool = True) -> str:
@@ -86,8 +86,8 @@ def normalize_words(text: str) -> str:
     """Return a text as plain words with one space between them: no case, accents, punctuation or invisible letters."""
     apart = text.translate(_STRAIGHT).replace("'", "")
     # Most texts are plain ASCII, in which each letter is one and none is invisible.
-    seen = apart if apart.isascii() else _visible(unicodedata.normalize("NFKD", apart), marks=False)
-    return " ".join(re.findall(r"[^\W_]+", seen.casefold()))
+    visible_text = apart if apart.isascii() else _visible(unicodedata.normalize("NFKD", apart), marks=False)
+    return " ".join(re.findall(r"[^\W_]+", visible_text.casefold()))
 
 
 def classify(text: str, pack: Pack) -> MessageMeaning:
@@ -99,8 +99,8 @@ def classify(text: str, pack: Pack) -> MessageMeaning:
         return MessageMeaning(Meaning.START)
     # These are taken with a picture behind them; a STOP is not, for "stop 😂" is banter and would shut a texter out.
     # An agency's own word may be a picture, or end in one.
-    if (found := _other_keyword(word, keywords) or _other_keyword(_without_pictures(word), keywords)) is not None:
-        return found
+    if (meaning := _other_keyword(word, keywords) or _other_keyword(_without_pictures(word), keywords)) is not None:
+        return meaning
     if is_tapback(text):
         return MessageMeaning(Meaning.TAPBACK)
     if is_automatic_reply(text):

@@ -45,5 +45,5 @@ def plain(word: str) -> str:
     """Return a word without accents and what is no letter."""
     if word.isascii() and word.isalpha():
         return word.casefold()
-    seen = unicodedata.normalize("NFKD", word.casefold())
-    return "".join(c for c in seen if c.isalpha() and not unicodedata.combining(c))
+    letters = unicodedata.normalize("NFKD", word.casefold())
+    return "".join(c for c in letters if c.isalpha() and not unicodedata.combining(c))

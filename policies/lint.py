@@ -94,22 +94,22 @@ class Finding:
 
 def lint(pack: Pack) -> tuple[Finding, ...]:
     """Look at every wording of a pack, at its hours and at what nobody reviewed. In the order of the pack."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for text, language, wording in pack.wordings:
-        found += _check_wording(_Context(pack, text, language, wording, longest_as_sent(wording.text, language)))
+        findings += _check_wording(_Context(pack, text, language, wording, longest_as_sent(wording.text, language)))
     if pack.hours.sample:
         do = "Say your own hours in your own pack."
-        found.append(Finding(path="hours", rule="sample", must=True, what="these are an example's hours", do=do))
+        findings.append(Finding(path="hours", rule="sample", must=True, what="these are an example's hours", do=do))
     for name, longest in (("hold_never_answered", "hold_after_silence"), ("hold_first_no", "hold_after_silence")):
         if getattr(pack.settings, name) > getattr(pack.settings, longest):
             what = f"is longer than {longest}, by which words are held before"
-            found.append(Finding(path=f"settings.{name}", rule="holds", must=False, what=what, do="Make it shorter."))
+            findings.append(Finding(path=f"settings.{name}", rule="holds", must=False, what=what, do="Make it shorter."))
     if not pack.leak_words:
         what = "no word of the agency is listed, so none is kept from phones"
         do = "List the agency's name, street and surnames of staff."
-        found.append(Finding(path="leak_words", rule="names", must=False, what=what, do=do))
-    found += [Finding(path=path, rule="signs", must=True, what=what, do=do) for path, what, do in flaws(pack)]
-    return tuple(found)
+        findings.append(Finding(path="leak_words", rule="names", must=False, what=what, do=do))
+    findings += [Finding(path=path, rule="signs", must=True, what=what, do=do) for path, what, do in flaws(pack)]
+    return tuple(findings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +129,8 @@ _Complaint = tuple[str, str] | None
 def _check_wording(it: _Context) -> Iterator[Finding]:
     path = f"{'texts' if it.text.name in it.pack.texts else 'canned'}.{it.text.name}.wordings.{it.language}"
     for rule, must, look in _RULES:
-        if (found := look(it)) is not None:
-            what, do = found
+        if (complaint := look(it)) is not None:
+            what, do = complaint
             yield Finding(path=path, rule=rule, must=must, what=what, do=do)
 
 
@@ -208,8 +208,8 @@ def _unfilled(it: _Context) -> _Complaint:
 
 
 def _sample(it: _Context) -> _Complaint:
-    if (found := find_fictional(it.said)) is not None:
-        return f"holds “{found}”, an example that is nobody's", "Say it with your own, in your own pack."
+    if (example := find_fictional(it.said)) is not None:
+        return f"holds “{example}”, an example that is nobody's", "Say it with your own, in your own pack."
     if not it.wording.sample:
         return None
     return "holds an example", "Say it with your own, in your own pack."

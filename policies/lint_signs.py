@@ -28,21 +28,21 @@ def flaws(pack: Pack) -> Iterator[tuple[str, str, str]]:
 
 @lru_cache(maxsize=32)
 def _of_signs(language: str, matcher: Matcher) -> tuple[tuple[str, str, str], ...]:
-    found: list[tuple[str, str, str]] = []
+    complaints: list[tuple[str, str, str]] = []
     for each in matcher.lists:
         path = f"words.{language}.signs.{each.label}"
-        found += _flaws(matcher, each, f"{path}.phrases", f"{path}.unless")
-    return tuple(found)
+        complaints += _flaws(matcher, each, f"{path}.phrases", f"{path}.unless")
+    return tuple(complaints)
 
 
 @lru_cache(maxsize=32)
 def _of_talk(language: str, matcher: Matcher) -> tuple[tuple[str, str, str], ...]:
-    found: list[tuple[str, str, str]] = []
+    complaints: list[tuple[str, str, str]] = []
     path = f"words.{language}.about_texter"
     for each in matcher.lists:
         within = each.label.rpartition(".")[0]
-        found += _flaws(matcher, each, f"{path}.{each.label}", f"{path}.{within}.unless".replace("..", "."))
-    return tuple(found)
+        complaints += _flaws(matcher, each, f"{path}.{each.label}", f"{path}.{within}.unless".replace("..", "."))
+    return tuple(complaints)
 
 
 def _flaws(matcher: Matcher, listed: PhraseList, phrases: str, unless: str) -> Iterator[tuple[str, str, str]]:
@@ -72,10 +72,10 @@ def _twice(phrases: tuple[Phrase, ...]) -> list[str]:
 
 def _never_matches(matcher: Matcher, every: PhraseList, phrase: Phrase) -> str:
     """Say why none of the texts that are made of a phrase brings its sign; empty when one does."""
-    made = [text for words in examples(phrase) for text in (words, f"{ANY_WORD} {words}")]
-    if any(every.label in matcher.find(text) for text in made):
+    texts = [text for words in examples(phrase) for text in (words, f"{ANY_WORD} {words}")]
+    if any(every.label in matcher.find(text) for text in texts):
         return ""
     alone = make_matcher([PhraseList(every.label, (phrase,))], matcher.spelling)
-    if any(every.label in alone.find(text) for text in made):
+    if any(every.label in alone.find(text) for text in texts):
         return "an entry of `unless` stands in each text that it is made of"
     return "its words are spelled in a way that no text is taken for"

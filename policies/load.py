@@ -107,7 +107,7 @@ def _read(name: str, near: Path, problems: list[str]) -> PackFile | None:
         problems.append(f"{where}: {why_unreadable(error, path)}")
         return None
     try:
-        read = PackFile.model_validate(raw)
+        pack_file = PackFile.model_validate(raw)
     except ValidationError as error:
         for e in error.errors(include_input=False, include_url=False):
             where = ".".join(str(part) for part in e["loc"]) or "the whole file"
@@ -115,8 +115,8 @@ def _read(name: str, near: Path, problems: list[str]) -> PackFile | None:
             problems.append(f"{name}: {where}: {'unknown key' if e['type'] == 'extra_forbidden' else what}")
         return None
     if path.is_relative_to(PACKS):
-        _OURS[path] = read
-    return read
+        _OURS[path] = pack_file
+    return pack_file
 
 
 def _merge(files: Sequence[PackFile], problems: list[str]) -> Pack | None:

@@ -338,9 +338,9 @@ def samples(pack: Pack) -> tuple[str, ...]:
 
     A wording is looked at as well: an example that was copied into another pack is still one.
     """
-    found = [
+    names = [
         f"{text.name}.{language}"
         for text, language, wording in pack.wordings
         if wording.sample or find_fictional(wording.text) is not None
     ]
-    return (*found, "hours") if pack.hours.sample else tuple(found)
+    return (*names, "hours") if pack.hours.sample else tuple(names)

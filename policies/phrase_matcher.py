@@ -60,13 +60,13 @@ class Matcher:
 
     def find_typed(self, sentences: Iterable[Sequence[str]]) -> frozenset[str]:
         """Return the same of a text that is cut into sentences and words already, for several languages at once."""
-        found: set[str] = set()
-        left = MAX_WORDS
+        labels: set[str] = set()
+        rest = MAX_WORDS
         for typed in sentences:
-            words = spell(typed, self.spelling, left)
-            left -= len(words)
-            found |= self._find_in_sentence(words)
-        return frozenset(found)
+            words = spell(typed, self.spelling, rest)
+            rest -= len(words)
+            labels |= self._find_in_sentence(words)
+        return frozenset(labels)
 
     def _find_in_sentence(self, words: list[str]) -> set[str]:
         entries = [self._entries[number] for number in self._worth_trying(words)]
@@ -132,9 +132,9 @@ def _needed(phrase: Phrase, used: Mapping[str, int]) -> frozenset[str]:
 
 def first_words(phrase: Phrase) -> frozenset[str]:
     """Return the words, and prefixes with their `*`, with which a phrase can begin."""
-    found: set[str] = set()
+    words: set[str] = set()
     for element in phrase.elements:
-        found |= {option[0] for option in element.options}
+        words |= {option[0] for option in element.options}
         if not element.optional:
             break
-    return frozenset(found)
+    return frozenset(words)

@@ -71,12 +71,12 @@ class Element:
         if place >= len(words):
             return []
         word = words[place]
-        found = [place + 1] if word in self._single else []
+        ends = [place + 1] if word in self._single else []
         if word in self._rows:
-            found += [place + len(row) for row in self._rows[word] if _stands(row, words, place)]
+            ends += [place + len(row) for row in self._rows[word] if _stands(row, words, place)]
         if self._prefixes:
-            found += [place + 1 for row in self._prefixes if _stands(row, words, place)]
-        return found
+            ends += [place + 1 for row in self._prefixes if _stands(row, words, place)]
+        return ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +128,8 @@ def typed_sentences(text: str) -> list[list[str]]:
 def _typed(sentence: str) -> list[str]:
     apart = _APOSTROPHES.sub("'", sentence)
     if not apart.isascii():
-        seen = unicodedata.normalize("NFKD", apart)
-        apart = "".join(c for c in seen if not unicodedata.combining(c) and unicodedata.category(c) != "Cf")
+        letters = unicodedata.normalize("NFKD", apart)
+        apart = "".join(c for c in letters if not unicodedata.combining(c) and unicodedata.category(c) != "Cf")
     # All words at once: a repeated letter never reaches over the end of one.
     return _WORD.findall(_REPEATED.sub(r"\1", apart.casefold()))
 

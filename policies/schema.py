@@ -32,10 +32,10 @@ def seconds(value: Any) -> Any:
     """Turn `8 s`, `10 min`, `24 h`, `90 days` into seconds; leave a plain number of seconds as it is."""
     if not isinstance(value, str):
         return value
-    found = DURATION.fullmatch(value)
-    if found is None:
+    match = DURATION.fullmatch(value)
+    if match is None:
         raise ValueError("must be a number of seconds, or a number with s, min, h or days")
-    return int(found[1]) * UNIT[found[2]]
+    return int(match[1]) * UNIT[match[2]]
 
 
 def day(value: Any) -> Any:
@@ -49,10 +49,10 @@ def day(value: Any) -> Any:
 
 def period(value: Any) -> tuple[int, int]:
     """Turn `08:00-20:00` into minutes of the day, the second one not included."""
-    found = PERIOD.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
+    match = PERIOD.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
         raise ValueError("must be like '08:00-20:00' (in quotes; midnight as an end is 24:00)")
-    start, end = (sum(int(n) * m for n, m in zip(t.split(":"), (60, 1), strict=True)) for t in found[0].split("-"))
+    start, end = (sum(int(n) * m for n, m in zip(t.split(":"), (60, 1), strict=True)) for t in match[0].split("-"))
     if start >= end:
         raise ValueError("must end after it starts; hours over midnight are two periods, on two days")
     return start, end
@@ -377,6 +377,6 @@ class PackFile(Part):
             for name, part in parts:
                 if name != f"texts.{only}" and any(placeholder in wording.text for wording in part.wordings.values()):
                     raise ValueError(f"{name} holds {placeholder}, which only texts.{only} may")
-        if taken := sorted(self.canned.keys() & set(TextName)):
-            raise ValueError(f"canned.{taken[0]} is the name of one of the texts")
+        if duplicates := sorted(self.canned.keys() & set(TextName)):
+            raise ValueError(f"canned.{duplicates[0]} is the name of one of the texts")
         return self

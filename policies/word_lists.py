@@ -30,12 +30,12 @@ def matchers(
     signs: dict[str, Matcher] = {}
     about: dict[str, AboutTexter] = {}
     for language in dict.fromkeys(language for file in files for language in file):
-        read = _read(language, tuple(file[language].model_dump_json() for file in files if language in file))
-        problems += read.problems
-        if read.signs is not None:
-            signs[language] = read.signs
-        if read.about is not None:
-            about[language] = read.about
+        words = _read(language, tuple(file[language].model_dump_json() for file in files if language in file))
+        problems += words.problems
+        if words.signs is not None:
+            signs[language] = words.signs
+        if words.about is not None:
+            about[language] = words.about
     return signs, about
 
 
@@ -62,7 +62,7 @@ def _read(language: str, written: tuple[str, ...]) -> _Language:
 
 def function_words(files: Sequence[Mapping[str, WordsPart]], languages: Sequence[str]) -> dict[str, frozenset[str]]:
     """Return the function words of the line's languages, where a pack has any."""
-    found = {
+    by_language = {
         language: frozenset(
             plain(word) if len(word) > 1 else word
             for file in files
@@ -71,7 +71,7 @@ def function_words(files: Sequence[Mapping[str, WordsPart]], languages: Sequence
         )
         for language in languages
     }
-    return {language: words for language, words in found.items() if words}
+    return {language: words for language, words in by_language.items() if words}
 
 
 def _about_texter(language: str, parts: Sequence[WordsPart], words: _Vocabulary, problems: list[str]) -> AboutTexter | None:
@@ -115,13 +115,13 @@ class _Vocabulary:
 
     def read(self, path: str, listed: Iterable[str], problems: list[str]) -> tuple[Phrase, ...]:
         """Return phrases; add to `problems` what cannot be read."""
-        read: list[Phrase] = []
+        phrases: list[Phrase] = []
         for number, written in enumerate(listed):
             try:
-                read.append(read_phrase(written, self.groups, self.spelling, self.known))
+                phrases.append(read_phrase(written, self.groups, self.spelling, self.known))
             except ValueError as error:
                 problems.append(f"{path}.{number}: {error}")
-        return tuple(read)
+        return tuple(phrases)
 
     def read_lists(
         self,
@@ -141,8 +141,8 @@ class _Vocabulary:
             )
 
         against = read("unless") if unless else ()
-        found = [(kind, read(kind)) for kind in kinds]
-        return [PhraseList(f"{within}{kind}", phrases, against) for kind, phrases in found if phrases]
+        lists = [(kind, read(kind)) for kind in kinds]
+        return [PhraseList(f"{within}{kind}", phrases, against) for kind, phrases in lists if phrases]
 
 
 def _vocabulary(language: str, parts: Sequence[WordsPart], problems: list[str]) -> _Vocabulary:

@@ -70,14 +70,14 @@ class _UniqueKeyLoader(SafeLoader):
         """Look at the keys of a mapping before those that it merges (`<<`) stand in it as well, which it may say again."""
         if id(node) not in self._looked_at:
             self._looked_at.add(id(node))
-            seen: set[Hashable] = set()
+            keys: set[Hashable] = set()
             for key_node in (key_node for key_node, _ in node.value if key_node.tag != _MERGE):
                 key = self.construct_object(key_node, deep=True)
                 if isinstance(key, Hashable):
-                    if key in seen:
+                    if key in keys:
                         said = " ".join(str(key).split())[:40]
                         # One with digits may be a phone number, which no message shows: the line leads to it.
                         said = "a key" if any(each.isdigit() for each in said) else f"the key {said}"
                         raise DuplicateKeyError(key_node.start_mark.line + 1, said)
-                    seen.add(key)
+                    keys.add(key)
         super().flatten_mapping(node)

@@ -24,10 +24,10 @@ LEAVES: Final = (Go, Branch, End)
 
 def flaws(script: DrillScript) -> tuple[str, ...]:
     """Return what is wrong with a script, each a sentence that begins with its place."""
-    found = [*_ways(script), *_marks(script), *_numbers(script)]
-    if not found and (length := _length(script, FIRST_SCENE, 0)) > LONGEST_DRILL:
-        found.append(f"scenes: the longest way takes {length // 60} minutes; let it take an hour at most")
-    return tuple(found)
+    sentences = [*_ways(script), *_marks(script), *_numbers(script)]
+    if not sentences and (length := _length(script, FIRST_SCENE, 0)) > LONGEST_DRILL:
+        sentences.append(f"scenes: the longest way takes {length // 60} minutes; let it take an hour at most")
+    return tuple(sentences)
 
 
 def _ways(script: DrillScript) -> Iterator[str]:
@@ -66,12 +66,12 @@ def _walk(script: DrillScript) -> tuple[set[str], set[str]]:
     }
 
     def beyond(scene: str) -> set[str]:
-        seen: set[str] = set()
+        scenes: set[str] = set()
         waiting = set(following[scene])
         while waiting:
-            seen |= waiting
-            waiting = set().union(*(following[each] for each in waiting)) - seen
-        return seen
+            scenes |= waiting
+            waiting = set().union(*(following[each] for each in waiting)) - scenes
+        return scenes
 
     return {FIRST_SCENE} | beyond(FIRST_SCENE), {scene for scene in script.scenes if scene in beyond(scene)}
 

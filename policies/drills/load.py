@@ -30,8 +30,8 @@ def load_drills(own: Iterable[str | Path] = (), *, near: Path | None = None) -> 
     problems: list[str] = []
     files = [*sorted(SCRIPTS.glob("*.yaml"))]
     for path in own:
-        found = (near or Path()) / path
-        files += sorted(found.glob("*.yaml")) if found.is_dir() else [found]
+        full_path = (near or Path()) / path
+        files += sorted(full_path.glob("*.yaml")) if full_path.is_dir() else [full_path]
     scripts = [script for file in files if (script := read_drill(file, problems)) is not None]
     if problems:
         raise PackError(problems)

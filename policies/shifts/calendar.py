@@ -71,7 +71,7 @@ def gaps(
 
     And no further than the calendar says anything.
     """
-    found: list[tuple[float, float]] = []
+    spans: list[tuple[float, float]] = []
     until = min(until, shifts.until)
     for begin, end in () if until <= now else pairwise((now, *_moments(shifts, hours, now, until), until)):
         # Hours with a week have the time zone of the shifts, and others need none.
@@ -79,9 +79,9 @@ def gaps(
             shifts, begin
         ) & frozenset(people):
             continue
-        joined = bool(found) and found[-1][1] == begin
-        found[-1:] = [(found[-1][0], end)] if joined else [*found[-1:], (begin, end)]
-    return tuple(found)
+        joined = bool(spans) and spans[-1][1] == begin
+        spans[-1:] = [(spans[-1][0], end)] if joined else [*spans[-1:], (begin, end)]
+    return tuple(spans)
 
 
 def local_minute(shifts: Shifts, moment: float) -> str:

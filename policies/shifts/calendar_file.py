@@ -117,26 +117,26 @@ def read(data: bytes, *, zone: str, server: str, now: float) -> CalendarShifts:
     for entry in read_entries:
         if entry.replaces is not None and entry.uid:
             replaced[entry.uid].add(entry.replaces)
-    ended = {entry.uid for entry in read_entries if entry.cancelled and entry.replaces is None and entry.uid}
+    cancelled_uids = {entry.uid for entry in read_entries if entry.cancelled and entry.replaces is None and entry.uid}
     spans = defaultdict[str, list[tuple[float, float]]](list)
-    made = 0
+    count = 0
     for entry in read_entries:
-        if entry.cancelled or entry.uid in ended:
+        if entry.cancelled or entry.uid in cancelled_uids:
             continue
         skip = replaced[entry.uid] if entry.replaces is None else set[float]()
-        found = list(_spans(entry, skip, begin, end, budget))
-        made += len(found)
-        if made > MOST_SHIFTS:
+        occurrences = list(_spans(entry, skip, begin, end, budget))
+        count += len(occurrences)
+        if count > MOST_SHIFTS:
             raise CalendarError(CalendarProblem.TOO_MUCH)
         for who in entry.people:
-            spans[who] += found
-        if not entry.people and (coming := [start for start, over in found if over > now]):
+            spans[who] += occurrences
+        if not entry.people and (coming := [start for start, over in occurrences if over > now]):
             nameless.append(min(coming))
             odd.append(f"{entry.uid}\n{entry.summary}")
     people = tuple(
         PersonShifts(who=who, week=((),) * 7, dates=MappingProxyType({}), spans=joined)
-        for who, found in sorted(spans.items())
-        if (joined := _joined(found))
+        for who, occurrences in sorted(spans.items())
+        if (joined := _joined(occurrences))
     )
     if not any(over > now for person in people for _, over in person.spans):
         raise CalendarError(CalendarProblem.EMPTY)
@@ -189,10 +189,10 @@ def _length(one: Mapping[str, Property], start: _When, zone: ZoneInfo) -> tuple[
     if "DTEND" in one:
         wall = _one_time(one["DTEND"], zone).within(start.zone) - start.local
     elif "DURATION" in one:
-        found = _DURATION.fullmatch(one["DURATION"].value.strip().upper())
-        if found is None:
+        match = _DURATION.fullmatch(one["DURATION"].value.strip().upper())
+        if match is None:
             raise Unreadable
-        weeks, days, hours, minutes, rest = (int(part or 0) for part in found.groups())
+        weeks, days, hours, minutes, rest = (int(part or 0) for part in match.groups())
         wall, seconds = timedelta(days=7 * weeks + days), float(3600 * hours + 60 * minutes + rest)
     if not timedelta() < wall + timedelta(seconds=seconds) <= LONGEST:
         raise Unreadable
@@ -207,17 +207,17 @@ def _people(summary: str, properties: Iterable[Property], server: str) -> frozen
         for each in properties
         if each.name == "ATTENDEE" and each.value.strip().lower().startswith(_ATTENDEE)
     ]
-    found = []
+    people = []
     for name in named[:MOST_PEOPLE]:
         localpart, colon, where = name.strip().lower().removeprefix("@").partition(":")
         if _LOCALPART.fullmatch(localpart) and (not colon or where == server.lower()):
-            found.append(f"@{localpart}:{server}")
-    return frozenset(found)
+            people.append(f"@{localpart}:{server}")
+    return frozenset(people)
 
 
 def _spans(entry: _Entry, skip: set[float], begin: float, end: float, budget: Budget) -> Iterator[tuple[float, float]]:
     """Give from when to when each occurrence is that touches the time between `begin` and `end`."""
-    zone, seen = entry.start.zone, set(skip)
+    zone, moments = entry.start.zone, set(skip)
     # A day more on each side, because clocks differ by zone and by season.
     first = datetime.fromtimestamp(begin, zone).date() - entry.wall - timedelta(days=2 + entry.seconds // DAY)
     last = datetime.fromtimestamp(end, zone).date() + timedelta(days=1)
@@ -234,14 +234,14 @@ def _spans(entry: _Entry, skip: set[float], begin: float, end: float, budget: Bu
         if each.whole_day and not entry.start.whole_day:
             days.add(each.local.date())
         else:
-            seen.add(each.moment)
+            moments.add(each.moment)
     for local in starts:
         if local.date() in days:
             continue
         start = _When(local, zone).moment
         over = _When(local + entry.wall, zone).moment + entry.seconds
-        if start not in seen and start < over and begin < over and start < end:
-            seen.add(start)
+        if start not in moments and start < over and begin < over and start < end:
+            moments.add(start)
             yield start, over
 
 
@@ -273,16 +273,16 @@ def _zone(each: Property, zone: ZoneInfo) -> ZoneInfo:
 
 def _time(text: str, zone: ZoneInfo) -> _When:
     """Read a DATE or DATE-TIME. A leap second is the second before it (RFC 5545 §3.3.12)."""
-    found = _TIME.fullmatch(text.strip().upper())
-    if found is None or int(found[1]) not in YEARS:
+    match = _TIME.fullmatch(text.strip().upper())
+    if match is None or int(match[1]) not in YEARS:
         raise Unreadable
     try:
-        day = date(int(found[1]), int(found[2]), int(found[3]))
-        hour, minute, second = (int(part or 0) for part in found.groups()[3:6])
+        day = date(int(match[1]), int(match[2]), int(match[3]))
+        hour, minute, second = (int(part or 0) for part in match.groups()[3:6])
         local = datetime(day.year, day.month, day.day, hour, minute, min(second, 59))  # noqa: DTZ001 - a clock on a wall
     except ValueError:
         raise Unreadable from None
-    return _When(local, ZoneInfo("UTC") if found[7] else zone, whole_day=found[4] is None)
+    return _When(local, ZoneInfo("UTC") if match[7] else zone, whole_day=match[4] is None)
 
 
 def _joined(spans: Iterable[tuple[float, float]]) -> tuple[tuple[float, float], ...]:

@@ -56,7 +56,7 @@ def entries(data: bytes) -> list[list[Property]]:
     """Return the properties of each `VEVENT`, in order. Raises :class:`CalendarError`."""
     if len(data) > MOST_BYTES:
         raise CalendarError(CalendarProblem.LARGE)
-    found: list[list[Property]] = []
+    properties: list[list[Property]] = []
     within: list[str] = []
     whole = False
     for line in _lines(data):
@@ -69,18 +69,18 @@ def entries(data: bytes) -> list[list[Property]]:
                 raise CalendarError(CalendarProblem.NOT_A_CALENDAR)
             within.append(component)
             if within == ["VCALENDAR", "VEVENT"]:
-                found.append([])
-            if len(within) > MOST_DEPTH or len(found) > MOST_ENTRIES:
+                properties.append([])
+            if len(within) > MOST_DEPTH or len(properties) > MOST_ENTRIES:
                 raise CalendarError(CalendarProblem.TOO_MUCH)
         elif each.name == "END":
             if not within or within.pop() != component:
                 raise CalendarError(CalendarProblem.NOT_A_CALENDAR)
             whole = whole or not within
         elif within == ["VCALENDAR", "VEVENT"]:
-            found[-1].append(each)
+            properties[-1].append(each)
     if within or not whole:  # it ends in the middle, as a file does that is just being written
         raise CalendarError(CalendarProblem.NOT_A_CALENDAR)
-    return found
+    return properties
 
 
 def unescape(value: str) -> str:
@@ -110,9 +110,7 @@ def _property(line: str) -> Property | None:
         return None
     name, *params = head.split(";") if '"' not in head else _outside_quotes(head)
     pairs = [param.partition("=") for param in params]
-    return Property(
-        name=name.strip().upper(), params={key.upper(): given.strip('"') for key, _, given in pairs}, value=value
-    )
+    return Property(name=name.strip().upper(), params={key.upper(): text.strip('"') for key, _, text in pairs}, value=value)
 
 
 def _end_of_head(line: str) -> int:

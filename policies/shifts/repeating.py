@@ -35,8 +35,8 @@ class Unreadable(Exception):  # noqa: N818 - it says what is so
 class Budget:
     """How many days and times may be looked at, for a whole file. Raises :class:`CalendarError` when it is used up."""
 
-    def __init__(self, left: int) -> None:
-        self._left = left
+    def __init__(self, units: int) -> None:
+        self._left = units
 
     def spend(self, units: int) -> None:
         """Take that many."""
@@ -63,21 +63,21 @@ class Rule:
 def parse_rule(text: str) -> Rule:
     """Read the value of a RRULE. Raises :class:`Unreadable`."""
     pairs = [part.partition("=") for part in text.strip().upper().split(";") if part]
-    given = {name: value for name, _, value in pairs}
-    if len(given) < len(pairs) or not given.keys() <= PARTS or given.get("FREQ") not in FREQUENCIES:
+    parts = {name: value for name, _, value in pairs}
+    if len(parts) < len(pairs) or not parts.keys() <= PARTS or parts.get("FREQ") not in FREQUENCIES:
         raise Unreadable
-    if "COUNT" in given and "UNTIL" in given:
+    if "COUNT" in parts and "UNTIL" in parts:
         raise Unreadable
-    week_begins = given.get("WKST", "MO")
+    week_begins = parts.get("WKST", "MO")
     rule = Rule(
-        frequency=given["FREQ"],
-        interval=next(iter(_numbers(given.get("INTERVAL", "1"), 1, MOST_INTERVAL))),
-        times=next(iter(_numbers(given["COUNT"], 1, MOST_TIMES))) if "COUNT" in given else None,
-        until=given.get("UNTIL", ""),
-        weekdays=frozenset(map(_weekday, given["BYDAY"].split(","))) if "BYDAY" in given else frozenset(),
-        month_days=_numbers(given.get("BYMONTHDAY", ""), -31, 31),
-        months=_numbers(given.get("BYMONTH", ""), 1, 12),
-        positions=_numbers(given.get("BYSETPOS", ""), -366, 366),
+        frequency=parts["FREQ"],
+        interval=next(iter(_numbers(parts.get("INTERVAL", "1"), 1, MOST_INTERVAL))),
+        times=next(iter(_numbers(parts["COUNT"], 1, MOST_TIMES))) if "COUNT" in parts else None,
+        until=parts.get("UNTIL", ""),
+        weekdays=frozenset(map(_weekday, parts["BYDAY"].split(","))) if "BYDAY" in parts else frozenset(),
+        month_days=_numbers(parts.get("BYMONTHDAY", ""), -31, 31),
+        months=_numbers(parts.get("BYMONTH", ""), 1, 12),
+        positions=_numbers(parts.get("BYSETPOS", ""), -366, 366),
         week_begins=DAYS.index(week_begins) if week_begins in DAYS else _refuse(),
     )
     ordinals = any(ordinal for ordinal, _ in rule.weekdays)
@@ -95,8 +95,8 @@ def days(rule: Rule, start: date, *, first: date, last: date, budget: Budget) ->
         number = max(0, _periods_between(rule, start, first) // rule.interval - 1)
     while (period := _begin(rule, start, number * rule.interval)) is not None and period <= last:
         budget.spend(cost)
-        found = _days_of(rule, start, period)
-        for day in found:
+        dates = _days_of(rule, start, period)
+        for day in dates:
             if day <= start:
                 continue
             times += 1
@@ -139,21 +139,21 @@ def _periods_between(rule: Rule, start: date, day: date) -> int:
 def _days_of(rule: Rule, start: date, period: date) -> list[date]:
     match rule.frequency:
         case "DAILY":
-            found = [period] if _fits(rule, period) else []
+            dates = [period] if _fits(rule, period) else []
         case "WEEKLY":
-            wanted = {weekday for _, weekday in rule.weekdays} or {start.weekday()}
+            weekdays = {weekday for _, weekday in rule.weekdays} or {start.weekday()}
             week = (period + timedelta(days=n) for n in range(7))
-            found = [day for day in week if day.weekday() in wanted and (not rule.months or day.month in rule.months)]
+            dates = [day for day in week if day.weekday() in weekdays and (not rule.months or day.month in rule.months)]
         case "MONTHLY":
             within = not rule.months or period.month in rule.months
-            found = _days_of_month(rule, start, period.year, period.month) if within else []
+            dates = _days_of_month(rule, start, period.year, period.month) if within else []
         case _:
             months = sorted(rule.months or {start.month})
-            found = [day for month in months for day in _days_of_month(rule, start, period.year, month)]
+            dates = [day for month in months for day in _days_of_month(rule, start, period.year, month)]
     if rule.positions:
-        chosen = {n - 1 if n > 0 else len(found) + n for n in rule.positions}
-        found = [day for place, day in enumerate(found) if place in chosen]
-    return found
+        chosen = {n - 1 if n > 0 else len(dates) + n for n in rule.positions}
+        dates = [day for place, day in enumerate(dates) if place in chosen]
+    return dates
 
 
 def _fits(rule: Rule, day: date) -> bool:
@@ -168,19 +168,19 @@ def _fits(rule: Rule, day: date) -> bool:
 def _days_of_month(rule: Rule, start: date, year: int, month: int) -> list[date]:
     """Return the days of a month that fit. A month without the day of the start has none (RFC 5545 §3.3.10)."""
     length = monthrange(year, month)[1]
-    wanted = rule.month_days or (frozenset() if rule.weekdays else frozenset({start.day}))
-    found = []
+    month_days = rule.month_days or (frozenset() if rule.weekdays else frozenset({start.day}))
+    dates = []
     for number in range(1, length + 1):
         day = date(year, month, number)
         names = {(place, day.weekday()) for place in (0, (number + 6) // 7, -((length - number + 7) // 7))}
-        if (not wanted or {number, number - length - 1} & wanted) and (not rule.weekdays or names & rule.weekdays):
-            found.append(day)
-    return found
+        if (not month_days or {number, number - length - 1} & month_days) and (not rule.weekdays or names & rule.weekdays):
+            dates.append(day)
+    return dates
 
 
 def _weekday(text: str) -> tuple[int, int]:
-    found = _WEEKDAY.fullmatch(text.strip())
-    return (int(found[1] or 0), DAYS.index(found[2])) if found else _refuse()
+    match = _WEEKDAY.fullmatch(text.strip())
+    return (int(match[1] or 0), DAYS.index(match[2])) if match else _refuse()
 
 
 def _numbers(text: str, least: int, most: int) -> frozenset[int]:
